@@ -1,0 +1,25 @@
+"""The exceptions a user meets.
+
+Each message is one sentence: what is wrong, where (file, key, system, frame, atom), what to do about it.
+The command line prints it after ``deepattn: error:`` and exits with 1; a bug keeps its traceback.
+"""
+
+
+class DeepattnError(Exception):
+    """Base of every error that is the input's fault, not the program's."""
+
+
+class ConfigError(DeepattnError, ValueError):
+    """An input file that cannot be read, upgraded or validated."""
+
+
+class DataError(DeepattnError, ValueError):
+    """Training or test data that are missing, malformed or unphysical."""
+
+
+class ModelFileError(DeepattnError, ValueError):
+    """A frozen graph or checkpoint that is corrupt, unsafe or does not fit."""
+
+
+class OpLibraryError(DeepattnError, RuntimeError):
+    """Something needs the compiled op library, and it cannot be loaded."""
