@@ -1,0 +1,36 @@
+"""What the tests find outside the repository, and a clear skip where it is absent."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of shared test data: first-principles frames and published models."""
+    path = Path(os.environ.get("DEEPATTN_SHARED", ROOT.parent / "shared"))
+    if not path.is_dir():
+        pytest.skip(f"shared test data absent: {path} (set DEEPATTN_SHARED)")
+    return path
+
+
+def _peer(variable: str, folder: str, version: str) -> Path:
+    path = Path(os.environ.get(variable, ROOT / ".peers" / folder / "bin" / "python"))
+    if not path.is_file():
+        pytest.skip(f"DeePMD-kit {version} absent: {path} (set {variable})")
+    return path
+
+
+@pytest.fixture(scope="session")
+def peer_320() -> Path:
+    """Python of an environment with DeePMD-kit 3.2.0, run in a process of its own."""
+    return _peer("DEEPATTN_PEER_320", "dp320", "3.2.0")
+
+
+@pytest.fixture(scope="session")
+def peer_220() -> Path:
+    """Python of an environment with DeePMD-kit 2.2.0, run in a process of its own."""
+    return _peer("DEEPATTN_PEER_220", "dp220", "2.2.0")
