@@ -1,0 +1,207 @@
+"""Checkpoints: one HDF5 file with weights, optimizer state and a JSON header.
+
+The file starts with a block of 512 bytes (an HDF5 "user block", which every HDF5 tool skips) that
+names the format and holds the SHA-256 of all that follows, so a damaged file is recognised before
+the HDF5 library sees it. Next to the file stand a link to the latest one and the text file
+``checkpoint`` in TensorFlow's form. See docs/formats.md.
+"""
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+from google.protobuf import text_format
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.files import replace_link, write_whole
+from deepattn.formats.messages import CheckpointState
+
+_BLOCK = 512
+_MAGIC = b"deepattn checkpoint "
+_VERSION = 1
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_TENSORFLOW_ENDINGS = (".index", ".meta", ".data-00000-of-00001")
+
+
+def write_checkpoint(
+    prefix: str, step: int, arrays: dict[str, np.ndarray], header: dict, *, keep: int
+) -> Path:
+    """Write ``<prefix>-<step>.h5``, make it the latest, and remove the oldest ones.
+
+    Args:
+        prefix: Path without step and ending, such as ``model.ckpt``; its folder must exist.
+        step: Training step, part of the name.
+        arrays: Arrays by name: ``weights/<DeePMD name>`` and ``optimizer/<name>``.
+        header: Anything JSON can hold; floats survive exactly.
+        keep: How many checkpoints of this prefix stay on the disk; 0 keeps all.
+
+    Returns:
+        The file written.
+    """
+    prefix = Path(prefix)
+    path = prefix.with_name(f"{prefix.name}-{step}.h5")
+    content = _encode(arrays, header)
+    with write_whole(path) as file:
+        file.write(content)
+    replace_link(path.name, prefix.with_name(f"{prefix.name}.h5"))
+    _list_and_remove(prefix, path, keep)
+    return path
+
+
+def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
+    """Read a checkpoint.
+
+    Args:
+        path: A file, a prefix or a folder; see :func:`resolve_checkpoint`.
+
+    Returns:
+        The arrays by name and the header, as given to :func:`write_checkpoint`.
+
+    Raises:
+        ModelFileError: If there is none, or the file is damaged or not a deepattn checkpoint.
+    """
+    path = resolve_checkpoint(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+    body = _check_block(path, content)
+    try:
+        return _decode(body)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise ModelFileError(f"{path}: is not a well-formed checkpoint: {error}") from None
+
+
+def resolve_checkpoint(path: str | os.PathLike) -> Path:
+    """Find the checkpoint file that a user means.
+
+    Args:
+        path: The ``.h5`` file itself, a prefix with or without step (``model.ckpt-2000``,
+            ``model.ckpt``), or a folder, whose file ``checkpoint`` then names the latest one.
+
+    Raises:
+        ModelFileError: If there is no such checkpoint, or only one of DeePMD-kit's.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _latest(path)
+    if path.is_file() and not path.name.endswith(_TENSORFLOW_ENDINGS):
+        return path
+    candidate = path.with_name(f"{path.name}.h5")
+    if candidate.is_file():
+        return candidate
+    for ending in _TENSORFLOW_ENDINGS:
+        stem = path.name.removesuffix(ending)
+        if path.with_name(stem + ending).is_file():
+            raise ModelFileError(
+                f"{path.with_name(stem)}: is a TensorFlow checkpoint of DeePMD-kit; freeze it with "
+                "'dp --tf freeze' and start from the .pb file"
+            )
+    raise ModelFileError(
+        f"{path}: there is no such checkpoint, neither a file of that name nor {candidate.name}"
+    )
+
+
+def _latest(folder: Path) -> Path:
+    try:
+        state = _read_state(folder)
+    except FileNotFoundError:
+        raise ModelFileError(
+            f"{folder}: the folder has no file 'checkpoint' that names the latest checkpoint; give "
+            "the checkpoint itself"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{folder / 'checkpoint'}: cannot be read: {error}") from None
+    if not state.model_checkpoint_path:
+        raise ModelFileError(f"{folder / 'checkpoint'}: has no entry model_checkpoint_path")
+    target = folder / state.model_checkpoint_path
+    if target.is_dir():
+        raise ModelFileError(f"{folder / 'checkpoint'}: names a folder: {target}")
+    return resolve_checkpoint(target)
+
+
+def _read_state(folder: Path):
+    text = (folder / "checkpoint").read_bytes()
+    state = CheckpointState()
+    try:
+        text_format.Parse(text, state)
+    except text_format.ParseError as error:
+        raise ValueError(str(error)) from None
+    return state
+
+
+def _list_and_remove(prefix: Path, path: Path, keep: int) -> None:
+    folder = prefix.parent
+    try:
+        listed = list(_read_state(folder).all_model_checkpoint_paths)
+    except (OSError, ValueError):
+        listed = []  # none yet, or of no use: start a new list
+    name = path.name.removesuffix(".h5")
+    # In order of writing, not of steps: a second run in the same folder starts again at step 0.
+    ours = [x for x in listed if x.startswith(f"{prefix.name}-") and x != name] + [name]
+    gone = ours[:-keep] if keep > 0 else []
+    state = CheckpointState(
+        model_checkpoint_path=name, all_model_checkpoint_paths=ours[len(gone) :]
+    )
+    with write_whole(folder / "checkpoint", "w") as file:
+        file.write(text_format.MessageToString(state))
+    for old in gone:
+        if os.sep not in old:
+            (folder / f"{old}.h5").unlink(missing_ok=True)
+
+
+def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", userblock_size=_BLOCK, libver=("v110", "v110")) as file:
+        file["header"] = json.dumps(header)
+        for name, array in arrays.items():
+            file[name] = array
+    content = bytearray(buffer.getbuffer())
+    digest = hashlib.sha256(memoryview(content)[_BLOCK:]).hexdigest()
+    block = _MAGIC + f"{_VERSION}\nsha256 {digest}\n".encode()
+    content[: len(block)] = block
+    return content
+
+
+def _check_block(path: Path, content: bytes) -> io.BytesIO:
+    block = content[:_BLOCK]
+    if not block.startswith(_MAGIC):
+        if block.startswith(_HDF5_MAGIC):
+            raise ModelFileError(f"{path}: is an HDF5 file, but not a deepattn checkpoint")
+        raise ModelFileError(f"{path}: is not a deepattn checkpoint")
+    body = memoryview(content)[_BLOCK:]
+    try:
+        version, digest = block.rstrip(b"\0").decode("ascii").splitlines()
+        version = int(version.removeprefix(_MAGIC.decode()))
+    except ValueError:
+        raise ModelFileError(f"{path}: the checkpoint is damaged: its first block") from None
+    if version != _VERSION:
+        raise ModelFileError(
+            f"{path}: is a checkpoint of format {version}; this deepattn reads format {_VERSION}"
+        )
+    if digest != f"sha256 {hashlib.sha256(body).hexdigest()}":
+        raise ModelFileError(
+            f"{path}: the checkpoint is damaged or incomplete: its checksum does not match"
+        )
+    return io.BytesIO(content)
+
+
+def _decode(body: io.BytesIO) -> tuple[dict[str, np.ndarray], dict]:
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset) and name != "header":
+            if item.is_virtual or item.external:
+                raise ValueError(f"{name} points to another file")
+            arrays[name] = np.asarray(item[()])
+
+    with h5py.File(body, "r") as file:
+        header = json.loads(file["header"].asstr()[()])
+        file.visititems(visit)
+    if not isinstance(header, dict):
+        raise ValueError("the header is not a JSON object")
+    return arrays, header

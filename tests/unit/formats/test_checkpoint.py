@@ -1,0 +1,158 @@
+import os
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.checkpoint import read_checkpoint, resolve_checkpoint, write_checkpoint
+
+ARRAYS = {
+    "weights/filter_type_all/matrix_1": np.arange(6.0).reshape(2, 3),
+    "weights/descrpt_attr/t_avg": np.zeros((2, 0), np.float32),
+    "optimizer/iteration": np.int64(7),
+}
+HEADER = {"step": 7, "lr": 0.1 + 0.2, "config": {"type_map": ["O", "Å"]}}
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    return str(tmp_path / "model.ckpt")
+
+
+def test_round_trip_is_exact(prefix):
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    assert path.name == "model.ckpt-7.h5"
+    arrays, header = read_checkpoint(path)
+    assert header == HEADER
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in arrays.items():
+        assert array.dtype == ARRAYS[name].dtype
+        np.testing.assert_array_equal(array, ARRAYS[name])
+
+
+def test_same_content_same_bytes(prefix):
+    first = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5).read_bytes()
+    assert write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5).read_bytes() == first
+
+
+def test_any_hdf5_tool_reads_it(prefix):
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    with h5py.File(path, "r") as file:
+        assert file["weights/filter_type_all/matrix_1"].shape == (2, 3)
+
+
+@pytest.mark.parametrize("given_name", ["model.ckpt-9.h5", "model.ckpt-9", "model.ckpt", "."])
+def test_every_way_to_name_it(tmp_path, prefix, given_name):
+    for step in (7, 9):
+        write_checkpoint(prefix, step, ARRAYS, HEADER | {"step": step}, keep=5)
+    assert read_checkpoint(tmp_path / given_name)[1]["step"] == 9
+    assert resolve_checkpoint(tmp_path / "model.ckpt-7").name == "model.ckpt-7.h5"
+
+
+def test_the_text_file_is_tensorflows(tmp_path, prefix):
+    write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    write_checkpoint(prefix, 9, ARRAYS, HEADER, keep=5)
+    assert (tmp_path / "checkpoint").read_text() == (
+        'model_checkpoint_path: "model.ckpt-9"\n'
+        'all_model_checkpoint_paths: "model.ckpt-7"\n'
+        'all_model_checkpoint_paths: "model.ckpt-9"\n'
+    )
+
+
+def test_keep(tmp_path, prefix):
+    other = str(tmp_path / "other")
+    write_checkpoint(other, 1, ARRAYS, HEADER, keep=1)
+    # A second run in the folder begins again with small steps; its files are the newest.
+    for step in (10, 20, 30, 5, 6):
+        write_checkpoint(prefix, step, ARRAYS, HEADER, keep=2)
+    names = {x for x in os.listdir(tmp_path) if x.startswith("model")}
+    assert names == {"model.ckpt.h5", "model.ckpt-5.h5", "model.ckpt-6.h5"}
+    assert (tmp_path / "other-1.h5").exists()
+
+
+def test_keep_zero_keeps_all(tmp_path, prefix):
+    for step in range(4):
+        write_checkpoint(prefix, step, ARRAYS, HEADER, keep=0)
+    assert len(list(tmp_path.glob("model.ckpt-*.h5"))) == 4
+
+
+def test_an_unreadable_list_is_replaced(tmp_path, prefix):
+    (tmp_path / "checkpoint").write_bytes(b"\xff{{{")
+    write_checkpoint(prefix, 1, ARRAYS, HEADER, keep=2)
+    assert resolve_checkpoint(tmp_path).name == "model.ckpt-1.h5"
+
+
+def test_what_is_missing(tmp_path):
+    with pytest.raises(ModelFileError, match=r"model.ckpt: there is no such checkpoint"):
+        read_checkpoint(tmp_path / "model.ckpt")
+    with pytest.raises(ModelFileError, match="has no file 'checkpoint'"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "gone-3"\n')
+    with pytest.raises(ModelFileError, match=r"gone-3: there is no such checkpoint"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "checkpoint").write_text("just words")
+    with pytest.raises(ModelFileError, match="checkpoint: cannot be read"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "."\n')
+    with pytest.raises(ModelFileError, match="names a folder"):
+        read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("given_name", ["model.ckpt-3", "model.ckpt-3.index", "model.ckpt-3.meta"])
+def test_a_checkpoint_of_deepmd(tmp_path, given_name):
+    for ending in (".index", ".meta", ".data-00000-of-00001"):
+        (tmp_path / f"model.ckpt-3{ending}").write_bytes(b"x")
+    with pytest.raises(ModelFileError, match="TensorFlow checkpoint of DeePMD-kit; freeze it"):
+        read_checkpoint(tmp_path / given_name)
+
+
+def test_not_ours(tmp_path):
+    with h5py.File(tmp_path / "keras.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(ModelFileError, match="HDF5 file, but not a deepattn checkpoint"):
+        read_checkpoint(tmp_path / "keras.h5")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(ModelFileError, match="text: is not a deepattn checkpoint"):
+        read_checkpoint(tmp_path / "text")
+
+
+def test_a_newer_format(prefix):
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    path.write_bytes(path.read_bytes().replace(b"checkpoint 1\n", b"checkpoint 2\n", 1))
+    with pytest.raises(ModelFileError, match="format 2; this deepattn reads format 1"):
+        read_checkpoint(path)
+
+
+def test_no_file_can_make_it_read_another(tmp_path, prefix, monkeypatch):
+    layout = h5py.VirtualLayout((2,), "f8")
+    layout[:] = h5py.VirtualSource("secret.h5", "x", shape=(2,))
+    real = h5py.File.__setitem__
+
+    def add_virtual(file, name, value):
+        real(file, name, value)
+        if name == "header":
+            file.create_virtual_dataset("weights/v", layout)
+
+    monkeypatch.setattr(h5py.File, "__setitem__", add_virtual)
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    with pytest.raises(ModelFileError, match="weights/v points to another file"):
+        read_checkpoint(path)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_damage_is_always_noticed(prefix, data):
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError):
+        read_checkpoint(path)
