@@ -1,0 +1,184 @@
+"""All systems of a training or validation set, and the batches drawn from them."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from deepattn.data.batch_size import batch_sizes
+from deepattn.data.collate import collate
+from deepattn.data.keys import DEFAULT_LABELS, label_shape
+from deepattn.data.probability import system_probabilities
+from deepattn.data.sampler import STATISTICS, Draw, Sampler
+from deepattn.data.search import find_systems
+from deepattn.data.system import Arrays, System
+from deepattn.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+class DataConfig(Protocol):
+    """The part of the configuration that says what to read."""
+
+    systems: str | Sequence[str]
+    rglob_patterns: Sequence[str] | None
+    batch_size: int | str | Sequence[int]
+    auto_prob: str
+    sys_probs: Sequence[float] | None
+
+
+class Batch(NamedTuple):
+    """Inputs and labels of some frames."""
+
+    inputs: Arrays
+    labels: Arrays
+
+
+class ArraySpec(NamedTuple):
+    """Type and shape of an array of a batch; None stands for any length."""
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class DataSet:
+    """Systems, their batch sizes and probabilities. Every frame is checked on opening.
+
+    Args:
+        data_config: ``training.training_data`` or ``training.validation_data``.
+        type_map: Names of the model's types, or None to go by the numbers in the data.
+        numb_fparam: Number of frame parameters of the model.
+        numb_aparam: Number of atomic parameters of the model.
+        labels: Labels that the loss needs.
+        numb_generalized_coord: Width of the label ``drdq``.
+        seed: Fixes the order of frames; None takes one from the operating system.
+
+    Attributes:
+        systems: The systems, in the order that ``sys_probs`` and ``batch_size`` count by.
+        batch_sizes: Frames per batch.
+        numb_batches: Batches in each system.
+        probs: Probability of each system.
+        frame_lists: Frames of each system, repeated as ``numb_copy`` says.
+        sampler: An endless iterator over batches.
+
+    Raises:
+        DataError: If any file is missing or malformed, or a number in it is not finite.
+        ConfigError: If an option does not fit the systems.
+    """
+
+    def __init__(
+        self,
+        data_config: DataConfig,
+        type_map: Sequence[str] | None,
+        *,
+        numb_fparam: int = 0,
+        numb_aparam: int = 0,
+        labels: Sequence[str] = DEFAULT_LABELS,
+        numb_generalized_coord: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        self._wanted = {
+            "fparam": numb_fparam,
+            "aparam": numb_aparam,
+            "labels": tuple(labels),
+            "numb_generalized_coord": numb_generalized_coord,
+        }
+        paths = find_systems(data_config.systems, rglob_patterns=data_config.rglob_patterns)
+        self.systems = [System(path, type_map=type_map) for path in paths]
+        self.type_map = _common_type_map(self.systems) if type_map is None else list(type_map)
+        for system in self.systems:
+            system.check(**self._wanted)
+        self.frame_lists = [_frame_list(system) for system in self.systems]
+        self.batch_sizes = batch_sizes(
+            data_config.batch_size, [system.natoms for system in self.systems]
+        )
+        self.numb_batches = [
+            sum(max(1, nframes // size) for nframes in system.set_sizes) if size else 0
+            for system, size in zip(self.systems, self.batch_sizes.sizes, strict=True)
+        ]
+        self.probs = system_probabilities(
+            data_config.auto_prob, data_config.sys_probs, self.numb_batches
+        )
+        self._warn()
+        self.sampler = Sampler(self, seed=seed)
+
+    def batch(self, draw: Draw) -> Batch:
+        """Read what a sampler drew, padded to the largest system."""
+        parts = [self.systems[index].frames(rows, **self._wanted) for index, rows in draw]
+        inputs, labels = zip(*parts, strict=True)
+        return Batch(collate(inputs), collate(labels))
+
+    def statistics_batches(self, count: int) -> Iterator[tuple[System, Batch]]:
+        """``count`` random batches of each system in turn, whatever its probability.
+
+        They do not disturb :attr:`sampler`; the same seed gives the same ones.
+        """
+        sampler = Sampler(self, seed=self.sampler.seed, stream=STATISTICS)
+        for index, (system, size) in enumerate(
+            zip(self.systems, self.batch_sizes.sizes, strict=True)
+        ):
+            for _ in range(count if size else 0):
+                yield system, self.batch([sampler.draw_from(index, size)])
+
+    def steps_per_epoch(self) -> int:
+        """Batches until every system has probably been seen once."""
+        drawn = [
+            batches / probability
+            for batches, probability in zip(self.numb_batches, self.probs, strict=True)
+            if probability > 0
+        ]
+        return int(np.ceil(max(drawn)))
+
+    def signature(self) -> tuple[dict[str, ArraySpec], dict[str, ArraySpec]]:
+        """What the arrays of a batch are, for ``tf.data.Dataset.from_generator``."""
+        inputs = {
+            "coord": ArraySpec("float64", (None, None, 3)),
+            "atype": ArraySpec("int32", (None, None)),
+            "box": ArraySpec("float64", (None, 9)),
+        }
+        if self._wanted["fparam"]:
+            inputs["fparam"] = ArraySpec("float64", (None, self._wanted["fparam"]))
+        if self._wanted["aparam"]:
+            inputs["aparam"] = ArraySpec("float64", (None, None, self._wanted["aparam"]))
+        labels = {}
+        for name in self._wanted["labels"]:
+            width = self._wanted["numb_generalized_coord"]
+            shape = label_shape(name, None, numb_generalized_coord=width)
+            labels[name] = ArraySpec("float64", (None, *shape))
+            labels[f"find_{name}"] = ArraySpec("float64", (None,))
+        return inputs, labels
+
+    def _warn(self) -> None:
+        for system, size, frames in zip(
+            self.systems, self.batch_sizes.sizes, self.frame_lists, strict=True
+        ):
+            if not size:
+                log.warning("%s is left out: it has %d atoms", system.path, system.natoms)
+            elif self.batch_sizes.by_hand and size > len(frames):
+                log.warning(
+                    "%s has %d frames, fewer than the batch size %d: each batch is all of them",
+                    system.path,
+                    len(frames),
+                    size,
+                )
+
+
+def _frame_list(system: System) -> np.ndarray:
+    frames = np.repeat(np.arange(system.nframes), system.numb_copy())
+    if not len(frames):
+        raise DataError(f"numb_copy of {system.path} drops all its frames; leave the system out")
+    return frames
+
+
+def _common_type_map(systems: Sequence[System]) -> list[str] | None:
+    """The longest of the systems' own type maps, of which all others must be a beginning."""
+    longest = max((system.type_map or [] for system in systems), key=len)
+    for system in systems:
+        names = system.type_map or []
+        if names != longest[: len(names)]:
+            raise DataError(
+                f"{system.path} numbers its types {names}, other systems {longest}: "
+                "set model/type_map"
+            )
+    return longest or None

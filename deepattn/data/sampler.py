@@ -1,0 +1,129 @@
+"""Which frames make the next batch: a random order that one integer fixes on every machine."""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from deepattn.data.dataset import Batch, DataSet
+
+log = logging.getLogger(__name__)
+
+# Streams of random numbers that share a seed and are otherwise independent.
+TRAINING = 0
+STATISTICS = 1
+
+Draw = list[tuple[int, np.ndarray]]
+
+
+class Sampler:
+    """An endless iterator over batches.
+
+    For each batch a system is drawn by its probability, then frames of it that were not drawn
+    in its current epoch; a remainder smaller than a batch is dropped and the epoch ends. With
+    ``batch_size: "mixed:B"`` a system is drawn for every frame, all periodic or all open.
+
+    All random numbers are raw output of Philox, a counter-based generator whose stream NumPy
+    guarantees: number k of a stream needs none before it, so a state is a few counters.
+
+    Args:
+        dataset: What to draw from.
+        seed: Fixes the order; None takes one from the operating system.
+        stream: :data:`TRAINING` or :data:`STATISTICS`.
+    """
+
+    def __init__(
+        self, dataset: "DataSet", *, seed: int | None = None, stream: int = TRAINING
+    ) -> None:
+        self.dataset = dataset
+        self.seed = secrets.randbits(63) if seed is None else seed % 2**64
+        self._stream = stream
+        self._choices = 0
+        self._position: dict[int, tuple[int, int]] = {}
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}
+        self._bounds = np.cumsum(dataset.probs)
+        periodic = np.array([system.periodic for system in dataset.systems])
+        self._bounds_of_kind = {
+            kind: np.cumsum(np.where(periodic == kind, dataset.probs, 0.0))
+            for kind in (True, False)
+        }
+
+    def __iter__(self) -> Iterator["Batch"]:
+        return self
+
+    def __next__(self) -> "Batch":
+        return self.dataset.batch(self.draw())
+
+    def draw(self) -> Draw:
+        """The next batch as ``(system, frames)``, without reading it."""
+        if not self.dataset.batch_sizes.mixed:
+            system = self._choose(self._bounds)
+            return [self.draw_from(system, self.dataset.batch_sizes.sizes[system])]
+        count = self.dataset.batch_sizes.sizes[0]
+        first = self._choose(self._bounds)
+        bounds = self._bounds_of_kind[self.dataset.systems[first].periodic]
+        chosen = [first, *(self._choose(bounds) for _ in range(count - 1))]
+        return [self.draw_from(system, 1) for system in chosen]
+
+    def draw_from(self, system: int, count: int) -> tuple[int, np.ndarray]:
+        """The next ``count`` frames of a system, or all of it if it has fewer."""
+        epoch, start = self._position.get(system, (0, 0))
+        order = self._order(system, epoch)
+        count = min(count, len(order))
+        if start + count > len(order):
+            epoch, start = epoch + 1, 0
+            order = self._order(system, epoch)
+        self._position[system] = (epoch, start + count)
+        return system, order[start : start + count]
+
+    def state(self) -> dict:
+        """Where the sampler stands, for :meth:`restore`; fit for JSON."""
+        return {
+            "seed": self.seed,
+            "choices": self._choices,
+            "position": {str(key): list(value) for key, value in self._position.items()},
+            "data": self._fingerprint(),
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on exactly where :meth:`state` was taken.
+
+        If the data have changed since, that is impossible: a warning is logged and the order
+        starts over.
+        """
+        if state["data"] != self._fingerprint():
+            log.warning("the data are not those of the checkpoint: the order of frames starts over")
+            return
+        self.seed = state["seed"]
+        self._choices = state["choices"]
+        self._position = {int(key): tuple(value) for key, value in state["position"].items()}
+        self._orders.clear()
+
+    def _fingerprint(self) -> str:
+        frames = [len(copies) for copies in self.dataset.frame_lists]
+        return hashlib.sha256(repr(frames).encode()).hexdigest()[:16]
+
+    def _choose(self, bounds: np.ndarray) -> int:
+        raw = self._random(1, 0, 2 * self._stream, self._choices)
+        self._choices += 1
+        # 53 bits fill the mantissa of a float64 in [0, 1).
+        fraction = float(raw[0] >> np.uint64(11)) * 2.0**-53
+        return int(np.searchsorted(bounds, fraction * bounds[-1], side="right"))
+
+    def _order(self, system: int, epoch: int) -> np.ndarray:
+        cached = self._orders.get(system)
+        if cached is None or cached[0] != epoch:
+            frames = self.dataset.frame_lists[system]
+            raw = self._random(len(frames), system, 2 * self._stream + 1, epoch)
+            cached = epoch, frames[np.argsort(raw, kind="stable")]
+            self._orders[system] = cached
+        return cached[1]
+
+    def _random(self, count: int, *place: int) -> np.ndarray:
+        system, purpose, number = place
+        philox = np.random.Philox(key=[self.seed, purpose], counter=[0, 0, system, number])
+        return philox.random_raw(count)

@@ -1,0 +1,109 @@
+"""Finding systems: recursive, in a fixed order, in directories, HDF5 files and LMDB."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import h5py
+
+from deepattn.data.store import open_hdf5, split_hdf5
+from deepattn.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+def find_systems(
+    systems: str | Sequence[str],
+    *,
+    rglob_patterns: Sequence[str] | None = None,
+    base: str | os.PathLike | None = None,
+) -> list[str]:
+    """Paths of all systems below the given ones.
+
+    A directory with ``type.raw`` is a system; so is an HDF5 group, written ``file#/group``.
+    Every entry is searched at any depth and its systems are sorted, so options that go by
+    position (``sys_probs``, a list of batch sizes) mean the same on every machine. An entry
+    listed twice counts twice.
+
+    Args:
+        systems: One path, or several.
+        rglob_patterns: Patterns below each directory to take instead of everything.
+        base: Directory that relative paths start from; the current one by default.
+
+    Raises:
+        DataError: If a path does not exist, or no system is found at all.
+    """
+    if isinstance(systems, (str, os.PathLike)):
+        systems = [systems]
+    found = []
+    for entry in systems:
+        path = os.fspath(entry) if base is None else os.path.join(base, entry)
+        below = list(_search(path, rglob_patterns))
+        if not below:
+            log.warning("no system (a directory or group with type.raw) below %s", path)
+        found += below
+    if not found:
+        listed = ", ".join(map(str, systems)) or "an empty list"
+        raise DataError(
+            f"no system found in {listed}: a system is a directory (or HDF5 group) with type.raw"
+        )
+    return found
+
+
+def _search(path: str, patterns: Sequence[str] | None) -> Iterator[str]:
+    parts = split_hdf5(path)
+    if parts is not None:
+        yield from _search_hdf5(*parts)
+    elif not os.path.exists(path):
+        raise DataError(f"system {path} does not exist")
+    elif is_lmdb(path):
+        from deepattn.data.lmdb import lmdb_systems
+
+        yield from lmdb_systems(path)
+    elif patterns is None:
+        yield from sorted(_search_directory(path))
+    else:
+        matches = {match for pattern in patterns for match in _rglob(path, pattern)}
+        yield from sorted(str(match) for match in matches if (match / "type.raw").is_file())
+
+
+def _rglob(path: str, pattern: str) -> Iterator[Path]:
+    try:
+        yield from Path(path).rglob(pattern)
+    except (ValueError, NotImplementedError) as error:
+        raise DataError(f"rglob_patterns: {pattern!r} is not a pattern: {error}") from None
+
+
+def _search_directory(path: str) -> Iterator[str]:
+    for folder, subfolders, files in os.walk(path):
+        if "type.raw" in files:
+            yield folder
+        for name in subfolders:
+            # A linked system is taken; a link to a folder of systems is not entered, so that a
+            # link to a parent cannot make the search endless.
+            linked = os.path.join(folder, name)
+            if os.path.islink(linked) and os.path.isfile(os.path.join(linked, "type.raw")):
+                yield linked
+
+
+def _search_hdf5(file: str, group: str) -> Iterator[str]:
+    root = open_hdf5(file).get(group)
+    if not isinstance(root, h5py.Group):
+        raise DataError(f"{file} has no group {group}")
+    names = []
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and name.rpartition("/")[2] == "type.raw":
+            names.append(name.rpartition("/")[0])
+
+    root.visititems(visit)
+    for name in sorted(names):
+        yield f"{file}#{group.rstrip('/')}/{name}"
+
+
+def is_lmdb(path: str) -> bool:
+    """Whether the path is an LMDB environment."""
+    return os.path.isdir(path) and (
+        path.rstrip("/").endswith(".lmdb") or os.path.isfile(os.path.join(path, "data.mdb"))
+    )

@@ -1,0 +1,222 @@
+"""Where the arrays of a system are stored: a directory of ``.npy`` files or an HDF5 group.
+
+A store answers by name (``"type.raw"``, ``"set.000/coord"``) and reads no more frames than it
+is asked for. A file that cannot be read is a ``DataError`` that names it.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+
+from deepattn.errors import DataError
+
+_HDF5_SUFFIXES = (".hdf5", ".h5")
+# Bounded, because every open map holds a file descriptor and a data set may have thousands.
+_OPEN_ARRAYS = 256
+_OPEN_HDF5 = 16
+
+
+class Store(Protocol):
+    """What :class:`~deepattn.data.System` needs to know of a place that holds a system."""
+
+    def where(self, name: str) -> str:
+        """The name a user would look for, for messages."""
+
+    def has(self, name: str) -> bool:
+        """Whether the entry exists."""
+
+    def tokens(self, name: str) -> list[str]:
+        """The words of ``type.raw`` or ``type_map.raw``."""
+
+    def sets(self) -> list[str]:
+        """Names of the sets, sorted."""
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of an array of numbers, without reading it."""
+
+    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
+        """Frames ``indices`` of an array of ``nframes * width`` numbers, ``[n, width]``."""
+
+
+def split_hdf5(path: str) -> tuple[str, str] | None:
+    """``file#/group`` in its parts (the group is ``/`` if not given); None for other paths."""
+    if not os.path.exists(path) and "#" in path:
+        file, _, group = path.rpartition("#")
+        return file, "/" + group.strip("/")
+    if path.endswith(_HDF5_SUFFIXES) and os.path.isfile(path):
+        return path, "/"
+    return None
+
+
+def open_store(path: str) -> Store:
+    """The store of the system at ``path``."""
+    parts = split_hdf5(path)
+    if parts is not None:
+        return Hdf5Store(*parts)
+    if not os.path.isdir(path):
+        raise DataError(f"system {path} is not a directory or HDF5 group")
+    return NpyStore(path)
+
+
+def open_hdf5(file: str) -> h5py.File:
+    """A read-only handle, shared by all systems in the file."""
+    return _open_hdf5(*_version(file))
+
+
+def _version(path: str) -> tuple[str, int, int]:
+    """A cache key that changes when the file does."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    return path, status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=_OPEN_HDF5)
+def _open_hdf5(file: str, _mtime: int, _size: int) -> h5py.File:
+    try:
+        return h5py.File(file, "r")
+    except OSError as error:
+        raise DataError(f"{file} is not a readable HDF5 file: {error}") from None
+
+
+@lru_cache(maxsize=_OPEN_ARRAYS)
+def _open_npy(file: str, _mtime: int, _size: int) -> np.ndarray:
+    try:
+        array = np.lib.format.open_memmap(file, mode="r")
+    # A damaged header can make NumPy's parser raise nearly anything.
+    except Exception as error:
+        raise DataError(
+            f"{file} is not a whole NumPy array ({type(error).__name__}: {error}); write it again"
+        ) from None
+    _require_numbers(array.dtype, file)
+    return array
+
+
+def _require_numbers(dtype: np.dtype, where: str) -> None:
+    if dtype.kind not in "fiub":
+        raise DataError(f"{where} holds {dtype}, not real numbers")
+
+
+def _words(text: bytes, where: str) -> list[str]:
+    try:
+        return text.decode("utf-8-sig").split()
+    except UnicodeDecodeError:
+        raise DataError(f"{where} is not text in UTF-8") from None
+
+
+class NpyStore:
+    """A directory with ``type.raw`` and ``set.*/*.npy``.
+
+    Args:
+        path: The directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def where(self, name: str) -> str:
+        suffix = ".npy" if name.startswith("set.") else ""
+        return os.path.join(self.path, name + suffix)
+
+    def has(self, name: str) -> bool:
+        return os.path.exists(self.where(name))
+
+    def tokens(self, name: str) -> list[str]:
+        where = self.where(name)
+        try:
+            return _words(Path(where).read_bytes(), where)
+        except OSError as error:
+            raise DataError(f"{where} cannot be read: {error.strerror}") from None
+
+    def sets(self) -> list[str]:
+        return sorted(entry.name for entry in Path(self.path).glob("set.*") if entry.is_dir())
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return _open_npy(*_version(self.where(name))).shape
+
+    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
+        array = _open_npy(*_version(self.where(name)))
+        return np.asarray(array.reshape(nframes, width)[indices])
+
+
+class Hdf5Store:
+    """A group of an HDF5 file with the same names as the files of a directory.
+
+    Args:
+        file: The HDF5 file.
+        group: Absolute name of the group.
+    """
+
+    def __init__(self, file: str, group: str) -> None:
+        self.file = file
+        self.group = group
+
+    def where(self, name: str) -> str:
+        suffix = ".npy" if name.startswith("set.") else ""
+        return f"{self.file}#{self.group.rstrip('/')}/{name}{suffix}"
+
+    def has(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def tokens(self, name: str) -> list[str]:
+        where = self.where(name)
+        values = np.atleast_1d(self._read(self._dataset(name), where)).ravel()
+        if values.dtype.kind not in "fiubSO":
+            raise DataError(f"{where} holds {values.dtype}, not numbers or names")
+        words = []
+        for value in values.tolist():
+            text = value if isinstance(value, bytes) else str(value).encode()
+            words += _words(text, where)
+        return words
+
+    def sets(self) -> list[str]:
+        group = open_hdf5(self.file).get(self.group)
+        if not isinstance(group, h5py.Group):
+            raise DataError(f"{self.file} has no group {self.group}")
+        return sorted(
+            name
+            for name in group
+            if name.startswith("set.") and isinstance(group.get(name), h5py.Group)
+        )
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        dataset = self._dataset(name)
+        _require_numbers(dataset.dtype, self.where(name))
+        if dataset.shape is None:
+            raise DataError(f"{self.where(name)} is empty")
+        return dataset.shape
+
+    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
+        dataset = self._dataset(name)
+        where = self.where(name)
+        if dataset.shape[:1] != (nframes,):
+            return self._read(dataset, where).reshape(nframes, width)[indices]
+        # HDF5 selects rows in increasing order only.
+        wanted, back = np.unique(indices, return_inverse=True)
+        return self._read(dataset, where, wanted).reshape(len(wanted), width)[back]
+
+    def _find(self, name: str) -> h5py.Dataset | None:
+        where = self.where(name)
+        try:
+            item = open_hdf5(self.file).get(where.partition("#")[2])
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise DataError(f"{where} is damaged: {error}") from None
+        return item if isinstance(item, h5py.Dataset) else None
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        dataset = self._find(name)
+        if dataset is None:
+            raise DataError(f"{self.where(name)} is missing")
+        return dataset
+
+    @staticmethod
+    def _read(dataset: h5py.Dataset, where: str, rows: object = ()) -> np.ndarray:
+        try:
+            return np.asarray(dataset[rows])
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            raise DataError(f"{where} cannot be read: {error}") from None

@@ -1,0 +1,304 @@
+"""One system on disk: frames of one number of atoms, read as they are asked for."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from deepattn.data import type_map as types
+from deepattn.data.keys import DEFAULT_LABELS, KEYS, Key, label_shape
+from deepattn.data.store import open_store
+from deepattn.errors import DataError
+
+# |det| of the box over the product of its edges; below it there is no cell to speak of.
+_FLAT_BOX = 1e-8
+# Numbers read at a time when a whole file is checked (8 MB).
+_CHUNK = 1 << 20
+
+Arrays = dict[str, np.ndarray]
+
+
+class _Set(NamedTuple):
+    name: str
+    first: int
+    nframes: int
+
+
+class System:
+    """Frames of one number of atoms, in any of DeePMD's layouts.
+
+    Only headers and types are read on opening. What is read later is checked as it is read:
+    every number must be finite, every atom of a known type, every box a cell.
+
+    Args:
+        path: Directory, ``file.hdf5#/group``, or an entry of an LMDB as
+            :func:`~deepattn.data.find_systems` gives it.
+        type_map: Names of the model's types. Types of the data are translated by name; without
+            it they stay as they are.
+
+    Attributes:
+        path: As given.
+        natoms: Number of atoms, virtual ones included.
+        nframes: Number of frames in all sets.
+        set_sizes: Number of frames in each set.
+        mixed_type: Whether each frame has types of its own.
+        periodic: Whether the frames are periodic.
+        data_type_map: Names in the system's ``type_map.raw``, or None.
+        type_map: Names of the types that :meth:`atype` gives, or None if nobody named them.
+        ntypes: Number of types that :meth:`atype` may give.
+
+    Raises:
+        DataError: If a file is missing, unreadable, or of the wrong shape; if the types do not
+            fit the type maps.
+    """
+
+    def __init__(self, path: str | os.PathLike, *, type_map: Sequence[str] | None = None) -> None:
+        self.path = os.fspath(path)
+        self._store = store = open_store(self.path)
+        self._stored: dict[str, list[str | None]] = {}
+        if not store.has("type.raw"):
+            raise DataError(f"{store.where('type.raw')} is missing")
+        raw = types.parse_types(store.tokens("type.raw"), store.where("type.raw"))
+        self.natoms = len(raw)
+        self.periodic = not store.has("nopbc")
+        self.data_type_map = None
+        if store.has("type_map.raw"):
+            where = store.where("type_map.raw")
+            self.data_type_map = types.parse_names(store.tokens("type_map.raw"), where)
+        self._sets = self._find_sets()
+        self.set_sizes = [part.nframes for part in self._sets]
+        self.nframes = sum(self.set_sizes)
+        self.mixed_type = self._is_mixed()
+
+        self.type_map = self.data_type_map if type_map is None else list(type_map)
+        names = self.data_type_map or self.type_map
+        self._ntypes_of_data = int(raw.max()) + 1 if names is None else len(names)
+        self.ntypes = self._ntypes_of_data if self.type_map is None else len(self.type_map)
+        self._table = types.lookup_table(self.data_type_map, type_map)
+        self._atype = None if self.mixed_type else self._translate(raw, "type.raw")
+        if self.periodic:
+            self._require("box", "; open boundaries need an empty file nopbc")
+
+    def __repr__(self) -> str:
+        return f"System({self.path!r}, natoms={self.natoms}, nframes={self.nframes})"
+
+    def atype(self, indices: Sequence[int]) -> np.ndarray:
+        """Types of frames, int32 ``[n, natoms]``; −1 is a virtual atom."""
+        indices = self._indices(indices)
+        if self._atype is not None:
+            return np.tile(self._atype, (len(indices), 1))
+        out = np.empty((len(indices), self.natoms), np.int32)
+        for part, inside, rows in self._split(indices):
+            name = f"{part.name}/real_atom_types"
+            values = self._rows(KEYS["real_atom_types"], part, name, rows)
+            out[inside] = self._translate(values, name, rows)
+        return out
+
+    def has(self, name: str) -> np.ndarray:
+        """Which frames have the array ``name``, bool ``[nframes]``."""
+        stored = [entry is not None for entry in self._find(KEYS[name])]
+        return np.repeat(stored, self.set_sizes)
+
+    def load(self, name: str, indices: Sequence[int], *, width: int | None = None) -> np.ndarray:
+        """Frames of one array, float64 ``[n, size]``, its default where a set lacks it.
+
+        Args:
+            name: One of :data:`~deepattn.data.keys.KEYS`.
+            indices: Frames, counted through all sets.
+            width: Numbers per frame or atom, for arrays whose width is up to the model.
+        """
+        indices = self._indices(indices)
+        key = KEYS[name] if width is None else replace(KEYS[name], width=width)
+        stored = dict(zip(self._sets, self._find(key), strict=True))
+        out = np.full((len(indices), key.size(self.natoms)), key.default)
+        for part, inside, rows in self._split(indices):
+            if stored[part] is not None:
+                out[inside] = self._rows(key, part, stored[part], rows)
+        return out
+
+    def numb_copy(self) -> np.ndarray:
+        """How often each frame is drawn in an epoch, int64 ``[nframes]``."""
+        copies = self.load("numb_copy", range(self.nframes))[:, 0]
+        bad = (copies < 0) | (copies != np.round(copies))
+        if bad.any():
+            frame = int(np.argmax(bad))
+            raise DataError(
+                f"numb_copy of {self.path}: frame {frame} has {copies[frame]}, not a count"
+            )
+        return copies.astype(np.int64)
+
+    def frames(
+        self,
+        indices: Sequence[int],
+        *,
+        fparam: int = 0,
+        aparam: int = 0,
+        labels: Sequence[str] = DEFAULT_LABELS,
+        numb_generalized_coord: int = 0,
+    ) -> tuple[Arrays, Arrays]:
+        """Inputs and labels of some frames, atoms in the order of the file.
+
+        Args:
+            indices: Frames, counted through all sets, in any order.
+            fparam: Number of frame parameters to read.
+            aparam: Number of parameters per atom to read.
+            labels: Labels to read.
+            numb_generalized_coord: Width of the label ``drdq``.
+
+        Returns:
+            ``inputs``: ``coord [n, natoms, 3]`` (Å), ``atype [n, natoms]`` int32, ``box [n, 9]``
+            (Å, zero for open boundaries), ``fparam [n, fparam]``, ``aparam [n, natoms, aparam]``.
+            ``labels``: each label and its ``find_<label> [n]``, 0 where it is missing. Energies
+            are in eV, forces in eV/Å. All are float64 but the types.
+
+        Raises:
+            DataError: If a number is not finite or of the wrong shape, or a parameter missing.
+        """
+        indices = self._indices(indices)
+        count = len(indices)
+        inputs = {
+            "coord": self.load("coord", indices).reshape(count, self.natoms, 3),
+            "atype": self.atype(indices),
+            "box": self.load("box", indices) if self.periodic else np.zeros((count, 9)),
+        }
+        if fparam:
+            self._require("fparam", f"; the model has numb_fparam {fparam}")
+            inputs["fparam"] = self.load("fparam", indices, width=fparam)
+        if aparam:
+            self._require("aparam", f"; the model has numb_aparam {aparam}")
+            values = self.load("aparam", indices, width=aparam)
+            inputs["aparam"] = values.reshape(count, self.natoms, aparam)
+        targets = {}
+        for name in labels:
+            width = 3 * numb_generalized_coord if name == "drdq" else None
+            shape = label_shape(name, self.natoms, numb_generalized_coord=numb_generalized_coord)
+            targets[name] = self.load(name, indices, width=width).reshape(count, *shape)
+            targets[f"find_{name}"] = self.has(name)[indices].astype(np.float64)
+        return inputs, targets
+
+    def check(self, **wanted: object) -> None:
+        """Read every frame once, in pieces, so that a bad number is met before training.
+
+        Args:
+            **wanted: What to read, as for :meth:`frames`.
+        """
+        self.numb_copy()
+        for piece in self.pieces():
+            self.frames(piece, **wanted)
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """All frames, a moderate number at a time."""
+        step = max(1, _CHUNK // (3 * self.natoms))
+        for first in range(0, self.nframes, step):
+            yield np.arange(first, min(first + step, self.nframes))
+
+    def _find_sets(self) -> list[_Set]:
+        names = self._store.sets()
+        if not names:
+            raise DataError(f"system {self.path} has no set.* with frames")
+        sets, first = [], 0
+        for name in names:
+            entry = f"{name}/coord"
+            where = self._store.where(entry)
+            if not self._store.has(entry):
+                raise DataError(f"{where} is missing")
+            shape = self._store.shape(entry)
+            nframes = shape[0] if len(shape) > 1 else 1
+            wanted = [(nframes, 3 * self.natoms), (nframes, self.natoms, 3), (3 * self.natoms,)]
+            if shape not in wanted or nframes == 0:
+                raise DataError(
+                    f"{where} has shape {shape}, but type.raw lists {self.natoms} atoms: "
+                    f"expected (frames, {3 * self.natoms})"
+                )
+            sets.append(_Set(name, first, nframes))
+            first += nframes
+        return sets
+
+    def _is_mixed(self) -> bool:
+        stored = self._find(KEYS["real_atom_types"])
+        if not any(stored):
+            return False
+        self._require("real_atom_types", "; all sets of a mixed-type system need it")
+        if self.data_type_map is None:
+            raise DataError(f"{self._store.where('type_map.raw')} is missing; mixed types need it")
+        return True
+
+    def _find(self, key: Key) -> list[str | None]:
+        """Where each set stores the array, None where it does not; shapes are checked once."""
+        token = f"{key.name}:{key.width}"
+        if token not in self._stored:
+            self._stored[token] = [self._find_in(key, part) for part in self._sets]
+        return self._stored[token]
+
+    def _find_in(self, key: Key, part: _Set) -> str | None:
+        for spelling in key.spellings():
+            name = f"{part.name}/{spelling}"
+            if not self._store.has(name):
+                continue
+            shape = self._store.shape(name)
+            size = key.size(self.natoms)
+            if key.width and np.prod(shape, dtype=object) != part.nframes * size:
+                raise DataError(
+                    f"{self._store.where(name)} has shape {shape}, expected {size} numbers in "
+                    f"each of {part.nframes} frames"
+                )
+            return name
+        return None
+
+    def _require(self, name: str, hint: str) -> None:
+        for part, stored in zip(self._sets, self._find(KEYS[name]), strict=True):
+            if stored is None:
+                raise DataError(f"{self._store.where(f'{part.name}/{name}')} is missing{hint}")
+
+    def _indices(self, indices: Sequence[int]) -> np.ndarray:
+        indices = np.asarray(indices, np.int64).reshape(-1)
+        if indices.size and (indices.min() < 0 or indices.max() >= self.nframes):
+            raise IndexError(f"frames {indices} of {self.path}, which has {self.nframes}")
+        return indices
+
+    def _split(self, indices: np.ndarray) -> Iterator[tuple[_Set, np.ndarray, np.ndarray]]:
+        """The sets that hold some of the frames, places in the result, rows in the set."""
+        for part in self._sets:
+            inside = (indices >= part.first) & (indices < part.first + part.nframes)
+            if inside.any():
+                yield part, inside, indices[inside] - part.first
+
+    def _rows(self, key: Key, part: _Set, name: str, rows: np.ndarray) -> np.ndarray:
+        size = key.size(self.natoms)
+        values = self._store.rows(name, part.nframes, size, rows).astype(np.float64)
+        finite = np.isfinite(values)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            at = f", atom {column // key.width}" if key.atomic else ""
+            raise DataError(
+                f"{self._store.where(name)}: frame {rows[row]}{at} is {values[row, column]}"
+            )
+        if key.name == "box":
+            self._check_box(values, name, rows)
+        return values
+
+    def _check_box(self, box: np.ndarray, name: str, rows: np.ndarray) -> None:
+        cells = box.reshape(-1, 3, 3)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            edges = np.linalg.norm(cells, axis=2).prod(axis=1)
+            flat = ~(np.abs(np.linalg.det(cells)) > _FLAT_BOX * edges)
+        if flat.any():
+            row = int(np.argmax(flat))
+            raise DataError(
+                f"{self._store.where(name)}: frame {rows[row]} has a box without volume "
+                f"{box[row].tolist()}; open boundaries need an empty file nopbc in the system"
+            )
+
+    def _translate(
+        self, values: np.ndarray, name: str, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        where = self._store.where(name)
+        whole = values == np.round(values)
+        if not whole.all():
+            row, atom = np.argwhere(~whole)[0]
+            raise DataError(f"{where}: frame {rows[row]}, atom {atom} has type {values[row, atom]}")
+        values = values.astype(np.int64)
+        types.check_range(values, self._ntypes_of_data, where, frames=rows)
+        return types.to_model(values, self._table, self.data_type_map, self.type_map, where)

@@ -1,0 +1,90 @@
+"""Atom types: from the numbers of a data file to those of the model, by element name."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from deepattn.errors import DataError
+
+# In a lookup table: the element has no place in the model.
+ABSENT = -2
+
+
+def parse_types(words: Sequence[str], where: str) -> np.ndarray:
+    """The integers of ``type.raw``, int32 ``[natoms]``."""
+    try:
+        values = np.array([float(word) for word in words])
+    except ValueError as error:
+        raise DataError(f"{where}: {error}; expected one integer per atom") from None
+    if values.size == 0:
+        raise DataError(f"{where} lists no atom")
+    whole = np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 2**31)
+    if not whole.all():
+        atom = int(np.argmin(whole))
+        raise DataError(f"{where}: type {words[atom]} of atom {atom} is not an integer")
+    return values.astype(np.int32)
+
+
+def parse_names(words: Sequence[str], where: str) -> list[str]:
+    """The names of ``type_map.raw``."""
+    names = list(words)
+    if not names:
+        raise DataError(f"{where} lists no element")
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{where} lists {name} twice")
+    return names
+
+
+def lookup_table(names: Sequence[str] | None, type_map: Sequence[str] | None) -> np.ndarray | None:
+    """Model type of each data type (``ABSENT`` if none); None if the numbers stay as they are."""
+    if names is None or type_map is None:
+        return None
+    places = {name: index for index, name in enumerate(type_map)}
+    return np.array([places.get(name, ABSENT) for name in names], np.int32)
+
+
+def check_range(
+    types: np.ndarray, ntypes: int, where: str, *, frames: np.ndarray | None = None
+) -> None:
+    """Refuse numbers that name no type; ``-1`` marks a virtual atom in mixed types only.
+
+    Args:
+        types: ``[natoms]`` or, for mixed types, ``[nframes, natoms]``.
+        ntypes: Number of names the types point into.
+        where: The file.
+        frames: Numbers of the frames in the file, for mixed types.
+    """
+    lowest = 0 if frames is None else -1
+    bad = (types < lowest) | (types >= ntypes)
+    if not bad.any():
+        return
+    place = tuple(int(i) for i in np.argwhere(bad)[0])
+    at = f"atom {place[-1]}" if frames is None else f"frame {frames[place[0]]}, atom {place[1]}"
+    raise DataError(
+        f"{where}: {at} has type {types[place]}, but types go from {lowest} to {ntypes - 1}"
+    )
+
+
+def to_model(
+    types: np.ndarray,
+    table: np.ndarray | None,
+    names: Sequence[str] | None,
+    type_map: Sequence[str] | None,
+    where: str,
+) -> np.ndarray:
+    """Types of the data as types of the model; ``-1`` stays ``-1``.
+
+    Raises:
+        DataError: If an atom is of an element that the model's type map lacks.
+    """
+    if table is None:
+        return types.astype(np.int32)
+    mapped = np.where(types < 0, types, table[np.maximum(types, 0)]).astype(np.int32)
+    lost = np.unique(types[mapped == ABSENT])
+    if lost.size:
+        elements = ", ".join(names[index] for index in lost)
+        raise DataError(
+            f"{where} has atoms of {elements}, not in the model's type_map {list(type_map)}"
+        )
+    return mapped
