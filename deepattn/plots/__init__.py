@@ -1,0 +1,1 @@
+"""Pictures: the learning curve and parity."""

@@ -1,0 +1,1 @@
+"""Training: loss, schedules, optimizer, statistics, the loop, and fine-tuning."""

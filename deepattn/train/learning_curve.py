@@ -1,0 +1,104 @@
+"""The file ``lcurve.out`` and the log lines of a display step, in DeePMD-kit's format."""
+
+import datetime
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+Figures = Mapping[str, float]
+
+
+def average(results: Iterable[tuple[Figures, float]]) -> dict[str, float]:
+    """Combine the figures of several batches, weighted with their numbers of atoms a frame.
+
+    Args:
+        results: pairs of figures by name and atoms a frame.
+
+    Returns:
+        Weighted means of the figures (of the errors, not of their squares); one NaN makes a NaN.
+    """
+    sums: dict[str, float] = {}
+    total = 0.0
+    for figures, natoms in results:
+        total += natoms
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + float(value) * natoms
+    return {name: value / total for name, value in sums.items()}
+
+
+class LearningCurve:
+    """Writes ``lcurve.out``: a header, then a line per display step.
+
+    Args:
+        path: the file; it is truncated unless ``append``.
+        append: add to the file, after a second header, as a restart does.
+    """
+
+    def __init__(self, path: str | os.PathLike, *, append: bool = False) -> None:
+        self.path = Path(path)
+        self._file = open(self.path, "a" if append else "w", encoding="utf-8")
+        self._header_written = False
+
+    def write(self, step: int, train: Figures, valid: Figures | None, learning_rate: float) -> None:
+        """Add the line of a step.
+
+        Args:
+            step: number of updates done.
+            train: figures of the training batch, in the order of the columns.
+            valid: figures of the validation data; None if there are none.
+            learning_rate: rate of the next step.
+        """
+        if not self._header_written:
+            self._file.write(_header(train, valid is not None))
+            self._header_written = True
+        line = f"{step:7d}"
+        for name, value in train.items():
+            line += "   "
+            if valid is not None:
+                line += f"{valid[name]:11.2e} "
+            line += f"{value:11.2e}"
+        self._file.write(f"{line}   {learning_rate:8.1e}\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> "LearningCurve":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _header(names: Iterable[str], validated: bool) -> str:
+    line = f"# {'step':5s}"
+    for name in names:
+        line += "   "
+        if validated:
+            line += f"{name + '_val':>11s} "
+        line += f"{name + '_trn':>11s}"
+    return (
+        f"{line}   {'lr':8s}\n"
+        "# If there is no available reference data, rmse_*_{val,trn} will print nan\n"
+    )
+
+
+def batch_line(step: int, task: str, figures: Figures, learning_rate: float | None = None) -> str:
+    """The log line with the figures of a display step; ``task`` is ``trn`` or ``val``."""
+    text = ", ".join(f"{name} = {figures[name]:8.2e}" for name in sorted(figures))
+    if learning_rate is not None:
+        text += f", lr = {learning_rate:8.2e}"
+    return f"Batch {step:7d}: {task}: {text}"
+
+
+def time_line(step: int, wall_time: float, eta: float, now: datetime.datetime) -> str:
+    """The log line with the time since the last display step and the time left, both in seconds."""
+    left = datetime.timedelta(seconds=int(eta))
+    finish = (now + left).strftime("%Y-%m-%d %H:%M")
+    return f"Batch {step:7d}: total wall time = {wall_time:.2f} s, eta = {left} at {finish}"

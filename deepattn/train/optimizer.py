@@ -1,0 +1,126 @@
+"""Adam with the arithmetic of TensorFlow 1, in which published potentials were trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class Adam(keras.optimizers.Optimizer):
+    """Adam (Kingma and Ba, arXiv:1412.6980) that rounds like TensorFlow 1's.
+
+    A weight ``w`` with gradient ``g`` is moved, in the precision of the weight, by::
+
+        m <- m + (g - m) * (1 - beta_1)
+        v <- v + (g * g - v) * (1 - beta_2)
+        w <- w - lr * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon)
+
+    It differs from `keras.optimizers.Adam` in the numbers, not in the method: the learning rate,
+    the betas and epsilon are rounded to float32 also for float64 weights, and the powers of the
+    betas are float32 products carried from step to step.
+
+    Args:
+        learning_rate: a number or a schedule.
+        beta_1: decay of the first moment.
+        beta_2: decay of the second moment.
+        epsilon: added to the root of the second moment.
+        **kwargs: the common arguments of a Keras optimizer, e.g. ``global_clipnorm``.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        name: str = "adam",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums, self._velocities = self.add_optimizer_variables(
+            variables, ["momentum", "velocity"]
+        )
+        self._beta_powers = [
+            self.add_variable(
+                (),
+                initializer=keras.initializers.Constant(np.float32(beta)),
+                dtype="float32",
+                aggregation="only_first_replica",
+                name=name,
+            )
+            for beta, name in ((self.beta_1, "beta1_power"), (self.beta_2, "beta2_power"))
+        ]
+
+    def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
+        super().apply(grads, trainable_variables)
+        # With accumulated gradients only the last of the accumulated steps moved the weights.
+        moved = tf.equal(self._iterations.value % (self.gradient_accumulation_steps or 1), 0)
+        for power, beta in zip(self._beta_powers, (self.beta_1, self.beta_2), strict=True):
+            power.assign(tf.where(moved, power.value * np.float32(beta), power.value))
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        dtype = variable.dtype
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        beta_1, beta_2, epsilon = (
+            tf.cast(tf.constant(x, tf.float32), dtype)
+            for x in (self.beta_1, self.beta_2, self.epsilon)
+        )
+        beta_1_power, beta_2_power = (tf.cast(power.value, dtype) for power in self._beta_powers)
+        rate = tf.cast(tf.cast(learning_rate, tf.float32), dtype)
+        alpha = rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power)
+        gradient = tf.cast(gradient, dtype)
+        self.assign_add(m, (gradient - m) * (1 - beta_1))
+        self.assign_add(v, (tf.square(gradient) - v) * (1 - beta_2))
+        self.assign_sub(variable, m * alpha / (tf.sqrt(v) + epsilon))
+
+    def get_arrays(self, names: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
+        """The optimizer's state by weight name.
+
+        Args:
+            names: the model's ``named_variables()``.
+
+        Returns:
+            ``iteration``, ``beta1_power``, ``beta2_power`` and, for each trained weight ``w``,
+            ``w/momentum`` and ``w/velocity``.
+        """
+        return {name: slot.numpy() for name, slot in self._state(names).items()}
+
+    def set_arrays(
+        self, names: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray]
+    ) -> None:
+        """Set the state from what `get_arrays` gave.
+
+        Raises:
+            KeyError: a value is missing from ``arrays``.
+        """
+        for name, slot in self._state(names).items():
+            slot.assign(arrays[name])
+
+    def _state(self, names: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
+        state = {"iteration": self._iterations}
+        state["beta1_power"], state["beta2_power"] = self._beta_powers
+        for name, variable in names.items():
+            if self._var_key(variable) in self._trainable_variables_indices:
+                index = self._get_variable_index(variable)
+                state[f"{name}/momentum"] = self._momentums[index]
+                state[f"{name}/velocity"] = self._velocities[index]
+        return state
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }

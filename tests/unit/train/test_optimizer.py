@@ -1,0 +1,132 @@
+"""Adam against TensorFlow 1's own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepattn.train.optimizer import Adam
+from deepattn.train.schedule import ExpSchedule
+
+STEPS = 60
+
+
+def _gradients(dtype):
+    rng = np.random.default_rng(3)
+    return [
+        (rng.normal(size=(4, 3)) * 10.0 ** rng.uniform(-6, 3)).astype(dtype) for _ in range(STEPS)
+    ]
+
+
+def _start(dtype):
+    return np.random.default_rng(1).normal(size=(4, 3)).astype(dtype)
+
+
+def _tensorflow_1(dtype, beta_1, beta_2):
+    """Weights after each step of ``tf.compat.v1.train.AdamOptimizer`` with a float32 rate."""
+    schedule = ExpSchedule(1e-2, 1e-4, STEPS)
+    rates = [schedule.value(step) for step in range(STEPS)]
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        rate = v1.placeholder(tf.float32, [])
+        gradient = v1.placeholder(dtype, [4, 3])
+        weight = v1.get_variable("w", initializer=_start(dtype))
+        optimizer = v1.train.AdamOptimizer(rate, beta1=beta_1, beta2=beta_2)
+        update = optimizer.apply_gradients([(gradient, weight)])
+        session.run(v1.global_variables_initializer())
+        trace = []
+        for value, g in zip(rates, _gradients(dtype), strict=True):
+            session.run(update, {rate: value, gradient: g})
+            trace.append(session.run(weight))
+    return trace
+
+
+def _ours(dtype, optimizer, first=0, weight=None):
+    if weight is None:
+        weight = keras.Variable(_start(dtype), dtype=dtype, name="w")
+    trace = []
+    for g in _gradients(dtype)[first:]:
+        optimizer.apply([tf.constant(g)], [weight])
+        trace.append(weight.numpy())
+    return trace, weight
+
+
+@pytest.mark.parametrize(("beta_1", "beta_2"), [(0.9, 0.999), (0.7, 0.93)])
+@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-14), ("float32", 1e-6)])
+def test_weights_follow_tensorflow_1(dtype, rtol, beta_1, beta_2):
+    optimizer = Adam(ExpSchedule(1e-2, 1e-4, STEPS), beta_1=beta_1, beta_2=beta_2)
+    trace, _ = _ours(dtype, optimizer)
+    np.testing.assert_allclose(trace, _tensorflow_1(dtype, beta_1, beta_2), rtol=rtol, atol=0)
+
+
+def test_keras_adam_would_not_do():
+    adam = keras.optimizers.Adam(ExpSchedule(1e-2, 1e-4, STEPS), epsilon=1e-8)
+    trace, _ = _ours("float64", adam)
+    difference = np.abs(np.array(trace) - _tensorflow_1("float64", 0.9, 0.999)).max()
+    assert difference > 1e-10
+
+
+def test_state_by_name_continues_exactly():
+    whole, _ = _ours("float64", Adam(ExpSchedule(1e-2, 1e-4, STEPS)))
+
+    first = Adam(ExpSchedule(1e-2, 1e-4, STEPS))
+    weight = keras.Variable(_start("float64"), dtype="float64", name="w")
+    for g in _gradients("float64")[:23]:
+        first.apply([tf.constant(g)], [weight])
+    state = first.get_arrays({"net/w": weight})
+    assert set(state) == {
+        "iteration",
+        "beta1_power",
+        "beta2_power",
+        "net/w/momentum",
+        "net/w/velocity",
+    }
+
+    second = Adam(ExpSchedule(1e-2, 1e-4, STEPS))
+    fresh = keras.Variable(weight.numpy(), dtype="float64", name="w")
+    second.build([fresh])
+    second.set_arrays({"net/w": fresh}, state)
+    rest, _ = _ours("float64", second, first=23, weight=fresh)
+    np.testing.assert_array_equal(rest[-1], whole[-1])
+
+
+def test_frozen_weights_have_no_state():
+    optimizer = Adam(1e-3)
+    free = keras.Variable(np.zeros(2), dtype="float64", name="a")
+    frozen = keras.Variable(np.zeros(2), dtype="float64", name="b", trainable=False)
+    optimizer.build([free])
+    assert not any("b/" in name for name in optimizer.get_arrays({"a": free, "b": frozen}))
+
+
+def test_missing_state_is_an_error():
+    optimizer = Adam(1e-3)
+    weight = keras.Variable(np.zeros(2), dtype="float64", name="a")
+    optimizer.build([weight])
+    state = optimizer.get_arrays({"a": weight})
+    del state["a/velocity"]
+    with pytest.raises(KeyError, match="a/velocity"):
+        optimizer.set_arrays({"a": weight}, state)
+
+
+def test_global_clipnorm_bounds_the_gradient():
+    weight = keras.Variable(np.zeros(2), dtype="float64", name="a")
+    optimizer = Adam(1e-3, global_clipnorm=0.5)
+    optimizer.apply([tf.constant([3.0, 4.0], tf.float64)], [weight])
+    momentum = optimizer.get_arrays({"a": weight})["a/momentum"]
+    np.testing.assert_allclose(momentum, 0.1 * np.array([0.3, 0.4]), rtol=1e-6)
+
+
+def test_accumulated_gradients_advance_the_powers_once():
+    weight = keras.Variable(np.zeros(2), dtype="float64", name="a")
+    optimizer = Adam(1e-3, gradient_accumulation_steps=2)
+    for _ in range(4):
+        optimizer.apply([tf.constant([3.0, 4.0], tf.float64)], [weight])
+    power = optimizer.get_arrays({"a": weight})["beta1_power"]
+    assert power == np.float32(0.9) * np.float32(0.9) * np.float32(0.9)
+
+
+def test_config_rebuilds_the_optimizer():
+    optimizer = Adam(ExpSchedule(1e-2, 1e-4, STEPS), beta_1=0.8, global_clipnorm=1.0)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert isinstance(again, Adam)
+    assert again.get_config() == optimizer.get_config()
