@@ -1,0 +1,55 @@
+"""The operations a graph may contain: those of DeePMD-kit and pure ones of TensorFlow.
+
+None of them reads or writes files, keeps state, calls back into Python, reaches the network, or
+runs another graph; so opening an unknown file can compute, and nothing else.
+"""
+
+# DeePMD-kit's own, as far as energy models of its TensorFlow backend contain them.
+DEEPMD_OPS = frozenset(
+    """
+    ProdEnvMatA ProdEnvMatAMix ProdForceSeA ProdVirialSeA
+    Gelu GeluGrad GeluCustom GeluGradCustom
+    TabulateFusionSeA TabulateFusionSeAGrad TabulateFusionSeAtten TabulateFusionSeAttenGrad
+    """.split()
+)
+
+_STRUCTURE = """
+    Const Placeholder PlaceholderWithDefault Identity IdentityN NoOp StopGradient PreventGradient
+"""
+_SHAPES = """
+    BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2 EnsureShape
+    ExpandDims Fill InvertPermutation LinSpace OneHot OnesLike Pack Pad PadV2 Range Rank Reshape
+    Reverse ReverseV2 Shape ShapeN Size Slice Split SplitV Squeeze StridedSlice StridedSliceGrad
+    Tile Transpose Unpack ZerosLike
+"""
+_SELECTION = """
+    DynamicPartition DynamicStitch Gather GatherNd GatherV2 ScatterNd Select SelectV2
+    SegmentSum TensorScatterAdd TensorScatterUpdate TopKV2 UnsortedSegmentSum Where
+"""
+_ELEMENTWISE = """
+    Abs Add AddN AddV2 Acos Asin Atan Atan2 BiasAdd BiasAddGrad Cast Ceil ClipByValue Cos Cosh
+    Cumsum Div DivNoNan Elu EluGrad Equal Erf Erfc Exp Expm1 Floor FloorDiv FloorMod Greater
+    GreaterEqual Inv InvGrad IsFinite IsInf IsNan LeakyRelu LeakyReluGrad Less LessEqual Log Log1p
+    LogicalAnd LogicalNot LogicalOr Maximum Minimum Mod Mul MulNoNan Neg NotEqual Pow RealDiv
+    Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad Rint Round Rsqrt RsqrtGrad Selu
+    SeluGrad Sigmoid SigmoidGrad Sign Sin Sinh Softplus SoftplusGrad Softsign SoftsignGrad Sqrt
+    SqrtGrad Square SquaredDifference Sub Tan Tanh TanhGrad TruncateDiv TruncateMod Xdivy Xlogy
+"""
+_REDUCTIONS = """
+    All Any ArgMax ArgMin EuclideanNorm L2Loss Max Mean Min Prod Sum
+"""
+_ALGEBRA = """
+    BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchMatrixDiag Cross Diag DiagPart Einsum MatMul
+    MatrixBandPart MatrixDeterminant MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3
+    MatrixDiagV2 MatrixDiagV3 MatrixInverse MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3
+"""
+_NETWORKS = """
+    FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2
+    FusedBatchNormV3 LogSoftmax Softmax
+"""
+
+TENSORFLOW_OPS = frozenset(
+    (_STRUCTURE + _SHAPES + _SELECTION + _ELEMENTWISE + _REDUCTIONS + _ALGEBRA + _NETWORKS).split()
+)
+
+ALLOWED_OPS = DEEPMD_OPS | TENSORFLOW_OPS

@@ -1,0 +1,176 @@
+"""Frozen energy models of DeePMD-kit (``.pb``): what the file says about itself, and its weights."""
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.graphdef import Graph, read_graph
+
+_WEIGHT_NAMES = re.compile(
+    r"""
+      type_embed_net/(matrix|bias|idt)_\d+
+    | filter_type_\d+/(matrix|bias|idt)_\d+_\d+
+    | filter_type_all/(matrix|bias|idt)_\d+(_\d+){0,2}
+    | filter_type_all/(matrix|bias|idt)_\d+_two_side_ebd
+    | attention_layer_\d+/c_(query|key|value|out)/(matrix|bias)
+    | attention_layer_\d+/layer_normalization/(gamma|beta)
+    | (layer_\d+)(_type_\d+)?/(matrix|bias|idt)
+    | final_layer(_type_\d+)?/(matrix|bias)
+    | share_.+/(matrix|bias|idt)
+    | descrpt_attr/t_(avg|std)
+    | fitting_attr/t_(bias_atom_e|[fa]param_(avg|istd))
+    | model_attr/model_attr/t_out_(bias|std)
+    """,
+    re.VERBOSE,
+)
+_ATTENTION_MASK = re.compile(r"attention_layer_\d+/eye(_\d+)?/.*")  # not a weight, a constant
+# 2.x numbers layer norms as Keras does; the number says nothing that the layer's own does not.
+_NUMBERED_NORM = re.compile(r"(attention_layer_\d+/layer_normalization)_\d+/(gamma|beta)")
+
+
+@dataclass(frozen=True)
+class FrozenModel:
+    """What a frozen model holds, by the names of docs/formats.md.
+
+    Attributes:
+        graph: The graph itself.
+        training_script: The input file it was trained with, or None for a model without.
+        type_map: Names of the atom types.
+        rcut: Cut-off radius in Å.
+        ntypes: Number of atom types.
+        dfparam: Number of frame parameters.
+        daparam: Number of atomic parameters.
+        min_nbor_dist: Shortest distance in the training data in Å, or None.
+        model_type: ``original_model``, ``compressed_model`` or None.
+        interface_dtype: ``float64``, or ``float32`` for a model made with low interface precision.
+        sel: Neighbour slots, one number or one for each type; empty if the file does not say.
+        original_sel: The ``sel`` of the first training, whose sum divides the descriptor.
+        weights: Arrays by name.
+    """
+
+    graph: Graph
+    training_script: dict | None
+    type_map: list[str]
+    rcut: float
+    ntypes: int
+    dfparam: int
+    daparam: int
+    min_nbor_dist: float | None
+    model_type: str | None
+    interface_dtype: str
+    sel: list[int]
+    original_sel: list[int]
+    weights: dict[str, np.ndarray] = field(repr=False)
+
+
+def read_frozen(path: str | os.PathLike) -> FrozenModel:
+    """Read a frozen energy model.
+
+    Args:
+        path: The ``.pb`` file, written by deepattn or by DeePMD-kit 2.1.5 or later.
+
+    Raises:
+        ModelFileError: If the file is missing, damaged or unsafe, of another version or kind of
+            model, or lacks something every model has.
+    """
+    graph = read_graph(path)
+    version = graph.attr("model_attr/model_version", "0.0")
+    major, _, minor = str(version).partition(".")
+    if major != "1" or minor not in ("0", "1"):
+        raise ModelFileError(
+            f"{path}: has model version {version}, and only 1.0 and 1.1 are read; convert it with "
+            "'dp convert-from'"
+        )
+    kind = graph.attr("model_attr/model_type", "ener")
+    if kind != "ener":
+        raise ModelFileError(f"{path}: is a model of type '{kind}'; only 'ener' is supported")
+
+    rcut = _scalar(graph, "descrpt_attr/rcut", (int, float))
+    ntypes = _scalar(graph, "descrpt_attr/ntypes", int)
+    type_map = _scalar(graph, "model_attr/tmap", str).split()
+    if not (np.isfinite(rcut) and rcut > 0):
+        raise ModelFileError(f"{path}: has the impossible cut-off radius {rcut}")
+    if ntypes < 1 or len(type_map) != ntypes:
+        raise ModelFileError(
+            f"{path}: has {ntypes} atom types (descrpt_attr/ntypes), but {len(type_map)} names in "
+            "its type map (model_attr/tmap)"
+        )
+    distance = graph.attr("train_attr/min_nbor_dist", float("nan"))
+    sel = _integers(graph, "descrpt_attr/sel")
+    return FrozenModel(
+        graph=graph,
+        training_script=_training_script(graph),
+        type_map=type_map,
+        rcut=float(rcut),
+        ntypes=ntypes,
+        dfparam=_scalar(graph, "fitting_attr/dfparam", int, default=0),
+        daparam=_scalar(graph, "fitting_attr/daparam", int, default=0),
+        min_nbor_dist=float(distance) if np.isfinite(distance) else None,
+        model_type=graph.attr("model_type", "") or None,
+        interface_dtype=_interface_dtype(graph),
+        sel=sel,
+        original_sel=_integers(graph, "descrpt_attr/original_sel") or sel,
+        weights=_weights(graph),
+    )
+
+
+def _scalar(graph: Graph, name: str, kind: type | tuple[type, ...], default=None):
+    value = graph.attr(name, default)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ModelFileError(f"{graph.origin}: the constant '{name}' is not what it should be")
+    return value
+
+
+def _integers(graph: Graph, name: str) -> list[int]:
+    value = np.ravel(graph.attr(name, ()))
+    if value.size and value.dtype.kind != "i":
+        raise ModelFileError(f"{graph.origin}: the constant '{name}' holds no integers")
+    return value.astype(int).tolist()
+
+
+def _interface_dtype(graph: Graph) -> str:
+    number = graph.nodes["descrpt_attr/rcut"].attr["value"].tensor.dtype
+    if number not in (1, 2):
+        raise ModelFileError(f"{graph.origin}: 'descrpt_attr/rcut' is neither float32 nor float64")
+    return {1: "float32", 2: "float64"}[number]
+
+
+def _training_script(graph: Graph) -> dict | None:
+    text = graph.attr("train_attr/training_script", "")
+    if not text:
+        return None
+    try:
+        script = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        script = None
+    if not isinstance(script, dict):
+        raise ModelFileError(f"{graph.origin}: 'train_attr/training_script' is not a JSON object")
+    return script
+
+
+def _weights(graph: Graph) -> dict[str, np.ndarray]:
+    weights = {}
+    for stored, array in graph.constants().items():
+        name = _NUMBERED_NORM.sub(r"\1/\2", stored)
+        if _WEIGHT_NAMES.fullmatch(name):
+            if array.dtype.kind != "f":
+                raise ModelFileError(f"{graph.origin}: the weight '{stored}' is not floating point")
+            if name in weights:
+                raise ModelFileError(f"{graph.origin}: there are two arrays for '{name}'")
+            weights[name] = array
+        elif _is_array_of_attention(name, array):
+            # A weight nobody knows would be left out in silence; better to stop.
+            raise ModelFileError(
+                f"{graph.origin}: the attention weight '{stored}' has an unknown name; the file was "
+                "not written by any released DeePMD-kit"
+            )
+    return weights
+
+
+def _is_array_of_attention(name: str, array: np.ndarray) -> bool:
+    is_attention = name.startswith("attention_layer_") and not _ATTENTION_MASK.fullmatch(name)
+    return is_attention and array.dtype.kind == "f" and array.size > 1

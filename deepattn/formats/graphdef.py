@@ -1,0 +1,246 @@
+"""A frozen TensorFlow graph as data: read, checked and decoded without importing TensorFlow."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.allowed_ops import ALLOWED_OPS
+from deepattn.formats.messages import GraphDef, NodeDef, TensorProto
+
+# DataType number -> (numpy dtype, field that holds the values when tensor_content is empty)
+_DTYPES = {
+    1: (np.float32, "float_val"),
+    2: (np.float64, "double_val"),
+    3: (np.int32, "int_val"),
+    4: (np.uint8, "int_val"),
+    5: (np.int16, "int_val"),
+    6: (np.int8, "int_val"),
+    7: (np.object_, "string_val"),
+    9: (np.int64, "int64_val"),
+    10: (np.bool_, "bool_val"),
+    17: (np.uint16, "int_val"),
+    19: (np.float16, "half_val"),
+    22: (np.uint32, "uint32_val"),
+    23: (np.uint64, "uint64_val"),
+}
+_LARGEST = 1 << 31  # bytes; protobuf cannot hold more, so a larger shape is nonsense
+_NEIGHBOUR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix")
+
+
+class Graph:
+    """The nodes of a frozen graph, checked to be complete and made of allowed operations only.
+
+    Args:
+        message: The parsed ``GraphDef``.
+        origin: Where it comes from, the first words of every error message.
+
+    Raises:
+        ModelFileError: If the graph has functions, a forbidden operation, a name twice, or an
+            input that does not exist.
+    """
+
+    def __init__(self, message: GraphDef, origin: str | os.PathLike):
+        self.message = message
+        self.origin = str(origin)
+        self.nodes: dict[str, NodeDef] = {node.name: node for node in message.node}
+        self._check()
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """Decode every constant: numbers as arrays, strings as object arrays of ``bytes``.
+
+        Raises:
+            ModelFileError: If a constant is malformed or of a type that energy models never use.
+        """
+        return {name: self._decode(name) for name, node in self.nodes.items() if node.op == "Const"}
+
+    def attr(self, name: str, default=None):
+        """Give the value of a constant: a plain ``str``, number or ``bool`` if it is a scalar.
+
+        Args:
+            name: Name of the node, such as ``descrpt_attr/rcut``.
+            default: What stands for a constant that is absent.
+
+        Raises:
+            ModelFileError: If it is absent and there is no default, is not a constant, or is
+                malformed.
+        """
+        node = self.nodes.get(name)
+        if node is None:
+            if default is None:
+                raise ModelFileError(
+                    f"{self.origin}: the node '{name}' is missing; the file is not a complete "
+                    "energy model of DeePMD-kit"
+                )
+            return default
+        if node.op != "Const":
+            raise ModelFileError(f"{self.origin}: the node '{name}' is a {node.op}, not a constant")
+        array = self._decode(name)
+        if array.ndim:
+            return array
+        value = array.item()
+        if not isinstance(value, bytes):
+            return value
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise ModelFileError(f"{self.origin}: the node '{name}' is not UTF-8 text") from None
+
+    def serialize(self) -> bytes:
+        """Give the graph as the bytes of a ``.pb`` file."""
+        return self.message.SerializeToString(deterministic=True)
+
+    def _decode(self, name: str) -> np.ndarray:
+        try:
+            return decode_tensor(self.nodes[name].attr["value"].tensor)
+        except ValueError as error:
+            raise ModelFileError(f"{self.origin}: the constant '{name}' {error}") from None
+
+    def _check(self) -> None:
+        library = self.message.library
+        if library.function or library.gradient:
+            raise ModelFileError(
+                f"{self.origin}: refused: the graph holds functions, which a frozen energy model of "
+                "DeePMD-kit never does"
+            )
+        if len(self.nodes) != len(self.message.node):
+            raise ModelFileError(f"{self.origin}: the graph is damaged: two nodes have one name")
+        for name, node in self.nodes.items():
+            if node.op not in ALLOWED_OPS:
+                raise ModelFileError(
+                    f"{self.origin}: refused: node '{name}' is the operation '{node.op}', which is "
+                    "none that energy models are made of"
+                )
+            for entry in node.input:
+                if _source(entry) not in self.nodes:
+                    raise ModelFileError(
+                        f"{self.origin}: the graph is incomplete: node '{name}' needs '{entry}', "
+                        "which is not there; the file may be cut short"
+                    )
+            if node.op in _NEIGHBOUR_OPS:
+                self._check_mesh(node)
+
+    def _check_mesh(self, node: NodeDef) -> None:
+        # A mesh of 16 integers is read as addresses in memory: only the caller may supply it.
+        source = self.nodes[_source(node.input[4])] if len(node.input) == 7 else None
+        while source is not None and source.op == "Identity" and len(source.input) == 1:
+            source = self.nodes.get(_source(source.input[0]))
+            if source is node:
+                break
+        if source is None or source.op != "Placeholder":
+            raise ModelFileError(
+                f"{self.origin}: refused: the neighbour list of node '{node.name}' does not come "
+                "from a placeholder"
+            )
+
+
+def read_graph(path: str | os.PathLike) -> Graph:
+    """Read and check a frozen graph.
+
+    Args:
+        path: The ``.pb`` file.
+
+    Raises:
+        ModelFileError: If the file is missing, unreadable, not a graph, cut short, or not safe.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_graph(content, path)
+
+
+def parse_graph(content: bytes, origin: str | os.PathLike) -> Graph:
+    """Parse and check the bytes of a frozen graph; see :func:`read_graph`."""
+    if not content:
+        raise ModelFileError(f"{origin}: the file is empty")
+    message = GraphDef()
+    try:
+        message.ParseFromString(content)
+    except DecodeError:
+        what = (
+            "the graph is cut short; get a complete copy of the file"
+            if _is_cut_short(content)
+            else "is not a TensorFlow graph, or a damaged one"
+        )
+        raise ModelFileError(f"{origin}: {what}") from None
+    if not message.node:
+        raise ModelFileError(f"{origin}: is not a TensorFlow graph: it has no nodes")
+    return Graph(message, origin)
+
+
+def decode_tensor(tensor: TensorProto) -> np.ndarray:
+    """Turn a ``TensorProto`` into an array, whichever way its values are stored.
+
+    Raises:
+        ValueError: If the type is not supported or the values do not fill the shape.
+    """
+    if tensor.dtype not in _DTYPES:
+        raise ValueError(f"has the unsupported data type number {tensor.dtype}")
+    dtype, field = _DTYPES[tensor.dtype]
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    if tensor.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+        raise ValueError("has no definite shape")
+    count = 1
+    for size in shape:
+        count *= size
+    itemsize = np.dtype(dtype).itemsize
+    if count * itemsize > _LARGEST:
+        raise ValueError(f"has the impossible shape {list(shape)}")
+    if tensor.tensor_content:
+        if dtype is np.object_ or len(tensor.tensor_content) != count * itemsize:
+            raise ValueError(f"does not fill its shape {list(shape)}")
+        little_endian = np.dtype(dtype).newbyteorder("<")
+        flat = np.frombuffer(tensor.tensor_content, little_endian).astype(dtype)
+        return flat.reshape(shape)
+    values = getattr(tensor, field)
+    if len(values) > count:
+        raise ValueError(f"has more values than its shape {list(shape)} holds")
+    return _unrepeat(values, count, dtype).reshape(shape)
+
+
+def _unrepeat(values, count: int, dtype: type) -> np.ndarray:
+    # TensorFlow leaves out a tail of equal values, and all of them if they are zero.
+    flat = np.empty(count, dtype)
+    flat[:] = b"" if dtype is np.object_ else 0
+    if values:
+        if dtype is np.float16:  # stored as bit patterns
+            known = np.array(values, np.int64).astype(np.uint16).view(np.float16)
+        elif dtype is np.object_:
+            known = list(values)
+        else:
+            known = np.array(values).astype(dtype)
+        flat[: len(values)] = known
+        flat[len(values) :] = known[-1]
+    return flat
+
+
+def _source(entry: str) -> str:
+    # An input reads "node", "node:output" or "^node" (a control dependency).
+    return entry.removeprefix("^").rpartition(":")[0] or entry.removeprefix("^")
+
+
+def _is_cut_short(content: bytes) -> bool:
+    """Tell whether the top-level records are in order up to one that runs over the end."""
+    position = 0
+    while position < len(content):
+        if content[position] not in (0x0A, 0x12, 0x18, 0x22, 0x2A):  # fields 1 to 5 of GraphDef
+            return False
+        is_number = content[position] == 0x18
+        length, position = _varint(content, position + 1)
+        position += 0 if is_number else length
+    return position > len(content)
+
+
+def _varint(content: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for i, byte in enumerate(content[position : position + 10]):
+        value |= (byte & 0x7F) << 7 * i
+        if byte < 0x80:
+            return value, position + i + 1
+    return 0, len(content) + 1

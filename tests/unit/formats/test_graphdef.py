@@ -1,0 +1,190 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from small_graphs import constant, energy_model, tensor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.allowed_ops import TENSORFLOW_OPS
+from deepattn.formats.frozen import read_frozen
+from deepattn.formats.graphdef import Graph, decode_tensor, parse_graph, read_graph
+from deepattn.formats.messages import GraphDef
+
+
+def test_reading_imports_no_tensorflow():
+    code = "import sys, deepattn.formats.frozen; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=dtype).reshape(2, 3)
+        for dtype in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+    ]
+    + [np.array([True, False]), np.float64(2.5), np.zeros((0, 4)), np.full((50,), 7, "i4")],
+    ids=lambda array: f"{array.dtype}{list(array.shape)}",
+)
+def test_tensors_as_tensorflow_writes_them(array):
+    tf = pytest.importorskip("tensorflow")
+    stored = tf.make_tensor_proto(array).SerializeToString()
+    proto = tensor(1)
+    proto.ParseFromString(stored)
+    decoded = decode_tensor(proto)
+    assert decoded.dtype == array.dtype
+    np.testing.assert_array_equal(decoded, array)
+
+
+def test_strings():
+    proto = tensor(7, (3,), string_val=[b"a", b"b\xff"])
+    assert decode_tensor(proto).tolist() == [b"a", b"b\xff", b"b\xff"]
+
+
+@pytest.mark.parametrize(
+    ("proto", "expected"),
+    [
+        (tensor(2, (4,), double_val=[1.0, 2.0]), np.array([1.0, 2.0, 2.0, 2.0])),
+        (tensor(2, (2, 2)), np.zeros((2, 2))),
+        (tensor(19, (3,), half_val=[0x3C00]), np.ones(3, np.float16)),
+        (tensor(10, (2,), bool_val=[True]), np.array([True, True])),
+    ],
+)
+def test_values_left_out_repeat_the_last(proto, expected):
+    np.testing.assert_array_equal(decode_tensor(proto), expected)
+
+
+@pytest.mark.parametrize(
+    ("proto", "message"),
+    [
+        (tensor(20), "unsupported data type number 20"),
+        (tensor(2, (-1,)), "no definite shape"),
+        (tensor(2, (1 << 40, 1 << 40)), "impossible shape"),
+        (tensor(2, (3,), tensor_content=b"1234"), r"does not fill its shape \[3\]"),
+        (tensor(7, (1,), tensor_content=b"1"), r"does not fill its shape \[1\]"),
+        (tensor(2, (1,), double_val=[1.0, 2.0]), r"more values than its shape \[1\]"),
+    ],
+)
+def test_malformed_tensors(proto, message):
+    with pytest.raises(ValueError, match=message):
+        decode_tensor(proto)
+
+
+def test_every_allowed_operation_is_pure():
+    pytest.importorskip("tensorflow")
+    from tensorflow.python.framework import op_def_registry
+
+    definitions = {name: op_def_registry.get(name) for name in TENSORFLOW_OPS}
+    assert [name for name, known in definitions.items() if known is None] == []
+    assert [name for name, known in definitions.items() if known.is_stateful] == []
+
+
+def test_a_graph_survives_a_round_trip(shared):
+    for path in sorted((shared / "pretrained").glob("*.pb")):
+        graph = read_graph(path)
+        again = parse_graph(graph.serialize(), path)
+        assert again.message == graph.message
+        assert len(graph.constants()) == sum(n.op == "Const" for n in graph.nodes.values())
+
+
+def test_unknown_fields_survive():
+    message = energy_model()
+    stored = message.SerializeToString() + b"\x2a\x03abc"  # field 5, debug_info
+    assert b"\x2a\x03abc" in parse_graph(stored, "x").serialize()
+
+
+def test_attr():
+    message = energy_model()
+    message.node.add(name="t_box", op="Placeholder")
+    bad = message.node.add(name="bad", op="Const")
+    bad.attr["value"].tensor.CopyFrom(tensor(7, string_val=[b"\xff"]))
+    graph = Graph(message, "m.pb")
+    assert graph.attr("model_attr/tmap") == "O H"
+    assert graph.attr("descrpt_attr/rcut") == 6.0
+    assert graph.attr("descrpt_attr/sel").tolist() == [40]
+    assert graph.attr("none", 3) == 3
+    with pytest.raises(ModelFileError, match="m.pb: the node 'none' is missing"):
+        graph.attr("none")
+    with pytest.raises(ModelFileError, match="'t_box' is a Placeholder, not a constant"):
+        graph.attr("t_box")
+    with pytest.raises(ModelFileError, match="'bad' is not UTF-8 text"):
+        graph.attr("bad")
+
+
+def test_files_that_are_no_graph(tmp_path):
+    path = tmp_path / "m.pb"
+    with pytest.raises(ModelFileError, match="m.pb: there is no such file"):
+        read_graph(path)
+    with pytest.raises(ModelFileError, match="cannot be read: Is a directory"):
+        read_graph(tmp_path)
+    for content, message in [
+        (b"", "the file is empty"),
+        (b"hello, world", "is not a TensorFlow graph"),
+        (b"\x22\x00", "it has no nodes"),
+        (energy_model().SerializeToString()[:-5], "the graph is cut short"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match=f"m.pb: {message}|m.pb: .*{message}"):
+            read_graph(path)
+
+
+@pytest.mark.parametrize("op", ["ReadFile", "WriteFile", "PyFunc", "VariableV2", "While", "Recv"])
+def test_forbidden_operations(op):
+    message = energy_model()
+    message.node.add(name="evil", op=op)
+    with pytest.raises(ModelFileError, match=f"refused: node 'evil' is the operation '{op}'"):
+        Graph(message, "m.pb")
+
+
+def test_functions_are_refused():
+    message = energy_model()
+    message.library.function.append(b"")
+    with pytest.raises(ModelFileError, match="refused: the graph holds functions"):
+        Graph(message, "m.pb")
+
+
+def test_incomplete_graphs():
+    message = energy_model()
+    message.node.add(name="out", op="Identity", input=["^gone"])
+    with pytest.raises(ModelFileError, match=r"node 'out' needs '\^gone', which is not there"):
+        Graph(message, "m.pb")
+    message = energy_model()
+    constant(message, "model_type", "x")
+    with pytest.raises(ModelFileError, match="two nodes have one name"):
+        Graph(message, "m.pb")
+
+
+def test_a_neighbour_list_in_the_file_is_refused():
+    message = GraphDef()
+    for name in ("t_coord", "t_type", "t_natoms", "t_box", "davg", "dstd"):
+        message.node.add(name=name, op="Placeholder")
+    constant(message, "t_mesh", np.zeros(16, np.int32))
+    message.node.add(name="mesh", op="Identity", input=["t_mesh"])
+    inputs = ["t_coord", "t_type", "t_natoms", "t_box", "mesh", "davg", "dstd"]
+    message.node.add(name="env", op="ProdEnvMatAMix", input=inputs)
+    with pytest.raises(ModelFileError, match="neighbour list of node 'env' does not come from a"):
+        Graph(message, "m.pb")
+    message.node[6].CopyFrom(message.node[0])
+    message.node[6].name = "t_mesh"
+    assert len(Graph(message, "m.pb").nodes) == 9
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_damaged_files_never_crash(tmp_path, data):
+    content = bytearray(energy_model().SerializeToString())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    for _ in range(data.draw(st.integers(0, 3))):
+        if content:
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "m.pb"
+    path.write_bytes(content)
+    try:
+        read_frozen(path)
+    except ModelFileError as error:
+        assert str(error).startswith(f"{path}: ")
