@@ -1,4 +1,4 @@
-"""Frozen energy models of DeePMD-kit (``.pb``): what the file says about itself, and its weights."""
+"""Frozen energy models of DeePMD-kit (``.pb``): what the file says of itself, and its weights."""
 
 import json
 import os
@@ -165,8 +165,8 @@ def _weights(graph: Graph) -> dict[str, np.ndarray]:
         elif _is_array_of_attention(name, array):
             # A weight nobody knows would be left out in silence; better to stop.
             raise ModelFileError(
-                f"{graph.origin}: the attention weight '{stored}' has an unknown name; the file was "
-                "not written by any released DeePMD-kit"
+                f"{graph.origin}: the attention weight '{stored}' has an unknown name; the file "
+                "was not written by any released DeePMD-kit"
             )
     return weights
 

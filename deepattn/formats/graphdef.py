@@ -102,8 +102,8 @@ class Graph:
         library = self.message.library
         if library.function or library.gradient:
             raise ModelFileError(
-                f"{self.origin}: refused: the graph holds functions, which a frozen energy model of "
-                "DeePMD-kit never does"
+                f"{self.origin}: refused: the graph holds functions, which a frozen energy model "
+                "of DeePMD-kit never does"
             )
         if len(self.nodes) != len(self.message.node):
             raise ModelFileError(f"{self.origin}: the graph is damaged: two nodes have one name")

@@ -3,9 +3,9 @@ import sys
 
 import numpy as np
 import pytest
-from small_graphs import constant, energy_model, tensor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_graphs import constant, energy_model, tensor
 
 from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import TENSORFLOW_OPS
@@ -105,7 +105,7 @@ def test_attr():
     assert graph.attr("descrpt_attr/rcut") == 6.0
     assert graph.attr("descrpt_attr/sel").tolist() == [40]
     assert graph.attr("none", 3) == 3
-    with pytest.raises(ModelFileError, match="m.pb: the node 'none' is missing"):
+    with pytest.raises(ModelFileError, match=r"m.pb: the node 'none' is missing"):
         graph.attr("none")
     with pytest.raises(ModelFileError, match="'t_box' is a Placeholder, not a constant"):
         graph.attr("t_box")
@@ -115,7 +115,7 @@ def test_attr():
 
 def test_files_that_are_no_graph(tmp_path):
     path = tmp_path / "m.pb"
-    with pytest.raises(ModelFileError, match="m.pb: there is no such file"):
+    with pytest.raises(ModelFileError, match=r"m.pb: there is no such file"):
         read_graph(path)
     with pytest.raises(ModelFileError, match="cannot be read: Is a directory"):
         read_graph(tmp_path)
