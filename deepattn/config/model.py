@@ -1,0 +1,154 @@
+"""Typed ``model`` section: descriptor, fitting net, type embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deepattn.config.section import Section
+
+
+@dataclass(frozen=True)
+class TypeEmbeddingConfig(Section):
+    """Vectors that stand for the elements."""
+
+    neuron: tuple[int, ...]
+    activation_function: str
+    resnet_dt: bool
+    precision: str
+    trainable: bool
+    seed: int | None
+    use_tebd_bias: bool
+
+
+@dataclass(frozen=True)
+class SeE2AConfig(Section):
+    """DeepPot-SE, the descriptor without attention; ``sel`` counts neighbours by type."""
+
+    type: str
+    sel: tuple[int, ...] | str
+    rcut: float
+    rcut_smth: float
+    neuron: tuple[int, ...]
+    axis_neuron: int
+    activation_function: str
+    resnet_dt: bool
+    type_one_side: bool
+    precision: str
+    trainable: bool
+    seed: int | None
+    exclude_types: tuple[tuple[int, int], ...]
+    set_davg_zero: bool
+
+
+@dataclass(frozen=True)
+class SeAttenConfig(Section):
+    """DPA-1; ``sel`` counts all neighbours together.
+
+    ``se_atten_v2`` has ``tebd_input_mode`` strip and ``smooth_type_embedding`` true; its input
+    section has no such keys.
+    """
+
+    type: str
+    sel: int | str
+    rcut: float
+    rcut_smth: float
+    neuron: tuple[int, ...]
+    axis_neuron: int
+    activation_function: str
+    resnet_dt: bool
+    type_one_side: bool
+    precision: str
+    trainable: bool
+    seed: int | None
+    exclude_types: tuple[tuple[int, int], ...]
+    set_davg_zero: bool
+    attn: int
+    attn_layer: int
+    attn_dotr: bool
+    attn_mask: bool
+    tebd_input_mode: str
+    smooth_type_embedding: bool
+    trainable_ln: bool
+    ln_eps: float
+
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Any]) -> SeAttenConfig:
+        """Build from a normalised section of se_atten or se_atten_v2."""
+        if section["type"] == "se_atten_v2":
+            section = {**section, "tebd_input_mode": "strip", "smooth_type_embedding": True}
+        return super().from_dict(section)
+
+    def _left_out(self) -> set[str]:
+        implied = {"tebd_input_mode", "smooth_type_embedding"}
+        return super()._left_out() | (implied if self.type == "se_atten_v2" else set())
+
+
+@dataclass(frozen=True)
+class EnerFittingConfig(Section):
+    """Fitting net of the atomic energies."""
+
+    type: str
+    numb_fparam: int
+    numb_aparam: int
+    neuron: tuple[int, ...]
+    activation_function: str
+    precision: str
+    resnet_dt: bool
+    trainable: bool | tuple[bool, ...]
+    rcond: float | None
+    seed: int | None
+    atom_ener: tuple[float | None, ...]
+
+
+_DESCRIPTORS = {"se_e2_a": SeE2AConfig, "se_atten": SeAttenConfig, "se_atten_v2": SeAttenConfig}
+
+
+@dataclass(frozen=True)
+class ModelConfig(Section):
+    """The network.
+
+    ``type_map`` is empty where an se_e2_a input names no elements. ``type_embedding`` is None for
+    se_e2_a. ``preset_out_bias`` is ``{"energy": (None, -3.2)}`` or None.
+    """
+
+    type: str
+    type_map: tuple[str, ...]
+    descriptor: SeAttenConfig | SeE2AConfig
+    fitting_net: EnerFittingConfig
+    data_stat_nbatch: int
+    data_stat_protect: float
+    data_bias_nsample: int
+    preset_out_bias: dict[str, tuple[float | None, ...]] | None
+    type_embedding: TypeEmbeddingConfig | None = None
+
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Any]) -> ModelConfig:
+        """Build from what `normalize_model` returns."""
+        parts: dict[str, Any] = {
+            "descriptor": _DESCRIPTORS[section["descriptor"]["type"]].from_dict(
+                section["descriptor"]
+            ),
+            "fitting_net": EnerFittingConfig.from_dict(section["fitting_net"]),
+        }
+        if "type_embedding" in section:
+            parts["type_embedding"] = TypeEmbeddingConfig.from_dict(section["type_embedding"])
+        return super().from_dict({"type_map": (), **section, **parts})
+
+    @property
+    def ntypes(self) -> int:
+        """Number of types."""
+        return len(self.type_map) or len(self.descriptor.sel)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The normalised section; without names of elements it has no ``type_map``."""
+        section = super().to_dict()
+        if not self.type_map:
+            del section["type_map"]
+        return section
+
+
+def network_dtype(precision: str, interface_dtype: str) -> str:
+    """The dtype of weights with a ``precision`` in a model with an interface precision."""
+    return interface_dtype if precision == "default" else precision

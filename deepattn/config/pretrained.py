@@ -1,0 +1,111 @@
+"""Taking the ``model`` section from the training script of a pretrained model."""
+
+import copy
+from typing import Any, NamedTuple
+
+from deepattn.config.clean import show
+from deepattn.config.normalize import DEFAULT_TYPE_EMBEDDING
+from deepattn.errors import ConfigError
+
+
+class Merged(NamedTuple):
+    """Result of `merge_pretrained`.
+
+    ``input`` is the input to upgrade and normalise; ``target_types`` are the elements whose energy
+    bias is fitted, None where the input names none and the training data decide.
+    """
+
+    input: dict[str, Any]
+    target_types: list[str] | None
+
+
+def merge_pretrained(
+    raw_input: dict[str, Any],
+    pretrained_script: dict[str, Any],
+    *,
+    use_tebd_bias: bool | None = None,
+) -> Merged:
+    """The input of a fine-tuning: its own, with the network of the pretrained model.
+
+    The pretrained ``type_map`` is taken whole. Each of ``type_embedding``, ``descriptor`` and
+    ``fitting_net`` is the pretrained one; of the input's own only ``trainable`` survives.
+
+    Args:
+        raw_input: input as loaded; it is not modified.
+        pretrained_script: the training script that the frozen model carries.
+        use_tebd_bias: whether the pretrained weights have a bias in the type embedding. Scripts
+            older than DeePMD-kit 3.0 do not say so; None takes the script's word.
+
+    Raises:
+        ConfigError: the pretrained model is not DPA-1 with fitting net ener, or lacks elements.
+    """
+    data = copy.deepcopy(raw_input)
+    model = _model_section(data, "the input")
+    pretrained = copy.deepcopy(_model_section(pretrained_script, "the pretrained model's script"))
+    _check_kind(pretrained)
+    target_types = model.get("type_map")
+    model["type_map"] = _pretrained_types(pretrained, target_types)
+    for name in ("type_embedding", "descriptor", "fitting_net"):
+        own = model.pop(name, {})
+        if not isinstance(own, dict):
+            raise ConfigError(f"model/{name} is {show(own)}; it must be a mapping of keys.")
+        section = pretrained.get(name)
+        if "trainable" in own:
+            section = {**(section or DEFAULT_TYPE_EMBEDDING), "trainable": own["trainable"]}
+        if section is not None:
+            model[name] = section
+    if use_tebd_bias is not None:
+        section = model.get("type_embedding", DEFAULT_TYPE_EMBEDDING)
+        model["type_embedding"] = {**section, "use_tebd_bias": use_tebd_bias}
+    return Merged(data, target_types)
+
+
+def replace_model(raw_input: dict[str, Any], pretrained_script: dict[str, Any]) -> dict[str, Any]:
+    """The input with the whole ``model`` section of the pretrained model's training script.
+
+    Raises:
+        ConfigError: the script has no ``model`` section.
+    """
+    model = _model_section(pretrained_script, "the pretrained model's script")
+    return {**copy.deepcopy(raw_input), "model": copy.deepcopy(model)}
+
+
+def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
+    model = data.get("model")
+    if not isinstance(model, dict):
+        raise ConfigError(f"{whose} has no model section; add one with at least type_map.")
+    return model
+
+
+def _check_kind(pretrained: dict[str, Any]) -> None:
+    for name, kinds, default in (
+        ("descriptor", ("se_atten", "se_atten_v2"), None),
+        ("fitting_net", ("ener",), "ener"),
+    ):
+        section = pretrained.get(name)
+        kind = section.get("type", default) if isinstance(section, dict) else None
+        if kind not in kinds:
+            raise ConfigError(
+                f"the pretrained model's {name} is {show(kind)}; "
+                f"only {' and '.join(kinds)} can be fine-tuned."
+            )
+
+
+def _pretrained_types(pretrained: dict[str, Any], target_types: Any) -> list[str]:
+    known = pretrained.get("type_map")
+    if not isinstance(known, list) or not known:
+        raise ConfigError(
+            "the pretrained model's script has no type_map, so its elements are unknown."
+        )
+    if target_types is not None:
+        if not isinstance(target_types, list):
+            raise ConfigError(
+                f"model/type_map is {show(target_types)}; it must be a list of names."
+            )
+        missing = [name for name in target_types if name not in known]
+        if missing:
+            raise ConfigError(
+                f"model/type_map has {', '.join(map(str, missing))}, unknown to the pretrained "
+                f"model, which has {', '.join(map(str, known))}."
+            )
+    return known

@@ -1,0 +1,62 @@
+"""The whole configuration as one typed tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deepattn.config.load import load_input
+from deepattn.config.model import ModelConfig
+from deepattn.config.normalize import normalize
+from deepattn.config.section import Section
+from deepattn.config.training import (
+    SCHEDULES,
+    AdamConfig,
+    EnerLossConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
+from deepattn.config.upgrade import upgrade
+from deepattn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Config(Section):
+    """Everything an input file says, with nothing left open.
+
+    Field names are the keys of the file. ``to_dict`` gives the normalised input back, which
+    DeePMD-kit 3.2 reads with the same meaning.
+    """
+
+    model: ModelConfig
+    learning_rate: ScheduleConfig
+    loss: EnerLossConfig
+    optimizer: AdamConfig
+    training: TrainingConfig
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Config:
+        """Build from what `normalize` returns."""
+        rate = data["learning_rate"]
+        return cls(
+            model=ModelConfig.from_dict(data["model"]),
+            learning_rate=SCHEDULES[rate["type"]].from_dict(rate),
+            loss=EnerLossConfig.from_dict(data["loss"]),
+            optimizer=AdamConfig.from_dict(data["optimizer"]),
+            training=TrainingConfig.from_dict(data["training"]),
+        )
+
+
+def read_config(path: str | os.PathLike) -> Config:
+    """Read an input file of any DeePMD-kit version, JSON or YAML.
+
+    Raises:
+        ConfigError: the file cannot be read, upgraded or validated; the message names file and key.
+    """
+    raw = load_input(path)
+    try:
+        return Config.from_dict(normalize(upgrade(raw)))
+    except ConfigError as error:
+        raise ConfigError(f"{os.fspath(path)}: {error}") from None
