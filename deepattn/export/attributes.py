@@ -1,0 +1,58 @@
+"""The constants of a frozen graph that describe the model to its readers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepattn.models.energy_model import EnergyModel
+
+# Readers accept this format from DeePMD-kit 2.1.5 on.
+MODEL_VERSION = "1.1"
+
+
+def attribute_constants(
+    model: EnergyModel, *, training_script: str, min_nbor_dist: float | None
+) -> dict[str, object]:
+    """Values of the attribute nodes by name, beside the weights.
+
+    Args:
+        model: the model.
+        training_script: the normalised input as JSON.
+        min_nbor_dist: shortest distance in the training data, Å; left out when ``None``.
+    """
+    descriptor, fitting = model.descriptor, model.fitting
+    attributes: dict[str, object] = {
+        "model_type": "original_model",
+        "model_attr/model_type": "ener",
+        "model_attr/model_version": MODEL_VERSION,
+        "model_attr/tmap": " ".join(model.type_map),
+        "descrpt_attr/rcut": np.asarray(model.rcut, model.interface_dtype),
+        "descrpt_attr/ntypes": np.int32(descriptor.ntypes),
+        "descrpt_attr/sel": np.atleast_1d(np.asarray(descriptor.sel, np.int32)),
+        "fitting_attr/dfparam": np.int32(fitting.numb_fparam),
+        "fitting_attr/daparam": np.int32(fitting.numb_aparam),
+        "train_attr/training_script": training_script,
+    }
+    if fitting.numb_aparam:
+        attributes["fitting_attr/aparam_nall"] = np.bool_(False)
+    if min_nbor_dist is not None:
+        attributes["train_attr/min_nbor_dist"] = np.float64(min_nbor_dist)
+    return {**attributes, **_unused_time_steps(model)}
+
+
+def _unused_time_steps(model: EnergyModel) -> dict[str, np.ndarray]:
+    """Time steps of ones for layers without a residual connection.
+
+    DeePMD-kit asks for one for every layer of a net with ``resnet_dt`` when it loads weights,
+    though it never uses these.
+    """
+    nets = model.descriptor.scoped_nets()
+    if model.type_embedding is not None:
+        nets += model.type_embedding.scoped_nets()
+    return {
+        f"{scope}/idt_{k}{suffix}": np.ones((1, layer.units), layer.variable_dtype)
+        for scope, suffix, net in nets
+        if net.resnet_dt
+        for k, layer in enumerate(net.hidden, start=1)
+        if layer.idt is None
+    }

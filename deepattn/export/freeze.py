@@ -1,0 +1,130 @@
+"""Freezing: the model as one graph file that an unmodified DeePMD-kit runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.errors import OpLibraryError
+from deepattn.export.attributes import attribute_constants
+from deepattn.formats.files import write_whole
+from deepattn.models.energy_model import EnergyModel
+
+
+def freeze(
+    model: EnergyModel,
+    path: str | Path,
+    *,
+    training_script: Mapping,
+    min_nbor_dist: float | None = None,
+) -> Path:
+    """Write the portable graph of a model: stock operations only, weights as named constants.
+
+    The graph is a trace of the model's own ``call``, so there is no second definition of it.
+
+    Args:
+        model: the model.
+        path: file to write; ``.pb`` is appended if it does not end so.
+        training_script: the normalised input, which DeePMD-kit reads for fine-tuning and
+            compression.
+        min_nbor_dist: shortest distance in the training data, Å, which compression needs.
+
+    Returns:
+        The path written.
+
+    Raises:
+        OpLibraryError: the compiled ops, whose names the graph must carry, are not there.
+    """
+    if ops.library() is None:
+        raise OpLibraryError(
+            "freezing needs the compiled op library, which could not be loaded; "
+            "build it with: python -m deepattn.ops.build"
+        )
+    path = Path(path)
+    if path.suffix != ".pb":
+        path = path.with_name(path.name + ".pb")
+    graph_def = trace(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
+    with write_whole(path) as file:
+        file.write(graph_def.SerializeToString())
+    return path
+
+
+def trace(
+    model: EnergyModel, *, training_script: Mapping, min_nbor_dist: float | None = None
+) -> tf.compat.v1.GraphDef:
+    """The graph that `freeze` writes, pruned to the nodes that its readers name."""
+    graph = tf.Graph()
+    with graph.as_default():
+        names = _trace_outputs(model)
+        attributes = attribute_constants(
+            model, training_script=json.dumps(training_script), min_nbor_dist=min_nbor_dist
+        )
+        constants = [*model.named_variables(), *attributes]
+        for name, value in attributes.items():
+            tf.constant(value, name=name)
+    nodes = [*names, *constants]
+    return tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), nodes)
+
+
+def _trace_outputs(model: EnergyModel) -> list[str]:
+    """Trace the model between DeePMD's placeholders and outputs; return the outputs' names."""
+    weights = [(v, tf.constant(np.array(v), name=n)) for n, v in model.named_variables().items()]
+    inputs = _placeholders(model)
+    natoms = inputs["natoms"]
+    with keras.StatelessScope(state_mapping=weights):
+        environment = model.environment(
+            inputs["coord"], inputs["atype"], natoms, inputs["box"], inputs["mesh"]
+        )
+        outputs = model.potential(
+            environment, inputs["atype"], natoms, inputs.get("fparam"), inputs.get("aparam")
+        )
+        type_vectors = model.type_vectors()
+    named = {
+        "o_energy": outputs["energy"],
+        "o_atom_energy": outputs["atom_energy"],
+        "o_force": tf.reshape(outputs["force"], [-1, 3 * natoms[1]]),
+        "o_virial": tf.reshape(outputs["virial"], [-1, 9]),
+        "o_atom_virial": tf.reshape(outputs["atom_virial"], [-1, 9 * natoms[1]]),
+        "o_descriptor": outputs["descriptor"],
+        "o_rmat": tf.reshape(environment.descrpt, [-1, 4 * model.sel]),
+        "o_rmat_deriv": environment.descrpt_deriv,
+        "o_rij": environment.rij,
+        "o_nlist": environment.nlist,
+    }
+    if type_vectors is not None:
+        named["t_typeebd"] = type_vectors
+    for name, tensor in named.items():
+        tf.identity(tensor, name=name)
+    return list(named)
+
+
+def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:
+    """The inputs by their DeePMD names, reshaped from the ranks that callers may feed."""
+    dtype = model.interface_dtype
+
+    def placeholder(name: str, kind: str, shape: list[int | None]) -> tf.Tensor:
+        return tf.compat.v1.placeholder(kind, shape, name=name)
+
+    natoms = placeholder("t_natoms", "int32", [len(model.type_map) + 2])
+    nall = natoms[1]
+    inputs = {
+        "coord": tf.reshape(placeholder("t_coord", dtype, [None]), [-1, nall, 3]),
+        "atype": tf.reshape(placeholder("t_type", "int32", [None]), [-1, nall]),
+        "natoms": natoms,
+        "box": tf.reshape(placeholder("t_box", dtype, [None]), [-1, 9]),
+        "mesh": placeholder("t_mesh", "int32", [None]),
+    }
+    fitting = model.fitting
+    if fitting.numb_fparam:
+        fparam = placeholder("t_fparam", dtype, [None])
+        inputs["fparam"] = tf.reshape(fparam, [-1, fitting.numb_fparam])
+    if fitting.numb_aparam:
+        aparam = placeholder("t_aparam", dtype, [None])
+        inputs["aparam"] = tf.reshape(aparam, [-1, natoms[0], fitting.numb_aparam])
+    return inputs

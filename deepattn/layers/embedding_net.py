@@ -1,0 +1,100 @@
+"""Embedding net: a residual multilayer perceptron on each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from deepattn.layers.residual_dense import ResidualDense
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class EmbeddingNet(keras.layers.Layer):
+    """Multilayer perceptron that maps a pair's scalars to its embedding.
+
+    Every layer, the first included, is residual where its width equals or doubles the width
+    before it (`ResidualDense`).
+
+    Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003, section 2.
+
+    Args:
+        input_width: width of the rows that come in.
+        neuron: widths of the layers.
+        activation: name of the activation.
+        resnet_dt: whether residual layers have a trainable time step.
+        use_bias: whether layers have a bias.
+        seed: seed of the weights; layer k (from 1) uses ``seed + 3 k`` and the two after it.
+
+    Input shape: ``[..., input_width]``. Output shape: ``[..., neuron[-1]]``.
+    """
+
+    def __init__(
+        self,
+        input_width: int,
+        neuron: Sequence[int] = (25, 50, 100),
+        activation: str = "tanh",
+        *,
+        resnet_dt: bool = False,
+        use_bias: bool = True,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not neuron:
+            raise ValueError(f"neuron must name at least one layer width, not {neuron!r}")
+        self.input_width = input_width
+        self.neuron = tuple(neuron)
+        self.activation = activation
+        self.resnet_dt = resnet_dt
+        self.use_bias = use_bias
+        self.seed = seed
+        self.hidden = [
+            ResidualDense(
+                width,
+                activation,
+                time_step=1.0 if resnet_dt else None,
+                use_bias=use_bias,
+                seed=None if seed is None else seed + 3 * k,
+                dtype=self.dtype_policy,
+                name=f"layer_{k}",
+            )
+            for k, width in enumerate(self.neuron, start=1)
+        ]
+
+    def build(self, input_shape=None) -> None:
+        widths = (self.input_width, *self.neuron)
+        for layer, width in zip(self.hidden, widths, strict=False):
+            layer.build((None, width))
+
+    def call(self, x):
+        for layer in self.hidden:
+            x = layer(x)
+        return x
+
+    def named_variables(self, suffix: str = "") -> dict[str, keras.Variable]:
+        """Weights as ``matrix_k``, ``bias_k``, ``idt_k`` (k from 1), each with ``suffix``."""
+        return {
+            f"{name}_{k}{suffix}": variable
+            for k, layer in enumerate(self.hidden, start=1)
+            for name, variable in layer.named_variables().items()
+        }
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.neuron[-1])
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "input_width": self.input_width,
+            "neuron": list(self.neuron),
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "use_bias": self.use_bias,
+            "seed": self.seed,
+        }
+
+
+def seed_after(seed: int | None, neuron: Sequence[int]) -> int | None:
+    """The seed that follows an embedding net of the given widths in DeePMD's counting."""
+    return None if seed is None else seed + 3 * (len(neuron) + 1)

@@ -1,0 +1,181 @@
+"""Atomic energies from descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from deepattn.layers.by_type import by_type
+from deepattn.layers.environment import real_types
+from deepattn.layers.fitting_net import FittingNet
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class EnergyFitting(keras.layers.Layer):
+    """Energy of each atom: a fitting net of its descriptor plus a bias of its type.
+
+    With a type embedding one net serves all types and takes the type's vector beside the
+    descriptor; without one every type has a net.
+
+    Args:
+        ntypes: number of types.
+        descriptor_width: width of the descriptor.
+        tebd_dim: width of the type embedding; 0 when there is none.
+        neuron: widths of the hidden layers.
+        activation: name of the activation.
+        resnet_dt: whether residual layers have a trainable time step.
+        numb_fparam: number of frame parameters.
+        numb_aparam: number of atomic parameters.
+        subtract_vacuum: whether the net's value for a descriptor of zeros is subtracted, so that
+            an isolated atom has exactly the energy of its type's bias.
+        trainable_layers: which layers are trained, as of `FittingNet`.
+        seed: seed of the weights.
+        interface_dtype: precision of descriptors, biases and result; ``dtype`` is the net's.
+
+    Call arguments:
+        descriptor: ``[nframes, nloc, descriptor_width]``.
+        atype: int32 ``[nframes, nloc]``; atoms of negative type have no energy.
+        type_embedding: ``[ntypes + 1, tebd_dim]``, or ``None``.
+        fparam: ``[nframes, numb_fparam]``, or ``None``.
+        aparam: ``[nframes, nloc, numb_aparam]``, or ``None``.
+
+    Output shape: ``[nframes, nloc]``, eV.
+    """
+
+    def __init__(
+        self,
+        ntypes: int,
+        descriptor_width: int,
+        *,
+        tebd_dim: int = 0,
+        neuron: Sequence[int] = (240, 240, 240),
+        activation: str = "tanh",
+        resnet_dt: bool = True,
+        numb_fparam: int = 0,
+        numb_aparam: int = 0,
+        subtract_vacuum: bool = False,
+        trainable_layers: Sequence[bool] | None = None,
+        seed: int | None = None,
+        interface_dtype: str = "float64",
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self.ntypes = ntypes
+        self.descriptor_width = descriptor_width
+        self.tebd_dim = tebd_dim
+        self.neuron = tuple(neuron)
+        self.activation = activation
+        self.resnet_dt = resnet_dt
+        self.numb_fparam = numb_fparam
+        self.numb_aparam = numb_aparam
+        self.subtract_vacuum = subtract_vacuum
+        self.trainable_layers = trainable_layers
+        self.seed = seed
+        self.interface_dtype = interface_dtype
+        width = descriptor_width + tebd_dim + numb_fparam + numb_aparam
+        self.nets = [
+            FittingNet(
+                width,
+                neuron,
+                activation,
+                resnet_dt=resnet_dt,
+                trainable_layers=trainable_layers,
+                seed=None if seed is None else seed + 3 * (len(neuron) + 1) * k,
+                dtype=self.dtype_policy,
+                name="net" if tebd_dim else f"net_{k}",
+            )
+            for k in range(1 if tebd_dim else ntypes)
+        ]
+
+    def build(self, *_) -> None:
+        for net in self.nets:
+            net.build()
+        self.bias_atom_e = self._constant("bias_atom_e", self.ntypes, "zeros")
+        self.parameter_statistics = {
+            f"{kind}_{statistic}": self._constant(f"{kind}_{statistic}", width, value)
+            for kind, width in (("fparam", self.numb_fparam), ("aparam", self.numb_aparam))
+            if width
+            for statistic, value in (("avg", "zeros"), ("istd", "ones"))
+        }
+
+    def call(self, descriptor, atype, type_embedding=None, fparam=None, aparam=None):
+        extras = self._extras(atype, type_embedding, fparam, aparam)
+        rows = tf.reshape(descriptor, [-1, self.descriptor_width])
+        energy = self._evaluate(rows, extras, atype)
+        if self.subtract_vacuum:
+            energy -= self._evaluate(tf.zeros_like(rows), extras, atype)
+        bias = tf.gather(tf.convert_to_tensor(self.bias_atom_e), real_types(atype, self.ntypes))
+        energy = tf.reshape(energy + bias, tf.shape(atype))
+        return tf.where(atype >= 0, energy, tf.zeros_like(energy))
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights, biases and parameter statistics under DeePMD's names."""
+        variables = {}
+        for k, net in enumerate(self.nets):
+            variables.update(net.named_variables("" if self.tebd_dim else f"_type_{k}"))
+        variables["fitting_attr/t_bias_atom_e"] = self.bias_atom_e
+        for name, variable in self.parameter_statistics.items():
+            variables[f"fitting_attr/t_{name}"] = variable
+        return variables
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "ntypes": self.ntypes,
+            "descriptor_width": self.descriptor_width,
+            "tebd_dim": self.tebd_dim,
+            "neuron": list(self.neuron),
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "numb_fparam": self.numb_fparam,
+            "numb_aparam": self.numb_aparam,
+            "subtract_vacuum": self.subtract_vacuum,
+            "trainable_layers": self.trainable_layers,
+            "seed": self.seed,
+            "interface_dtype": self.interface_dtype,
+        }
+
+    def _constant(self, name: str, width: int, initializer: str):
+        return self.add_weight(
+            name=name,
+            shape=(width,),
+            initializer=initializer,
+            dtype=self.interface_dtype,
+            trainable=False,
+        )
+
+    def _extras(self, atype, type_embedding, fparam, aparam):
+        """What the net sees beside the descriptor, a list of ``[nframes * nloc, width]``."""
+        extras = []
+        if self.tebd_dim:
+            extras.append(tf.gather(type_embedding, real_types(atype, self.ntypes)))
+        if self.numb_fparam:
+            tiled = tf.repeat(self._standardise("fparam", fparam), tf.shape(atype)[1], axis=0)
+            extras.append(tf.reshape(tiled, [-1, self.numb_fparam]))
+        if self.numb_aparam:
+            rows = tf.reshape(aparam, [-1, self.numb_aparam])
+            extras.append(self._standardise("aparam", rows))
+        return [tf.cast(extra, self.compute_dtype) for extra in extras]
+
+    def _standardise(self, kind, values):
+        if values is None:
+            raise ValueError(f"{kind} must be given: the model was made with numb_{kind} > 0")
+        average = tf.convert_to_tensor(self.parameter_statistics[f"{kind}_avg"])
+        inverse = tf.convert_to_tensor(self.parameter_statistics[f"{kind}_istd"])
+        return (values - average) * inverse
+
+    def _evaluate(self, rows, extras, atype):
+        """Output of the nets in the interface precision, ``[nframes * nloc]``."""
+        features = tf.concat([tf.cast(rows, self.compute_dtype), *extras], axis=1)
+        if self.tebd_dim:
+            energy = self.nets[0](features)
+        else:
+            energy = by_type(
+                tf.reshape(atype, [-1]),
+                self.ntypes,
+                lambda t, index: self.nets[t](tf.gather(features, index)),
+                width=1,
+            )
+        return tf.cast(energy[:, 0], self.interface_dtype)

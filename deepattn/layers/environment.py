@@ -1,0 +1,56 @@
+"""What an atom sees: neighbours, normalised environment matrix and its derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+
+class Environment(NamedTuple):
+    """Neighbourhoods of a batch of frames; the outputs of ``ProdEnvMatA(Mix)``.
+
+    ``descrpt`` is what energies are differentiated by: forces and virials follow from that
+    derivative by ``ProdForceSeA`` and ``ProdVirialSeA``.
+
+    Shapes:
+        descrpt: ``[nframes, nloc * nnei * 4]``, normalised environment matrix.
+        descrpt_deriv: ``[nframes, nloc * nnei * 12]``, its derivative by the centre's position.
+        rij: ``[nframes, nloc * nnei * 3]``, vectors to the neighbours, Å.
+        nlist: int32 ``[nframes, nloc * nnei]``, indices of the neighbours, −1 for padding.
+        ntype: int32 ``[nframes, nloc * nnei]``, their types, ``ntypes`` for padding.
+        nmask: bool ``[nframes, nloc * nnei]``, false for padding.
+    """
+
+    descrpt: tf.Tensor
+    descrpt_deriv: tf.Tensor
+    rij: tf.Tensor
+    nlist: tf.Tensor
+    ntype: tf.Tensor
+    nmask: tf.Tensor
+
+
+def pair_table(ntypes: int, exclude_types: Iterable[Sequence[int]]) -> np.ndarray | None:
+    """Table ``[ntypes * (ntypes + 1)]`` of 1 for pairs that interact and 0 for excluded ones.
+
+    Row ``centre * (ntypes + 1) + neighbour``; the padding type ``ntypes`` is never excluded.
+    ``None`` when nothing is excluded.
+
+    Raises:
+        ValueError: a pair names a type outside ``0 … ntypes - 1``.
+    """
+    table = np.ones((ntypes, ntypes + 1))
+    for first, second in exclude_types:
+        if not (0 <= first < ntypes and 0 <= second < ntypes):
+            raise ValueError(
+                f"exclude_types has the pair {[first, second]}, but there are {ntypes} types"
+            )
+        table[first, second] = table[second, first] = 0.0
+    return None if table.all() else table.ravel()
+
+
+def real_types(atype: tf.Tensor, ntypes: int) -> tf.Tensor:
+    """Types flattened to ``[nframes * nloc]``, those of virtual atoms moved into the range."""
+    return tf.reshape(tf.clip_by_value(atype, 0, ntypes - 1), [-1])

@@ -1,0 +1,102 @@
+"""Fitting net: from an atom's descriptor to one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from deepattn.layers.residual_dense import ResidualDense
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class FittingNet(keras.layers.Layer):
+    """Residual multilayer perceptron with a linear output.
+
+    Layers after the first are residual where their width equals the one before.
+
+    Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
+
+    Args:
+        input_width: width of the rows that come in.
+        neuron: widths of the hidden layers.
+        activation: name of the activation.
+        resnet_dt: whether residual layers have a trainable time step.
+        trainable_layers: for each hidden layer and the output whether it is trained; all of them
+            when ``None``.
+        seed: seed of the weights; layer k (from 0) uses ``seed + 3 k`` and the two after it.
+
+    Input shape: ``[n, input_width]``. Output shape: ``[n, 1]``.
+    """
+
+    def __init__(
+        self,
+        input_width: int,
+        neuron: Sequence[int] = (240, 240, 240),
+        activation: str = "tanh",
+        *,
+        resnet_dt: bool = True,
+        trainable_layers: Sequence[bool] | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        count = len(neuron) + 1
+        if trainable_layers is not None and len(trainable_layers) != count:
+            raise ValueError(
+                f"trainable_layers must have {count} entries, one for each hidden layer and the "
+                f"output, not {list(trainable_layers)!r}"
+            )
+        self.input_width = input_width
+        self.neuron = tuple(neuron)
+        self.activation = activation
+        self.resnet_dt = resnet_dt
+        self.trainable_layers = None if trainable_layers is None else list(trainable_layers)
+        self.seed = seed
+        names = [f"layer_{k}" for k in range(count - 1)] + ["final_layer"]
+        self.stack = [
+            ResidualDense(
+                units,
+                activation if k < count - 1 else "linear",
+                residual=0 < k < count - 1,
+                doubling=False,
+                time_step=0.1 if resnet_dt else None,
+                time_step_shape="vector",
+                seed=None if seed is None else seed + 3 * k,
+                trainable=trainable_layers is None or trainable_layers[k],
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for k, (name, units) in enumerate(zip(names, (*self.neuron, 1), strict=True))
+        ]
+
+    def build(self, input_shape=None) -> None:
+        for layer, width in zip(self.stack, (self.input_width, *self.neuron), strict=True):
+            layer.build((None, width))
+
+    def call(self, x):
+        for layer in self.stack:
+            x = layer(x)
+        return x
+
+    def named_variables(self, suffix: str = "") -> dict[str, keras.Variable]:
+        """``layer_k<suffix>/matrix`` …, ``final_layer<suffix>/matrix`` and ``/bias``."""
+        return {
+            f"{layer.name}{suffix}/{name}": variable
+            for layer in self.stack
+            for name, variable in layer.named_variables().items()
+        }
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 1)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "input_width": self.input_width,
+            "neuron": list(self.neuron),
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "trainable_layers": self.trainable_layers,
+            "seed": self.seed,
+        }

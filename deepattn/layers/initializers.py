@@ -1,0 +1,47 @@
+"""Initial weights: normal distributions drawn by TensorFlow's own generator from a given seed."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# TensorFlow combines an operation's seed with this one where no graph seed is set.
+_GRAPH_SEED = 87654321
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class SeededNormal(keras.initializers.Initializer):
+    """Normal distribution, the same numbers for the same seed in every process.
+
+    DeePMD-kit starts its networks from the same stream, so equal seeds in an input file give
+    equal initial weights.
+
+    Args:
+        mean: mean of the distribution.
+        stddev: its standard deviation; ``None`` for ``1/sqrt(n_in + n_out)`` of a matrix.
+        seed: integer seed; ``None`` draws one, so the numbers differ from run to run.
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float | None = None, seed: int | None = None):
+        self.mean = mean
+        self.stddev = stddev
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None) -> np.ndarray:
+        dtype = keras.backend.standardize_dtype(dtype)
+        stddev = 1.0 / np.sqrt(sum(shape)) if self.stddev is None else self.stddev
+        seed = (
+            int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
+        )
+        # A fresh session: the stream of a stateful kernel starts anew in each.
+        with tf.Graph().as_default(), tf.device("CPU:0"):
+            stream = tf.raw_ops.RandomStandardNormal(
+                shape=list(shape), dtype=dtype, seed=_GRAPH_SEED, seed2=seed
+            )
+            draw = stream * tf.constant(stddev, dtype) + tf.constant(self.mean, dtype)
+            with tf.compat.v1.Session() as session:
+                return session.run(draw)
+
+    def get_config(self) -> dict:
+        return {"mean": self.mean, "stddev": self.stddev, "seed": self.seed}

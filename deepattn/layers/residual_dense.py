@@ -1,0 +1,126 @@
+"""One dense layer with DeePMD's residual connections and optional time step."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from deepattn.layers.activations import get_activation
+from deepattn.layers.initializers import SeededNormal
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class ResidualDense(keras.layers.Layer):
+    """Dense layer whose residual connection follows from its sizes.
+
+    With ``h = activation(x W + b)``, times the time step if there is one:
+
+    - ``units == input width``: ``x + h``;
+    - ``units == 2 * input width`` and ``doubling``: ``concat(x, x) + h``;
+    - otherwise ``h``.
+
+    Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
+
+    Args:
+        units: output width.
+        activation: name of the activation.
+        residual: whether any residual connection is made.
+        doubling: whether the connection to twice the width is made (embedding nets).
+        time_step: initial value of a trainable factor on ``h`` of residual layers; ``None``
+            for no factor.
+        time_step_shape: ``"row"`` for shape ``[1, units]``, ``"vector"`` for ``[units]``.
+        use_bias: whether ``b`` exists.
+        seed: seeds ``seed``, ``seed + 1``, ``seed + 2`` draw ``W``, ``b`` and the time step.
+
+    Input shape: ``[..., width]``. Output shape: ``[..., units]``.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: str = "tanh",
+        *,
+        residual: bool = True,
+        doubling: bool = True,
+        time_step: float | None = None,
+        time_step_shape: str = "row",
+        use_bias: bool = True,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"units must be at least 1, not {units!r}")
+        self.units = units
+        self.activation = activation
+        self.residual = residual
+        self.doubling = doubling
+        self.time_step = time_step
+        self.time_step_shape = time_step_shape
+        self.use_bias = use_bias
+        self.seed = seed
+        self._function = get_activation(activation)
+
+    def build(self, input_shape) -> None:
+        width = input_shape[-1]
+        self.copies = self._copies(width)
+        self.matrix = self.add_weight(
+            name="matrix", shape=(width, self.units), initializer=SeededNormal(seed=self.seed)
+        )
+        self.bias = self.idt = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(self.units,), initializer=SeededNormal(0.0, 1.0, self._seed(1))
+            )
+        if self.time_step is not None and self.copies:
+            shape = (1, self.units) if self.time_step_shape == "row" else (self.units,)
+            self.idt = self.add_weight(
+                name="idt",
+                shape=shape,
+                initializer=SeededNormal(self.time_step, 0.001, self._seed(2)),
+            )
+
+    def call(self, x):
+        hidden = tf.matmul(x, tf.convert_to_tensor(self.matrix))
+        if self.bias is not None:
+            hidden = tf.nn.bias_add(hidden, tf.convert_to_tensor(self.bias))
+        hidden = self._function(hidden)
+        if self.idt is not None:
+            hidden = hidden * tf.convert_to_tensor(self.idt)
+        if self.copies == 1:
+            return x + hidden
+        if self.copies == 2:
+            return tf.concat([x, x], axis=-1) + hidden
+        return hidden
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """``matrix``, and ``bias`` and ``idt`` where they exist."""
+        variables = {"matrix": self.matrix, "bias": self.bias, "idt": self.idt}
+        return {name: variable for name, variable in variables.items() if variable is not None}
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": self.activation,
+            "residual": self.residual,
+            "doubling": self.doubling,
+            "time_step": self.time_step,
+            "time_step_shape": self.time_step_shape,
+            "use_bias": self.use_bias,
+            "seed": self.seed,
+        }
+
+    def _copies(self, width: int) -> int:
+        """How many copies of the input the residual connection adds: 0, 1 or 2."""
+        if self.residual and self.units == width:
+            return 1
+        if self.residual and self.doubling and self.units == 2 * width:
+            return 2
+        return 0
+
+    def _seed(self, offset: int) -> int | None:
+        return None if self.seed is None else self.seed + offset

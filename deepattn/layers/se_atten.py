@@ -1,0 +1,303 @@
+"""The DPA-1 descriptor: embedding of neighbours, gated self-attention, contraction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.layers.embedding_net import EmbeddingNet, seed_after
+from deepattn.layers.environment import Environment, pair_table, real_types
+from deepattn.layers.gated_attention import GatedAttention, unit_rows
+from deepattn.layers.statistics_weights import add_statistics
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class SeAtten(keras.layers.Layer):
+    """Smooth descriptor with attention: DPA-1's ``se_atten`` and ``se_atten_v2``.
+
+    Each neighbour's distance and types become a pair embedding ``G``; layers of gated attention
+    let the neighbours see each other; with the environment matrix ``R`` the descriptor is
+    ``D = B^T B[:, :axis_neuron]``, ``B = R^T G / N``.
+
+    Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236.
+
+    Args:
+        ntypes: number of types.
+        tebd_dim: width of the type embedding.
+        rcut: cut-off radius, Å.
+        rcut_smth: where switching to zero begins, Å.
+        sel: largest number of neighbours.
+        neuron: widths of the embedding net.
+        axis_neuron: columns of ``B`` that form the second factor.
+        attn: width of the attention; ``attn_layer`` the number of its layers.
+        attn_dotr: whether angles gate the attention.
+        attn_mask: whether a neighbour is barred from attending to itself.
+        tebd_input_mode: ``"concat"``: types enter the net beside the distance; ``"strip"``: a net
+            of their own scales the distance's.
+        smooth: whether attention and type factors fade out at the cut-off
+            (``se_atten_v2`` is ``"strip"`` and smooth).
+        type_one_side: whether the centre's type is left out of the embedding (concat only).
+        activation: name of the nets' activation.
+        resnet_dt: whether the nets have time steps.
+        exclude_types: pairs of types that do not interact.
+        ln_eps: epsilon of the layer normalisation.
+        trainable_ln: whether the layer normalisation is trained.
+        seed: seed of the weights.
+        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+
+    Call arguments:
+        environment: an `Environment` of this layer's `environment` method.
+        atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
+        type_embedding: ``[ntypes + 1, tebd_dim]``.
+
+    Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
+    """
+
+    def __init__(
+        self,
+        ntypes: int,
+        tebd_dim: int,
+        *,
+        rcut: float,
+        rcut_smth: float,
+        sel: int,
+        neuron: Sequence[int] = (25, 50, 100),
+        axis_neuron: int = 16,
+        attn: int = 128,
+        attn_layer: int = 2,
+        attn_dotr: bool = True,
+        attn_mask: bool = False,
+        tebd_input_mode: str = "concat",
+        smooth: bool = False,
+        type_one_side: bool = False,
+        activation: str = "tanh",
+        resnet_dt: bool = False,
+        exclude_types: Sequence[Sequence[int]] = (),
+        ln_eps: float = 1e-3,
+        trainable_ln: bool = True,
+        seed: int | None = None,
+        interface_dtype: str = "float64",
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        if not 0 <= rcut_smth < rcut:
+            raise ValueError(f"rcut_smth must lie in [0, rcut), not {rcut_smth!r} for {rcut!r}")
+        if tebd_input_mode not in ("concat", "strip"):
+            raise ValueError(f"tebd_input_mode must be concat or strip, not {tebd_input_mode!r}")
+        if axis_neuron > neuron[-1]:
+            raise ValueError(f"axis_neuron {axis_neuron} exceeds the last width of neuron {neuron}")
+        self.ntypes = ntypes
+        self.tebd_dim = tebd_dim
+        self.rcut = float(rcut)
+        self.rcut_smth = float(rcut_smth)
+        self.sel = int(sel)
+        self.neuron = tuple(neuron)
+        self.axis_neuron = axis_neuron
+        self.attn = attn
+        self.attn_layer = attn_layer
+        self.attn_dotr = attn_dotr
+        self.attn_mask = attn_mask
+        self.tebd_input_mode = tebd_input_mode
+        self.smooth = smooth
+        self.type_one_side = type_one_side
+        self.activation = activation
+        self.resnet_dt = resnet_dt
+        self.exclude_types = [list(pair) for pair in exclude_types]
+        self.ln_eps = ln_eps
+        self.trainable_ln = trainable_ln
+        self.seed = seed
+        self.interface_dtype = interface_dtype
+        self._pairs = pair_table(ntypes, exclude_types)
+        self._make_nets()
+
+    @property
+    def nnei(self) -> int:
+        """Number of neighbour slots."""
+        return self.sel
+
+    @property
+    def width(self) -> int:
+        """Width of the descriptor."""
+        return self.neuron[-1] * self.axis_neuron
+
+    def build(self, *_) -> None:
+        self.embedding_net.build()
+        if self.type_net is not None:
+            self.type_net.build()
+        for layer in self.attention:
+            layer.build()
+        add_statistics(self, sel=[self.sel])
+
+    def environment(self, coord, atype, natoms, box, mesh) -> Environment:
+        """Neighbours and environment matrix of atoms, in the form of ``ProdEnvMatAMix``."""
+        return Environment(
+            *ops.prod_env_mat_a_mix(
+                coord,
+                atype,
+                natoms,
+                box,
+                mesh,
+                tf.convert_to_tensor(self.davg),
+                tf.convert_to_tensor(self.dstd),
+                rcut=self.rcut,
+                rcut_smth=self.rcut_smth,
+                nnei=self.nnei,
+            )
+        )
+
+    def call(self, environment, atype, type_embedding):
+        centre = real_types(atype, self.ntypes)
+        neighbour = tf.reshape(environment.ntype, [-1, self.nnei])
+        pair = centre[:, tf.newaxis] * (self.ntypes + 1) + neighbour
+        matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
+        matrix, weight = self._exclude(
+            matrix, self._weight(environment, matrix, centre), pair, centre
+        )
+
+        matrix = tf.cast(matrix, self.compute_dtype)
+        weight = tf.cast(weight, self.compute_dtype)
+        type_embedding = tf.cast(type_embedding, self.compute_dtype)
+        embedding = self._embed(matrix, weight, pair, centre, neighbour, type_embedding)
+        direction = unit_rows(matrix[:, :, 1:])
+        for layer in self.attention:
+            embedding = layer(embedding, direction, weight)
+
+        slots = tf.cast(tf.reduce_sum(self.original_sel), self.compute_dtype)
+        contracted = tf.matmul(matrix, embedding, transpose_a=True) / slots
+        descriptor = tf.matmul(contracted, contracted[:, :, : self.axis_neuron], transpose_a=True)
+        shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
+        return tf.cast(tf.reshape(descriptor, shape), self.interface_dtype)
+
+    def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
+        """Embedding nets with the scope and suffix of their weights' names."""
+        nets = [("filter_type_all", "", self.embedding_net)]
+        if self.type_net is not None:
+            nets.append(("filter_type_all", "_two_side_ebd", self.type_net))
+        return nets
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights and statistics under DeePMD's names."""
+        variables = {}
+        for scope, suffix, net in self.scoped_nets():
+            named = net.named_variables(suffix)
+            variables.update({f"{scope}/{n}": v for n, v in named.items()})
+        for k, layer in enumerate(self.attention):
+            named = layer.named_variables()
+            variables.update({f"attention_layer_{k}/{n}": v for n, v in named.items()})
+        variables["descrpt_attr/t_avg"] = self.davg
+        variables["descrpt_attr/t_std"] = self.dstd
+        variables["descrpt_attr/original_sel"] = self.original_sel
+        return variables
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "ntypes": self.ntypes,
+            "tebd_dim": self.tebd_dim,
+            "rcut": self.rcut,
+            "rcut_smth": self.rcut_smth,
+            "sel": self.sel,
+            "neuron": list(self.neuron),
+            "axis_neuron": self.axis_neuron,
+            "attn": self.attn,
+            "attn_layer": self.attn_layer,
+            "attn_dotr": self.attn_dotr,
+            "attn_mask": self.attn_mask,
+            "tebd_input_mode": self.tebd_input_mode,
+            "smooth": self.smooth,
+            "type_one_side": self.type_one_side,
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "exclude_types": self.exclude_types,
+            "ln_eps": self.ln_eps,
+            "trainable_ln": self.trainable_ln,
+            "seed": self.seed,
+            "interface_dtype": self.interface_dtype,
+        }
+
+    def _make_nets(self) -> None:
+        strip = self.tebd_input_mode == "strip"
+        type_width = (1 if self.type_one_side else 2) * self.tebd_dim
+        net = {
+            "neuron": self.neuron,
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "dtype": self.dtype_policy,
+        }
+        seed = self.seed
+        self.embedding_net = EmbeddingNet(
+            1 if strip else 1 + type_width, seed=seed, name="embedding_net", **net
+        )
+        seed = seed_after(seed, self.neuron)
+        self.type_net = None
+        if strip:
+            self.type_net = EmbeddingNet(2 * self.tebd_dim, seed=seed, name="type_net", **net)
+            seed = seed_after(seed, self.neuron)
+        self.attention = []
+        for k in range(self.attn_layer):
+            self.attention.append(
+                GatedAttention(
+                    self.neuron[-1],
+                    self.attn,
+                    dotr=self.attn_dotr,
+                    mask=self.attn_mask,
+                    smooth=self.smooth,
+                    ln_eps=self.ln_eps,
+                    trainable_ln=self.trainable_ln,
+                    seed=seed,
+                    dtype=self.dtype_policy,
+                    name=f"attention_layer_{k}",
+                )
+            )
+            # Four matrices and the layer normalisation take one seed each.
+            seed = None if seed is None else seed + 5
+
+    def _weight(self, environment, matrix, centre):
+        """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, nnei]``."""
+        if not self.smooth:
+            mask = tf.reshape(environment.nmask, [-1, self.nnei])
+            return tf.cast(mask, self.interface_dtype)
+        scale = tf.gather(tf.convert_to_tensor(self.dstd)[:, :1], centre)
+        shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], centre)
+        inverse = matrix[:, :, 0] * scale + shift
+        return tf.clip_by_value(1.0 - tf.pow(1.0 - self.rcut_smth * inverse, 3), 0.0, 1.0)
+
+    def _exclude(self, matrix, weight, pair, centre):
+        """Take excluded neighbours out of the environment matrix and the weights."""
+        if self._pairs is None:
+            return matrix, weight
+        keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
+        kept = matrix * keep[:, :, tf.newaxis]
+        if self.smooth:
+            shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], centre)
+            kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
+        return kept, weight * keep
+
+    def _embed(self, matrix, weight, pair, centre, neighbour, type_embedding):
+        """Pair embedding ``G``, ``[n, nnei, neuron[-1]]``."""
+        radial = tf.reshape(matrix[:, :, 0], [-1, 1])
+        shape = [-1, self.nnei, self.neuron[-1]]
+        if self.type_net is None:
+            columns = [radial, tf.gather(type_embedding, tf.reshape(neighbour, [-1]))]
+            if not self.type_one_side:
+                columns.append(tf.gather(type_embedding, tf.repeat(centre, self.nnei)))
+            return tf.reshape(self.embedding_net(tf.concat(columns, axis=1)), shape)
+        distance = tf.reshape(self.embedding_net(radial), shape)
+        factor = tf.gather(self._type_factors(type_embedding), pair)
+        if self.smooth:
+            factor *= weight[:, :, tf.newaxis]
+        return distance * factor + distance
+
+    def _type_factors(self, type_embedding):
+        """Output of the type net for every pair, row ``centre * (ntypes + 1) + neighbour``."""
+        neighbour = np.tile(np.arange(self.ntypes + 1), self.ntypes)
+        centre = np.repeat(np.arange(self.ntypes), self.ntypes + 1)
+        return self.type_net(
+            tf.concat(
+                [tf.gather(type_embedding, neighbour), tf.gather(type_embedding, centre)], axis=1
+            )
+        )

@@ -1,0 +1,242 @@
+"""The DeepPot-SE descriptor with two-body embedding, the baseline beside DPA-1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.layers.by_type import by_type
+from deepattn.layers.embedding_net import EmbeddingNet, seed_after
+from deepattn.layers.environment import Environment, pair_table, real_types
+from deepattn.layers.statistics_weights import add_statistics
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class SeE2A(keras.layers.Layer):
+    """Smooth descriptor from distances and angles, ``se_e2_a``.
+
+    Each pair of types (or each neighbour type, ``type_one_side``) has an embedding net of the
+    distance; with a type embedding one net serves all pairs. The descriptor is
+    ``D = B^T B[:, :axis_neuron]``, ``B = R^T G / N``.
+
+    Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
+
+    Args:
+        ntypes: number of types.
+        rcut: cut-off radius, Å.
+        rcut_smth: where switching to zero begins, Å.
+        sel: largest number of neighbours of each type.
+        neuron: widths of the embedding nets.
+        axis_neuron: columns of ``B`` that form the second factor.
+        type_one_side: whether the centre's type plays no role in the embedding.
+        activation: name of the nets' activation.
+        resnet_dt: whether the nets have time steps.
+        exclude_types: pairs of types that do not interact.
+        tebd_dim: width of the type embedding; 0 when there is none.
+        seed: seed of the weights.
+        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+
+    Call arguments: as of `SeAtten`; ``type_embedding`` is ``None`` when ``tebd_dim`` is 0.
+
+    Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
+    """
+
+    def __init__(
+        self,
+        ntypes: int,
+        *,
+        rcut: float,
+        rcut_smth: float,
+        sel: Sequence[int],
+        neuron: Sequence[int] = (10, 20, 40),
+        axis_neuron: int = 4,
+        type_one_side: bool = False,
+        activation: str = "tanh",
+        resnet_dt: bool = False,
+        exclude_types: Sequence[Sequence[int]] = (),
+        tebd_dim: int = 0,
+        seed: int | None = None,
+        interface_dtype: str = "float64",
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        if not 0 <= rcut_smth < rcut:
+            raise ValueError(f"rcut_smth must lie in [0, rcut), not {rcut_smth!r} for {rcut!r}")
+        if len(sel) != ntypes:
+            raise ValueError(f"sel must have one number for each of {ntypes} types, not {sel!r}")
+        if axis_neuron > neuron[-1]:
+            raise ValueError(f"axis_neuron {axis_neuron} exceeds the last width of neuron {neuron}")
+        self.ntypes = ntypes
+        self.rcut = float(rcut)
+        self.rcut_smth = float(rcut_smth)
+        self.sel = [int(n) for n in sel]
+        self.neuron = tuple(neuron)
+        self.axis_neuron = axis_neuron
+        self.type_one_side = type_one_side
+        self.activation = activation
+        self.resnet_dt = resnet_dt
+        self.exclude_types = [list(pair) for pair in exclude_types]
+        self.tebd_dim = tebd_dim
+        self.seed = seed
+        self.interface_dtype = interface_dtype
+        self._pairs = pair_table(ntypes, exclude_types)
+        self._slot_types = np.repeat(np.arange(ntypes, dtype=np.int32), self.sel)
+        self._make_nets()
+
+    @property
+    def nnei(self) -> int:
+        """Number of neighbour slots, all types together."""
+        return sum(self.sel)
+
+    @property
+    def width(self) -> int:
+        """Width of the descriptor."""
+        return self.neuron[-1] * self.axis_neuron
+
+    def build(self, *_) -> None:
+        for net in self.nets.values():
+            net.build()
+        add_statistics(self, sel=self.sel)
+
+    def environment(self, coord, atype, natoms, box, mesh) -> Environment:
+        """Neighbours, in a block of slots for each type, and environment matrix of atoms."""
+        descrpt, descrpt_deriv, rij, nlist = ops.prod_env_mat_a(
+            coord,
+            atype,
+            natoms,
+            box,
+            mesh,
+            tf.convert_to_tensor(self.davg),
+            tf.convert_to_tensor(self.dstd),
+            rcut=self.rcut,
+            rcut_smth=self.rcut_smth,
+            sel=self.sel,
+        )
+        nmask = nlist >= 0
+        slots = tf.shape(nlist)[1] // self.nnei
+        ntype = tf.where(nmask, tf.tile(self._slot_types, [slots])[tf.newaxis], self.ntypes)
+        return Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
+
+    def call(self, environment, atype, type_embedding=None):
+        matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
+        centre = real_types(atype, self.ntypes)
+        if self._pairs is not None:
+            pair = centre[:, tf.newaxis] * (self.ntypes + 1) + self._slot_types[np.newaxis]
+            keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
+            matrix *= keep[:, :, tf.newaxis]
+        matrix = tf.cast(matrix, self.compute_dtype)
+        if self.tebd_dim:
+            type_embedding = tf.cast(type_embedding, self.compute_dtype)
+            descriptor = self._contract(matrix, self._embed_types(matrix, centre, type_embedding))
+        elif self.type_one_side:
+            descriptor = self._contract(matrix, self._embed_blocks(matrix, "all"))
+        else:
+
+            def of_type(centre_type, index):
+                rows = tf.gather(matrix, index)
+                return self._contract(rows, self._embed_blocks(rows, centre_type))
+
+            descriptor = by_type(tf.reshape(atype, [-1]), self.ntypes, of_type, width=self.width)
+        shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
+        return tf.cast(tf.reshape(descriptor, shape), self.interface_dtype)
+
+    def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
+        """Embedding nets with the scope and suffix of their weights' names."""
+        scoped = []
+        for name, net in self.nets.items():
+            centre, separator, neighbour = name.partition("_")
+            scoped.append((f"filter_type_{centre}", separator + neighbour, net))
+        return scoped
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights and statistics under DeePMD's names."""
+        variables = {}
+        for scope, suffix, net in self.scoped_nets():
+            named = net.named_variables(suffix)
+            variables.update({f"{scope}/{n}": v for n, v in named.items()})
+        variables["descrpt_attr/t_avg"] = self.davg
+        variables["descrpt_attr/t_std"] = self.dstd
+        variables["descrpt_attr/original_sel"] = self.original_sel
+        return variables
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "ntypes": self.ntypes,
+            "rcut": self.rcut,
+            "rcut_smth": self.rcut_smth,
+            "sel": self.sel,
+            "neuron": list(self.neuron),
+            "axis_neuron": self.axis_neuron,
+            "type_one_side": self.type_one_side,
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "exclude_types": self.exclude_types,
+            "tebd_dim": self.tebd_dim,
+            "seed": self.seed,
+            "interface_dtype": self.interface_dtype,
+        }
+
+    def _make_nets(self) -> None:
+        """Nets by name: ``centre_neighbour``, ``all_neighbour``, or ``all`` with type embedding."""
+        types = range(self.ntypes)
+        width = 1
+        if self.tebd_dim:
+            width += (1 if self.type_one_side else 2) * self.tebd_dim
+            names = ["all"]
+        elif self.type_one_side:
+            names = [f"all_{t}" for t in types]
+        else:
+            excluded = {tuple(p) for p in self.exclude_types}
+            excluded |= {pair[::-1] for pair in excluded}
+            names = [f"{a}_{t}" for a in types for t in types if (a, t) not in excluded]
+        seed = self.seed
+        self.nets = {}
+        for name in names:
+            self.nets[name] = EmbeddingNet(
+                width,
+                self.neuron,
+                self.activation,
+                resnet_dt=self.resnet_dt,
+                seed=seed,
+                dtype=self.dtype_policy,
+                name=f"net_{name}",
+            )
+            seed = seed_after(seed, self.neuron)
+
+    def _embed_types(self, matrix, centre, type_embedding):
+        """Pair embedding with types as inputs of the one net, ``[n, nnei, neuron[-1]]``."""
+        atoms = tf.shape(matrix)[0]
+        columns = [
+            tf.reshape(matrix[:, :, 0], [-1, 1]),
+            tf.tile(tf.gather(type_embedding, self._slot_types), [atoms, 1]),
+        ]
+        if not self.type_one_side:
+            columns.append(tf.gather(type_embedding, tf.repeat(centre, self.nnei)))
+        embedding = self.nets["all"](tf.concat(columns, axis=1))
+        return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])
+
+    def _embed_blocks(self, matrix, centre):
+        """Pair embedding with a net for each block of slots, ``[n, nnei, neuron[-1]]``."""
+        blocks = []
+        for t, block in enumerate(tf.split(matrix[:, :, 0], self.sel, axis=1)):
+            net = self.nets.get(f"{centre}_{t}")
+            width = self.neuron[-1]
+            if net is None:
+                shape = tf.stack([tf.shape(block)[0], self.sel[t], width])
+                blocks.append(tf.zeros(shape, matrix.dtype))
+            else:
+                rows = net(tf.reshape(block, [-1, 1]))
+                blocks.append(tf.reshape(rows, [-1, self.sel[t], width]))
+        return tf.concat(blocks, axis=1)
+
+    def _contract(self, matrix, embedding):
+        """Descriptor rows ``[n, width]``."""
+        slots = tf.cast(tf.reduce_sum(self.original_sel), self.compute_dtype)
+        contracted = tf.matmul(matrix, embedding, transpose_a=True) / slots
+        descriptor = tf.matmul(contracted, contracted[:, :, : self.axis_neuron], transpose_a=True)
+        return tf.reshape(descriptor, [-1, self.width])

@@ -1,0 +1,28 @@
+"""The untrained weights that every descriptor carries: input statistics and original ``sel``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+
+def add_statistics(layer: keras.layers.Layer, *, sel: Sequence[int]) -> None:
+    """Give a descriptor the weights ``davg``, ``dstd`` and ``original_sel``.
+
+    ``davg`` and ``dstd`` are ``[ntypes, 4 * sum(sel)]`` in the layer's ``interface_dtype``;
+    ``original_sel`` holds the neighbour numbers the model was first trained with, whose sum
+    divides the contraction even when ``sel`` has changed since.
+    """
+    shape = (layer.ntypes, 4 * sum(sel))
+    statistics = {"shape": shape, "dtype": layer.interface_dtype, "trainable": False}
+    layer.davg = layer.add_weight(name="davg", initializer="zeros", **statistics)
+    layer.dstd = layer.add_weight(name="dstd", initializer="ones", **statistics)
+    layer.original_sel = layer.add_weight(
+        name="original_sel",
+        shape=(len(sel),),
+        dtype="int32",
+        initializer=lambda shape, dtype=None: np.asarray(sel, np.int32),
+        trainable=False,
+    )

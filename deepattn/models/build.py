@@ -1,0 +1,121 @@
+"""Build a model from the model section of an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from deepattn.config import EnerFittingConfig, ModelConfig, SeAttenConfig, TypeEmbeddingConfig
+from deepattn.layers import EnergyFitting, SeAtten, SeE2A, TypeEmbedding
+from deepattn.layers.electron_configuration import electron_features
+from deepattn.models.energy_model import EnergyModel
+
+# What DeePMD-kit's TensorFlow graphs have when the input leaves ``ln_eps`` open.
+_DEFAULT_LN_EPS = 1e-3
+
+
+def build_model(
+    config: ModelConfig,
+    *,
+    interface_dtype: str = "float64",
+    arrays: Mapping[str, np.ndarray] | None = None,
+) -> EnergyModel:
+    """Build the model that an input describes.
+
+    Args:
+        config: the model section; ``sel`` must be a number, not ``auto``.
+        interface_dtype: precision of coordinates, forces and statistics.
+        arrays: values of all weights by name; initial ones when ``None``.
+
+    Raises:
+        ModelFileError: ``arrays`` do not fit the configuration.
+    """
+    type_embedding = _type_embedding(config, interface_dtype)
+    tebd_dim = 0 if type_embedding is None else type_embedding.width
+    descriptor = _descriptor(config, tebd_dim, interface_dtype)
+    fitting = _fitting(config, descriptor.width, tebd_dim, interface_dtype)
+    model = EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
+    if arrays is not None:
+        model.set_arrays(arrays)
+    return model
+
+
+def _type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding | None:
+    section: TypeEmbeddingConfig | None = config.type_embedding
+    if section is None:
+        return None
+    return TypeEmbedding(
+        len(config.type_map),
+        section.neuron,
+        section.activation_function,
+        resnet_dt=section.resnet_dt,
+        use_bias=section.use_tebd_bias,
+        features=electron_features(config.type_map) if section.use_econf_tebd else None,
+        seed=section.seed,
+        dtype=_precision(section.precision, interface_dtype),
+        trainable=section.trainable,
+        name="type_embedding",
+    )
+
+
+def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeAtten | SeE2A:
+    section = config.descriptor
+    common = {
+        "rcut": section.rcut,
+        "rcut_smth": section.rcut_smth,
+        "sel": section.sel,
+        "neuron": section.neuron,
+        "axis_neuron": section.axis_neuron,
+        "type_one_side": section.type_one_side,
+        "activation": section.activation_function,
+        "resnet_dt": section.resnet_dt,
+        "exclude_types": section.exclude_types,
+        "seed": section.seed,
+        "interface_dtype": interface_dtype,
+        "dtype": _precision(section.precision, interface_dtype),
+        "trainable": section.trainable,
+        "name": "descriptor",
+    }
+    ntypes = len(config.type_map)
+    if not isinstance(section, SeAttenConfig):
+        return SeE2A(ntypes, tebd_dim=tebd_dim, **common)
+    return SeAtten(
+        ntypes,
+        tebd_dim,
+        attn=section.attn,
+        attn_layer=section.attn_layer,
+        attn_dotr=section.attn_dotr,
+        attn_mask=section.attn_mask,
+        tebd_input_mode=section.tebd_input_mode,
+        smooth=section.smooth_type_embedding,
+        ln_eps=_DEFAULT_LN_EPS if section.ln_eps is None else section.ln_eps,
+        trainable_ln=section.trainable_ln,
+        **common,
+    )
+
+
+def _fitting(config: ModelConfig, width: int, tebd_dim: int, interface_dtype: str) -> EnergyFitting:
+    section: EnerFittingConfig = config.fitting_net
+    by_layer = not isinstance(section.trainable, bool)
+    return EnergyFitting(
+        len(config.type_map),
+        width,
+        tebd_dim=tebd_dim,
+        neuron=section.neuron,
+        activation=section.activation_function,
+        resnet_dt=section.resnet_dt,
+        numb_fparam=section.numb_fparam,
+        numb_aparam=section.numb_aparam,
+        subtract_vacuum=bool(section.atom_ener),
+        trainable_layers=section.trainable if by_layer else None,
+        seed=section.seed,
+        interface_dtype=interface_dtype,
+        dtype=_precision(section.precision, interface_dtype),
+        trainable=True if by_layer else section.trainable,
+        name="fitting",
+    )
+
+
+def _precision(precision: str, interface_dtype: str) -> str:
+    return interface_dtype if precision == "default" else precision

@@ -1,0 +1,237 @@
+"""The potential: energy, forces and virial of a batch of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.layers.environment import Environment
+from deepattn.models.weights import assign_arrays
+
+# Only the length of ``mesh`` tells the environment ops whether cells repeat.
+_MESH_PERIODIC = 7
+_MESH_OPEN = 1
+
+EnergyLoss = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class EnergyModel(keras.Model):
+    """Atoms to energy, and by its derivative to forces and virial.
+
+    The inputs are a dictionary of ``coord`` ``[nframes, natoms, 3]`` (Å), ``atype`` int32
+    ``[nframes, natoms]`` (negative: virtual), ``box`` ``[nframes, 9]`` (all zero: open
+    boundaries), and ``fparam`` ``[nframes, numb_fparam]`` and ``aparam``
+    ``[nframes, natoms, numb_aparam]`` where the fitting has them. A caller with a neighbour list
+    of its own adds ``natoms`` and ``mesh`` as the stock ops take them.
+
+    The outputs are ``energy`` float64 ``[nframes]`` (eV), ``atom_energy`` ``[nframes, nloc]``,
+    ``force`` ``[nframes, nall, 3]`` (eV/Å), ``virial`` ``[nframes, 9]`` (eV), ``atom_virial``
+    ``[nframes, nall, 9]``, ``atom_mask`` ``[nframes, nloc]`` (0 for virtual atoms) and
+    ``descriptor`` ``[nframes, nloc, width]``.
+
+    Args:
+        descriptor: a `SeAtten` or `SeE2A` layer.
+        fitting: an `EnergyFitting` layer.
+        type_embedding: a `TypeEmbedding` layer, or ``None`` for `SeE2A` without one.
+        type_map: names of the types, in the order of their numbers.
+
+    Example:
+        >>> model.compile(optimizer, loss=EnergyLoss(start_lr=1e-3))
+        >>> model.fit(dataset)  # of (inputs, labels)
+    """
+
+    def __init__(self, descriptor, fitting, type_embedding=None, *, type_map, **kwargs):
+        super().__init__(**{"autocast": False, **kwargs})
+        if len(type_map) != descriptor.ntypes:
+            raise ValueError(
+                f"type_map names {len(type_map)} types, but the descriptor has {descriptor.ntypes}"
+            )
+        self.descriptor = descriptor
+        self.fitting = fitting
+        self.type_embedding = type_embedding
+        self.type_map = list(type_map)
+        # The environment ops have no XLA kernels.
+        self.supports_jit = False
+        self.build()
+
+    @property
+    def rcut(self) -> float:
+        """Cut-off radius, Å."""
+        return self.descriptor.rcut
+
+    @property
+    def sel(self) -> int:
+        """Number of neighbour slots of an atom."""
+        return self.descriptor.nnei
+
+    @property
+    def interface_dtype(self) -> str:
+        """Precision of coordinates, forces and statistics."""
+        return self.descriptor.interface_dtype
+
+    def build(self, input_shape=None) -> None:
+        for layer in (self.descriptor, self.fitting, self.type_embedding):
+            if layer is not None and not layer.built:
+                layer.build()
+        self.built = True
+
+    def compile(self, optimizer="adam", loss: EnergyLoss | None = None, **kwargs) -> None:
+        """Prepare for training.
+
+        Args:
+            optimizer: a Keras optimizer.
+            loss: callable of ``(labels, outputs, learning_rate)`` that returns the loss and a
+                dictionary of figures to report, such as `deepattn.train.EnergyLoss`.
+            **kwargs: as of `keras.Model.compile`.
+        """
+        super().compile(optimizer=optimizer, **kwargs)
+        self.energy_loss = loss
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool | None = None):
+        coord = tf.cast(inputs["coord"], self.interface_dtype)
+        atype = tf.cast(inputs["atype"], tf.int32)
+        natoms, mesh = inputs.get("natoms"), inputs.get("mesh")
+        if natoms is None:
+            natoms = self._natoms(atype)
+        if mesh is None:
+            mesh = _mesh(inputs["box"])
+        environment = self.environment(coord, atype, natoms, inputs["box"], mesh)
+        return self.potential(
+            environment, atype, natoms, inputs.get("fparam"), inputs.get("aparam")
+        )
+
+    def environment(self, coord, atype, natoms, box, mesh) -> Environment:
+        """Neighbourhoods of all local atoms; a function of coordinates only."""
+        nframes = tf.shape(atype)[0]
+        return self.descriptor.environment(
+            tf.reshape(coord, [nframes, -1]),
+            atype,
+            natoms,
+            tf.reshape(tf.cast(box, self.interface_dtype), [-1, 9]),
+            mesh,
+        )
+
+    def potential(self, environment: Environment, atype, natoms, fparam=None, aparam=None):
+        """The outputs of `call` for given neighbourhoods.
+
+        Forces and virial follow from the derivative of the energy by the environment matrix.
+        """
+        local = atype[:, : natoms[0]]
+        type_vectors = self.type_vectors()
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(environment.descrpt)
+            descriptor = self.descriptor(environment, local, type_vectors)
+            atom_energy = self.fitting(descriptor, local, type_vectors, fparam, aparam)
+            total = tf.reduce_sum(atom_energy)
+        net_deriv = tape.gradient(total, environment.descrpt)
+        force, virial, atom_virial = self._force_and_virial(net_deriv, environment, natoms)
+        return {
+            "energy": tf.reduce_sum(tf.cast(atom_energy, tf.float64), axis=1),
+            "atom_energy": atom_energy,
+            "force": force,
+            "virial": virial,
+            "atom_virial": atom_virial,
+            "atom_mask": tf.cast(local >= 0, self.interface_dtype),
+            "descriptor": descriptor,
+        }
+
+    def type_vectors(self) -> tf.Tensor | None:
+        """Type embedding ``[ntypes + 1, width]``, or ``None``."""
+        return None if self.type_embedding is None else self.type_embedding.table()
+
+    def train_step(self, data):
+        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            outputs = self(inputs, training=True)
+            loss, figures = self._evaluate_loss(labels, outputs)
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        weights = self.trainable_weights
+        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        return {"loss": loss, **figures}
+
+    def test_step(self, data):
+        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        loss, figures = self._evaluate_loss(labels, self(inputs, training=False))
+        return {"loss": loss, **figures}
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """All weights under DeePMD's names, trained or not."""
+        variables = self.descriptor.named_variables()
+        if self.type_embedding is not None:
+            variables.update(self.type_embedding.named_variables())
+        variables.update(self.fitting.named_variables())
+        return variables
+
+    def get_arrays(self) -> dict[str, np.ndarray]:
+        """Values of `named_variables`."""
+        return {name: np.array(v) for name, v in self.named_variables().items()}
+
+    def set_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set all weights.
+
+        Raises:
+            ModelFileError: a weight is missing or superfluous or has another shape.
+        """
+        assign_arrays(self.named_variables(), arrays)
+
+    def get_config(self) -> dict:
+        layers = {
+            "descriptor": self.descriptor,
+            "fitting": self.fitting,
+            "type_embedding": self.type_embedding,
+        }
+        return {
+            "name": self.name,
+            "type_map": self.type_map,
+            **{k: keras.saving.serialize_keras_object(v) for k, v in layers.items()},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> EnergyModel:
+        config = dict(config)
+        for key in ("descriptor", "fitting", "type_embedding"):
+            config[key] = keras.saving.deserialize_keras_object(config[key])
+        return cls(**config)
+
+    def _natoms(self, atype) -> tf.Tensor:
+        """``natoms`` of frames whose atoms are all local; the ops use no counts of types."""
+        count = tf.shape(atype)[1]
+        counts: Sequence = [count] + [0] * (len(self.type_map) - 1)
+        return tf.stack([count, count, *counts])
+
+    def _force_and_virial(self, net_deriv, environment, natoms):
+        nnei = self.descriptor.nnei
+        nframes = tf.shape(net_deriv)[0]
+        force = ops.prod_force_se_a(
+            net_deriv, environment.descrpt_deriv, environment.nlist, natoms, nnei=nnei
+        )
+        virial, atom_virial = ops.prod_virial_se_a(
+            net_deriv,
+            environment.descrpt_deriv,
+            environment.rij,
+            environment.nlist,
+            natoms,
+            nnei=nnei,
+        )
+        return (
+            tf.reshape(force, [nframes, -1, 3]),
+            virial,
+            tf.reshape(atom_virial, [nframes, -1, 9]),
+        )
+
+    def _evaluate_loss(self, labels, outputs):
+        if self.energy_loss is None:
+            raise ValueError("compile the model with a loss first: model.compile(optimizer, loss)")
+        return self.energy_loss(labels, outputs, self.optimizer.learning_rate)
+
+
+def _mesh(box) -> tf.Tensor:
+    """The marker for repeating cells, or for open boundaries where boxes are zero."""
+    length = tf.where(tf.reduce_any(box != 0), _MESH_PERIODIC, _MESH_OPEN)
+    return tf.zeros([length], tf.int32)

@@ -1,0 +1,109 @@
+"""Models from files: checkpoints and frozen graphs."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+
+from deepattn.config import Config, ModelConfig, normalize_model
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.frozen import FrozenModel, read_frozen
+from deepattn.models.build import build_model
+from deepattn.models.energy_model import EnergyModel
+
+_WEIGHTS = "weights/"
+_OUT_BIAS = "model_attr/model_attr/t_out_bias"
+_OUT_STD = "model_attr/model_attr/t_out_std"
+_BIAS = "fitting_attr/t_bias_atom_e"
+
+
+def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
+    """Rebuild the Keras model of a file.
+
+    Args:
+        path: a frozen graph (``.pb``), or a checkpoint: its file, prefix or folder.
+
+    Returns:
+        The model, and a header with ``config`` (the normalised input; of a graph only what its
+        training script holds) and ``min_nbor_dist`` (Å, or ``None``) at least.
+
+    Raises:
+        ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
+    """
+    if str(path).endswith(".pb"):
+        frozen = read_frozen(path)
+        config, arrays = frozen_model(frozen, path)
+        model = build_model(config, interface_dtype=frozen.interface_dtype, arrays=arrays)
+        script = {**frozen.training_script, "model": config.to_dict()}
+        return model, {"config": script, "min_nbor_dist": frozen.min_nbor_dist}
+    stored, header = read_checkpoint(path)
+    config = Config.from_dict(header["config"]).model
+    arrays = {n.removeprefix(_WEIGHTS): a for n, a in stored.items() if n.startswith(_WEIGHTS)}
+    model = build_model(config, interface_dtype=header["interface_dtype"], arrays=arrays)
+    return model, header
+
+
+def frozen_model(
+    frozen: FrozenModel, path: str | Path
+) -> tuple[ModelConfig, dict[str, np.ndarray]]:
+    """Configuration and weights of a frozen graph, brought to the form of today's models.
+
+    Raises:
+        ModelFileError: the graph is compressed, has no training script, or is of a kind that
+            cannot be rebuilt.
+    """
+    if frozen.model_type == "compressed_model":
+        raise ModelFileError(
+            f"{path}: is compressed, and its tables cannot be turned back into weights; "
+            "use the model it was compressed from"
+        )
+    if not frozen.training_script or "model" not in frozen.training_script:
+        raise ModelFileError(
+            f"{path}: carries no training script; only files written by DeePMD-kit 2.1.5 or "
+            "later, or by deepattn, can be rebuilt"
+        )
+    section = copy.deepcopy(frozen.training_script["model"])
+    section["type_map"] = frozen.type_map
+    try:
+        section = normalize_model(section)
+    except ConfigError as error:
+        raise ModelFileError(f"{path}: its training script is of no use: {error}") from error
+    if frozen.sel:
+        sel = frozen.sel
+        section["descriptor"]["sel"] = (
+            sel if section["descriptor"]["type"] == "se_e2_a" else sum(sel)
+        )
+    if section.get("type_embedding"):
+        # DeePMD-kit before 3.0 always had the bias, and its scripts do not say so.
+        biased = "type_embed_net/bias_1" in frozen.weights
+        section["type_embedding"]["use_tebd_bias"] = biased
+    return ModelConfig.from_dict(section), _weights(frozen, path)
+
+
+def _weights(frozen: FrozenModel, path: str | Path) -> dict[str, np.ndarray]:
+    """Weights without the constants that mean nothing, the output bias added to the other."""
+    arrays = dict(frozen.weights)
+    out_bias, out_std = arrays.pop(_OUT_BIAS, None), arrays.pop(_OUT_STD, None)
+    if out_std is not None and not np.all(out_std == 1):
+        raise ModelFileError(
+            f"{path}: scales its atomic energies ({_OUT_STD} is not one), which is not supported"
+        )
+    if out_bias is not None:
+        arrays[_BIAS] = arrays[_BIAS] + out_bias.reshape(-1)
+    arrays["descrpt_attr/original_sel"] = np.asarray(frozen.original_sel or frozen.sel, np.int32)
+    return {n: a for n, a in arrays.items() if not _is_unused_time_step(n, arrays)}
+
+
+def _is_unused_time_step(name: str, arrays: dict[str, np.ndarray]) -> bool:
+    """Whether ``name`` is the time step of an embedding layer without residual connection.
+
+    Writers add these to please a loader; the layer's widths tell that nothing uses them.
+    """
+    scope, _, leaf = name.rpartition("/")
+    if not leaf.startswith("idt_") or scope.startswith(("layer_", "share_")):
+        return False
+    rows, columns = arrays[f"{scope}/{leaf.replace('idt', 'matrix', 1)}"].shape
+    return columns not in (rows, 2 * rows)

@@ -1,0 +1,72 @@
+"""The flat mapping from DeePMD's weight names to arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from deepattn.errors import ModelFileError
+
+
+def assign_arrays(
+    variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Set every variable from the array of the same name; nothing is set unless all fit.
+
+    Raises:
+        ModelFileError: a weight is missing or superfluous or has another shape.
+    """
+    missing = sorted(set(variables) - set(arrays))
+    if missing:
+        raise ModelFileError(
+            f"the weights {_enumerate(missing)} of the model are missing from the file; "
+            "the two differ in architecture"
+        )
+    superfluous = sorted(set(arrays) - set(variables))
+    if superfluous:
+        raise ModelFileError(
+            f"the file holds the weights {_enumerate(superfluous)}, which the model has not; "
+            "the two differ in architecture"
+        )
+    for name, variable in variables.items():
+        shape = np.shape(arrays[name])
+        if shape != tuple(variable.shape):
+            raise ModelFileError(
+                f"the weight {name} has shape {list(shape)} in the file and "
+                f"{list(variable.shape)} in the model; make the input match the file"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def resize_statistics(
+    arrays: Mapping[str, np.ndarray], nnei: int, *, davg_is_zero: bool
+) -> dict[str, np.ndarray]:
+    """Fit the input statistics to another number of neighbour slots.
+
+    All slots carry the same numbers, so they can be repeated; but with a non-zero average the
+    padding slots count and the model would change.
+
+    Raises:
+        ModelFileError: the number of slots differs and the averages are not zero.
+    """
+    resized = dict(arrays)
+    for name in ("descrpt_attr/t_avg", "descrpt_attr/t_std"):
+        array = arrays[name]
+        slots = array.shape[1] // 4
+        if slots == nnei:
+            continue
+        if not davg_is_zero or np.any(arrays["descrpt_attr/t_avg"]):
+            raise ModelFileError(
+                f"sel is {slots} in the file and {nnei} in the input, which changes a model that "
+                f"was trained without set_davg_zero; set sel to {slots}"
+            )
+        resized[name] = np.tile(array[:, :4], (1, nnei))
+    return resized
+
+
+def _enumerate(names: list[str]) -> str:
+    shown = ", ".join(names[:4])
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
