@@ -20,7 +20,7 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
 
 
 def gelu_tf(x: tf.Tensor) -> tf.Tensor:
-    """TensorFlow's approximate GELU, whose cubic coefficient is a float32 number in any precision."""
+    """TensorFlow's approximate GELU; its cubic coefficient is a float32 number in any precision."""
     return tf.nn.gelu(x, approximate=True)
 
 
