@@ -51,7 +51,7 @@ def test_residual_dense_without_bias_or_residual(rows):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_embedding_net(rng, dtype):
-    layer, output = check_layer(
+    layer, _ = check_layer(
         EmbeddingNet,
         {"input_width": 1, "neuron": [4, 8, 8], "resnet_dt": True, "seed": 1},
         [rng.normal(size=(6, 1)).astype(dtype)],
