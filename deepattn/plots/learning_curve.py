@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from deepattn.errors import DataError
+from deepattn.plots.figure import save_figure
 
 # Columns that are worth a line, with their unit.
 _UNITS = {
@@ -81,6 +82,4 @@ def plot_learning_curve(path: str | os.PathLike, picture: str | os.PathLike) -> 
         axes.set(xlabel="step", ylabel=f"RMSE of {_UNITS[name]}", yscale="log")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    picture = Path(picture)
-    figure.savefig(picture, dpi=150)
-    return picture
+    return save_figure(figure, picture)

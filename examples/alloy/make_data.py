@@ -1,14 +1,19 @@
 """Make the data set of this example: Cu-Pd-Au alloys labelled by an analytic potential.
 
-Every frame is a 32-atom face-centred cubic cell with random site occupation and random strain, taken from a short
-run of molecular dynamics. Energies, forces and virials come from ASE's effective-medium theory (EMT), a closed formula that
-costs nothing. It is *not* first-principles data: good for learning the program, not for learning about alloys.
+Every frame is a 32-atom face-centred cubic cell with random site occupation and random strain,
+taken from a short run of molecular dynamics. Energies, forces and virials are those of ASE's
+effective-medium theory (EMT), a closed formula that costs nothing. It is *not* first-principles
+data: good for learning the program, not for learning about alloys. In DeePMD's npy layout it
+writes
 
-    pip install ase
-    python make_data.py
+``data/train``
+    the three elements and their binaries,
+``data/valid``
+    the same compositions, other runs,
+``data/unseen``
+    ternaries, which training never sees.
 
-writes ``data/train`` (the three elements and their binaries), ``data/valid`` (the same compositions, other runs)
-and ``data/unseen`` (ternaries, which training never sees) in DeePMD's npy layout.
+Run it in an environment that has deepattn: ``python make_data.py``, three minutes.
 """
 
 import argparse
@@ -110,7 +115,9 @@ def main() -> None:
     for part, (compositions, nframes, stream) in PARTS.items():
         for counts in compositions:
             rng = np.random.default_rng([20240808, stream, *counts])
-            write_system(args.output / part / formula(counts), counts, make_system(counts, nframes, rng))
+            write_system(
+                args.output / part / formula(counts), counts, make_system(counts, nframes, rng)
+            )
             print(part, formula(counts), nframes, flush=True)
 
 

@@ -1,0 +1,161 @@
+"""Time and memory of a training step, ours and DeePMD-kit's, on the same input in one run.
+
+    python benchmarks/training_step.py --peer /path/to/dp [--input input.json] [--steps 300]
+
+Both programs train in processes of their own, in turn (A B A B …), with the same threads, from
+the same input and the same data; nothing is downloaded. The time of a step comes from the line
+``average training time`` that both log, which leaves out the first display interval; the memory is
+the peak resident size of the process. Prints a Markdown table and writes the figures as JSON.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_INPUT = ROOT / "examples" / "alloy" / "input.json"
+_STEP_TIME = re.compile(r"average training time: ([\d.eE+-]+) s/batch")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: seconds a step, peak memory in MiB."""
+
+    program: str
+    seconds_per_step: float
+    peak_mib: float
+
+
+def prepare_input(path: Path, steps: int) -> dict:
+    """The input with absolute data paths, ``steps`` steps, no validation, one checkpoint."""
+    config = json.loads(path.read_text())
+    training = config["training"]
+    training.pop("validation_data", None)
+    data = training["training_data"]
+    systems = data["systems"]
+    systems = [systems] if isinstance(systems, str) else systems
+    data["systems"] = [str((path.parent / system).resolve()) for system in systems]
+    training.update(numb_steps=steps, disp_freq=max(steps // 5, 1), save_freq=steps)
+    return config
+
+
+def train_once(program: str, command: list[str], config: dict, threads: int) -> Run:
+    """Run one training in an empty folder and read its figures.
+
+    Raises:
+        SystemExit: the program failed or did not log its step time; its last lines are shown.
+    """
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
+        "DP_INTER_OP_PARALLELISM_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "input.json").write_text(json.dumps(config))
+        log = Path(folder) / "log"
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                [*command, "train", "input.json", "--skip-neighbor-stat"],
+                cwd=folder,
+                env=environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        text = log.read_text()
+    found = _STEP_TIME.search(text)
+    if process.returncode or not found:
+        sys.exit(f"{program} failed ({process.returncode}):\n" + "\n".join(text.splitlines()[-15:]))
+    return Run(program, float(found[1]), usage.ru_maxrss / 1024)
+
+
+def summarize(runs: list[Run]) -> dict[str, dict[str, float]]:
+    """Median step time, its spread and the largest peak of each program."""
+    summary = {}
+    for program in dict.fromkeys(run.program for run in runs):
+        seconds = [run.seconds_per_step for run in runs if run.program == program]
+        summary[program] = {
+            "ms_per_step": 1000 * statistics.median(seconds),
+            "ms_min": 1000 * min(seconds),
+            "ms_max": 1000 * max(seconds),
+            "peak_mib": max(run.peak_mib for run in runs if run.program == program),
+        }
+    return summary
+
+
+def as_markdown(summary: dict[str, dict[str, float]]) -> str:
+    """The table; ratios are of the peer to us, so above 1 means that we are better."""
+    lines = [
+        "| program | ms a step (median) | min – max | peak memory, MiB |",
+        "|---|---|---|---|",
+    ]
+    for program, row in summary.items():
+        lines.append(
+            f"| {program} | {row['ms_per_step']:.1f} | {row['ms_min']:.1f} – {row['ms_max']:.1f} "
+            f"| {row['peak_mib']:.0f} |"
+        )
+    ours, peer = summary.values()
+    lines.append(
+        f"| ratio, peer / deepattn | {peer['ms_per_step'] / ours['ms_per_step']:.2f} | "
+        f"| {peer['peak_mib'] / ours['peak_mib']:.2f} |"
+    )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peer", required=True, type=Path, help="DeePMD-kit's dp, 3.x with TensorFlow"
+    )
+    parser.add_argument("--input", type=Path, default=DEFAULT_INPUT, help="default: the alloys")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--repeats", type=int, default=3, help="how often the two take turns")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("-o", "--output", type=Path, default=Path("training_step.json"))
+    args = parser.parse_args()
+    if not args.peer.is_file():
+        parser.error(f"--peer {args.peer}: no such program; give the path of DeePMD-kit's dp")
+    programs = {
+        "deepattn": [sys.executable, "-m", "deepattn"],
+        "DeePMD-kit": [str(args.peer), "--tf"],
+    }
+    config = prepare_input(args.input.resolve(), args.steps)
+    runs = []
+    for _ in range(args.repeats):
+        for program, command in programs.items():
+            runs.append(train_once(program, command, config, args.threads))
+            print(f"{program}: {1000 * runs[-1].seconds_per_step:.1f} ms", file=sys.stderr)
+    summary = summarize(runs)
+    machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}
+    print(as_markdown(summary))
+    args.output.write_text(
+        json.dumps(
+            {
+                "input": str(args.input),
+                "steps": args.steps,
+                "machine": machine,
+                "summary": summary,
+                "runs": [asdict(run) for run in runs],
+            },
+            indent=1,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
