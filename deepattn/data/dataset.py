@@ -121,6 +121,18 @@ class DataSet:
             for _ in range(count if size else 0):
                 yield system, self.batch([sampler.draw_from(index, size)])
 
+    def random_frames(self, index: int, count: int) -> Iterator[tuple[int, np.ndarray]]:
+        """At most ``count`` random frames of a system, batch by batch; all if it is not positive.
+
+        They do not disturb :attr:`sampler`; the same seed gives the same ones.
+        """
+        sampler = Sampler(self, seed=self.sampler.seed, stream=STATISTICS)
+        total = len(self.frame_lists[index])
+        left = total if count <= 0 else min(count, total)
+        size = max(1, self.batch_sizes.sizes[index])
+        for first in range(0, left, size):
+            yield sampler.draw_from(index, min(size, left - first))
+
     def steps_per_epoch(self) -> int:
         """Batches until every system has probably been seen once."""
         drawn = [

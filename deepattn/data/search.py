@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 
-from deepattn.data.store import open_hdf5, split_hdf5
+from deepattn.data.store import get_group, reading_hdf5, split_hdf5
 from deepattn.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -88,16 +88,14 @@ def _search_directory(path: str) -> Iterator[str]:
 
 
 def _search_hdf5(file: str, group: str) -> Iterator[str]:
-    root = open_hdf5(file).get(group)
-    if not isinstance(root, h5py.Group):
-        raise DataError(f"{file} has no group {group}")
     names = []
 
     def visit(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset) and name.rpartition("/")[2] == "type.raw":
             names.append(name.rpartition("/")[0])
 
-    root.visititems(visit)
+    with reading_hdf5(file):
+        get_group(file, group).visititems(visit)
     for name in sorted(names):
         yield f"{file}#{group.rstrip('/')}/{name}"
 

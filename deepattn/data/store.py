@@ -5,6 +5,8 @@ is asked for. A file that cannot be read is a ``DataError`` that names it.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -67,6 +69,26 @@ def open_hdf5(file: str) -> h5py.File:
     return _open_hdf5(*_version(file))
 
 
+@contextmanager
+def reading_hdf5(where: str) -> Iterator[None]:
+    """Turn what h5py raises on a damaged file, which may be anything, into a ``DataError``."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{where} cannot be read from HDF5: {error}") from None
+
+
+def get_group(file: str, name: str) -> h5py.Group:
+    """A group of an HDF5 file."""
+    with reading_hdf5(file):
+        group = open_hdf5(file).get(name)
+    if not isinstance(group, h5py.Group):
+        raise DataError(f"{file} has no group {name}")
+    return group
+
+
 def _version(path: str) -> tuple[str, int, int]:
     """A cache key that changes when the file does."""
     try:
@@ -78,10 +100,8 @@ def _version(path: str) -> tuple[str, int, int]:
 
 @lru_cache(maxsize=_OPEN_HDF5)
 def _open_hdf5(file: str, _mtime: int, _size: int) -> h5py.File:
-    try:
+    with reading_hdf5(file):
         return h5py.File(file, "r")
-    except OSError as error:
-        raise DataError(f"{file} is not a readable HDF5 file: {error}") from None
 
 
 @lru_cache(maxsize=_OPEN_ARRAYS)
@@ -165,7 +185,9 @@ class Hdf5Store:
 
     def tokens(self, name: str) -> list[str]:
         where = self.where(name)
-        values = np.atleast_1d(self._read(self._dataset(name), where)).ravel()
+        dataset = self._dataset(name)
+        with reading_hdf5(where):
+            values = np.asarray(dataset[()]).ravel()
         if values.dtype.kind not in "fiubSO":
             raise DataError(f"{where} holds {values.dtype}, not numbers or names")
         words = []
@@ -175,37 +197,37 @@ class Hdf5Store:
         return words
 
     def sets(self) -> list[str]:
-        group = open_hdf5(self.file).get(self.group)
-        if not isinstance(group, h5py.Group):
-            raise DataError(f"{self.file} has no group {self.group}")
-        return sorted(
-            name
-            for name in group
-            if name.startswith("set.") and isinstance(group.get(name), h5py.Group)
-        )
+        group = get_group(self.file, self.group)
+        with reading_hdf5(self.where("")):
+            return sorted(
+                name
+                for name in group
+                if name.startswith("set.") and isinstance(group.get(name), h5py.Group)
+            )
 
     def shape(self, name: str) -> tuple[int, ...]:
         dataset = self._dataset(name)
-        _require_numbers(dataset.dtype, self.where(name))
-        if dataset.shape is None:
-            raise DataError(f"{self.where(name)} is empty")
-        return dataset.shape
+        where = self.where(name)
+        with reading_hdf5(where):
+            dtype, shape = dataset.dtype, dataset.shape
+        _require_numbers(dtype, where)
+        if shape is None:
+            raise DataError(f"{where} is empty")
+        return shape
 
     def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
         dataset = self._dataset(name)
-        where = self.where(name)
-        if dataset.shape[:1] != (nframes,):
-            return self._read(dataset, where).reshape(nframes, width)[indices]
-        # HDF5 selects rows in increasing order only.
-        wanted, back = np.unique(indices, return_inverse=True)
-        return self._read(dataset, where, wanted).reshape(len(wanted), width)[back]
+        with reading_hdf5(self.where(name)):
+            if dataset.shape[:1] != (nframes,):
+                return dataset[()].reshape(nframes, width)[indices]
+            # HDF5 selects rows in increasing order only.
+            wanted, back = np.unique(indices, return_inverse=True)
+            return dataset[wanted].reshape(len(wanted), width)[back]
 
     def _find(self, name: str) -> h5py.Dataset | None:
         where = self.where(name)
-        try:
+        with reading_hdf5(where):
             item = open_hdf5(self.file).get(where.partition("#")[2])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise DataError(f"{where} is damaged: {error}") from None
         return item if isinstance(item, h5py.Dataset) else None
 
     def _dataset(self, name: str) -> h5py.Dataset:
@@ -213,10 +235,3 @@ class Hdf5Store:
         if dataset is None:
             raise DataError(f"{self.where(name)} is missing")
         return dataset
-
-    @staticmethod
-    def _read(dataset: h5py.Dataset, where: str, rows: object = ()) -> np.ndarray:
-        try:
-            return np.asarray(dataset[rows])
-        except (OSError, RuntimeError, TypeError, ValueError) as error:
-            raise DataError(f"{where} cannot be read: {error}") from None

@@ -13,7 +13,7 @@ def summary_lines(dataset: DataSet, title: str) -> list[str]:
         dataset: The data.
         title: What they are for: ``"Training"`` or ``"Validation"``.
     """
-    head = f"---Summary of DataSystem: {title} "
+    head = f"---Summary of DataSystem: {title:13}"
     lines = [
         head.ljust(_RULE, "-"),
         f"Found {len(dataset.systems)} System(s):",

@@ -14,8 +14,8 @@ from deepattn.errors import DataError
 
 # |det| of the box over the product of its edges; below it there is no cell to speak of.
 _FLAT_BOX = 1e-8
-# Numbers read at a time when a whole file is checked (8 MB).
-_CHUNK = 1 << 20
+# Atoms read at a time when a whole file is checked (a few MB).
+_CHUNK = 1 << 17
 
 Arrays = dict[str, np.ndarray]
 
@@ -185,12 +185,12 @@ class System:
             **wanted: What to read, as for :meth:`frames`.
         """
         self.numb_copy()
-        for piece in self.pieces():
+        for piece in self.pieces(_CHUNK):
             self.frames(piece, **wanted)
 
-    def pieces(self) -> Iterator[np.ndarray]:
-        """All frames, a moderate number at a time."""
-        step = max(1, _CHUNK // (3 * self.natoms))
+    def pieces(self, atoms: int) -> Iterator[np.ndarray]:
+        """All frames in order, in pieces of at most so many atoms (but at least a frame)."""
+        step = max(1, atoms // self.natoms)
         for first in range(0, self.nframes, step):
             yield np.arange(first, min(first + step, self.nframes))
 
