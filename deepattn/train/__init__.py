@@ -1,1 +1,26 @@
 """Training: loss, schedules, optimizer, statistics, the loop, and fine-tuning."""
+
+from deepattn.train.batches import make_dataset
+from deepattn.train.loss import EnergyLoss
+from deepattn.train.nan_guard import NonFiniteError
+from deepattn.train.optimizer import Adam
+from deepattn.train.run import train
+from deepattn.train.schedule import CosineSchedule, ExpSchedule, WsdSchedule, make_schedule
+from deepattn.train.start import Start, from_checkpoint, from_frozen
+from deepattn.train.trainer import Trainer
+
+__all__ = [
+    "Adam",
+    "CosineSchedule",
+    "EnergyLoss",
+    "ExpSchedule",
+    "NonFiniteError",
+    "Start",
+    "Trainer",
+    "WsdSchedule",
+    "from_checkpoint",
+    "from_frozen",
+    "make_dataset",
+    "make_schedule",
+    "train",
+]

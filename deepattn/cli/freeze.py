@@ -1,0 +1,47 @@
+"""``deepattn freeze``."""
+
+import argparse
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "freeze",
+        help="write a checkpoint as a graph that DeePMD-kit runs",
+        description="Write a checkpoint as a frozen graph that an unmodified DeePMD-kit runs.",
+    )
+    parser.add_argument(
+        "-c",
+        "--checkpoint",
+        "--checkpoint-folder",
+        metavar="CHECKPOINT",
+        default=".",
+        help="a folder, whose latest checkpoint is taken, or a checkpoint (default .)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="frozen_model.pb",
+        help="the frozen model; .pb is added where it is missing (default frozen_model.pb)",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Freeze."""
+    from deepattn.export import freeze
+    from deepattn.models import load_model
+
+    output = args.output if args.output.endswith(".pb") else f"{args.output}.pb"
+    model, header = load_model(args.checkpoint)
+    freeze(
+        model,
+        output,
+        training_script=header["config"],
+        min_nbor_dist=header["min_nbor_dist"],
+    )
+    log.info("the frozen model is saved in %s", output)

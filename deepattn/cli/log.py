@@ -1,0 +1,52 @@
+"""Where the log goes, and in which format."""
+
+import logging
+import sys
+from typing import TextIO
+
+LEVELS = {
+    "DEBUG": logging.DEBUG,
+    "3": logging.DEBUG,
+    "INFO": logging.INFO,
+    "2": logging.INFO,
+    "WARNING": logging.WARNING,
+    "1": logging.WARNING,
+    "ERROR": logging.ERROR,
+    "0": logging.ERROR,
+}
+_TERMINAL_FORMAT = "[%(asctime)s] DEEPATTN %(levelname)-7s %(message)s"
+_FILE_FORMAT = "[%(asctime)s] DEEPATTN %(levelname)-7s %(name)-45s %(message)s"
+
+
+class _StandardErrorHandler(logging.StreamHandler):
+    """Writes to what ``sys.stderr`` is at the moment, which a progress line replaces."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+
+def set_up_logging(level: str = "INFO", path: str | None = None) -> None:
+    """Log to standard error and, if asked, to a file too.
+
+    Args:
+        level: a key of `LEVELS`.
+        path: file that the log is appended to.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    root = logging.getLogger("deepattn")
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(LEVELS[level])
+    handlers: list[tuple[logging.Handler, str]] = [(_StandardErrorHandler(), _TERMINAL_FORMAT)]
+    if path is not None:
+        handlers.append((logging.FileHandler(path, encoding="utf-8"), _FILE_FORMAT))
+    for handler, text in handlers:
+        handler.setFormatter(logging.Formatter(text))
+        root.addHandler(handler)

@@ -1,0 +1,72 @@
+"""``deepattn train``."""
+
+import argparse
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a model, or go on training or fine-tune one",
+        description="Train a model as an input file says.",
+    )
+    parser.add_argument("input", metavar="INPUT", help="input file, .json, .yaml or .yml")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "-i",
+        "--init-model",
+        metavar="CHECKPOINT",
+        help="start from the weights and the optimizer's moments of a checkpoint, at step 0",
+    )
+    start.add_argument(
+        "-r",
+        "--restart",
+        metavar="CHECKPOINT",
+        help="go on where a checkpoint was written, as if training had not stopped",
+    )
+    start.add_argument(
+        "-f",
+        "--init-frz-model",
+        metavar="FROZEN",
+        help="start from the weights of a frozen model, at step 0",
+    )
+    start.add_argument(
+        "-t",
+        "--finetune",
+        metavar="FROZEN",
+        help="start from a frozen model whose energy bias is shifted to fit the data",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="out.json",
+        help="where the complete input is written (default out.json)",
+    )
+    parser.add_argument(
+        "--skip-neighbor-stat",
+        action="store_true",
+        help="do not search the data for the shortest distance and the most neighbours",
+    )
+    parser.add_argument(
+        "--use-pretrain-script",
+        action="store_true",
+        help="with -i or -f: take the model section from the file (-t always does)",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train."""
+    from deepattn.train import train
+
+    train(
+        args.input,
+        init_model=args.init_model,
+        restart=args.restart,
+        init_frz_model=args.init_frz_model,
+        finetune=args.finetune,
+        output=args.output,
+        skip_neighbor_stat=args.skip_neighbor_stat,
+        use_pretrain_script=args.use_pretrain_script,
+    )

@@ -1,0 +1,84 @@
+"""Fitting the energy bias of a pretrained model to new data."""
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+
+from deepattn.config import Config
+from deepattn.data import DataSet
+from deepattn.errors import DataError
+from deepattn.infer import DeepPot
+from deepattn.train.energy_bias import change_by_statistic
+from deepattn.train.start import Start
+
+log = logging.getLogger(__name__)
+
+
+def pretrained_bias(start: Start, config: Config, data: DataSet) -> np.ndarray:
+    """The bias of the pretrained model, shifted to fit the training data.
+
+    The errors that the shift makes up for are those of the unmodified file.
+
+    Args:
+        start: the pretrained model.
+        config: the configuration of the fine-tuning.
+        data: the training data.
+
+    Returns:
+        Energy of each type of the pretrained model (eV), ``[ntypes]``.
+
+    Raises:
+        DataError: a system does not name its elements, or has one that is no target.
+    """
+    targets = start.target_types or _types_of(data)
+    log_type_table(data, targets)
+    potential = DeepPot(start.path)
+
+    def predict(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        nframes = len(inputs["coord"])
+        energy, *_ = potential.eval(
+            inputs["coord"].reshape(nframes, -1),
+            inputs["box"] if inputs["box"].any() else None,
+            inputs["atype"],
+            fparam=inputs.get("fparam"),
+            aparam=inputs.get("aparam"),
+            mixed_type=True,
+        )
+        return np.asarray(energy).reshape(-1)
+
+    return change_by_statistic(
+        data,
+        predict,
+        start.weights["fitting_attr/t_bias_atom_e"],
+        target_types=targets,
+        nsample=config.model.data_bias_nsample,
+    )
+
+
+def log_type_table(data: DataSet, targets: tuple[str, ...]) -> None:
+    """Log which type of the model each element of the data becomes.
+
+    Raises:
+        DataError: a system does not name its elements, so that its numbers could mean anything.
+    """
+    systems = {name: 0 for name in targets}
+    for system in data.systems:
+        if system.data_type_map is None:
+            raise DataError(
+                f"{system.path} has no type_map.raw; fine-tuning goes by the names of elements, "
+                "so add one."
+            )
+        for name in system.data_type_map:
+            systems[name] = systems.get(name, 0) + 1
+    log.info("Elements and the types of the pretrained model that they are:")
+    log.info("%8s %12s %22s", "element", "model type", "systems that name it")
+    for name, count in systems.items():
+        if name in data.type_map:
+            log.info("%8s %12d %22d", name, data.type_map.index(name), count)
+
+
+def _types_of(data: DataSet) -> tuple[str, ...]:
+    """Elements that the data name, in the order of the model."""
+    named = {name for system in data.systems for name in system.data_type_map or ()}
+    return tuple(name for name in data.type_map if name in named)

@@ -1,0 +1,73 @@
+"""What a model that starts from scratch takes from the data: statistics and energy bias."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from deepattn.config import Config, SeAttenConfig
+from deepattn.data import Batch, DataSet
+from deepattn.models import EnergyModel
+from deepattn.train.energy_bias import energy_bias
+from deepattn.train.stat_file import StatFile
+from deepattn.train.statistics import EnvMatShape, input_statistics, parameter_statistics
+
+
+def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
+    """Set the input statistics, those of frame and atomic parameters, and the energy bias.
+
+    Args:
+        model: the model, whose variables are assigned.
+        config: the configuration; ``sel`` is a number.
+        data: the training data.
+    """
+    section = config.model
+    stat_file = None
+    if config.training.stat_file is not None:
+        stat_file = StatFile(config.training.stat_file, section.type_map)
+
+    def batches() -> Iterator[Batch]:
+        # Drawn anew for each use, always the same: keeping them would cost memory.
+        return (batch for _, batch in data.statistics_batches(section.data_stat_nbatch))
+
+    descriptor = section.descriptor
+    mixed = isinstance(descriptor, SeAttenConfig)
+    statistics = input_statistics(
+        batches(),
+        EnvMatShape(
+            ntypes=section.ntypes,
+            rcut=descriptor.rcut,
+            rcut_smth=descriptor.rcut_smth,
+            sel=(descriptor.sel,) if mixed else descriptor.sel,
+            mixed_types=mixed,
+            exclude_types=descriptor.exclude_types,
+        ),
+        set_davg_zero=descriptor.set_davg_zero,
+        stat_file=stat_file,
+    )
+    values: dict[str, np.ndarray] = {
+        "descrpt_attr/t_avg": statistics.davg,
+        "descrpt_attr/t_std": statistics.dstd,
+        "fitting_attr/t_bias_atom_e": energy_bias(
+            batches(),
+            section.ntypes,
+            assigned=_assigned_energies(config),
+            rcond=section.fitting_net.rcond,
+            stat_file=stat_file,
+        ),
+    }
+    for name in ("fparam", "aparam"):
+        if getattr(section.fitting_net, f"numb_{name}"):
+            mean, inverse = parameter_statistics(
+                batches(), name, protect=section.data_stat_protect, stat_file=stat_file
+            )
+            values[f"fitting_attr/t_{name}_avg"] = mean
+            values[f"fitting_attr/t_{name}_istd"] = inverse
+    variables = model.named_variables()
+    for name, value in values.items():
+        variables[name].assign(value)
+
+
+def _assigned_energies(config: Config) -> tuple[float | None, ...] | None:
+    if config.model.fitting_net.atom_ener:
+        return config.model.fitting_net.atom_ener
+    return (config.model.preset_out_bias or {}).get("energy")

@@ -1,0 +1,50 @@
+"""The line at the foot of a terminal that shows how far a training is."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Told of each step done and of the total error of its batch."""
+
+    def __call__(self, step: int, rmse: float) -> None: ...
+
+
+@contextmanager
+def progress_line(start: int, stop: int) -> Iterator[Advance]:
+    """Show a bar with the time left on standard error, if that is a terminal.
+
+    Args:
+        start: step that the training starts from.
+        stop: step that it ends with.
+
+    Yields:
+        A function to call after every step.
+    """
+    if not sys.stderr.isatty():
+        yield lambda step, rmse: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rmse {task.fields[rmse]:.2e}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("training", total=stop, completed=start, rmse=float("nan"))
+        yield lambda step, rmse: progress.update(task, completed=step, rmse=rmse)

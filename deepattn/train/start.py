@@ -1,0 +1,145 @@
+"""Where the weights of a training come from."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from deepattn.config import (
+    Config,
+    ModelConfig,
+    merge_pretrained,
+    replace_model,
+)
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.frozen import read_frozen
+from deepattn.models import frozen_model, resize_statistics
+
+_WEIGHTS = "weights/"
+_OPTIMIZER = "optimizer/"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training begins with; `scratch` is drawn anew, all else is read from a file.
+
+    Attributes:
+        mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model`` or ``finetune``.
+        path: the file.
+        model: configuration of the model in the file.
+        weights: its arrays by name.
+        optimizer: state of the optimizer by name; empty if it starts afresh.
+        header: header of a checkpoint.
+        min_nbor_dist: shortest distance in the data the file was trained on, Å, or None.
+        target_types: fine-tuning: elements whose energy bias is fitted; None for those of the data.
+    """
+
+    mode: str = "scratch"
+    path: str = ""
+    model: ModelConfig | None = None
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    optimizer: Mapping[str, np.ndarray] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict)
+    min_nbor_dist: float | None = None
+    target_types: tuple[str, ...] | None = None
+
+    @property
+    def step(self) -> int:
+        """Updates already done; only a restart has any."""
+        return self.header["step"] if self.mode == "restart" else 0
+
+    def take_model_section(self, raw: Mapping[str, Any]) -> tuple["Start", dict[str, Any]]:
+        """The input with the model of the file, for fine-tuning or ``--use-pretrain-script``.
+
+        Args:
+            raw: the input as loaded.
+
+        Returns:
+            The start, with ``target_types`` if it is a fine-tuning, and the new input.
+        """
+        if self.model is None:
+            raise ConfigError("--use-pretrain-script needs --init-model or --init-frz-model.")
+        script = {"model": self.model.to_dict()}
+        if self.mode != "finetune":
+            return self, replace_model(dict(raw), script)
+        merged = merge_pretrained(dict(raw), script)
+        targets = None if merged.target_types is None else tuple(merged.target_types)
+        return replace(self, target_types=targets), merged.input
+
+    def adapt(self, config: Config) -> Config:
+        """The configuration with what only the weights tell: a bias in the type embedding.
+
+        Raises:
+            ModelFileError: the type maps differ.
+        """
+        if self.model is None:
+            return config
+        if self.model.type_map and config.model.type_map != self.model.type_map:
+            raise ModelFileError(
+                f"{self.path}: has the types {' '.join(self.model.type_map)}, the input "
+                f"{' '.join(config.model.type_map)}; model/type_map must be the same."
+            )
+        embedding = config.model.type_embedding
+        if embedding is None:
+            return config
+        embedding = replace(embedding, use_tebd_bias="type_embed_net/bias_1" in self.weights)
+        return replace(config, model=replace(config.model, type_embedding=embedding))
+
+    def weights_for(self, config: ModelConfig) -> dict[str, np.ndarray]:
+        """The arrays, fitted to the number of neighbour slots of the configuration.
+
+        Raises:
+            ModelFileError: the slots differ and that would change the model.
+        """
+        sel = config.descriptor.sel
+        nnei = sel if isinstance(sel, int) else sum(sel)
+        try:
+            return resize_statistics(
+                self.weights, nnei, davg_is_zero=config.descriptor.set_davg_zero
+            )
+        except ModelFileError as error:
+            raise ModelFileError(f"{self.path}: {error}") from None
+
+
+def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start:
+    """Start from a checkpoint of ours.
+
+    Args:
+        path: the file, its prefix, or its folder.
+        restart: go on at its step; otherwise begin at step 0 with its weights and moments.
+    """
+    arrays, header = read_checkpoint(path)
+
+    def part(prefix: str) -> dict[str, np.ndarray]:
+        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+    return Start(
+        mode="restart" if restart else "init_model",
+        path=str(path),
+        model=Config.from_dict(header["config"]).model,
+        weights=part(_WEIGHTS),
+        optimizer=part(_OPTIMIZER),
+        header=header,
+        min_nbor_dist=header["min_nbor_dist"],
+    )
+
+
+def from_frozen(path: str | os.PathLike, *, finetune: bool) -> Start:
+    """Start from a frozen graph.
+
+    Args:
+        path: the ``.pb`` file.
+        finetune: whether the energy bias is shifted to fit the training data.
+    """
+    frozen = read_frozen(path)
+    model, weights = frozen_model(frozen, path)
+    return Start(
+        mode="finetune" if finetune else "init_frz_model",
+        path=str(path),
+        model=model,
+        weights=weights,
+        min_nbor_dist=frozen.min_nbor_dist,
+    )

@@ -1,0 +1,88 @@
+"""Events for TensorBoard, under the tags of DeePMD-kit."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+_TAGS = {
+    "rmse": "l2_loss_test",
+    "rmse_e": "l2_ener_loss_test",
+    "rmse_ae": "l2_atom_ener_loss_test",
+    "rmse_f": "l2_force_loss_test",
+    "rmse_v": "l2_virial_loss_test",
+    "rmse_pf": "l2_pref_force_loss_test",
+    "rmse_gf": "l2_gen_force_loss_test",
+}
+_BINS = 30
+
+
+class TensorBoardWriter:
+    """Writes ``train`` and ``test`` below a folder, whose old content is removed.
+
+    TensorBoard itself is needed only to look at the result.
+
+    Args:
+        folder: ``training.tensorboard_log_dir``.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        folder = Path(folder)
+        for name in ("train", "test"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        self._train = tf.summary.create_file_writer(str(folder / "train"))
+        self._test = tf.summary.create_file_writer(str(folder / "test"))
+
+    def train(self, step: int, figures: Mapping[str, float]) -> None:
+        """Figures of a training batch."""
+        self._write(self._train, step, _scalars(figures))
+
+    def test(self, step: int, figures: Mapping[str, float]) -> None:
+        """Figures of the validation data."""
+        self._write(self._test, step, _scalars(figures))
+
+    def weights(self, step: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Histograms of the weights, under their names."""
+        summary = tf.compat.v1.Summary(
+            value=[
+                tf.compat.v1.Summary.Value(tag=name, histo=_histogram(array))
+                for name, array in arrays.items()
+            ]
+        )
+        self._write(self._train, step, summary)
+
+    def close(self) -> None:
+        self._train.close()
+        self._test.close()
+
+    @staticmethod
+    def _write(writer: tf.summary.SummaryWriter, step: int, summary: tf.compat.v1.Summary) -> None:
+        with writer.as_default():
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)
+        writer.flush()
+
+
+def _scalars(figures: Mapping[str, float]) -> tf.compat.v1.Summary:
+    values = [
+        tf.compat.v1.Summary.Value(tag=tag, simple_value=float(figures[name]))
+        for name, tag in _TAGS.items()
+        if name in figures
+    ]
+    return tf.compat.v1.Summary(value=values)
+
+
+def _histogram(array: np.ndarray) -> tf.compat.v1.HistogramProto:
+    values = np.asarray(array, np.float64).ravel()
+    counts, edges = np.histogram(values, bins=_BINS)
+    return tf.compat.v1.HistogramProto(
+        min=values.min(),
+        max=values.max(),
+        num=values.size,
+        sum=values.sum(),
+        sum_squares=np.square(values).sum(),
+        bucket_limit=edges[1:],
+        bucket=counts,
+    )

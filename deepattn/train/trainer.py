@@ -1,0 +1,263 @@
+"""A training from its configuration to its last checkpoint."""
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from deepattn.config import Config, SeAttenConfig, ValidationDataConfig, fill_sel
+from deepattn.data import DataSet, summary_lines
+from deepattn.errors import ConfigError
+from deepattn.formats.files import write_whole
+from deepattn.models import EnergyModel, build_model
+from deepattn.train.batches import Batches
+from deepattn.train.energy_bias import change_by_statistic
+from deepattn.train.finetune import pretrained_bias
+from deepattn.train.initial import set_statistics
+from deepattn.train.loop import TrainingLoop
+from deepattn.train.loss import EnergyLoss
+from deepattn.train.neighbor_stat import neighbor_statistics
+from deepattn.train.optimizer import Adam
+from deepattn.train.saving import Saver, restore_optimizer
+from deepattn.train.schedule import make_schedule
+from deepattn.train.seeds import settle_seeds
+from deepattn.train.start import Start
+
+log = logging.getLogger(__name__)
+
+_BIAS = "fitting_attr/t_bias_atom_e"
+
+
+class Trainer:
+    """Prepares a training; `train` runs it.
+
+    On the CPU a run is reproducible: the same configuration with the same seeds gives the same
+    numbers, and a run that was stopped and restarted gives those of one that was not.
+
+    Args:
+        config: configuration; its ``sel`` may be automatic.
+        start: where the weights come from.
+        output: file for the complete configuration (``out.json``); None writes none.
+        skip_neighbor_stat: do not search the data for the shortest distance and the most
+            neighbours; ``sel`` must be a number then.
+        callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
+
+    Attributes:
+        config: the configuration with nothing left open.
+        model: the compiled model.
+        data: the training data.
+        validation_data: the validation data, or None.
+
+    Raises:
+        DeepattnError: anything in the configuration, the data or the files that cannot work.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        start: Start | None = None,
+        output: str | os.PathLike | None = None,
+        skip_neighbor_stat: bool = False,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> None:
+        self.start = start or Start()
+        self.callbacks = callbacks
+        config = settle_seeds(self.start.adapt(config))
+        self.loss = _make_loss(config)
+        self.data = self._open(config, config.training.training_data)
+        config = _name_types(config, self.data)
+        self.min_nbor_dist = self.start.min_nbor_dist
+        if not skip_neighbor_stat:
+            config = self._neighbor_statistics(config)
+        elif isinstance(config.model.descriptor.sel, str):
+            raise ConfigError(
+                f"model/descriptor/sel is {config.model.descriptor.sel!r}, which needs the "
+                "neighbour statistics; leave out --skip-neighbor-stat or give a number."
+            )
+        self.config = config = _count_steps(config, self.data)
+        if output is not None:
+            with write_whole(output, "w") as file:
+                json.dump(config.to_dict(), file, indent=4, ensure_ascii=False)
+        self._summarise("Training", self.data)
+        count = config.model.fitting_net.numb_fparam
+        log.info(
+            "training with%s frame parameter%s",
+            *(("out", "") if not count else (f" {count}", "(s)")),
+        )
+        self.validation_data = None
+        if config.training.validation_data is not None:
+            self.validation_data = self._open(config, config.training.validation_data)
+            self._summarise("Validation", self.validation_data)
+        self.schedule = make_schedule(config.learning_rate.to_dict(), config.training.numb_steps)
+        self.model = self._build_model()
+        self.optimizer = self._build_optimizer()
+
+    def train(self) -> None:
+        """Train to the last step, writing the files of the ``training`` section.
+
+        Raises:
+            NonFiniteError: the training has diverged.
+            KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
+        """
+        began = time.monotonic()
+        training = self.config.training
+        first, last = self.start.step, training.numb_steps
+        if self.start.mode == "restart" and first >= last:
+            log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
+            return
+        header = self.start.header if self.start.mode == "restart" else {}
+        batches = Batches(self.data, state=header.get("sampler"))
+        validation = None
+        if self.validation_data is not None:
+            validation = self.validation_data.sampler
+            if header.get("validation_sampler") is not None:
+                validation.restore(header["validation_sampler"])
+        saver = Saver(self.model, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist)
+        loop = TrainingLoop(
+            self.model,
+            batches,
+            validation=validation,
+            numb_btch=validation and training.validation_data.numb_btch,
+            training=training,
+            save=lambda step: saver.save(step, batches, validation),
+            advice=saver.advice,
+            append=self.start.mode == "restart",
+            callbacks=self.callbacks,
+        )
+        log.info(
+            "start training at lr %.2e (== %.2e), final lr will be %.2e",
+            float(self.optimizer.learning_rate),
+            self.schedule.value(first),
+            self.schedule.value(last),
+        )
+        loop.run(first, last)
+        if training.change_bias_after_training:
+            self._change_bias()
+            saver.save(last, batches, validation)
+        log.info("finished training")
+        log.info("wall time: %.3f s", time.monotonic() - began)
+
+    def _open(self, config: Config, section: ValidationDataConfig) -> DataSet:
+        # The bias is fitted to energies even where the loss does not look at them.
+        labels = {*self.loss.label_names, "energy"}
+        return DataSet(
+            section,
+            config.model.type_map or None,
+            numb_fparam=config.model.fitting_net.numb_fparam,
+            numb_aparam=config.model.fitting_net.numb_aparam,
+            labels=sorted(labels),
+            numb_generalized_coord=self.loss.numb_generalized_coord,
+            seed=config.training.seed,
+        )
+
+    def _neighbor_statistics(self, config: Config) -> Config:
+        log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
+        descriptor = config.model.descriptor
+        mixed = isinstance(descriptor, SeAttenConfig)
+        sel = descriptor.sel
+        statistics = neighbor_statistics(
+            self.data.systems,
+            rcut=descriptor.rcut,
+            ntypes=config.model.ntypes,
+            mixed_types=mixed,
+            sel=None if isinstance(sel, str) else [sel] if mixed else list(sel),
+        )
+        self.min_nbor_dist = statistics.min_nbor_dist
+        most = statistics.max_nbor_size
+        return fill_sel(config, most[0] if mixed else most)
+
+    def _build_model(self) -> EnergyModel:
+        config = self.config
+        model = build_model(config.model, interface_dtype=interface_dtype())
+        if self.start.mode == "scratch":
+            log.info("data stating... (this step may take long time)")
+            set_statistics(model, config, self.data)
+            log.info("initialize model from scratch")
+            return model
+        log.info("%s from %s", self.start.mode.replace("_", " "), self.start.path)
+        weights = self.start.weights_for(config.model)
+        if self.start.mode == "finetune":
+            weights[_BIAS] = pretrained_bias(self.start, config, self.data)
+        model.set_arrays(weights)
+        return model
+
+    def _build_optimizer(self) -> Adam:
+        section = self.config.optimizer
+        optimizer = Adam(
+            self.schedule,
+            beta_1=section.adam_beta1,
+            beta_2=section.adam_beta2,
+            global_clipnorm=self.config.training.gradient_max_norm,
+        )
+        self.model.compile(optimizer=optimizer, loss=self.loss)
+        optimizer.build(self.model.trainable_variables)
+        if self.start.mode in ("init_model", "restart"):
+            restore_optimizer(
+                optimizer,
+                self.model,
+                self.start.optimizer,
+                path=self.start.path,
+                keep_step=self.start.mode == "restart",
+            )
+        return optimizer
+
+    def _change_bias(self) -> None:
+        variable = self.model.named_variables()[_BIAS]
+        variable.assign(
+            change_by_statistic(
+                self.data,
+                lambda inputs: np.asarray(self.model(inputs)["energy"]),
+                variable.numpy(),
+                target_types=self.config.model.type_map,
+                nsample=self.config.model.data_bias_nsample,
+            )
+        )
+
+    def _summarise(self, title: str, data: DataSet) -> None:
+        for line in summary_lines(data, title):
+            log.info(line)
+
+
+def _make_loss(config: Config) -> EnergyLoss:
+    section = config.loss.to_dict()
+    del section["type"]
+    return EnergyLoss(config.learning_rate.start_lr, **section)
+
+
+def _name_types(config: Config, data: DataSet) -> Config:
+    """Take the names of the types from the data where the input gives none."""
+    if config.model.type_map:
+        return config
+    names = data.type_map
+    if not names or len(names) != config.model.ntypes:
+        raise ConfigError(
+            f"model/type_map is missing and the data name {len(names or [])} types, while "
+            f"model/descriptor/sel is for {config.model.ntypes}; set model/type_map."
+        )
+    return replace(config, model=replace(config.model, type_map=tuple(names)))
+
+
+def _count_steps(config: Config, data: DataSet) -> Config:
+    """Turn ``numb_epoch`` into ``numb_steps``."""
+    training = config.training
+    if training.numb_steps is not None:
+        return config
+    steps = math.ceil(training.numb_epoch * data.steps_per_epoch())
+    log.info("numb_epoch %g is %d steps", training.numb_epoch, steps)
+    training = replace(training, numb_steps=steps, numb_epoch=None)
+    return replace(config, training=training)
+
+
+def interface_dtype() -> str:
+    """Precision of coordinates and forces, as the variable ``DP_INTERFACE_PREC`` says."""
+    name = os.environ.get("DP_INTERFACE_PREC", "high").lower()
+    if name not in ("high", "low"):
+        raise ConfigError(f"DP_INTERFACE_PREC is {name!r}; set it to 'high' or 'low'.")
+    return "float64" if name == "high" else "float32"
