@@ -1,0 +1,71 @@
+"""Evaluating with our code, and saying where two evaluations part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from deepattn.infer import DeepPot
+from deepattn.models import EnergyModel
+
+KEYS = ("energy", "force", "virial", "atom_energy", "atom_virial")
+
+
+def deeppot_eval(
+    model: str | Path, cases: dict[str, dict[str, np.ndarray]]
+) -> dict[str, dict[str, np.ndarray]]:
+    """The cases by our ``DeepPot``, with the keys and shapes of ``inside/evaluate.py``."""
+    results = {}
+    with DeepPot(model) as pot:
+        for name, case in cases.items():
+            options = {key: case[key] for key in ("fparam", "aparam") if key in case}
+            values = pot.eval(
+                case["coord"],
+                case.get("box"),
+                case["atype"],
+                atomic=True,
+                mixed_type=case["atype"].ndim == 2,
+                **options,
+            )
+            results[name] = dict(zip(KEYS, values, strict=True))
+            for key in ("energy", "atom_energy"):
+                results[name][key] = results[name][key][..., 0]
+    return results
+
+
+def keras_eval(
+    model: EnergyModel, cases: dict[str, dict[str, np.ndarray]]
+) -> dict[str, dict[str, np.ndarray]]:
+    """The cases by a Keras model."""
+    results = {}
+    for name, case in cases.items():
+        nframes, natoms = case["coord"].shape[:2]
+        inputs = {
+            "coord": case["coord"],
+            "atype": np.broadcast_to(case["atype"], (nframes, natoms)),
+            "box": case.get("box", np.zeros((nframes, 9))),
+        }
+        inputs |= {key: case[key] for key in ("fparam", "aparam") if key in case}
+        outputs = model(inputs)
+        results[name] = {key: np.array(outputs[key]) for key in KEYS}
+    return results
+
+
+def assert_equal(
+    ours: dict[str, dict[str, np.ndarray]],
+    theirs: dict[str, dict[str, np.ndarray]],
+    tolerance: float,
+) -> None:
+    """All values within ``tolerance``; sums over atoms within ``tolerance`` an atom."""
+    assert ours.keys() == theirs.keys()
+    faults = []
+    for name, expected in theirs.items():
+        natoms = expected["force"].shape[1]
+        for key in KEYS:
+            allowed = tolerance * (natoms if key in ("energy", "virial") else 1)
+            assert ours[name][key].shape == expected[key].shape, (name, key)
+            error = np.abs(ours[name][key] - expected[key]).max()
+            if not error <= allowed:
+                faults.append(f"{name}: {key} differs by {error:.2e}, allowed {allowed:.0e}")
+    assert not faults, "\n".join(faults)

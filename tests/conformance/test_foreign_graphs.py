@@ -1,0 +1,98 @@
+"""Graphs that DeePMD-kit made: DeepPot and the rebuilt model give what DeePMD-kit gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepattn.infer import DeepPot
+from deepattn.models import load_model
+
+from .compare import assert_equal, deeppot_eval, keras_eval
+from .graphs import TABLE, ForeignGraph, GraphStore, pairs
+from .peer import DP320, PEERS, peer_eval
+from .systems import CUBIC, OPEN, SMALL, TRICLINIC, scatter
+
+PUBLISHED = ("water_se_atten_f32.pb", "oc2m_se_atten_f32.pb")
+
+
+@pytest.fixture
+def graph(request, graph_store: GraphStore) -> ForeignGraph:
+    peer, name = request.param
+    return graph_store.get(PEERS[peer].require(), name)
+
+
+def all_graphs(*, only=lambda peer, name: True):
+    chosen = [pair for pair in pairs() if only(*pair)]
+    return pytest.mark.parametrize("graph", chosen, indirect=True, ids=map("-".join, chosen))
+
+
+def has_old_exclusion_rule(peer: str, name: str) -> bool:
+    """Whether attention sees excluded neighbours: 2.x without the smooth option (a rule of old)."""
+    descriptor = TABLE[name].model["descriptor"]
+    attends = descriptor["type"] != "se_e2_a" and descriptor["attn_layer"] > 0
+    return peer == "dp220" and attends and bool(descriptor.get("exclude_types"))
+
+
+@all_graphs()
+def test_deeppot_equals_the_peer(graph: ForeignGraph) -> None:
+    assert_equal(deeppot_eval(graph.path, graph.cases), graph.reference, graph.options.tolerance)
+
+
+@all_graphs(only=lambda peer, name: not has_old_exclusion_rule(peer, name))
+def test_rebuilt_model_equals_the_peer(graph: ForeignGraph) -> None:
+    model, _ = load_model(graph.path)
+    assert_equal(keras_eval(model, graph.cases), graph.reference, graph.options.tolerance)
+
+
+@all_graphs(only=has_old_exclusion_rule)
+def test_old_exclusion_rule_lives_in_the_graph_alone(graph: ForeignGraph) -> None:
+    """A rebuilt model has today's rule; only the file's own graph gives what its writer gave."""
+    model, _ = load_model(graph.path)
+    ours, theirs = keras_eval(model, graph.cases), graph.reference
+    assert np.abs(ours["cubic"]["atom_energy"] - theirs["cubic"]["atom_energy"]).max() > 1e-7
+
+
+@all_graphs()
+def test_what_the_file_says_of_itself(graph: ForeignGraph) -> None:
+    with DeepPot(graph.path) as pot:
+        section = graph.options.model
+        assert pot.get_type_map() == ["O", "H", "C"]
+        assert pot.get_rcut() == pytest.approx(section["descriptor"]["rcut"], rel=1e-6)
+        assert pot.get_ntypes() == 3
+        assert pot.get_dim_fparam() == section["fitting_net"].get("numb_fparam", 0)
+        assert pot.get_dim_aparam() == section["fitting_net"].get("numb_aparam", 0)
+
+
+def published_cases(ntypes: int) -> dict[str, dict[str, np.ndarray]]:
+    """Boxes for a model of ``ntypes`` elements and a long cut-off."""
+    rng = np.random.default_rng(5)
+    cases = {}
+    for name, cell, natoms, periodic in (
+        ("cubic", CUBIC * 1.6, 40, True),
+        ("triclinic", TRICLINIC, 12, True),
+        ("small", SMALL, 3, True),
+        ("open", OPEN, 9, False),
+    ):
+        atype = rng.integers(0, ntypes, natoms).astype(np.int32)
+        if natoms > 10:
+            atype[natoms // 3] = -1
+        cases[name] = {
+            "coord": scatter(rng, cell, natoms, closest=1.2, periodic=periodic)[None],
+            "atype": atype,
+        }
+        if periodic:
+            cases[name]["box"] = cell.reshape(1, 9)
+    return cases
+
+
+@pytest.mark.parametrize("file", PUBLISHED)
+def test_published_graph(file: str, shared: Path, tmp_path: Path) -> None:
+    path = shared / "pretrained" / file
+    model, _ = load_model(path)
+    cases = published_cases(len(model.type_map))
+    [reference] = peer_eval(DP320.require(), [path], cases, tmp_path)
+    assert_equal(deeppot_eval(path, cases), reference, 2e-5)
+    assert_equal(keras_eval(model, cases), reference, 2e-5)

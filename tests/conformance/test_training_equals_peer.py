@@ -1,0 +1,145 @@
+"""From the same frozen model, fifty steps of ours and of DeePMD-kit 3.2.0 are the same steps."""
+
+import json
+
+import numpy as np
+import pytest
+
+from deepattn.formats.frozen import read_frozen
+from deepattn.train import train
+
+from .peer import DP320, run_dp
+from .systems import CUBIC, TYPE_MAP, scatter
+
+pytestmark = [pytest.mark.conformance, pytest.mark.slow]
+
+STEPS = 50
+DESCRIPTORS = {
+    "se_atten": {
+        "type": "se_atten",
+        "sel": 40,
+        "attn": 6,
+        "attn_layer": 2,
+        "set_davg_zero": False,
+        "resnet_dt": False,
+    },
+    "se_atten_v2": {"type": "se_atten_v2", "sel": 40, "attn": 6, "attn_layer": 1},
+    "se_e2_a": {"type": "se_e2_a", "sel": [14, 20, 14], "resnet_dt": False},
+}
+LOSSES = {
+    "energy_force": {},
+    "energy_force_virial": {"start_pref_v": 0.1, "limit_pref_v": 1.0},
+    "huber": {"use_huber": True, "huber_delta": [0.1, 0.05, 0.2], "start_pref_v": 0.1},
+    "relative_intensive_atomic": {
+        "relative_f": 0.5,
+        "intensive_ener_virial": True,
+        "start_pref_ae": 0.2,
+        "limit_pref_ae": 0.1,
+        "start_pref_pf": 10,
+        "limit_pref_pf": 1,
+    },
+}
+# Every loss for one descriptor, the two usual ones for all.
+CASES = [("se_atten", loss) for loss in LOSSES]
+CASES += [(name, loss) for name in ("se_atten_v2", "se_e2_a") for loss in list(LOSSES)[:2]]
+
+
+def _input(descriptor, loss, system, steps):
+    common = {"rcut": 4.0, "rcut_smth": 0.6, "neuron": [4, 8, 16], "axis_neuron": 4, "seed": 11}
+    model = {
+        "type_map": TYPE_MAP,
+        "descriptor": {**common, **DESCRIPTORS[descriptor]},
+        "fitting_net": {"neuron": [12, 12], "seed": 5},
+    }
+    if descriptor != "se_e2_a":
+        model["type_embedding"] = {"neuron": [4], "seed": 9}
+    return {
+        "model": model,
+        "learning_rate": {"type": "exp", "start_lr": 2e-3, "stop_lr": 1e-5, "decay_steps": 7},
+        "loss": LOSSES[loss],
+        "training": {
+            "training_data": {"systems": [str(system)], "batch_size": 1},
+            "numb_steps": steps,
+            "disp_freq": 1,
+            "save_freq": steps,
+            "seed": 3,
+        },
+    }
+
+
+def _write_system(folder):
+    """One frame of twelve atoms in no order, with every label."""
+    rng = np.random.default_rng(41)
+    atype = [0, 1, 2, 1, 0, 2, 1, 0, 1, 2, 0, 1]
+    natoms = len(atype)
+    data = folder / "set.000"
+    data.mkdir(parents=True)
+    (folder / "type.raw").write_text(" ".join(map(str, atype)) + "\n")
+    (folder / "type_map.raw").write_text(" ".join(TYPE_MAP) + "\n")
+    arrays = {
+        "coord": scatter(rng, CUBIC, natoms, closest=1.2, periodic=True),
+        "box": CUBIC,
+        "energy": np.array(-3.1 * natoms),
+        "force": rng.normal(size=(natoms, 3)),
+        "virial": rng.normal(size=(3, 3)),
+        "atom_ener": rng.normal(size=natoms) - 3.1,
+        "atom_pref": rng.uniform(0.5, 2.0, natoms),
+    }
+    for name, array in arrays.items():
+        np.save(data / f"{name}.npy", array.reshape(1, -1))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory):
+    """A system, and by descriptor a model that the peer trained on it for one step and froze."""
+    DP320.require()
+    folder = tmp_path_factory.mktemp("starts")
+    system = _write_system(folder / "system")
+    models = {}
+
+    def make(descriptor):
+        if descriptor not in models:
+            work = folder / descriptor
+            work.mkdir()
+            text = json.dumps(_input(descriptor, "energy_force", system, 1))
+            (work / "input.json").write_text(text)
+            run_dp(DP320, ["train", "input.json"], work)
+            run_dp(DP320, ["freeze", "-o", "start.pb"], work)
+            models[descriptor] = work / "start.pb"
+        return models[descriptor]
+
+    return system, make
+
+
+@pytest.mark.parametrize(("descriptor", "loss"), CASES, ids=["-".join(case) for case in CASES])
+def test_fifty_steps_are_the_same(starts, tmp_path, monkeypatch, descriptor, loss):
+    system, make = starts
+    start = make(descriptor)
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    for folder in (theirs, ours):
+        folder.mkdir()
+        text = json.dumps(_input(descriptor, loss, system, STEPS))
+        (folder / "input.json").write_text(text)
+    run_dp(DP320, ["train", "input.json", "--init-frz-model", start], theirs)
+    run_dp(DP320, ["freeze", "-o", "end.pb"], theirs)
+    monkeypatch.chdir(ours)
+    trainer = train("input.json", init_frz_model=start)
+
+    expected = (theirs / "lcurve.out").read_text().splitlines()
+    assert len(expected) == STEPS + 3
+    assert (ours / "lcurve.out").read_text().splitlines() == expected
+
+    arrays = trainer.model.get_arrays()
+    weights = read_frozen(theirs / "end.pb").weights
+    before = read_frozen(start).weights
+    moved = 0
+    for name, array in arrays.items():
+        if name not in weights:
+            assert name == "descrpt_attr/original_sel", name
+            continue
+        # Relative to the largest element: single ones may pass through zero.
+        scale = np.abs(weights[name]).max()
+        np.testing.assert_allclose(array, weights[name], rtol=1e-6, atol=1e-6 * scale, err_msg=name)
+        moved += not np.allclose(weights[name], before[name], rtol=1e-4, atol=0)
+    assert moved > 10
