@@ -18,6 +18,13 @@ _KINDS = {
     dict: "a mapping",
     type(None): "null",
 }
+_KINDS_IN_A_LIST = {
+    bool: "true or false",
+    int: "integers",
+    float: "finite numbers",
+    str: "strings",
+    type(None): "nulls",
+}
 
 
 def clean(argument: Argument, data: Any, path: str) -> dict[str, Any]:
@@ -128,12 +135,18 @@ def _convert(value: Any, dtype: Any) -> Any:
 
 
 def _kind(dtype: Any) -> str:
+    if get_origin(dtype) is list:
+        return f"a list of {_kind_in_a_list(get_args(dtype)[0])}"
+    return _KINDS[dtype]
+
+
+def _kind_in_a_list(dtype: Any) -> str:
     origin = get_origin(dtype)
     if origin is list:
-        return f"a list, each of it {_kind(get_args(dtype)[0])}"
+        return f"lists of {_kind_in_a_list(get_args(dtype)[0])}"
     if origin in (Union, types.UnionType):
-        return _either([_kind(part) for part in get_args(dtype)])
-    return _KINDS[dtype]
+        return _either([_kind_in_a_list(part) for part in get_args(dtype)])
+    return _KINDS_IN_A_LIST[dtype]
 
 
 def _refuse(field: Refused, value: Any, where: str) -> None:

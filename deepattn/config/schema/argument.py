@@ -43,6 +43,8 @@ def key(name: str, dtype: Any, default: Any, doc: str, *, alias: tuple[str, ...]
     return Argument(name, dtype, optional=True, default=default, doc=doc, alias=alias)
 
 
-def section(name: str, fields: list[Argument], variants: list, doc: str) -> Argument:
-    """A required mapping of keys."""
-    return Argument(name, dict, fields, variants, optional=False, doc=doc)
+def section(
+    name: str, fields: list[Argument], variants: list, doc: str, *, optional: bool = False
+) -> Argument:
+    """A mapping of keys."""
+    return Argument(name, dict, fields, variants, optional=optional, doc=doc)

@@ -84,4 +84,5 @@ def optimizer_section() -> Argument:
             )
         ],
         "How the weights follow the gradient.",
+        optional=True,
     )

@@ -69,4 +69,5 @@ def loss_section() -> Argument:
             )
         ],
         "What is minimised: the sum of squared errors, each times its weight.",
+        optional=True,
     )

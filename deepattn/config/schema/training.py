@@ -17,7 +17,12 @@ def training_section() -> Argument:
             Refused("model_prob", hint="train one task at a time"),
             Refused("num_epoch_dict", hint="train one task at a time"),
             Refused("mixed_precision", hint="set a Keras dtype policy in Python instead"),
-            section("training_data", _data_fields(), [], "Data to train on."),
+            section(
+                "training_data",
+                [*_data_fields(), Refused("min_pair_dist", 0.0, hint=_PYTORCH)],
+                [],
+                "Data to train on.",
+            ),
             Argument(
                 "validation_data",
                 [dict, None],
@@ -140,7 +145,6 @@ def _data_fields() -> list[Argument]:
             "Probability of each system, instead of auto_prob; negative ones share the rest.",
             alias=("sys_weights",),
         ),
-        Refused("min_pair_dist", 0.0, hint=_PYTORCH),
     ]
 
 
@@ -165,5 +169,5 @@ def validating_section() -> Argument:
             Refused("amp_infer", False, hint=hint),
         ],
         optional=True,
-        doc="Full validation of DeePMD-kit's PyTorch backend.",
+        doc="Validation on all data of DeePMD-kit's PyTorch backend; not supported.",
     )

@@ -1,0 +1,124 @@
+"""Writes docs/input.md, the page of every key, from the schema.
+
+python -m deepattn.config.reference > docs/input.md
+"""
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from dargs import Argument, Variant
+
+from deepattn.config.schema import Refused, input_schema
+
+_HEAD = """# Input file
+
+Written from the schema by `python -m deepattn.config.reference > docs/input.md`.
+
+An input is JSON (`.json`) or YAML (`.yaml`, `.yml`), as DeePMD-kit reads it. Keys that start with
+`_` are comments. An unknown key is an error, and so is one that is known to DeePMD-kit but not
+supported here, unless it says what deepattn does anyway. Inputs of DeePMD-kit 0.x and 1.x are
+converted. Relative paths start from the working folder.
+"""
+_KINDS = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    dict: "mapping",
+}
+_REFUSED = """## Keys of DeePMD-kit that are not supported
+
+They are accepted with the value given here, and an error with any other.
+
+| key | value | |
+|---|---|---|"""
+
+
+def reference() -> str:
+    """The page, in Markdown."""
+    blocks = [_HEAD]
+    refused: list[str] = []
+    for path, kind, doc, fields in _sections(input_schema(), "", ""):
+        rows = [_row(field) for field in fields if not isinstance(field, Refused)]
+        refused += [_refused_row(path, field) for field in fields if isinstance(field, Refused)]
+        if rows:
+            title = f"## `{path}`{kind}\n\n{doc}\n\n" if path else ""
+            table = "\n".join(["| key | type | default | |", "|---|---|---|---|", *rows])
+            blocks.append(f"{title}{table}\n")
+    return "\n".join([*blocks, "\n".join([_REFUSED, *dict.fromkeys(refused)]), ""])
+
+
+def _sections(
+    section: Argument, path: str, kind: str
+) -> Iterator[tuple[str, str, str, list[Argument]]]:
+    """Path, chosen type, description and keys of a section and of all below it."""
+    fields = list(section.sub_fields.values())
+    choices: list[tuple[str, Argument]] = []
+    for variant in section.sub_variants.values():
+        fields.insert(0, _flag(variant))
+        options = variant.choice_dict
+        if len(options) == 1:
+            fields += next(iter(options.values())).sub_fields.values()
+        else:
+            choices += [(f", {variant.flag_name} `{tag}`", c) for tag, c in options.items()]
+    yield path, kind, section.doc, fields
+    for field in fields:
+        if field.sub_fields or field.sub_variants:
+            yield from _sections(field, f"{path}/{field.name}" if path else field.name, "")
+    for name, choice in choices:
+        yield from _sections(choice, path, name)
+
+
+def _flag(variant: Variant) -> Argument:
+    """The key that chooses a variant."""
+    tags = [
+        " or ".join(f"`{name}`" for name in (tag, *choice.alias))
+        for tag, choice in variant.choice_dict.items()
+    ]
+    flag = variant.dummy_argument()
+    flag.doc = f"{variant.doc[:-1]}: {', '.join(tags)}."
+    return flag
+
+
+def _row(field: Argument) -> str:
+    alias = f" ({', '.join(f'`{name}`' for name in field.alias)})" if field.alias else ""
+    kinds = "section" if field.sub_fields or field.sub_variants else _kinds(field.dtype)
+    default = _default(field)
+    return f"| `{field.name}`{alias} | {kinds} | {default} | {field.doc} |"
+
+
+def _default(field: Argument) -> str:
+    if not field.optional:
+        return "**required**"
+    if field.sub_fields or field.sub_variants:
+        return "may be left out"
+    return _code(field.default)
+
+
+def _refused_row(path: str, field: Refused) -> str:
+    where = f"{path}/{field.name}" if path else field.name
+    value = "unset" if field.accepted[0] is None else _code(field.accepted[0])
+    return f"| `{where}` | {value} | {field.hint} |"
+
+
+def _code(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return f"`{str(value).lower().replace('none', 'null')}`"
+    return f"`{value}`"
+
+
+def _kinds(dtypes: tuple) -> str:
+    return ", ".join(sorted(map(_kind, dtypes)))
+
+
+def _kind(dtype: Any) -> str:
+    if get_origin(dtype) is list:
+        return f"list of {_kind(get_args(dtype)[0])}"
+    if get_args(dtype):
+        return " or ".join(map(_kind, get_args(dtype)))
+    return _KINDS[dtype]
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -1,0 +1,78 @@
+"""Reading input files."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deepattn.config import load_input
+from deepattn.errors import ConfigError
+
+
+def test_json_without_comments(tmp_path):
+    path = tmp_path / "input.json"
+    path.write_text('{"_c": 1, "_c": 2, "model": {"_n": {}, "a": [{"_x": 0, "y": 1}]}}')
+    assert load_input(path) == {"model": {"a": [{"y": 1}]}}
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "yml"])
+def test_yaml_numbers_and_anchors(tmp_path, suffix):
+    path = tmp_path / f"input.{suffix}"
+    path.write_text(
+        "_common: &common {seed: 1}\n"
+        "model:\n  <<: *common\n  precision: default\n"
+        "learning_rate: {start_lr: 1e-3, stop_lr: 5.0e-8, name: 1e}\n"
+    )
+    assert load_input(path) == {
+        "model": {"seed": 1, "precision": "default"},
+        "learning_rate": {"start_lr": 1e-3, "stop_lr": 5e-8, "name": "1e"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.toml", "", "must end in .json, .yaml or .yml"),
+        ("a.json", '{\n "a": 1,\n}', "not valid JSON: .* at line 3, column 1"),
+        ("a.json", "", "not valid JSON: .* at line 1, column 1"),
+        ("a.json", '{"a": {"b": 1, "b": 2}}', "gives the key 'b' twice"),
+        ("a.json", '{"a": NaN}', "holds NaN"),
+        ("a.json", "[1]", "must hold a mapping .* not a list"),
+        ("a.json", "null", "not nothing"),
+        ("a.json", "[" * 100000, "nested too deeply"),
+        ("a.yaml", "a: 1\nb: [", "not valid YAML: .* at line 2"),
+        ("a.yaml", "a: 1\na: 2\n", "key 'a' is given twice at line 2, column 1"),
+        ("a.yaml", "a: \x00", "not valid YAML"),
+        ("a.yaml", "a: !!python/object:os.system x", "not valid YAML: could not determine"),
+        ("a.yaml", "", "not nothing"),
+    ],
+)
+def test_bad_files(tmp_path, name, text, expected):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=expected) as caught:
+        load_input(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.json: cannot be read: No such file"):
+        load_input(tmp_path / "none.json")
+    path = tmp_path / "binary.json"
+    path.write_bytes(b"{\xff}")
+    with pytest.raises(ConfigError, match=r"not UTF-8 text \(byte 1\)"):
+        load_input(path)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.one_of(st.binary(max_size=60), st.text("{}[]:,\"'\n -&*!a1_<%@|>#?", max_size=40)))
+def test_any_content_loads_or_is_a_config_error(tmp_path, content):
+    for suffix in ("json", "yaml"):
+        path = tmp_path / f"input.{suffix}"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        try:
+            assert isinstance(load_input(path), dict)
+        except ConfigError as error:
+            assert str(path) in str(error)

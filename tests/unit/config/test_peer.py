@@ -1,0 +1,151 @@
+"""DeePMD-kit 3.2.0 reads what we write, with the same meaning."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from deepattn.config import Config, normalize, upgrade
+from deepattn.config.rules_model import ACTIVATIONS
+
+from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
+
+pytestmark = pytest.mark.conformance
+
+MORE_CASES = {
+    **CASES,
+    "strip": changed(DPA1, "model/descriptor/tebd_input_mode", "strip"),
+    "sel list": changed(DPA1, "model/descriptor/sel", [10, 20]),
+    "no type map": without(SE_E2_A, "model/type_map"),
+    "tanh type embedding": changed(DPA1, "model/type_embedding", {}),
+    "linear": changed(DPA1, "model/type_embedding", {"activation_function": "Linear"}),
+    "preset bias": changed(DPA1, "model/preset_out_bias", {"energy": [None, 1]}),
+    "decay rate": changed(DPA1, "learning_rate/decay_rate", 0.9),
+    "every list": changed(WATER, "training/training_data/batch_size", [2, 3]),
+    "tensorboard": changed(DPA1, "training/tensorboard", True),
+    "relative force": changed(DPA1, "loss", {"type": "ener_hess", "relative_f": 0.5}),
+}
+# Where our normal form says in other words what the input says.
+RESTATED = {
+    "model/descriptor/ln_eps",
+    "model/descriptor/tebd_input_mode",
+    "training/training_data/systems",
+    "training/validation_data/systems",
+}
+
+PEER = """
+import json, sys
+from deepmd.tf.common import get_activation_func
+from deepmd.tf.utils.graph import get_tensor_by_name
+from deepmd.utils.argcheck import normalize
+from deepmd.utils.compat import update_deepmd_input
+
+job = json.load(open(sys.argv[1]))
+for name in job["activations"]:
+    get_activation_func(name)
+scripts = [json.loads(get_tensor_by_name(p, "train_attr/training_script")) for p in job["models"]]
+result = {
+    "inputs": [normalize(update_deepmd_input(d, warning=False)) for d in job["inputs"]],
+    "scripts": scripts,
+}
+json.dump(result, open(sys.argv[2], "w"))
+"""
+
+
+def ask_peer(python, folder, *, inputs, models=(), activations=()):
+    job = {"inputs": inputs, "models": [str(m) for m in models], "activations": activations}
+    (folder / "job.json").write_text(json.dumps(job))
+    done = subprocess.run(
+        [python, "-c", PEER, folder / "job.json", folder / "answer.json"],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads((folder / "answer.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def answers(peer_320, tmp_path_factory):
+    """For each case: our normal form, the peer's of the input, the peer's of our normal form."""
+    ours = [Config.from_dict(normalize(upgrade(raw))).to_dict() for raw in MORE_CASES.values()]
+    answer = ask_peer(
+        peer_320,
+        tmp_path_factory.mktemp("peer"),
+        # Without a loss section the peer fills its defaults in later, out of sight.
+        inputs=[*({"loss": {}, **raw} for raw in MORE_CASES.values()), *ours],
+        activations=[*ACTIVATIONS, "silut:5.0"],
+    )["inputs"]
+    count = len(MORE_CASES)
+    return dict(
+        zip(MORE_CASES, zip(ours, answer[:count], answer[count:], strict=True), strict=True)
+    )
+
+
+def flat(tree, path=""):
+    if not isinstance(tree, dict):
+        return {path: tree}
+    leaves = {}
+    for key, value in tree.items():
+        leaves.update(flat(value, f"{path}/{key}" if path else key))
+    return leaves
+
+
+@pytest.mark.parametrize("name", MORE_CASES)
+def test_peer_reads_our_normal_form(answers, name):
+    ours, _, theirs = answers[name]
+    theirs = flat(theirs)
+    assert {path: theirs[path] for path in flat(ours)} == flat(ours)
+
+
+@pytest.mark.parametrize("name", MORE_CASES)
+def test_defaults_are_the_peers(answers, name):
+    ours, theirs, _ = answers[name]
+    theirs = flat(theirs)
+    different = {
+        path: (value, theirs.get(path))
+        for path, value in flat(ours).items()
+        if path not in RESTATED and theirs.get(path) != value
+    }
+    raw = MORE_CASES[name]
+    given = "type_embedding" in raw.get("model", {})
+    for path in list(different):
+        value, their_value = different[path]
+        silent = path.startswith("model/type_embedding/") and not given
+        summed = path == "model/descriptor/sel" and sum(their_value) == value
+        named = path.endswith("/activation_function") and (
+            str(their_value).lower().replace("none", "linear") == value
+        )
+        ratio = theirs["learning_rate/stop_lr_ratio"]
+        stop = theirs["learning_rate/start_lr"] * ratio if ratio else their_value
+        stops = path == "learning_rate/stop_lr" and value == pytest.approx(stop, rel=1e-12)
+        if silent or summed or named or stops:
+            del different[path]
+    assert not different
+
+
+@pytest.mark.parametrize("name", MORE_CASES)
+def test_we_read_the_peers_normal_form(answers, name):
+    ours, theirs, theirs_of_ours = answers[name]
+    assert normalize(upgrade(theirs_of_ours)) == ours
+    ours = {**ours, "learning_rate": {**ours["learning_rate"]}}
+    again = normalize(upgrade(theirs))
+    stop = again["learning_rate"].pop("stop_lr")
+    assert stop == pytest.approx(ours["learning_rate"].pop("stop_lr"), rel=1e-12)
+    assert again == ours
+
+
+def test_published_training_scripts(peer_320, shared, tmp_path):
+    models = sorted((shared / "pretrained").glob("*.pb"))
+    scripts = ask_peer(peer_320, tmp_path, inputs=[], models=models)["scripts"]
+    assert scripts
+    ours = [Config.from_dict(normalize(upgrade(script))).to_dict() for script in scripts]
+    for config, script in zip(ours, scripts, strict=True):
+        assert config["model"]["type_map"] == script["model"]["type_map"]
+        assert config["model"]["descriptor"]["sel"] == script["model"]["descriptor"]["sel"]
+    theirs = ask_peer(peer_320, tmp_path, inputs=ours)["inputs"]
+    for config, answer in zip(ours, theirs, strict=True):
+        answer = flat(answer)
+        assert {path: answer[path] for path in flat(config)} == flat(config)

@@ -1,0 +1,117 @@
+"""The model section of a fine-tuning."""
+
+import copy
+
+import pytest
+
+from deepattn.config import merge_pretrained, normalize, replace_model, upgrade
+from deepattn.errors import ConfigError
+
+from .inputs import DPA1, SE_E2_A, WATER, changed, without
+
+SCRIPT = {
+    "model": {
+        "type_map": ["Ag", "H", "O"],
+        "type_embedding": {"neuron": [8], "activation_function": "None", "trainable": True},
+        "descriptor": {"type": "se_atten", "sel": 120, "attn_layer": 1, "seed": 5},
+        "fitting_net": {"neuron": [240, 240], "type": "ener"},
+        "data_bias_nsample": 3,
+    },
+    "training": {"numb_test": 10},
+}
+MINIMAL = {
+    **DPA1,
+    "model": {
+        "type_map": ["O", "H"],
+        "type_embedding": {"trainable": False},
+        "descriptor": {},
+        "fitting_net": {"trainable": [True, False, True], "neuron": [1]},
+        "data_bias_nsample": 50,
+    },
+}
+
+
+def test_sections_are_the_pretrained_ones():
+    raw, script = copy.deepcopy(MINIMAL), copy.deepcopy(SCRIPT)
+    merged, target_types = merge_pretrained(raw, script)
+    assert (raw, script) == (MINIMAL, SCRIPT)
+    assert target_types == ["O", "H"]
+    model = merged["model"]
+    assert model["type_map"] == ["Ag", "H", "O"]
+    assert model["type_embedding"] == {
+        "neuron": [8],
+        "activation_function": "None",
+        "trainable": False,
+    }
+    assert model["descriptor"] == SCRIPT["model"]["descriptor"]
+    assert model["fitting_net"] == {
+        "neuron": [240, 240],
+        "type": "ener",
+        "trainable": [True, False, True],
+    }
+    assert model["data_bias_nsample"] == 50
+    assert merged["training"] == MINIMAL["training"]
+    normalize(upgrade(merged))
+
+
+def test_missing_sections_are_copied():
+    merged, target_types = merge_pretrained({**DPA1, "model": {}}, SCRIPT)
+    assert target_types is None
+    for name in ("type_embedding", "descriptor", "fitting_net"):
+        assert merged["model"][name] == SCRIPT["model"][name]
+
+
+@pytest.mark.parametrize(
+    ("own", "activation", "trainable"),
+    [
+        ({}, "linear", True),
+        ({"activation_function": "tanh"}, "linear", True),
+        ({"trainable": False}, "linear", False),
+    ],
+)
+def test_type_embedding_that_the_script_lacks(own, activation, trainable):
+    script = without(SCRIPT, "model/type_embedding")
+    merged, _ = merge_pretrained(changed(MINIMAL, "model/type_embedding", own), script)
+    section = normalize(merged)["model"]["type_embedding"]
+    assert section["activation_function"] == activation
+    assert section["trainable"] is trainable
+    assert section["neuron"] == [8]
+
+
+@pytest.mark.parametrize("script", [SCRIPT, without(SCRIPT, "model/type_embedding")])
+@pytest.mark.parametrize("bias", [True, False])
+def test_bias_of_the_type_embedding_follows_the_weights(script, bias):
+    merged, _ = merge_pretrained(MINIMAL, script, use_tebd_bias=bias)
+    section = normalize(merged)["model"]["type_embedding"]
+    assert section["use_tebd_bias"] is bias
+    assert (section["activation_function"], section["trainable"]) == ("linear", False)
+
+
+@pytest.mark.parametrize(
+    ("raw", "script", "expected"),
+    [
+        (
+            changed(MINIMAL, "model/type_map", ["O", "Xx", "Yy"]),
+            SCRIPT,
+            "has Xx, Yy, unknown to the pretrained model, which has Ag, H, O",
+        ),
+        (changed(MINIMAL, "model/type_map", "O"), SCRIPT, "must be a list of names"),
+        (changed(MINIMAL, "model/descriptor", 1), SCRIPT, "model/descriptor is 1"),
+        (MINIMAL, {}, "the pretrained model's script has no model section"),
+        (without(MINIMAL, "model"), SCRIPT, "the input has no model section"),
+        (MINIMAL, without(SCRIPT, "model/type_map"), "has no type_map"),
+        (MINIMAL, SE_E2_A, "descriptor is 'se_a'; only se_atten and se_atten_v2"),
+        (MINIMAL, changed(SCRIPT, "model/fitting_net/type", "dos"), "fitting_net is 'dos'"),
+    ],
+)
+def test_refused(raw, script, expected):
+    with pytest.raises(ConfigError, match=expected):
+        merge_pretrained(raw, script)
+
+
+def test_replace_model():
+    merged = replace_model(WATER, SCRIPT)
+    assert merged == {**WATER, "model": SCRIPT["model"]}
+    assert merged["model"] is not SCRIPT["model"]
+    with pytest.raises(ConfigError, match="no model section"):
+        replace_model(WATER, {})

@@ -1,0 +1,136 @@
+"""The typed tree."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from deepattn.config import (
+    Config,
+    CosineConfig,
+    ExpConfig,
+    ModelConfig,
+    SeAttenConfig,
+    SeE2AConfig,
+    WsdConfig,
+    fill_sel,
+    network_dtype,
+    normalize,
+    normalize_model,
+    read_config,
+    upgrade,
+    with_sel,
+)
+from deepattn.errors import ConfigError
+
+from .inputs import CASES, COSINE, DPA1, SE_E2_A, WATER, changed
+
+
+def config_of(raw):
+    return Config.from_dict(normalize(upgrade(raw)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_round_trip(name):
+    full = normalize(upgrade(CASES[name]))
+    config = Config.from_dict(full)
+    assert config.to_dict() == full
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_read_config(tmp_path, suffix):
+    path = tmp_path / f"input.{suffix}"
+    dump = json.dumps if suffix == "json" else yaml.safe_dump
+    path.write_text(dump(WATER))
+    assert read_config(path) == config_of(WATER)
+
+
+def test_read_config_names_the_file(tmp_path):
+    path = tmp_path / "input.json"
+    path.write_text(json.dumps(changed(DPA1, "model/descriptor/rcut", 0)))
+    with pytest.raises(ConfigError, match=r"input\.json: model/descriptor/rcut is 0"):
+        read_config(path)
+
+
+def test_kinds():
+    assert isinstance(config_of(DPA1).learning_rate, ExpConfig)
+    assert isinstance(config_of(COSINE).learning_rate, CosineConfig)
+    assert isinstance(config_of(SE_E2_A).learning_rate, WsdConfig)
+    assert isinstance(config_of(SE_E2_A).model.descriptor, SeE2AConfig)
+    assert isinstance(config_of(DPA1).model.descriptor, SeAttenConfig)
+    assert config_of(SE_E2_A).model.type_embedding is None
+
+
+def test_dpa1_is_written_as_se_atten():
+    config = config_of(COSINE)
+    assert config.model.descriptor.type == "se_atten"
+    assert config.to_dict()["model"]["descriptor"]["type"] == "se_atten"
+    assert config.model.descriptor.tebd_input_mode == "strip"
+    assert config.model.descriptor.smooth_type_embedding
+
+
+def test_se_atten_v2_is_stripped_and_smooth():
+    descriptor = config_of(WATER).model.descriptor
+    assert (descriptor.tebd_input_mode, descriptor.smooth_type_embedding) == ("strip", True)
+    assert descriptor.set_davg_zero is False
+    assert "tebd_input_mode" not in descriptor.to_dict()
+    assert "smooth_type_embedding" not in descriptor.to_dict()
+
+
+def test_tree_is_frozen():
+    config = config_of(DPA1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.model.descriptor.rcut = 5.0
+
+
+def test_model_config_alone():
+    model = ModelConfig.from_dict(normalize_model(WATER["model"]))
+    assert model == config_of(WATER).model
+    assert model.type_map == ("O", "H") and model.ntypes == 2
+    assert model.preset_out_bias == {"energy": (None, -3.2)}
+    assert model.fitting_net.trainable == (True, False, True, True)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("default", "float32"), ("float64", "float64")])
+def test_network_dtype(precision, dtype):
+    assert network_dtype(precision, "float32") == dtype
+
+
+@pytest.mark.parametrize(
+    ("sel", "largest", "expected"),
+    [
+        ("auto", 16, 20),
+        ("auto:1.5", 16, 24),
+        ("auto:1.0", 16, 16),
+        ("auto", 0, 0),
+        ("auto:1.1", 100, 112),
+        (38, 16, 38),
+    ],
+)
+def test_automatic_sel(sel, largest, expected):
+    config = fill_sel(config_of(changed(DPA1, "model/descriptor/sel", sel)), largest)
+    assert config.model.descriptor.sel == expected
+
+
+def test_automatic_sel_by_type():
+    config = config_of(changed(SE_E2_A, "model/descriptor/sel", "auto"))
+    filled = fill_sel(config, [10, 25])
+    assert filled.model.descriptor.sel == (12, 28)
+    assert filled.to_dict()["model"]["descriptor"]["sel"] == [12, 28]
+    assert fill_sel(filled, [1, 1]) is filled
+    with pytest.raises(ValueError, match="each of the 2 types"):
+        fill_sel(config, [10])
+
+
+def test_with_sel():
+    assert with_sel(config_of(DPA1), 77).model.descriptor.sel == 77
+    assert with_sel(config_of(SE_E2_A), [1, 2]).model.descriptor.sel == (1, 2)
+
+
+def test_no_tensorflow_is_imported():
+    code = "import deepattn.config, sys; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
