@@ -1,0 +1,188 @@
+"""The energy of each type of atom that fits the labels best, added to what the network gives."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from deepattn.data import Batch, DataSet
+from deepattn.errors import DataError
+from deepattn.train.stat_file import StatFile
+
+log = logging.getLogger(__name__)
+
+Predict = Callable[[dict[str, np.ndarray]], np.ndarray]
+
+
+class EnergyFit(NamedTuple):
+    """A least-squares fit of energies by composition.
+
+    Attributes:
+        bias: Energy of each type (eV), ``[ntypes]``.
+        spread: Standard deviation of the residuals (eV).
+        rmse: Root mean square of the residuals per atom (eV/atom).
+    """
+
+    bias: np.ndarray
+    spread: float
+    rmse: float
+
+
+def composition(atype: np.ndarray, ntypes: int) -> np.ndarray:
+    """Atoms of each type in each frame, float64 ``[nframes, ntypes]``; virtual ones not counted."""
+    return (atype[:, :, None] == np.arange(ntypes)).sum(axis=1).astype(np.float64)
+
+
+def fit_energies(
+    counts: np.ndarray,
+    energies: np.ndarray,
+    *,
+    assigned: np.ndarray | None = None,
+    rcond: float | None = None,
+) -> EnergyFit:
+    """Solve ``counts @ bias = energies``, one equation a frame, with the smallest ``bias``.
+
+    A type that no frame has gets 0; types that come only in a fixed ratio share accordingly.
+
+    Args:
+        counts: Composition, ``[nframes, ntypes]``.
+        energies: Labels (eV), ``[nframes]``.
+        assigned: Energies not to fit (eV), ``[ntypes]``, NaN where the fit decides.
+        rcond: Singular values below this fraction of the largest count as zero; by default
+            machine precision times the larger dimension.
+    """
+    free = np.ones(counts.shape[1], bool) if assigned is None else np.isnan(assigned)
+    bias = np.zeros(counts.shape[1]) if assigned is None else np.where(free, 0.0, assigned)
+    rest = energies - counts @ bias
+    solution, *_ = np.linalg.lstsq(np.where(free, counts, 0.0), rest, rcond=rcond)
+    bias = np.where(free, solution, bias)
+    residual = energies - counts @ bias
+    per_atom = residual / np.maximum(counts.sum(axis=1), 1)
+    return EnergyFit(bias, float(residual.std()), float(np.sqrt(np.mean(per_atom**2))))
+
+
+def energy_bias(
+    batches: Iterable[Batch],
+    ntypes: int,
+    *,
+    assigned: Sequence[float | None] | None = None,
+    rcond: float | None = None,
+    stat_file: StatFile | None = None,
+) -> np.ndarray:
+    """The bias to begin a training with (eV), ``[ntypes]``.
+
+    Args:
+        batches: A sample of the training data. Frames without an energy take no part; without
+            any energy the bias is zero where it is not assigned.
+        ntypes: Number of types.
+        assigned: Energies that the user sets (``atom_ener``, ``preset_out_bias``); None in the
+            list leaves a type to the fit.
+        rcond: See :func:`fit_energies`.
+        stat_file: Cache to take the bias from, or to keep it in.
+
+    Raises:
+        DataError: If the cached bias is of another number of types.
+    """
+    cached = None if stat_file is None else stat_file.read_bias()
+    if cached is not None:
+        if cached.shape != (ntypes,):
+            raise DataError(
+                f"stat_file {stat_file.path} has the bias of {len(cached)} types, not {ntypes}"
+            )
+        return cached
+    fixed = np.full(ntypes, np.nan)
+    if assigned is not None:
+        fixed[:] = [np.nan if value is None else value for value in assigned]
+    counts, energies = [np.zeros((0, ntypes))], [np.zeros(0)]
+    observed = np.zeros(ntypes)
+    for inputs, labels in batches:
+        number = composition(inputs["atype"], ntypes)
+        observed += number.sum(axis=0)
+        if "energy" in labels:
+            known = labels["find_energy"] > 0
+            counts.append(number[known])
+            energies.append(labels["energy"][known])
+    labelled = np.concatenate(energies)
+    if not labelled.size:
+        log.info("no frame of the sample has an energy: the energy bias is zero")
+        return np.nan_to_num(fixed)
+    fit = fit_energies(np.concatenate(counts), labelled, assigned=fixed, rcond=rcond)
+    log.info(
+        "RMSE of energy per atom after linear regression is: %s in the unit of energy.", fit.rmse
+    )
+    if stat_file is not None:
+        stat_file.write_bias(fit.bias, fit.spread, np.flatnonzero(observed).tolist())
+    return fit.bias
+
+
+def change_by_statistic(
+    dataset: DataSet,
+    predict: Predict,
+    bias: np.ndarray,
+    *,
+    target_types: Sequence[str],
+    nsample: int,
+) -> np.ndarray:
+    """The bias of a trained model, shifted to make up for its errors on other data.
+
+    Solves ``Σ_t n_ft δ_t = E_f(label) − E_f(model)`` over some frames of every system, for the
+    target types only, and adds δ. A target type that no frame has keeps its bias, and so do all
+    others.
+
+    Args:
+        dataset: The new data; its type map is the model's.
+        predict: Gives the energies ``[nframes]`` (eV) of model inputs, with the bias as it is.
+        bias: Bias of each type of the model (eV), ``[ntypes]``.
+        target_types: Names of the types to shift.
+        nsample: Frames to take of each system, at random; all if zero or less.
+
+    Returns:
+        The new bias, ``[ntypes]``.
+
+    Raises:
+        DataError: If a frame has an atom of a type that is not a target.
+    """
+    targets = [dataset.type_map.index(name) for name in target_types]
+    log.info(
+        "Changing energy bias in pretrained model for types %s... (this step may take long time)",
+        list(target_types),
+    )
+    counts, errors = [np.zeros((0, len(bias)))], [np.zeros(0)]
+    for index, system in enumerate(dataset.systems):
+        for draw in dataset.random_frames(index, nsample):
+            inputs, labels = dataset.batch([draw])
+            number = composition(inputs["atype"], len(bias))
+            _refuse_others(system.path, number, targets, dataset.type_map)
+            known = labels["find_energy"] > 0
+            if known.any():
+                error = labels["energy"] - np.asarray(predict(inputs), np.float64)
+                counts.append(number[known])
+                errors.append(error[known])
+    missing = np.concatenate(errors)
+    if not missing.size:
+        log.info("no frame has an energy: the energy bias stays as it is")
+        return np.array(bias, np.float64)
+    fit = fit_energies(np.concatenate(counts)[:, targets], missing)
+    changed = np.array(bias, np.float64)
+    changed[targets] += fit.bias
+    log.info("RMSE of atomic energy after linear regression is: %s eV/atom.", fit.rmse)
+    log.info(
+        "Change energy bias of %s from %s to %s.",
+        list(target_types),
+        np.asarray(bias)[targets].tolist(),
+        changed[targets].tolist(),
+    )
+    return changed
+
+
+def _refuse_others(
+    path: str, number: np.ndarray, targets: Sequence[int], type_map: Sequence[str]
+) -> None:
+    others = sorted(set(np.flatnonzero(number.any(axis=0)).tolist()) - set(targets))
+    if others:
+        names = ", ".join(type_map[index] for index in others)
+        raise DataError(
+            f"{path} has atoms of {names}, which the input's type_map "
+            f"{[type_map[index] for index in targets]} leaves out; add them to it"
+        )

@@ -1,0 +1,178 @@
+"""How near atoms come to each other in the training data, and how many neighbours they have."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from deepattn import ops
+from deepattn.data import System
+from deepattn.errors import DataError
+
+log = logging.getLogger(__name__)
+
+# Å. Atoms nearer than this are one atom written twice.
+_OVERLAP = 1e-6
+# Å. Reported when no two atoms are within the cut-off.
+_FAR = 10.0
+_ATOMS_AT_ONCE = 4096
+_PATIENCE = 2.0
+
+
+@dataclass(frozen=True)
+class NeighborStat:
+    """Statistics over all frames.
+
+    Attributes:
+        min_nbor_dist: Smallest distance of two atoms (Å).
+        max_nbor_size: Largest number of neighbours within the cut-off: of each type, or, with
+            ``mixed_types``, one number for all types together.
+    """
+
+    min_nbor_dist: float
+    max_nbor_size: list[int]
+
+
+def neighbor_statistics(
+    systems: Sequence[System],
+    *,
+    rcut: float,
+    ntypes: int,
+    mixed_types: bool,
+    sel: Sequence[int] | None = None,
+) -> NeighborStat:
+    """Scan every frame of every system, periodic images included, virtual atoms left out.
+
+    Neighbours beyond ``sel``, which a model would drop, are counted, and each system that has
+    such is reported with the first frame and atom.
+
+    Args:
+        systems: The training systems.
+        rcut: Cut-off radius (Å).
+        ntypes: Number of types of the model.
+        mixed_types: Whether neighbours of all types share their slots (DPA-1).
+        sel: Slots for neighbours: per type, or one number with ``mixed_types``. None if it is
+            yet to be chosen.
+
+    Raises:
+        DataError: If two atoms of a frame are at the same place.
+    """
+    nearest = np.inf
+    largest = np.zeros(1 if mixed_types else ntypes, np.int64)
+    for system, pieces in _tracked(systems):
+        scan = _Scan(system, sel)
+        for frames in pieces:
+            inputs, _ = system.frames(frames, labels=())
+            distance2, count = ops.neighbor_stat(
+                inputs["coord"], inputs["atype"], inputs["box"], rcut=rcut, ntypes=ntypes
+            )
+            real = inputs["atype"] >= 0
+            distance2 = np.where(real, np.asarray(distance2), np.inf)
+            count = np.where(real[..., None], np.asarray(count), 0)
+            if mixed_types:
+                count = count.sum(axis=2, keepdims=True)
+            _refuse_overlap(system, frames, inputs, distance2)
+            nearest = min(nearest, float(distance2.min()))
+            largest = np.maximum(largest, count.max(axis=(0, 1)))
+            scan.add(frames, real, count)
+        scan.report(rcut)
+    result = NeighborStat(min(float(np.sqrt(nearest)), _FAR), largest.tolist())
+    log.info(
+        "Neighbor statistics: training data with minimal neighbor distance: %f",
+        result.min_nbor_dist,
+    )
+    log.info(
+        "Neighbor statistics: training data with maximum neighbor size: %s (cutoff radius: %f)",
+        result.max_nbor_size,
+        rcut,
+    )
+    return result
+
+
+class _Scan:
+    """What is worth a warning in one system."""
+
+    def __init__(self, system: System, sel: Sequence[int] | None) -> None:
+        self.system = system
+        self.sel = sel
+        self.beyond = 0
+        self.alone = 0
+        self.first: tuple[int, int, int, int] | None = None
+
+    def add(self, frames: np.ndarray, real: np.ndarray, count: np.ndarray) -> None:
+        """Take in frames: ``real [n, natoms]``, ``count [n, natoms, nsel]``."""
+        self.alone += int((real & (count.sum(axis=2) == 0)).any(axis=1).sum())
+        if self.sel is None:
+            return
+        excess = count > np.asarray(self.sel)
+        self.beyond += int(excess.any(axis=2).sum())
+        if self.first is None and excess.any():
+            frame, atom, slot = np.argwhere(excess)[0]
+            self.first = (int(frames[frame]), int(atom), int(slot), int(count[frame, atom, slot]))
+
+    def report(self, rcut: float) -> None:
+        """Log the warnings."""
+        if self.alone:
+            log.warning(
+                "%s: %d frames have an atom without a neighbour within %g Å",
+                self.system.path,
+                self.alone,
+                rcut,
+            )
+        if self.first is not None:
+            frame, atom, slot, count = self.first
+            log.warning(
+                "sel[%d] = %d is not enough: %s has %d atoms with more neighbours within %g Å, "
+                "the first being frame %d, atom %d with %d; the farthest are dropped",
+                slot,
+                self.sel[slot],
+                self.system.path,
+                self.beyond,
+                rcut,
+                frame,
+                atom,
+                count,
+            )
+
+
+def _refuse_overlap(
+    system: System, frames: np.ndarray, inputs: dict[str, np.ndarray], distance2: np.ndarray
+) -> None:
+    if not distance2.min() < _OVERLAP**2:
+        return
+    row, atom = np.unravel_index(int(np.argmin(distance2)), distance2.shape)
+    other = _nearest(inputs["coord"][row], inputs["atype"][row], inputs["box"][row], int(atom))
+    raise DataError(
+        f"Some atoms are overlapping in {system.path}: frame {frames[row]}, atoms "
+        f"{min(atom, other)} and {max(atom, other)} are at the same place; remove the frame"
+    )
+
+
+def _nearest(coord: np.ndarray, atype: np.ndarray, box: np.ndarray, atom: int) -> int:
+    """The atom on top of ``atom``; rounding finds the image, as the distance is next to zero."""
+    apart = coord - coord[atom]
+    if box.any():
+        cell = box.reshape(3, 3)
+        fraction = np.linalg.solve(cell.T, apart.T).T
+        apart = (fraction - np.round(fraction)) @ cell
+    distance = np.where(atype >= 0, np.linalg.norm(apart, axis=1), np.inf)
+    distance[atom] = np.inf
+    return int(np.argmin(distance))
+
+
+def _tracked(systems: Sequence[System]) -> Iterator[tuple[System, Iterable[np.ndarray]]]:
+    """Systems and their pieces, with a progress line on a terminal if it takes long."""
+    console = Console(stderr=True)
+    started = monotonic()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = None
+        for done, system in enumerate(systems):
+            yield system, system.pieces(_ATOMS_AT_ONCE)
+            if task is None and monotonic() - started > _PATIENCE:
+                task = progress.add_task("neighbor statistics", total=len(systems))
+            if task is not None:
+                progress.update(task, completed=done + 1)

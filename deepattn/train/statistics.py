@@ -1,0 +1,107 @@
+"""Mean and spread of what a model is fed, over a sample of the training data."""
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from deepattn.data import Batch
+from deepattn.train.env_mat import EnvMatShape, EnvMatSums, env_mat_sums
+from deepattn.train.stat_file import StatFile
+
+log = logging.getLogger(__name__)
+
+# The environment matrix is never divided by less than this.
+_ENV_MAT_PROTECT = 1e-2
+
+
+class InputStatistics(NamedTuple):
+    """What the environment matrix is normalised by: ``(R − davg) / dstd``."""
+
+    davg: np.ndarray
+    dstd: np.ndarray
+
+
+def input_statistics(
+    batches: Iterable[Batch],
+    shape: EnvMatShape,
+    *,
+    set_davg_zero: bool,
+    stat_file: StatFile | None = None,
+) -> InputStatistics:
+    """``davg`` and ``dstd`` of the environment matrix, both ``[ntypes, 4 * nnei]``.
+
+    For each type of the central atom: mean and spread of the radial column, spread of the three
+    angular ones about their common mean (which is not subtracted), the same in every slot. Atoms
+    are selected by their type, in whatever order a frame has them. A type that the sample lacks
+    gets mean 0 and spread 1 / rcut.
+
+    Args:
+        batches: A sample of the training data.
+        shape: The environment matrix.
+        set_davg_zero: Whether to subtract nothing. The spread is about the true mean anyway.
+        stat_file: Cache to take the sums from, or to keep them in. It cannot tell excluded
+            pairs, so with any it is left alone.
+    """
+    sums = None
+    if shape.exclude_types and stat_file is not None:
+        log.warning("stat_file does not record exclude_types: the descriptor is not cached")
+        stat_file = None
+    if stat_file is not None:
+        sums = stat_file.read_env_mat(shape)
+    if sums is None:
+        sums = env_mat_sums(batches, shape)
+        if stat_file is not None:
+            stat_file.write_env_mat(shape, sums)
+    return _normalisation(sums, shape, set_davg_zero=set_davg_zero)
+
+
+def parameter_statistics(
+    batches: Iterable[Batch],
+    name: str,
+    *,
+    protect: float,
+    stat_file: StatFile | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and inverse spread of frame or atomic parameters, each ``[width]``.
+
+    Args:
+        batches: A sample of the training data.
+        name: ``"fparam"`` or ``"aparam"``; of the latter, virtual atoms do not count.
+        protect: Least spread to divide by (``data_stat_protect``).
+        stat_file: Cache to take the sums from, or to keep them in.
+    """
+    sums = None if stat_file is None else stat_file.read(name)
+    if sums is None:
+        rows = np.concatenate([_parameter_rows(inputs, name) for inputs, _ in batches])
+        number = np.full(rows.shape[1], float(len(rows)))
+        sums = np.stack([number, rows.sum(axis=0), np.square(rows).sum(axis=0)], axis=1)
+        if stat_file is not None:
+            stat_file.write({name: sums})
+    mean, spread = _moments(sums[:, 0], sums[:, 1:])
+    return mean, 1 / np.maximum(spread, protect)
+
+
+def _parameter_rows(inputs: dict[str, np.ndarray], name: str) -> np.ndarray:
+    return inputs["aparam"][inputs["atype"] >= 0] if name == "aparam" else inputs["fparam"]
+
+
+def _normalisation(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool) -> InputStatistics:
+    seen = sums.number > 0
+    mean, radial = _moments(sums.number, sums.radial)
+    _, angular = _moments(sums.number, sums.angular)
+    spread = np.stack([radial, angular, angular, angular], axis=1)
+    spread = np.where(seen[:, None], np.maximum(spread, _ENV_MAT_PROTECT), 1 / shape.rcut)
+    average = np.zeros((shape.ntypes, 4))
+    if not set_davg_zero:
+        average[:, 0] = mean
+    return InputStatistics(np.tile(average, shape.nnei), np.tile(spread, shape.nnei))
+
+
+def _moments(number: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation from Σ and Σ²; zero where nothing was summed."""
+    divisor = np.maximum(number, 1)
+    mean = sums[:, 0] / divisor
+    # Rounding can leave the variance of a constant just below zero.
+    return mean, np.sqrt(np.maximum(sums[:, 1] / divisor - mean**2, 0))
