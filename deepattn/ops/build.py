@@ -1,0 +1,162 @@
+"""Compiles the op libraries against the installed TensorFlow.
+
+Run it as ``python -m deepattn.ops.build`` after changing TensorFlow. ``pip install`` runs it too,
+so it imports nothing but the standard library.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LIB_DIR = HERE / "lib"
+INFO_NAME = "build-info.json"
+COMMAND = "python -m deepattn.ops.build"
+
+LIBRARIES = {
+    "libdeepattn_compat.so": (
+        "kernels/cpu/env_mat.cc",
+        "kernels/cpu/force.cc",
+        "kernels/cpu/gelu.cc",
+        "kernels/cpu/neighbor_grid.cc",
+        "kernels/cpu/virial.cc",
+        "tf/env_mat_ops.cc",
+        "tf/force_ops.cc",
+        "tf/gelu_ops.cc",
+        "tf/virial_ops.cc",
+    ),
+    "libdeepattn_ops.so": (
+        "kernels/cpu/neighbor_grid.cc",
+        "kernels/cpu/neighbor_stat.cc",
+        "tf/neighbor_stat_op.cc",
+    ),
+}
+
+# Neighbours are chosen by float32 sums that must round after every operation, so nothing is fused.
+CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
+
+_QUERY = """
+import json, tensorflow as tf
+print(json.dumps({"tensorflow": tf.__version__, "compile": tf.sysconfig.get_compile_flags(),
+                  "link": tf.sysconfig.get_link_flags()}))
+"""
+
+
+class BuildError(RuntimeError):
+    """The libraries could not be compiled; the message says at which command."""
+
+
+def source_dir() -> Path:
+    """The folder with the C++ sources: of the checkout, or those that came with the wheel."""
+    checkout = HERE.parents[1] / "ops"
+    return checkout if (checkout / "tf").is_dir() else HERE / "src"
+
+
+def source_digest(source: Path) -> str:
+    """A hash of all C++ sources; a library built from others is stale."""
+    digest = hashlib.sha256(" ".join(CXX_FLAGS).encode())
+    for path in sorted(source.rglob("*")):
+        if path.suffix in (".cc", ".h"):
+            digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def query_tensorflow(python: tuple[str, ...] = (sys.executable,)) -> dict:
+    """Version and flags of the TensorFlow that the interpreter `python` imports."""
+    env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+    command = [*python, "-c", _QUERY]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BuildError(f"TensorFlow cannot be imported by {python[0]}: {reason}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def build(
+    output: Path = LIB_DIR,
+    *,
+    source: Path | None = None,
+    tensorflow: dict | None = None,
+    jobs: int | None = None,
+) -> Path:
+    """Compiles both libraries into `output` and writes what they were built with beside them.
+
+    Args:
+        output: folder to fill; its libraries are replaced only after everything compiled.
+        source: folder with ``kernels/`` and ``tf/``; that of this installation by default.
+        tensorflow: the answer of `query_tensorflow`; asked of this interpreter by default.
+        jobs: compilers run at once; the number of processors by default.
+
+    Returns:
+        `output`.
+
+    Raises:
+        BuildError: no compiler, no TensorFlow, or a source does not compile.
+    """
+    source = source or source_dir()
+    tensorflow = tensorflow or query_tensorflow()
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    version = _run([*compiler, "--version"]).splitlines()[0]
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder:
+        work = Path(folder)
+        units = sorted({unit for names in LIBRARIES.values() for unit in names})
+        objects = {unit: work / (unit.replace("/", "-") + ".o") for unit in units}
+
+        def compile_unit(unit: str) -> None:
+            flags = [*tensorflow["compile"], *CXX_FLAGS, f"-I{source}"]
+            _run([*compiler, *flags, "-c", str(source / unit), "-o", str(objects[unit])])
+
+        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+            list(pool.map(compile_unit, units))
+        for name, names in LIBRARIES.items():
+            inputs = [str(objects[unit]) for unit in names]
+            _run([*compiler, "-shared", *inputs, *tensorflow["link"], "-o", str(work / name)])
+        info = {
+            "tensorflow": tensorflow["tensorflow"],
+            "compiler": version,
+            "sources": source_digest(source),
+        }
+        (work / INFO_NAME).write_text(json.dumps(info, indent=1) + "\n")
+        for name in (*LIBRARIES, INFO_NAME):
+            os.replace(work / name, output / name)
+    return output
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise BuildError(
+            f"the compiler {command[0]!r} cannot be run ({error.strerror}); install a C++17 "
+            "compiler or name one in the environment variable CXX"
+        ) from None
+    if done.returncode != 0:
+        raise BuildError(f"{shlex.join(command)} failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description="Compile the op libraries against the installed TensorFlow."
+    )
+    parser.add_argument("-j", "--jobs", type=int, help="compilers to run at once")
+    try:
+        output = build(jobs=parser.parse_args(argv).jobs)
+    except (BuildError, OSError) as error:
+        print(f"deepattn: error: {error}", file=sys.stderr)
+        return 1
+    print(f"built {', '.join(LIBRARIES)} in {output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Gradients of the compiled ops, so that tapes cross them any number of times.
+
+Forces and virials are linear in `net_deriv`, and so is each gradient in its cotangent; the compiled
+ops are each other's adjoints. What they do not compute (cotangents of `in_deriv`, `rij` and
+`atom_virial`) is written in plain TensorFlow. The environment matrix has no gradient: forces come
+from `prod_force_se_a`.
+"""
+
+from types import ModuleType
+
+import tensorflow as tf
+
+from deepattn.ops import twins
+from deepattn.ops.twins import pairs
+
+
+def register(ops: ModuleType) -> None:
+    """Registers the gradients of the ops in `ops`, a module made by `tf.load_op_library`."""
+
+    @tf.RegisterGradient("ProdForceSeA")
+    def force(op, grad):
+        net_deriv, in_deriv, nlist, natoms = op.inputs
+        nnei = op.get_attr("n_a_sel")
+        grad_net = ops.prod_force_se_a_grad(
+            grad, net_deriv, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0
+        )
+        grad_in = None
+        if _is_wanted(op, 1):
+            grad_in = pairs.outer(net_deriv, pairs.force_differences(grad, nlist, natoms, nnei))
+        return grad_net, grad_in, None, None
+
+    @tf.RegisterGradient("ProdForceSeAGrad")
+    def force_grad(op, grad):
+        force_bar, _, in_deriv, nlist, natoms = op.inputs
+        nnei = op.get_attr("n_a_sel")
+        grad_force = ops.prod_force_se_a(grad, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0)[
+            :, : tf.shape(force_bar)[1]
+        ]
+        grad_in = None
+        if _is_wanted(op, 2):
+            grad_in = pairs.outer(grad, pairs.force_differences(force_bar, nlist, natoms, nnei))
+        return grad_force, None, grad_in, None, None
+
+    @tf.RegisterGradient("ProdVirialSeA")
+    def virial(op, grad, grad_atom):
+        net_deriv, in_deriv, rij, nlist, natoms = op.inputs
+        nnei = op.get_attr("n_a_sel")
+        grad_net = ops.prod_virial_se_a_grad(
+            grad, net_deriv, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
+        )
+        atoms_count = not _is_zero(grad_atom)
+        wants_in, wants_rij = _is_wanted(op, 1), _is_wanted(op, 2)
+        if not (atoms_count or wants_in or wants_rij):
+            return grad_net, None, None, None, None
+        shares = pairs.spread_virial(grad, nlist)
+        if atoms_count:
+            of_atoms = pairs.gather_neighbors(grad_atom, nlist, width=9)
+            grad_net += pairs.contract_virial(of_atoms, in_deriv, rij)
+            shares += of_atoms
+        grad_in = pairs.outer(net_deriv, pairs.along(shares, rij)) if wants_in else None
+        grad_rij = pairs.across(shares, net_deriv, in_deriv) if wants_rij else None
+        return grad_net, grad_in, grad_rij, None, None
+
+    @tf.RegisterGradient("ProdVirialSeAGrad")
+    def virial_grad(op, grad):
+        virial_bar, _, in_deriv, rij, nlist, natoms = op.inputs
+        nnei = op.get_attr("n_a_sel")
+        grad_virial, _ = ops.prod_virial_se_a(
+            grad, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
+        )
+        wants_in, wants_rij = _is_wanted(op, 2), _is_wanted(op, 3)
+        grad_in = grad_rij = None
+        if wants_in or wants_rij:
+            shares = pairs.spread_virial(virial_bar, nlist)
+            grad_in = pairs.outer(grad, pairs.along(shares, rij)) if wants_in else None
+            grad_rij = pairs.across(shares, grad, in_deriv) if wants_rij else None
+        return grad_virial, None, grad_in, grad_rij, None, None
+
+    for suffix in ("", "Custom"):
+        _register_gelu(ops, suffix)
+    for name in ("ProdEnvMatA", "ProdEnvMatAMix"):
+        tf.RegisterGradient(name)(_refuse)
+
+
+def _register_gelu(ops: ModuleType, suffix: str) -> None:
+    @tf.RegisterGradient("Gelu" + suffix)
+    def gelu(op, grad):
+        return ops.gelu_grad_custom(grad, op.inputs[0])
+
+    @tf.RegisterGradient("GeluGrad" + suffix)
+    def gelu_grad(op, grad):
+        dy, x = op.inputs
+        return ops.gelu_grad_custom(grad, x), ops.gelu_grad_grad_custom(grad, dy, x)
+
+    @tf.RegisterGradient("GeluGradGrad" + suffix)
+    def gelu_grad_grad(op, grad):
+        dy, dy2, x = op.inputs
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = twins.gelu_grad_grad(dy, dy2, x)
+        return (
+            ops.gelu_grad_grad_custom(grad, dy2, x),
+            ops.gelu_grad_grad_custom(grad, dy, x),
+            tape.gradient(y, x, output_gradients=grad),
+        )
+
+
+def _refuse(op, *grads):
+    raise LookupError(twins.NO_GRADIENT)
+
+
+def _is_wanted(op, index: int) -> bool:
+    """Whether anybody asked for the gradient of an input; a graph prunes what nobody uses."""
+    skipped = getattr(op, "skip_input_indices", None)
+    return skipped is None or index not in skipped
+
+
+def _is_zero(grad) -> bool:
+    """Whether a cotangent is the zeros that TensorFlow fills in for an unused output."""
+    if grad is None:
+        return True
+    if tf.executing_eagerly() or not hasattr(grad, "op"):
+        return False
+    if grad.op.type == "Fill":
+        return tf.get_static_value(grad.op.inputs[1]) == 0
+    return grad.op.type == "ZerosLike"

@@ -1,0 +1,81 @@
+"""Finding, checking and loading the compiled op libraries, once a process."""
+
+import functools
+import json
+import logging
+from pathlib import Path
+from types import ModuleType
+
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+from deepattn.ops import gradients
+from deepattn.ops.build import COMMAND, INFO_NAME, LIB_DIR, source_digest, source_dir
+
+logger = logging.getLogger(__name__)
+
+COMPAT = "libdeepattn_compat.so"
+OWN = "libdeepattn_ops.so"
+
+
+def library() -> str | None:
+    """Path of the library that holds DeePMD's ops, loaded now if it was not; None without one."""
+    return str(LIB_DIR / COMPAT) if compat_ops() is not None else None
+
+
+@functools.cache
+def compat_ops() -> ModuleType | None:
+    """The ops under DeePMD's names, with their gradients registered; None if not available."""
+    if op_def_registry.get("ProdForceSeA") is not None:
+        logger.warning(
+            "DeePMD-kit's own ops are loaded in this process, so deepattn computes with plain "
+            "TensorFlow ops, which is slower: do not import deepmd and deepattn together."
+        )
+        return None
+    module = _load(COMPAT)
+    if module is not None:
+        gradients.register(module)
+    return module
+
+
+@functools.cache
+def own_ops() -> ModuleType | None:
+    """The ops under names of our own; None if not available."""
+    return _load(OWN)
+
+
+@functools.cache
+def _mismatch(folder: Path) -> str | None:
+    """Why the libraries in `folder` cannot be used, or None if they can."""
+    try:
+        info = json.loads((folder / INFO_NAME).read_text())
+        built_for, built_from = info["tensorflow"], info["sources"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "are not built"
+    if built_for.split(".")[:2] != tf.__version__.split(".")[:2]:
+        return f"were built for TensorFlow {built_for}, but {tf.__version__} is installed"
+    if built_from != source_digest(source_dir()):
+        return "are older than their sources"
+    return None
+
+
+@functools.cache
+def _warn(problem: str) -> None:
+    """Says once how to get the compiled ops back."""
+    logger.warning(
+        "The compiled ops %s; plain TensorFlow ops are used instead, which is slower. Rebuild "
+        "with: %s",
+        problem,
+        COMMAND,
+    )
+
+
+def _load(name: str) -> ModuleType | None:
+    problem = _mismatch(LIB_DIR)
+    if problem is None:
+        try:
+            return tf.load_op_library(str(LIB_DIR / name))
+        except (tf.errors.OpError, RuntimeError) as error:
+            problem = "cannot be loaded (" + str(error).splitlines()[0] + ")"
+    _warn(problem)
+    return None

@@ -1,0 +1,25 @@
+"""Plain TensorFlow twins of the compiled ops: oracle, fallback and readable definition."""
+
+from deepattn.ops.twins.env_mat import NO_GRADIENT, prod_env_mat_a, prod_env_mat_a_mix
+from deepattn.ops.twins.gelu import gelu, gelu_grad, gelu_grad_grad
+from deepattn.ops.twins.neighbor_stat import neighbor_stat
+from deepattn.ops.twins.pairs import (
+    prod_force_se_a,
+    prod_force_se_a_grad,
+    prod_virial_se_a,
+    prod_virial_se_a_grad,
+)
+
+__all__ = [
+    "NO_GRADIENT",
+    "gelu",
+    "gelu_grad",
+    "gelu_grad_grad",
+    "neighbor_stat",
+    "prod_env_mat_a",
+    "prod_env_mat_a_mix",
+    "prod_force_se_a",
+    "prod_force_se_a_grad",
+    "prod_virial_se_a",
+    "prod_virial_se_a_grad",
+]

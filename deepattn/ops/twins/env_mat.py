@@ -1,0 +1,207 @@
+"""The environment matrix of DeepPot-SE (arXiv:1805.09003, eq. 5) with its derivative."""
+
+import numpy as np
+import tensorflow as tf
+
+from deepattn.errors import OpLibraryError
+from deepattn.ops.twins import neighbors
+
+NO_GRADIENT = (
+    "the environment matrix has no gradient: take that of the energy with respect to descrpt and "
+    "turn it into forces and virial with prod_force_se_a and prod_virial_se_a"
+)
+
+
+def prod_env_mat_a_mix(
+    coord, atype, natoms, box, mesh, davg, dstd, *, rcut: float, rcut_smth: float, nnei: int
+) -> tuple[tf.Tensor, ...]:
+    """Twin of ``ProdEnvMatAMix``: all neighbours in one block of ``nnei`` slots, nearest first.
+
+    Arguments and results are those of `deepattn.ops.prod_env_mat_a_mix`.
+    """
+    results = _env_mat(coord, atype, natoms, box, mesh, davg, dstd, [nnei], True, rcut, rcut_smth)
+    nlist = results[3]
+    nmask = nlist >= 0
+    ntypes = tf.shape(davg)[0]
+    types = tf.pad(atype, [[0, 0], [0, 1]])  # one more, so that padding has something to point at
+    ntype = tf.where(nmask, tf.gather(types, tf.maximum(nlist, 0), batch_dims=1), ntypes)
+    return *results, ntype, nmask
+
+
+def prod_env_mat_a(
+    coord, atype, natoms, box, mesh, davg, dstd, *, rcut: float, rcut_smth: float, sel: list[int]
+) -> tuple[tf.Tensor, ...]:
+    """Twin of ``ProdEnvMatA``: ``sel[t]`` slots for neighbours of type t, nearest first in each.
+
+    Arguments and results are those of `deepattn.ops.prod_env_mat_a`.
+    """
+    return _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, False, rcut, rcut_smth)
+
+
+def _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, mixed, rcut, rcut_smth):
+    coord, box, davg, dstd = (_without_gradient(x) for x in (coord, box, davg, dstd))
+    nframes, nloc, nall = tf.shape(coord)[0], natoms[0], natoms[1]
+    nnei = sum(sel)
+    coord, atype = _checked(tf.reshape(coord, [nframes, nall, 3]), atype, tf.shape(davg)[0])
+    signature = (
+        tf.TensorSpec([None, nnei, 3], coord.dtype),
+        tf.TensorSpec([None, nnei], tf.int32),
+    )
+
+    def frame(arguments, kind):
+        r, types, h = arguments
+        if kind == "listed":
+            table = _read_list(mesh, nloc, nall)
+            pairs = neighbors.listed_pairs(table, r, types, rcut)
+            return _choose(pairs, table, tf.gather(types, tf.maximum(table, 0)), sel, mixed)
+        points = (
+            neighbors.open_points(r) if kind == "open" else neighbors.periodic_points(r, h, rcut)
+        )
+        point_types = tf.gather(types, points.owner)
+
+        def block(centre):
+            pairs = neighbors.pairs_of(centre, points, types, rcut)
+            return _choose(pairs, points.owner, point_types, sel, mixed)
+
+        return neighbors.map_centres(block, nloc, signature)
+
+    def frames(kind):
+        return lambda: tf.map_fn(
+            lambda arguments: frame(arguments, kind),
+            (coord, atype, box),
+            fn_output_signature=signature,
+        )
+
+    rij, nlist = _by_mesh(mesh, frames)
+    rij = tf.reshape(rij, [nframes, nloc, nnei, 3])
+    nlist = tf.reshape(nlist, [nframes, nloc, nnei])
+    types = atype[:, :nloc]
+    rows, derivs = _values(rij, nlist >= 0, rcut, rcut_smth)
+    is_atom = (types >= 0)[:, :, None, None]
+    shape = [tf.shape(davg)[0], nnei, 4]
+    average = tf.gather(tf.reshape(davg, shape), tf.maximum(types, 0))
+    spread = tf.gather(tf.reshape(dstd, shape), tf.maximum(types, 0))
+    zero = tf.zeros([], rij.dtype)
+    rows = tf.where(is_atom, (rows - average) / spread, zero)
+    derivs = tf.where(is_atom[..., None], derivs / spread[..., None], zero)
+    return tuple(
+        tf.reshape(x, [nframes, nloc * nnei * width])
+        for x, width in ((rows, 4), (derivs, 12), (rij, 3), (nlist, 1))
+    )
+
+
+def _by_mesh(mesh, frames):
+    """Calls the branch that the length of `mesh` asks for."""
+    kinds = {0: "open", 1: "open", 6: "periodic", 7: "periodic"}
+    length = mesh.shape[0]
+    if length == 16:
+        raise OpLibraryError(
+            "a mesh of length 16 points at a neighbour list in memory, which only the compiled ops "
+            "can read; build them with: python -m deepattn.ops.build"
+        )
+    if length is not None and length not in kinds and length < 16:
+        raise ValueError(f"invalid mesh: its length must be 0, 1, 6, 7, 16 or more, not {length}")
+    if length is not None:
+        return frames(kinds.get(length, "listed"))()
+    size = tf.size(mesh)
+    check = tf.debugging.Assert(
+        tf.reduce_any(size == [0, 1, 6, 7]) | (size > 16), ["invalid length of mesh", size]
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        branch = tf.where(size < 2, 0, tf.where(size < 8, 1, 2))
+    return tf.switch_case(branch, [frames("open"), frames("periodic"), frames("listed")])
+
+
+def _read_list(mesh, nloc, nall):
+    """Inline neighbour list as int32 ``[nloc, longest]``, ascending in each row, -1 at the end."""
+    centre = mesh[16 : 16 + nloc]
+    counts = mesh[16 + nloc : 16 + 2 * nloc]
+    entries = mesh[16 + 2 * nloc :]
+    check = tf.debugging.Assert(
+        (tf.size(counts) == nloc)
+        & tf.reduce_all(counts >= 0)
+        & (tf.reduce_sum(counts) == tf.size(entries))
+        & tf.reduce_all(tf.sort(centre) == tf.range(tf.size(centre)))
+        & tf.reduce_all((entries >= 0) & (entries < nall))
+        & tf.reduce_all(entries != tf.repeat(centre, tf.maximum(counts, 0))[: tf.size(entries)]),
+        ["mesh holds no valid neighbour list for the local atoms", nloc],
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        # One column of padding, so that reductions over neighbours never see an empty row.
+        table = tf.RaggedTensor.from_row_lengths(entries, counts).to_tensor(default_value=-1)
+    table = tf.pad(table, [[0, 0], [0, 1]], constant_values=-1)
+    table = tf.sort(tf.where(table < 0, tf.int32.max, table), axis=1)
+    table = tf.where(table == tf.int32.max, -1, table)
+    return tf.gather(table, tf.argsort(centre))
+
+
+def _choose(pairs, owner, point_types, sel, mixed):
+    """Fills each block of slots with its nearest neighbours; of equals the first-numbered wins."""
+    vectors, owners = [], []
+    owner = tf.broadcast_to(owner, tf.shape(pairs.q))
+    for block, room in enumerate(sel):
+        candidate = pairs.is_neighbor if mixed else pairs.is_neighbor & (point_types == block)
+        nearness = tf.where(candidate, -pairs.q, -np.inf)
+        nearness = tf.pad(nearness, [[0, 0], [0, room]], constant_values=-np.inf)
+        nearness, point = tf.math.top_k(nearness, room)
+        found = nearness > -np.inf
+        point = tf.where(found, point, 0)
+        vector = tf.gather(pairs.vector, point, batch_dims=1)
+        vectors.append(tf.where(found[..., None], vector, tf.zeros([], vector.dtype)))
+        owners.append(tf.where(found, tf.gather(owner, point, batch_dims=1), -1))
+    return tf.concat(vectors, axis=1), tf.concat(owners, axis=1)
+
+
+def _values(rij, real, rcut, rcut_smth):
+    """Rows ``sw (1/r, d/r²)`` and their derivatives with respect to the centre; 0 for padding."""
+    lower, upper = np.float32(rcut_smth), np.float32(rcut)
+    width = upper - lower  # rounded to float32, as DeePMD's attributes make it
+    d = tf.where(real[..., None], rij, tf.ones([], rij.dtype))
+    r2 = tf.reduce_sum(d * d, axis=-1)
+    check = tf.debugging.Assert(
+        tf.reduce_all(r2 > 0),
+        ["two atoms are at the same place; [frame, atom, slot]:", tf.where(r2 <= 0)[:1]],
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        r = tf.sqrt(r2)
+    u = (r - lower) / width
+    poly = u * (-6.0 * u + 15.0) - 10.0
+    inside = (r >= lower) & (r < upper)
+    one, zero = tf.ones([], r.dtype), tf.zeros([], r.dtype)
+    sw = tf.where(inside, u * u * u * poly + 1.0, tf.where(r < lower, one, zero))
+    dsw = (3.0 * u * u * poly + u * u * u * (-12.0 * u + 15.0)) / width
+    dsw = tf.where(inside, dsw, zero)
+    sw, dsw = tf.where(real, sw, zero)[..., None], tf.where(real, dsw, zero)[..., None]
+    inverse = 1.0 / r[..., None]
+    rows = tf.concat([sw * inverse, sw * d * inverse**2], axis=-1)
+    radial = (sw * inverse**3 - dsw * inverse**2) * d
+    outer = (2.0 * sw * inverse**4 - dsw * inverse**3)[..., None]
+    angular = outer * d[..., :, None] * d[..., None, :]
+    angular -= (sw * inverse**2)[..., None] * tf.eye(3, dtype=r.dtype)
+    return rows, tf.concat([radial[..., None, :], angular], axis=-2)
+
+
+def _checked(coord, atype, ntypes):
+    """Both, once coordinates are finite and types below `ntypes`."""
+    infinite = tf.where(~tf.reduce_all(tf.math.is_finite(coord), axis=2))
+    unknown = tf.where(atype >= ntypes)
+    checks = [
+        tf.debugging.Assert(
+            tf.shape(infinite)[0] == 0,
+            ["coordinates are not finite at [frame, atom]", infinite[:1]],
+        ),
+        tf.debugging.Assert(
+            tf.shape(unknown)[0] == 0,
+            ["there are only", ntypes, "types; too high at [frame, atom]", unknown[:1]],
+        ),
+    ]
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return tf.identity(coord), tf.identity(atype)
+
+
+@tf.custom_gradient
+def _without_gradient(x):
+    def refuse(*grads):
+        raise LookupError(NO_GRADIENT)
+
+    return tf.identity(x), refuse

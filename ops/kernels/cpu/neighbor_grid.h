@@ -1,0 +1,81 @@
+// The neighbours of every atom of one frame within a cut-off, in O(N): atoms sorted into cells.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_GRID_H_
+#define DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_GRID_H_
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace deepattn {
+
+// A neighbour and the vector from the centre to it.
+template <typename T>
+struct Neighbor {
+  T d[3];
+  float q;                       // squared distance as the selection sees it
+  int32_t atom;                  // index of the atom the image belongs to
+  std::array<int32_t, 3> image;  // lattice translation of the image
+};
+
+// Squared distance in float32 from float32-rounded coordinates, summed left to right: the figure
+// DeePMD's selection sorts and cuts by, in either precision.
+template <typename T>
+inline float SelectionDistance(const T* from, const T* to) {
+  const float x = static_cast<float>(to[0]) - static_cast<float>(from[0]);
+  const float y = static_cast<float>(to[1]) - static_cast<float>(from[1]);
+  const float z = static_cast<float>(to[2]) - static_cast<float>(from[2]);
+  return x * x + y * y + z * z;
+}
+
+// Periodic images are never stored: an image is a cell index outside the box. The order DeePMD
+// gives its ghost atoms (which decides between equidistant neighbours) is recomputed from the
+// image.
+template <typename T>
+class NeighborGrid {
+ public:
+  // `box` is null for open boundaries. Atoms of negative type take no part. On failure returns a
+  // sentence without its end ("box …"), else an empty string. Coordinates must be finite.
+  std::string Build(const T* coord, const int32_t* atype, int64_t natoms, const T* box, float rcut);
+
+  // Coordinates of an atom as the neighbours see it: wrapped into the box.
+  const T* Position(int64_t atom) const { return &wrapped_[3 * atom]; }
+
+  // Appends the neighbours of `centre` to `found`, in no particular order.
+  void Find(int64_t centre, std::vector<Neighbor<T>>* found) const;
+
+  // Whether a comes before b in DeePMD's numbering: local atoms, then ghosts cell by cell.
+  bool Precedes(const Neighbor<T>& a, const Neighbor<T>& b) const;
+
+  // Roughly how many distances Find computes.
+  int64_t cost() const { return cost_; }
+
+ private:
+  std::string SetPeriodic(const T* box, float rcut);
+  void SetOpen(const T* coord, const int32_t* atype, int64_t natoms, float rcut);
+  void LimitCells(int64_t natoms, float rcut);
+
+  bool periodic_ = false;
+  T rcut2_ = 0;
+  float rcut2_f_ = 0;
+  double rcut_ = 0;
+  double origin_[3] = {0, 0, 0};
+  double cell_[3][3];       // rows: box vectors
+  double inverse_[3][3];    // fractional = (r - origin) · inverse
+  double height_[3];        // distance between opposite faces
+  int64_t ghost_cells_[3];  // cells of DeePMD's numbering along each axis
+  int64_t ncells_[3];       // cells of this grid
+  int64_t reach_[3];        // how many cells away a neighbour can be
+  int64_t cost_ = 0;
+  std::vector<T> wrapped_;        // [natoms][3]
+  std::vector<double> fraction_;  // [natoms][3]
+  std::vector<int64_t> start_;    // first slot of each cell
+  std::vector<int32_t> members_;  // atoms by cell
+  std::vector<T> sorted_;         // wrapped_ in the order of members_
+};
+
+}  // namespace deepattn
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_GRID_H_

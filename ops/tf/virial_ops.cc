@@ -1,0 +1,110 @@
+// ProdVirialSeA and ProdVirialSeAGrad under DeePMD's names.
+#include "kernels/cpu/virial.h"
+#include "pair_op.h"
+#include "shapes.h"
+#include "tensorflow/core/framework/op.h"
+
+namespace deepattn {
+namespace {
+
+REGISTER_OP("ProdVirialSeA")
+    .Attr("T: {float, double} = DT_DOUBLE")
+    .Input("net_deriv: T")
+    .Input("in_deriv: T")
+    .Input("rij: T")
+    .Input("nlist: int32")
+    .Input("natoms: int32")
+    .Attr("n_a_sel: int")
+    .Attr("n_r_sel: int")
+    .Output("virial: T")
+    .Output("atom_virial: T")
+    .SetShapeFn([](InferenceContext* c) -> absl::Status {
+      DimensionHandle nframes, nloc, nall;
+      TF_RETURN_IF_ERROR(FrameDim(c, 0, &nframes));
+      TF_RETURN_IF_ERROR(CountDims(c, 4, &nloc, &nall));
+      c->set_output(0, c->Matrix(nframes, 9));
+      return SetRows(c, 1, nframes, nall, 9);
+    });
+
+REGISTER_OP("ProdVirialSeAGrad")
+    .Attr("T: {float, double} = DT_DOUBLE")
+    .Input("grad: T")
+    .Input("net_deriv: T")
+    .Input("in_deriv: T")
+    .Input("rij: T")
+    .Input("nlist: int32")
+    .Input("natoms: int32")
+    .Attr("n_a_sel: int")
+    .Attr("n_r_sel: int")
+    .Output("grad_net: T")
+    .SetShapeFn([](InferenceContext* c) -> absl::Status {
+      c->set_output(0, c->input(1));
+      return absl::OkStatus();
+    });
+
+template <typename T>
+class VirialOp : public PairOp {
+ public:
+  using PairOp::PairOp;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& net_deriv = context->input(0);
+    const Tensor& in_deriv = context->input(1);
+    const Tensor& rij = context->input(2);
+    const Tensor& nlist = context->input(3);
+    deepattn_pairs pairs;
+    OP_REQUIRES_OK(context, ReadPairs(context->input(4), net_deriv, in_deriv, nlist, &pairs));
+    OP_REQUIRES_OK(context, RequireRij(rij, pairs));
+    Tensor *virial, *atom_virial;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({pairs.nframes, 9}), &virial));
+    OP_REQUIRES_OK(context, context->allocate_output(
+                                1, TensorShape({pairs.nframes, 9 * pairs.nall}), &atom_virial));
+    const deepattn_threads threads = ThreadsOf(context);
+    deepattn_status status = {DEEPATTN_OK, ""};
+    Pick<T>(deepattn_virial_f32, deepattn_virial_f64)(
+        &pairs, net_deriv.flat<T>().data(), in_deriv.flat<T>().data(), rij.flat<T>().data(),
+        nlist.flat<int32_t>().data(), virial->flat<T>().data(), atom_virial->flat<T>().data(),
+        &threads, &status);
+    OP_REQUIRES_OK(context, ToStatus(status));
+  }
+};
+
+template <typename T>
+class VirialGradOp : public PairOp {
+ public:
+  using PairOp::PairOp;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& grad = context->input(0);
+    const Tensor& net_deriv = context->input(1);
+    const Tensor& in_deriv = context->input(2);
+    const Tensor& rij = context->input(3);
+    const Tensor& nlist = context->input(4);
+    deepattn_pairs pairs;
+    OP_REQUIRES_OK(context, ReadPairs(context->input(5), net_deriv, in_deriv, nlist, &pairs));
+    OP_REQUIRES_OK(context, RequireRij(rij, pairs));
+    OP_REQUIRES_OK(context, RequireShape("grad", grad, {pairs.nframes, 9}));
+    Tensor* grad_net;
+    OP_REQUIRES_OK(context, context->allocate_output(0, net_deriv.shape(), &grad_net));
+    const deepattn_threads threads = ThreadsOf(context);
+    deepattn_status status = {DEEPATTN_OK, ""};
+    Pick<T>(deepattn_virial_grad_f32, deepattn_virial_grad_f64)(
+        &pairs, grad.flat<T>().data(), in_deriv.flat<T>().data(), rij.flat<T>().data(),
+        nlist.flat<int32_t>().data(), grad_net->flat<T>().data(), &threads, &status);
+    OP_REQUIRES_OK(context, ToStatus(status));
+  }
+};
+
+#define DEEPATTN_REGISTER(T)                                                                     \
+  REGISTER_KERNEL_BUILDER(                                                                       \
+      Name("ProdVirialSeA").Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), VirialOp<T>); \
+  REGISTER_KERNEL_BUILDER(                                                                       \
+      Name("ProdVirialSeAGrad").Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"),           \
+      VirialGradOp<T>)
+
+DEEPATTN_REGISTER(float);
+DEEPATTN_REGISTER(double);
+#undef DEEPATTN_REGISTER
+
+}  // namespace
+}  // namespace deepattn
