@@ -121,7 +121,7 @@ DATA = "training/training_data"
         (f"{FITTING}/layer_name", ["a"], "layer_name"),
         (f"{FITTING}/use_aparam_as_mask", True, "use_aparam_as_mask"),
         (f"{FITTING}/default_fparam", [1.0], "default_fparam"),
-        ("model/type_embedding", {"use_econf_tebd": True}, "use_econf_tebd = True"),
+        (f"{DESCRIPTOR}/use_econf_tebd", True, "set model/type_embedding/use_econf_tebd"),
         ("loss/loss_func", "mae", "loss_func = 'mae'"),
         ("loss/start_pref_h", 1.0, "start_pref_h"),
         ("optimizer/weight_decay", 0.1, "weight_decay = 0.1"),

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from deepattn.config import Config, normalize, upgrade
+from deepattn.config import Config, merge_pretrained, normalize, upgrade
 from deepattn.config.rules_model import ACTIVATIONS
 
 from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
@@ -37,6 +37,7 @@ RESTATED = {
 PEER = """
 import json, sys
 from deepmd.tf.common import get_activation_func
+from deepmd.tf.utils.finetune import replace_model_params_with_pretrained_model
 from deepmd.tf.utils.graph import get_tensor_by_name
 from deepmd.utils.argcheck import normalize
 from deepmd.utils.compat import update_deepmd_input
@@ -48,13 +49,21 @@ scripts = [json.loads(get_tensor_by_name(p, "train_attr/training_script")) for p
 result = {
     "inputs": [normalize(update_deepmd_input(d, warning=False)) for d in job["inputs"]],
     "scripts": scripts,
+    "fine_tuned": [
+        replace_model_params_with_pretrained_model(d, job["models"][0]) for d in job["fine_tuned"]
+    ],
 }
 json.dump(result, open(sys.argv[2], "w"))
 """
 
 
-def ask_peer(python, folder, *, inputs, models=(), activations=()):
-    job = {"inputs": inputs, "models": [str(m) for m in models], "activations": activations}
+def ask_peer(python, folder, *, inputs=(), models=(), activations=(), fine_tuned=()):
+    job = {
+        "inputs": inputs,
+        "models": [str(model) for model in models],
+        "activations": activations,
+        "fine_tuned": fine_tuned,
+    }
     (folder / "job.json").write_text(json.dumps(job))
     done = subprocess.run(
         [python, "-c", PEER, folder / "job.json", folder / "answer.json"],
@@ -139,7 +148,7 @@ def test_we_read_the_peers_normal_form(answers, name):
 
 def test_published_training_scripts(peer_320, shared, tmp_path):
     models = sorted((shared / "pretrained").glob("*.pb"))
-    scripts = ask_peer(peer_320, tmp_path, inputs=[], models=models)["scripts"]
+    scripts = ask_peer(peer_320, tmp_path, models=models)["scripts"]
     assert scripts
     ours = [Config.from_dict(normalize(upgrade(script))).to_dict() for script in scripts]
     for config, script in zip(ours, scripts, strict=True):
@@ -149,3 +158,21 @@ def test_published_training_scripts(peer_320, shared, tmp_path):
     for config, answer in zip(ours, theirs, strict=True):
         answer = flat(answer)
         assert {path: answer[path] for path in flat(config)} == flat(config)
+
+
+def test_fine_tuning_takes_the_same_sections(peer_320, shared, tmp_path):
+    minimal = {"type_map": ["O", "H"], "descriptor": {}, "fitting_net": {}}
+    models = [
+        minimal,
+        {},
+        {**minimal, "type_embedding": {"trainable": False}, "data_bias_nsample": 7},
+        {**WATER["model"], "type_map": ["O"]},
+        {**minimal, "fitting_net": {"neuron": [1], "trainable": [True, False, True, False]}},
+    ]
+    raw = [{**DPA1, "model": model} for model in models]
+    published = shared / "pretrained" / "water_se_atten_f32.pb"
+    answer = ask_peer(peer_320, tmp_path, models=[published], fine_tuned=raw)
+    for data, (theirs, target_types) in zip(raw, answer["fine_tuned"], strict=True):
+        ours = merge_pretrained(data, answer["scripts"][0])
+        assert normalize(upgrade(ours.input)) == normalize(upgrade(theirs))
+        assert (ours.target_types or []) == target_types
