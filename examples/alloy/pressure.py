@@ -1,0 +1,88 @@
+"""DPA-1's layers in a Keras model of one's own: it learns the pressure of an alloy.
+
+    python pressure.py
+
+The layers know nothing of energies. Here each atom's descriptor goes through two dense layers and
+the mean over the atoms is the pressure; ``compile`` and ``fit`` are Keras's own.
+"""
+
+import keras
+import tensorflow as tf
+
+from deepattn.config import read_config
+from deepattn.data import DataSet
+from deepattn.layers import SeAtten, TypeEmbedding
+from deepattn.train import make_dataset
+
+EV_PER_A3 = 160.21766  # GPa
+
+
+class PressureModel(keras.Model):
+    """Atoms in periodic cells to one number a frame, ``[nframes]``."""
+
+    def __init__(self, ntypes: int):
+        super().__init__()
+        self.ntypes = ntypes
+        self.type_embedding = TypeEmbedding(ntypes, [8], dtype="float32")
+        self.descriptor = SeAtten(
+            ntypes,
+            tebd_dim=8,
+            rcut=5.0,
+            rcut_smth=3.0,
+            sel=60,
+            neuron=[8, 16],
+            axis_neuron=4,
+            attn=16,
+            attn_layer=1,
+            smooth=True,
+            dtype="float32",
+        )
+        self.head = keras.Sequential(
+            [keras.layers.Dense(32, activation="tanh"), keras.layers.Dense(1)]
+        )
+
+    def call(self, inputs):
+        atype = inputs["atype"]
+        nframes, count = tf.unstack(tf.shape(atype))
+        environment = self.descriptor.environment(
+            tf.reshape(inputs["coord"], [nframes, -1]),
+            atype,
+            tf.stack([count, count] + [0] * self.ntypes),  # DeePMD's natoms: local, all, by type
+            inputs["box"],
+            tf.zeros([7], tf.int32),  # DeePMD's mesh; of this length it means: cells repeat
+        )
+        descriptor = self.descriptor(environment, atype, self.type_embedding.table())
+        return tf.reduce_mean(self.head(descriptor)[:, :, 0], axis=1)
+
+
+def pressure(inputs, labels):
+    """From the labels of an energy model to the pressure in GPa."""
+    volume = tf.abs(tf.linalg.det(tf.reshape(inputs["box"], [-1, 3, 3])))
+    trace = tf.linalg.trace(tf.reshape(labels["virial"], [-1, 3, 3]))
+    return inputs, tf.cast(EV_PER_A3 * trace / (3 * volume), tf.float32)
+
+
+def main() -> None:
+    keras.utils.set_random_seed(1)
+    config = read_config("input.json")
+    type_map = config.model.type_map
+    training = DataSet(config.training.training_data, type_map, labels=["virial"], seed=1)
+    validation = DataSet(config.training.validation_data, type_map, labels=["virial"], seed=1)
+    model = PressureModel(len(type_map))
+    model.compile(
+        keras.optimizers.Adam(1e-2),
+        loss="mse",
+        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+    )
+    model.fit(
+        make_dataset(training).map(pressure),
+        epochs=4,
+        steps_per_epoch=100,
+        validation_data=make_dataset(validation).map(pressure),
+        validation_steps=10,
+        verbose=2,
+    )
+
+
+if __name__ == "__main__":
+    main()
