@@ -18,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LIB_DIR = HERE / "lib"
 INFO_NAME = "build-info.json"
+SUPPORTED = ((2, 16), (2, 22))  # TensorFlow from, to before; as in setup.cfg
 COMMAND = "python -m deepattn.ops.build"
 
 LIBRARIES = {
@@ -77,6 +78,24 @@ def query_tensorflow(python: tuple[str, ...] = (sys.executable,)) -> dict:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BuildError(f"TensorFlow cannot be imported by {python[0]}: {reason}")
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def target_tensorflow() -> dict | None:
+    """`query_tensorflow` of the environment this is installed into, if it has a supported version.
+
+    Build isolation works through PYTHONPATH, which ``-E`` ignores.
+    """
+    try:
+        found = query_tensorflow((sys.executable, "-E"))
+    except BuildError:
+        return None
+    version = tuple(int(part) for part in found["tensorflow"].split(".")[:2])
+    return found if SUPPORTED[0] <= version < SUPPORTED[1] else None
+
+
+def find_tensorflow() -> dict:
+    """`target_tensorflow`, else what the build environment itself provides."""
+    return target_tensorflow() or query_tensorflow()
 
 
 def build(
