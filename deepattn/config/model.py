@@ -19,6 +19,7 @@ class TypeEmbeddingConfig(Section):
     precision: str
     trainable: bool
     seed: int | None
+    use_econf_tebd: bool
     use_tebd_bias: bool
 
 
@@ -110,7 +111,7 @@ class ModelConfig(Section):
     """The network.
 
     ``type_map`` is empty where an se_e2_a input names no elements. ``type_embedding`` is None for
-    se_e2_a. ``preset_out_bias`` is ``{"energy": (None, -3.2)}`` or None.
+    se_e2_a without one. ``preset_out_bias`` is ``{"energy": (None, -3.2)}`` or None.
     """
 
     type: str

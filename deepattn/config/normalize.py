@@ -19,6 +19,7 @@ DEFAULT_TYPE_EMBEDDING = {
     "precision": "default",
     "trainable": True,
     "seed": None,
+    "use_econf_tebd": False,
     "use_tebd_bias": False,
 }
 _STOP_LR = 5e-8

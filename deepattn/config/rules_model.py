@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ase.data import chemical_symbols
+
 from deepattn.config.clean import show
 from deepattn.errors import ConfigError
 
@@ -34,17 +36,23 @@ def check_model(model: dict[str, Any]) -> None:
     _check_descriptor(descriptor, _ntypes(model))
     _check_fitting(fitting, _ntypes(model))
     if "type_embedding" in model:
-        if descriptor["type"] == "se_e2_a":
-            raise ConfigError(
-                "model/type_embedding is not supported with the descriptor se_e2_a; "
-                "remove it, or use se_atten."
-            )
-        _check_net(model["type_embedding"], "model/type_embedding")
+        _check_type_embedding(model["type_embedding"], model.get("type_map"))
     at_least(model["data_stat_nbatch"], "model/data_stat_nbatch", minimum=1)
     protect = model["data_stat_protect"]
     require(protect > 0, "model/data_stat_protect", protect, "be positive")
     if model["preset_out_bias"] is not None:
         _check_preset_bias(model["preset_out_bias"], _ntypes(model))
+
+
+def _check_type_embedding(section: dict[str, Any], type_map: Sequence[str] | None) -> None:
+    _check_net(section, "model/type_embedding")
+    unknown = [name for name in type_map or () if name not in chemical_symbols[1:]]
+    if section["use_econf_tebd"] and (unknown or not type_map):
+        found = show(unknown[0]) if unknown else "nothing"
+        raise ConfigError(
+            "model/type_embedding/use_econf_tebd needs the names of elements in model/type_map, "
+            f"which has {found}."
+        )
 
 
 def require(holds: bool, path: str, value: Any, condition: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -59,22 +59,23 @@ def trace(
     model: EnergyModel, *, training_script: Mapping, min_nbor_dist: float | None = None
 ) -> tf.compat.v1.GraphDef:
     """The graph that `freeze` writes, pruned to the nodes that its readers name."""
+    arrays = model.get_arrays()
     graph = tf.Graph()
     with graph.as_default():
-        names = _trace_outputs(model)
+        names = _trace_outputs(model, arrays)
         attributes = attribute_constants(
             model, training_script=json.dumps(training_script), min_nbor_dist=min_nbor_dist
         )
-        constants = [*model.named_variables(), *attributes]
         for name, value in attributes.items():
             tf.constant(value, name=name)
-    nodes = [*names, *constants]
-    return tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), nodes)
+    nodes = [*names, *arrays, *attributes]
+    return _pruned(graph.as_graph_def(), nodes)
 
 
-def _trace_outputs(model: EnergyModel) -> list[str]:
+def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list[str]:
     """Trace the model between DeePMD's placeholders and outputs; return the outputs' names."""
-    weights = [(v, tf.constant(np.array(v), name=n)) for n, v in model.named_variables().items()]
+    variables = model.named_variables()
+    weights = [(variables[name], tf.constant(a, name=name)) for name, a in arrays.items()]
     inputs = _placeholders(model)
     natoms = inputs["natoms"]
     with keras.StatelessScope(state_mapping=weights):
@@ -128,3 +129,21 @@ def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:
         aparam = placeholder("t_aparam", dtype, [None])
         inputs["aparam"] = tf.reshape(aparam, [-1, natoms[0], fitting.numb_aparam])
     return inputs
+
+
+def _pruned(graph_def: tf.compat.v1.GraphDef, names: Iterable[str]) -> tf.compat.v1.GraphDef:
+    """The graph without the nodes that none of the named ones depends on."""
+    inputs = {
+        node.name: [source.lstrip("^").partition(":")[0] for source in node.input]
+        for node in graph_def.node
+    }
+    kept: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in kept:
+            kept.add(name)
+            pending += inputs[name]
+    pruned = tf.compat.v1.GraphDef(versions=graph_def.versions)
+    pruned.node.extend(node for node in graph_def.node if node.name in kept)
+    return pruned

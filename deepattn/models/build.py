@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deepattn.config import EnerFittingConfig, ModelConfig, SeAttenConfig, TypeEmbeddingConfig
+from deepattn.config import (
+    EnerFittingConfig,
+    ModelConfig,
+    SeAttenConfig,
+    TypeEmbeddingConfig,
+    network_dtype,
+)
 from deepattn.layers import EnergyFitting, SeAtten, SeE2A, TypeEmbedding
 from deepattn.layers.electron_configuration import electron_features
 from deepattn.models.energy_model import EnergyModel
@@ -53,7 +59,7 @@ def _type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding 
         use_bias=section.use_tebd_bias,
         features=electron_features(config.type_map) if section.use_econf_tebd else None,
         seed=section.seed,
-        dtype=_precision(section.precision, interface_dtype),
+        dtype=network_dtype(section.precision, interface_dtype),
         trainable=section.trainable,
         name="type_embedding",
     )
@@ -73,7 +79,7 @@ def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeA
         "exclude_types": section.exclude_types,
         "seed": section.seed,
         "interface_dtype": interface_dtype,
-        "dtype": _precision(section.precision, interface_dtype),
+        "dtype": network_dtype(section.precision, interface_dtype),
         "trainable": section.trainable,
         "name": "descriptor",
     }
@@ -111,11 +117,7 @@ def _fitting(config: ModelConfig, width: int, tebd_dim: int, interface_dtype: st
         trainable_layers=section.trainable if by_layer else None,
         seed=section.seed,
         interface_dtype=interface_dtype,
-        dtype=_precision(section.precision, interface_dtype),
+        dtype=network_dtype(section.precision, interface_dtype),
         trainable=True if by_layer else section.trainable,
         name="fitting",
     )
-
-
-def _precision(precision: str, interface_dtype: str) -> str:
-    return interface_dtype if precision == "default" else precision

@@ -170,7 +170,7 @@ class EnergyModel(keras.Model):
 
     def get_arrays(self) -> dict[str, np.ndarray]:
         """Values of `named_variables`."""
-        return {name: np.array(v) for name, v in self.named_variables().items()}
+        return {name: v.numpy() for name, v in self.named_variables().items()}
 
     def set_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set all weights.

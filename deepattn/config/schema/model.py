@@ -108,7 +108,12 @@ def _type_embedding() -> Argument:
             key("precision", str, "default", _PRECISION),
             key("trainable", bool, True, "Whether the vectors are trained."),
             key("seed", [int, None], None, _SEED),
-            Refused("use_econf_tebd", False, hint="elements enter as one-hot vectors"),
+            key(
+                "use_econf_tebd",
+                bool,
+                False,
+                "Whether elements enter as their electron configurations, not as one-hot vectors.",
+            ),
             key(
                 "use_tebd_bias",
                 bool,
@@ -117,8 +122,9 @@ def _type_embedding() -> Argument:
             ),
         ],
         optional=True,
-        doc="Vectors that stand for the elements in se_atten. A model without this section has "
-        "one linear layer of 8 and no bias; an empty section has tanh instead.",
+        doc="Vectors that stand for the elements. An se_atten model without this section has "
+        "one linear layer of 8 and no bias; an empty section has tanh instead. With se_e2_a one "
+        "net then serves all pairs of types.",
     )
 
 
@@ -190,7 +196,7 @@ def _attention() -> list[Argument]:
         key("ln_eps", [float, None], None, "Epsilon of the layer normalisation; null is 1e-3."),
         Refused("lmax", hint=_PYTORCH),
         Refused("tebd_dim", 8, hint="set the last width of model/type_embedding/neuron"),
-        Refused("use_econf_tebd", False, hint="elements enter as one-hot vectors"),
+        Refused("use_econf_tebd", False, hint="set model/type_embedding/use_econf_tebd"),
         Refused("use_tebd_bias", False, hint="set model/type_embedding/use_tebd_bias"),
         Refused("scaling_factor", 1.0, hint=_PYTORCH),
         Refused("normalize", True, hint=_PYTORCH),

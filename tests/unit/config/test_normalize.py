@@ -28,6 +28,7 @@ def test_defaults_of_the_smallest_input():
         "precision": "default",
         "trainable": True,
         "seed": None,
+        "use_econf_tebd": False,
         "use_tebd_bias": False,
     }
     descriptor = full["model"]["descriptor"]
@@ -232,7 +233,14 @@ def test_refused(path, value, expected):
             changed(without(SE_E2_A, "model/type_map"), "model/descriptor/sel", "auto"),
             "model/type_map is required",
         ),
-        (changed(SE_E2_A, "model/type_embedding", {}), "not supported with the descriptor se_e2_a"),
+        (
+            changed(
+                changed(DPA1, "model/type_embedding", {"use_econf_tebd": True}),
+                "model/type_map",
+                ["O", "Wat"],
+            ),
+            "needs the names of elements in model/type_map, which has 'Wat'",
+        ),
         (changed(SE_E2_A, "model/descriptor/attn", 4), "model/descriptor/attn is not a key"),
         (changed(SE_E2_A, "training/training_data/batch_size", "mixed:2"), "need the descriptor"),
         (changed(SE_E2_A, "learning_rate/decay_type", "sudden"), "decay_type is 'sudden'"),
