@@ -1,0 +1,161 @@
+"""All checks of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from deepattn.models import EnergyModel, load_model
+from deepattn.testing.check import Check
+from deepattn.testing.continuity import check_continuity
+from deepattn.testing.derivatives import check_atom_energies, check_forces, check_virial
+from deepattn.testing.evaluate import Evaluate, evaluator
+from deepattn.testing.frames import Frame, random_frames
+from deepattn.testing.symmetries import (
+    check_extensivity,
+    check_permutation,
+    check_rotation,
+    check_supercell,
+    check_translation,
+    check_virtual_atoms,
+)
+from deepattn.testing.training import check_training_gradient
+
+CHECKS = (
+    "forces",
+    "virial",
+    "atom_energies",
+    "translation",
+    "rotation",
+    "permutation",
+    "supercell",
+    "extensivity",
+    "virtual_atoms",
+    "continuity",
+    "training_gradient",
+)
+"""Names of all checks, in their order."""
+
+# Options of the checks. Energies in single precision are coarse: wider steps, and fewer digits.
+_EXACT = (
+    "atom_energies",
+    "translation",
+    "rotation",
+    "permutation",
+    "supercell",
+    "extensivity",
+    "virtual_atoms",
+    "continuity",
+)
+_OPTIONS: dict[str, dict[str, dict[str, float]]] = {
+    "float64": {},
+    "float32": {
+        "forces": {"step": 2e-2, "tolerance": 2e-2},
+        "virial": {"step": 2e-3, "tolerance": 2e-1},
+        "training_gradient": {"step": 2e-2, "tolerance": 2e-2},
+        **{name: {"tolerance": 2e-5} for name in _EXACT},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks of a model found; its text is a table."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.passed)
+
+    def __str__(self) -> str:
+        lines = [str(check) for check in self.checks]
+        summary = f"{len(self.checks) - len(self.failures)} of {len(self.checks)} checks passed"
+        return "\n".join([*lines, summary])
+
+
+def check_model(
+    model: EnergyModel | str | Path | Evaluate,
+    *,
+    frames: Sequence[Frame] | None = None,
+    ntypes: int | None = None,
+    rcut: float | None = None,
+    fparam: Sequence[float] = (),
+    aparam: Sequence[float] = (),
+    skip: Sequence[str] = (),
+) -> Report:
+    """Check that a model is a potential: forces, symmetries, extensivity, smoothness, gradients.
+
+    A model with weights in single precision is held to what single precision can show.
+
+    Args:
+        model: an `EnergyModel`, the path of a frozen graph or checkpoint, or a function
+            ``evaluate(coord, atype, box)`` (see `evaluator`).
+        frames: configurations; by default `random_frames`.
+        ntypes: number of types; only for a function, which cannot tell.
+        rcut: cut-off radius, Å; only for a function.
+        fparam: frame parameters of a model that has them.
+        aparam: atomic parameters, the same for every atom, of a model that has them.
+        skip: names out of `CHECKS` to leave out.
+
+    Raises:
+        ValueError: an unknown name in ``skip``, or a function without ``ntypes`` and ``rcut``.
+
+    Example:
+        >>> report = check_model("frozen_model.pb")
+        >>> assert report.passed, report
+    """
+    if unknown := sorted(set(skip) - set(CHECKS)):
+        raise ValueError(f"skip names {unknown}; the checks are {list(CHECKS)}")
+    parameters = {"fparam": fparam, "aparam": aparam}
+    evaluate = evaluator(model, **parameters)
+    keras_model = load_model(model)[0] if isinstance(model, str | Path) else model
+    precision = "float64"
+    if isinstance(keras_model, EnergyModel):
+        ntypes, rcut = len(keras_model.type_map), keras_model.rcut
+        if any(variable.dtype == "float32" for variable in keras_model.weights):
+            precision = "float32"
+    elif ntypes is None or rcut is None:
+        raise ValueError("a function tells neither its number of types nor its cut-off: give both")
+    frames = random_frames(ntypes, rcut) if frames is None else frames
+    checks = {
+        "forces": partial(check_forces, evaluate),
+        "virial": partial(check_virial, evaluate),
+        "atom_energies": partial(check_atom_energies, evaluate),
+        "translation": partial(check_translation, evaluate),
+        "rotation": partial(check_rotation, evaluate),
+        "permutation": partial(check_permutation, evaluate),
+        "supercell": partial(check_supercell, evaluate),
+        "extensivity": partial(check_extensivity, evaluate, rcut=rcut),
+        "virtual_atoms": partial(check_virtual_atoms, evaluate),
+        "training_gradient": partial(check_training_gradient, keras_model, **parameters),
+    }
+    outcomes = []
+    for name in CHECKS:
+        options = _OPTIONS[precision].get(name, {})
+        if name in skip:
+            continue
+        if name == "continuity":
+            outcomes.append(check_continuity(evaluate, rcut=rcut, ntypes=ntypes, **options))
+            continue
+        chosen = _frames_for(name, frames, keras_model)
+        outcomes += [checks[name](frame, **options) for frame in chosen]
+    return Report(tuple(outcomes))
+
+
+def _frames_for(name: str, frames: Sequence[Frame], model: object) -> Sequence[Frame]:
+    """The configurations that a check is defined for."""
+    if name == "supercell":
+        return [frame for frame in frames if frame.box is not None]
+    if name == "extensivity":
+        return [frame for frame in frames if frame.box is None]
+    if name == "training_gradient":
+        # It costs a backward pass of all weights: once with a cell, once without, is enough.
+        return frames[:: max(1, len(frames) - 1)] if isinstance(model, EnergyModel) else []
+    return frames
