@@ -39,7 +39,7 @@ def switch(r, rcut_smth, rcut):
 
 
 def environment(inputs, *, rcut, rcut_smth, nnei):
-    """Environment matrix of shared slots ``[nframes, natoms, nnei, 4]``, types of the neighbours."""
+    """Environment matrix ``[nframes, natoms, nnei, 4]`` and types of the neighbours."""
     nframes, natoms = inputs["atype"].shape
     rows = np.zeros((nframes, natoms, nnei, 4))
     types = np.full((nframes, natoms, nnei), -1)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brute_force import neighbors
 
 from deepattn.data import System
 from deepattn.errors import DataError
 from deepattn.train.neighbor_stat import neighbor_statistics
+
+from .brute_force import neighbors
 
 
 def _system(folder, coord, types, *, box=None, real=None):

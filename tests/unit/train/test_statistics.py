@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from brute_force import normalisation
 
 from deepattn.data.dataset import Batch
 from deepattn.train.env_mat import EnvMatShape
 from deepattn.train.stat_file import StatFile
 from deepattn.train.statistics import input_statistics, parameter_statistics
+
+from .brute_force import normalisation
 
 RCUT, SMOOTH = 4.0, 1.0
 
