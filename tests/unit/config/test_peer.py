@@ -19,6 +19,8 @@ MORE_CASES = {
     "sel list": changed(DPA1, "model/descriptor/sel", [10, 20]),
     "no type map": without(SE_E2_A, "model/type_map"),
     "tanh type embedding": changed(DPA1, "model/type_embedding", {}),
+    "se_e2_a with types": changed(SE_E2_A, "model/type_embedding", {"resnet_dt": True}),
+    "electron configurations": changed(DPA1, "model/type_embedding", {"use_econf_tebd": True}),
     "linear": changed(DPA1, "model/type_embedding", {"activation_function": "Linear"}),
     "preset bias": changed(DPA1, "model/preset_out_bias", {"energy": [None, 1]}),
     "decay rate": changed(DPA1, "learning_rate/decay_rate", 0.9),
