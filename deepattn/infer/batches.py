@@ -1,0 +1,105 @@
+"""Frames cut into batches that one run of a model takes: atoms sorted, virtual ones left out."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepattn.errors import DataError
+from deepattn.infer.frames import Frames
+
+_DEFAULT_ATOMS = 1024
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some frames of one number of real atoms.
+
+    Attributes:
+        frames: Their numbers, ``[n]``.
+        order: Which atom of the frame each atom of the batch is, ``[n, nreal]``.
+        coord: ``[n, nreal, 3]``.
+        box: ``[n, 9]`` or None.
+        atype: int32 ``[n, nreal]``, rising in every frame.
+        fparam: ``[n, numb_fparam]`` or None.
+        aparam: ``[n, nreal, numb_aparam]`` or None.
+    """
+
+    frames: np.ndarray
+    order: np.ndarray
+    coord: np.ndarray
+    box: np.ndarray | None
+    atype: np.ndarray
+    fparam: np.ndarray | None
+    aparam: np.ndarray | None
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all frames have the same atoms."""
+        return bool((self.atype == self.atype[0]).all())
+
+    def scatter(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Put values of the real atoms ``[n, nreal, …]`` where they belong in ``out``."""
+        out[self.frames[:, None], self.order] = values
+
+
+def make_batches(frames: Frames, numb_atoms: int | None, *, uniform: bool) -> Iterator[Batch]:
+    """Cut frames into batches.
+
+    A virtual atom takes no part in anything, so it is left out rather than handed on.
+
+    Args:
+        frames: All frames.
+        numb_atoms: Atoms in a batch at most, though never less than a frame; None for no limit.
+        uniform: Whether all frames of a batch must have the same atoms.
+    """
+    atype = frames.atype
+    if not len(atype):
+        return
+    order = np.argsort(np.where(atype < 0, np.iinfo(np.int32).max, atype), axis=1, kind="stable")
+    nreal = np.count_nonzero(atype >= 0, axis=1)
+    keys = np.take_along_axis(atype, order, axis=1) if uniform else nreal[:, None]
+    _, group_of = np.unique(keys, axis=0, return_inverse=True)
+    group_of = group_of.reshape(-1)
+    for group in range(group_of.max() + 1):
+        members = np.flatnonzero(group_of == group)
+        count = nreal[members[0]]
+        if count == 0:
+            continue
+        step = len(members) if numb_atoms is None else max(1, numb_atoms // count)
+        for first in range(0, len(members), step):
+            chosen = members[first : first + step]
+            yield _take(frames, chosen, order[chosen, :count])
+
+
+def atoms_per_batch(auto_batch_size: bool | int) -> int | None:
+    """Give the number of atoms in a batch that the argument of ``DeepPot`` asks for.
+
+    Args:
+        auto_batch_size: True for the environment variable ``DP_INFER_BATCH_SIZE`` (1024 by
+            default), False for no limit, or the number itself.
+    """
+    if auto_batch_size is False:
+        return None
+    if auto_batch_size is not True:
+        if auto_batch_size < 1:
+            raise ValueError(f"auto_batch_size must be a bool or positive, not {auto_batch_size}")
+        return int(auto_batch_size)
+    text = os.environ.get("DP_INFER_BATCH_SIZE", str(_DEFAULT_ATOMS))
+    if not text.isdecimal() or int(text) < 1:
+        raise DataError(f"the variable DP_INFER_BATCH_SIZE must be a positive number, not {text!r}")
+    return int(text)
+
+
+def _take(frames: Frames, chosen: np.ndarray, order: np.ndarray) -> Batch:
+    rows = chosen[:, None]
+    return Batch(
+        frames=chosen,
+        order=order,
+        coord=frames.coord[rows, order],
+        box=None if frames.box is None else frames.box[chosen],
+        atype=frames.atype[rows, order],
+        fparam=None if frames.fparam is None else frames.fparam[chosen],
+        aparam=None if frames.aparam is None else frames.aparam[rows, order],
+    )

@@ -1,0 +1,94 @@
+"""What an evaluation says about frames a model cannot treat as they deserve."""
+
+import logging
+
+import numpy as np
+
+from deepattn import ops
+from deepattn.errors import DataError
+from deepattn.infer.batches import Batch
+
+_CLOSE = 0.3  # Å; the shortest bond there is, of hydrogen, is more than twice as long
+
+log = logging.getLogger(__name__)
+
+
+class NeighborCheck:
+    """Atoms with more neighbours than a model has slots for, collected and reported once.
+
+    Counting needs the compiled op library; without it nothing is counted, as it would take
+    longer than the evaluation.
+
+    Args:
+        rcut: Cut-off radius in Å.
+        sel: Slots: one number, or one for each type.
+        type_map: Names of the types.
+    """
+
+    def __init__(self, rcut: float, sel: list[int], type_map: list[str]):
+        self.rcut = rcut
+        self.sel = sel
+        self.type_map = type_map
+        self._atoms = 0
+        self._first = ""
+
+    def add(self, batch: Batch) -> None:
+        """Count the neighbours of the atoms of a batch."""
+        if not self.sel or not ops.library():
+            return
+        _, count = neighbor_statistics(batch, self.rcut, len(self.type_map))
+        if len(self.sel) == 1:
+            count = count.sum(axis=2, keepdims=True)
+        excess = count - np.array(self.sel)
+        worst = excess.max(axis=2)
+        over = worst > 0
+        if not over.any():
+            return
+        self._atoms += np.count_nonzero(over)
+        if not self._first:
+            frame, atom = np.argwhere(over)[0]
+            kind = int(excess[frame, atom].argmax())
+            name = "" if len(self.sel) == 1 else f" of type {self.type_map[kind]}"
+            self._first = (
+                f"atom {batch.order[frame, atom]} of frame {batch.frames[frame]} has "
+                f"{count[frame, atom, kind]} neighbours{name} within {self.rcut:g} Å, but the "
+                f"model takes {self.sel[kind]} (sel) and leaves out the farthest"
+            )
+
+    def report(self) -> None:
+        """Log a warning if there was any such atom."""
+        if self._atoms:
+            log.warning("%s; %d atoms in all are concerned", self._first, self._atoms)
+
+
+def check_finite(name: str, values: np.ndarray, batch: Batch) -> None:
+    """Raise if a result is not finite, naming the closest atoms of the frame.
+
+    Raises:
+        DataError: If any value is infinite or not a number.
+    """
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    frame = int(np.argwhere(~finite)[0][0])
+    hint = overlap(batch) or "; the weights of the model may be damaged"
+    raise DataError(f"frame {batch.frames[frame]}: the predicted {name} is not finite{hint}")
+
+
+def overlap(batch: Batch) -> str:
+    """Say which atom is closest to another one, if it is closer than any two atoms ever are."""
+    square, _ = neighbor_statistics(batch, rcut=_CLOSE, ntypes=int(batch.atype.max()) + 1)
+    frame, atom = np.unravel_index(square.argmin(), square.shape)
+    distance = np.sqrt(square[frame, atom])
+    if not distance < _CLOSE:
+        return ""
+    where = f"atom {batch.order[frame, atom]} of frame {batch.frames[frame]}"
+    return f"; {where} is {distance:.3g} Å from another atom"
+
+
+def neighbor_statistics(batch: Batch, rcut: float, ntypes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give for each atom the square of its shortest distance and its neighbours of each type."""
+    nframes = len(batch.atype)
+    box = np.zeros((nframes, 9)) if batch.box is None else batch.box
+    distance, count = ops.neighbor_stat(batch.coord, batch.atype, box, rcut=rcut, ntypes=ntypes)
+    return distance.numpy(), count.numpy()

@@ -1,0 +1,304 @@
+"""Energies, forces and virials of frames from a model file."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike
+
+from deepattn import ops
+from deepattn.errors import DataError, ModelFileError
+from deepattn.formats.checkpoint import resolve_checkpoint
+from deepattn.formats.frozen import FrozenModel, read_frozen
+from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
+from deepattn.infer.checks import NeighborCheck, check_finite, overlap
+from deepattn.infer.feeds import make_feed
+from deepattn.infer.frames import Frames, as_frames
+from deepattn.infer.graph_runner import GraphRunner, reason
+from deepattn.infer.keras_runner import KerasRunner
+from deepattn.models import load_model
+
+_DTYPES = {"native": None, "fp32": np.float32, "fp64": np.float64}
+
+
+@dataclass(frozen=True)
+class _Facts:
+    type_map: list[str]
+    rcut: float
+    sel: list[int]
+    dim_fparam: int
+    dim_aparam: int
+    interface_dtype: str
+    model_script: dict | None
+
+
+class DeepPot:
+    """A potential read from a file, with the methods of ``deepmd.infer.DeepPot``.
+
+    A frozen graph is run as it stands in the file, so it gives what DeePMD-kit gives.
+
+    Args:
+        model_file: A frozen graph (``.pb``, the ending may be left out), or a checkpoint of
+            deepattn: its file, prefix or folder.
+        auto_batch_size: How many atoms are evaluated at once: True for the environment variable
+            ``DP_INFER_BATCH_SIZE`` (1024 by default), a number, or False for all frames at once.
+        neighbor_list: An ``ase.neighborlist.NewPrimitiveNeighborList`` that finds the
+            neighbours; by default the model does.
+        **kwargs: Further arguments of DeePMD-kit, accepted as long as they ask for nothing.
+
+    Raises:
+        ModelFileError: If the file is missing, damaged, unsafe or not an energy model.
+
+    Example:
+        >>> dp = DeepPot("frozen_model.pb")
+        >>> e, f, v = dp.eval(coords, cells, atom_types)
+    """
+
+    def __init__(
+        self,
+        model_file: str | os.PathLike,
+        auto_batch_size: bool | int = True,
+        neighbor_list=None,
+        **kwargs,
+    ):
+        _refuse(kwargs)
+        self.model_file = str(model_file)
+        self.neighbor_list = neighbor_list
+        self._numb_atoms = 1 if neighbor_list else atoms_per_batch(auto_batch_size)
+        self._runner, self._facts = _open(Path(model_file))
+
+    def __enter__(self) -> "DeepPot":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release what TensorFlow holds for the model."""
+        self._runner.close()
+
+    def eval(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        atomic: bool = False,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        **kwargs,
+    ) -> tuple[np.ndarray, ...]:
+        """Evaluate energy, forces and virial.
+
+        Args:
+            coords: Coordinates in Å, ``[nframes, natoms, 3]`` in any shape of that size.
+            cells: Cell vectors as rows in Å, ``[nframes, 9]``; None for open boundaries.
+            atom_types: Types by number, ``[natoms]``, or ``[nframes, natoms]`` where frames
+                differ; −1 marks a virtual atom, for which everything is zero.
+            atomic: Whether to give atomic energies and virials too.
+            fparam: Frame parameters, ``[nframes, dim]`` or ``[dim]``.
+            aparam: Atomic parameters, ``[nframes, natoms, dim]``, ``[natoms, dim]`` or ``[dim]``.
+            mixed_type: Whether the types are given for every frame.
+            **kwargs: Further arguments of DeePMD-kit, accepted as long as they ask for nothing.
+
+        Returns:
+            ``energy [nframes, 1]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
+            [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms, 1]`` and
+            ``atom_virial [nframes, natoms, 9]``.
+
+        Raises:
+            DataError: If an argument does not fit the model or is not finite, or atoms overlap.
+        """
+        _refuse(kwargs)
+        frames = self._frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        nframes, natoms = frames.atype.shape
+        shapes = {"energy": (nframes,), "force": (nframes, natoms, 3), "virial": (nframes, 9)}
+        if atomic:
+            shapes |= {"atom_energy": (nframes, natoms), "atom_virial": (nframes, natoms, 9)}
+        dtypes = {"virial": self._facts.interface_dtype}
+        out = {k: np.zeros(shape, dtypes.get(k, "float64")) for k, shape in shapes.items()}
+        self._evaluate(frames, out)
+        out["energy"] = out["energy"][:, None]
+        if atomic:
+            out["atom_energy"] = out["atom_energy"][:, :, None]
+        return tuple(out.values())
+
+    def eval_descriptor(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        dtype: str = "native",
+        **kwargs,
+    ) -> np.ndarray:
+        """Evaluate the descriptor of every atom, without its type embedding.
+
+        Args:
+            dtype: ``fp32``, ``fp64``, or ``native``, which is float64.
+            coords, cells, atom_types, fparam, aparam, mixed_type, **kwargs: As of :meth:`eval`.
+
+        Returns:
+            ``[nframes, natoms, width]``.
+        """
+        _refuse(kwargs)
+        if dtype not in _DTYPES:
+            raise ValueError(f"dtype must be one of {list(_DTYPES)}, not {dtype!r}")
+        frames = self._frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        out = {"descriptor": np.zeros((*frames.atype.shape, 0))}
+        self._evaluate(frames, out)
+        return out["descriptor"].astype(_DTYPES[dtype] or np.float64, copy=False)
+
+    def eval_typeebd(self) -> np.ndarray:
+        """Evaluate the type embedding, ``[ntypes + 1, width]``; the last row is the padding's."""
+        return self._runner.type_embedding()
+
+    def get_type_map(self) -> list[str]:
+        """Give the names of the types."""
+        return list(self._facts.type_map)
+
+    def get_ntypes(self) -> int:
+        """Give the number of types."""
+        return len(self._facts.type_map)
+
+    def get_rcut(self) -> float:
+        """Give the cut-off radius in Å."""
+        return self._facts.rcut
+
+    def get_dim_fparam(self) -> int:
+        """Give the number of frame parameters."""
+        return self._facts.dim_fparam
+
+    def get_dim_aparam(self) -> int:
+        """Give the number of atomic parameters."""
+        return self._facts.dim_aparam
+
+    def get_sel_type(self) -> np.ndarray:
+        """Give the types that have an atomic result; empty, which means all of them."""
+        return np.zeros(0)
+
+    def get_ntypes_spin(self) -> int:
+        """Give the number of types with a spin: none."""
+        return 0
+
+    def get_model_def_script(self) -> dict:
+        """Give the model section of the input that the model was trained with."""
+        if self._facts.model_script is None:
+            raise ModelFileError(f"{self.model_file}: carries no training script")
+        return self._facts.model_script
+
+    @property
+    def has_efield(self) -> bool:
+        """Whether the model takes an external field: never."""
+        return False
+
+    @property
+    def has_spin(self) -> bool:
+        """Whether the model has spins: never."""
+        return False
+
+    @property
+    def has_hessian(self) -> bool:
+        """Whether the model gives a Hessian: never."""
+        return False
+
+    def _frames(self, coords, cells, atom_types, fparam, aparam, mixed_type) -> Frames:
+        return as_frames(
+            coords,
+            cells,
+            atom_types,
+            fparam=fparam,
+            aparam=aparam,
+            mixed_type=mixed_type,
+            ntypes=self.get_ntypes(),
+            dim_fparam=self.get_dim_fparam(),
+            dim_aparam=self.get_dim_aparam(),
+        )
+
+    def _evaluate(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
+        """Fill the arrays of ``out``, all zero, by the names of docs/architecture.md."""
+        while True:
+            neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, self._facts.type_map)
+            uniform = self._runner.needs_uniform_frames
+            try:
+                for batch in make_batches(frames, self._numb_atoms, uniform=uniform):
+                    neighbors.add(batch)
+                    self._run(batch, out)
+            except tf.errors.ResourceExhaustedError:
+                if self._numb_atoms is not None and self._numb_atoms <= frames.atype.shape[1]:
+                    raise
+                self._numb_atoms = (self._numb_atoms or frames.atype.size) // 2
+                continue
+            neighbors.report()
+            return
+
+    def _run(self, batch: Batch, out: dict[str, np.ndarray]) -> None:
+        feed = make_feed(batch, self.get_ntypes(), self.neighbor_list)
+        try:
+            results = self._runner.run(feed, list(out))
+        except tf.errors.InvalidArgumentError as error:
+            close = overlap(batch)
+            if close:
+                raise DataError(f"the frames cannot be evaluated{close}") from None
+            raise ModelFileError(
+                f"{self.model_file}: the model cannot be run: {reason(error)}"
+            ) from None
+        for name, values in zip(out, results, strict=True):
+            check_finite(name, values, batch)
+            if name in ("energy", "virial"):
+                out[name][batch.frames] = values
+                continue
+            if name in ("force", "atom_virial"):
+                values = feed.fold(values)
+            if out[name].shape[2:] != values.shape[2:]:  # the width of a descriptor
+                out[name] = np.zeros((*out[name].shape[:2], values.shape[2]))
+            batch.scatter(values, out[name])
+
+
+def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
+    if path.suffix != ".pb" and path.with_name(f"{path.name}.pb").is_file():
+        path = path.with_name(f"{path.name}.pb")
+    if path.suffix == ".pb":
+        frozen = read_frozen(path)
+        if ops.library():
+            runner = GraphRunner(frozen)
+        else:
+            runner = KerasRunner(load_model(path)[0], str(path))
+        return runner, _facts_of_graph(frozen)
+    path = resolve_checkpoint(path)
+    model, header = load_model(path)
+    config = header["config"]["model"]
+    facts = _Facts(
+        type_map=list(model.type_map),
+        rcut=model.rcut,
+        sel=np.ravel(config["descriptor"]["sel"]).tolist(),
+        dim_fparam=config["fitting_net"]["numb_fparam"],
+        dim_aparam=config["fitting_net"]["numb_aparam"],
+        interface_dtype=model.interface_dtype,
+        model_script=config,
+    )
+    return KerasRunner(model, str(path)), facts
+
+
+def _facts_of_graph(frozen: FrozenModel) -> _Facts:
+    return _Facts(
+        type_map=frozen.type_map,
+        rcut=frozen.rcut,
+        sel=frozen.sel,
+        dim_fparam=frozen.dfparam,
+        dim_aparam=frozen.daparam,
+        interface_dtype=frozen.interface_dtype,
+        model_script=(frozen.training_script or {}).get("model"),
+    )
+
+
+def _refuse(kwargs: dict) -> None:
+    # What deepmd.infer.DeepPot takes for other kinds of models, such as efield or spin.
+    asked: Sequence[str] = [name for name, value in kwargs.items() if value not in (None, False)]
+    if asked:
+        raise TypeError(f"the argument {asked[0]!r} is not supported")

@@ -1,0 +1,105 @@
+"""What a model is fed for a batch: the inputs of the stock ops, with or without ghost atoms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepattn.infer.batches import Batch
+
+# Only the length of the mesh says how neighbours are found.
+_MESH_OPEN, _MESH_OPEN_MIXED, _MESH_PERIODIC, _MESH_PERIODIC_MIXED = 0, 1, 6, 7
+_MESH_HEAD = 16
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Inputs of one run.
+
+    Attributes:
+        coord: ``[n, nall, 3]``, ghosts after the atoms.
+        atype: int32 ``[n, nall]``.
+        natoms: int32 ``[ntypes + 2]``: nloc, nall, and how many atoms of each type.
+        box: ``[n, 9]``.
+        mesh: int32; its length is the way to find neighbours, its content a neighbour list.
+        fparam: ``[n, numb_fparam]`` or None.
+        aparam: ``[n, nloc, numb_aparam]`` or None.
+        ghost_of: Which atom each ghost is an image of, ``[nall - nloc]``.
+    """
+
+    coord: np.ndarray
+    atype: np.ndarray
+    natoms: np.ndarray
+    box: np.ndarray
+    mesh: np.ndarray
+    fparam: np.ndarray | None
+    aparam: np.ndarray | None
+    ghost_of: np.ndarray
+
+    def fold(self, values: np.ndarray) -> np.ndarray:
+        """Add what ghosts got to the atoms they are images of: ``[n, nall, …]`` to nloc."""
+        nloc = self.natoms[0]
+        local = values[:, :nloc].copy()
+        for frame, ghosts in zip(local, values[:, nloc:], strict=True):
+            np.add.at(frame, self.ghost_of, ghosts)
+        return local
+
+
+def make_feed(batch: Batch, ntypes: int, neighbor_list=None) -> Feed:
+    """Make the inputs of one run.
+
+    Args:
+        batch: The frames; only one if there is a neighbour list.
+        ntypes: Number of the model's types.
+        neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbours; None leaves
+            that to the model.
+    """
+    nframes, nloc = batch.atype.shape
+    counts = np.bincount(batch.atype[0], minlength=ntypes)
+    box = np.tile(np.eye(3).ravel(), (nframes, 1)) if batch.box is None else batch.box
+    coord, atype = batch.coord, batch.atype
+    ghost_of = np.zeros(0, np.int64)
+    if neighbor_list is None:
+        mesh = np.zeros(_mesh_length(batch), np.int32)
+    else:
+        coord, ghost_of, mesh = _listed(batch, neighbor_list)
+        atype = np.concatenate([atype, atype[:, ghost_of]], axis=1)
+    return Feed(
+        coord=coord,
+        atype=atype,
+        natoms=np.array([nloc, nloc + len(ghost_of), *counts], np.int32),
+        box=box,
+        mesh=mesh,
+        fparam=batch.fparam,
+        aparam=batch.aparam,
+        ghost_of=ghost_of,
+    )
+
+
+def _mesh_length(batch: Batch) -> int:
+    if batch.box is None:
+        return _MESH_OPEN if batch.is_uniform else _MESH_OPEN_MIXED
+    return _MESH_PERIODIC if batch.is_uniform else _MESH_PERIODIC_MIXED
+
+
+def _listed(batch: Batch, neighbor_list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates with ghosts, the atoms they are images of, and the list as a mesh."""
+    positions = batch.coord[0]
+    periodic = np.full(3, batch.box is not None)
+    cell = np.zeros((3, 3)) if batch.box is None else batch.box.reshape(3, 3)
+    neighbor_list.bothways = True
+    neighbor_list.self_interaction = False
+    if neighbor_list.update(periodic, cell, positions):
+        neighbor_list.build(periodic, cell, positions)
+    first = np.asarray(neighbor_list.first_neigh)
+    second = np.array(neighbor_list.pair_second)
+    offset = np.asarray(neighbor_list.offset_vec)
+
+    nloc = len(positions)
+    outside = offset.any(axis=1)
+    images = np.concatenate([second[outside, None], offset[outside]], axis=1)
+    ghosts, place = np.unique(images, axis=0, return_inverse=True)
+    second[outside] = nloc + place.reshape(-1)
+    ghost_of = ghosts[:, 0].astype(np.int64)
+    coord = np.concatenate([positions, positions[ghost_of] + ghosts[:, 1:] @ cell])
+    mesh = np.concatenate([np.zeros(_MESH_HEAD), np.arange(nloc), np.diff(first), second])
+    return coord[None], ghost_of, mesh.astype(np.int32)

@@ -1,0 +1,152 @@
+"""Running a frozen graph as it is in the file."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.frozen import FrozenModel
+from deepattn.infer.feeds import Feed
+
+_OUTPUTS = {
+    "energy": "o_energy",
+    "atom_energy": "o_atom_energy",
+    "force": "o_force",
+    "virial": "o_virial",
+    "atom_virial": "o_atom_virial",
+    "descriptor": "o_descriptor",
+}
+_INPUTS = ("t_coord", "t_type", "t_natoms", "t_box", "t_mesh")
+_TYPE_EMBEDDING = "t_typeebd"
+
+
+class GraphRunner:
+    """A session of a frozen graph; the compiled op library must be loaded.
+
+    Args:
+        frozen: The model.
+
+    Raises:
+        ModelFileError: If TensorFlow does not accept the graph, or an operation has no kernel.
+    """
+
+    def __init__(self, frozen: FrozenModel):
+        self.frozen = frozen
+        self.origin = frozen.graph.origin
+        self._check_nodes()
+        graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph.serialize())
+        self._graph = tf.Graph()
+        try:
+            with self._graph.as_default():
+                tf.import_graph_def(graph_def, name="")
+        except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+            raise ModelFileError(
+                f"{self.origin}: TensorFlow does not accept the graph: {reason(error)}"
+            ) from None
+        self._session = tf.compat.v1.Session(graph=self._graph, config=_session_config())
+
+    @property
+    def needs_uniform_frames(self) -> bool:
+        """Whether the frames of a batch must have the same atoms, sorted by type."""
+        return any(node.op == "ProdEnvMatA" for node in self.frozen.graph.nodes.values())
+
+    def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
+        """Evaluate outputs by the names of docs/architecture.md, shaped as they are there.
+
+        Raises:
+            ModelFileError: If the graph takes or gives arrays of other shapes.
+            tf.errors.OpError: If an operation fails.
+        """
+        nframes, nall = feed.atype.shape
+        shapes = {
+            "energy": (nframes,),
+            "virial": (nframes, 9),
+            "force": (nframes, nall, 3),
+            "atom_virial": (nframes, nall, 9),
+            "atom_energy": (nframes, feed.natoms[0]),
+            "descriptor": (nframes, feed.natoms[0], -1),
+        }
+        values = self._fetch([_OUTPUTS[name] for name in names], self._feed_dict(feed))
+        try:
+            return [v.reshape(shapes[name]) for name, v in zip(names, values, strict=True)]
+        except (ValueError, AttributeError):
+            raise ModelFileError(f"{self.origin}: the outputs have the wrong shape") from None
+
+    def type_embedding(self) -> np.ndarray:
+        """Evaluate the type embedding, ``[ntypes + 1, width]``."""
+        return self._fetch([_TYPE_EMBEDDING], {})[0]
+
+    def close(self) -> None:
+        """Release the session."""
+        self._session.close()
+
+    def _check_nodes(self) -> None:
+        nodes = self.frozen.graph.nodes
+        missing = [name for name in (*_INPUTS, *_OUTPUTS.values()) if name not in nodes]
+        if missing and missing != ["o_descriptor"]:
+            raise ModelFileError(
+                f"{self.origin}: the node '{missing[0]}' is missing; the file is not a complete "
+                "energy model of DeePMD-kit"
+            )
+        for name, node in nodes.items():
+            if op_def_registry.get(node.op) is None:
+                raise ModelFileError(
+                    f"{self.origin}: node '{name}' is the operation '{node.op}', for which there "
+                    "is no kernel yet; use the model this one was compressed from"
+                )
+
+    def _feed_dict(self, feed: Feed) -> dict:
+        values = {
+            "t_coord": feed.coord.ravel(),
+            "t_type": feed.atype.ravel(),
+            "t_natoms": feed.natoms,
+            "t_box": feed.box,
+            "t_mesh": feed.mesh,
+        }
+        for name in ("fparam", "aparam"):
+            value = getattr(feed, name)
+            if value is not None:
+                values[f"t_{name}"] = value.ravel()
+        feeds = {}
+        for name, value in values.items():
+            tensor = self._tensor(name)
+            if tensor.shape.rank != 2:  # only t_box is ever declared with two axes
+                value = value.ravel()
+            feeds[tensor] = value.astype(tensor.dtype.as_numpy_dtype)
+        return feeds
+
+    def _fetch(self, names: list[str], feeds: dict) -> list[np.ndarray]:
+        tensors = [self._tensor(name) for name in names]
+        try:
+            return self._session.run(tensors, feeds)
+        except (ValueError, TypeError) as error:
+            raise ModelFileError(f"{self.origin}: the graph cannot be run: {error}") from None
+
+    def _tensor(self, name: str) -> tf.Tensor:
+        try:
+            return self._graph.get_tensor_by_name(f"{name}:0")
+        except (KeyError, ValueError):
+            raise ModelFileError(f"{self.origin}: the graph has no output '{name}'") from None
+
+
+def _session_config() -> tf.compat.v1.ConfigProto:
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    config.gpu_options.allow_growth = True
+    for pool in ("intra", "inter"):
+        text = os.environ.get(f"DP_{pool.upper()}_OP_PARALLELISM_THREADS", "0")
+        if not text.isdecimal():
+            raise ValueError(f"DP_{pool.upper()}_OP_PARALLELISM_THREADS is {text!r}, not a number")
+        setattr(config, f"{pool}_op_parallelism_threads", int(text))
+    return config
+
+
+def reason(error: Exception) -> str:
+    """Give the one line of a TensorFlow error that says what happened."""
+    lines = [x.strip() for x in str(getattr(error, "message", "") or error).splitlines()]
+    lines = [x for x in lines if x] or [type(error).__name__]
+    # An error of a running graph tells first where the node was made, which is nowhere here.
+    nodes = [i for i, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
+    return lines[nodes[-1] + 1] if nodes else lines[0]

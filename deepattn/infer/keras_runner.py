@@ -1,0 +1,54 @@
+"""Running a Keras model: of a checkpoint, or of a graph where the op library is missing."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from deepattn.errors import ModelFileError
+from deepattn.infer.feeds import Feed
+from deepattn.models import EnergyModel
+
+
+class KerasRunner:
+    """The counterpart of ``GraphRunner`` for an :class:`~deepattn.models.EnergyModel`.
+
+    Args:
+        model: The model.
+        origin: Where it comes from, for messages.
+    """
+
+    needs_uniform_frames = False
+
+    def __init__(self, model: EnergyModel, origin: str):
+        self.model = model
+        self.origin = origin
+        self._call = tf.function(model, reduce_retracing=True)
+
+    def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
+        """Evaluate outputs by the names of docs/architecture.md, shaped as they are there."""
+        dtype = self.model.interface_dtype
+        inputs = {
+            "coord": tf.constant(feed.coord, dtype),
+            "atype": tf.constant(feed.atype),
+            "natoms": tf.constant(feed.natoms),
+            "box": tf.constant(feed.box, dtype),
+            "mesh": tf.constant(feed.mesh),
+        }
+        for name in ("fparam", "aparam"):
+            value = getattr(feed, name)
+            if value is not None:
+                inputs[name] = tf.constant(value, dtype)
+        outputs = self._call(inputs)
+        return [outputs[name].numpy() for name in names]
+
+    def type_embedding(self) -> np.ndarray:
+        """Evaluate the type embedding, ``[ntypes + 1, width]``."""
+        vectors = self.model.type_vectors()
+        if vectors is None:
+            raise ModelFileError(f"{self.origin}: the model has no type embedding")
+        return vectors.numpy()
+
+    def close(self) -> None:
+        """Release the traced functions."""
+        self._call = None

@@ -1,0 +1,111 @@
+"""Errors of predictions against labels, as ``deepattn test`` reports them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+# An error and the number of scalars (or the sum of the weights) it is an average over.
+Errors = dict[str, tuple[float, float]]
+
+_LINES = {
+    "mae_e": "Energy MAE         : {:e} eV",
+    "rmse_e": "Energy RMSE        : {:e} eV",
+    "mae_ea": "Energy MAE/Natoms  : {:e} eV",
+    "rmse_ea": "Energy RMSE/Natoms : {:e} eV",
+    "mae_f": "Force  MAE         : {:e} eV/Å",
+    "rmse_f": "Force  RMSE        : {:e} eV/Å",
+    "mae_fw": "Force weighted MAE : {:e} eV/Å",
+    "rmse_fw": "Force weighted RMSE: {:e} eV/Å",
+    "mae_v": "Virial MAE         : {:e} eV",
+    "rmse_v": "Virial RMSE        : {:e} eV",
+    "mae_va": "Virial MAE/Natoms  : {:e} eV",
+    "rmse_va": "Virial RMSE/Natoms : {:e} eV",
+    "mae_s": "Stress MAE         : {:e} eV/Å³",
+    "rmse_s": "Stress RMSE        : {:e} eV/Å³",
+    "mae_ae": "Atomic ener MAE    : {:e} eV",
+    "rmse_ae": "Atomic ener RMSE   : {:e} eV",
+}
+
+
+def energy_errors(
+    prediction: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    *,
+    atype: np.ndarray,
+    box: np.ndarray | None,
+) -> Errors:
+    """Compare predictions with the labels that exist.
+
+    Virtual atoms count neither as atoms nor as forces. The stress is −virial/volume.
+
+    Args:
+        prediction: ``energy [n]``, ``force [n, natoms, 3]``, ``virial [n, 9]`` and, if they are
+            to be compared, ``atom_ener [n, natoms]``.
+        labels: The same, ``atom_pref [n, natoms]`` where forces are weighted, and for each
+            label ``x`` a ``find_x [n]``, 0 for a frame without it.
+        atype: Types ``[n, natoms]``; −1 is a virtual atom.
+        box: Cell vectors ``[n, 9]`` in Å; None for open boundaries, which have no virial.
+
+    Returns:
+        Mean absolute (``mae_*``) and root-mean-square (``rmse_*``) errors, each with its weight:
+        of the energy ``e`` and the energy per atom ``ea``, forces ``f``, weighted forces ``fw``,
+        virial ``v`` and per atom ``va``, stress ``s``, atomic energies ``ae``.
+    """
+    real = atype >= 0
+    natoms = np.maximum(np.count_nonzero(real, axis=1), 1)
+    errors = {}
+
+    def difference(name: str) -> tuple[np.ndarray, np.ndarray]:
+        found = labels[f"find_{name}"] > 0
+        return (prediction[name] - labels[name])[found], found
+
+    energy, found = difference("energy")
+    errors |= _errors("e", energy) | _errors("ea", energy / natoms[found])
+    force, found = difference("force")
+    errors |= _errors("f", force[real[found]])
+    weighted = found & (labels.get("find_atom_pref", np.zeros(len(found))) > 0)
+    if weighted.any():
+        weight = np.repeat((labels["atom_pref"] * real)[weighted, :, None], 3, axis=2)
+        force = (prediction["force"] - labels["force"])[weighted]
+        errors |= _errors("fw", force, weight)
+    if box is not None:
+        virial, found = difference("virial")
+        volume = np.abs(np.linalg.det(box.reshape(-1, 3, 3)))[found, None]
+        errors |= _errors("v", virial) | _errors("va", virial / natoms[found, None])
+        errors |= _errors("s", virial / volume)
+    if "atom_ener" in prediction:
+        atom_ener, found = difference("atom_ener")
+        errors |= _errors("ae", atom_ener[real[found]])
+    return errors
+
+
+def merge_errors(parts: Sequence[Errors]) -> Errors:
+    """Combine the errors of several sets of frames into those of all of them together."""
+    merged = {}
+    for name in _LINES:
+        known = [part[name] for part in parts if name in part]
+        if not known:
+            continue
+        values, weights = np.array(known).T
+        weight = weights.sum()
+        if name.startswith("mae"):
+            value = (values * weights).sum() / weight
+        else:
+            value = np.sqrt((values**2 * weights).sum() / weight)
+        merged[name] = (float(value), float(weight))
+    return merged
+
+
+def error_lines(errors: Errors) -> list[str]:
+    """Give the errors as the lines of text that ``dp test`` prints."""
+    return [line.format(errors[name][0]) for name, line in _LINES.items() if name in errors]
+
+
+def _errors(name: str, difference: np.ndarray, weight: np.ndarray | None = None) -> Errors:
+    weight = np.ones(difference.shape) if weight is None else weight
+    total = float(weight.sum())
+    if total <= 0:
+        return {}
+    mae = float((np.abs(difference) * weight).sum() / total)
+    rmse = float(np.sqrt((difference**2 * weight).sum() / total))
+    return {f"mae_{name}": (mae, total), f"rmse_{name}": (rmse, total)}
