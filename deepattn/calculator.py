@@ -1,0 +1,124 @@
+"""An ASE calculator for models of deepattn and DeePMD-kit."""
+
+import os
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.geometry import complete_cell
+
+from deepattn.errors import DataError
+from deepattn.infer import DeepPot
+
+
+class DP(Calculator):
+    """Energies, forces and stresses of a model file.
+
+    Boundaries are those of the atoms: each of the three directions may be periodic or open.
+    Frame and atomic parameters are taken from ``atoms.info["fparam"]`` and
+    ``atoms.info["aparam"]``. Beside ASE's properties there is ``virial``, the 3 × 3 matrix
+    Σ r ⊗ f in eV, positive under compression.
+
+    Args:
+        model: A frozen graph (``.pb``) or a checkpoint, as for :class:`~deepattn.infer.DeepPot`.
+        label: Name of the calculator.
+        type_dict: Number of the type that each chemical symbol stands for; by default the
+            symbols are the model's type names.
+        neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbours; by default
+            the model does.
+        **kwargs: Further arguments of ASE's ``Calculator``.
+
+    Example:
+        >>> atoms.calc = DP("frozen_model.pb")
+        >>> atoms.get_potential_energy()
+    """
+
+    name = "DP"
+    implemented_properties: ClassVar[list[str]] = [
+        "energy",
+        "free_energy",
+        "energies",
+        "forces",
+        "stress",
+        "virial",
+    ]
+
+    def __init__(
+        self,
+        model: str | os.PathLike,
+        label: str = "DP",
+        type_dict: dict[str, int] | None = None,
+        neighbor_list=None,
+        **kwargs,
+    ):
+        super().__init__(label=label, **kwargs)
+        self.dp = DeepPot(model, neighbor_list=neighbor_list)
+        names = self.dp.get_type_map()
+        self.type_dict = type_dict or {name: i for i, name in enumerate(names)}
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate the model; everything but the stress of open systems is always there.
+
+        Args:
+            atoms: The atoms; those of the last call by default.
+            properties: What is asked for.
+            system_changes: What has changed since; everything is evaluated anyway.
+
+        Raises:
+            DataError: If the model does not know an element, or the atoms cannot be evaluated.
+            PropertyNotImplementedError: If the stress of a system with an open boundary in all
+                three directions is asked for.
+        """
+        super().calculate(atoms, properties, system_changes)
+        atoms = self.atoms
+        periodic = atoms.pbc.any()
+        if "stress" in properties and not periodic:
+            raise PropertyNotImplementedError("a system without a periodic direction has no stress")
+        energy, force, virial, atom_energy, _ = self.dp.eval(
+            atoms.positions,
+            _cell(atoms, self.dp.get_rcut()) if periodic else None,
+            self._types(atoms),
+            atomic=True,
+            fparam=atoms.info.get("fparam"),
+            aparam=atoms.info.get("aparam"),
+        )
+        virial = virial[0].reshape(3, 3).astype(np.float64)
+        self.results = {
+            "energy": float(energy[0, 0]),
+            "free_energy": float(energy[0, 0]),
+            "energies": atom_energy[0, :, 0],
+            "forces": force[0],
+            "virial": virial,
+        }
+        if periodic:
+            volume = abs(np.linalg.det(complete_cell(atoms.cell)))
+            stress = -0.5 * (virial + virial.T) / volume
+            self.results["stress"] = stress.flat[[0, 4, 8, 5, 2, 1]]
+
+    def _types(self, atoms: Atoms) -> list[int]:
+        symbols = atoms.get_chemical_symbols()
+        unknown = sorted(set(symbols) - set(self.type_dict))
+        if unknown:
+            raise DataError(
+                f"the model has no type for {', '.join(unknown)}; it knows "
+                f"{' '.join(self.type_dict)}"
+            )
+        return [self.type_dict[symbol] for symbol in symbols]
+
+
+def _cell(atoms: Atoms, rcut: float) -> np.ndarray:
+    """Give the cell, grown in open directions until images are out of each other's reach."""
+    cell = np.array(complete_cell(atoms.cell))
+    for i in np.flatnonzero(~atoms.pbc):
+        normal = np.cross(cell[i - 2], cell[i - 1])
+        normal /= np.linalg.norm(normal)
+        height = np.ptp(atoms.positions @ normal) + 2 * rcut
+        cell[i] = normal * height
+    return cell
