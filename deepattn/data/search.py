@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 
+from deepattn.data.lmdb import is_lmdb, lmdb_systems, split_lmdb
 from deepattn.data.store import get_group, reading_hdf5, split_hdf5
 from deepattn.errors import DataError
 
@@ -53,13 +54,13 @@ def find_systems(
 
 def _search(path: str, patterns: Sequence[str] | None) -> Iterator[str]:
     parts = split_hdf5(path)
-    if parts is not None:
+    if split_lmdb(path) is not None:
+        yield path
+    elif parts is not None:
         yield from _search_hdf5(*parts)
     elif not os.path.exists(path):
         raise DataError(f"system {path} does not exist")
     elif is_lmdb(path):
-        from deepattn.data.lmdb import lmdb_systems
-
         yield from lmdb_systems(path)
     elif patterns is None:
         yield from sorted(_search_directory(path))
@@ -98,10 +99,3 @@ def _search_hdf5(file: str, group: str) -> Iterator[str]:
         get_group(file, group).visititems(visit)
     for name in sorted(names):
         yield f"{file}#{group.rstrip('/')}/{name}"
-
-
-def is_lmdb(path: str) -> bool:
-    """Whether the path is an LMDB environment."""
-    return os.path.isdir(path) and (
-        path.rstrip("/").endswith(".lmdb") or os.path.isfile(os.path.join(path, "data.mdb"))
-    )

@@ -1,4 +1,4 @@
-"""Where the arrays of a system are stored: a directory of ``.npy`` files or an HDF5 group.
+"""Where the arrays of a system are stored: ``.npy`` files, an HDF5 group, or LMDB.
 
 A store answers by name (``"type.raw"``, ``"set.000/coord"``) and reads no more frames than it
 is asked for. A file that cannot be read is a ``DataError`` that names it.
@@ -14,6 +14,7 @@ from typing import Protocol
 import h5py
 import numpy as np
 
+from deepattn.data.lmdb import LmdbStore, split_lmdb
 from deepattn.errors import DataError
 
 _HDF5_SUFFIXES = (".hdf5", ".h5")
@@ -30,6 +31,9 @@ class Store(Protocol):
 
     def has(self, name: str) -> bool:
         """Whether the entry exists."""
+
+    def frame(self, name: str, row: int) -> int:
+        """The number a user knows a row of an array by, for messages."""
 
     def tokens(self, name: str) -> list[str]:
         """The words of ``type.raw`` or ``type_map.raw``."""
@@ -56,6 +60,9 @@ def split_hdf5(path: str) -> tuple[str, str] | None:
 
 def open_store(path: str) -> Store:
     """The store of the system at ``path``."""
+    group = split_lmdb(path)
+    if group is not None:
+        return LmdbStore(*group)
     parts = split_hdf5(path)
     if parts is not None:
         return Hdf5Store(*parts)
@@ -143,6 +150,9 @@ class NpyStore:
         suffix = ".npy" if name.startswith("set.") else ""
         return os.path.join(self.path, name + suffix)
 
+    def frame(self, name: str, row: int) -> int:
+        return row
+
     def has(self, name: str) -> bool:
         return os.path.exists(self.where(name))
 
@@ -179,6 +189,9 @@ class Hdf5Store:
     def where(self, name: str) -> str:
         suffix = ".npy" if name.startswith("set.") else ""
         return f"{self.file}#{self.group.rstrip('/')}/{name}{suffix}"
+
+    def frame(self, name: str, row: int) -> int:
+        return row
 
     def has(self, name: str) -> bool:
         return self._find(name) is not None

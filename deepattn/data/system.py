@@ -272,12 +272,13 @@ class System:
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
             at = f", atom {column // key.width}" if key.atomic else ""
-            raise DataError(
-                f"{self._store.where(name)}: frame {rows[row]}{at} is {values[row, column]}"
-            )
+            raise DataError(f"{self._place(name, rows[row])}{at} is {values[row, column]}")
         if key.name == "box":
             self._check_box(values, name, rows)
         return values
+
+    def _place(self, name: str, row: int) -> str:
+        return f"{self._store.where(name)}: frame {self._store.frame(name, row)}"
 
     def _check_box(self, box: np.ndarray, name: str, rows: np.ndarray) -> None:
         cells = box.reshape(-1, 3, 3)
@@ -287,7 +288,7 @@ class System:
         if flat.any():
             row = int(np.argmax(flat))
             raise DataError(
-                f"{self._store.where(name)}: frame {rows[row]} has a box without volume "
+                f"{self._place(name, rows[row])} has a box without volume "
                 f"{box[row].tolist()}; open boundaries need an empty file nopbc in the system"
             )
 
@@ -295,10 +296,13 @@ class System:
         self, values: np.ndarray, name: str, rows: np.ndarray | None = None
     ) -> np.ndarray:
         where = self._store.where(name)
+        frames = None if rows is None else [self._store.frame(name, row) for row in rows]
         whole = values == np.round(values)
         if not whole.all():
             row, atom = np.argwhere(~whole)[0]
-            raise DataError(f"{where}: frame {rows[row]}, atom {atom} has type {values[row, atom]}")
+            raise DataError(
+                f"{where}: frame {frames[row]}, atom {atom} has type {values[row, atom]}"
+            )
         values = values.astype(np.int64)
-        types.check_range(values, self._ntypes_of_data, where, frames=rows)
+        types.check_range(values, self._ntypes_of_data, where, frames=frames)
         return types.to_model(values, self._table, self.data_type_map, self.type_map, where)

@@ -45,7 +45,7 @@ def lookup_table(names: Sequence[str] | None, type_map: Sequence[str] | None) ->
 
 
 def check_range(
-    types: np.ndarray, ntypes: int, where: str, *, frames: np.ndarray | None = None
+    types: np.ndarray, ntypes: int, where: str, *, frames: Sequence[int] | None = None
 ) -> None:
     """Refuse numbers that name no type; ``-1`` marks a virtual atom in mixed types only.
 

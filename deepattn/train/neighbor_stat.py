@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
+import tensorflow as tf
 from rich.console import Console
 from rich.progress import Progress
 
@@ -67,12 +68,8 @@ def neighbor_statistics(
         scan = _Scan(system, sel)
         for frames in pieces:
             inputs, _ = system.frames(frames, labels=())
-            distance2, count = ops.neighbor_stat(
-                inputs["coord"], inputs["atype"], inputs["box"], rcut=rcut, ntypes=ntypes
-            )
+            distance2, count = _search(system, frames, inputs, rcut=rcut, ntypes=ntypes)
             real = inputs["atype"] >= 0
-            distance2 = np.where(real, np.asarray(distance2), np.inf)
-            count = np.where(real[..., None], np.asarray(count), 0)
             if mixed_types:
                 count = count.sum(axis=2, keepdims=True)
             _refuse_overlap(system, frames, inputs, distance2)
@@ -137,6 +134,29 @@ class _Scan:
                 atom,
                 count,
             )
+
+
+def _search(
+    system: System,
+    frames: np.ndarray,
+    inputs: dict[str, np.ndarray],
+    *,
+    rcut: float,
+    ntypes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distance of the nearest neighbour (infinite without) and counts by type."""
+    arrays = [inputs[name] for name in ("coord", "atype", "box")]
+    try:
+        return tuple(map(np.asarray, ops.neighbor_stat(*arrays, rcut=rcut, ntypes=ntypes)))
+    except tf.errors.InvalidArgumentError:
+        if len(frames) > 1:
+            for row in range(len(frames)):
+                alone = {name: array[row : row + 1] for name, array in inputs.items()}
+                _search(system, frames[row : row + 1], alone, rcut=rcut, ntypes=ntypes)
+        raise DataError(
+            f"{system.path}: in frame {frames[0]} no neighbours can be searched within {rcut:g} Å; "
+            f"the box {inputs['box'][0].tolist()} is too thin, or an atom is too far outside"
+        ) from None
 
 
 def _refuse_overlap(

@@ -96,3 +96,13 @@ def test_without_any_neighbour_the_distance_is_ten(tmp_path):
     system = _system(tmp_path / "far", [[[0, 0, 0], [50, 0, 0]]], [0, 1])
     got = neighbor_statistics([system], rcut=4, ntypes=2, mixed_types=True)
     assert got.min_nbor_dist == 10 and got.max_nbor_size == [0]
+
+
+def test_a_frame_that_cannot_be_searched_is_named(tmp_path):
+    coord = np.random.default_rng(1).uniform(0, 8, (3, 2, 3))
+    boxes = np.tile(8 * np.eye(3).ravel(), (3, 1))
+    boxes[1, 8] = 1e-9
+    system = _system(tmp_path / "thin", coord, [0, 1], box=8 * np.eye(3))
+    np.save(tmp_path / "thin" / "set.000" / "box.npy", boxes)
+    with pytest.raises(DataError, match=r"thin: in frame 1 no neighbours can be searched"):
+        neighbor_statistics([system], rcut=4, ntypes=2, mixed_types=True)

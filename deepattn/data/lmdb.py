@@ -1,0 +1,223 @@
+"""LMDB: frames of any size in one file, read as one mixed-type system for each size.
+
+The system of all periodic frames of 192 atoms in ``data.lmdb`` is called ``data.lmdb#192``, that
+of the frames with open boundaries ``data.lmdb#192,open``.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deepattn.errors import DataError
+
+_NAMES = {
+    "coords": "coord",
+    "cells": "box",
+    "energies": "energy",
+    "forces": "force",
+    "virials": "virial",
+    "atom_types": "real_atom_types",
+}
+# What a frame says of itself again, or of where it came from.
+_IGNORED = ("atom_numbs", "atom_names", "orig")
+_OPEN = ",open"
+
+# LMDB forbids a process to open an environment twice, so each is kept, with the time of its file.
+_environments: dict[str, tuple[int, Any]] = {}
+
+
+class _Index(NamedTuple):
+    """What a file holds: ``groups[(natoms, periodic)][fields]`` are the numbers of its frames."""
+
+    type_map: list[str]
+    key_format: str
+    groups: dict[tuple[int, bool], dict[tuple[str, ...], np.ndarray]]
+
+
+def is_lmdb(path: str) -> bool:
+    """Whether the path is an LMDB environment."""
+    return os.path.isdir(path) and (
+        path.rstrip("/").endswith(".lmdb") or os.path.isfile(os.path.join(path, "data.mdb"))
+    )
+
+
+def split_lmdb(path: str) -> tuple[str, int, bool] | None:
+    """``data.lmdb#192,open`` in its parts: file, atoms, whether periodic; None for other paths."""
+    file, hash_sign, group = path.rpartition("#")
+    natoms = group.removesuffix(_OPEN)
+    if not hash_sign or not natoms.isdecimal() or not is_lmdb(file):
+        return None
+    return file, int(natoms), not group.endswith(_OPEN)
+
+
+def lmdb_systems(path: str) -> Iterator[str]:
+    """Names of the systems in an environment, by number of atoms."""
+    for natoms, periodic in sorted(_index(path).groups):
+        yield f"{path}#{natoms}{'' if periodic else _OPEN}"
+
+
+class LmdbStore:
+    """The frames of one size in an environment; frames with the same fields make a set.
+
+    Args:
+        file: The environment.
+        natoms: Number of atoms.
+        periodic: Whether the periodic frames are meant, or those with open boundaries.
+    """
+
+    def __init__(self, file: str, natoms: int, periodic: bool) -> None:
+        index = _index(file)
+        if (natoms, periodic) not in index.groups:
+            kind = "periodic" if periodic else "open"
+            raise DataError(f"{file} has no {kind} frame of {natoms} atoms")
+        self.file = file
+        self.natoms = natoms
+        self._index = index
+        self._periodic = periodic
+        groups = sorted(index.groups[natoms, periodic].items())
+        self._sets = {f"set.{place:03d}": group for place, group in enumerate(groups)}
+
+    def where(self, name: str) -> str:
+        return f"{self.file}, {name.rpartition('/')[2]}"
+
+    def frame(self, name: str, row: int) -> int:
+        return int(self._sets[name.partition("/")[0]][1][row])
+
+    def has(self, name: str) -> bool:
+        part, slash, field = name.partition("/")
+        if slash:
+            return field in self._sets[part][0]
+        if name == "type_map.raw":
+            return bool(self._index.type_map)
+        return name == "type.raw" or (name == "nopbc" and not self._periodic)
+
+    def tokens(self, name: str) -> list[str]:
+        return self._index.type_map if name == "type_map.raw" else ["0"] * self.natoms
+
+    def sets(self) -> list[str]:
+        return list(self._sets)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        part, _, field = name.partition("/")
+        frames = self._sets[part][1]
+        return (len(frames), self._field(frames[0], field).size)
+
+    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
+        part, _, field = name.partition("/")
+        arrays = []
+        for number in self._sets[part][1][indices]:
+            array = self._field(number, field)
+            if array.size != width:
+                raise DataError(
+                    f"{self.where(name)}: frame {number} has {array.size} numbers, not {width}"
+                )
+            arrays.append(array.reshape(width))
+        return np.stack(arrays)
+
+    def _field(self, number: int, field: str) -> np.ndarray:
+        value = _read_frame(self.file, self._index.key_format, int(number))[field]
+        return _decode(value, f"{self.file}, {field} of frame {number}")
+
+
+@contextmanager
+def _reading(file: str) -> Iterator[None]:
+    """Turn what lmdb and msgpack raise on a damaged file, which may be anything, into ours."""
+    try:
+        yield
+    except DataError:
+        raise
+    except ImportError as error:
+        raise DataError(
+            f"{file} needs the package {error.name}: pip install lmdb msgpack"
+        ) from None
+    except Exception as error:
+        raise DataError(f"{file} is not a readable LMDB of frames: {error}") from None
+
+
+def _environment(file: str) -> Any:
+    import lmdb
+
+    path = os.path.realpath(file)
+    changed = os.stat(os.path.join(path, "data.mdb")).st_mtime_ns
+    known = _environments.get(path)
+    if known is None or known[0] != changed:
+        if known is not None:
+            known[1].close()
+        _environments.pop(path, None)
+        opened = lmdb.open(path, readonly=True, lock=False, readahead=False)
+        _environments[path] = changed, opened
+    return _environments[path][1]
+
+
+def _read(file: str, key: str) -> dict[str, Any]:
+    import msgpack
+
+    with _environment(file).begin(buffers=True) as transaction:
+        packed = transaction.get(key.encode())
+        if packed is None:
+            raise DataError(f"{file} has no entry {key}")
+        # Names may be text or bytes: read all as bytes, and decode the names.
+        entry = msgpack.unpackb(packed, raw=True, strict_map_key=False)
+    return {name.decode(): value for name, value in entry.items()}
+
+
+def _read_frame(file: str, key_format: str, number: int) -> dict[str, Any]:
+    with _reading(file):
+        frame = _read(file, format(number, key_format))
+    return {_NAMES.get(name, name): value for name, value in frame.items()}
+
+
+def _index(file: str) -> _Index:
+    with _reading(file):
+        changed = os.stat(os.path.join(file, "data.mdb")).st_mtime_ns
+        return _build_index(file, changed)
+
+
+@lru_cache(maxsize=64)
+def _build_index(file: str, _changed: int) -> _Index:
+    metadata = _read(file, "__metadata__")
+    key_format = metadata.get("frame_idx_fmt", b"012d").decode()
+    groups: dict[tuple[int, bool], dict[tuple[str, ...], list[int]]] = {}
+    for number in range(int(metadata["nframes"])):
+        frame = _read_frame(file, key_format, number)
+        for name in ("coord", "real_atom_types"):
+            if name not in frame:
+                raise DataError(f"{file}: frame {number} has no {name}")
+        natoms = _decode(frame["real_atom_types"], f"{file}, types of frame {number}").size
+        where = f"{file}, cells of frame {number}"
+        periodic = "box" in frame and bool(_decode(frame["box"], where).any())
+        fields = tuple(sorted(name for name in frame if _is_present(frame, name)))
+        groups.setdefault((natoms, periodic), {}).setdefault(fields, []).append(number)
+    type_map = [name.decode() for name in metadata.get("type_map") or ()]
+    arrays = {
+        size: {fields: np.array(numbers) for fields, numbers in parts.items()}
+        for size, parts in groups.items()
+    }
+    return _Index(type_map, key_format, arrays)
+
+
+def _is_present(frame: Mapping[str, Any], name: str) -> bool:
+    if name in _IGNORED or name.startswith("find_"):
+        return False
+    found = frame.get(f"find_{name}")
+    return found is None or bool(_decode(found, name).any())
+
+
+def _decode(value: object, where: str) -> np.ndarray:
+    """An array out of ``{type, shape, data}``, or a bare number."""
+    try:
+        if isinstance(value, dict):
+            entry = {name.decode(): part for name, part in value.items()}
+            array = np.frombuffer(entry["data"], np.dtype(entry["type"].decode()))
+            array = array.reshape(entry.get("shape", -1))
+        else:
+            array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{array.dtype} are not real numbers")
+    except Exception as error:
+        raise DataError(f"{where} is not an array: {error}") from None
+    return array
