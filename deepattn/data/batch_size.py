@@ -26,14 +26,11 @@ class BatchSizes:
 def batch_sizes(rule: int | str | Sequence[int], natoms: Sequence[int]) -> BatchSizes:
     """Batch sizes by one of DeePMD's rules.
 
-    ========== ====================================================================
-    an integer that many frames
-    a list     an integer per system
-    ``auto:M`` as few frames as make M atoms; ``auto`` is ``auto:32``
-    ``max:M``  as many frames as stay within M atoms, at least one
-    ``filter`` as ``max:M``, leaving out systems of more than M atoms
-    ``mixed:B`` B frames, each from a system drawn anew, padded to the largest
-    ========== ====================================================================
+    * an integer, or a list with one for each system: that many frames;
+    * ``auto:M``: as few frames as make M atoms; ``auto`` is ``auto:32``;
+    * ``max:M``: as many frames as stay within M atoms, at least one;
+    * ``filter:M``: as ``max:M``, leaving out systems of more than M atoms;
+    * ``mixed:B``: B frames, each from a system drawn anew, padded to the largest.
 
     Args:
         rule: The value of ``batch_size``.
