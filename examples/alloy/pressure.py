@@ -28,7 +28,7 @@ class PressureModel(keras.Model):
             ntypes,
             tebd_dim=8,
             rcut=5.0,
-            rcut_smth=3.0,
+            rcut_smth=0.5,
             sel=60,
             neuron=[8, 16],
             axis_neuron=4,
