@@ -57,6 +57,7 @@ class EmbeddingNet(keras.layers.Layer):
                 use_bias=use_bias,
                 seed=None if seed is None else seed + 3 * k,
                 dtype=self.dtype_policy,
+                trainable=self.trainable,
                 name=f"layer_{k}",
             )
             for k, width in enumerate(self.neuron, start=1)

@@ -84,6 +84,7 @@ class EnergyFitting(keras.layers.Layer):
                 trainable_layers=trainable_layers,
                 seed=None if seed is None else seed + 3 * (len(neuron) + 1) * k,
                 dtype=self.dtype_policy,
+                trainable=self.trainable,
                 name="net" if tebd_dim else f"net_{k}",
             )
             for k in range(1 if tebd_dim else ntypes)
@@ -144,6 +145,7 @@ class EnergyFitting(keras.layers.Layer):
             initializer=initializer,
             dtype=self.interface_dtype,
             trainable=False,
+            autocast=False,
         )
 
     def _extras(self, atype, type_embedding, fparam, aparam):

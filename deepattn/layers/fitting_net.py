@@ -63,7 +63,7 @@ class FittingNet(keras.layers.Layer):
                 time_step=0.1 if resnet_dt else None,
                 time_step_shape="vector",
                 seed=None if seed is None else seed + 3 * k,
-                trainable=trainable_layers is None or trainable_layers[k],
+                trainable=self.trainable and (trainable_layers is None or trainable_layers[k]),
                 dtype=self.dtype_policy,
                 name=name,
             )

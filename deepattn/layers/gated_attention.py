@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from deepattn.layers.layer_normalization import LayerNormalization
 from deepattn.layers.residual_dense import ResidualDense
 
 # Raises the scores of smooth attention above zero, so that the switch can pull them down.
@@ -77,15 +78,16 @@ class GatedAttention(keras.layers.Layer):
                 residual=False,
                 seed=None if seed is None else seed + k,
                 dtype=self.dtype_policy,
+                trainable=self.trainable,
                 name=name,
             )
             for k, (name, units) in enumerate(
                 [("c_query", attn), ("c_key", attn), ("c_value", attn), ("c_out", width)]
             )
         )
-        self.layer_normalization = keras.layers.LayerNormalization(
+        self.layer_normalization = LayerNormalization(
             epsilon=ln_eps,
-            trainable=trainable_ln,
+            trainable=self.trainable and trainable_ln,
             dtype=self.dtype_policy,
             name="layer_normalization",
         )
@@ -113,7 +115,9 @@ class GatedAttention(keras.layers.Layer):
         if self.mask:
             nnei = tf.shape(embedding)[1]
             attention = attention * (1.0 - tf.eye(nnei, dtype=attention.dtype))
-        return self.layer_normalization(embedding + self.out(tf.matmul(attention, value)))
+        mixed = embedding + self.out(tf.matmul(attention, value))
+        # Keras normalises half-precision numbers in float32 and leaves them so.
+        return tf.cast(self.layer_normalization(mixed), self.compute_dtype)
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``c_query/matrix`` … ``c_out/bias``, ``layer_normalization/gamma`` and ``/beta``."""

@@ -227,6 +227,7 @@ class SeAtten(keras.layers.Layer):
             "activation": self.activation,
             "resnet_dt": self.resnet_dt,
             "dtype": self.dtype_policy,
+            "trainable": self.trainable,
         }
         seed = self.seed
         self.embedding_net = EmbeddingNet(
@@ -250,6 +251,7 @@ class SeAtten(keras.layers.Layer):
                     trainable_ln=self.trainable_ln,
                     seed=seed,
                     dtype=self.dtype_policy,
+                    trainable=self.trainable,
                     name=f"attention_layer_{k}",
                 )
             )

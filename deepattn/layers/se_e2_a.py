@@ -204,6 +204,7 @@ class SeE2A(keras.layers.Layer):
                 resnet_dt=self.resnet_dt,
                 seed=seed,
                 dtype=self.dtype_policy,
+                trainable=self.trainable,
                 name=f"net_{name}",
             )
             seed = seed_after(seed, self.neuron)

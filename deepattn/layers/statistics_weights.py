@@ -16,7 +16,12 @@ def add_statistics(layer: keras.layers.Layer, *, sel: Sequence[int]) -> None:
     divides the contraction even when ``sel`` has changed since.
     """
     shape = (layer.ntypes, 4 * sum(sel))
-    statistics = {"shape": shape, "dtype": layer.interface_dtype, "trainable": False}
+    statistics = {
+        "shape": shape,
+        "dtype": layer.interface_dtype,
+        "trainable": False,
+        "autocast": False,
+    }
     layer.davg = layer.add_weight(name="davg", initializer="zeros", **statistics)
     layer.dstd = layer.add_weight(name="dstd", initializer="ones", **statistics)
     layer.original_sel = layer.add_weight(

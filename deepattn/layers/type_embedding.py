@@ -63,6 +63,7 @@ class TypeEmbedding(keras.layers.Layer):
             use_bias=use_bias,
             seed=seed,
             dtype=self.dtype_policy,
+            trainable=self.trainable,
             name="net",
         )
         self._given_features = features
