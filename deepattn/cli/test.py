@@ -218,6 +218,7 @@ class _Details:
         if ending not in self._files:
             path = self._prefix.with_suffix(ending)
             self._files[ending] = self._stack.enter_context(write_whole(path, "w"))
+            unit = " (eV/Å³)" if ending == ".s.out" else ""
             names = [f"{origin}_{name}" for origin in ("data", "pred") for name in columns]
-            header = f"{system}: {' '.join(names)}"
+            header = f"{system}{unit}: {' '.join(names)}"
         np.savetxt(self._files[ending], rows, header=header)

@@ -46,7 +46,8 @@ class NeighborCheck:
             return
         self._atoms += np.count_nonzero(over)
         if not self._first:
-            frame, atom = np.argwhere(over)[0]
+            frame = int(over.any(axis=1).argmax())
+            atom = np.where(over[frame], batch.order[frame], np.iinfo(np.int64).max).argmin()
             kind = int(excess[frame, atom].argmax())
             name = "" if len(self.sel) == 1 else f" of type {self.type_map[kind]}"
             self._first = (

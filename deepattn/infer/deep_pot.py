@@ -1,7 +1,6 @@
 """Energies, forces and virials of frames from a model file."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -299,6 +298,6 @@ def _facts_of_graph(frozen: FrozenModel) -> _Facts:
 
 def _refuse(kwargs: dict) -> None:
     # What deepmd.infer.DeepPot takes for other kinds of models, such as efield or spin.
-    asked: Sequence[str] = [name for name, value in kwargs.items() if value not in (None, False)]
-    if asked:
-        raise TypeError(f"the argument {asked[0]!r} is not supported")
+    for name, value in kwargs.items():
+        if value is not None and value is not False:
+            raise TypeError(f"the argument {name!r} is not supported")
