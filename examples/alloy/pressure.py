@@ -29,7 +29,7 @@ class PressureModel(keras.Model):
             tebd_dim=8,
             rcut=5.0,
             rcut_smth=0.5,
-            sel=60,
+            sel=48,
             neuron=[8, 16],
             axis_neuron=4,
             attn=16,
