@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -75,7 +76,7 @@ class BuildOps(Command):
 class Build(build):
     """``build``, with the op libraries."""
 
-    sub_commands = [*build.sub_commands, ("build_ops", None)]
+    sub_commands: ClassVar = [*build.sub_commands, ("build_ops", None)]
 
 
 class PlatformWheel(bdist_wheel):

@@ -57,7 +57,7 @@ class BuildError(RuntimeError):
 def source_dir() -> Path:
     """The folder with the C++ sources: of the checkout, or those that came with the wheel."""
     checkout = HERE.parents[1] / "ops"
-    return checkout if (checkout / "tf").is_dir() else HERE / "src"
+    return checkout if (checkout / "build_backend.py").is_file() else HERE / "src"
 
 
 def source_digest(source: Path) -> str:

@@ -123,4 +123,6 @@ def _is_zero(grad) -> bool:
         return False
     if grad.op.type == "Fill":
         return tf.get_static_value(grad.op.inputs[1]) == 0
+    if grad.op.type == "Const":
+        return not tf.get_static_value(grad).any()
     return grad.op.type == "ZerosLike"

@@ -66,10 +66,8 @@ def _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, mixed, rcut, rcut
         return neighbors.map_centres(block, nloc, signature)
 
     def frames(kind):
-        return lambda: tf.map_fn(
-            lambda arguments: frame(arguments, kind),
-            (coord, atype, box),
-            fn_output_signature=signature,
+        return lambda: neighbors.map_frames(
+            lambda arguments: frame(arguments, kind), (coord, atype, box), nloc, signature
         )
 
     rij, nlist = _by_mesh(mesh, frames)
@@ -117,18 +115,18 @@ def _read_list(mesh, nloc, nall):
     centre = mesh[16 : 16 + nloc]
     counts = mesh[16 + nloc : 16 + 2 * nloc]
     entries = mesh[16 + 2 * nloc :]
-    check = tf.debugging.Assert(
-        (tf.size(counts) == nloc)
-        & tf.reduce_all(counts >= 0)
-        & (tf.reduce_sum(counts) == tf.size(entries))
-        & tf.reduce_all(tf.sort(centre) == tf.range(tf.size(centre)))
-        & tf.reduce_all((entries >= 0) & (entries < nall))
-        & tf.reduce_all(entries != tf.repeat(centre, tf.maximum(counts, 0))[: tf.size(entries)]),
-        ["mesh holds no valid neighbour list for the local atoms", nloc],
-    )
+    message = ["mesh holds no valid neighbour list for the local atoms", nloc]
+    fits = (tf.size(counts) == nloc) & tf.reduce_all(counts >= 0)
+    fits &= tf.reduce_sum(counts) == tf.size(entries)
+    check = tf.debugging.Assert(fits, message)
     with tf.control_dependencies([check] if check is not None else []):
-        # One column of padding, so that reductions over neighbours never see an empty row.
+        owners = tf.repeat(centre, counts)
+    valid = tf.reduce_all(tf.sort(centre) == tf.range(nloc))
+    valid &= tf.reduce_all((entries >= 0) & (entries < nall) & (entries != owners))
+    check = tf.debugging.Assert(valid, message)
+    with tf.control_dependencies([check] if check is not None else []):
         table = tf.RaggedTensor.from_row_lengths(entries, counts).to_tensor(default_value=-1)
+    # One column of padding, so that nobody's row is empty.
     table = tf.pad(table, [[0, 0], [0, 1]], constant_values=-1)
     table = tf.sort(tf.where(table < 0, tf.int32.max, table), axis=1)
     table = tf.where(table == tf.int32.max, -1, table)

@@ -33,4 +33,4 @@ def neighbor_stat(coord, atype, box, *, rcut: float, ntypes: int) -> tuple[tf.Te
 
         return neighbors.map_centres(block, nloc, signature)
 
-    return tf.map_fn(frame, (coord, atype, box), fn_output_signature=signature)
+    return neighbors.map_frames(frame, (coord, atype, box), nloc, signature)

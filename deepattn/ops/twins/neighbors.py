@@ -103,6 +103,19 @@ def listed_pairs(nlist: tf.Tensor, coord: tf.Tensor, atype: tf.Tensor, rcut: flo
     return Pairs(there - here[:, None], q, exists & (q <= rcut2))
 
 
+def map_frames(fn, arrays, nloc, signature):
+    """Maps ``fn(arrays of a frame)``; the results' first axis runs over nloc atoms."""
+    nframes = tf.shape(arrays[0])[0]
+    # A loop over nothing would not know the shape of its results.
+    return tf.cond(
+        nframes * nloc > 0,
+        lambda: tf.map_fn(fn, arrays, fn_output_signature=signature),
+        lambda: tf.nest.map_structure(
+            lambda spec: tf.zeros([nframes, nloc, *spec.shape[1:]], spec.dtype), signature
+        ),
+    )
+
+
 def map_centres(fn, nloc, signature):
     """Maps ``fn(centre [b])`` over 0 … nloc-1 in blocks and joins the results' first axes."""
     nblocks = (nloc + _BLOCK - 1) // _BLOCK
