@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import small_batch, small_model
+from small_models import small_batch, small_model
 
 from deepattn.train import EnergyLoss
 

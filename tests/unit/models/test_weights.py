@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small import model_section, small_batch, small_model
+from small_models import model_section, small_batch, small_model
 
 from deepattn.config import normalize_model
 from deepattn.errors import ModelFileError
