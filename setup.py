@@ -78,6 +78,11 @@ class Build(build):
 
     sub_commands: ClassVar = [*build.sub_commands, ("build_ops", None)]
 
+    def run(self):
+        """Starts afresh: what an earlier build left must not ship."""
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
 
 class PlatformWheel(bdist_wheel):
     """The libraries depend on the machine and on TensorFlow, but not on the version of Python."""

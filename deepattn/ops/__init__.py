@@ -10,7 +10,7 @@ from deepattn.ops.functions import (
     prod_force_se_a,
     prod_virial_se_a,
 )
-from deepattn.ops.library import library
+from deepattn.ops.loader import library
 
 __all__ = [
     "EnvMat",

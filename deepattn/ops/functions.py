@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from deepattn.ops import twins
-from deepattn.ops.library import compat_ops, own_ops
+from deepattn.ops.loader import compat_ops, own_ops
 
 
 class EnvMat(NamedTuple):

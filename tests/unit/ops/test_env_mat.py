@@ -48,8 +48,8 @@ def test_too_few_slots_keep_the_nearest(either):
 def test_float32_is_as_accurate_as_the_twin(compiled, box):
     case = random_case(box).with_(davg=np.zeros((2, 360)), dstd=np.ones((2, 360)))
     errors = []
-    for ops in (compiled, twins):
-        descrpt, deriv, rij, nlist, _, _ = case.mix(ops, tf.float32)
+    for implementation in (compiled, twins):
+        descrpt, deriv, rij, nlist, _, _ = case.mix(implementation, tf.float32)
         assert descrpt.dtype == deriv.dtype == rij.dtype == np.float32
         real = rij.reshape(-1, 3)[nlist.ravel() >= 0].astype(float)
         rows = np.array([smooth_row(d, case.rcut, case.rcut_smth) for d in real])

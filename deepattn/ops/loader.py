@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 COMPAT = "libdeepattn_compat.so"
 OWN = "libdeepattn_ops.so"
 
+_warned: list[str] = []
+
 
 def library() -> str | None:
     """Path of the library that holds DeePMD's ops, loaded now if it was not; None without one."""
@@ -59,9 +61,11 @@ def _mismatch(folder: Path) -> str | None:
     return None
 
 
-@functools.cache
 def _warn(problem: str) -> None:
-    """Says once how to get the compiled ops back."""
+    """Says once a process how to get the compiled ops back."""
+    if _warned:
+        return
+    _warned.append(problem)
     logger.warning(
         "The compiled ops %s; plain TensorFlow ops are used instead, which is slower. Rebuild "
         "with: %s",
