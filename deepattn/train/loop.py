@@ -59,10 +59,11 @@ class TrainingLoop:
         self.advice = advice
         self.append = append
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
-        # Fixed signatures: batches of another shape must not be traced again.
-        signature = [batches.element_spec]
-        self._train_step = tf.function(model.train_step, input_signature=signature)
-        self._test_step = tf.function(model.test_step, input_signature=signature)
+        # A fixed signature: batches of another shape must not be traced again. The code has no
+        # Python branches on tensors, and looking for them would double the time of tracing.
+        options = {"input_signature": [batches.element_spec], "autograph": False}
+        self._train_step = tf.function(model.train_step, **options)
+        self._test_step = tf.function(model.test_step, **options)
         self._names = model.energy_loss.metric_names
         self._curve: LearningCurve | None = None
         self._events: TensorBoardWriter | None = None

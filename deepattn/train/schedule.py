@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from deepattn.errors import ConfigError
 
+_LARGEST = tf.float32.max
+
 
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A rate that rises linearly for ``warmup_steps`` steps, then decays for the rest.
@@ -38,8 +40,10 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         warmup_start_factor: float = 0.0,
     ) -> None:
         super().__init__()
-        if not (start_lr > 0 and math.isfinite(start_lr)):
-            raise ConfigError(f"learning_rate/start_lr is {start_lr}; give a positive number.")
+        if not 0 < start_lr < _LARGEST:
+            raise ConfigError(
+                f"learning_rate/start_lr is {start_lr}; give a positive number that float32 holds."
+            )
         if not 0 <= warmup_steps < max(num_steps, 1):
             raise ConfigError(
                 f"learning_rate/warmup_steps is {warmup_steps}; it must be at least 0 and smaller "

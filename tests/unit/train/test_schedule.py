@@ -236,6 +236,7 @@ def test_run_of_no_steps_has_a_rate():
         ({"type": "step"}, "learning_rate/type"),
         ({"start_lr": 0.0}, "start_lr"),
         ({"start_lr": float("nan")}, "start_lr"),
+        ({"start_lr": 1e200}, "start_lr"),
         ({"warmup_steps": 100}, "warmup_steps"),
         ({"decay_steps": 0}, "decay_steps"),
         ({"type": "wsd", "decay_phase_ratio": 1.5}, "decay_phase_ratio"),

@@ -63,7 +63,9 @@ def _same(first, second):
 
 def test_files_of_a_run(here, systems, caplog):
     with caplog.at_level("INFO", "deepattn"):
-        trainer = _run(here, systems, valid=systems[:1], max_ckpt_keep=2)
+        trainer = _run(
+            here, systems, valid=systems[:1], max_ckpt_keep=2, descriptor={"attn_layer": 1}
+        )
     names = {path.name for path in here.iterdir()}
     assert names == {
         "input.json",
@@ -120,7 +122,7 @@ def test_checkpoints_need_no_display_step(here, systems):
 
 
 def test_checkpoints_go_to_a_folder_of_their_own(here, systems):
-    _run(here, systems, numb_steps=2, save_ckpt="run/model")
+    _run(here, systems, numb_steps=2, save_ckpt="run/model", disp_training=False)
     assert (here / "run" / "model-2.h5").is_file()
     assert (here / "run" / "checkpoint").is_file()
 
@@ -247,7 +249,7 @@ def test_type_embedding_bias_follows_the_weights(here, systems):
 
 def test_divergence_names_step_and_frames_and_saves_nothing(here, systems):
     with pytest.raises(NonFiniteError, match=r"at step \d+, on frames? .*model\.ckpt-1\.h5"):
-        _run(here, systems, numb_steps=50, save_freq=1, rate={"start_lr": 1e200, "decay_steps": 5})
+        _run(here, systems, numb_steps=50, save_freq=1, rate={"start_lr": 1e30, "decay_steps": 5})
     arrays, _ = read_checkpoint("model.ckpt")
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert not [path for path in here.iterdir() if path.name.endswith(".tmp")]
@@ -390,7 +392,7 @@ def test_keras_callbacks_plug_in(here, systems):
             self.epochs.append((epoch, sorted(logs)))
 
     recorder = Recorder()
-    stop = keras.callbacks.EarlyStopping(monitor="val_rmse", patience=1, min_delta=1e9)
+    stop = keras.callbacks.EarlyStopping(monitor="val_rmse", mode="min", patience=1, min_delta=1e9)
     start = {"callbacks": [recorder, stop]}
     trainer = _run(here, systems, valid=systems, numb_steps=100, disp_freq=2, start=start)
     # The second epoch is no better by 1e9, so training ends and is saved at step 4.

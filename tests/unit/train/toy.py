@@ -63,7 +63,7 @@ def make_input(
                 "neuron": [3, 6],
                 "axis_neuron": 2,
                 "attn": 4,
-                "attn_layer": 1,
+                "attn_layer": 0,  # attention triples the time of tracing
                 **(descriptor or {}),
             },
             "fitting_net": {"neuron": [5, 5]},
