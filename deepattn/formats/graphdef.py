@@ -27,6 +27,8 @@ _DTYPES = {
     23: (np.uint64, "uint64_val"),
 }
 _LARGEST = 1 << 31  # bytes; protobuf cannot hold more, so a larger shape is nonsense
+_LARGEST_RANK = 8
+_REDUCTIONS = ("All", "Any", "EuclideanNorm", "Max", "Mean", "Min", "Prod", "Sum")
 _NEIGHBOUR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix")
 
 
@@ -38,8 +40,8 @@ class Graph:
         origin: Where it comes from, the first words of every error message.
 
     Raises:
-        ModelFileError: If the graph has functions, a forbidden operation, a name twice, or an
-            input that does not exist.
+        ModelFileError: If the graph has functions, a forbidden operation, a name twice, an input
+            that does not exist, or a malformed constant.
     """
 
     def __init__(self, message: GraphDef, origin: str | os.PathLike):
@@ -47,14 +49,14 @@ class Graph:
         self.origin = str(origin)
         self.nodes: dict[str, NodeDef] = {node.name: node for node in message.node}
         self._check()
+        self._constants = {
+            name: self._decode(node) for name, node in self.nodes.items() if node.op == "Const"
+        }
+        self._check_reductions()
 
     def constants(self) -> dict[str, np.ndarray]:
-        """Decode every constant: numbers as arrays, strings as object arrays of ``bytes``.
-
-        Raises:
-            ModelFileError: If a constant is malformed or of a type that energy models never use.
-        """
-        return {name: self._decode(name) for name, node in self.nodes.items() if node.op == "Const"}
+        """Give every constant: numbers as arrays, strings as object arrays of ``bytes``."""
+        return dict(self._constants)
 
     def attr(self, name: str, default=None):
         """Give the value of a constant: a plain ``str``, number or ``bool`` if it is a scalar.
@@ -64,8 +66,8 @@ class Graph:
             default: What stands for a constant that is absent.
 
         Raises:
-            ModelFileError: If it is absent and there is no default, is not a constant, or is
-                malformed.
+            ModelFileError: If it is absent and there is no default, is not a constant, or is not
+                text in UTF-8.
         """
         node = self.nodes.get(name)
         if node is None:
@@ -77,7 +79,7 @@ class Graph:
             return default
         if node.op != "Const":
             raise ModelFileError(f"{self.origin}: the node '{name}' is a {node.op}, not a constant")
-        array = self._decode(name)
+        array = self._constants[name]
         if array.ndim:
             return array
         value = array.item()
@@ -92,11 +94,14 @@ class Graph:
         """Give the graph as the bytes of a ``.pb`` file."""
         return self.message.SerializeToString(deterministic=True)
 
-    def _decode(self, name: str) -> np.ndarray:
+    def _decode(self, node: NodeDef) -> np.ndarray:
+        tensor = node.attr["value"].tensor
         try:
-            return decode_tensor(self.nodes[name].attr["value"].tensor)
+            if node.attr["dtype"].type != tensor.dtype:
+                raise ValueError("holds another data type than it declares")
+            return decode_tensor(tensor)
         except ValueError as error:
-            raise ModelFileError(f"{self.origin}: the constant '{name}' {error}") from None
+            raise ModelFileError(f"{self.origin}: the constant '{node.name}' {error}") from None
 
     def _check(self) -> None:
         library = self.message.library
@@ -134,6 +139,13 @@ class Graph:
                 f"{self.origin}: refused: the neighbour list of node '{node.name}' does not come "
                 "from a placeholder"
             )
+
+    def _check_reductions(self) -> None:
+        # TensorFlow ends the process when a sum runs over more axes than an array has.
+        for name, node in self.nodes.items():
+            axes = self._constants.get(_source(node.input[1])) if len(node.input) > 1 else None
+            if node.op in _REDUCTIONS and axes is not None and axes.size > _LARGEST_RANK:
+                raise ModelFileError(f"{self.origin}: node '{name}' reduces impossibly many axes")
 
 
 def read_graph(path: str | os.PathLike) -> Graph:

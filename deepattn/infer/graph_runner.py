@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.python.framework import op_def_registry
 
 from deepattn.errors import ModelFileError
@@ -37,12 +38,12 @@ class GraphRunner:
         self.frozen = frozen
         self.origin = frozen.graph.origin
         self._check_nodes()
-        graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph.serialize())
         self._graph = tf.Graph()
         try:
+            graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph.serialize())
             with self._graph.as_default():
                 tf.import_graph_def(graph_def, name="")
-        except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+        except (ValueError, TypeError, KeyError, DecodeError, tf.errors.OpError) as error:
             raise ModelFileError(
                 f"{self.origin}: TensorFlow does not accept the graph: {reason(error)}"
             ) from None

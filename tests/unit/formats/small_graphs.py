@@ -14,12 +14,12 @@ def constant(graph, name, value):
     node = graph.node.add(name=name, op="Const")
     tensor = node.attr["value"].tensor
     if isinstance(value, str):
-        tensor.dtype = 7
+        tensor.dtype = node.attr["dtype"].type = 7
         tensor.string_val.append(value.encode())
         return
     array = np.asarray(value)
     numbers = {"f4": 1, "f8": 2, "i4": 3, "i8": 9, "b1": 10}
-    tensor.dtype = numbers[array.dtype.str[1:]]
+    tensor.dtype = node.attr["dtype"].type = numbers[array.dtype.str[1:]]
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
     tensor.tensor_content = array.tobytes()

@@ -98,8 +98,8 @@ def test_unknown_fields_survive():
 def test_attr():
     message = energy_model()
     message.node.add(name="t_box", op="Placeholder")
-    bad = message.node.add(name="bad", op="Const")
-    bad.attr["value"].tensor.CopyFrom(tensor(7, string_val=[b"\xff"]))
+    constant(message, "bad", "")
+    message.node[-1].attr["value"].tensor.string_val[0] = b"\xff"
     graph = Graph(message, "m.pb")
     assert graph.attr("model_attr/tmap") == "O H"
     assert graph.attr("descrpt_attr/rcut") == 6.0
@@ -153,6 +153,18 @@ def test_incomplete_graphs():
     message = energy_model()
     constant(message, "model_type", "x")
     with pytest.raises(ModelFileError, match="two nodes have one name"):
+        Graph(message, "m.pb")
+
+
+def test_what_would_end_the_process():
+    message = energy_model()
+    message.node[0].attr["dtype"].type = 3
+    with pytest.raises(ModelFileError, match="holds another data type than it declares"):
+        Graph(message, "m.pb")
+    message = energy_model()
+    constant(message, "axes", np.zeros(32, np.int32))
+    message.node.add(name="total", op="Sum", input=["layer_0/matrix", "axes"])
+    with pytest.raises(ModelFileError, match="node 'total' reduces impossibly many axes"):
         Graph(message, "m.pb")
 
 
