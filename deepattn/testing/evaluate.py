@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from deepattn.infer import DeepPot
 from deepattn.models import EnergyModel
@@ -79,6 +80,16 @@ def values(evaluate: Evaluate, frames: Sequence[Frame]) -> Values:
 
 
 def _of_keras(model: EnergyModel, fparam: np.ndarray, aparam: np.ndarray) -> Evaluate:
+    # Traced once for all numbers of frames and atoms: the checks use many.
+    shapes = {"coord": [None, None, 3], "box": [None, 9]}
+    if fparam.size:
+        shapes["fparam"] = [None, fparam.size]
+    if aparam.size:
+        shapes["aparam"] = [None, None, aparam.size]
+    signature = {key: tf.TensorSpec(shape, tf.float64) for key, shape in shapes.items()}
+    signature["atype"] = tf.TensorSpec([None, None], tf.int32)
+    traced = tf.function(lambda inputs: model(inputs), input_signature=[signature])
+
     def evaluate(coord: np.ndarray, atype: np.ndarray, box: np.ndarray | None) -> Values:
         nframes, natoms = coord.shape[:2]
         inputs = {
@@ -90,7 +101,7 @@ def _of_keras(model: EnergyModel, fparam: np.ndarray, aparam: np.ndarray) -> Eva
             inputs["fparam"] = np.tile(fparam, (nframes, 1))
         if aparam.size:
             inputs["aparam"] = np.tile(aparam, (nframes, natoms, 1))
-        outputs = model(inputs)
+        outputs = traced(inputs)
         return Values(*(np.asarray(outputs[key], dtype=np.float64) for key in Values._fields))
 
     return evaluate

@@ -48,6 +48,8 @@ class Frame:
 def random_frames(ntypes: int, rcut: float, *, closest: float = 1.1, seed: int = 0) -> list[Frame]:
     """A cubic, a triclinic, a smaller-than-cut-off and an open configuration of random atoms.
 
+    No distance is within 0.05 Å of the cut-off: what happens there is `check_continuity`'s to say.
+
     Args:
         ntypes: number of types; each occurs as often as the others, in no order.
         rcut: cut-off radius, Å; the small box has edges of about three quarters of it.
@@ -55,27 +57,34 @@ def random_frames(ntypes: int, rcut: float, *, closest: float = 1.1, seed: int =
         seed: of the random numbers.
     """
     rng = np.random.default_rng(seed)
+    near = (closest, rcut)
     # Long enough for several atoms, short enough that most of them are neighbours.
     edge = max(1.6 * rcut, 4.0)
     skew = np.array([[1.0, 0.0, 0.0], [0.25, 0.95, 0.0], [-0.15, 0.1, 1.05]])
     small = max(0.75 * rcut, 2.2 * closest)
     return [
-        _random_frame(rng, np.eye(3) * edge, 10, ntypes, closest, "cubic"),
-        _random_frame(rng, skew * edge, 9, ntypes, closest, "triclinic"),
-        _random_frame(rng, skew * small, 3, ntypes, closest, "small box"),
-        replace(_random_frame(rng, np.eye(3) * edge, 7, ntypes, closest, "open"), box=None),
+        _random_frame(rng, np.eye(3) * edge, 10, ntypes, near, "cubic"),
+        _random_frame(rng, skew * edge, 9, ntypes, near, "triclinic"),
+        _random_frame(rng, skew * small, 3, ntypes, near, "small box"),
+        replace(_random_frame(rng, np.eye(3) * edge, 7, ntypes, near, "open"), box=None),
     ]
 
 
 def _random_frame(
-    rng: np.random.Generator, box: np.ndarray, natoms: int, ntypes: int, closest: float, name: str
+    rng: np.random.Generator,
+    box: np.ndarray,
+    natoms: int,
+    ntypes: int,
+    near: tuple[float, float],
+    name: str,
 ) -> Frame:
-    shifts = (np.indices((3, 3, 3)).reshape(3, -1).T - 1) @ box
+    closest, rcut = near
+    shifts = (np.indices((5, 5, 5)).reshape(3, -1).T - 2) @ box
     coord = np.empty((0, 3))
     while len(coord) < natoms:
         trial = rng.random(3) @ box
         away = np.linalg.norm(coord[:, None] - trial + shifts, axis=-1)
-        if (away > closest).all():
+        if (away > closest).all() and (np.abs(away - rcut) > 0.05).all():
             coord = np.vstack([coord, trial])
     atype = rng.permutation(np.arange(natoms) % ntypes).astype(np.int32)
     return Frame(coord, atype, box, name)

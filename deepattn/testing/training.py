@@ -47,19 +47,20 @@ def check_training_gradient(
     with tf.GradientTape() as tape:
         loss = _loss(model, inputs, labels)
     gradients = tape.gradient(loss, [variable.value for variable in variables])
+    traced = tf.function(lambda: _loss(model, inputs, labels), jit_compile=False)
     worst, detail = 0.0, ""
     for variable, gradient in zip(variables, gradients, strict=True):
         name = names.get(id(variable), variable.name)
-        value = np.array(variable)
+        value = variable.numpy()
         direction = rng.normal(size=value.shape)
         direction /= np.linalg.norm(direction)
         losses = []
         for k in _OFFSETS:
             variable.assign(value + step * k * direction)
-            losses.append(float(_loss(model, inputs, labels)))
+            losses.append(float(traced()))
         variable.assign(value)
         expected = np.dot(losses, _WEIGHTS) / step
-        along = 0.0 if gradient is None else float(np.sum(np.array(gradient) * direction))
+        along = 0.0 if gradient is None else float(np.sum(gradient.numpy() * direction))
         error = abs(along - expected) / float(loss)
         if not error <= worst:
             worst, detail = error, f"{name}: gradient {along:.9g}, difference {expected:.9g}"

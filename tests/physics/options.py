@@ -1,0 +1,155 @@
+"""Models of every layer option, with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepattn.config import ModelConfig, normalize_model
+from deepattn.models import EnergyModel, build_model
+
+TYPE_MAP = ["O", "H", "C"]
+FPARAM, APARAM = (0.3, -0.7), (0.4,)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One model section.
+
+    Args:
+        descriptor: keys over the common ones.
+        fitting: the same.
+        type_embedding: the section, or ``None`` for none.
+        smooth: whether the formula is smooth at the cut-off.
+    """
+
+    descriptor: dict
+    fitting: dict
+    type_embedding: dict | None
+    smooth: bool
+
+    @property
+    def parameters(self) -> dict:
+        """``fparam`` and ``aparam`` for the checks."""
+        given = {"fparam": FPARAM, "aparam": APARAM}
+        return {key: value for key, value in given.items() if f"numb_{key}" in self.fitting}
+
+
+def _atten(*, smooth: bool, fitting: dict | None = None, tebd: dict | None = None, **descriptor):
+    return Option({"type": "se_atten", **descriptor}, fitting or {}, tebd or {}, smooth)
+
+
+def _v2(*, smooth: bool = True, **descriptor):
+    return Option({"type": "se_atten_v2", **descriptor}, {}, {}, smooth)
+
+
+def _e2(tebd: dict | None = None, *, fitting: dict | None = None, **descriptor):
+    return Option({"type": "se_e2_a", **descriptor}, fitting or {}, tebd, smooth=True)
+
+
+OPTIONS = {
+    # Plain attention counts a neighbour fully or not at all, so it jumps at the cut-off.
+    "concat": _atten(smooth=False),
+    "concat_mask": _atten(smooth=False, attn_mask=True, attn_dotr=False),
+    "concat_one_side": _atten(smooth=False, type_one_side=True, attn_layer=1),
+    "concat_no_attention": _atten(smooth=True, attn_layer=0),
+    "concat_smooth": _atten(smooth=True, smooth_type_embedding=True),
+    "concat_smooth_mask": _atten(smooth=True, smooth_type_embedding=True, attn_mask=True),
+    "concat_exclude": _atten(smooth=False, exclude_types=[[0, 1]]),
+    # With a shifted environment matrix padding has a type of its own, hence another jump.
+    "concat_davg": _atten(smooth=False, attn_layer=0, set_davg_zero=False),
+    "strip": _atten(smooth=False, tebd_input_mode="strip"),
+    "strip_no_attention": _atten(smooth=True, tebd_input_mode="strip", attn_layer=0),
+    "v2": _v2(),
+    "v2_exclude": _v2(exclude_types=[[0, 1], [2, 2]], attn_layer=1),
+    "v2_no_attention": _v2(attn_layer=0),
+    "v2_no_dotr": _v2(attn_dotr=False),
+    "resnet": _atten(
+        smooth=True,
+        smooth_type_embedding=True,
+        resnet_dt=True,
+        neuron=[4, 4, 8],
+        fitting={"resnet_dt": True, "neuron": [6, 6]},
+        tebd={"neuron": [3, 6], "resnet_dt": True, "use_tebd_bias": True},
+    ),
+    "gelu": _atten(
+        smooth=True,
+        attn_layer=0,
+        activation_function="gelu",
+        fitting={"activation_function": "gelu_tf"},
+        tebd={"activation_function": "sigmoid"},
+    ),
+    "silu_softplus": _atten(
+        smooth=True,
+        attn_layer=0,
+        activation_function="silu",
+        fitting={"activation_function": "softplus"},
+    ),
+    "parameters": _atten(
+        smooth=True,
+        smooth_type_embedding=True,
+        fitting={"numb_fparam": len(FPARAM), "numb_aparam": len(APARAM)},
+    ),
+    "atom_ener": _atten(smooth=True, attn_layer=0, fitting={"atom_ener": [-1.0, None, 0.5]}),
+    "se_e2_a": _e2(set_davg_zero=True),
+    "se_e2_a_davg": _e2(),
+    "se_e2_a_exclude": _e2(exclude_types=[[0, 1]], set_davg_zero=True),
+    "se_e2_a_one_side": _e2(type_one_side=True, resnet_dt=True),
+    "se_e2_a_type_embedding": _e2({}, set_davg_zero=True),
+    "se_e2_a_parameters": _e2(fitting={"numb_fparam": len(FPARAM), "numb_aparam": len(APARAM)}),
+    "float32": Option(
+        {"type": "se_atten_v2", "precision": "float32"},
+        {"precision": "float32"},
+        {"precision": "float32"},
+        True,
+    ),
+}
+
+
+def model_section(option: Option) -> dict:
+    """The model section of the option, normalised."""
+    section = {
+        "type_map": TYPE_MAP,
+        "descriptor": {
+            "sel": [24, 24, 24] if option.descriptor["type"] == "se_e2_a" else 60,
+            "rcut": 4.0,
+            "rcut_smth": 0.6,
+            "neuron": [4, 8],
+            "axis_neuron": 3,
+            "seed": 11,
+            **option.descriptor,
+        },
+        "fitting_net": {"neuron": [6, 6], "seed": 5, **option.fitting},
+    }
+    if section["descriptor"]["type"] != "se_e2_a":
+        section["descriptor"].setdefault("attn", 5)
+    if option.type_embedding is not None:
+        section["type_embedding"] = {"neuron": [4], "seed": 9, **option.type_embedding}
+    return normalize_model(section)
+
+
+def make_model(option: Option, *, interface_dtype: str = "float64") -> EnergyModel:
+    """Build the model; its statistics too are random where the option uses them."""
+    config = ModelConfig.from_dict(model_section(option))
+    model = build_model(config, interface_dtype=interface_dtype)
+    arrays = model.get_arrays()
+    rng = np.random.default_rng(1)
+    # As statistics are: equal in all slots of a kind, angular averages zero.
+    ntypes, width = arrays["descrpt_attr/t_std"].shape
+    spread = rng.uniform(0.1, 0.3, (ntypes, 1, 2))[..., [0, 1, 1, 1]]
+    arrays["descrpt_attr/t_std"] = np.broadcast_to(spread, (ntypes, width // 4, 4)).reshape(
+        ntypes, width
+    )
+    if not config.descriptor.set_davg_zero:
+        mean = rng.uniform(0.05, 0.1, (ntypes, 1, 1)) * np.array([1.0, 0.0, 0.0, 0.0])
+        arrays["descrpt_attr/t_avg"] = np.broadcast_to(mean, (ntypes, width // 4, 4)).reshape(
+            ntypes, width
+        )
+    arrays["fitting_attr/t_bias_atom_e"] = rng.normal(size=ntypes)
+    for name in arrays:
+        if name.endswith(("gamma", "beta")):
+            arrays[name] = arrays[name] + rng.normal(scale=0.1, size=arrays[name].shape)
+    dtypes = {name: variable.dtype for name, variable in model.named_variables().items()}
+    model.set_arrays({name: np.asarray(value, dtypes[name]) for name, value in arrays.items()})
+    return model
