@@ -142,17 +142,19 @@ def read_cases(path: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def peer_eval(
-    peer: Peer, models: list[Path], cases: dict[str, dict[str, np.ndarray]], cwd: Path
+    peer: Peer, jobs: list[tuple[Path, dict[str, dict[str, np.ndarray]]]], cwd: Path
 ) -> list[dict[str, dict[str, np.ndarray]]]:
-    """Energies, forces, virials, atomic parts by the peer's ``DeepPot``; one entry a model."""
-    given = write_cases(Path(cwd) / "cases.npz", cases)
-    outputs = [Path(cwd) / f"peer_eval_{index}.npz" for index in range(len(models))]
-    jobs = [
-        {"model": str(model), "cases": str(given), "output": str(output)}
-        for model, output in zip(models, outputs, strict=True)
-    ]
-    run_inside(peer, "evaluate.py", jobs, cwd)
-    return [read_cases(output) for output in outputs]
+    """What the peer's ``DeepPot`` says, for pairs of a model and its cases, in one process.
+
+    Each answer holds, by case, energy, force, virial, atom_energy and atom_virial.
+    """
+    tasks = []
+    for index, (model, cases) in enumerate(jobs):
+        given = write_cases(Path(cwd) / f"peer_eval_{index}.cases.npz", cases)
+        output = Path(cwd) / f"peer_eval_{index}.npz"
+        tasks.append({"model": str(model), "cases": str(given), "output": str(output)})
+    run_inside(peer, "evaluate.py", tasks, cwd)
+    return [read_cases(task["output"]) for task in tasks]
 
 
 def mpirun() -> Path | None:

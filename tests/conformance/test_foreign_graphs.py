@@ -93,6 +93,6 @@ def test_published_graph(file: str, shared: Path, tmp_path: Path) -> None:
     path = shared / "pretrained" / file
     model, _ = load_model(path)
     cases = published_cases(len(model.type_map))
-    [reference] = peer_eval(DP320.require(), [path], cases, tmp_path)
+    [reference] = peer_eval(DP320.require(), [(path, cases)], tmp_path)
     assert_equal(deeppot_eval(path, cases), reference, 2e-5)
     assert_equal(keras_eval(model, cases), reference, 2e-5)

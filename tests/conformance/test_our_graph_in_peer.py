@@ -25,17 +25,8 @@ def peer_values(our_graph, tmp_path_factory):
         if peer.name not in done:
             peer.require()
             folder = tmp_path_factory.mktemp(peer.name)
-            # Cases are by row (which parameters there are), so is the call's list of them.
-            groups: dict[tuple, list[str]] = {}
-            for row in NAMES:
-                key = tuple((n, *sorted(c)) for n, c in cases_for(TABLE[row], peer).items())
-                groups.setdefault(key, []).append(row)
-            values = {}
-            for rows in groups.values():
-                cases = cases_for(TABLE[rows[0]], peer)
-                found = peer_eval(peer, [our_graph(row) for row in rows], cases, folder)
-                values.update(zip(rows, found, strict=True))
-            done[peer.name] = values
+            jobs = [(our_graph(row), cases_for(TABLE[row], peer)) for row in NAMES]
+            done[peer.name] = dict(zip(NAMES, peer_eval(peer, jobs, folder), strict=True))
         return done[peer.name][name]
 
     return evaluate
@@ -118,7 +109,7 @@ def test_compress(our_graph, tmp_path: Path) -> None:
     graph = our_graph("v2_compressible")
     run_dp(DP320, ["compress", "-i", graph, "-o", "small.pb"], tmp_path)
     cases = cases_for(TABLE["v2_compressible"], DP320)
-    [found] = peer_eval(DP320, [tmp_path / "small.pb"], cases, tmp_path)
+    [found] = peer_eval(DP320, [(tmp_path / "small.pb", cases)], tmp_path)
     assert_equal(deeppot_eval(graph, cases), found, 1e-8)
 
 
