@@ -1,0 +1,189 @@
+"""Our frozen graphs in unmodified LAMMPS binaries of two DeePMD-kits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepattn.export import freeze
+from deepattn.infer import DeepPot
+from deepattn.models import load_model
+from deepattn.train import train
+
+from .lammps import read_dump, read_thermo, script, write_data
+from .peer import DP220, DP320, peer_lammps
+from .systems import TYPE_MAP, make_cases
+
+BOTH = pytest.mark.parametrize("peer", [DP320, DP220], ids=lambda peer: peer.name)
+# LAMMPS counts types as it likes; elements are matched by name.
+ELEMENTS = ["H", "C", "O"]
+FPARAM, APARAM = [0.3, -0.7], [0.4]
+GRAPHS = ["v2_default", "concat_default", "resnet_everywhere", "se_e2_a_two_side_exclude"]
+
+
+def reference(model: Path, coord, names, box, **parameters) -> dict[str, np.ndarray]:
+    """Our DeepPot's energy, force, virial and atomic energies of one frame."""
+    atype = [TYPE_MAP.index(name) for name in names]
+    with DeepPot(model) as pot:
+        cell = None if box is None else box.reshape(1, 9)
+        energy, force, virial, atom_energy, _ = pot.eval(
+            coord[None], cell, atype, atomic=True, **parameters
+        )
+    return {
+        "energy": energy[0, 0],
+        "force": force[0],
+        "virial": virial[0],
+        "atom_energy": atom_energy[0, :, 0],
+    }
+
+
+def one_frame(name: str) -> tuple[np.ndarray, list[str], np.ndarray | None]:
+    case = make_cases()[name]
+    box = case["box"][0].reshape(3, 3) if "box" in case else None
+    return case["coord"][0], [TYPE_MAP[kind] for kind in case["atype"]], box
+
+
+def assert_same(folder: Path, expected: dict[str, np.ndarray], atoms=slice(None)) -> None:
+    [rows] = read_dump(folder)
+    thermo = read_thermo(folder)
+    np.testing.assert_allclose(rows[atoms, 3:6], expected["force"], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(rows[atoms, 6], expected["atom_energy"], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(thermo["pe"][0], expected["energy"], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(thermo["virial"][0], expected["virial"], rtol=0, atol=1e-8)
+
+
+@BOTH
+@pytest.mark.parametrize("box", ["cubic", "triclinic", "small", "open"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_static(peer, name: str, box: str, our_graph, tmp_path: Path) -> None:
+    peer.require()
+    coord, names, cell = one_frame(box)
+    model = our_graph(name)
+    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
+    text = script(model, " ".join(ELEMENTS), periodic=cell is not None)
+    peer_lammps(peer, text, tmp_path)
+    assert_same(tmp_path, reference(model, coord, names, cell))
+
+
+@BOTH
+def test_frame_and_atomic_parameters(peer, our_graph, tmp_path: Path) -> None:
+    peer.require()
+    coord, names, cell = one_frame("triclinic")
+    model = our_graph("parameters")
+    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
+    words = ["fparam", *map(str, FPARAM), "aparam", *map(str, APARAM)]
+    peer_lammps(peer, script(model, " ".join(ELEMENTS), parameters=" ".join(words)), tmp_path)
+    assert_same(tmp_path, reference(model, coord, names, cell, fparam=FPARAM, aparam=APARAM))
+
+
+@BOTH
+def test_null_type(peer, our_graph, tmp_path: Path) -> None:
+    """Atoms of a type that the model does not get are not there."""
+    peer.require()
+    coord, names, cell = one_frame("cubic")
+    model = our_graph("v2_default")
+    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
+    peer_lammps(peer, script(model, "H NULL O"), tmp_path)
+    seen = [index for index, name in enumerate(names) if name != "C"]
+    unseen = [index for index, name in enumerate(names) if name == "C"]
+    assert seen and unseen
+    expected = reference(model, coord[seen], [names[index] for index in seen], cell)
+    assert_same(tmp_path, expected, seen)
+    assert not read_dump(tmp_path)[0, unseen, 3:].any()
+
+
+@pytest.fixture(scope="module")
+def water(request, shared: Path, tmp_path_factory) -> tuple[Path, Path]:
+    """A small model trained a little on water, frozen, and 192 atoms of water as a data file."""
+    source = shared / "data" / "water"
+    text = json.dumps(
+        {
+            "model": {
+                "type_map": ["O", "H"],
+                "type_embedding": {"neuron": [4], "seed": 1},
+                "descriptor": {
+                    "type": "se_atten_v2",
+                    "sel": 60,
+                    "rcut": 4.0,
+                    "rcut_smth": 0.5,
+                    "neuron": [6, 12],
+                    "axis_neuron": 4,
+                    "attn": 8,
+                    "attn_layer": 2,
+                    "seed": 1,
+                },
+                "fitting_net": {"neuron": [24, 24], "seed": 1},
+            },
+            "learning_rate": {"start_lr": 5e-3, "stop_lr": 1e-4, "decay_steps": 20},
+            "training": {
+                "training_data": {"systems": [str(source / "train")], "batch_size": 1},
+                "numb_steps": 300,
+                "disp_freq": 100,
+                "save_freq": 300,
+                "seed": 1,
+            },
+        }
+    )
+    cache = request.config.cache.mkdir("deepattn-graphs")
+    checkpoint = cache / f"water-{hashlib.sha256(text.encode()).hexdigest()[:16]}.h5"
+    folder = tmp_path_factory.mktemp("water")
+    if not checkpoint.exists():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            (folder / "input.json").write_text(text)
+            train("input.json", skip_neighbor_stat=True)
+            shutil.copy(folder / "model.ckpt-300.h5", checkpoint)
+    model, header = load_model(checkpoint)
+    freeze(model, folder / "water.pb", training_script=header["config"])
+    first = sorted((source / "train").rglob("coord.npy"))[0].parent
+    kinds = np.array((first.parent / "type.raw").read_text().split(), dtype=int)
+    type_map = (first.parent / "type_map.raw").read_text().split()
+    cell = np.load(first / "box.npy")[0].reshape(3, 3)
+    coord = np.load(first / "coord.npy")[0].reshape(-1, 3)
+    names = [type_map[kind] for kind in kinds]
+    assert len(names) == 192
+    write_data(folder / "data.lmp", coord, names, ["O", "H"], cell)
+    return folder / "water.pb", folder / "data.lmp"
+
+
+def drift(folder: Path, natoms: int, timestep: float) -> float:
+    """Slope of the total energy, eV/atom/ps, by least squares."""
+    thermo = read_thermo(folder)
+    return np.polyfit(thermo["step"] * timestep, thermo["etotal"] / natoms, 1)[0]
+
+
+@pytest.mark.slow
+@BOTH
+def test_energy_is_conserved(peer, water, tmp_path: Path) -> None:
+    peer.require()
+    model, data = water
+    shutil.copy(data, tmp_path / "data.lmp")
+    text = script(model, "O H", steps=1000, timestep=0.0005, every=10)
+    peer_lammps(peer, text, tmp_path)
+    thermo = read_thermo(tmp_path)
+    assert thermo["step"][-1] == 1000
+    # The atoms do move: potential energy is exchanged with kinetic energy.
+    assert np.ptp(thermo["pe"]) > 0.1
+    assert abs(drift(tmp_path, 192, 0.0005)) < 1e-5
+
+
+@BOTH
+def test_two_ranks_equal_one(peer, water, tmp_path: Path) -> None:
+    peer.require()
+    DP320.require()  # whose MPI starts them
+    model, data = water
+    dumps = []
+    for nranks in (1, 2):
+        folder = tmp_path / str(nranks)
+        folder.mkdir()
+        shutil.copy(data, folder / "data.lmp")
+        peer_lammps(peer, script(model, "O H", steps=10, every=5), folder, nranks=nranks)
+        dumps.append(read_dump(folder))
+        assert f"on {nranks} procs" in (folder / "log.lammps").read_text()
+    assert dumps[0].shape == (3, 192, 7)
+    np.testing.assert_allclose(dumps[1], dumps[0], rtol=0, atol=1e-12)
