@@ -7,7 +7,7 @@ namespace deepattn {
 namespace {
 
 // More images than this around one atom is a broken box, not a small one.
-constexpr double kMaxImages = 1 << 24;
+constexpr double kMaxImages = 1 << 20;
 // Cells are kept a hair within reach of each other, so that rounding loses no neighbour.
 constexpr double kSlack = 1e-9;
 
