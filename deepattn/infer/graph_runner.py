@@ -43,7 +43,14 @@ class GraphRunner:
             graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph.serialize())
             with self._graph.as_default():
                 tf.import_graph_def(graph_def, name="")
-        except (ValueError, TypeError, KeyError, DecodeError, tf.errors.OpError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AssertionError,
+            DecodeError,
+            tf.errors.OpError,
+        ) as error:
             raise ModelFileError(
                 f"{self.origin}: TensorFlow does not accept the graph: {reason(error)}"
             ) from None
