@@ -1,6 +1,6 @@
 """Batches for the training loop: read ahead of their use, with an exact place to restart from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from deepattn.data.dataset import DataSet
 from deepattn.data.sampler import Sampler
+from deepattn.data.system import Arrays
 
 # Two batches ahead hide the reading; more would only hold memory.
 _AHEAD = 2
@@ -31,22 +32,42 @@ class Batches:
         self._follower = Sampler(data, seed=data.sampler.seed)
         self._follower.restore(data.sampler.state())
         self._draw: list[tuple[int, np.ndarray]] = []
-        self.dataset = make_dataset(data)
-        self._iterator = iter(self.dataset)
+        self._error: Exception | None = None
+        dataset = _dataset(data, self._read)
+        self._spec = dataset.element_spec
+        self._iterator: Iterator | None = iter(dataset)
 
     @property
     def element_spec(self) -> Any:
         """Types and relaxed shapes of a batch."""
-        return self.dataset.element_spec
+        return self._spec
 
     def __next__(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        batch = next(self._iterator)
+        try:
+            batch = next(self._iterator)
+        except tf.errors.OpError:
+            # TensorFlow buries what went wrong in reading under a traceback of its own.
+            if self._error is not None:
+                raise self._error from None
+            raise
         self._draw = self._follower.draw()
         return batch
 
     def state(self) -> dict[str, Any]:
         """Where the next batch starts; JSON-able."""
         return self._follower.state()
+
+    def close(self) -> None:
+        """Stop reading ahead. TensorFlow complains if Python ends while it still does."""
+        self._iterator = None
+
+    def _read(self) -> Iterator[tuple[Arrays, Arrays]]:
+        try:
+            for batch in self.data.sampler:
+                yield tuple(batch)
+        except Exception as error:
+            self._error = error
+            raise
 
     def origin(self) -> str:
         """Where the batch given last comes from, in words."""
@@ -68,16 +89,15 @@ def make_dataset(data: DataSet) -> tf.data.Dataset:
     Args:
         data: the data set; its sampler gives the order.
     """
+    return _dataset(data, lambda: (tuple(batch) for batch in data.sampler))
+
+
+def _dataset(data: DataSet, read: Callable[[], Iterator[tuple[Arrays, Arrays]]]) -> tf.data.Dataset:
     signature = tuple(
         {name: tf.TensorSpec(spec.shape, spec.dtype) for name, spec in part.items()}
         for part in data.signature()
     )
-
-    def batches():
-        for batch in data.sampler:
-            yield tuple(batch)
-
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(_AHEAD)
+    return tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(_AHEAD)
 
 
 def atoms_per_frame(inputs: Mapping[str, Any]) -> float:

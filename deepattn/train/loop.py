@@ -16,6 +16,7 @@ from deepattn.train.clock import Clock
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.learning_curve import LearningCurve, average, batch_line, time_line
 from deepattn.train.nan_guard import check_figures
+from deepattn.train.profiling import profiled, traced
 from deepattn.train.progress import progress_line
 from deepattn.train.tensorboard import TensorBoardWriter
 
@@ -88,10 +89,16 @@ class TrainingLoop:
         clock = Clock(start, stop, training.disp_freq)
         self.callbacks.on_train_begin()
         try:
-            with stop_on_signals() as request, progress_line(start, stop) as advance:
+            with (
+                stop_on_signals() as request,
+                progress_line(start, stop) as advance,
+                profiled(training.tensorboard_log_dir, wanted=training.enable_profiler),
+            ):
                 step = start
                 while step < stop and not request and not self.model.stop_training:
-                    step = self._step(step, start, clock, advance)
+                    last = training.profiling and step == stop - 1
+                    with traced(training.profiling_file, wanted=last):
+                        step = self._step(step, start, clock, advance)
                 if step != self._saved_at:
                     self._save(step)
                 if request:
@@ -123,7 +130,10 @@ class TrainingLoop:
             clock.interval()
         self.callbacks.on_train_batch_begin(step)
         with clock:
-            figures = self._figures(self._train_step(batch))
+            try:
+                figures = self._figures(self._train_step(batch))
+            except tf.errors.ResourceExhaustedError as error:
+                raise MemoryError from error
         check_figures(
             figures, batch[1], step=step, origin=self.batches.origin(), advice=self.advice()
         )
@@ -138,7 +148,7 @@ class TrainingLoop:
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             if training.time_training and training.disp_training:
                 log.info(time_line(step, *clock.lap(step), datetime.datetime.now()))
-        if training.save_freq > 0 and step % training.save_freq == 0:
+        if step % training.save_freq == 0:
             self._save(step)
         return step
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from deepattn.errors import ConfigError
 
-_LARGEST = tf.float32.max
+_LARGEST = float(tf.float32.max)
 
 
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -45,7 +45,7 @@ class TensorBoardWriter:
         self._write(self._test, step, _scalars(figures))
 
     def weights(self, step: int, arrays: Mapping[str, np.ndarray]) -> None:
-        """Histograms of the weights, under their names."""
+        """Histograms of the weights, under their names; all so far is on the disk then."""
         summary = tf.compat.v1.Summary(
             value=[
                 tf.compat.v1.Summary.Value(tag=name, histo=_histogram(array))
@@ -53,6 +53,8 @@ class TensorBoardWriter:
             ]
         )
         self._write(self._train, step, summary)
+        self._train.flush()
+        self._test.flush()
 
     def close(self) -> None:
         self._train.close()
@@ -62,7 +64,6 @@ class TensorBoardWriter:
     def _write(writer: tf.summary.SummaryWriter, step: int, summary: tf.compat.v1.Summary) -> None:
         with writer.as_default():
             tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)
-        writer.flush()
 
 
 def _scalars(figures: Mapping[str, float]) -> tf.compat.v1.Summary:

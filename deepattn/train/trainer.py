@@ -32,6 +32,12 @@ from deepattn.train.start import Start
 log = logging.getLogger(__name__)
 
 _BIAS = "fitting_attr/t_bias_atom_e"
+_ANNOUNCED = {
+    "init_model": "initialize from model %s",
+    "restart": "restart from model %s",
+    "init_frz_model": "initialize training from the frozen model %s",
+    "finetune": "initialize training from the frozen pretrained model %s",
+}
 
 
 class Trainer:
@@ -137,10 +143,13 @@ class Trainer:
             self.schedule.value(first),
             self.schedule.value(last),
         )
-        loop.run(first, last)
-        if training.change_bias_after_training:
-            self._change_bias()
-            saver.save(last, batches, validation)
+        try:
+            loop.run(first, last)
+            if training.change_bias_after_training:
+                self._change_bias()
+                saver.save(last, batches, validation)
+        finally:
+            batches.close()
         log.info("finished training")
         log.info("wall time: %.3f s", time.monotonic() - began)
 
@@ -181,7 +190,7 @@ class Trainer:
             set_statistics(model, config, self.data)
             log.info("initialize model from scratch")
             return model
-        log.info("%s from %s", self.start.mode.replace("_", " "), self.start.path)
+        log.info(_ANNOUNCED[self.start.mode], self.start.path)
         weights = self.start.weights_for(config.model)
         if self.start.mode == "finetune":
             weights[_BIAS] = pretrained_bias(self.start, config, self.data)

@@ -176,8 +176,9 @@ def test_training_goes_on_and_improves(monbtaw, shared, tmp_path, monkeypatch):
     training, validation, type_map = monbtaw
     monkeypatch.chdir(tmp_path)
     data = _input(training, validation, type_map)
-    data["training"] |= {"numb_steps": 12, "disp_freq": 12}
+    data["training"] |= {"numb_steps": 24, "disp_freq": 24}
     (tmp_path / "input.json").write_text(json.dumps(data))
     train("input.json", finetune=shared / "pretrained" / MODEL)
     rows = np.loadtxt("lcurve.out")
-    assert rows[-1, 5] < rows[0, 5]  # rmse_f_val
+    for column in (3, 5):  # rmse_e_val, rmse_f_val
+        assert rows[-1, column] < 0.9 * rows[0, column]

@@ -248,8 +248,17 @@ def test_type_embedding_bias_follows_the_weights(here, systems):
 
 
 def test_divergence_names_step_and_frames_and_saves_nothing(here, systems):
+    linear = {"activation_function": "linear"}
     with pytest.raises(NonFiniteError, match=r"at step \d+, on frames? .*model\.ckpt-1\.h5"):
-        _run(here, systems, numb_steps=50, save_freq=1, rate={"start_lr": 1e30, "decay_steps": 5})
+        _run(
+            here,
+            systems,
+            numb_steps=50,
+            save_freq=1,
+            rate={"start_lr": 1e30, "decay_steps": 5},
+            descriptor=linear,
+            model={"fitting_net": {"neuron": [5, 5], **linear}},
+        )
     arrays, _ = read_checkpoint("model.ckpt")
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert not [path for path in here.iterdir() if path.name.endswith(".tmp")]
@@ -463,3 +472,22 @@ def test_errors_of_the_input_name_the_file(here, systems):
     with pytest.raises(ConfigError, match=r"input\.json: .*axis_neurons"):
         _run(here, systems, descriptor={"axis_neurons": 3})
     assert not (here / "out.json").exists()
+
+
+def test_profiles_are_written(here, systems):
+    _run(here, systems, numb_steps=2, disp_training=False, profiling=True)
+    events = json.loads((here / "timeline.json").read_text())["traceEvents"]
+    assert any(event["ph"] == "X" and event["dur"] > 0 for event in events)
+    _run(here, systems, numb_steps=1, disp_training=False, enable_profiler=True)
+    assert list((here / "log").rglob("*.xplane.pb"))
+
+
+def test_data_that_vanish_are_named(here, tmp_path):
+    class Remove(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            (tmp_path / "data" / "a" / "set.000" / "force.npy").write_bytes(b"broken")
+
+    system = toy.write_system(tmp_path / "data" / "a", [1, 0, 1], 8)
+    start = {"callbacks": [Remove()]}
+    with pytest.raises((DataError, OSError), match=r"force\.npy"):
+        _run(here, [system], numb_steps=200, disp_training=False, start=start)

@@ -1,0 +1,102 @@
+"""``deepattn train`` and ``deepattn freeze`` as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepattn.cli.main import main
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.frozen import read_frozen
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with an input file and one system of two frames."""
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data" / "set.000"
+    data.mkdir(parents=True)
+    (tmp_path / "data" / "type.raw").write_text("0 1 1\n")
+    (tmp_path / "data" / "type_map.raw").write_text("O H\n")
+    rng = np.random.default_rng(0)
+    water = np.array([[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    np.save(data / "coord.npy", (water + rng.normal(0, 0.05, (2, 3, 3))).reshape(2, 9))
+    np.save(data / "box.npy", np.tile(np.eye(3).ravel() * 6, (2, 1)))
+    np.save(data / "energy.npy", np.array([-14.0, -14.1]))
+    np.save(data / "force.npy", rng.normal(size=(2, 9)))
+    net = {"type": "se_atten", "sel": 4, "rcut": 3.0, "neuron": [2, 4], "attn_layer": 0}
+    settings = {
+        "model": {"type_map": ["O", "H"], "descriptor": net, "fitting_net": {"neuron": [4]}},
+        "learning_rate": {"start_lr": 1e-3, "stop_lr": 1e-5},
+        "training": {
+            "training_data": {"systems": "data"},
+            "numb_steps": 3,
+            "disp_training": False,
+            "seed": 1,
+        },
+    }
+    (tmp_path / "input.json").write_text(json.dumps(settings))
+    return tmp_path
+
+
+def test_train_restart_and_freeze(here, capsys):
+    assert main(["train", "input.json", "-o", "full.json", "-l", "log.txt"]) == 0
+    assert (here / "full.json").is_file() and not (here / "out.json").exists()
+    assert "finished training" in (here / "log.txt").read_text()
+    settings = json.loads((here / "input.json").read_text())
+    settings["training"]["numb_steps"] = 5
+    (here / "input.json").write_text(json.dumps(settings))
+    assert main(["train", "input.json", "--restart", "model.ckpt", "-v", "ERROR"]) == 0
+    assert read_checkpoint("model.ckpt")[1]["step"] == 5
+    for argv, name in (
+        (["freeze"], "frozen_model.pb"),
+        (["freeze", "-c", "model.ckpt-3", "-o", "three"], "three.pb"),
+    ):
+        assert main(argv) == 0
+        assert read_frozen(name).type_map == ["O", "H"]
+    assert main(["train", "input.json", "-f", "three.pb", "--skip-neighbor-stat"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_freeze_into_a_folder_that_is_not_there(here, capsys):
+    assert main(["train", "input.json"]) == 0
+    capsys.readouterr()
+    assert main(["freeze", "-o", "absent/model.pb"]) == 1
+    assert "absent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_with_a_checkpoint(here, number, status):
+    settings = json.loads((here / "input.json").read_text())
+    settings["training"]["numb_steps"] = 10_000_000
+    settings["training"]["save_freq"] = 10_000_000
+    (here / "input.json").write_text(json.dumps(settings))
+    with subprocess.Popen(
+        [sys.executable, "-m", "deepattn", "train", "input.json", "-l", "log.txt"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            log = here / "log.txt"
+            deadline = time.monotonic() + 300
+            while "start training" not in (log.read_text() if log.exists() else ""):
+                assert process.poll() is None, process.communicate()[1]
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            time.sleep(3)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=300)
+        finally:
+            process.kill()
+    assert process.returncode == status
+    assert "Traceback" not in err
+    assert read_checkpoint("model.ckpt")[1]["step"] >= 1
