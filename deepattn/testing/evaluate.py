@@ -88,7 +88,7 @@ def _of_keras(model: EnergyModel, fparam: np.ndarray, aparam: np.ndarray) -> Eva
         shapes["aparam"] = [None, None, aparam.size]
     signature = {key: tf.TensorSpec(shape, tf.float64) for key, shape in shapes.items()}
     signature["atype"] = tf.TensorSpec([None, None], tf.int32)
-    traced = tf.function(lambda inputs: model(inputs), input_signature=[signature])
+    traced = tf.function(lambda inputs: model(inputs), [signature], autograph=False)
 
     def evaluate(coord: np.ndarray, atype: np.ndarray, box: np.ndarray | None) -> Values:
         nframes, natoms = coord.shape[:2]

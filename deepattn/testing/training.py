@@ -47,7 +47,7 @@ def check_training_gradient(
     with tf.GradientTape() as tape:
         loss = _loss(model, inputs, labels)
     gradients = tape.gradient(loss, [variable.value for variable in variables])
-    traced = tf.function(lambda: _loss(model, inputs, labels), jit_compile=False)
+    traced = tf.function(lambda: _loss(model, inputs, labels), autograph=False)
     worst, detail = 0.0, ""
     for variable, gradient in zip(variables, gradients, strict=True):
         name = names.get(id(variable), variable.name)

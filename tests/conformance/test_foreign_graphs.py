@@ -67,7 +67,7 @@ def test_what_the_file_says_of_itself(graph: ForeignGraph) -> None:
 
 
 def published_cases(ntypes: int) -> dict[str, dict[str, np.ndarray]]:
-    """Boxes for a model of ``ntypes`` elements and a long cut-off."""
+    """Boxes for a model of ``ntypes`` elements; its graph is from before virtual atoms."""
     rng = np.random.default_rng(5)
     cases = {}
     for name, cell, natoms, periodic in (
@@ -77,8 +77,6 @@ def published_cases(ntypes: int) -> dict[str, dict[str, np.ndarray]]:
         ("open", OPEN, 9, False),
     ):
         atype = rng.integers(0, ntypes, natoms).astype(np.int32)
-        if natoms > 10:
-            atype[natoms // 3] = -1
         cases[name] = {
             "coord": scatter(rng, cell, natoms, closest=1.2, periodic=periodic)[None],
             "atype": atype,

@@ -21,13 +21,13 @@ class Option:
         descriptor: keys over the common ones.
         fitting: the same.
         type_embedding: the section, or ``None`` for none.
-        smooth: whether the formula is smooth at the cut-off.
+        violates: the checks that the formula itself, not the program, fails.
     """
 
     descriptor: dict
     fitting: dict
     type_embedding: dict | None
-    smooth: bool
+    violates: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> dict:
@@ -36,37 +36,43 @@ class Option:
         return {key: value for key, value in given.items() if f"numb_{key}" in self.fitting}
 
 
-def _atten(*, smooth: bool, fitting: dict | None = None, tebd: dict | None = None, **descriptor):
-    return Option({"type": "se_atten", **descriptor}, fitting or {}, tebd or {}, smooth)
+def _atten(*, fitting: dict | None = None, tebd: dict | None = None, violates=(), **descriptor):
+    return Option({"type": "se_atten", **descriptor}, fitting or {}, tebd or {}, violates)
 
 
-def _v2(*, smooth: bool = True, **descriptor):
-    return Option({"type": "se_atten_v2", **descriptor}, {}, {}, smooth)
+def _v2(*, violates=(), **descriptor):
+    return Option({"type": "se_atten_v2", **descriptor}, {}, {}, violates)
 
 
-def _e2(tebd: dict | None = None, *, fitting: dict | None = None, **descriptor):
-    return Option({"type": "se_e2_a", **descriptor}, fitting or {}, tebd, smooth=True)
+def _e2(tebd: dict | None = None, *, fitting: dict | None = None, violates=(), **descriptor):
+    return Option({"type": "se_e2_a", **descriptor}, fitting or {}, tebd, violates)
 
+
+# Plain attention counts a neighbour fully or not at all, so energies jump at the cut-off. With a
+# shifted environment matrix padding contributes, as a type of its own: another jump.
+JUMPS = ("continuity",)
+# Smooth exclusion puts the mean of the radial column into all four columns of an excluded row:
+# unless zero, that is a vector which does not turn with the atoms.
+LOPSIDED = ("virial", "rotation", "continuity")
+PARAMETERS = {"numb_fparam": len(FPARAM), "numb_aparam": len(APARAM)}
 
 OPTIONS = {
-    # Plain attention counts a neighbour fully or not at all, so it jumps at the cut-off.
-    "concat": _atten(smooth=False),
-    "concat_mask": _atten(smooth=False, attn_mask=True, attn_dotr=False),
-    "concat_one_side": _atten(smooth=False, type_one_side=True, attn_layer=1),
-    "concat_no_attention": _atten(smooth=True, attn_layer=0),
-    "concat_smooth": _atten(smooth=True, smooth_type_embedding=True),
-    "concat_smooth_mask": _atten(smooth=True, smooth_type_embedding=True, attn_mask=True),
-    "concat_exclude": _atten(smooth=False, exclude_types=[[0, 1]]),
-    # With a shifted environment matrix padding has a type of its own, hence another jump.
-    "concat_davg": _atten(smooth=False, attn_layer=0, set_davg_zero=False),
-    "strip": _atten(smooth=False, tebd_input_mode="strip"),
-    "strip_no_attention": _atten(smooth=True, tebd_input_mode="strip", attn_layer=0),
+    "concat": _atten(violates=JUMPS),
+    "concat_mask": _atten(attn_mask=True, attn_dotr=False, violates=JUMPS),
+    "concat_one_side": _atten(type_one_side=True, attn_layer=1, violates=JUMPS),
+    "concat_no_attention": _atten(attn_layer=0),
+    "concat_smooth": _atten(smooth_type_embedding=True),
+    "concat_smooth_mask": _atten(smooth_type_embedding=True, attn_mask=True),
+    "concat_exclude": _atten(exclude_types=[[0, 1]], violates=JUMPS),
+    "concat_davg": _atten(attn_layer=0, set_davg_zero=False, violates=JUMPS),
+    "strip": _atten(tebd_input_mode="strip", violates=JUMPS),
+    "strip_no_attention": _atten(tebd_input_mode="strip", attn_layer=0),
     "v2": _v2(),
-    "v2_exclude": _v2(exclude_types=[[0, 1], [2, 2]], attn_layer=1),
+    "v2_exclude": _v2(exclude_types=[[0, 1], [2, 2]], attn_layer=1, set_davg_zero=True),
+    "v2_exclude_davg": _v2(exclude_types=[[0, 1], [2, 2]], attn_layer=1, violates=LOPSIDED),
     "v2_no_attention": _v2(attn_layer=0),
     "v2_no_dotr": _v2(attn_dotr=False),
     "resnet": _atten(
-        smooth=True,
         smooth_type_embedding=True,
         resnet_dt=True,
         neuron=[4, 4, 8],
@@ -74,35 +80,26 @@ OPTIONS = {
         tebd={"neuron": [3, 6], "resnet_dt": True, "use_tebd_bias": True},
     ),
     "gelu": _atten(
-        smooth=True,
         attn_layer=0,
         activation_function="gelu",
         fitting={"activation_function": "gelu_tf"},
         tebd={"activation_function": "sigmoid"},
     ),
     "silu_softplus": _atten(
-        smooth=True,
-        attn_layer=0,
-        activation_function="silu",
-        fitting={"activation_function": "softplus"},
+        attn_layer=0, activation_function="silu", fitting={"activation_function": "softplus"}
     ),
-    "parameters": _atten(
-        smooth=True,
-        smooth_type_embedding=True,
-        fitting={"numb_fparam": len(FPARAM), "numb_aparam": len(APARAM)},
-    ),
-    "atom_ener": _atten(smooth=True, attn_layer=0, fitting={"atom_ener": [-1.0, None, 0.5]}),
+    "parameters": _atten(smooth_type_embedding=True, fitting=PARAMETERS),
+    "atom_ener": _atten(attn_layer=0, fitting={"atom_ener": [-1.0, None, 0.5]}),
     "se_e2_a": _e2(set_davg_zero=True),
     "se_e2_a_davg": _e2(),
     "se_e2_a_exclude": _e2(exclude_types=[[0, 1]], set_davg_zero=True),
     "se_e2_a_one_side": _e2(type_one_side=True, resnet_dt=True),
     "se_e2_a_type_embedding": _e2({}, set_davg_zero=True),
-    "se_e2_a_parameters": _e2(fitting={"numb_fparam": len(FPARAM), "numb_aparam": len(APARAM)}),
+    "se_e2_a_parameters": _e2(fitting=PARAMETERS),
     "float32": Option(
         {"type": "se_atten_v2", "precision": "float32"},
         {"precision": "float32"},
         {"precision": "float32"},
-        True,
     ),
 }
 
