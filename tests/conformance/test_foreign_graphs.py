@@ -78,7 +78,7 @@ def published_cases(ntypes: int) -> dict[str, dict[str, np.ndarray]]:
     ):
         atype = rng.integers(0, ntypes, natoms).astype(np.int32)
         cases[name] = {
-            "coord": scatter(rng, cell, natoms, closest=1.2, periodic=periodic)[None],
+            "coord": scatter(rng, cell, natoms, closest=1.8, periodic=periodic)[None],
             "atype": atype,
         }
         if periodic:

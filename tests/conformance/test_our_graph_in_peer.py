@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from deepattn.errors import DeepattnError
 
 from .compare import assert_equal, deeppot_eval
 from .graphs import GRAPHS, TABLE, cases_for
@@ -25,8 +28,12 @@ def peer_values(our_graph, tmp_path_factory):
         if peer.name not in done:
             peer.require()
             folder = tmp_path_factory.mktemp(peer.name)
-            jobs = [(our_graph(row), cases_for(TABLE[row], peer)) for row in NAMES]
-            done[peer.name] = dict(zip(NAMES, peer_eval(peer, jobs, folder), strict=True))
+            jobs = {}
+            for row in NAMES:
+                with suppress(DeepattnError):  # the row's own test says why
+                    jobs[row] = (our_graph(row), cases_for(TABLE[row], peer))
+            values = peer_eval(peer, list(jobs.values()), folder)
+            done[peer.name] = dict(zip(jobs, values, strict=True))
         return done[peer.name][name]
 
     return evaluate
