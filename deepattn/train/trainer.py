@@ -11,7 +11,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from deepattn.config import Config, SeAttenConfig, ValidationDataConfig, fill_sel
+from deepattn.config import Config, DataConfig, SeAttenConfig, fill_sel
 from deepattn.data import DataSet, summary_lines
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
@@ -93,10 +93,10 @@ class Trainer:
                 json.dump(config.to_dict(), file, indent=4, ensure_ascii=False)
         self._summarise("Training", self.data)
         count = config.model.fitting_net.numb_fparam
-        log.info(
-            "training with%s frame parameter%s",
-            *(("out", "") if not count else (f" {count}", "(s)")),
-        )
+        if count:
+            log.info("training with %d frame parameter(s)", count)
+        else:
+            log.info("training without frame parameter")
         self.validation_data = None
         if config.training.validation_data is not None:
             self.validation_data = self._open(config, config.training.validation_data)
@@ -120,9 +120,10 @@ class Trainer:
             return
         header = self.start.header if self.start.mode == "restart" else {}
         batches = Batches(self.data, state=header.get("sampler"))
-        validation = None
+        validation, numb_btch = None, 0
         if self.validation_data is not None:
             validation = self.validation_data.sampler
+            numb_btch = training.validation_data.numb_btch
             if header.get("validation_sampler") is not None:
                 validation.restore(header["validation_sampler"])
         saver = Saver(self.model, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist)
@@ -130,7 +131,7 @@ class Trainer:
             self.model,
             batches,
             validation=validation,
-            numb_btch=validation and training.validation_data.numb_btch,
+            numb_btch=numb_btch,
             training=training,
             save=lambda step: saver.save(step, batches, validation),
             advice=saver.advice,
@@ -153,7 +154,7 @@ class Trainer:
         log.info("finished training")
         log.info("wall time: %.3f s", time.monotonic() - began)
 
-    def _open(self, config: Config, section: ValidationDataConfig) -> DataSet:
+    def _open(self, config: Config, section: DataConfig) -> DataSet:
         # The bias is fitted to energies even where the loss does not look at them.
         labels = {*self.loss.label_names, "energy"}
         return DataSet(
