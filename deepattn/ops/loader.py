@@ -22,7 +22,7 @@ _warned: list[str] = []
 
 def library() -> str | None:
     """Path of the library that holds DeePMD's ops, loaded now if it was not; None without one."""
-    return str(LIB_DIR / COMPAT) if compat_ops() is not None else None
+    return str(_builder().LIB_DIR / COMPAT) if compat_ops() is not None else None
 
 
 @functools.cache
@@ -46,17 +46,25 @@ def own_ops() -> ModuleType | None:
     return _load(OWN)
 
 
+def _builder() -> ModuleType:
+    """The module ``deepattn.ops.build``, imported late: ``python -m`` wants to be its first."""
+    from deepattn.ops import build
+
+    return build
+
+
 @functools.cache
 def _mismatch(folder: Path) -> str | None:
     """Why the libraries in `folder` cannot be used, or None if they can."""
+    builder = _builder()
     try:
-        info = json.loads((folder / INFO_NAME).read_text())
+        info = json.loads((folder / builder.INFO_NAME).read_text())
         built_for, built_from = info["tensorflow"], info["sources"]
     except (OSError, ValueError, KeyError, TypeError):
         return "are not built"
     if built_for.split(".")[:2] != tf.__version__.split(".")[:2]:
         return f"were built for TensorFlow {built_for}, but {tf.__version__} is installed"
-    if built_from != source_digest(source_dir()):
+    if built_from != builder.source_digest(builder.source_dir()):
         return "are older than their sources"
     return None
 
@@ -70,15 +78,16 @@ def _warn(problem: str) -> None:
         "The compiled ops %s; plain TensorFlow ops are used instead, which is slower. Rebuild "
         "with: %s",
         problem,
-        COMMAND,
+        _builder().COMMAND,
     )
 
 
 def _load(name: str) -> ModuleType | None:
-    problem = _mismatch(LIB_DIR)
+    folder = _builder().LIB_DIR
+    problem = _mismatch(folder)
     if problem is None:
         try:
-            return tf.load_op_library(str(LIB_DIR / name))
+            return tf.load_op_library(str(folder / name))
         except (tf.errors.OpError, RuntimeError) as error:
             problem = "cannot be loaded (" + str(error).splitlines()[0] + ")"
     _warn(problem)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An own library folder, so far empty, and a loader that has not warned yet."""
-    monkeypatch.setattr(loader, "LIB_DIR", tmp_path)
+    monkeypatch.setattr(build, "LIB_DIR", tmp_path)
     monkeypatch.setattr(loader, "_warned", [])
     return tmp_path
 
@@ -155,3 +155,9 @@ def test_digest_sees_names_and_contents(tmp_path):
     second = build.source_digest(tmp_path)
     (tmp_path / "a.cc").rename(tmp_path / "b.cc")
     assert len({first, second, build.source_digest(tmp_path)}) == 3
+
+
+def test_command_warns_of_nothing():
+    """Importing the package must not import the module that the command then runs."""
+    code = "import sys, deepattn.ops; print('deepattn.ops.build' in sys.modules)"
+    assert run(code) == "False"
