@@ -10,7 +10,6 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 from deepattn.ops import gradients
-from deepattn.ops.build import COMMAND, INFO_NAME, LIB_DIR, source_digest, source_dir
 
 logger = logging.getLogger(__name__)
 
