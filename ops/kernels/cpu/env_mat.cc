@@ -170,20 +170,22 @@ class RowFiller {
     const T lower = static_cast<T>(shape_.rcut_smth);
     const T width = static_cast<T>(shape_.rcut - shape_.rcut_smth);  // rounded to float32
     const T r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-    const T r = std::sqrt(r2);
+    // Rounded as the stock op rounds: the direction of a row that has almost faded out amplifies
+    // the last digit, and graphs must give the same numbers with either op.
+    const T r = r2 * (T(1) / std::sqrt(r2));
     T sw = 1, dsw = 0;
     if (r >= static_cast<T>(shape_.rcut)) {
       sw = 0;
     } else if (r >= lower) {
       const T u = (r - lower) / width;
-      const T poly = u * (T(-6) * u + T(15)) - T(10);
+      const T poly = T(-6) * u * u + T(15) * u - T(10);
       sw = u * u * u * poly + T(1);
       dsw = (T(3) * u * u * poly + u * u * u * (T(-12) * u + T(15))) / width;
     }
     const T inverse = T(1) / r;
     const T inverse2 = inverse * inverse;
-    row[0] = sw * inverse;
-    for (int k = 0; k < 3; ++k) row[1 + k] = sw * d[k] * inverse2;
+    row[0] = inverse * sw;
+    for (int k = 0; k < 3; ++k) row[1 + k] = d[k] / r2 * sw;
     const T radial = sw * inverse2 * inverse - dsw * inverse2;
     // The last term of the angular rows, per d_a·d_k.
     const T outer = T(2) * sw * inverse2 * inverse2 - dsw * inverse2 * inverse;
