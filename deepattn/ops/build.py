@@ -123,6 +123,7 @@ def build(
     tensorflow = tensorflow or query_tensorflow()
     compiler = shlex.split(os.environ.get("CXX", "c++"))
     version = _run([*compiler, "--version"]).splitlines()[0]
+    digest = source_digest(source)  # before compiling: an edit meanwhile makes the result stale
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder:
         work = Path(folder)
@@ -141,7 +142,7 @@ def build(
         info = {
             "tensorflow": tensorflow["tensorflow"],
             "compiler": version,
-            "sources": source_digest(source),
+            "sources": digest,
         }
         (work / INFO_NAME).write_text(json.dumps(info, indent=1) + "\n")
         for name in (*LIBRARIES, INFO_NAME):
