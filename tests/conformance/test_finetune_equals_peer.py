@@ -123,9 +123,7 @@ def _errors(folder, validation, type_map, model, shift):
     system = System(validation, type_map=PRETRAINED)
     inputs, labels = system.frames(range(system.nframes))
     case = {"coord": inputs["coord"], "atype": inputs["atype"], "box": inputs["box"]}
-    ((result,),) = (
-        list(output.values()) for output in peer_eval(DP320, [model], {"v": case}, folder)
-    )
+    result = peer_eval(DP320, [(model, {"validation": case})], folder)[0]["validation"]
     places = [PRETRAINED.index(name) for name in type_map]
     counts = (inputs["atype"][:, :, None] == places).sum(axis=1)
     natoms = system.natoms
