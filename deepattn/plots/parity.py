@@ -99,7 +99,7 @@ def _draw_panel(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]])
         sets.items(), _COLOURS, _MARKERS, strict=False
     ):
         error = np.sqrt(np.mean((prediction - label) ** 2))
-        errors.append(f"{name}: {_with_unit(error, unit)}")
+        errors.append(f"{name}: RMSE {_with_unit(error, unit)}")
         axes.scatter(
             label,
             prediction,
@@ -119,7 +119,7 @@ def _draw_panel(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]])
         xlabel=f"{quantity}, label ({unit})",
         ylabel=f"{quantity}, predicted ({unit})",
     )
-    axes.set_title("RMSE  " + "\n".join(errors), fontsize="medium")
+    axes.set_title("\n".join(errors), fontsize="medium")
     axes.grid(alpha=0.3)
     if len(sets) > 1:
         legend = axes.legend(frameon=False, loc="upper left", markerscale=1.5)

@@ -34,7 +34,7 @@ PARAMETERS = {
     "a": (4.085, 3.890, 4.079),
 }
 TABLE = {key: np.add.outer(row, row) / 2 for key, row in PARAMETERS.items()}
-CUTOFF, INNER = 5.0, 3.6  # Å; interactions are switched off smoothly in between
+CUTOFF, INNER = 4.5, 3.4  # Å; interactions are switched off smoothly in between
 NATOMS = 32
 ELEMENTS = ((32, 0, 0), (0, 32, 0), (0, 0, 32))
 BINARIES = tuple(

@@ -13,6 +13,7 @@ from deepattn.config import read_config
 from deepattn.data import DataSet
 from deepattn.layers import SeAtten, TypeEmbedding
 from deepattn.train import make_dataset
+from deepattn.train.statistics import EnvMatShape, input_statistics
 
 EV_PER_A3 = 160.21766  # GPa
 
@@ -21,15 +22,15 @@ class PressureModel(keras.Model):
     """Atoms in periodic cells to one number a frame, ``[nframes]``."""
 
     def __init__(self, ntypes: int):
-        super().__init__()
+        super().__init__(autocast=False)  # coordinates stay in float64
         self.ntypes = ntypes
         self.type_embedding = TypeEmbedding(ntypes, [8], dtype="float32")
         self.descriptor = SeAtten(
             ntypes,
             tebd_dim=8,
-            rcut=5.0,
+            rcut=4.5,
             rcut_smth=0.5,
-            sel=48,
+            sel=32,
             neuron=[8, 16],
             axis_neuron=4,
             attn=16,
@@ -38,8 +39,33 @@ class PressureModel(keras.Model):
             dtype="float32",
         )
         self.head = keras.Sequential(
-            [keras.layers.Dense(32, activation="tanh"), keras.layers.Dense(1)]
+            [
+                keras.layers.LayerNormalization(),
+                keras.layers.Dense(32, activation="tanh"),
+                keras.layers.Dense(1),
+            ]
         )
+
+    def build(self, *_):
+        self.type_embedding.build()
+        self.descriptor.build()
+        self.head.build((None, None, self.descriptor.width))
+
+    def set_statistics(self, data):
+        """Normalise what the descriptor sees by its mean and spread in the data."""
+        layer = self.descriptor
+        shape = EnvMatShape(
+            ntypes=self.ntypes,
+            rcut=layer.rcut,
+            rcut_smth=layer.rcut_smth,
+            sel=(layer.sel,),
+            mixed_types=True,
+            exclude_types=(),
+        )
+        batches = (batch for _, batch in data.statistics_batches(10))
+        statistics = input_statistics(batches, shape, set_davg_zero=False)
+        layer.davg.assign(statistics.davg)
+        layer.dstd.assign(statistics.dstd)
 
     def call(self, inputs):
         atype = inputs["atype"]
@@ -69,6 +95,8 @@ def main() -> None:
     training = DataSet(config.training.training_data, type_map, labels=["virial"], seed=1)
     validation = DataSet(config.training.validation_data, type_map, labels=["virial"], seed=1)
     model = PressureModel(len(type_map))
+    model.build()
+    model.set_statistics(training)
     model.compile(
         keras.optimizers.Adam(1e-2),
         loss="mse",
@@ -76,6 +104,7 @@ def main() -> None:
     )
     model.fit(
         make_dataset(training).map(pressure),
+        shuffle=False,  # the data set draws frames at random itself
         epochs=4,
         steps_per_epoch=100,
         validation_data=make_dataset(validation).map(pressure),
