@@ -1,6 +1,6 @@
 """The exceptions a user meets.
 
-Each message is one sentence: what is wrong, where (file, key, system, frame, atom), what to do about it.
+Each message is one sentence: what is wrong, where (file, key, system, frame, atom), what to do.
 The command line prints it after ``deepattn: error:`` and exits with 1; a bug keeps its traceback.
 """
 
