@@ -119,6 +119,17 @@ def test_fault_is_found(name: str, fault) -> None:
     assert "FAILED" in str(report)
 
 
+def test_forces_of_a_large_frame() -> None:
+    """Of more atoms than are moved, the first and the last are among those that are."""
+    frame = random_frames(2, RCUT)[0].repeated((2, 2, 1))
+    assert frame.natoms == 40
+    assert testing.check_forces(pair_potential, frame)
+    check = testing.check_forces(broken(wrong_force), frame)
+    assert not check
+    assert check.error == pytest.approx(1e-5, rel=1e-3)
+    assert check.detail.startswith("atom 39 z: force")
+
+
 def test_jump_at_the_cut_off_is_found() -> None:
     def evaluate(coord, atype, box):
         return pair_potential(coord, atype, box, sharp=True)
