@@ -39,19 +39,39 @@ def prepare_input(path: Path, steps: int) -> dict:
     config = json.loads(path.read_text())
     training = config["training"]
     training.pop("validation_data", None)
-    data = training["training_data"]
-    systems = data["systems"]
-    systems = [systems] if isinstance(systems, str) else systems
-    data["systems"] = [str((path.parent / system).resolve()) for system in systems]
+    absolute_systems(training["training_data"], path.parent)
     training.update(numb_steps=steps, disp_freq=max(steps // 5, 1), save_freq=steps)
     return config
 
 
+def absolute_systems(data: dict, folder: Path) -> None:
+    """Make the systems of a data section independent of the folder the program runs in."""
+    systems = data["systems"]
+    systems = [systems] if isinstance(systems, str) else systems
+    data["systems"] = [str((folder / system).resolve()) for system in systems]
+
+
 def train_once(program: str, command: list[str], config: dict, threads: int) -> Run:
-    """Run one training in an empty folder and read its figures.
+    """Run one training in an empty folder and read its step time and memory.
 
     Raises:
-        SystemExit: the program failed or did not log its step time; its last lines are shown.
+        SystemExit: the program failed or did not log its step time.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        text, peak_mib = train(program, command, config, threads, Path(folder))
+    found = _STEP_TIME.search(text)
+    if not found:
+        sys.exit(f"{program} did not log its step time; give it more --steps")
+    return Run(program, float(found[1]), peak_mib)
+
+
+def train(
+    program: str, command: list[str], config: dict, threads: int, folder: Path
+) -> tuple[str, float]:
+    """Run one training in a folder; returns its log and its peak memory in MiB.
+
+    Raises:
+        SystemExit: the program failed; its last lines are shown.
     """
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
@@ -62,24 +82,22 @@ def train_once(program: str, command: list[str], config: dict, threads: int) -> 
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "",
     }
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "input.json").write_text(json.dumps(config))
-        log = Path(folder) / "log"
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                [*command, "train", "input.json", "--skip-neighbor-stat"],
-                cwd=folder,
-                env=environment,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        text = log.read_text()
-    found = _STEP_TIME.search(text)
-    if process.returncode or not found:
+    (folder / "input.json").write_text(json.dumps(config))
+    log = folder / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*command, "train", "input.json", "--skip-neighbor-stat"],
+            cwd=folder,
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    text = log.read_text()
+    if process.returncode:
         sys.exit(f"{program} failed ({process.returncode}):\n" + "\n".join(text.splitlines()[-15:]))
-    return Run(program, float(found[1]), usage.ru_maxrss / 1024)
+    return text, usage.ru_maxrss / 1024
 
 
 def summarize(runs: list[Run]) -> dict[str, dict[str, float]]:
