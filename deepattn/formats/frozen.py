@@ -27,7 +27,8 @@ _WEIGHT_NAMES = re.compile(
     """,
     re.VERBOSE,
 )
-_ATTENTION_MASK = re.compile(r"attention_layer_\d+/eye(_\d+)?/.*")  # not a weight, a constant
+# Constants of the mask that keeps a neighbour from itself, not weights.
+_ATTENTION_MASK = re.compile(r"attention_layer_\d+/(eye|ones)(_\d+)?(/.*)?")
 # 2.x numbers layer norms as Keras does; the number says nothing that the layer's own does not.
 _NUMBERED_NORM = re.compile(r"(attention_layer_\d+/layer_normalization)_\d+/(gamma|beta)")
 

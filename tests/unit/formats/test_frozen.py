@@ -62,7 +62,12 @@ def test_weights_and_statistics_only(tmp_path):
         "fitting_attr/t_aparam_istd",
         "model_attr/model_attr/t_out_std",
     ]
-    dropped = ["filter_type_all/Reshape/x", "attention_layer_0/eye/ones", "gradients/grad_ys_0"]
+    dropped = [
+        "filter_type_all/Reshape/x",
+        "attention_layer_0/eye/ones",
+        "attention_layer_1/ones",
+        "gradients/grad_ys_0",
+    ]
     model = read(tmp_path, **{name: np.ones(2) for name in kept + dropped})
     assert set(model.weights) == {*kept, "layer_0/matrix"}
 
