@@ -16,6 +16,7 @@ from deepattn.train import make_dataset
 from deepattn.train.statistics import EnvMatShape, input_statistics
 
 EV_PER_A3 = 160.21766  # GPa
+EPOCHS, STEPS = 8, 100
 
 
 class PressureModel(keras.Model):
@@ -98,17 +99,17 @@ def main() -> None:
     model.build()
     model.set_statistics(training)
     model.compile(
-        keras.optimizers.Adam(1e-2),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, EPOCHS * STEPS)),
         loss="mse",
         metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
     )
     model.fit(
         make_dataset(training).map(pressure),
         shuffle=False,  # the data set draws frames at random itself
-        epochs=4,
-        steps_per_epoch=100,
+        epochs=EPOCHS,
+        steps_per_epoch=STEPS,
         validation_data=make_dataset(validation).map(pressure),
-        validation_steps=10,
+        validation_steps=48,
         verbose=2,
     )
 
