@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 
@@ -99,3 +99,12 @@ class EmbeddingNet(keras.layers.Layer):
 def seed_after(seed: int | None, neuron: Sequence[int]) -> int | None:
     """The seed that follows an embedding net of the given widths in DeePMD's counting."""
     return None if seed is None else seed + 3 * (len(neuron) + 1)
+
+
+def scoped_variables(nets: Iterable[tuple[str, str, EmbeddingNet]]) -> dict[str, keras.Variable]:
+    """Weights of nets given with scope and suffix, as ``scope/matrix_1suffix`` …"""
+    return {
+        f"{scope}/{name}": variable
+        for scope, suffix, net in nets
+        for name, variable in net.named_variables(suffix).items()
+    }

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.layers.embedding_net import EmbeddingNet, seed_after
+from deepattn.layers.contraction import contract
+from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, real_types
 from deepattn.layers.gated_attention import GatedAttention, unit_rows
 from deepattn.layers.statistics_weights import add_statistics
@@ -166,9 +167,7 @@ class SeAtten(keras.layers.Layer):
         for layer in self.attention:
             embedding = layer(embedding, direction, weight)
 
-        slots = tf.cast(tf.reduce_sum(self.original_sel), self.compute_dtype)
-        contracted = tf.matmul(matrix, embedding, transpose_a=True) / slots
-        descriptor = tf.matmul(contracted, contracted[:, :, : self.axis_neuron], transpose_a=True)
+        descriptor = contract(matrix, embedding, self.original_sel, axis_neuron=self.axis_neuron)
         shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
         return tf.cast(tf.reshape(descriptor, shape), self.interface_dtype)
 
@@ -181,10 +180,7 @@ class SeAtten(keras.layers.Layer):
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics under DeePMD's names."""
-        variables = {}
-        for scope, suffix, net in self.scoped_nets():
-            named = net.named_variables(suffix)
-            variables.update({f"{scope}/{n}": v for n, v in named.items()})
+        variables = scoped_variables(self.scoped_nets())
         for k, layer in enumerate(self.attention):
             named = layer.named_variables()
             variables.update({f"attention_layer_{k}/{n}": v for n, v in named.items()})

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.layers.by_type import by_type
-from deepattn.layers.embedding_net import EmbeddingNet, seed_after
+from deepattn.layers.contraction import contract
+from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, real_types
 from deepattn.layers.statistics_weights import add_statistics
 
@@ -154,10 +155,7 @@ class SeE2A(keras.layers.Layer):
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics under DeePMD's names."""
-        variables = {}
-        for scope, suffix, net in self.scoped_nets():
-            named = net.named_variables(suffix)
-            variables.update({f"{scope}/{n}": v for n, v in named.items()})
+        variables = scoped_variables(self.scoped_nets())
         variables["descrpt_attr/t_avg"] = self.davg
         variables["descrpt_attr/t_std"] = self.dstd
         variables["descrpt_attr/original_sel"] = self.original_sel
@@ -237,7 +235,4 @@ class SeE2A(keras.layers.Layer):
 
     def _contract(self, matrix, embedding):
         """Descriptor rows ``[n, width]``."""
-        slots = tf.cast(tf.reduce_sum(self.original_sel), self.compute_dtype)
-        contracted = tf.matmul(matrix, embedding, transpose_a=True) / slots
-        descriptor = tf.matmul(contracted, contracted[:, :, : self.axis_neuron], transpose_a=True)
-        return tf.reshape(descriptor, [-1, self.width])
+        return contract(matrix, embedding, self.original_sel, axis_neuron=self.axis_neuron)

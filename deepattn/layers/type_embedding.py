@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepattn.layers.embedding_net import EmbeddingNet
+from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -93,7 +93,7 @@ class TypeEmbedding(keras.layers.Layer):
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights under DeePMD's names, ``type_embed_net/matrix_1`` …"""
-        return {f"type_embed_net/{n}": v for n, v in self.net.named_variables().items()}
+        return scoped_variables(self.scoped_nets())
 
     def get_config(self) -> dict:
         features = self._given_features
