@@ -78,7 +78,7 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
     weights = [(variables[name], tf.constant(a, name=name)) for name, a in arrays.items()]
     inputs = _placeholders(model)
     natoms = inputs["natoms"]
-    with keras.StatelessScope(state_mapping=weights):
+    with ops.portable(), keras.StatelessScope(state_mapping=weights):
         environment = model.environment(
             inputs["coord"], inputs["atype"], natoms, inputs["box"], inputs["mesh"]
         )

@@ -5,13 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.layers.layer_normalization import LayerNormalization
 from deepattn.layers.residual_dense import ResidualDense
-
-# Raises the scores of smooth attention above zero, so that the switch can pull them down.
-_SMOOTH_SHIFT = 20.0
-_MASKED_SCORE = 2.0**33
-_NORM_FLOOR = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -43,6 +39,9 @@ class GatedAttention(keras.layers.Layer):
         embedding: ``[n, nnei, width]``.
         direction: ``[n, nnei, 3]``, unit vectors.
         weight: ``[n, nnei]``, 0 for padding.
+        count: int32 ``[n]``; from this slot on the weight is taken to be 0. Default: all may
+            count.
+        padding: number of further slots of weight 0 for each atom that are not stored.
 
     Output shape: ``[n, nnei, width]``.
     """
@@ -98,26 +97,26 @@ class GatedAttention(keras.layers.Layer):
         self.out.build((None, self.attn))
         self.layer_normalization.build((None, None, self.width))
 
-    def call(self, embedding, direction, weight):
-        query, key, value = (
-            unit_rows(layer(embedding)) for layer in (self.query, self.key, self.value)
+    def call(self, embedding, direction, weight, count=None, padding=0):
+        projections = [
+            tf.cast(variable, self.compute_dtype)
+            for layer in (self.query, self.key, self.value, self.out)
+            for variable in (layer.matrix, layer.bias)
+        ]
+        norm = self.layer_normalization
+        scale = [tf.cast(variable, self.compute_dtype) for variable in (norm.gamma, norm.beta)]
+        return ops.gated_attention(
+            embedding,
+            direction,
+            weight,
+            ops.AttentionParameters(*projections, *scale),
+            count=count,
+            padding=padding,
+            dotr=self.dotr,
+            mask=self.mask,
+            smooth=self.smooth,
+            ln_eps=self.ln_eps,
         )
-        score = tf.matmul(query, key, transpose_b=True)
-        column = weight[:, tf.newaxis, :]
-        if self.smooth:
-            pair = column * weight[:, :, tf.newaxis]
-            attention = tf.nn.softmax((score + _SMOOTH_SHIFT) * pair - _SMOOTH_SHIFT) * pair
-        else:
-            score = score * column - _MASKED_SCORE * (1.0 - column)
-            attention = tf.nn.softmax(score) * weight[:, :, tf.newaxis]
-        if self.dotr:
-            attention = attention * tf.matmul(direction, direction, transpose_b=True)
-        if self.mask:
-            nnei = tf.shape(embedding)[1]
-            attention = attention * (1.0 - tf.eye(nnei, dtype=attention.dtype))
-        mixed = embedding + self.out(tf.matmul(attention, value))
-        # Keras normalises half-precision numbers in float32 and leaves them so.
-        return tf.cast(self.layer_normalization(mixed), self.compute_dtype)
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``c_query/matrix`` … ``c_out/bias``, ``layer_normalization/gamma`` and ``/beta``."""
@@ -145,9 +144,3 @@ class GatedAttention(keras.layers.Layer):
             "trainable_ln": self.trainable_ln,
             "seed": self.seed,
         }
-
-
-def unit_rows(x: tf.Tensor) -> tf.Tensor:
-    """Rows of ``x`` (last axis) at unit length; a row of zeros stays zero."""
-    square = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
-    return x * tf.math.rsqrt(tf.maximum(square, tf.cast(_NORM_FLOOR, x.dtype)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+
+from deepattn.ops.twins import normalize_rows
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -15,6 +16,4 @@ class LayerNormalization(keras.layers.LayerNormalization):
     """
 
     def call(self, inputs):
-        centred = inputs - tf.reduce_mean(inputs, axis=-1, keepdims=True)
-        variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
-        return centred / tf.sqrt(variance + self.epsilon) * self.gamma + self.beta
+        return normalize_rows(inputs, self.epsilon) * self.gamma + self.beta

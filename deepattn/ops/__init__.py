@@ -1,5 +1,6 @@
-"""Neighbours, environment matrix, force and virial as TensorFlow ops with gradients."""
+"""Neighbours, environment matrix, attention, force, virial as TensorFlow ops with gradients."""
 
+from deepattn.ops.attention import AttentionParameters, gated_attention
 from deepattn.ops.functions import (
     EnvMat,
     EnvMatA,
@@ -10,14 +11,17 @@ from deepattn.ops.functions import (
     prod_force_se_a,
     prod_virial_se_a,
 )
-from deepattn.ops.loader import library
+from deepattn.ops.loader import library, portable
 
 __all__ = [
+    "AttentionParameters",
     "EnvMat",
     "EnvMatA",
+    "gated_attention",
     "gelu",
     "library",
     "neighbor_stat",
+    "portable",
     "prod_env_mat_a",
     "prod_env_mat_a_mix",
     "prod_force_se_a",

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -34,14 +35,30 @@ LIBRARIES = {
         "tf/virial_ops.cc",
     ),
     "libdeepattn_ops.so": (
+        "kernels/cpu/attention.cc",
+        "kernels/cpu/attention/avx2.cc",
+        "kernels/cpu/attention/avx512.cc",
+        "kernels/cpu/attention/generic.cc",
         "kernels/cpu/neighbor_grid.cc",
         "kernels/cpu/neighbor_stat.cc",
+        "tf/attention_ops.cc",
         "tf/neighbor_stat_op.cc",
     ),
 }
 
 # Neighbours are chosen by float32 sums that must round after every operation, so nothing is fused.
 CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
+
+# The attention kernels may fuse; each is compiled for the processors it is then chosen on.
+_FUSED = ("-ffp-contract=fast", "-fno-math-errno")
+UNIT_FLAGS = {
+    "kernels/cpu/attention/generic.cc": _FUSED,
+    "kernels/cpu/attention/avx2.cc": _FUSED,
+    "kernels/cpu/attention/avx512.cc": _FUSED,
+}
+if platform.machine().lower() in ("x86_64", "amd64"):
+    UNIT_FLAGS["kernels/cpu/attention/avx2.cc"] += ("-mavx2", "-mfma")
+    UNIT_FLAGS["kernels/cpu/attention/avx512.cc"] += ("-mavx512f", "-mavx512dq", "-mavx512vl")
 
 _QUERY = """
 import json, tensorflow as tf
@@ -62,7 +79,7 @@ def source_dir() -> Path:
 
 def source_digest(source: Path) -> str:
     """A hash of all C++ sources; a library built from others is stale."""
-    digest = hashlib.sha256(" ".join(CXX_FLAGS).encode())
+    digest = hashlib.sha256(json.dumps([CXX_FLAGS, UNIT_FLAGS]).encode())
     for path in sorted(source.rglob("*")):
         if path.suffix in (".cc", ".h"):
             digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
@@ -131,7 +148,7 @@ def build(
         objects = {unit: work / (unit.replace("/", "-") + ".o") for unit in units}
 
         def compile_unit(unit: str) -> None:
-            flags = [*tensorflow["compile"], *CXX_FLAGS, f"-I{source}"]
+            flags = [*tensorflow["compile"], *CXX_FLAGS, *UNIT_FLAGS.get(unit, ()), f"-I{source}"]
             _run([*compiler, *flags, "-c", str(source / unit), "-o", str(objects[unit])])
 
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:

@@ -25,7 +25,7 @@ def register(ops: ModuleType) -> None:
             grad, net_deriv, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0
         )
         grad_in = None
-        if _is_wanted(op, 1):
+        if is_wanted(op, 1):
             grad_in = pairs.outer(net_deriv, pairs.force_differences(grad, nlist, natoms, nnei))
         return grad_net, grad_in, None, None
 
@@ -37,7 +37,7 @@ def register(ops: ModuleType) -> None:
             :, : tf.shape(force_bar)[1]
         ]
         grad_in = None
-        if _is_wanted(op, 2):
+        if is_wanted(op, 2):
             grad_in = pairs.outer(grad, pairs.force_differences(force_bar, nlist, natoms, nnei))
         return grad_force, None, grad_in, None, None
 
@@ -49,7 +49,7 @@ def register(ops: ModuleType) -> None:
             grad, net_deriv, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
         )
         atoms_count = not _is_zero(grad_atom)
-        wants_in, wants_rij = _is_wanted(op, 1), _is_wanted(op, 2)
+        wants_in, wants_rij = is_wanted(op, 1), is_wanted(op, 2)
         if not (atoms_count or wants_in or wants_rij):
             return grad_net, None, None, None, None
         shares = pairs.spread_virial(grad, nlist)
@@ -68,7 +68,7 @@ def register(ops: ModuleType) -> None:
         grad_virial, _ = ops.prod_virial_se_a(
             grad, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
         )
-        wants_in, wants_rij = _is_wanted(op, 2), _is_wanted(op, 3)
+        wants_in, wants_rij = is_wanted(op, 2), is_wanted(op, 3)
         grad_in = grad_rij = None
         if wants_in or wants_rij:
             shares = pairs.spread_virial(virial_bar, nlist)
@@ -109,7 +109,7 @@ def _refuse(op, *grads):
     raise LookupError(twins.NO_GRADIENT)
 
 
-def _is_wanted(op, index: int) -> bool:
+def is_wanted(op, index: int) -> bool:
     """Whether anybody asked for the gradient of an input; a graph prunes what nobody uses."""
     skipped = getattr(op, "skip_input_indices", None)
     return skipped is None or index not in skipped

@@ -1,15 +1,18 @@
 """Finding, checking and loading the compiled op libraries, once a process."""
 
+import contextlib
+import contextvars
 import functools
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from deepattn.ops import gradients
+from deepattn.ops import attention_gradients, gradients
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +20,7 @@ COMPAT = "libdeepattn_compat.so"
 OWN = "libdeepattn_ops.so"
 
 _warned: list[str] = []
+_portable = contextvars.ContextVar("portable", default=False)
 
 
 def library() -> str | None:
@@ -39,10 +43,27 @@ def compat_ops() -> ModuleType | None:
     return module
 
 
-@functools.cache
 def own_ops() -> ModuleType | None:
-    """The ops under names of our own; None if not available."""
-    return _load(OWN)
+    """The ops under names of our own; None if not available, or inside `portable`."""
+    return None if _portable.get() else _own_ops()
+
+
+@functools.cache
+def _own_ops() -> ModuleType | None:
+    module = _load(OWN)
+    if module is not None:
+        attention_gradients.register(module)
+    return module
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Inside, graphs are built of ops that a stock DeePMD-kit has: none of our own names."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
 
 
 def _builder() -> ModuleType:

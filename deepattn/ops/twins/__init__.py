@@ -1,6 +1,13 @@
 """Plain TensorFlow twins of the compiled ops: oracle, fallback and readable definition."""
 
 from deepattn.ops.twins.env_mat import NO_GRADIENT, prod_env_mat_a, prod_env_mat_a_mix
+from deepattn.ops.twins.gated_attention import (
+    gated_attention,
+    gated_attention_grad,
+    gated_attention_grad_grad,
+    normalize_rows,
+    unit_rows,
+)
 from deepattn.ops.twins.gelu import gelu, gelu_grad, gelu_grad_grad
 from deepattn.ops.twins.neighbor_stat import neighbor_stat
 from deepattn.ops.twins.pairs import (
@@ -12,14 +19,19 @@ from deepattn.ops.twins.pairs import (
 
 __all__ = [
     "NO_GRADIENT",
+    "gated_attention",
+    "gated_attention_grad",
+    "gated_attention_grad_grad",
     "gelu",
     "gelu_grad",
     "gelu_grad_grad",
     "neighbor_stat",
+    "normalize_rows",
     "prod_env_mat_a",
     "prod_env_mat_a_mix",
     "prod_force_se_a",
     "prod_force_se_a_grad",
     "prod_virial_se_a",
     "prod_virial_se_a_grad",
+    "unit_rows",
 ]

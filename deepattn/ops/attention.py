@@ -1,0 +1,84 @@
+"""Gated attention over neighbours: compiled where that is possible, else its plain twin."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from deepattn.ops import twins
+from deepattn.ops.loader import own_ops
+
+
+class AttentionParameters(NamedTuple):
+    """Weights of one layer of gated attention; M: width of the embedding, A: of the attention."""
+
+    query_matrix: tf.Tensor  # [M, A]
+    query_bias: tf.Tensor  # [A]
+    key_matrix: tf.Tensor  # [M, A]
+    key_bias: tf.Tensor  # [A]
+    value_matrix: tf.Tensor  # [M, A]
+    value_bias: tf.Tensor  # [A]
+    out_matrix: tf.Tensor  # [A, M]
+    out_bias: tf.Tensor  # [M]
+    gamma: tf.Tensor  # [M], scale of the layer normalisation
+    beta: tf.Tensor  # [M], shift
+
+
+def gated_attention(
+    embedding: tf.Tensor,
+    direction: tf.Tensor,
+    weight: tf.Tensor,
+    parameters: AttentionParameters,
+    *,
+    count: tf.Tensor | None = None,
+    padding: tf.Tensor | int = 0,
+    dotr: bool,
+    mask: bool,
+    smooth: bool,
+    ln_eps: float,
+) -> tf.Tensor:
+    """One layer of self-attention over neighbours (arXiv:2208.08236, eqs. 9-13).
+
+    The formula is that of `deepattn.layers.GatedAttention`. The compiled op keeps all matrices
+    between pairs of neighbours in the cache of a processor core, and has first and second
+    derivatives that do the same; derivatives of higher order, and second derivatives by two
+    parameters, are those of the twin.
+
+    Args:
+        embedding: T ``[n, nnei, M]``; the compiled op is for float32 and float64.
+        direction: T ``[n, nnei, 3]``, unit vectors.
+        weight: T ``[n, nnei]``, 0 for padding.
+        parameters: T.
+        count: int32 ``[n]``; from this slot on the weight is taken to be 0. None: all may count.
+        padding: number of further slots of weight 0 for each atom that are not stored, a scalar.
+        dotr: whether the angles between neighbours gate the attention.
+        mask: whether a neighbour is barred from attending to itself.
+        smooth: whether the weights enter as a smooth switch.
+        ln_eps: epsilon of the layer normalisation.
+
+    Returns:
+        T ``[n, nnei, M]``.
+
+    Raises:
+        tf.errors.InvalidArgumentError: shapes that do not fit, a count that is not in
+            ``[0, nnei]``, negative padding (all from the compiled op).
+    """
+    ops = own_ops() if embedding.dtype in (tf.float32, tf.float64) else None
+    options = {"dotr": dotr, "mask": mask, "smooth": smooth}
+    if ops is None:
+        return twins.gated_attention(
+            embedding, direction, weight, count, padding, ln_eps, *parameters, **options
+        )
+    if count is None:
+        shape = tf.shape(weight)
+        count = tf.fill([shape[0]], shape[1])
+    output, _, _ = ops.deepattn_gated_attention(
+        embedding,
+        direction,
+        weight,
+        count,
+        tf.cast(padding, embedding.dtype),
+        tf.cast(ln_eps, embedding.dtype),
+        *parameters,
+        **options,
+    )
+    return output

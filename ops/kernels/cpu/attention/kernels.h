@@ -1,0 +1,72 @@
+// What each instruction set offers to the driver, `attention.cc`. Plain data: see simd.h.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_KERNELS_H_
+#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_KERNELS_H_
+
+#include "kernels/cpu/attention.h"
+
+namespace deepattn {
+
+template <typename T>
+struct AttentionTypes;
+
+template <>
+struct AttentionTypes<float> {
+  typedef deepattn_attention_inputs_f32 Inputs;
+  typedef deepattn_attention_sums_f32 Sums;
+};
+
+template <>
+struct AttentionTypes<double> {
+  typedef deepattn_attention_inputs_f64 Inputs;
+  typedef deepattn_attention_sums_f64 Sums;
+};
+
+// The arrays of a call; what a pass does not read or write is null.
+template <typename T>
+struct AttentionCall {
+  const typename AttentionTypes<T>::Inputs* inputs;
+  const T* packed;
+  const T* grad;
+  const T* bar_embedding;
+  const T* bar_direction;
+  const T* bar_weight;
+  T* normalized;  // written by the forward pass, read by the others
+  T* inverse_std;
+  T* out;  // the output, or the gradient by `grad`
+  T* out_embedding;
+  T* out_direction;
+  T* out_weight;
+};
+
+// Sizes are in elements; buffers are aligned to 64 bytes.
+template <typename T>
+struct AttentionKernels {
+  int64_t (*packed_size)(const deepattn_attention_shape* shape);
+  void (*pack)(const typename AttentionTypes<T>::Inputs* inputs, T* packed);
+  // Scratch memory of a pass of order 0 (forward), 1 (gradient) or 2 (its gradient).
+  int64_t (*scratch_size)(const deepattn_attention_shape* shape, int order);
+  // Does one atom. Gradients by parameters are added to `sums` unless that is null.
+  void (*pass[3])(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums);
+  int64_t (*sums_size)(const deepattn_attention_shape* shape);
+  // Adds up `number` arrays of sums, in order, and writes the gradients out.
+  void (*write_sums)(const deepattn_attention_shape* shape, const T* sums, int64_t number,
+                     const typename AttentionTypes<T>::Sums* out);
+  int64_t (*gemm_size)(int64_t m, int64_t n, int64_t k);
+  void (*gemm)(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c, T* scratch);
+};
+
+struct AttentionInstructionSet {
+  const char* name;
+  AttentionKernels<float> f32;
+  AttentionKernels<double> f64;
+};
+
+extern const AttentionInstructionSet kAttentionGeneric;
+#if defined(__x86_64__)
+extern const AttentionInstructionSet kAttentionAvx2;
+extern const AttentionInstructionSet kAttentionAvx512;
+#endif
+
+}  // namespace deepattn
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_KERNELS_H_

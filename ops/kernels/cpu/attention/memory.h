@@ -1,0 +1,247 @@
+// Where the numbers of one neighbourhood and the parameters lie.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_
+#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_
+
+#include "gemm.h"
+#include "kernels.h"
+#include "rows.h"
+#include "scores.h"
+
+namespace {
+
+using deepattn::AttentionCall;
+using Shape = deepattn_attention_shape;
+
+// Hands out aligned pieces of one block; of none, to find how large the block must be.
+template <typename T>
+class Pieces {
+ public:
+  explicit Pieces(T* block) : block_(block) {}
+
+  T* Row(int64_t n) {
+    constexpr int64_t line = kLineBytes / sizeof(T);
+    T* piece = block_ == nullptr ? nullptr : block_ + used_;
+    used_ += (n + line - 1) / line * line;
+    return piece;
+  }
+
+  Matrix<T> Rows(int64_t m, int64_t n) {
+    const int64_t stride = Stride<T>(n);
+    return {Row(m * stride), stride};
+  }
+
+  int64_t used() const { return used_; }
+
+ private:
+  T* block_;
+  int64_t used_ = 0;
+};
+
+// Parameters, or sums of gradients by them. Queries, keys and values are one projection, whose
+// three blocks of columns are padded to whole vectors.
+template <typename T>
+struct Parameters {
+  int64_t block;  // columns of one of the three
+  Matrix<T> project;
+  T* project_bias;
+  Matrix<T> out;
+  T* out_bias;
+  T* gamma;
+  T* beta;
+
+  Parameters(const Shape& shape, Pieces<T>* pieces)
+      : block(RoundUp<T>(shape.attn)),
+        project(pieces->Rows(shape.width, 3 * block)),
+        project_bias(pieces->Row(3 * block)),
+        out(pieces->Rows(shape.attn, shape.width)),
+        out_bias(pieces->Row(shape.width)),
+        gamma(pieces->Row(shape.width)),
+        beta(pieces->Row(shape.width)) {}
+};
+
+// Parameters as the passes want them: padded with zeros, with transposes.
+template <typename T>
+struct Packed : Parameters<T> {
+  Matrix<T> project_transposed;
+  Matrix<T> out_transposed;
+  T* live;  // 1 in the columns of the embedding, 0 in the padding
+
+  Packed(const Shape& shape, Pieces<T>* pieces)
+      : Parameters<T>(shape, pieces),
+        project_transposed(pieces->Rows(3 * this->block, shape.width)),
+        out_transposed(pieces->Rows(shape.width, shape.attn)),
+        live(pieces->Row(shape.width)) {}
+};
+
+template <typename T>
+inline void Copy(int64_t n, const T* from, T* to) {
+  memcpy(to, from, n * sizeof(T));
+}
+
+// Copies a row and clears the padding behind it.
+template <typename T>
+inline void CopyPadded(int64_t n, const T* from, T* to) {
+  memcpy(to, from, n * sizeof(T));
+  memset(to + n, 0, (RoundUp<T>(n) - n) * sizeof(T));
+}
+
+template <typename T>
+Slots<T> TakeSlots(int64_t n, Pieces<T>* pieces) {
+  return {pieces->Row(n),
+          pieces->Row(n),
+          pieces->Row(n),
+          {pieces->Row(n), pieces->Row(n), pieces->Row(n)}};
+}
+
+// Scratch memory; a pass of order k takes what is marked with k or less.
+template <typename T>
+struct Scratch {
+  Unit<T>* unit;  // of queries, keys, values in turn
+  Slots<T> slot;
+  T* live;
+  Matrix<T> embedding;
+  Matrix<T> project;     // q, k, v side by side
+  Matrix<T> transposed;  // of keys, or of values
+  Matrix<T> score;
+  Matrix<T> value;  // P v
+  Matrix<T> row;    // rows of the output, of gradients by them; the last is for weightless slots
+
+  T* normalized = nullptr;  // 1: a row
+  Slots<T> slot_grad;
+  Matrix<T> soft;
+  Matrix<T> attention;
+  Matrix<T> by_value;
+  Matrix<T> by_project;
+
+  T* given = nullptr;  // 2: a row of `grad`
+  T* mean = nullptr;   // of logit tangents
+  Slots<T> slot_tangent;
+  Matrix<T> embedding_tangent;
+  Matrix<T> project_tangent;
+  Matrix<T> transposed_tangent;
+  Matrix<T> score_tangent;
+  Matrix<T> attention_tangent;
+  Matrix<T> value_tangent;
+  Matrix<T> row_tangent;
+  Matrix<T> second;
+  Matrix<T> by_value_second;
+  Matrix<T> by_project_second;
+
+  Scratch(const Shape& shape, int order, Pieces<T>* pieces) {
+    const int64_t n = shape.nnei, width = shape.width, attn = shape.attn;
+    const int64_t three = 3 * RoundUp<T>(attn);
+    constexpr int64_t per_unit = sizeof(Unit<T>) / sizeof(T);
+    unit = reinterpret_cast<Unit<T>*>(pieces->Row(3 * n * per_unit));
+    slot = TakeSlots(n, pieces);
+    live = pieces->Row(n);
+    embedding = pieces->Rows(n, width);
+    project = pieces->Rows(n, three);
+    transposed = pieces->Rows(attn, n);
+    score = pieces->Rows(n, n);
+    value = pieces->Rows(n, attn);
+    row = pieces->Rows(n + 1, width);
+    if (order < 1) return;
+    normalized = pieces->Row(width);
+    slot_grad = TakeSlots(n, pieces);
+    soft = pieces->Rows(n, n);
+    attention = pieces->Rows(n, n);
+    by_value = pieces->Rows(n, attn);
+    by_project = pieces->Rows(n, three);
+    if (order < 2) return;
+    given = pieces->Row(width);
+    slot_tangent = TakeSlots(n, pieces);
+    mean = pieces->Row(n);
+    embedding_tangent = pieces->Rows(n, width);
+    project_tangent = pieces->Rows(n, three);
+    transposed_tangent = pieces->Rows(attn, n);
+    score_tangent = pieces->Rows(n, n);
+    attention_tangent = pieces->Rows(n, n);
+    value_tangent = pieces->Rows(n, attn);
+    row_tangent = pieces->Rows(n + 1, width);
+    second = pieces->Rows(n + 1, width);
+    by_value_second = pieces->Rows(n, attn);
+    by_project_second = pieces->Rows(n, three);
+  }
+};
+
+template <typename T>
+void Pack(const typename deepattn::AttentionTypes<T>::Inputs* inputs, T* block) {
+  const Shape& shape = inputs->shape;
+  const auto& from = inputs->parameters;
+  Pieces<T> pieces(block);
+  const Packed<T> to(shape, &pieces);
+  memset(block, 0, pieces.used() * sizeof(T));
+  const T* matrices[3] = {from.query_matrix, from.key_matrix, from.value_matrix};
+  const T* biases[3] = {from.query_bias, from.key_bias, from.value_bias};
+  for (int64_t b = 0; b < 3; ++b) {
+    for (int64_t i = 0; i < shape.width; ++i) {
+      Copy(shape.attn, matrices[b] + i * shape.attn, to.project.Row(i) + b * to.block);
+    }
+    Copy(shape.attn, biases[b], to.project_bias + b * to.block);
+  }
+  for (int64_t i = 0; i < shape.attn; ++i) {
+    Copy(shape.width, from.out_matrix + i * shape.width, to.out.Row(i));
+  }
+  Copy(shape.width, from.out_bias, to.out_bias);
+  Copy(shape.width, from.gamma, to.gamma);
+  Copy(shape.width, from.beta, to.beta);
+  Transpose(shape.width, 3 * to.block, to.project, to.project_transposed);
+  Transpose(shape.attn, shape.width, to.out, to.out_transposed);
+  for (int64_t i = 0; i < shape.width; ++i) to.live[i] = T(1);
+}
+
+// Adds up rows `from` of `number` blocks of sums into `to`.
+template <typename T>
+void AddUp(int64_t n, const T* from, int64_t number, int64_t distance, T* to) {
+  memset(to, 0, n * sizeof(T));
+  for (int64_t k = 0; k < number; ++k) {
+    for (int64_t i = 0; i < n; ++i) to[i] += from[k * distance + i];
+  }
+}
+
+template <typename T>
+void WriteSums(const Shape* shape, const T* sums, int64_t number,
+               const typename deepattn::AttentionTypes<T>::Sums* out) {
+  Pieces<T> pieces(const_cast<T*>(sums));
+  const Parameters<T> from(*shape, &pieces);
+  const int64_t width = shape->width, attn = shape->attn, distance = pieces.used();
+  T* matrices[3] = {out->query_matrix, out->key_matrix, out->value_matrix};
+  T* biases[3] = {out->query_bias, out->key_bias, out->value_bias};
+  for (int64_t b = 0; b < 3; ++b) {
+    for (int64_t i = 0; i < width; ++i) {
+      AddUp(attn, from.project.Row(i) + b * from.block, number, distance, matrices[b] + i * attn);
+    }
+    AddUp(attn, from.project_bias + b * from.block, number, distance, biases[b]);
+  }
+  for (int64_t i = 0; i < attn; ++i) {
+    AddUp(width, from.out.Row(i), number, distance, out->out_matrix + i * width);
+  }
+  AddUp(width, from.out_bias, number, distance, out->out_bias);
+  AddUp(width, from.gamma, number, distance, out->gamma);
+  AddUp(width, from.beta, number, distance, out->beta);
+}
+
+template <typename T>
+int64_t PackedSize(const Shape* shape) {
+  Pieces<T> pieces(nullptr);
+  Packed<T>(*shape, &pieces);
+  return pieces.used();
+}
+
+template <typename T>
+int64_t SumsSize(const Shape* shape) {
+  Pieces<T> pieces(nullptr);
+  Parameters<T>(*shape, &pieces);
+  return pieces.used();
+}
+
+template <typename T>
+int64_t ScratchSize(const Shape* shape, int order) {
+  Pieces<T> pieces(nullptr);
+  Scratch<T>(*shape, order, &pieces);
+  return pieces.used();
+}
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_

@@ -1,0 +1,337 @@
+// The three passes over one neighbourhood: forward, gradient, and the gradient's gradient. The
+// last two begin by computing the attention weights again; only the normalised rows are kept.
+//
+// Names: by_x is the gradient by x. The gradient of the gradient differentiates the forward pass
+// along the given tangents, and then the result in reverse; by_x_second is the gradient by x, and
+// by_x that by the tangent of x, which equals the ordinary gradient.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_PASSES_H_
+#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_PASSES_H_
+
+#include "memory.h"
+
+namespace {
+
+constexpr double kSmoothDepth = 20;
+constexpr double kMaskDepth = 8589934592.0;  // 2^33
+
+template <typename T>
+class Neighbourhood {
+ public:
+  Neighbourhood(const AttentionCall<T>& call, int64_t atom, int order, T* block)
+      : call_(call),
+        shape_(call.inputs->shape),
+        first_(atom * shape_.nnei),
+        n_(call.inputs->count[atom]),
+        width_(RoundUp<T>(shape_.width)),
+        packed_(PackedOf(call)),
+        at_(ScratchOf(shape_, order, block)),
+        block_(packed_.block) {
+    scores_.n = n_;
+    scores_.padded = RoundUp<T>(n_);
+    scores_.mask = shape_.mask != 0;
+    scores_.depth = T(shape_.smooth ? kSmoothDepth : kMaskDepth);
+    scores_.weightless = T(shape_.nnei - n_) + call.inputs->padding;
+    scores_.live = at_.live;
+    scores_.slot = at_.slot;
+    scores_.tangent = at_.slot_tangent;
+    scores_.grad = at_.slot_grad;
+  }
+
+  void Forward() {
+    Attend();
+    for (int64_t j = 0; j < n_; ++j) {
+      scores_.Softmax(j, at_.score.Row(j), at_.score.Row(j));
+      scores_.Gate(j, at_.score.Row(j), at_.score.Row(j));
+    }
+    Product(n_, shape_.attn, n_, at_.score, Values(at_.project), at_.value);
+    Product(n_, shape_.width, shape_.attn, at_.value, packed_.out, at_.row);
+    for (int64_t j = 0; j < shape_.nnei; ++j) {
+      T* row = at_.row.Row(j < n_ ? j : shape_.nnei);
+      const T* embedding = at_.embedding.Row(j);
+      if (j >= n_) {
+        embedding = Read(call_.inputs->embedding, j, at_.embedding.Row(j));
+        memset(row, 0, width_ * sizeof(T));
+      }
+      AddTo(width_, embedding, row);
+      AddTo(width_, packed_.out_bias, row);
+      call_.inverse_std[first_ + j] =
+          Normalize(width_, shape_.width, packed_.live, call_.inputs->ln_eps, row);
+      Write(row, j, call_.normalized);
+      for (int64_t i = 0; i < width_; i += kLanes<T>) {
+        At(row + i) = At(row + i) * At(packed_.gamma + i) + At(packed_.beta + i);
+      }
+      Write(row, j, call_.out);
+    }
+  }
+
+  void Gradient(T* sums) {
+    Attend();
+    for (int64_t j = 0; j < n_; ++j) {
+      scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
+      scores_.Gate(j, at_.soft.Row(j), at_.attention.Row(j));
+    }
+    Pieces<T> pieces(sums);
+    const Parameters<T> sum(shape_, &pieces);
+    for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradient(j, sums ? &sum : nullptr);
+    Product(n_, shape_.attn, shape_.width, at_.row, packed_.out_transposed, at_.by_value);
+    if (sums != nullptr) {
+      Product(n_, shape_.attn, n_, at_.attention, Values(at_.project), at_.value);
+      TransposedProduct(shape_.attn, shape_.width, n_, at_.value, at_.row, sum.out, kAdd);
+    }
+    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, Values(at_.by_project));
+    Transpose(n_, shape_.attn, Values(at_.project), at_.transposed);
+    Product(n_, n_, shape_.attn, at_.by_value, at_.transposed, at_.attention);
+    ClearSlotGradients();
+    for (int64_t j = 0; j < n_; ++j) {
+      scores_.Gradient(j, at_.score.Row(j), at_.soft.Row(j), at_.attention.Row(j));
+    }
+    ByScores(at_.attention, at_.project, at_.by_project, kSet);
+    for (int64_t j = 0; j < n_; ++j) {
+      for (int64_t b = 0; b < 3; ++b) {
+        UnitGradient(block_, at_.project.Row(j) + b * block_, at_.unit[3 * j + b],
+                     at_.by_project.Row(j) + b * block_);
+      }
+    }
+    if (sums != nullptr) {
+      TransposedProduct(shape_.width, 3 * block_, n_, at_.embedding, at_.by_project, sum.project,
+                        kAdd);
+      AddRows(at_.by_project, sum.project_bias);
+    }
+    Product(n_, shape_.width, 3 * block_, at_.by_project, packed_.project_transposed, at_.row,
+            kAdd);
+    WriteGradients(at_.row);
+  }
+
+  void GradientOfGradient(T* sums) {
+    Attend();
+    AttendTangents();
+    Pieces<T> pieces(sums);
+    const Parameters<T> sum(shape_, &pieces);
+    for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sums ? &sum : nullptr);
+    const Matrix<T> value = Values(at_.project), value_tangent = Values(at_.project_tangent);
+    Product(n_, shape_.attn, shape_.width, at_.row, packed_.out_transposed, at_.by_value);
+    Product(n_, shape_.attn, shape_.width, at_.second, packed_.out_transposed, at_.by_value_second);
+    if (sums != nullptr) {
+      Product(n_, shape_.attn, n_, at_.attention, value, at_.value);
+      TransposedProduct(shape_.attn, shape_.width, n_, at_.value_tangent, at_.row, sum.out, kAdd);
+      TransposedProduct(shape_.attn, shape_.width, n_, at_.value, at_.second, sum.out, kAdd);
+    }
+    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, Values(at_.by_project));
+    TransposedProduct(n_, shape_.attn, n_, at_.attention_tangent, at_.by_value,
+                      Values(at_.by_project_second));
+    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value_second,
+                      Values(at_.by_project_second), kAdd);
+    Transpose(n_, shape_.attn, value, at_.transposed);
+    Transpose(n_, shape_.attn, value_tangent, at_.transposed_tangent);
+    ClearSlotGradients();
+    // From here on these two hold the gradients by themselves.
+    const Matrix<T> dual = at_.attention, primal = at_.attention_tangent;
+    Product(n_, n_, shape_.attn, at_.by_value, at_.transposed, dual);
+    Product(n_, n_, shape_.attn, at_.by_value, at_.transposed_tangent, primal);
+    Product(n_, n_, shape_.attn, at_.by_value_second, at_.transposed, primal, kAdd);
+    for (int64_t j = 0; j < n_; ++j) {
+      scores_.Gradients(j, at_.score.Row(j), at_.score_tangent.Row(j), at_.soft.Row(j), at_.mean[j],
+                        primal.Row(j), dual.Row(j));
+    }
+    ByScores(dual, at_.project, at_.by_project, kSet);
+    ByScores(primal, at_.project, at_.by_project_second, kSet);
+    ByScores(dual, at_.project_tangent, at_.by_project_second, kAdd);
+    for (int64_t j = 0; j < n_; ++j) {
+      for (int64_t b = 0; b < 3; ++b) {
+        const int64_t column = b * block_;
+        UnitGradients(block_, at_.project.Row(j) + column, at_.project_tangent.Row(j) + column,
+                      at_.unit[3 * j + b], at_.by_project_second.Row(j) + column,
+                      at_.by_project.Row(j) + column);
+      }
+    }
+    if (sums != nullptr) {
+      TransposedProduct(shape_.width, 3 * block_, n_, at_.embedding, at_.by_project_second,
+                        sum.project, kAdd);
+      TransposedProduct(shape_.width, 3 * block_, n_, at_.embedding_tangent, at_.by_project,
+                        sum.project, kAdd);
+      AddRows(at_.by_project_second, sum.project_bias);
+    }
+    Product(n_, shape_.width, 3 * block_, at_.by_project_second, packed_.project_transposed,
+            at_.second, kAdd);
+    WriteGradients(at_.second);
+  }
+
+ private:
+  static Packed<T> PackedOf(const AttentionCall<T>& call) {
+    Pieces<T> pieces(const_cast<T*>(call.packed));
+    return Packed<T>(call.inputs->shape, &pieces);
+  }
+
+  static Scratch<T> ScratchOf(const Shape& shape, int order, T* block) {
+    Pieces<T> pieces(block);
+    return Scratch<T>(shape, order, &pieces);
+  }
+
+  Matrix<T> Keys(Matrix<T> project) const { return project.Columns(block_); }
+  Matrix<T> Values(Matrix<T> project) const { return project.Columns(2 * block_); }
+
+  const T* Read(const T* tensor, int64_t j, T* row) const {
+    CopyPadded(shape_.width, tensor + (first_ + j) * shape_.width, row);
+    return row;
+  }
+
+  void Write(const T* row, int64_t j, T* tensor) const {
+    Copy(shape_.width, row, tensor + (first_ + j) * shape_.width);
+  }
+
+  // Fills the columns of `slot` from tensors of weights and directions; `alpha` and `gamma` of
+  // plain attention are constant.
+  void ReadSlots(const T* weight, const T* direction, T constant, const Slots<T>& slot) {
+    const int64_t padded = scores_.padded;
+    const T* w = weight + first_;
+    CopyPadded(n_, w, slot.weight);
+    for (int64_t j = 0; j < padded; ++j) {
+      slot.alpha[j] = j >= n_ ? T(0) : shape_.smooth ? w[j] : constant;
+      slot.gamma[j] = slot.alpha[j];
+      for (int64_t x = 0; x < 3; ++x) {
+        const T angle = shape_.dotr ? direction[3 * (first_ + (j < n_ ? j : 0)) + x]
+                                    : (x == 0 ? constant : T(0));
+        slot.direction[x][j] = j < n_ ? angle : T(0);
+      }
+    }
+  }
+
+  // Slots, queries, keys, values and scores.
+  void Attend() {
+    ReadSlots(call_.inputs->weight, call_.inputs->direction, T(1), at_.slot);
+    for (int64_t j = 0; j < scores_.padded; ++j) at_.live[j] = T(j < n_);
+    for (int64_t j = 0; j < n_; ++j) Read(call_.inputs->embedding, j, at_.embedding.Row(j));
+    Product(n_, 3 * block_, shape_.width, at_.embedding, packed_.project, at_.project);
+    for (int64_t j = 0; j < n_; ++j) {
+      for (int64_t b = 0; b < 3; ++b) {
+        MakeUnit(block_, packed_.project_bias + b * block_, at_.project.Row(j) + b * block_,
+                 &at_.unit[3 * j + b]);
+      }
+    }
+    Transpose(n_, shape_.attn, Keys(at_.project), at_.transposed);
+    Product(n_, n_, shape_.attn, at_.project, at_.transposed, at_.score);
+  }
+
+  // After `Attend`: attention weights, and the tangents of all up to the rows of the output.
+  void AttendTangents() {
+    ReadSlots(call_.bar_weight, call_.bar_direction, T(0), at_.slot_tangent);
+    for (int64_t j = 0; j < n_; ++j) {
+      Read(call_.bar_embedding, j, at_.embedding_tangent.Row(j));
+    }
+    Product(n_, 3 * block_, shape_.width, at_.embedding_tangent, packed_.project,
+            at_.project_tangent);
+    for (int64_t j = 0; j < n_; ++j) {
+      for (int64_t b = 0; b < 3; ++b) {
+        UnitTangent(block_, at_.project.Row(j) + b * block_,
+                    at_.project_tangent.Row(j) + b * block_, &at_.unit[3 * j + b]);
+      }
+    }
+    Transpose(n_, shape_.attn, Keys(at_.project_tangent), at_.transposed_tangent);
+    Product(n_, n_, shape_.attn, at_.project_tangent, at_.transposed, at_.score_tangent);
+    Product(n_, n_, shape_.attn, at_.project, at_.transposed_tangent, at_.score_tangent, kAdd);
+    for (int64_t j = 0; j < n_; ++j) {
+      scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
+      at_.mean[j] =
+          scores_.GateTangents(j, at_.score.Row(j), at_.score_tangent.Row(j), at_.soft.Row(j),
+                               at_.attention.Row(j), at_.attention_tangent.Row(j));
+    }
+    Product(n_, shape_.attn, n_, at_.attention_tangent, Values(at_.project), at_.value_tangent);
+    Product(n_, shape_.attn, n_, at_.attention, Values(at_.project_tangent), at_.value_tangent,
+            kAdd);
+    Product(n_, shape_.width, shape_.attn, at_.value_tangent, packed_.out, at_.row_tangent);
+  }
+
+  // Puts the gradient by the row before normalisation into `row`, that of a weightless slot's,
+  // which is its result, into the output.
+  void NormalizedRowGradient(int64_t j, const Parameters<T>* sum) {
+    T* row = at_.row.Row(j < n_ ? j : shape_.nnei);
+    const T* normalized = Read(call_.normalized, j, at_.normalized);
+    Read(call_.grad, j, row);
+    if (sum != nullptr) {
+      AddTo(width_, row, sum->beta);
+      for (int64_t i = 0; i < width_; i += kLanes<T>) {
+        At(sum->gamma + i) += At(row + i) * At(normalized + i);
+      }
+    }
+    for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
+    NormalizeGradient(width_, shape_.width, packed_.live, normalized, call_.inverse_std[first_ + j],
+                      row);
+    if (sum != nullptr) AddTo(width_, row, sum->out_bias);
+    if (j >= n_) Write(row, j, call_.out_embedding);
+  }
+
+  // The same a derivative further; the output's tangent, which is the gradient by `grad`, is done.
+  void NormalizedRowGradients(int64_t j, const Parameters<T>* sum) {
+    const int64_t place = j < n_ ? j : shape_.nnei;
+    T *row = at_.row.Row(place), *tangent = at_.row_tangent.Row(place);
+    T* second = at_.second.Row(place);
+    if (j < n_) {
+      AddTo(width_, at_.embedding_tangent.Row(j), tangent);
+    } else {
+      Read(call_.bar_embedding, j, tangent);
+    }
+    T* given = at_.given;
+    Read(call_.grad, j, given);
+    for (int64_t i = 0; i < width_; i += kLanes<T>) {
+      At(row + i) = At(given + i) * At(packed_.gamma + i);
+    }
+    NormalizeGradients(width_, shape_.width, packed_.live,
+                       Read(call_.normalized, j, at_.normalized), call_.inverse_std[first_ + j],
+                       row, tangent, second);
+    if (sum != nullptr) {
+      AddTo(width_, second, sum->out_bias);
+      for (int64_t i = 0; i < width_; i += kLanes<T>) {
+        At(sum->gamma + i) += At(given + i) * At(tangent + i);
+      }
+    }
+    for (int64_t i = 0; i < width_; i += kLanes<T>) At(tangent + i) *= At(packed_.gamma + i);
+    Write(tangent, j, call_.out);
+    if (j >= n_) Write(second, j, call_.out_embedding);
+  }
+
+  void ByScores(Matrix<T> by_score, Matrix<T> project, Matrix<T> by_project, Mode mode) const {
+    Product(n_, shape_.attn, n_, by_score, Keys(project), by_project, mode);
+    TransposedProduct(n_, shape_.attn, n_, by_score, project, Keys(by_project), mode);
+  }
+
+  void AddRows(Matrix<T> rows, T* sum) const {
+    for (int64_t j = 0; j < n_; ++j) AddTo(3 * block_, rows.Row(j), sum);
+  }
+
+  void ClearSlotGradients() const {
+    const Slots<T>& grad = at_.slot_grad;
+    T* columns[] = {grad.weight,       grad.alpha,        grad.gamma,
+                    grad.direction[0], grad.direction[1], grad.direction[2]};
+    for (T* column : columns) memset(column, 0, scores_.padded * sizeof(T));
+  }
+
+  // The gradients by the slots' numbers, and by the embeddings of slots that may have weight.
+  void WriteGradients(Matrix<T> by_embedding) const {
+    const Slots<T>& grad = at_.slot_grad;
+    for (int64_t j = 0; j < n_; ++j) Write(by_embedding.Row(j), j, call_.out_embedding);
+    for (int64_t j = 0; j < shape_.nnei; ++j) {
+      T by_weight = 0;
+      if (j < n_) by_weight = grad.weight[j];
+      if (j < n_ && shape_.smooth) by_weight += grad.alpha[j] + grad.gamma[j];
+      call_.out_weight[first_ + j] = by_weight;
+      for (int64_t x = 0; x < 3; ++x) {
+        call_.out_direction[3 * (first_ + j) + x] =
+            j < n_ && shape_.dotr ? grad.direction[x][j] : T(0);
+      }
+    }
+  }
+
+  const AttentionCall<T>& call_;
+  const Shape& shape_;
+  const int64_t first_;  // the atom's first slot among all
+  const int64_t n_;      // slots that may have weight
+  const int64_t width_;  // padded
+  const Packed<T> packed_;
+  const Scratch<T> at_;
+  const int64_t block_;  // columns of queries, of keys, of values, padded
+  Scores<T> scores_;
+};
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_PASSES_H_

@@ -1,0 +1,153 @@
+// Row by row: lengths of one, and layer normalisation, each with two derivatives.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
+#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
+
+#include "simd.h"
+
+namespace {
+
+constexpr double kNormFloor = 1e-12;
+
+inline float SquareRoot(float x) { return __builtin_sqrtf(x); }
+inline double SquareRoot(double x) { return __builtin_sqrt(x); }
+
+template <typename T>
+inline T Dot(int64_t n, const T* a, const T* b) {
+  Vec<T> sum = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) sum += At(a + i) * At(b + i);
+  return Sum<T>(sum);
+}
+
+template <typename T>
+inline void AddTo(int64_t n, const T* x, T* sum) {
+  for (int64_t i = 0; i < n; i += kLanes<T>) At(sum + i) += At(x + i);
+}
+
+// How a row z became the unit row q = inverse · z.
+template <typename T>
+struct Unit {
+  T inverse;
+  T free;   // 1, or 0 where the floor under |z|² holds `inverse` fixed
+  T slide;  // inverse times the part of z's tangent along q, if free
+};
+
+// z = q after it.
+template <typename T>
+inline void MakeUnit(int64_t n, const T* bias, T* z, Unit<T>* unit) {
+  Vec<T> square = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    const Vec<T> shifted = At(z + i) + At(bias + i);
+    At(z + i) = shifted;
+    square += shifted * shifted;
+  }
+  const T length2 = Sum<T>(square);
+  unit->free = length2 >= T(kNormFloor) ? T(1) : T(0);
+  unit->inverse = T(1) / SquareRoot(unit->free != 0 ? length2 : T(kNormFloor));
+  for (int64_t i = 0; i < n; i += kLanes<T>) At(z + i) *= unit->inverse;
+}
+
+// From the tangent of z that of q, in place.
+template <typename T>
+inline void UnitTangent(int64_t n, const T* q, T* tangent, Unit<T>* unit) {
+  unit->slide = unit->free * unit->inverse * Dot(n, q, tangent);
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    At(tangent + i) = unit->inverse * At(tangent + i) - unit->slide * At(q + i);
+  }
+}
+
+// From the gradient by q that by z, in place.
+template <typename T>
+inline void UnitGradient(int64_t n, const T* q, const Unit<T>& unit, T* grad) {
+  const T along = unit.free * Dot(n, q, grad);
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    At(grad + i) = unit.inverse * (At(grad + i) - along * At(q + i));
+  }
+}
+
+// From the gradients by q (`primal`) and by its tangent (`dual`) those by z and its tangent.
+template <typename T>
+inline void UnitGradients(int64_t n, const T* q, const T* tangent, const Unit<T>& unit, T* primal,
+                          T* dual) {
+  Vec<T> dual_q = {}, dual_tangent = {}, primal_q = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    dual_q += At(dual + i) * At(q + i);
+    dual_tangent += At(dual + i) * At(tangent + i);
+    primal_q += At(primal + i) * At(q + i);
+  }
+  const T along = unit.free * Sum<T>(dual_q);
+  const T primal_along = unit.free * (Sum<T>(primal_q) + Sum<T>(dual_tangent)) - along * unit.slide;
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    At(primal + i) = unit.inverse * (At(primal + i) - along * At(tangent + i) -
+                                     unit.slide * At(dual + i) - primal_along * At(q + i));
+    At(dual + i) = unit.inverse * (At(dual + i) - along * At(q + i));
+  }
+}
+
+// x becomes (x − mean) / sqrt(variance + eps); the returned factor is the latter's inverse. `live`
+// is 1 in the first `width` columns and 0 in the padding.
+template <typename T>
+inline T Normalize(int64_t n, int64_t width, const T* live, T eps, T* x) {
+  Vec<T> sum = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) sum += At(x + i);
+  const T mean = Sum<T>(sum) / T(width);
+  Vec<T> square = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    const Vec<T> centred = (At(x + i) - mean) * At(live + i);
+    At(x + i) = centred;
+    square += centred * centred;
+  }
+  const T inverse = T(1) / SquareRoot(Sum<T>(square) / T(width) + eps);
+  for (int64_t i = 0; i < n; i += kLanes<T>) At(x + i) *= inverse;
+  return inverse;
+}
+
+// The gradient by the normalised row, in place that by the row itself; `x` is the normalised row.
+template <typename T>
+inline void NormalizeGradient(int64_t n, int64_t width, const T* live, const T* x, T inverse,
+                              T* grad) {
+  Vec<T> sum = {}, product = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    sum += At(grad + i);
+    product += At(grad + i) * At(x + i);
+  }
+  const T mean = Sum<T>(sum) / T(width);
+  const T along = Sum<T>(product) / T(width);
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    At(grad + i) = inverse * (At(grad + i) - mean - along * At(x + i)) * At(live + i);
+  }
+}
+
+// In: the gradient by the normalised row, and the row's tangent. Out, in the same places: the
+// gradient by the row's tangent, which is `NormalizeGradient`; the tangent of the normalised row;
+// and in `second` the gradient by the row of the scalar product of the two inputs, the second of
+// them normalised.
+template <typename T>
+inline void NormalizeGradients(int64_t n, int64_t width, const T* live, const T* x, T inverse,
+                               T* grad, T* tangent, T* second) {
+  Vec<T> sum_g = {}, sum_t = {}, dot_g = {}, dot_t = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    sum_g += At(grad + i);
+    sum_t += At(tangent + i);
+    dot_g += At(grad + i) * At(x + i);
+    dot_t += At(tangent + i) * At(x + i);
+  }
+  const T mean_g = Sum<T>(sum_g) / T(width), mean_t = Sum<T>(sum_t) / T(width);
+  const T along_g = Sum<T>(dot_g) / T(width), along_t = Sum<T>(dot_t) / T(width);
+  Vec<T> product = {};
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    const Vec<T> g = (At(grad + i) - mean_g) * At(live + i);
+    const Vec<T> t = (At(tangent + i) - mean_t) * At(live + i);
+    product += g * t;
+    At(second + i) = along_g * t + along_t * g;
+    At(grad + i) = inverse * (g - along_g * At(x + i));
+    At(tangent + i) = inverse * (t - along_t * At(x + i));
+  }
+  const T both = Sum<T>(product) / T(width) - T(3) * along_g * along_t;
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    At(second + i) = -inverse * inverse * (At(second + i) + both * At(x + i));
+  }
+}
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_

@@ -1,0 +1,225 @@
+// From scores S to attention weights P, row by row, with two derivatives.
+//
+// With c the neighbours' weights and u their directions, P = P0 g d, where
+//   P0 = softmax(L) along the row, L = S a + K (a − 1),
+//   a = c' and g = c, or a = g = c c' and K = 20 in smooth mode (no mark: row, mark: column),
+//   d = u·u'.
+// Both modes are written as a = α c', g = c γ' with α and γ either c or 1. Without angles all
+// directions are (1, 0, 0); the mask clears the diagonal of P and of gradients by P.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SCORES_H_
+#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SCORES_H_
+
+#include "simd.h"
+
+namespace {
+
+// What belongs to a slot, as columns over the slots; zero in the padding.
+template <typename T>
+struct Slots {
+  T* weight = nullptr;  // c
+  T* alpha = nullptr;
+  T* gamma = nullptr;
+  T* direction[3] = {};
+};
+
+template <typename T>
+struct Scores {
+  int64_t n;       // slots
+  int64_t padded;  // n in whole vectors
+  bool mask;
+  T depth;       // K
+  T weightless;  // slots that have no column here
+  T* live;       // 1 for slots, 0 in the padding
+  Slots<T> slot;
+  Slots<T> tangent;  // of the slots' numbers
+  Slots<T> grad;     // sums of the gradients by them
+
+  Vec<T> Cosine(int64_t row, int64_t i) const {
+    return slot.direction[0][row] * At(slot.direction[0] + i) +
+           slot.direction[1][row] * At(slot.direction[1] + i) +
+           slot.direction[2][row] * At(slot.direction[2] + i);
+  }
+
+  Vec<T> CosineTangent(int64_t row, int64_t i) const {
+    Vec<T> sum = {};
+    for (int x = 0; x < 3; ++x) {
+      sum += tangent.direction[x][row] * At(slot.direction[x] + i) +
+             slot.direction[x][row] * At(tangent.direction[x] + i);
+    }
+    return sum;
+  }
+
+  Vec<T> ScaleTangent(int64_t row, int64_t i) const {  // of a
+    return tangent.alpha[row] * At(slot.weight + i) + slot.alpha[row] * At(tangent.weight + i);
+  }
+
+  Vec<T> GateTangent(int64_t row, int64_t i) const {  // of g
+    return tangent.weight[row] * At(slot.gamma + i) + slot.weight[row] * At(tangent.gamma + i);
+  }
+
+  void ClearDiagonal(int64_t row, T* x) const {
+    if (mask) x[row] = 0;
+  }
+
+  // Weightless slots have L = −K, which no L is below.
+  void Softmax(int64_t row, const T* score, T* soft) const {
+    const T alpha = slot.alpha[row];
+    Vec<T> highest = Vec<T>{} - depth;
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> a = alpha * At(slot.weight + i);
+      const Vec<T> logit = At(score + i) * a + depth * (a - T(1));
+      At(soft + i) = logit;
+      highest = logit > highest ? logit : highest;
+    }
+    const T shift = Max<T>(highest);
+    Vec<T> sums = {};
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> power = Exp<T>(At(soft + i) - shift) * At(live + i);
+      At(soft + i) = power;
+      sums += power;
+    }
+    const T rest = weightless * Exp<T>(Vec<T>{} - (depth + shift))[0];
+    const T inverse = T(1) / (Sum<T>(sums) + rest);
+    for (int64_t i = 0; i < padded; i += kLanes<T>) At(soft + i) *= inverse;
+  }
+
+  // P; may be where P0 is.
+  void Gate(int64_t row, const T* soft, T* attention) const {
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> gate = slot.weight[row] * At(slot.gamma + i) * Cosine(row, i);
+      At(attention + i) = At(soft + i) * gate;
+    }
+    ClearDiagonal(row, attention);
+  }
+
+  // P and its tangent from the scores and theirs; returns the mean of L's tangent under P0.
+  T GateTangents(int64_t row, const T* score, const T* score_tangent, const T* soft, T* attention,
+                 T* attention_tangent) const {
+    const T alpha = slot.alpha[row];
+    Vec<T> sum = {};
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> logit_tangent = At(score_tangent + i) * (alpha * At(slot.weight + i)) +
+                                   (At(score + i) + depth) * ScaleTangent(row, i);
+      At(attention_tangent + i) = logit_tangent;
+      sum += At(soft + i) * logit_tangent;
+    }
+    const T mean = Sum<T>(sum);
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> p = At(soft + i), cosine = Cosine(row, i);
+      const Vec<T> g = slot.weight[row] * At(slot.gamma + i);
+      const Vec<T> gate_tangent = GateTangent(row, i) * cosine + g * CosineTangent(row, i);
+      At(attention + i) = p * (g * cosine);
+      At(attention_tangent + i) =
+          p * ((At(attention_tangent + i) - mean) * (g * cosine) + gate_tangent);
+    }
+    ClearDiagonal(row, attention);
+    ClearDiagonal(row, attention_tangent);
+    return mean;
+  }
+
+  // From the gradient by P, in place, that by S; adds those by the slots' numbers.
+  void Gradient(int64_t row, const T* score, const T* soft, T* grad_row) const {
+    ClearDiagonal(row, grad_row);
+    const T alpha = slot.alpha[row], weight = slot.weight[row];
+    Vec<T> sum = {};
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> gate = weight * At(slot.gamma + i) * Cosine(row, i);
+      sum += At(grad_row + i) * gate * At(soft + i);
+    }
+    const T mean = Sum<T>(sum);
+    Vec<T> by_alpha = {}, by_weight = {}, by_direction[3] = {};
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> p = At(soft + i), by_p = At(grad_row + i), cosine = Cosine(row, i);
+      const Vec<T> g = weight * At(slot.gamma + i);
+      const Vec<T> by_logit = p * (by_p * (g * cosine) - mean);
+      const Vec<T> by_a = by_logit * (At(score + i) + depth);
+      const Vec<T> by_gate = by_p * p;
+      const Vec<T> by_g = by_gate * cosine, by_cosine = by_gate * g;
+      At(grad_row + i) = by_logit * (alpha * At(slot.weight + i));
+      by_alpha += by_a * At(slot.weight + i);
+      by_weight += by_g * At(slot.gamma + i);
+      At(grad.weight + i) += alpha * by_a;
+      At(grad.gamma + i) += weight * by_g;
+      for (int x = 0; x < 3; ++x) {
+        by_direction[x] += by_cosine * At(slot.direction[x] + i);
+        At(grad.direction[x] + i) += slot.direction[x][row] * by_cosine;
+      }
+    }
+    AddRow(row, by_alpha, by_weight, by_direction);
+  }
+
+  // The same a derivative further. In: the gradients by P (`primal`) and by its tangent (`dual`),
+  // and the result of `GateTangents`. In the same places those by S and its tangent.
+  void Gradients(int64_t row, const T* score, const T* score_tangent, const T* soft,
+                 T logit_tangent_mean, T* primal, T* dual) const {
+    ClearDiagonal(row, primal);
+    ClearDiagonal(row, dual);
+    const T alpha = slot.alpha[row], weight = slot.weight[row];
+    Vec<T> dual_sum = {}, primal_sum = {};
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> p = At(soft + i), cosine = Cosine(row, i);
+      const Vec<T> g = weight * At(slot.gamma + i), gate = g * cosine;
+      const Vec<T> gate_tangent = GateTangent(row, i) * cosine + g * CosineTangent(row, i);
+      const Vec<T> logit_tangent = At(score_tangent + i) * (alpha * At(slot.weight + i)) +
+                                   (At(score + i) + depth) * ScaleTangent(row, i);
+      const Vec<T> by_soft_tangent = At(dual + i) * gate;
+      dual_sum += p * by_soft_tangent;
+      primal_sum += p * (At(primal + i) * gate + At(dual + i) * gate_tangent +
+                         by_soft_tangent * (logit_tangent - logit_tangent_mean));
+    }
+    const T dual_mean = Sum<T>(dual_sum);
+    const T primal_mean = Sum<T>(primal_sum) - dual_mean * logit_tangent_mean;
+    Vec<T> by_alpha = {}, by_weight = {}, by_direction[3] = {};
+    for (int64_t i = 0; i < padded; i += kLanes<T>) {
+      const Vec<T> p = At(soft + i), cosine = Cosine(row, i);
+      const Vec<T> cosine_tangent = CosineTangent(row, i);
+      const Vec<T> a = alpha * At(slot.weight + i), a_tangent = ScaleTangent(row, i);
+      const Vec<T> g = weight * At(slot.gamma + i), g_tangent = GateTangent(row, i);
+      const Vec<T> deep = At(score + i) + depth;
+      const Vec<T> logit_tangent = At(score_tangent + i) * a + deep * a_tangent;
+      const Vec<T> lift = logit_tangent - logit_tangent_mean;
+      const Vec<T> by_p = At(primal + i), by_p_tangent = At(dual + i);
+
+      const Vec<T> by_soft_tangent = by_p_tangent * (g * cosine);
+      const Vec<T> by_soft = by_p * (g * cosine) +
+                             by_p_tangent * (g_tangent * cosine + g * cosine_tangent) +
+                             by_soft_tangent * lift - dual_mean * logit_tangent;
+      const Vec<T> by_logit = p * (by_soft - primal_mean);
+      const Vec<T> by_logit_tangent = p * (by_soft_tangent - dual_mean);
+      At(primal + i) = by_logit * a + by_logit_tangent * a_tangent;
+      At(dual + i) = by_logit_tangent * a;
+
+      const Vec<T> by_a = by_logit * deep + by_logit_tangent * At(score_tangent + i);
+      const Vec<T> by_a_tangent = by_logit_tangent * deep;
+      const Vec<T> by_gate_tangent = by_p_tangent * p;
+      const Vec<T> by_gate = by_p * p + by_gate_tangent * lift;
+      const Vec<T> by_g = by_gate * cosine + by_gate_tangent * cosine_tangent;
+      const Vec<T> by_g_tangent = by_gate_tangent * cosine;
+      const Vec<T> by_cosine = by_gate * g + by_gate_tangent * g_tangent;
+      const Vec<T> by_cosine_tangent = by_gate_tangent * g;
+
+      by_alpha += by_a * At(slot.weight + i) + by_a_tangent * At(tangent.weight + i);
+      by_weight += by_g * At(slot.gamma + i) + by_g_tangent * At(tangent.gamma + i);
+      At(grad.weight + i) += alpha * by_a + tangent.alpha[row] * by_a_tangent;
+      At(grad.gamma + i) += weight * by_g + tangent.weight[row] * by_g_tangent;
+      for (int x = 0; x < 3; ++x) {
+        by_direction[x] += by_cosine * At(slot.direction[x] + i) +
+                           by_cosine_tangent * At(tangent.direction[x] + i);
+        At(grad.direction[x] + i) +=
+            slot.direction[x][row] * by_cosine + tangent.direction[x][row] * by_cosine_tangent;
+      }
+    }
+    AddRow(row, by_alpha, by_weight, by_direction);
+  }
+
+ private:
+  void AddRow(int64_t row, Vec<T> by_alpha, Vec<T> by_weight, const Vec<T>* by_direction) const {
+    grad.alpha[row] += Sum<T>(by_alpha);
+    grad.weight[row] += Sum<T>(by_weight);
+    for (int x = 0; x < 3; ++x) grad.direction[x][row] += Sum<T>(by_direction[x]);
+  }
+};
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SCORES_H_
