@@ -28,11 +28,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         default="frozen_model.pb",
         help="the frozen model; .pb is added where it is missing (default frozen_model.pb)",
     )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="use deepattn's own attention kernels; DeePMD-kit 3.0 and later run the graph when "
+        "DP_PLUGIN_PATH names deepattn's library, in the way that this command then prints",
+    )
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
     """Freeze."""
+    from deepattn import ops
     from deepattn.export import freeze
     from deepattn.models import load_model
 
@@ -43,5 +50,8 @@ def run(args: argparse.Namespace) -> None:
         output,
         training_script=header["config"],
         min_nbor_dist=header["min_nbor_dist"],
+        fast=args.fast,
     )
     log.info("the frozen model is saved in %s", output)
+    if args.fast:
+        log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())

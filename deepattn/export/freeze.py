@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,10 +24,13 @@ def freeze(
     *,
     training_script: Mapping,
     min_nbor_dist: float | None = None,
+    fast: bool = False,
 ) -> Path:
-    """Write the portable graph of a model: stock operations only, weights as named constants.
+    """Write a model as a graph with its weights as named constants.
 
     The graph is a trace of the model's own ``call``, so there is no second definition of it.
+    The portable graph has stock operations only. The fast one also has those of
+    ``libdeepattn_ops.so``, which DeePMD-kit 3.0 and later load from ``DP_PLUGIN_PATH``.
 
     Args:
         model: the model.
@@ -34,6 +38,7 @@ def freeze(
         training_script: the normalised input, which DeePMD-kit reads for fine-tuning and
             compression.
         min_nbor_dist: shortest distance in the training data, Å, which compression needs.
+        fast: whether the graph may have operations of deepattn's own.
 
     Returns:
         The path written.
@@ -41,7 +46,7 @@ def freeze(
     Raises:
         OpLibraryError: the compiled ops, whose names the graph must carry, are not there.
     """
-    if ops.library() is None:
+    if ops.library() is None or (fast and ops.fast_library() is None):
         raise OpLibraryError(
             "freezing needs the compiled op library, which could not be loaded; "
             "build it with: python -m deepattn.ops.build"
@@ -49,7 +54,8 @@ def freeze(
     path = Path(path)
     if path.suffix != ".pb":
         path = path.with_name(path.name + ".pb")
-    graph_def = trace(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
+    with contextlib.nullcontext() if fast else ops.portable():
+        graph_def = trace(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
     with write_whole(path) as file:
         file.write(graph_def.SerializeToString())
     return path
@@ -78,7 +84,7 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
     weights = [(variables[name], tf.constant(a, name=name)) for name, a in arrays.items()]
     inputs = _placeholders(model)
     natoms = inputs["natoms"]
-    with ops.portable(), keras.StatelessScope(state_mapping=weights):
+    with keras.StatelessScope(state_mapping=weights):
         environment = model.environment(
             inputs["coord"], inputs["atype"], natoms, inputs["box"], inputs["mesh"]
         )

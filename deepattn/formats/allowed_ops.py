@@ -13,6 +13,9 @@ DEEPMD_OPS = frozenset(
     """.split()
 )
 
+# Those of fast graphs, from libdeepattn_ops.so.
+DEEPATTN_OPS = frozenset("DeepattnGatedAttention DeepattnGatedAttentionGrad".split())
+
 _STRUCTURE = """
     Const Placeholder PlaceholderWithDefault Identity IdentityN NoOp StopGradient PreventGradient
 """
@@ -52,4 +55,4 @@ TENSORFLOW_OPS = frozenset(
     (_STRUCTURE + _SHAPES + _SELECTION + _ELEMENTWISE + _REDUCTIONS + _ALGEBRA + _NETWORKS).split()
 )
 
-ALLOWED_OPS = DEEPMD_OPS | TENSORFLOW_OPS
+ALLOWED_OPS = DEEPMD_OPS | DEEPATTN_OPS | TENSORFLOW_OPS

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from deepattn import ops
 from deepattn.errors import DataError, ModelFileError
+from deepattn.formats.allowed_ops import DEEPATTN_OPS
 from deepattn.formats.checkpoint import resolve_checkpoint
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
@@ -264,7 +265,7 @@ def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
         path = path.with_name(f"{path.name}.pb")
     if path.suffix == ".pb":
         frozen = read_frozen(path)
-        if ops.library():
+        if _has_ops(frozen):
             runner = GraphRunner(frozen)
         else:
             runner = KerasRunner(load_model(path)[0], str(path))
@@ -282,6 +283,12 @@ def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
         model_script=config,
     )
     return KerasRunner(model, str(path)), facts
+
+
+def _has_ops(frozen: FrozenModel) -> bool:
+    """Whether the compiled operations that a graph is made of are there."""
+    is_fast = any(node.op in DEEPATTN_OPS for node in frozen.graph.nodes.values())
+    return ops.library() is not None and (not is_fast or ops.fast_library() is not None)
 
 
 def _facts_of_graph(frozen: FrozenModel) -> _Facts:

@@ -11,12 +11,13 @@ from deepattn.ops.functions import (
     prod_force_se_a,
     prod_virial_se_a,
 )
-from deepattn.ops.loader import library, portable
+from deepattn.ops.loader import fast_library, library, portable
 
 __all__ = [
     "AttentionParameters",
     "EnvMat",
     "EnvMatA",
+    "fast_library",
     "gated_attention",
     "gelu",
     "library",

@@ -28,6 +28,11 @@ def library() -> str | None:
     return str(_builder().LIB_DIR / COMPAT) if compat_ops() is not None else None
 
 
+def fast_library() -> str | None:
+    """Path of the library that holds the ops of our own names, likewise."""
+    return str(_builder().LIB_DIR / OWN) if _own_ops() is not None else None
+
+
 @functools.cache
 def compat_ops() -> ModuleType | None:
     """The ops under DeePMD's names, with their gradients registered; None if not available."""

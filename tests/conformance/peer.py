@@ -164,7 +164,13 @@ def mpirun() -> Path | None:
 
 
 def peer_lammps(
-    peer: Peer, script: str, cwd: Path, *, nranks: int = 1, timeout: float = 1200
+    peer: Peer,
+    script: str,
+    cwd: Path,
+    *,
+    nranks: int = 1,
+    timeout: float = 1200,
+    env: dict[str, str] | None = None,
 ) -> str:
     """Run the peer's unmodified LAMMPS on an input script; returns what it printed."""
     (Path(cwd) / "in.lammps").write_text(script)
@@ -174,7 +180,8 @@ def peer_lammps(
         if starter is None:
             pytest.skip("no mpiexec.hydra in .peers/dp320: the two-rank run needs MPICH's starter")
         command = [starter, "-launcher", "fork", "-np", nranks, *command]
-    done = run(command, cwd, env=peer.lammps_environment, timeout=timeout)
+    env = {**peer.lammps_environment, **(env or {})}
+    done = run(command, cwd, env=env, timeout=timeout)
     text = done.stdout + done.stderr
     if "ERROR" in text:
         raise PeerError(f"LAMMPS of {peer.version} reported an error:\n{text[-3000:]}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepattn import ops
 from deepattn.export import freeze
 from deepattn.infer import DeepPot
 from deepattn.models import load_model
@@ -79,6 +80,29 @@ def test_frame_and_atomic_parameters(peer, our_graph, tmp_path: Path) -> None:
     words = ["fparam", *map(str, FPARAM), "aparam", *map(str, APARAM)]
     peer_lammps(peer, script(model, " ".join(ELEMENTS), parameters=" ".join(words)), tmp_path)
     assert_same(tmp_path, reference(model, coord, names, cell, fparam=FPARAM, aparam=APARAM))
+
+
+@pytest.mark.parametrize("box", ["triclinic", "open"])
+@pytest.mark.parametrize("name", ["v2_default", "concat_default", "float32_nets"])
+def test_fast_graph(name: str, box: str, our_graph, tmp_path: Path) -> None:
+    """With our library in ``DP_PLUGIN_PATH``, which 2.2.0 does not know."""
+    DP320.require()
+    if ops.fast_library() is None:
+        pytest.skip("the compiled ops are not there")
+    coord, names, cell = one_frame(box)
+    portable = our_graph(name)
+    model, header = load_model(portable)
+    fast = freeze(model, tmp_path / "fast.pb", training_script=header["config"], fast=True)
+    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
+    text = script(fast, " ".join(ELEMENTS), periodic=cell is not None)
+    peer_lammps(DP320, text, tmp_path, env={"DP_PLUGIN_PATH": ops.fast_library()})
+    expected = reference(portable, coord, names, cell)
+    if name == "float32_nets":
+        [rows] = read_dump(tmp_path)
+        np.testing.assert_allclose(rows[:, 3:6], expected["force"], rtol=0, atol=2e-5)
+        np.testing.assert_allclose(rows[:, 6], expected["atom_energy"], rtol=0, atol=2e-5)
+    else:
+        assert_same(tmp_path, expected)
 
 
 def test_null_type(our_graph, tmp_path: Path) -> None:

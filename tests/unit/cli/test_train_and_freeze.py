@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepattn import ops
 from deepattn.cli.main import main
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.frozen import read_frozen
@@ -64,6 +65,8 @@ def test_train_restart_and_freeze(here, capsys):
         assert read_frozen(name).type_map == ["O", "H"]
     assert main(["train", "input.json", "-f", "three.pb", "--skip-neighbor-stat"]) == 0
     assert capsys.readouterr().out == ""
+    assert main(["freeze", "--fast"]) == 0
+    assert f"export DP_PLUGIN_PATH={ops.fast_library()}" in capsys.readouterr().err
 
 
 def test_freeze_into_a_folder_that_is_not_there(here, capsys):

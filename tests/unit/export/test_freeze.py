@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_models import model_section, small_model
+from tensorflow.python.framework import op_def_registry
 
 from deepattn import ops
 from deepattn.config import normalize_model
 from deepattn.errors import OpLibraryError
 from deepattn.export import freeze
 from deepattn.formats.frozen import read_frozen
+from deepattn.infer import DeepPot
+from deepattn.ops.loader import own_ops
 
 SCRIPT = {"model": normalize_model(model_section())}
 
@@ -66,6 +69,39 @@ def test_weights_are_top_level_constants_and_nothing_trains(graph):
     assert "train_attr/min_nbor_dist" not in constants
     # Each op of a neighbourhood stands once: outputs share it.
     assert sum(n.op == "ProdEnvMatAMix" for n in graph_def.node) == 1
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_the_fast_graph_has_our_ops_and_the_same_numbers(tmp_path, precision):
+    if ops.fast_library() is None:
+        pytest.skip("the compiled ops are not there")
+    model = small_model(
+        {"type": "se_atten_v2", "attn_layer": 2, "precision": precision},
+        {"precision": precision},
+    )
+    rng = np.random.default_rng(5)
+    frame = (rng.uniform(0, 5, (2, 12, 3)), np.tile(np.diag([5.0] * 3).ravel(), (2, 1)), [0, 1] * 6)
+    results, operations = [], []
+    for fast in (False, True):
+        path = freeze(model, tmp_path / f"{fast}.pb", training_script=SCRIPT, fast=fast)
+        operations.append({node.op for node in read_frozen(path).graph.nodes.values()})
+        with DeepPot(path) as pot:
+            results.append(pot.eval(*frame, atomic=True))
+    assert not {op for op in operations[0] if op.startswith("Deepattn")}
+    assert {"DeepattnGatedAttention", "DeepattnGatedAttentionGrad"} <= operations[1]
+    for portable, fast in zip(*results, strict=True):
+        atol = 1e-12 if precision == "float64" else 2e-6
+        np.testing.assert_allclose(fast, portable, rtol=0, atol=atol * max(1, abs(portable).max()))
+
+
+def test_the_fast_library_has_no_op_of_a_stock_name():
+    """A DeePMD-kit that has its own could not load it."""
+    if ops.fast_library() is None:
+        pytest.skip("the compiled ops are not there")
+    # "Any" is in the module as a type.
+    names = {n for n in dir(own_ops()) if op_def_registry.get(n) is not None} - {"Any"}
+    assert "DeepattnGatedAttention" in names
+    assert all(name.startswith("Deepattn") for name in names)
 
 
 def test_unused_time_steps_are_there_only_with_time_steps(graph):
