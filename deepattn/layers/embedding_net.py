@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import keras
+import tensorflow as tf
 
+from deepattn import ops
 from deepattn.layers.residual_dense import ResidualDense
 
 
@@ -26,7 +28,11 @@ class EmbeddingNet(keras.layers.Layer):
         use_bias: whether layers have a bias.
         seed: seed of the weights; layer k (from 1) uses ``seed + 3 k`` and the two after it.
 
-    Input shape: ``[..., input_width]``. Output shape: ``[..., neuron[-1]]``.
+    Call arguments:
+        x: ``[..., input_width]``.
+        scale: factors of the rows by their pair of types, for ``x`` of rank 2; none by default.
+
+    Output shape: ``[..., neuron[-1]]``.
     """
 
     def __init__(
@@ -68,10 +74,18 @@ class EmbeddingNet(keras.layers.Layer):
         for layer, width in zip(self.hidden, widths, strict=False):
             layer.build((None, width))
 
-    def call(self, x):
+    def call(self, x, scale: ops.PairScale | None = None):
+        layers = []
         for layer in self.hidden:
-            x = layer(x)
-        return x
+            matrix, bias, step = (
+                None if weight is None else tf.cast(weight, self.compute_dtype)
+                for weight in (layer.matrix, layer.bias, layer.idt)
+            )
+            step = None if step is None else tf.reshape(step, [-1])
+            layers.append(ops.DenseLayer(matrix, bias, step))
+        rows = tf.reshape(x, [-1, self.input_width])
+        rows = ops.pair_embedding(rows, layers, scale=scale, function=self.hidden[0].function)
+        return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [self.neuron[-1]]], axis=0))
 
     def named_variables(self, suffix: str = "") -> dict[str, keras.Variable]:
         """Weights as ``matrix_k``, ``bias_k``, ``idt_k`` (k from 1), each with ``suffix``."""

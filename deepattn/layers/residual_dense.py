@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from deepattn.layers.activations import get_activation
 from deepattn.layers.initializers import SeededNormal
+from deepattn.ops.twins import residual_layer
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -59,7 +60,7 @@ class ResidualDense(keras.layers.Layer):
         self.time_step_shape = time_step_shape
         self.use_bias = use_bias
         self.seed = seed
-        self._function = get_activation(activation)
+        self.function = get_activation(activation)
 
     def build(self, input_shape) -> None:
         width = input_shape[-1]
@@ -81,17 +82,11 @@ class ResidualDense(keras.layers.Layer):
             )
 
     def call(self, x):
-        hidden = tf.matmul(x, tf.convert_to_tensor(self.matrix))
-        if self.bias is not None:
-            hidden = tf.nn.bias_add(hidden, tf.convert_to_tensor(self.bias))
-        hidden = self._function(hidden)
-        if self.idt is not None:
-            hidden = hidden * tf.convert_to_tensor(self.idt)
-        if self.copies == 1:
-            return x + hidden
-        if self.copies == 2:
-            return tf.concat([x, x], axis=-1) + hidden
-        return hidden
+        matrix, bias, idt = (
+            None if variable is None else tf.convert_to_tensor(variable)
+            for variable in (self.matrix, self.bias, self.idt)
+        )
+        return residual_layer(x, matrix, bias, idt, function=self.function, copies=self.copies)
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``matrix``, and ``bias`` and ``idt`` where they exist."""

@@ -278,18 +278,20 @@ class SeAtten(keras.layers.Layer):
 
     def _embed(self, matrix, weight, pair, centre, neighbour, type_embedding):
         """Pair embedding ``G``, ``[n, nnei, neuron[-1]]``."""
-        radial = tf.reshape(matrix[:, :, 0], [-1, 1])
-        shape = [-1, self.nnei, self.neuron[-1]]
+        rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
         if self.type_net is None:
-            columns = [radial, tf.gather(type_embedding, tf.reshape(neighbour, [-1]))]
+            columns = [rows, tf.gather(type_embedding, tf.reshape(neighbour, [-1]))]
             if not self.type_one_side:
                 columns.append(tf.gather(type_embedding, tf.repeat(centre, self.nnei)))
-            return tf.reshape(self.embedding_net(tf.concat(columns, axis=1)), shape)
-        distance = tf.reshape(self.embedding_net(radial), shape)
-        factor = tf.gather(self._type_factors(type_embedding), pair)
-        if self.smooth:
-            factor *= weight[:, :, tf.newaxis]
-        return distance * factor + distance
+            rows = tf.concat(columns, axis=1)
+        else:
+            scale = ops.PairScale(
+                tf.reshape(weight, [-1]) if self.smooth else None,
+                tf.reshape(pair, [-1]),
+                self._type_factors(type_embedding),
+            )
+        embedding = self.embedding_net(rows, scale)
+        return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])
 
     def _type_factors(self, type_embedding):
         """Output of the type net for every pair, row ``centre * (ntypes + 1) + neighbour``."""

@@ -12,16 +12,20 @@ from deepattn.ops.functions import (
     prod_virial_se_a,
 )
 from deepattn.ops.loader import fast_library, library, portable
+from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
 
 __all__ = [
     "AttentionParameters",
+    "DenseLayer",
     "EnvMat",
     "EnvMatA",
+    "PairScale",
     "fast_library",
     "gated_attention",
     "gelu",
     "library",
     "neighbor_stat",
+    "pair_embedding",
     "portable",
     "prod_env_mat_a",
     "prod_env_mat_a_mix",

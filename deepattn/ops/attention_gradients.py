@@ -5,13 +5,13 @@ when forces are computed. The gradient of that one is compiled too. Beyond, the 
 differentiated: third derivatives, and second ones by two parameters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 
 import tensorflow as tf
 
 from deepattn.ops import twins
-from deepattn.ops.gradients import is_wanted
+from deepattn.ops.gradients import by_twin, is_wanted
 
 # Inputs of the op: embedding, direction, weight, count, padding, ln_eps, ten parameters. Those of
 # the gradients go on with the saved normalised rows and their factors, then the cotangents.
@@ -49,7 +49,7 @@ def register(ops: ModuleType) -> None:
         def function(grad, *sources):
             return twins.gated_attention_grad(grad, *_merge(inputs, sources), **options)
 
-        by_grad, *gradients = _by_twin(function, [grad, *_sources(inputs)], bars)
+        by_grad, *gradients = by_twin(function, [grad, *_sources(inputs)], bars)
         return [*_spread(gradients), None, None, by_grad]
 
     @tf.RegisterGradient("DeepattnGatedAttentionGradGrad")
@@ -62,7 +62,7 @@ def register(ops: ModuleType) -> None:
                 grad, *others[:3], *_merge(inputs, others[3:]), **options
             )
 
-        by_grad, *gradients = _by_twin(function, [grad, *first_bars, *_sources(inputs)], bars)
+        by_grad, *gradients = by_twin(function, [grad, *first_bars, *_sources(inputs)], bars)
         return [*_spread(gradients[3:]), None, None, by_grad, *gradients[:3]]
 
 
@@ -83,10 +83,3 @@ def _merge(inputs: Sequence, sources: Sequence) -> list:
 def _spread(gradients: Sequence) -> list:
     """Gradients by `_sources` in the places of the op's inputs."""
     return [*gradients[:3], None, None, None, *gradients[3:]]
-
-
-def _by_twin(function: Callable, sources: Sequence[tf.Tensor], bars: Sequence[tf.Tensor]) -> list:
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        outputs = function(*sources)
-    return tape.gradient(outputs, sources, output_gradients=list(bars))

@@ -39,26 +39,35 @@ LIBRARIES = {
         "kernels/cpu/attention/avx2.cc",
         "kernels/cpu/attention/avx512.cc",
         "kernels/cpu/attention/generic.cc",
+        "kernels/cpu/instruction_set.cc",
         "kernels/cpu/neighbor_grid.cc",
         "kernels/cpu/neighbor_stat.cc",
+        "kernels/cpu/pair_embedding.cc",
+        "kernels/cpu/pair_embedding/avx2.cc",
+        "kernels/cpu/pair_embedding/avx512.cc",
+        "kernels/cpu/pair_embedding/generic.cc",
         "tf/attention_ops.cc",
         "tf/neighbor_stat_op.cc",
+        "tf/pair_embedding_ops.cc",
     ),
 }
 
 # Neighbours are chosen by float32 sums that must round after every operation, so nothing is fused.
 CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
 
-# The attention kernels may fuse; each is compiled for the processors it is then chosen on.
+# The vectorised kernels may fuse; each is compiled for the processors it is then chosen on.
 _FUSED = ("-ffp-contract=fast", "-fno-math-errno")
-UNIT_FLAGS = {
-    "kernels/cpu/attention/generic.cc": _FUSED,
-    "kernels/cpu/attention/avx2.cc": _FUSED,
-    "kernels/cpu/attention/avx512.cc": _FUSED,
+_PROCESSORS = {
+    "generic": (),
+    "avx2": ("-mavx2", "-mfma"),
+    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl"),
 }
-if platform.machine().lower() in ("x86_64", "amd64"):
-    UNIT_FLAGS["kernels/cpu/attention/avx2.cc"] += ("-mavx2", "-mfma")
-    UNIT_FLAGS["kernels/cpu/attention/avx512.cc"] += ("-mavx512f", "-mavx512dq", "-mavx512vl")
+_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+UNIT_FLAGS = {
+    f"kernels/cpu/{kernel}/{processor}.cc": (*_FUSED, *(flags if _IS_X86 else ()))
+    for kernel in ("attention", "pair_embedding")
+    for processor, flags in _PROCESSORS.items()
+}
 
 _QUERY = """
 import json, tensorflow as tf

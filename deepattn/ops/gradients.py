@@ -6,6 +6,7 @@ ops are each other's adjoints. What they do not compute (cotangents of `in_deriv
 from `prod_force_se_a`.
 """
 
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import tensorflow as tf
@@ -126,3 +127,11 @@ def _is_zero(grad) -> bool:
     if grad.op.type == "Const":
         return not tf.get_static_value(grad).any()
     return grad.op.type == "ZerosLike"
+
+
+def by_twin(function: Callable, sources: Sequence[tf.Tensor], bars: Sequence[tf.Tensor]) -> list:
+    """Gradients by `sources` of a plain function's results, for their cotangents `bars`."""
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        outputs = function(*sources)
+    return tape.gradient(outputs, sources, output_gradients=list(bars))

@@ -12,7 +12,7 @@ from types import ModuleType
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from deepattn.ops import attention_gradients, gradients
+from deepattn.ops import attention_gradients, gradients, pair_embedding_gradients
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ def _own_ops() -> ModuleType | None:
     module = _load(OWN)
     if module is not None:
         attention_gradients.register(module)
+        pair_embedding_gradients.register(module)
     return module
 
 

@@ -10,6 +10,12 @@ from deepattn.ops.twins.gated_attention import (
 )
 from deepattn.ops.twins.gelu import gelu, gelu_grad, gelu_grad_grad
 from deepattn.ops.twins.neighbor_stat import neighbor_stat
+from deepattn.ops.twins.pair_embedding import (
+    pair_embedding,
+    pair_embedding_grad,
+    pair_embedding_grad_grad,
+    residual_layer,
+)
 from deepattn.ops.twins.pairs import (
     prod_force_se_a,
     prod_force_se_a_grad,
@@ -27,11 +33,15 @@ __all__ = [
     "gelu_grad_grad",
     "neighbor_stat",
     "normalize_rows",
+    "pair_embedding",
+    "pair_embedding_grad",
+    "pair_embedding_grad_grad",
     "prod_env_mat_a",
     "prod_env_mat_a_mix",
     "prod_force_se_a",
     "prod_force_se_a_grad",
     "prod_virial_se_a",
     "prod_virial_se_a_grad",
+    "residual_layer",
     "unit_rows",
 ]

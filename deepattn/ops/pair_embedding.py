@@ -1,0 +1,78 @@
+"""The pair embedding: compiled where that is possible, else its plain twin."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from deepattn.ops import twins
+from deepattn.ops.loader import own_ops
+
+_MOST_LAYERS = 16
+
+
+class PairScale(NamedTuple):
+    """Scaling of the rows of an embedding by ``1 + weight * factors[index]``."""
+
+    weight: tf.Tensor | None  # T [n]; None: 1
+    index: tf.Tensor  # int32 [n]
+    factors: tf.Tensor  # T [nfactors, width], one row for each pair of types
+
+
+class DenseLayer(NamedTuple):
+    """Weights of one layer of an embedding net."""
+
+    matrix: tf.Tensor  # T [in, out]
+    bias: tf.Tensor | None  # T [out]
+    step: tf.Tensor | None  # T [out], time step
+
+
+def pair_embedding(
+    rows: tf.Tensor,
+    layers: Sequence[DenseLayer],
+    *,
+    scale: PairScale | None = None,
+    function: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
+) -> tf.Tensor:
+    """An embedding net on rows, then the factors of their pairs of types.
+
+    A layer makes ``function(x W + b)``, times its time step, and adds ``x`` if that is as wide as
+    the result, or ``x`` twice side by side if the result is twice as wide (arXiv:1805.09003).
+    The compiled op keeps a block of rows in the cache of a processor core through all layers, in
+    both derivatives too; derivatives of higher order, and second ones by two parameters, are
+    those of the twin.
+
+    Args:
+        rows: T ``[n, in]``; the compiled op is for float32 and float64.
+        layers: of the net; for the compiled op at most 16, all with a bias.
+        scale: scaling of the result; none by default.
+        function: activation; the compiled op knows ``tf.tanh``.
+
+    Returns:
+        T ``[n, out]``.
+
+    Raises:
+        tf.errors.InvalidArgumentError: shapes that do not fit, an index that is not in the table
+            (from the compiled op).
+    """
+    dtype = rows.dtype
+    width = layers[-1].matrix.shape[1]
+    none = tf.zeros([0], dtype)
+    if scale is None:
+        scale = PairScale(none, tf.zeros([0], tf.int32), tf.zeros([0, width], dtype))
+    compiled = (
+        function is tf.tanh
+        and dtype in (tf.float32, tf.float64)
+        and len(layers) <= _MOST_LAYERS
+        and all(layer.bias is not None for layer in layers)
+    )
+    matrices, biases, steps = (
+        [none if weight is None else weight for weight in weights]
+        for weights in zip(*layers, strict=True)
+    )
+    ops = own_ops() if compiled else None
+    if ops is None:
+        return twins.pair_embedding(rows, *scale, *matrices, *biases, *steps, function=function)
+    if scale.weight is None:
+        scale = scale._replace(weight=tf.ones_like(rows[:, 0]))
+    return ops.deepattn_pair_embedding(rows, *scale, matrices, biases, steps)

@@ -1,0 +1,86 @@
+"""Gradients of the compiled pair embedding, so that tapes cross it any number of times.
+
+As in `attention_gradients`: the first two are compiled, beyond them the twins are differentiated.
+"""
+
+from types import ModuleType
+
+import tensorflow as tf
+
+from deepattn.ops import twins
+from deepattn.ops.gradients import by_twin, is_wanted
+
+# Inputs of the op: rows, weight, index, factors, then matrices, biases and time steps. Those of
+# the gradients go on with the cotangents.
+_INDEX = 2
+
+
+def register(ops: ModuleType) -> None:
+    """Registers the gradients of the ops in `ops`, a module made by `tf.load_op_library`."""
+
+    @tf.RegisterGradient("DeepattnPairEmbedding")
+    def embedding(op, grad):
+        inputs = _arguments(op.inputs, op)
+        if any(is_wanted(op, k) for k in range(_INDEX + 1, len(op.inputs))):
+            gradients = _flat(ops.deepattn_pair_embedding_full_grad(*inputs, grad))
+        else:
+            gradients = [*ops.deepattn_pair_embedding_grad(*inputs, grad)]
+            gradients += [None] * (len(op.inputs) - _INDEX - 1)
+        return _spread(gradients)
+
+    @tf.RegisterGradient("DeepattnPairEmbeddingGrad")
+    def embedding_grad(op, *bars):
+        *inputs, grad = op.inputs
+        results = ops.deepattn_pair_embedding_grad_grad(*_arguments(inputs, op), grad, *bars)
+        by_grad, *gradients = _flat(results)
+        return [*_spread(gradients), by_grad]
+
+    @tf.RegisterGradient("DeepattnPairEmbeddingFullGrad")
+    def embedding_full_grad(op, *bars):
+        *inputs, grad = op.inputs
+
+        def function(grad, *sources):
+            return twins.pair_embedding_grad(grad, *_merge(inputs, sources))
+
+        by_grad, *gradients = by_twin(function, [grad, *_sources(inputs)], bars)
+        return [*_spread(gradients), by_grad]
+
+    @tf.RegisterGradient("DeepattnPairEmbeddingGradGrad")
+    def embedding_grad_grad(op, *bars):
+        *inputs, grad, bar_rows, bar_weight = op.inputs
+
+        def function(grad, bar_rows, bar_weight, *sources):
+            return twins.pair_embedding_grad_grad(
+                grad, bar_rows, bar_weight, *_merge(inputs, sources)
+            )
+
+        sources = [grad, bar_rows, bar_weight, *_sources(inputs)]
+        by_grad, by_rows, by_weight, *gradients = by_twin(function, sources, bars)
+        return [*_spread(gradients), by_grad, by_rows, by_weight]
+
+
+def _arguments(inputs, op) -> list:
+    """The op's inputs as its Python function takes them, layers as three lists."""
+    count = op.get_attr("nlayers")
+    layers = list(inputs[4 : 4 + 3 * count])
+    return [*inputs[:4], *(layers[k * count : (k + 1) * count] for k in range(3))]
+
+
+def _flat(results) -> list:
+    """Results of an op, the lists among them unpacked."""
+    return tf.nest.flatten(list(results))
+
+
+def _sources(inputs) -> list:
+    """Of the op's inputs those that have gradients."""
+    return [*inputs[:_INDEX], *inputs[_INDEX + 1 :]]
+
+
+def _merge(inputs, sources) -> list:
+    """The op's inputs with `sources` in the places of `_sources`."""
+    return [*sources[:_INDEX], inputs[_INDEX], *sources[_INDEX:]]
+
+
+def _spread(gradients) -> list:
+    """Gradients by `_sources` in the places of the op's inputs."""
+    return [*gradients[:_INDEX], None, *gradients[_INDEX:]]

@@ -1,0 +1,94 @@
+"""Residual perceptrons on rows, with factors by pair of types, and their two derivatives."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def residual_layer(
+    x: tf.Tensor,
+    matrix: tf.Tensor,
+    bias: tf.Tensor | None,
+    step: tf.Tensor | None,
+    *,
+    function: Callable[[tf.Tensor], tf.Tensor],
+    copies: int,
+) -> tf.Tensor:
+    """``function(x W + b) step``, plus ``copies`` (0, 1 or 2) of ``x`` side by side."""
+    hidden = tf.matmul(x, matrix)
+    if bias is not None:
+        hidden = tf.nn.bias_add(hidden, bias)
+    hidden = function(hidden)
+    if step is not None:
+        hidden = hidden * step
+    if copies == 1:
+        return x + hidden
+    if copies == 2:
+        return tf.concat([x, x], axis=-1) + hidden
+    return hidden
+
+
+def pair_embedding(
+    rows: tf.Tensor,
+    weight: tf.Tensor | None,
+    index: tf.Tensor,
+    factors: tf.Tensor,
+    *layers: tf.Tensor,
+    function: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
+) -> tf.Tensor:
+    """What `deepattn.ops.pair_embedding` does, in any floating-point type.
+
+    ``layers`` are all matrices, then all biases, then all time steps; where there are no factors,
+    no bias or no time step, an empty tensor takes their place.
+    """
+    count = len(layers) // 3
+    for matrix, bias, step in zip(
+        layers[:count], layers[count : 2 * count], layers[2 * count :], strict=True
+    ):
+        width, units = matrix.shape
+        rows = residual_layer(
+            rows,
+            matrix,
+            None if bias.shape[0] == 0 else bias,
+            None if step.shape[0] == 0 else step,
+            function=function,
+            copies={width: 1, 2 * width: 2}.get(units, 0),
+        )
+    if factors.shape[0] == 0:
+        return rows
+    factor = tf.gather(factors, index)
+    if weight is not None:
+        factor *= weight[:, tf.newaxis]
+    return rows * factor + rows
+
+
+def pair_embedding_grad(grad: tf.Tensor, *inputs: tf.Tensor) -> list[tf.Tensor]:
+    """Gradients by rows, weight, factors and layers; inputs as in the op."""
+    sources = _sources(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        output = pair_embedding(*inputs)
+    return _gradients(tape, output, sources, grad)
+
+
+def pair_embedding_grad_grad(
+    grad: tf.Tensor, bar_rows: tf.Tensor, bar_weight: tf.Tensor, *inputs: tf.Tensor
+) -> list[tf.Tensor]:
+    """Gradients, by ``grad`` and by what follows it, of the product of bars and gradients."""
+    sources = [grad, *_sources(inputs)]
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        gradients = pair_embedding_grad(grad, *inputs)[:2]
+    return _gradients(tape, gradients, sources, [bar_rows, bar_weight])
+
+
+def _sources(inputs):
+    """What has gradients: all but the index."""
+    return [*inputs[:2], *inputs[3:]]
+
+
+def _gradients(tape, target, sources, grad):
+    gradients = tape.gradient(
+        target, sources, output_gradients=grad, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]

@@ -1,0 +1,255 @@
+// The three passes over a block of rows: forward, gradient, and the gradient's gradient. The last
+// two compute the layers again; nothing is kept between passes.
+//
+// As in attention/passes.h, the gradient of the gradient differentiates the forward pass along the
+// given tangents, and then the result in reverse: `second` is the gradient by a row, and `dual`
+// that by the tangent of a row, which equals the ordinary gradient.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
+#define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
+
+#include "memory.h"
+#include "tanh.h"
+
+namespace {
+
+// Adds to the rows of a layer what bypasses it, x or (x, x), or for the transposed map back.
+template <typename T>
+inline void AddShortcut(int64_t in, int64_t out, const T* x, T* y) {
+  if (out != in && out != 2 * in) return;
+  for (int64_t i = 0; i < in; ++i) y[i] += x[i];
+  if (out == in) return;
+  for (int64_t i = 0; i < in; ++i) y[in + i] += x[i];
+}
+
+template <typename T>
+inline void AddShortcutBack(int64_t in, int64_t out, const T* by_y, T* by_x) {
+  if (out != in && out != 2 * in) return;
+  for (int64_t i = 0; i < in; ++i) by_x[i] += by_y[i];
+  if (out == in) return;
+  for (int64_t i = 0; i < in; ++i) by_x[i] += by_y[in + i];
+}
+
+template <typename T>
+class Block {
+ public:
+  Block(const EmbeddingCall<T>& call, int64_t block, int order, T* scratch)
+      : call_(call),
+        shape_(call.inputs->shape),
+        nlayers_(shape_.nlayers),
+        width_(shape_.width[nlayers_]),
+        first_(block * kBlockRows),
+        n_(shape_.nrows - first_ < kBlockRows ? shape_.nrows - first_ : kBlockRows),
+        packed_(PackedOf(call)),
+        at_(RowsOf(shape_, order, scratch)) {}
+
+  void Forward() {
+    ComputeLayers();
+    for (int64_t r = 0; r < n_; ++r) {
+      const T* row = at_.row[nlayers_].Row(r);
+      T* out = call_.out + (first_ + r) * width_;
+      if (shape_.nfactors == 0) {
+        Copy(width_, row, out);
+        continue;
+      }
+      const T* factor = Factor(r);
+      const T weight = call_.inputs->weight[first_ + r];
+      for (int64_t i = 0; i < width_; ++i) out[i] = row[i] * (T(1) + weight * factor[i]);
+    }
+  }
+
+  void Gradient(T* sums) {
+    ComputeLayers();
+    Pieces<T> pieces(sums);
+    const LayerSums<T> sum(shape_, &pieces);
+    for (int64_t r = 0; r < n_; ++r) {
+      T* dual = at_.dual[nlayers_].Row(r);
+      CopyPadded(width_, call_.grad + (first_ + r) * width_, dual);
+      if (shape_.nfactors == 0) continue;
+      const T *row = at_.row[nlayers_].Row(r), *factor = Factor(r);
+      const T weight = call_.inputs->weight[first_ + r];
+      if (sums != nullptr) {
+        T* by_factor = sum.factors.Row(Index(r));
+        for (int64_t i = 0; i < width_; ++i) by_factor[i] += weight * dual[i] * row[i];
+      }
+      call_.out_weight[first_ + r] = ScaledDot(dual, row, factor);
+      for (int64_t i = 0; i < width_; ++i) dual[i] *= T(1) + weight * factor[i];
+    }
+    for (int64_t k = nlayers_ - 1; k >= 0; --k) {
+      const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+      for (int64_t r = 0; r < n_; ++r) {
+        const T *hidden = at_.hidden[k].Row(r), *dual = at_.dual[k + 1].Row(r);
+        T* by_hidden = at_.by_hidden.Row(r);
+        for (int64_t i = 0; i < out; i += kLanes<T>) {
+          const Vec<T> h = At(hidden + i);
+          const Vec<T> slope = T(1) - h * h;
+          At(by_hidden + i) = At(dual + i) * At(packed_.step[k] + i) * slope;
+          if (sums == nullptr) continue;
+          At(sum.bias[k] + i) += At(by_hidden + i);
+          At(sum.step[k] + i) += At(dual + i) * h;
+        }
+      }
+      if (sums != nullptr) {
+        TransposedProduct(in, out, n_, at_.row[k], at_.by_hidden, sum.matrix[k], kAdd);
+      }
+      Back(k, at_.by_hidden, at_.dual);
+    }
+    WriteInput(at_.dual[0]);
+  }
+
+  void GradientOfGradient(T* sums) {
+    ComputeLayers();
+    ComputeTangents();
+    Pieces<T> pieces(sums);
+    const LayerSums<T> sum(shape_, &pieces);
+    for (int64_t r = 0; r < n_; ++r) FactorGradients(r, sum);
+    for (int64_t k = nlayers_ - 1; k >= 0; --k) {
+      const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+      for (int64_t r = 0; r < n_; ++r) {
+        const T *hidden = at_.hidden[k].Row(r), *tangent = at_.hidden_tangent[k].Row(r);
+        const T *dual = at_.dual[k + 1].Row(r), *second = at_.second[k + 1].Row(r);
+        T *by_hidden = at_.by_hidden.Row(r), *by_second = at_.by_hidden_second.Row(r);
+        for (int64_t i = 0; i < out; i += kLanes<T>) {
+          const Vec<T> h = At(hidden + i), t = At(tangent + i), step = At(packed_.step[k] + i);
+          const Vec<T> slope = T(1) - h * h;
+          // h' = slope x', and the slope itself changes by -2 h h'.
+          const Vec<T> d = At(dual + i) * step, s = At(second + i) * step;
+          At(by_hidden + i) = d * slope;
+          At(by_second + i) = s * slope - T(2) * d * h * t;
+          At(sum.bias[k] + i) += At(by_second + i);
+          At(sum.step[k] + i) += At(second + i) * h + At(dual + i) * t;
+        }
+      }
+      TransposedProduct(in, out, n_, at_.row[k], at_.by_hidden_second, sum.matrix[k], kAdd);
+      TransposedProduct(in, out, n_, at_.tangent[k], at_.by_hidden, sum.matrix[k], kAdd);
+      // The gradient by the tangent of the input is known from the pass before.
+      if (k > 0) Back(k, at_.by_hidden, at_.dual);
+      Back(k, at_.by_hidden_second, at_.second);
+    }
+    WriteInput(at_.second[0]);
+  }
+
+ private:
+  static PackedLayers<T> PackedOf(const EmbeddingCall<T>& call) {
+    Pieces<T> pieces(const_cast<T*>(call.packed));
+    return PackedLayers<T>(call.inputs->shape, &pieces);
+  }
+
+  static LayerRows<T> RowsOf(const EmbeddingShape& shape, int order, T* block) {
+    Pieces<T> pieces(block);
+    return LayerRows<T>(shape, order, &pieces);
+  }
+
+  int32_t Index(int64_t r) const { return call_.inputs->index[first_ + r]; }
+  const T* Factor(int64_t r) const { return call_.inputs->parameters.factors + Index(r) * width_; }
+
+  T ScaledDot(const T* a, const T* b, const T* factor) const {
+    Vec<T> sum = {};
+    int64_t i = 0;
+    for (; i + kLanes<T> <= width_; i += kLanes<T>) {
+      Vec<T> unaligned;
+      memcpy(&unaligned, factor + i, sizeof(unaligned));
+      sum += At(a + i) * At(b + i) * unaligned;
+    }
+    T total = Sum<T>(sum);
+    for (; i < width_; ++i) total += a[i] * b[i] * factor[i];
+    return total;
+  }
+
+  void Read(const T* tensor, Matrix<T> rows) const {
+    const int64_t width = shape_.width[0];
+    for (int64_t r = 0; r < n_; ++r) CopyPadded(width, tensor + (first_ + r) * width, rows.Row(r));
+  }
+
+  void ComputeLayers() {
+    Read(call_.inputs->input, at_.row[0]);
+    for (int64_t k = 0; k < nlayers_; ++k) {
+      const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+      Product(n_, out, in, at_.row[k], packed_.matrix[k], at_.hidden[k]);
+      for (int64_t r = 0; r < n_; ++r) {
+        T *hidden = at_.hidden[k].Row(r), *next = at_.row[k + 1].Row(r);
+        for (int64_t i = 0; i < out; i += kLanes<T>) {
+          const Vec<T> h = Tanh<T>(At(hidden + i) + At(packed_.bias[k] + i));
+          At(hidden + i) = h;
+          At(next + i) = h * At(packed_.step[k] + i);
+        }
+        AddShortcut(in, out, at_.row[k].Row(r), next);
+      }
+    }
+  }
+
+  // After `ComputeLayers`.
+  void ComputeTangents() {
+    Read(call_.bar_input, at_.tangent[0]);
+    for (int64_t k = 0; k < nlayers_; ++k) {
+      const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+      Product(n_, out, in, at_.tangent[k], packed_.matrix[k], at_.hidden_tangent[k]);
+      for (int64_t r = 0; r < n_; ++r) {
+        const T* hidden = at_.hidden[k].Row(r);
+        T *tangent = at_.hidden_tangent[k].Row(r), *next = at_.tangent[k + 1].Row(r);
+        for (int64_t i = 0; i < out; i += kLanes<T>) {
+          const Vec<T> h = At(hidden + i);
+          const Vec<T> t = (T(1) - h * h) * At(tangent + i);
+          At(tangent + i) = t;
+          At(next + i) = t * At(packed_.step[k] + i);
+        }
+        AddShortcut(in, out, at_.tangent[k].Row(r), next);
+      }
+    }
+  }
+
+  // The tangent of the output, and from its gradient `grad` those by the last layer's row and by
+  // its tangent, by the weight and by the factors.
+  void FactorGradients(int64_t r, const LayerSums<T>& sum) {
+    const T *row = at_.row[nlayers_].Row(r), *tangent = at_.tangent[nlayers_].Row(r);
+    T *dual = at_.dual[nlayers_].Row(r), *second = at_.second[nlayers_].Row(r);
+    T* out = call_.out + (first_ + r) * width_;
+    CopyPadded(width_, call_.grad + (first_ + r) * width_, dual);
+    memset(second, 0, RoundUp<T>(width_) * sizeof(T));
+    if (shape_.nfactors == 0) {
+      Copy(width_, tangent, out);
+      return;
+    }
+    const T* factor = Factor(r);
+    const T weight = call_.inputs->weight[first_ + r];
+    const T weight_tangent = call_.bar_weight[first_ + r];
+    call_.out_weight[first_ + r] = ScaledDot(dual, tangent, factor);
+    T* by_factor = sum.factors.Row(Index(r));
+    for (int64_t i = 0; i < width_; ++i) {
+      const T scale = T(1) + weight * factor[i], scale_tangent = weight_tangent * factor[i];
+      by_factor[i] += dual[i] * (weight * tangent[i] + weight_tangent * row[i]);
+      out[i] = scale * tangent[i] + scale_tangent * row[i];
+      second[i] = dual[i] * scale_tangent;
+      dual[i] *= scale;
+    }
+  }
+
+  // From the gradient by what goes into layer k's tanh, and rows[k + 1], the gradient by its
+  // result, the gradient rows[k] by what goes into the layer.
+  void Back(int64_t k, Matrix<T> by_hidden, const Matrix<T>* rows) const {
+    const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+    Product(n_, in, out, by_hidden, packed_.transposed[k], rows[k]);
+    for (int64_t r = 0; r < n_; ++r) {
+      AddShortcutBack(in, out, rows[k + 1].Row(r), rows[k].Row(r));
+    }
+  }
+
+  void WriteInput(Matrix<T> rows) const {
+    const int64_t width = shape_.width[0];
+    for (int64_t r = 0; r < n_; ++r) {
+      Copy(width, rows.Row(r), call_.out_input + (first_ + r) * width);
+    }
+  }
+
+  const EmbeddingCall<T>& call_;
+  const EmbeddingShape& shape_;
+  const int64_t nlayers_;
+  const int64_t width_;  // of the last layer
+  const int64_t first_;  // row of the block among all
+  const int64_t n_;      // rows
+  const PackedLayers<T> packed_;
+  const LayerRows<T> at_;
+};
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_

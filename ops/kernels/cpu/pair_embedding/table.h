@@ -1,0 +1,34 @@
+// The table of one instruction set. The including file defines, before anything else,
+// DEEPATTN_VECTOR_BYTES and DEEPATTN_TILE_ROWS.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_TABLE_H_
+#define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_TABLE_H_
+
+#include "passes.h"
+
+namespace {
+
+template <typename T>
+void ForwardPass(const EmbeddingCall<T>* call, int64_t block, T* scratch, T*) {
+  Block<T>(*call, block, 0, scratch).Forward();
+}
+
+template <typename T>
+void GradientPass(const EmbeddingCall<T>* call, int64_t block, T* scratch, T* sums) {
+  Block<T>(*call, block, 1, scratch).Gradient(sums);
+}
+
+template <typename T>
+void GradientOfGradientPass(const EmbeddingCall<T>* call, int64_t block, T* scratch, T* sums) {
+  Block<T>(*call, block, 2, scratch).GradientOfGradient(sums);
+}
+
+template <typename T>
+constexpr deepattn::EmbeddingKernels<T> kKernels = {
+    PackedLayersSize<T>, PackLayers<T>,
+    LayerRowsSize<T>,    {ForwardPass<T>, GradientPass<T>, GradientOfGradientPass<T>},
+    LayerSumsSize<T>,    WriteLayerSums<T>,
+};
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_TABLE_H_

@@ -1,0 +1,303 @@
+// DeepattnPairEmbedding, its gradient with and without parameters, and the gradient's gradient.
+#include "kernels/cpu/pair_embedding.h"
+#include "launch.h"
+#include "shapes.h"
+#include "tensorflow/core/framework/op.h"
+
+namespace deepattn {
+namespace {
+
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+using tensorflow::errors::InvalidArgument;
+
+// Places of the inputs; all ops begin with the same ones. Matrices, biases and time steps of the
+// layers follow, then what the gradients need.
+enum Input { kRows, kWeight, kIndex, kFactors, kLayers };
+
+#define DEEPATTN_EMBEDDING_INPUTS     \
+  Attr("T: {float, double}")          \
+      .Attr("nlayers: int >= 1")      \
+      .Input("input: T")              \
+      .Input("weight: T")             \
+      .Input("index: int32")          \
+      .Input("factors: T")            \
+      .Input("matrices: nlayers * T") \
+      .Input("biases: nlayers * T")   \
+      .Input("steps: nlayers * T")
+#define DEEPATTN_EMBEDDING_PARAMETER_OUTPUTS \
+  Output("out_factors: T")                   \
+      .Output("out_matrices: nlayers * T")   \
+      .Output("out_biases: nlayers * T")     \
+      .Output("out_steps: nlayers * T")
+
+absl::Status CountLayers(InferenceContext* c, int* nlayers) {
+  int64_t number;
+  TF_RETURN_IF_ERROR(c->GetAttr("nlayers", &number));
+  *nlayers = static_cast<int>(number);
+  return absl::OkStatus();
+}
+
+// The gradients by factors and layers are the outputs from number `first` on.
+absl::Status SetParameterShapes(InferenceContext* c, int first) {
+  int nlayers;
+  TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
+  for (int k = 0; k <= 3 * nlayers; ++k) c->set_output(first + k, c->input(kFactors + k));
+  return absl::OkStatus();
+}
+
+REGISTER_OP("DeepattnPairEmbedding")
+    .DEEPATTN_EMBEDDING_INPUTS.Output("output: T")
+    .SetShapeFn([](InferenceContext* c) -> absl::Status {
+      DimensionHandle nrows;
+      int nlayers;
+      ShapeHandle bias;
+      TF_RETURN_IF_ERROR(FrameDim(c, kRows, &nrows));
+      TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(kLayers + 2 * nlayers - 1), 1, &bias));
+      c->set_output(0, c->Matrix(nrows, c->Dim(bias, 0)));
+      return absl::OkStatus();
+    });
+
+REGISTER_OP("DeepattnPairEmbeddingGrad")
+    .DEEPATTN_EMBEDDING_INPUTS.Input("grad: T")
+    .Output("out_input: T")
+    .Output("out_weight: T")
+    .SetShapeFn([](InferenceContext* c) -> absl::Status {
+      c->set_output(0, c->input(kRows));
+      c->set_output(1, c->input(kWeight));
+      return absl::OkStatus();
+    });
+
+REGISTER_OP("DeepattnPairEmbeddingFullGrad")
+    .DEEPATTN_EMBEDDING_INPUTS.Input("grad: T")
+    .Output("out_input: T")
+    .Output("out_weight: T")
+    .DEEPATTN_EMBEDDING_PARAMETER_OUTPUTS.SetShapeFn([](InferenceContext* c) -> absl::Status {
+      c->set_output(0, c->input(kRows));
+      c->set_output(1, c->input(kWeight));
+      return SetParameterShapes(c, 2);
+    });
+
+REGISTER_OP("DeepattnPairEmbeddingGradGrad")
+    .DEEPATTN_EMBEDDING_INPUTS.Input("grad: T")
+    .Input("bar_input: T")
+    .Input("bar_weight: T")
+    .Output("out_grad: T")
+    .Output("out_input: T")
+    .Output("out_weight: T")
+    .DEEPATTN_EMBEDDING_PARAMETER_OUTPUTS.SetShapeFn([](InferenceContext* c) -> absl::Status {
+      int nlayers;
+      TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
+      c->set_output(0, c->input(kLayers + 3 * nlayers));
+      c->set_output(1, c->input(kRows));
+      c->set_output(2, c->input(kWeight));
+      return SetParameterShapes(c, 3);
+    });
+
+#undef DEEPATTN_EMBEDDING_INPUTS
+#undef DEEPATTN_EMBEDDING_PARAMETER_OUTPUTS
+
+template <typename T>
+struct CallTypes;
+
+template <>
+struct CallTypes<float> {
+  using Inputs = deepattn_pair_embedding_inputs_f32;
+  using Sums = deepattn_pair_embedding_sums_f32;
+};
+
+template <>
+struct CallTypes<double> {
+  using Inputs = deepattn_pair_embedding_inputs_f64;
+  using Sums = deepattn_pair_embedding_sums_f64;
+};
+
+// What the four ops share: reading and checking inputs, making outputs like inputs.
+template <typename T>
+class EmbeddingOp : public tensorflow::OpKernel {
+ public:
+  using Inputs = typename CallTypes<T>::Inputs;
+  using Sums = typename CallTypes<T>::Sums;
+
+  explicit EmbeddingOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("nlayers", &nlayers_));
+    OP_REQUIRES(context, nlayers_ <= DEEPATTN_MOST_LAYERS,
+                InvalidArgument("there are ", nlayers_, " layers; at most ", DEEPATTN_MOST_LAYERS,
+                                " are possible"));
+  }
+
+  void Compute(OpKernelContext* context) final {
+    Inputs inputs;
+    OP_REQUIRES_OK(context, ReadInputs(context, &inputs));
+    const deepattn_threads threads = ThreadsOf(context);
+    deepattn_status status = {DEEPATTN_OK, ""};
+    OP_REQUIRES_OK(context, Run(context, inputs, threads, &status));
+    OP_REQUIRES_OK(context, ToStatus(status));
+  }
+
+ protected:
+  virtual absl::Status Run(OpKernelContext* context, const Inputs& inputs,
+                           const deepattn_threads& threads, deepattn_status* status) = 0;
+
+  static const T* Data(OpKernelContext* context, int input) {
+    return context->input(input).template flat<T>().data();
+  }
+
+  int GradPlace() const { return kLayers + 3 * nlayers_; }
+
+  // Output number `output`, of the shape of an input.
+  static absl::Status AllocateLike(OpKernelContext* context, int output, int input, T** data) {
+    Tensor* tensor;
+    TF_RETURN_IF_ERROR(context->allocate_output(output, context->input(input).shape(), &tensor));
+    *data = tensor->flat<T>().data();
+    return absl::OkStatus();
+  }
+
+  // The outputs number `first` and on, of the shapes of factors and layers.
+  absl::Status AllocateSums(OpKernelContext* context, int first, Sums* sums) const {
+    TF_RETURN_IF_ERROR(AllocateLike(context, first, kFactors, &sums->factors));
+    T** const lists[] = {sums->matrix, sums->bias, sums->step};
+    for (int list = 0; list < 3; ++list) {
+      for (int k = 0; k < nlayers_; ++k) {
+        const int place = list * nlayers_ + k;
+        TF_RETURN_IF_ERROR(
+            AllocateLike(context, first + 1 + place, kLayers + place, &lists[list][k]));
+      }
+    }
+    for (int k = 0; k < nlayers_; ++k) {
+      if (context->input(kLayers + 2 * nlayers_ + k).NumElements() == 0) sums->step[k] = nullptr;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const {
+    const Tensor& rows = context->input(kRows);
+    TF_RETURN_IF_ERROR(RequireShape("input", rows, {kAny, kAny}));
+    deepattn_pair_embedding_shape& shape = inputs->shape;
+    shape.nrows = rows.dim_size(0);
+    shape.nlayers = nlayers_;
+    shape.width[0] = rows.dim_size(1);
+    for (int k = 0; k < nlayers_; ++k) {
+      const Tensor& matrix = context->input(kLayers + k);
+      const Tensor& step = context->input(kLayers + 2 * nlayers_ + k);
+      TF_RETURN_IF_ERROR(RequireShape("a matrix", matrix, {shape.width[k], kAny}));
+      shape.width[k + 1] = matrix.dim_size(1);
+      TF_RETURN_IF_ERROR(
+          RequireShape("a bias", context->input(kLayers + nlayers_ + k), {shape.width[k + 1]}));
+      const bool has_step = step.NumElements() != 0;
+      if (has_step) TF_RETURN_IF_ERROR(RequireShape("a time step", step, {shape.width[k + 1]}));
+      inputs->parameters.matrix[k] = Data(context, kLayers + k);
+      inputs->parameters.bias[k] = Data(context, kLayers + nlayers_ + k);
+      inputs->parameters.step[k] = has_step ? Data(context, kLayers + 2 * nlayers_ + k) : nullptr;
+    }
+    for (int k = 0; k <= nlayers_; ++k) {
+      if (shape.width[k] < 1) {
+        return InvalidArgument("input and layers must be at least 1 wide, not ", shape.width[k]);
+      }
+    }
+    const Tensor& factors = context->input(kFactors);
+    const int64_t width = shape.width[nlayers_];
+    TF_RETURN_IF_ERROR(RequireShape("factors", factors, {kAny, width}));
+    shape.nfactors = factors.dim_size(0);
+    const int64_t scaled = shape.nfactors == 0 ? 0 : shape.nrows;
+    TF_RETURN_IF_ERROR(RequireShape("weight", context->input(kWeight), {scaled}));
+    TF_RETURN_IF_ERROR(RequireShape("index", context->input(kIndex), {scaled}));
+    if (context->num_inputs() > GradPlace()) {
+      const Tensor& grad = context->input(GradPlace());
+      TF_RETURN_IF_ERROR(RequireShape("grad", grad, {shape.nrows, width}));
+    }
+    if (context->num_inputs() > GradPlace() + 1) {
+      TF_RETURN_IF_ERROR(RequireShape("bar_input", context->input(GradPlace() + 1),
+                                      {shape.nrows, shape.width[0]}));
+      TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(GradPlace() + 2), {scaled}));
+    }
+    inputs->input = Data(context, kRows);
+    inputs->weight = Data(context, kWeight);
+    inputs->index = context->input(kIndex).flat<int32_t>().data();
+    inputs->parameters.factors = Data(context, kFactors);
+    return absl::OkStatus();
+  }
+
+  int nlayers_;
+};
+
+template <typename T>
+class ForwardOp : public EmbeddingOp<T> {
+ public:
+  using EmbeddingOp<T>::EmbeddingOp;
+
+ protected:
+  absl::Status Run(OpKernelContext* context, const typename EmbeddingOp<T>::Inputs& inputs,
+                   const deepattn_threads& threads, deepattn_status* status) override {
+    const deepattn_pair_embedding_shape& shape = inputs.shape;
+    Tensor* output;
+    TF_RETURN_IF_ERROR(context->allocate_output(
+        0, TensorShape({shape.nrows, shape.width[shape.nlayers]}), &output));
+    Pick<T>(deepattn_pair_embedding_f32, deepattn_pair_embedding_f64)(
+        &inputs, output->flat<T>().data(), &threads, status);
+    return absl::OkStatus();
+  }
+};
+
+template <typename T, bool parameters>
+class GradOp : public EmbeddingOp<T> {
+ public:
+  using EmbeddingOp<T>::EmbeddingOp;
+
+ protected:
+  absl::Status Run(OpKernelContext* context, const typename EmbeddingOp<T>::Inputs& inputs,
+                   const deepattn_threads& threads, deepattn_status* status) override {
+    T *input, *weight;
+    typename EmbeddingOp<T>::Sums sums;
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kRows, &input));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kWeight, &weight));
+    if (parameters) TF_RETURN_IF_ERROR(this->AllocateSums(context, 2, &sums));
+    Pick<T>(deepattn_pair_embedding_grad_f32, deepattn_pair_embedding_grad_f64)(
+        &inputs, this->Data(context, this->GradPlace()), input, weight,
+        parameters ? &sums : nullptr, &threads, status);
+    return absl::OkStatus();
+  }
+};
+
+template <typename T>
+class GradGradOp : public EmbeddingOp<T> {
+ public:
+  using EmbeddingOp<T>::EmbeddingOp;
+
+ protected:
+  absl::Status Run(OpKernelContext* context, const typename EmbeddingOp<T>::Inputs& inputs,
+                   const deepattn_threads& threads, deepattn_status* status) override {
+    T *grad, *input, *weight;
+    typename EmbeddingOp<T>::Sums sums;
+    const int place = this->GradPlace();
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, place, &grad));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kRows, &input));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 2, kWeight, &weight));
+    TF_RETURN_IF_ERROR(this->AllocateSums(context, 3, &sums));
+    Pick<T>(deepattn_pair_embedding_grad_grad_f32, deepattn_pair_embedding_grad_grad_f64)(
+        &inputs, this->Data(context, place), this->Data(context, place + 1),
+        this->Data(context, place + 2), grad, input, weight, &sums, &threads, status);
+    return absl::OkStatus();
+  }
+};
+
+#define DEEPATTN_REGISTER(name, T, ...)                                                     \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
+                          __VA_ARGS__)
+#define DEEPATTN_REGISTER_ALL(T)                                          \
+  DEEPATTN_REGISTER("DeepattnPairEmbedding", T, ForwardOp<T>);            \
+  DEEPATTN_REGISTER("DeepattnPairEmbeddingGrad", T, GradOp<T, false>);    \
+  DEEPATTN_REGISTER("DeepattnPairEmbeddingFullGrad", T, GradOp<T, true>); \
+  DEEPATTN_REGISTER("DeepattnPairEmbeddingGradGrad", T, GradGradOp<T>)
+
+DEEPATTN_REGISTER_ALL(float);
+DEEPATTN_REGISTER_ALL(double);
+#undef DEEPATTN_REGISTER_ALL
+#undef DEEPATTN_REGISTER
+
+}  // namespace
+}  // namespace deepattn

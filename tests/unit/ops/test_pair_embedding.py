@@ -1,0 +1,157 @@
+"""The pair embedding as a compiled op: equal to its twin, with both derivatives."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.ops import DenseLayer, PairScale, twins
+from deepattn.ops.loader import own_ops
+
+pytestmark = pytest.mark.skipif(own_ops() is None, reason="the compiled ops are not there")
+
+# Equal, doubling and other widths; whole vectors and not.
+NETS = {"one": (1, 25, 50, 100), "wide": (17, 17, 3), "single": (2, 5)}
+CASES = list(itertools.product(NETS, [0, 1, 31, 70], [True, False], [True, False]))
+
+
+def draw(net, nrows, scaled, steps, dtype, seed=0):
+    """Inputs of the op, in its order, the layers as three lists."""
+    rng = np.random.default_rng(seed)
+    widths = NETS[net]
+    pairs = list(itertools.pairwise(widths))
+
+    def tensor(*shape):
+        return tf.constant(rng.normal(scale=0.7, size=shape), dtype)
+
+    matrices = [tensor(*pair) for pair in pairs]
+    biases = [tensor(out) for _, out in pairs]
+    times = [tensor(out) if steps and out in (n, 2 * n) else tensor(0) for n, out in pairs]
+    count = 3 if scaled else 0
+    index = tf.constant(rng.integers(0, 3, nrows if scaled else 0), tf.int32)
+    weight = tensor(nrows if scaled else 0)
+    return [
+        *(tensor(nrows, widths[0]), weight, index, tensor(count, widths[-1])),
+        *(matrices, biases, times),
+    ]
+
+
+def flat(inputs):
+    return [*inputs[:4], *inputs[4], *inputs[5], *inputs[6]]
+
+
+def both(inputs):
+    """Values and all first and second gradients: of the op, of its twin."""
+    everything = flat(inputs)
+    sources = [x for k, x in enumerate(everything) if k != 2]
+    count = len(inputs[4])
+
+    def compiled(*x):
+        layers = [list(x[4 + k * count : 4 + (k + 1) * count]) for k in range(3)]
+        return own_ops().deepattn_pair_embedding(*x[:4], *layers)
+
+    results = []
+    for function in (compiled, twins.pair_embedding):
+        rng = np.random.default_rng(1)
+        with tf.GradientTape() as outer:
+            outer.watch(sources)
+            with tf.GradientTape(watch_accessed_variables=False) as inner:
+                inner.watch(everything[:2])
+                value = function(*everything)
+                loss = tf.reduce_sum(value * tf.constant(rng.normal(size=value.shape), value.dtype))
+            first = inner.gradient(loss, everything[:2], unconnected_gradients="zero")
+            total = loss + sum(
+                tf.reduce_sum(x * tf.constant(rng.normal(size=x.shape), x.dtype)) for x in first
+            )
+        second = outer.gradient(total, sources, unconnected_gradients="zero")
+        second = [tf.convert_to_tensor(x) for x in second]
+        results.append([np.asarray(x, np.float64) for x in (value, *first, *second)])
+    return results
+
+
+def scale(x):
+    return max(1.0, abs(x).max(initial=0.0))
+
+
+@pytest.mark.parametrize(("net", "nrows", "scaled", "steps"), CASES)
+def test_equals_its_twin(net, nrows, scaled, steps):
+    for compiled, plain in zip(*both(draw(net, nrows, scaled, steps, "float64")), strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-12 * scale(plain))
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_float32_is_as_exact_as_its_twin(net):
+    inputs = draw(net, 70, True, True, "float32")
+    exact = [tf.nest.map_structure(lambda x: tf.cast(x, "float64"), x) for x in inputs]
+    exact[2] = inputs[2]
+    reference = both(exact)[1]
+    for k, (compiled, plain, value) in enumerate(zip(*both(inputs), reference, strict=True)):
+        allowed = (2 if k == 0 else 3) * abs(plain - value).max(initial=0) + 1e-6 * scale(value)
+        assert abs(compiled - value).max(initial=0) <= allowed
+
+
+def test_tanh_is_exact_where_it_is_small_and_where_it_is_one():
+    x = np.concatenate([[0.0, 1e-300, 1e-9, -1e-5], np.linspace(-25, 25, 2001), [1e3, -np.inf]])
+    layer = DenseLayer(tf.ones([1, 3], "float64"), tf.zeros([3], "float64"), None)
+    value = ops.pair_embedding(tf.constant(x[:, None]), [layer]).numpy()[:, 0]
+    np.testing.assert_allclose(value, np.tanh(x), rtol=1e-15)
+    assert np.isnan(ops.pair_embedding(tf.constant([[np.nan]], "float64"), [layer])).all()
+
+
+def test_gradients_by_parameters_do_not_depend_on_threads():
+    *inputs, steps = draw("one", 3000, True, False, "float32")
+    grad = tf.ones([3000, 100])
+    runs = [own_ops().deepattn_pair_embedding_full_grad(*inputs, steps, grad) for _ in range(5)]
+    for run in runs[1:]:
+        for one, other in zip(
+            tf.nest.flatten(list(runs[0])), tf.nest.flatten(list(run)), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_third_derivatives_are_those_of_the_twin():
+    x = tf.constant([[0.3], [-0.8]], tf.float64)
+    layer = DenseLayer(tf.constant([[1.0, 2.0]], tf.float64), tf.zeros([2], tf.float64), None)
+    values = []
+    for portable in (False, True):
+        with tf.GradientTape() as t3:
+            t3.watch(x)
+            with tf.GradientTape() as t2:
+                t2.watch(x)
+                with tf.GradientTape() as t1:
+                    t1.watch(x)
+                    y = (
+                        twins.pair_embedding(x, None, None, tf.zeros([0, 2]), *layer[:2], x[:0, 0])
+                        if portable
+                        else ops.pair_embedding(x, [layer])
+                    )
+                first = t1.gradient(y, x)
+            second = t2.gradient(first, x)
+        values.append(t3.gradient(second, x).numpy())
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, tf.zeros([7, 3], "float64"), r"a matrix must have the shape \[3, \?\]"),
+        (1, tf.zeros([6], "float64"), r"weight must have the shape \[7\]"),
+        (2, tf.fill([7], 3), "index of row 0 is 3, but there are 3 factors"),
+        (3, tf.zeros([3, 4], "float64"), r"factors must have the shape \[\?, 5\]"),
+    ],
+)
+def test_what_does_not_fit_is_named(place, value, message):
+    inputs = draw("single", 7, True, False, "float64")
+    inputs[place] = value
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        own_ops().deepattn_pair_embedding(*inputs)
+
+
+def test_no_scale_and_no_weight():
+    rows, _, index, factors, *lists = draw("one", 9, True, False, "float64")
+    layers = [DenseLayer(m, b, None) for m, b in zip(*lists[:2], strict=True)]
+    plain = ops.pair_embedding(rows, layers)
+    scaled = ops.pair_embedding(rows, layers, scale=PairScale(None, index, factors))
+    np.testing.assert_allclose(scaled, plain * (1 + tf.gather(factors, index)), rtol=1e-14)
