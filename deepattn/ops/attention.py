@@ -77,7 +77,7 @@ def gated_attention(
         weight,
         count,
         tf.cast(padding, embedding.dtype),
-        tf.cast(ln_eps, embedding.dtype),
+        tf.convert_to_tensor(ln_eps, embedding.dtype),
         *parameters,
         **options,
     )

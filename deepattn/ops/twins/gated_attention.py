@@ -83,14 +83,14 @@ def gated_attention_grad_grad(
 def unit_rows(x: tf.Tensor) -> tf.Tensor:
     """Rows of ``x`` (last axis) at unit length; a row of zeros stays zero."""
     square = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
-    return x * tf.math.rsqrt(tf.maximum(square, tf.cast(_NORM_FLOOR, x.dtype)))
+    return x * tf.math.rsqrt(tf.maximum(square, _NORM_FLOOR))
 
 
 def normalize_rows(x: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
     """Rows of ``x`` (last axis) with mean 0 and variance 1 (arXiv:1607.06450)."""
     centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
     variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
-    return centred / tf.sqrt(variance + tf.cast(epsilon, x.dtype))
+    return centred / tf.sqrt(variance + epsilon)
 
 
 def _smooth_softmax(score, pair, padding):

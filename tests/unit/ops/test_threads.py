@@ -31,6 +31,20 @@ results = [*env, ops.prod_force_se_a(net, env.descrpt_deriv, env.nlist, natoms, 
            *ops.prod_virial_se_a(net, env.descrpt_deriv, env.rij, env.nlist, natoms, nnei=nnei),
            *ops.neighbor_stat(tf.reshape(coord, (2, n, 3)), tf.zeros((2, n), tf.int32), box,
                               rcut=5.0, ntypes=1)]
+slots = [tf.constant(rng.normal(size=(100, 19, k))) for k in (10, 3)]
+slots.append(tf.constant(rng.uniform(size=(100, 19))))
+shapes = [(10, 12), (12,)] * 3 + [(12, 10), (10,), (10,), (10,)]
+parameters = [tf.constant(rng.normal(size=shape)) for shape in shapes]
+with tf.GradientTape() as outer:
+    outer.watch([*slots, *parameters])
+    with tf.GradientTape() as inner:
+        inner.watch(slots)
+        value = ops.gated_attention(
+            *slots, ops.AttentionParameters(*parameters), dotr=True, mask=True, smooth=True,
+            ln_eps=1e-3)
+    first = inner.gradient(value, slots)
+    total = tf.add_n([tf.reduce_sum(g * g) for g in first]) + tf.reduce_sum(value)
+results += [value, *first, *outer.gradient(total, [*slots, *parameters])]
 print(hashlib.sha256(b"".join(x.numpy().tobytes() for x in results)).hexdigest())
 """
 

@@ -20,7 +20,6 @@ struct Matrix {
   int64_t stride = 0;
 
   T* Row(int64_t i) const { return data + i * stride; }
-  Matrix Columns(int64_t first) const { return {data + first, stride}; }
 };
 
 enum Mode { kSet, kAdd };
@@ -32,21 +31,33 @@ using TileFn = void (*)(int64_t depth, const T* a, int64_t a_stride, const T* b,
 template <typename T, bool transposed, int rows, int vectors>
 void Tile(int64_t depth, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* c,
           int64_t c_stride, bool add) {
-  Vec<T> sum[rows][vectors] = {};
+  // Unrolled, or the sums would be kept in memory.
+  Vec<T> sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 3
+    for (int v = 0; v < vectors; ++v) sum[i][v] = Vec<T>{};
+  }
   for (int64_t k = 0; k < depth; ++k) {
     Vec<T> column[vectors];
+#pragma GCC unroll 3
     for (int v = 0; v < vectors; ++v) column[v] = At(b + v * kLanes<T>);
+#pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
       const T element = transposed ? a[i] : a[i * a_stride];
+#pragma GCC unroll 3
       for (int v = 0; v < vectors; ++v) sum[i][v] += element * column[v];
     }
     a += transposed ? a_stride : 1;
     b += b_stride;
   }
+#pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 3
     for (int v = 0; v < vectors; ++v) {
       Vec<T>& target = At(c + i * c_stride + v * kLanes<T>);
-      target = add ? target + sum[i][v] : sum[i][v];
+      if (add) sum[i][v] += target;
+      target = sum[i][v];
     }
   }
 }

@@ -37,40 +37,43 @@ class Pieces {
   int64_t used_ = 0;
 };
 
-// Parameters, or sums of gradients by them. Queries, keys and values are one projection, whose
-// three blocks of columns are padded to whole vectors.
+// Queries, keys and values, in this order.
+enum Projection { kQuery, kKey, kValue, kProjections };
+
+// Parameters, or sums of gradients by them.
 template <typename T>
 struct Parameters {
-  int64_t block;  // columns of one of the three
-  Matrix<T> project;
-  T* project_bias;
+  Matrix<T> project[kProjections];
+  T* project_bias[kProjections];
   Matrix<T> out;
   T* out_bias;
   T* gamma;
   T* beta;
 
-  Parameters(const Shape& shape, Pieces<T>* pieces)
-      : block(RoundUp<T>(shape.attn)),
-        project(pieces->Rows(shape.width, 3 * block)),
-        project_bias(pieces->Row(3 * block)),
-        out(pieces->Rows(shape.attn, shape.width)),
-        out_bias(pieces->Row(shape.width)),
-        gamma(pieces->Row(shape.width)),
-        beta(pieces->Row(shape.width)) {}
+  Parameters(const Shape& shape, Pieces<T>* pieces) {
+    for (int p = 0; p < kProjections; ++p) {
+      project[p] = pieces->Rows(shape.width, shape.attn);
+      project_bias[p] = pieces->Row(shape.attn);
+    }
+    out = pieces->Rows(shape.attn, shape.width);
+    out_bias = pieces->Row(shape.width);
+    gamma = pieces->Row(shape.width);
+    beta = pieces->Row(shape.width);
+  }
 };
 
 // Parameters as the passes want them: padded with zeros, with transposes.
 template <typename T>
 struct Packed : Parameters<T> {
-  Matrix<T> project_transposed;
+  Matrix<T> project_transposed[kProjections];
   Matrix<T> out_transposed;
   T* live;  // 1 in the columns of the embedding, 0 in the padding
 
-  Packed(const Shape& shape, Pieces<T>* pieces)
-      : Parameters<T>(shape, pieces),
-        project_transposed(pieces->Rows(3 * this->block, shape.width)),
-        out_transposed(pieces->Rows(shape.width, shape.attn)),
-        live(pieces->Row(shape.width)) {}
+  Packed(const Shape& shape, Pieces<T>* pieces) : Parameters<T>(shape, pieces) {
+    for (Matrix<T>& matrix : project_transposed) matrix = pieces->Rows(shape.attn, shape.width);
+    out_transposed = pieces->Rows(shape.width, shape.attn);
+    live = pieces->Row(shape.width);
+  }
 };
 
 template <typename T>
@@ -96,11 +99,11 @@ Slots<T> TakeSlots(int64_t n, Pieces<T>* pieces) {
 // Scratch memory; a pass of order k takes what is marked with k or less.
 template <typename T>
 struct Scratch {
-  Unit<T>* unit;  // of queries, keys, values in turn
+  Unit<T>* unit[kProjections];  // of each row
   Slots<T> slot;
   T* live;
   Matrix<T> embedding;
-  Matrix<T> project;     // q, k, v side by side
+  Matrix<T> project[kProjections];
   Matrix<T> transposed;  // of keys, or of values
   Matrix<T> score;
   Matrix<T> value;  // P v
@@ -111,13 +114,13 @@ struct Scratch {
   Matrix<T> soft;
   Matrix<T> attention;
   Matrix<T> by_value;
-  Matrix<T> by_project;
+  Matrix<T> by_project[kProjections];
 
   T* given = nullptr;  // 2: a row of `grad`
   T* mean = nullptr;   // of logit tangents
   Slots<T> slot_tangent;
   Matrix<T> embedding_tangent;
-  Matrix<T> project_tangent;
+  Matrix<T> project_tangent[kProjections];
   Matrix<T> transposed_tangent;
   Matrix<T> score_tangent;
   Matrix<T> attention_tangent;
@@ -125,17 +128,16 @@ struct Scratch {
   Matrix<T> row_tangent;
   Matrix<T> second;
   Matrix<T> by_value_second;
-  Matrix<T> by_project_second;
+  Matrix<T> by_project_second[kProjections];
 
   Scratch(const Shape& shape, int order, Pieces<T>* pieces) {
     const int64_t n = shape.nnei, width = shape.width, attn = shape.attn;
-    const int64_t three = 3 * RoundUp<T>(attn);
     constexpr int64_t per_unit = sizeof(Unit<T>) / sizeof(T);
-    unit = reinterpret_cast<Unit<T>*>(pieces->Row(3 * n * per_unit));
+    for (Unit<T>*& units : unit) units = reinterpret_cast<Unit<T>*>(pieces->Row(n * per_unit));
     slot = TakeSlots(n, pieces);
     live = pieces->Row(n);
     embedding = pieces->Rows(n, width);
-    project = pieces->Rows(n, three);
+    for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, attn);
     transposed = pieces->Rows(attn, n);
     score = pieces->Rows(n, n);
     value = pieces->Rows(n, attn);
@@ -146,13 +148,13 @@ struct Scratch {
     soft = pieces->Rows(n, n);
     attention = pieces->Rows(n, n);
     by_value = pieces->Rows(n, attn);
-    by_project = pieces->Rows(n, three);
+    for (Matrix<T>& matrix : by_project) matrix = pieces->Rows(n, attn);
     if (order < 2) return;
     given = pieces->Row(width);
     slot_tangent = TakeSlots(n, pieces);
     mean = pieces->Row(n);
     embedding_tangent = pieces->Rows(n, width);
-    project_tangent = pieces->Rows(n, three);
+    for (Matrix<T>& matrix : project_tangent) matrix = pieces->Rows(n, attn);
     transposed_tangent = pieces->Rows(attn, n);
     score_tangent = pieces->Rows(n, n);
     attention_tangent = pieces->Rows(n, n);
@@ -160,7 +162,7 @@ struct Scratch {
     row_tangent = pieces->Rows(n + 1, width);
     second = pieces->Rows(n + 1, width);
     by_value_second = pieces->Rows(n, attn);
-    by_project_second = pieces->Rows(n, three);
+    for (Matrix<T>& matrix : by_project_second) matrix = pieces->Rows(n, attn);
   }
 };
 
@@ -171,13 +173,14 @@ void Pack(const typename deepattn::AttentionTypes<T>::Inputs* inputs, T* block) 
   Pieces<T> pieces(block);
   const Packed<T> to(shape, &pieces);
   memset(block, 0, pieces.used() * sizeof(T));
-  const T* matrices[3] = {from.query_matrix, from.key_matrix, from.value_matrix};
-  const T* biases[3] = {from.query_bias, from.key_bias, from.value_bias};
-  for (int64_t b = 0; b < 3; ++b) {
+  const T* matrices[kProjections] = {from.query_matrix, from.key_matrix, from.value_matrix};
+  const T* biases[kProjections] = {from.query_bias, from.key_bias, from.value_bias};
+  for (int p = 0; p < kProjections; ++p) {
     for (int64_t i = 0; i < shape.width; ++i) {
-      Copy(shape.attn, matrices[b] + i * shape.attn, to.project.Row(i) + b * to.block);
+      Copy(shape.attn, matrices[p] + i * shape.attn, to.project[p].Row(i));
     }
-    Copy(shape.attn, biases[b], to.project_bias + b * to.block);
+    Copy(shape.attn, biases[p], to.project_bias[p]);
+    Transpose(shape.width, shape.attn, to.project[p], to.project_transposed[p]);
   }
   for (int64_t i = 0; i < shape.attn; ++i) {
     Copy(shape.width, from.out_matrix + i * shape.width, to.out.Row(i));
@@ -185,7 +188,6 @@ void Pack(const typename deepattn::AttentionTypes<T>::Inputs* inputs, T* block) 
   Copy(shape.width, from.out_bias, to.out_bias);
   Copy(shape.width, from.gamma, to.gamma);
   Copy(shape.width, from.beta, to.beta);
-  Transpose(shape.width, 3 * to.block, to.project, to.project_transposed);
   Transpose(shape.attn, shape.width, to.out, to.out_transposed);
   for (int64_t i = 0; i < shape.width; ++i) to.live[i] = T(1);
 }
@@ -205,13 +207,13 @@ void WriteSums(const Shape* shape, const T* sums, int64_t number,
   Pieces<T> pieces(const_cast<T*>(sums));
   const Parameters<T> from(*shape, &pieces);
   const int64_t width = shape->width, attn = shape->attn, distance = pieces.used();
-  T* matrices[3] = {out->query_matrix, out->key_matrix, out->value_matrix};
-  T* biases[3] = {out->query_bias, out->key_bias, out->value_bias};
-  for (int64_t b = 0; b < 3; ++b) {
+  T* matrices[kProjections] = {out->query_matrix, out->key_matrix, out->value_matrix};
+  T* biases[kProjections] = {out->query_bias, out->key_bias, out->value_bias};
+  for (int p = 0; p < kProjections; ++p) {
     for (int64_t i = 0; i < width; ++i) {
-      AddUp(attn, from.project.Row(i) + b * from.block, number, distance, matrices[b] + i * attn);
+      AddUp(attn, from.project[p].Row(i), number, distance, matrices[p] + i * attn);
     }
-    AddUp(attn, from.project_bias + b * from.block, number, distance, biases[b]);
+    AddUp(attn, from.project_bias[p], number, distance, biases[p]);
   }
   for (int64_t i = 0; i < attn; ++i) {
     AddUp(width, from.out.Row(i), number, distance, out->out_matrix + i * width);

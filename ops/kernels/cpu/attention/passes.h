@@ -23,9 +23,9 @@ class Neighbourhood {
         first_(atom * shape_.nnei),
         n_(call.inputs->count[atom]),
         width_(RoundUp<T>(shape_.width)),
+        attn_(RoundUp<T>(shape_.attn)),
         packed_(PackedOf(call)),
-        at_(ScratchOf(shape_, order, block)),
-        block_(packed_.block) {
+        at_(ScratchOf(shape_, order, block)) {
     scores_.n = n_;
     scores_.padded = RoundUp<T>(n_);
     scores_.mask = shape_.mask != 0;
@@ -43,7 +43,7 @@ class Neighbourhood {
       scores_.Softmax(j, at_.score.Row(j), at_.score.Row(j));
       scores_.Gate(j, at_.score.Row(j), at_.score.Row(j));
     }
-    Product(n_, shape_.attn, n_, at_.score, Values(at_.project), at_.value);
+    Product(n_, shape_.attn, n_, at_.score, at_.project[kValue], at_.value);
     Product(n_, shape_.width, shape_.attn, at_.value, packed_.out, at_.row);
     for (int64_t j = 0; j < shape_.nnei; ++j) {
       T* row = at_.row.Row(j < n_ ? j : shape_.nnei);
@@ -75,30 +75,30 @@ class Neighbourhood {
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradient(j, sums ? &sum : nullptr);
     Product(n_, shape_.attn, shape_.width, at_.row, packed_.out_transposed, at_.by_value);
     if (sums != nullptr) {
-      Product(n_, shape_.attn, n_, at_.attention, Values(at_.project), at_.value);
+      Product(n_, shape_.attn, n_, at_.attention, at_.project[kValue], at_.value);
       TransposedProduct(shape_.attn, shape_.width, n_, at_.value, at_.row, sum.out, kAdd);
     }
-    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, Values(at_.by_project));
-    Transpose(n_, shape_.attn, Values(at_.project), at_.transposed);
+    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, at_.by_project[kValue]);
+    Transpose(n_, shape_.attn, at_.project[kValue], at_.transposed);
     Product(n_, n_, shape_.attn, at_.by_value, at_.transposed, at_.attention);
     ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Gradient(j, at_.score.Row(j), at_.soft.Row(j), at_.attention.Row(j));
     }
     ByScores(at_.attention, at_.project, at_.by_project, kSet);
-    for (int64_t j = 0; j < n_; ++j) {
-      for (int64_t b = 0; b < 3; ++b) {
-        UnitGradient(block_, at_.project.Row(j) + b * block_, at_.unit[3 * j + b],
-                     at_.by_project.Row(j) + b * block_);
+    for (int p = 0; p < kProjections; ++p) {
+      const Matrix<T> by_project = at_.by_project[p];
+      for (int64_t j = 0; j < n_; ++j) {
+        UnitGradient(attn_, at_.project[p].Row(j), at_.unit[p][j], by_project.Row(j));
+        if (sums != nullptr) AddTo(attn_, by_project.Row(j), sum.project_bias[p]);
       }
+      if (sums != nullptr) {
+        TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, by_project, sum.project[p],
+                          kAdd);
+      }
+      Product(n_, shape_.width, shape_.attn, by_project, packed_.project_transposed[p], at_.row,
+              kAdd);
     }
-    if (sums != nullptr) {
-      TransposedProduct(shape_.width, 3 * block_, n_, at_.embedding, at_.by_project, sum.project,
-                        kAdd);
-      AddRows(at_.by_project, sum.project_bias);
-    }
-    Product(n_, shape_.width, 3 * block_, at_.by_project, packed_.project_transposed, at_.row,
-            kAdd);
     WriteGradients(at_.row);
   }
 
@@ -108,7 +108,7 @@ class Neighbourhood {
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sums ? &sum : nullptr);
-    const Matrix<T> value = Values(at_.project), value_tangent = Values(at_.project_tangent);
+    const Matrix<T> value = at_.project[kValue], value_tangent = at_.project_tangent[kValue];
     Product(n_, shape_.attn, shape_.width, at_.row, packed_.out_transposed, at_.by_value);
     Product(n_, shape_.attn, shape_.width, at_.second, packed_.out_transposed, at_.by_value_second);
     if (sums != nullptr) {
@@ -116,11 +116,11 @@ class Neighbourhood {
       TransposedProduct(shape_.attn, shape_.width, n_, at_.value_tangent, at_.row, sum.out, kAdd);
       TransposedProduct(shape_.attn, shape_.width, n_, at_.value, at_.second, sum.out, kAdd);
     }
-    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, Values(at_.by_project));
+    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, at_.by_project[kValue]);
     TransposedProduct(n_, shape_.attn, n_, at_.attention_tangent, at_.by_value,
-                      Values(at_.by_project_second));
+                      at_.by_project_second[kValue]);
     TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value_second,
-                      Values(at_.by_project_second), kAdd);
+                      at_.by_project_second[kValue], kAdd);
     Transpose(n_, shape_.attn, value, at_.transposed);
     Transpose(n_, shape_.attn, value_tangent, at_.transposed_tangent);
     ClearSlotGradients();
@@ -136,23 +136,22 @@ class Neighbourhood {
     ByScores(dual, at_.project, at_.by_project, kSet);
     ByScores(primal, at_.project, at_.by_project_second, kSet);
     ByScores(dual, at_.project_tangent, at_.by_project_second, kAdd);
-    for (int64_t j = 0; j < n_; ++j) {
-      for (int64_t b = 0; b < 3; ++b) {
-        const int64_t column = b * block_;
-        UnitGradients(block_, at_.project.Row(j) + column, at_.project_tangent.Row(j) + column,
-                      at_.unit[3 * j + b], at_.by_project_second.Row(j) + column,
-                      at_.by_project.Row(j) + column);
+    for (int p = 0; p < kProjections; ++p) {
+      const Matrix<T> by_project = at_.by_project[p], second = at_.by_project_second[p];
+      for (int64_t j = 0; j < n_; ++j) {
+        UnitGradients(attn_, at_.project[p].Row(j), at_.project_tangent[p].Row(j), at_.unit[p][j],
+                      second.Row(j), by_project.Row(j));
+        if (sums != nullptr) AddTo(attn_, second.Row(j), sum.project_bias[p]);
       }
+      if (sums != nullptr) {
+        TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, second, sum.project[p],
+                          kAdd);
+        TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding_tangent, by_project,
+                          sum.project[p], kAdd);
+      }
+      Product(n_, shape_.width, shape_.attn, second, packed_.project_transposed[p], at_.second,
+              kAdd);
     }
-    if (sums != nullptr) {
-      TransposedProduct(shape_.width, 3 * block_, n_, at_.embedding, at_.by_project_second,
-                        sum.project, kAdd);
-      TransposedProduct(shape_.width, 3 * block_, n_, at_.embedding_tangent, at_.by_project,
-                        sum.project, kAdd);
-      AddRows(at_.by_project_second, sum.project_bias);
-    }
-    Product(n_, shape_.width, 3 * block_, at_.by_project_second, packed_.project_transposed,
-            at_.second, kAdd);
     WriteGradients(at_.second);
   }
 
@@ -166,9 +165,6 @@ class Neighbourhood {
     Pieces<T> pieces(block);
     return Scratch<T>(shape, order, &pieces);
   }
-
-  Matrix<T> Keys(Matrix<T> project) const { return project.Columns(block_); }
-  Matrix<T> Values(Matrix<T> project) const { return project.Columns(2 * block_); }
 
   const T* Read(const T* tensor, int64_t j, T* row) const {
     CopyPadded(shape_.width, tensor + (first_ + j) * shape_.width, row);
@@ -201,15 +197,14 @@ class Neighbourhood {
     ReadSlots(call_.inputs->weight, call_.inputs->direction, T(1), at_.slot);
     for (int64_t j = 0; j < scores_.padded; ++j) at_.live[j] = T(j < n_);
     for (int64_t j = 0; j < n_; ++j) Read(call_.inputs->embedding, j, at_.embedding.Row(j));
-    Product(n_, 3 * block_, shape_.width, at_.embedding, packed_.project, at_.project);
-    for (int64_t j = 0; j < n_; ++j) {
-      for (int64_t b = 0; b < 3; ++b) {
-        MakeUnit(block_, packed_.project_bias + b * block_, at_.project.Row(j) + b * block_,
-                 &at_.unit[3 * j + b]);
+    for (int p = 0; p < kProjections; ++p) {
+      Product(n_, shape_.attn, shape_.width, at_.embedding, packed_.project[p], at_.project[p]);
+      for (int64_t j = 0; j < n_; ++j) {
+        MakeUnit(attn_, packed_.project_bias[p], at_.project[p].Row(j), &at_.unit[p][j]);
       }
     }
-    Transpose(n_, shape_.attn, Keys(at_.project), at_.transposed);
-    Product(n_, n_, shape_.attn, at_.project, at_.transposed, at_.score);
+    Transpose(n_, shape_.attn, at_.project[kKey], at_.transposed);
+    Product(n_, n_, shape_.attn, at_.project[kQuery], at_.transposed, at_.score);
   }
 
   // After `Attend`: attention weights, and the tangents of all up to the rows of the output.
@@ -218,25 +213,25 @@ class Neighbourhood {
     for (int64_t j = 0; j < n_; ++j) {
       Read(call_.bar_embedding, j, at_.embedding_tangent.Row(j));
     }
-    Product(n_, 3 * block_, shape_.width, at_.embedding_tangent, packed_.project,
-            at_.project_tangent);
-    for (int64_t j = 0; j < n_; ++j) {
-      for (int64_t b = 0; b < 3; ++b) {
-        UnitTangent(block_, at_.project.Row(j) + b * block_,
-                    at_.project_tangent.Row(j) + b * block_, &at_.unit[3 * j + b]);
+    for (int p = 0; p < kProjections; ++p) {
+      const Matrix<T> tangent = at_.project_tangent[p];
+      Product(n_, shape_.attn, shape_.width, at_.embedding_tangent, packed_.project[p], tangent);
+      for (int64_t j = 0; j < n_; ++j) {
+        UnitTangent(attn_, at_.project[p].Row(j), tangent.Row(j), &at_.unit[p][j]);
       }
     }
-    Transpose(n_, shape_.attn, Keys(at_.project_tangent), at_.transposed_tangent);
-    Product(n_, n_, shape_.attn, at_.project_tangent, at_.transposed, at_.score_tangent);
-    Product(n_, n_, shape_.attn, at_.project, at_.transposed_tangent, at_.score_tangent, kAdd);
+    Transpose(n_, shape_.attn, at_.project_tangent[kKey], at_.transposed_tangent);
+    Product(n_, n_, shape_.attn, at_.project_tangent[kQuery], at_.transposed, at_.score_tangent);
+    Product(n_, n_, shape_.attn, at_.project[kQuery], at_.transposed_tangent, at_.score_tangent,
+            kAdd);
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
       at_.mean[j] =
           scores_.GateTangents(j, at_.score.Row(j), at_.score_tangent.Row(j), at_.soft.Row(j),
                                at_.attention.Row(j), at_.attention_tangent.Row(j));
     }
-    Product(n_, shape_.attn, n_, at_.attention_tangent, Values(at_.project), at_.value_tangent);
-    Product(n_, shape_.attn, n_, at_.attention, Values(at_.project_tangent), at_.value_tangent,
+    Product(n_, shape_.attn, n_, at_.attention_tangent, at_.project[kValue], at_.value_tangent);
+    Product(n_, shape_.attn, n_, at_.attention, at_.project_tangent[kValue], at_.value_tangent,
             kAdd);
     Product(n_, shape_.width, shape_.attn, at_.value_tangent, packed_.out, at_.row_tangent);
   }
@@ -289,13 +284,11 @@ class Neighbourhood {
     if (j >= n_) Write(second, j, call_.out_embedding);
   }
 
-  void ByScores(Matrix<T> by_score, Matrix<T> project, Matrix<T> by_project, Mode mode) const {
-    Product(n_, shape_.attn, n_, by_score, Keys(project), by_project, mode);
-    TransposedProduct(n_, shape_.attn, n_, by_score, project, Keys(by_project), mode);
-  }
-
-  void AddRows(Matrix<T> rows, T* sum) const {
-    for (int64_t j = 0; j < n_; ++j) AddTo(3 * block_, rows.Row(j), sum);
+  // From the gradient by the scores those by queries and keys; `project` are the other factors.
+  void ByScores(Matrix<T> by_score, const Matrix<T>* project, const Matrix<T>* by_project,
+                Mode mode) const {
+    Product(n_, shape_.attn, n_, by_score, project[kKey], by_project[kQuery], mode);
+    TransposedProduct(n_, shape_.attn, n_, by_score, project[kQuery], by_project[kKey], mode);
   }
 
   void ClearSlotGradients() const {
@@ -325,10 +318,10 @@ class Neighbourhood {
   const Shape& shape_;
   const int64_t first_;  // the atom's first slot among all
   const int64_t n_;      // slots that may have weight
-  const int64_t width_;  // padded
+  const int64_t width_;  // padded, as the next
+  const int64_t attn_;
   const Packed<T> packed_;
   const Scratch<T> at_;
-  const int64_t block_;  // columns of queries, of keys, of values, padded
   Scores<T> scores_;
 };
 

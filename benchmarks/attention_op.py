@@ -1,0 +1,214 @@
+"""The gated attention op against its plain twin and against the machine's own matrix products.
+
+    python benchmarks/attention_op.py [--natoms 192] [--threads 2] [--repeats 7]
+
+Times one attention layer at the shape of a water model (by default 192 atoms, 120 slots of which
+85 to 95 hold neighbours, 100-wide embedding, 128-wide attention) in float64 and float32: the
+forward pass; with the gradient that energies are trained by; and with the gradients that forces
+are trained by, the second one included. Compiled op and twin take turns. Rates count the matrix
+products of the real neighbours that the op does; they are compared with the larger of two rates of
+large products on the same threads: TensorFlow's, and that of the op's own product. Prints Markdown
+and writes the figures as JSON.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.ops import build, loader
+
+NNEI, WIDTH, ATTN = 120, 100, 128
+# Multiply-adds of a pass in units of neighbours·WIDTH·ATTN and of neighbours²·ATTN.
+WORK = {
+    "forward": (4, 2),
+    "forward, gradient": (4 + 11, 2 + 6),
+    "forward, gradient, second gradient": (4 + 7 + 20, 2 + 5 + 18),
+}
+GEMM = (768, 384, 512)  # m, n, k
+
+
+def make_passes(natoms: int, dtype: tf.DType) -> tuple[dict[str, Callable], np.ndarray]:
+    """The three passes as compiled functions, and the number of neighbours of each atom."""
+    rng = np.random.default_rng(0)
+    count = rng.integers(85, 96, natoms)
+    direction = rng.normal(size=(natoms, NNEI, 3))
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    weight = rng.uniform(size=(natoms, NNEI)) * (np.arange(NNEI) < count[:, np.newaxis])
+    arrays = [rng.normal(size=(natoms, NNEI, WIDTH)), direction, weight]
+    shapes = [(WIDTH, ATTN), (ATTN,)] * 3 + [(ATTN, WIDTH), (WIDTH,), (WIDTH,), (WIDTH,)]
+    slots = [tf.constant(x, dtype) for x in arrays]
+    parameters = [tf.constant(rng.normal(size=s) / np.sqrt(s[0]), dtype) for s in shapes]
+    grad = tf.constant(rng.normal(size=arrays[0].shape), dtype)
+    bars = [tf.constant(rng.normal(size=x.shape), dtype) for x in arrays]
+    counts = tf.constant(count, tf.int32)
+
+    def forward():
+        return ops.gated_attention(
+            *slots,
+            ops.AttentionParameters(*parameters),
+            count=counts,
+            dotr=True,
+            mask=False,
+            smooth=True,
+            ln_eps=1e-3,
+        )
+
+    def gradient():
+        sources = [*slots, *parameters]
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            value = forward()
+        return tape.gradient(value, sources, output_gradients=grad)
+
+    def second_gradient():
+        sources = [*slots, *parameters, grad]
+        with tf.GradientTape() as outer:
+            outer.watch(sources)
+            with tf.GradientTape() as inner:
+                inner.watch(slots)
+                value = forward()
+            first = inner.gradient(value, slots, output_gradients=grad)
+        return outer.gradient(first, sources, output_gradients=bars)
+
+    return dict(zip(WORK, (forward, gradient, second_gradient), strict=True)), count
+
+
+def as_graph(function: Callable, *, compiled: bool) -> Callable:
+    """The function traced with the compiled op or with its twin; it has run once."""
+
+    def traced():
+        if compiled:
+            return function()
+        with ops.portable():
+            return function()
+
+    graph = tf.function(traced)
+    graph()
+    return graph
+
+
+def seconds(function: Callable) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def own_gemm_rate(dtype: np.dtype, threads: int, repeats: int) -> float:
+    """GFLOP/s of the op's own matrix product, the same one on each thread."""
+    library = ctypes.CDLL(str(build.LIB_DIR / loader.OWN))
+    product = getattr(library, f"deepattn_attention_gemm_f{8 * dtype.itemsize}")
+    m, n, k = GEMM
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n)))
+    sizes = [ctypes.c_int64(s) for s in GEMM]
+
+    def multiply(_):
+        c, status = np.empty((m, n), dtype), ctypes.create_string_buffer(1024)
+        pointers = [x.ctypes.data_as(ctypes.c_void_p) for x in (a, b, c)]
+        for _ in range(8):
+            product(*sizes, *pointers, status)
+
+    with ThreadPoolExecutor(threads) as pool:
+        best = min(
+            seconds(lambda: list(pool.map(multiply, range(threads)))) for _ in range(3 * repeats)
+        )
+    return 2e-9 * 8 * threads * m * n * k / best
+
+
+def tensorflow_gemm_rate(dtype: tf.DType, repeats: int) -> float:
+    """GFLOP/s of TensorFlow's product of two square matrices."""
+    size = 1024
+    a = tf.random.normal((size, size), dtype=dtype)
+    return 2e-9 * size**3 / min(seconds(lambda: tf.matmul(a, a)) for _ in range(3 * repeats))
+
+
+def measure(natoms: int, dtype: tf.DType, threads: int, repeats: int) -> dict:
+    """All figures of one precision."""
+    rates = {
+        "op": own_gemm_rate(np.dtype(dtype.as_numpy_dtype), threads, repeats),
+        "TensorFlow": tensorflow_gemm_rate(dtype, repeats),
+    }
+    passes, count = make_passes(natoms, dtype)
+    units = float(count.sum()) * WIDTH * ATTN, float((count**2).sum()) * ATTN
+    rows = {}
+    for name, function in passes.items():
+        variants = {kind: as_graph(function, compiled=kind == "op") for kind in ("op", "twin")}
+        runs: dict[str, list[float]] = {kind: [] for kind in variants}
+        for _ in range(repeats):
+            for kind, graph in variants.items():
+                runs[kind].append(seconds(graph))
+        gflop = 2e-9 * sum(w * u for w, u in zip(WORK[name], units, strict=True))
+        rate = gflop / min(runs["op"])
+        rows[name] = {
+            "op_ms": 1000 * min(runs["op"]),
+            "twin_ms": 1000 * min(runs["twin"]),
+            "gflops": rate,
+            "of_gemm": rate / max(rates.values()),
+            "runs_s": runs,
+        }
+    return {"gemm_gflops": rates, "passes": rows}
+
+
+def as_markdown(results: dict[str, dict]) -> str:
+    """One table of both precisions."""
+    lines = [
+        "| precision | passes | op, ms | twin, ms | twin / op | GFLOP/s | of the GEMM rate |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for precision, result in results.items():
+        for name, row in result["passes"].items():
+            lines.append(
+                f"| {precision} | {name} | {row['op_ms']:.1f} | {row['twin_ms']:.1f} "
+                f"| {row['twin_ms'] / row['op_ms']:.2f} | {row['gflops']:.0f} "
+                f"| {row['of_gemm']:.0%} |"
+            )
+    rates = [
+        f"{precision}: {', '.join(f'{k} {v:.0f}' for k, v in result['gemm_gflops'].items())}"
+        for precision, result in results.items()
+    ]
+    return "\n".join([*lines, "", "GEMM rates, GFLOP/s: " + "; ".join(rates)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--natoms", type=int, default=192)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--repeats", type=int, default=7, help="how often the two take turns")
+    parser.add_argument("-o", "--output", type=Path, default=Path("attention_op.json"))
+    args = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(args.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    if loader.own_ops() is None:
+        sys.exit(f"the op libraries are not built: {build.COMMAND}")
+    results = {
+        dtype.name: measure(args.natoms, dtype, args.threads, args.repeats)
+        for dtype in (tf.float64, tf.float32)
+    }
+    machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}
+    shape = {"natoms": args.natoms, "nnei": NNEI, "width": WIDTH, "attn": ATTN}
+    print(as_markdown(results))
+    args.output.write_text(
+        json.dumps({"machine": machine, "shape": shape, "results": results}, indent=1) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Neighbourhoods for the tests of gated attention, and all that can be computed of them."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.ops import twins
+
+LN_EPS = 1e-3
+OPTIONS = [
+    dict(zip(("dotr", "mask", "smooth"), flags, strict=True))
+    for flags in itertools.product([True, False], repeat=3)
+]
+# natoms, nnei, width, attn, count, padding
+SIZES = {
+    "one slot": (2, 1, 3, 2, (1, 0), 0),
+    "width one": (1, 3, 1, 1, (2,), 1),
+    "odd": (4, 13, 9, 11, (13, 8, 1, 0), 3),
+    "whole vectors": (2, 16, 16, 32, (16, 16), 0),
+    "many": (1, 37, 33, 140, (30,), 7),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One batch of neighbourhoods, float64, with cotangents for both derivatives."""
+
+    slots: list[np.ndarray]  # embedding, direction, weight
+    parameters: list[np.ndarray]
+    grad: np.ndarray
+    bars: list[np.ndarray]  # cotangents of the gradients by the slots
+    count: np.ndarray
+    padding: int
+
+
+def make_case(size: str, *, smooth: bool, seed: int = 0) -> Case:
+    """Random numbers; some weights in the middle are 0, as those of excluded types are."""
+    natoms, nnei, width, attn, count, padding = SIZES[size]
+    rng = np.random.default_rng(seed)
+    embedding = rng.normal(size=(natoms, nnei, width))
+    direction = rng.normal(size=(natoms, nnei, 3))
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    weight = rng.uniform(size=(natoms, nnei)) if smooth else np.ones((natoms, nnei))
+    weight *= rng.uniform(size=weight.shape) > 0.2
+    weight *= np.arange(nnei) < np.array(count)[:, np.newaxis]
+    shapes = [(width, attn), (attn,)] * 3 + [(attn, width), (width,), (width,), (width,)]
+    bars = [rng.normal(size=x.shape) for x in (embedding, direction, weight)]
+    if not smooth:
+        bars[2][:] = 0.0  # plain weights are a mask: they do not move
+    return Case(
+        slots=[embedding, direction, weight],
+        parameters=[rng.normal(size=shape) / np.sqrt(shape[0]) for shape in shapes],
+        grad=rng.normal(size=embedding.shape),
+        bars=bars,
+        count=np.array(count, np.int32),
+        padding=padding,
+    )
+
+
+def compiled_attention(slots, parameters, count, padding, options):
+    """The function under test, with the arguments of `twin_attention`."""
+    return ops.gated_attention(
+        *slots,
+        ops.AttentionParameters(*parameters),
+        count=count,
+        padding=padding,
+        ln_eps=LN_EPS,
+        **options,
+    )
+
+
+def twin_attention(slots, parameters, count, padding, options):
+    """The twin."""
+    return twins.gated_attention(*slots, count, padding, LN_EPS, *parameters, **options)
+
+
+def evaluate(attention, case: Case, options, dtype=tf.float64) -> dict[str, list[np.ndarray]]:
+    """Values, first gradients with and without parameters, and second gradients."""
+    slots, parameters, bars = (
+        [tf.constant(x, dtype) for x in arrays]
+        for arrays in (case.slots, case.parameters, case.bars)
+    )
+    grad = tf.constant(case.grad, dtype)
+    sources = [*slots, *parameters]
+    arguments = (tf.constant(case.count), case.padding, options)
+    zero = tf.UnconnectedGradients.ZERO
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        value = attention(slots, parameters, *arguments)
+    full = tape.gradient(value, sources, grad, unconnected_gradients=zero)
+    with tf.GradientTape() as outer:
+        outer.watch([*sources, grad])
+        with tf.GradientTape() as inner:
+            inner.watch(slots)
+            value = attention(slots, parameters, *arguments)
+        first = inner.gradient(value, slots, grad, unconnected_gradients=zero)
+    second = outer.gradient(first, [*sources, grad], bars, unconnected_gradients=zero)
+    results = {"value": [value], "full gradient": full, "gradient": first, "second": second}
+    return {name: [x.numpy() for x in tensors] for name, tensors in results.items()}
