@@ -10,7 +10,6 @@ from deepattn.layers.residual_dense import ResidualDense
 
 # Raises the scores of smooth attention above zero, so that the switch can pull them down.
 _SMOOTH_SHIFT = 20.0
-_MASKED_SCORE = 2.0**33
 _NORM_FLOOR = 1e-12
 
 
@@ -24,6 +23,7 @@ class GatedAttention(keras.layers.Layer):
     - plain: ``P = softmax(S c_j' - 2^33 (1 - c_j')) c_j``;
     - smooth: ``P = softmax((S + 20) c_j c_j' - 20) c_j c_j'``;
 
+    the softmax of the smooth form includes ``padding`` neighbours of no weight that are not given;
     then ``P`` is multiplied by the cosine of the angle between neighbours (``dotr``), cleared on
     its diagonal (``mask``), and ``LayerNorm(G + P v W + b)`` is returned.
 
@@ -43,6 +43,8 @@ class GatedAttention(keras.layers.Layer):
         embedding: ``[n, nnei, width]``.
         direction: ``[n, nnei, 3]``, unit vectors.
         weight: ``[n, nnei]``, 0 for padding.
+        count: int32 ``[n]``, neighbours from this one on have no weight; saves work at most.
+        padding: number of further neighbours without weight that are not given.
 
     Output shape: ``[n, nnei, width]``.
     """
@@ -98,26 +100,36 @@ class GatedAttention(keras.layers.Layer):
         self.out.build((None, self.attn))
         self.layer_normalization.build((None, None, self.width))
 
-    def call(self, embedding, direction, weight):
+    def call(self, embedding, direction, weight, count=None, padding=0):
         query, key, value = (
             unit_rows(layer(embedding)) for layer in (self.query, self.key, self.value)
         )
-        score = tf.matmul(query, key, transpose_b=True)
-        column = weight[:, tf.newaxis, :]
+        column = weight[:, :, tf.newaxis]
+        # Scores lie between -1 and 1 (smooth: 0 and 21), so exponentials need no maximum.
         if self.smooth:
-            pair = column * weight[:, :, tf.newaxis]
-            attention = tf.nn.softmax((score + _SMOOTH_SHIFT) * pair - _SMOOTH_SHIFT) * pair
+            query, key = (self._faded(x, column) for x in (query, key))
+            exponential = tf.exp(tf.matmul(query, key, transpose_b=True))
+            total = tf.reduce_sum(exponential, axis=2, keepdims=True)
+            total += tf.cast(padding, total.dtype)
         else:
-            score = score * column - _MASKED_SCORE * (1.0 - column)
-            attention = tf.nn.softmax(score) * weight[:, :, tf.newaxis]
+            exponential = tf.exp(tf.matmul(query, key, transpose_b=True))
+            # Neighbours see at least themselves; rows of others are cleared below.
+            total = tf.maximum(tf.matmul(exponential, column), 1e-3)
+        attention = exponential
         if self.dotr:
             attention = attention * tf.matmul(direction, direction, transpose_b=True)
         if self.mask:
             nnei = tf.shape(embedding)[1]
             attention = attention * (1.0 - tf.eye(nnei, dtype=attention.dtype))
-        mixed = embedding + self.out(tf.matmul(attention, value))
+        gathered = tf.matmul(attention, value * column) * (column / total)
+        mixed = embedding + self.out(gathered)
         # Keras normalises half-precision numbers in float32 and leaves them so.
         return tf.cast(self.layer_normalization(mixed), self.compute_dtype)
+
+    @staticmethod
+    def _faded(rows, column):
+        """Rows whose products are ``(S + 20) c_j c_j'`` instead of ``S``."""
+        return tf.concat([rows * column, _SMOOTH_SHIFT**0.5 * column], axis=-1)
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``c_query/matrix`` … ``c_out/bias``, ``layer_normalization/gamma`` and ``/beta``."""
