@@ -121,8 +121,10 @@ class GatedAttention(keras.layers.Layer):
         if self.mask:
             nnei = tf.shape(embedding)[1]
             attention = attention * (1.0 - tf.eye(nnei, dtype=attention.dtype))
-        gathered = tf.matmul(attention, value * column) * (column / total)
-        mixed = embedding + self.out(gathered)
+        # The output matrix is applied to the values first, as it has fewer columns than rows.
+        value = tf.matmul(value * column, tf.convert_to_tensor(self.out.matrix))
+        mixed = tf.matmul(attention, value) * (column / total)
+        mixed = tf.nn.bias_add(embedding + mixed, tf.convert_to_tensor(self.out.bias))
         # Keras normalises half-precision numbers in float32 and leaves them so.
         return tf.cast(self.layer_normalization(mixed), self.compute_dtype)
 

@@ -38,8 +38,8 @@ class Neighbours(NamedTuple):
 
     def multiplicity(self, dtype: str) -> tf.Tensor:
         """How many slots each stored one stands for, ``[stored, 1]``."""
-        last = tf.range(self.stored)[:, tf.newaxis] == self.stored - 1
-        return tf.cast(tf.where(last, 1 + self.cut, 1), dtype)
+        last = tf.one_hot(self.stored - 1, self.stored, dtype=tf.int32)
+        return tf.cast(1 + self.cut * last, dtype)[:, tf.newaxis]
 
 
 def pack(environment: Environment, nnei: int) -> Neighbours:
