@@ -101,37 +101,40 @@ class GatedAttention(keras.layers.Layer):
         self.layer_normalization.build((None, None, self.width))
 
     def call(self, embedding, direction, weight, count=None, padding=0):
-        query, key, value = (
-            unit_rows(layer(embedding)) for layer in (self.query, self.key, self.value)
+        # One product of matrices is faster than one for each neighbourhood.
+        rows = tf.reshape(embedding, [-1, self.width])
+        column = tf.expand_dims(weight, 2)
+        faded = tf.reshape(weight, [-1, 1])
+        query, key = (
+            self._by_atom(unit_rows(layer(rows), faded if self.smooth else 1.0), embedding)
+            for layer in (self.query, self.key)
         )
-        column = weight[:, :, tf.newaxis]
+        score = tf.matmul(query, key, transpose_b=True)
         # Scores lie between -1 and 1 (smooth: 0 and 21), so exponentials need no maximum.
         if self.smooth:
-            query, key = (self._faded(x, column) for x in (query, key))
-            exponential = tf.exp(tf.matmul(query, key, transpose_b=True))
-            total = tf.reduce_sum(exponential, axis=2, keepdims=True)
+            shift = column * _SMOOTH_SHIFT**0.5
+            attention = tf.exp(score + tf.matmul(shift, shift, transpose_b=True))
+            total = tf.reduce_sum(attention, axis=2, keepdims=True)
             total += tf.cast(padding, total.dtype)
         else:
-            exponential = tf.exp(tf.matmul(query, key, transpose_b=True))
+            attention = tf.exp(score)
             # Neighbours see at least themselves; rows of others are cleared below.
-            total = tf.maximum(tf.matmul(exponential, column), 1e-3)
-        attention = exponential
+            total = tf.maximum(tf.matmul(attention, column), 1e-3)
         if self.dotr:
-            attention = attention * tf.matmul(direction, direction, transpose_b=True)
+            attention *= tf.matmul(direction, direction, transpose_b=True)
         if self.mask:
-            nnei = tf.shape(embedding)[1]
-            attention = attention * (1.0 - tf.eye(nnei, dtype=attention.dtype))
-        # The output matrix is applied to the values first, as it has fewer columns than rows.
-        value = tf.matmul(value * column, tf.convert_to_tensor(self.out.matrix))
-        mixed = tf.matmul(attention, value) * (column / total)
+            attention *= 1.0 - tf.eye(tf.shape(embedding)[1], dtype=attention.dtype)
+        # Values are multiplied by the output matrix first, as it has fewer columns than rows.
+        value = tf.matmul(unit_rows(self.value(rows), faded), tf.convert_to_tensor(self.out.matrix))
+        mixed = tf.matmul(attention, self._by_atom(value, embedding)) * (column / total)
         mixed = tf.nn.bias_add(embedding + mixed, tf.convert_to_tensor(self.out.bias))
         # Keras normalises half-precision numbers in float32 and leaves them so.
         return tf.cast(self.layer_normalization(mixed), self.compute_dtype)
 
     @staticmethod
-    def _faded(rows, column):
-        """Rows whose products are ``(S + 20) c_j c_j'`` instead of ``S``."""
-        return tf.concat([rows * column, _SMOOTH_SHIFT**0.5 * column], axis=-1)
+    def _by_atom(rows, embedding):
+        """Rows ``[n * nnei, width]`` as ``[n, nnei, width]``."""
+        return tf.reshape(rows, [-1, tf.shape(embedding)[1], rows.shape[1]])
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``c_query/matrix`` … ``c_out/bias``, ``layer_normalization/gamma`` and ``/beta``."""
@@ -161,7 +164,7 @@ class GatedAttention(keras.layers.Layer):
         }
 
 
-def unit_rows(x: tf.Tensor) -> tf.Tensor:
-    """Rows of ``x`` (last axis) at unit length; a row of zeros stays zero."""
+def unit_rows(x: tf.Tensor, length: tf.Tensor | float = 1.0) -> tf.Tensor:
+    """Rows of ``x`` (last axis) at a given length; a row of zeros stays zero."""
     square = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
-    return x * tf.math.rsqrt(tf.maximum(square, tf.cast(_NORM_FLOOR, x.dtype)))
+    return x * (length * tf.math.rsqrt(tf.maximum(square, tf.cast(_NORM_FLOOR, x.dtype))))

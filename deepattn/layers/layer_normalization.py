@@ -17,4 +17,4 @@ class LayerNormalization(keras.layers.LayerNormalization):
     def call(self, inputs):
         centred = inputs - tf.reduce_mean(inputs, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
-        return centred / tf.sqrt(variance + self.epsilon) * self.gamma + self.beta
+        return centred * tf.math.rsqrt(variance + self.epsilon) * self.gamma + self.beta

@@ -288,7 +288,7 @@ class SeAtten(keras.layers.Layer):
         distance = tf.reshape(self.embedding_net(radial), shape)
         factor = tf.gather(self._type_factors(type_embedding), pair)
         if self.smooth:
-            factor *= weight[:, :, tf.newaxis]
+            factor *= tf.expand_dims(weight, 2)
         return distance * factor + distance
 
     def _type_factors(self, type_embedding):
