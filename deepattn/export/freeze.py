@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -15,6 +15,7 @@ from deepattn import ops
 from deepattn.errors import OpLibraryError
 from deepattn.export.attributes import attribute_constants
 from deepattn.formats.files import write_whole
+from deepattn.models.blocks import potential_in_blocks
 from deepattn.models.energy_model import EnergyModel
 
 
@@ -67,7 +68,7 @@ def trace(
     """The graph that `freeze` writes, pruned to the nodes that its readers name."""
     arrays = model.get_arrays()
     graph = tf.Graph()
-    with graph.as_default():
+    with graph.as_default(), _loops_as_nodes():
         names = _trace_outputs(model, arrays)
         attributes = attribute_constants(
             model, training_script=json.dumps(training_script), min_nbor_dist=min_nbor_dist
@@ -88,8 +89,13 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
         environment = model.environment(
             inputs["coord"], inputs["atype"], natoms, inputs["box"], inputs["mesh"]
         )
-        outputs = model.potential(
-            environment, inputs["atype"], natoms, inputs.get("fparam"), inputs.get("aparam")
+        outputs = potential_in_blocks(
+            model,
+            environment,
+            inputs["atype"],
+            natoms,
+            inputs.get("fparam"),
+            inputs.get("aparam"),
         )
         type_vectors = model.type_vectors()
     named = {
@@ -109,6 +115,18 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
     for name, tensor in named.items():
         tf.identity(tensor, name=name)
     return list(named)
+
+
+@contextlib.contextmanager
+def _loops_as_nodes() -> Iterator[None]:
+    """Write loops as nodes of the graph; DeePMD-kit's readers do not look into functions."""
+    as_functions = tf.compat.v1.control_flow_v2_enabled()
+    tf.compat.v1.disable_control_flow_v2()
+    try:
+        yield
+    finally:
+        if as_functions:
+            tf.compat.v1.enable_control_flow_v2()
 
 
 def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:

@@ -50,9 +50,23 @@ _NETWORKS = """
     FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2
     FusedBatchNormV3 LogSoftmax Softmax
 """
+# Loops over blocks of atoms; what a loop of a broken graph can do is not to end.
+_LOOPS = """
+    Enter Exit LoopCond Merge NextIteration Switch
+    TensorListConcatV2 TensorListReserve TensorListSetItem
+"""
 
 TENSORFLOW_OPS = frozenset(
-    (_STRUCTURE + _SHAPES + _SELECTION + _ELEMENTWISE + _REDUCTIONS + _ALGEBRA + _NETWORKS).split()
+    (
+        _LOOPS
+        + _STRUCTURE
+        + _SHAPES
+        + _SELECTION
+        + _ELEMENTWISE
+        + _REDUCTIONS
+        + _ALGEBRA
+        + _NETWORKS
+    ).split()
 )
 
 ALLOWED_OPS = DEEPMD_OPS | DEEPATTN_OPS | TENSORFLOW_OPS

@@ -8,6 +8,7 @@ import tensorflow as tf
 from deepattn.errors import ModelFileError
 from deepattn.infer.feeds import Feed
 from deepattn.models import EnergyModel
+from deepattn.models.blocks import potential_in_blocks
 
 
 class KerasRunner:
@@ -23,7 +24,7 @@ class KerasRunner:
     def __init__(self, model: EnergyModel, origin: str):
         self.model = model
         self.origin = origin
-        self._call = tf.function(model, reduce_retracing=True)
+        self._call = tf.function(self._evaluate, reduce_retracing=True)
 
     def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
         """Evaluate outputs by the names of docs/architecture.md, shaped as they are there."""
@@ -39,8 +40,7 @@ class KerasRunner:
             value = getattr(feed, name)
             if value is not None:
                 inputs[name] = tf.constant(value, dtype)
-        outputs = self._call(inputs)
-        return [outputs[name].numpy() for name in names]
+        return [output.numpy() for output in self._call(inputs, tuple(names))]
 
     def type_embedding(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``."""
@@ -52,3 +52,15 @@ class KerasRunner:
     def close(self) -> None:
         """Release the traced functions."""
         self._call = None
+
+    def _evaluate(self, inputs: dict[str, tf.Tensor], names: tuple[str, ...]) -> list[tf.Tensor]:
+        geometry = [inputs[key] for key in ("coord", "atype", "natoms", "box", "mesh")]
+        outputs = potential_in_blocks(
+            self.model,
+            self.model.environment(*geometry),
+            inputs["atype"],
+            inputs["natoms"],
+            inputs.get("fparam"),
+            inputs.get("aparam"),
+        )
+        return [outputs[name] for name in names]

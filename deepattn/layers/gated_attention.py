@@ -20,6 +20,7 @@ class GatedAttention(keras.layers.Layer):
     - plain: ``P = softmax(S c_j' - 2^33 (1 - c_j')) c_j``;
     - smooth: ``P = softmax((S + 20) c_j c_j' - 20) c_j c_j'``;
 
+    the softmax of the smooth form includes ``padding`` neighbours of no weight that are not given;
     then ``P`` is multiplied by the cosine of the angle between neighbours (``dotr``), cleared on
     its diagonal (``mask``), and ``LayerNorm(G + P v W + b)`` is returned.
 
@@ -41,7 +42,7 @@ class GatedAttention(keras.layers.Layer):
         weight: ``[n, nnei]``, 0 for padding.
         count: int32 ``[n]``; from this slot on the weight is taken to be 0. Default: all may
             count.
-        padding: number of further slots of weight 0 for each atom that are not stored.
+        padding: number of further neighbours without weight that are not given.
 
     Output shape: ``[n, nnei, width]``.
     """

@@ -13,6 +13,7 @@ from deepattn.layers.contraction import contract
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, real_types
 from deepattn.layers.gated_attention import GatedAttention
+from deepattn.layers.packing import pack
 from deepattn.layers.statistics_weights import add_statistics
 from deepattn.ops.twins import unit_rows
 
@@ -152,22 +153,22 @@ class SeAtten(keras.layers.Layer):
         )
 
     def call(self, environment, atype, type_embedding):
+        neighbours = pack(environment, self.nnei)
         centre = real_types(atype, self.ntypes)
-        neighbour = tf.reshape(environment.ntype, [-1, self.nnei])
-        pair = centre[:, tf.newaxis] * (self.ntypes + 1) + neighbour
-        matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
+        pair = centre[:, tf.newaxis] * (self.ntypes + 1) + neighbours.ntype
         matrix, weight = self._exclude(
-            matrix, self._weight(environment, matrix, centre), pair, centre
+            neighbours.matrix, self._weight(neighbours, centre), pair, centre
         )
 
         matrix = tf.cast(matrix, self.compute_dtype)
         weight = tf.cast(weight, self.compute_dtype)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)
-        embedding = self._embed(matrix, weight, pair, centre, neighbour, type_embedding)
+        embedding = self._embed(matrix, weight, pair, centre, neighbours, type_embedding)
         direction = unit_rows(matrix[:, :, 1:])
         for layer in self.attention:
-            embedding = layer(embedding, direction, weight)
+            embedding = layer(embedding, direction, weight, neighbours.count, neighbours.cut)
 
+        matrix *= neighbours.multiplicity(self.compute_dtype)
         descriptor = contract(matrix, embedding, self.original_sel, axis_neuron=self.axis_neuron)
         shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
         return tf.cast(tf.reshape(descriptor, shape), self.interface_dtype)
@@ -255,15 +256,15 @@ class SeAtten(keras.layers.Layer):
             # Four matrices and the layer normalisation take one seed each.
             seed = None if seed is None else seed + 5
 
-    def _weight(self, environment, matrix, centre):
-        """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, nnei]``."""
+    def _weight(self, neighbours, centre):
+        """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, stored]``."""
         if not self.smooth:
-            mask = tf.reshape(environment.nmask, [-1, self.nnei])
-            return tf.cast(mask, self.interface_dtype)
+            return tf.cast(neighbours.mask, self.interface_dtype)
         scale = tf.gather(tf.convert_to_tensor(self.dstd)[:, :1], centre)
         shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], centre)
-        inverse = matrix[:, :, 0] * scale + shift
-        return tf.clip_by_value(1.0 - tf.pow(1.0 - self.rcut_smth * inverse, 3), 0.0, 1.0)
+        inverse = neighbours.matrix[:, :, 0] * scale + shift
+        distance = 1.0 - self.rcut_smth * inverse
+        return tf.clip_by_value(1.0 - distance * distance * distance, 0.0, 1.0)
 
     def _exclude(self, matrix, weight, pair, centre):
         """Take excluded neighbours out of the environment matrix and the weights."""
@@ -276,13 +277,13 @@ class SeAtten(keras.layers.Layer):
             kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
         return kept, weight * keep
 
-    def _embed(self, matrix, weight, pair, centre, neighbour, type_embedding):
-        """Pair embedding ``G``, ``[n, nnei, neuron[-1]]``."""
+    def _embed(self, matrix, weight, pair, centre, neighbours, type_embedding):
+        """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
         rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
         if self.type_net is None:
-            columns = [rows, tf.gather(type_embedding, tf.reshape(neighbour, [-1]))]
+            columns = [rows, tf.gather(type_embedding, tf.reshape(neighbours.ntype, [-1]))]
             if not self.type_one_side:
-                columns.append(tf.gather(type_embedding, tf.repeat(centre, self.nnei)))
+                columns.append(tf.gather(type_embedding, tf.repeat(centre, neighbours.stored)))
             rows = tf.concat(columns, axis=1)
         else:
             scale = ops.PairScale(
@@ -291,7 +292,7 @@ class SeAtten(keras.layers.Layer):
                 self._type_factors(type_embedding),
             )
         embedding = self.embedding_net(rows, scale)
-        return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])
+        return tf.reshape(embedding, [-1, neighbours.stored, self.neuron[-1]])
 
     def _type_factors(self, type_embedding):
         """Output of the type net for every pair, row ``centre * (ntypes + 1) + neighbour``."""

@@ -122,13 +122,20 @@ class EnergyModel(keras.Model):
         Forces and virial follow from the derivative of the energy by the environment matrix.
         """
         local = atype[:, : natoms[0]]
-        type_vectors = self.type_vectors()
+        atoms = self.atoms(environment, local, self.type_vectors(), fparam, aparam)
+        return self.outputs(environment, local, natoms, *atoms)
+
+    def atoms(self, environment: Environment, local, type_vectors, fparam=None, aparam=None):
+        """Atomic energies, the derivative of their sum by ``environment.descrpt``, descriptors."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(environment.descrpt)
             descriptor = self.descriptor(environment, local, type_vectors)
             atom_energy = self.fitting(descriptor, local, type_vectors, fparam, aparam)
             total = tf.reduce_sum(atom_energy)
-        net_deriv = tape.gradient(total, environment.descrpt)
+        return atom_energy, tape.gradient(total, environment.descrpt), descriptor
+
+    def outputs(self, environment, local, natoms, atom_energy, net_deriv, descriptor):
+        """The outputs of `call` from those of `atoms`."""
         force, virial, atom_virial = self._force_and_virial(net_deriv, environment, natoms)
         return {
             "energy": tf.reduce_sum(tf.cast(atom_energy, tf.float64), axis=1),

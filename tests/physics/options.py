@@ -104,12 +104,12 @@ OPTIONS = {
 }
 
 
-def model_section(option: Option) -> dict:
-    """The model section of the option, normalised."""
+def model_section(option: Option, *, sel: int = 60) -> dict:
+    """The model section of the option, normalised; ``sel`` is that of models with attention."""
     section = {
         "type_map": TYPE_MAP,
         "descriptor": {
-            "sel": [24, 24, 24] if option.descriptor["type"] == "se_e2_a" else 60,
+            "sel": [24, 24, 24] if option.descriptor["type"] == "se_e2_a" else sel,
             "rcut": 4.0,
             "rcut_smth": 0.6,
             "neuron": [4, 8],
@@ -126,9 +126,9 @@ def model_section(option: Option) -> dict:
     return normalize_model(section)
 
 
-def make_model(option: Option, *, interface_dtype: str = "float64") -> EnergyModel:
+def make_model(option: Option, *, interface_dtype: str = "float64", sel: int = 60) -> EnergyModel:
     """Build the model; its statistics too are random where the option uses them."""
-    config = ModelConfig.from_dict(model_section(option))
+    config = ModelConfig.from_dict(model_section(option, sel=sel))
     model = build_model(config, interface_dtype=interface_dtype)
     arrays = model.get_arrays()
     rng = np.random.default_rng(1)

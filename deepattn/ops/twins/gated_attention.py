@@ -4,7 +4,8 @@ import tensorflow as tf
 
 # Raises the scores of smooth attention above zero, so that the switch can pull them down.
 _SMOOTH_SHIFT = 20.0
-_MASKED_SCORE = 2.0**33
+# Less than any sum of exponentials that counts.
+_LEAST_TOTAL = 1e-3
 _NORM_FLOOR = 1e-12
 
 
@@ -22,29 +23,44 @@ def gated_attention(
 ) -> tf.Tensor:
     """What `deepattn.ops.gated_attention` does, in any floating-point type.
 
-    The number 0 for ``padding`` leaves it out of the graph; ``count`` None means all slots.
+    ``count`` None means all slots.
     """
     *projections, matrix, bias, gamma, beta = parameters
+    nnei, width = tf.shape(embedding)[1], embedding.shape[2]
     if count is not None:
-        live = tf.sequence_mask(count, tf.shape(weight)[1])
+        live = tf.sequence_mask(count, nnei)
         weight = tf.where(live, weight, tf.zeros_like(weight))
-    query, key, value = (
-        unit_rows(tf.nn.bias_add(tf.matmul(embedding, m), b))
-        for m, b in zip(projections[::2], projections[1::2], strict=True)
-    )
+    # One product of matrices is faster than one for each neighbourhood.
+    rows = tf.reshape(embedding, [-1, width])
+    column, faded = tf.expand_dims(weight, 2), tf.reshape(weight, [-1, 1])
+
+    def project(k, length):
+        projected = tf.nn.bias_add(tf.matmul(rows, projections[2 * k]), projections[2 * k + 1])
+        return unit_rows(projected, length)
+
+    def by_atom(x):
+        return tf.reshape(x, [-1, nnei, x.shape[1]])
+
+    query, key = (by_atom(project(k, faded if smooth else 1.0)) for k in (0, 1))
     score = tf.matmul(query, key, transpose_b=True)
-    column, row = weight[:, tf.newaxis, :], weight[:, :, tf.newaxis]
     if smooth:
-        attention = _smooth_softmax(score, column * row, padding) * (column * row)
+        shift = column * _SMOOTH_SHIFT**0.5
+        attention = _exp(score + tf.matmul(shift, shift, transpose_b=True))
+        total = tf.reduce_sum(attention, axis=2, keepdims=True)
+        total += tf.cast(padding, total.dtype)
     else:
-        lowest = min(_MASKED_SCORE, float(score.dtype.max) / 2)
-        # Weightless slots add nothing to the softmax, so those not stored need no mention.
-        attention = tf.nn.softmax(score * column - lowest * (1.0 - column)) * row
+        attention = _exp(score)
+        # Neighbours see at least themselves; rows of others are cleared below.
+        total = tf.maximum(tf.matmul(attention, tf.cast(column, attention.dtype)), _LEAST_TOTAL)
+    if attention.dtype != embedding.dtype:
+        attention, total = tf.cast(attention / total, embedding.dtype), 1.0
     if dotr:
-        attention = attention * tf.matmul(direction, direction, transpose_b=True)
+        attention *= tf.matmul(direction, direction, transpose_b=True)
     if mask:
-        attention = attention * (1.0 - tf.eye(tf.shape(embedding)[1], dtype=attention.dtype))
-    mixed = embedding + tf.nn.bias_add(tf.matmul(tf.matmul(attention, value), matrix), bias)
+        attention *= 1.0 - tf.eye(nnei, dtype=attention.dtype)
+    # Values are multiplied by the output matrix first, as it has fewer columns than rows.
+    value = by_atom(tf.matmul(project(2, faded), matrix))
+    mixed = tf.nn.bias_add(embedding + tf.matmul(attention, value) * (column / total), bias)
     return normalize_rows(mixed, ln_eps) * gamma + beta
 
 
@@ -93,15 +109,10 @@ def normalize_rows(x: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
     return centred / tf.sqrt(variance + epsilon)
 
 
-def _smooth_softmax(score, pair, padding):
-    """Softmax of the switched scores, with ``padding`` more slots of weight 0 in each row."""
-    logit = (score + _SMOOTH_SHIFT) * pair - _SMOOTH_SHIFT
-    if isinstance(padding, int) and padding == 0:
-        return tf.nn.softmax(logit)
-    peak = tf.stop_gradient(tf.reduce_max(logit, axis=-1, keepdims=True))
-    power = tf.exp(logit - peak)
-    weightless = tf.cast(padding, score.dtype) * tf.exp(-_SMOOTH_SHIFT - peak)
-    return power / (tf.reduce_sum(power, axis=-1, keepdims=True) + weightless)
+def _exp(score):
+    """Exponentials of scores between -1 and 1 (smooth: 0 and 21), which need no maximum."""
+    # e^21 is more than a half-precision number can be.
+    return tf.exp(tf.cast(score, tf.float32) if score.dtype.size < 4 else score)
 
 
 def _sources(inputs):

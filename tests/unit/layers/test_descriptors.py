@@ -18,14 +18,22 @@ BASE = {
 }
 
 
-def draw(rng, slot_types=None, nnei=6):
-    """An environment of 2 frames of 3 atoms (one virtual), the centres' types, type vectors."""
+def draw(rng, slot_types=None, nnei=6, longest=None, padding=None):
+    """An environment of 2 frames of 3 atoms (one virtual), the centres' types, type vectors.
+
+    The longest neighbourhood has ``longest`` neighbours (default: all slots are filled); rows of
+    padding are those of ``padding`` ``[NTYPES, 4]`` (default: zeros).
+    """
     atype = np.array([[0, 2, 1], [1, 1, -1]], np.int32)
-    count = rng.integers(0, nnei + 1, size=(2, 3, 1))
+    longest = nnei if longest is None else longest
+    count = rng.integers(0, longest + 1, size=(2, 3, 1))
+    count[1, 0] = longest
     nmask = np.arange(nnei) < count
     types = rng.integers(0, NTYPES, (2, 3, nnei)) if slot_types is None else slot_types
     ntype = np.where(nmask, types, NTYPES).astype(np.int32)
     descrpt = rng.normal(scale=0.4, size=(2, 3, nnei, 4))
+    padding = np.zeros((NTYPES, 4)) if padding is None else padding
+    descrpt = np.where(nmask[..., None], descrpt, padding[np.clip(atype, 0, None)][:, :, None])
     nlist = np.where(nmask, 0, -1).astype(np.int32)
     flat = (a.reshape(2, -1) for a in (descrpt, nlist, ntype, nmask))
     descrpt, nlist, ntype, nmask = flat
@@ -97,9 +105,13 @@ def se_atten_in_numpy(w, config, environment, atype, vectors):
 @pytest.mark.parametrize("smooth", [True, False])
 @pytest.mark.parametrize("one_side", [True, False])
 @pytest.mark.parametrize("exclude", [[], [[0, 2], [1, 1]]])
-def test_se_atten(mode, smooth, one_side, exclude):
+@pytest.mark.parametrize("longest", [6, 5, 3, 0])
+def test_se_atten(mode, smooth, one_side, exclude, longest):
+    """Neighbourhoods are cut to the longest, but the formula is evaluated on all slots."""
     rng = np.random.default_rng(4)
-    environment, atype, vectors = draw(rng)
+    davg = rng.normal(scale=0.1, size=(NTYPES, 4))
+    dstd = rng.uniform(0.5, 1.0, size=(NTYPES, 4))
+    environment, atype, vectors = draw(rng, longest=longest, padding=-davg / dstd)
     config = {
         **BASE,
         "tebd_dim": TEBD,
@@ -114,12 +126,12 @@ def test_se_atten(mode, smooth, one_side, exclude):
     }
     layer = SeAtten(**config, dtype="float64")
     layer.build()
-    layer.davg.assign(rng.normal(scale=0.1, size=layer.davg.shape))
-    layer.dstd.assign(rng.uniform(0.5, 1.0, size=layer.dstd.shape))
+    layer.davg.assign(np.tile(davg, 6))
+    layer.dstd.assign(np.tile(dstd, 6))
     output = layer(environment, atype, vectors)
     w = {name: np.asarray(v) for name, v in layer.named_variables().items()}
     expected = se_atten_in_numpy(w, config, environment, atype, vectors)
-    np.testing.assert_allclose(output, expected, atol=1e-12)
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("layers", [0, 1])

@@ -52,6 +52,20 @@ def test_formula(dotr, mask, smooth):
         )
 
 
+@pytest.mark.parametrize("smooth", [True, False])
+def test_padding_that_is_not_given_counts(smooth):
+    rng = np.random.default_rng(2)
+    g, u = rng.normal(size=(2, 7, 4)), rng.normal(size=(2, 7, 3))
+    c = np.array([[1.0, 1.0, 0, 0, 0, 0, 0], [0.0] * 7]) * (0.3 if smooth else 1.0)
+    layer = GatedAttention(4, 6, smooth=smooth, seed=3, dtype="float64")
+    everything = np.asarray(layer(g, u, c))[:, :3]
+    cut = layer(g[:, :3], u[:, :3], c[:, :3], np.array([2, 0]), padding=4)
+    np.testing.assert_allclose(cut, everything, rtol=0, atol=1e-14)
+    if smooth:
+        without = np.asarray(layer(g[:, :3], u[:, :3], c[:, :3]))
+        assert abs(without - everything).max() > 1e-3
+
+
 def test_frozen_layer_norm_is_not_trained():
     layer = GatedAttention(4, 6, trainable_ln=False)
     layer.build()

@@ -1,0 +1,307 @@
+"""Time and memory of a LAMMPS step, with our frozen graph and DeePMD-kit's, in one run.
+
+    python benchmarks/lammps_step.py --peer /path/to/venv/bin [--atoms 192 1536] [--ranks 1]
+
+The peer's unmodified LAMMPS runs two graphs of the same weights in turn (A B A B …): the one that
+``dp freeze`` writes, and the one that deepattn writes after reading it. Needed are ``dp`` (3.x
+with TensorFlow) and ``lmp`` in one folder, for more than one rank also ``mpiexec.hydra`` or
+``mpirun`` there or on the path, and deepattn with its compiled ops; nothing is downloaded. The
+model is DPA-1 on water (`water.json`) with random weights, which cost as much time as others.
+
+The time is LAMMPS' own loop time, which leaves out the first evaluation; the memory is the peak
+resident size of the largest process. Prints a Markdown table and writes the figures as JSON.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+INPUT = Path(__file__).with_name("water.json")
+TYPE_MAP = ["O", "H"]
+_LOOP_TIME = re.compile(r"Loop time of ([\d.eE+-]+) on")
+_SCRIPT = """
+units metal
+atom_style atomic
+boundary p p p
+read_data data.lmp
+replicate {replicas}
+pair_style deepmd {graph}
+pair_coeff * * O H
+neighbor 1.0 bin
+timestep 0.0001
+thermo {steps}
+fix run all nve
+run {steps}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of LAMMPS: what ran, seconds a step, peak memory in MiB."""
+
+    graph: str
+    precision: str
+    atoms: int
+    ranks: int
+    seconds_per_step: float
+    peak_mib: float
+
+
+def water_box(cells: int = 4, spacing: float = 3.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Molecules at random angles on a cubic lattice, about 1 g/cm³: coordinates, types, cell."""
+    rng = np.random.default_rng(1)
+    oxygen = spacing * np.indices((cells,) * 3).reshape(3, -1).T
+    oxygen = oxygen + rng.normal(scale=0.1, size=oxygen.shape)
+    molecule = 0.9572 * np.array([[0, 0, 0], [1, 0, 0], [-0.25, 0.968, 0]])
+    turns = np.linalg.qr(rng.normal(size=(len(oxygen), 3, 3)))[0]
+    coord = oxygen[:, None] + np.einsum("ak,nkl->nal", molecule, turns)
+    order = np.argsort(np.tile([0, 1, 1], len(oxygen)), kind="stable")
+    atype = np.tile([0, 1, 1], len(oxygen))[order]
+    return coord.reshape(-1, 3)[order], atype, spacing * cells * np.eye(3)
+
+
+def read_system(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First frame of a DeePMD system of O and H in an orthogonal cell.
+
+    Raises:
+        SystemExit: the system has other types or another cell.
+    """
+    sets = sorted(path.glob("set.*"))
+    if not sets:
+        sys.exit(f"{path} is no DeePMD system: it has no folder set.*")
+    names = (path / "type_map.raw").read_text().split()
+    kinds = np.loadtxt(path / "type.raw", dtype=int).ravel()
+    cell = np.load(sets[0] / "box.npy")[0].reshape(3, 3)
+    if not set(names) <= set(TYPE_MAP) or np.any(cell != np.diag(np.diag(cell))):
+        sys.exit(f"{path}: the benchmark needs O and H in an orthogonal cell")
+    atype = np.array([TYPE_MAP.index(names[kind]) for kind in kinds])
+    return np.load(sets[0] / "coord.npy")[0].reshape(-1, 3), atype, cell
+
+
+def write_system(folder: Path, coord: np.ndarray, atype: np.ndarray, cell: np.ndarray) -> None:
+    """A DeePMD system of one frame whose labels are zeros."""
+    (folder / "set.000").mkdir(parents=True)
+    (folder / "type_map.raw").write_text("\n".join(TYPE_MAP))
+    np.savetxt(folder / "type.raw", atype, fmt="%d")
+    arrays = {"coord": coord, "box": cell, "energy": np.zeros(1), "force": np.zeros(coord.shape)}
+    for name, array in arrays.items():
+        np.save(folder / "set.000" / f"{name}.npy", array.reshape(1, -1))
+
+
+def write_data(path: Path, coord: np.ndarray, atype: np.ndarray, cell: np.ndarray) -> None:
+    """A LAMMPS data file."""
+    lines = ["water", "", f"{len(coord)} atoms", f"{len(TYPE_MAP)} atom types", ""]
+    lines += [f"0.0 {cell[k, k]:.10f} {axis}lo {axis}hi" for k, axis in enumerate("xyz")]
+    lines += ["", "Masses", "", "1 15.999", "2 1.008", "", "Atoms # atomic", ""]
+    for index, (kind, place) in enumerate(zip(atype, coord % np.diag(cell), strict=True), 1):
+        lines.append(f"{index} {kind + 1} " + " ".join(f"{x:.10f}" for x in place))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def replicas(atoms: int, unit: int) -> tuple[int, int, int]:
+    """How often to repeat a cell of ``unit`` atoms along each axis, as evenly as possible.
+
+    Raises:
+        SystemExit: ``atoms`` is no multiple of ``unit``.
+    """
+    if atoms % unit:
+        sys.exit(f"--atoms {atoms} is no multiple of the {unit} atoms of the configuration")
+    factor = atoms // unit
+    divisors = [n for n in range(1, factor + 1) if factor % n == 0]
+    shapes = (
+        (a, b, factor // a // b) for a, b in product(divisors, repeat=2) if factor % (a * b) == 0
+    )
+    return min(shapes, key=lambda shape: (max(shape) - min(shape), shape))
+
+
+def make_graphs(peer: Path, system: Path, precision: str, folder: Path) -> dict[str, Path]:
+    """The peer's graph of random weights, and ours of the same; names and paths."""
+    from deepattn.export import freeze
+    from deepattn.models import load_model
+
+    folder.mkdir()
+    config = json.loads(INPUT.read_text())
+    for section in ("type_embedding", "descriptor", "fitting_net"):
+        config["model"][section]["precision"] = precision
+    training = config["training"]
+    training.pop("validation_data")
+    training["training_data"]["systems"] = [str(system)]
+    training.update(numb_steps=1, disp_freq=1, save_freq=1)
+    (folder / "input.json").write_text(json.dumps(config))
+    dp = [str(peer / "dp"), "--tf"]
+    execute([*dp, "train", "input.json", "--skip-neighbor-stat"], folder)
+    execute([*dp, "freeze", "-o", "peer.pb"], folder)
+    model, header = load_model(folder / "peer.pb")
+    ours = freeze(model, folder / "deepattn.pb", training_script=header["config"])
+    return {"deepattn": ours, "DeePMD-kit": folder / "peer.pb"}
+
+
+def execute(command: list[str], folder: Path, threads: int = 1) -> tuple[str, float]:
+    """Run a program in a folder; returns what it printed and its peak memory in MiB.
+
+    Raises:
+        SystemExit: the program failed; its last lines are shown.
+    """
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
+        "DP_INTER_OP_PARALLELISM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    environment.pop("PYTHONPATH", None)
+    with (folder / "output").open("w+") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        tail = "\n".join(text.splitlines()[-15:])
+        sys.exit(f"{' '.join(command)} failed ({process.returncode}):\n{tail}")
+    return text, usage.ru_maxrss / 1024
+
+
+def lammps(args: argparse.Namespace, graph: Path, atoms: int, ranks: int, folder: Path):
+    """Seconds a step and peak memory in MiB of one run."""
+    shape = " ".join(map(str, replicas(atoms, args.unit)))
+    script = _SCRIPT.format(replicas=shape, graph=graph, steps=args.steps)
+    (folder / "in.lammps").write_text(script)
+    command = [str(args.peer / "lmp"), "-in", "in.lammps"]
+    if ranks > 1:
+        command = [str(mpi_starter(args.peer)), "-np", str(ranks), *command]
+    text, peak_mib = execute(command, folder, args.threads)
+    found = _LOOP_TIME.search(text)
+    if not found:
+        sys.exit(f"LAMMPS did not print its loop time:\n{text[-2000:]}")
+    return float(found[1]) / args.steps, peak_mib
+
+
+def mpi_starter(peer: Path) -> Path:
+    """The program that starts several ranks.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    for name in ("mpiexec.hydra", "mpirun"):
+        found = shutil.which(name, path=f"{peer}{os.pathsep}{os.environ['PATH']}")
+        if found:
+            return Path(found)
+    sys.exit("more than one rank needs mpiexec.hydra or mpirun beside lmp or on the path")
+
+
+def measure(args: argparse.Namespace, folder: Path) -> Iterator[Run]:
+    """All runs, the two graphs in turn."""
+    box = read_system(args.system) if args.system else water_box()
+    args.unit = len(box[0])
+    write_system(folder / "system", *box)
+    write_data(folder / "data.lmp", *box)
+    for precision in args.precisions:
+        graphs = dict(graph.partition("=")[::2] for graph in args.graph)
+        if not graphs:
+            graphs = make_graphs(args.peer, folder / "system", precision, folder / precision)
+        for atoms, ranks, _ in product(args.atoms, args.ranks, range(args.repeats)):
+            for name, graph in graphs.items():
+                path = Path(graph).resolve()
+                figures = lammps(args, path, atoms, ranks, folder)
+                run = Run(name, precision, atoms, ranks, *figures)
+                print(run, file=sys.stderr)
+                yield run
+
+
+def summarize(runs: list[Run]) -> list[dict]:
+    """A row for each graph and case: median step time, fastest, largest peak."""
+    rows = []
+    cases = dict.fromkeys((run.precision, run.atoms, run.ranks) for run in runs)
+    for case, name in product(cases, dict.fromkeys(run.graph for run in runs)):
+        chosen = [r for r in runs if (r.precision, r.atoms, r.ranks, r.graph) == (*case, name)]
+        seconds = [run.seconds_per_step for run in chosen]
+        rows.append(
+            {
+                **dict(zip(("precision", "atoms", "ranks"), case, strict=True)),
+                "graph": name,
+                "seconds_per_step": statistics.median(seconds),
+                "seconds_min": min(seconds),
+                "peak_mib": max(run.peak_mib for run in chosen),
+            }
+        )
+    return rows
+
+
+def as_markdown(rows: list[dict]) -> str:
+    """The table; ratios are of a row to the first graph's, so above 1 means: it is slower."""
+    lines = [
+        "| precision | atoms | ranks | graph | s a step (median) | min | peak, MiB | "
+        "time, relative | memory, relative |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    first = rows[0]
+    for row in rows:
+        if row["graph"] == rows[0]["graph"]:
+            first = row
+        lines.append(
+            "| {precision} | {atoms} | {ranks} | {graph} | {seconds_per_step:.4f} | "
+            "{seconds_min:.4f} | {peak_mib:.0f} | ".format(**row)
+            + f"{row['seconds_per_step'] / first['seconds_per_step']:.2f} | "
+            f"{row['peak_mib'] / first['peak_mib']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peer", required=True, type=Path, help="folder of DeePMD-kit's programs dp and lmp"
+    )
+    parser.add_argument("--atoms", nargs="+", type=int, default=[192, 1536])
+    parser.add_argument("--ranks", nargs="+", type=int, default=[1])
+    parser.add_argument("--precisions", nargs="+", default=["float64", "float32"])
+    parser.add_argument(
+        "--graph",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="graphs of O and H to compare instead of those made; give one --precisions with them",
+    )
+    parser.add_argument(
+        "--system", type=Path, help="DeePMD system to replicate; default: 192 atoms on a lattice"
+    )
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3, help="how often the graphs take turns")
+    parser.add_argument("--threads", type=int, default=1, help="of each rank")
+    parser.add_argument("-o", "--output", type=Path, default=Path("lammps_step.json"))
+    args = parser.parse_args()
+    needed = ("lmp",) if args.graph else ("dp", "lmp")
+    for name in needed:
+        if not (args.peer / name).is_file():
+            parser.error(f"--peer {args.peer}: there is no {name}; give the folder of its programs")
+    args.peer = args.peer.absolute()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = list(measure(args, Path(folder)))
+    rows = summarize(runs)
+    print(as_markdown(rows))
+    machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}
+    figures = {"machine": machine, "steps": args.steps, "summary": rows}
+    figures["runs"] = [asdict(run) for run in runs]
+    args.output.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

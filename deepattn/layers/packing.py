@@ -1,0 +1,57 @@
+"""Neighbourhoods cut to the longest one of a batch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from deepattn.layers.environment import Environment
+
+
+class Neighbours(NamedTuple):
+    """The first slots of n neighbourhoods; the last of them stands for all that were cut off.
+
+    Real neighbours come first in an `Environment`, and the padding behind them is alike in every
+    slot. One slot more than the longest neighbourhood has neighbours is therefore enough: its
+    last slot is padding for every atom, and counts ``1 + cut`` times. Where a neighbourhood fills
+    all slots nothing is cut off.
+
+    Shapes:
+        matrix: ``[n, stored, 4]``, environment matrix.
+        ntype: int32 ``[n, stored]``, types of the neighbours, ``ntypes`` for padding.
+        mask: bool ``[n, stored]``, false for padding.
+        count: int32 ``[n]``, numbers of neighbours.
+        cut: int32, number of slots that are not stored.
+    """
+
+    matrix: tf.Tensor
+    ntype: tf.Tensor
+    mask: tf.Tensor
+    count: tf.Tensor
+    cut: tf.Tensor
+
+    @property
+    def stored(self) -> tf.Tensor:
+        """Number of slots, int32."""
+        return tf.shape(self.mask)[1]
+
+    def multiplicity(self, dtype: str) -> tf.Tensor:
+        """How many slots each stored one stands for, ``[stored, 1]``."""
+        last = tf.one_hot(self.stored - 1, self.stored, dtype=tf.int32)
+        return tf.cast(1 + self.cut * last, dtype)[:, tf.newaxis]
+
+
+def pack(environment: Environment, nnei: int) -> Neighbours:
+    """Cut neighbourhoods of ``nnei`` slots to what the longest of them needs."""
+    mask = tf.reshape(environment.nmask, [-1, nnei])
+    count = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+    # Of no atoms at all the maximum is the lowest integer.
+    stored = tf.minimum(tf.maximum(tf.reduce_max(count), 0) + 1, nnei)
+    return Neighbours(
+        tf.reshape(environment.descrpt, [-1, nnei, 4])[:, :stored],
+        tf.reshape(environment.ntype, [-1, nnei])[:, :stored],
+        mask[:, :stored],
+        count,
+        nnei - stored,
+    )

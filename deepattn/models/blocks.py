@@ -1,0 +1,131 @@
+"""Evaluation of many atoms in blocks, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from deepattn.layers.environment import Environment
+
+if TYPE_CHECKING:
+    from deepattn.models.energy_model import EnergyModel
+
+# The matrices of so many neighbourhoods stay in a core's cache; docs/performance.md has timings.
+BLOCK = 32
+
+
+def potential_in_blocks(
+    model: EnergyModel,
+    environment: Environment,
+    atype: tf.Tensor,
+    natoms: tf.Tensor,
+    fparam: tf.Tensor | None = None,
+    aparam: tf.Tensor | None = None,
+    *,
+    block: int = BLOCK,
+) -> dict[str, tf.Tensor]:
+    """What `EnergyModel.potential` returns, for inference: it cannot be differentiated again.
+
+    Atoms of all frames are ordered by their numbers of neighbours, so that those of a block need
+    about as many slots. The descriptor has a loop of its own, which a graph that does not fetch
+    it leaves out.
+
+    Args:
+        model: the model.
+        environment, atype, natoms, fparam, aparam: as of `EnergyModel.potential`.
+        block: number of atoms evaluated at a time.
+    """
+    local = atype[:, : natoms[0]]
+    nloc = tf.shape(local)[1]
+    type_vectors = model.type_vectors()
+    slots = tf.reshape(environment.nmask, [tf.size(local), -1])
+    order = tf.argsort(tf.reduce_sum(tf.cast(slots, tf.int32), axis=1))
+
+    def neighbourhoods(atoms):
+        """Environment, types and parameters, as of frames of one atom each."""
+        part = Environment(*(tf.gather(_by_atom(x, local), atoms) for x in environment))
+        frame_parameters = None if fparam is None else tf.gather(fparam, atoms // nloc)
+        parameters = None if aparam is None else tf.gather(_by_atom(aparam, local), atoms)
+        if parameters is not None:
+            parameters = parameters[:, tf.newaxis]
+        return part, tf.gather(_by_atom(local, local), atoms), frame_parameters, parameters
+
+    def evaluate(atoms):
+        part, kinds, *parameters = neighbourhoods(atoms)
+        return model.atoms(part, kinds, type_vectors, *parameters)[:2]
+
+    def describe(atoms):
+        part, kinds, *_ = neighbourhoods(atoms)
+        return [model.descriptor(part, kinds, type_vectors)]
+
+    dtype, width = model.interface_dtype, 4 * model.sel
+    atom_energy, net_deriv = _in_blocks(evaluate, order, block, dtype, [[1], [width]])
+    [descriptor] = _in_blocks(describe, order, block, dtype, [[1, model.descriptor.width]])
+    return model.outputs(
+        environment,
+        local,
+        natoms,
+        tf.reshape(atom_energy, tf.shape(local)),
+        tf.reshape(net_deriv, tf.shape(environment.descrpt)),
+        tf.reshape(descriptor, [-1, nloc, model.descriptor.width]),
+    )
+
+
+def _by_atom(array: tf.Tensor, local: tf.Tensor) -> tf.Tensor:
+    """One row for each local atom of all frames."""
+    return tf.reshape(array, [tf.size(local), -1])
+
+
+def _in_blocks(
+    function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+    order: tf.Tensor,
+    block: int,
+    dtype: str,
+    shapes: Sequence[Sequence[int]],
+) -> list[tf.Tensor]:
+    """Results of ``function`` for all atoms.
+
+    Args:
+        function: takes indices ``[m]`` of atoms and returns arrays ``[m, *shape]``.
+        order: in which order the atoms are taken.
+        block: number of atoms a call.
+        dtype: of the results.
+        shapes: of the results of one atom.
+    """
+    # One block at least, so that of no atoms there are results too.
+    count = tf.maximum((tf.size(order) + block - 1) // block, 1)
+    # Lists of raw operations keep no state, unlike a tf.TensorArray of a graph without functions.
+    results = [
+        tf.raw_ops.TensorListReserve(
+            element_shape=[-1, *shape], num_elements=count, element_dtype=dtype
+        )
+        for shape in shapes
+    ]
+
+    def body(k, *results):
+        values = function(order[k * block : (k + 1) * block])
+        written = [
+            tf.raw_ops.TensorListSetItem(input_handle=result, index=k, item=value)
+            for result, value in zip(results, values, strict=True)
+        ]
+        return k + 1, *written
+
+    _, *results = tf.while_loop(
+        lambda k, *_: k < count, body, [tf.constant(0), *results], parallel_iterations=1
+    )
+    back = tf.math.invert_permutation(order)
+    return [
+        tf.gather(_concatenated(result, shape, dtype), back)
+        for result, shape in zip(results, shapes, strict=True)
+    ]
+
+
+def _concatenated(handle: tf.Tensor, shape: Sequence[int], dtype: str) -> tf.Tensor:
+    return tf.raw_ops.TensorListConcatV2(
+        input_handle=handle,
+        element_shape=[-1, *shape],
+        leading_dims=tf.constant([], tf.int64),
+        element_dtype=dtype,
+    ).tensor

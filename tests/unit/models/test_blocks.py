@@ -1,0 +1,106 @@
+"""Evaluation in blocks equals evaluation in one piece, eagerly and in both kinds of graphs."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_models import small_batch, small_model
+
+from deepattn.export.freeze import trace
+from deepattn.models.blocks import potential_in_blocks
+
+MODELS = {
+    "v2": ({"type": "se_atten_v2", "exclude_types": [[0, 1]]}, {}),
+    "concat": ({"type": "se_atten"}, {"numb_fparam": 2, "numb_aparam": 1}),
+    "vacuum": ({"type": "se_atten", "attn_layer": 0}, {"atom_ener": [-1.0, 2.0]}),
+    "se_e2_a": ({"type": "se_e2_a"}, {"numb_fparam": 2, "numb_aparam": 1}),
+    "se_e2_a_one_side": ({"type": "se_e2_a", "type_one_side": True}, {}),
+}
+
+
+def make(name, *, nframes=3, natoms=7):
+    """A model and frames of it, all but the first with a virtual atom."""
+    descriptor, fitting = MODELS[name]
+    model = small_model(descriptor, fitting)
+    rng = np.random.default_rng(2)
+    arrays = model.get_arrays()
+    for key in ("t_avg", "t_std"):
+        # Statistics are alike in all slots; with a mean padding contributes.
+        array = arrays[f"descrpt_attr/{key}"]
+        row = rng.uniform(0.05, 0.2, (len(array), 4))
+        arrays[f"descrpt_attr/{key}"] = np.tile(row, array.shape[1] // 4)
+    model.set_arrays(arrays)
+    inputs, _ = small_batch(nframes=nframes, natoms=natoms)
+    inputs["atype"][:] = np.sort(inputs["atype"][:1])  # as se_e2_a wants them
+    inputs["atype"][1:, -1:] = -1
+    if fitting.get("numb_fparam"):
+        inputs["fparam"] = rng.normal(size=(nframes, 2))
+        inputs["aparam"] = rng.normal(size=(nframes, natoms, 1))
+    return model, inputs
+
+
+def in_blocks(model, inputs, block):
+    natoms = model._natoms(inputs["atype"])
+    environment = model.environment(
+        inputs["coord"], inputs["atype"], natoms, inputs["box"], np.zeros(7, np.int32)
+    )
+    parameters = inputs.get("fparam"), inputs.get("aparam")
+    return potential_in_blocks(
+        model, environment, inputs["atype"], natoms, *parameters, block=block
+    )
+
+
+def assert_same(outputs, expected):
+    for key, value in expected.items():
+        np.testing.assert_allclose(
+            outputs[key], value, rtol=1e-12, atol=1e-12, err_msg=key, strict=True
+        )
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("block", [1, 4, 21, 100])
+def test_blocks_equal_one_piece(name, block):
+    model, inputs = make(name)
+    assert_same(in_blocks(model, inputs, block), model(inputs))
+
+
+def test_blocks_in_a_function():
+    model, inputs = make("v2")
+    outputs = tf.function(in_blocks)(model, inputs, 4)
+    assert_same(outputs, model(inputs))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_blocks_in_a_frozen_graph(name, monkeypatch):
+    """Loops are nodes of the graph, so its weights are seen, and give the same numbers."""
+    monkeypatch.setitem(potential_in_blocks.__kwdefaults__, "block", 4)
+    model, inputs = make(name)
+    graph_def = trace(model, training_script={})
+    assert not graph_def.library.function
+    operations = {node.op for node in graph_def.node}
+    assert {"Enter", "Exit"} <= operations
+    assert not {op for op in operations if op.startswith("TensorArray")}
+    assert tf.compat.v1.control_flow_v2_enabled()
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    feeds = {f"t_{key}:0": np.ravel(inputs[key]) for key in ("coord", "box")}
+    feeds |= {f"t_{key}:0": np.ravel(inputs[key]) for key in inputs if key.endswith("param")}
+    natoms = np.array(model._natoms(inputs["atype"]))
+    natoms[2:] = [np.sum(inputs["atype"][0] == kind) for kind in (0, 1)]
+    mesh = np.zeros(6 if name.startswith("se_e2_a") else 7, np.int32)
+    feeds |= {"t_type:0": inputs["atype"].ravel(), "t_natoms:0": natoms, "t_mesh:0": mesh}
+    expected = model(inputs)
+    names = ["energy", "atom_energy", "force", "virial", "atom_virial", "descriptor"]
+    with tf.compat.v1.Session(graph=graph) as session:
+        values = session.run([f"o_{key}:0" for key in names], feeds)
+    for key, value in zip(names, values, strict=True):
+        np.testing.assert_allclose(
+            value, np.reshape(expected[key], value.shape), rtol=1e-12, atol=1e-12, err_msg=key
+        )
+
+
+def test_no_atoms_at_all():
+    model, inputs = make("v2", nframes=1, natoms=0)
+    outputs = in_blocks(model, inputs, 4)
+    assert outputs["atom_energy"].shape == (1, 0)
+    assert float(outputs["energy"][0]) == 0.0
