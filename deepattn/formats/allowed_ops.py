@@ -14,7 +14,12 @@ DEEPMD_OPS = frozenset(
 )
 
 # Those of fast graphs, from libdeepattn_ops.so.
-DEEPATTN_OPS = frozenset("DeepattnGatedAttention DeepattnGatedAttentionGrad".split())
+DEEPATTN_OPS = frozenset(
+    """
+    DeepattnGatedAttention DeepattnGatedAttentionGrad
+    DeepattnPairEmbedding DeepattnPairEmbeddingGrad
+    """.split()
+)
 
 _STRUCTURE = """
     Const Placeholder PlaceholderWithDefault Identity IdentityN NoOp StopGradient PreventGradient

@@ -46,7 +46,7 @@ def gated_attention(
     Args:
         embedding: T ``[n, nnei, M]``; the compiled op is for float32 and float64.
         direction: T ``[n, nnei, 3]``, unit vectors.
-        weight: T ``[n, nnei]``, 0 for padding.
+        weight: T ``[n, nnei]``, 0 for padding; without ``smooth`` a mask, which has no derivatives.
         parameters: T.
         count: int32 ``[n]``; from this slot on the weight is taken to be 0. None: all may count.
         padding: number of further slots of weight 0 for each atom that are not stored, a scalar.
@@ -75,7 +75,7 @@ def gated_attention(
         embedding,
         direction,
         weight,
-        count,
+        tf.cast(count, tf.int32),
         tf.cast(padding, embedding.dtype),
         tf.convert_to_tensor(ln_eps, embedding.dtype),
         *parameters,

@@ -32,6 +32,8 @@ def register(ops: ModuleType) -> None:
         else:
             gradients = [*ops.deepattn_gated_attention_grad(*inputs, **_options(op))]
             gradients += [None] * 10
+        if not op.get_attr("smooth"):
+            gradients = _without_weight(gradients)
         return _spread(gradients)
 
     @tf.RegisterGradient("DeepattnGatedAttentionGrad")
@@ -39,6 +41,8 @@ def register(ops: ModuleType) -> None:
         by_grad, *gradients = ops.deepattn_gated_attention_grad_grad(
             *op.inputs, *bars, **_options(op)
         )
+        if not op.get_attr("smooth"):
+            gradients = _without_weight(gradients)
         return [*_spread(gradients), None, None, by_grad]
 
     @tf.RegisterGradient("DeepattnGatedAttentionFullGrad")
@@ -64,6 +68,11 @@ def register(ops: ModuleType) -> None:
 
         by_grad, *gradients = by_twin(function, [grad, *first_bars, *_sources(inputs)], bars)
         return [*_spread(gradients[3:]), None, None, by_grad, *gradients[:3]]
+
+
+def _without_weight(gradients: Sequence) -> list:
+    """The weights of plain attention are a mask, which has no derivatives."""
+    return [*gradients[:2], None, *gradients[3:]]
 
 
 def _options(op) -> dict[str, bool]:

@@ -23,13 +23,15 @@ def gated_attention(
 ) -> tf.Tensor:
     """What `deepattn.ops.gated_attention` does, in any floating-point type.
 
-    ``count`` None means all slots.
+    ``count`` None means all slots. The weights of plain attention are a mask: no derivatives.
     """
     *projections, matrix, bias, gamma, beta = parameters
     nnei, width = tf.shape(embedding)[1], embedding.shape[2]
     if count is not None:
         live = tf.sequence_mask(count, nnei)
         weight = tf.where(live, weight, tf.zeros_like(weight))
+    if not smooth:
+        weight = tf.stop_gradient(weight)
     # One product of matrices is faster than one for each neighbourhood.
     rows = tf.reshape(embedding, [-1, width])
     column, faded = tf.expand_dims(weight, 2), tf.reshape(weight, [-1, 1])
@@ -96,10 +98,10 @@ def gated_attention_grad_grad(
     )
 
 
-def unit_rows(x: tf.Tensor) -> tf.Tensor:
-    """Rows of ``x`` (last axis) at unit length; a row of zeros stays zero."""
+def unit_rows(x: tf.Tensor, length: tf.Tensor | float = 1.0) -> tf.Tensor:
+    """Rows of ``x`` (last axis) at a given length; a row of zeros stays zero."""
     square = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
-    return x * tf.math.rsqrt(tf.maximum(square, _NORM_FLOOR))
+    return x * (length * tf.math.rsqrt(tf.maximum(square, _NORM_FLOOR)))
 
 
 def normalize_rows(x: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:

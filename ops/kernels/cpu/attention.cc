@@ -1,81 +1,25 @@
 #include "attention.h"
 
-#include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <new>
-
 #include "attention/kernels.h"
-#include "parallel.h"
+#include "instruction_set.h"
+#include "run_passes.h"
 
 namespace deepattn {
 namespace {
 
-// Parameter gradients are summed over this many atoms one after the other, then over these parts,
-// of which there are no more than kMostParts: the result does not depend on the threads.
-constexpr int64_t kAtomsPerPart = 8;
-constexpr int64_t kMostParts = 64;
-
-bool IsSupported(const AttentionInstructionSet* set) {
-#if defined(__x86_64__)
-  if (set == &kAttentionAvx512) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
-  }
-  if (set == &kAttentionAvx2) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  }
-#endif
-  return set == &kAttentionGeneric;
-}
-
-// From the best to the plainest.
-const AttentionInstructionSet* const kInstructionSets[] = {
-#if defined(__x86_64__)
-    &kAttentionAvx512,
-    &kAttentionAvx2,
-#endif
-    &kAttentionGeneric,
-};
-
-const AttentionInstructionSet* Best() {
-  for (const AttentionInstructionSet* set : kInstructionSets) {
-    if (IsSupported(set)) return set;
-  }
-  return &kAttentionGeneric;
-}
-
-std::atomic<const AttentionInstructionSet*>& Current() {
-  static std::atomic<const AttentionInstructionSet*> current(Best());
-  return current;
-}
-
 template <typename T>
 const AttentionKernels<T>& Kernels() {
-  const AttentionInstructionSet* set = Current().load();
+  const AttentionTable* tables[kInstructionSets] = {&kAttentionGeneric};
+#if defined(__x86_64__)
+  tables[kAvx2] = &kAttentionAvx2;
+  tables[kAvx512] = &kAttentionAvx512;
+#endif
+  const AttentionTable* table = tables[CurrentInstructionSet()];
   if constexpr (sizeof(T) == sizeof(float)) {
-    return set->f32;
+    return table->f32;
   } else {
-    return set->f64;
+    return table->f64;
   }
-}
-
-template <typename T>
-struct Free {
-  void operator()(T* block) const { std::free(block); }
-};
-
-template <typename T>
-using Buffer = std::unique_ptr<T[], Free<T>>;
-
-template <typename T>
-Buffer<T> Allocate(int64_t size) {
-  const size_t bytes = (size * sizeof(T) + 63) / 64 * 64;
-  void* block = std::aligned_alloc(64, std::max<size_t>(bytes, 64));
-  if (block == nullptr) throw std::bad_alloc();
-  return Buffer<T>(static_cast<T*>(block));
 }
 
 template <typename T>
@@ -103,46 +47,16 @@ int64_t Cost(const deepattn_attention_shape& shape, int order) {
          1;
 }
 
-// Runs the pass of an order over all atoms.
 template <typename T>
-void Run(AttentionCall<T> call, int order, const typename AttentionTypes<T>::Sums* out_sums,
+void Run(AttentionCall<T> call, int order, const typename AttentionTypes<T>::Sums* sums,
          const deepattn_threads& threads, deepattn_status* status) {
   Guard(status, [&] {
     const deepattn_attention_shape& shape = call.inputs->shape;
-    const AttentionKernels<T>& kernels = Kernels<T>();
     FirstError error(status);
     Check<T>(*call.inputs, &error);
     if (!error.ok()) return;
-    const Buffer<T> packed = Allocate<T>(kernels.packed_size(&shape));
-    kernels.pack(call.inputs, packed.get());
-    call.packed = packed.get();
-    const int64_t scratch_size = kernels.scratch_size(&shape, order);
-    const int64_t cost = Cost(shape, order);
-    if (out_sums == nullptr) {
-      ParallelFor(threads, shape.natoms, cost, &error, [&] {
-        return [&, scratch = Allocate<T>(scratch_size)](int64_t atom) {
-          kernels.pass[order](&call, atom, scratch.get(), nullptr);
-          return true;
-        };
-      });
-      return;
-    }
-    const int64_t parts =
-        std::clamp<int64_t>((shape.natoms + kAtomsPerPart - 1) / kAtomsPerPart, 1, kMostParts);
-    const int64_t sums_size = kernels.sums_size(&shape);
-    const Buffer<T> sums = Allocate<T>(parts * sums_size);
-    ParallelFor(threads, parts, cost * shape.natoms / parts + 1, &error, [&] {
-      return [&, scratch = Allocate<T>(scratch_size)](int64_t part) {
-        T* sum = sums.get() + part * sums_size;
-        std::memset(sum, 0, sums_size * sizeof(T));
-        const int64_t end = shape.natoms * (part + 1) / parts;
-        for (int64_t atom = shape.natoms * part / parts; atom < end; ++atom) {
-          kernels.pass[order](&call, atom, scratch.get(), sum);
-        }
-        return true;
-      };
-    });
-    if (error.ok()) kernels.write_sums(&shape, sums.get(), parts, out_sums);
+    RunPasses<T>(Kernels<T>(), call, order, shape.natoms, Cost(shape, order), sums, threads,
+                 &error);
   });
 }
 
@@ -158,21 +72,6 @@ void RunGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c,
 
 }  // namespace
 }  // namespace deepattn
-
-int deepattn_attention_use(const char* instruction_set) {
-  using namespace deepattn;
-  if (instruction_set == nullptr) {
-    Current() = Best();
-    return 1;
-  }
-  for (const AttentionInstructionSet* set : kInstructionSets) {
-    if (std::strcmp(set->name, instruction_set) == 0 && IsSupported(set)) {
-      Current() = set;
-      return 1;
-    }
-  }
-  return 0;
-}
 
 #define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                       \
   void deepattn_attention_##suffix(const deepattn_attention_inputs_##suffix* inputs, T* output,    \

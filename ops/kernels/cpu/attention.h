@@ -85,10 +85,6 @@ DEEPATTN_DECLARE_ATTENTION(float, f32)
 DEEPATTN_DECLARE_ATTENTION(double, f64)
 #undef DEEPATTN_DECLARE_ATTENTION
 
-// For tests: makes all calls from now on use the instruction set "avx512", "avx2" or "generic", or
-// the best one again (null). Returns 0, changing nothing, if the processor does not have it.
-int deepattn_attention_use(const char* instruction_set);
-
 #ifdef __cplusplus
 }
 #endif

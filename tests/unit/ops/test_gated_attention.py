@@ -34,7 +34,7 @@ each_size = pytest.mark.parametrize("size", SIZES)
 def instruction_set(request, compiled):
     """Each set of instructions that this processor has, in turn."""
     assert loader.own_ops() is not None  # TensorFlow must be the first to open the library
-    use = ctypes.CDLL(str(build.LIB_DIR / loader.OWN)).deepattn_attention_use
+    use = ctypes.CDLL(str(build.LIB_DIR / loader.OWN)).deepattn_use_instruction_set
     if not use(request.param.encode()):
         pytest.skip(f"this processor does not have {request.param}")
     yield request.param
@@ -42,10 +42,10 @@ def instruction_set(request, compiled):
 
 
 def worst_error(values, exact):
-    """Largest difference over the largest number of each tensor; below 1e-6 all is rounding."""
+    """Largest difference over the largest number of each tensor, or over 1e-3 if that is more."""
     return max(
         (
-            np.abs(value - truth).max() / max(np.abs(truth).max(), 1e-6)
+            np.abs(value - truth).max() / max(np.abs(truth).max(), 1e-3)
             for value, truth in zip(values, exact, strict=True)
             if truth.size
         ),
@@ -80,14 +80,15 @@ def test_float32_is_as_exact_as_the_twin(instruction_set, options, size):
         assert ours <= factor * twins_own + 2 * np.finfo(np.float32).eps, (kind, errors[kind])
 
 
-def test_moving_weights_of_plain_attention():
-    """The derivatives by a mask are huge, but right."""
+def test_a_mask_has_no_derivatives(either_attention):
     case = make_case("odd", smooth=False)
-    case.bars[2][:] = np.random.default_rng(1).normal(size=case.bars[2].shape) * 2.0**-33
-    options = {"dotr": True, "mask": False, "smooth": False}
-    found = evaluate(compiled_attention, case, options)
-    exact = evaluate(twin_attention, case, options)
-    assert worst_error(found["second"], exact["second"]) < 1e-9
+    weight = tf.constant(case.slots[2])
+    with tf.GradientTape() as tape:
+        tape.watch(weight)
+        value = either_attention(
+            [*case.slots[:2], weight], case.parameters, None, 0, {**OPTIONS[0], "smooth": False}
+        )
+    assert tape.gradient(value, weight) is None
 
 
 def test_no_atoms():
@@ -122,7 +123,7 @@ def test_padding_stands_for_slots_that_are_not_stored(either_attention, options)
 
 @pytest.mark.parametrize("options", OPTIONS[:2], ids=describe)
 def test_count_hides_weights(either_attention, options):
-    case = make_case("odd", smooth=True)
+    case = make_case("odd", smooth=options["smooth"])
     hidden = [x.copy() for x in case.slots]
     hidden[2][np.arange(13) >= case.count[:, np.newaxis]] = 0.7
     with tf.GradientTape() as tape:
@@ -131,8 +132,9 @@ def test_count_hides_weights(either_attention, options):
         value = either_attention(slots, case.parameters, tf.constant(case.count), 0, options)
     exact = twin_attention(case.slots, case.parameters, None, 0, options)
     np.testing.assert_allclose(value, exact, rtol=0, atol=1e-13)
-    by_weight = tape.gradient(value, slots[2], tf.constant(case.grad)).numpy()
-    assert not by_weight[np.arange(13) >= case.count[:, np.newaxis]].any()
+    if options["smooth"]:
+        by_weight = tape.gradient(value, slots[2], tf.constant(case.grad)).numpy()
+        assert not by_weight[np.arange(13) >= case.count[:, np.newaxis]].any()
 
 
 @pytest.fixture(params=["compiled", "twin"])

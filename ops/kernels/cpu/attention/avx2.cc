@@ -4,11 +4,11 @@
 #define DEEPATTN_VECTOR_BYTES 32
 #define DEEPATTN_TILE_ROWS 4
 
-#include "instruction_set.h"
+#include "table.h"
 
 namespace deepattn {
 
-const AttentionInstructionSet kAttentionAvx2 = {"avx2", kKernels<float>, kKernels<double>};
+const AttentionTable kAttentionAvx2 = {kKernels<float>, kKernels<double>};
 
 }  // namespace deepattn
 

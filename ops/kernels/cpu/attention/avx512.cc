@@ -4,11 +4,11 @@
 #define DEEPATTN_VECTOR_BYTES 64
 #define DEEPATTN_TILE_ROWS 8
 
-#include "instruction_set.h"
+#include "table.h"
 
 namespace deepattn {
 
-const AttentionInstructionSet kAttentionAvx512 = {"avx512", kKernels<float>, kKernels<double>};
+const AttentionTable kAttentionAvx512 = {kKernels<float>, kKernels<double>};
 
 }  // namespace deepattn
 

@@ -2,10 +2,10 @@
 #define DEEPATTN_VECTOR_BYTES 16
 #define DEEPATTN_TILE_ROWS 4
 
-#include "instruction_set.h"
+#include "table.h"
 
 namespace deepattn {
 
-const AttentionInstructionSet kAttentionGeneric = {"generic", kKernels<float>, kKernels<double>};
+const AttentionTable kAttentionGeneric = {kKernels<float>, kKernels<double>};
 
 }  // namespace deepattn

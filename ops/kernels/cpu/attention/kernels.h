@@ -55,16 +55,15 @@ struct AttentionKernels {
   void (*gemm)(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c, T* scratch);
 };
 
-struct AttentionInstructionSet {
-  const char* name;
+struct AttentionTable {
   AttentionKernels<float> f32;
   AttentionKernels<double> f64;
 };
 
-extern const AttentionInstructionSet kAttentionGeneric;
+extern const AttentionTable kAttentionGeneric;
 #if defined(__x86_64__)
-extern const AttentionInstructionSet kAttentionAvx2;
-extern const AttentionInstructionSet kAttentionAvx512;
+extern const AttentionTable kAttentionAvx2;
+extern const AttentionTable kAttentionAvx512;
 #endif
 
 }  // namespace deepattn

@@ -1,7 +1,7 @@
 // The table of one instruction set. The including file defines, before anything else,
-// DEEPATTN_VECTOR_BYTES, DEEPATTN_TILE_ROWS and the table's name DEEPATTN_INSTRUCTION_SET.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_INSTRUCTION_SET_H_
-#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_INSTRUCTION_SET_H_
+// DEEPATTN_VECTOR_BYTES and DEEPATTN_TILE_ROWS.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_TABLE_H_
+#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_TABLE_H_
 
 #include "passes.h"
 
@@ -57,4 +57,4 @@ constexpr deepattn::AttentionKernels<T> kKernels = {
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_INSTRUCTION_SET_H_
+#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_TABLE_H_
