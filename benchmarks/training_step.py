@@ -1,14 +1,18 @@
 """Time and memory of a training step, ours and DeePMD-kit's, on the same input in one run.
 
     python benchmarks/training_step.py --peer /path/to/dp [--input input.json] [--steps 300]
+        [--precision float64 float32] [--attn-layer 0 1 2] [--sel 60 120 200]
 
 Both programs train in processes of their own, in turn (A B A B …), with the same threads, from
-the same input and the same data; nothing is downloaded. The time of a step comes from the line
+the same input and the same data; nothing is downloaded. With the options of the second line the
+input is varied: one row of the table for every combination. The time of a step comes from the line
 ``average training time`` that both log, which leaves out the first display interval; the memory is
 the peak resident size of the process. Prints a Markdown table and writes the figures as JSON.
 """
 
 import argparse
+import copy
+import itertools
 import json
 import os
 import platform
@@ -29,6 +33,7 @@ _STEP_TIME = re.compile(r"average training time: ([\d.eE+-]+) s/batch")
 class Run:
     """One training run: seconds a step, peak memory in MiB."""
 
+    variant: str
     program: str
     seconds_per_step: float
     peak_mib: float
@@ -44,6 +49,28 @@ def prepare_input(path: Path, steps: int) -> dict:
     return config
 
 
+def variants(config: dict, options: dict[str, list | None]) -> dict[str, dict]:
+    """Inputs by name, one for every combination of the options' values.
+
+    Args:
+        config: the input to vary.
+        options: values of ``precision``, ``attn_layer`` and ``sel``; ``None`` keeps the input's.
+    """
+    varied = {key: values for key, values in options.items() if values}
+    inputs = {}
+    for values in itertools.product(*varied.values()):
+        changed = copy.deepcopy(config)
+        model = changed["model"]
+        for key, value in zip(varied, values, strict=True):
+            nets = ("type_embedding", "descriptor", "fitting_net")
+            for part in nets if key == "precision" else ("descriptor",):
+                if part in model:
+                    model[part][key] = value
+        name = ", ".join(f"{key} {value}" for key, value in zip(varied, values, strict=True))
+        inputs[name or "as given"] = changed
+    return inputs
+
+
 def absolute_systems(data: dict, folder: Path) -> None:
     """Make the systems of a data section independent of the folder the program runs in."""
     systems = data["systems"]
@@ -51,7 +78,7 @@ def absolute_systems(data: dict, folder: Path) -> None:
     data["systems"] = [str((folder / system).resolve()) for system in systems]
 
 
-def train_once(program: str, command: list[str], config: dict, threads: int) -> Run:
+def train_once(variant: str, program: str, command: list[str], config: dict, threads: int) -> Run:
     """Run one training in an empty folder and read its step time and memory.
 
     Raises:
@@ -62,7 +89,7 @@ def train_once(program: str, command: list[str], config: dict, threads: int) -> 
     found = _STEP_TIME.search(text)
     if not found:
         sys.exit(f"{program} did not log its step time; give it more --steps")
-    return Run(program, float(found[1]), peak_mib)
+    return Run(variant, program, float(found[1]), peak_mib)
 
 
 def train(
@@ -114,22 +141,27 @@ def summarize(runs: list[Run]) -> dict[str, dict[str, float]]:
     return summary
 
 
-def as_markdown(summary: dict[str, dict[str, float]]) -> str:
+def as_markdown(summaries: dict[str, dict[str, dict[str, float]]]) -> str:
     """The table; ratios are of the peer to us, so above 1 means that we are better."""
-    lines = [
-        "| program | ms a step (median) | min – max | peak memory, MiB |",
-        "|---|---|---|---|",
-    ]
-    for program, row in summary.items():
-        lines.append(
-            f"| {program} | {row['ms_per_step']:.1f} | {row['ms_min']:.1f} – {row['ms_max']:.1f} "
-            f"| {row['peak_mib']:.0f} |"
-        )
-    ours, peer = summary.values()
-    lines.append(
-        f"| ratio, peer / deepattn | {peer['ms_per_step'] / ours['ms_per_step']:.2f} | "
-        f"| {peer['peak_mib'] / ours['peak_mib']:.2f} |"
-    )
+    programs = list(next(iter(summaries.values())))
+    times = [f"{program}, ms a step" for program in programs]
+    memory = [f"{program}, MiB" for program in programs]
+    header = ["input", *times, "ratio", *memory, "ratio"]
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    for variant, summary in summaries.items():
+        ours, peer = summary.values()
+        times = [
+            f"{row['ms_per_step']:.1f} ({row['ms_min']:.1f} – {row['ms_max']:.1f})"
+            for row in (ours, peer)
+        ]
+        cells = [
+            variant,
+            *times,
+            f"{peer['ms_per_step'] / ours['ms_per_step']:.2f}",
+            *(f"{row['peak_mib']:.0f}" for row in (ours, peer)),
+            f"{peer['peak_mib'] / ours['peak_mib']:.2f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -142,6 +174,9 @@ def main() -> None:
     )
     parser.add_argument("--input", type=Path, default=DEFAULT_INPUT, help="default: the alloys")
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--precision", nargs="+", choices=["float64", "float32"])
+    parser.add_argument("--attn-layer", nargs="+", type=int)
+    parser.add_argument("--sel", nargs="+", type=int)
     parser.add_argument("--repeats", type=int, default=3, help="how often the two take turns")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("-o", "--output", type=Path, default=Path("training_step.json"))
@@ -153,21 +188,27 @@ def main() -> None:
         "DeePMD-kit": [str(args.peer), "--tf"],
     }
     config = prepare_input(args.input.resolve(), args.steps)
-    runs = []
-    for _ in range(args.repeats):
-        for program, command in programs.items():
-            runs.append(train_once(program, command, config, args.threads))
-            print(f"{program}: {1000 * runs[-1].seconds_per_step:.1f} ms", file=sys.stderr)
-    summary = summarize(runs)
+    options = {"precision": args.precision, "attn_layer": args.attn_layer, "sel": args.sel}
+    runs: list[Run] = []
+    for variant, varied in variants(config, options).items():
+        for _ in range(args.repeats):
+            for program, command in programs.items():
+                runs.append(train_once(variant, program, command, varied, args.threads))
+                figure = f"{1000 * runs[-1].seconds_per_step:.1f} ms"
+                print(f"{variant}: {program}: {figure}", file=sys.stderr)
+    summaries = {
+        variant: summarize([run for run in runs if run.variant == variant])
+        for variant in dict.fromkeys(run.variant for run in runs)
+    }
     machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}
-    print(as_markdown(summary))
+    print(as_markdown(summaries))
     args.output.write_text(
         json.dumps(
             {
                 "input": str(args.input),
                 "steps": args.steps,
                 "machine": machine,
-                "summary": summary,
+                "summary": summaries,
                 "runs": [asdict(run) for run in runs],
             },
             indent=1,

@@ -12,9 +12,8 @@ from deepattn import ops
 from deepattn.layers.contraction import contract
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, real_types
-from deepattn.layers.gated_attention import GatedAttention
 from deepattn.layers.packing import pack
-from deepattn.layers.statistics_weights import add_statistics
+from deepattn.layers.statistics_weights import add_statistics, named_statistics
 from deepattn.ops.twins import unit_rows
 
 
@@ -186,9 +185,7 @@ class SeAtten(keras.layers.Layer):
         for k, layer in enumerate(self.attention):
             named = layer.named_variables()
             variables.update({f"attention_layer_{k}/{n}": v for n, v in named.items()})
-        variables["descrpt_attr/t_avg"] = self.davg
-        variables["descrpt_attr/t_std"] = self.dstd
-        variables["descrpt_attr/original_sel"] = self.original_sel
+        variables.update(named_statistics(self))
         return variables
 
     def get_config(self) -> dict:

@@ -13,7 +13,7 @@ from deepattn.layers.by_type import by_type
 from deepattn.layers.contraction import contract
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, real_types
-from deepattn.layers.statistics_weights import add_statistics
+from deepattn.layers.statistics_weights import add_statistics, named_statistics
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -156,9 +156,7 @@ class SeE2A(keras.layers.Layer):
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics under DeePMD's names."""
         variables = scoped_variables(self.scoped_nets())
-        variables["descrpt_attr/t_avg"] = self.davg
-        variables["descrpt_attr/t_std"] = self.dstd
-        variables["descrpt_attr/original_sel"] = self.original_sel
+        variables.update(named_statistics(self))
         return variables
 
     def get_config(self) -> dict:

@@ -31,3 +31,12 @@ def add_statistics(layer: keras.layers.Layer, *, sel: Sequence[int]) -> None:
         initializer=lambda shape, dtype=None: np.asarray(sel, np.int32),
         trainable=False,
     )
+
+
+def named_statistics(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
+    """The weights of `add_statistics` under DeePMD's names."""
+    return {
+        "descrpt_attr/t_avg": layer.davg,
+        "descrpt_attr/t_std": layer.dstd,
+        "descrpt_attr/original_sel": layer.original_sel,
+    }

@@ -43,19 +43,16 @@ class ForceOp : public PairOp {
   using PairOp::PairOp;
 
   void Compute(OpKernelContext* context) override {
-    const Tensor& net_deriv = context->input(0);
-    const Tensor& in_deriv = context->input(1);
-    const Tensor& nlist = context->input(2);
-    deepattn_pairs pairs;
-    OP_REQUIRES_OK(context, ReadPairs(context->input(3), net_deriv, in_deriv, nlist, &pairs));
+    PairInputs<T> in;
+    OP_REQUIRES_OK(context, ReadInputs(context, 0, /*has_rij=*/false, &in));
+    const deepattn_pairs& pairs = in.pairs;
     Tensor* force;
     OP_REQUIRES_OK(
         context, context->allocate_output(0, TensorShape({pairs.nframes, 3 * pairs.nall}), &force));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
-    Pick<T>(deepattn_force_f32, deepattn_force_f64)(
-        &pairs, net_deriv.flat<T>().data(), in_deriv.flat<T>().data(), nlist.flat<int32_t>().data(),
-        force->flat<T>().data(), &threads, &status);
+    Pick<T>(deepattn_force_f32, deepattn_force_f64)(&pairs, in.net_deriv, in.in_deriv, in.nlist,
+                                                    force->flat<T>().data(), &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 };
@@ -67,21 +64,19 @@ class ForceGradOp : public PairOp {
 
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(0);
-    const Tensor& net_deriv = context->input(1);
-    const Tensor& in_deriv = context->input(2);
-    const Tensor& nlist = context->input(3);
-    deepattn_pairs pairs;
-    OP_REQUIRES_OK(context, ReadPairs(context->input(4), net_deriv, in_deriv, nlist, &pairs));
+    PairInputs<T> in;
+    OP_REQUIRES_OK(context, ReadInputs(context, 1, /*has_rij=*/false, &in));
+    deepattn_pairs& pairs = in.pairs;
     // DeePMD's own op knows forces on local atoms only.
     if (grad.dims() == 2 && grad.dim_size(1) == 3 * pairs.nloc) pairs.nall = pairs.nloc;
     OP_REQUIRES_OK(context, RequireShape("grad", grad, {pairs.nframes, 3 * pairs.nall}));
     Tensor* grad_net;
-    OP_REQUIRES_OK(context, context->allocate_output(0, net_deriv.shape(), &grad_net));
+    OP_REQUIRES_OK(context, context->allocate_output(0, context->input(1).shape(), &grad_net));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
     Pick<T>(deepattn_force_grad_f32, deepattn_force_grad_f64)(
-        &pairs, grad.flat<T>().data(), in_deriv.flat<T>().data(), nlist.flat<int32_t>().data(),
-        grad_net->flat<T>().data(), &threads, &status);
+        &pairs, grad.flat<T>().data(), in.in_deriv, in.nlist, grad_net->flat<T>().data(), &threads,
+        &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 };

@@ -12,6 +12,16 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
+// The tensors that all these ops read; rij only where an op has it.
+template <typename T>
+struct PairInputs {
+  deepattn_pairs pairs;
+  const T* net_deriv;
+  const T* in_deriv;
+  const T* rij;
+  const int32_t* nlist;
+};
+
 class PairOp : public tensorflow::OpKernel {
  public:
   explicit PairOp(OpKernelConstruction* context) : OpKernel(context) {
@@ -25,21 +35,31 @@ class PairOp : public tensorflow::OpKernel {
   }
 
  protected:
-  absl::Status ReadPairs(const Tensor& natoms, const Tensor& net_deriv, const Tensor& in_deriv,
-                         const Tensor& nlist, deepattn_pairs* pairs) const {
+  // Reads net_deriv, in_deriv, rij if the op `has_rij`, nlist and natoms from input `first` on.
+  template <typename T>
+  absl::Status ReadInputs(OpKernelContext* context, int first, bool has_rij,
+                          PairInputs<T>* inputs) const {
+    const Tensor& net_deriv = context->input(first);
+    const Tensor& in_deriv = context->input(first + 1);
+    const Tensor& nlist = context->input(first + 2 + has_rij);
     AtomCounts counts;
-    TF_RETURN_IF_ERROR(ReadCounts(natoms, &counts));
-    TF_RETURN_IF_ERROR(RequireShape("net_deriv", net_deriv, {kAny, counts.nloc * nnei_ * 4}));
+    TF_RETURN_IF_ERROR(ReadCounts(context->input(first + 3 + has_rij), &counts));
+    const int64_t slots = counts.nloc * nnei_;
+    TF_RETURN_IF_ERROR(RequireShape("net_deriv", net_deriv, {kAny, slots * 4}));
     const int64_t nframes = net_deriv.dim_size(0);
     TF_RETURN_IF_ERROR(RequireIndexable(nframes, counts.nloc, nnei_));
-    TF_RETURN_IF_ERROR(RequireShape("in_deriv", in_deriv, {nframes, counts.nloc * nnei_ * 12}));
-    TF_RETURN_IF_ERROR(RequireShape("nlist", nlist, {nframes, counts.nloc * nnei_}));
-    *pairs = {nframes, counts.nloc, counts.nall, nnei_};
+    TF_RETURN_IF_ERROR(RequireShape("in_deriv", in_deriv, {nframes, slots * 12}));
+    TF_RETURN_IF_ERROR(RequireShape("nlist", nlist, {nframes, slots}));
+    *inputs = {{nframes, counts.nloc, counts.nall, nnei_},
+               net_deriv.flat<T>().data(),
+               in_deriv.flat<T>().data(),
+               nullptr,
+               nlist.flat<int32_t>().data()};
+    if (!has_rij) return absl::OkStatus();
+    const Tensor& rij = context->input(first + 2);
+    TF_RETURN_IF_ERROR(RequireShape("rij", rij, {nframes, slots * 3}));
+    inputs->rij = rij.flat<T>().data();
     return absl::OkStatus();
-  }
-
-  absl::Status RequireRij(const Tensor& rij, const deepattn_pairs& pairs) const {
-    return RequireShape("rij", rij, {pairs.nframes, pairs.nloc * nnei_ * 3});
   }
 
  private:

@@ -48,13 +48,9 @@ class VirialOp : public PairOp {
   using PairOp::PairOp;
 
   void Compute(OpKernelContext* context) override {
-    const Tensor& net_deriv = context->input(0);
-    const Tensor& in_deriv = context->input(1);
-    const Tensor& rij = context->input(2);
-    const Tensor& nlist = context->input(3);
-    deepattn_pairs pairs;
-    OP_REQUIRES_OK(context, ReadPairs(context->input(4), net_deriv, in_deriv, nlist, &pairs));
-    OP_REQUIRES_OK(context, RequireRij(rij, pairs));
+    PairInputs<T> in;
+    OP_REQUIRES_OK(context, ReadInputs(context, 0, /*has_rij=*/true, &in));
+    const deepattn_pairs& pairs = in.pairs;
     Tensor *virial, *atom_virial;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({pairs.nframes, 9}), &virial));
     OP_REQUIRES_OK(context, context->allocate_output(
@@ -62,9 +58,8 @@ class VirialOp : public PairOp {
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
     Pick<T>(deepattn_virial_f32, deepattn_virial_f64)(
-        &pairs, net_deriv.flat<T>().data(), in_deriv.flat<T>().data(), rij.flat<T>().data(),
-        nlist.flat<int32_t>().data(), virial->flat<T>().data(), atom_virial->flat<T>().data(),
-        &threads, &status);
+        &pairs, in.net_deriv, in.in_deriv, in.rij, in.nlist, virial->flat<T>().data(),
+        atom_virial->flat<T>().data(), &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 };
@@ -76,21 +71,16 @@ class VirialGradOp : public PairOp {
 
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(0);
-    const Tensor& net_deriv = context->input(1);
-    const Tensor& in_deriv = context->input(2);
-    const Tensor& rij = context->input(3);
-    const Tensor& nlist = context->input(4);
-    deepattn_pairs pairs;
-    OP_REQUIRES_OK(context, ReadPairs(context->input(5), net_deriv, in_deriv, nlist, &pairs));
-    OP_REQUIRES_OK(context, RequireRij(rij, pairs));
-    OP_REQUIRES_OK(context, RequireShape("grad", grad, {pairs.nframes, 9}));
+    PairInputs<T> in;
+    OP_REQUIRES_OK(context, ReadInputs(context, 1, /*has_rij=*/true, &in));
+    OP_REQUIRES_OK(context, RequireShape("grad", grad, {in.pairs.nframes, 9}));
     Tensor* grad_net;
-    OP_REQUIRES_OK(context, context->allocate_output(0, net_deriv.shape(), &grad_net));
+    OP_REQUIRES_OK(context, context->allocate_output(0, context->input(1).shape(), &grad_net));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
     Pick<T>(deepattn_virial_grad_f32, deepattn_virial_grad_f64)(
-        &pairs, grad.flat<T>().data(), in_deriv.flat<T>().data(), rij.flat<T>().data(),
-        nlist.flat<int32_t>().data(), grad_net->flat<T>().data(), &threads, &status);
+        &in.pairs, grad.flat<T>().data(), in.in_deriv, in.rij, in.nlist, grad_net->flat<T>().data(),
+        &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 };
