@@ -12,6 +12,7 @@ from deepattn import ops
 from deepattn.layers.contraction import contract
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, real_types
+from deepattn.layers.gated_attention import GatedAttention
 from deepattn.layers.packing import pack
 from deepattn.layers.statistics_weights import add_statistics, named_statistics
 from deepattn.ops.twins import unit_rows

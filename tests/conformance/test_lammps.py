@@ -174,8 +174,8 @@ def water(request, shared: Path, tmp_path_factory) -> tuple[Path, Path]:
     return folder / "water.pb", folder / "data.lmp"
 
 
-# Short: the error of the integrator goes with its square. At 0.5 fs the energy swings by 6e-5 eV/atom
-# while temperature settles, which over 0.5 ps looks like a drift, and over 2 ps is none (3e-6).
+# Short: the error of the integrator goes with its square. At 0.5 fs the energy swings by 6e-5
+# eV/atom while the temperature settles, which over 0.5 ps looks like a drift; over 2 ps it is none.
 TIMESTEP = 1e-4  # ps
 
 
