@@ -161,10 +161,14 @@ def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
         for name, array in arrays.items():
             file[name] = array
     content = bytearray(buffer.getbuffer())
-    digest = hashlib.sha256(memoryview(content)[_BLOCK:]).hexdigest()
-    block = _MAGIC + f"{_VERSION}\nsha256 {digest}\n".encode()
-    content[: len(block)] = block
+    content[:_BLOCK] = _first_block(memoryview(content)[_BLOCK:])
     return content
+
+
+def _first_block(body: memoryview) -> bytes:
+    """Format and checksum of what follows."""
+    digest = hashlib.sha256(body).hexdigest()
+    return (_MAGIC + f"{_VERSION}\nsha256 {digest}\n".encode()).ljust(_BLOCK, b"\0")
 
 
 def _check_block(path: Path, content: bytes) -> io.BytesIO:
@@ -173,17 +177,13 @@ def _check_block(path: Path, content: bytes) -> io.BytesIO:
         if block.startswith(_HDF5_MAGIC):
             raise ModelFileError(f"{path}: is an HDF5 file, but not a deepattn checkpoint")
         raise ModelFileError(f"{path}: is not a deepattn checkpoint")
-    body = memoryview(content)[_BLOCK:]
-    try:
-        version, digest = block.rstrip(b"\0").decode("ascii").splitlines()
-        version = int(version.removeprefix(_MAGIC.decode()))
-    except ValueError:
-        raise ModelFileError(f"{path}: the checkpoint is damaged: its first block") from None
-    if version != _VERSION:
+    version, _, _ = block.removeprefix(_MAGIC).partition(b"\n")
+    if version.isdigit() and int(version) != _VERSION:
         raise ModelFileError(
-            f"{path}: is a checkpoint of format {version}; this deepattn reads format {_VERSION}"
+            f"{path}: is a checkpoint of format {int(version)}; this deepattn reads format "
+            f"{_VERSION}"
         )
-    if digest != f"sha256 {hashlib.sha256(body).hexdigest()}":
+    if block != _first_block(memoryview(content)[_BLOCK:]):
         raise ModelFileError(
             f"{path}: the checkpoint is damaged or incomplete: its checksum does not match"
         )

@@ -142,6 +142,18 @@ def test_no_file_can_make_it_read_another(tmp_path, prefix, monkeypatch):
         read_checkpoint(path)
 
 
+def test_every_bit_of_the_first_lines_counts(prefix):
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    content = path.read_bytes()
+    for place in range(128):
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            with pytest.raises(ModelFileError):
+                read_checkpoint(path)
+
+
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
