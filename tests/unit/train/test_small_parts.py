@@ -45,6 +45,15 @@ def test_clock_skips_the_first_interval(monkeypatch, caplog):
 # --- signals -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def python_interrupts():
+    """Python's own handling of SIGINT, which jobs in the background are started without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_interrupts")
 def test_sigint_is_a_request_first():
     with stop_on_signals() as request:
         assert not request
