@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from deepattn.config import ModelConfig
 from deepattn.infer import DeepPot
-from deepattn.models import EnergyModel
+from deepattn.models import EnergyModel, build_model
 
 KEYS = ("energy", "force", "virial", "atom_energy", "atom_virial")
 
@@ -50,6 +51,17 @@ def keras_eval(
         outputs = model(inputs)
         results[name] = {key: np.array(outputs[key]) for key in KEYS}
     return results
+
+
+def in_float64(model: EnergyModel, section: dict) -> EnergyModel:
+    """The same weights in float64 nets; ``section`` is the model section of the input."""
+    precise = {"precision": "float64"}
+    nets = ("type_embedding", "descriptor", "fitting_net")
+    section = {**section, **{net: {**section[net], **precise} for net in nets}}
+    copy = build_model(ModelConfig.from_dict(section), interface_dtype="float64")
+    variables = copy.named_variables()
+    copy.set_arrays({k: a.astype(variables[k].dtype) for k, a in model.get_arrays().items()})
+    return copy
 
 
 def assert_equal(
