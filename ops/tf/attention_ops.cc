@@ -2,18 +2,12 @@
 #include <string>
 
 #include "kernels/cpu/attention.h"
-#include "launch.h"
+#include "pass_op.h"
 #include "shapes.h"
 #include "tensorflow/core/framework/op.h"
 
 namespace deepattn {
 namespace {
-
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
 
 // Places of the inputs; all ops begin with the same ones.
 enum Input {
@@ -140,56 +134,32 @@ struct CallTypes<double> {
 
 // What the four ops share: reading and checking inputs, making outputs like inputs.
 template <typename T>
-class AttentionOp : public tensorflow::OpKernel {
+class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
  public:
   using Inputs = typename CallTypes<T>::Inputs;
   using Sums = typename CallTypes<T>::Sums;
 
-  explicit AttentionOp(OpKernelConstruction* context) : OpKernel(context) {
+  explicit AttentionOp(OpKernelConstruction* context) : PassOp<T, Inputs>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("dotr", &dotr_));
     OP_REQUIRES_OK(context, context->GetAttr("mask", &mask_));
     OP_REQUIRES_OK(context, context->GetAttr("smooth", &smooth_));
   }
 
-  void Compute(OpKernelContext* context) final {
-    Inputs inputs;
-    OP_REQUIRES_OK(context, ReadInputs(context, &inputs));
-    const deepattn_threads threads = ThreadsOf(context);
-    deepattn_status status = {DEEPATTN_OK, ""};
-    OP_REQUIRES_OK(context, Run(context, inputs, threads, &status));
-    OP_REQUIRES_OK(context, ToStatus(status));
-  }
-
  protected:
-  virtual absl::Status Run(OpKernelContext* context, const Inputs& inputs,
-                           const deepattn_threads& threads, deepattn_status* status) = 0;
-
-  static const T* Data(OpKernelContext* context, int input) {
-    return context->input(input).template flat<T>().data();
-  }
-
-  // Output number `output`, of the shape of an input.
-  static absl::Status AllocateLike(OpKernelContext* context, int output, int input, T** data) {
-    Tensor* tensor;
-    TF_RETURN_IF_ERROR(context->allocate_output(output, context->input(input).shape(), &tensor));
-    *data = tensor->flat<T>().data();
-    return absl::OkStatus();
-  }
-
   // The outputs number `first` and on, of the shapes of the parameters.
-  static absl::Status AllocateSums(OpKernelContext* context, int first, Sums* sums) {
+  absl::Status AllocateSums(OpKernelContext* context, int first, Sums* sums) const {
     T** const places[kNumParameters] = {&sums->query_matrix, &sums->query_bias,   &sums->key_matrix,
                                         &sums->key_bias,     &sums->value_matrix, &sums->value_bias,
                                         &sums->out_matrix,   &sums->out_bias,     &sums->gamma,
                                         &sums->beta};
     for (int k = 0; k < kNumParameters; ++k) {
-      TF_RETURN_IF_ERROR(AllocateLike(context, first + k, kParameters + k, places[k]));
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, first + k, kParameters + k, places[k]));
     }
     return absl::OkStatus();
   }
 
  private:
-  absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const {
+  absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const override {
     const Tensor& embedding = context->input(kEmbedding);
     const Tensor& query = context->input(kParameters);
     TF_RETURN_IF_ERROR(RequireShape("embedding", embedding, {kAny, kAny, kAny}));
@@ -210,7 +180,7 @@ class AttentionOp : public tensorflow::OpKernel {
       std::vector<int64_t> shape = {k < 6 ? attn : width};
       if (k < 8 && k % 2 == 0) shape.insert(shape.begin(), k < 6 ? width : attn);
       TF_RETURN_IF_ERROR(RequireShape(kParameterNames[k], context->input(kParameters + k), shape));
-      parameters[k] = Data(context, kParameters + k);
+      parameters[k] = this->Data(context, kParameters + k);
     }
     if (context->num_inputs() > kGrad) {
       TF_RETURN_IF_ERROR(
@@ -226,9 +196,9 @@ class AttentionOp : public tensorflow::OpKernel {
       TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(kBarWeight), {natoms, nnei}));
     }
     *inputs = {{natoms, nnei, width, attn, dotr_, mask_, smooth_},
-               Data(context, kEmbedding),
-               Data(context, kDirection),
-               Data(context, kWeight),
+               this->Data(context, kEmbedding),
+               this->Data(context, kDirection),
+               this->Data(context, kWeight),
                context->input(kCount).flat<int32_t>().data(),
                context->input(kPadding).scalar<T>()(),
                context->input(kLnEps).scalar<T>()(),

@@ -1,17 +1,11 @@
 // DeepattnPairEmbedding, its gradient with and without parameters, and the gradient's gradient.
 #include "kernels/cpu/pair_embedding.h"
-#include "launch.h"
+#include "pass_op.h"
 #include "shapes.h"
 #include "tensorflow/core/framework/op.h"
 
 namespace deepattn {
 namespace {
-
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
 
 // Places of the inputs; all ops begin with the same ones. Matrices, biases and time steps of the
 // layers follow, then what the gradients need.
@@ -117,54 +111,30 @@ struct CallTypes<double> {
 
 // What the four ops share: reading and checking inputs, making outputs like inputs.
 template <typename T>
-class EmbeddingOp : public tensorflow::OpKernel {
+class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Inputs> {
  public:
   using Inputs = typename CallTypes<T>::Inputs;
   using Sums = typename CallTypes<T>::Sums;
 
-  explicit EmbeddingOp(OpKernelConstruction* context) : OpKernel(context) {
+  explicit EmbeddingOp(OpKernelConstruction* context) : PassOp<T, Inputs>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("nlayers", &nlayers_));
     OP_REQUIRES(context, nlayers_ <= DEEPATTN_MOST_LAYERS,
                 InvalidArgument("there are ", nlayers_, " layers; at most ", DEEPATTN_MOST_LAYERS,
                                 " are possible"));
   }
 
-  void Compute(OpKernelContext* context) final {
-    Inputs inputs;
-    OP_REQUIRES_OK(context, ReadInputs(context, &inputs));
-    const deepattn_threads threads = ThreadsOf(context);
-    deepattn_status status = {DEEPATTN_OK, ""};
-    OP_REQUIRES_OK(context, Run(context, inputs, threads, &status));
-    OP_REQUIRES_OK(context, ToStatus(status));
-  }
-
  protected:
-  virtual absl::Status Run(OpKernelContext* context, const Inputs& inputs,
-                           const deepattn_threads& threads, deepattn_status* status) = 0;
-
-  static const T* Data(OpKernelContext* context, int input) {
-    return context->input(input).template flat<T>().data();
-  }
-
   int GradPlace() const { return kLayers + 3 * nlayers_; }
-
-  // Output number `output`, of the shape of an input.
-  static absl::Status AllocateLike(OpKernelContext* context, int output, int input, T** data) {
-    Tensor* tensor;
-    TF_RETURN_IF_ERROR(context->allocate_output(output, context->input(input).shape(), &tensor));
-    *data = tensor->flat<T>().data();
-    return absl::OkStatus();
-  }
 
   // The outputs number `first` and on, of the shapes of factors and layers.
   absl::Status AllocateSums(OpKernelContext* context, int first, Sums* sums) const {
-    TF_RETURN_IF_ERROR(AllocateLike(context, first, kFactors, &sums->factors));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, first, kFactors, &sums->factors));
     T** const lists[] = {sums->matrix, sums->bias, sums->step};
     for (int list = 0; list < 3; ++list) {
       for (int k = 0; k < nlayers_; ++k) {
         const int place = list * nlayers_ + k;
         TF_RETURN_IF_ERROR(
-            AllocateLike(context, first + 1 + place, kLayers + place, &lists[list][k]));
+            this->AllocateLike(context, first + 1 + place, kLayers + place, &lists[list][k]));
       }
     }
     for (int k = 0; k < nlayers_; ++k) {
@@ -174,7 +144,7 @@ class EmbeddingOp : public tensorflow::OpKernel {
   }
 
  private:
-  absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const {
+  absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const override {
     const Tensor& rows = context->input(kRows);
     TF_RETURN_IF_ERROR(RequireShape("input", rows, {kAny, kAny}));
     deepattn_pair_embedding_shape& shape = inputs->shape;
@@ -190,9 +160,10 @@ class EmbeddingOp : public tensorflow::OpKernel {
           RequireShape("a bias", context->input(kLayers + nlayers_ + k), {shape.width[k + 1]}));
       const bool has_step = step.NumElements() != 0;
       if (has_step) TF_RETURN_IF_ERROR(RequireShape("a time step", step, {shape.width[k + 1]}));
-      inputs->parameters.matrix[k] = Data(context, kLayers + k);
-      inputs->parameters.bias[k] = Data(context, kLayers + nlayers_ + k);
-      inputs->parameters.step[k] = has_step ? Data(context, kLayers + 2 * nlayers_ + k) : nullptr;
+      inputs->parameters.matrix[k] = this->Data(context, kLayers + k);
+      inputs->parameters.bias[k] = this->Data(context, kLayers + nlayers_ + k);
+      inputs->parameters.step[k] =
+          has_step ? this->Data(context, kLayers + 2 * nlayers_ + k) : nullptr;
     }
     for (int k = 0; k <= nlayers_; ++k) {
       if (shape.width[k] < 1) {
@@ -215,10 +186,10 @@ class EmbeddingOp : public tensorflow::OpKernel {
                                       {shape.nrows, shape.width[0]}));
       TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(GradPlace() + 2), {scaled}));
     }
-    inputs->input = Data(context, kRows);
-    inputs->weight = Data(context, kWeight);
+    inputs->input = this->Data(context, kRows);
+    inputs->weight = this->Data(context, kWeight);
     inputs->index = context->input(kIndex).flat<int32_t>().data();
-    inputs->parameters.factors = Data(context, kFactors);
+    inputs->parameters.factors = this->Data(context, kFactors);
     return absl::OkStatus();
   }
 

@@ -2,8 +2,8 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_
 
-#include "gemm.h"
 #include "kernels.h"
+#include "kernels/cpu/simd/pieces.h"
 #include "rows.h"
 #include "scores.h"
 
@@ -11,31 +11,6 @@ namespace {
 
 using deepattn::AttentionCall;
 using Shape = deepattn_attention_shape;
-
-// Hands out aligned pieces of one block; of none, to find how large the block must be.
-template <typename T>
-class Pieces {
- public:
-  explicit Pieces(T* block) : block_(block) {}
-
-  T* Row(int64_t n) {
-    constexpr int64_t line = kLineBytes / sizeof(T);
-    T* piece = block_ == nullptr ? nullptr : block_ + used_;
-    used_ += (n + line - 1) / line * line;
-    return piece;
-  }
-
-  Matrix<T> Rows(int64_t m, int64_t n) {
-    const int64_t stride = Stride<T>(n);
-    return {Row(m * stride), stride};
-  }
-
-  int64_t used() const { return used_; }
-
- private:
-  T* block_;
-  int64_t used_ = 0;
-};
 
 // Queries, keys and values, in this order.
 enum Projection { kQuery, kKey, kValue, kProjections };
@@ -75,18 +50,6 @@ struct Packed : Parameters<T> {
     live = pieces->Row(shape.width);
   }
 };
-
-template <typename T>
-inline void Copy(int64_t n, const T* from, T* to) {
-  memcpy(to, from, n * sizeof(T));
-}
-
-// Copies a row and clears the padding behind it.
-template <typename T>
-inline void CopyPadded(int64_t n, const T* from, T* to) {
-  memcpy(to, from, n * sizeof(T));
-  memset(to + n, 0, (RoundUp<T>(n) - n) * sizeof(T));
-}
 
 template <typename T>
 Slots<T> TakeSlots(int64_t n, Pieces<T>* pieces) {
@@ -190,15 +153,6 @@ void Pack(const typename deepattn::AttentionTypes<T>::Inputs* inputs, T* block) 
   Copy(shape.width, from.beta, to.beta);
   Transpose(shape.attn, shape.width, to.out, to.out_transposed);
   for (int64_t i = 0; i < shape.width; ++i) to.live[i] = T(1);
-}
-
-// Adds up rows `from` of `number` blocks of sums into `to`.
-template <typename T>
-void AddUp(int64_t n, const T* from, int64_t number, int64_t distance, T* to) {
-  memset(to, 0, n * sizeof(T));
-  for (int64_t k = 0; k < number; ++k) {
-    for (int64_t i = 0; i < n; ++i) to[i] += from[k * distance + i];
-  }
 }
 
 template <typename T>

@@ -2,7 +2,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
 
-#include "simd.h"
+#include "kernels/cpu/simd/simd.h"
 
 namespace {
 

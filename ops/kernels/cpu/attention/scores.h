@@ -9,7 +9,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SCORES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SCORES_H_
 
-#include "simd.h"
+#include "kernels/cpu/simd/simd.h"
 
 namespace {
 

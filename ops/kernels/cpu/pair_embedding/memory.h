@@ -3,7 +3,7 @@
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_MEMORY_H_
 
 #include "kernels.h"
-#include "kernels/cpu/attention/memory.h"
+#include "kernels/cpu/simd/pieces.h"
 
 namespace {
 

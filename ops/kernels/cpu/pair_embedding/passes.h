@@ -8,7 +8,6 @@
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 
 #include "memory.h"
-#include "tanh.h"
 
 namespace {
 

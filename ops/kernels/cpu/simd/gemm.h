@@ -1,7 +1,7 @@
 // Products of small matrices that stay in the cache. Nothing is packed: the first factor is read
 // element by element in either orientation, the second by vectors along its padded rows.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_GEMM_H_
-#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_GEMM_H_
+#ifndef DEEPATTN_OPS_KERNELS_CPU_SIMD_GEMM_H_
+#define DEEPATTN_OPS_KERNELS_CPU_SIMD_GEMM_H_
 
 #include "simd.h"
 
@@ -167,4 +167,4 @@ void Transpose(int64_t n, int64_t m, Matrix<T> a, Matrix<T> out) {
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_GEMM_H_
+#endif  // DEEPATTN_OPS_KERNELS_CPU_SIMD_GEMM_H_

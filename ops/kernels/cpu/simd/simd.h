@@ -3,8 +3,8 @@
 // This folder's headers are compiled once for each instruction set. Everything is in an unnamed
 // namespace and nothing of the C++ library is used: an inline function shared with other files
 // could otherwise end up there in code that the processor does not have.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SIMD_H_
-#define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SIMD_H_
+#ifndef DEEPATTN_OPS_KERNELS_CPU_SIMD_SIMD_H_
+#define DEEPATTN_OPS_KERNELS_CPU_SIMD_SIMD_H_
 
 #include <stdint.h>
 #include <string.h>
@@ -95,23 +95,61 @@ struct ExpConstants<float> {
   static constexpr int kMantissa = 23, kDegree = 7;
 };
 
-// exp(x) for x <= 0, 0 where it would be denormal: 2^n times the Taylor series of the rest, with n
-// read off the last bits of x·log2(e) + magic.
+// x = n·ln(2) + rest: the rest, (exp(rest) - 1) / rest by its Taylor series, and n in the last bits
+// of x·log2(e) + magic.
 template <typename T>
-inline Vec<T> Exp(Vec<T> x) {
+struct ReducedExp {
   using C = ExpConstants<T>;
   using Bits = typename SimdTypes<T>::Bits;
-  const Vec<T> shifted = x * C::kLog2e + C::kMagic;
-  const Vec<T> n = shifted - C::kMagic;
-  const Vec<T> r = (x - n * C::kLn2High) - n * C::kLn2Low;
-  T inverse_factorial[C::kDegree + 1] = {1};
-  for (int i = 1; i <= C::kDegree; ++i) inverse_factorial[i] = inverse_factorial[i - 1] / T(i);
-  Vec<T> p = r * inverse_factorial[C::kDegree] + inverse_factorial[C::kDegree - 1];
-  for (int i = C::kDegree - 2; i >= 0; --i) p = p * r + inverse_factorial[i];
-  const Bits scaled = reinterpret_cast<Bits>(p) + (reinterpret_cast<Bits>(shifted) << C::kMantissa);
-  return x < C::kLowest ? Vec<T>{} : reinterpret_cast<Vec<T>>(scaled);
+
+  Vec<T> rest;
+  Vec<T> series;
+  Bits exponent;  // n, where a number has its exponent
+
+  explicit ReducedExp(Vec<T> x) {
+    const Vec<T> shifted = x * C::kLog2e + C::kMagic;
+    const Vec<T> n = shifted - C::kMagic;
+    rest = (x - n * C::kLn2High) - n * C::kLn2Low;
+    T inverse_factorial[C::kDegree + 1] = {1};
+    for (int i = 1; i <= C::kDegree; ++i) inverse_factorial[i] = inverse_factorial[i - 1] / T(i);
+    series = rest * inverse_factorial[C::kDegree] + inverse_factorial[C::kDegree - 1];
+    for (int i = C::kDegree - 2; i >= 1; --i) series = series * rest + inverse_factorial[i];
+    exponent = reinterpret_cast<Bits>(shifted) << C::kMantissa;
+  }
+
+  // 2^n times a number.
+  Vec<T> Scale(Vec<T> y) const {
+    return reinterpret_cast<Vec<T>>(reinterpret_cast<Bits>(y) + exponent);
+  }
+};
+
+// exp(x) for x <= 0, 0 where it would be denormal.
+template <typename T>
+inline Vec<T> Exp(Vec<T> x) {
+  const ReducedExp<T> reduced(x);
+  const Vec<T> y = reduced.Scale(reduced.series * reduced.rest + T(1));
+  return x < ExpConstants<T>::kLowest ? Vec<T>{} : y;
+}
+
+// exp(x) - 1 for x <= 0, accurate also near 0: 2^n (exp(rest) - 1) + (2^n - 1).
+template <typename T>
+inline Vec<T> ExpMinusOne(Vec<T> x) {
+  const ReducedExp<T> reduced(x);
+  const Vec<T> one = Vec<T>{} + T(1);
+  const Vec<T> power = reduced.Scale(one);
+  const Vec<T> y = power * (reduced.series * reduced.rest) + (power - one);
+  return x < ExpConstants<T>::kLowest ? -one : y;
+}
+
+template <typename T>
+inline Vec<T> Tanh(Vec<T> x) {
+  const Vec<T> size = x < T(0) ? -x : x;
+  const Vec<T> e = ExpMinusOne<T>(T(-2) * size);
+  const Vec<T> result = -e / (e + T(2));
+  // Not a number stays what it is: all comparisons with it are false.
+  return x < T(0) ? -result : result;
 }
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SIMD_H_
+#endif  // DEEPATTN_OPS_KERNELS_CPU_SIMD_SIMD_H_
