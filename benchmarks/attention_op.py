@@ -33,11 +33,11 @@ from deepattn import ops
 from deepattn.ops import build, loader
 
 NNEI, WIDTH, ATTN = 120, 100, 128
-# Multiply-adds of a pass in units of neighbours·WIDTH·ATTN and of neighbours²·ATTN.
+# Multiply-adds of a pass in units of neighbours·WIDTH·ATTN, neighbours²·ATTN, neighbours²·WIDTH.
 WORK = {
-    "forward": (4, 2),
-    "forward, gradient": (4 + 11, 2 + 6),
-    "forward, gradient, second gradient": (4 + 7 + 20, 2 + 5 + 18),
+    "forward": (4, 1, 1),
+    "forward, gradient": (4 + 8, 1 + 3, 1 + 2),
+    "forward, gradient, second gradient": (4 + 4 + 17, 1 + 3 + 9, 1 + 2 + 8),
 }
 GEMM = (768, 384, 512)  # m, n, k
 
@@ -145,7 +145,8 @@ def measure(natoms: int, dtype: tf.DType, threads: int, repeats: int) -> dict:
         "TensorFlow": tensorflow_gemm_rate(dtype, repeats),
     }
     passes, count = make_passes(natoms, dtype)
-    units = float(count.sum()) * WIDTH * ATTN, float((count**2).sum()) * ATTN
+    squares = float((count**2).sum())
+    units = float(count.sum()) * WIDTH * ATTN, squares * ATTN, squares * WIDTH
     rows = {}
     for name, function in passes.items():
         variants = {kind: as_graph(function, compiled=kind == "op") for kind in ("op", "twin")}

@@ -14,9 +14,9 @@ from deepattn.ops import twins
 from deepattn.ops.gradients import by_twin, is_wanted
 
 # Inputs of the op: embedding, direction, weight, count, padding, ln_eps, ten parameters. Those of
-# the gradients go on with the saved normalised rows and their factors, then the cotangents.
+# the gradients go on with what the op kept for them, then the cotangents.
 _PARAMETERS = slice(6, 16)
-_SAVED = slice(16, 18)
+_KEPT = 16
 _OPTIONS = ("dotr", "mask", "smooth")
 
 
@@ -25,8 +25,7 @@ def register(ops: ModuleType) -> None:
 
     @tf.RegisterGradient("DeepattnGatedAttention")
     def attention(op, grad, *_):
-        normalized, inverse_std = op.outputs[1:]
-        inputs = (*op.inputs, normalized, inverse_std, grad)
+        inputs = (*op.inputs, op.outputs[1], grad)
         if any(is_wanted(op, k) for k in range(*_PARAMETERS.indices(len(op.inputs)))):
             gradients = ops.deepattn_gated_attention_full_grad(*inputs, **_options(op))
         else:
@@ -43,22 +42,22 @@ def register(ops: ModuleType) -> None:
         )
         if not op.get_attr("smooth"):
             gradients = _without_weight(gradients)
-        return [*_spread(gradients), None, None, by_grad]
+        return [*_spread(gradients), None, by_grad]
 
     @tf.RegisterGradient("DeepattnGatedAttentionFullGrad")
     def attention_full_grad(op, *bars):
-        *inputs, _, _, grad = op.inputs
+        *inputs, _, grad = op.inputs
         options = _options(op)
 
         def function(grad, *sources):
             return twins.gated_attention_grad(grad, *_merge(inputs, sources), **options)
 
         by_grad, *gradients = by_twin(function, [grad, *_sources(inputs)], bars)
-        return [*_spread(gradients), None, None, by_grad]
+        return [*_spread(gradients), None, by_grad]
 
     @tf.RegisterGradient("DeepattnGatedAttentionGradGrad")
     def attention_grad_grad(op, *bars):
-        inputs, (grad, *first_bars) = op.inputs[: _SAVED.start], op.inputs[_SAVED.stop :]
+        inputs, (grad, *first_bars) = op.inputs[:_KEPT], op.inputs[_KEPT + 1 :]
         options = _options(op)
 
         def function(grad, *others):
@@ -67,7 +66,7 @@ def register(ops: ModuleType) -> None:
             )
 
         by_grad, *gradients = by_twin(function, [grad, *first_bars, *_sources(inputs)], bars)
-        return [*_spread(gradients[3:]), None, None, by_grad, *gradients[:3]]
+        return [*_spread(gradients[3:]), None, by_grad, *gradients[:3]]
 
 
 def _without_weight(gradients: Sequence) -> list:

@@ -18,8 +18,7 @@ enum Input {
   kPadding,
   kLnEps,
   kParameters,
-  kNormalized = kParameters + 10,
-  kInverseStd,
+  kKept = kParameters + 10,
   kGrad,
   kBarEmbedding,
   kBarDirection,
@@ -57,8 +56,7 @@ void SetShapesLike(InferenceContext* c, int first, int input, int number) {
       .Input("out_bias: T")       \
       .Input("gamma: T")          \
       .Input("beta: T")
-#define DEEPATTN_ATTENTION_GRAD_INPUTS \
-  DEEPATTN_ATTENTION_INPUTS.Input("normalized: T").Input("inverse_std: T").Input("grad: T")
+#define DEEPATTN_ATTENTION_GRAD_INPUTS DEEPATTN_ATTENTION_INPUTS.Input("kept: T").Input("grad: T")
 #define DEEPATTN_ATTENTION_SLOT_OUTPUTS \
   Output("out_embedding: T").Output("out_direction: T").Output("out_weight: T")
 #define DEEPATTN_ATTENTION_PARAMETER_OUTPUTS \
@@ -75,12 +73,10 @@ void SetShapesLike(InferenceContext* c, int first, int input, int number) {
 
 REGISTER_OP("DeepattnGatedAttention")
     .DEEPATTN_ATTENTION_INPUTS.Output("output: T")
-    .Output("normalized: T")
-    .Output("inverse_std: T")
+    .Output("kept: T")
     .SetShapeFn([](InferenceContext* c) -> absl::Status {
       c->set_output(0, c->input(kEmbedding));
-      c->set_output(1, c->input(kEmbedding));
-      c->set_output(2, c->input(kWeight));
+      c->set_output(1, c->Matrix(InferenceContext::kUnknownDim, InferenceContext::kUnknownDim));
       return absl::OkStatus();
     });
 
@@ -146,6 +142,10 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
   }
 
  protected:
+  static int64_t KeptSize(const deepattn_attention_shape& shape) {
+    return Pick<T>(deepattn_attention_kept_f32, deepattn_attention_kept_f64)(&shape);
+  }
+
   // The outputs number `first` and on, of the shapes of the parameters.
   absl::Status AllocateSums(OpKernelContext* context, int first, Sums* sums) const {
     T** const places[kNumParameters] = {&sums->query_matrix, &sums->query_bias,   &sums->key_matrix,
@@ -183,9 +183,8 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
       parameters[k] = this->Data(context, kParameters + k);
     }
     if (context->num_inputs() > kGrad) {
-      TF_RETURN_IF_ERROR(
-          RequireShape("normalized", context->input(kNormalized), {natoms, nnei, width}));
-      TF_RETURN_IF_ERROR(RequireShape("inverse_std", context->input(kInverseStd), {natoms, nnei}));
+      const deepattn_attention_shape shape = {natoms, nnei, width, attn, dotr_, mask_, smooth_};
+      TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kKept), {natoms, KeptSize(shape)}));
       TF_RETURN_IF_ERROR(RequireShape("grad", context->input(kGrad), {natoms, nnei, width}));
     }
     if (context->num_inputs() > kBarWeight) {
@@ -218,12 +217,13 @@ class ForwardOp : public AttentionOp<T> {
  protected:
   absl::Status Run(OpKernelContext* context, const typename AttentionOp<T>::Inputs& inputs,
                    const deepattn_threads& threads, deepattn_status* status) override {
-    T *output, *normalized, *inverse_std;
+    T* output;
+    Tensor* kept;
     TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &output));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kEmbedding, &normalized));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 2, kWeight, &inverse_std));
-    Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(&inputs, output, normalized,
-                                                            inverse_std, &threads, status);
+    TF_RETURN_IF_ERROR(context->allocate_output(
+        1, TensorShape({inputs.shape.natoms, this->KeptSize(inputs.shape)}), &kept));
+    Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(
+        &inputs, output, kept->template flat<T>().data(), &threads, status);
     return absl::OkStatus();
   }
 };
@@ -243,9 +243,8 @@ class GradOp : public AttentionOp<T> {
     TF_RETURN_IF_ERROR(this->AllocateLike(context, 2, kWeight, &weight));
     if (parameters) TF_RETURN_IF_ERROR(this->AllocateSums(context, 3, &sums));
     Pick<T>(deepattn_attention_grad_f32, deepattn_attention_grad_f64)(
-        &inputs, this->Data(context, kNormalized), this->Data(context, kInverseStd),
-        this->Data(context, kGrad), embedding, direction, weight, parameters ? &sums : nullptr,
-        &threads, status);
+        &inputs, this->Data(context, kKept), this->Data(context, kGrad), embedding, direction,
+        weight, parameters ? &sums : nullptr, &threads, status);
     return absl::OkStatus();
   }
 };
@@ -266,10 +265,10 @@ class GradGradOp : public AttentionOp<T> {
     TF_RETURN_IF_ERROR(this->AllocateLike(context, 3, kWeight, &weight));
     TF_RETURN_IF_ERROR(this->AllocateSums(context, 4, &sums));
     Pick<T>(deepattn_attention_grad_grad_f32, deepattn_attention_grad_grad_f64)(
-        &inputs, this->Data(context, kNormalized), this->Data(context, kInverseStd),
-        this->Data(context, kGrad), this->Data(context, kBarEmbedding),
-        this->Data(context, kBarDirection), this->Data(context, kBarWeight), grad, embedding,
-        direction, weight, &sums, &threads, status);
+        &inputs, this->Data(context, kKept), this->Data(context, kGrad),
+        this->Data(context, kBarEmbedding), this->Data(context, kBarDirection),
+        this->Data(context, kBarWeight), grad, embedding, direction, weight, &sums, &threads,
+        status);
     return absl::OkStatus();
   }
 };

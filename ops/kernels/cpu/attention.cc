@@ -23,7 +23,7 @@ const AttentionKernels<T>& Kernels() {
 }
 
 template <typename T>
-void Check(const typename AttentionTypes<T>::Inputs& inputs, FirstError* error) {
+void Check(const typename AttentionTypes<T>::Inputs& inputs, const T* kept, FirstError* error) {
   const deepattn_attention_shape& shape = inputs.shape;
   for (int64_t i = 0; i < shape.natoms && error->ok(); ++i) {
     if (inputs.count[i] < 0 || inputs.count[i] > shape.nnei) {
@@ -31,6 +31,9 @@ void Check(const typename AttentionTypes<T>::Inputs& inputs, FirstError* error) 
                     static_cast<long long>(i), static_cast<int>(inputs.count[i]),
                     static_cast<long long>(shape.nnei));
     }
+  }
+  if (reinterpret_cast<uintptr_t>(kept) % 64 != 0) {
+    error->Report(-1, DEEPATTN_INVALID_ARGUMENT, "what the forward pass kept is not aligned");
   }
   if (!(inputs.padding >= 0)) {
     error->Report(-1, DEEPATTN_INVALID_ARGUMENT, "padding is %g, but must not be negative",
@@ -53,7 +56,7 @@ void Run(AttentionCall<T> call, int order, const typename AttentionTypes<T>::Sum
   Guard(status, [&] {
     const deepattn_attention_shape& shape = call.inputs->shape;
     FirstError error(status);
-    Check<T>(*call.inputs, &error);
+    Check<T>(*call.inputs, call.kept, &error);
     if (!error.ok()) return;
     RunPasses<T>(Kernels<T>(), call, order, shape.natoms, Cost(shape, order), sums, threads,
                  &error);
@@ -73,55 +76,55 @@ void RunGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c,
 }  // namespace
 }  // namespace deepattn
 
-#define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                       \
-  void deepattn_attention_##suffix(const deepattn_attention_inputs_##suffix* inputs, T* output,    \
-                                   T* normalized, T* inverse_std, const deepattn_threads* threads, \
-                                   deepattn_status* status) {                                      \
-    deepattn::AttentionCall<T> call = {};                                                          \
-    call.inputs = inputs;                                                                          \
-    call.normalized = normalized;                                                                  \
-    call.inverse_std = inverse_std;                                                                \
-    call.out = output;                                                                             \
-    deepattn::Run<T>(call, 0, nullptr, *threads, status);                                          \
-  }                                                                                                \
-  void deepattn_attention_grad_##suffix(                                                           \
-      const deepattn_attention_inputs_##suffix* inputs, const T* normalized, const T* inverse_std, \
-      const T* grad, T* grad_embedding, T* grad_direction, T* grad_weight,                         \
-      const deepattn_attention_sums_##suffix* sums, const deepattn_threads* threads,               \
-      deepattn_status* status) {                                                                   \
-    deepattn::AttentionCall<T> call = {};                                                          \
-    call.inputs = inputs;                                                                          \
-    call.normalized = const_cast<T*>(normalized);                                                  \
-    call.inverse_std = const_cast<T*>(inverse_std);                                                \
-    call.grad = grad;                                                                              \
-    call.out_embedding = grad_embedding;                                                           \
-    call.out_direction = grad_direction;                                                           \
-    call.out_weight = grad_weight;                                                                 \
-    deepattn::Run<T>(call, 1, sums, *threads, status);                                             \
-  }                                                                                                \
-  void deepattn_attention_grad_grad_##suffix(                                                      \
-      const deepattn_attention_inputs_##suffix* inputs, const T* normalized, const T* inverse_std, \
-      const T* grad, const T* bar_embedding, const T* bar_direction, const T* bar_weight,          \
-      T* out_grad, T* out_embedding, T* out_direction, T* out_weight,                              \
-      const deepattn_attention_sums_##suffix* sums, const deepattn_threads* threads,               \
-      deepattn_status* status) {                                                                   \
-    deepattn::AttentionCall<T> call = {};                                                          \
-    call.inputs = inputs;                                                                          \
-    call.normalized = const_cast<T*>(normalized);                                                  \
-    call.inverse_std = const_cast<T*>(inverse_std);                                                \
-    call.grad = grad;                                                                              \
-    call.bar_embedding = bar_embedding;                                                            \
-    call.bar_direction = bar_direction;                                                            \
-    call.bar_weight = bar_weight;                                                                  \
-    call.out = out_grad;                                                                           \
-    call.out_embedding = out_embedding;                                                            \
-    call.out_direction = out_direction;                                                            \
-    call.out_weight = out_weight;                                                                  \
-    deepattn::Run<T>(call, 2, sums, *threads, status);                                             \
-  }                                                                                                \
-  void deepattn_attention_gemm_##suffix(int64_t m, int64_t n, int64_t k, const T* a, const T* b,   \
-                                        T* c, deepattn_status* status) {                           \
-    deepattn::RunGemm<T>(m, n, k, a, b, c, status);                                                \
+#define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                     \
+  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_shape* shape) {              \
+    return deepattn::Kernels<T>().kept_size(shape);                                              \
+  }                                                                                              \
+  void deepattn_attention_##suffix(const deepattn_attention_inputs_##suffix* inputs, T* output,  \
+                                   T* kept, const deepattn_threads* threads,                     \
+                                   deepattn_status* status) {                                    \
+    deepattn::AttentionCall<T> call = {};                                                        \
+    call.inputs = inputs;                                                                        \
+    call.kept = kept;                                                                            \
+    call.out = output;                                                                           \
+    deepattn::Run<T>(call, 0, nullptr, *threads, status);                                        \
+  }                                                                                              \
+  void deepattn_attention_grad_##suffix(                                                         \
+      const deepattn_attention_inputs_##suffix* inputs, const T* kept, const T* grad,            \
+      T* grad_embedding, T* grad_direction, T* grad_weight,                                      \
+      const deepattn_attention_sums_##suffix* sums, const deepattn_threads* threads,             \
+      deepattn_status* status) {                                                                 \
+    deepattn::AttentionCall<T> call = {};                                                        \
+    call.inputs = inputs;                                                                        \
+    call.kept = const_cast<T*>(kept);                                                            \
+    call.grad = grad;                                                                            \
+    call.out_embedding = grad_embedding;                                                         \
+    call.out_direction = grad_direction;                                                         \
+    call.out_weight = grad_weight;                                                               \
+    deepattn::Run<T>(call, 1, sums, *threads, status);                                           \
+  }                                                                                              \
+  void deepattn_attention_grad_grad_##suffix(                                                    \
+      const deepattn_attention_inputs_##suffix* inputs, const T* kept, const T* grad,            \
+      const T* bar_embedding, const T* bar_direction, const T* bar_weight, T* out_grad,          \
+      T* out_embedding, T* out_direction, T* out_weight,                                         \
+      const deepattn_attention_sums_##suffix* sums, const deepattn_threads* threads,             \
+      deepattn_status* status) {                                                                 \
+    deepattn::AttentionCall<T> call = {};                                                        \
+    call.inputs = inputs;                                                                        \
+    call.kept = const_cast<T*>(kept);                                                            \
+    call.grad = grad;                                                                            \
+    call.bar_embedding = bar_embedding;                                                          \
+    call.bar_direction = bar_direction;                                                          \
+    call.bar_weight = bar_weight;                                                                \
+    call.out = out_grad;                                                                         \
+    call.out_embedding = out_embedding;                                                          \
+    call.out_direction = out_direction;                                                          \
+    call.out_weight = out_weight;                                                                \
+    deepattn::Run<T>(call, 2, sums, *threads, status);                                           \
+  }                                                                                              \
+  void deepattn_attention_gemm_##suffix(int64_t m, int64_t n, int64_t k, const T* a, const T* b, \
+                                        T* c, deepattn_status* status) {                         \
+    deepattn::RunGemm<T>(m, n, k, a, b, c, status);                                              \
   }
 
 DEEPATTN_DEFINE_ATTENTION(float, f32)

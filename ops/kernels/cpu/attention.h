@@ -23,8 +23,9 @@ typedef struct {
 // [natoms][nnei]; from slot count[i] on the weight of atom i is taken to be 0. `padding` further
 // weightless slots per atom are counted though not stored. Matrices are [inputs][outputs].
 //
-// The forward pass writes `output` = normalized · gamma + beta, and for the gradients `normalized`
-// [natoms][nnei][width] and `inverse_std` [natoms][nnei] of the layer normalisation.
+// The forward pass writes `output` [natoms][nnei][width] and, for the gradients, `kept`: for each
+// atom as many numbers as deepattn_attention_kept tells, in an order of its own. `kept` is aligned
+// to 64 bytes.
 #define DEEPATTN_DECLARE_ATTENTION(T, suffix)                                                      \
   typedef struct {                                                                                 \
     const T* query_matrix; /* [width][attn], as those of key and value */                          \
@@ -60,21 +61,22 @@ typedef struct {
     T ln_eps;                                                                                      \
     deepattn_attention_parameters_##suffix parameters;                                             \
   } deepattn_attention_inputs_##suffix;                                                            \
+  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_shape* shape);                 \
   void deepattn_attention_##suffix(const deepattn_attention_inputs_##suffix* inputs, T* output,    \
-                                   T* normalized, T* inverse_std, const deepattn_threads* threads, \
+                                   T* kept, const deepattn_threads* threads,                       \
                                    deepattn_status* status);                                       \
   /* From grad = ∂L/∂output the other gradients of L; `sums` may be null. */                       \
   void deepattn_attention_grad_##suffix(const deepattn_attention_inputs_##suffix* inputs,          \
-                                        const T* normalized, const T* inverse_std, const T* grad,  \
-                                        T* grad_embedding, T* grad_direction, T* grad_weight,      \
+                                        const T* kept, const T* grad, T* grad_embedding,           \
+                                        T* grad_direction, T* grad_weight,                         \
                                         const deepattn_attention_sums_##suffix* sums,              \
                                         const deepattn_threads* threads, deepattn_status* status); \
   /* The gradients of the gradients' scalar product with bar_embedding, bar_direction and          \
      bar_weight: with respect to grad, and to everything that it is the gradient of. */            \
   void deepattn_attention_grad_grad_##suffix(                                                      \
-      const deepattn_attention_inputs_##suffix* inputs, const T* normalized, const T* inverse_std, \
-      const T* grad, const T* bar_embedding, const T* bar_direction, const T* bar_weight,          \
-      T* out_grad, T* out_embedding, T* out_direction, T* out_weight,                              \
+      const deepattn_attention_inputs_##suffix* inputs, const T* kept, const T* grad,              \
+      const T* bar_embedding, const T* bar_direction, const T* bar_weight, T* out_grad,            \
+      T* out_embedding, T* out_direction, T* out_weight,                                           \
       const deepattn_attention_sums_##suffix* sums, const deepattn_threads* threads,               \
       deepattn_status* status);                                                                    \
   /* c [m][n] = a [m][k] b [k][n] on the calling thread: the rate that the kernels are held to. */ \

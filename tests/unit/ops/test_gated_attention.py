@@ -312,17 +312,17 @@ def test_bad_cotangents_are_named():
     case = make_case("odd", smooth=True)
     inputs = [*case.slots, case.count, np.float64(0), np.float64(LN_EPS), *case.parameters]
     own = loader.own_ops()
-    _, normalized, inverse_std = own.deepattn_gated_attention(*inputs, **OPTIONS[0])
+    _, kept = own.deepattn_gated_attention(*inputs, **OPTIONS[0])
     with pytest.raises(
         tf.errors.InvalidArgumentError, match=r"grad must have the shape \[4, 13, 9"
     ):
         own.deepattn_gated_attention_grad(
-            *inputs, normalized, inverse_std, case.grad[:3], **OPTIONS[0]
+            *inputs, kept, case.grad[:3], **OPTIONS[0]
         )
     bars = [case.bars[0], case.bars[1][:, :, :2], case.bars[2]]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_direction must have the shape"):
         own.deepattn_gated_attention_grad_grad(
-            *inputs, normalized, inverse_std, case.grad, *bars, **OPTIONS[0]
+            *inputs, kept, case.grad, *bars, **OPTIONS[0]
         )
 
 

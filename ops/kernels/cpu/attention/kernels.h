@@ -30,9 +30,8 @@ struct AttentionCall {
   const T* bar_embedding;
   const T* bar_direction;
   const T* bar_weight;
-  T* normalized;  // written by the forward pass, read by the others
-  T* inverse_std;
-  T* out;  // the output, or the gradient by `grad`
+  T* kept;  // written by the forward pass, read by the others
+  T* out;   // the output, or the gradient by `grad`
   T* out_embedding;
   T* out_direction;
   T* out_weight;
@@ -45,6 +44,7 @@ struct AttentionKernels {
   void (*pack)(const typename AttentionTypes<T>::Inputs* inputs, T* packed);
   // Scratch memory of a pass of order 0 (forward), 1 (gradient) or 2 (its gradient).
   int64_t (*scratch_size)(const deepattn_attention_shape* shape, int order);
+  int64_t (*kept_size)(const deepattn_attention_shape* shape);  // of an atom
   // Does one atom. Gradients by parameters are added to `sums` unless that is null.
   void (*pass[3])(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums);
   int64_t (*sums_size)(const deepattn_attention_shape* shape);

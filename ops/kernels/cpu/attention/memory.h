@@ -59,72 +59,86 @@ Slots<T> TakeSlots(int64_t n, Pieces<T>* pieces) {
           {pieces->Row(n), pieces->Row(n), pieces->Row(n)}};
 }
 
+// What the forward pass keeps of an atom for the derivatives.
+template <typename T>
+struct Kept {
+  Matrix<T> project[kProjections];
+  Unit<T>* unit[kProjections];  // of each row
+  Matrix<T> message;            // values times the output matrix
+  Matrix<T> normalized;         // rows of the layer normalisation, those of weightless slots too
+  T* inverse_std;
+
+  Kept(const Shape& shape, Pieces<T>* pieces) {
+    const int64_t n = shape.nnei;
+    constexpr int64_t per_unit = sizeof(Unit<T>) / sizeof(T);
+    for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, shape.attn);
+    for (Unit<T>*& units : unit) units = reinterpret_cast<Unit<T>*>(pieces->Row(n * per_unit));
+    message = pieces->Rows(n, shape.width);
+    normalized = pieces->Rows(n, shape.width);
+    inverse_std = pieces->Row(n);
+  }
+};
+
 // Scratch memory; a pass of order k takes what is marked with k or less.
 template <typename T>
 struct Scratch {
-  Unit<T>* unit[kProjections];  // of each row
   Slots<T> slot;
   T* live;
   Matrix<T> embedding;
-  Matrix<T> project[kProjections];
-  Matrix<T> transposed;  // of keys, or of values
+  Matrix<T> transposed;  // of keys, or of messages
   Matrix<T> score;
-  Matrix<T> value;  // P v
-  Matrix<T> row;    // rows of the output, of gradients by them; the last is for weightless slots
+  Matrix<T> row;  // rows of the output, of gradients by them; the last is for weightless slots
 
-  T* normalized = nullptr;  // 1: a row
-  Slots<T> slot_grad;
+  Slots<T> slot_grad;  // 1
   Matrix<T> soft;
   Matrix<T> attention;
-  Matrix<T> by_value;
+  Matrix<T> by_message;
   Matrix<T> by_project[kProjections];
 
-  T* given = nullptr;  // 2: a row of `grad`
-  T* mean = nullptr;   // of logit tangents
+  T* given = nullptr;           // 2: a row of `grad`
+  T* mean = nullptr;            // of logit tangents
+  T* slide[kProjections] = {};  // of `UnitTangent`
   Slots<T> slot_tangent;
   Matrix<T> embedding_tangent;
   Matrix<T> project_tangent[kProjections];
+  Matrix<T> message_tangent;
   Matrix<T> transposed_tangent;
   Matrix<T> score_tangent;
   Matrix<T> attention_tangent;
-  Matrix<T> value_tangent;
   Matrix<T> row_tangent;
   Matrix<T> second;
-  Matrix<T> by_value_second;
+  Matrix<T> by_message_second;
   Matrix<T> by_project_second[kProjections];
 
   Scratch(const Shape& shape, int order, Pieces<T>* pieces) {
     const int64_t n = shape.nnei, width = shape.width, attn = shape.attn;
-    constexpr int64_t per_unit = sizeof(Unit<T>) / sizeof(T);
-    for (Unit<T>*& units : unit) units = reinterpret_cast<Unit<T>*>(pieces->Row(n * per_unit));
+    const int64_t widest = width > attn ? width : attn;
     slot = TakeSlots(n, pieces);
     live = pieces->Row(n);
     embedding = pieces->Rows(n, width);
-    for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, attn);
-    transposed = pieces->Rows(attn, n);
+    transposed = pieces->Rows(widest, n);
     score = pieces->Rows(n, n);
-    value = pieces->Rows(n, attn);
     row = pieces->Rows(n + 1, width);
     if (order < 1) return;
-    normalized = pieces->Row(width);
     slot_grad = TakeSlots(n, pieces);
     soft = pieces->Rows(n, n);
     attention = pieces->Rows(n, n);
-    by_value = pieces->Rows(n, attn);
+    by_message = pieces->Rows(n, width);
     for (Matrix<T>& matrix : by_project) matrix = pieces->Rows(n, attn);
     if (order < 2) return;
     given = pieces->Row(width);
-    slot_tangent = TakeSlots(n, pieces);
     mean = pieces->Row(n);
+    for (T*& slides : slide) slides = pieces->Row(n);
+    slot_tangent = TakeSlots(n, pieces);
     embedding_tangent = pieces->Rows(n, width);
     for (Matrix<T>& matrix : project_tangent) matrix = pieces->Rows(n, attn);
-    transposed_tangent = pieces->Rows(attn, n);
+    message_tangent = pieces->Rows(n, width);
+    transposed_tangent = pieces->Rows(widest, n);
     score_tangent = pieces->Rows(n, n);
     attention_tangent = pieces->Rows(n, n);
-    value_tangent = pieces->Rows(n, attn);
     row_tangent = pieces->Rows(n + 1, width);
     second = pieces->Rows(n + 1, width);
-    by_value_second = pieces->Rows(n, attn);
+    by_message_second = pieces->Rows(n, width);
     for (Matrix<T>& matrix : by_project_second) matrix = pieces->Rows(n, attn);
   }
 };
@@ -188,6 +202,13 @@ template <typename T>
 int64_t SumsSize(const Shape* shape) {
   Pieces<T> pieces(nullptr);
   Parameters<T>(*shape, &pieces);
+  return pieces.used();
+}
+
+template <typename T>
+int64_t KeptSize(const Shape* shape) {
+  Pieces<T> pieces(nullptr);
+  Kept<T>(*shape, &pieces);
   return pieces.used();
 }
 

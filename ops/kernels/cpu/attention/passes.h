@@ -1,5 +1,7 @@
 // The three passes over one neighbourhood: forward, gradient, and the gradient's gradient. The
-// last two begin by computing the attention weights again; only the normalised rows are kept.
+// last two compute the attention weights again from the kept queries and keys. Values are
+// multiplied by the output matrix before they are mixed: its columns are fewer than its rows as a
+// rule.
 //
 // Names: by_x is the gradient by x. The gradient of the gradient differentiates the forward pass
 // along the given tangents, and then the result in reverse; by_x_second is the gradient by x, and
@@ -25,6 +27,7 @@ class Neighbourhood {
         width_(RoundUp<T>(shape_.width)),
         attn_(RoundUp<T>(shape_.attn)),
         packed_(PackedOf(call)),
+        kept_(KeptOf(call, atom)),
         at_(ScratchOf(shape_, order, block)) {
     scores_.n = n_;
     scores_.padded = RoundUp<T>(n_);
@@ -38,13 +41,21 @@ class Neighbourhood {
   }
 
   void Forward() {
-    Attend();
+    ReadEmbeddings(call_.inputs->embedding, at_.embedding);
+    for (int p = 0; p < kProjections; ++p) {
+      const Matrix<T> rows = kept_.project[p];
+      Product(n_, shape_.attn, shape_.width, at_.embedding, packed_.project[p], rows);
+      for (int64_t j = 0; j < n_; ++j) {
+        MakeUnit(attn_, packed_.project_bias[p], rows.Row(j), &kept_.unit[p][j]);
+      }
+    }
+    Product(n_, shape_.width, shape_.attn, kept_.project[kValue], packed_.out, kept_.message);
+    MakeScores();
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Softmax(j, at_.score.Row(j), at_.score.Row(j));
       scores_.Gate(j, at_.score.Row(j), at_.score.Row(j));
     }
-    Product(n_, shape_.attn, n_, at_.score, at_.project[kValue], at_.value);
-    Product(n_, shape_.width, shape_.attn, at_.value, packed_.out, at_.row);
+    Product(n_, shape_.width, n_, at_.score, kept_.message, at_.row);
     for (int64_t j = 0; j < shape_.nnei; ++j) {
       T* row = at_.row.Row(j < n_ ? j : shape_.nnei);
       const T* embedding = at_.embedding.Row(j);
@@ -54,10 +65,11 @@ class Neighbourhood {
       }
       AddTo(width_, embedding, row);
       AddTo(width_, packed_.out_bias, row);
-      call_.inverse_std[first_ + j] =
+      kept_.inverse_std[j] =
           Normalize(width_, shape_.width, packed_.live, call_.inputs->ln_eps, row);
-      Write(row, j, call_.normalized);
+      T* normalized = kept_.normalized.Row(j);
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
+        At(normalized + i) = At(row + i);
         At(row + i) = At(row + i) * At(packed_.gamma + i) + At(packed_.beta + i);
       }
       Write(row, j, call_.out);
@@ -65,7 +77,7 @@ class Neighbourhood {
   }
 
   void Gradient(T* sums) {
-    Attend();
+    MakeScores();
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
       scores_.Gate(j, at_.soft.Row(j), at_.attention.Row(j));
@@ -73,23 +85,25 @@ class Neighbourhood {
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradient(j, sums ? &sum : nullptr);
-    Product(n_, shape_.attn, shape_.width, at_.row, packed_.out_transposed, at_.by_value);
+    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.row, at_.by_message);
+    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed,
+            at_.by_project[kValue]);
     if (sums != nullptr) {
-      Product(n_, shape_.attn, n_, at_.attention, at_.project[kValue], at_.value);
-      TransposedProduct(shape_.attn, shape_.width, n_, at_.value, at_.row, sum.out, kAdd);
+      ReadEmbeddings(call_.inputs->embedding, at_.embedding);
+      TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message,
+                        sum.out, kAdd);
     }
-    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, at_.by_project[kValue]);
-    Transpose(n_, shape_.attn, at_.project[kValue], at_.transposed);
-    Product(n_, n_, shape_.attn, at_.by_value, at_.transposed, at_.attention);
+    Transpose(n_, shape_.width, kept_.message, at_.transposed);
+    Product(n_, n_, shape_.width, at_.row, at_.transposed, at_.attention);
     ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Gradient(j, at_.score.Row(j), at_.soft.Row(j), at_.attention.Row(j));
     }
-    ByScores(at_.attention, at_.project, at_.by_project, kSet);
+    ByScores(at_.attention, kept_.project, at_.by_project, kSet);
     for (int p = 0; p < kProjections; ++p) {
       const Matrix<T> by_project = at_.by_project[p];
       for (int64_t j = 0; j < n_; ++j) {
-        UnitGradient(attn_, at_.project[p].Row(j), at_.unit[p][j], by_project.Row(j));
+        UnitGradient(attn_, kept_.project[p].Row(j), kept_.unit[p][j], by_project.Row(j));
         if (sums != nullptr) AddTo(attn_, by_project.Row(j), sum.project_bias[p]);
       }
       if (sums != nullptr) {
@@ -103,44 +117,45 @@ class Neighbourhood {
   }
 
   void GradientOfGradient(T* sums) {
-    Attend();
-    AttendTangents();
+    ReadEmbeddings(call_.inputs->embedding, at_.embedding);
+    MakeScores();
+    MakeTangents();
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sums ? &sum : nullptr);
-    const Matrix<T> value = at_.project[kValue], value_tangent = at_.project_tangent[kValue];
-    Product(n_, shape_.attn, shape_.width, at_.row, packed_.out_transposed, at_.by_value);
-    Product(n_, shape_.attn, shape_.width, at_.second, packed_.out_transposed, at_.by_value_second);
+    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.row, at_.by_message);
+    TransposedProduct(n_, shape_.width, n_, at_.attention_tangent, at_.row, at_.by_message_second);
+    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.second, at_.by_message_second, kAdd);
+    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed,
+            at_.by_project[kValue]);
+    Product(n_, shape_.attn, shape_.width, at_.by_message_second, packed_.out_transposed,
+            at_.by_project_second[kValue]);
     if (sums != nullptr) {
-      Product(n_, shape_.attn, n_, at_.attention, value, at_.value);
-      TransposedProduct(shape_.attn, shape_.width, n_, at_.value_tangent, at_.row, sum.out, kAdd);
-      TransposedProduct(shape_.attn, shape_.width, n_, at_.value, at_.second, sum.out, kAdd);
+      TransposedProduct(shape_.attn, shape_.width, n_, at_.project_tangent[kValue], at_.by_message,
+                        sum.out, kAdd);
+      TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message_second,
+                        sum.out, kAdd);
     }
-    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value, at_.by_project[kValue]);
-    TransposedProduct(n_, shape_.attn, n_, at_.attention_tangent, at_.by_value,
-                      at_.by_project_second[kValue]);
-    TransposedProduct(n_, shape_.attn, n_, at_.attention, at_.by_value_second,
-                      at_.by_project_second[kValue], kAdd);
-    Transpose(n_, shape_.attn, value, at_.transposed);
-    Transpose(n_, shape_.attn, value_tangent, at_.transposed_tangent);
+    Transpose(n_, shape_.width, kept_.message, at_.transposed);
+    Transpose(n_, shape_.width, at_.message_tangent, at_.transposed_tangent);
     ClearSlotGradients();
     // From here on these two hold the gradients by themselves.
     const Matrix<T> dual = at_.attention, primal = at_.attention_tangent;
-    Product(n_, n_, shape_.attn, at_.by_value, at_.transposed, dual);
-    Product(n_, n_, shape_.attn, at_.by_value, at_.transposed_tangent, primal);
-    Product(n_, n_, shape_.attn, at_.by_value_second, at_.transposed, primal, kAdd);
+    Product(n_, n_, shape_.width, at_.row, at_.transposed, dual);
+    Product(n_, n_, shape_.width, at_.row, at_.transposed_tangent, primal);
+    Product(n_, n_, shape_.width, at_.second, at_.transposed, primal, kAdd);
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Gradients(j, at_.score.Row(j), at_.score_tangent.Row(j), at_.soft.Row(j), at_.mean[j],
                         primal.Row(j), dual.Row(j));
     }
-    ByScores(dual, at_.project, at_.by_project, kSet);
-    ByScores(primal, at_.project, at_.by_project_second, kSet);
+    ByScores(dual, kept_.project, at_.by_project, kSet);
+    ByScores(primal, kept_.project, at_.by_project_second, kSet);
     ByScores(dual, at_.project_tangent, at_.by_project_second, kAdd);
     for (int p = 0; p < kProjections; ++p) {
       const Matrix<T> by_project = at_.by_project[p], second = at_.by_project_second[p];
       for (int64_t j = 0; j < n_; ++j) {
-        UnitGradients(attn_, at_.project[p].Row(j), at_.project_tangent[p].Row(j), at_.unit[p][j],
-                      second.Row(j), by_project.Row(j));
+        UnitGradients(attn_, kept_.project[p].Row(j), at_.project_tangent[p].Row(j),
+                      kept_.unit[p][j], at_.slide[p][j], second.Row(j), by_project.Row(j));
         if (sums != nullptr) AddTo(attn_, second.Row(j), sum.project_bias[p]);
       }
       if (sums != nullptr) {
@@ -161,6 +176,12 @@ class Neighbourhood {
     return Packed<T>(call.inputs->shape, &pieces);
   }
 
+  static Kept<T> KeptOf(const AttentionCall<T>& call, int64_t atom) {
+    const Shape& shape = call.inputs->shape;
+    Pieces<T> pieces(call.kept + atom * KeptSize<T>(&shape));
+    return Kept<T>(shape, &pieces);
+  }
+
   static Scratch<T> ScratchOf(const Shape& shape, int order, T* block) {
     Pieces<T> pieces(block);
     return Scratch<T>(shape, order, &pieces);
@@ -169,6 +190,10 @@ class Neighbourhood {
   const T* Read(const T* tensor, int64_t j, T* row) const {
     CopyPadded(shape_.width, tensor + (first_ + j) * shape_.width, row);
     return row;
+  }
+
+  void ReadEmbeddings(const T* tensor, Matrix<T> rows) const {
+    for (int64_t j = 0; j < n_; ++j) Read(tensor, j, rows.Row(j));
   }
 
   void Write(const T* row, int64_t j, T* tensor) const {
@@ -192,37 +217,31 @@ class Neighbourhood {
     }
   }
 
-  // Slots, queries, keys, values and scores.
-  void Attend() {
+  // Slots, and scores from the kept queries and keys.
+  void MakeScores() {
     ReadSlots(call_.inputs->weight, call_.inputs->direction, T(1), at_.slot);
     for (int64_t j = 0; j < scores_.padded; ++j) at_.live[j] = T(j < n_);
-    for (int64_t j = 0; j < n_; ++j) Read(call_.inputs->embedding, j, at_.embedding.Row(j));
-    for (int p = 0; p < kProjections; ++p) {
-      Product(n_, shape_.attn, shape_.width, at_.embedding, packed_.project[p], at_.project[p]);
-      for (int64_t j = 0; j < n_; ++j) {
-        MakeUnit(attn_, packed_.project_bias[p], at_.project[p].Row(j), &at_.unit[p][j]);
-      }
-    }
-    Transpose(n_, shape_.attn, at_.project[kKey], at_.transposed);
-    Product(n_, n_, shape_.attn, at_.project[kQuery], at_.transposed, at_.score);
+    Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed);
+    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed, at_.score);
   }
 
-  // After `Attend`: attention weights, and the tangents of all up to the rows of the output.
-  void AttendTangents() {
+  // After `MakeScores`: attention weights, and the tangents of all up to the rows of the output.
+  void MakeTangents() {
     ReadSlots(call_.bar_weight, call_.bar_direction, T(0), at_.slot_tangent);
-    for (int64_t j = 0; j < n_; ++j) {
-      Read(call_.bar_embedding, j, at_.embedding_tangent.Row(j));
-    }
+    ReadEmbeddings(call_.bar_embedding, at_.embedding_tangent);
     for (int p = 0; p < kProjections; ++p) {
       const Matrix<T> tangent = at_.project_tangent[p];
       Product(n_, shape_.attn, shape_.width, at_.embedding_tangent, packed_.project[p], tangent);
       for (int64_t j = 0; j < n_; ++j) {
-        UnitTangent(attn_, at_.project[p].Row(j), tangent.Row(j), &at_.unit[p][j]);
+        at_.slide[p][j] =
+            UnitTangent(attn_, kept_.project[p].Row(j), kept_.unit[p][j], tangent.Row(j));
       }
     }
+    Product(n_, shape_.width, shape_.attn, at_.project_tangent[kValue], packed_.out,
+            at_.message_tangent);
     Transpose(n_, shape_.attn, at_.project_tangent[kKey], at_.transposed_tangent);
     Product(n_, n_, shape_.attn, at_.project_tangent[kQuery], at_.transposed, at_.score_tangent);
-    Product(n_, n_, shape_.attn, at_.project[kQuery], at_.transposed_tangent, at_.score_tangent,
+    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed_tangent, at_.score_tangent,
             kAdd);
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
@@ -230,17 +249,15 @@ class Neighbourhood {
           scores_.GateTangents(j, at_.score.Row(j), at_.score_tangent.Row(j), at_.soft.Row(j),
                                at_.attention.Row(j), at_.attention_tangent.Row(j));
     }
-    Product(n_, shape_.attn, n_, at_.attention_tangent, at_.project[kValue], at_.value_tangent);
-    Product(n_, shape_.attn, n_, at_.attention, at_.project_tangent[kValue], at_.value_tangent,
-            kAdd);
-    Product(n_, shape_.width, shape_.attn, at_.value_tangent, packed_.out, at_.row_tangent);
+    Product(n_, shape_.width, n_, at_.attention_tangent, kept_.message, at_.row_tangent);
+    Product(n_, shape_.width, n_, at_.attention, at_.message_tangent, at_.row_tangent, kAdd);
   }
 
   // Puts the gradient by the row before normalisation into `row`, that of a weightless slot's,
   // which is its result, into the output.
   void NormalizedRowGradient(int64_t j, const Parameters<T>* sum) {
     T* row = at_.row.Row(j < n_ ? j : shape_.nnei);
-    const T* normalized = Read(call_.normalized, j, at_.normalized);
+    const T* normalized = kept_.normalized.Row(j);
     Read(call_.grad, j, row);
     if (sum != nullptr) {
       AddTo(width_, row, sum->beta);
@@ -249,8 +266,7 @@ class Neighbourhood {
       }
     }
     for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
-    NormalizeGradient(width_, shape_.width, packed_.live, normalized, call_.inverse_std[first_ + j],
-                      row);
+    NormalizeGradient(width_, shape_.width, packed_.live, normalized, kept_.inverse_std[j], row);
     if (sum != nullptr) AddTo(width_, row, sum->out_bias);
     if (j >= n_) Write(row, j, call_.out_embedding);
   }
@@ -270,9 +286,8 @@ class Neighbourhood {
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(row + i) = At(given + i) * At(packed_.gamma + i);
     }
-    NormalizeGradients(width_, shape_.width, packed_.live,
-                       Read(call_.normalized, j, at_.normalized), call_.inverse_std[first_ + j],
-                       row, tangent, second);
+    NormalizeGradients(width_, shape_.width, packed_.live, kept_.normalized.Row(j),
+                       kept_.inverse_std[j], row, tangent, second);
     if (sum != nullptr) {
       AddTo(width_, second, sum->out_bias);
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
@@ -321,6 +336,7 @@ class Neighbourhood {
   const int64_t width_;  // padded, as the next
   const int64_t attn_;
   const Packed<T> packed_;
+  const Kept<T> kept_;
   const Scratch<T> at_;
   Scores<T> scores_;
 };

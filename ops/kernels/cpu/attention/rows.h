@@ -27,8 +27,7 @@ inline void AddTo(int64_t n, const T* x, T* sum) {
 template <typename T>
 struct Unit {
   T inverse;
-  T free;   // 1, or 0 where the floor under |z|² holds `inverse` fixed
-  T slide;  // inverse times the part of z's tangent along q, if free
+  T free;  // 1, or 0 where the floor under |z|² holds `inverse` fixed
 };
 
 // z = q after it.
@@ -46,13 +45,15 @@ inline void MakeUnit(int64_t n, const T* bias, T* z, Unit<T>* unit) {
   for (int64_t i = 0; i < n; i += kLanes<T>) At(z + i) *= unit->inverse;
 }
 
-// From the tangent of z that of q, in place.
+// From the tangent of z that of q, in place; returns inverse times the part of the former along q,
+// if free.
 template <typename T>
-inline void UnitTangent(int64_t n, const T* q, T* tangent, Unit<T>* unit) {
-  unit->slide = unit->free * unit->inverse * Dot(n, q, tangent);
+inline T UnitTangent(int64_t n, const T* q, const Unit<T>& unit, T* tangent) {
+  const T slide = unit.free * unit.inverse * Dot(n, q, tangent);
   for (int64_t i = 0; i < n; i += kLanes<T>) {
-    At(tangent + i) = unit->inverse * At(tangent + i) - unit->slide * At(q + i);
+    At(tangent + i) = unit.inverse * At(tangent + i) - slide * At(q + i);
   }
+  return slide;
 }
 
 // From the gradient by q that by z, in place.
@@ -64,10 +65,11 @@ inline void UnitGradient(int64_t n, const T* q, const Unit<T>& unit, T* grad) {
   }
 }
 
-// From the gradients by q (`primal`) and by its tangent (`dual`) those by z and its tangent.
+// From the gradients by q (`primal`) and by its tangent (`dual`) those by z and its tangent;
+// `slide` is the result of `UnitTangent`.
 template <typename T>
-inline void UnitGradients(int64_t n, const T* q, const T* tangent, const Unit<T>& unit, T* primal,
-                          T* dual) {
+inline void UnitGradients(int64_t n, const T* q, const T* tangent, const Unit<T>& unit, T slide,
+                          T* primal, T* dual) {
   Vec<T> dual_q = {}, dual_tangent = {}, primal_q = {};
   for (int64_t i = 0; i < n; i += kLanes<T>) {
     dual_q += At(dual + i) * At(q + i);
@@ -75,10 +77,10 @@ inline void UnitGradients(int64_t n, const T* q, const T* tangent, const Unit<T>
     primal_q += At(primal + i) * At(q + i);
   }
   const T along = unit.free * Sum<T>(dual_q);
-  const T primal_along = unit.free * (Sum<T>(primal_q) + Sum<T>(dual_tangent)) - along * unit.slide;
+  const T primal_along = unit.free * (Sum<T>(primal_q) + Sum<T>(dual_tangent)) - along * slide;
   for (int64_t i = 0; i < n; i += kLanes<T>) {
     At(primal + i) = unit.inverse * (At(primal + i) - along * At(tangent + i) -
-                                     unit.slide * At(dual + i) - primal_along * At(q + i));
+                                     slide * At(dual + i) - primal_along * At(q + i));
     At(dual + i) = unit.inverse * (At(dual + i) - along * At(q + i));
   }
 }

@@ -49,10 +49,15 @@ void PaddedGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c, T
 
 template <typename T>
 constexpr deepattn::AttentionKernels<T> kKernels = {
-    PackedSize<T>,  Pack<T>,
-    ScratchSize<T>, {ForwardPass<T>, GradientPass<T>, GradientOfGradientPass<T>},
-    SumsSize<T>,    WriteSums<T>,
-    GemmSize<T>,    PaddedGemm<T>,
+    PackedSize<T>,
+    Pack<T>,
+    ScratchSize<T>,
+    KeptSize<T>,
+    {ForwardPass<T>, GradientPass<T>, GradientOfGradientPass<T>},
+    SumsSize<T>,
+    WriteSums<T>,
+    GemmSize<T>,
+    PaddedGemm<T>,
 };
 
 }  // namespace
