@@ -36,8 +36,8 @@ NNEI, WIDTH, ATTN = 120, 100, 128
 # Multiply-adds of a pass in units of neighbours·WIDTH·ATTN, neighbours²·ATTN, neighbours²·WIDTH.
 WORK = {
     "forward": (4, 1, 1),
-    "forward, gradient": (4 + 8, 1 + 3, 1 + 2),
-    "forward, gradient, second gradient": (4 + 4 + 17, 1 + 3 + 9, 1 + 2 + 8),
+    "forward, gradient": (4 + 8, 1 + 3, 1 + 3),
+    "forward, gradient, second gradient": (4 + 4 + 17, 1 + 3 + 9, 1 + 3 + 9),
 }
 GEMM = (768, 384, 512)  # m, n, k
 

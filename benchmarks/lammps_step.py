@@ -1,15 +1,17 @@
-"""Time and memory of a LAMMPS step, with our frozen graph and DeePMD-kit's, in one run.
+"""Time and memory of a LAMMPS step, with our frozen graphs and DeePMD-kit's, in one run.
 
     python benchmarks/lammps_step.py --peer /path/to/venv/bin [--atoms 192 1536] [--ranks 1]
 
-The peer's unmodified LAMMPS runs two graphs of the same weights in turn (A B A B …): the one that
-``dp freeze`` writes, and the one that deepattn writes after reading it. Needed are ``dp`` (3.x
+The peer's unmodified LAMMPS runs three graphs of the same weights in turn (A B C A B C …): the one
+that ``dp freeze`` writes, and the two that deepattn writes after reading it, portable and fast, the
+latter with our library in ``DP_PLUGIN_PATH``. Needed are ``dp`` (3.x
 with TensorFlow) and ``lmp`` in one folder, for more than one rank also ``mpiexec.hydra`` or
 ``mpirun`` there or on the path, and deepattn with its compiled ops; nothing is downloaded. The
 model is DPA-1 on water (`water.json`) with random weights, which cost as much time as others.
 
 The time is LAMMPS' own loop time, which leaves out the first evaluation; the memory is the peak
-resident size of the largest process. Prints a Markdown table and writes the figures as JSON.
+resident size of the largest process. A graph that LAMMPS does not get through, as for want of
+memory, has a row that says so. Prints a Markdown table and writes the figures as JSON.
 """
 
 import argparse
@@ -49,15 +51,32 @@ run {steps}
 
 
 @dataclass(frozen=True)
+class Graph:
+    """A frozen graph and the libraries of ops that it needs."""
+
+    path: Path
+    plugins: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
-    """One run of LAMMPS: what ran, seconds a step, peak memory in MiB."""
+    """One run of LAMMPS: what ran, seconds a step (None: it failed), peak memory in MiB."""
 
     graph: str
     precision: str
     atoms: int
     ranks: int
-    seconds_per_step: float
+    seconds_per_step: float | None
     peak_mib: float
+
+
+class ProgramFailed(Exception):
+    """A program ended with a status other than 0."""
+
+    def __init__(self, command: list[str], status: int, text: str, peak_mib: float) -> None:
+        tail = "\n".join(text.splitlines()[-15:])
+        super().__init__(f"{' '.join(command)} failed ({status}):\n{tail}")
+        self.peak_mib = peak_mib
 
 
 def water_box(cells: int = 4, spacing: float = 3.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -127,8 +146,13 @@ def replicas(atoms: int, unit: int) -> tuple[int, int, int]:
     return min(shapes, key=lambda shape: (max(shape) - min(shape), shape))
 
 
-def make_graphs(peer: Path, system: Path, precision: str, folder: Path) -> dict[str, Path]:
-    """The peer's graph of random weights, and ours of the same; names and paths."""
+def make_graphs(peer: Path, system: Path, precision: str, folder: Path) -> dict[str, Graph]:
+    """By name the peer's graph of random weights, and ours of the same.
+
+    Raises:
+        SystemExit: deepattn's ops are not built.
+    """
+    from deepattn import ops
     from deepattn.export import freeze
     from deepattn.models import load_model
 
@@ -145,15 +169,24 @@ def make_graphs(peer: Path, system: Path, precision: str, folder: Path) -> dict[
     execute([*dp, "train", "input.json", "--skip-neighbor-stat"], folder)
     execute([*dp, "freeze", "-o", "peer.pb"], folder)
     model, header = load_model(folder / "peer.pb")
-    ours = freeze(model, folder / "deepattn.pb", training_script=header["config"])
-    return {"deepattn": ours, "DeePMD-kit": folder / "peer.pb"}
+    library = ops.fast_library()
+    if library is None:
+        sys.exit("the op libraries are not built: python -m deepattn.ops.build")
+    graphs = {"DeePMD-kit": Graph(folder / "peer.pb")}
+    for name, plugins in (("portable", ""), ("fast", library)):
+        path = folder / f"{name}.pb"
+        freeze(model, path, training_script=header["config"], fast=name == "fast")
+        graphs[name] = Graph(path, plugins)
+    return graphs
 
 
-def execute(command: list[str], folder: Path, threads: int = 1) -> tuple[str, float]:
+def execute(
+    command: list[str], folder: Path, threads: int = 1, plugins: str = ""
+) -> tuple[str, float]:
     """Run a program in a folder; returns what it printed and its peak memory in MiB.
 
     Raises:
-        SystemExit: the program failed; its last lines are shown.
+        ProgramFailed: its last lines are in the message.
     """
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
@@ -163,6 +196,8 @@ def execute(command: list[str], folder: Path, threads: int = 1) -> tuple[str, fl
         "CUDA_VISIBLE_DEVICES": "",
     }
     environment.pop("PYTHONPATH", None)
+    if plugins:
+        environment["DP_PLUGIN_PATH"] = plugins
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
@@ -171,21 +206,25 @@ def execute(command: list[str], folder: Path, threads: int = 1) -> tuple[str, fl
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read()
+    peak_mib = usage.ru_maxrss / 1024
     if process.returncode:
-        tail = "\n".join(text.splitlines()[-15:])
-        sys.exit(f"{' '.join(command)} failed ({process.returncode}):\n{tail}")
-    return text, usage.ru_maxrss / 1024
+        raise ProgramFailed(command, process.returncode, text, peak_mib)
+    return text, peak_mib
 
 
-def lammps(args: argparse.Namespace, graph: Path, atoms: int, ranks: int, folder: Path):
-    """Seconds a step and peak memory in MiB of one run."""
+def lammps(args: argparse.Namespace, graph: Graph, atoms: int, ranks: int, folder: Path):
+    """Seconds a step, or None if LAMMPS failed, and peak memory in MiB of one run."""
     shape = " ".join(map(str, replicas(atoms, args.unit)))
-    script = _SCRIPT.format(replicas=shape, graph=graph, steps=args.steps)
+    script = _SCRIPT.format(replicas=shape, graph=graph.path, steps=args.steps)
     (folder / "in.lammps").write_text(script)
     command = [str(args.peer / "lmp"), "-in", "in.lammps"]
     if ranks > 1:
         command = [str(mpi_starter(args.peer)), "-np", str(ranks), *command]
-    text, peak_mib = execute(command, folder, args.threads)
+    try:
+        text, peak_mib = execute(command, folder, args.threads, graph.plugins)
+    except ProgramFailed as failure:
+        print(failure, file=sys.stderr)
+        return None, failure.peak_mib
     found = _LOOP_TIME.search(text)
     if not found:
         sys.exit(f"LAMMPS did not print its loop time:\n{text[-2000:]}")
@@ -206,37 +245,45 @@ def mpi_starter(peer: Path) -> Path:
 
 
 def measure(args: argparse.Namespace, folder: Path) -> Iterator[Run]:
-    """All runs, the two graphs in turn."""
+    """All runs, the graphs in turn; one that has failed is not tried again."""
     box = read_system(args.system) if args.system else water_box()
     args.unit = len(box[0])
     write_system(folder / "system", *box)
     write_data(folder / "data.lmp", *box)
     for precision in args.precisions:
-        graphs = dict(graph.partition("=")[::2] for graph in args.graph)
+        given = (graph.partition("=")[::2] for graph in args.graph)
+        graphs = {name: Graph(Path(path).resolve()) for name, path in given}
         if not graphs:
             graphs = make_graphs(args.peer, folder / "system", precision, folder / precision)
-        for atoms, ranks, _ in product(args.atoms, args.ranks, range(args.repeats)):
-            for name, graph in graphs.items():
-                path = Path(graph).resolve()
-                figures = lammps(args, path, atoms, ranks, folder)
-                run = Run(name, precision, atoms, ranks, *figures)
-                print(run, file=sys.stderr)
-                yield run
+        for atoms, ranks in product(args.atoms, args.ranks):
+            going = dict(graphs)
+            for _ in range(args.repeats):
+                for name, graph in list(going.items()):
+                    figures = lammps(args, graph, atoms, ranks, folder)
+                    run = Run(name, precision, atoms, ranks, *figures)
+                    print(run, file=sys.stderr)
+                    yield run
+                    if run.seconds_per_step is None:
+                        del going[name]
 
 
 def summarize(runs: list[Run]) -> list[dict]:
-    """A row for each graph and case: median step time, fastest, largest peak."""
+    """A row for each graph and case: median step time, fastest, largest peak.
+
+    Times are None where the graph failed.
+    """
     rows = []
     cases = dict.fromkeys((run.precision, run.atoms, run.ranks) for run in runs)
     for case, name in product(cases, dict.fromkeys(run.graph for run in runs)):
         chosen = [r for r in runs if (r.precision, r.atoms, r.ranks, r.graph) == (*case, name)]
         seconds = [run.seconds_per_step for run in chosen]
+        failed = None in seconds
         rows.append(
             {
                 **dict(zip(("precision", "atoms", "ranks"), case, strict=True)),
                 "graph": name,
-                "seconds_per_step": statistics.median(seconds),
-                "seconds_min": min(seconds),
+                "seconds_per_step": None if failed else statistics.median(seconds),
+                "seconds_min": None if failed else min(seconds),
                 "peak_mib": max(run.peak_mib for run in chosen),
             }
         )
@@ -244,22 +291,22 @@ def summarize(runs: list[Run]) -> list[dict]:
 
 
 def as_markdown(rows: list[dict]) -> str:
-    """The table; ratios are of a row to the first graph's, so above 1 means: it is slower."""
+    """The table; its ratio tells how many times faster a graph is than the first one."""
     lines = [
-        "| precision | atoms | ranks | graph | s a step (median) | min | peak, MiB | "
-        "time, relative | memory, relative |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| precision | atoms | ranks | graph | s a step (median) | min | ratio | peak, MiB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     first = rows[0]
     for row in rows:
         if row["graph"] == rows[0]["graph"]:
             first = row
-        lines.append(
-            "| {precision} | {atoms} | {ranks} | {graph} | {seconds_per_step:.4f} | "
-            "{seconds_min:.4f} | {peak_mib:.0f} | ".format(**row)
-            + f"{row['seconds_per_step'] / first['seconds_per_step']:.2f} | "
-            f"{row['peak_mib'] / first['peak_mib']:.2f} |"
-        )
+        times = ["failed", "", ""]
+        if row["seconds_per_step"] is not None:
+            times = [f"{row['seconds_per_step']:.4f}", f"{row['seconds_min']:.4f}", ""]
+            if first["seconds_per_step"] is not None:
+                times[2] = f"{first['seconds_per_step'] / row['seconds_per_step']:.2f}"
+        cells = [*(str(row[key]) for key in ("precision", "atoms", "ranks", "graph")), *times]
+        lines.append(f"| {' | '.join(cells)} | {row['peak_mib']:.0f} |")
     return "\n".join(lines)
 
 
@@ -278,7 +325,8 @@ def main() -> None:
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="graphs of O and H to compare instead of those made; give one --precisions with them",
+        help="graphs of O and H to compare instead of those made, with what they need in "
+        "DP_PLUGIN_PATH; give one --precisions with them",
     )
     parser.add_argument(
         "--system", type=Path, help="DeePMD system to replicate; default: 192 atoms on a lattice"
@@ -294,7 +342,10 @@ def main() -> None:
             parser.error(f"--peer {args.peer}: there is no {name}; give the folder of its programs")
     args.peer = args.peer.absolute()
     with tempfile.TemporaryDirectory() as folder:
-        runs = list(measure(args, Path(folder)))
+        try:
+            runs = list(measure(args, Path(folder)))
+        except ProgramFailed as failure:
+            sys.exit(str(failure))
     rows = summarize(runs)
     print(as_markdown(rows))
     machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}

@@ -60,7 +60,7 @@ def main() -> None:
         absolute_systems(config["training"][section], args.input.resolve().parent)
     programs = {
         "deepattn": [sys.executable, "-m", "deepattn"],
-        "DeePMD-kit": [str(args.peer), "--tf"],
+        "DeePMD-kit": [str(args.peer.absolute()), "--tf"],
     }
     curves = {program: [] for program in programs}
     for seed in args.seeds:

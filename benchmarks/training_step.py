@@ -1,4 +1,4 @@
-"""Time and memory of a training step, ours and DeePMD-kit's, on the same input in one run.
+"""Time and memory of a training, ours and DeePMD-kit's, on the same input in one run.
 
     python benchmarks/training_step.py --peer /path/to/dp [--input input.json] [--steps 300]
         [--precision float64 float32] [--attn-layer 0 1 2] [--sel 60 120 200]
@@ -7,7 +7,9 @@ Both programs train in processes of their own, in turn (A B A B …), with the s
 the same input and the same data; nothing is downloaded. With the options of the second line the
 input is varied: one row of the table for every combination. The time of a step comes from the line
 ``average training time`` that both log, which leaves out the first display interval; the memory is
-the peak resident size of the process. Prints a Markdown table and writes the figures as JSON.
+the peak resident size of the process; ``start`` is the wall time of the process without its steps:
+imports, statistics, tracing, the checkpoint. Prints a Markdown table and writes the figures as
+JSON.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,12 +34,13 @@ _STEP_TIME = re.compile(r"average training time: ([\d.eE+-]+) s/batch")
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: seconds a step, peak memory in MiB."""
+    """One training run: seconds a step, peak memory in MiB, seconds of everything else."""
 
     variant: str
     program: str
     seconds_per_step: float
     peak_mib: float
+    start_seconds: float
 
 
 def prepare_input(path: Path, steps: int) -> dict:
@@ -84,12 +88,16 @@ def train_once(variant: str, program: str, command: list[str], config: dict, thr
     Raises:
         SystemExit: the program failed or did not log its step time.
     """
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         text, peak_mib = train(program, command, config, threads, Path(folder))
+        wall = time.monotonic() - began
     found = _STEP_TIME.search(text)
     if not found:
         sys.exit(f"{program} did not log its step time; give it more --steps")
-    return Run(variant, program, float(found[1]), peak_mib)
+    seconds = float(found[1])
+    rest = wall - seconds * config["training"]["numb_steps"]
+    return Run(variant, program, seconds, peak_mib, rest)
 
 
 def train(
@@ -128,7 +136,7 @@ def train(
 
 
 def summarize(runs: list[Run]) -> dict[str, dict[str, float]]:
-    """Median step time, its spread and the largest peak of each program."""
+    """Median step time, its spread, the largest peak and the median start of each program."""
     summary = {}
     for program in dict.fromkeys(run.program for run in runs):
         seconds = [run.seconds_per_step for run in runs if run.program == program]
@@ -137,6 +145,7 @@ def summarize(runs: list[Run]) -> dict[str, dict[str, float]]:
             "ms_min": 1000 * min(seconds),
             "ms_max": 1000 * max(seconds),
             "peak_mib": max(run.peak_mib for run in runs if run.program == program),
+            "start_s": statistics.median(r.start_seconds for r in runs if r.program == program),
         }
     return summary
 
@@ -146,7 +155,8 @@ def as_markdown(summaries: dict[str, dict[str, dict[str, float]]]) -> str:
     programs = list(next(iter(summaries.values())))
     times = [f"{program}, ms a step" for program in programs]
     memory = [f"{program}, MiB" for program in programs]
-    header = ["input", *times, "ratio", *memory, "ratio"]
+    start = [f"{program}, start, s" for program in programs]
+    header = ["input", *times, "ratio", *memory, "ratio", *start]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for variant, summary in summaries.items():
         ours, peer = summary.values()
@@ -160,6 +170,7 @@ def as_markdown(summaries: dict[str, dict[str, dict[str, float]]]) -> str:
             f"{peer['ms_per_step'] / ours['ms_per_step']:.2f}",
             *(f"{row['peak_mib']:.0f}" for row in (ours, peer)),
             f"{peer['peak_mib'] / ours['peak_mib']:.2f}",
+            *(f"{row['start_s']:.1f}" for row in (ours, peer)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -185,7 +196,7 @@ def main() -> None:
         parser.error(f"--peer {args.peer}: no such program; give the path of DeePMD-kit's dp")
     programs = {
         "deepattn": [sys.executable, "-m", "deepattn"],
-        "DeePMD-kit": [str(args.peer), "--tf"],
+        "DeePMD-kit": [str(args.peer.absolute()), "--tf"],
     }
     config = prepare_input(args.input.resolve(), args.steps)
     options = {"precision": args.precision, "attn_layer": args.attn_layer, "sel": args.sel}

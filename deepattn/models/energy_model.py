@@ -27,7 +27,8 @@ class EnergyModel(keras.Model):
     ``[nframes, natoms]`` (negative: virtual), ``box`` ``[nframes, 9]`` (all zero: open
     boundaries), and ``fparam`` ``[nframes, numb_fparam]`` and ``aparam``
     ``[nframes, natoms, numb_aparam]`` where the fitting has them. A caller with a neighbour list
-    of its own adds ``natoms`` and ``mesh`` as the stock ops take them.
+    of its own adds ``natoms`` and ``mesh`` as the stock ops take them. Inputs that went through
+    `prepare` need no neighbour search.
 
     The outputs are ``energy`` float64 ``[nframes]`` (eV), ``atom_energy`` ``[nframes, nloc]``,
     ``force`` ``[nframes, nall, 3]`` (eV/Å), ``virial`` ``[nframes, 9]`` (eV), ``atom_virial``
@@ -93,6 +94,22 @@ class EnergyModel(keras.Model):
         self.energy_loss = loss
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool | None = None):
+        if "environment" not in inputs:
+            inputs = self.prepare(inputs)
+        return self.potential(
+            Environment(*inputs["environment"]),
+            inputs["atype"],
+            inputs["natoms"],
+            inputs.get("fparam"),
+            inputs.get("aparam"),
+        )
+
+    def prepare(self, inputs: Mapping[str, tf.Tensor]) -> dict:
+        """The inputs of `call` with all that needs no weights but statistics: neighbourhoods.
+
+        Data pipelines map it over batches, so that neighbours are searched while a step is at
+        work on the batch before.
+        """
         coord = tf.cast(inputs["coord"], self.interface_dtype)
         atype = tf.cast(inputs["atype"], tf.int32)
         natoms, mesh = inputs.get("natoms"), inputs.get("mesh")
@@ -101,9 +118,8 @@ class EnergyModel(keras.Model):
         if mesh is None:
             mesh = _mesh(inputs["box"])
         environment = self.environment(coord, atype, natoms, inputs["box"], mesh)
-        return self.potential(
-            environment, atype, natoms, inputs.get("fparam"), inputs.get("aparam")
-        )
+        # A plain tuple: Keras would drop the class of a named one.
+        return {**inputs, "atype": atype, "natoms": natoms, "environment": tuple(environment)}
 
     def environment(self, coord, atype, natoms, box, mesh) -> Environment:
         """Neighbourhoods of all local atoms; a function of coordinates only."""

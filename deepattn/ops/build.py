@@ -43,6 +43,7 @@ LIBRARIES = {
         "kernels/cpu/neighbor_grid.cc",
         "kernels/cpu/neighbor_stat.cc",
         "kernels/cpu/pair_embedding.cc",
+        "kernels/cpu/scratch.cc",
         "kernels/cpu/pair_embedding/avx2.cc",
         "kernels/cpu/pair_embedding/avx512.cc",
         "kernels/cpu/pair_embedding/generic.cc",

@@ -1,4 +1,4 @@
-"""Batches for the training loop: read ahead of their use, with an exact place to restart from."""
+"""Batches for the training loop: made ahead of their use, with an exact place to restart from."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,19 +13,24 @@ from deepattn.data.system import Arrays
 # Two batches ahead hide the reading; more would only hold memory.
 _AHEAD = 2
 
+Prepare = Callable[[Mapping[str, tf.Tensor]], Mapping[str, Any]]
+
 
 class Batches:
-    """Endless batches of a data set, read by a thread of their own.
+    """Endless batches of a data set, read and prepared by threads of their own.
 
     A second sampler with the same seed follows the one that reads ahead, so that the state is
     that of the batches used, whatever has been read.
 
     Args:
         data: the data set; its sampler is used up by this.
+        prepare: maps the inputs of a batch, such as `EnergyModel.prepare`.
         state: what `state` gave in an earlier run, to go on from there.
     """
 
-    def __init__(self, data: DataSet, *, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, data: DataSet, prepare: Prepare, *, state: Mapping[str, Any] | None = None
+    ) -> None:
         self.data = data
         if state is not None:
             data.sampler.restore(dict(state))
@@ -33,7 +38,7 @@ class Batches:
         self._follower.restore(data.sampler.state())
         self._draw: list[tuple[int, np.ndarray]] = []
         self._error: Exception | None = None
-        dataset = _dataset(data, self._read)
+        dataset = _dataset(data, self._read, prepare)
         self._spec = dataset.element_spec
         self._iterator: Iterator | None = iter(dataset)
 
@@ -81,23 +86,35 @@ class Batches:
         return "; ".join(parts)
 
 
-def make_dataset(data: DataSet) -> tf.data.Dataset:
+def make_dataset(data: DataSet, prepare: Prepare = dict) -> tf.data.Dataset:
     """An endless `tf.data.Dataset` of ``(inputs, labels)``, fit for `keras.Model.fit`.
 
     Shapes are left open where batches may differ, so that nothing is traced twice.
 
     Args:
         data: the data set; its sampler gives the order.
+        prepare: maps the inputs of a batch, such as `EnergyModel.prepare`, ahead of their use.
     """
-    return _dataset(data, lambda: (tuple(batch) for batch in data.sampler))
+    return _dataset(data, lambda: (tuple(batch) for batch in data.sampler), prepare)
 
 
-def _dataset(data: DataSet, read: Callable[[], Iterator[tuple[Arrays, Arrays]]]) -> tf.data.Dataset:
-    signature = tuple(
+def signature(data: DataSet) -> tuple[dict[str, tf.TensorSpec], dict[str, tf.TensorSpec]]:
+    """Types and relaxed shapes of a batch as it is read."""
+    return tuple(
         {name: tf.TensorSpec(spec.shape, spec.dtype) for name, spec in part.items()}
         for part in data.signature()
     )
-    return tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(_AHEAD)
+
+
+def _dataset(
+    data: DataSet, read: Callable[[], Iterator[tuple[Arrays, Arrays]]], prepare: Prepare
+) -> tf.data.Dataset:
+    @tf.autograph.experimental.do_not_convert
+    def prepared(inputs, labels):
+        return prepare(inputs), labels
+
+    dataset = tf.data.Dataset.from_generator(read, output_signature=signature(data))
+    return dataset.map(prepared).prefetch(_AHEAD)
 
 
 def atoms_per_frame(inputs: Mapping[str, Any]) -> float:

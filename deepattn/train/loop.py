@@ -2,7 +2,7 @@
 
 import datetime
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ import tensorflow as tf
 from deepattn.config import TrainingConfig
 from deepattn.data.sampler import Sampler
 from deepattn.models import EnergyModel
-from deepattn.train.batches import Batches, atoms_per_frame
+from deepattn.train.batches import Batches, atoms_per_frame, signature
 from deepattn.train.clock import Clock
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.learning_curve import LearningCurve, average, batch_line, time_line
@@ -65,6 +65,8 @@ class TrainingLoop:
         options = {"input_signature": [batches.element_spec], "autograph": False}
         self._train_step = tf.function(model.train_step, **options)
         self._test_step = tf.function(model.test_step, **options)
+        inputs, _ = signature(batches.data)
+        self._prepare = tf.function(model.prepare, input_signature=[inputs], autograph=False)
         self._names = model.energy_loss.metric_names
         self._curve: LearningCurve | None = None
         self._events: TensorBoardWriter | None = None
@@ -113,8 +115,8 @@ class TrainingLoop:
         if training.time_training:
             clock.report()
 
-    def evaluate(self, batches: Sequence[tuple[Any, Any]]) -> dict[str, float]:
-        """Figures of the loss, averaged over batches as the learning curve shows them."""
+    def evaluate(self, batches: Iterable[tuple[Any, Any]]) -> dict[str, float]:
+        """Figures of the loss, averaged over prepared batches as the learning curve shows them."""
         results = []
         for inputs, labels in batches:
             figures = self._figures(self._test_step((inputs, labels)))
@@ -165,7 +167,9 @@ class TrainingLoop:
         valid = None
         if self.validation is not None:
             place = self.validation.state()
-            valid = self.evaluate([next(self.validation) for _ in range(self.numb_btch)])
+            drawn = (next(self.validation) for _ in range(self.numb_btch))
+            # Batch after batch: neighbourhoods of all at once would need much memory.
+            valid = self.evaluate((self._prepare(inputs), labels) for inputs, labels in drawn)
             if keep_place:
                 self.validation.restore(place)
         rate = float(self.model.optimizer.learning_rate)

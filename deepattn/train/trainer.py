@@ -119,7 +119,7 @@ class Trainer:
             log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
             return
         header = self.start.header if self.start.mode == "restart" else {}
-        batches = Batches(self.data, state=header.get("sampler"))
+        batches = Batches(self.data, self.model.prepare, state=header.get("sampler"))
         validation, numb_btch = None, 0
         if self.validation_data is not None:
             validation = self.validation_data.sampler

@@ -76,7 +76,7 @@ REGISTER_OP("DeepattnGatedAttention")
     .Output("kept: T")
     .SetShapeFn([](InferenceContext* c) -> absl::Status {
       c->set_output(0, c->input(kEmbedding));
-      c->set_output(1, c->Matrix(InferenceContext::kUnknownDim, InferenceContext::kUnknownDim));
+      c->set_output(1, c->Vector(InferenceContext::kUnknownDim));
       return absl::OkStatus();
     });
 
@@ -142,8 +142,8 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
   }
 
  protected:
-  static int64_t KeptSize(const deepattn_attention_shape& shape) {
-    return Pick<T>(deepattn_attention_kept_f32, deepattn_attention_kept_f64)(&shape);
+  static int64_t KeptSize(const Inputs& inputs) {
+    return Pick<T>(deepattn_attention_kept_f32, deepattn_attention_kept_f64)(&inputs);
   }
 
   // The outputs number `first` and on, of the shapes of the parameters.
@@ -183,8 +183,6 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
       parameters[k] = this->Data(context, kParameters + k);
     }
     if (context->num_inputs() > kGrad) {
-      const deepattn_attention_shape shape = {natoms, nnei, width, attn, dotr_, mask_, smooth_};
-      TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kKept), {natoms, KeptSize(shape)}));
       TF_RETURN_IF_ERROR(RequireShape("grad", context->input(kGrad), {natoms, nnei, width}));
     }
     if (context->num_inputs() > kBarWeight) {
@@ -203,6 +201,9 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
                context->input(kLnEps).scalar<T>()(),
                {parameters[0], parameters[1], parameters[2], parameters[3], parameters[4],
                 parameters[5], parameters[6], parameters[7], parameters[8], parameters[9]}};
+    if (context->num_inputs() > kGrad) {
+      TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kKept), {KeptSize(*inputs)}));
+    }
     return absl::OkStatus();
   }
 
@@ -220,8 +221,7 @@ class ForwardOp : public AttentionOp<T> {
     T* output;
     Tensor* kept;
     TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &output));
-    TF_RETURN_IF_ERROR(context->allocate_output(
-        1, TensorShape({inputs.shape.natoms, this->KeptSize(inputs.shape)}), &kept));
+    TF_RETURN_IF_ERROR(context->allocate_output(1, TensorShape({this->KeptSize(inputs)}), &kept));
     Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(
         &inputs, output, kept->template flat<T>().data(), &threads, status);
     return absl::OkStatus();

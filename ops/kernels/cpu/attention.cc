@@ -1,5 +1,8 @@
 #include "attention.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "attention/kernels.h"
 #include "instruction_set.h"
 #include "run_passes.h"
@@ -41,6 +44,19 @@ void Check(const typename AttentionTypes<T>::Inputs& inputs, const T* kept, Firs
   }
 }
 
+// How many numbers are kept; where those of each atom begin goes to `offset` unless that is null.
+template <typename T>
+int64_t Keep(const typename AttentionTypes<T>::Inputs& inputs, int64_t* offset) {
+  const deepattn_attention_shape& shape = inputs.shape;
+  int64_t total = 0;
+  for (int64_t i = 0; i < shape.natoms; ++i) {
+    if (offset != nullptr) offset[i] = total;
+    const int64_t count = std::clamp<int64_t>(inputs.count[i], 0, shape.nnei);
+    total += Kernels<T>().kept_size(&shape, count);
+  }
+  return total;
+}
+
 // A rough time for one atom: forward it is multiplied with 4 width + 2 nnei columns.
 int64_t Cost(const deepattn_attention_shape& shape, int order) {
   constexpr int64_t kTimes[] = {1, 3, 6};
@@ -58,6 +74,9 @@ void Run(AttentionCall<T> call, int order, const typename AttentionTypes<T>::Sum
     FirstError error(status);
     Check<T>(*call.inputs, call.kept, &error);
     if (!error.ok()) return;
+    std::vector<int64_t> offset(shape.natoms);
+    Keep<T>(*call.inputs, offset.data());
+    call.kept_offset = offset.data();
     RunPasses<T>(Kernels<T>(), call, order, shape.natoms, Cost(shape, order), sums, threads,
                  &error);
   });
@@ -68,7 +87,7 @@ void RunGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c,
              deepattn_status* status) {
   Guard(status, [&] {
     const AttentionKernels<T>& kernels = Kernels<T>();
-    const Buffer<T> scratch = Allocate<T>(kernels.gemm_size(m, n, k));
+    const ScratchArray<T> scratch(kernels.gemm_size(m, n, k));
     kernels.gemm(m, n, k, a, b, c, scratch.get());
   });
 }
@@ -77,8 +96,8 @@ void RunGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c,
 }  // namespace deepattn
 
 #define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                     \
-  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_shape* shape) {              \
-    return deepattn::Kernels<T>().kept_size(shape);                                              \
+  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_inputs_##suffix* inputs) {   \
+    return deepattn::Keep<T>(*inputs, nullptr);                                                  \
   }                                                                                              \
   void deepattn_attention_##suffix(const deepattn_attention_inputs_##suffix* inputs, T* output,  \
                                    T* kept, const deepattn_threads* threads,                     \

@@ -23,9 +23,8 @@ typedef struct {
 // [natoms][nnei]; from slot count[i] on the weight of atom i is taken to be 0. `padding` further
 // weightless slots per atom are counted though not stored. Matrices are [inputs][outputs].
 //
-// The forward pass writes `output` [natoms][nnei][width] and, for the gradients, `kept`: for each
-// atom as many numbers as deepattn_attention_kept tells, in an order of its own. `kept` is aligned
-// to 64 bytes.
+// The forward pass writes `output` [natoms][nnei][width] and, for the gradients, `kept`: as many
+// numbers as deepattn_attention_kept tells, in an order of its own, aligned to 64 bytes.
 #define DEEPATTN_DECLARE_ATTENTION(T, suffix)                                                      \
   typedef struct {                                                                                 \
     const T* query_matrix; /* [width][attn], as those of key and value */                          \
@@ -61,7 +60,8 @@ typedef struct {
     T ln_eps;                                                                                      \
     deepattn_attention_parameters_##suffix parameters;                                             \
   } deepattn_attention_inputs_##suffix;                                                            \
-  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_shape* shape);                 \
+  /* Depends on shape and counts alone; counts that no slots fit are reported by the passes. */    \
+  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_inputs_##suffix* inputs);      \
   void deepattn_attention_##suffix(const deepattn_attention_inputs_##suffix* inputs, T* output,    \
                                    T* kept, const deepattn_threads* threads,                       \
                                    deepattn_status* status);                                       \

@@ -3,31 +3,12 @@
 #define DEEPATTN_OPS_KERNELS_CPU_RUN_PASSES_H_
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 
 #include "parallel.h"
+#include "scratch.h"
 
 namespace deepattn {
-
-template <typename T>
-struct Free {
-  void operator()(T* block) const { std::free(block); }
-};
-
-template <typename T>
-using Buffer = std::unique_ptr<T[], Free<T>>;
-
-// Aligned to a cache line.
-template <typename T>
-Buffer<T> Allocate(int64_t size) {
-  const size_t bytes = (size * sizeof(T) + 63) / 64 * 64;
-  void* block = std::aligned_alloc(64, std::max<size_t>(bytes, 64));
-  if (block == nullptr) throw std::bad_alloc();
-  return Buffer<T>(static_cast<T*>(block));
-}
 
 // Gradients by parameters are summed over this many units one after the other, then over these
 // parts, of which there are no more than kMostParts: the result does not depend on the threads.
@@ -49,13 +30,13 @@ template <typename T, typename Kernels, typename Call, typename Sums>
 void RunPasses(const Kernels& kernels, Call call, int order, int64_t nunits, int64_t cost,
                const Sums* sums, const deepattn_threads& threads, FirstError* error) {
   const auto& shape = call.inputs->shape;
-  const Buffer<T> packed = Allocate<T>(kernels.packed_size(&shape));
+  const ScratchArray<T> packed(kernels.packed_size(&shape));
   kernels.pack(call.inputs, packed.get());
   call.packed = packed.get();
   const int64_t scratch_size = kernels.scratch_size(&shape, order);
   if (sums == nullptr) {
     ParallelFor(threads, nunits, cost, error, [&] {
-      return [&, scratch = Allocate<T>(scratch_size)](int64_t unit) {
+      return [&, scratch = ScratchArray<T>(scratch_size)](int64_t unit) {
         kernels.pass[order](&call, unit, scratch.get(), nullptr);
         return true;
       };
@@ -64,9 +45,9 @@ void RunPasses(const Kernels& kernels, Call call, int order, int64_t nunits, int
   }
   const int64_t sums_size = kernels.sums_size(&shape);
   const int64_t parts = NumberOfParts(nunits, sums_size);
-  const Buffer<T> partial = Allocate<T>(parts * sums_size);
+  const ScratchArray<T> partial(parts * sums_size);
   ParallelFor(threads, parts, cost * nunits / parts + 1, error, [&] {
-    return [&, scratch = Allocate<T>(scratch_size)](int64_t part) {
+    return [&, scratch = ScratchArray<T>(scratch_size)](int64_t part) {
       T* sum = partial.get() + part * sums_size;
       std::memset(sum, 0, sums_size * sizeof(T));
       const int64_t end = nunits * (part + 1) / parts;

@@ -72,6 +72,18 @@ def test_an_empty_box_means_open_boundaries():
 
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS[:3], ids=lambda d: d["type"])
+def test_a_pipeline_may_search_the_neighbours(descriptor):
+    model = small_model(descriptor)
+    inputs, _ = small_batch()
+    prepared = next(iter(tf.data.Dataset.from_tensors(inputs).map(model.prepare)))
+    expected, outputs = model(inputs), model(prepared)
+    for name in ("energy", "force", "virial", "descriptor"):
+        np.testing.assert_array_equal(outputs[name], expected[name], name)
+    graph = tf.function(model, autograph=False).get_concrete_function(prepared).graph
+    assert not [op for op in graph.get_operations() if "EnvMat" in op.type]
+
+
+@pytest.mark.parametrize("descriptor", DESCRIPTORS[:3], ids=lambda d: d["type"])
 def test_keras_fit_lowers_the_loss(descriptor):
     model = small_model(descriptor)
     model.compile(keras.optimizers.Adam(1e-2), loss=loss())

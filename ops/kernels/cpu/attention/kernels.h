@@ -30,8 +30,9 @@ struct AttentionCall {
   const T* bar_embedding;
   const T* bar_direction;
   const T* bar_weight;
-  T* kept;  // written by the forward pass, read by the others
-  T* out;   // the output, or the gradient by `grad`
+  T* kept;                     // written by the forward pass, read by the others
+  const int64_t* kept_offset;  // of each atom
+  T* out;                      // the output, or the gradient by `grad`
   T* out_embedding;
   T* out_direction;
   T* out_weight;
@@ -44,7 +45,8 @@ struct AttentionKernels {
   void (*pack)(const typename AttentionTypes<T>::Inputs* inputs, T* packed);
   // Scratch memory of a pass of order 0 (forward), 1 (gradient) or 2 (its gradient).
   int64_t (*scratch_size)(const deepattn_attention_shape* shape, int order);
-  int64_t (*kept_size)(const deepattn_attention_shape* shape);  // of an atom
+  // What is kept of an atom with that count.
+  int64_t (*kept_size)(const deepattn_attention_shape* shape, int64_t count);
   // Does one atom. Gradients by parameters are added to `sums` unless that is null.
   void (*pass[3])(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums);
   int64_t (*sums_size)(const deepattn_attention_shape* shape);

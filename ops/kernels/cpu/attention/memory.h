@@ -59,23 +59,19 @@ Slots<T> TakeSlots(int64_t n, Pieces<T>* pieces) {
           {pieces->Row(n), pieces->Row(n), pieces->Row(n)}};
 }
 
-// What the forward pass keeps of an atom for the derivatives.
+// What the forward pass keeps for the derivatives of an atom with n slots that may have weight. The
+// rest is computed again: it takes more memory than time.
 template <typename T>
 struct Kept {
   Matrix<T> project[kProjections];
   Unit<T>* unit[kProjections];  // of each row
   Matrix<T> message;            // values times the output matrix
-  Matrix<T> normalized;         // rows of the layer normalisation, those of weightless slots too
-  T* inverse_std;
 
-  Kept(const Shape& shape, Pieces<T>* pieces) {
-    const int64_t n = shape.nnei;
+  Kept(const Shape& shape, int64_t n, Pieces<T>* pieces) {
     constexpr int64_t per_unit = sizeof(Unit<T>) / sizeof(T);
     for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, shape.attn);
     for (Unit<T>*& units : unit) units = reinterpret_cast<Unit<T>*>(pieces->Row(n * per_unit));
     message = pieces->Rows(n, shape.width);
-    normalized = pieces->Rows(n, shape.width);
-    inverse_std = pieces->Row(n);
   }
 };
 
@@ -89,7 +85,8 @@ struct Scratch {
   Matrix<T> score;
   Matrix<T> row;  // rows of the output, of gradients by them; the last is for weightless slots
 
-  Slots<T> slot_grad;  // 1
+  Slots<T> slot_grad;    // 1
+  Matrix<T> normalized;  // rows of the layer normalisation, places as in `row`
   Matrix<T> soft;
   Matrix<T> attention;
   Matrix<T> by_message;
@@ -121,6 +118,7 @@ struct Scratch {
     row = pieces->Rows(n + 1, width);
     if (order < 1) return;
     slot_grad = TakeSlots(n, pieces);
+    normalized = pieces->Rows(n + 1, width);
     soft = pieces->Rows(n, n);
     attention = pieces->Rows(n, n);
     by_message = pieces->Rows(n, width);
@@ -206,9 +204,9 @@ int64_t SumsSize(const Shape* shape) {
 }
 
 template <typename T>
-int64_t KeptSize(const Shape* shape) {
+int64_t KeptSize(const Shape* shape, int64_t count) {
   Pieces<T> pieces(nullptr);
-  Kept<T>(*shape, &pieces);
+  Kept<T>(*shape, count, &pieces);
   return pieces.used();
 }
 

@@ -1,7 +1,7 @@
 // The three passes over one neighbourhood: forward, gradient, and the gradient's gradient. The
-// last two compute the attention weights again from the kept queries and keys. Values are
-// multiplied by the output matrix before they are mixed: its columns are fewer than its rows as a
-// rule.
+// last two compute the attention weights and the rows of the layer normalisation again, from what
+// is kept: queries, keys, values, and the messages that are mixed, values times the output matrix,
+// which has fewer columns than rows as a rule.
 //
 // Names: by_x is the gradient by x. The gradient of the gradient differentiates the forward pass
 // along the given tangents, and then the result in reverse; by_x_second is the gradient by x, and
@@ -57,19 +57,9 @@ class Neighbourhood {
     }
     Product(n_, shape_.width, n_, at_.score, kept_.message, at_.row);
     for (int64_t j = 0; j < shape_.nnei; ++j) {
-      T* row = at_.row.Row(j < n_ ? j : shape_.nnei);
-      const T* embedding = at_.embedding.Row(j);
-      if (j >= n_) {
-        embedding = Read(call_.inputs->embedding, j, at_.embedding.Row(j));
-        memset(row, 0, width_ * sizeof(T));
-      }
-      AddTo(width_, embedding, row);
-      AddTo(width_, packed_.out_bias, row);
-      kept_.inverse_std[j] =
-          Normalize(width_, shape_.width, packed_.live, call_.inputs->ln_eps, row);
-      T* normalized = kept_.normalized.Row(j);
+      T* row = at_.row.Row(Place(j));
+      NormalizeRow(j, row);
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
-        At(normalized + i) = At(row + i);
         At(row + i) = At(row + i) * At(packed_.gamma + i) + At(packed_.beta + i);
       }
       Write(row, j, call_.out);
@@ -82,6 +72,8 @@ class Neighbourhood {
       scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
       scores_.Gate(j, at_.soft.Row(j), at_.attention.Row(j));
     }
+    ReadEmbeddings(call_.inputs->embedding, at_.embedding);
+    Product(n_, shape_.width, n_, at_.attention, kept_.message, at_.normalized);
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradient(j, sums ? &sum : nullptr);
@@ -89,7 +81,6 @@ class Neighbourhood {
     Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed,
             at_.by_project[kValue]);
     if (sums != nullptr) {
-      ReadEmbeddings(call_.inputs->embedding, at_.embedding);
       TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message,
                         sum.out, kAdd);
     }
@@ -120,6 +111,7 @@ class Neighbourhood {
     ReadEmbeddings(call_.inputs->embedding, at_.embedding);
     MakeScores();
     MakeTangents();
+    Product(n_, shape_.width, n_, at_.attention, kept_.message, at_.normalized);
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sums ? &sum : nullptr);
@@ -178,8 +170,8 @@ class Neighbourhood {
 
   static Kept<T> KeptOf(const AttentionCall<T>& call, int64_t atom) {
     const Shape& shape = call.inputs->shape;
-    Pieces<T> pieces(call.kept + atom * KeptSize<T>(&shape));
-    return Kept<T>(shape, &pieces);
+    Pieces<T> pieces(call.kept + call.kept_offset[atom]);
+    return Kept<T>(shape, call.inputs->count[atom], &pieces);
   }
 
   static Scratch<T> ScratchOf(const Shape& shape, int order, T* block) {
@@ -253,11 +245,27 @@ class Neighbourhood {
     Product(n_, shape_.width, n_, at_.attention, at_.message_tangent, at_.row_tangent, kAdd);
   }
 
+  // Where the row of slot j is in matrices of rows of the output.
+  int64_t Place(int64_t j) const { return j < n_ ? j : shape_.nnei; }
+
+  // From slot j's mixed messages the row of the layer normalisation, in place; returns the inverse
+  // of the standard deviation. Needs the embeddings of slots that may have weight.
+  T NormalizeRow(int64_t j, T* row) const {
+    const T* embedding = at_.embedding.Row(j);
+    if (j >= n_) {
+      Read(call_.inputs->embedding, j, at_.embedding.Row(j));
+      memset(row, 0, width_ * sizeof(T));
+    }
+    AddTo(width_, embedding, row);
+    AddTo(width_, packed_.out_bias, row);
+    return Normalize(width_, shape_.width, packed_.live, call_.inputs->ln_eps, row);
+  }
+
   // Puts the gradient by the row before normalisation into `row`, that of a weightless slot's,
   // which is its result, into the output.
   void NormalizedRowGradient(int64_t j, const Parameters<T>* sum) {
-    T* row = at_.row.Row(j < n_ ? j : shape_.nnei);
-    const T* normalized = kept_.normalized.Row(j);
+    T *row = at_.row.Row(Place(j)), *normalized = at_.normalized.Row(Place(j));
+    const T inverse_std = NormalizeRow(j, normalized);
     Read(call_.grad, j, row);
     if (sum != nullptr) {
       AddTo(width_, row, sum->beta);
@@ -266,14 +274,14 @@ class Neighbourhood {
       }
     }
     for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
-    NormalizeGradient(width_, shape_.width, packed_.live, normalized, kept_.inverse_std[j], row);
+    NormalizeGradient(width_, shape_.width, packed_.live, normalized, inverse_std, row);
     if (sum != nullptr) AddTo(width_, row, sum->out_bias);
     if (j >= n_) Write(row, j, call_.out_embedding);
   }
 
   // The same a derivative further; the output's tangent, which is the gradient by `grad`, is done.
   void NormalizedRowGradients(int64_t j, const Parameters<T>* sum) {
-    const int64_t place = j < n_ ? j : shape_.nnei;
+    const int64_t place = Place(j);
     T *row = at_.row.Row(place), *tangent = at_.row_tangent.Row(place);
     T* second = at_.second.Row(place);
     if (j < n_) {
@@ -286,8 +294,10 @@ class Neighbourhood {
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(row + i) = At(given + i) * At(packed_.gamma + i);
     }
-    NormalizeGradients(width_, shape_.width, packed_.live, kept_.normalized.Row(j),
-                       kept_.inverse_std[j], row, tangent, second);
+    T* normalized = at_.normalized.Row(place);
+    const T inverse_std = NormalizeRow(j, normalized);
+    NormalizeGradients(width_, shape_.width, packed_.live, normalized, inverse_std, row, tangent,
+                       second);
     if (sum != nullptr) {
       AddTo(width_, second, sum->out_bias);
       for (int64_t i = 0; i < width_; i += kLanes<T>) {

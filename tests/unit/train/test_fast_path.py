@@ -1,0 +1,45 @@
+"""Training with the compiled ops of our own, and without them: the same curve."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from deepattn import ops
+from deepattn.train import train
+
+from . import toy
+
+# Adam divides by the root of squares, which makes rounding larger where gradients are small.
+TOLERANCE = {"float64": 1e-9, "float32": 1e-3}
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("kind", ["se_atten", "se_atten_v2"])
+def test_curves_agree_to_rounding(tmp_path, monkeypatch, kind, precision):
+    if ops.fast_library() is None:
+        pytest.skip("the op libraries are not built")
+    systems = [toy.write_system(tmp_path / "data", [0, 1, 1, 0, 1, 1], 6)]
+    nets = {"precision": precision, "seed": 3}
+    description = {
+        "descriptor": {"type": kind, "attn_layer": 1, **nets},
+        "model": {"fitting_net": {"neuron": [5, 5], **nets}},
+        "loss": {"start_pref_v": 1.0, "limit_pref_v": 1.0},
+    }
+    results = []
+    for name, path in (("compiled", contextlib.nullcontext()), ("plain", ops.portable())):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        toy.write_input(folder / "input.json", systems, numb_steps=30, **description)
+        with path:
+            trainer = train("input.json")
+        curve = [line.split() for line in open("lcurve.out") if not line.startswith("#")]
+        results.append((np.array(curve, float), trainer.model.get_arrays()))
+    (compiled, arrays), (plain, others) = results
+    # The file has three digits.
+    np.testing.assert_allclose(compiled, plain, rtol=2e-2 if precision == "float32" else 1e-12)
+    for name, array in arrays.items():
+        np.testing.assert_allclose(
+            array, others[name], rtol=0, atol=TOLERANCE[precision], err_msg=name
+        )
