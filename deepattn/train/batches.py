@@ -10,8 +10,9 @@ from deepattn.data.dataset import DataSet
 from deepattn.data.sampler import Sampler
 from deepattn.data.system import Arrays
 
-# Two batches ahead hide the reading; more would only hold memory.
-_AHEAD = 2
+# Two batches ahead hide the reading. Prepared ones are large: one is on its way, one ready.
+_READ_AHEAD = 2
+_PREPARED_AHEAD = 1
 
 Prepare = Callable[[Mapping[str, tf.Tensor]], Mapping[str, Any]]
 
@@ -114,7 +115,7 @@ def _dataset(
         return prepare(inputs), labels
 
     dataset = tf.data.Dataset.from_generator(read, output_signature=signature(data))
-    return dataset.map(prepared).prefetch(_AHEAD)
+    return dataset.prefetch(_READ_AHEAD).map(prepared).prefetch(_PREPARED_AHEAD)
 
 
 def atoms_per_frame(inputs: Mapping[str, Any]) -> float:

@@ -316,14 +316,10 @@ def test_bad_cotangents_are_named():
     with pytest.raises(
         tf.errors.InvalidArgumentError, match=r"grad must have the shape \[4, 13, 9"
     ):
-        own.deepattn_gated_attention_grad(
-            *inputs, kept, case.grad[:3], **OPTIONS[0]
-        )
+        own.deepattn_gated_attention_grad(*inputs, kept, case.grad[:3], **OPTIONS[0])
     bars = [case.bars[0], case.bars[1][:, :, :2], case.bars[2]]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_direction must have the shape"):
-        own.deepattn_gated_attention_grad_grad(
-            *inputs, kept, case.grad, *bars, **OPTIONS[0]
-        )
+        own.deepattn_gated_attention_grad_grad(*inputs, kept, case.grad, *bars, **OPTIONS[0])
 
 
 def test_twins_normalise_as_their_names_say():
