@@ -97,7 +97,7 @@ class EnergyModel(keras.Model):
         if "environment" not in inputs:
             inputs = self.prepare(inputs)
         return self.potential(
-            Environment(*inputs["environment"]),
+            inputs["environment"],
             inputs["atype"],
             inputs["natoms"],
             inputs.get("fparam"),
@@ -118,8 +118,7 @@ class EnergyModel(keras.Model):
         if mesh is None:
             mesh = _mesh(inputs["box"])
         environment = self.environment(coord, atype, natoms, inputs["box"], mesh)
-        # A plain tuple: Keras would drop the class of a named one.
-        return {**inputs, "atype": atype, "natoms": natoms, "environment": tuple(environment)}
+        return {**inputs, "atype": atype, "natoms": natoms, "environment": environment}
 
     def environment(self, coord, atype, natoms, box, mesh) -> Environment:
         """Neighbourhoods of all local atoms; a function of coordinates only."""

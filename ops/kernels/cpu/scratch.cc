@@ -43,21 +43,35 @@ class Pool {
       }
     }
     void* block = std::aligned_alloc(kLine, bytes);
+    if (block == nullptr) {
+      Clear();
+      block = std::aligned_alloc(kLine, bytes);
+    }
     if (block == nullptr) throw std::bad_alloc();
     return {bytes, block};
   }
 
-  void Return(void* block, size_t bytes) {
+  void Return(void* block, size_t bytes) noexcept {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (idle_bytes_ + bytes > kMostIdle) {
-      std::free(block);
-      return;
+    if (idle_bytes_ + bytes <= kMostIdle) {
+      try {
+        idle_.emplace(bytes, block);
+        idle_bytes_ += bytes;
+        return;
+      } catch (const std::bad_alloc&) {  // no memory to remember the block: it is given back
+      }
     }
-    idle_.emplace(bytes, block);
-    idle_bytes_ += bytes;
+    std::free(block);
   }
 
  private:
+  void Clear() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& [bytes, block] : idle_) std::free(block);
+    idle_.clear();
+    idle_bytes_ = 0;
+  }
+
   std::mutex mutex_;
   std::multimap<size_t, void*> idle_;
   size_t idle_bytes_ = 0;
