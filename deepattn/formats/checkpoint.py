@@ -156,7 +156,8 @@ def _list_and_remove(prefix: Path, path: Path, keep: int) -> None:
 
 def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w", userblock_size=_BLOCK, libver=("v110", "v110")) as file:
+    # Later formats than the earliest write times, so that equal contents would differ.
+    with h5py.File(buffer, "w", userblock_size=_BLOCK, libver=("earliest", "v110")) as file:
         file["header"] = json.dumps(header)
         for name, array in arrays.items():
             file[name] = array
