@@ -118,48 +118,31 @@ struct CallTypes;
 
 template <>
 struct CallTypes<float> {
-  using Inputs = deepattn_attention_inputs_f32;
+  using Call = deepattn_attention_call_f32;
   using Sums = deepattn_attention_sums_f32;
 };
 
 template <>
 struct CallTypes<double> {
-  using Inputs = deepattn_attention_inputs_f64;
+  using Call = deepattn_attention_call_f64;
   using Sums = deepattn_attention_sums_f64;
 };
 
-// What the four ops share: reading and checking inputs, making outputs like inputs.
-template <typename T>
-class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
+// The pass of an order, with gradients by the parameters or without.
+template <typename T, int order, bool parameters = order == 2>
+class AttentionOp : public PassOp<T, typename CallTypes<T>::Call, typename CallTypes<T>::Sums> {
  public:
-  using Inputs = typename CallTypes<T>::Inputs;
+  using Call = typename CallTypes<T>::Call;
   using Sums = typename CallTypes<T>::Sums;
 
-  explicit AttentionOp(OpKernelConstruction* context) : PassOp<T, Inputs>(context) {
+  explicit AttentionOp(OpKernelConstruction* context) : PassOp<T, Call, Sums>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("dotr", &dotr_));
     OP_REQUIRES_OK(context, context->GetAttr("mask", &mask_));
     OP_REQUIRES_OK(context, context->GetAttr("smooth", &smooth_));
   }
 
  protected:
-  static int64_t KeptSize(const Inputs& inputs) {
-    return Pick<T>(deepattn_attention_kept_f32, deepattn_attention_kept_f64)(&inputs);
-  }
-
-  // The outputs number `first` and on, of the shapes of the parameters.
-  absl::Status AllocateSums(OpKernelContext* context, int first, Sums* sums) const {
-    T** const places[kNumParameters] = {&sums->query_matrix, &sums->query_bias,   &sums->key_matrix,
-                                        &sums->key_bias,     &sums->value_matrix, &sums->value_bias,
-                                        &sums->out_matrix,   &sums->out_bias,     &sums->gamma,
-                                        &sums->beta};
-    for (int k = 0; k < kNumParameters; ++k) {
-      TF_RETURN_IF_ERROR(this->AllocateLike(context, first + k, kParameters + k, places[k]));
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const override {
+  absl::Status ReadInputs(OpKernelContext* context, Call* call) const override {
     const Tensor& embedding = context->input(kEmbedding);
     const Tensor& query = context->input(kParameters);
     TF_RETURN_IF_ERROR(RequireShape("embedding", embedding, {kAny, kAny, kAny}));
@@ -175,112 +158,87 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Inputs> {
     TF_RETURN_IF_ERROR(RequireShape("count", context->input(kCount), {natoms}));
     TF_RETURN_IF_ERROR(RequireShape("padding", context->input(kPadding), {}));
     TF_RETURN_IF_ERROR(RequireShape("ln_eps", context->input(kLnEps), {}));
-    const T* parameters[kNumParameters];
+    const T* values[kNumParameters];
     for (int k = 0; k < kNumParameters; ++k) {
       std::vector<int64_t> shape = {k < 6 ? attn : width};
       if (k < 8 && k % 2 == 0) shape.insert(shape.begin(), k < 6 ? width : attn);
       TF_RETURN_IF_ERROR(RequireShape(kParameterNames[k], context->input(kParameters + k), shape));
-      parameters[k] = this->Data(context, kParameters + k);
+      values[k] = this->Data(context, kParameters + k);
     }
-    if (context->num_inputs() > kGrad) {
-      TF_RETURN_IF_ERROR(RequireShape("grad", context->input(kGrad), {natoms, nnei, width}));
-    }
-    if (context->num_inputs() > kBarWeight) {
-      TF_RETURN_IF_ERROR(
-          RequireShape("bar_embedding", context->input(kBarEmbedding), {natoms, nnei, width}));
-      TF_RETURN_IF_ERROR(
-          RequireShape("bar_direction", context->input(kBarDirection), {natoms, nnei, 3}));
-      TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(kBarWeight), {natoms, nnei}));
-    }
-    *inputs = {{natoms, nnei, width, attn, dotr_, mask_, smooth_},
-               this->Data(context, kEmbedding),
-               this->Data(context, kDirection),
-               this->Data(context, kWeight),
-               context->input(kCount).flat<int32_t>().data(),
-               context->input(kPadding).scalar<T>()(),
-               context->input(kLnEps).scalar<T>()(),
-               {parameters[0], parameters[1], parameters[2], parameters[3], parameters[4],
-                parameters[5], parameters[6], parameters[7], parameters[8], parameters[9]}};
-    if (context->num_inputs() > kGrad) {
-      TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kKept), {KeptSize(*inputs)}));
-    }
+    call->shape = {natoms, nnei, width, attn, dotr_, mask_, smooth_};
+    call->embedding = this->Data(context, kEmbedding);
+    call->direction = this->Data(context, kDirection);
+    call->weight = this->Data(context, kWeight);
+    call->count = context->input(kCount).flat<int32_t>().data();
+    call->padding = context->input(kPadding).scalar<T>()();
+    call->ln_eps = context->input(kLnEps).scalar<T>()();
+    call->parameters = {values[0], values[1], values[2], values[3], values[4],
+                        values[5], values[6], values[7], values[8], values[9]};
+    if (order < 1) return absl::OkStatus();
+    TF_RETURN_IF_ERROR(RequireShape("grad", context->input(kGrad), {natoms, nnei, width}));
+    TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kKept), {KeptSize(*call)}));
+    call->grad = this->Data(context, kGrad);
+    call->kept = const_cast<T*>(this->Data(context, kKept));
+    if (order < 2) return absl::OkStatus();
+    TF_RETURN_IF_ERROR(
+        RequireShape("bar_embedding", context->input(kBarEmbedding), {natoms, nnei, width}));
+    TF_RETURN_IF_ERROR(
+        RequireShape("bar_direction", context->input(kBarDirection), {natoms, nnei, 3}));
+    TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(kBarWeight), {natoms, nnei}));
+    call->bar_embedding = this->Data(context, kBarEmbedding);
+    call->bar_direction = this->Data(context, kBarDirection);
+    call->bar_weight = this->Data(context, kBarWeight);
     return absl::OkStatus();
+  }
+
+  absl::Status AllocateOutputs(OpKernelContext* context, Call* call, Sums* sums) const override {
+    int output = 0;
+    if (order != 1) {
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kEmbedding, &call->out));
+    }
+    if (order == 0) {
+      Tensor* kept;
+      const TensorShape shape({KeptSize(*call)});
+      TF_RETURN_IF_ERROR(context->allocate_output(output, shape, &kept));
+      call->kept = kept->template flat<T>().data();
+      return absl::OkStatus();
+    }
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kEmbedding, &call->out_embedding));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kDirection, &call->out_direction));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kWeight, &call->out_weight));
+    if (!parameters) return absl::OkStatus();
+    T** const places[kNumParameters] = {&sums->query_matrix, &sums->query_bias,   &sums->key_matrix,
+                                        &sums->key_bias,     &sums->value_matrix, &sums->value_bias,
+                                        &sums->out_matrix,   &sums->out_bias,     &sums->gamma,
+                                        &sums->beta};
+    for (int k = 0; k < kNumParameters; ++k) {
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kParameters + k, places[k]));
+    }
+    call->sums = sums;
+    return absl::OkStatus();
+  }
+
+  void Run(const Call& call, const deepattn_threads& threads,
+           deepattn_status* status) const override {
+    Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(&call, order, &threads, status);
+  }
+
+ private:
+  static int64_t KeptSize(const Call& call) {
+    return Pick<T>(deepattn_attention_kept_f32, deepattn_attention_kept_f64)(&call);
   }
 
   bool dotr_, mask_, smooth_;
 };
 
-template <typename T>
-class ForwardOp : public AttentionOp<T> {
- public:
-  using AttentionOp<T>::AttentionOp;
-
- protected:
-  absl::Status Run(OpKernelContext* context, const typename AttentionOp<T>::Inputs& inputs,
-                   const deepattn_threads& threads, deepattn_status* status) override {
-    T* output;
-    Tensor* kept;
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &output));
-    TF_RETURN_IF_ERROR(context->allocate_output(1, TensorShape({this->KeptSize(inputs)}), &kept));
-    Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(
-        &inputs, output, kept->template flat<T>().data(), &threads, status);
-    return absl::OkStatus();
-  }
-};
-
-template <typename T, bool parameters>
-class GradOp : public AttentionOp<T> {
- public:
-  using AttentionOp<T>::AttentionOp;
-
- protected:
-  absl::Status Run(OpKernelContext* context, const typename AttentionOp<T>::Inputs& inputs,
-                   const deepattn_threads& threads, deepattn_status* status) override {
-    T *embedding, *direction, *weight;
-    typename AttentionOp<T>::Sums sums;
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &embedding));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kDirection, &direction));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 2, kWeight, &weight));
-    if (parameters) TF_RETURN_IF_ERROR(this->AllocateSums(context, 3, &sums));
-    Pick<T>(deepattn_attention_grad_f32, deepattn_attention_grad_f64)(
-        &inputs, this->Data(context, kKept), this->Data(context, kGrad), embedding, direction,
-        weight, parameters ? &sums : nullptr, &threads, status);
-    return absl::OkStatus();
-  }
-};
-
-template <typename T>
-class GradGradOp : public AttentionOp<T> {
- public:
-  using AttentionOp<T>::AttentionOp;
-
- protected:
-  absl::Status Run(OpKernelContext* context, const typename AttentionOp<T>::Inputs& inputs,
-                   const deepattn_threads& threads, deepattn_status* status) override {
-    T *grad, *embedding, *direction, *weight;
-    typename AttentionOp<T>::Sums sums;
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kGrad, &grad));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kEmbedding, &embedding));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 2, kDirection, &direction));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 3, kWeight, &weight));
-    TF_RETURN_IF_ERROR(this->AllocateSums(context, 4, &sums));
-    Pick<T>(deepattn_attention_grad_grad_f32, deepattn_attention_grad_grad_f64)(
-        &inputs, this->Data(context, kKept), this->Data(context, kGrad),
-        this->Data(context, kBarEmbedding), this->Data(context, kBarDirection),
-        this->Data(context, kBarWeight), grad, embedding, direction, weight, &sums, &threads,
-        status);
-    return absl::OkStatus();
-  }
-};
-
 #define DEEPATTN_REGISTER(name, T, ...)                                                     \
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
                           __VA_ARGS__)
-#define DEEPATTN_REGISTER_ALL(T)                                           \
-  DEEPATTN_REGISTER("DeepattnGatedAttention", T, ForwardOp<T>);            \
-  DEEPATTN_REGISTER("DeepattnGatedAttentionGrad", T, GradOp<T, false>);    \
-  DEEPATTN_REGISTER("DeepattnGatedAttentionFullGrad", T, GradOp<T, true>); \
-  DEEPATTN_REGISTER("DeepattnGatedAttentionGradGrad", T, GradGradOp<T>)
+#define DEEPATTN_REGISTER_ALL(T)                                                   \
+  DEEPATTN_REGISTER("DeepattnGatedAttention", T, AttentionOp<T, 0>);               \
+  DEEPATTN_REGISTER("DeepattnGatedAttentionGrad", T, AttentionOp<T, 1>);           \
+  DEEPATTN_REGISTER("DeepattnGatedAttentionFullGrad", T, AttentionOp<T, 1, true>); \
+  DEEPATTN_REGISTER("DeepattnGatedAttentionGradGrad", T, AttentionOp<T, 2>)
 
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);

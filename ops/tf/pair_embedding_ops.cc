@@ -99,24 +99,24 @@ struct CallTypes;
 
 template <>
 struct CallTypes<float> {
-  using Inputs = deepattn_pair_embedding_inputs_f32;
+  using Call = deepattn_pair_embedding_call_f32;
   using Sums = deepattn_pair_embedding_sums_f32;
 };
 
 template <>
 struct CallTypes<double> {
-  using Inputs = deepattn_pair_embedding_inputs_f64;
+  using Call = deepattn_pair_embedding_call_f64;
   using Sums = deepattn_pair_embedding_sums_f64;
 };
 
-// What the four ops share: reading and checking inputs, making outputs like inputs.
-template <typename T>
-class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Inputs> {
+// The pass of an order, with gradients by the parameters or without.
+template <typename T, int order, bool parameters = order == 2>
+class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Call, typename CallTypes<T>::Sums> {
  public:
-  using Inputs = typename CallTypes<T>::Inputs;
+  using Call = typename CallTypes<T>::Call;
   using Sums = typename CallTypes<T>::Sums;
 
-  explicit EmbeddingOp(OpKernelConstruction* context) : PassOp<T, Inputs>(context) {
+  explicit EmbeddingOp(OpKernelConstruction* context) : PassOp<T, Call, Sums>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("nlayers", &nlayers_));
     OP_REQUIRES(context, nlayers_ <= DEEPATTN_MOST_LAYERS,
                 InvalidArgument("there are ", nlayers_, " layers; at most ", DEEPATTN_MOST_LAYERS,
@@ -124,30 +124,10 @@ class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Inputs> {
   }
 
  protected:
-  int GradPlace() const { return kLayers + 3 * nlayers_; }
-
-  // The outputs number `first` and on, of the shapes of factors and layers.
-  absl::Status AllocateSums(OpKernelContext* context, int first, Sums* sums) const {
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, first, kFactors, &sums->factors));
-    T** const lists[] = {sums->matrix, sums->bias, sums->step};
-    for (int list = 0; list < 3; ++list) {
-      for (int k = 0; k < nlayers_; ++k) {
-        const int place = list * nlayers_ + k;
-        TF_RETURN_IF_ERROR(
-            this->AllocateLike(context, first + 1 + place, kLayers + place, &lists[list][k]));
-      }
-    }
-    for (int k = 0; k < nlayers_; ++k) {
-      if (context->input(kLayers + 2 * nlayers_ + k).NumElements() == 0) sums->step[k] = nullptr;
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const override {
+  absl::Status ReadInputs(OpKernelContext* context, Call* call) const override {
     const Tensor& rows = context->input(kRows);
     TF_RETURN_IF_ERROR(RequireShape("input", rows, {kAny, kAny}));
-    deepattn_pair_embedding_shape& shape = inputs->shape;
+    deepattn_pair_embedding_shape& shape = call->shape;
     shape.nrows = rows.dim_size(0);
     shape.nlayers = nlayers_;
     shape.width[0] = rows.dim_size(1);
@@ -160,9 +140,9 @@ class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Inputs> {
           RequireShape("a bias", context->input(kLayers + nlayers_ + k), {shape.width[k + 1]}));
       const bool has_step = step.NumElements() != 0;
       if (has_step) TF_RETURN_IF_ERROR(RequireShape("a time step", step, {shape.width[k + 1]}));
-      inputs->parameters.matrix[k] = this->Data(context, kLayers + k);
-      inputs->parameters.bias[k] = this->Data(context, kLayers + nlayers_ + k);
-      inputs->parameters.step[k] =
+      call->parameters.matrix[k] = this->Data(context, kLayers + k);
+      call->parameters.bias[k] = this->Data(context, kLayers + nlayers_ + k);
+      call->parameters.step[k] =
           has_step ? this->Data(context, kLayers + 2 * nlayers_ + k) : nullptr;
     }
     for (int k = 0; k <= nlayers_; ++k) {
@@ -177,93 +157,71 @@ class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Inputs> {
     const int64_t scaled = shape.nfactors == 0 ? 0 : shape.nrows;
     TF_RETURN_IF_ERROR(RequireShape("weight", context->input(kWeight), {scaled}));
     TF_RETURN_IF_ERROR(RequireShape("index", context->input(kIndex), {scaled}));
-    if (context->num_inputs() > GradPlace()) {
-      const Tensor& grad = context->input(GradPlace());
-      TF_RETURN_IF_ERROR(RequireShape("grad", grad, {shape.nrows, width}));
-    }
-    if (context->num_inputs() > GradPlace() + 1) {
-      TF_RETURN_IF_ERROR(RequireShape("bar_input", context->input(GradPlace() + 1),
-                                      {shape.nrows, shape.width[0]}));
-      TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(GradPlace() + 2), {scaled}));
-    }
-    inputs->input = this->Data(context, kRows);
-    inputs->weight = this->Data(context, kWeight);
-    inputs->index = context->input(kIndex).flat<int32_t>().data();
-    inputs->parameters.factors = this->Data(context, kFactors);
+    call->input = this->Data(context, kRows);
+    call->weight = this->Data(context, kWeight);
+    call->index = context->input(kIndex).flat<int32_t>().data();
+    call->parameters.factors = this->Data(context, kFactors);
+    if (order < 1) return absl::OkStatus();
+    const int grad = GradPlace();
+    TF_RETURN_IF_ERROR(RequireShape("grad", context->input(grad), {shape.nrows, width}));
+    call->grad = this->Data(context, grad);
+    if (order < 2) return absl::OkStatus();
+    TF_RETURN_IF_ERROR(
+        RequireShape("bar_input", context->input(grad + 1), {shape.nrows, shape.width[0]}));
+    TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(grad + 2), {scaled}));
+    call->bar_input = this->Data(context, grad + 1);
+    call->bar_weight = this->Data(context, grad + 2);
     return absl::OkStatus();
   }
+
+  absl::Status AllocateOutputs(OpKernelContext* context, Call* call, Sums* sums) const override {
+    if (order == 0) {
+      Tensor* output;
+      const TensorShape shape({call->shape.nrows, call->shape.width[nlayers_]});
+      TF_RETURN_IF_ERROR(context->allocate_output(0, shape, &output));
+      call->out = output->flat<T>().data();
+      return absl::OkStatus();
+    }
+    int output = 0;
+    if (order == 2) {
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, GradPlace(), &call->out));
+    }
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kRows, &call->out_input));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kWeight, &call->out_weight));
+    if (!parameters) return absl::OkStatus();
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kFactors, &sums->factors));
+    T** const lists[] = {sums->matrix, sums->bias, sums->step};
+    for (int list = 0; list < 3; ++list) {
+      for (int k = 0; k < nlayers_; ++k) {
+        const int input = kLayers + list * nlayers_ + k;
+        TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, input, &lists[list][k]));
+        if (context->input(input).NumElements() == 0) lists[list][k] = nullptr;
+      }
+    }
+    call->sums = sums;
+    return absl::OkStatus();
+  }
+
+  void Run(const Call& call, const deepattn_threads& threads,
+           deepattn_status* status) const override {
+    Pick<T>(deepattn_pair_embedding_f32, deepattn_pair_embedding_f64)(&call, order, &threads,
+                                                                      status);
+  }
+
+ private:
+  int GradPlace() const { return kLayers + 3 * nlayers_; }
 
   int nlayers_;
-};
-
-template <typename T>
-class ForwardOp : public EmbeddingOp<T> {
- public:
-  using EmbeddingOp<T>::EmbeddingOp;
-
- protected:
-  absl::Status Run(OpKernelContext* context, const typename EmbeddingOp<T>::Inputs& inputs,
-                   const deepattn_threads& threads, deepattn_status* status) override {
-    const deepattn_pair_embedding_shape& shape = inputs.shape;
-    Tensor* output;
-    TF_RETURN_IF_ERROR(context->allocate_output(
-        0, TensorShape({shape.nrows, shape.width[shape.nlayers]}), &output));
-    Pick<T>(deepattn_pair_embedding_f32, deepattn_pair_embedding_f64)(
-        &inputs, output->flat<T>().data(), &threads, status);
-    return absl::OkStatus();
-  }
-};
-
-template <typename T, bool parameters>
-class GradOp : public EmbeddingOp<T> {
- public:
-  using EmbeddingOp<T>::EmbeddingOp;
-
- protected:
-  absl::Status Run(OpKernelContext* context, const typename EmbeddingOp<T>::Inputs& inputs,
-                   const deepattn_threads& threads, deepattn_status* status) override {
-    T *input, *weight;
-    typename EmbeddingOp<T>::Sums sums;
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kRows, &input));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kWeight, &weight));
-    if (parameters) TF_RETURN_IF_ERROR(this->AllocateSums(context, 2, &sums));
-    Pick<T>(deepattn_pair_embedding_grad_f32, deepattn_pair_embedding_grad_f64)(
-        &inputs, this->Data(context, this->GradPlace()), input, weight,
-        parameters ? &sums : nullptr, &threads, status);
-    return absl::OkStatus();
-  }
-};
-
-template <typename T>
-class GradGradOp : public EmbeddingOp<T> {
- public:
-  using EmbeddingOp<T>::EmbeddingOp;
-
- protected:
-  absl::Status Run(OpKernelContext* context, const typename EmbeddingOp<T>::Inputs& inputs,
-                   const deepattn_threads& threads, deepattn_status* status) override {
-    T *grad, *input, *weight;
-    typename EmbeddingOp<T>::Sums sums;
-    const int place = this->GradPlace();
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, place, &grad));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kRows, &input));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 2, kWeight, &weight));
-    TF_RETURN_IF_ERROR(this->AllocateSums(context, 3, &sums));
-    Pick<T>(deepattn_pair_embedding_grad_grad_f32, deepattn_pair_embedding_grad_grad_f64)(
-        &inputs, this->Data(context, place), this->Data(context, place + 1),
-        this->Data(context, place + 2), grad, input, weight, &sums, &threads, status);
-    return absl::OkStatus();
-  }
 };
 
 #define DEEPATTN_REGISTER(name, T, ...)                                                     \
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
                           __VA_ARGS__)
-#define DEEPATTN_REGISTER_ALL(T)                                          \
-  DEEPATTN_REGISTER("DeepattnPairEmbedding", T, ForwardOp<T>);            \
-  DEEPATTN_REGISTER("DeepattnPairEmbeddingGrad", T, GradOp<T, false>);    \
-  DEEPATTN_REGISTER("DeepattnPairEmbeddingFullGrad", T, GradOp<T, true>); \
-  DEEPATTN_REGISTER("DeepattnPairEmbeddingGradGrad", T, GradGradOp<T>)
+#define DEEPATTN_REGISTER_ALL(T)                                                  \
+  DEEPATTN_REGISTER("DeepattnPairEmbedding", T, EmbeddingOp<T, 0>);               \
+  DEEPATTN_REGISTER("DeepattnPairEmbeddingGrad", T, EmbeddingOp<T, 1>);           \
+  DEEPATTN_REGISTER("DeepattnPairEmbeddingFullGrad", T, EmbeddingOp<T, 1, true>); \
+  DEEPATTN_REGISTER("DeepattnPairEmbeddingGradGrad", T, EmbeddingOp<T, 2>)
 
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);

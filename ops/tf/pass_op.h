@@ -12,26 +12,30 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using tensorflow::errors::InvalidArgument;
 
-// `Inputs` is the kernel's structure of that name.
-template <typename T, typename Inputs>
+// `Call` and `Sums` are the kernel's structures of those names.
+template <typename T, typename Call, typename Sums>
 class PassOp : public tensorflow::OpKernel {
  public:
   using OpKernel::OpKernel;
 
   void Compute(OpKernelContext* context) final {
-    Inputs inputs;
-    OP_REQUIRES_OK(context, ReadInputs(context, &inputs));
+    Call call = {};
+    Sums sums;
+    OP_REQUIRES_OK(context, ReadInputs(context, &call));
+    OP_REQUIRES_OK(context, AllocateOutputs(context, &call, &sums));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
-    OP_REQUIRES_OK(context, Run(context, inputs, threads, &status));
+    Run(call, threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 
  protected:
   // Checks the shapes of all inputs.
-  virtual absl::Status ReadInputs(OpKernelContext* context, Inputs* inputs) const = 0;
-  virtual absl::Status Run(OpKernelContext* context, const Inputs& inputs,
-                           const deepattn_threads& threads, deepattn_status* status) = 0;
+  virtual absl::Status ReadInputs(OpKernelContext* context, Call* call) const = 0;
+  // `call->sums` is `sums` if the op gives gradients by parameters.
+  virtual absl::Status AllocateOutputs(OpKernelContext* context, Call* call, Sums* sums) const = 0;
+  virtual void Run(const Call& call, const deepattn_threads& threads,
+                   deepattn_status* status) const = 0;
 
   static const T* Data(OpKernelContext* context, int input) {
     return context->input(input).template flat<T>().data();

@@ -23,8 +23,10 @@ typedef struct {
 // [natoms][nnei]; from slot count[i] on the weight of atom i is taken to be 0. `padding` further
 // weightless slots per atom are counted though not stored. Matrices are [inputs][outputs].
 //
-// The forward pass writes `output` [natoms][nnei][width] and, for the gradients, `kept`: as many
-// numbers as deepattn_attention_kept tells, in an order of its own, aligned to 64 bytes.
+// A pass of order 0 computes the output and what is kept for the others; one of order 1 from
+// grad = ∂L/∂output the other gradients of L; one of order 2 the gradients of those gradients'
+// scalar product with bar_embedding, bar_direction and bar_weight: with respect to grad, and to
+// everything that they are the gradient of. Where a pass neither reads nor writes it is null.
 #define DEEPATTN_DECLARE_ATTENTION(T, suffix)                                                      \
   typedef struct {                                                                                 \
     const T* query_matrix; /* [width][attn], as those of key and value */                          \
@@ -59,26 +61,22 @@ typedef struct {
     T padding;                                                                                     \
     T ln_eps;                                                                                      \
     deepattn_attention_parameters_##suffix parameters;                                             \
-  } deepattn_attention_inputs_##suffix;                                                            \
-  /* Depends on shape and counts alone; counts that no slots fit are reported by the passes. */    \
-  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_inputs_##suffix* inputs);      \
-  void deepattn_attention_##suffix(const deepattn_attention_inputs_##suffix* inputs, T* output,    \
-                                   T* kept, const deepattn_threads* threads,                       \
-                                   deepattn_status* status);                                       \
-  /* From grad = ∂L/∂output the other gradients of L; `sums` may be null. */                       \
-  void deepattn_attention_grad_##suffix(const deepattn_attention_inputs_##suffix* inputs,          \
-                                        const T* kept, const T* grad, T* grad_embedding,           \
-                                        T* grad_direction, T* grad_weight,                         \
-                                        const deepattn_attention_sums_##suffix* sums,              \
-                                        const deepattn_threads* threads, deepattn_status* status); \
-  /* The gradients of the gradients' scalar product with bar_embedding, bar_direction and          \
-     bar_weight: with respect to grad, and to everything that it is the gradient of. */            \
-  void deepattn_attention_grad_grad_##suffix(                                                      \
-      const deepattn_attention_inputs_##suffix* inputs, const T* kept, const T* grad,              \
-      const T* bar_embedding, const T* bar_direction, const T* bar_weight, T* out_grad,            \
-      T* out_embedding, T* out_direction, T* out_weight,                                           \
-      const deepattn_attention_sums_##suffix* sums, const deepattn_threads* threads,               \
-      deepattn_status* status);                                                                    \
+    T* kept; /* aligned to 64 bytes: written by order 0, read by the others */                     \
+    const T* grad;                                                                                 \
+    const T* bar_embedding;                                                                        \
+    const T* bar_direction;                                                                        \
+    const T* bar_weight;                                                                           \
+    T* out; /* the output, or the gradient by `grad` */                                            \
+    T* out_embedding;                                                                              \
+    T* out_direction;                                                                              \
+    T* out_weight;                                                                                 \
+    const deepattn_attention_sums_##suffix* sums; /* in order 1 null where nobody asks for them */ \
+  } deepattn_attention_call_##suffix;                                                              \
+  /* How many numbers are kept, from shape and counts alone; counts that no slots fit are          \
+     reported by the passes. */                                                                    \
+  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call);          \
+  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int order,        \
+                                   const deepattn_threads* threads, deepattn_status* status);      \
   /* c [m][n] = a [m][k] b [k][n] on the calling thread: the rate that the kernels are held to. */ \
   void deepattn_attention_gemm_##suffix(int64_t m, int64_t n, int64_t k, const T* a, const T* b,   \
                                         T* c, deepattn_status* status);

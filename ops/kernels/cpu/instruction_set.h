@@ -19,6 +19,24 @@ enum InstructionSet { kGeneric, kAvx2, kAvx512, kInstructionSets };
 
 InstructionSet CurrentInstructionSet();
 
+// A vectorised op's functions, compiled for one instruction set.
+template <template <typename> class Kernels>
+struct KernelTable {
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+// Of the tables of all instruction sets the kernels for T of the current one.
+template <typename T, template <typename> class Kernels>
+const Kernels<T>& CurrentKernels(const KernelTable<Kernels>* const (&tables)[kInstructionSets]) {
+  const KernelTable<Kernels>& table = *tables[CurrentInstructionSet()];
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return table.f32;
+  } else {
+    return table.f64;
+  }
+}
+
 }  // namespace deepattn
 #endif
 

@@ -21,41 +21,41 @@ typedef struct {
 // Layer k makes h = tanh(x W + b), times its time step if it has one, and adds x if h is as wide as
 // x, or x twice side by side if h is twice as wide. Row r of the last layer is then multiplied with
 // 1 + weight[r] · factors[index[r]]. Arrays are of T; matrices are [inputs][outputs].
-#define DEEPATTN_DECLARE_PAIR_EMBEDDING(T, suffix)                                              \
-  typedef struct {                                                                              \
-    const T* matrix[DEEPATTN_MOST_LAYERS];                                                      \
-    const T* bias[DEEPATTN_MOST_LAYERS];                                                        \
-    const T* step[DEEPATTN_MOST_LAYERS]; /* null: no time step */                               \
-    const T* factors;                    /* [nfactors][last width] */                           \
-  } deepattn_pair_embedding_parameters_##suffix;                                                \
-  typedef struct { /* where gradients by the parameters go */                                   \
-    T* matrix[DEEPATTN_MOST_LAYERS];                                                            \
-    T* bias[DEEPATTN_MOST_LAYERS];                                                              \
-    T* step[DEEPATTN_MOST_LAYERS];                                                              \
-    T* factors;                                                                                 \
-  } deepattn_pair_embedding_sums_##suffix;                                                      \
-  typedef struct {                                                                              \
-    deepattn_pair_embedding_shape shape;                                                        \
-    const T* input;       /* [nrows][width[0]] */                                               \
-    const T* weight;      /* [nrows] */                                                         \
-    const int32_t* index; /* [nrows] */                                                         \
-    deepattn_pair_embedding_parameters_##suffix parameters;                                     \
-  } deepattn_pair_embedding_inputs_##suffix;                                                    \
-  void deepattn_pair_embedding_##suffix(const deepattn_pair_embedding_inputs_##suffix* inputs,  \
-                                        T* output, const deepattn_threads* threads,             \
-                                        deepattn_status* status);                               \
-  /* From grad = ∂L/∂output the other gradients of L; `sums` may be null. */                    \
-  void deepattn_pair_embedding_grad_##suffix(                                                   \
-      const deepattn_pair_embedding_inputs_##suffix* inputs, const T* grad, T* grad_input,      \
-      T* grad_weight, const deepattn_pair_embedding_sums_##suffix* sums,                        \
-      const deepattn_threads* threads, deepattn_status* status);                                \
-  /* The gradients of the gradients' scalar product with bar_input and bar_weight: with respect \
-     to grad, and to everything that it is the gradient of. */                                  \
-  void deepattn_pair_embedding_grad_grad_##suffix(                                              \
-      const deepattn_pair_embedding_inputs_##suffix* inputs, const T* grad, const T* bar_input, \
-      const T* bar_weight, T* out_grad, T* out_input, T* out_weight,                            \
-      const deepattn_pair_embedding_sums_##suffix* sums, const deepattn_threads* threads,       \
-      deepattn_status* status);
+//
+// A pass of order 0 computes the output; one of order 1 from grad = ∂L/∂output the other gradients
+// of L; one of order 2 the gradients of those gradients' scalar product with bar_input and
+// bar_weight: with respect to grad, and to everything that they are the gradient of. Where a pass
+// neither reads nor writes it is null.
+#define DEEPATTN_DECLARE_PAIR_EMBEDDING(T, suffix)                                             \
+  typedef struct {                                                                             \
+    const T* matrix[DEEPATTN_MOST_LAYERS];                                                     \
+    const T* bias[DEEPATTN_MOST_LAYERS];                                                       \
+    const T* step[DEEPATTN_MOST_LAYERS]; /* null: no time step */                              \
+    const T* factors;                    /* [nfactors][last width] */                          \
+  } deepattn_pair_embedding_parameters_##suffix;                                               \
+  typedef struct { /* where gradients by the parameters go */                                  \
+    T* matrix[DEEPATTN_MOST_LAYERS];                                                           \
+    T* bias[DEEPATTN_MOST_LAYERS];                                                             \
+    T* step[DEEPATTN_MOST_LAYERS];                                                             \
+    T* factors;                                                                                \
+  } deepattn_pair_embedding_sums_##suffix;                                                     \
+  typedef struct {                                                                             \
+    deepattn_pair_embedding_shape shape;                                                       \
+    const T* input;       /* [nrows][width[0]] */                                              \
+    const T* weight;      /* [nrows] */                                                        \
+    const int32_t* index; /* [nrows] */                                                        \
+    deepattn_pair_embedding_parameters_##suffix parameters;                                    \
+    const T* grad;                                                                             \
+    const T* bar_input;                                                                        \
+    const T* bar_weight;                                                                       \
+    T* out; /* the output, or the gradient by `grad` */                                        \
+    T* out_input;                                                                              \
+    T* out_weight;                                                                             \
+    const deepattn_pair_embedding_sums_##suffix* sums; /* in order 1 null where nobody asks */ \
+  } deepattn_pair_embedding_call_##suffix;                                                     \
+  void deepattn_pair_embedding_##suffix(const deepattn_pair_embedding_call_##suffix* call,     \
+                                        int order, const deepattn_threads* threads,            \
+                                        deepattn_status* status);
 
 DEEPATTN_DECLARE_PAIR_EMBEDDING(float, f32)
 DEEPATTN_DECLARE_PAIR_EMBEDDING(double, f64)

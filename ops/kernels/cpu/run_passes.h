@@ -24,17 +24,16 @@ inline int64_t NumberOfParts(int64_t nunits, int64_t sums_size) {
 }
 
 // Runs the pass of an order over all units, which take about `cost` nanoseconds each. `kernels` is
-// a table of functions such as AttentionKernels, for the call's shape; where `sums` is not null the
-// gradients by the parameters are written there.
-template <typename T, typename Kernels, typename Call, typename Sums>
+// a table of functions such as AttentionKernels, for the call's shape.
+template <typename T, typename Kernels, typename Call>
 void RunPasses(const Kernels& kernels, Call call, int order, int64_t nunits, int64_t cost,
-               const Sums* sums, const deepattn_threads& threads, FirstError* error) {
-  const auto& shape = call.inputs->shape;
+               const deepattn_threads& threads, FirstError* error) {
+  const auto& shape = call.shape;
   const ScratchArray<T> packed(kernels.packed_size(&shape));
-  kernels.pack(call.inputs, packed.get());
+  kernels.pack(&call, packed.get());
   call.packed = packed.get();
   const int64_t scratch_size = kernels.scratch_size(&shape, order);
-  if (sums == nullptr) {
+  if (call.sums == nullptr) {
     ParallelFor(threads, nunits, cost, error, [&] {
       return [&, scratch = ScratchArray<T>(scratch_size)](int64_t unit) {
         kernels.pass[order](&call, unit, scratch.get(), nullptr);
@@ -57,7 +56,7 @@ void RunPasses(const Kernels& kernels, Call call, int order, int64_t nunits, int
       return true;
     };
   });
-  if (error->ok()) kernels.write_sums(&shape, partial.get(), parts, sums);
+  if (error->ok()) kernels.write_sums(&shape, partial.get(), parts, call.sums);
 }
 
 }  // namespace deepattn

@@ -3,6 +3,7 @@
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_KERNELS_H_
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/instruction_set.h"
 
 namespace deepattn {
 
@@ -11,38 +12,27 @@ struct AttentionTypes;
 
 template <>
 struct AttentionTypes<float> {
-  typedef deepattn_attention_inputs_f32 Inputs;
+  typedef deepattn_attention_call_f32 Call;
   typedef deepattn_attention_sums_f32 Sums;
 };
 
 template <>
 struct AttentionTypes<double> {
-  typedef deepattn_attention_inputs_f64 Inputs;
+  typedef deepattn_attention_call_f64 Call;
   typedef deepattn_attention_sums_f64 Sums;
 };
 
-// The arrays of a call; what a pass does not read or write is null.
 template <typename T>
-struct AttentionCall {
-  const typename AttentionTypes<T>::Inputs* inputs;
-  const T* packed;
-  const T* grad;
-  const T* bar_embedding;
-  const T* bar_direction;
-  const T* bar_weight;
-  T* kept;                     // written by the forward pass, read by the others
+struct AttentionCall : AttentionTypes<T>::Call {
+  const T* packed;             // parameters as the passes want them
   const int64_t* kept_offset;  // of each atom
-  T* out;                      // the output, or the gradient by `grad`
-  T* out_embedding;
-  T* out_direction;
-  T* out_weight;
 };
 
 // Sizes are in elements; buffers are aligned to 64 bytes.
 template <typename T>
 struct AttentionKernels {
   int64_t (*packed_size)(const deepattn_attention_shape* shape);
-  void (*pack)(const typename AttentionTypes<T>::Inputs* inputs, T* packed);
+  void (*pack)(const typename AttentionTypes<T>::Call* call, T* packed);
   // Scratch memory of a pass of order 0 (forward), 1 (gradient) or 2 (its gradient).
   int64_t (*scratch_size)(const deepattn_attention_shape* shape, int order);
   // What is kept of an atom with that count.
@@ -57,10 +47,7 @@ struct AttentionKernels {
   void (*gemm)(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c, T* scratch);
 };
 
-struct AttentionTable {
-  AttentionKernels<float> f32;
-  AttentionKernels<double> f64;
-};
+using AttentionTable = KernelTable<AttentionKernels>;
 
 extern const AttentionTable kAttentionGeneric;
 #if defined(__x86_64__)

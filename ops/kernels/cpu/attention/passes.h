@@ -1,7 +1,7 @@
 // The three passes over one neighbourhood: forward, gradient, and the gradient's gradient. The
-// last two compute the attention weights and the rows of the layer normalisation again, from what
-// is kept: queries, keys, values, and the messages that are mixed, values times the output matrix,
-// which has fewer columns than rows as a rule.
+// last two begin with what is kept: queries, keys, values, and the messages that are mixed, values
+// times the output matrix, which has fewer columns than rows as a rule. Unless kKeepsScores they
+// compute scores, softmax and the rows of the layer normalisation again.
 //
 // Names: by_x is the gradient by x. The gradient of the gradient differentiates the forward pass
 // along the given tangents, and then the result in reverse; by_x_second is the gradient by x, and
@@ -21,19 +21,23 @@ class Neighbourhood {
  public:
   Neighbourhood(const AttentionCall<T>& call, int64_t atom, int order, T* block)
       : call_(call),
-        shape_(call.inputs->shape),
+        shape_(call.shape),
         first_(atom * shape_.nnei),
-        n_(call.inputs->count[atom]),
+        n_(call.count[atom]),
         width_(RoundUp<T>(shape_.width)),
         attn_(RoundUp<T>(shape_.attn)),
         packed_(PackedOf(call)),
         kept_(KeptOf(call, atom)),
-        at_(ScratchOf(shape_, order, block)) {
+        at_(ScratchOf(shape_, order, block)),
+        score_(kKeepsScores<T> ? kept_.score : at_.score),
+        soft_(kKeepsScores<T> ? kept_.soft
+              : order == 0    ? at_.score
+                              : at_.soft) {
     scores_.n = n_;
     scores_.padded = RoundUp<T>(n_);
     scores_.mask = shape_.mask != 0;
     scores_.depth = T(shape_.smooth ? kSmoothDepth : kMaskDepth);
-    scores_.weightless = T(shape_.nnei - n_) + call.inputs->padding;
+    scores_.weightless = T(shape_.nnei - n_) + call.padding;
     scores_.live = at_.live;
     scores_.slot = at_.slot;
     scores_.tangent = at_.slot_tangent;
@@ -41,7 +45,7 @@ class Neighbourhood {
   }
 
   void Forward() {
-    ReadEmbeddings(call_.inputs->embedding, at_.embedding);
+    ReadEmbeddings(call_.embedding, at_.embedding);
     for (int p = 0; p < kProjections; ++p) {
       const Matrix<T> rows = kept_.project[p];
       Product(n_, shape_.attn, shape_.width, at_.embedding, packed_.project[p], rows);
@@ -50,15 +54,18 @@ class Neighbourhood {
       }
     }
     Product(n_, shape_.width, shape_.attn, kept_.project[kValue], packed_.out, kept_.message);
+    ReadNeighbours();
+    TransposeKeys();
     MakeScores();
-    for (int64_t j = 0; j < n_; ++j) {
-      scores_.Softmax(j, at_.score.Row(j), at_.score.Row(j));
-      scores_.Gate(j, at_.score.Row(j), at_.score.Row(j));
-    }
+    for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, soft_.Row(j), at_.score.Row(j));
     Product(n_, shape_.width, n_, at_.score, kept_.message, at_.row);
     for (int64_t j = 0; j < shape_.nnei; ++j) {
       T* row = at_.row.Row(Place(j));
-      NormalizeRow(j, row);
+      const T inverse_std = NormalizeRow(j, row);
+      if (kKeepsScores<T> && j < n_) {
+        Copy(width_, row, kept_.normalized.Row(j));
+        kept_.inverse_std[j] = inverse_std;
+      }
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
         At(row + i) = At(row + i) * At(packed_.gamma + i) + At(packed_.beta + i);
       }
@@ -67,13 +74,14 @@ class Neighbourhood {
   }
 
   void Gradient(T* sums) {
-    MakeScores();
-    for (int64_t j = 0; j < n_; ++j) {
-      scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
-      scores_.Gate(j, at_.soft.Row(j), at_.attention.Row(j));
+    ReadNeighbours();
+    if (!kKeepsScores<T>) {
+      TransposeKeys();
+      MakeScores();
     }
-    ReadEmbeddings(call_.inputs->embedding, at_.embedding);
-    Product(n_, shape_.width, n_, at_.attention, kept_.message, at_.normalized);
+    for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, soft_.Row(j), at_.attention.Row(j));
+    ReadEmbeddings(call_.embedding, at_.embedding);
+    if (!kKeepsScores<T>) MixMessages();
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradient(j, sums ? &sum : nullptr);
@@ -88,7 +96,7 @@ class Neighbourhood {
     Product(n_, n_, shape_.width, at_.row, at_.transposed, at_.attention);
     ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradient(j, at_.score.Row(j), at_.soft.Row(j), at_.attention.Row(j));
+      scores_.Gradient(j, score_.Row(j), soft_.Row(j), at_.attention.Row(j));
     }
     ByScores(at_.attention, kept_.project, at_.by_project, kSet);
     for (int p = 0; p < kProjections; ++p) {
@@ -108,10 +116,12 @@ class Neighbourhood {
   }
 
   void GradientOfGradient(T* sums) {
-    ReadEmbeddings(call_.inputs->embedding, at_.embedding);
-    MakeScores();
+    ReadNeighbours();
+    TransposeKeys();
+    if (!kKeepsScores<T>) MakeScores();
     MakeTangents();
-    Product(n_, shape_.width, n_, at_.attention, kept_.message, at_.normalized);
+    ReadEmbeddings(call_.embedding, at_.embedding);
+    if (!kKeepsScores<T>) MixMessages();
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sums ? &sum : nullptr);
@@ -137,7 +147,7 @@ class Neighbourhood {
     Product(n_, n_, shape_.width, at_.row, at_.transposed_tangent, primal);
     Product(n_, n_, shape_.width, at_.second, at_.transposed, primal, kAdd);
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradients(j, at_.score.Row(j), at_.score_tangent.Row(j), at_.soft.Row(j), at_.mean[j],
+      scores_.Gradients(j, score_.Row(j), at_.score_tangent.Row(j), soft_.Row(j), at_.mean[j],
                         primal.Row(j), dual.Row(j));
     }
     ByScores(dual, kept_.project, at_.by_project, kSet);
@@ -165,13 +175,13 @@ class Neighbourhood {
  private:
   static Packed<T> PackedOf(const AttentionCall<T>& call) {
     Pieces<T> pieces(const_cast<T*>(call.packed));
-    return Packed<T>(call.inputs->shape, &pieces);
+    return Packed<T>(call.shape, &pieces);
   }
 
   static Kept<T> KeptOf(const AttentionCall<T>& call, int64_t atom) {
-    const Shape& shape = call.inputs->shape;
+    const Shape& shape = call.shape;
     Pieces<T> pieces(call.kept + call.kept_offset[atom]);
-    return Kept<T>(shape, call.inputs->count[atom], &pieces);
+    return Kept<T>(shape, call.count[atom], &pieces);
   }
 
   static Scratch<T> ScratchOf(const Shape& shape, int order, T* block) {
@@ -209,15 +219,25 @@ class Neighbourhood {
     }
   }
 
-  // Slots, and scores from the kept queries and keys.
-  void MakeScores() {
-    ReadSlots(call_.inputs->weight, call_.inputs->direction, T(1), at_.slot);
+  void ReadNeighbours() {
+    ReadSlots(call_.weight, call_.direction, T(1), at_.slot);
     for (int64_t j = 0; j < scores_.padded; ++j) at_.live[j] = T(j < n_);
-    Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed);
-    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed, at_.score);
   }
 
-  // After `MakeScores`: attention weights, and the tangents of all up to the rows of the output.
+  void TransposeKeys() const { Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed); }
+
+  // After `TransposeKeys`: scores and their softmax.
+  void MakeScores() const {
+    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed, score_);
+    for (int64_t j = 0; j < n_; ++j) scores_.Softmax(j, score_.Row(j), soft_.Row(j));
+  }
+
+  void MixMessages() const {
+    Product(n_, shape_.width, n_, at_.attention, kept_.message, at_.normalized);
+  }
+
+  // After `TransposeKeys` and with scores: attention weights, and the tangents of all up to the
+  // rows of the output.
   void MakeTangents() {
     ReadSlots(call_.bar_weight, call_.bar_direction, T(0), at_.slot_tangent);
     ReadEmbeddings(call_.bar_embedding, at_.embedding_tangent);
@@ -236,10 +256,8 @@ class Neighbourhood {
     Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed_tangent, at_.score_tangent,
             kAdd);
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Softmax(j, at_.score.Row(j), at_.soft.Row(j));
-      at_.mean[j] =
-          scores_.GateTangents(j, at_.score.Row(j), at_.score_tangent.Row(j), at_.soft.Row(j),
-                               at_.attention.Row(j), at_.attention_tangent.Row(j));
+      at_.mean[j] = scores_.GateTangents(j, score_.Row(j), at_.score_tangent.Row(j), soft_.Row(j),
+                                         at_.attention.Row(j), at_.attention_tangent.Row(j));
     }
     Product(n_, shape_.width, n_, at_.attention_tangent, kept_.message, at_.row_tangent);
     Product(n_, shape_.width, n_, at_.attention, at_.message_tangent, at_.row_tangent, kAdd);
@@ -253,19 +271,31 @@ class Neighbourhood {
   T NormalizeRow(int64_t j, T* row) const {
     const T* embedding = at_.embedding.Row(j);
     if (j >= n_) {
-      Read(call_.inputs->embedding, j, at_.embedding.Row(j));
+      Read(call_.embedding, j, at_.embedding.Row(j));
       memset(row, 0, width_ * sizeof(T));
     }
     AddTo(width_, embedding, row);
     AddTo(width_, packed_.out_bias, row);
-    return Normalize(width_, shape_.width, packed_.live, call_.inputs->ln_eps, row);
+    return Normalize(width_, shape_.width, packed_.live, call_.ln_eps, row);
+  }
+
+  // Slot j's row of the layer normalisation: kept, or from its mixed messages.
+  const T* NormalizedRow(int64_t j, T* inverse_std) const {
+    if (kKeepsScores<T> && j < n_) {
+      *inverse_std = kept_.inverse_std[j];
+      return kept_.normalized.Row(j);
+    }
+    T* row = at_.normalized.Row(Place(j));
+    *inverse_std = NormalizeRow(j, row);
+    return row;
   }
 
   // Puts the gradient by the row before normalisation into `row`, that of a weightless slot's,
   // which is its result, into the output.
   void NormalizedRowGradient(int64_t j, const Parameters<T>* sum) {
-    T *row = at_.row.Row(Place(j)), *normalized = at_.normalized.Row(Place(j));
-    const T inverse_std = NormalizeRow(j, normalized);
+    T* row = at_.row.Row(Place(j));
+    T inverse_std;
+    const T* normalized = NormalizedRow(j, &inverse_std);
     Read(call_.grad, j, row);
     if (sum != nullptr) {
       AddTo(width_, row, sum->beta);
@@ -294,8 +324,8 @@ class Neighbourhood {
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(row + i) = At(given + i) * At(packed_.gamma + i);
     }
-    T* normalized = at_.normalized.Row(place);
-    const T inverse_std = NormalizeRow(j, normalized);
+    T inverse_std;
+    const T* normalized = NormalizedRow(j, &inverse_std);
     NormalizeGradients(width_, shape_.width, packed_.live, normalized, inverse_std, row, tangent,
                        second);
     if (sum != nullptr) {
@@ -348,6 +378,8 @@ class Neighbourhood {
   const Packed<T> packed_;
   const Kept<T> kept_;
   const Scratch<T> at_;
+  const Matrix<T> score_;  // kept ones or scratch memory
+  const Matrix<T> soft_;
   Scores<T> scores_;
 };
 

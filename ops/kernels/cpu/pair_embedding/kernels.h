@@ -2,6 +2,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_KERNELS_H_
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_KERNELS_H_
 
+#include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/pair_embedding.h"
 
 namespace deepattn {
@@ -11,37 +12,29 @@ struct EmbeddingTypes;
 
 template <>
 struct EmbeddingTypes<float> {
-  typedef deepattn_pair_embedding_inputs_f32 Inputs;
+  typedef deepattn_pair_embedding_call_f32 Call;
   typedef deepattn_pair_embedding_sums_f32 Sums;
 };
 
 template <>
 struct EmbeddingTypes<double> {
-  typedef deepattn_pair_embedding_inputs_f64 Inputs;
+  typedef deepattn_pair_embedding_call_f64 Call;
   typedef deepattn_pair_embedding_sums_f64 Sums;
 };
 
 // Rows are worked through in blocks of this many, which stay in the cache.
 constexpr int64_t kBlockRows = 32;
 
-// The arrays of a call; what a pass does not read or write is null.
 template <typename T>
-struct EmbeddingCall {
-  const typename EmbeddingTypes<T>::Inputs* inputs;
-  const T* packed;
-  const T* grad;
-  const T* bar_input;
-  const T* bar_weight;
-  T* out;  // the output, or the gradient by `grad`
-  T* out_input;
-  T* out_weight;
+struct EmbeddingCall : EmbeddingTypes<T>::Call {
+  const T* packed;  // parameters as the passes want them
 };
 
 // Sizes are in elements; buffers are aligned to 64 bytes.
 template <typename T>
 struct EmbeddingKernels {
   int64_t (*packed_size)(const deepattn_pair_embedding_shape* shape);
-  void (*pack)(const typename EmbeddingTypes<T>::Inputs* inputs, T* packed);
+  void (*pack)(const typename EmbeddingTypes<T>::Call* call, T* packed);
   // Scratch memory of a pass of order 0 (forward), 1 (gradient) or 2 (its gradient).
   int64_t (*scratch_size)(const deepattn_pair_embedding_shape* shape, int order);
   // Does one block. Gradients by parameters are added to `sums` unless that is null.
@@ -52,10 +45,7 @@ struct EmbeddingKernels {
                      const typename EmbeddingTypes<T>::Sums* out);
 };
 
-struct EmbeddingTable {
-  EmbeddingKernels<float> f32;
-  EmbeddingKernels<double> f64;
-};
+using EmbeddingTable = KernelTable<EmbeddingKernels>;
 
 extern const EmbeddingTable kEmbeddingGeneric;
 #if defined(__x86_64__)

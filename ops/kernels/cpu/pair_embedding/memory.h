@@ -92,18 +92,18 @@ struct LayerRows {
 };
 
 template <typename T>
-void PackLayers(const typename deepattn::EmbeddingTypes<T>::Inputs* inputs, T* block) {
-  const EmbeddingShape& shape = inputs->shape;
+void PackLayers(const typename deepattn::EmbeddingTypes<T>::Call* call, T* block) {
+  const EmbeddingShape& shape = call->shape;
   Pieces<T> pieces(block);
   const PackedLayers<T> to(shape, &pieces);
   memset(block, 0, pieces.used() * sizeof(T));
   for (int64_t k = 0; k < shape.nlayers; ++k) {
     const int64_t in = shape.width[k], out = shape.width[k + 1];
     for (int64_t i = 0; i < in; ++i) {
-      Copy(out, inputs->parameters.matrix[k] + i * out, to.matrix[k].Row(i));
+      Copy(out, call->parameters.matrix[k] + i * out, to.matrix[k].Row(i));
     }
-    Copy(out, inputs->parameters.bias[k], to.bias[k]);
-    const T* step = inputs->parameters.step[k];
+    Copy(out, call->parameters.bias[k], to.bias[k]);
+    const T* step = call->parameters.step[k];
     for (int64_t i = 0; i < out; ++i) to.step[k][i] = step == nullptr ? T(1) : step[i];
     Transpose(in, out, to.matrix[k], to.transposed[k]);
   }

@@ -33,7 +33,7 @@ class Block {
  public:
   Block(const EmbeddingCall<T>& call, int64_t block, int order, T* scratch)
       : call_(call),
-        shape_(call.inputs->shape),
+        shape_(call.shape),
         nlayers_(shape_.nlayers),
         width_(shape_.width[nlayers_]),
         first_(block * kBlockRows),
@@ -51,7 +51,7 @@ class Block {
         continue;
       }
       const T* factor = Factor(r);
-      const T weight = call_.inputs->weight[first_ + r];
+      const T weight = call_.weight[first_ + r];
       for (int64_t i = 0; i < width_; ++i) out[i] = row[i] * (T(1) + weight * factor[i]);
     }
   }
@@ -65,7 +65,7 @@ class Block {
       CopyPadded(width_, call_.grad + (first_ + r) * width_, dual);
       if (shape_.nfactors == 0) continue;
       const T *row = at_.row[nlayers_].Row(r), *factor = Factor(r);
-      const T weight = call_.inputs->weight[first_ + r];
+      const T weight = call_.weight[first_ + r];
       if (sums != nullptr) {
         T* by_factor = sum.factors.Row(Index(r));
         for (int64_t i = 0; i < width_; ++i) by_factor[i] += weight * dual[i] * row[i];
@@ -130,7 +130,7 @@ class Block {
  private:
   static PackedLayers<T> PackedOf(const EmbeddingCall<T>& call) {
     Pieces<T> pieces(const_cast<T*>(call.packed));
-    return PackedLayers<T>(call.inputs->shape, &pieces);
+    return PackedLayers<T>(call.shape, &pieces);
   }
 
   static LayerRows<T> RowsOf(const EmbeddingShape& shape, int order, T* block) {
@@ -138,8 +138,8 @@ class Block {
     return LayerRows<T>(shape, order, &pieces);
   }
 
-  int32_t Index(int64_t r) const { return call_.inputs->index[first_ + r]; }
-  const T* Factor(int64_t r) const { return call_.inputs->parameters.factors + Index(r) * width_; }
+  int32_t Index(int64_t r) const { return call_.index[first_ + r]; }
+  const T* Factor(int64_t r) const { return call_.parameters.factors + Index(r) * width_; }
 
   T ScaledDot(const T* a, const T* b, const T* factor) const {
     Vec<T> sum = {};
@@ -160,7 +160,7 @@ class Block {
   }
 
   void ComputeLayers() {
-    Read(call_.inputs->input, at_.row[0]);
+    Read(call_.input, at_.row[0]);
     for (int64_t k = 0; k < nlayers_; ++k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
       Product(n_, out, in, at_.row[k], packed_.matrix[k], at_.hidden[k]);
@@ -209,7 +209,7 @@ class Block {
       return;
     }
     const T* factor = Factor(r);
-    const T weight = call_.inputs->weight[first_ + r];
+    const T weight = call_.weight[first_ + r];
     const T weight_tangent = call_.bar_weight[first_ + r];
     call_.out_weight[first_ + r] = ScaledDot(dual, tangent, factor);
     T* by_factor = sum.factors.Row(Index(r));
