@@ -85,3 +85,14 @@ def assert_equal(
             if not error <= allowed:
                 faults.append(f"{name}: {key} differs by {error:.2e}, allowed {allowed:.0e}")
     assert not faults, "\n".join(faults)
+
+
+def rms_errors(
+    results: dict[str, dict[str, np.ndarray]], exact: dict[str, dict[str, np.ndarray]]
+) -> dict[str, float]:
+    """Root mean square errors over the atoms of all cases."""
+    errors = {}
+    for key in ("atom_energy", "force", "atom_virial"):
+        parts = [(results[name][key] - exact[name][key]).ravel() for name in exact]
+        errors[key] = float(np.sqrt(np.mean(np.concatenate(parts) ** 2)))
+    return errors

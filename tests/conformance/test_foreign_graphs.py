@@ -10,7 +10,7 @@ import pytest
 from deepattn.infer import DeepPot
 from deepattn.models import load_model
 
-from .compare import assert_equal, deeppot_eval, in_float64, keras_eval
+from .compare import assert_equal, deeppot_eval, in_float64, keras_eval, rms_errors
 from .graphs import TABLE, ForeignGraph, GraphStore, pairs
 from .peer import DP320, PEERS, peer_eval
 from .systems import CUBIC, OPEN, SMALL, TRICLINIC, scatter
@@ -66,35 +66,38 @@ def test_what_the_file_says_of_itself(graph: ForeignGraph) -> None:
         assert pot.get_dim_aparam() == section["fitting_net"].get("numb_aparam", 0)
 
 
-def published_cases(ntypes: int) -> dict[str, dict[str, np.ndarray]]:
-    """Boxes for a model of ``ntypes`` elements; its graph is from before virtual atoms."""
+def published_cases(ntypes: int, nsets: int = 8) -> dict[str, dict[str, np.ndarray]]:
+    """Sets of boxes for a model of ``ntypes`` elements; its graph is from before virtual atoms."""
     rng = np.random.default_rng(5)
     cases = {}
-    for name, cell, natoms, periodic in (
-        ("cubic", CUBIC * 1.6, 40, True),
-        ("triclinic", TRICLINIC, 12, True),
-        ("small", SMALL, 3, True),
-        ("open", OPEN, 9, False),
-    ):
-        atype = rng.integers(0, ntypes, natoms).astype(np.int32)
-        cases[name] = {
-            "coord": scatter(rng, cell, natoms, closest=1.8, periodic=periodic)[None],
-            "atype": atype,
-        }
-        if periodic:
-            cases[name]["box"] = cell.reshape(1, 9)
+    for number in range(nsets):
+        for name, cell, natoms, periodic in (
+            ("cubic", CUBIC * 1.6, 40, True),
+            ("triclinic", TRICLINIC, 12, True),
+            ("small", SMALL, 3, True),
+            ("open", OPEN, 9, False),
+        ):
+            atype = rng.integers(0, ntypes, natoms).astype(np.int32)
+            case = {
+                "coord": scatter(rng, cell, natoms, closest=1.8, periodic=periodic)[None],
+                "atype": atype,
+            }
+            if periodic:
+                case["box"] = cell.reshape(1, 9)
+            cases[f"{name} {number}"] = case
     return cases
 
 
 @pytest.mark.parametrize("file", PUBLISHED)
 def test_published_graph(file: str, shared: Path, tmp_path: Path) -> None:
-    """The file's graph equals the peer's; our model is as near to the exact result as that is."""
+    """The file's graph equals the peer's; our model is nearer to the exact result than that is."""
     path = shared / "pretrained" / file
     model, header = load_model(path)
     cases = published_cases(len(model.type_map))
     [reference] = peer_eval(DP320.require(), [(path, cases)], tmp_path)
     assert_equal(deeppot_eval(path, cases), reference, 2e-5)
     exact = keras_eval(in_float64(model, header["config"]["model"]), cases)
-    # Forces of up to 18 eV/Å in float32, whose rounding depends on the order of sums.
-    for rounded in (reference, keras_eval(model, cases)):
-        assert_equal(rounded, exact, 5e-5)
+    # Single numbers of either may be the worse: their rounding depends on the order of sums.
+    ours, theirs = (rms_errors(r, exact) for r in (keras_eval(model, cases), reference))
+    for key, error in ours.items():
+        assert error <= theirs[key] < 1e-5, key
