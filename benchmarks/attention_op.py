@@ -33,11 +33,19 @@ from deepattn import ops
 from deepattn.ops import build, loader
 
 NNEI, WIDTH, ATTN = 120, 100, 128
-# Multiply-adds of a pass in units of neighbours·WIDTH·ATTN, neighbours²·ATTN, neighbours²·WIDTH.
+# Multiply-adds of a pass in units of neighbours·WIDTH·ATTN, neighbours²·ATTN, neighbours²·WIDTH;
+# float64 computes messages, scores and their product again in every derivative, float32 keeps them.
 WORK = {
-    "forward": (4, 1, 1),
-    "forward, gradient": (4 + 8, 1 + 3, 1 + 3),
-    "forward, gradient, second gradient": (4 + 4 + 17, 1 + 3 + 9, 1 + 3 + 9),
+    "float32": {
+        "forward": (4, 1, 1),
+        "forward, gradient": (4 + 8, 1 + 2, 1 + 2),
+        "forward, gradient, second gradient": (4 + 4 + 17, 1 + 2 + 8, 1 + 2 + 8),
+    },
+    "float64": {
+        "forward": (4, 1, 1),
+        "forward, gradient": (4 + 9, 1 + 3, 1 + 3),
+        "forward, gradient, second gradient": (4 + 5 + 18, 1 + 3 + 9, 1 + 3 + 9),
+    },
 }
 GEMM = (768, 384, 512)  # m, n, k
 
@@ -85,7 +93,7 @@ def make_passes(natoms: int, dtype: tf.DType) -> tuple[dict[str, Callable], np.n
             first = inner.gradient(value, slots, output_gradients=grad)
         return outer.gradient(first, sources, output_gradients=bars)
 
-    return dict(zip(WORK, (forward, gradient, second_gradient), strict=True)), count
+    return dict(zip(WORK[dtype.name], (forward, gradient, second_gradient), strict=True)), count
 
 
 def as_graph(function: Callable, *, compiled: bool) -> Callable:
@@ -154,7 +162,7 @@ def measure(natoms: int, dtype: tf.DType, threads: int, repeats: int) -> dict:
         for _ in range(repeats):
             for kind, graph in variants.items():
                 runs[kind].append(seconds(graph))
-        gflop = 2e-9 * sum(w * u for w, u in zip(WORK[name], units, strict=True))
+        gflop = 2e-9 * sum(w * u for w, u in zip(WORK[dtype.name][name], units, strict=True))
         rate = gflop / min(runs["op"])
         rows[name] = {
             "op_ms": 1000 * min(runs["op"]),

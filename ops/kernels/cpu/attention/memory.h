@@ -59,51 +59,54 @@ Slots<T> TakeSlots(int64_t n, Pieces<T>* pieces) {
           {pieces->Row(n), pieces->Row(n), pieces->Row(n)}};
 }
 
-// Whether scores, softmax and normalised rows are kept too: a twelfth less arithmetic in training,
-// but half as much memory again, which in float64 is worth more.
+// From the projections of an atom with n slots that may have weight to the rows of its output.
 template <typename T>
-constexpr bool kKeepsScores = sizeof(T) == sizeof(float);
+struct Mixed {
+  Matrix<T> message;  // values times the output matrix
+  Matrix<T> score;
+  Matrix<T> soft;        // softmax of the scores
+  Matrix<T> normalized;  // rows of the layer normalisation
+  T* inverse_std;        // of each row
 
-// What the forward pass keeps for the derivatives of an atom with n slots that may have weight. The
-// rest is computed again: it takes more memory than time.
+  Mixed(const Shape& shape, int64_t n, Pieces<T>* pieces)
+      : message(pieces->Rows(n, shape.width)),
+        score(pieces->Rows(n, n)),
+        soft(pieces->Rows(n, n)),
+        normalized(pieces->Rows(n, shape.width)),
+        inverse_std(pieces->Row(n)) {}
+};
+
+// Whether that is kept for the derivatives, or computed again: an eighth of the arithmetic of
+// training for as much memory again, which in float64 is worth more.
+template <typename T>
+constexpr bool kKeepsMixed = sizeof(T) == sizeof(float);
+
+// What is kept of an atom in any case; `Mixed` follows, if at all.
 template <typename T>
 struct Kept {
   Matrix<T> project[kProjections];
   Unit<T>* unit[kProjections];  // of each row
-  Matrix<T> message;            // values times the output matrix
-  Matrix<T> score;              // where kKeepsScores, as the next ones
-  Matrix<T> soft;
-  Matrix<T> normalized;      // rows of the layer normalisation
-  T* inverse_std = nullptr;  // of each row
 
   Kept(const Shape& shape, int64_t n, Pieces<T>* pieces) {
     constexpr int64_t per_unit = sizeof(Unit<T>) / sizeof(T);
     for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, shape.attn);
     for (Unit<T>*& units : unit) units = reinterpret_cast<Unit<T>*>(pieces->Row(n * per_unit));
-    message = pieces->Rows(n, shape.width);
-    if constexpr (kKeepsScores<T>) {
-      score = pieces->Rows(n, n);
-      soft = pieces->Rows(n, n);
-      normalized = pieces->Rows(n, shape.width);
-      inverse_std = pieces->Row(n);
-    }
   }
 };
 
-// Scratch memory; a pass of order k takes what is marked with k or less.
+// Scratch memory; a pass of order k takes what is marked with k or less. `Mixed` that is not kept
+// follows.
 template <typename T>
 struct Scratch {
   Slots<T> slot;
   T* live;
   Matrix<T> embedding;
   Matrix<T> transposed;  // of keys, or of messages
-  Matrix<T> score;
+  Matrix<T> attention;
+  T* weightless;  // the row of the layer normalisation of a slot without weight
   Matrix<T> row;  // rows of the output, of gradients by them; the last is for weightless slots
 
-  Slots<T> slot_grad;    // 1
-  Matrix<T> normalized;  // rows of the layer normalisation, places as in `row`
-  Matrix<T> soft;
-  Matrix<T> attention;
+  Slots<T> slot_grad;  // 1
   Matrix<T> by_message;
   Matrix<T> by_project[kProjections];
 
@@ -129,13 +132,11 @@ struct Scratch {
     live = pieces->Row(n);
     embedding = pieces->Rows(n, width);
     transposed = pieces->Rows(widest, n);
-    score = pieces->Rows(n, n);
+    attention = pieces->Rows(n, n);
+    weightless = pieces->Row(width);
     row = pieces->Rows(n + 1, width);
     if (order < 1) return;
     slot_grad = TakeSlots(n, pieces);
-    normalized = pieces->Rows(n + 1, width);
-    soft = pieces->Rows(n, n);
-    attention = pieces->Rows(n, n);
     by_message = pieces->Rows(n, width);
     for (Matrix<T>& matrix : by_project) matrix = pieces->Rows(n, attn);
     if (order < 2) return;
@@ -222,6 +223,7 @@ template <typename T>
 int64_t KeptSize(const Shape* shape, int64_t count) {
   Pieces<T> pieces(nullptr);
   Kept<T>(*shape, count, &pieces);
+  if (kKeepsMixed<T>) Mixed<T>(*shape, count, &pieces);
   return pieces.used();
 }
 
@@ -229,6 +231,7 @@ template <typename T>
 int64_t ScratchSize(const Shape* shape, int order) {
   Pieces<T> pieces(nullptr);
   Scratch<T>(*shape, order, &pieces);
+  if (!kKeepsMixed<T>) Mixed<T>(*shape, shape->nnei, &pieces);
   return pieces.used();
 }
 

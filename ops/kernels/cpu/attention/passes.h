@@ -1,7 +1,6 @@
 // The three passes over one neighbourhood: forward, gradient, and the gradient's gradient. The
-// last two begin with what is kept: queries, keys, values, and the messages that are mixed, values
-// times the output matrix, which has fewer columns than rows as a rule. Unless kKeepsScores they
-// compute scores, softmax and the rows of the layer normalisation again.
+// last two begin with what is kept. Messages, values times the output matrix, are what is mixed,
+// since they have fewer columns than values as a rule.
 //
 // Names: by_x is the gradient by x. The gradient of the gradient differentiates the forward pass
 // along the given tangents, and then the result in reverse; by_x_second is the gradient by x, and
@@ -27,12 +26,11 @@ class Neighbourhood {
         width_(RoundUp<T>(shape_.width)),
         attn_(RoundUp<T>(shape_.attn)),
         packed_(PackedOf(call)),
-        kept_(KeptOf(call, atom)),
-        at_(ScratchOf(shape_, order, block)),
-        score_(kKeepsScores<T> ? kept_.score : at_.score),
-        soft_(kKeepsScores<T> ? kept_.soft
-              : order == 0    ? at_.score
-                              : at_.soft) {
+        kept_pieces_(call.kept + call.kept_offset[atom]),
+        scratch_pieces_(block),
+        kept_(shape_, n_, &kept_pieces_),
+        at_(shape_, order, &scratch_pieces_),
+        mixed_(shape_, n_, kKeepsMixed<T> ? &kept_pieces_ : &scratch_pieces_) {
     scores_.n = n_;
     scores_.padded = RoundUp<T>(n_);
     scores_.mask = shape_.mask != 0;
@@ -45,7 +43,7 @@ class Neighbourhood {
   }
 
   void Forward() {
-    ReadEmbeddings(call_.embedding, at_.embedding);
+    ReadInputs();
     for (int p = 0; p < kProjections; ++p) {
       const Matrix<T> rows = kept_.project[p];
       Product(n_, shape_.attn, shape_.width, at_.embedding, packed_.project[p], rows);
@@ -53,35 +51,24 @@ class Neighbourhood {
         MakeUnit(attn_, packed_.project_bias[p], rows.Row(j), &kept_.unit[p][j]);
       }
     }
-    Product(n_, shape_.width, shape_.attn, kept_.project[kValue], packed_.out, kept_.message);
-    ReadNeighbours();
-    TransposeKeys();
-    MakeScores();
-    for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, soft_.Row(j), at_.score.Row(j));
-    Product(n_, shape_.width, n_, at_.score, kept_.message, at_.row);
+    Mix();
+    T* row = at_.row.Row(0);
     for (int64_t j = 0; j < shape_.nnei; ++j) {
-      T* row = at_.row.Row(Place(j));
-      const T inverse_std = NormalizeRow(j, row);
-      if (kKeepsScores<T> && j < n_) {
-        Copy(width_, row, kept_.normalized.Row(j));
-        kept_.inverse_std[j] = inverse_std;
-      }
+      const T* normalized = NormalizedRow(j).row;
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
-        At(row + i) = At(row + i) * At(packed_.gamma + i) + At(packed_.beta + i);
+        At(row + i) = At(normalized + i) * At(packed_.gamma + i) + At(packed_.beta + i);
       }
       Write(row, j, call_.out);
     }
   }
 
   void Gradient(T* sums) {
-    ReadNeighbours();
-    if (!kKeepsScores<T>) {
-      TransposeKeys();
-      MakeScores();
+    ReadInputs();
+    if (kKeepsMixed<T>) {
+      for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
+    } else {
+      Mix();
     }
-    for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, soft_.Row(j), at_.attention.Row(j));
-    ReadEmbeddings(call_.embedding, at_.embedding);
-    if (!kKeepsScores<T>) MixMessages();
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradient(j, sums ? &sum : nullptr);
@@ -92,11 +79,11 @@ class Neighbourhood {
       TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message,
                         sum.out, kAdd);
     }
-    Transpose(n_, shape_.width, kept_.message, at_.transposed);
+    Transpose(n_, shape_.width, mixed_.message, at_.transposed);
     Product(n_, n_, shape_.width, at_.row, at_.transposed, at_.attention);
     ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradient(j, score_.Row(j), soft_.Row(j), at_.attention.Row(j));
+      scores_.Gradient(j, mixed_.score.Row(j), mixed_.soft.Row(j), at_.attention.Row(j));
     }
     ByScores(at_.attention, kept_.project, at_.by_project, kSet);
     for (int p = 0; p < kProjections; ++p) {
@@ -116,12 +103,9 @@ class Neighbourhood {
   }
 
   void GradientOfGradient(T* sums) {
-    ReadNeighbours();
-    TransposeKeys();
-    if (!kKeepsScores<T>) MakeScores();
+    ReadInputs();
+    if (!kKeepsMixed<T>) Mix();
     MakeTangents();
-    ReadEmbeddings(call_.embedding, at_.embedding);
-    if (!kKeepsScores<T>) MixMessages();
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
     for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sums ? &sum : nullptr);
@@ -138,7 +122,7 @@ class Neighbourhood {
       TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message_second,
                         sum.out, kAdd);
     }
-    Transpose(n_, shape_.width, kept_.message, at_.transposed);
+    Transpose(n_, shape_.width, mixed_.message, at_.transposed);
     Transpose(n_, shape_.width, at_.message_tangent, at_.transposed_tangent);
     ClearSlotGradients();
     // From here on these two hold the gradients by themselves.
@@ -147,8 +131,8 @@ class Neighbourhood {
     Product(n_, n_, shape_.width, at_.row, at_.transposed_tangent, primal);
     Product(n_, n_, shape_.width, at_.second, at_.transposed, primal, kAdd);
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradients(j, score_.Row(j), at_.score_tangent.Row(j), soft_.Row(j), at_.mean[j],
-                        primal.Row(j), dual.Row(j));
+      scores_.Gradients(j, mixed_.score.Row(j), at_.score_tangent.Row(j), mixed_.soft.Row(j),
+                        at_.mean[j], primal.Row(j), dual.Row(j));
     }
     ByScores(dual, kept_.project, at_.by_project, kSet);
     ByScores(primal, kept_.project, at_.by_project_second, kSet);
@@ -176,17 +160,6 @@ class Neighbourhood {
   static Packed<T> PackedOf(const AttentionCall<T>& call) {
     Pieces<T> pieces(const_cast<T*>(call.packed));
     return Packed<T>(call.shape, &pieces);
-  }
-
-  static Kept<T> KeptOf(const AttentionCall<T>& call, int64_t atom) {
-    const Shape& shape = call.shape;
-    Pieces<T> pieces(call.kept + call.kept_offset[atom]);
-    return Kept<T>(shape, call.count[atom], &pieces);
-  }
-
-  static Scratch<T> ScratchOf(const Shape& shape, int order, T* block) {
-    Pieces<T> pieces(block);
-    return Scratch<T>(shape, order, &pieces);
   }
 
   const T* Read(const T* tensor, int64_t j, T* row) const {
@@ -219,25 +192,28 @@ class Neighbourhood {
     }
   }
 
-  void ReadNeighbours() {
+  void ReadInputs() {
     ReadSlots(call_.weight, call_.direction, T(1), at_.slot);
     for (int64_t j = 0; j < scores_.padded; ++j) at_.live[j] = T(j < n_);
+    ReadEmbeddings(call_.embedding, at_.embedding);
   }
 
-  void TransposeKeys() const { Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed); }
-
-  // After `TransposeKeys`: scores and their softmax.
-  void MakeScores() const {
-    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed, score_);
-    for (int64_t j = 0; j < n_; ++j) scores_.Softmax(j, score_.Row(j), soft_.Row(j));
+  // Attention weights and `mixed_` from queries, keys and values.
+  void Mix() const {
+    Product(n_, shape_.width, shape_.attn, kept_.project[kValue], packed_.out, mixed_.message);
+    Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed);
+    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed, mixed_.score);
+    for (int64_t j = 0; j < n_; ++j) {
+      scores_.Softmax(j, mixed_.score.Row(j), mixed_.soft.Row(j));
+      scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
+    }
+    Product(n_, shape_.width, n_, at_.attention, mixed_.message, mixed_.normalized);
+    for (int64_t j = 0; j < n_; ++j) {
+      mixed_.inverse_std[j] = NormalizeRow(at_.embedding.Row(j), mixed_.normalized.Row(j));
+    }
   }
 
-  void MixMessages() const {
-    Product(n_, shape_.width, n_, at_.attention, kept_.message, at_.normalized);
-  }
-
-  // After `TransposeKeys` and with scores: attention weights, and the tangents of all up to the
-  // rows of the output.
+  // Attention weights, and the tangents of all up to the rows of the output.
   void MakeTangents() {
     ReadSlots(call_.bar_weight, call_.bar_direction, T(0), at_.slot_tangent);
     ReadEmbeddings(call_.bar_embedding, at_.embedding_tangent);
@@ -251,51 +227,49 @@ class Neighbourhood {
     }
     Product(n_, shape_.width, shape_.attn, at_.project_tangent[kValue], packed_.out,
             at_.message_tangent);
+    Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed);
     Transpose(n_, shape_.attn, at_.project_tangent[kKey], at_.transposed_tangent);
     Product(n_, n_, shape_.attn, at_.project_tangent[kQuery], at_.transposed, at_.score_tangent);
     Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed_tangent, at_.score_tangent,
             kAdd);
     for (int64_t j = 0; j < n_; ++j) {
-      at_.mean[j] = scores_.GateTangents(j, score_.Row(j), at_.score_tangent.Row(j), soft_.Row(j),
-                                         at_.attention.Row(j), at_.attention_tangent.Row(j));
+      at_.mean[j] =
+          scores_.GateTangents(j, mixed_.score.Row(j), at_.score_tangent.Row(j), mixed_.soft.Row(j),
+                               at_.attention.Row(j), at_.attention_tangent.Row(j));
     }
-    Product(n_, shape_.width, n_, at_.attention_tangent, kept_.message, at_.row_tangent);
+    Product(n_, shape_.width, n_, at_.attention_tangent, mixed_.message, at_.row_tangent);
     Product(n_, shape_.width, n_, at_.attention, at_.message_tangent, at_.row_tangent, kAdd);
   }
 
   // Where the row of slot j is in matrices of rows of the output.
   int64_t Place(int64_t j) const { return j < n_ ? j : shape_.nnei; }
 
-  // From slot j's mixed messages the row of the layer normalisation, in place; returns the inverse
-  // of the standard deviation. Needs the embeddings of slots that may have weight.
-  T NormalizeRow(int64_t j, T* row) const {
-    const T* embedding = at_.embedding.Row(j);
-    if (j >= n_) {
-      Read(call_.embedding, j, at_.embedding.Row(j));
-      memset(row, 0, width_ * sizeof(T));
-    }
+  // From mixed messages the row of the layer normalisation, in place; returns the inverse of the
+  // standard deviation.
+  T NormalizeRow(const T* embedding, T* row) const {
     AddTo(width_, embedding, row);
     AddTo(width_, packed_.out_bias, row);
     return Normalize(width_, shape_.width, packed_.live, call_.ln_eps, row);
   }
 
-  // Slot j's row of the layer normalisation: kept, or from its mixed messages.
-  const T* NormalizedRow(int64_t j, T* inverse_std) const {
-    if (kKeepsScores<T> && j < n_) {
-      *inverse_std = kept_.inverse_std[j];
-      return kept_.normalized.Row(j);
-    }
-    T* row = at_.normalized.Row(Place(j));
-    *inverse_std = NormalizeRow(j, row);
-    return row;
+  struct Normalized {
+    const T* row;
+    T inverse_std;
+  };
+
+  // The row of slot j; one without weight receives no message.
+  Normalized NormalizedRow(int64_t j) const {
+    if (j < n_) return {mixed_.normalized.Row(j), mixed_.inverse_std[j]};
+    memset(at_.weightless, 0, width_ * sizeof(T));
+    const T* embedding = Read(call_.embedding, j, at_.embedding.Row(j));
+    return {at_.weightless, NormalizeRow(embedding, at_.weightless)};
   }
 
   // Puts the gradient by the row before normalisation into `row`, that of a weightless slot's,
   // which is its result, into the output.
   void NormalizedRowGradient(int64_t j, const Parameters<T>* sum) {
     T* row = at_.row.Row(Place(j));
-    T inverse_std;
-    const T* normalized = NormalizedRow(j, &inverse_std);
+    const auto [normalized, inverse_std] = NormalizedRow(j);
     Read(call_.grad, j, row);
     if (sum != nullptr) {
       AddTo(width_, row, sum->beta);
@@ -324,8 +298,7 @@ class Neighbourhood {
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(row + i) = At(given + i) * At(packed_.gamma + i);
     }
-    T inverse_std;
-    const T* normalized = NormalizedRow(j, &inverse_std);
+    const auto [normalized, inverse_std] = NormalizedRow(j);
     NormalizeGradients(width_, shape_.width, packed_.live, normalized, inverse_std, row, tangent,
                        second);
     if (sum != nullptr) {
@@ -376,10 +349,11 @@ class Neighbourhood {
   const int64_t width_;  // padded, as the next
   const int64_t attn_;
   const Packed<T> packed_;
+  Pieces<T> kept_pieces_;
+  Pieces<T> scratch_pieces_;
   const Kept<T> kept_;
   const Scratch<T> at_;
-  const Matrix<T> score_;  // kept ones or scratch memory
-  const Matrix<T> soft_;
+  const Mixed<T> mixed_;
   Scores<T> scores_;
 };
 
