@@ -17,11 +17,9 @@ memory, has a row that says so. Prints a Markdown table and writes the figures a
 import argparse
 import json
 import os
-import platform
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +28,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from processes import ProgramFailed, execute, machine, with_threads
 
 INPUT = Path(__file__).with_name("water.json")
 TYPE_MAP = ["O", "H"]
@@ -68,15 +67,6 @@ class Run:
     ranks: int
     seconds_per_step: float | None
     peak_mib: float
-
-
-class ProgramFailed(Exception):
-    """A program ended with a status other than 0."""
-
-    def __init__(self, command: list[str], status: int, text: str, peak_mib: float) -> None:
-        tail = "\n".join(text.splitlines()[-15:])
-        super().__init__(f"{' '.join(command)} failed ({status}):\n{tail}")
-        self.peak_mib = peak_mib
 
 
 def water_box(cells: int = 4, spacing: float = 3.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -166,8 +156,8 @@ def make_graphs(peer: Path, system: Path, precision: str, folder: Path) -> dict[
     training.update(numb_steps=1, disp_freq=1, save_freq=1)
     (folder / "input.json").write_text(json.dumps(config))
     dp = [str(peer / "dp"), "--tf"]
-    execute([*dp, "train", "input.json", "--skip-neighbor-stat"], folder)
-    execute([*dp, "freeze", "-o", "peer.pb"], folder)
+    execute_peer([*dp, "train", "input.json", "--skip-neighbor-stat"], folder)
+    execute_peer([*dp, "freeze", "-o", "peer.pb"], folder)
     model, header = load_model(folder / "peer.pb")
     library = ops.fast_library()
     if library is None:
@@ -180,36 +170,19 @@ def make_graphs(peer: Path, system: Path, precision: str, folder: Path) -> dict[
     return graphs
 
 
-def execute(
+def execute_peer(
     command: list[str], folder: Path, threads: int = 1, plugins: str = ""
 ) -> tuple[str, float]:
-    """Run a program in a folder; returns what it printed and its peak memory in MiB.
+    """Run one of the peer's programs as `execute` does, without our Python path.
 
     Raises:
         ProgramFailed: its last lines are in the message.
     """
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads),
-        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
-        "DP_INTER_OP_PARALLELISM_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
+    environment = with_threads(threads)
     environment.pop("PYTHONPATH", None)
     if plugins:
         environment["DP_PLUGIN_PATH"] = plugins
-    with (folder / "output").open("w+") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read()
-    peak_mib = usage.ru_maxrss / 1024
-    if process.returncode:
-        raise ProgramFailed(command, process.returncode, text, peak_mib)
-    return text, peak_mib
+    return execute(" ".join(command), command, folder, environment)
 
 
 def lammps(args: argparse.Namespace, graph: Graph, atoms: int, ranks: int, folder: Path):
@@ -221,7 +194,7 @@ def lammps(args: argparse.Namespace, graph: Graph, atoms: int, ranks: int, folde
     if ranks > 1:
         command = [str(mpi_starter(args.peer)), "-np", str(ranks), *command]
     try:
-        text, peak_mib = execute(command, folder, args.threads, graph.plugins)
+        text, peak_mib = execute_peer(command, folder, args.threads, graph.plugins)
     except ProgramFailed as failure:
         print(failure, file=sys.stderr)
         return None, failure.peak_mib
@@ -348,8 +321,7 @@ def main() -> None:
             sys.exit(str(failure))
     rows = summarize(runs)
     print(as_markdown(rows))
-    machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}
-    figures = {"machine": machine, "steps": args.steps, "summary": rows}
+    figures = {"machine": machine(args.threads), "steps": args.steps, "summary": rows}
     figures["runs"] = [asdict(run) for run in runs]
     args.output.write_text(json.dumps(figures, indent=1))
 

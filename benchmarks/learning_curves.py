@@ -7,15 +7,13 @@ the curves agree within the spread between seeds and not digit by digit (they do
 ``tests/conformance/test_training_equals_peer.py``). Prints a Markdown table and writes JSON.
 """
 
-import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from training_step import absolute_systems, train
+from trainings import absolute_systems, make_parser, parse, programs, train
 
 DEFAULT_INPUT = Path(__file__).resolve().parent / "water.json"
 
@@ -42,30 +40,17 @@ def as_markdown(curves: dict[str, list[dict]], column: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--peer", required=True, type=Path, help="DeePMD-kit's dp, 3.x with TensorFlow"
-    )
-    parser.add_argument("--input", type=Path, default=DEFAULT_INPUT, help="default: water")
+    parser = make_parser(__doc__, DEFAULT_INPUT, "water")
     parser.add_argument("--seeds", type=int, nargs="+", default=[10], help="of the data order")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("-o", "--output", type=Path, default=Path("learning_curves.json"))
-    args = parser.parse_args()
-    if not args.peer.is_file():
-        parser.error(f"--peer {args.peer}: no such program; give the path of DeePMD-kit's dp")
+    args = parse(parser, "learning_curves.json")
     config = json.loads(args.input.read_text())
     for section in ("training_data", "validation_data"):
         absolute_systems(config["training"][section], args.input.resolve().parent)
-    programs = {
-        "deepattn": [sys.executable, "-m", "deepattn"],
-        "DeePMD-kit": [str(args.peer.absolute()), "--tf"],
-    }
-    curves = {program: [] for program in programs}
+    commands = programs(args.peer)
+    curves = {program: [] for program in commands}
     for seed in args.seeds:
         config["training"]["seed"] = seed
-        for program, command in programs.items():
+        for program, command in commands.items():
             print(f"{program}, seed {seed}", file=sys.stderr)
             curves[program].append(curve(program, command, config, args.threads))
     for column in ("rmse_f_val", "rmse_e_val"):

@@ -12,20 +12,19 @@ imports, statistics, tracing, the checkpoint. Prints a Markdown table and writes
 JSON.
 """
 
-import argparse
 import copy
 import itertools
 import json
-import os
-import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from processes import machine
+from trainings import absolute_systems, make_parser, parse, programs, train
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_INPUT = ROOT / "examples" / "alloy" / "input.json"
@@ -75,13 +74,6 @@ def variants(config: dict, options: dict[str, list | None]) -> dict[str, dict]:
     return inputs
 
 
-def absolute_systems(data: dict, folder: Path) -> None:
-    """Make the systems of a data section independent of the folder the program runs in."""
-    systems = data["systems"]
-    systems = [systems] if isinstance(systems, str) else systems
-    data["systems"] = [str((folder / system).resolve()) for system in systems]
-
-
 def train_once(variant: str, program: str, command: list[str], config: dict, threads: int) -> Run:
     """Run one training in an empty folder and read its step time and memory.
 
@@ -98,41 +90,6 @@ def train_once(variant: str, program: str, command: list[str], config: dict, thr
     seconds = float(found[1])
     rest = wall - seconds * config["training"]["numb_steps"]
     return Run(variant, program, seconds, peak_mib, rest)
-
-
-def train(
-    program: str, command: list[str], config: dict, threads: int, folder: Path
-) -> tuple[str, float]:
-    """Run one training in a folder; returns its log and its peak memory in MiB.
-
-    Raises:
-        SystemExit: the program failed; its last lines are shown.
-    """
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads),
-        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
-        "DP_INTER_OP_PARALLELISM_THREADS": "1",
-        "TF_NUM_INTRAOP_THREADS": str(threads),
-        "TF_NUM_INTEROP_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    (folder / "input.json").write_text(json.dumps(config))
-    log = folder / "log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, "train", "input.json", "--skip-neighbor-stat"],
-            cwd=folder,
-            env=environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    text = log.read_text()
-    if process.returncode:
-        sys.exit(f"{program} failed ({process.returncode}):\n" + "\n".join(text.splitlines()[-15:]))
-    return text, usage.ru_maxrss / 1024
 
 
 def summarize(runs: list[Run]) -> dict[str, dict[str, float]]:
@@ -177,33 +134,19 @@ def as_markdown(summaries: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--peer", required=True, type=Path, help="DeePMD-kit's dp, 3.x with TensorFlow"
-    )
-    parser.add_argument("--input", type=Path, default=DEFAULT_INPUT, help="default: the alloys")
+    parser = make_parser(__doc__, DEFAULT_INPUT, "the alloys")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--precision", nargs="+", choices=["float64", "float32"])
     parser.add_argument("--attn-layer", nargs="+", type=int)
     parser.add_argument("--sel", nargs="+", type=int)
     parser.add_argument("--repeats", type=int, default=3, help="how often the two take turns")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("-o", "--output", type=Path, default=Path("training_step.json"))
-    args = parser.parse_args()
-    if not args.peer.is_file():
-        parser.error(f"--peer {args.peer}: no such program; give the path of DeePMD-kit's dp")
-    programs = {
-        "deepattn": [sys.executable, "-m", "deepattn"],
-        "DeePMD-kit": [str(args.peer.absolute()), "--tf"],
-    }
+    args = parse(parser, "training_step.json")
     config = prepare_input(args.input.resolve(), args.steps)
     options = {"precision": args.precision, "attn_layer": args.attn_layer, "sel": args.sel}
     runs: list[Run] = []
     for variant, varied in variants(config, options).items():
         for _ in range(args.repeats):
-            for program, command in programs.items():
+            for program, command in programs(args.peer).items():
                 runs.append(train_once(variant, program, command, varied, args.threads))
                 figure = f"{1000 * runs[-1].seconds_per_step:.1f} ms"
                 print(f"{variant}: {program}: {figure}", file=sys.stderr)
@@ -211,14 +154,13 @@ def main() -> None:
         variant: summarize([run for run in runs if run.variant == variant])
         for variant in dict.fromkeys(run.variant for run in runs)
     }
-    machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}
     print(as_markdown(summaries))
     args.output.write_text(
         json.dumps(
             {
                 "input": str(args.input),
                 "steps": args.steps,
-                "machine": machine,
+                "machine": machine(args.threads),
                 "summary": summaries,
                 "runs": [asdict(run) for run in runs],
             },

@@ -39,7 +39,12 @@ class Batches:
         self._follower.restore(data.sampler.state())
         self._draw: list[tuple[int, np.ndarray]] = []
         self._error: Exception | None = None
-        dataset = _dataset(data, self._read, prepare)
+
+        @tf.autograph.experimental.do_not_convert
+        def prepared(inputs, labels):
+            return prepare(inputs), labels
+
+        dataset = _reading(data, self._read).map(prepared).prefetch(_PREPARED_AHEAD)
         self._spec = dataset.element_spec
         self._iterator: Iterator | None = iter(dataset)
 
@@ -87,16 +92,15 @@ class Batches:
         return "; ".join(parts)
 
 
-def make_dataset(data: DataSet, prepare: Prepare = dict) -> tf.data.Dataset:
+def make_dataset(data: DataSet) -> tf.data.Dataset:
     """An endless `tf.data.Dataset` of ``(inputs, labels)``, fit for `keras.Model.fit`.
 
     Shapes are left open where batches may differ, so that nothing is traced twice.
 
     Args:
         data: the data set; its sampler gives the order.
-        prepare: maps the inputs of a batch, such as `EnergyModel.prepare`, ahead of their use.
     """
-    return _dataset(data, lambda: (tuple(batch) for batch in data.sampler), prepare)
+    return _reading(data, lambda: (tuple(batch) for batch in data.sampler))
 
 
 def signature(data: DataSet) -> tuple[dict[str, tf.TensorSpec], dict[str, tf.TensorSpec]]:
@@ -107,15 +111,9 @@ def signature(data: DataSet) -> tuple[dict[str, tf.TensorSpec], dict[str, tf.Ten
     )
 
 
-def _dataset(
-    data: DataSet, read: Callable[[], Iterator[tuple[Arrays, Arrays]]], prepare: Prepare
-) -> tf.data.Dataset:
-    @tf.autograph.experimental.do_not_convert
-    def prepared(inputs, labels):
-        return prepare(inputs), labels
-
+def _reading(data: DataSet, read: Callable[[], Iterator[tuple[Arrays, Arrays]]]) -> tf.data.Dataset:
     dataset = tf.data.Dataset.from_generator(read, output_signature=signature(data))
-    return dataset.prefetch(_READ_AHEAD).map(prepared).prefetch(_PREPARED_AHEAD)
+    return dataset.prefetch(_READ_AHEAD)
 
 
 def atoms_per_frame(inputs: Mapping[str, Any]) -> float:

@@ -7,7 +7,6 @@ import pytest
 
 from deepattn import ops
 from deepattn.plots.learning_curve import read_learning_curve
-from deepattn.train import train
 
 from . import toy
 
@@ -32,9 +31,8 @@ def test_curves_agree_to_rounding(tmp_path, monkeypatch, kind, precision):
         folder = tmp_path / name
         folder.mkdir()
         monkeypatch.chdir(folder)
-        toy.write_input(folder / "input.json", systems, numb_steps=30, **description)
         with path:
-            trainer = train("input.json")
+            trainer = toy.run(folder, systems, numb_steps=30, **description)
         curve = read_learning_curve("lcurve.out")
         results.append((curve, trainer.model.get_arrays()))
     (compiled, arrays), (plain, others) = results

@@ -4,6 +4,9 @@ import json
 
 import numpy as np
 
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.train import train
+
 TYPE_MAP = ["O", "H"]
 
 
@@ -75,7 +78,25 @@ def make_input(
     }
 
 
-def write_input(path, *args, **kwargs):
-    """Write `make_input` to a file."""
-    path.write_text(json.dumps(make_input(*args, **kwargs)))
-    return path
+def run(folder, *args, start=None, **kwargs):
+    """Train in a folder, the working one, from the input of `make_input`; returns the trainer.
+
+    Args:
+        folder: where the input is written.
+        *args: of `make_input`.
+        start: keyword arguments of `train`.
+        **kwargs: of `make_input`.
+    """
+    (folder / "input.json").write_text(json.dumps(make_input(*args, **kwargs)))
+    return train("input.json", **(start or {}))
+
+
+def assert_equal_checkpoints(first, second):
+    """Every array, the step and the places in the data are the same."""
+    arrays, header = read_checkpoint(first)
+    others, other_header = read_checkpoint(second)
+    assert set(arrays) == set(others)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, others[name], err_msg=name)
+    for key in ("step", "sampler", "validation_sampler"):
+        assert header[key] == other_header[key]

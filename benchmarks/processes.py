@@ -1,0 +1,61 @@
+"""Programs in processes of their own, and the machine that they run on."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+
+class ProgramFailed(Exception):
+    """A program ended with a status other than 0."""
+
+    def __init__(self, name: str, status: int, text: str, peak_mib: float) -> None:
+        tail = "\n".join(text.splitlines()[-15:])
+        super().__init__(f"{name} failed ({status}):\n{tail}")
+        self.peak_mib = peak_mib
+
+
+def execute(
+    name: str, command: list[str], folder: Path, environment: dict[str, str]
+) -> tuple[str, float]:
+    """Run a program in a folder; returns what it printed and its peak memory in MiB.
+
+    Args:
+        name: what the program is called when it fails.
+        command: the program and its arguments.
+        folder: where it runs and leaves what it printed, in a file ``output``.
+        environment: its environment variables, such as those of `with_threads`.
+
+    Raises:
+        ProgramFailed: its last lines are in the message.
+    """
+    with (folder / "output").open("w+") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    peak_mib = usage.ru_maxrss / 1024
+    if process.returncode:
+        raise ProgramFailed(name, process.returncode, text, peak_mib)
+    return text, peak_mib
+
+
+def with_threads(threads: int) -> dict[str, str]:
+    """Our environment variables, with those that give a program so many threads and no GPU."""
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
+        "DP_INTER_OP_PARALLELISM_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+
+
+def machine(threads: int) -> dict[str, str | int]:
+    """What figures are written with: the processor and the threads used."""
+    return {"processor": platform.processor() or platform.machine(), "threads": threads}

@@ -1,0 +1,165 @@
+"""Ways to start a training: restart, weights of a checkpoint or graph, finetuning."""
+
+import json
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from deepattn.errors import ConfigError, DataError, ModelFileError
+from deepattn.export import freeze
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.train import train
+
+from . import toy
+
+
+class KillAt(keras.callbacks.Callback):
+    """Send the process a signal when a step is done."""
+
+    def __init__(self, step, number):
+        super().__init__()
+        self.step, self.number = step, number
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch + 1 == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_and_restarted_run_is_the_same_run(here, systems, number):
+    options = {"valid": systems, "numb_steps": 12, "disp_freq": 2, "save_freq": 100}
+    toy.run(here, systems, **options)
+    (here / "model.ckpt-12.h5").rename(here / "whole.h5")
+    (here / "lcurve.out").rename(here / "whole.out")
+    callbacks = [KillAt(7, number)]
+    left = KeyboardInterrupt if number == signal.SIGINT else SystemExit
+    with pytest.raises(left):
+        toy.run(here, systems, start={"callbacks": callbacks}, **options)
+    assert read_checkpoint("model.ckpt")[1]["step"] == 7
+    toy.run(here, systems, start={"restart": "model.ckpt"}, **options)
+    toy.assert_equal_checkpoints("whole.h5", "model.ckpt-12.h5")
+    text = (here / "lcurve.out").read_text()
+    assert text.count("# step") == 2
+    # The steps after the restart, validation columns included, are those of the whole run.
+    assert text.splitlines()[-3:] == (here / "whole.out").read_text().splitlines()[-3:]
+
+
+def test_restart_of_a_finished_run_does_nothing(here, systems):
+    toy.run(here, systems, numb_steps=3)
+    before = (here / "model.ckpt-3.h5").stat().st_mtime_ns
+    curve = (here / "lcurve.out").read_text()
+    toy.run(here, systems, numb_steps=3, start={"restart": "model.ckpt"})
+    assert (here / "model.ckpt-3.h5").stat().st_mtime_ns == before
+    assert (here / "lcurve.out").read_text() == curve
+
+
+def test_type_embedding_bias_follows_the_weights(here, systems):
+    biased = {"type_embedding": {"neuron": [2], "use_tebd_bias": True}}
+    toy.run(here, systems, numb_steps=2, model=biased)
+    # The input forgets the bias; the checkpoint does not.
+    trainer = toy.run(here, systems, numb_steps=3, start={"restart": "model.ckpt"})
+    assert trainer.config.model.type_embedding.use_tebd_bias
+    assert "type_embed_net/bias_1" in trainer.model.named_variables()
+
+
+def test_init_model_keeps_the_moments_and_begins_at_step_0(here, systems):
+    toy.run(here, systems, numb_steps=5)
+    arrays, _ = read_checkpoint("model.ckpt-5.h5")
+    trainer = toy.run(here, systems, numb_steps=0, start={"init_model": "model.ckpt-5"})
+    fresh, header = read_checkpoint("model.ckpt-0.h5")
+    assert header["step"] == 0
+    assert fresh.pop("optimizer/iteration") == 0
+    for name, array in fresh.items():
+        np.testing.assert_array_equal(array, arrays[name], err_msg=name)
+    assert float(trainer.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def test_init_frz_model_takes_the_weights(here, systems):
+    trainer = toy.run(here, systems, numb_steps=3)
+    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
+    again = toy.run(here, systems, numb_steps=0, start={"init_frz_model": "model.pb"})
+    arrays = again.model.get_arrays()
+    for name, array in trainer.model.get_arrays().items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    state = again.optimizer.get_arrays(again.model.named_variables())
+    assert state["iteration"] == 0
+    assert not state["layer_0/matrix/momentum"].any()
+
+
+@pytest.mark.parametrize("start", ["init_model", "init_frz_model"])
+def test_another_architecture_is_refused_by_name_and_shape(here, systems, start):
+    trainer = toy.run(here, systems, numb_steps=1)
+    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
+    path = {"init_model": "model.ckpt", "init_frz_model": "model.pb"}[start]
+    larger = {"fitting_net": {"neuron": [9, 9]}}
+    with pytest.raises(ModelFileError, match=r"layer_0/(bias|matrix).*5.*9"):
+        toy.run(here, systems, model=larger, start={start: path})
+
+
+def test_another_order_of_types_is_refused(here, systems):
+    toy.run(here, systems, numb_steps=1)
+    with pytest.raises(ModelFileError, match=r"O H.*H O"):
+        toy.run(here, systems, model={"type_map": ["H", "O"]}, start={"init_model": "model.ckpt"})
+
+
+def test_pretrain_script_replaces_the_model_section(here, systems):
+    trainer = toy.run(here, systems, numb_steps=1)
+    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
+    for start in ({"init_model": "model.ckpt"}, {"init_frz_model": "model.pb"}):
+        again = toy.run(
+            here,
+            systems,
+            numb_steps=0,
+            descriptor={"neuron": [7], "axis_neuron": 3},
+            start={**start, "use_pretrain_script": True},
+        )
+        assert again.config.model.descriptor.neuron == (3, 6)
+
+
+def test_pretrain_script_needs_a_file(here, systems):
+    with pytest.raises(ConfigError, match="--use-pretrain-script"):
+        toy.run(here, systems, start={"use_pretrain_script": True})
+
+
+def test_finetuning_goes_by_element(here, systems, caplog):
+    trainer = toy.run(here, systems, numb_steps=3)
+    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
+    data = toy.make_input(systems, numb_steps=0)
+    data["model"] = {"descriptor": {}, "fitting_net": {"trainable": False}}
+    (here / "input.json").write_text(json.dumps(data))
+    with caplog.at_level("INFO", "deepattn"):
+        tuned = train("input.json", finetune="model.pb")
+    assert tuned.config.model.descriptor.neuron == (3, 6)
+    assert tuned.config.model.fitting_net.trainable is False
+    assert "Change energy bias of ['O', 'H'] from" in caplog.text
+    assert "model type" in caplog.text
+    before, after = trainer.model.get_arrays(), tuned.model.get_arrays()
+    for name, array in before.items():
+        same = np.array_equal(array, after[name])
+        assert same == (name != "fitting_attr/t_bias_atom_e"), name
+    # After the shift the mean error of the energies is gone.
+    figures = tuned.data.systems[0].frames(range(5))
+    predicted = np.asarray(tuned.model(figures[0])["energy"])
+    assert abs((predicted - figures[1]["energy"]).mean()) < 0.2
+
+
+def test_finetuning_refuses_what_it_cannot_map(here, systems, tmp_path):
+    trainer = toy.run(here, systems, numb_steps=1)
+    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
+    start = {"finetune": "model.pb"}
+    with pytest.raises(ConfigError, match="Xe"):
+        toy.run(here, systems, model={"type_map": ["O", "Xe"]}, start=start)
+    with pytest.raises(DataError, match="H"):
+        toy.run(here, systems, model={"type_map": ["O"]}, start=start)
+    unnamed = toy.write_system(tmp_path / "data" / "c", [0, 1, 1], 2)
+    (tmp_path / "data" / "c" / "type_map.raw").unlink()
+    with pytest.raises(DataError, match=r"type_map\.raw"):
+        toy.run(here, [unnamed], start=start)
+
+
+def test_two_ways_to_start_are_refused(here, systems):
+    with pytest.raises(ValueError, match="one way to start"):
+        toy.run(here, systems, start={"restart": "a", "init_model": "b"})
