@@ -15,7 +15,6 @@ import argparse
 import ctypes
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import tensorflow as tf
+from processes import machine
 
 from deepattn import ops
 from deepattn.ops import build, loader
@@ -211,12 +211,10 @@ def main() -> None:
         dtype.name: measure(args.natoms, dtype, args.threads, args.repeats)
         for dtype in (tf.float64, tf.float32)
     }
-    machine = {"processor": platform.processor() or platform.machine(), "threads": args.threads}
     shape = {"natoms": args.natoms, "nnei": NNEI, "width": WIDTH, "attn": ATTN}
     print(as_markdown(results))
-    args.output.write_text(
-        json.dumps({"machine": machine, "shape": shape, "results": results}, indent=1) + "\n"
-    )
+    figures = {"machine": machine(args.threads), "shape": shape, "results": results}
+    args.output.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
