@@ -71,7 +71,7 @@ def gated_attention(
     if count is None:
         shape = tf.shape(weight)
         count = tf.fill([shape[0]], shape[1])
-    output, _ = ops.deepattn_gated_attention(
+    output, _, _ = ops.deepattn_gated_attention(
         embedding,
         direction,
         weight,

@@ -49,7 +49,7 @@ def register(ops: ModuleType) -> None:
         grad_net = ops.prod_virial_se_a_grad(
             grad, net_deriv, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
         )
-        atoms_count = not _is_zero(grad_atom)
+        atoms_count = not is_zero(grad_atom)
         wants_in, wants_rij = is_wanted(op, 1), is_wanted(op, 2)
         if not (atoms_count or wants_in or wants_rij):
             return grad_net, None, None, None, None
@@ -116,7 +116,7 @@ def is_wanted(op, index: int) -> bool:
     return skipped is None or index not in skipped
 
 
-def _is_zero(grad) -> bool:
+def is_zero(grad) -> bool:
     """Whether a cotangent is the zeros that TensorFlow fills in for an unused output."""
     if grad is None:
         return True

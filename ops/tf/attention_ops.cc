@@ -1,4 +1,5 @@
-// DeepattnGatedAttention, its gradient with and without parameters, and the gradient's gradient.
+// DeepattnGatedAttention, its gradient with and without parameters, and in two ops the gradient's
+// gradient: the tangent, and the reverse pass, which takes the gradient's other part along.
 #include <string>
 
 #include "kernels/cpu/attention.h"
@@ -19,10 +20,11 @@ enum Input {
   kLnEps,
   kParameters,
   kKept = kParameters + 10,
-  kGrad,
-  kBarEmbedding,
-  kBarDirection,
-  kBarWeight,
+  kGrad,          // of the gradient and the reverse pass
+  kBars = kGrad,  // of the tangent pass
+  kReverseBars,   // of the reverse pass, as the next
+  kState = kReverseBars + 3,
+  kBarOutput,
 };
 
 constexpr int kNumParameters = 10;
@@ -57,6 +59,8 @@ void SetShapesLike(InferenceContext* c, int first, int input, int number) {
       .Input("gamma: T")          \
       .Input("beta: T")
 #define DEEPATTN_ATTENTION_GRAD_INPUTS DEEPATTN_ATTENTION_INPUTS.Input("kept: T").Input("grad: T")
+#define DEEPATTN_ATTENTION_BARS \
+  Input("bar_embedding: T").Input("bar_direction: T").Input("bar_weight: T")
 #define DEEPATTN_ATTENTION_SLOT_OUTPUTS \
   Output("out_embedding: T").Output("out_direction: T").Output("out_weight: T")
 #define DEEPATTN_ATTENTION_PARAMETER_OUTPUTS \
@@ -71,21 +75,25 @@ void SetShapesLike(InferenceContext* c, int first, int input, int number) {
       .Output("out_gamma: T")                \
       .Output("out_beta: T")
 
+// `link` is empty. A gradient op that takes it promises that nothing else does, and leaves its own
+// gradient to that of this op, which then finds the state of a tangent as the gradient by `link`.
 REGISTER_OP("DeepattnGatedAttention")
     .DEEPATTN_ATTENTION_INPUTS.Output("output: T")
     .Output("kept: T")
+    .Output("link: T")
     .SetShapeFn([](InferenceContext* c) -> absl::Status {
       c->set_output(0, c->input(kEmbedding));
-      c->set_output(1, c->Vector(InferenceContext::kUnknownDim));
+      // Not known of `link` either: it must fit to its gradient.
+      for (int k : {1, 2}) c->set_output(k, c->Vector(InferenceContext::kUnknownDim));
       return absl::OkStatus();
     });
 
 REGISTER_OP("DeepattnGatedAttentionGrad")
-    .DEEPATTN_ATTENTION_GRAD_INPUTS.DEEPATTN_ATTENTION_SLOT_OUTPUTS.SetShapeFn(
-        [](InferenceContext* c) -> absl::Status {
-          SetShapesLike(c, 0, kEmbedding, 3);
-          return absl::OkStatus();
-        });
+    .DEEPATTN_ATTENTION_GRAD_INPUTS.Input("link: T")
+    .DEEPATTN_ATTENTION_SLOT_OUTPUTS.SetShapeFn([](InferenceContext* c) -> absl::Status {
+      SetShapesLike(c, 0, kEmbedding, 3);
+      return absl::OkStatus();
+    });
 
 REGISTER_OP("DeepattnGatedAttentionFullGrad")
     .DEEPATTN_ATTENTION_GRAD_INPUTS.DEEPATTN_ATTENTION_SLOT_OUTPUTS
@@ -95,21 +103,29 @@ REGISTER_OP("DeepattnGatedAttentionFullGrad")
       return absl::OkStatus();
     });
 
-REGISTER_OP("DeepattnGatedAttentionGradGrad")
-    .DEEPATTN_ATTENTION_GRAD_INPUTS.Input("bar_embedding: T")
-    .Input("bar_direction: T")
-    .Input("bar_weight: T")
-    .Output("out_grad: T")
+REGISTER_OP("DeepattnGatedAttentionTangent")
+    .DEEPATTN_ATTENTION_INPUTS.Input("kept: T")
+    .DEEPATTN_ATTENTION_BARS.Output("tangent: T")
+    .Output("state: T")
+    .SetShapeFn([](InferenceContext* c) -> absl::Status {
+      c->set_output(0, c->input(kEmbedding));
+      c->set_output(1, c->Vector(InferenceContext::kUnknownDim));
+      return absl::OkStatus();
+    });
+
+REGISTER_OP("DeepattnGatedAttentionReverse")
+    .DEEPATTN_ATTENTION_GRAD_INPUTS.DEEPATTN_ATTENTION_BARS.Input("state: T")
+    .Input("bar_output: T")
     .DEEPATTN_ATTENTION_SLOT_OUTPUTS.DEEPATTN_ATTENTION_PARAMETER_OUTPUTS.SetShapeFn(
         [](InferenceContext* c) -> absl::Status {
-          c->set_output(0, c->input(kGrad));
-          SetShapesLike(c, 1, kEmbedding, 3);
-          SetShapesLike(c, 4, kParameters, kNumParameters);
+          SetShapesLike(c, 0, kEmbedding, 3);
+          SetShapesLike(c, 3, kParameters, kNumParameters);
           return absl::OkStatus();
         });
 
 #undef DEEPATTN_ATTENTION_INPUTS
 #undef DEEPATTN_ATTENTION_GRAD_INPUTS
+#undef DEEPATTN_ATTENTION_BARS
 #undef DEEPATTN_ATTENTION_SLOT_OUTPUTS
 #undef DEEPATTN_ATTENTION_PARAMETER_OUTPUTS
 
@@ -128,8 +144,8 @@ struct CallTypes<double> {
   using Sums = deepattn_attention_sums_f64;
 };
 
-// The pass of an order, with gradients by the parameters or without.
-template <typename T, int order, bool parameters = order == 2>
+// One pass, with gradients by the parameters or without.
+template <typename T, int pass, bool parameters = pass == DEEPATTN_ATTENTION_REVERSE>
 class AttentionOp : public PassOp<T, typename CallTypes<T>::Call, typename CallTypes<T>::Sums> {
  public:
   using Call = typename CallTypes<T>::Call;
@@ -174,35 +190,42 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Call, typename CallT
     call->ln_eps = context->input(kLnEps).scalar<T>()();
     call->parameters = {values[0], values[1], values[2], values[3], values[4],
                         values[5], values[6], values[7], values[8], values[9]};
-    if (order < 1) return absl::OkStatus();
-    TF_RETURN_IF_ERROR(RequireShape("grad", context->input(kGrad), {natoms, nnei, width}));
+    if (pass == DEEPATTN_ATTENTION_FORWARD) return absl::OkStatus();
     TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kKept), {KeptSize(*call)}));
-    call->grad = this->Data(context, kGrad);
     call->kept = const_cast<T*>(this->Data(context, kKept));
-    if (order < 2) return absl::OkStatus();
+    if (pass != DEEPATTN_ATTENTION_TANGENT) {
+      TF_RETURN_IF_ERROR(RequireShape("grad", context->input(kGrad), {natoms, nnei, width}));
+      call->grad = this->Data(context, kGrad);
+    }
+    if (pass == DEEPATTN_ATTENTION_GRADIENT) return absl::OkStatus();
+    const int bars = pass == DEEPATTN_ATTENTION_TANGENT ? kBars : kReverseBars;
+    TF_RETURN_IF_ERROR(RequireShape("bar_embedding", context->input(bars), {natoms, nnei, width}));
+    TF_RETURN_IF_ERROR(RequireShape("bar_direction", context->input(bars + 1), {natoms, nnei, 3}));
+    TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(bars + 2), {natoms, nnei}));
+    call->bar_embedding = this->Data(context, bars);
+    call->bar_direction = this->Data(context, bars + 1);
+    call->bar_weight = this->Data(context, bars + 2);
+    if (pass == DEEPATTN_ATTENTION_TANGENT) return absl::OkStatus();
+    TF_RETURN_IF_ERROR(RequireShape("state", context->input(kState), {StateSize(*call)}));
     TF_RETURN_IF_ERROR(
-        RequireShape("bar_embedding", context->input(kBarEmbedding), {natoms, nnei, width}));
-    TF_RETURN_IF_ERROR(
-        RequireShape("bar_direction", context->input(kBarDirection), {natoms, nnei, 3}));
-    TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(kBarWeight), {natoms, nnei}));
-    call->bar_embedding = this->Data(context, kBarEmbedding);
-    call->bar_direction = this->Data(context, kBarDirection);
-    call->bar_weight = this->Data(context, kBarWeight);
+        RequireShape("bar_output", context->input(kBarOutput), {natoms, nnei, width}));
+    call->state = const_cast<T*>(this->Data(context, kState));
+    call->bar_output = this->Data(context, kBarOutput);
     return absl::OkStatus();
   }
 
   absl::Status AllocateOutputs(OpKernelContext* context, Call* call, Sums* sums) const override {
+    if (pass == DEEPATTN_ATTENTION_FORWARD) {
+      T* link;
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &call->out));
+      TF_RETURN_IF_ERROR(this->Allocate(context, 1, {KeptSize(*call)}, &call->kept));
+      return this->Allocate(context, 2, {0}, &link);
+    }
+    if (pass == DEEPATTN_ATTENTION_TANGENT) {
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &call->out));
+      return this->Allocate(context, 1, {StateSize(*call)}, &call->state);
+    }
     int output = 0;
-    if (order != 1) {
-      TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kEmbedding, &call->out));
-    }
-    if (order == 0) {
-      Tensor* kept;
-      const TensorShape shape({KeptSize(*call)});
-      TF_RETURN_IF_ERROR(context->allocate_output(output, shape, &kept));
-      call->kept = kept->template flat<T>().data();
-      return absl::OkStatus();
-    }
     TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kEmbedding, &call->out_embedding));
     TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kDirection, &call->out_direction));
     TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kWeight, &call->out_weight));
@@ -220,12 +243,16 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Call, typename CallT
 
   void Run(const Call& call, const deepattn_threads& threads,
            deepattn_status* status) const override {
-    Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(&call, order, &threads, status);
+    Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(&call, pass, &threads, status);
   }
 
  private:
   static int64_t KeptSize(const Call& call) {
     return Pick<T>(deepattn_attention_kept_f32, deepattn_attention_kept_f64)(&call);
+  }
+
+  static int64_t StateSize(const Call& call) {
+    return Pick<T>(deepattn_attention_state_f32, deepattn_attention_state_f64)(&call);
   }
 
   bool dotr_, mask_, smooth_;
@@ -234,15 +261,20 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Call, typename CallT
 #define DEEPATTN_REGISTER(name, T, ...)                                                     \
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
                           __VA_ARGS__)
-#define DEEPATTN_REGISTER_ALL(T)                                                   \
-  DEEPATTN_REGISTER("DeepattnGatedAttention", T, AttentionOp<T, 0>);               \
-  DEEPATTN_REGISTER("DeepattnGatedAttentionGrad", T, AttentionOp<T, 1>);           \
-  DEEPATTN_REGISTER("DeepattnGatedAttentionFullGrad", T, AttentionOp<T, 1, true>); \
-  DEEPATTN_REGISTER("DeepattnGatedAttentionGradGrad", T, AttentionOp<T, 2>)
+#define DEEPATTN_REGISTER_PASS(name, T, ...)          \
+  DEEPATTN_REGISTER("DeepattnGatedAttention" name, T, \
+                    AttentionOp<T, DEEPATTN_ATTENTION_##__VA_ARGS__>)
+#define DEEPATTN_REGISTER_ALL(T)                         \
+  DEEPATTN_REGISTER_PASS("", T, FORWARD);                \
+  DEEPATTN_REGISTER_PASS("Grad", T, GRADIENT);           \
+  DEEPATTN_REGISTER_PASS("FullGrad", T, GRADIENT, true); \
+  DEEPATTN_REGISTER_PASS("Tangent", T, TANGENT);         \
+  DEEPATTN_REGISTER_PASS("Reverse", T, REVERSE)
 
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);
 #undef DEEPATTN_REGISTER_ALL
+#undef DEEPATTN_REGISTER_PASS
 #undef DEEPATTN_REGISTER
 
 }  // namespace

@@ -176,11 +176,8 @@ class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Call, typename CallT
 
   absl::Status AllocateOutputs(OpKernelContext* context, Call* call, Sums* sums) const override {
     if (order == 0) {
-      Tensor* output;
-      const TensorShape shape({call->shape.nrows, call->shape.width[nlayers_]});
-      TF_RETURN_IF_ERROR(context->allocate_output(0, shape, &output));
-      call->out = output->flat<T>().data();
-      return absl::OkStatus();
+      const deepattn_pair_embedding_shape& shape = call->shape;
+      return this->Allocate(context, 0, {shape.nrows, shape.width[nlayers_]}, &call->out);
     }
     int output = 0;
     if (order == 2) {

@@ -41,12 +41,17 @@ class PassOp : public tensorflow::OpKernel {
     return context->input(input).template flat<T>().data();
   }
 
-  // Output number `output`, of the shape of an input.
-  static absl::Status AllocateLike(OpKernelContext* context, int output, int input, T** data) {
+  static absl::Status Allocate(OpKernelContext* context, int output, const TensorShape& shape,
+                               T** data) {
     Tensor* tensor;
-    TF_RETURN_IF_ERROR(context->allocate_output(output, context->input(input).shape(), &tensor));
+    TF_RETURN_IF_ERROR(context->allocate_output(output, shape, &tensor));
     *data = tensor->flat<T>().data();
     return absl::OkStatus();
+  }
+
+  // Output number `output`, of the shape of an input.
+  static absl::Status AllocateLike(OpKernelContext* context, int output, int input, T** data) {
+    return Allocate(context, output, context->input(input).shape(), data);
   }
 };
 

@@ -4,7 +4,8 @@ from deepattn.ops.twins.env_mat import NO_GRADIENT, prod_env_mat_a, prod_env_mat
 from deepattn.ops.twins.gated_attention import (
     gated_attention,
     gated_attention_grad,
-    gated_attention_grad_grad,
+    gated_attention_reverse,
+    gated_attention_tangent,
     normalize_rows,
     unit_rows,
 )
@@ -27,7 +28,8 @@ __all__ = [
     "NO_GRADIENT",
     "gated_attention",
     "gated_attention_grad",
-    "gated_attention_grad_grad",
+    "gated_attention_reverse",
+    "gated_attention_tangent",
     "gelu",
     "gelu_grad",
     "gelu_grad_grad",

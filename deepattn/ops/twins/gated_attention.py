@@ -77,23 +77,42 @@ def gated_attention_grad(grad: tf.Tensor, *inputs: tf.Tensor, **options: bool) -
     )
 
 
-def gated_attention_grad_grad(
-    grad: tf.Tensor,
+def gated_attention_tangent(
     bar_embedding: tf.Tensor,
     bar_direction: tf.Tensor,
     bar_weight: tf.Tensor,
     *inputs: tf.Tensor,
     **options: bool,
-) -> list[tf.Tensor]:
-    """Gradients, by ``grad`` and by what follows it, of the product of bars and gradients."""
-    sources = [grad, *_sources(inputs)]
+) -> tf.Tensor:
+    """The output's tangent along those of embedding, direction and weight."""
+    grad = tf.zeros_like(inputs[0])
     with tf.GradientTape() as tape:
-        tape.watch(sources)
+        tape.watch(grad)
         gradients = gated_attention_grad(grad, *inputs, **options)[:3]
     return tape.gradient(
-        gradients,
+        gradients, grad, output_gradients=[bar_embedding, bar_direction, bar_weight]
+    )
+
+
+def gated_attention_reverse(
+    grad: tf.Tensor,
+    bar_embedding: tf.Tensor,
+    bar_direction: tf.Tensor,
+    bar_weight: tf.Tensor,
+    bar_output: tf.Tensor,
+    *inputs: tf.Tensor,
+    **options: bool,
+) -> list[tf.Tensor]:
+    """Gradients of the product of the first three bars and gradients, and of ``bar_output``'s."""
+    sources = _sources(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        output = gated_attention(*inputs, **options)
+        gradients = gated_attention_grad(grad, *inputs, **options)[:3]
+    return tape.gradient(
+        [output, *gradients],
         sources,
-        output_gradients=[bar_embedding, bar_direction, bar_weight],
+        output_gradients=[bar_output, bar_embedding, bar_direction, bar_weight],
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
 

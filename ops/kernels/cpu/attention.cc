@@ -27,8 +27,10 @@ void Check(const AttentionCall<T>& call, FirstError* error) {
                     static_cast<long long>(call.shape.nnei));
     }
   }
-  if (reinterpret_cast<uintptr_t>(call.kept) % 64 != 0) {
-    error->Report(-1, DEEPATTN_INVALID_ARGUMENT, "what the forward pass kept is not aligned");
+  for (const T* array : {call.kept, call.state}) {
+    if (reinterpret_cast<uintptr_t>(array) % 64 != 0) {
+      error->Report(-1, DEEPATTN_INVALID_ARGUMENT, "what an earlier pass left is not aligned");
+    }
   }
   if (!(call.padding >= 0)) {
     error->Report(-1, DEEPATTN_INVALID_ARGUMENT, "padding is %g, but must not be negative",
@@ -36,39 +38,44 @@ void Check(const AttentionCall<T>& call, FirstError* error) {
   }
 }
 
-// How many numbers are kept; where those of each atom begin goes to `offset` unless that is null.
+// The sum of an array's sizes of all atoms, such as `kept_size`; where each atom's part begins goes
+// to `offset` unless that is null.
 template <typename T>
-int64_t Keep(const typename AttentionTypes<T>::Call& call, int64_t* offset) {
-  const AttentionKernels<T>& kernels = CurrentKernels<T>(kTables);
+int64_t AddSizes(const typename AttentionTypes<T>::Call& call,
+                 int64_t (*AttentionKernels<T>::*size)(const deepattn_attention_shape*, int64_t),
+                 int64_t* offset) {
+  const auto size_of = CurrentKernels<T>(kTables).*size;
   int64_t total = 0;
   for (int64_t i = 0; i < call.shape.natoms; ++i) {
     if (offset != nullptr) offset[i] = total;
-    total += kernels.kept_size(&call.shape, std::clamp<int64_t>(call.count[i], 0, call.shape.nnei));
+    total += size_of(&call.shape, std::clamp<int64_t>(call.count[i], 0, call.shape.nnei));
   }
   return total;
 }
 
 // A rough time for one atom: forward it is multiplied with 4 width + 2 nnei columns.
-int64_t Cost(const deepattn_attention_shape& shape, int order) {
-  constexpr int64_t kTimes[] = {1, 3, 6};
+int64_t Cost(const deepattn_attention_shape& shape, int pass) {
+  constexpr int64_t kTimes[] = {1, 2, 2, 5};
   constexpr int64_t kPerNanosecond = 16;
-  return kTimes[order] * shape.nnei * shape.attn * (4 * shape.width + 2 * shape.nnei) /
+  return kTimes[pass] * shape.nnei * shape.attn * (4 * shape.width + 2 * shape.nnei) /
              kPerNanosecond +
          1;
 }
 
 template <typename T>
-void Run(AttentionCall<T> call, int order, const deepattn_threads& threads,
+void Run(AttentionCall<T> call, int pass, const deepattn_threads& threads,
          deepattn_status* status) {
   Guard(status, [&] {
     FirstError error(status);
     Check(call, &error);
     if (!error.ok()) return;
-    std::vector<int64_t> offset(call.shape.natoms);
-    Keep<T>(call, offset.data());
-    call.kept_offset = offset.data();
-    RunPasses<T>(CurrentKernels<T>(kTables), call, order, call.shape.natoms,
-                 Cost(call.shape, order), threads, &error);
+    std::vector<int64_t> kept_offset(call.shape.natoms), state_offset(call.shape.natoms);
+    AddSizes<T>(call, &AttentionKernels<T>::kept_size, kept_offset.data());
+    AddSizes<T>(call, &AttentionKernels<T>::state_size, state_offset.data());
+    call.kept_offset = kept_offset.data();
+    call.state_offset = state_offset.data();
+    RunPasses<T>(CurrentKernels<T>(kTables), call, pass, call.shape.natoms, Cost(call.shape, pass),
+                 threads, &error);
   });
 }
 
@@ -87,11 +94,14 @@ void RunGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c,
 
 #define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                     \
   int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call) {       \
-    return deepattn::Keep<T>(*call, nullptr);                                                    \
+    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::kept_size, nullptr);     \
   }                                                                                              \
-  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int order,      \
+  int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call) {      \
+    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::state_size, nullptr);    \
+  }                                                                                              \
+  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,       \
                                    const deepattn_threads* threads, deepattn_status* status) {   \
-    deepattn::Run<T>({*call, nullptr, nullptr}, order, *threads, status);                        \
+    deepattn::Run<T>({*call, nullptr, nullptr, nullptr}, pass, *threads, status);                \
   }                                                                                              \
   void deepattn_attention_gemm_##suffix(int64_t m, int64_t n, int64_t k, const T* a, const T* b, \
                                         T* c, deepattn_status* status) {                         \

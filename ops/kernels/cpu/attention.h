@@ -23,10 +23,19 @@ typedef struct {
 // [natoms][nnei]; from slot count[i] on the weight of atom i is taken to be 0. `padding` further
 // weightless slots per atom are counted though not stored. Matrices are [inputs][outputs].
 //
-// A pass of order 0 computes the output and what is kept for the others; one of order 1 from
-// grad = ∂L/∂output the other gradients of L; one of order 2 the gradients of those gradients'
-// scalar product with bar_embedding, bar_direction and bar_weight: with respect to grad, and to
-// everything that they are the gradient of. Where a pass neither reads nor writes it is null.
+// The passes, one after the other: the output and what is kept for the others; from
+// grad = ∂L/∂output the other gradients of L; the output's tangent along bar_embedding,
+// bar_direction and bar_weight; and the gradients of the scalar product of these three with the
+// gradients of L, plus that of bar_output with the output, by all that the output depends on. (By
+// `grad` the gradient is the tangent.) What a pass neither reads nor writes is null.
+enum {
+  DEEPATTN_ATTENTION_FORWARD,
+  DEEPATTN_ATTENTION_GRADIENT,
+  DEEPATTN_ATTENTION_TANGENT,
+  DEEPATTN_ATTENTION_REVERSE,
+  DEEPATTN_ATTENTION_PASSES
+};
+
 #define DEEPATTN_DECLARE_ATTENTION(T, suffix)                                                      \
   typedef struct {                                                                                 \
     const T* query_matrix; /* [width][attn], as those of key and value */                          \
@@ -61,21 +70,24 @@ typedef struct {
     T padding;                                                                                     \
     T ln_eps;                                                                                      \
     deepattn_attention_parameters_##suffix parameters;                                             \
-    T* kept; /* aligned to 64 bytes: written by order 0, read by the others */                     \
+    T* kept;  /* aligned to 64 bytes: written by the forward pass, read by the others */           \
+    T* state; /* aligned too: written by the tangent pass, read by the reverse one */              \
     const T* grad;                                                                                 \
     const T* bar_embedding;                                                                        \
     const T* bar_direction;                                                                        \
     const T* bar_weight;                                                                           \
-    T* out; /* the output, or the gradient by `grad` */                                            \
+    const T* bar_output;                                                                           \
+    T* out; /* the output, or its tangent */                                                       \
     T* out_embedding;                                                                              \
     T* out_direction;                                                                              \
     T* out_weight;                                                                                 \
-    const deepattn_attention_sums_##suffix* sums; /* in order 1 null where nobody asks for them */ \
+    const deepattn_attention_sums_##suffix* sums; /* null in a gradient pass without */            \
   } deepattn_attention_call_##suffix;                                                              \
-  /* How many numbers are kept, from shape and counts alone; counts that no slots fit are          \
-     reported by the passes. */                                                                    \
+  /* How many numbers `kept` and `state` have, from shape and counts alone; counts that no slots   \
+     fit are reported by the passes. */                                                            \
   int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call);          \
-  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int order,        \
+  int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call);         \
+  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,         \
                                    const deepattn_threads* threads, deepattn_status* status);      \
   /* c [m][n] = a [m][k] b [k][n] on the calling thread: the rate that the kernels are held to. */ \
   void deepattn_attention_gemm_##suffix(int64_t m, int64_t n, int64_t k, const T* a, const T* b,   \

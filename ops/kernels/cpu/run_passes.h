@@ -23,20 +23,20 @@ inline int64_t NumberOfParts(int64_t nunits, int64_t sums_size) {
   return std::clamp<int64_t>((nunits + kUnitsPerPart - 1) / kUnitsPerPart, 1, most);
 }
 
-// Runs the pass of an order over all units, which take about `cost` nanoseconds each. `kernels` is
+// Runs one pass over all units, which take about `cost` nanoseconds each. `kernels` is
 // a table of functions such as AttentionKernels, for the call's shape.
 template <typename T, typename Kernels, typename Call>
-void RunPasses(const Kernels& kernels, Call call, int order, int64_t nunits, int64_t cost,
+void RunPasses(const Kernels& kernels, Call call, int pass, int64_t nunits, int64_t cost,
                const deepattn_threads& threads, FirstError* error) {
   const auto& shape = call.shape;
   const ScratchArray<T> packed(kernels.packed_size(&shape));
   kernels.pack(&call, packed.get());
   call.packed = packed.get();
-  const int64_t scratch_size = kernels.scratch_size(&shape, order);
+  const int64_t scratch_size = kernels.scratch_size(&shape, pass);
   if (call.sums == nullptr) {
     ParallelFor(threads, nunits, cost, error, [&] {
       return [&, scratch = ScratchArray<T>(scratch_size)](int64_t unit) {
-        kernels.pass[order](&call, unit, scratch.get(), nullptr);
+        kernels.pass[pass](&call, unit, scratch.get(), nullptr);
         return true;
       };
     });
@@ -51,7 +51,7 @@ void RunPasses(const Kernels& kernels, Call call, int order, int64_t nunits, int
       std::memset(sum, 0, sums_size * sizeof(T));
       const int64_t end = nunits * (part + 1) / parts;
       for (int64_t unit = nunits * part / parts; unit < end; ++unit) {
-        kernels.pass[order](&call, unit, scratch.get(), sum);
+        kernels.pass[pass](&call, unit, scratch.get(), sum);
       }
       return true;
     };

@@ -204,6 +204,72 @@ def test_forces_alone_leave_the_parameters_out():
     assert "DeepattnGatedAttentionFullGrad" in names(True)
 
 
+def of_outputs_and_gradients(attention, case, dtype, uses=1):
+    """Gradients, by all sources, of outputs and of first gradients, each contracted with bars.
+
+    ``uses``: how many first gradients of one forward pass go in.
+    """
+    slots, parameters, bars = (
+        [tf.constant(x, dtype) for x in a] for a in (case.slots, case.parameters, case.bars)
+    )
+    grad = tf.constant(case.grad, dtype)
+    with tf.GradientTape() as outer:
+        outer.watch([*slots, *parameters, grad])
+        with tf.GradientTape(persistent=True) as inner:
+            inner.watch(slots)
+            value = attention(slots, parameters, case.count, case.padding, OPTIONS[0])
+            values = [tf.sin((k + 1.0) * value) for k in range(uses)]
+        total = tf.reduce_sum(value * tf.constant(case.bars[0], dtype))
+        for scaled in values:
+            first = inner.gradient(scaled, slots, grad)
+            total += tf.add_n([tf.reduce_sum(b * g) for b, g in zip(bars, first, strict=True)])
+    return outer.gradient(total, [*slots, *parameters, grad])
+
+
+@pytest.mark.parametrize("uses", [0, 1, 2])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64], ids=lambda d: d.name)
+def test_graphs_take_both_parts_of_a_gradient_at_once(dtype, uses):
+    """Of several first gradients one goes with the outputs'; eagerly none does."""
+    case = make_case("odd", smooth=True)
+
+    def run():
+        return of_outputs_and_gradients(compiled_attention, case, dtype, uses)
+
+    function = tf.function(run).get_concrete_function()
+    names = [op.type for op in function.graph.get_operations()]
+    assert names.count("DeepattnGatedAttentionFullGrad") == (uses == 0)
+    assert names.count("DeepattnGatedAttentionTangent") == uses
+    assert names.count("DeepattnGatedAttentionReverse") == uses
+    exact = of_outputs_and_gradients(twin_attention, case, tf.float64, uses)
+    bound = 1e-12 if dtype == tf.float64 else 3e-4
+    for found in (function(), run()):
+        pairs = [(f, e) for f, e in zip(found, exact, strict=True) if e is not None]
+        assert worst_error(*([x.numpy() for x in xs] for xs in zip(*pairs, strict=True))) < bound
+
+
+def test_a_link_serves_each_derivative_of_one_tape():
+    """Asked twice, and the first time not for what the attention itself depends on."""
+    case = make_case("odd", smooth=True)
+
+    def run(attention):
+        slots, parameters = ([tf.constant(x) for x in a] for a in (case.slots, case.parameters))
+        grad = tf.constant(case.grad)
+        with tf.GradientTape(persistent=True) as outer:
+            outer.watch([*slots, grad])
+            with tf.GradientTape() as inner:
+                inner.watch(slots)
+                value = attention(slots, parameters, case.count, case.padding, OPTIONS[0])
+            first = inner.gradient(value, slots, grad)
+        results = [outer.gradient(first, grad, case.bars)]
+        results += outer.gradient(first, slots, case.bars)
+        results += outer.gradient(value, slots, case.bars[0])
+        results += outer.gradient([value, *first], slots, [case.bars[0], *case.bars])
+        return results
+
+    found, exact = tf.function(run)(compiled_attention), run(twin_attention)
+    assert worst_error([x.numpy() for x in found], [x.numpy() for x in exact]) < 1e-12
+
+
 def derivative_chain(attention, case, order):
     """The order-th derivative of a scalar by all sources, each step contracted by sines."""
     slots, parameters = ([tf.constant(x) for x in a] for a in (case.slots, case.parameters))
@@ -312,14 +378,18 @@ def test_bad_cotangents_are_named():
     case = make_case("odd", smooth=True)
     inputs = [*case.slots, case.count, np.float64(0), np.float64(LN_EPS), *case.parameters]
     own = loader.own_ops()
-    _, kept = own.deepattn_gated_attention(*inputs, **OPTIONS[0])
+    _, kept, link = own.deepattn_gated_attention(*inputs, **OPTIONS[0])
     with pytest.raises(
         tf.errors.InvalidArgumentError, match=r"grad must have the shape \[4, 13, 9"
     ):
-        own.deepattn_gated_attention_grad(*inputs, kept, case.grad[:3], **OPTIONS[0])
+        own.deepattn_gated_attention_grad(*inputs, kept, case.grad[:3], link, **OPTIONS[0])
     bars = [case.bars[0], case.bars[1][:, :, :2], case.bars[2]]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_direction must have the shape"):
-        own.deepattn_gated_attention_grad_grad(*inputs, kept, case.grad, *bars, **OPTIONS[0])
+        own.deepattn_gated_attention_tangent(*inputs, kept, *bars, **OPTIONS[0])
+    state = own.deepattn_gated_attention_tangent(*inputs, kept, *case.bars, **OPTIONS[0])[1]
+    rest = (case.grad, *case.bars, state, case.grad[:, :12])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_output must have the shape"):
+        own.deepattn_gated_attention_reverse(*inputs, kept, *rest, **OPTIONS[0])
 
 
 def test_twins_normalise_as_their_names_say():

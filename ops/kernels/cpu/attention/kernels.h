@@ -26,6 +26,7 @@ template <typename T>
 struct AttentionCall : AttentionTypes<T>::Call {
   const T* packed;             // parameters as the passes want them
   const int64_t* kept_offset;  // of each atom
+  const int64_t* state_offset;
 };
 
 // Sizes are in elements; buffers are aligned to 64 bytes.
@@ -33,12 +34,13 @@ template <typename T>
 struct AttentionKernels {
   int64_t (*packed_size)(const deepattn_attention_shape* shape);
   void (*pack)(const typename AttentionTypes<T>::Call* call, T* packed);
-  // Scratch memory of a pass of order 0 (forward), 1 (gradient) or 2 (its gradient).
-  int64_t (*scratch_size)(const deepattn_attention_shape* shape, int order);
-  // What is kept of an atom with that count.
+  int64_t (*scratch_size)(const deepattn_attention_shape* shape, int pass);
+  // Of an atom with that count.
   int64_t (*kept_size)(const deepattn_attention_shape* shape, int64_t count);
+  int64_t (*state_size)(const deepattn_attention_shape* shape, int64_t count);
   // Does one atom. Gradients by parameters are added to `sums` unless that is null.
-  void (*pass[3])(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums);
+  void (*pass[DEEPATTN_ATTENTION_PASSES])(const AttentionCall<T>* call, int64_t atom, T* scratch,
+                                          T* sums);
   int64_t (*sums_size)(const deepattn_attention_shape* shape);
   // Adds up `number` arrays of sums, in order, and writes the gradients out.
   void (*write_sums)(const deepattn_attention_shape* shape, const T* sums, int64_t number,

@@ -76,10 +76,29 @@ struct Mixed {
         inverse_std(pieces->Row(n)) {}
 };
 
-// Whether that is kept for the derivatives, or computed again: an eighth of the arithmetic of
-// training for as much memory again, which in float64 is worth more.
+// The tangents of an atom's numbers, up to the rows of its output before their normalisation.
 template <typename T>
-constexpr bool kKeepsMixed = sizeof(T) == sizeof(float);
+struct Tangents {
+  Matrix<T> project[kProjections];
+  T* slide[kProjections];  // of `UnitTangent`
+  Matrix<T> message;
+  Matrix<T> score;
+  Matrix<T> row;
+
+  Tangents(const Shape& shape, int64_t n, Pieces<T>* pieces) {
+    for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, shape.attn);
+    for (T*& slides : slide) slides = pieces->Row(n);
+    message = pieces->Rows(n, shape.width);
+    score = pieces->Rows(n, n);
+    row = pieces->Rows(n, shape.width);
+  }
+};
+
+// Whether `Mixed` is kept by the forward pass and `Tangents` by the tangent pass, or both computed
+// again: a quarter of the arithmetic of training for nearly four times the memory, which in float64
+// is worth more.
+template <typename T>
+constexpr bool kKeepsAll = sizeof(T) == sizeof(float);
 
 // What is kept of an atom in any case; `Mixed` follows, if at all.
 template <typename T>
@@ -94,8 +113,7 @@ struct Kept {
   }
 };
 
-// Scratch memory; a pass of order k takes what is marked with k or less. `Mixed` that is not kept
-// follows.
+// Scratch memory of a pass; `Mixed` and `Tangents` follow where they are not kept.
 template <typename T>
 struct Scratch {
   Slots<T> slot;
@@ -103,29 +121,26 @@ struct Scratch {
   Matrix<T> embedding;
   Matrix<T> transposed;  // of keys, or of messages
   Matrix<T> attention;
-  T* weightless;  // the row of the layer normalisation of a slot without weight
-  Matrix<T> row;  // rows of the output, of gradients by them; the last is for weightless slots
+  T* normalized;  // row of the layer normalisation of a slot without weight
+  T* given;       // a row of the output, or of a gradient or tangent that is given
 
-  Slots<T> slot_grad;  // 1
+  Slots<T> slot_grad = {};  // gradient and reverse
+  Matrix<T> row;            // of gradients by rows of the output; the last for weightless slots
   Matrix<T> by_message;
-  Matrix<T> by_project[kProjections];
+  Matrix<T> by_project;  // of one projection after the other
 
-  T* given = nullptr;           // 2: a row of `grad`
-  T* mean = nullptr;            // of logit tangents
-  T* slide[kProjections] = {};  // of `UnitTangent`
-  Slots<T> slot_tangent;
+  Slots<T> slot_tangent = {};  // tangent and reverse
+  T* mean = nullptr;           // of logit tangents
   Matrix<T> embedding_tangent;
-  Matrix<T> project_tangent[kProjections];
-  Matrix<T> message_tangent;
   Matrix<T> transposed_tangent;
-  Matrix<T> score_tangent;
   Matrix<T> attention_tangent;
-  Matrix<T> row_tangent;
+
+  T* tangent = nullptr;  // reverse: of a row of the output
   Matrix<T> second;
   Matrix<T> by_message_second;
-  Matrix<T> by_project_second[kProjections];
+  Matrix<T> by_project_second;
 
-  Scratch(const Shape& shape, int order, Pieces<T>* pieces) {
+  Scratch(const Shape& shape, int pass, Pieces<T>* pieces) {
     const int64_t n = shape.nnei, width = shape.width, attn = shape.attn;
     const int64_t widest = width > attn ? width : attn;
     slot = TakeSlots(n, pieces);
@@ -133,27 +148,27 @@ struct Scratch {
     embedding = pieces->Rows(n, width);
     transposed = pieces->Rows(widest, n);
     attention = pieces->Rows(n, n);
-    weightless = pieces->Row(width);
-    row = pieces->Rows(n + 1, width);
-    if (order < 1) return;
-    slot_grad = TakeSlots(n, pieces);
-    by_message = pieces->Rows(n, width);
-    for (Matrix<T>& matrix : by_project) matrix = pieces->Rows(n, attn);
-    if (order < 2) return;
+    normalized = pieces->Row(width);
     given = pieces->Row(width);
-    mean = pieces->Row(n);
-    for (T*& slides : slide) slides = pieces->Row(n);
-    slot_tangent = TakeSlots(n, pieces);
-    embedding_tangent = pieces->Rows(n, width);
-    for (Matrix<T>& matrix : project_tangent) matrix = pieces->Rows(n, attn);
-    message_tangent = pieces->Rows(n, width);
-    transposed_tangent = pieces->Rows(widest, n);
-    score_tangent = pieces->Rows(n, n);
-    attention_tangent = pieces->Rows(n, n);
-    row_tangent = pieces->Rows(n + 1, width);
-    second = pieces->Rows(n + 1, width);
-    by_message_second = pieces->Rows(n, width);
-    for (Matrix<T>& matrix : by_project_second) matrix = pieces->Rows(n, attn);
+    if (pass == DEEPATTN_ATTENTION_GRADIENT || pass == DEEPATTN_ATTENTION_REVERSE) {
+      slot_grad = TakeSlots(n, pieces);
+      row = pieces->Rows(n + 1, width);
+      by_message = pieces->Rows(n, width);
+      by_project = pieces->Rows(n, attn);
+    }
+    if (pass == DEEPATTN_ATTENTION_TANGENT || pass == DEEPATTN_ATTENTION_REVERSE) {
+      slot_tangent = TakeSlots(n, pieces);
+      mean = pieces->Row(n);
+      embedding_tangent = pieces->Rows(n, width);
+      transposed_tangent = pieces->Rows(widest, n);
+      attention_tangent = pieces->Rows(n, n);
+    }
+    if (pass == DEEPATTN_ATTENTION_REVERSE) {
+      tangent = pieces->Row(width);
+      second = pieces->Rows(n + 1, width);
+      by_message_second = pieces->Rows(n, width);
+      by_project_second = pieces->Rows(n, attn);
+    }
   }
 };
 
@@ -223,15 +238,25 @@ template <typename T>
 int64_t KeptSize(const Shape* shape, int64_t count) {
   Pieces<T> pieces(nullptr);
   Kept<T>(*shape, count, &pieces);
-  if (kKeepsMixed<T>) Mixed<T>(*shape, count, &pieces);
+  if (kKeepsAll<T>) Mixed<T>(*shape, count, &pieces);
   return pieces.used();
 }
 
 template <typename T>
-int64_t ScratchSize(const Shape* shape, int order) {
+int64_t StateSize(const Shape* shape, int64_t count) {
   Pieces<T> pieces(nullptr);
-  Scratch<T>(*shape, order, &pieces);
-  if (!kKeepsMixed<T>) Mixed<T>(*shape, shape->nnei, &pieces);
+  if (kKeepsAll<T>) Tangents<T>(*shape, count, &pieces);
+  return pieces.used();
+}
+
+template <typename T>
+int64_t ScratchSize(const Shape* shape, int pass) {
+  Pieces<T> pieces(nullptr);
+  Scratch<T>(*shape, pass, &pieces);
+  if (!kKeepsAll<T>) {
+    Mixed<T>(*shape, shape->nnei, &pieces);
+    Tangents<T>(*shape, shape->nnei, &pieces);
+  }
   return pieces.used();
 }
 

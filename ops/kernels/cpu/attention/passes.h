@@ -1,10 +1,10 @@
-// The three passes over one neighbourhood: forward, gradient, and the gradient's gradient. The
-// last two begin with what is kept. Messages, values times the output matrix, are what is mixed,
-// since they have fewer columns than values as a rule.
+// The passes over one neighbourhood. Those behind the forward pass begin with what is kept.
+// Messages, values times the output matrix, are what is mixed, since they have fewer columns than
+// values as a rule.
 //
-// Names: by_x is the gradient by x. The gradient of the gradient differentiates the forward pass
-// along the given tangents, and then the result in reverse; by_x_second is the gradient by x, and
-// by_x that by the tangent of x, which equals the ordinary gradient.
+// Names: by_x is the gradient by x. The tangent pass differentiates the forward pass along given
+// tangents, the reverse pass both in reverse; there by_x_second is the gradient by x, and by_x
+// that by the tangent of x, which equals the ordinary gradient.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_PASSES_H_
 
@@ -18,7 +18,7 @@ constexpr double kMaskDepth = 8589934592.0;  // 2^33
 template <typename T>
 class Neighbourhood {
  public:
-  Neighbourhood(const AttentionCall<T>& call, int64_t atom, int order, T* block)
+  Neighbourhood(const AttentionCall<T>& call, int64_t atom, int pass, T* block)
       : call_(call),
         shape_(call.shape),
         first_(atom * shape_.nnei),
@@ -27,10 +27,12 @@ class Neighbourhood {
         attn_(RoundUp<T>(shape_.attn)),
         packed_(PackedOf(call)),
         kept_pieces_(call.kept + call.kept_offset[atom]),
+        state_pieces_(call.state == nullptr ? nullptr : call.state + call.state_offset[atom]),
         scratch_pieces_(block),
         kept_(shape_, n_, &kept_pieces_),
-        at_(shape_, order, &scratch_pieces_),
-        mixed_(shape_, n_, kKeepsMixed<T> ? &kept_pieces_ : &scratch_pieces_) {
+        at_(shape_, pass, &scratch_pieces_),
+        mixed_(shape_, n_, kKeepsAll<T> ? &kept_pieces_ : &scratch_pieces_),
+        tangents_(shape_, n_, kKeepsAll<T> ? &state_pieces_ : &scratch_pieces_) {
     scores_.n = n_;
     scores_.padded = RoundUp<T>(n_);
     scores_.mask = shape_.mask != 0;
@@ -52,7 +54,7 @@ class Neighbourhood {
       }
     }
     Mix();
-    T* row = at_.row.Row(0);
+    T* row = at_.given;
     for (int64_t j = 0; j < shape_.nnei; ++j) {
       const T* normalized = NormalizedRow(j).row;
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
@@ -64,95 +66,96 @@ class Neighbourhood {
 
   void Gradient(T* sums) {
     ReadInputs();
-    if (kKeepsMixed<T>) {
-      for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
-    } else {
-      Mix();
-    }
+    RecallMixed();
     Pieces<T> pieces(sums);
-    const Parameters<T> sum(shape_, &pieces);
-    for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradient(j, sums ? &sum : nullptr);
+    const Parameters<T> parameters(shape_, &pieces);
+    const Parameters<T>* sum = sums == nullptr ? nullptr : &parameters;
+    for (int64_t j = 0; j < shape_.nnei; ++j) {
+      T* row = at_.row.Row(Place(j));
+      NormalizedRowGradient(j, call_.grad, row, sum);
+      if (sum != nullptr) AddTo(width_, row, sum->out_bias);
+      if (j >= n_) Write(row, j, call_.out_embedding);
+    }
     TransposedProduct(n_, shape_.width, n_, at_.attention, at_.row, at_.by_message);
-    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed,
-            at_.by_project[kValue]);
-    if (sums != nullptr) {
+    if (sum != nullptr) {
       TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message,
-                        sum.out, kAdd);
+                        sum->out, kAdd);
     }
     Transpose(n_, shape_.width, mixed_.message, at_.transposed);
-    Product(n_, n_, shape_.width, at_.row, at_.transposed, at_.attention);
+    const Matrix<T> by_score = at_.attention;
+    Product(n_, n_, shape_.width, at_.row, at_.transposed, by_score);
     ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradient(j, mixed_.score.Row(j), mixed_.soft.Row(j), at_.attention.Row(j));
+      scores_.Gradient(j, mixed_.score.Row(j), mixed_.soft.Row(j), by_score.Row(j));
     }
-    ByScores(at_.attention, kept_.project, at_.by_project, kSet);
-    for (int p = 0; p < kProjections; ++p) {
-      const Matrix<T> by_project = at_.by_project[p];
-      for (int64_t j = 0; j < n_; ++j) {
-        UnitGradient(attn_, kept_.project[p].Row(j), kept_.unit[p][j], by_project.Row(j));
-        if (sums != nullptr) AddTo(attn_, by_project.Row(j), sum.project_bias[p]);
-      }
-      if (sums != nullptr) {
-        TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, by_project, sum.project[p],
-                          kAdd);
-      }
-      Product(n_, shape_.width, shape_.attn, by_project, packed_.project_transposed[p], at_.row,
-              kAdd);
-    }
+    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed, at_.by_project);
+    ProjectionGradient(kValue, sum);
+    Product(n_, shape_.attn, n_, by_score, kept_.project[kKey], at_.by_project);
+    ProjectionGradient(kQuery, sum);
+    TransposedProduct(n_, shape_.attn, n_, by_score, kept_.project[kQuery], at_.by_project);
+    ProjectionGradient(kKey, sum);
     WriteGradients(at_.row);
   }
 
-  void GradientOfGradient(T* sums) {
+  void Tangent() {
     ReadInputs();
-    if (!kKeepsMixed<T>) Mix();
+    ReadTangents();
+    RecallMixed();
     MakeTangents();
+    T* row = at_.given;
+    for (int64_t j = 0; j < shape_.nnei; ++j) {
+      const auto [normalized, inverse_std] = NormalizedRow(j);
+      ReadRowTangent(j, row);
+      // The derivative of the normalisation is symmetric.
+      NormalizeGradient(width_, shape_.width, packed_.live, normalized, inverse_std, row);
+      for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
+      Write(row, j, call_.out);
+    }
+  }
+
+  void Reverse(T* sums) {
+    ReadInputs();
+    ReadTangents();
+    if (kKeepsAll<T>) {
+      MakeAttentionTangents();
+    } else {
+      Mix();
+      MakeTangents();
+    }
     Pieces<T> pieces(sums);
     const Parameters<T> sum(shape_, &pieces);
-    for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sums ? &sum : nullptr);
+    for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sum);
     TransposedProduct(n_, shape_.width, n_, at_.attention, at_.row, at_.by_message);
     TransposedProduct(n_, shape_.width, n_, at_.attention_tangent, at_.row, at_.by_message_second);
     TransposedProduct(n_, shape_.width, n_, at_.attention, at_.second, at_.by_message_second, kAdd);
-    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed,
-            at_.by_project[kValue]);
-    Product(n_, shape_.attn, shape_.width, at_.by_message_second, packed_.out_transposed,
-            at_.by_project_second[kValue]);
-    if (sums != nullptr) {
-      TransposedProduct(shape_.attn, shape_.width, n_, at_.project_tangent[kValue], at_.by_message,
-                        sum.out, kAdd);
-      TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message_second,
-                        sum.out, kAdd);
-    }
+    TransposedProduct(shape_.attn, shape_.width, n_, tangents_.project[kValue], at_.by_message,
+                      sum.out, kAdd);
+    TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message_second,
+                      sum.out, kAdd);
     Transpose(n_, shape_.width, mixed_.message, at_.transposed);
-    Transpose(n_, shape_.width, at_.message_tangent, at_.transposed_tangent);
-    ClearSlotGradients();
+    Transpose(n_, shape_.width, tangents_.message, at_.transposed_tangent);
     // From here on these two hold the gradients by themselves.
     const Matrix<T> dual = at_.attention, primal = at_.attention_tangent;
     Product(n_, n_, shape_.width, at_.row, at_.transposed, dual);
     Product(n_, n_, shape_.width, at_.row, at_.transposed_tangent, primal);
     Product(n_, n_, shape_.width, at_.second, at_.transposed, primal, kAdd);
+    ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradients(j, mixed_.score.Row(j), at_.score_tangent.Row(j), mixed_.soft.Row(j),
+      scores_.Gradients(j, mixed_.score.Row(j), tangents_.score.Row(j), mixed_.soft.Row(j),
                         at_.mean[j], primal.Row(j), dual.Row(j));
     }
-    ByScores(dual, kept_.project, at_.by_project, kSet);
-    ByScores(primal, kept_.project, at_.by_project_second, kSet);
-    ByScores(dual, at_.project_tangent, at_.by_project_second, kAdd);
-    for (int p = 0; p < kProjections; ++p) {
-      const Matrix<T> by_project = at_.by_project[p], second = at_.by_project_second[p];
-      for (int64_t j = 0; j < n_; ++j) {
-        UnitGradients(attn_, kept_.project[p].Row(j), at_.project_tangent[p].Row(j),
-                      kept_.unit[p][j], at_.slide[p][j], second.Row(j), by_project.Row(j));
-        if (sums != nullptr) AddTo(attn_, second.Row(j), sum.project_bias[p]);
-      }
-      if (sums != nullptr) {
-        TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, second, sum.project[p],
-                          kAdd);
-        TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding_tangent, by_project,
-                          sum.project[p], kAdd);
-      }
-      Product(n_, shape_.width, shape_.attn, second, packed_.project_transposed[p], at_.second,
-              kAdd);
-    }
+    const Matrix<T> by_project = at_.by_project, second = at_.by_project_second;
+    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed, by_project);
+    Product(n_, shape_.attn, shape_.width, at_.by_message_second, packed_.out_transposed, second);
+    ProjectionGradients(kValue, sum);
+    Product(n_, shape_.attn, n_, dual, kept_.project[kKey], by_project);
+    Product(n_, shape_.attn, n_, primal, kept_.project[kKey], second);
+    Product(n_, shape_.attn, n_, dual, tangents_.project[kKey], second, kAdd);
+    ProjectionGradients(kQuery, sum);
+    TransposedProduct(n_, shape_.attn, n_, dual, kept_.project[kQuery], by_project);
+    TransposedProduct(n_, shape_.attn, n_, primal, kept_.project[kQuery], second);
+    TransposedProduct(n_, shape_.attn, n_, dual, tangents_.project[kQuery], second, kAdd);
+    ProjectionGradients(kKey, sum);
     WriteGradients(at_.second);
   }
 
@@ -213,32 +216,57 @@ class Neighbourhood {
     }
   }
 
-  // Attention weights, and the tangents of all up to the rows of the output.
-  void MakeTangents() {
+  // Attention weights, and `mixed_` if it is not kept.
+  void RecallMixed() const {
+    if (!kKeepsAll<T>) return Mix();
+    for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
+  }
+
+  void ReadTangents() {
     ReadSlots(call_.bar_weight, call_.bar_direction, T(0), at_.slot_tangent);
     ReadEmbeddings(call_.bar_embedding, at_.embedding_tangent);
+  }
+
+  void MakeTangents() const {
     for (int p = 0; p < kProjections; ++p) {
-      const Matrix<T> tangent = at_.project_tangent[p];
+      const Matrix<T> tangent = tangents_.project[p];
       Product(n_, shape_.attn, shape_.width, at_.embedding_tangent, packed_.project[p], tangent);
       for (int64_t j = 0; j < n_; ++j) {
-        at_.slide[p][j] =
+        tangents_.slide[p][j] =
             UnitTangent(attn_, kept_.project[p].Row(j), kept_.unit[p][j], tangent.Row(j));
       }
     }
-    Product(n_, shape_.width, shape_.attn, at_.project_tangent[kValue], packed_.out,
-            at_.message_tangent);
+    Product(n_, shape_.width, shape_.attn, tangents_.project[kValue], packed_.out,
+            tangents_.message);
     Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed);
-    Transpose(n_, shape_.attn, at_.project_tangent[kKey], at_.transposed_tangent);
-    Product(n_, n_, shape_.attn, at_.project_tangent[kQuery], at_.transposed, at_.score_tangent);
-    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed_tangent, at_.score_tangent,
+    Transpose(n_, shape_.attn, tangents_.project[kKey], at_.transposed_tangent);
+    Product(n_, n_, shape_.attn, tangents_.project[kQuery], at_.transposed, tangents_.score);
+    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed_tangent, tangents_.score,
             kAdd);
+    MakeAttentionTangents();
+    Product(n_, shape_.width, n_, at_.attention_tangent, mixed_.message, tangents_.row);
+    Product(n_, shape_.width, n_, at_.attention, tangents_.message, tangents_.row, kAdd);
+    for (int64_t j = 0; j < n_; ++j) {
+      AddTo(width_, at_.embedding_tangent.Row(j), tangents_.row.Row(j));
+    }
+  }
+
+  // Attention weights and their tangents, from scores and theirs.
+  void MakeAttentionTangents() const {
     for (int64_t j = 0; j < n_; ++j) {
       at_.mean[j] =
-          scores_.GateTangents(j, mixed_.score.Row(j), at_.score_tangent.Row(j), mixed_.soft.Row(j),
+          scores_.GateTangents(j, mixed_.score.Row(j), tangents_.score.Row(j), mixed_.soft.Row(j),
                                at_.attention.Row(j), at_.attention_tangent.Row(j));
     }
-    Product(n_, shape_.width, n_, at_.attention_tangent, mixed_.message, at_.row_tangent);
-    Product(n_, shape_.width, n_, at_.attention, at_.message_tangent, at_.row_tangent, kAdd);
+  }
+
+  // Of slot j, before the normalisation.
+  void ReadRowTangent(int64_t j, T* row) const {
+    if (j < n_) {
+      Copy(width_, tangents_.row.Row(j), row);
+    } else {
+      Read(call_.bar_embedding, j, row);
+    }
   }
 
   // Where the row of slot j is in matrices of rows of the output.
@@ -260,17 +288,16 @@ class Neighbourhood {
   // The row of slot j; one without weight receives no message.
   Normalized NormalizedRow(int64_t j) const {
     if (j < n_) return {mixed_.normalized.Row(j), mixed_.inverse_std[j]};
-    memset(at_.weightless, 0, width_ * sizeof(T));
+    memset(at_.normalized, 0, width_ * sizeof(T));
     const T* embedding = Read(call_.embedding, j, at_.embedding.Row(j));
-    return {at_.weightless, NormalizeRow(embedding, at_.weightless)};
+    return {at_.normalized, NormalizeRow(embedding, at_.normalized)};
   }
 
-  // Puts the gradient by the row before normalisation into `row`, that of a weightless slot's,
-  // which is its result, into the output.
-  void NormalizedRowGradient(int64_t j, const Parameters<T>* sum) {
-    T* row = at_.row.Row(Place(j));
+  // From slot j's row of `tensor`, a gradient by the output, that by the row before normalisation;
+  // adds to the gradients by the normalisation's parameters.
+  void NormalizedRowGradient(int64_t j, const T* tensor, T* row, const Parameters<T>* sum) const {
     const auto [normalized, inverse_std] = NormalizedRow(j);
-    Read(call_.grad, j, row);
+    Read(tensor, j, row);
     if (sum != nullptr) {
       AddTo(width_, row, sum->beta);
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
@@ -279,44 +306,57 @@ class Neighbourhood {
     }
     for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
     NormalizeGradient(width_, shape_.width, packed_.live, normalized, inverse_std, row);
-    if (sum != nullptr) AddTo(width_, row, sum->out_bias);
-    if (j >= n_) Write(row, j, call_.out_embedding);
   }
 
-  // The same a derivative further; the output's tangent, which is the gradient by `grad`, is done.
-  void NormalizedRowGradients(int64_t j, const Parameters<T>* sum) {
-    const int64_t place = Place(j);
-    T *row = at_.row.Row(place), *tangent = at_.row_tangent.Row(place);
-    T* second = at_.second.Row(place);
-    if (j < n_) {
-      AddTo(width_, at_.embedding_tangent.Row(j), tangent);
-    } else {
-      Read(call_.bar_embedding, j, tangent);
-    }
-    T* given = at_.given;
+  // In the reverse pass: the gradients by the tangent of the row before normalisation, into `row`,
+  // and by the row itself, into `second`.
+  void NormalizedRowGradients(int64_t j, const Parameters<T>& sum) const {
+    T *row = at_.row.Row(Place(j)), *second = at_.second.Row(Place(j));
+    T *given = at_.given, *tangent = at_.tangent;
+    const auto [normalized, inverse_std] = NormalizedRow(j);
+    ReadRowTangent(j, tangent);
     Read(call_.grad, j, given);
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(row + i) = At(given + i) * At(packed_.gamma + i);
     }
-    const auto [normalized, inverse_std] = NormalizedRow(j);
     NormalizeGradients(width_, shape_.width, packed_.live, normalized, inverse_std, row, tangent,
                        second);
-    if (sum != nullptr) {
-      AddTo(width_, second, sum->out_bias);
-      for (int64_t i = 0; i < width_; i += kLanes<T>) {
-        At(sum->gamma + i) += At(given + i) * At(tangent + i);
-      }
+    for (int64_t i = 0; i < width_; i += kLanes<T>) {
+      At(sum.gamma + i) += At(given + i) * At(tangent + i);
     }
-    for (int64_t i = 0; i < width_; i += kLanes<T>) At(tangent + i) *= At(packed_.gamma + i);
-    Write(tangent, j, call_.out);
+    NormalizedRowGradient(j, call_.bar_output, given, &sum);
+    AddTo(width_, given, second);
+    AddTo(width_, second, sum.out_bias);
     if (j >= n_) Write(second, j, call_.out_embedding);
   }
 
-  // From the gradient by the scores those by queries and keys; `project` are the other factors.
-  void ByScores(Matrix<T> by_score, const Matrix<T>* project, const Matrix<T>* by_project,
-                Mode mode) const {
-    Product(n_, shape_.attn, n_, by_score, project[kKey], by_project[kQuery], mode);
-    TransposedProduct(n_, shape_.attn, n_, by_score, project[kQuery], by_project[kKey], mode);
+  // From the gradient by the rows of a projection, in `by_project`, those by what goes into it.
+  void ProjectionGradient(Projection p, const Parameters<T>* sum) const {
+    const Matrix<T> by_project = at_.by_project;
+    for (int64_t j = 0; j < n_; ++j) {
+      UnitGradient(attn_, kept_.project[p].Row(j), kept_.unit[p][j], by_project.Row(j));
+      if (sum != nullptr) AddTo(attn_, by_project.Row(j), sum->project_bias[p]);
+    }
+    if (sum != nullptr) {
+      TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, by_project, sum->project[p],
+                        kAdd);
+    }
+    Product(n_, shape_.width, shape_.attn, by_project, packed_.project_transposed[p], at_.row,
+            kAdd);
+  }
+
+  // The same in the reverse pass, from the gradients by the rows and by their tangents.
+  void ProjectionGradients(Projection p, const Parameters<T>& sum) const {
+    const Matrix<T> by_project = at_.by_project, second = at_.by_project_second;
+    for (int64_t j = 0; j < n_; ++j) {
+      UnitGradients(attn_, kept_.project[p].Row(j), tangents_.project[p].Row(j), kept_.unit[p][j],
+                    tangents_.slide[p][j], second.Row(j), by_project.Row(j));
+      AddTo(attn_, second.Row(j), sum.project_bias[p]);
+    }
+    TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, second, sum.project[p], kAdd);
+    TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding_tangent, by_project,
+                      sum.project[p], kAdd);
+    Product(n_, shape_.width, shape_.attn, second, packed_.project_transposed[p], at_.second, kAdd);
   }
 
   void ClearSlotGradients() const {
@@ -350,10 +390,12 @@ class Neighbourhood {
   const int64_t attn_;
   const Packed<T> packed_;
   Pieces<T> kept_pieces_;
+  Pieces<T> state_pieces_;
   Pieces<T> scratch_pieces_;
   const Kept<T> kept_;
   const Scratch<T> at_;
   const Mixed<T> mixed_;
+  const Tangents<T> tangents_;
   Scores<T> scores_;
 };
 

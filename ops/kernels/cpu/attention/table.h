@@ -9,17 +9,22 @@ namespace {
 
 template <typename T>
 void ForwardPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T*) {
-  Neighbourhood<T>(*call, atom, 0, scratch).Forward();
+  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_FORWARD, scratch).Forward();
 }
 
 template <typename T>
 void GradientPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighbourhood<T>(*call, atom, 1, scratch).Gradient(sums);
+  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_GRADIENT, scratch).Gradient(sums);
 }
 
 template <typename T>
-void GradientOfGradientPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighbourhood<T>(*call, atom, 2, scratch).GradientOfGradient(sums);
+void TangentPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T*) {
+  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_TANGENT, scratch).Tangent();
+}
+
+template <typename T>
+void ReversePass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
+  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_REVERSE, scratch).Reverse(sums);
 }
 
 template <typename T>
@@ -49,14 +54,9 @@ void PaddedGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c, T
 
 template <typename T>
 constexpr deepattn::AttentionKernels<T> kKernels = {
-    PackedSize<T>,
-    Pack<T>,
-    ScratchSize<T>,
-    KeptSize<T>,
-    {ForwardPass<T>, GradientPass<T>, GradientOfGradientPass<T>},
-    SumsSize<T>,
-    WriteSums<T>,
-    GemmSize<T>,
+    PackedSize<T>, Pack<T>,      ScratchSize<T>,
+    KeptSize<T>,   StateSize<T>, {ForwardPass<T>, GradientPass<T>, TangentPass<T>, ReversePass<T>},
+    SumsSize<T>,   WriteSums<T>, GemmSize<T>,
     PaddedGemm<T>,
 };
 
