@@ -4,8 +4,8 @@ A gradient is the compiled op's own: the one without parameters where nobody ask
 when forces are computed. The gradient of that one is compiled too, in two parts: the tangent, which
 is the gradient by its cotangent, and a reverse pass, which is the rest. In a graph the reverse pass
 waits until the gradient by the attention's output is known as well and takes both together: see
-`_linked`. Beyond, the twins are differentiated: third
-derivatives, and second ones by two parameters.
+`_linked`. Beyond, the twins are differentiated: third derivatives, and second ones by two
+parameters.
 """
 
 from collections.abc import Sequence

@@ -66,7 +66,11 @@ class Neighbourhood {
 
   void Gradient(T* sums) {
     ReadInputs();
-    RecallMixed();
+    if (kKeepsAll<T>) {
+      for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
+    } else {
+      Mix();
+    }
     Pieces<T> pieces(sums);
     const Parameters<T> parameters(shape_, &pieces);
     const Parameters<T>* sum = sums == nullptr ? nullptr : &parameters;
@@ -100,7 +104,7 @@ class Neighbourhood {
   void Tangent() {
     ReadInputs();
     ReadTangents();
-    RecallMixed();
+    if (!kKeepsAll<T>) Mix();
     MakeTangents();
     T* row = at_.given;
     for (int64_t j = 0; j < shape_.nnei; ++j) {
@@ -214,12 +218,6 @@ class Neighbourhood {
     for (int64_t j = 0; j < n_; ++j) {
       mixed_.inverse_std[j] = NormalizeRow(at_.embedding.Row(j), mixed_.normalized.Row(j));
     }
-  }
-
-  // Attention weights, and `mixed_` if it is not kept.
-  void RecallMixed() const {
-    if (!kKeepsAll<T>) return Mix();
-    for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
   }
 
   void ReadTangents() {
