@@ -15,6 +15,7 @@ _COMMANDS = {
     "freeze": "write a checkpoint as a graph that DeePMD-kit runs",
     "test": "compare a model with labelled data",
     "plot": "draw a learning curve or a parity plot",
+    "show": "tell what a model file holds",
 }
 
 # DeePMD-kit's names of what TensorFlow reads when it is imported.
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="deepattn",
-        description="Attention-based deep potentials: train, freeze, test and plot.",
+        description="Attention-based deep potentials: train, freeze, test, show and plot.",
     )
     parser.add_argument("--version", action="version", version=f"deepattn {__version__}")
     parser.set_defaults(command=None)

@@ -1,1 +1,1 @@
-"""Pictures: the learning curve and parity."""
+"""Pictures: the learning curve, parity, the type embedding."""

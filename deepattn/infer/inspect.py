@@ -1,0 +1,140 @@
+"""What a model file says of itself, without running the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.checkpoint import read_checkpoint, resolve_checkpoint
+from deepattn.formats.frozen import read_frozen
+from deepattn.infer.deep_pot import DeepPot
+
+_WEIGHTS = "weights/"
+# By the beginning of a weight's name; the rest belongs to the fitting net.
+_OWNERS = {
+    "type_embed_net/": "type embedding",
+    "filter_type_": "descriptor",
+    "attention_layer_": "descriptor",
+    "descrpt_attr/": "statistics",
+    "fitting_attr/": "statistics",
+    "model_attr/": "statistics",
+}
+
+
+class Inspection:
+    """A frozen graph or a checkpoint, and what can be asked of it.
+
+    Args:
+        path: a frozen graph (``.pb`` may be left out), or a checkpoint: file, prefix or folder.
+
+    Raises:
+        ModelFileError: the file is missing or damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        path = Path(path)
+        if path.suffix != ".pb" and path.with_name(f"{path.name}.pb").is_file():
+            path = path.with_name(f"{path.name}.pb")
+        if path.suffix == ".pb":
+            frozen = read_frozen(path)
+            self.path = path
+            self._script = (frozen.training_script or {}).get("model")
+            self._type_map = frozen.type_map
+            self._weights = frozen.weights
+        else:
+            self.path = resolve_checkpoint(path)
+            arrays, header = read_checkpoint(self.path)
+            self._script = header["config"]["model"]
+            self._type_map = self._script["type_map"]
+            self._weights = {
+                name.removeprefix(_WEIGHTS): array
+                for name, array in arrays.items()
+                if name.startswith(_WEIGHTS)
+            }
+
+    def type_map(self) -> list[str]:
+        """Names of the types, in the order of their numbers."""
+        return list(self._type_map)
+
+    def descriptor(self) -> dict:
+        """The descriptor section of the input that the model was trained with."""
+        return self._section("descriptor")
+
+    def fitting_net(self) -> dict:
+        """The fitting section of the input that the model was trained with."""
+        return self._section("fitting_net")
+
+    def size(self) -> dict[str, int]:
+        """Numbers of trained parameters and of statistics by owner, their sum, the file's bytes."""
+        sizes = dict.fromkeys(("type embedding", "descriptor", "fitting net", "statistics"), 0)
+        for name, array in self._weights.items():
+            sizes[_owner(name)] += array.size
+        trained = sum(number for owner, number in sizes.items() if owner != "statistics")
+        return {**sizes, "trained parameters": trained, "bytes": self.path.stat().st_size}
+
+    def weights(self) -> list[dict]:
+        """Name, shape, dtype, root mean square, smallest and largest element of every weight."""
+        return [
+            {
+                "name": name,
+                "shape": list(array.shape),
+                "dtype": str(array.dtype),
+                "rms": float(np.sqrt(np.mean(np.square(array, dtype=float)))),
+                "min": float(array.min()),
+                "max": float(array.max()),
+            }
+            for name, array in self._weights.items()
+            if array.size
+        ]
+
+    def type_embedding(self) -> dict[str, list[float]]:
+        """The learned vector of each type.
+
+        Raises:
+            ModelFileError: the model has no type embedding.
+        """
+        if not any(_owner(name) == "type embedding" for name in self._weights):
+            raise ModelFileError(f"{self.path}: the model has no type embedding")
+        with DeepPot(self.path) as model:
+            vectors = model.eval_typeebd()
+        return {name: vectors[k].tolist() for k, name in enumerate(self._type_map)}
+
+    def _section(self, key: str) -> dict:
+        if not self._script:
+            raise ModelFileError(
+                f"{self.path}: carries no training script, so its {key} section is not known"
+            )
+        return self._script[key]
+
+
+# What `deepattn show` can be asked for.
+PARTS: dict[str, Callable[[Inspection], object]] = {
+    "type-map": Inspection.type_map,
+    "descriptor": Inspection.descriptor,
+    "fitting-net": Inspection.fitting_net,
+    "size": Inspection.size,
+    "weights": Inspection.weights,
+    "type-embedding": Inspection.type_embedding,
+}
+
+
+def inspect_model(path: str | os.PathLike, parts: Sequence[str]) -> dict[str, object]:
+    """Parts of a model by name, in values that JSON can hold.
+
+    Args:
+        path: as of `Inspection`.
+        parts: keys of `PARTS`.
+
+    Raises:
+        ModelFileError: the file is missing or damaged, or does not hold one of the parts.
+    """
+    inspection = Inspection(path)
+    return {part: PARTS[part](inspection) for part in parts}
+
+
+def _owner(name: str) -> str:
+    return next((o for start, o in _OWNERS.items() if name.startswith(start)), "fitting net")

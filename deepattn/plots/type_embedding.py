@@ -1,0 +1,64 @@
+"""Draw the type vectors of a model: where it has put the elements."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deepattn.errors import DataError
+from deepattn.periodic_table import place, principal_components
+from deepattn.plots.figure import save_figure
+
+_PERIODS = range(1, 8)
+
+
+def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | os.PathLike) -> Path:
+    """Draw principal components of type vectors, in the plane and in space.
+
+    Points have the colour of their element's period and its symbol; a line joins the elements of
+    a period in the order of their groups. Types that are no elements are left out.
+
+    Args:
+        vectors: vector of each type, at least three of them elements.
+        picture: file to write; its ending gives the format.
+
+    Returns:
+        The path of the picture.
+
+    Raises:
+        DataError: there are fewer than three elements, or the ending is not one of a picture.
+    """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    places = {symbol: place(symbol) for symbol in vectors}
+    symbols = sorted((s for s in vectors if places[s]), key=places.get)
+    if len(symbols) < 3:
+        raise DataError(f"{len(symbols)} elements: a picture of the type embedding needs three.")
+    rows = np.array([vectors[symbol] for symbol in symbols], float)
+    rows = np.pad(rows, [(0, 0), (0, max(3 - rows.shape[1], 0))])
+    points, shares = principal_components(rows, 3)
+    colours = colormaps["viridis"](np.linspace(0.0, 0.92, len(_PERIODS)))
+
+    figure = Figure(figsize=(12.0, 5.6), layout="constrained")
+    for number, dimensions in ((1, 2), (2, 3)):
+        space = {"projection": "3d"} if dimensions == 3 else {}
+        axes = figure.add_subplot(1, 2, number, **space)
+        for period, colour in zip(_PERIODS, colours, strict=True):
+            members = [k for k, symbol in enumerate(symbols) if places[symbol][0] == period]
+            if not members:
+                continue
+            line = points[members, :dimensions].T
+            axes.plot(*line, color=colour, linewidth=0.7, alpha=0.6)
+            axes.plot(*line, "o", color=colour, markersize=5, label=f"period {period}")
+            for k in members:
+                axes.text(*points[k, :dimensions], f" {symbols[k]}", fontsize=8)
+        for name, share in zip("xyz"[:dimensions], shares, strict=False):
+            getattr(axes, f"set_{name}label")(f"component {'xyz'.index(name) + 1} ({share:.0%})")
+        if dimensions == 2:
+            axes.legend(frameon=False, fontsize=8)
+            axes.grid(alpha=0.3)
+    return save_figure(figure, picture)

@@ -1,0 +1,86 @@
+"""``deepattn show``: what it says of graphs and checkpoints."""
+
+import json
+
+import numpy as np
+import pytest
+
+from deepattn.cli.main import main
+from deepattn.formats.frozen import read_frozen
+from deepattn.infer import DeepPot
+from deepattn.infer.inspect import PARTS, inspect_model
+
+
+def run(capsys, *arguments):
+    status = main(["show", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return captured.out, captured.err, status
+
+
+def test_graph_and_checkpoint_say_the_same(attention):
+    graph = inspect_model(attention.graph, list(PARTS))
+    checkpoint = inspect_model(attention.checkpoint, list(PARTS))
+    assert graph["type-map"] == checkpoint["type-map"] == ["O", "H"]
+    assert graph["descriptor"] == checkpoint["descriptor"]
+    assert graph["fitting-net"] == checkpoint["fitting-net"]
+    assert graph["type-embedding"] == checkpoint["type-embedding"]
+    by_name = [{row["name"]: row for row in part["weights"]} for part in (graph, checkpoint)]
+    shared = by_name[0].keys() & by_name[1].keys()
+    assert {"filter_type_all/matrix_1", "layer_0/matrix", "type_embed_net/matrix_1"} <= shared
+    assert all(by_name[0][name] == by_name[1][name] for name in shared)
+
+
+def test_sizes_are_those_of_the_arrays(attention):
+    weights = read_frozen(attention.graph).weights
+    size = inspect_model(attention.graph, ["size"])["size"]
+    assert size["type embedding"] == weights["type_embed_net/matrix_1"].size
+    attention_layer = [a.size for n, a in weights.items() if n.startswith("attention_layer_")]
+    assert size["descriptor"] > sum(attention_layer) > 0
+    assert size["trained parameters"] + size["statistics"] == sum(a.size for a in weights.values())
+    assert size["bytes"] == attention.graph.stat().st_size
+
+
+def test_vectors_are_those_of_the_model(attention):
+    shown = inspect_model(attention.graph, ["type-embedding"])["type-embedding"]
+    with DeepPot(attention.graph) as model:
+        np.testing.assert_array_equal(list(shown.values()), model.eval_typeebd()[:-1])
+
+
+def test_text_begins_as_the_peers_does(attention, capsys):
+    out, _, status = run(capsys, attention.graph.with_suffix(""))
+    assert status == 0
+    assert out.startswith("The type_map is ['O', 'H']\nThe descriptor parameter is {'")
+    assert "\nThe fitting_net parameter is {'" in out
+    assert "\nThe size is\n" in out and "weights" not in out
+
+
+def test_weights_and_vectors_are_tables(attention, capsys):
+    out, _, _ = run(capsys, attention.checkpoint, "weights", "type-embedding")
+    assert "  layer_0/matrix " in out
+    oxygen = next(line for line in out.splitlines() if line.startswith("  O  "))
+    assert len(oxygen.split()) == 1 + 8
+
+
+def test_json_is_one_object(attention, capsys):
+    out, _, _ = run(capsys, attention.graph, "size", "type-map", "--json")
+    assert json.loads(out) == inspect_model(attention.graph, ["size", "type-map"])
+
+
+def test_a_model_without_type_embedding_says_so(two_body, capsys):
+    _, err, status = run(capsys, two_body.graph, "type-embedding")
+    assert status == 1
+    assert f"{two_body.graph}: the model has no type embedding" in err
+
+
+def test_two_elements_make_no_picture(attention, tmp_path, capsys):
+    _, err, status = run(capsys, attention.graph, "--plot", tmp_path / "types.png")
+    assert status == 1
+    assert "2 elements: a picture of the type embedding needs three" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_parts_are_refused(attention, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["show", str(attention.graph), "colour"])
+    assert stop.value.code == 2
+    assert f"'colour' is none of {', '.join(PARTS)}" in capsys.readouterr().err
