@@ -260,9 +260,21 @@ class DeepPot:
             batch.scatter(values, out[name])
 
 
+def find_model(path: str | os.PathLike) -> Path:
+    """The file that a user means: a frozen graph, whose ``.pb`` may be left out, or a checkpoint.
+
+    Raises:
+        ModelFileError: there is neither.
+    """
+    path = Path(path)
+    if path.suffix == ".pb":
+        return path
+    graph = path.with_name(f"{path.name}.pb")
+    return graph if graph.is_file() else resolve_checkpoint(path)
+
+
 def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
-    if path.suffix != ".pb" and path.with_name(f"{path.name}.pb").is_file():
-        path = path.with_name(f"{path.name}.pb")
+    path = find_model(path)
     if path.suffix == ".pb":
         frozen = read_frozen(path)
         if _has_ops(frozen):
@@ -270,7 +282,6 @@ def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
         else:
             runner = KerasRunner(load_model(path)[0], str(path))
         return runner, _facts_of_graph(frozen)
-    path = resolve_checkpoint(path)
     model, header = load_model(path)
     config = header["config"]["model"]
     facts = _Facts(

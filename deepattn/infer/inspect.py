@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint, resolve_checkpoint
+from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.frozen import read_frozen
-from deepattn.infer.deep_pot import DeepPot
+from deepattn.infer.deep_pot import DeepPot, find_model
 
 _WEIGHTS = "weights/"
 # By the beginning of a weight's name; the rest belongs to the fitting net.
@@ -36,17 +35,13 @@ class Inspection:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        path = Path(path)
-        if path.suffix != ".pb" and path.with_name(f"{path.name}.pb").is_file():
-            path = path.with_name(f"{path.name}.pb")
-        if path.suffix == ".pb":
-            frozen = read_frozen(path)
-            self.path = path
+        self.path = find_model(path)
+        if self.path.suffix == ".pb":
+            frozen = read_frozen(self.path)
             self._script = (frozen.training_script or {}).get("model")
             self._type_map = frozen.type_map
             self._weights = frozen.weights
         else:
-            self.path = resolve_checkpoint(path)
             arrays, header = read_checkpoint(self.path)
             self._script = header["config"]["model"]
             self._type_map = self._script["type_map"]
