@@ -16,6 +16,7 @@ _COMMANDS = {
     "test": "compare a model with labelled data",
     "plot": "draw a learning curve or a parity plot",
     "show": "tell what a model file holds",
+    "model-devi": "tell how far several models are apart on given frames",
 }
 
 # DeePMD-kit's names of what TensorFlow reads when it is imported.
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="deepattn",
-        description="Attention-based deep potentials: train, freeze, test, show and plot.",
+        description="Attention-based deep potentials in DeePMD-kit's formats.",
     )
     parser.add_argument("--version", action="version", version=f"deepattn {__version__}")
     parser.set_defaults(command=None)
@@ -66,7 +67,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     wanted = next((word for word in argv if not word.startswith("-")), None)
     for name, summary in _COMMANDS.items():
         if name == wanted:
-            module = import_module(f"deepattn.cli.{name}")
+            module = import_module(f"deepattn.cli.{name.replace('-', '_')}")
             command = module.add_parser(subparsers)
             command.set_defaults(run=module.run)
             _add_log_options(command)

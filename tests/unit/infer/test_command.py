@@ -6,40 +6,13 @@ import subprocess
 
 import numpy as np
 import pytest
+from model_files import write_system
 
 from deepattn.cli.main import main
 from deepattn.infer import DeepPot, energy_errors, error_lines
 
 ENDINGS = ["e", "e_peratom", "f", "v", "v_peratom", "s"]
 RULE = "# ----------------------------------------------- "
-
-
-def write_system(folder, frames, *, mixed=None, absent=()):
-    """Write frames with random labels; ``mixed`` has the types of every frame."""
-    coords, cells, types = frames
-    nframes, natoms = coords.shape[:2]
-    rng = np.random.default_rng(len(str(folder)))
-    (folder / "set.000").mkdir(parents=True)
-    arrays = {
-        "coord": coords.reshape(nframes, -1),
-        "box": cells,
-        "energy": rng.normal(size=nframes),
-        "force": rng.normal(size=(nframes, 3 * natoms)),
-        "virial": rng.normal(size=(nframes, 9)),
-        "atom_ener": rng.normal(size=(nframes, natoms)),
-        "atom_pref": rng.uniform(size=(nframes, natoms)),
-        "fparam": rng.normal(size=(nframes, 2)),
-        "aparam": rng.normal(size=(nframes, natoms)),
-    }
-    if mixed is not None:
-        arrays["real_atom_types"] = mixed
-        types = np.zeros(natoms, int)
-    for name, array in arrays.items():
-        if name not in absent:
-            np.save(folder / "set.000" / f"{name}.npy", array)
-    np.savetxt(folder / "type.raw", types, fmt="%d")
-    (folder / "type_map.raw").write_text("O\nH\n")
-    return folder
 
 
 def run(capsys, *arguments):

@@ -1,0 +1,138 @@
+"""``deepattn model-devi``."""
+
+import argparse
+import logging
+from contextlib import ExitStack
+from typing import IO
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+_FRAMES_AT_ONCE = 64
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "model-devi",
+        help="tell how far several models are apart on given frames",
+        description="Tell how far several models are apart on given frames, in the columns of "
+        "dp model-devi. The file is written anew.",
+        epilog="example: deepattn model-devi -m a.pb b.pb c.pb -s explored -o model_devi.out",
+    )
+    parser.add_argument(
+        "-m",
+        "--models",
+        metavar="FILE",
+        nargs="+",
+        default=[f"graph.{k:03d}" for k in range(4)],
+        help="frozen models or checkpoints of one type map (default graph.000 … graph.003)",
+    )
+    parser.add_argument(
+        "-s",
+        "--system",
+        metavar="DIR",
+        default=".",
+        help="where to look for systems, at any depth (default .)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="model_devi.out",
+        help="default model_devi.out",
+    )
+    parser.add_argument(
+        "-f",
+        "--frequency",
+        metavar="N",
+        type=int,
+        default=1,
+        help="steps from one frame to the next (default 1)",
+    )
+    parser.add_argument(
+        "--real_error",
+        action="store_true",
+        help="compare with the labels, not with one another; nan where there is no label",
+    )
+    parser.add_argument("--atomic", action="store_true", help="add a column for every atom's force")
+    parser.add_argument(
+        "--relative",
+        metavar="LEVEL",
+        type=float,
+        help="divide the deviation of a force by its magnitude plus LEVEL (eV/Å)",
+    )
+    parser.add_argument(
+        "--relative_v",
+        metavar="LEVEL",
+        type=float,
+        help="divide the deviation of a virial by its norm plus LEVEL (eV/atom)",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare the models."""
+    from deepattn.data import System, find_systems
+    from deepattn.errors import DataError
+    from deepattn.formats.files import write_whole
+    from deepattn.infer import DeepPot
+
+    with ExitStack() as stack:
+        models = [stack.enter_context(DeepPot(path)) for path in args.models]
+        type_map = models[0].get_type_map()
+        for path, model in zip(args.models, models, strict=True):
+            if model.get_type_map() != type_map:
+                raise DataError(
+                    f"{path} has the type map {model.get_type_map()}, but {args.models[0]} has "
+                    f"{type_map}; models are compared type by type"
+                )
+        systems = [System(path, type_map=type_map) for path in find_systems(args.system)]
+        file = stack.enter_context(write_whole(args.output, "w"))
+        for system in systems:
+            _compare(models, system, args, file)
+    log.info("the deviations are in %s; systems: %d", args.output, len(systems))
+
+
+def _compare(models: list, system, args: argparse.Namespace, file: IO[str]) -> None:
+    """Write the header and the rows of one system."""
+    from deepattn.infer.deviation import COLUMNS, model_deviation
+
+    names = [*COLUMNS, *(["atm_devi_f(N)"] if args.atomic else [])]
+    file.write(f"# {system.path}\n# {'step':10s}{''.join(f'{name:19s}' for name in names)}\n")
+    labels = ("energy", "force", "virial") if args.real_error else ()
+    for first in range(0, system.nframes, _FRAMES_AT_ONCE):
+        frames = np.arange(first, min(first + _FRAMES_AT_ONCE, system.nframes))
+        inputs, expected = system.frames(
+            frames,
+            fparam=models[0].get_dim_fparam(),
+            aparam=models[0].get_dim_aparam(),
+            labels=labels,
+        )
+        for label in labels:
+            expected[label][expected[f"find_{label}"] == 0] = np.nan
+        deviation = model_deviation(
+            [_predict(model, system, inputs) for model in models],
+            atype=inputs["atype"],
+            labels=expected if args.real_error else None,
+            relative=args.relative,
+            relative_v=args.relative_v,
+        )
+        columns = [deviation[name][:, None] for name in COLUMNS]
+        if args.atomic:
+            columns.append(deviation["atm_devi_f"])
+        for frame, row in zip(frames, np.hstack(columns), strict=True):
+            file.write(f"{frame * args.frequency:12d}{''.join(f'{x:19.6e}' for x in row)}\n")
+
+
+def _predict(model, system, inputs: dict) -> dict[str, np.ndarray]:
+    energy, force, virial = model.eval(
+        inputs["coord"],
+        inputs["box"] if system.periodic else None,
+        inputs["atype"],
+        fparam=inputs.get("fparam"),
+        aparam=inputs.get("aparam"),
+        mixed_type=True,
+    )
+    return {"energy": energy[:, 0], "force": force, "virial": virial}
