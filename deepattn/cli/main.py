@@ -16,6 +16,8 @@ _COMMANDS = {
     "test": "compare a model with labelled data",
     "plot": "draw a learning curve or a parity plot",
     "show": "tell what a model file holds",
+    "neighbor-stat": "count neighbours in given data, to choose sel",
+    "eval-desc": "write the descriptors of all atoms",
     "model-devi": "tell how far several models are apart on given frames",
 }
 

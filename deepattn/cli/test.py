@@ -131,15 +131,11 @@ def _test(model, system, frames: np.ndarray, atomic: bool, details: "_Details") 
 
 def _systems(args: argparse.Namespace) -> list[str]:
     from deepattn.config import load_input, upgrade
-    from deepattn.data import find_systems
+    from deepattn.data import find_systems, read_list
     from deepattn.errors import DataError
 
     if args.datafile is not None:
-        lines = Path(args.datafile).read_text(encoding="utf-8").splitlines()
-        systems = [line.strip() for line in lines if line.strip()]
-        if not systems:
-            raise DataError(f"{args.datafile}: lists no system")
-        return systems
+        return read_list(args.datafile)
     file = args.train_data or args.valid_data
     if file is None:
         return find_systems(args.system)

@@ -5,7 +5,7 @@ NumPy arrays throughout; nothing here imports TensorFlow.
 
 from deepattn.data.dataset import ArraySpec, Batch, DataSet
 from deepattn.data.sampler import Sampler
-from deepattn.data.search import find_systems
+from deepattn.data.search import find_systems, read_list
 from deepattn.data.summary import summary_lines
 from deepattn.data.system import System
 
@@ -16,5 +16,6 @@ __all__ = [
     "Sampler",
     "System",
     "find_systems",
+    "read_list",
     "summary_lines",
 ]

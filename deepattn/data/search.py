@@ -52,6 +52,20 @@ def find_systems(
     return found
 
 
+def read_list(path: str | os.PathLike) -> list[str]:
+    """The systems that a file lists, one per line.
+
+    Raises:
+        DataError: If it lists none.
+        OSError: If it cannot be read.
+    """
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    systems = [line.strip() for line in lines if line.strip()]
+    if not systems:
+        raise DataError(f"{path}: lists no system")
+    return systems
+
+
 def _search(path: str, patterns: Sequence[str] | None) -> Iterator[str]:
     parts = split_hdf5(path)
     if split_lmdb(path) is not None:

@@ -1,0 +1,94 @@
+"""``deepattn eval-desc``."""
+
+import argparse
+import logging
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "eval-desc",
+        help="write the descriptors of all atoms",
+        description="Write the descriptor of every atom, one file DIR/<name of the system>.npy of "
+        "the shape [frames, atoms, width] for each system.",
+        epilog="example: deepattn eval-desc -m frozen_model.pb -s data -o desc",
+    )
+    parser.add_argument(
+        "-m",
+        "--model",
+        metavar="FILE",
+        default="frozen_model",
+        help="a frozen model (.pb may be left out) or a checkpoint (default frozen_model)",
+    )
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument(
+        "-s",
+        "--system",
+        metavar="DIR",
+        default=".",
+        help="where to look for systems, at any depth (default .)",
+    )
+    data.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one per line")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", default="desc", help="folder of the files (default desc)"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=["native", "fp32", "fp64"],
+        default="native",
+        help="precision of the files (default native, which is fp64)",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Evaluate."""
+    import numpy as np
+
+    from deepattn.data import System, find_systems, read_list
+    from deepattn.formats.files import write_whole
+    from deepattn.infer import DeepPot
+
+    paths = find_systems(args.system) if args.datafile is None else read_list(args.datafile)
+    with DeepPot(args.model) as model:
+        systems = [System(path, type_map=model.get_type_map()) for path in paths]
+        files = _files(paths, Path(args.output))
+        Path(args.output).mkdir(parents=True, exist_ok=True)
+        for system, path in zip(systems, files, strict=True):
+            inputs, _ = system.frames(
+                np.arange(system.nframes),
+                fparam=model.get_dim_fparam(),
+                aparam=model.get_dim_aparam(),
+                labels=(),
+            )
+            descriptors = model.eval_descriptor(
+                inputs["coord"],
+                inputs["box"] if system.periodic else None,
+                inputs["atype"],
+                fparam=inputs.get("fparam"),
+                aparam=inputs.get("aparam"),
+                mixed_type=True,
+                dtype=args.dtype,
+            )
+            with write_whole(path) as file:
+                np.save(file, descriptors)
+    log.info("the descriptors are in %s; systems: %d", args.output, len(systems))
+
+
+def _files(paths: list[str], folder: Path) -> list[Path]:
+    """A file for each system; systems of one name would overwrite each other's."""
+    from deepattn.errors import DataError
+
+    files: dict[Path, str] = {}
+    for path in paths:
+        file = folder / f"{Path(path).resolve().name}.npy"
+        if file in files:
+            raise DataError(
+                f"systems {files[file]} and {path} would both be written to {file}; give them in "
+                "two runs with folders of their own (-o)"
+            )
+        files[file] = path
+    return list(files)

@@ -1,0 +1,77 @@
+"""``deepattn neighbor-stat``."""
+
+import argparse
+import math
+from contextlib import suppress
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "neighbor-stat",
+        help="count neighbours in given data, to choose sel",
+        description="Tell how near atoms come to each other, and the largest number of neighbours "
+        "within a cut-off radius: sel must not be less.",
+        epilog="example: deepattn neighbor-stat -s data -r 6.0 --mixed-type",
+    )
+    parser.add_argument(
+        "-s",
+        "--system",
+        metavar="DIR",
+        default=".",
+        help="where to look for systems, at any depth (default .)",
+    )
+    parser.add_argument(
+        "-r", "--rcut", metavar="RCUT", type=_radius, required=True, help="cut-off radius, Å"
+    )
+    parser.add_argument(
+        "-t",
+        "--type-map",
+        metavar="NAME",
+        nargs="+",
+        help="names of the types (default: those of the data, in the order they are met)",
+    )
+    parser.add_argument(
+        "--mixed-type",
+        "--one-type",
+        action="store_true",
+        help="count neighbours of all types together, as DPA-1 does",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Count."""
+    import numpy as np
+
+    from deepattn.data import System, find_systems
+    from deepattn.train.neighbor_stat import neighbor_statistics
+
+    paths = find_systems(args.system)
+    systems = [System(path) for path in paths]
+    type_map = args.type_map or _names(systems)
+    if type_map:
+        systems = [System(path, type_map=type_map) for path in paths]
+    found = neighbor_statistics(
+        systems,
+        rcut=args.rcut,
+        ntypes=len(type_map) or max(system.ntypes for system in systems),
+        mixed_types=args.mixed_type,
+    )
+    print(f"min_nbor_dist: {found.min_nbor_dist:f}")
+    print(f"max_nbor_size: {np.array(found.max_nbor_size)}")
+
+
+def _names(systems: list) -> list[str]:
+    """The types of all systems; none if one of them does not say."""
+    if any(system.data_type_map is None for system in systems):
+        return []
+    return list(dict.fromkeys(name for system in systems for name in system.data_type_map))
+
+
+def _radius(text: str) -> float:
+    with suppress(ValueError):
+        radius = float(text)
+        if math.isfinite(radius) and radius > 0:
+            return radius
+    raise argparse.ArgumentTypeError(f"{text!r} is not a radius")
