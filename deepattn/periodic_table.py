@@ -10,14 +10,15 @@ from ase.data import atomic_numbers
 
 # Electrons of the noble gas before each period; the last entry ends the seventh.
 _SHELLS = (0, 2, 10, 18, 36, 54, 86, 118)
-_GROUPS = 18
+_COLUMNS = 32
 
 
 class NeighborScore(NamedTuple):
     """How often the nearest neighbour in an embedding is a neighbour in the periodic table.
 
     Attributes:
-        fraction: of the elements whose nearest one stands beside, above or below it.
+        fraction: of the elements whose nearest one is the next or the last of its period, or stands
+            above or below it.
         shuffled: mean of the same for shuffled labels.
         shuffled_most: the most that any shuffling reached.
     """
@@ -28,19 +29,18 @@ class NeighborScore(NamedTuple):
 
 
 def place(symbol: str) -> tuple[int, int] | None:
-    """Period and group of an element; ``None`` for what is no element.
+    """Period and column of an element in the long form of the table, or ``None`` if it is none.
 
-    Lanthanides and actinides are all given group 3.
+    The columns are 2 for s, 14 for f (lanthanum to ytterbium), 10 for d and 6 for p elements.
     """
     number = atomic_numbers.get(symbol, 0)
     if not 0 < number <= _SHELLS[-1]:
         return None
     period = next(p for p, end in enumerate(_SHELLS) if number <= end)
     order, length = number - _SHELLS[period - 1], _SHELLS[period] - _SHELLS[period - 1]
-    if order <= 2 and not (length == 2 and order == 2):
+    if order <= 2 and symbol != "He":
         return period, order
-    # Counted from the noble gas; what is before group 3 then are f electrons.
-    return period, max(_GROUPS - (length - order), 3)
+    return period, _COLUMNS - (length - order)
 
 
 def principal_components(vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,14 +72,19 @@ def neighbor_score(
         symbols: the n elements.
         shufflings: how many random assignments of labels to compare with.
     """
-    places = np.array([place(symbol) for symbol in symbols])
+    numbers = np.array([atomic_numbers[symbol] for symbol in symbols])
+    period, column = np.array([place(symbol) for symbol in symbols]).T
+    beside = (np.abs(np.subtract.outer(numbers, numbers)) == 1) & np.equal.outer(period, period)
+    above = (np.abs(np.subtract.outer(period, period)) == 1) & np.equal.outer(column, column)
+    neighbors = beside | above
     distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     nearest = distances.argmin(axis=1)
 
-    def fraction(places: np.ndarray) -> float:
-        return float(np.mean(np.abs(places - places[nearest]).sum(axis=1) == 1))
+    def fraction(labels: np.ndarray) -> float:
+        return float(np.mean(neighbors[labels, labels[nearest]]))
 
     rng = np.random.default_rng(0)
-    shuffled = [fraction(rng.permutation(places)) for _ in range(shufflings)]
-    return NeighborScore(fraction(places), float(np.mean(shuffled)), max(shuffled))
+    labels = np.arange(len(symbols))
+    shuffled = [fraction(rng.permutation(labels)) for _ in range(shufflings)]
+    return NeighborScore(fraction(labels), float(np.mean(shuffled)), max(shuffled))

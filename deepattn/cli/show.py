@@ -8,7 +8,6 @@ log = logging.getLogger(__name__)
 
 # Those of `deepattn.infer.inspect`, which is slow to import.
 _PARTS = ("type-map", "descriptor", "fitting-net", "size", "weights", "type-embedding")
-_OVERVIEW = _PARTS[:4]
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -28,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         metavar="PART",
         nargs="*",
         type=_part,
-        help=f"any of {', '.join(_PARTS)} (default: {', '.join(_OVERVIEW)})",
+        help=f"any of {', '.join(_PARTS)}, before the options (default: the first four)",
     )
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
     parser.add_argument(
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     """Show."""
     from deepattn.infer.inspect import inspect_model
 
-    answers = inspect_model(args.model, args.parts or _OVERVIEW)
+    answers = inspect_model(args.model, args.parts or None)
     if args.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     else:
@@ -87,7 +86,7 @@ def _size(sizes: dict[str, int]) -> str:
 
 
 def _weights(rows: list[dict]) -> str:
-    width = max(len(row["name"]) for row in rows)
+    width = max((len(row["name"]) for row in rows), default=0)
     lines = [
         f"  {row['name']:<{width}}  {'×'.join(map(str, row['shape'])) or 'scalar':>10}  "
         f"{row['dtype']:<8}  rms {row['rms']:<9.3g}  from {row['min']:<9.3g} to {row['max']:.3g}"

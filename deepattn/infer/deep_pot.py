@@ -156,7 +156,15 @@ class DeepPot:
 
     def eval_typeebd(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``; the last row is the padding's."""
-        return self._runner.type_embedding()
+        try:
+            vectors = self._runner.type_embedding()
+        except tf.errors.OpError as error:
+            raise ModelFileError(
+                f"{self.model_file}: its type embedding cannot be evaluated: {reason(error)}"
+            ) from None
+        if vectors.ndim != 2 or len(vectors) < self.get_ntypes() or not np.isfinite(vectors).all():
+            raise ModelFileError(f"{self.model_file}: its type embedding is not one vector a type")
+        return vectors
 
     def get_type_map(self) -> list[str]:
         """Give the names of the types."""
@@ -269,7 +277,7 @@ def find_model(path: str | os.PathLike) -> Path:
     path = Path(path)
     if path.suffix == ".pb":
         return path
-    graph = path.with_name(f"{path.name}.pb")
+    graph = path.parent / f"{path.name}.pb"
     return graph if graph.is_file() else resolve_checkpoint(path)
 
 

@@ -11,6 +11,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer.deep_pot import DeepPot, find_model
+from deepattn.models.load import is_unused_time_step
 
 _WEIGHTS = "weights/"
 # By the beginning of a weight's name; the rest belongs to the fitting net.
@@ -40,7 +41,11 @@ class Inspection:
             frozen = read_frozen(self.path)
             self._script = (frozen.training_script or {}).get("model")
             self._type_map = frozen.type_map
-            self._weights = frozen.weights
+            self._weights = {
+                name: array
+                for name, array in frozen.weights.items()
+                if not is_unused_time_step(name, frozen.weights)
+            }
         else:
             arrays, header = read_checkpoint(self.path)
             self._script = header["config"]["model"]
@@ -48,8 +53,13 @@ class Inspection:
             self._weights = {
                 name.removeprefix(_WEIGHTS): array
                 for name, array in arrays.items()
-                if name.startswith(_WEIGHTS)
+                if name.startswith(_WEIGHTS) and not name.endswith("/original_sel")
             }
+
+    @property
+    def has_script(self) -> bool:
+        """Whether the file has the input that the model was trained with."""
+        return isinstance(self._script, dict)
 
     def type_map(self) -> list[str]:
         """Names of the types, in the order of their numbers."""
@@ -99,10 +109,12 @@ class Inspection:
         return {name: vectors[k].tolist() for k, name in enumerate(self._type_map)}
 
     def _section(self, key: str) -> dict:
-        if not self._script:
+        if not self.has_script:
             raise ModelFileError(
                 f"{self.path}: carries no training script, so its {key} section is not known"
             )
+        if key not in self._script:
+            raise ModelFileError(f"{self.path}: its training script has no section model/{key}")
         return self._script[key]
 
 
@@ -116,18 +128,23 @@ PARTS: dict[str, Callable[[Inspection], object]] = {
     "type-embedding": Inspection.type_embedding,
 }
 
+_OVERVIEW = ("type-map", "descriptor", "fitting-net", "size")
+_WITHOUT_SCRIPT = ("type-map", "size")
 
-def inspect_model(path: str | os.PathLike, parts: Sequence[str]) -> dict[str, object]:
+
+def inspect_model(path: str | os.PathLike, parts: Sequence[str] | None = None) -> dict[str, object]:
     """Parts of a model by name, in values that JSON can hold.
 
     Args:
         path: as of `Inspection`.
-        parts: keys of `PARTS`.
+        parts: keys of `PARTS`; an overview of what the file has if it is ``None``.
 
     Raises:
         ModelFileError: the file is missing or damaged, or does not hold one of the parts.
     """
     inspection = Inspection(path)
+    if parts is None:
+        parts = _OVERVIEW if inspection.has_script else _WITHOUT_SCRIPT
     return {part: PARTS[part](inspection) for part in parts}
 
 

@@ -94,10 +94,10 @@ def _weights(frozen: FrozenModel, path: str | Path) -> dict[str, np.ndarray]:
     if out_bias is not None:
         arrays[_BIAS] = arrays[_BIAS] + out_bias.reshape(-1)
     arrays["descrpt_attr/original_sel"] = np.asarray(frozen.original_sel or frozen.sel, np.int32)
-    return {n: a for n, a in arrays.items() if not _is_unused_time_step(n, arrays)}
+    return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
 
 
-def _is_unused_time_step(name: str, arrays: dict[str, np.ndarray]) -> bool:
+def is_unused_time_step(name: str, arrays: dict[str, np.ndarray]) -> bool:
     """Whether ``name`` is the time step of an embedding layer without residual connection.
 
     Writers add these to please a loader; the layer's widths tell that nothing uses them.

@@ -4,7 +4,7 @@ A gradient is the compiled op's own: the one without parameters where nobody ask
 when forces are computed. The gradient of that one is compiled too, in two parts: the tangent, which
 is the gradient by its cotangent, and a reverse pass, which is the rest. In a graph the reverse pass
 waits until the gradient by the attention's output is known as well and takes both together: see
-`_linked`. Beyond, the twins are differentiated: third derivatives, and second ones by two
+`_state`. Beyond, the twins are differentiated: third derivatives, and second ones by two
 parameters.
 """
 
@@ -17,9 +17,13 @@ from deepattn.ops import twins
 from deepattn.ops.gradients import by_twin, is_wanted, is_zero
 
 # Inputs of the op: embedding, direction, weight, count, padding, ln_eps, ten parameters. Those of
-# the gradients go on with what the op kept for them, then the cotangents.
+# the gradients go on with what the op kept for them and the cotangent; the tangent has the bars
+# there.
 _PARAMETERS = slice(6, 16)
 _KEPT = 16
+_GRAD = 17
+_LINK = 18
+_BARS = slice(17, 20)
 _OPTIONS = ("dotr", "mask", "smooth")
 
 
@@ -30,12 +34,12 @@ def register(ops: ModuleType) -> None:
     def attention(op, grad, _, by_link):
         inputs = (*op.inputs, op.outputs[1])
         options = _options(op)
-        tangent = _linked(by_link)
-        if tangent is not None:
+        state = _state(op.outputs[2], by_link)
+        if state is not None:
             [first] = _holders(op.outputs[2])
-            bars = tangent.inputs[_KEPT + 1 :]
+            bars = state.op.inputs[_BARS]
             gradients = ops.deepattn_gated_attention_reverse(
-                *inputs, first.inputs[_KEPT + 1], *bars, by_link, grad, **options
+                *inputs, first.inputs[_GRAD], *bars, state, grad, **options
             )
         elif any(is_wanted(op, k) for k in range(*_PARAMETERS.indices(len(op.inputs)))):
             gradients = ops.deepattn_gated_attention_full_grad(*inputs, grad, **options)
@@ -50,7 +54,9 @@ def register(ops: ModuleType) -> None:
         inputs, (kept, grad, link) = op.inputs[:_KEPT], op.inputs[_KEPT:]
         options = _options(op)
         by_grad, state = ops.deepattn_gated_attention_tangent(*inputs, kept, *bars, **options)
-        if tf.is_symbolic_tensor(link) and link.op.type == "DeepattnGatedAttention":
+        # A tape that has not seen the attention itself would never come to its gradient.
+        linked = tf.is_symbolic_tensor(link) and link.op.type == "DeepattnGatedAttention"
+        if linked and is_wanted(op, _LINK):
             return [*[None] * _KEPT, None, by_grad, state]
         gradients = ops.deepattn_gated_attention_reverse(
             *inputs, kept, grad, *bars, state, tf.zeros_like(grad), **options
@@ -70,7 +76,7 @@ def register(ops: ModuleType) -> None:
 
     @tf.RegisterGradient("DeepattnGatedAttentionTangent")
     def attention_tangent(op, bar, _):
-        inputs, first_bars = op.inputs[:_KEPT], op.inputs[_KEPT + 1 :]
+        inputs, first_bars = op.inputs[:_KEPT], op.inputs[_BARS]
         options = _options(op)
 
         def function(*sources):
@@ -107,18 +113,25 @@ def _holders(link: tf.Tensor) -> list[tf.Operation]:
     return [op for op in link.consumers() if op.type == "DeepattnGatedAttentionGrad"]
 
 
-def _linked(by_link: tf.Tensor | None) -> tf.Operation | None:
-    """The tangent of the gradient op that holds the link, where this derivative goes through it.
+def _state(link: tf.Tensor, by_link: tf.Tensor | None) -> tf.Tensor | None:
+    """The tangent's state, where a derivative comes through the gradient op that holds the link.
 
     That gradient op has left its own gradients by the attention's inputs to the attention's, and
-    given the tangent's state for the gradient by the link. Through the link the tape comes to the
-    attention after all that follows from it.
+    given the state for the gradient by the link. Through the link a tape comes to the attention
+    after all that follows from it.
+
+    Where the attention is in a function, its outputs may leave it unasked, and what comes back for
+    them is a placeholder: nothing, as no gradient op outside takes the link.
     """
-    if not tf.is_symbolic_tensor(by_link) or is_zero(by_link):
+    if not tf.is_symbolic_tensor(by_link) or is_zero(by_link) or not _holders(link):
+        return None
+    while by_link.op.type == "Identity":
+        [by_link] = by_link.op.inputs
+    if by_link.op.type == "Placeholder":
         return None
     if by_link.op.type != "DeepattnGatedAttentionTangent":
         raise RuntimeError(f"the link of an attention came back from a {by_link.op.type}")
-    return by_link.op
+    return by_link
 
 
 def _options(op) -> dict[str, bool]:

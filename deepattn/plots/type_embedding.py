@@ -19,7 +19,7 @@ def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | o
     """Draw principal components of type vectors, in the plane and in space.
 
     Points have the colour of their element's period and its symbol; a line joins the elements of
-    a period in the order of their groups. Types that are no elements are left out.
+    a period in their order. Types that are no elements are left out.
 
     Args:
         vectors: vector of each type, at least three of them elements.

@@ -87,12 +87,16 @@ def assert_equal(
     assert not faults, "\n".join(faults)
 
 
-def rms_errors(
+def errors(
     results: dict[str, dict[str, np.ndarray]], exact: dict[str, dict[str, np.ndarray]]
-) -> dict[str, float]:
-    """Root mean square errors over the atoms of all cases."""
-    errors = {}
-    for key in ("atom_energy", "force", "atom_virial"):
-        parts = [(results[name][key] - exact[name][key]).ravel() for name in exact]
-        errors[key] = float(np.sqrt(np.mean(np.concatenate(parts) ** 2)))
-    return errors
+) -> dict[str, np.ndarray]:
+    """Errors of each quantity, of all cases in one row."""
+    return {
+        key: np.concatenate([(results[name][key] - exact[name][key]).ravel() for name in exact])
+        for key in KEYS
+    }
+
+
+def rms(values: np.ndarray) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(values**2)))

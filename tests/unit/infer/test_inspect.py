@@ -1,14 +1,17 @@
 """``deepattn show``: what it says of graphs and checkpoints."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from model_files import ATTENTION, Files
 
 from deepattn.cli.main import main
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer import DeepPot
 from deepattn.infer.inspect import PARTS, inspect_model
+from deepattn.models.load import is_unused_time_step
 
 
 def run(capsys, *arguments):
@@ -25,13 +28,17 @@ def test_graph_and_checkpoint_say_the_same(attention):
     assert graph["fitting-net"] == checkpoint["fitting-net"]
     assert graph["type-embedding"] == checkpoint["type-embedding"]
     by_name = [{row["name"]: row for row in part["weights"]} for part in (graph, checkpoint)]
-    shared = by_name[0].keys() & by_name[1].keys()
-    assert {"filter_type_all/matrix_1", "layer_0/matrix", "type_embed_net/matrix_1"} <= shared
-    assert all(by_name[0][name] == by_name[1][name] for name in shared)
+    assert {"filter_type_all/matrix_1", "layer_0/matrix"} <= by_name[0].keys()
+    assert by_name[0] == by_name[1]
+    assert {**graph["size"], "bytes": 0} == {**checkpoint["size"], "bytes": 0}
 
 
 def test_sizes_are_those_of_the_arrays(attention):
-    weights = read_frozen(attention.graph).weights
+    weights = {
+        name: array
+        for name, array in read_frozen(attention.graph).weights.items()
+        if not is_unused_time_step(name, read_frozen(attention.graph).weights)
+    }
     size = inspect_model(attention.graph, ["size"])["size"]
     assert size["type embedding"] == weights["type_embed_net/matrix_1"].size
     attention_layer = [a.size for n, a in weights.items() if n.startswith("attention_layer_")]
@@ -84,3 +91,40 @@ def test_unknown_parts_are_refused(attention, capsys):
         main(["show", str(attention.graph), "colour"])
     assert stop.value.code == 2
     assert f"'colour' is none of {', '.join(PARTS)}" in capsys.readouterr().err
+
+
+def test_a_folder_means_its_latest_checkpoint(attention):
+    shown = inspect_model(attention.checkpoint.parent, ["size"])
+    assert shown == inspect_model(attention.checkpoint, ["size"])
+
+
+@pytest.mark.parametrize("script", [None, {"learning_rate": {}}, {"model": {"type": "other"}}])
+def test_graphs_whose_script_says_nothing_of_the_nets(attention, monkeypatch, capsys, script):
+    frozen = dataclasses.replace(read_frozen(attention.graph), training_script=script)
+    monkeypatch.setattr("deepattn.infer.inspect.read_frozen", lambda path: frozen)
+    _, err, status = run(capsys, attention.graph, "descriptor")
+    assert status == 1
+    assert "training script" in err and "descriptor" in err
+    out, _, status = run(capsys, attention.graph, "type-map", "size", "weights")
+    assert status == 0 and out.startswith("The type_map is")
+
+
+def test_an_overview_needs_no_script(attention, monkeypatch, capsys):
+    frozen = dataclasses.replace(read_frozen(attention.graph), training_script=None, weights={})
+    monkeypatch.setattr("deepattn.infer.inspect.read_frozen", lambda path: frozen)
+    out, _, status = run(capsys, attention.graph)
+    assert status == 0
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("The ")] == [
+        "type_map",
+        "size",
+    ]
+    assert run(capsys, attention.graph, "weights")[2] == 0
+
+
+def test_elements_are_drawn_and_scored(tmp_path, capsys):
+    elements = ["H", "O", "Fe", "Ni"]
+    model = Files(tmp_path, {**ATTENTION, "sel": 30}, type_map=elements)
+    _, err, status = run(capsys, model.graph, "type-map", "--plot", tmp_path / "types.png")
+    assert status == 0
+    assert (tmp_path / "types.png").stat().st_size > 5000
+    assert "of 4 elements" in err and "with shuffled labels" in err

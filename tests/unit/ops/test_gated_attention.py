@@ -270,6 +270,124 @@ def test_a_link_serves_each_derivative_of_one_tape():
     assert worst_error([x.numpy() for x in found], [x.numpy() for x in exact]) < 1e-12
 
 
+def second_in_nested_functions(attention, case, slots, parameters):
+    energy = tf.function(lambda *slots: tf.sin(attention(slots, parameters, None, 0, OPTIONS[0])))
+    with tf.GradientTape() as outer:
+        outer.watch(slots)
+        with tf.GradientTape() as inner:
+            inner.watch(slots)
+            value = energy(*slots)
+        first = inner.gradient(value, slots, case.grad)
+    return outer.gradient([value, *first], slots, [case.bars[0], *case.bars])
+
+
+def second_of_a_persistent_tape(attention, case, slots, parameters):
+    energy = tf.function(lambda *slots: tf.sin(attention(slots, parameters, None, 0, OPTIONS[0])))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(slots)
+        value = energy(*slots)
+        first = tape.gradient(value, slots, case.grad)
+    return tape.gradient(first, slots, case.bars)
+
+
+def second_where_forces_are_held_fast(attention, case, slots, parameters):
+    @tf.function
+    def both(*slots):
+        with tf.GradientTape() as tape:
+            tape.watch(slots)
+            value = tf.sin(attention(slots, parameters, None, 0, OPTIONS[0]))
+        return value, [tf.stop_gradient(g) for g in tape.gradient(value, slots, case.grad)]
+
+    with tf.GradientTape() as outer:
+        outer.watch(slots)
+        with tf.GradientTape() as inner:
+            inner.watch(slots)
+            value, fixed = both(*slots)
+        first = inner.gradient(value, slots, fixed[0])
+    return outer.gradient(first, slots, case.bars)
+
+
+def second_of_a_tape_that_began_late(attention, case, slots, parameters):
+    """Of what the outer tape sees, the gradient alone depends on the slots."""
+
+    @tf.function
+    def run(*slots):
+        with tf.GradientTape() as inner:
+            inner.watch(slots)
+            value = attention(slots, parameters, None, 0, OPTIONS[0])
+        with tf.GradientTape() as outer:
+            outer.watch(slots)
+            first = inner.gradient(value, slots, case.grad)
+        return outer.gradient(first, slots, case.bars)
+
+    return run(*slots)
+
+
+def second_through_gates(attention, case, slots, parameters):
+    @tf.function
+    def run(*slots):
+        with tf.GradientTape() as tape:
+            tape.watch(slots)
+            value = attention(slots, parameters, None, 0, OPTIONS[0])
+        first = tape.gradient(value, slots, case.grad)
+        bars = [tf.constant(bar) for bar in (case.bars[0], *case.bars)]
+        return tf.gradients([value, *first], slots, bars, gate_gradients=True)
+
+    return run(*slots)
+
+
+def second_around_a_loop(attention, case, slots, parameters):
+    @tf.function
+    def run(*slots):
+        def body(k, value, *first):
+            with tf.GradientTape() as tape:
+                tape.watch(slots)
+                value = attention(slots, parameters, None, 0, OPTIONS[0]) * tf.cast(k, value.dtype)
+            return k + 1, value, *tape.gradient(value, slots, case.grad)
+
+        with tf.GradientTape() as outer:
+            outer.watch(slots)
+            start = (1, slots[0], *slots)
+            _, *results = tf.while_loop(lambda k, *_: k < 3, body, start)
+        return outer.gradient(results, slots, [case.bars[0], *case.bars])
+
+    return run(*slots)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        second_in_nested_functions,
+        second_of_a_persistent_tape,
+        second_where_forces_are_held_fast,
+        second_through_gates,
+        second_around_a_loop,
+    ],
+)
+def test_links_across_functions_tapes_and_loops(second):
+    case = make_case("odd", smooth=True)
+    slots, parameters = ([tf.constant(x) for x in a] for a in (case.slots, case.parameters))
+    for wrap in (lambda f: f, tf.function):
+        found = wrap(lambda: second(compiled_attention, case, slots, parameters))()
+        exact = wrap(lambda: second(twin_attention, case, slots, parameters))()
+        assert worst_error([x.numpy() for x in found], [x.numpy() for x in exact]) < 1e-11
+
+
+def test_a_tape_that_did_not_see_the_attention_has_its_gradients():
+    """Eager says what is right: of the twin such a tape sees only parts."""
+    case = make_case("odd", smooth=True)
+    slots, parameters = ([tf.constant(x) for x in a] for a in (case.slots, case.parameters))
+    found = second_of_a_tape_that_began_late(compiled_attention, case, slots, parameters)
+    with tf.GradientTape() as outer:
+        outer.watch(slots)
+        with tf.GradientTape() as inner:
+            inner.watch(slots)
+            value = compiled_attention(slots, parameters, None, 0, OPTIONS[0])
+        first = inner.gradient(value, slots, case.grad)
+    exact = outer.gradient(first, slots, case.bars)
+    assert worst_error([x.numpy() for x in found], [x.numpy() for x in exact]) < 1e-12
+
+
 def derivative_chain(attention, case, order):
     """The order-th derivative of a scalar by all sources, each step contracted by sines."""
     slots, parameters = ([tf.constant(x) for x in a] for a in (case.slots, case.parameters))
