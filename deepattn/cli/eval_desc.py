@@ -4,6 +4,8 @@ import argparse
 import logging
 from pathlib import Path
 
+from deepattn.cli.options import add_model, add_systems
+
 log = logging.getLogger(__name__)
 
 
@@ -16,22 +18,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "the shape [frames, atoms, width] for each system.",
         epilog="example: deepattn eval-desc -m frozen_model.pb -s data -o desc",
     )
-    parser.add_argument(
-        "-m",
-        "--model",
-        metavar="FILE",
-        default="frozen_model",
-        help="a frozen model (.pb may be left out) or a checkpoint (default frozen_model)",
-    )
-    data = parser.add_mutually_exclusive_group()
-    data.add_argument(
-        "-s",
-        "--system",
-        metavar="DIR",
-        default=".",
-        help="where to look for systems, at any depth (default .)",
-    )
-    data.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one per line")
+    add_model(parser)
+    add_systems(parser)
     parser.add_argument(
         "-o", "--output", metavar="DIR", default="desc", help="folder of the files (default desc)"
     )

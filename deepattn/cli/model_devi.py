@@ -7,6 +7,8 @@ from typing import IO
 
 import numpy as np
 
+from deepattn.cli.options import add_system
+
 log = logging.getLogger(__name__)
 
 _FRAMES_AT_ONCE = 64
@@ -29,13 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         default=[f"graph.{k:03d}" for k in range(4)],
         help="frozen models or checkpoints of one type map (default graph.000 … graph.003)",
     )
-    parser.add_argument(
-        "-s",
-        "--system",
-        metavar="DIR",
-        default=".",
-        help="where to look for systems, at any depth (default .)",
-    )
+    add_system(parser)
     parser.add_argument(
         "-o",
         "--output",

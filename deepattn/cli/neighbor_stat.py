@@ -4,6 +4,8 @@ import argparse
 import math
 from contextlib import suppress
 
+from deepattn.cli.options import add_system
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Declare the arguments of the sub-command."""
@@ -14,13 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "within a cut-off radius: sel must not be less.",
         epilog="example: deepattn neighbor-stat -s data -r 6.0 --mixed-type",
     )
-    parser.add_argument(
-        "-s",
-        "--system",
-        metavar="DIR",
-        default=".",
-        help="where to look for systems, at any depth (default .)",
-    )
+    add_system(parser)
     parser.add_argument(
         "-r", "--rcut", metavar="RCUT", type=_radius, required=True, help="cut-off radius, Å"
     )

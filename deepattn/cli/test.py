@@ -10,6 +10,8 @@ from typing import IO
 
 import numpy as np
 
+from deepattn.cli.options import add_model, add_systems
+
 log = logging.getLogger(__name__)
 
 _CHUNK_ATOMS = 1_000_000
@@ -24,22 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         description="Compare the energies, forces and virials of a model with labelled data. The "
         "results go to standard output, everything else to standard error.",
     )
-    parser.add_argument(
-        "-m",
-        "--model",
-        metavar="FILE",
-        default="frozen_model",
-        help="a frozen model (.pb may be left out) or a checkpoint (default frozen_model)",
-    )
-    data = parser.add_mutually_exclusive_group()
-    data.add_argument(
-        "-s",
-        "--system",
-        metavar="DIR",
-        default=".",
-        help="where to look for systems, at any depth (default .)",
-    )
-    data.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one per line")
+    add_model(parser)
+    data = add_systems(parser)
     data.add_argument("--train-data", metavar="INPUT", help="the training systems of an input")
     data.add_argument("--valid-data", metavar="INPUT", help="the validation systems of an input")
     parser.add_argument(

@@ -1,0 +1,33 @@
+"""Options that several sub-commands have."""
+
+import argparse
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``-m``: the model to evaluate."""
+    parser.add_argument(
+        "-m",
+        "--model",
+        metavar="FILE",
+        default="frozen_model",
+        help="a frozen model (.pb may be left out) or a checkpoint (default frozen_model)",
+    )
+
+
+def add_system(parser: argparse._ActionsContainer) -> None:
+    """``-s``: where the systems are."""
+    parser.add_argument(
+        "-s",
+        "--system",
+        metavar="DIR",
+        default=".",
+        help="where to look for systems, at any depth (default .)",
+    )
+
+
+def add_systems(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """``-s`` or ``-f``, a list of systems; returns their group."""
+    group = parser.add_mutually_exclusive_group()
+    add_system(group)
+    group.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one per line")
+    return group
