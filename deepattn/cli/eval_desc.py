@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
 
     from deepattn.data import System, find_systems, read_list
     from deepattn.formats.files import write_whole
-    from deepattn.infer import DeepPot
+    from deepattn.infer import DeepPot, read_frames
 
     paths = find_systems(args.system) if args.datafile is None else read_list(args.datafile)
     with DeepPot(args.model) as model:
@@ -46,21 +46,8 @@ def run(args: argparse.Namespace) -> None:
         files = _files(paths, Path(args.output))
         Path(args.output).mkdir(parents=True, exist_ok=True)
         for system, path in zip(systems, files, strict=True):
-            inputs, _ = system.frames(
-                np.arange(system.nframes),
-                fparam=model.get_dim_fparam(),
-                aparam=model.get_dim_aparam(),
-                labels=(),
-            )
-            descriptors = model.eval_descriptor(
-                inputs["coord"],
-                inputs["box"] if system.periodic else None,
-                inputs["atype"],
-                fparam=inputs.get("fparam"),
-                aparam=inputs.get("aparam"),
-                mixed_type=True,
-                dtype=args.dtype,
-            )
+            arguments, _ = read_frames(model, system, np.arange(system.nframes))
+            descriptors = model.eval_descriptor(**arguments, dtype=args.dtype)
             with write_whole(path) as file:
                 np.save(file, descriptors)
     log.info("the descriptors are in %s; systems: %d", args.output, len(systems))

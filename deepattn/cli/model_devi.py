@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _compare(models: list, system, args: argparse.Namespace, file: IO[str]) -> None:
     """Write the header and the rows of one system."""
+    from deepattn.infer import read_frames
     from deepattn.infer.deviation import COLUMNS, model_deviation
 
     names = [*COLUMNS, *(["atm_devi_f(N)"] if args.atomic else [])]
@@ -100,17 +101,12 @@ def _compare(models: list, system, args: argparse.Namespace, file: IO[str]) -> N
     labels = ("energy", "force", "virial") if args.real_error else ()
     for first in range(0, system.nframes, _FRAMES_AT_ONCE):
         frames = np.arange(first, min(first + _FRAMES_AT_ONCE, system.nframes))
-        inputs, expected = system.frames(
-            frames,
-            fparam=models[0].get_dim_fparam(),
-            aparam=models[0].get_dim_aparam(),
-            labels=labels,
-        )
+        arguments, expected = read_frames(models[0], system, frames, labels)
         for label in labels:
             expected[label][expected[f"find_{label}"] == 0] = np.nan
         deviation = model_deviation(
-            [_predict(model, system, inputs) for model in models],
-            atype=inputs["atype"],
+            [_predict(model, arguments) for model in models],
+            atype=arguments["atom_types"],
             labels=expected if args.real_error else None,
             relative=args.relative,
             relative_v=args.relative_v,
@@ -122,13 +118,6 @@ def _compare(models: list, system, args: argparse.Namespace, file: IO[str]) -> N
             file.write(f"{frame * args.frequency:12d}{''.join(f'{x:19.6e}' for x in row)}\n")
 
 
-def _predict(model, system, inputs: dict) -> dict[str, np.ndarray]:
-    energy, force, virial = model.eval(
-        inputs["coord"],
-        inputs["box"] if system.periodic else None,
-        inputs["atype"],
-        fparam=inputs.get("fparam"),
-        aparam=inputs.get("aparam"),
-        mixed_type=True,
-    )
+def _predict(model, arguments: dict) -> dict[str, np.ndarray]:
+    energy, force, virial = model.eval(**arguments)
     return {"energy": energy[:, 0], "force": force, "virial": virial}

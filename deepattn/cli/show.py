@@ -40,16 +40,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Show."""
-    from deepattn.infer.inspect import inspect_model
+    from deepattn.infer.inspect import Inspection
 
-    answers = inspect_model(args.model, args.parts or None)
+    model = Inspection(args.model)
+    answers = model.tell(args.parts)
     if args.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     else:
         for part, answer in answers.items():
             print(_SENTENCES[part](answer))
     if args.plot:
-        _plot(args.model, args.plot)
+        _plot(answers.get("type-embedding") or model.type_embedding(), args.plot)
 
 
 def _part(word: str) -> str:
@@ -59,14 +60,12 @@ def _part(word: str) -> str:
     return word
 
 
-def _plot(model: str, picture: str) -> None:
+def _plot(vectors: dict[str, list[float]], picture: str) -> None:
     import numpy as np
 
-    from deepattn.infer.inspect import inspect_model
     from deepattn.periodic_table import neighbor_score, place
     from deepattn.plots.type_embedding import plot_type_embedding
 
-    vectors = inspect_model(model, ["type-embedding"])["type-embedding"]
     log.info("the picture is saved in %s", plot_type_embedding(vectors, picture))
     elements = [symbol for symbol in vectors if place(symbol)]
     score = neighbor_score(np.array([vectors[s] for s in elements]), elements)

@@ -92,29 +92,19 @@ def _print_lines(lines: list[str]) -> None:
 def _test(model, system, frames: np.ndarray, atomic: bool, details: "_Details") -> dict:
     """Evaluate some frames, write their details and give their errors."""
     from deepattn.errors import DataError
-    from deepattn.infer import energy_errors
+    from deepattn.infer import energy_errors, read_frames
 
     names = ["energy", "force", "virial", "atom_pref", *(["atom_ener"] if atomic else [])]
-    inputs, labels = system.frames(
-        frames, fparam=model.get_dim_fparam(), aparam=model.get_dim_aparam(), labels=names
-    )
+    arguments, labels = read_frames(model, system, frames, names)
     if atomic and not labels["find_atom_ener"].all():
         raise DataError(f"system {system.path} has no atom_ener, which --atomic compares")
-    box = inputs["box"] if system.periodic else None
-    outputs = model.eval(
-        inputs["coord"],
-        box,
-        inputs["atype"],
-        atomic=atomic,
-        fparam=inputs.get("fparam"),
-        aparam=inputs.get("aparam"),
-        mixed_type=True,
-    )
+    outputs = model.eval(**arguments, atomic=atomic)
     prediction = {"energy": outputs[0][:, 0], "force": outputs[1], "virial": outputs[2]}
     if atomic:
         prediction["atom_ener"] = outputs[3][:, :, 0]
-    details.write(system.path, labels, prediction, inputs["atype"], box)
-    return energy_errors(prediction, labels, atype=inputs["atype"], box=box)
+    atype, box = arguments["atom_types"], arguments["cells"]
+    details.write(system.path, labels, prediction, atype, box)
+    return energy_errors(prediction, labels, atype=atype, box=box)
 
 
 def _systems(args: argparse.Namespace) -> list[str]:

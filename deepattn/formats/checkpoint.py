@@ -20,6 +20,9 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.files import replace_link, write_whole
 from deepattn.formats.messages import CheckpointState
 
+WEIGHTS = "weights/"
+OPTIMIZER = "optimizer/"
+
 _BLOCK = 512
 _MAGIC = b"deepattn checkpoint "
 _VERSION = 1
@@ -74,6 +77,11 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dic
         return _decode(body)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise ModelFileError(f"{path}: is not a well-formed checkpoint: {error}") from None
+
+
+def part_of(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint under `WEIGHTS` or `OPTIMIZER`, by what follows that."""
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def resolve_checkpoint(path: str | os.PathLike) -> Path:

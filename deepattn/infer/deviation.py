@@ -46,16 +46,16 @@ def model_deviation(
     """
     real = atype >= 0
     natoms = np.maximum(real.sum(axis=1), 1)
-    energy, force, virial = (
-        _Spread([p[key] for p in predictions], None if labels is None else labels[key])
+    (_, energy), (mean_force, force), (mean_virial, virial) = (
+        _spread([p[key] for p in predictions], None if labels is None else labels[key])
         for key in ("energy", "force", "virial")
     )
-    by_force = np.sqrt(np.sum(force.variance, axis=2))
+    by_force = np.sqrt(np.sum(force, axis=2))
     if relative is not None:
-        by_force = by_force / (np.linalg.norm(force.centre, axis=2) + relative)
-    by_virial = np.sqrt(virial.variance) / natoms[:, None]
+        by_force = by_force / (np.linalg.norm(mean_force, axis=2) + relative)
+    by_virial = np.sqrt(virial) / natoms[:, None]
     if relative_v is not None:
-        norm = np.linalg.norm(virial.centre, axis=1) / natoms
+        norm = np.linalg.norm(mean_virial, axis=1) / natoms
         by_virial = by_virial / (norm + relative_v)[:, None]
     return {
         "max_devi_v": by_virial.max(axis=1),
@@ -64,15 +64,15 @@ def model_deviation(
         "max_devi_f": np.max(by_force, axis=1, where=real, initial=0.0),
         "min_devi_f": np.min(by_force, axis=1, where=real, initial=np.inf),
         "avg_devi_f": np.sum(by_force * real, axis=1) / natoms,
-        "devi_e": np.sqrt(energy.variance) / natoms,
+        "devi_e": np.sqrt(energy) / natoms,
         "atm_devi_f": by_force * real,
     }
 
 
-class _Spread:
-    """Mean square distance of the models' values from their mean, or from a label."""
-
-    def __init__(self, values: Sequence[np.ndarray], label: np.ndarray | None) -> None:
-        values = np.stack(values).astype(float)
-        self.centre = values.mean(axis=0) if label is None else label
-        self.variance = np.mean((values - self.centre) ** 2, axis=0)
+def _spread(
+    values: Sequence[np.ndarray], label: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the models' values, or the label, and the mean square distance from it."""
+    values = np.stack(values).astype(float)
+    centre = values.mean(axis=0) if label is None else label
+    return centre, np.mean((values - centre) ** 2, axis=0)

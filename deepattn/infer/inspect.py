@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer.deep_pot import DeepPot, find_model
 from deepattn.models.load import is_unused_time_step
 
-_WEIGHTS = "weights/"
 # By the beginning of a weight's name; the rest belongs to the fitting net.
 _OWNERS = {
     "type_embed_net/": "type embedding",
@@ -50,16 +49,25 @@ class Inspection:
             arrays, header = read_checkpoint(self.path)
             self._script = header["config"]["model"]
             self._type_map = self._script["type_map"]
-            self._weights = {
-                name.removeprefix(_WEIGHTS): array
-                for name, array in arrays.items()
-                if name.startswith(_WEIGHTS) and not name.endswith("/original_sel")
-            }
+            self._weights = part_of(arrays, WEIGHTS)
+            self._weights.pop("descrpt_attr/original_sel", None)
 
     @property
     def has_script(self) -> bool:
         """Whether the file has the input that the model was trained with."""
         return isinstance(self._script, dict)
+
+    def tell(self, parts: Sequence[str] = ()) -> dict[str, object]:
+        """Parts of the model by name, in values that JSON can hold.
+
+        Args:
+            parts: keys of `PARTS`; an overview of what the file has if there are none.
+
+        Raises:
+            ModelFileError: the file does not hold one of the parts.
+        """
+        overview = _OVERVIEW if self.has_script else _WITHOUT_SCRIPT
+        return {part: PARTS[part](self) for part in parts or overview}
 
     def type_map(self) -> list[str]:
         """Names of the types, in the order of their numbers."""
@@ -130,22 +138,6 @@ PARTS: dict[str, Callable[[Inspection], object]] = {
 
 _OVERVIEW = ("type-map", "descriptor", "fitting-net", "size")
 _WITHOUT_SCRIPT = ("type-map", "size")
-
-
-def inspect_model(path: str | os.PathLike, parts: Sequence[str] | None = None) -> dict[str, object]:
-    """Parts of a model by name, in values that JSON can hold.
-
-    Args:
-        path: as of `Inspection`.
-        parts: keys of `PARTS`; an overview of what the file has if it is ``None``.
-
-    Raises:
-        ModelFileError: the file is missing or damaged, or does not hold one of the parts.
-    """
-    inspection = Inspection(path)
-    if parts is None:
-        parts = _OVERVIEW if inspection.has_script else _WITHOUT_SCRIPT
-    return {part: PARTS[part](inspection) for part in parts}
 
 
 def _owner(name: str) -> str:

@@ -9,12 +9,11 @@ import numpy as np
 
 from deepattn.config import Config, ModelConfig, normalize_model
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.models.build import build_model
 from deepattn.models.energy_model import EnergyModel
 
-_WEIGHTS = "weights/"
 _OUT_BIAS = "model_attr/model_attr/t_out_bias"
 _OUT_STD = "model_attr/model_attr/t_out_std"
 _BIAS = "fitting_attr/t_bias_atom_e"
@@ -41,7 +40,7 @@ def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
         return model, {"config": script, "min_nbor_dist": frozen.min_nbor_dist}
     stored, header = read_checkpoint(path)
     config = Config.from_dict(header["config"]).model
-    arrays = {n.removeprefix(_WEIGHTS): a for n, a in stored.items() if n.startswith(_WEIGHTS)}
+    arrays = part_of(stored, WEIGHTS)
     model = build_model(config, interface_dtype=header["interface_dtype"], arrays=arrays)
     return model, header
 

@@ -10,7 +10,7 @@ import numpy as np
 from deepattn.config import Config
 from deepattn.data.sampler import Sampler
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import write_checkpoint
+from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, write_checkpoint
 from deepattn.models import EnergyModel
 from deepattn.train.batches import Batches
 from deepattn.train.nan_guard import check_weights
@@ -56,8 +56,8 @@ class Saver:
         weights = self.model.get_arrays()
         check_weights(weights, step=step, advice=self.advice())
         state = self.optimizer.get_arrays(self.model.named_variables())
-        arrays = {f"weights/{name}": array for name, array in weights.items()}
-        arrays |= {f"optimizer/{name}": array for name, array in state.items()}
+        arrays = {WEIGHTS + name: array for name, array in weights.items()}
+        arrays |= {OPTIMIZER + name: array for name, array in state.items()}
         header = {
             "config": self.config.to_dict(),
             "interface_dtype": self.model.interface_dtype,

@@ -14,12 +14,9 @@ from deepattn.config import (
     replace_model,
 )
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.frozen import read_frozen
 from deepattn.models import frozen_model, resize_statistics
-
-_WEIGHTS = "weights/"
-_OPTIMIZER = "optimizer/"
 
 
 @dataclass(frozen=True)
@@ -112,16 +109,12 @@ def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start:
         restart: go on at its step; otherwise begin at step 0 with its weights and moments.
     """
     arrays, header = read_checkpoint(path)
-
-    def part(prefix: str) -> dict[str, np.ndarray]:
-        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
     return Start(
         mode="restart" if restart else "init_model",
         path=str(path),
         model=Config.from_dict(header["config"]).model,
-        weights=part(_WEIGHTS),
-        optimizer=part(_OPTIMIZER),
+        weights=part_of(arrays, WEIGHTS),
+        optimizer=part_of(arrays, OPTIMIZER),
         header=header,
         min_nbor_dist=header["min_nbor_dist"],
     )

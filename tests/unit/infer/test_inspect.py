@@ -10,7 +10,7 @@ from model_files import ATTENTION, Files
 from deepattn.cli.main import main
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer import DeepPot
-from deepattn.infer.inspect import PARTS, inspect_model
+from deepattn.infer.inspect import PARTS, Inspection
 from deepattn.models.load import is_unused_time_step
 
 
@@ -21,8 +21,8 @@ def run(capsys, *arguments):
 
 
 def test_graph_and_checkpoint_say_the_same(attention):
-    graph = inspect_model(attention.graph, list(PARTS))
-    checkpoint = inspect_model(attention.checkpoint, list(PARTS))
+    graph = Inspection(attention.graph).tell(list(PARTS))
+    checkpoint = Inspection(attention.checkpoint).tell(list(PARTS))
     assert graph["type-map"] == checkpoint["type-map"] == ["O", "H"]
     assert graph["descriptor"] == checkpoint["descriptor"]
     assert graph["fitting-net"] == checkpoint["fitting-net"]
@@ -39,7 +39,7 @@ def test_sizes_are_those_of_the_arrays(attention):
         for name, array in read_frozen(attention.graph).weights.items()
         if not is_unused_time_step(name, read_frozen(attention.graph).weights)
     }
-    size = inspect_model(attention.graph, ["size"])["size"]
+    size = Inspection(attention.graph).tell(["size"])["size"]
     assert size["type embedding"] == weights["type_embed_net/matrix_1"].size
     attention_layer = [a.size for n, a in weights.items() if n.startswith("attention_layer_")]
     assert size["descriptor"] > sum(attention_layer) > 0
@@ -48,7 +48,7 @@ def test_sizes_are_those_of_the_arrays(attention):
 
 
 def test_vectors_are_those_of_the_model(attention):
-    shown = inspect_model(attention.graph, ["type-embedding"])["type-embedding"]
+    shown = Inspection(attention.graph).tell(["type-embedding"])["type-embedding"]
     with DeepPot(attention.graph) as model:
         np.testing.assert_array_equal(list(shown.values()), model.eval_typeebd()[:-1])
 
@@ -70,7 +70,7 @@ def test_weights_and_vectors_are_tables(attention, capsys):
 
 def test_json_is_one_object(attention, capsys):
     out, _, _ = run(capsys, attention.graph, "size", "type-map", "--json")
-    assert json.loads(out) == inspect_model(attention.graph, ["size", "type-map"])
+    assert json.loads(out) == Inspection(attention.graph).tell(["size", "type-map"])
 
 
 def test_a_model_without_type_embedding_says_so(two_body, capsys):
@@ -94,8 +94,8 @@ def test_unknown_parts_are_refused(attention, capsys):
 
 
 def test_a_folder_means_its_latest_checkpoint(attention):
-    shown = inspect_model(attention.checkpoint.parent, ["size"])
-    assert shown == inspect_model(attention.checkpoint, ["size"])
+    shown = Inspection(attention.checkpoint.parent).tell(["size"])
+    assert shown == Inspection(attention.checkpoint).tell(["size"])
 
 
 @pytest.mark.parametrize("script", [None, {"learning_rate": {}}, {"model": {"type": "other"}}])

@@ -100,3 +100,15 @@ def evaluate(attention, case: Case, options, dtype=tf.float64) -> dict[str, list
     second = outer.gradient(first, [*sources, grad], bars, unconnected_gradients=zero)
     results = {"value": [value], "full gradient": full, "gradient": first, "second": second}
     return {name: [x.numpy() for x in tensors] for name, tensors in results.items()}
+
+
+def worst_error(values, exact):
+    """Largest difference over the largest number of each tensor, or over 1e-3 if that is more."""
+    return max(
+        (
+            np.abs(value - truth).max() / max(np.abs(truth).max(), 1e-3)
+            for value, truth in zip(values, exact, strict=True)
+            if truth.size
+        ),
+        default=0.0,
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.data import chemical_symbols
 
-from deepattn.infer.inspect import inspect_model
+from deepattn.infer.inspect import Inspection
 from deepattn.periodic_table import neighbor_score, place, principal_components
 from deepattn.plots.type_embedding import plot_type_embedding
 
@@ -100,7 +100,7 @@ def test_picture_names_each_element_twice(tmp_path, width, monkeypatch):
 
 def test_published_vectors_hold_the_periodic_table(shared: Path):
     path = shared / "pretrained" / "oc2m_se_atten_f32.pb"
-    vectors = inspect_model(path, ["type-embedding"])["type-embedding"]
+    vectors = Inspection(path).tell(["type-embedding"])["type-embedding"]
     score = neighbor_score(np.array(list(vectors.values())), list(vectors))
     assert score.fraction > 2 * score.shuffled_most
     assert score.fraction > 0.75
