@@ -23,8 +23,8 @@ inline int64_t NumberOfParts(int64_t nunits, int64_t sums_size) {
   return std::clamp<int64_t>((nunits + kUnitsPerPart - 1) / kUnitsPerPart, 1, most);
 }
 
-// Runs one pass over all units, which take about `cost` nanoseconds each. `kernels` is
-// a table of functions such as AttentionKernels, for the call's shape.
+// Runs one pass over all units, which take about `cost` nanoseconds each. `kernels` is a table of
+// functions such as AttentionKernels, for the call's shape.
 template <typename T, typename Kernels, typename Call>
 void RunPasses(const Kernels& kernels, Call call, int pass, int64_t nunits, int64_t cost,
                const deepattn_threads& threads, FirstError* error) {

@@ -76,7 +76,7 @@ class Neighbourhood {
     const Parameters<T>* sum = sums == nullptr ? nullptr : &parameters;
     for (int64_t j = 0; j < shape_.nnei; ++j) {
       T* row = at_.row.Row(Place(j));
-      NormalizedRowGradient(j, call_.grad, row, sum);
+      NormalizedRowGradient(j, NormalizedRow(j), call_.grad, row, sum);
       if (sum != nullptr) AddTo(width_, row, sum->out_bias);
       if (j >= n_) Write(row, j, call_.out_embedding);
     }
@@ -293,17 +293,17 @@ class Neighbourhood {
 
   // From slot j's row of `tensor`, a gradient by the output, that by the row before normalisation;
   // adds to the gradients by the normalisation's parameters.
-  void NormalizedRowGradient(int64_t j, const T* tensor, T* row, const Parameters<T>* sum) const {
-    const auto [normalized, inverse_std] = NormalizedRow(j);
+  void NormalizedRowGradient(int64_t j, Normalized of, const T* tensor, T* row,
+                             const Parameters<T>* sum) const {
     Read(tensor, j, row);
     if (sum != nullptr) {
       AddTo(width_, row, sum->beta);
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
-        At(sum->gamma + i) += At(row + i) * At(normalized + i);
+        At(sum->gamma + i) += At(row + i) * At(of.row + i);
       }
     }
     for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
-    NormalizeGradient(width_, shape_.width, packed_.live, normalized, inverse_std, row);
+    NormalizeGradient(width_, shape_.width, packed_.live, of.row, of.inverse_std, row);
   }
 
   // In the reverse pass: the gradients by the tangent of the row before normalisation, into `row`,
@@ -311,18 +311,18 @@ class Neighbourhood {
   void NormalizedRowGradients(int64_t j, const Parameters<T>& sum) const {
     T *row = at_.row.Row(Place(j)), *second = at_.second.Row(Place(j));
     T *given = at_.given, *tangent = at_.tangent;
-    const auto [normalized, inverse_std] = NormalizedRow(j);
+    const Normalized of = NormalizedRow(j);
     ReadRowTangent(j, tangent);
     Read(call_.grad, j, given);
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(row + i) = At(given + i) * At(packed_.gamma + i);
     }
-    NormalizeGradients(width_, shape_.width, packed_.live, normalized, inverse_std, row, tangent,
+    NormalizeGradients(width_, shape_.width, packed_.live, of.row, of.inverse_std, row, tangent,
                        second);
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(sum.gamma + i) += At(given + i) * At(tangent + i);
     }
-    NormalizedRowGradient(j, call_.bar_output, given, &sum);
+    NormalizedRowGradient(j, of, call_.bar_output, given, &sum);
     AddTo(width_, given, second);
     AddTo(width_, second, sum.out_bias);
     if (j >= n_) Write(second, j, call_.out_embedding);
