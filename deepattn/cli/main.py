@@ -14,6 +14,8 @@ _COMMANDS = {
     "train": "train a model, or go on training or fine-tune one",
     "freeze": "write a checkpoint as a graph that DeePMD-kit runs",
     "test": "compare a model with labelled data",
+    "change-bias": "change the energies that a model adds for its elements",
+    "check": "look for what is wrong with data",
     "plot": "draw a learning curve or a parity plot",
     "show": "tell what a model file holds",
     "neighbor-stat": "count neighbours in given data, to choose sel",
@@ -35,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; those of the process by default.
 
     Returns:
-        The exit status: 0, 1 after an error that one sentence on standard error explains, 130
-        after Ctrl-C. Wrong arguments leave by ``SystemExit`` with 2.
+        The exit status: that of the sub-command, 0 as a rule; 1 after an error that one sentence on
+        standard error explains, 130 after Ctrl-C. Wrong arguments leave by ``SystemExit`` with 2.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(argv)
@@ -47,14 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         set_up_logging(args.log_level, args.log_path)
         _prepare_environment()
-        args.run(args)
+        status = args.run(args)
     except KeyboardInterrupt:
         return _fail("interrupted.", 130)
     except (DeepattnError, OSError) as error:
         return _fail(_sentence(error), 1)
     except MemoryError:
         return _fail("out of memory; use a smaller batch_size.", 1)
-    return 0
+    return status or 0
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

@@ -1,10 +1,8 @@
 """``deepattn neighbor-stat``."""
 
 import argparse
-import math
-from contextlib import suppress
 
-from deepattn.cli.options import add_system
+from deepattn.cli.options import add_system, radius
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -18,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     )
     add_system(parser)
     parser.add_argument(
-        "-r", "--rcut", metavar="RCUT", type=_radius, required=True, help="cut-off radius, Å"
+        "-r", "--rcut", metavar="RCUT", type=radius, required=True, help="cut-off radius, Å"
     )
     parser.add_argument(
         "-t",
@@ -41,11 +39,12 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from deepattn.data import System, find_systems
+    from deepattn.data.type_map import union
     from deepattn.train.neighbor_stat import neighbor_statistics
 
     paths = find_systems(args.system)
     systems = [System(path) for path in paths]
-    type_map = args.type_map or _names(systems)
+    type_map = args.type_map or union([system.data_type_map for system in systems])
     if type_map:
         systems = [System(path, type_map=type_map) for path in paths]
     found = neighbor_statistics(
@@ -56,18 +55,3 @@ def run(args: argparse.Namespace) -> None:
     )
     print(f"min_nbor_dist: {found.min_nbor_dist:f}")
     print(f"max_nbor_size: {np.array(found.max_nbor_size)}")
-
-
-def _names(systems: list) -> list[str]:
-    """The types of all systems; none if one of them does not say."""
-    if any(system.data_type_map is None for system in systems):
-        return []
-    return list(dict.fromkeys(name for system in systems for name in system.data_type_map))
-
-
-def _radius(text: str) -> float:
-    with suppress(ValueError):
-        radius = float(text)
-        if math.isfinite(radius) and radius > 0:
-            return radius
-    raise argparse.ArgumentTypeError(f"{text!r} is not a radius")

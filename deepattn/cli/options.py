@@ -1,6 +1,8 @@
 """Options that several sub-commands have."""
 
 import argparse
+import math
+from contextlib import suppress
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -31,3 +33,12 @@ def add_systems(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveG
     add_system(group)
     group.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one per line")
     return group
+
+
+def radius(text: str) -> float:
+    """A cut-off radius as a type of argument."""
+    with suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value) and value > 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a radius")

@@ -36,6 +36,13 @@ def parse_names(words: Sequence[str], where: str) -> list[str]:
     return names
 
 
+def union(maps: Sequence[Sequence[str] | None]) -> list[str]:
+    """The names of several type maps in the order they are met; none if one names nothing."""
+    if any(names is None for names in maps):
+        return []
+    return list(dict.fromkeys(name for names in maps for name in names))
+
+
 def lookup_table(names: Sequence[str] | None, type_map: Sequence[str] | None) -> np.ndarray | None:
     """Model type of each data type (``ABSENT`` if none); None if the numbers stay as they are."""
     if names is None or type_map is None:

@@ -47,12 +47,23 @@ def write_checkpoint(
     """
     prefix = Path(prefix)
     path = prefix.with_name(f"{prefix.name}-{step}.h5")
-    content = _encode(arrays, header)
-    with write_whole(path) as file:
-        file.write(content)
+    write_arrays(path, arrays, header)
     replace_link(path.name, prefix.with_name(f"{prefix.name}.h5"))
     _list_and_remove(prefix, path, keep)
     return path
+
+
+def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], header: dict) -> None:
+    """Write one checkpoint file, without the list and the link that go with a training.
+
+    Args:
+        path: The file.
+        arrays: As of :func:`write_checkpoint`.
+        header: As of :func:`write_checkpoint`.
+    """
+    content = _encode(arrays, header)
+    with write_whole(path) as file:
+        file.write(content)
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:

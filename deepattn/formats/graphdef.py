@@ -90,6 +90,31 @@ class Graph:
         except UnicodeDecodeError:
             raise ModelFileError(f"{self.origin}: the node '{name}' is not UTF-8 text") from None
 
+    def consumers(self, name: str) -> list[str]:
+        """Give the names of the nodes that take an output of the node ``name``."""
+        nodes = self.nodes.items()
+        return [other for other, node in nodes if name in map(_source, node.input)]
+
+    def with_constant(self, name: str, values: np.ndarray) -> "Graph":
+        """Give the graph with other values in a constant, in the type that it has.
+
+        Args:
+            name: Name of the constant.
+            values: Numbers of its shape.
+        """
+        present = self._constants[name]
+        if values.shape != present.shape:
+            raise ValueError(f"{name} has the shape {present.shape}, not {values.shape}")
+        message = GraphDef()
+        message.CopyFrom(self.message)
+        node = next(node for node in message.node if node.name == name)
+        tensor = node.attr["value"].tensor
+        _, field = _DTYPES[tensor.dtype]
+        tensor.ClearField(field)
+        little_endian = present.dtype.newbyteorder("<")
+        tensor.tensor_content = values.astype(little_endian).tobytes()
+        return Graph(message, self.origin)
+
     def serialize(self) -> bytes:
         """Give the graph as the bytes of a ``.pb`` file."""
         return self.message.SerializeToString(deterministic=True)

@@ -9,6 +9,10 @@ import numpy as np
 
 from deepattn.errors import ModelFileError
 
+BIAS = "fitting_attr/t_bias_atom_e"
+# What graphs of DeePMD-kit 3.2 add to it.
+OUT_BIAS = "model_attr/model_attr/t_out_bias"
+
 
 def assign_arrays(
     variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray]

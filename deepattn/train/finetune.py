@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from deepattn.config import Config
 from deepattn.data import DataSet
 from deepattn.errors import DataError
 from deepattn.infer import DeepPot
+from deepattn.models.weights import BIAS
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.start import Start
 
@@ -33,27 +35,27 @@ def pretrained_bias(start: Start, config: Config, data: DataSet) -> np.ndarray:
     """
     targets = start.target_types or _types_of(data)
     log_type_table(data, targets)
-    potential = DeepPot(start.path)
-
-    def predict(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        nframes = len(inputs["coord"])
-        energy, *_ = potential.eval(
-            inputs["coord"].reshape(nframes, -1),
-            inputs["box"] if inputs["box"].any() else None,
-            inputs["atype"],
-            fparam=inputs.get("fparam"),
-            aparam=inputs.get("aparam"),
-            mixed_type=True,
-        )
-        return np.asarray(energy).reshape(-1)
-
     return change_by_statistic(
         data,
-        predict,
-        start.weights["fitting_attr/t_bias_atom_e"],
+        partial(predict_energies, DeepPot(start.path)),
+        start.weights[BIAS],
         target_types=targets,
         nsample=config.model.data_bias_nsample,
     )
+
+
+def predict_energies(potential: DeepPot, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Energies ``[nframes]`` (eV) of inputs as a `DataSet` gives them."""
+    nframes = len(inputs["coord"])
+    energy, *_ = potential.eval(
+        inputs["coord"].reshape(nframes, -1),
+        inputs["box"] if inputs["box"].any() else None,
+        inputs["atype"],
+        fparam=inputs.get("fparam"),
+        aparam=inputs.get("aparam"),
+        mixed_type=True,
+    )
+    return energy.reshape(-1)
 
 
 def log_type_table(data: DataSet, targets: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from deepattn.config import Config, SeAttenConfig
 from deepattn.data import Batch, DataSet
 from deepattn.models import EnergyModel
+from deepattn.models.weights import BIAS
 from deepattn.train.energy_bias import energy_bias
 from deepattn.train.stat_file import StatFile
 from deepattn.train.statistics import EnvMatShape, input_statistics, parameter_statistics
@@ -47,7 +48,7 @@ def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
     values: dict[str, np.ndarray] = {
         "descrpt_attr/t_avg": statistics.davg,
         "descrpt_attr/t_std": statistics.dstd,
-        "fitting_attr/t_bias_atom_e": energy_bias(
+        BIAS: energy_bias(
             batches(),
             section.ntypes,
             assigned=_assigned_energies(config),

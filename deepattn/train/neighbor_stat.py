@@ -1,18 +1,16 @@
 """How near atoms come to each other in the training data, and how many neighbours they have."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic
 
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import Progress
 
 from deepattn import ops
 from deepattn.data import System
 from deepattn.errors import DataError
+from deepattn.progress import tracked
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +19,6 @@ _OVERLAP = 1e-6
 # Å. Reported when no two atoms are within the cut-off.
 _FAR = 10.0
 _ATOMS_AT_ONCE = 4096
-_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -64,9 +61,9 @@ def neighbor_statistics(
     """
     nearest = np.inf
     largest = np.zeros(1 if mixed_types else ntypes, np.int64)
-    for system, pieces in _tracked(systems):
+    for system in tracked(systems, "neighbor statistics"):
         scan = _Scan(system, sel)
-        for frames in pieces:
+        for frames in system.pieces(_ATOMS_AT_ONCE):
             inputs, _ = system.frames(frames, labels=())
             distance2, count = _search(system, frames, inputs, rcut=rcut, ntypes=ntypes)
             real = inputs["atype"] >= 0
@@ -182,17 +179,3 @@ def _nearest(coord: np.ndarray, atype: np.ndarray, box: np.ndarray, atom: int) -
     distance = np.where(atype >= 0, np.linalg.norm(apart, axis=1), np.inf)
     distance[atom] = np.inf
     return int(np.argmin(distance))
-
-
-def _tracked(systems: Sequence[System]) -> Iterator[tuple[System, Iterable[np.ndarray]]]:
-    """Systems and their pieces, with a progress line on a terminal if it takes long."""
-    console = Console(stderr=True)
-    started = monotonic()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = None
-        for done, system in enumerate(systems):
-            yield system, system.pieces(_ATOMS_AT_ONCE)
-            if task is None and monotonic() - started > _PATIENCE:
-                task = progress.add_task("neighbor statistics", total=len(systems))
-            if task is not None:
-                progress.update(task, completed=done + 1)

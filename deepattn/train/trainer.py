@@ -16,6 +16,7 @@ from deepattn.data import DataSet, summary_lines
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
 from deepattn.models import EnergyModel, build_model
+from deepattn.models.weights import BIAS
 from deepattn.train.batches import Batches
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.finetune import pretrained_bias
@@ -31,7 +32,6 @@ from deepattn.train.start import Start
 
 log = logging.getLogger(__name__)
 
-_BIAS = "fitting_attr/t_bias_atom_e"
 _ANNOUNCED = {
     "init_model": "initialize from model %s",
     "restart": "restart from model %s",
@@ -194,7 +194,7 @@ class Trainer:
         log.info(_ANNOUNCED[self.start.mode], self.start.path)
         weights = self.start.weights_for(config.model)
         if self.start.mode == "finetune":
-            weights[_BIAS] = pretrained_bias(self.start, config, self.data)
+            weights[BIAS] = pretrained_bias(self.start, config, self.data)
         model.set_arrays(weights)
         return model
 
@@ -219,7 +219,7 @@ class Trainer:
         return optimizer
 
     def _change_bias(self) -> None:
-        variable = self.model.named_variables()[_BIAS]
+        variable = self.model.named_variables()[BIAS]
         variable.assign(
             change_by_statistic(
                 self.data,

@@ -1,0 +1,114 @@
+"""``deepattn check``."""
+
+import argparse
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from deepattn.cli.options import radius
+
+log = logging.getLogger(__name__)
+
+_SYSTEMS_OF_A_KIND = 5
+_INPUTS = (".json", ".yaml", ".yml")
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "check",
+        help="look for what is wrong with data",
+        description="Read every frame once and tell what is wrong with it or looks wrong: numbers "
+        "that are none, overlapping atoms, frames that occur twice, energies that the composition "
+        "does not explain, forces that do not add up or do not belong to the energies, wrong "
+        "units, virials with the wrong sign, elements without samples, neighbours beyond sel. The "
+        "exit status is 1 if a fault is found, 0 if there are doubts at most.",
+        epilog="example: deepattn check input.json",
+    )
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help="where to look for systems, at any depth; or an input file, whose systems are checked "
+        "against its type_map, rcut and sel",
+    )
+    parser.add_argument(
+        "-t",
+        "--type-map",
+        metavar="NAME",
+        nargs="+",
+        help="names of the model's types (default: those of the data)",
+    )
+    parser.add_argument(
+        "-r", "--rcut", metavar="RCUT", type=radius, help="cut-off radius, Å (default 6)"
+    )
+    parser.add_argument(
+        "--sel",
+        metavar="N",
+        type=int,
+        nargs="+",
+        help="slots of the model for neighbours: one number, or one for each type",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the findings as JSON, with all frames"
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check."""
+    from deepattn.check import FAULT, check_data
+    from deepattn.data import find_systems
+
+    systems, settings = [], {"type_map": args.type_map, "rcut": args.rcut, "sel": args.sel}
+    for entry in args.data:
+        if Path(entry).suffix in _INPUTS:
+            found, model = _from_input(entry)
+            systems += found
+            settings = {
+                key: model[key] if given is None else given for key, given in settings.items()
+            }
+        else:
+            systems += find_systems(entry)
+    findings = check_data(systems, **{k: v for k, v in settings.items() if v is not None})
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False))
+    else:
+        _print(findings)
+    faults = sum(finding.level == FAULT for finding in findings)
+    log.info("systems: %d, faults: %d, doubts: %d", len(systems), faults, len(findings) - faults)
+    return int(faults > 0)
+
+
+def _print(findings: list) -> None:
+    """The findings, of each kind those of the first systems."""
+    kinds = {}
+    for finding in findings:
+        kinds.setdefault((finding.level, finding.check), []).append(finding)
+    for (level, check), alike in kinds.items():
+        for finding in alike[:_SYSTEMS_OF_A_KIND]:
+            print(finding)
+        if (others := len(alike) - _SYSTEMS_OF_A_KIND) > 0:
+            more = "1 more system is" if others == 1 else f"{others} more systems are"
+            print(f"{level} ({check}): {more} like these; --json lists them")
+
+
+def _from_input(path: str) -> tuple[list[str], dict]:
+    """The systems of an input, and what its model says of types and neighbours."""
+    from deepattn.config import read_config
+    from deepattn.data import find_systems
+
+    config = read_config(path)
+    training, model = config.training, config.model
+    systems = []
+    for data in (training.training_data, training.validation_data):
+        if data is not None:
+            systems += find_systems(data.systems, rglob_patterns=data.rglob_patterns)
+    sel = model.descriptor.sel
+    if isinstance(sel, str):
+        sel = None
+    elif isinstance(sel, int):
+        sel = [sel]
+    rcut = model.descriptor.rcut
+    return systems, {"type_map": list(model.type_map) or None, "rcut": rcut, "sel": sel}

@@ -1,0 +1,164 @@
+"""Changing the energy bias of a model file without training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from deepattn.config import DataConfig
+from deepattn.data import DataSet
+from deepattn.errors import DataError, ModelFileError
+from deepattn.formats.checkpoint import WEIGHTS, read_checkpoint, write_arrays
+from deepattn.formats.files import write_whole
+from deepattn.formats.frozen import FrozenModel, read_frozen
+from deepattn.infer import DeepPot
+from deepattn.infer.deep_pot import find_model
+from deepattn.models.weights import BIAS, OUT_BIAS
+from deepattn.train.energy_bias import change_by_statistic
+from deepattn.train.finetune import log_type_table, predict_energies
+
+MODES = ("change", "set")
+
+
+def change_bias(
+    model_file: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    energies: Mapping[str, float] | None = None,
+    systems: Sequence[str] = (),
+    mode: str = "change",
+    numb_frames: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """Write a model file again with other energies of its elements, and all else as it was.
+
+    Args:
+        model_file: a frozen graph, ours or DeePMD-kit's, or a checkpoint.
+        output: file of the same kind to write.
+        energies: bias by element, eV; elements that are not named keep theirs.
+        systems: in place of ``energies``, labelled systems to fit the bias to; it changes for the
+            elements they have.
+        mode: with systems, ``change`` adds what makes up for the errors of the model, ``set`` fits
+            the labels themselves, as if the network gave nothing.
+        numb_frames: frames to take of each system, at random; 0 takes all.
+
+    Returns:
+        Bias before and after by element, eV.
+
+    Raises:
+        DataError: an element is unknown to the model, or the systems do not name theirs.
+        ModelFileError: the file is no model, or keeps its bias where it cannot be changed.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {list(MODES)}, not {mode!r}")
+    path = find_model(model_file)
+    file = _Frozen.read(path) if path.suffix == ".pb" else _Checkpoint.read(path)
+    if energies is not None:
+        bias = _assigned(file, energies)
+    else:
+        bias = _fitted(path, file, systems, mode, numb_frames)
+    file.write(output, bias)
+    pairs = zip(file.bias.tolist(), bias.tolist(), strict=True)
+    return dict(zip(file.type_map, pairs, strict=True))
+
+
+class _ModelFile(Protocol):
+    type_map: list[str]
+    bias: np.ndarray
+
+    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    type_map: list[str]
+    bias: np.ndarray
+    model: FrozenModel
+
+    @classmethod
+    def read(cls, path: Path) -> _Frozen:
+        model = read_frozen(path)
+        if BIAS not in model.weights or not model.graph.consumers(BIAS):
+            raise ModelFileError(
+                f"{path}: keeps its energy bias in its last layers, as DeePMD-kit did before 2.2; "
+                "it can be changed by fine-tuning only"
+            )
+        return cls(model.type_map, model.weights[BIAS] + _out_bias(model), model)
+
+    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
+        graph = self.model.graph.with_constant(BIAS, bias - _out_bias(self.model))
+        with write_whole(output) as file:
+            file.write(graph.serialize())
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    type_map: list[str]
+    bias: np.ndarray
+    arrays: dict[str, np.ndarray]
+    header: dict
+
+    @classmethod
+    def read(cls, path: Path) -> _Checkpoint:
+        arrays, header = read_checkpoint(path)
+        type_map = header["config"]["model"].get("type_map")
+        if not type_map:
+            raise ModelFileError(f"{path}: names no elements, so there is nothing to go by")
+        return cls(type_map, arrays[WEIGHTS + BIAS], arrays, header)
+
+    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
+        bias = bias.astype(self.bias.dtype)
+        write_arrays(output, {**self.arrays, WEIGHTS + BIAS: bias}, self.header)
+
+
+def _out_bias(model: FrozenModel) -> np.ndarray | float:
+    """What some graphs add to the bias."""
+    return model.weights[OUT_BIAS].reshape(-1) if OUT_BIAS in model.weights else 0.0
+
+
+def _assigned(file: _ModelFile, energies: Mapping[str, float]) -> np.ndarray:
+    bias = np.array(file.bias, np.float64)
+    for name, energy in energies.items():
+        if name not in file.type_map:
+            raise DataError(f"{name} is none of the model's elements {' '.join(file.type_map)}")
+        bias[file.type_map.index(name)] = energy
+    return bias
+
+
+def _fitted(
+    path: Path, file: _ModelFile, systems: Sequence[str], mode: str, numb_frames: int
+) -> np.ndarray:
+    with DeepPot(path) as potential:
+        data = DataSet(
+            DataConfig(
+                systems=tuple(systems),
+                rglob_patterns=None,
+                batch_size="auto",
+                auto_prob="prob_sys_size",
+                sys_probs=None,
+            ),
+            file.type_map,
+            numb_fparam=potential.get_dim_fparam(),
+            numb_aparam=potential.get_dim_aparam(),
+            labels=("energy",),
+            seed=0,
+        )
+        found = {kind for x in data.systems for kind in np.unique(x.atype(range(x.nframes)))}
+        kinds = sorted(kind for kind in found if kind >= 0)
+        targets = tuple(file.type_map[kind] for kind in kinds)
+        log_type_table(data, targets)
+        bias = np.array(file.bias, np.float64)
+        predict = partial(predict_energies, potential)
+        if mode == "set":
+            bias[kinds] = 0.0
+            predict = _nothing
+        return change_by_statistic(data, predict, bias, target_types=targets, nsample=numb_frames)
+
+
+def _nothing(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    return np.zeros(len(inputs["coord"]))

@@ -1,0 +1,277 @@
+"""What a check of data finds: every planted fault, and nothing where nothing is wrong."""
+
+import json
+
+import metals
+import numpy as np
+import pytest
+from ase.units import Bohr, Hartree, kcal, kJ, mol
+
+from deepattn.check import DOUBT, FAULT, Finding, check_data
+from deepattn.cli.main import main
+
+ALLOY = ["Cu", "Au"] * 4
+COPPER = ["Cu"] * 8
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return metals.frames(ALLOY, nframes=24)
+
+
+@pytest.fixture
+def arrays(clean):
+    return {name: array.copy() for name, array in clean.items()}
+
+
+def check(folder, arrays, **settings):
+    """The findings of one system."""
+    return check_data([metals.write(folder / "data", ALLOY, arrays)], rcut=4.0, **settings)
+
+
+def test_nothing_is_found_where_nothing_is_wrong(tmp_path, arrays):
+    assert check(tmp_path, arrays, sel=[60]) == []
+
+
+def _not_a_number(arrays):
+    arrays["force"][5, 7] = np.nan
+
+
+def _overlap(arrays):
+    arrays["coord"][5, :3] = arrays["coord"][5, 3:6] + 0.1
+
+
+def _close(arrays):
+    arrays["coord"][5, :3] = arrays["coord"][5, 3:6] + 0.7
+
+
+def _again(arrays):
+    for array in arrays.values():
+        array[5] = array[2]
+
+
+def _contradiction(arrays):
+    _again(arrays)
+    arrays["energy"][5] += 1.0
+
+
+def _outlier(arrays):
+    arrays["energy"][5] += 50.0
+
+
+def _net_force(arrays):
+    arrays["force"][5, ::3] += 0.1
+
+
+def _huge_force(arrays):
+    arrays["force"][5, 0] += 200.0
+    arrays["force"][5, 3] -= 200.0
+
+
+def _pressure(arrays):
+    arrays["virial"][5] = 2000 * np.eye(3).ravel()
+
+
+def _torque(arrays):
+    arrays["virial"][5, 1] += 1.0
+
+
+def _thin_box(arrays):
+    arrays["box"][5] = np.diag([1e-3, 1.0, 1.0]).ravel()
+
+
+@pytest.mark.parametrize(
+    "plant, level, name",
+    [
+        (_not_a_number, FAULT, "numbers"),
+        (_overlap, FAULT, "overlap"),
+        (_close, DOUBT, "distance"),
+        (_again, DOUBT, "duplicate"),
+        (_contradiction, FAULT, "duplicate"),
+        (_outlier, DOUBT, "energy"),
+        (_net_force, DOUBT, "net force"),
+        (_huge_force, DOUBT, "force"),
+        (_pressure, DOUBT, "virial"),
+        (_torque, DOUBT, "virial"),
+        (_thin_box, FAULT, "box"),
+    ],
+)
+def test_fault_of_a_frame_is_found(tmp_path, arrays, plant, level, name):
+    plant(arrays)
+    found = [x for x in check(tmp_path, arrays) if (x.level, x.check) == (level, name)]
+    assert [x.frames for x in found] == [(5,)]
+    assert "frame 5" in found[0].message
+    assert found[0].system == str(tmp_path / "data")
+
+
+def test_other_frames_are_checked_where_one_cannot_be_read(tmp_path, arrays):
+    _not_a_number(arrays)
+    arrays["coord"][9, :3] = arrays["coord"][9, 3:6] + 0.1
+    found = {(x.check, x.frames) for x in check(tmp_path, arrays)}
+    assert {("numbers", (5,)), ("overlap", (9,))} <= found
+
+
+@pytest.mark.parametrize(
+    "label, factor, words",
+    [
+        ("force", -1.0, "the force has the wrong sign"),
+        ("force", Bohr / Hartree, "the force is in Hartree/Bohr"),
+        ("force", mol / kcal, "the force is in kcal/mol"),
+        ("energy", 1 / Hartree, "the energy is in Hartree"),
+        ("energy", mol / kcal, "the energy is in kcal/mol"),
+        ("energy", mol / kJ, "the energy is in kJ/mol"),
+        ("energy", 1 / 8, "the energy is that of one atom"),
+        ("force", 0.1, "in the order of coord?"),
+        ("virial", -1.0, "the virial has the wrong sign"),
+        ("virial", 10.0, "in the order of coord?"),
+    ],
+)
+def test_unit_is_found(tmp_path, label, factor, words):
+    arrays = _strained() if label == "virial" else _shaken()
+    arrays[label] = arrays[label] * factor
+    found = [x for x in check(tmp_path, arrays) if x.check == "units"]
+    assert found and found[0].level == FAULT
+    assert words in found[0].message
+
+
+def test_order_of_forces_is_found(tmp_path):
+    arrays = _shaken()
+    arrays["force"] = np.roll(arrays["force"].reshape(24, 8, 3), 1, axis=1)
+    assert "units" in {x.check for x in check(tmp_path, arrays)}
+
+
+def test_right_units_are_not_reported(tmp_path):
+    for number, arrays in enumerate((_strained(), _shaken())):
+        assert check(tmp_path / str(number), arrays) == []
+
+
+def _shaken():
+    """Frames in one cell."""
+    return metals.frames(ALLOY, nframes=24, strain=0.0)
+
+
+def _strained():
+    """Frames whose atoms stay at their places in the cell."""
+    return metals.frames(ALLOY, nframes=24, shake=0.0)
+
+
+def test_lengths_in_bohr_are_found(tmp_path, arrays):
+    arrays["coord"] /= Bohr
+    arrays["box"] /= Bohr
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    for rcut, words in ((6.0, "times the sum"), (4.0, "no neighbour within 4 Å")):
+        found = [x for x in check_data([path], rcut=rcut) if x.check == "lengths"]
+        assert found and words in found[0].message
+
+
+def test_energies_are_compared_between_systems(tmp_path):
+    """A system of an element alone, whose energies are of another calculation."""
+    paths = []
+    for number in range(6):
+        symbols = ["Cu"] * (2 + number) + ["Au"] * (6 - number)
+        made = metals.frames(symbols, nframes=8, seed=number)
+        made["energy"] += 0 if number != 4 else 8 * 5.0
+        paths.append(metals.write(tmp_path / str(number), symbols, made))
+    found = [x for x in check_data(paths, rcut=4.0) if x.check == "energy"]
+    assert [(x.system, len(x.frames)) for x in found] == [(paths[4], 8)]
+
+
+def test_duplicates_are_found_across_systems(tmp_path, arrays):
+    train = metals.write(tmp_path / "train", ALLOY, arrays)
+    copied = {name: array[3:5].astype(np.float32) for name, array in arrays.items()}
+    valid = metals.write(tmp_path / "valid", ALLOY, copied)
+    found = check_data([train, valid], rcut=4.0)
+    assert [(x.check, x.system, x.frames) for x in found] == [("duplicate", valid, (0, 1))]
+    assert f"frame 3 of {train}" in found[0].message
+
+
+def test_elements_without_samples_are_found(tmp_path, arrays):
+    found = check(tmp_path, arrays, type_map=["Cu", "Ag", "Au"])
+    assert [x.message for x in found] == ["no frame has an atom of Ag"]
+
+
+def test_labels_that_are_zero_or_missing_are_found(tmp_path, arrays):
+    arrays["force"][:] = 0
+    assert "every force is zero" in check(tmp_path / "zero", arrays)[-1].message
+    del arrays["force"], arrays["energy"]
+    assert "no frame has an energy" in check(tmp_path / "none", arrays)[-1].message
+
+
+def test_neighbours_beyond_sel_are_found(tmp_path, arrays):
+    found = check(tmp_path, arrays, sel=[10])
+    assert [x.check for x in found] == ["sel"] and "sel is 10" in found[0].message
+    by_type = check_data([found[0].system], rcut=4.0, sel=[4, 60])
+    assert "neighbours of Cu" in by_type[0].message
+
+
+def test_systems_that_cannot_be_opened_do_not_stop_the_others(tmp_path, arrays):
+    broken = metals.write(tmp_path / "broken", COPPER, metals.frames(COPPER))
+    (tmp_path / "broken" / "set.000" / "box.npy").unlink()
+    _overlap(arrays)
+    found = {(x.check, x.system) for x in check_data([broken, *_written(tmp_path, arrays)])}
+    assert ("files", broken) in found and ("overlap", str(tmp_path / "data")) in found
+
+
+def _written(folder, arrays):
+    return [metals.write(folder / "data", ALLOY, arrays)]
+
+
+def test_molecules_in_open_boundaries(tmp_path, arrays):
+    del arrays["box"], arrays["virial"]
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    (tmp_path / "data" / "nopbc").touch()
+    arrays["force"][3, 1] += 1.0
+    np.save(tmp_path / "data" / "set.000" / "force.npy", arrays["force"])
+    assert [x.check for x in check_data([path]) if x.check == "net force"] == ["net force"]
+
+
+def test_command_prints_findings_and_says_it_by_its_status(tmp_path, arrays, capsys):
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    assert main(["check", path]) == 0
+    assert capsys.readouterr().out == ""
+    _overlap(arrays)
+    np.save(tmp_path / "data" / "set.000" / "coord.npy", arrays["coord"])
+    assert main(["check", path, "--json"]) == 1
+    listed = json.loads(capsys.readouterr().out)
+    assert {"overlap", "units"} >= {entry["check"] for entry in listed} > set()
+    assert main(["check", path]) == 1
+    assert f"fault (overlap): {path}: in frame 5 atoms 0 and 1" in capsys.readouterr().out
+
+
+def test_command_takes_what_an_input_says(tmp_path, arrays, monkeypatch, capsys):
+    metals.write(tmp_path / "train", ALLOY, arrays)
+    metals.write(tmp_path / "valid", ALLOY, {k: v[:2] for k, v in arrays.items()})
+    model = {
+        "type_map": ["Cu", "Ag", "Au"],
+        "descriptor": {"type": "se_atten_v2", "rcut": 4.0, "rcut_smth": 0.5, "sel": 10},
+        "fitting_net": {},
+    }
+    training = {
+        "training_data": {"systems": ["train"]},
+        "validation_data": {"systems": ["valid"]},
+        "numb_steps": 1,
+    }
+    rate = {"start_lr": 1e-3, "stop_lr": 1e-8}
+    content = {"model": model, "training": training, "learning_rate": rate, "loss": {}}
+    (tmp_path / "input.json").write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "input.json"]) == 0
+    out = capsys.readouterr().out
+    for words in ("no frame has an atom of Ag", "but sel is 10", "valid: frame 0 is frame 0 of"):
+        assert words in out
+
+
+def test_command_lists_the_first_systems_of_a_kind(tmp_path, arrays, capsys):
+    _net_force(arrays)
+    for number in range(8):
+        arrays["coord"] = arrays["coord"] + 0.01
+        metals.write(tmp_path / str(number), ALLOY, arrays)
+    assert main(["check", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("(net force): /" in line for line in lines) == 5
+    assert "doubt (net force): 3 more systems are like these; --json lists them" in lines
+
+
+def test_findings_read_as_a_sentence():
+    finding = Finding(DOUBT, "energy", "data/a", "frame 1 is odd", (1,))
+    assert str(finding) == "doubt (energy): data/a: frame 1 is odd"
