@@ -18,6 +18,7 @@ _COMMANDS = {
     "check": "look for what is wrong with data",
     "plot": "draw a learning curve or a parity plot",
     "show": "tell what a model file holds",
+    "doc-train-input": "print what an input file may say",
     "neighbor-stat": "count neighbours in given data, to choose sel",
     "eval-desc": "write the descriptors of all atoms",
     "model-devi": "tell how far several models are apart on given frames",

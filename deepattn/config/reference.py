@@ -18,6 +18,9 @@ An input is JSON (`.json`) or YAML (`.yaml`, `.yml`), as DeePMD-kit reads it. Ke
 `_` are comments. An unknown key is an error, and so is one that is known to DeePMD-kit but not
 supported here, unless it says what deepattn does anyway. Inputs of DeePMD-kit 0.x and 1.x are
 converted. Relative paths start from the working folder.
+
+`deepattn doc-train-input --out-type json_schema > input.schema.json` writes this page for editors,
+which then check and complete an input while it is typed (VS Code: the setting `json.schemas`).
 """
 _KINDS = {
     type(None): "null",
