@@ -3,10 +3,9 @@
 import argparse
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from deepattn.cli.options import add_model, add_systems
 log = logging.getLogger(__name__)
 
 _CHUNK_ATOMS = 1_000_000
-_AXES = [a + b for a in "xyz" for b in "xyz"]
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -49,6 +47,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "-a", "--atomic", action="store_true", help="compare atomic energies (atom_ener.npy) too"
     )
+    report = parser.add_argument_group("report")
+    report.add_argument(
+        "--json", metavar="FILE", help="write all errors, by system and by element, as JSON"
+    )
+    report.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="draw predictions against labels and the distribution of errors (.png, .svg, .pdf)",
+    )
+    report.add_argument(
+        "--html", metavar="FILE", help="write a page with the errors and the picture"
+    )
     parser.add_argument("-S", "--set-prefix", metavar="PREFIX", help="ignored")
     return parser
 
@@ -56,32 +66,58 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Test."""
     from deepattn.data import System
-    from deepattn.infer import DeepPot, error_lines, merge_errors
+    from deepattn.infer import DeepPot, DetailFiles, TestReport, error_lines
 
     if args.set_prefix is not None:
         log.warning("--set-prefix is ignored: sets are always named set.*")
     random = np.random.RandomState(None if args.rand_seed is None else args.rand_seed % 2**32)
     systems = _systems(args)
-    collected = []
-    with DeepPot(args.model) as model, _Details(args.detail_file) as details:
-        for path in systems:
-            print("# ---------------output of dp test--------------- ")
-            print(f"# testing system : {path}", flush=True)
-            system = System(path, type_map=model.get_type_map())
-            frames = np.arange(system.nframes)
-            if args.shuffle_test:
-                random.shuffle(frames)
-            frames = frames[: args.numb_test or None]
-            errors = merge_errors(
-                [_test(model, system, x, args.atomic, details) for x in _chunks(frames, system)]
-            )
-            print(f"# number of test data : {len(frames)} ")
-            _print_lines(error_lines(errors))
-            # As in dp test, atomic energies are not averaged over systems.
-            collected.append({k: v for k, v in errors.items() if not k.endswith("_ae")})
-    print("# ----------weighted average of errors----------- ")
-    print(f"# number of systems : {len(systems)}")
-    _print_lines(error_lines(merge_errors(collected)))
+    report = TestReport(args.model)
+    with TemporaryDirectory() as scratch:
+        prefix = args.detail_file
+        if prefix is None and (args.plot or args.html):
+            prefix = Path(scratch, Path(args.model).name)
+        with DeepPot(args.model) as model, DetailFiles(prefix) as details:
+            for path in systems:
+                print("# ---------------output of dp test--------------- ")
+                print(f"# testing system : {path}", flush=True)
+                system = System(path, type_map=model.get_type_map())
+                frames = np.arange(system.nframes)
+                if args.shuffle_test:
+                    random.shuffle(frames)
+                frames = frames[: args.numb_test or None]
+                parts = [
+                    _test(model, system, piece, args.atomic, details)
+                    for piece in _chunks(frames, system)
+                ]
+                errors = report.add(path, len(frames), parts)
+                print(f"# number of test data : {len(frames)} ")
+                _print_lines(error_lines(errors))
+        print("# ----------weighted average of errors----------- ")
+        print(f"# number of systems : {len(systems)}")
+        _print_lines(error_lines(report.average))
+        _write(report, prefix, args, Path(scratch))
+
+
+def _write(report, prefix: str | Path | None, args: argparse.Namespace, scratch: Path) -> None:
+    """Write the report in the forms that are asked for."""
+    from deepattn.formats.files import write_whole
+    from deepattn.plots.parity import plot_parity
+
+    texts = {}
+    if args.json:
+        texts[args.json] = report.to_json()
+    if args.plot:
+        plot_parity([prefix], args.plot)
+    if args.html:
+        picture = plot_parity([prefix], scratch / "parity.png")
+        texts[args.html] = report.to_html(picture.read_bytes())
+    for path, text in texts.items():
+        with write_whole(path, "w") as file:
+            file.write(text)
+    for path in (args.json, args.plot, args.html):
+        if path:
+            log.info("the report is saved in %s", path)
 
 
 def _print_lines(lines: list[str]) -> None:
@@ -89,10 +125,10 @@ def _print_lines(lines: list[str]) -> None:
         print(line, flush=True)
 
 
-def _test(model, system, frames: np.ndarray, atomic: bool, details: "_Details") -> dict:
-    """Evaluate some frames, write their details and give their errors."""
+def _test(model, system, frames: np.ndarray, atomic: bool, details) -> tuple[dict, dict]:
+    """Errors of some frames, altogether and by element; their details go to the files."""
     from deepattn.errors import DataError
-    from deepattn.infer import energy_errors, read_frames
+    from deepattn.infer import energy_errors, errors_by_element, read_frames
 
     names = ["energy", "force", "virial", "atom_pref", *(["atom_ener"] if atomic else [])]
     arguments, labels = read_frames(model, system, frames, names)
@@ -104,7 +140,8 @@ def _test(model, system, frames: np.ndarray, atomic: bool, details: "_Details") 
         prediction["atom_ener"] = outputs[3][:, :, 0]
     atype, box = arguments["atom_types"], arguments["cells"]
     details.write(system.path, labels, prediction, atype, box)
-    return energy_errors(prediction, labels, atype=atype, box=box)
+    by_element = errors_by_element(prediction, labels, atype=atype, type_map=model.get_type_map())
+    return energy_errors(prediction, labels, atype=atype, box=box), by_element
 
 
 def _systems(args: argparse.Namespace) -> list[str]:
@@ -143,56 +180,3 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
     return int(text)
-
-
-class _Details:
-    """The detail files of all systems, which appear when the last one has been tested.
-
-    Args:
-        prefix: Path whose ending gives way to ``.e.out`` and so on; None writes nothing.
-    """
-
-    def __init__(self, prefix: str | None):
-        self._prefix = None if prefix is None else Path(prefix)
-        self._stack = ExitStack()
-        self._files: dict[str, IO] = {}
-
-    def __enter__(self) -> "_Details":
-        self._stack.__enter__()
-        return self
-
-    def __exit__(self, *error) -> bool | None:
-        return self._stack.__exit__(*error)
-
-    def write(
-        self, system: str, labels: dict, prediction: dict, atype: np.ndarray, box: np.ndarray | None
-    ) -> None:
-        """Add the rows of some frames."""
-        if self._prefix is None:
-            return
-        natoms = np.maximum(np.count_nonzero(atype >= 0, axis=1), 1)[:, None]
-        pairs = {name: (labels[name], prediction[name]) for name in ("energy", "force", "virial")}
-        energy, force, virial = (
-            np.hstack([x.reshape(-1, width), y.reshape(-1, width)])
-            for (x, y), width in zip(pairs.values(), (1, 3, 9), strict=True)
-        )
-        self._rows(".e.out", system, energy, ["e"])
-        self._rows(".e_peratom.out", system, energy / natoms, ["e"])
-        self._rows(".f.out", system, force, ["fx", "fy", "fz"])
-        self._rows(".v.out", system, virial, [f"v{axis}" for axis in _AXES])
-        self._rows(".v_peratom.out", system, virial / natoms, [f"v{axis}" for axis in _AXES])
-        if box is not None and labels["find_virial"].any():
-            volume = np.abs(np.linalg.det(box.reshape(-1, 3, 3)))[:, None]
-            self._rows(".s.out", system, -virial / volume, [f"s{axis}" for axis in _AXES])
-
-    def _rows(self, ending: str, system: str, rows: np.ndarray, columns: Sequence[str]) -> None:
-        from deepattn.formats.files import write_whole
-
-        header = ""
-        if ending not in self._files:
-            path = self._prefix.with_suffix(ending)
-            self._files[ending] = self._stack.enter_context(write_whole(path, "w"))
-            unit = " (eV/Å³)" if ending == ".s.out" else ""
-            names = [f"{origin}_{name}" for origin in ("data", "pred") for name in columns]
-            header = f"{system}{unit}: {' '.join(names)}"
-        np.savetxt(self._files[ending], rows, header=header)

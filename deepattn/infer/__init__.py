@@ -1,7 +1,23 @@
 """Evaluating models: energies, forces, virials, and their errors against labels."""
 
 from deepattn.infer.deep_pot import DeepPot
+from deepattn.infer.details import DetailFiles
 from deepattn.infer.labelled import read_frames
-from deepattn.infer.statistics import energy_errors, error_lines, merge_errors
+from deepattn.infer.report import TestReport
+from deepattn.infer.statistics import (
+    energy_errors,
+    error_lines,
+    errors_by_element,
+    merge_errors,
+)
 
-__all__ = ["DeepPot", "energy_errors", "error_lines", "merge_errors", "read_frames"]
+__all__ = [
+    "DeepPot",
+    "DetailFiles",
+    "TestReport",
+    "energy_errors",
+    "error_lines",
+    "errors_by_element",
+    "merge_errors",
+    "read_frames",
+]

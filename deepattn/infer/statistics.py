@@ -79,6 +79,33 @@ def energy_errors(
     return errors
 
 
+def errors_by_element(
+    prediction: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    *,
+    atype: np.ndarray,
+    type_map: Sequence[str],
+) -> dict[str, Errors]:
+    """Errors of the forces on the atoms of each element that has any.
+
+    Args:
+        prediction: As of :func:`energy_errors`.
+        labels: As of :func:`energy_errors`.
+        atype: Types ``[n, natoms]``; −1 is a virtual atom.
+        type_map: Names of the types.
+    """
+    found = labels["find_force"] > 0
+    force, types = (prediction["force"] - labels["force"])[found], atype[found]
+    errors = {name: _errors("f", force[types == kind]) for kind, name in enumerate(type_map)}
+    return {name: error for name, error in errors.items() if error}
+
+
+def unit_of(name: str) -> str:
+    """The unit of an error, such as ``eV/Å`` for ``rmse_f``."""
+    unit = _LINES[name].rpartition("} ")[2]
+    return f"{unit}/atom" if name.endswith(("_ea", "_va")) else unit
+
+
 def merge_errors(parts: Sequence[Errors]) -> Errors:
     """Combine the errors of several sets of frames into those of all of them together."""
     merged = {}

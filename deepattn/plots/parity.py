@@ -52,7 +52,7 @@ def read_parity(prefix: str | os.PathLike, kind: str) -> tuple[np.ndarray, np.nd
 
 
 def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLike) -> Path:
-    """Draw energies, forces and virials against their labels, one panel each.
+    """Draw energies, forces and virials against their labels, and how their errors are distributed.
 
     The title of a panel gives the root mean square error of each set. Markers grow smaller and
     fainter with their number, so that dense regions show.
@@ -80,10 +80,11 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
     if not panels:
         names = ", ".join(str(prefix) for prefix in prefixes)
         raise DataError(f"{names}: no detail files with labels; make them with deepattn test -d.")
-    figure = Figure(figsize=(3.7 * len(panels), 4.2), layout="constrained")
-    figure_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (kind, sets) in zip(figure_axes, panels.items(), strict=True):
-        _draw_panel(axes, kind, sets)
+    figure = Figure(figsize=(3.7 * len(panels), 6.4), layout="constrained")
+    rows = figure.subplots(2, len(panels), squeeze=False, height_ratios=[3.4, 1.6])
+    for above, below, (kind, sets) in zip(*rows, panels.items(), strict=True):
+        _draw_panel(above, kind, sets)
+        _draw_errors(below, kind, sets)
     return save_figure(figure, picture)
 
 
@@ -119,12 +120,29 @@ def _draw_panel(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]])
         xlabel=f"{quantity}, label ({unit})",
         ylabel=f"{quantity}, predicted ({unit})",
     )
+    # Total energies are large numbers close to one another: few ticks, written out.
+    axes.locator_params(nbins=4)
+    axes.ticklabel_format(useOffset=False)
     axes.set_title("\n".join(errors), fontsize="medium")
     axes.grid(alpha=0.3)
     if len(sets) > 1:
         legend = axes.legend(frameon=False, loc="upper left", markerscale=1.5)
         for handle in legend.legend_handles:
             handle.set_alpha(1)
+
+
+def _draw_errors(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Histogram of the errors; a logarithmic axis shows the few that are far off."""
+    _, quantity, unit = _PANELS[kind]
+    errors = [prediction - label for label, prediction in sets.values()]
+    largest = max(float(np.abs(error).max()) for error in errors) or 1.0
+    scale, prefix = (1.0, "") if largest >= 1 else (1000.0, "m")
+    bins = np.linspace(-scale * largest, scale * largest, 61)
+    for error, colour in zip(errors, _COLOURS, strict=False):
+        axes.hist(scale * error, bins, color=colour, histtype="step", linewidth=1.3)
+    axes.set(xlabel=f"error of the {quantity} ({prefix}{unit})", ylabel="number", yscale="log")
+    axes.set_ylim(bottom=0.7)
+    axes.grid(alpha=0.3)
 
 
 def _with_unit(error: float, unit: str) -> str:

@@ -44,7 +44,7 @@ def test_titles_give_the_errors(details, ending, monkeypatch):
         Figure,
         "savefig",
         lambda self, *args, **keys: (
-            titles.extend(axes.get_title() for axes in self.axes),
+            titles.extend(filter(None, (axes.get_title() for axes in self.axes))),
             saved(self, *args, **keys),
         ),
     )

@@ -1,0 +1,78 @@
+"""Labels and predictions side by side, in the files of ``dp test -d``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from deepattn.formats.files import write_whole
+
+_AXES = [a + b for a in "xyz" for b in "xyz"]
+
+
+class DetailFiles:
+    """The detail files of all systems, which appear when the last one has been tested.
+
+    Args:
+        prefix: path whose ending gives way to ``.e.out`` and so on; None writes nothing.
+    """
+
+    def __init__(self, prefix: str | Path | None) -> None:
+        self._prefix = None if prefix is None else Path(prefix)
+        self._stack = ExitStack()
+        self._files: dict[str, IO] = {}
+
+    def __enter__(self) -> DetailFiles:
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error) -> bool | None:
+        return self._stack.__exit__(*error)
+
+    def write(
+        self,
+        system: str,
+        labels: Mapping[str, np.ndarray],
+        prediction: Mapping[str, np.ndarray],
+        atype: np.ndarray,
+        box: np.ndarray | None,
+    ) -> None:
+        """Add the rows of some frames.
+
+        Args:
+            system: the system, for the head of the files.
+            labels: as of `energy_errors`.
+            prediction: as of `energy_errors`.
+            atype: types ``[n, natoms]``; −1 is a virtual atom.
+            box: cell vectors ``[n, 9]`` in Å, or None.
+        """
+        if self._prefix is None:
+            return
+        natoms = np.maximum(np.count_nonzero(atype >= 0, axis=1), 1)[:, None]
+        pairs = {name: (labels[name], prediction[name]) for name in ("energy", "force", "virial")}
+        energy, force, virial = (
+            np.hstack([x.reshape(-1, width), y.reshape(-1, width)])
+            for (x, y), width in zip(pairs.values(), (1, 3, 9), strict=True)
+        )
+        self._rows(".e.out", system, energy, ["e"])
+        self._rows(".e_peratom.out", system, energy / natoms, ["e"])
+        self._rows(".f.out", system, force, ["fx", "fy", "fz"])
+        self._rows(".v.out", system, virial, [f"v{axis}" for axis in _AXES])
+        self._rows(".v_peratom.out", system, virial / natoms, [f"v{axis}" for axis in _AXES])
+        if box is not None and labels["find_virial"].any():
+            volume = np.abs(np.linalg.det(box.reshape(-1, 3, 3)))[:, None]
+            self._rows(".s.out", system, -virial / volume, [f"s{axis}" for axis in _AXES])
+
+    def _rows(self, ending: str, system: str, rows: np.ndarray, columns: Sequence[str]) -> None:
+        header = ""
+        if ending not in self._files:
+            path = self._prefix.with_suffix(ending)
+            self._files[ending] = self._stack.enter_context(write_whole(path, "w"))
+            unit = " (eV/Å³)" if ending == ".s.out" else ""
+            names = [f"{origin}_{name}" for origin in ("data", "pred") for name in columns]
+            header = f"{system}{unit}: {' '.join(names)}"
+        np.savetxt(self._files[ending], rows, header=header)
