@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from ase import Atoms
-from ase.data import covalent_radii
+from ase.data import atomic_numbers, covalent_radii
 from ase.neighborlist import neighbor_list
 
 from deepattn import ops
@@ -39,6 +40,9 @@ class Distances:
         self._type_map = type_map
         self._rcut = rcut
         self._sel = None if sel is None else np.asarray(sel)
+        numbers = [atomic_numbers.get(name, 0) for name in type_map]
+        # Of names that are no elements nothing is known.
+        self._radii = np.where(np.array(numbers) == 0, 0.0, covalent_radii[numbers])
         self._ratios: list[np.ndarray] = []
         self._thin = Tally(FAULT, "box")
         self._overlap = Tally(FAULT, "overlap")
@@ -48,8 +52,11 @@ class Distances:
     def add(self, piece: Piece) -> None:
         """Look at some frames."""
         for rows, nearest, count in self._search(piece, self._with_a_cell(piece)):
-            for row, distances in zip(rows, nearest, strict=True):
-                self._look_at_nearest(piece, row, distances)
+            # Of two atoms too close the larger is at least this close to its nearest neighbour.
+            limit = np.maximum(2 * _CLOSE * self._radii[piece.atype[rows]], _OVERLAP)
+            near = (piece.real[rows] & (nearest < limit)).any(axis=1)
+            for row in rows[near]:
+                self._look_closer(piece, row, float(limit.max()))
             if self._sel is not None:
                 self._compare_with_sel(piece, rows, count)
             step = -(-len(rows) // _FRAMES_OF_A_PIECE)
@@ -110,33 +117,30 @@ class Distances:
             return
         yield rows, np.sqrt(distance2.numpy()), count.numpy()
 
-    def _look_at_nearest(self, piece: Piece, row: int, nearest: np.ndarray) -> None:
-        radii = covalent_radii[piece.atoms(row, self._type_map).numbers]
-        largest = radii.max(initial=0.0)
-        real = piece.real[row]
-        if not np.any(nearest[real] < _CLOSE * (radii + largest)):
+    def _look_closer(self, piece: Piece, row: int, reach: float) -> None:
+        """Report the two atoms of a frame that are closest for their size."""
+        pairs = _closest_pairs(piece.atoms(row, self._type_map), reach)
+        bad = (pairs.distance < _OVERLAP) | (pairs.ratio < _CLOSE)
+        if not bad.any():
             return
-        first, second, distance, ratio = _closest_pairs(
-            piece.atoms(row, self._type_map), 2 * _CLOSE * largest
-        )
-        if not len(ratio) or not ratio.min() < _CLOSE:
-            return
-        k = int(np.argmin(ratio))
-        i, j = sorted(np.flatnonzero(real)[[first[k], second[k]]])
-        frame = piece.frames[row]
-        sentence = f"in frame {frame} atoms {i} and {j} are {distance[k]:.3g} Å apart"
-        tally = self._overlap if distance[k] < _OVERLAP else self._close
-        tally.add(piece.path, frame, sentence, badness=-distance[k])
+        k = int(np.argmin(np.where(bad, pairs.distance, np.inf)))
+        i, j = sorted(np.flatnonzero(piece.real[row])[[pairs.first[k], pairs.second[k]]])
+        frame, distance = piece.frames[row], pairs.distance[k]
+        sentence = f"in frame {frame} atoms {i} and {j} are {distance:.3g} Å apart"
+        tally = self._overlap if distance < _OVERLAP else self._close
+        tally.add(piece.path, frame, sentence, badness=-distance)
 
     def _measure_bonds(self, piece: Piece, row: int, nearest: np.ndarray) -> None:
         """Keep the distances to nearest neighbours as fractions of bonds."""
-        nearest = nearest[piece.real[row]]
+        known = self._radii[np.maximum(piece.atype[row], 0)] > 0
+        nearest = nearest[piece.real[row] & known]
         within = nearest[np.isfinite(nearest)]
-        self._ratios.append(np.full(len(nearest) - len(within), np.inf))
+        if piece.natoms[row] > 1:
+            self._ratios.append(np.full(len(nearest) - len(within), np.inf))
         if len(within):
             reach = float(within.max()) + _ROUNDING
-            *_, ratio = _closest_pairs(piece.atoms(row, self._type_map), reach)
-            self._ratios.append(ratio)
+            ratio = _closest_pairs(piece.atoms(row, self._type_map), reach).ratio
+            self._ratios.append(ratio[np.isfinite(ratio)])
 
     def _compare_with_sel(self, piece: Piece, rows: np.ndarray, count: np.ndarray) -> None:
         if len(self._sel) == 1:
@@ -154,15 +158,20 @@ class Distances:
                 self._beyond.add(piece.path, frame, sentence, badness=over.max())
 
 
-def _closest_pairs(atoms: Atoms, reach: float) -> tuple[np.ndarray, ...]:
-    """Each atom with a neighbour within ``reach`` (Å) and the neighbour nearest to it for its size.
+class _Pairs(NamedTuple):
+    """Two atoms each, their distance (Å), and that over the sum of their covalent radii or NaN."""
 
-    Returns:
-        The two atoms, their distance (Å), and that as a fraction of the sum of covalent radii.
-    """
+    first: np.ndarray
+    second: np.ndarray
+    distance: np.ndarray
+    ratio: np.ndarray
+
+
+def _closest_pairs(atoms: Atoms, reach: float) -> _Pairs:
+    """Each atom that has a neighbour within ``reach`` (Å), with the nearest for their sizes."""
     first, second, distance = neighbor_list("ijd", atoms, reach)
-    radii = covalent_radii[atoms.numbers]
+    radii = np.where(atoms.numbers == 0, np.nan, covalent_radii[atoms.numbers])
     ratio = distance / (radii[first] + radii[second])
-    order = np.lexsort([ratio, first])
+    order = np.lexsort([distance, ratio, first])
     order = order[np.unique(first[order], return_index=True)[1]]
-    return first[order], second[order], distance[order], ratio[order]
+    return _Pairs(first[order], second[order], distance[order], ratio[order])

@@ -20,76 +20,103 @@ _BONDS = 2.0
 _ROUNDS = 50
 
 
-class _Label(NamedTuple):
+class _Labels(NamedTuple):
     path: str
-    frame: int
-    energy: float
-    counts: np.ndarray
+    frames: np.ndarray
+    energies: np.ndarray
+    compositions: np.ndarray
 
 
 class Energies:
     """Energies far from those of the same composition, or from a regression by elements.
 
     The regression is of all systems together, and gives little weight to frames that it does not
-    explain, so that a wrong label cannot drag it along.
+    explain, so that a wrong label cannot drag it along. Free atoms take no part.
 
     Args:
         type_map: names of the types.
     """
 
     def __init__(self, type_map: list[str]) -> None:
-        self._ntypes = len(type_map)
-        self._labels: list[_Label] = []
+        self._kinds = np.arange(len(type_map))
+        self._compositions: dict[bytes, int] = {}
+        self._labels: list[_Labels] = []
 
     def add(self, piece: Piece) -> None:
         """Look at some frames."""
-        for row in np.flatnonzero(np.isfinite(piece.energy)):
-            atype = piece.atype[row]
-            counts = np.bincount(atype[atype >= 0], minlength=self._ntypes)
-            energy = float(piece.energy[row] / piece.natoms[row])
-            self._labels.append(_Label(piece.path, int(piece.frames[row]), energy, counts))
+        free = (piece.natoms == 1) & (not piece.periodic)
+        rows = np.flatnonzero(np.isfinite(piece.energy) & ~free)
+        if not len(rows):
+            return
+        counts = np.stack([(piece.atype[rows] == k).sum(axis=1) for k in self._kinds], axis=1)
+        distinct, which = np.unique(counts, axis=0, return_inverse=True)
+        known = self._compositions
+        numbers = np.array([known.setdefault(row.tobytes(), len(known)) for row in distinct])
+        energies = piece.energy[rows] / piece.natoms[rows]
+        found = _Labels(piece.path, piece.frames[rows], energies, numbers[which.reshape(-1)])
+        self._labels.append(found)
 
     def report(self) -> Iterator[Finding]:
         """What was found."""
         if not self._labels:
             return
-        counts = np.array([label.counts for label in self._labels])
-        energies = np.array([label.energy for label in self._labels])
-        parts = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        apart, limit = _from_others(counts, energies)
-        by_elements, bonds = _from_regression(parts, energies)
+        counts = np.array([np.frombuffer(row, np.int64) for row in self._compositions])
+        energies = np.concatenate([label.energies for label in self._labels])
+        compositions = np.concatenate([label.compositions for label in self._labels])
+        parts = counts / counts.sum(axis=1, keepdims=True)
+        apart, limit = _from_others(compositions, energies)
+        by_elements, bonds = _from_regression(parts, compositions, energies)
+        outlying = (np.abs(apart) > limit) | (np.abs(by_elements) > bonds)
         tally = Tally(DOUBT, "energy", "; is it the total energy, in eV?")
-        for place in np.flatnonzero((np.abs(apart) > limit) | (np.abs(by_elements) > bonds)):
-            path, frame, energy, _ = self._labels[place]
-            others = abs(apart[place]) > limit[place]
-            far = apart[place] if others else by_elements[place]
-            sentence = (
-                f"the energy of frame {frame}, {energy:.3f} eV/atom, is {abs(far):.2f} eV/atom "
-                f"{'above' if far > 0 else 'below'} what "
-                f"{'others of its composition have' if others else 'its composition lets expect'}"
-            )
-            tally.add(path, frame, sentence, badness=abs(far))
+        place = 0
+        for label in self._labels:
+            for row in np.flatnonzero(outlying[place : place + len(label.frames)]):
+                others = abs(apart[place + row]) > limit[place + row]
+                far = (apart if others else by_elements)[place + row]
+                expected = "its composition lets expect"
+                if others:
+                    expected = "others of its composition have"
+                frame = label.frames[row]
+                sentence = (
+                    f"the energy of frame {frame}, {label.energies[row]:.3f} eV/atom, is "
+                    f"{abs(far):.2f} eV/atom {'above' if far > 0 else 'below'} what {expected}"
+                )
+                tally.add(label.path, frame, sentence, badness=abs(far))
+            place += len(label.frames)
         yield from tally.report()
 
 
-def _from_regression(parts: np.ndarray, energies: np.ndarray) -> tuple[np.ndarray, float]:
-    """Distances to a fit by composition with Cauchy's weights, and how far is too far (eV/atom)."""
+def _from_regression(
+    parts: np.ndarray, compositions: np.ndarray, energies: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Distances to a fit by elements with Cauchy's weights, and how far is too far (eV/atom).
+
+    Args:
+        parts: share of each element in each composition, ``[ncompositions, ntypes]``.
+        compositions: composition of each frame, ``[nframes]``.
+        energies: eV/atom, ``[nframes]``.
+    """
     weights = np.ones(len(energies))
-    rest = energies
+    fit = np.zeros(parts.shape[1])
     for _ in range(_ROUNDS):
-        fit, *_ = np.linalg.lstsq(weights[:, None] * parts, weights * energies, rcond=None)
-        rest = energies - parts @ fit
-        scale = 2.0 * max(float(np.median(np.abs(rest))), _ROUNDING)
-        weights = 1.0 / np.sqrt(1.0 + (rest / scale) ** 2)
-    return rest, max(_TIMES * float(np.median(np.abs(rest))), _BONDS)
+        weight = np.bincount(compositions, weights, len(parts))
+        weighted = np.bincount(compositions, weights * energies, len(parts))
+        matrix = parts.T @ (weight[:, None] * parts)
+        last = fit
+        fit, *_ = np.linalg.lstsq(matrix, parts.T @ weighted, rcond=1e-10)
+        rest = energies - (parts @ fit)[compositions]
+        middle = float(np.median(np.abs(rest)))
+        weights = 1.0 / (1.0 + (rest / (2.0 * max(middle, _ROUNDING))) ** 2)
+        if np.abs(fit - last).max() < _ROUNDING:
+            break
+    return rest, max(_TIMES * middle, _BONDS)
 
 
-def _from_others(counts: np.ndarray, energies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _from_others(compositions: np.ndarray, energies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distances to the median of the composition, and how far is too far (eV/atom)."""
     apart, limit = np.zeros(len(energies)), np.full(len(energies), np.inf)
-    _, group = np.unique(counts, axis=0, return_inverse=True)
-    order = np.argsort(group.reshape(-1), kind="stable")
-    for same in np.split(order, np.flatnonzero(np.diff(group.reshape(-1)[order])) + 1):
+    order = np.argsort(compositions, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(compositions[order])) + 1):
         if len(same) >= _ENOUGH:
             apart[same] = energies[same] - np.median(energies[same])
             limit[same] = _TIMES * max(float(np.median(np.abs(apart[same]))), _ROUNDING)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 
-from deepattn.check.finding import Tally
+from deepattn.check.finding import FAULT, Finding, Tally
 from deepattn.data import System
 from deepattn.errors import DataError
 
@@ -18,10 +18,11 @@ _ATOMS_AT_ONCE = 1 << 14
 
 @dataclass(frozen=True)
 class Piece:
-    """Some frames of one system; labels that are missing are NaN.
+    """Some frames of one system, each with an atom at least; labels that are missing are NaN.
 
     Attributes:
         path: the system.
+        has_parameters: whether frames or atoms have parameters, on which the energy depends too.
         frames: numbers of the frames in it, ``[n]``.
         coord: ``[n, natoms, 3]``, Å.
         atype: types by the common type map, ``[n, natoms]``; −1 is a virtual atom.
@@ -32,6 +33,7 @@ class Piece:
     """
 
     path: str
+    has_parameters: bool
     frames: np.ndarray
     coord: np.ndarray
     atype: np.ndarray
@@ -48,12 +50,25 @@ class Piece:
     @property
     def natoms(self) -> np.ndarray:
         """Number of atoms that are not virtual, ``[n]``."""
-        return np.maximum(self.real.sum(axis=1), 1)
+        return self.real.sum(axis=1)
 
     @property
     def periodic(self) -> bool:
         """Whether the cells repeat."""
         return bool(self.box.any())
+
+    def rows(self, chosen: np.ndarray) -> Piece:
+        """Some of the frames."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)[2:]}
+        chosen_arrays = {name: array[chosen] for name, array in arrays.items()}
+        return Piece(self.path, self.has_parameters, **chosen_arrays)
+
+    def by_types(self) -> Iterator[np.ndarray]:
+        """Rows of the frames whose atoms are of the same types in the same order."""
+        _, group = np.unique(self.atype, axis=0, return_inverse=True)
+        group = group.reshape(-1)
+        order = np.argsort(group, kind="stable")
+        yield from np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
     def atoms(self, row: int, type_map: list[str]) -> Atoms:
         """One frame for ASE; atoms of names that are no elements are element 0."""
@@ -63,29 +78,54 @@ class Piece:
         return Atoms(numbers, self.coord[row, real], cell=cell, pbc=self.periodic)
 
 
-def read_pieces(system: System, unread: Tally) -> Iterator[Piece]:
+def read_pieces(system: System, findings: list[Finding]) -> Iterator[Piece]:
     """Read a system in pieces.
 
     Args:
         system: what to read.
-        unread: takes the frames that cannot be read, which are left out.
+        findings: takes what cannot be read, which is left out.
     """
+    unread = Tally(FAULT, "numbers")
     for frames in system.pieces(_ATOMS_AT_ONCE):
         try:
-            yield _piece(system, frames)
-        except DataError:
-            whole = [frame for frame in frames if _is_readable(system, frame, unread)]
-            if whole:
-                yield _piece(system, whole)
+            piece = _piece(system, frames)
+        except DataError as error:
+            readable, file = _readable(system, frames, unread, str(error))
+            if file is not None:
+                message = _inside(system, file)
+                findings.append(Finding(FAULT, "files", system.path, message))
+                return
+            if not readable:
+                continue
+            piece = _piece(system, readable)
+        empty = piece.natoms == 0
+        for frame in piece.frames[empty]:
+            unread.add(system.path, frame, f"frame {frame} has virtual atoms only")
+        if not empty.all():
+            yield piece.rows(~empty)
+    findings += unread.report()
 
 
-def _is_readable(system: System, frame: int, unread: Tally) -> bool:
-    try:
-        _piece(system, [frame])
-    except DataError as error:
-        unread.add(system.path, frame, str(error))
-        return False
-    return True
+def _readable(
+    system: System, frames: np.ndarray, unread: Tally, sentence: str
+) -> tuple[list[int], str | None]:
+    """The frames that can be read; or what is wrong with a file, if that is said of two frames."""
+    readable, said = [], set()
+    for frame in frames:
+        try:
+            _piece(system, [frame])
+            readable.append(int(frame))
+        except DataError as error:
+            if str(error) in said:
+                return [], sentence
+            said.add(str(error))
+            unread.add(system.path, frame, _inside(system, str(error)))
+    return readable, None
+
+
+def _inside(system: System, sentence: str) -> str:
+    """A sentence that begins with a file of the system, which is named already."""
+    return sentence.replace(f"{system.path}/", "")
 
 
 def _piece(system: System, frames: np.ndarray | list[int]) -> Piece:
@@ -94,6 +134,7 @@ def _piece(system: System, frames: np.ndarray | list[int]) -> Piece:
         labels[name][labels[f"find_{name}"] == 0] = np.nan
     return Piece(
         path=system.path,
+        has_parameters=bool(system.has("fparam").any() or system.has("aparam").any()),
         frames=np.asarray(frames),
         coord=inputs["coord"],
         atype=inputs["atype"],
@@ -102,3 +143,9 @@ def _piece(system: System, frames: np.ndarray | list[int]) -> Piece:
         force=labels["force"],
         virial=labels["virial"],
     )
+
+
+def rounding(energy: np.ndarray) -> np.ndarray:
+    """What labels may differ by and still be the same (eV): a little, or digits of float32."""
+    energy = np.nan_to_num(np.abs(energy)).astype(np.float32)
+    return 1e-3 + 4.0 * np.spacing(energy).astype(np.float64)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 
 from deepattn.check.coverage import Coverage
 from deepattn.check.distances import Distances
 from deepattn.check.duplicates import Duplicates
 from deepattn.check.energies import Energies
-from deepattn.check.finding import FAULT, Finding, Tally
+from deepattn.check.finding import DOUBT, FAULT, Finding
 from deepattn.check.forces import Forces
 from deepattn.check.piece import read_pieces
 from deepattn.check.work import Work
@@ -37,16 +39,30 @@ def check_data(
     Returns:
         What was found, by check and in the order of the systems.
 
+    Raises:
+        DataError: ``sel`` is of another number of types.
+
     Example:
         >>> for finding in check_data(find_systems("data")):
         ...     print(finding)
     """
-    opened, findings = _open(paths, type_map)
+    distinct = list(dict.fromkeys(map(os.path.normpath, paths)))
+    findings = [
+        Finding(DOUBT, "duplicate", path, "the system is listed more than once")
+        for path, times in Counter(map(os.path.normpath, paths)).items()
+        if times > 1
+    ]
+    systems = _open(distinct, type_map, findings)
     if type_map is None:
-        type_map = union([system.data_type_map for system in opened])
-        opened = [System(system.path, type_map=type_map) for system in opened]
-    names = list(type_map) or [str(k) for k in range(max((s.ntypes for s in opened), default=0))]
-    unread = Tally(FAULT, "numbers")
+        systems = _named(systems, findings)
+        type_map = union([system.data_type_map for system in systems])
+        if type_map:
+            systems = [System(system.path, type_map=type_map) for system in systems]
+    names = list(type_map) or [str(k) for k in range(max((s.ntypes for s in systems), default=0))]
+    if sel is not None and len(sel) not in (1, len(names)):
+        raise DataError(
+            f"sel has {len(sel)} numbers, but there are {len(names)} types: {' '.join(names)}"
+        )
     checks = (
         Distances(names, rcut=rcut, sel=sel),
         Forces(),
@@ -55,24 +71,35 @@ def check_data(
         Duplicates(),
         Coverage(names),
     )
-    for system in tracked(opened, "checking"):
-        for piece in read_pieces(system, unread):
+    for system in tracked(systems, "checking"):
+        for piece in read_pieces(system, findings):
             for check in checks:
                 check.add(piece)
-    findings += unread.report()
     for check in checks:
         findings += check.report()
     return findings
 
 
 def _open(
-    paths: Sequence[str], type_map: Sequence[str] | None
-) -> tuple[list[System], list[Finding]]:
-    """The systems that can be opened, and a finding for each of the others."""
-    opened, findings = [], []
+    paths: Sequence[str], type_map: Sequence[str] | None, findings: list[Finding]
+) -> list[System]:
+    """The systems that can be opened; a finding for each of the others."""
+    opened = []
     for path in paths:
         try:
             opened.append(System(path, type_map=type_map))
         except DataError as error:
-            findings.append(Finding(FAULT, "files", path, str(error)))
-    return opened, findings
+            findings.append(Finding(FAULT, "files", path, str(error).replace(f"{path}/", "")))
+    return opened
+
+
+def _named(systems: list[System], findings: list[Finding]) -> list[System]:
+    """All systems if none names its types; otherwise those that do, a finding for the others."""
+    named = [system for system in systems if system.data_type_map is not None]
+    if not named:
+        return systems
+    for system in systems:
+        if system.data_type_map is None:
+            message = "there is no type_map.raw, and other systems name their types; add it"
+            findings.append(Finding(FAULT, "files", system.path, message))
+    return named

@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
-from deepattn.cli.options import radius
+from deepattn.cli.options import positive
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="names of the model's types (default: those of the data)",
     )
     parser.add_argument(
-        "-r", "--rcut", metavar="RCUT", type=radius, help="cut-off radius, Å (default 6)"
+        "-r", "--rcut", metavar="RCUT", type=positive, help="cut-off radius, Å (default 6)"
     )
     parser.add_argument(
         "--sel",

@@ -16,6 +16,7 @@ _COMMANDS = {
     "test": "compare a model with labelled data",
     "change-bias": "change the energies that a model adds for its elements",
     "check": "look for what is wrong with data",
+    "check-nve": "see whether a model conserves the energy",
     "plot": "draw a learning curve or a parity plot",
     "show": "tell what a model file holds",
     "doc-train-input": "print what an input file may say",

@@ -2,7 +2,7 @@
 
 import argparse
 
-from deepattn.cli.options import add_system, radius
+from deepattn.cli.options import add_system, positive
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     )
     add_system(parser)
     parser.add_argument(
-        "-r", "--rcut", metavar="RCUT", type=radius, required=True, help="cut-off radius, Å"
+        "-r", "--rcut", metavar="RCUT", type=positive, required=True, help="cut-off radius, Å"
     )
     parser.add_argument(
         "-t",

@@ -35,10 +35,10 @@ def add_systems(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveG
     return group
 
 
-def radius(text: str) -> float:
-    """A cut-off radius as a type of argument."""
+def positive(text: str) -> float:
+    """A positive number, as a type of argument."""
     with suppress(ValueError):
         value = float(text)
         if math.isfinite(value) and value > 0:
             return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a radius")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
