@@ -29,14 +29,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--numb-batch",
         metavar="N",
         type=int,
-        default=0,
-        help="take N random frames of each system; 0 takes all (default 0)",
+        help="take N random frames of each system (default: all)",
     )
     parser.add_argument(
         "-m",
         "--mode",
         choices=["change", "set"],
-        default="change",
         help="change: make up for the errors of the model; set: fit the labels alone (default "
         "change)",
     )
@@ -49,16 +47,20 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Change the bias."""
     from deepattn.data import find_systems, read_list
+    from deepattn.errors import ConfigError
     from deepattn.infer.deep_pot import find_model
     from deepattn.train import change_bias
 
     path = find_model(args.model)
     output = _output(args.output, path)
     if args.bias_value is not None:
-        source = {"energies": _energies(args.bias_value, path)}
+        if args.mode is not None or args.numb_batch is not None:
+            raise ConfigError("--mode and --numb-batch are for data; leave out --bias-value")
+        source = {"energies": _energies(args.bias_value)}
     else:
         systems = read_list(args.datafile) if args.datafile else find_systems(args.system)
-        source = {"systems": systems, "mode": args.mode, "numb_frames": args.numb_batch}
+        frames = args.numb_batch or 0
+        source = {"systems": systems, "mode": args.mode or "change", "numb_frames": frames}
     changed = change_bias(path, output, **source)
     print(f"{'element':>8s} {'before, eV':>18s} {'after, eV':>18s}")
     for name, (before, after) in changed.items():
@@ -67,30 +69,28 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _output(given: str | None, path: Path) -> Path:
+    """The file to write, with the ending of the model."""
+    from deepattn.errors import ConfigError
+
     if given is None:
         return path.with_name(f"{path.stem}_updated{path.suffix}")
+    if given.endswith((".pb", ".h5")) and not given.endswith(path.suffix):
+        raise ConfigError(f"--output {given}: {path} is of another kind; end it in {path.suffix}")
     return Path(given if given.endswith(path.suffix) else f"{given}{path.suffix}")
 
 
-def _energies(values: list[str], path: Path) -> dict[str, float]:
-    """Energies by element from ``O=-93.2`` and the like, or one number for each type."""
-    from deepattn.errors import DataError
-    from deepattn.infer import DeepPot
+def _energies(values: list[str]) -> dict[str, float] | list[float]:
+    """Energies by element from ``O=-93.2`` and the like, or bare numbers."""
+    from deepattn.errors import ConfigError
 
-    pairs = [value.rpartition("=") for value in values]
+    pairs = [value.split("=") for value in values]
     try:
         numbers = [float(number) for *_, number in pairs]
     except ValueError as error:
-        raise DataError(f"--bias-value: {error}; give ELEMENT=EV") from None
-    names = [name for name, *_ in pairs]
-    if not any(names):
-        with DeepPot(path) as model:
-            names = model.get_type_map()
-        if len(names) != len(numbers):
-            raise DataError(
-                f"--bias-value: {len(numbers)} numbers, but the model has {len(names)} types: "
-                f"{' '.join(names)}"
-            )
-    elif not all(names):
-        raise DataError("--bias-value: name all elements, or give a number for each type")
+        raise ConfigError(f"--bias-value: {error}; give ELEMENT=EV") from None
+    if all(len(pair) == 1 for pair in pairs):
+        return numbers
+    names = [name for pair in pairs for name in pair[:-1]]
+    if len(names) != len(pairs) or not all(names) or len(set(names)) != len(names):
+        raise ConfigError("--bias-value: name every element once, or give a number for each type")
     return dict(zip(names, numbers, strict=True))

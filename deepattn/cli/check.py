@@ -6,7 +6,9 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
-from deepattn.cli.options import positive
+import numpy as np
+
+from deepattn.cli.options import count, positive
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "--sel",
         metavar="N",
-        type=int,
+        type=count,
         nargs="+",
         help="slots of the model for neighbours: one number, or one for each type",
     )
@@ -95,20 +97,26 @@ def _print(findings: list) -> None:
 
 
 def _from_input(path: str) -> tuple[list[str], dict]:
-    """The systems of an input, and what its model says of types and neighbours."""
-    from deepattn.config import read_config
-    from deepattn.data import find_systems
+    """The systems of an input, and what its model says of types and neighbours.
 
-    config = read_config(path)
-    training, model = config.training, config.model
+    A model section that fine-tuning will fill from a file may leave these out.
+    """
+    from deepattn.config import load_input, upgrade
+    from deepattn.data import find_systems
+    from deepattn.errors import ConfigError
+
+    content = upgrade(load_input(path))
+    training, model = content.get("training", {}), content.get("model", {})
+    descriptor = model.get("descriptor", {})
     systems = []
-    for data in (training.training_data, training.validation_data):
-        if data is not None:
-            systems += find_systems(data.systems, rglob_patterns=data.rglob_patterns)
-    sel = model.descriptor.sel
-    if isinstance(sel, str):
-        sel = None
-    elif isinstance(sel, int):
-        sel = [sel]
-    rcut = model.descriptor.rcut
-    return systems, {"type_map": list(model.type_map) or None, "rcut": rcut, "sel": sel}
+    for section in (training.get("training_data"), training.get("validation_data")):
+        if section and section.get("systems"):
+            patterns = section.get("rglob_patterns")
+            systems += find_systems(section["systems"], rglob_patterns=patterns)
+    if not systems:
+        raise ConfigError(f"{path}: names no systems in training/training_data/systems")
+    sel = descriptor.get("sel")
+    sel = None if isinstance(sel, str | None) else np.ravel(sel).tolist()
+    if sel and descriptor.get("type", "").startswith("se_atten"):
+        sel = [sum(sel)]
+    return systems, {"type_map": model.get("type_map"), "rcut": descriptor.get("rcut"), "sel": sel}

@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from deepattn.cli.options import positive
+from deepattn.cli.options import count, positive
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--timestep", metavar="FS", type=positive, default=0.5, help="fs (default 0.5)"
     )
     parser.add_argument(
-        "--steps", metavar="N", type=int, default=500, help="steps of that size (default 500)"
+        "--steps", metavar="N", type=count, default=500, help="steps of that size (default 500)"
     )
     parser.add_argument(
         "--limit",
@@ -123,8 +123,8 @@ def _read(path: str):
         )
     try:
         return ase.io.read(path)
-    except OSError:
-        raise
     # Readers of many formats raise whatever they like.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise DataError(f"{path}: ASE cannot read it ({type(error).__name__}: {error})") from None

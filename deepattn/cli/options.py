@@ -35,6 +35,13 @@ def add_systems(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveG
     return group
 
 
+def count(text: str) -> int:
+    """A positive whole number, as a type of argument."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
 def positive(text: str) -> float:
     """A positive number, as a type of argument."""
     with suppress(ValueError):

@@ -1,6 +1,8 @@
 """Energies, forces and virials of frames from a model file."""
 
+import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from deepattn.infer.frames import Frames, as_frames
 from deepattn.infer.graph_runner import GraphRunner, reason
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.models import load_model
+
+log = logging.getLogger(__name__)
 
 _DTYPES = {"native": None, "fp32": np.float32, "fp64": np.float64}
 
@@ -288,7 +292,9 @@ def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
         if _has_ops(frozen):
             runner = GraphRunner(frozen)
         else:
-            runner = KerasRunner(load_model(path)[0], str(path))
+            model, header = load_model(path)
+            _warn_of_exclusion(path, header["config"]["model"]["descriptor"])
+            runner = KerasRunner(model, str(path))
         return runner, _facts_of_graph(frozen)
     model, header = load_model(path)
     config = header["config"]["model"]
@@ -308,6 +314,18 @@ def _has_ops(frozen: FrozenModel) -> bool:
     """Whether the compiled operations that a graph is made of are there."""
     is_fast = any(node.op in DEEPATTN_OPS for node in frozen.graph.nodes.values())
     return ops.library() is not None and (not is_fast or ops.fast_library() is not None)
+
+
+def _warn_of_exclusion(path: Path, descriptor: Mapping) -> None:
+    """Say that a rebuilt model may differ: attention of DeePMD-kit 2.x saw excluded neighbours."""
+    smooth = descriptor.get("smooth_type_embedding", descriptor["type"] == "se_atten_v2")
+    if descriptor.get("exclude_types") and descriptor.get("attn_layer") and not smooth:
+        log.warning(
+            "%s: without the compiled ops it is rebuilt, with the rule of DeePMD-kit 3 for "
+            "exclude_types in attention; a graph of 2.x gives other numbers where it is run as it "
+            "is (build the ops with: python -m deepattn.ops.build)",
+            path,
+        )
 
 
 def _facts_of_graph(frozen: FrozenModel) -> _Facts:

@@ -11,6 +11,8 @@ from deepattn.layers.by_type import by_type
 from deepattn.layers.environment import real_types
 from deepattn.layers.fitting_net import FittingNet
 
+BIAS = "fitting_attr/t_bias_atom_e"
+
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class EnergyFitting(keras.layers.Layer):
@@ -116,7 +118,7 @@ class EnergyFitting(keras.layers.Layer):
         variables = {}
         for k, net in enumerate(self.nets):
             variables.update(net.named_variables("" if self.tebd_dim else f"_type_{k}"))
-        variables["fitting_attr/t_bias_atom_e"] = self.bias_atom_e
+        variables[BIAS] = self.bias_atom_e
         for name, variable in self.parameter_statistics.items():
             variables[f"fitting_attr/t_{name}"] = variable
         return variables

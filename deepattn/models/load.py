@@ -11,11 +11,10 @@ from deepattn.config import Config, ModelConfig, normalize_model
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.frozen import FrozenModel, read_frozen
+from deepattn.layers.energy_fitting import BIAS
 from deepattn.models.build import build_model
 from deepattn.models.energy_model import EnergyModel
-from deepattn.models.weights import BIAS, OUT_BIAS
-
-_OUT_STD = "model_attr/model_attr/t_out_std"
+from deepattn.models.weights import OUT_BIAS, OUT_STD, refuse_scaled
 
 
 def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
@@ -84,11 +83,8 @@ def frozen_model(
 def _weights(frozen: FrozenModel, path: str | Path) -> dict[str, np.ndarray]:
     """Weights without the constants that mean nothing, the output bias added to the other."""
     arrays = dict(frozen.weights)
-    out_bias, out_std = arrays.pop(OUT_BIAS, None), arrays.pop(_OUT_STD, None)
-    if out_std is not None and not np.all(out_std == 1):
-        raise ModelFileError(
-            f"{path}: scales its atomic energies ({_OUT_STD} is not one), which is not supported"
-        )
+    refuse_scaled(arrays, path)
+    out_bias, _ = arrays.pop(OUT_BIAS, None), arrays.pop(OUT_STD, None)
     if out_bias is not None:
         arrays[BIAS] = arrays[BIAS] + out_bias.reshape(-1)
     arrays["descrpt_attr/original_sel"] = np.asarray(frozen.original_sel or frozen.sel, np.int32)

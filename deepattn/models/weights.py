@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import keras
@@ -9,9 +10,9 @@ import numpy as np
 
 from deepattn.errors import ModelFileError
 
-BIAS = "fitting_attr/t_bias_atom_e"
-# What graphs of DeePMD-kit 3.2 add to it.
+# What graphs of DeePMD-kit 3.2 add to their atomic energies, and multiply them by.
 OUT_BIAS = "model_attr/model_attr/t_out_bias"
+OUT_STD = "model_attr/model_attr/t_out_std"
 
 
 def assign_arrays(
@@ -74,3 +75,15 @@ def resize_statistics(
 def _enumerate(names: list[str]) -> str:
     shown = ", ".join(names[:4])
     return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
+
+
+def refuse_scaled(arrays: Mapping[str, np.ndarray], path: str | os.PathLike) -> None:
+    """Refuse a graph that scales its atomic energies.
+
+    Raises:
+        ModelFileError: it does.
+    """
+    if OUT_STD in arrays and not np.all(arrays[OUT_STD] == 1):
+        raise ModelFileError(
+            f"{path}: scales its atomic energies ({OUT_STD} is not one), which is not supported"
+        )

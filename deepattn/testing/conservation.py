@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms, units
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 
 _BLOCKS = 10
@@ -74,9 +73,7 @@ def constant_energy_run(
         raise ValueError(f"steps must be at least {_BLOCKS}, not {steps}")
     moving = atoms.copy()
     moving.calc = atoms.calc
-    random = np.random.RandomState(seed)
-    MaxwellBoltzmannDistribution(moving, temperature_K=temperature, rng=random)
-    Stationary(moving)
+    moving.set_momenta(_momenta(moving.get_masses(), temperature, seed))
     energies = [moving.get_total_energy()]
     with VelocityVerlet(moving, timestep=timestep * units.fs) as dynamics:
         for step in range(1, steps + 1):
@@ -85,3 +82,11 @@ def constant_energy_run(
             progress(step)
     energy = (np.array(energies) - energies[0]) / len(atoms)
     return Trajectory(1e-3 * timestep * np.arange(steps + 1), energy)
+
+
+def _momenta(masses: np.ndarray, temperature: float, seed: int) -> np.ndarray:
+    """Momenta of a temperature (K) that add up to none, in ASE's units, ``[natoms, 3]``."""
+    random = np.random.default_rng(seed)
+    width = np.sqrt(masses * units.kB * temperature)
+    momenta = width[:, None] * random.normal(size=(len(masses), 3))
+    return momenta - masses[:, None] * momenta.sum(axis=0) / masses.sum()

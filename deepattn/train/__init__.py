@@ -1,7 +1,7 @@
 """Training: loss, schedules, optimizer, statistics, the loop, and fine-tuning."""
 
 from deepattn.train.batches import make_dataset
-from deepattn.train.change_bias import change_bias
+from deepattn.train.file_bias import change_bias
 from deepattn.train.loss import EnergyLoss
 from deepattn.train.nan_guard import NonFiniteError
 from deepattn.train.optimizer import Adam

@@ -148,22 +148,11 @@ def change_by_statistic(
         "Changing energy bias in pretrained model for types %s... (this step may take long time)",
         list(target_types),
     )
-    counts, errors = [np.zeros((0, len(bias)))], [np.zeros(0)]
-    for index, system in enumerate(dataset.systems):
-        for draw in dataset.random_frames(index, nsample):
-            inputs, labels = dataset.batch([draw])
-            number = composition(inputs["atype"], len(bias))
-            _refuse_others(system.path, number, targets, dataset.type_map)
-            known = labels["find_energy"] > 0
-            if known.any():
-                error = labels["energy"] - np.asarray(predict(inputs), np.float64)
-                counts.append(number[known])
-                errors.append(error[known])
-    missing = np.concatenate(errors)
+    counts, missing = sample_errors(dataset, predict, nsample=nsample, targets=targets)
     if not missing.size:
         log.info("no frame has an energy: the energy bias stays as it is")
         return np.array(bias, np.float64)
-    fit = fit_energies(np.concatenate(counts)[:, targets], missing)
+    fit = fit_energies(counts[:, targets], missing)
     changed = np.array(bias, np.float64)
     changed[targets] += fit.bias
     log.info("RMSE of atomic energy after linear regression is: %s eV/atom.", fit.rmse)
@@ -174,6 +163,38 @@ def change_by_statistic(
         changed[targets].tolist(),
     )
     return changed
+
+
+def sample_errors(
+    dataset: DataSet, predict: Predict, *, nsample: int, targets: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of predicted energies on some frames of every system, those without energy left out.
+
+    Args:
+        dataset: The data.
+        predict: As of :func:`change_by_statistic`.
+        nsample: Frames to take of each system, at random; all if zero or less.
+        targets: Types that the frames may have.
+
+    Returns:
+        Compositions ``[nframes, ntypes]``, and labels less predictions (eV), ``[nframes]``.
+
+    Raises:
+        DataError: If a frame has an atom of a type that is not a target.
+    """
+    ntypes = len(dataset.type_map)
+    counts, errors = [np.zeros((0, ntypes))], [np.zeros(0)]
+    for index, system in enumerate(dataset.systems):
+        for draw in dataset.random_frames(index, nsample):
+            inputs, labels = dataset.batch([draw])
+            number = composition(inputs["atype"], ntypes)
+            _refuse_others(system.path, number, targets, dataset.type_map)
+            known = labels["find_energy"] > 0
+            if known.any():
+                error = labels["energy"] - np.asarray(predict(inputs), np.float64)
+                counts.append(number[known])
+                errors.append(error[known])
+    return np.concatenate(counts), np.concatenate(errors)
 
 
 def _refuse_others(

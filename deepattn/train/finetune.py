@@ -10,7 +10,7 @@ from deepattn.config import Config
 from deepattn.data import DataSet
 from deepattn.errors import DataError
 from deepattn.infer import DeepPot
-from deepattn.models.weights import BIAS
+from deepattn.layers.energy_fitting import BIAS
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.start import Start
 
@@ -33,7 +33,7 @@ def pretrained_bias(start: Start, config: Config, data: DataSet) -> np.ndarray:
     Raises:
         DataError: a system does not name its elements, or has one that is no target.
     """
-    targets = start.target_types or _types_of(data)
+    targets = start.target_types or named_types(data)
     log_type_table(data, targets)
     return change_by_statistic(
         data,
@@ -80,7 +80,7 @@ def log_type_table(data: DataSet, targets: tuple[str, ...]) -> None:
             log.info("%8s %12d %22d", name, data.type_map.index(name), count)
 
 
-def _types_of(data: DataSet) -> tuple[str, ...]:
+def named_types(data: DataSet) -> tuple[str, ...]:
     """Elements that the data name, in the order of the model."""
     named = {name for system in data.systems for name in system.data_type_map or ()}
     return tuple(name for name in data.type_map if name in named)

@@ -6,8 +6,8 @@ import numpy as np
 
 from deepattn.config import Config, SeAttenConfig
 from deepattn.data import Batch, DataSet
+from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel
-from deepattn.models.weights import BIAS
 from deepattn.train.energy_bias import energy_bias
 from deepattn.train.stat_file import StatFile
 from deepattn.train.statistics import EnvMatShape, input_statistics, parameter_statistics

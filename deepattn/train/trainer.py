@@ -15,8 +15,8 @@ from deepattn.config import Config, DataConfig, SeAttenConfig, fill_sel
 from deepattn.data import DataSet, summary_lines
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
+from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel, build_model
-from deepattn.models.weights import BIAS
 from deepattn.train.batches import Batches
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.finetune import pretrained_bias

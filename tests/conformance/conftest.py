@@ -30,12 +30,17 @@ def graph_store(request) -> GraphStore:
 
 
 @pytest.fixture(scope="session")
-def our_graph(graph_store: GraphStore, tmp_path_factory) -> Callable[[str], Path]:
-    """Our own graph of a row of the matrix: the peer's weights in our model, frozen by us."""
+def compiled_ops() -> None:
+    """Skips what freezes a model where the compiled ops are missing."""
     if ops.library() is None:
         pytest.skip(
             "freezing needs the compiled ops; build them with: python -m deepattn.ops.build"
         )
+
+
+@pytest.fixture(scope="session")
+def our_graph(graph_store: GraphStore, compiled_ops, tmp_path_factory) -> Callable[[str], Path]:
+    """Our own graph of a row of the matrix: the peer's weights in our model, frozen by us."""
     folder = tmp_path_factory.mktemp("ours")
 
     def make(name: str) -> Path:

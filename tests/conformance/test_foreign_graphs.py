@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepattn import ops
 from deepattn.infer import DeepPot
 from deepattn.models import load_model
 
@@ -37,7 +38,9 @@ def has_old_exclusion_rule(peer: str, name: str) -> bool:
 
 
 @all_graphs()
-def test_deeppot_equals_the_peer(graph: ForeignGraph) -> None:
+def test_deeppot_equals_the_peer(request, graph: ForeignGraph) -> None:
+    if ops.library() is None and has_old_exclusion_rule(*request.node.callspec.params["graph"]):
+        pytest.skip("without the compiled ops the model is rebuilt, with today's rule")
     assert_equal(deeppot_eval(graph.path, graph.cases), graph.reference, graph.options.tolerance)
 
 
@@ -95,7 +98,8 @@ def test_published_graph(file: str, shared: Path, tmp_path: Path) -> None:
     model, header = load_model(path)
     cases = published_cases(len(model.type_map))
     [reference] = peer_eval(DP320.require(), [(path, cases)], tmp_path)
-    assert_equal(deeppot_eval(path, cases), reference, 2e-5)
+    if ops.library() is not None:  # without it there is the rebuilt model only
+        assert_equal(deeppot_eval(path, cases), reference, 2e-5)
     exact = keras_eval(in_float64(model, header["config"]["model"]), cases)
     # Single numbers of either may be the worse: their rounding depends on the order of sums.
     ours, theirs = (errors(r, exact) for r in (keras_eval(model, cases), reference))

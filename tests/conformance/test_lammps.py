@@ -121,7 +121,7 @@ def test_null_type(our_graph, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def water(request, shared: Path, tmp_path_factory) -> tuple[Path, Path]:
+def water(request, shared: Path, compiled_ops, tmp_path_factory) -> tuple[Path, Path]:
     """A small model trained a little on water, frozen, and 192 atoms of water as a data file."""
     source = shared / "data" / "water"
     text = json.dumps(

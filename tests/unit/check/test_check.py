@@ -2,6 +2,7 @@
 
 import json
 
+import dpdata
 import metals
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from ase.units import Bohr, Hartree, kcal, kJ, mol
 
 from deepattn.check import DOUBT, FAULT, Finding, check_data
 from deepattn.cli.main import main
+from deepattn.data import find_systems
 
 ALLOY = ["Cu", "Au"] * 4
 COPPER = ["Cu"] * 8
@@ -190,11 +192,16 @@ def test_elements_without_samples_are_found(tmp_path, arrays):
     assert [x.message for x in found] == ["no frame has an atom of Ag"]
 
 
-def test_labels_that_are_zero_or_missing_are_found(tmp_path, arrays):
-    arrays["force"][:] = 0
-    assert "every force is zero" in check(tmp_path / "zero", arrays)[-1].message
+@pytest.mark.parametrize("label", ["energy", "force", "virial"])
+def test_labels_that_are_all_zero_are_found(tmp_path, arrays, label):
+    arrays[label][:] = 0
+    found = [x for x in check(tmp_path, arrays) if x.check == "labels"]
+    assert [x.message for x in found] == [f"every {label} is zero; was there none to write?"]
+
+
+def test_missing_labels_are_found(tmp_path, arrays):
     del arrays["force"], arrays["energy"]
-    assert "no frame has an energy" in check(tmp_path / "none", arrays)[-1].message
+    assert "no frame has an energy" in check(tmp_path, arrays)[-1].message
 
 
 def test_neighbours_beyond_sel_are_found(tmp_path, arrays):
@@ -233,7 +240,9 @@ def test_command_prints_findings_and_says_it_by_its_status(tmp_path, arrays, cap
     np.save(tmp_path / "data" / "set.000" / "coord.npy", arrays["coord"])
     assert main(["check", path, "--json"]) == 1
     listed = json.loads(capsys.readouterr().out)
-    assert {"overlap", "units"} >= {entry["check"] for entry in listed} > set()
+    assert [(x["check"], x["frames"]) for x in listed if x["check"] == "overlap"] == [
+        ("overlap", [5])
+    ]
     assert main(["check", path]) == 1
     assert f"fault (overlap): {path}: in frame 5 atoms 0 and 1" in capsys.readouterr().out
 
@@ -275,3 +284,150 @@ def test_command_lists_the_first_systems_of_a_kind(tmp_path, arrays, capsys):
 def test_findings_read_as_a_sentence():
     finding = Finding(DOUBT, "energy", "data/a", "frame 1 is odd", (1,))
     assert str(finding) == "doubt (energy): data/a: frame 1 is odd"
+
+
+def test_types_without_names(tmp_path, arrays):
+    """Numbers alone can be checked, but not beside systems that name theirs."""
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    (tmp_path / "data" / "type_map.raw").unlink()
+    assert check_data([path], rcut=4.0) == []
+    named = metals.write(tmp_path / "named", COPPER, metals.frames(COPPER), names=("Cu",))
+    found = check_data([path, named], rcut=4.0)
+    assert [(x.check, x.system) for x in found] == [("files", path)]
+    assert "type_map.raw" in found[0].message
+
+
+def test_names_that_are_no_elements(tmp_path, arrays):
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    (tmp_path / "data" / "type_map.raw").write_text("M1 M2")
+    assert check_data([path], rcut=4.0) == []
+    _overlap(arrays)
+    np.save(tmp_path / "data" / "set.000" / "coord.npy", arrays["coord"])
+    assert ("overlap", (5,)) in {(x.check, x.frames) for x in check_data([path], rcut=4.0)}
+
+
+def _padded(arrays, *, virtual=2):
+    """The same frames as a mixed system with virtual atoms at the end."""
+    nframes = len(arrays["energy"])
+    types = [metals.NAMES.index(symbol) for symbol in ALLOY] + [-1] * virtual
+    padded = {key: array for key, array in arrays.items() if key not in ("coord", "force")}
+    for key in ("coord", "force"):
+        padded[key] = np.pad(arrays[key], ((0, 0), (0, 3 * virtual)))
+    padded["real_atom_types"] = np.tile(np.array(types, np.int32), (nframes, 1))
+    return padded
+
+
+def test_virtual_atoms_do_not_count(tmp_path, arrays):
+    padded = _padded(arrays)
+    symbols = ["Cu"] * 10
+    path = metals.write(tmp_path / "mixed", symbols, padded)
+    assert check_data([path], rcut=4.0, sel=[60]) == []
+    standard = metals.write(tmp_path / "standard", ALLOY, arrays)
+    found = check_data([standard, path], rcut=4.0)
+    assert [(x.check, x.system, len(x.frames)) for x in found] == [("duplicate", path, 24)]
+    padded["real_atom_types"][5] = -1
+    empty = metals.write(tmp_path / "empty", symbols, padded)
+    found = check_data([empty], rcut=4.0)
+    assert [(x.check, x.frames) for x in found] == [("numbers", (5,))]
+    assert "virtual atoms only" in found[0].message
+
+
+@pytest.mark.parametrize("layout", ["hdf5", "lmdb"])
+def test_other_layouts(tmp_path, arrays, layout):
+    _overlap(arrays)
+    folder = metals.write(tmp_path / "data", ALLOY, arrays)
+    forms = {"hdf5": "deepmd/hdf5", "lmdb": "lmdb"}
+    target = str(tmp_path / f"all.{layout}")
+    dpdata.LabeledSystem(folder, fmt="deepmd/npy").to(forms[layout], target)
+    paths = find_systems(target)
+    assert ("overlap", (5,)) in {(x.check, x.frames) for x in check_data(paths, rcut=4.0)}
+
+
+def test_parameters_explain_other_energies(tmp_path, arrays):
+    _contradiction(arrays)
+    arrays["fparam"] = np.zeros((24, 1))
+    arrays["fparam"][5] = 1.0
+    assert check(tmp_path, arrays) == []
+
+
+def test_digits_of_float32_are_no_contradiction(tmp_path, arrays):
+    arrays["energy"] -= 45000.0
+    rounded = {key: array.astype(np.float32) for key, array in arrays.items()}
+    train = metals.write(tmp_path / "train", ALLOY, arrays)
+    valid = metals.write(tmp_path / "valid", ALLOY, rounded)
+    found = check_data([train, valid], rcut=4.0)
+    assert {(x.level, x.check) for x in found} == {(DOUBT, "duplicate")}
+
+
+def test_many_frames_that_are_the_same(tmp_path, arrays):
+    many = {key: np.repeat(array[:1], 5000, axis=0) for key, array in arrays.items()}
+    many["coord"] += 1e-6 * np.random.default_rng(0).normal(size=many["coord"].shape)
+    found = check(tmp_path, many)
+    assert [(x.check, len(x.frames)) for x in found] == [("duplicate", 4999)]
+
+
+def test_one_frame_and_one_atom(tmp_path, arrays):
+    assert check(tmp_path / "frame", {key: array[:1] for key, array in arrays.items()}) == []
+    atom = {"coord": np.zeros((1, 3)), "energy": np.array([-3.0]), "force": np.zeros((1, 3))}
+    path = metals.write(tmp_path / "atom", ["Cu"], atom, names=("Cu",))
+    (tmp_path / "atom" / "nopbc").touch()
+    assert check_data([path], rcut=4.0) == []
+
+
+def test_system_listed_twice(tmp_path, arrays):
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    found = check_data([path, path + "/"], rcut=4.0)
+    assert [x.message for x in found] == ["the system is listed more than once"]
+
+
+def test_broken_file_is_told_once(tmp_path, arrays):
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    file = tmp_path / "data" / "set.000" / "force.npy"
+    file.write_bytes(file.read_bytes()[:-50])
+    found = check_data([path], rcut=4.0)
+    assert [(x.check, x.frames) for x in found] == [("files", ())]
+    assert found[0].message.startswith("set.000/force.npy is not a whole NumPy array")
+
+
+def test_virial_of_another_kind(tmp_path):
+    """Virials in Hartree, and stresses in eV/Å³."""
+    for factor, words in ((1 / Hartree, "the virial is in Hartree"), (0.01, "order of coord?")):
+        arrays = _strained()
+        arrays["virial"] *= factor
+        found = [x for x in check(tmp_path / words[:3], arrays) if x.check == "units"]
+        assert len(found) == 1 and words in found[0].message
+
+
+def test_energies_of_another_code_are_named_once(tmp_path):
+    """Atoms in numbers whose inverse is near another factor: both mistakes are named."""
+    arrays = _shaken()
+    arrays["energy"] /= Hartree
+    found = [x for x in check(tmp_path, arrays) if x.check == "units"]
+    assert found[0].message.count("it looks as if") == 1
+
+
+def test_wrong_sel_is_refused(tmp_path, arrays, capsys):
+    path = metals.write(tmp_path / "data", ALLOY, arrays)
+    assert main(["check", path, "--sel", "10", "20", "30"]) == 1
+    assert "sel has 3 numbers, but there are 2 types: Cu Au" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["check", path, "--sel", "-1"])
+    assert "'-1' is not a positive number" in capsys.readouterr().err
+
+
+def test_input_for_fine_tuning_can_be_checked(tmp_path, arrays, monkeypatch, capsys):
+    """Its model section is all but empty, as the pretrained model fills it."""
+    metals.write(tmp_path / "train", ALLOY, arrays)
+    content = {
+        "model": {"type_map": ["Cu", "Au"], "descriptor": {}, "fitting_net": {}},
+        "learning_rate": {"start_lr": 1e-4, "stop_lr": 1e-8},
+        "training": {"training_data": {"systems": "train"}, "numb_steps": 1},
+    }
+    (tmp_path / "input.json").write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "input.json"]) == 0
+    assert capsys.readouterr().out == ""
+    del content["training"]
+    (tmp_path / "input.json").write_text(json.dumps(content))
+    assert main(["check", "input.json"]) == 1
+    assert "names no systems" in capsys.readouterr().err

@@ -82,4 +82,4 @@ def test_impossible_radii(radius, capsys):
     with pytest.raises(SystemExit) as stop:
         tool("neighbor-stat", "-r", radius)
     assert stop.value.code == 2
-    assert f"-r/--rcut: '{radius}' is not a radius" in capsys.readouterr().err
+    assert f"-r/--rcut: '{radius}' is not a positive number" in capsys.readouterr().err

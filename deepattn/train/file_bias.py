@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from deepattn.formats.files import write_whole
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer import DeepPot
 from deepattn.infer.deep_pot import find_model
-from deepattn.models.weights import BIAS, OUT_BIAS
-from deepattn.train.energy_bias import change_by_statistic
-from deepattn.train.finetune import log_type_table, predict_energies
+from deepattn.layers.energy_fitting import BIAS
+from deepattn.models.weights import OUT_BIAS, refuse_scaled
+from deepattn.train.energy_bias import fit_energies, sample_errors
+from deepattn.train.finetune import log_type_table, named_types, predict_energies
+
+log = logging.getLogger(__name__)
 
 MODES = ("change", "set")
 
@@ -30,7 +34,7 @@ def change_bias(
     model_file: str | os.PathLike,
     output: str | os.PathLike,
     *,
-    energies: Mapping[str, float] | None = None,
+    energies: Mapping[str, float] | Sequence[float] | None = None,
     systems: Sequence[str] = (),
     mode: str = "change",
     numb_frames: int = 0,
@@ -40,7 +44,8 @@ def change_bias(
     Args:
         model_file: a frozen graph, ours or DeePMD-kit's, or a checkpoint.
         output: file of the same kind to write.
-        energies: bias by element, eV; elements that are not named keep theirs.
+        energies: bias by element, eV, elements that are not named keep theirs; or one number for
+            each type.
         systems: in place of ``energies``, labelled systems to fit the bias to; it changes for the
             elements they have.
         mode: with systems, ``change`` adds what makes up for the errors of the model, ``set`` fits
@@ -51,11 +56,15 @@ def change_bias(
         Bias before and after by element, eV.
 
     Raises:
-        DataError: an element is unknown to the model, or the systems do not name theirs.
+        DataError: an element is unknown to the model or an energy not finite; the systems do not
+            name their elements, or none has an energy.
         ModelFileError: the file is no model, or keeps its bias where it cannot be changed.
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {list(MODES)}, not {mode!r}")
+    folder = Path(output).absolute().parent
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder to write to")
     path = find_model(model_file)
     file = _Frozen.read(path) if path.suffix == ".pb" else _Checkpoint.read(path)
     if energies is not None:
@@ -83,6 +92,7 @@ class _Frozen:
     @classmethod
     def read(cls, path: Path) -> _Frozen:
         model = read_frozen(path)
+        refuse_scaled(model.weights, path)
         if BIAS not in model.weights or not model.graph.consumers(BIAS):
             raise ModelFileError(
                 f"{path}: keeps its energy bias in its last layers, as DeePMD-kit did before 2.2; "
@@ -121,11 +131,20 @@ def _out_bias(model: FrozenModel) -> np.ndarray | float:
     return model.weights[OUT_BIAS].reshape(-1) if OUT_BIAS in model.weights else 0.0
 
 
-def _assigned(file: _ModelFile, energies: Mapping[str, float]) -> np.ndarray:
+def _assigned(file: _ModelFile, energies: Mapping[str, float] | Sequence[float]) -> np.ndarray:
+    if not isinstance(energies, Mapping):
+        if len(energies) != len(file.type_map):
+            raise DataError(
+                f"{len(energies)} energies are given, but the model has {len(file.type_map)} "
+                f"types: {' '.join(file.type_map)}"
+            )
+        energies = dict(zip(file.type_map, energies, strict=True))
     bias = np.array(file.bias, np.float64)
     for name, energy in energies.items():
         if name not in file.type_map:
             raise DataError(f"{name} is none of the model's elements {' '.join(file.type_map)}")
+        if not np.isfinite(energy):
+            raise DataError(f"the energy of {name} is {energy}, which is no number of eV")
         bias[file.type_map.index(name)] = energy
     return bias
 
@@ -148,16 +167,17 @@ def _fitted(
             labels=("energy",),
             seed=0,
         )
-        found = {kind for x in data.systems for kind in np.unique(x.atype(range(x.nframes)))}
-        kinds = sorted(kind for kind in found if kind >= 0)
-        targets = tuple(file.type_map[kind] for kind in kinds)
-        log_type_table(data, targets)
-        bias = np.array(file.bias, np.float64)
-        predict = partial(predict_energies, potential)
-        if mode == "set":
-            bias[kinds] = 0.0
-            predict = _nothing
-        return change_by_statistic(data, predict, bias, target_types=targets, nsample=numb_frames)
+        log_type_table(data, named_types(data))
+        predict = partial(predict_energies, potential) if mode == "change" else _nothing
+        every = range(len(file.type_map))
+        counts, errors = sample_errors(data, predict, nsample=numb_frames, targets=every)
+    if not errors.size:
+        raise DataError(f"no frame of {', '.join(systems)} has an energy to fit the bias to")
+    fit = fit_energies(counts, errors)
+    log.info("RMSE of atomic energy after linear regression is: %s eV/atom.", fit.rmse)
+    present = np.array(file.bias, np.float64)
+    fitted = fit.bias + (present if mode == "change" else 0.0)
+    return np.where(counts.any(axis=0), fitted, present)
 
 
 def _nothing(inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Changing the energies of elements in a model file."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from small_models import small_model
@@ -11,8 +13,8 @@ from deepattn.export import freeze
 from deepattn.formats.checkpoint import read_checkpoint, write_checkpoint
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer import DeepPot
+from deepattn.layers.energy_fitting import BIAS
 from deepattn.train import change_bias
-from deepattn.train.change_bias import BIAS
 
 LATTICE = 1.8 * np.indices((2, 2, 2)).reshape(3, -1).T
 
@@ -145,6 +147,8 @@ def test_what_cannot_be_changed_is_refused(graph, tmp_path, monkeypatch):
     (tmp_path / "data" / "type_map.raw").unlink()
     with pytest.raises(DataError, match="has no type_map"):
         change_bias(graph, tmp_path / "x.pb", systems=[str(tmp_path / "data")])
+    with pytest.raises(DataError, match="no such folder to write to"):
+        change_bias(graph, tmp_path / "absent" / "x.pb", energies={"O": 1.0})
     monkeypatch.setattr("deepattn.formats.graphdef.Graph.consumers", lambda *_: [])
     with pytest.raises(ModelFileError, match="last layers"):
         change_bias(graph, tmp_path / "x.pb", energies={"O": 1.0})
@@ -169,15 +173,50 @@ def test_command(graph, tmp_path, capsys):
 @pytest.mark.parametrize(
     "values, words",
     [
-        (["1"], "1 numbers, but the model has 2 types: O H"),
+        (["1"], "1 energies are given, but the model has 2 types: O H"),
         (["O=one"], "could not convert"),
-        (["O=1", "2"], "name all elements"),
+        (["O=1", "2"], "name every element once"),
+        (["O=1", "O=2"], "name every element once"),
+        (["=1", "=2"], "name every element once"),
+        (["O=nan"], "the energy of O is nan"),
+        (["O=1", "-m", "set"], "leave out --bias-value"),
     ],
 )
 def test_command_explains_wrong_values(graph, tmp_path, capsys, values, words):
     assert main(["change-bias", str(graph), "-o", str(tmp_path / "x"), "-b", *values]) == 1
     assert words in capsys.readouterr().err
     assert not (tmp_path / "x.pb").exists()
+
+
+def test_other_kind_of_output_is_refused(graph, tmp_path, capsys):
+    assert main(["change-bias", str(graph), "-o", str(tmp_path / "x.h5"), "-b", "O=1"]) == 1
+    assert "end it in .pb" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["change", "set"])
+def test_only_frames_with_energies_count(graph, tmp_path, mode):
+    """Oxygen is in frames without a label only, so it keeps its energy; no label is an error."""
+    write_system(tmp_path / "a", np.full(2, -16.0), counts=((8, 0), (8, 0)))
+    write_system(tmp_path / "b", np.zeros(4))
+    (tmp_path / "b" / "set.000" / "energy.npy").unlink()
+    both = [str(tmp_path / name) for name in "ab"]
+    changed = change_bias(graph, tmp_path / "new.pb", systems=both, mode=mode)
+    assert changed["O"][0] == changed["O"][1] and changed["H"][0] != changed["H"][1]
+    with pytest.raises(DataError, match="has an energy to fit the bias to"):
+        change_bias(graph, tmp_path / "none.pb", systems=both[1:], mode=mode)
+    assert not (tmp_path / "none.pb").exists()
+
+
+def test_scaled_energies_are_refused(graph, tmp_path, monkeypatch):
+    scaled = {"model_attr/model_attr/t_out_std": np.array([1.0, 2.0])}
+    monkeypatch.setattr(
+        "deepattn.train.file_bias.read_frozen",
+        lambda path: dataclasses.replace(
+            read_frozen(path), weights={**read_frozen(path).weights, **scaled}
+        ),
+    )
+    with pytest.raises(ModelFileError, match="scales its atomic energies"):
+        change_bias(graph, tmp_path / "x.pb", energies={"O": 1.0})
 
 
 def test_default_output_is_beside_the_model(checkpoint, capsys):
