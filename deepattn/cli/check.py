@@ -117,6 +117,6 @@ def _from_input(path: str) -> tuple[list[str], dict]:
         raise ConfigError(f"{path}: names no systems in training/training_data/systems")
     sel = descriptor.get("sel")
     sel = None if isinstance(sel, str | None) else np.ravel(sel).tolist()
-    if sel and descriptor.get("type", "").startswith("se_atten"):
+    if sel and descriptor.get("type") not in ("se_e2_a", "se_a"):
         sel = [sum(sel)]
     return systems, {"type_map": model.get("type_map"), "rcut": descriptor.get("rcut"), "sel": sel}
