@@ -12,6 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "freeze",
         help="write a checkpoint as a graph that DeePMD-kit runs",
         description="Write a checkpoint as a frozen graph that an unmodified DeePMD-kit runs.",
+        epilog="example: deepattn freeze -c model.ckpt-2000 -o frozen_model.pb",
     )
     parser.add_argument(
         "-c",
@@ -19,7 +20,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--checkpoint-folder",
         metavar="CHECKPOINT",
         default=".",
-        help="a folder, whose latest checkpoint is taken, or a checkpoint (default .)",
+        help="a folder, whose latest checkpoint is taken, a checkpoint, or a frozen model to write "
+        "anew (default .)",
     )
     parser.add_argument(
         "-o",

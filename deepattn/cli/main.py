@@ -14,6 +14,7 @@ _COMMANDS = {
     "train": "train a model, or go on training or fine-tune one",
     "freeze": "write a checkpoint as a graph that DeePMD-kit runs",
     "test": "compare a model with labelled data",
+    "convert": "bring data of other codes into DeePMD's layouts",
     "change-bias": "change the energies that a model adds for its elements",
     "check": "look for what is wrong with data",
     "check-nve": "see whether a model conserves the energy",

@@ -12,6 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "plot",
         help="draw a learning curve or a parity plot",
         description="Draw what deepattn train and deepattn test wrote.",
+        epilog="example: deepattn plot lcurve lcurve.out -o lcurve.png",
     )
     kinds = parser.add_subparsers(metavar="KIND", dest="kind", required=True)
     lcurve = kinds.add_parser("lcurve", help="errors against the step of training")

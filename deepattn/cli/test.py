@@ -23,6 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="compare a model with labelled data",
         description="Compare the energies, forces and virials of a model with labelled data. The "
         "results go to standard output, everything else to standard error.",
+        epilog="example: deepattn test -m frozen_model.pb -s data/valid --html report.html",
     )
     add_model(parser)
     data = add_systems(parser)

@@ -9,6 +9,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "train",
         help="train a model, or go on training or fine-tune one",
         description="Train a model as an input file says.",
+        epilog="example: deepattn train input.json --finetune pretrained.pb",
     )
     parser.add_argument("input", metavar="INPUT", help="input file, .json, .yaml or .yml")
     start = parser.add_mutually_exclusive_group()

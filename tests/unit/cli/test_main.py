@@ -131,6 +131,20 @@ def test_help_is_fast_because_tensorflow_is_not_imported():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.parametrize("name", module._COMMANDS)
+def test_every_command_explains_itself(name, capsys):
+    """A description, and an example that its own parser takes."""
+    with pytest.raises(SystemExit) as leave:
+        main([name, "--help"])
+    assert leave.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    _, _, example = text.partition(f"example: deepattn {name} ")
+    assert example, text
+    words = example.partition(" > ")[0].split()
+    args = module._parser([name, *words]).parse_args([name, *words])
+    assert args.command == name and callable(args.run)
+
+
 def test_module_runs_as_a_program():
     done = subprocess.run(
         [sys.executable, "-m", "deepattn", "--version"], capture_output=True, text=True, check=True

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_models import model_section, small_model
 
 from deepattn import ops
 from deepattn.cli.main import main
+from deepattn.export import freeze
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.frozen import read_frozen
 
@@ -103,3 +105,13 @@ def test_signals_end_with_a_checkpoint(here, number, status):
     assert process.returncode == status
     assert "Traceback" not in err
     assert read_checkpoint("model.ckpt")[1]["step"] >= 1
+
+
+def test_frozen_model_is_written_anew(tmp_path):
+    """A graph of DeePMD-kit becomes one of ours, of the same weights."""
+    given = freeze(small_model(), tmp_path / "given.pb", training_script={"model": model_section()})
+    assert main(["freeze", "-c", str(given), "-o", str(tmp_path / "again")]) == 0
+    first, second = (read_frozen(tmp_path / name) for name in ("given.pb", "again.pb"))
+    assert set(first.weights) == set(second.weights)
+    for name, array in first.weights.items():
+        np.testing.assert_array_equal(second.weights[name], array, err_msg=name)

@@ -1,0 +1,78 @@
+"""Which of dpdata's formats a file has, by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from deepattn.errors import DataError
+
+# In the order of preference, where a calculation left several of them in one folder.
+_NAMES = {
+    "OUTCAR*": "vasp/outcar",
+    "vasprun*.xml": "vasp/xml",
+    "*.extxyz": "extxyz",
+    "*.xyz": "extxyz",
+    "*.traj": "ase/traj",
+    "MOVEMENT": "pwmat/movement",
+    "*.hdf5": "deepmd/hdf5",
+    "*.h5": "deepmd/hdf5",
+    "*.lmdb": "lmdb",
+}
+# Names that go with these codes, but with others as well.
+_RUNS_OF_VASP = ("vasp/outcar", "vasp/xml")
+
+
+def detect_format(path: str | os.PathLike) -> str | None:
+    """The name of dpdata's format, or ``None`` if the name of the file does not tell."""
+    path = Path(path)
+    if (path / "type.raw").is_file():
+        if any(path.glob("set.*/real_atom_types.npy")):
+            return "deepmd/npy/mixed"
+        return "deepmd/npy" if any(path.glob("set.*")) else "deepmd/raw"
+    return next((form for name, form in _NAMES.items() if fnmatch(path.name, name)), None)
+
+
+def find_sources(path: str | os.PathLike, form: str | None) -> Iterator[tuple[str, str]]:
+    """What to read below a path, each with its format.
+
+    Args:
+        path: a file; a system; or a folder, which is searched at any depth for files whose names
+            tell their format. Of one run of VASP only one file is taken.
+        form: format of ``path`` itself, whatever its name.
+
+    Raises:
+        DataError: there is nothing whose format is known.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise DataError(f"{path} does not exist")
+    form = form or detect_format(path)
+    if form is not None:
+        yield path, form
+        return
+    if not os.path.isdir(path):
+        raise DataError(
+            f"{path}: its name does not tell which code wrote it; name the format with --format, "
+            "such as cp2k/output, qe/pw/scf, lammps/dump or gaussian/log (all of dpdata's)"
+        )
+    found = list(_below(path))
+    if not found:
+        raise DataError(f"{path}: there is no file below it whose name tells its format")
+    yield from found
+
+
+def _below(folder: str) -> Iterator[tuple[str, str]]:
+    for place, subfolders, files in os.walk(folder):
+        subfolders.sort()
+        if detect_format(place) is not None:
+            subfolders.clear()
+            yield place, detect_format(place)
+            continue
+        known = [(detect_format(Path(place, name)), name) for name in sorted(files)]
+        runs = [pair for pair in known if pair[0] in _RUNS_OF_VASP]
+        others = [pair for pair in known if pair[0] is not None and pair not in runs]
+        for form, name in [*runs[:1], *others]:
+            yield os.path.join(place, name), form
