@@ -18,16 +18,21 @@ def tracked(items: Sequence[Item], title: str) -> Iterator[Item]:
     """Go through items; if it takes longer than two seconds, show how far it is.
 
     Args:
-        items: what to go through.
+        items: what to go through, to its end.
         title: what is being done.
     """
     console = Console(stderr=True)
     started = monotonic()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = None
+    # Results go to standard output, which may be a file while standard error is a terminal.
+    line = Progress(console=console, transient=True, redirect_stdout=False)
+    task = None
+    try:
         for done, item in enumerate(items):
             yield item
-            if task is None and monotonic() - started > _PATIENCE:
-                task = progress.add_task(title, total=len(items))
+            if task is None and console.is_terminal and monotonic() - started > _PATIENCE:
+                line.start()
+                task = line.add_task(title, total=len(items))
             if task is not None:
-                progress.update(task, completed=done + 1)
+                line.update(task, completed=done + 1)
+    finally:
+        line.stop()

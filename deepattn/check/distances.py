@@ -23,8 +23,10 @@ _CLOSE = 0.5
 _USUAL = (0.6, 1.45)
 # Å and Å³ an atom; nothing is so dense.
 _THIN = 0.5
-_FRAMES_OF_A_PIECE = 3
+_FRAMES_OF_A_SYSTEM = 3
 _ROUNDING = 1e-3  # Å
+# Per cent of the atoms; a few that are far from all others make the search of all so wide.
+_MOST = 90
 
 
 class Distances:
@@ -44,6 +46,7 @@ class Distances:
         # Of names that are no elements nothing is known.
         self._radii = np.where(np.array(numbers) == 0, 0.0, covalent_radii[numbers])
         self._ratios: list[np.ndarray] = []
+        self._measured: set[str] = set()
         self._thin = Tally(FAULT, "box")
         self._overlap = Tally(FAULT, "overlap")
         self._close = Tally(DOUBT, "distance")
@@ -59,9 +62,11 @@ class Distances:
                 self._look_closer(piece, row, float(limit.max()))
             if self._sel is not None:
                 self._compare_with_sel(piece, rows, count)
-            step = -(-len(rows) // _FRAMES_OF_A_PIECE)
-            for row, distances in zip(rows[::step], nearest[::step], strict=True):
-                self._measure_bonds(piece, row, distances)
+            if piece.path not in self._measured:
+                self._measured.add(piece.path)
+                step = -(-len(rows) // _FRAMES_OF_A_SYSTEM)
+                for row, distances in zip(rows[::step], nearest[::step], strict=True):
+                    self._measure_bonds(piece, row, distances)
 
     def report(self) -> Iterator[Finding]:
         """What was found."""
@@ -138,7 +143,7 @@ class Distances:
         if piece.natoms[row] > 1:
             self._ratios.append(np.full(len(nearest) - len(within), np.inf))
         if len(within):
-            reach = float(within.max()) + _ROUNDING
+            reach = float(np.percentile(within, _MOST)) + _ROUNDING
             ratio = _closest_pairs(piece.atoms(row, self._type_map), reach).ratio
             self._ratios.append(ratio[np.isfinite(ratio)])
 

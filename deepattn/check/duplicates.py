@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from deepattn.check.finding import DOUBT, FAULT, Finding, Tally
 from deepattn.check.piece import Piece, rounding
 
 # A frame is told from others by so many random projections of its coordinates and cell.
 _PROJECTIONS = 4
-# Å. Rounding to float32 changes a projection by less, the shortest step of a trajectory by more.
-_SAME = 1e-4
+_SAME = 1e-4  # Å; the shortest step of a trajectory is more
 
 
 class _Seen(NamedTuple):
@@ -21,14 +21,15 @@ class _Seen(NamedTuple):
     frames: np.ndarray
     energies: np.ndarray
     marks: np.ndarray
+    extent: float
 
 
 class Duplicates:
-    """The same atoms at the same places, within a system or in two, with the same labels or not.
+    """The same atoms at the same places, within a system or in two, with the same energy or not.
 
     Frames are compared as they are written: atoms in the same order, in the same cell; virtual
     atoms do not count. Systems with frame or atomic parameters are left out, as their energies
-    may differ with reason. Six numbers a frame are kept.
+    may differ with reason. Of each frame a few numbers are kept.
     """
 
     def __init__(self) -> None:
@@ -44,43 +45,54 @@ class Duplicates:
             placed = np.concatenate([coord, piece.box[rows]], axis=1)
             random = np.random.Generator(np.random.Philox(placed.shape[1]))
             marks = placed @ random.normal(size=(placed.shape[1], _PROJECTIONS))
-            seen = _Seen(piece.path, piece.frames[rows], piece.energy[rows], marks)
+            extent = float(np.abs(placed).max())
+            seen = _Seen(piece.path, piece.frames[rows], piece.energy[rows], marks, extent)
             self._seen.setdefault(piece.atype[rows[0], real].tobytes(), []).append(seen)
 
     def report(self) -> Iterator[Finding]:
         """What was found."""
         again = Tally(DOUBT, "duplicate")
         contradicting = Tally(FAULT, "duplicate", "; which of the labels is right?")
-        for seen in self._seen.values():
+        for types, seen in self._seen.items():
+            natoms = len(types) // np.dtype(np.int32).itemsize
             paths = [part.path for part in seen for _ in part.frames]
             frames = np.concatenate([part.frames for part in seen])
             energies = np.concatenate([part.energies for part in seen])
-            limit = rounding(energies)
-            for group in _alike(np.concatenate([part.marks for part in seen])):
-                first, *copies = group.tolist()
-                for copy in copies:
-                    same = paths[first] == paths[copy]
-                    where = f"frame {frames[first]}" + ("" if same else f" of {paths[first]}")
-                    apart = abs(energies[copy] - energies[first])
-                    if apart > limit[copy]:
-                        sentence = f"frame {frames[copy]} has the atoms of {where} and another "
-                        sentence += f"energy, by {apart:.3g} eV"
-                        contradicting.add(paths[copy], frames[copy], sentence, badness=apart)
-                    else:
-                        sentence = f"frame {frames[copy]} is {where} once more"
-                        again.add(paths[copy], frames[copy], sentence, badness=-frames[copy])
+            limit = rounding(energies, natoms)
+            same = _tolerance(natoms, max(part.extent for part in seen))
+            for first, copy in _pairs(np.concatenate([part.marks for part in seen]) / same):
+                where = f"frame {frames[first]}"
+                if paths[first] != paths[copy]:
+                    where += f" of {paths[first]}"
+                apart = abs(energies[copy] - energies[first])
+                if apart > limit[copy]:
+                    sentence = f"frame {frames[copy]} has the atoms of {where} and another energy"
+                    sentence += f", by {apart:.3g} eV"
+                    contradicting.add(paths[copy], frames[copy], sentence, badness=apart)
+                else:
+                    sentence = f"frame {frames[copy]} is {where} once more"
+                    again.add(paths[copy], frames[copy], sentence, badness=-frames[copy])
         yield from contradicting.report()
         yield from again.report()
 
 
-def _alike(marks: np.ndarray) -> Iterator[np.ndarray]:
-    """Groups of two rows or more that are the same but for rounding, in the order they came."""
-    groups = [np.arange(len(marks))]
-    # Twice, since what one column parts may part what another held together.
-    for column in (*marks.T, *marks.T):
-        parts = []
-        for group in groups:
-            order = group[np.argsort(column[group], kind="stable")]
-            parts += np.split(order, np.flatnonzero(np.diff(column[order]) > _SAME) + 1)
-        groups = [part for part in parts if len(part) > 1]
-    yield from map(np.sort, groups)
+def _tolerance(natoms: int, extent: float) -> float:
+    """How far projections of one frame may be apart when one copy was rounded to float32."""
+    return max(_SAME, np.sqrt(3 * natoms + 9) * float(np.spacing(np.float32(extent))))
+
+
+def _pairs(marks: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Every frame that has occurred before, with its first occurrence.
+
+    Args:
+        marks: projections, in units of what they may differ by.
+    """
+    # One frame stands for all that share a cell of a grid, so that crowds cost no more.
+    _, first, cell = np.unique(np.round(marks), axis=0, return_index=True, return_inverse=True)
+    cell = cell.reshape(-1)
+    origin = np.full(len(first), len(marks))
+    np.minimum.at(origin, cell, np.arange(len(marks)))
+    for one, other in sorted(cKDTree(marks[first]).query_pairs(1.0, p=np.inf)):
+        origin[[one, other]] = origin[[one, other]].min()
+    for copy in np.flatnonzero(origin[cell] < np.arange(len(marks))):
+        yield int(origin[cell[copy]]), int(copy)

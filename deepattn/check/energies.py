@@ -14,8 +14,9 @@ from deepattn.check.piece import Piece
 # times in small cells of metals.
 _TIMES = 50.0
 _ENOUGH = 20
-# eV/atom: rounding of labels, and what bonds make of atoms.
+# eV/atom: rounding of labels, what heat makes of a relaxed frame, and bonds of atoms.
 _ROUNDING = 1e-3
+_HEAT = 0.5
 _BONDS = 2.0
 _ROUNDS = 50
 
@@ -31,7 +32,7 @@ class Energies:
     """Energies far from those of the same composition, or from a regression by elements.
 
     The regression is of all systems together, and gives little weight to frames that it does not
-    explain, so that a wrong label cannot drag it along. Free atoms take no part.
+    explain, so that a wrong label cannot drag it along. Frames of one atom take no part.
 
     Args:
         type_map: names of the types.
@@ -44,8 +45,7 @@ class Energies:
 
     def add(self, piece: Piece) -> None:
         """Look at some frames."""
-        free = (piece.natoms == 1) & (not piece.periodic)
-        rows = np.flatnonzero(np.isfinite(piece.energy) & ~free)
+        rows = np.flatnonzero(np.isfinite(piece.energy) & (piece.natoms > 1))
         if not len(rows):
             return
         counts = np.stack([(piece.atype[rows] == k).sum(axis=1) for k in self._kinds], axis=1)
@@ -119,5 +119,5 @@ def _from_others(compositions: np.ndarray, energies: np.ndarray) -> tuple[np.nda
     for same in np.split(order, np.flatnonzero(np.diff(compositions[order])) + 1):
         if len(same) >= _ENOUGH:
             apart[same] = energies[same] - np.median(energies[same])
-            limit[same] = _TIMES * max(float(np.median(np.abs(apart[same]))), _ROUNDING)
+            limit[same] = max(_TIMES * float(np.median(np.abs(apart[same]))), _HEAT)
     return apart, limit

@@ -93,7 +93,7 @@ def read_pieces(system: System, findings: list[Finding]) -> Iterator[Piece]:
             readable, file = _readable(system, frames, unread, str(error))
             if file is not None:
                 message = _inside(system, file)
-                findings.append(Finding(FAULT, "files", system.path, message))
+                findings += [Finding(FAULT, "files", system.path, message), *unread.report()]
                 return
             if not readable:
                 continue
@@ -110,7 +110,7 @@ def _readable(
     system: System, frames: np.ndarray, unread: Tally, sentence: str
 ) -> tuple[list[int], str | None]:
     """The frames that can be read; or what is wrong with a file, if that is said of two frames."""
-    readable, said = [], set()
+    readable, said = [], {}
     for frame in frames:
         try:
             _piece(system, [frame])
@@ -118,8 +118,9 @@ def _readable(
         except DataError as error:
             if str(error) in said:
                 return [], sentence
-            said.add(str(error))
-            unread.add(system.path, frame, _inside(system, str(error)))
+            said[str(error)] = frame
+    for complaint, frame in said.items():
+        unread.add(system.path, frame, _inside(system, complaint))
     return readable, None
 
 
@@ -145,7 +146,12 @@ def _piece(system: System, frames: np.ndarray | list[int]) -> Piece:
     )
 
 
-def rounding(energy: np.ndarray) -> np.ndarray:
-    """What labels may differ by and still be the same (eV): a little, or digits of float32."""
+def rounding(energy: np.ndarray, natoms: np.ndarray | int) -> np.ndarray:
+    """What energies may differ by and still be the same, eV.
+
+    Args:
+        energy: the labels, which may have the digits of float32 only.
+        natoms: number of atoms; codes converge an energy to so much an atom.
+    """
     energy = np.nan_to_num(np.abs(energy)).astype(np.float32)
-    return 1e-3 + 4.0 * np.spacing(energy).astype(np.float64)
+    return 1e-3 + 1e-5 * natoms + 4.0 * np.spacing(energy).astype(np.float64)

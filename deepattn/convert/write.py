@@ -10,6 +10,7 @@ from pathlib import Path
 import dpdata
 
 from deepattn.errors import DataError
+from deepattn.formats.files import check_folder
 
 # By our names those of dpdata.
 LAYOUTS = {"npy": "deepmd/npy", "mixed": "deepmd/npy/mixed", "hdf5": "deepmd/hdf5", "lmdb": "lmdb"}
@@ -33,8 +34,7 @@ def write_systems(systems: dpdata.MultiSystems, target: str | os.PathLike, layou
     target = Path(target).absolute()
     if target.exists():
         raise DataError(f"{target} exists; remove it or name another --output")
-    if not target.parent.is_dir():
-        raise DataError(f"{target.parent}: there is no such folder to write to")
+    check_folder(target)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         written = scratch / target.name

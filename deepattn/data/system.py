@@ -305,4 +305,6 @@ class System:
             )
         values = values.astype(np.int64)
         types.check_range(values, self._ntypes_of_data, where, frames=frames)
-        return types.to_model(values, self._table, self.data_type_map, self.type_map, where)
+        return types.to_model(
+            values, self._table, self.data_type_map, self.type_map, where, frames=frames
+        )

@@ -79,8 +79,18 @@ def to_model(
     names: Sequence[str] | None,
     type_map: Sequence[str] | None,
     where: str,
+    *,
+    frames: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Types of the data as types of the model; ``-1`` stays ``-1``.
+
+    Args:
+        types: As of :func:`check_range`.
+        table: What :func:`lookup_table` gives.
+        names: Names of the types of the data.
+        type_map: Names of the types of the model.
+        where: The file.
+        frames: Numbers of the frames in the file, for mixed types.
 
     Raises:
         DataError: If an atom is of an element that the model's type map lacks.
@@ -91,7 +101,9 @@ def to_model(
     lost = np.unique(types[mapped == ABSENT])
     if lost.size:
         elements = ", ".join(names[index] for index in lost)
+        first = int(np.argwhere(mapped == ABSENT)[0][0])
+        at = "" if frames is None else f": frame {frames[first]}"
         raise DataError(
-            f"{where} has atoms of {elements}, not in the model's type_map {list(type_map)}"
+            f"{where}{at} has atoms of {elements}, not in the model's type_map {list(type_map)}"
         )
     return mapped

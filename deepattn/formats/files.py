@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from deepattn.errors import DataError
+
 
 @contextmanager
 def write_whole(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
@@ -45,6 +47,17 @@ def write_whole(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
             os.unlink(temporary)
         raise
     _sync_folder(target.parent)
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """Refuse a file whose folder is missing, before the work for it is done.
+
+    Raises:
+        DataError: the folder is not there.
+    """
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder to write to")
 
 
 def replace_link(target_name: str, link_path: str | os.PathLike) -> None:

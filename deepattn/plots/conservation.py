@@ -8,7 +8,7 @@ import numpy as np
 
 from deepattn.plots.figure import save_figure
 
-_COLOURS = ("#0072B2", "#D55E00")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73")
 
 
 def plot_conservation(

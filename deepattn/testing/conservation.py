@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,14 @@ from ase import Atoms, units
 from ase.md.verlet import VelocityVerlet
 
 _BLOCKS = 10
+# Student's t of eight degrees of freedom that one run in a thousand exceeds.
+_STUDENT = 5.0
+# Halving the time step divides by four what the integrator makes the energy swing by.
+_SMOOTH = 2.5
+# So many times as far as it swung before, the energy has run away.
+_AWAY = 20.0
+
+Track = Callable[[range], Iterable[int]]
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,87 @@ class Trajectory:
         return slope, float(np.sqrt(rest @ rest / (_BLOCKS - 2) / (away @ away)))
 
     @property
-    def fluctuation(self) -> float:
+    def swing(self) -> float:
         """Standard deviation of the energy about that line, eV/atom."""
         slope, _ = self.drift
-        rest = self.energy - slope * self.time
-        return float(rest.std())
+        return float((self.energy - slope * self.time).std())
+
+    @property
+    def ran_away(self) -> bool:
+        """Whether it ends far from where it was in the first half, or is not finite."""
+        half = self.energy[: len(self.energy) // 2 + 1]
+        last = np.array_split(self.energy, _BLOCKS)[-1]
+        return not abs(last.mean() - half.mean()) <= _AWAY * np.ptp(half)
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Two runs from the same start, the second with half the time step.
+
+    Attributes:
+        coarse: the first run.
+        fine: the second.
+    """
+
+    coarse: Trajectory
+    fine: Trajectory
+
+    @property
+    def extrapolated(self) -> Trajectory:
+        """The energy at a vanishing time step.
+
+        The integrator's error goes with the square of the step, so it cancels in
+        (4 E(fine) − E(coarse)) / 3, as long as the two runs go the same way, and on average later.
+        """
+        energy = (4 * self.fine.energy[::2] - self.coarse.energy) / 3
+        return Trajectory(self.coarse.time, energy)
+
+    def verdict(self, limit: float) -> tuple[bool, str]:
+        """Whether the energy is conserved, and why it is said so.
+
+        Args:
+            limit: largest drift allowed, eV/atom/ps.
+        """
+        if self.coarse.ran_away or self.fine.ran_away:
+            return False, "The energy runs away: the time step is too long, or the forces wrong."
+        drift, error = self.extrapolated.drift
+        if not abs(drift) <= limit + _STUDENT * error:
+            return False, f"The energy drifts by {drift:.1e} eV/atom/ps; {limit:g} is allowed."
+        if self.coarse.swing < _SMOOTH * self.fine.swing:
+            return False, (
+                "Half the time step does not make the energy swing less: the forces are not the "
+                "derivative of a smooth energy, for example because of weights in float32, "
+                "neighbours beyond sel, or plain attention at the cut-off."
+            )
+        if not abs(drift) + _STUDENT * error <= limit:
+            return False, (
+                f"The drift is known to {_STUDENT * error:.0e} eV/atom/ps only; take more steps."
+            )
+        return True, "The energy is conserved."
+
+
+def check_conservation(
+    atoms: Atoms,
+    *,
+    temperature: float,
+    timestep: float,
+    steps: int,
+    track: Track = iter,
+) -> Conservation:
+    """Move atoms at constant energy, once with a time step and once with half of it.
+
+    Args:
+        atoms: where they start, with a calculator; they are not changed.
+        temperature: of the velocities they start with, K; half of it is left when potential and
+            kinetic energy have come to terms.
+        timestep: fs.
+        steps: number of steps of the first run, at least ten; the second takes twice as many.
+        track: goes through the steps of a run, to show how far it is.
+    """
+    settings = {"temperature": temperature, "track": track}
+    coarse = constant_energy_run(atoms, timestep=timestep, steps=steps, **settings)
+    fine = constant_energy_run(atoms, timestep=timestep / 2, steps=2 * steps, **settings)
+    return Conservation(coarse, fine)
 
 
 def constant_energy_run(
@@ -52,19 +136,16 @@ def constant_energy_run(
     temperature: float,
     timestep: float,
     steps: int,
-    seed: int = 0,
-    progress: Callable[[int], object] = lambda step: None,
+    track: Track = iter,
 ) -> Trajectory:
-    """Move atoms by the velocity Verlet method.
+    """Move atoms by the velocity Verlet method, from the same velocities every time.
 
     Args:
-        atoms: where they start, with a calculator; they are not changed.
-        temperature: of the velocities they start with, K; half of it is left when potential and
-            kinetic energy have come to terms.
+        atoms: as of `check_conservation`.
+        temperature: as of `check_conservation`.
         timestep: fs.
         steps: number of steps, at least ten.
-        seed: of the velocities.
-        progress: called after every step with its number.
+        track: as of `check_conservation`.
 
     Returns:
         The energies of every step, the start included.
@@ -73,20 +154,19 @@ def constant_energy_run(
         raise ValueError(f"steps must be at least {_BLOCKS}, not {steps}")
     moving = atoms.copy()
     moving.calc = atoms.calc
-    moving.set_momenta(_momenta(moving.get_masses(), temperature, seed))
+    moving.set_momenta(_momenta(moving.get_masses(), temperature))
     energies = [moving.get_total_energy()]
     with VelocityVerlet(moving, timestep=timestep * units.fs) as dynamics:
-        for step in range(1, steps + 1):
+        for _ in track(range(steps)):
             dynamics.run(1)
             energies.append(moving.get_total_energy())
-            progress(step)
     energy = (np.array(energies) - energies[0]) / len(atoms)
     return Trajectory(1e-3 * timestep * np.arange(steps + 1), energy)
 
 
-def _momenta(masses: np.ndarray, temperature: float, seed: int) -> np.ndarray:
+def _momenta(masses: np.ndarray, temperature: float) -> np.ndarray:
     """Momenta of a temperature (K) that add up to none, in ASE's units, ``[natoms, 3]``."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     width = np.sqrt(masses * units.kB * temperature)
     momenta = width[:, None] * random.normal(size=(len(masses), 3))
     return momenta - masses[:, None] * momenta.sum(axis=0) / masses.sum()

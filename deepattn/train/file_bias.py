@@ -16,7 +16,7 @@ from deepattn.config import DataConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.checkpoint import WEIGHTS, read_checkpoint, write_arrays
-from deepattn.formats.files import write_whole
+from deepattn.formats.files import check_folder, write_whole
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer import DeepPot
 from deepattn.infer.deep_pot import find_model
@@ -62,9 +62,7 @@ def change_bias(
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {list(MODES)}, not {mode!r}")
-    folder = Path(output).absolute().parent
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder to write to")
+    check_folder(output)
     path = find_model(model_file)
     file = _Frozen.read(path) if path.suffix == ".pb" else _Checkpoint.read(path)
     if energies is not None:

@@ -9,8 +9,12 @@ import pytest
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 
 from deepattn.check import DOUBT, FAULT, Finding, check_data
+from deepattn.check.duplicates import _pairs, _tolerance
+from deepattn.check.energies import Energies
+from deepattn.check.piece import read_pieces
+from deepattn.check.work import _judge
 from deepattn.cli.main import main
-from deepattn.data import find_systems
+from deepattn.data import System, find_systems
 
 ALLOY = ["Cu", "Au"] * 4
 COPPER = ["Cu"] * 8
@@ -125,7 +129,7 @@ def test_other_frames_are_checked_where_one_cannot_be_read(tmp_path, arrays):
         ("energy", 1 / 8, "the energy is that of one atom"),
         ("force", 0.1, "in the order of coord?"),
         ("virial", -1.0, "the virial has the wrong sign"),
-        ("virial", 10.0, "in the order of coord?"),
+        ("virial", 10.0, "is it a virial in eV"),
     ],
 )
 def test_unit_is_found(tmp_path, label, factor, words):
@@ -390,11 +394,16 @@ def test_broken_file_is_told_once(tmp_path, arrays):
 
 
 def test_virial_of_another_kind(tmp_path):
-    """Virials in Hartree, and stresses in eV/Å³."""
-    for factor, words in ((1 / Hartree, "the virial is in Hartree"), (0.01, "order of coord?")):
+    """Virials in Hartree, and stresses in eV/Å³ of either sign."""
+    volume = np.linalg.det(_strained()["box"][0].reshape(3, 3))
+    for factor, words in (
+        (1 / Hartree, "virial is in Hartree"),
+        (1 / volume, "is a stress"),
+        (-1 / volume, "is a stress"),
+    ):
         arrays = _strained()
         arrays["virial"] *= factor
-        found = [x for x in check(tmp_path / words[:3], arrays) if x.check == "units"]
+        found = [x for x in check(tmp_path / f"{factor:.3g}", arrays) if x.check == "units"]
         assert len(found) == 1 and words in found[0].message
 
 
@@ -431,3 +440,77 @@ def test_input_for_fine_tuning_can_be_checked(tmp_path, arrays, monkeypatch, cap
     (tmp_path / "input.json").write_text(json.dumps(content))
     assert main(["check", "input.json"]) == 1
     assert "names no systems" in capsys.readouterr().err
+
+
+def test_works_that_go_together(tmp_path):
+    """Atoms that move with the cell along one line: right labels are not reported."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        place = np.cumsum(random.uniform(0.2, 1.0, 12))
+        energy = 0.5 * place**2 - 3 * place
+        slope = place - 3
+        pairs = [
+            (
+                energy[k + 1] - energy[k] + 0.01 * random.normal(),
+                0.25 * (slope[k] + slope[k + 1]) / 2 * (place[k + 1] - place[k]),
+                0.75 * (slope[k] + slope[k + 1]) / 2 * (place[k + 1] - place[k]),
+                0.03,
+                8,
+                100.0,
+                k,
+            )
+            for k in range(11)
+        ]
+        assert _judge(np.array(pairs)) is None
+
+
+def test_a_part_of_the_frames_is_found(tmp_path):
+    """A third of a trajectory with forces of the other sign."""
+    arrays = _shaken()
+    arrays["force"][16:] *= -1
+    found = [x for x in check(tmp_path, arrays) if x.check == "units"]
+    assert len(found) == 1
+    assert not found[0].frames or max(found[0].frames) >= 16
+
+
+def test_crowds_of_frames_are_no_duplicates():
+    """Dense, but all different; and exact copies among them."""
+    random = np.random.default_rng(0)
+    marks = random.uniform(0, 40, size=(100_000, 4))
+    assert list(_pairs(marks[:20_000] * 10)) == []
+    marks[-3:] = marks[:3] + 0.3 * random.uniform(-1, 1, size=(3, 4))
+    found = dict((copy, first) for first, copy in _pairs(marks * 1000))
+    assert not {99_997, 99_998, 99_999} & set(found)
+    again = np.concatenate([marks * 10, marks[:3] * 10 + 0.4])
+    found = dict((copy, first) for first, copy in _pairs(again))
+    assert [found[100_000 + k] for k in range(3)] == [0, 1, 2]
+
+
+def test_copies_in_float32_of_large_systems():
+    for natoms, extent in ((1000, 30.0), (8000, 65.0)):
+        random = np.random.default_rng(natoms)
+        coord = random.uniform(0, extent, (5, 3 * natoms))
+        projections = random.normal(size=(3 * natoms, 4))
+        both = np.concatenate([coord, coord.astype(np.float32).astype(float)]) @ projections
+        found = list(_pairs(both / _tolerance(natoms, extent)))
+        assert found == [(k, k + 5) for k in range(5)]
+
+
+def test_all_frames_are_looked_at_beside_unknown_elements(tmp_path, arrays):
+    padded = _padded(arrays, virtual=0)
+    padded["real_atom_types"][[3, 7], 0] = 2
+    padded["coord"][9, :3] = padded["coord"][9, 3:6] + 0.1
+    path = metals.write(tmp_path / "data", ["Cu"] * 8, padded, names=("Cu", "Au", "Ag"))
+    found = {(x.check, x.frames) for x in check_data([path], rcut=4.0, type_map=["Cu", "Au"])}
+    assert {("numbers", (3, 7)), ("overlap", (9,))} <= found
+
+
+def test_hot_frames_beside_relaxed_ones(tmp_path, arrays):
+    """Relaxations within 1 meV/atom and a trajectory 0.2 eV/atom higher are both right."""
+    checked = Energies(["Cu", "Au"])
+    energy = np.concatenate([np.linspace(0, 0.008, 24), np.full(12, 1.6)]) - 20.0
+    many = {k: np.concatenate([v, v[:12]]) for k, v in arrays.items()} | {"energy": energy}
+    path = metals.write(tmp_path / "data", ALLOY, many)
+    for piece in read_pieces(System(path), []):
+        checked.add(piece)
+    assert list(checked.report()) == []
