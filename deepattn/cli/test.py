@@ -67,58 +67,88 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Test."""
     from deepattn.data import System
-    from deepattn.infer import DeepPot, DetailFiles, TestReport, error_lines
+    from deepattn.infer import (
+        DeepPot,
+        DetailFiles,
+        PairSample,
+        TestReport,
+        energy_errors,
+        error_lines,
+        errors_by_element,
+    )
 
+    _check_targets(args)
     if args.set_prefix is not None:
         log.warning("--set-prefix is ignored: sets are always named set.*")
     random = np.random.RandomState(None if args.rand_seed is None else args.rand_seed % 2**32)
     systems = _systems(args)
-    report = TestReport(args.model)
-    with TemporaryDirectory() as scratch:
-        prefix = args.detail_file
-        if prefix is None and (args.plot or args.html):
-            prefix = Path(scratch, Path(args.model).name)
-        with DeepPot(args.model) as model, DetailFiles(prefix) as details:
-            for path in systems:
-                print("# ---------------output of dp test--------------- ")
-                print(f"# testing system : {path}", flush=True)
-                system = System(path, type_map=model.get_type_map())
-                frames = np.arange(system.nframes)
-                if args.shuffle_test:
-                    random.shuffle(frames)
-                frames = frames[: args.numb_test or None]
-                parts = [
-                    _test(model, system, piece, args.atomic, details)
-                    for piece in _chunks(frames, system)
-                ]
-                errors = report.add(path, len(frames), parts)
-                print(f"# number of test data : {len(frames)} ")
-                _print_lines(error_lines(errors))
-        print("# ----------weighted average of errors----------- ")
-        print(f"# number of systems : {len(systems)}")
-        _print_lines(error_lines(report.average))
-        _write(report, prefix, args, Path(scratch))
+    report, sample = TestReport(args.model), PairSample()
+    with DeepPot(args.model) as model, DetailFiles(args.detail_file) as details:
+        for path in systems:
+            print("# ---------------output of dp test--------------- ")
+            print(f"# testing system : {path}", flush=True)
+            system = System(path, type_map=model.get_type_map())
+            frames = np.arange(system.nframes)
+            if args.shuffle_test:
+                random.shuffle(frames)
+            frames = frames[: args.numb_test or None]
+            parts = []
+            for piece in _chunks(frames, system):
+                tested = _test(model, system, piece, args.atomic)
+                details.write(path, **tested)
+                sample.add(**tested)
+                prediction, labels, atype, _ = tested.values()
+                by_element = errors_by_element(
+                    prediction, labels, atype=atype, type_map=model.get_type_map()
+                )
+                parts.append((energy_errors(**tested), by_element))
+            errors = report.add(path, len(frames), parts)
+            print(f"# number of test data : {len(frames)} ")
+            _print_lines(error_lines(errors))
+    print("# ----------weighted average of errors----------- ")
+    print(f"# number of systems : {len(systems)}")
+    _print_lines(error_lines(report.average))
+    _write(report, sample, args)
 
 
-def _write(report, prefix: str | Path | None, args: argparse.Namespace, scratch: Path) -> None:
+def _check_targets(args: argparse.Namespace) -> None:
+    """Refuse what could not be written, before the work is done."""
+    from deepattn.formats.files import check_folder
+    from deepattn.plots.figure import check_picture
+
+    for path in filter(None, (args.detail_file, args.json, args.html)):
+        check_folder(path)
+    if args.plot:
+        check_picture(args.plot)
+
+
+def _write(report, sample, args: argparse.Namespace) -> None:
     """Write the report in the forms that are asked for."""
+    from deepattn.errors import DataError
     from deepattn.formats.files import write_whole
-    from deepattn.plots.parity import plot_parity
+    from deepattn.plots.parity import draw_parity
 
+    name = Path(args.model).name
+    panels = {kind: {name: pair} for kind, pair in sample.pairs.items()}
+    average = report.average
+    known = {"e_peratom": "rmse_ea", "f": "rmse_f", "v_peratom": "rmse_va"}
+    errors = {kind: average[known[kind]][0] for kind in panels}
     texts = {}
     if args.json:
         texts[args.json] = report.to_json()
-    if args.plot:
-        plot_parity([prefix], args.plot)
     if args.html:
-        picture = plot_parity([prefix], scratch / "parity.png")
-        texts[args.html] = report.to_html(picture.read_bytes())
+        with TemporaryDirectory() as folder:
+            picture = Path(folder, "parity.png")
+            drawn = draw_parity(panels, picture, errors=errors).read_bytes() if panels else None
+            texts[args.html] = report.to_html(drawn)
     for path, text in texts.items():
         with write_whole(path, "w") as file:
             file.write(text)
-    for path in (args.json, args.plot, args.html):
-        if path:
-            log.info("the report is saved in %s", path)
+        log.info("the report is saved in %s", path)
+    if args.plot:
+        if not panels:
+            raise DataError("the systems have no labels to draw predictions against")
+        log.info("the picture is saved in %s", draw_parity(panels, args.plot, errors=errors))
 
 
 def _print_lines(lines: list[str]) -> None:
@@ -126,10 +156,10 @@ def _print_lines(lines: list[str]) -> None:
         print(line, flush=True)
 
 
-def _test(model, system, frames: np.ndarray, atomic: bool, details) -> tuple[dict, dict]:
-    """Errors of some frames, altogether and by element; their details go to the files."""
+def _test(model, system, frames: np.ndarray, atomic: bool) -> dict:
+    """Labels and predictions of some frames, as arguments by name of what compares them."""
     from deepattn.errors import DataError
-    from deepattn.infer import energy_errors, errors_by_element, read_frames
+    from deepattn.infer import read_frames
 
     names = ["energy", "force", "virial", "atom_pref", *(["atom_ener"] if atomic else [])]
     arguments, labels = read_frames(model, system, frames, names)
@@ -140,9 +170,7 @@ def _test(model, system, frames: np.ndarray, atomic: bool, details) -> tuple[dic
     if atomic:
         prediction["atom_ener"] = outputs[3][:, :, 0]
     atype, box = arguments["atom_types"], arguments["cells"]
-    details.write(system.path, labels, prediction, atype, box)
-    by_element = errors_by_element(prediction, labels, atype=atype, type_map=model.get_type_map())
-    return energy_errors(prediction, labels, atype=atype, box=box), by_element
+    return {"prediction": prediction, "labels": labels, "atype": atype, "box": box}
 
 
 def _systems(args: argparse.Namespace) -> list[str]:

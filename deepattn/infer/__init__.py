@@ -3,6 +3,7 @@
 from deepattn.infer.deep_pot import DeepPot
 from deepattn.infer.details import DetailFiles
 from deepattn.infer.labelled import read_frames
+from deepattn.infer.pairs import PairSample
 from deepattn.infer.report import TestReport
 from deepattn.infer.statistics import (
     energy_errors,
@@ -14,6 +15,7 @@ from deepattn.infer.statistics import (
 __all__ = [
     "DeepPot",
     "DetailFiles",
+    "PairSample",
     "TestReport",
     "energy_errors",
     "error_lines",

@@ -36,8 +36,9 @@ class DetailFiles:
     def write(
         self,
         system: str,
-        labels: Mapping[str, np.ndarray],
+        *,
         prediction: Mapping[str, np.ndarray],
+        labels: Mapping[str, np.ndarray],
         atype: np.ndarray,
         box: np.ndarray | None,
     ) -> None:
@@ -45,8 +46,8 @@ class DetailFiles:
 
         Args:
             system: the system, for the head of the files.
-            labels: as of `energy_errors`.
             prediction: as of `energy_errors`.
+            labels: as of `energy_errors`.
             atype: types ``[n, natoms]``; −1 is a virtual atom.
             box: cell vectors ``[n, 9]`` in Å, or None.
         """

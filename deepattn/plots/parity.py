@@ -1,7 +1,7 @@
 """Draw what ``deepattn test -d`` wrote: predictions against labels."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ def read_parity(prefix: str | os.PathLike, kind: str) -> tuple[np.ndarray, np.nd
 
 
 def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLike) -> Path:
-    """Draw energies, forces and virials against their labels, and how their errors are distributed.
+    """Draw energies, forces and virials against their labels, from detail files.
 
     The title of a panel gives the root mean square error of each set. Markers grow smaller and
     fainter with their number, so that dense regions show.
@@ -68,8 +68,6 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
         DataError: there are no detail files, one of them does not hold its columns, or there are
             more prefixes than can be told apart.
     """
-    from matplotlib.figure import Figure
-
     if not 1 <= len(prefixes) <= len(_COLOURS):
         raise DataError(f"{len(prefixes)} sets: between 1 and {len(_COLOURS)} fit into a picture.")
     panels = {}
@@ -80,15 +78,39 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
     if not panels:
         names = ", ".join(str(prefix) for prefix in prefixes)
         raise DataError(f"{names}: no detail files with labels; make them with deepattn test -d.")
+    return draw_parity(panels, picture)
+
+
+def draw_parity(
+    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
+    picture: str | os.PathLike,
+    *,
+    errors: Mapping[str, float] | None = None,
+) -> Path:
+    """Draw predictions against labels, and how the errors are distributed, one column a quantity.
+
+    Args:
+        panels: by the kinds of `read_parity`, by the name of each set, labels and predictions.
+        picture: file to write; its ending gives the format.
+        errors: root mean square errors by kind, where the sets are samples of something larger.
+
+    Returns:
+        The path of the picture.
+    """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(3.7 * len(panels), 6.4), layout="constrained")
     rows = figure.subplots(2, len(panels), squeeze=False, height_ratios=[3.4, 1.6])
-    for above, below, (kind, sets) in zip(*rows, panels.items(), strict=True):
-        _draw_panel(above, kind, sets)
+    ordered = [(kind, panels[kind]) for kind in _PANELS if kind in panels]
+    for above, below, (kind, sets) in zip(*rows, ordered, strict=True):
+        _draw_panel(above, kind, sets, None if errors is None else errors[kind])
         _draw_errors(below, kind, sets)
     return save_figure(figure, picture)
 
 
-def _draw_panel(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _draw_panel(
+    axes, kind: str, sets: Mapping[str, tuple[np.ndarray, np.ndarray]], known: float | None
+) -> None:
     """One square panel; ``axes`` is a matplotlib Axes."""
     _, quantity, unit = _PANELS[kind]
     values = np.concatenate([np.concatenate(pair) for pair in sets.values()])
@@ -99,7 +121,7 @@ def _draw_panel(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]])
     for (name, (label, prediction)), colour, marker in zip(
         sets.items(), _COLOURS, _MARKERS, strict=False
     ):
-        error = np.sqrt(np.mean((prediction - label) ** 2))
+        error = np.sqrt(np.mean((prediction - label) ** 2)) if known is None else known
         errors.append(f"{name}: RMSE {_with_unit(error, unit)}")
         axes.scatter(
             label,
@@ -131,7 +153,7 @@ def _draw_panel(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]])
             handle.set_alpha(1)
 
 
-def _draw_errors(axes, kind: str, sets: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _draw_errors(axes, kind: str, sets: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """Histogram of the errors; a logarithmic axis shows the few that are far off."""
     _, quantity, unit = _PANELS[kind]
     errors = [prediction - label for label, prediction in sets.values()]

@@ -8,7 +8,8 @@ import pytest
 from model_files import write_system
 
 from deepattn.cli.main import main
-from deepattn.infer import TestReport, error_lines, errors_by_element
+from deepattn.infer import PairSample, TestReport, error_lines, errors_by_element
+from deepattn.plots import parity
 
 
 @pytest.fixture
@@ -108,7 +109,81 @@ def test_one_system_twice_counts_twice(capsys, attention, systems, tmp_path):
 def test_without_labels_there_is_no_picture(capsys, attention, frames, tmp_path):
     labels = ("energy", "force", "virial", "atom_pref", "atom_ener")
     write_system(tmp_path / "data", frames, absent=labels)
-    arguments = ["-m", str(attention.graph), "-s", str(tmp_path / "data")]
-    assert main(["test", *arguments, "--plot", str(tmp_path / "x.png")]) == 1
-    assert "no detail files with labels" in capsys.readouterr().err
+    arguments = ["test", "-m", str(attention.graph), "-s", str(tmp_path / "data")]
+    page, figures = tmp_path / "x.html", tmp_path / "x.json"
+    assert main([*arguments, "--html", str(page), "--json", str(figures)]) == 0
+    assert "<img" not in page.read_text() and json.loads(figures.read_text())["average"] == {}
+    assert main([*arguments, "--plot", str(tmp_path / "x.png")]) == 1
+    assert "no labels to draw" in capsys.readouterr().err
     assert not (tmp_path / "x.png").exists()
+
+
+def test_titles_are_the_errors_of_the_table(attention, systems, tmp_path, monkeypatch):
+    """Frames without a virial and virtual atoms take no part in the picture either."""
+    padded = tmp_path / "data" / "c"
+    write_mixed_with_virtual_atoms(padded)
+    titles = []
+    draw = parity.save_figure
+    monkeypatch.setattr(
+        parity,
+        "save_figure",
+        lambda figure, path: (
+            titles.extend(filter(None, (axes.get_title() for axes in figure.axes))),
+            draw(figure, path),
+        ),
+    )
+    collected = []
+    monkeypatch.setattr(
+        parity, "_draw_errors", lambda axes, kind, sets: collected.append((kind, sets))
+    )
+    figures = tmp_path / "x.json"
+    arguments = ["test", "-m", str(attention.graph), "-s", str(tmp_path / "data")]
+    assert main([*arguments, "--json", str(figures), "--plot", str(tmp_path / "x.png")]) == 0
+    average = json.loads(figures.read_text())["average"]
+    assert len(titles) == len(collected) == 3
+    for kind, sets in collected:
+        [(label, prediction)] = sets.values()
+        name = {"e_peratom": "rmse_ea", "f": "rmse_f", "v_peratom": "rmse_va"}[kind]
+        assert np.sqrt(np.mean((prediction - label) ** 2)) == pytest.approx(average[name])
+
+
+def write_mixed_with_virtual_atoms(folder):
+    rng = np.random.default_rng(5)
+    sets = folder / "set.000"
+    sets.mkdir(parents=True)
+    (folder / "type.raw").write_text("0 0 0 0 0")
+    (folder / "type_map.raw").write_text("O H")
+    np.save(sets / "real_atom_types.npy", np.array([[0, 1, 1, -1, -1]], np.int32))
+    np.save(sets / "coord.npy", rng.uniform(0, 4, (1, 15)))
+    np.save(sets / "box.npy", 6 * np.eye(3).reshape(1, 9))
+    np.save(sets / "energy.npy", np.array([-5.0]))
+    np.save(sets / "force.npy", rng.normal(size=(1, 15)))
+
+
+def test_sample_is_bounded_and_fair(monkeypatch):
+    monkeypatch.setattr("deepattn.infer.pairs._KEPT", 1000)
+    sample = PairSample()
+    for number in range(20):
+        frames = {
+            "energy": np.zeros(5),
+            "force": np.full((5, 40, 3), float(number)),
+            "virial": np.zeros((5, 9)),
+        }
+        labels = {**frames, "find_energy": np.ones(5), "find_force": np.ones(5)}
+        labels["find_virial"] = np.zeros(5)
+        sample.add(
+            prediction=frames, labels=labels, atype=np.zeros((5, 40), np.int32), box=np.eye(9)[:5]
+        )
+    assert set(sample.pairs) == {"e_peratom", "f"}
+    label, prediction = sample.pairs["f"]
+    assert len(label) == 1000
+    np.testing.assert_array_equal(label, prediction)
+    assert np.bincount(label.astype(int), minlength=20).min() > 20
+
+
+@pytest.mark.parametrize("option", ["--json", "--html", "--plot", "-d"])
+def test_targets_are_checked_first(attention, tmp_path, capsys, option):
+    target = str(tmp_path / "absent" / "x.png")
+    arguments = ["test", "-m", str(attention.graph), "-s", str(tmp_path / "none")]
+    assert main([*arguments, option, target]) == 1
+    assert "there is no such folder to write to" in capsys.readouterr().err
