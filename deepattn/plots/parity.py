@@ -143,7 +143,7 @@ def _draw_panel(
         ylabel=f"{quantity}, predicted ({unit})",
     )
     # Total energies are large numbers close to one another: few ticks, written out.
-    axes.locator_params(nbins=4)
+    axes.locator_params(nbins=5)
     axes.ticklabel_format(useOffset=False)
     axes.set_title("\n".join(errors), fontsize="medium")
     axes.grid(alpha=0.3)
@@ -159,7 +159,8 @@ def _draw_errors(axes, kind: str, sets: Mapping[str, tuple[np.ndarray, np.ndarra
     errors = [prediction - label for label, prediction in sets.values()]
     largest = max(float(np.abs(error).max()) for error in errors) or 1.0
     scale, prefix = (1.0, "") if largest >= 1 else (1000.0, "m")
-    bins = np.linspace(-scale * largest, scale * largest, 61)
+    count = int(np.clip(2 * np.sqrt(max(error.size for error in errors)), 10, 60))
+    bins = np.linspace(-scale * largest, scale * largest, count + 1)
     for error, colour in zip(errors, _COLOURS, strict=False):
         axes.hist(scale * error, bins, color=colour, histtype="step", linewidth=1.3)
     axes.set(xlabel=f"error of the {quantity} ({prefix}{unit})", ylabel="number", yscale="log")
