@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepattn.cli.options import count, positive
+from deepattn.cli.options import add_type_map, count, positive
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="where to look for systems, at any depth; or an input file, whose systems are checked "
         "against its type_map, rcut and sel",
     )
-    parser.add_argument(
-        "-t",
-        "--type-map",
-        metavar="NAME",
-        nargs="+",
-        help="names of the model's types (default: those of the data)",
-    )
+    add_type_map(parser)
     parser.add_argument(
         "-r", "--rcut", metavar="RCUT", type=positive, help="cut-off radius, Å (default 6)"
     )

@@ -3,6 +3,8 @@
 import argparse
 import logging
 
+from deepattn.cli.options import add_type_map
+
 log = logging.getLogger(__name__)
 
 
@@ -37,9 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "--format", metavar="NAME", help="dpdata's name of the format (default: by the file names)"
     )
-    parser.add_argument(
-        "-t", "--type-map", metavar="NAME", nargs="+", help="names of the types in their order"
-    )
+    add_type_map(parser)
     return parser
 
 

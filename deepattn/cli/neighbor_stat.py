@@ -2,7 +2,7 @@
 
 import argparse
 
-from deepattn.cli.options import add_system, positive
+from deepattn.cli.options import add_system, add_type_map, positive
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -18,13 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "-r", "--rcut", metavar="RCUT", type=positive, required=True, help="cut-off radius, Å"
     )
-    parser.add_argument(
-        "-t",
-        "--type-map",
-        metavar="NAME",
-        nargs="+",
-        help="names of the types (default: those of the data, in the order they are met)",
-    )
+    add_type_map(parser)
     parser.add_argument(
         "--mixed-type",
         "--one-type",

@@ -35,6 +35,17 @@ def add_systems(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveG
     return group
 
 
+def add_type_map(parser: argparse.ArgumentParser) -> None:
+    """``-t``: names of the types."""
+    parser.add_argument(
+        "-t",
+        "--type-map",
+        metavar="NAME",
+        nargs="+",
+        help="names of the types in their order (default: those of the data, as they are met)",
+    )
+
+
 def count(text: str) -> int:
     """A positive whole number, as a type of argument."""
     if not text.isdecimal() or not int(text):

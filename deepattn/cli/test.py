@@ -96,7 +96,8 @@ def run(args: argparse.Namespace) -> None:
             for piece in _chunks(frames, system):
                 tested = _test(model, system, piece, args.atomic)
                 details.write(path, **tested)
-                sample.add(**tested)
+                if args.plot or args.html:
+                    sample.add(**tested)
                 prediction, labels, atype, _ = tested.values()
                 by_element = errors_by_element(
                     prediction, labels, atype=atype, type_map=model.get_type_map()

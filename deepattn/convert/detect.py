@@ -9,7 +9,6 @@ from pathlib import Path
 
 from deepattn.errors import DataError
 
-# In the order of preference, where a calculation left several of them in one folder.
 _NAMES = {
     "OUTCAR*": "vasp/outcar",
     "vasprun*.xml": "vasp/xml",
@@ -21,7 +20,7 @@ _NAMES = {
     "*.h5": "deepmd/hdf5",
     "*.lmdb": "lmdb",
 }
-# Names that go with these codes, but with others as well.
+# One run of VASP leaves both, with the same frames.
 _RUNS_OF_VASP = ("vasp/outcar", "vasp/xml")
 
 

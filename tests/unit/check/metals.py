@@ -6,7 +6,11 @@ import numpy as np
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
+from deepattn.check import check_data
+
 NAMES = ("Cu", "Au")
+ALLOY = ["Cu", "Au"] * 4
+COPPER = ["Cu"] * 8
 
 
 def frames(symbols, *, nframes=12, seed=0, shake=0.05, strain=0.01):
@@ -39,3 +43,8 @@ def write(folder, symbols, arrays, *, names=NAMES):
     for name, array in arrays.items():
         np.save(folder / "set.000" / f"{name}.npy", array)
     return str(folder)
+
+
+def check(folder, arrays, **settings):
+    """The findings of one system."""
+    return check_data([write(folder / "data", ALLOY, arrays)], rcut=4.0, **settings)
