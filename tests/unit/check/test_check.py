@@ -1,6 +1,5 @@
 """What a check of data finds: every planted fault, and nothing where nothing is wrong."""
 
-
 import dpdata
 import faults
 import metals
