@@ -7,7 +7,9 @@ that ``dp freeze`` writes, and the two that deepattn writes after reading it, po
 latter with our library in ``DP_PLUGIN_PATH``. Needed are ``dp`` (3.x
 with TensorFlow) and ``lmp`` in one folder, for more than one rank also ``mpiexec.hydra`` or
 ``mpirun`` there or on the path, and deepattn with its compiled ops; nothing is downloaded. The
-model is DPA-1 on water (`water.json`) with random weights, which cost as much time as others.
+model is DPA-1 on water (`water.json`) with random weights, which cost as much time as others. With
+``--compress`` it has no attention, and the graphs are those of ``dp compress`` and of
+``deepattn compress``.
 
 The time is LAMMPS' own loop time, which leaves out the first evaluation; the memory is the peak
 resident size of the largest process. A graph that LAMMPS does not get through, as for want of
@@ -136,36 +138,46 @@ def replicas(atoms: int, unit: int) -> tuple[int, int, int]:
     return min(shapes, key=lambda shape: (max(shape) - min(shape), shape))
 
 
-def make_graphs(peer: Path, system: Path, precision: str, folder: Path) -> dict[str, Graph]:
+def make_graphs(
+    peer: Path, system: Path, precision: str, folder: Path, *, compressed: bool
+) -> dict[str, Graph]:
     """By name the peer's graph of random weights, and ours of the same.
 
     Raises:
         SystemExit: deepattn's ops are not built.
     """
     from deepattn import ops
-    from deepattn.export import freeze
+    from deepattn.export import compress, freeze
     from deepattn.models import load_model
 
     folder.mkdir()
     config = json.loads(INPUT.read_text())
     for section in ("type_embedding", "descriptor", "fitting_net"):
         config["model"][section]["precision"] = precision
+    if compressed:
+        config["model"]["descriptor"]["attn_layer"] = 0
     training = config["training"]
     training.pop("validation_data")
     training["training_data"]["systems"] = [str(system)]
     training.update(numb_steps=1, disp_freq=1, save_freq=1)
     (folder / "input.json").write_text(json.dumps(config))
     dp = [str(peer / "dp"), "--tf"]
-    execute_peer([*dp, "train", "input.json", "--skip-neighbor-stat"], folder)
+    execute_peer([*dp, "train", "input.json"], folder)
     execute_peer([*dp, "freeze", "-o", "peer.pb"], folder)
     model, header = load_model(folder / "peer.pb")
     library = ops.fast_library()
     if library is None:
         sys.exit("the op libraries are not built: python -m deepattn.ops.build")
     graphs = {"DeePMD-kit": Graph(folder / "peer.pb")}
+    if compressed:
+        execute_peer([*dp, "compress", "-i", "peer.pb", "-o", "compressed.pb"], folder)
+        graphs = {"DeePMD-kit": Graph(folder / "compressed.pb")}
     for name, plugins in (("portable", ""), ("fast", library)):
-        path = folder / f"{name}.pb"
-        freeze(model, path, training_script=header["config"], fast=name == "fast")
+        path, fast = folder / f"{name}.pb", name == "fast"
+        ours = model
+        if compressed:
+            ours = compress(model, min_nbor_dist=header["min_nbor_dist"], fast=fast)
+        freeze(ours, path, training_script=header["config"], fast=fast)
         graphs[name] = Graph(path, plugins)
     return graphs
 
@@ -227,7 +239,8 @@ def measure(args: argparse.Namespace, folder: Path) -> Iterator[Run]:
         given = (graph.partition("=")[::2] for graph in args.graph)
         graphs = {name: Graph(Path(path).resolve()) for name, path in given}
         if not graphs:
-            graphs = make_graphs(args.peer, folder / "system", precision, folder / precision)
+            places = (args.peer, folder / "system", precision, folder / precision)
+            graphs = make_graphs(*places, compressed=args.compress)
         for atoms, ranks in product(args.atoms, args.ranks):
             going = dict(graphs)
             for _ in range(args.repeats):
@@ -303,6 +316,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--system", type=Path, help="DeePMD system to replicate; default: 192 atoms on a lattice"
+    )
+    parser.add_argument(
+        "--compress", action="store_true", help="compare compressed graphs without attention"
     )
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3, help="how often the graphs take turns")

@@ -13,6 +13,7 @@ from deepattn.errors import ConfigError, DeepattnError
 _COMMANDS = {
     "train": "train a model, or go on training or fine-tune one",
     "freeze": "write a checkpoint as a graph that DeePMD-kit runs",
+    "compress": "replace the embedding nets of a model by tables",
     "test": "compare a model with labelled data",
     "convert": "bring data of other codes into DeePMD's layouts",
     "change-bias": "change the energies that a model adds for its elements",

@@ -1,5 +1,6 @@
 """Models as files that other programs run."""
 
+from deepattn.export.compress import compress
 from deepattn.export.freeze import freeze
 
-__all__ = ["freeze"]
+__all__ = ["compress", "freeze"]

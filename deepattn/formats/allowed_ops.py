@@ -18,6 +18,8 @@ DEEPATTN_OPS = frozenset(
     """
     DeepattnGatedAttention DeepattnGatedAttentionGrad
     DeepattnPairEmbedding DeepattnPairEmbeddingGrad
+    DeepattnTabulatedContraction DeepattnTabulatedContractionGrad
+    DeepattnTabulatedEmbedding DeepattnTabulatedEmbeddingGrad
     """.split()
 )
 

@@ -1,6 +1,7 @@
 """The physics, written once: Keras layers of attention-based deep potentials."""
 
 from deepattn.layers.activations import get_activation
+from deepattn.layers.compressed_se_atten import CompressedSeAtten
 from deepattn.layers.embedding_net import EmbeddingNet
 from deepattn.layers.energy_fitting import EnergyFitting
 from deepattn.layers.environment import Environment
@@ -13,6 +14,7 @@ from deepattn.layers.se_e2_a import SeE2A
 from deepattn.layers.type_embedding import TypeEmbedding
 
 __all__ = [
+    "CompressedSeAtten",
     "EmbeddingNet",
     "EnergyFitting",
     "Environment",

@@ -19,7 +19,13 @@ def contract(
     Returns:
         ``[n, M * axis_neuron]``.
     """
-    slots = tf.cast(tf.reduce_sum(original_sel), matrix.dtype)
-    contracted = tf.matmul(matrix, embedding, transpose_a=True) / slots
+    contracted = tf.matmul(matrix, embedding, transpose_a=True)
+    return square(contracted, original_sel, axis_neuron=axis_neuron)
+
+
+def square(contracted: tf.Tensor, original_sel: tf.Tensor, *, axis_neuron: int) -> tf.Tensor:
+    """The descriptor of `contract` from ``R^T G``, ``[n, 4, M]``."""
+    slots = tf.cast(tf.reduce_sum(original_sel), contracted.dtype)
+    contracted /= slots
     descriptor = tf.matmul(contracted, contracted[:, :, :axis_neuron], transpose_a=True)
-    return tf.reshape(descriptor, [-1, embedding.shape[-1] * axis_neuron])
+    return tf.reshape(descriptor, [-1, contracted.shape[-1] * axis_neuron])

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.layers.contraction import contract
+from deepattn.layers.contraction import square
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, real_types
 from deepattn.layers.gated_attention import GatedAttention
@@ -163,15 +163,28 @@ class SeAtten(keras.layers.Layer):
         matrix = tf.cast(matrix, self.compute_dtype)
         weight = tf.cast(weight, self.compute_dtype)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)
-        embedding = self._embed(matrix, weight, pair, centre, neighbours, type_embedding)
-        direction = unit_rows(matrix[:, :, 1:])
-        for layer in self.attention:
-            embedding = layer(embedding, direction, weight, neighbours.count, neighbours.cut)
-
-        matrix *= neighbours.multiplicity(self.compute_dtype)
-        descriptor = contract(matrix, embedding, self.original_sel, axis_neuron=self.axis_neuron)
+        contracted = self._contracted(matrix, weight, pair, centre, neighbours, type_embedding)
+        descriptor = square(contracted, self.original_sel, axis_neuron=self.axis_neuron)
         shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
         return tf.cast(tf.reshape(descriptor, shape), self.interface_dtype)
+
+    def pair_vectors(self, type_embedding: tf.Tensor) -> tf.Tensor:
+        """What a net is told of the types of a pair, one row for each ``pair`` of `call`.
+
+        Row ``centre * (ntypes + 1) + neighbour``; if the net is not told the centre, row
+        ``neighbour``.
+        """
+        if self.type_one_side and self.type_net is None:
+            return type_embedding
+        neighbour = np.tile(np.arange(self.ntypes + 1), self.ntypes)
+        centre = np.repeat(np.arange(self.ntypes), self.ntypes + 1)
+        return tf.concat(
+            [tf.gather(type_embedding, neighbour), tf.gather(type_embedding, centre)], axis=1
+        )
+
+    def type_factors(self, type_embedding: tf.Tensor) -> tf.Tensor:
+        """Output of the type net for every row of `pair_vectors`."""
+        return self.type_net(self.pair_vectors(type_embedding))
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
         """Embedding nets with the scope and suffix of their weights' names."""
@@ -216,6 +229,10 @@ class SeAtten(keras.layers.Layer):
         }
 
     def _make_nets(self) -> None:
+        self.attention = self._make_attention(self._make_embedding_nets(self.seed))
+
+    def _make_embedding_nets(self, seed: int | None) -> int | None:
+        """Make the nets of the embedding; returns the seed of what comes after them."""
         strip = self.tebd_input_mode == "strip"
         type_width = (1 if self.type_one_side else 2) * self.tebd_dim
         net = {
@@ -225,7 +242,6 @@ class SeAtten(keras.layers.Layer):
             "dtype": self.dtype_policy,
             "trainable": self.trainable,
         }
-        seed = self.seed
         self.embedding_net = EmbeddingNet(
             1 if strip else 1 + type_width, seed=seed, name="embedding_net", **net
         )
@@ -234,9 +250,12 @@ class SeAtten(keras.layers.Layer):
         if strip:
             self.type_net = EmbeddingNet(2 * self.tebd_dim, seed=seed, name="type_net", **net)
             seed = seed_after(seed, self.neuron)
-        self.attention = []
+        return seed
+
+    def _make_attention(self, seed: int | None) -> list[GatedAttention]:
+        attention = []
         for k in range(self.attn_layer):
-            self.attention.append(
+            attention.append(
                 GatedAttention(
                     self.neuron[-1],
                     self.attn,
@@ -253,6 +272,7 @@ class SeAtten(keras.layers.Layer):
             )
             # Four matrices and the layer normalisation take one seed each.
             seed = None if seed is None else seed + 5
+        return attention
 
     def _weight(self, neighbours, centre):
         """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, stored]``."""
@@ -275,6 +295,15 @@ class SeAtten(keras.layers.Layer):
             kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
         return kept, weight * keep
 
+    def _contracted(self, matrix, weight, pair, centre, neighbours, type_embedding):
+        """``R^T G`` with the attention's ``G``, ``[n, 4, neuron[-1]]``."""
+        embedding = self._embed(matrix, weight, pair, centre, neighbours, type_embedding)
+        direction = unit_rows(matrix[:, :, 1:])
+        for layer in self.attention:
+            embedding = layer(embedding, direction, weight, neighbours.count, neighbours.cut)
+        matrix *= neighbours.multiplicity(self.compute_dtype)
+        return tf.matmul(matrix, embedding, transpose_a=True)
+
     def _embed(self, matrix, weight, pair, centre, neighbours, type_embedding):
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
         rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
@@ -287,17 +316,8 @@ class SeAtten(keras.layers.Layer):
             scale = ops.PairScale(
                 tf.reshape(weight, [-1]) if self.smooth else None,
                 tf.reshape(pair, [-1]),
-                self._type_factors(type_embedding),
+                self.type_factors(type_embedding),
             )
         embedding = self.embedding_net(rows, scale)
         return tf.reshape(embedding, [-1, neighbours.stored, self.neuron[-1]])
 
-    def _type_factors(self, type_embedding):
-        """Output of the type net for every pair, row ``centre * (ntypes + 1) + neighbour``."""
-        neighbour = np.tile(np.arange(self.ntypes + 1), self.ntypes)
-        centre = np.repeat(np.arange(self.ntypes), self.ntypes + 1)
-        return self.type_net(
-            tf.concat(
-                [tf.gather(type_embedding, neighbour), tf.gather(type_embedding, centre)], axis=1
-            )
-        )

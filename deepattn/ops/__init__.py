@@ -13,13 +13,22 @@ from deepattn.ops.functions import (
 )
 from deepattn.ops.loader import fast_library, library, portable
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
+from deepattn.ops.tabulated import (
+    TABLE_STRIDE,
+    Tables,
+    tabulate_fusion_se_atten,
+    tabulated_contraction,
+    tabulated_embedding,
+)
 
 __all__ = [
+    "TABLE_STRIDE",
     "AttentionParameters",
     "DenseLayer",
     "EnvMat",
     "EnvMatA",
     "PairScale",
+    "Tables",
     "fast_library",
     "gated_attention",
     "gelu",
@@ -31,4 +40,7 @@ __all__ = [
     "prod_env_mat_a_mix",
     "prod_force_se_a",
     "prod_virial_se_a",
+    "tabulate_fusion_se_atten",
+    "tabulated_contraction",
+    "tabulated_embedding",
 ]

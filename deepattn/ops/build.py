@@ -22,16 +22,26 @@ INFO_NAME = "build-info.json"
 SUPPORTED = ((2, 16), (2, 22))  # TensorFlow from, to before; as in setup.cfg
 COMMAND = "python -m deepattn.ops.build"
 
+TABULATED = (
+    "kernels/cpu/tabulated.cc",
+    "kernels/cpu/tabulated/avx2.cc",
+    "kernels/cpu/tabulated/avx512.cc",
+    "kernels/cpu/tabulated/generic.cc",
+)
 LIBRARIES = {
     "libdeepattn_compat.so": (
         "kernels/cpu/env_mat.cc",
         "kernels/cpu/force.cc",
         "kernels/cpu/gelu.cc",
+        "kernels/cpu/instruction_set.cc",
         "kernels/cpu/neighbor_grid.cc",
+        "kernels/cpu/scratch.cc",
+        *TABULATED,
         "kernels/cpu/virial.cc",
         "tf/env_mat_ops.cc",
         "tf/force_ops.cc",
         "tf/gelu_ops.cc",
+        "tf/tabulate_fusion_ops.cc",
         "tf/virial_ops.cc",
     ),
     "libdeepattn_ops.so": (
@@ -47,9 +57,11 @@ LIBRARIES = {
         "kernels/cpu/pair_embedding/avx2.cc",
         "kernels/cpu/pair_embedding/avx512.cc",
         "kernels/cpu/pair_embedding/generic.cc",
+        *TABULATED,
         "tf/attention_ops.cc",
         "tf/neighbor_stat_op.cc",
         "tf/pair_embedding_ops.cc",
+        "tf/tabulated_ops.cc",
     ),
 }
 
@@ -66,7 +78,7 @@ _PROCESSORS = {
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 UNIT_FLAGS = {
     f"kernels/cpu/{kernel}/{processor}.cc": (*_FUSED, *(flags if _IS_X86 else ()))
-    for kernel in ("attention", "pair_embedding")
+    for kernel in ("attention", "pair_embedding", "tabulated")
     for processor, flags in _PROCESSORS.items()
 }
 

@@ -12,7 +12,12 @@ from types import ModuleType
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from deepattn.ops import attention_gradients, gradients, pair_embedding_gradients
+from deepattn.ops import (
+    attention_gradients,
+    gradients,
+    pair_embedding_gradients,
+    tabulated_gradients,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +50,7 @@ def compat_ops() -> ModuleType | None:
     module = _load(COMPAT)
     if module is not None:
         gradients.register(module)
+        tabulated_gradients.register_stock(module)
     return module
 
 
@@ -59,6 +65,7 @@ def _own_ops() -> ModuleType | None:
     if module is not None:
         attention_gradients.register(module)
         pair_embedding_gradients.register(module)
+        tabulated_gradients.register_own(module)
     return module
 
 

@@ -23,6 +23,11 @@ from deepattn.ops.twins.pairs import (
     prod_virial_se_a,
     prod_virial_se_a_grad,
 )
+from deepattn.ops.twins.tabulated import (
+    tabulate_fusion_se_atten,
+    tabulated_contraction,
+    tabulated_embedding,
+)
 
 __all__ = [
     "NO_GRADIENT",
@@ -45,5 +50,8 @@ __all__ = [
     "prod_virial_se_a",
     "prod_virial_se_a_grad",
     "residual_layer",
+    "tabulate_fusion_se_atten",
+    "tabulated_contraction",
+    "tabulated_embedding",
     "unit_rows",
 ]

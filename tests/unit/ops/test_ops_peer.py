@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
+from deepattn.export.tables import TableRange, quintics
 from deepattn.ops import loader, twins
 
 from .cases import BOXES, explicit_ghosts, inline_mesh, random_case
@@ -29,6 +30,10 @@ OPS = [
     "Gelu",
     "GeluGrad",
     "GeluGradGrad",
+    "TabulateFusionSeA",
+    "TabulateFusionSeAGrad",
+    "TabulateFusionSeAtten",
+    "TabulateFusionSeAttenGrad",
 ]
 
 # Runs ops on arrays from a file: the keys are "case/op/position", attributes come as JSON.
@@ -94,6 +99,7 @@ def make_jobs():
         order = np.random.default_rng(0).permutation(len(rows))
         jobs[f"list {tag}"] = env_job(ghosted.with_(mesh=inline_mesh(rows, order)), dtype)
         jobs |= pair_jobs(dtype)
+        jobs |= table_jobs(dtype)
     return jobs
 
 
@@ -136,6 +142,47 @@ def pair_jobs(dtype):
     }
 
 
+def table_jobs(dtype):
+    """The ops over tables and their gradients, with numbers in and beyond all intervals."""
+    rng, real = np.random.default_rng(2), dtype.as_numpy_dtype
+    natoms, nnei, width = 3, 9, 5
+    span = TableRange(lower=-1.0, upper=3.0, extrapolate=4.0, step=0.1)
+    # Of continuous functions, as a number at an edge may fall into either interval.
+    phase = np.multiply.outer(span.nodes, np.arange(1, width + 1) / width)
+    waves = np.sin(phase), np.cos(phase) / 5, -np.sin(phase) / 25
+    table = quintics(np.diff(span.nodes), *waves).swapaxes(1, 2).reshape(span.nintervals, -1)
+    info = span.info()
+    em = rng.normal(size=(natoms, nnei, 4))
+    em_x = rng.uniform(-2, 14, size=(natoms, nnei))
+    padding = np.arange(nnei) >= np.array([[4], [9], [0]])
+    em[padding] = [-0.45, 0.0, 0.0, 0.0]
+    em_x[padding] = -0.45
+    two = rng.normal(size=(natoms, nnei, width))
+    # Padding of an atom is alike in every way.
+    two[padding] = 0.3
+    dy = rng.normal(size=(natoms, 4, width))
+    plain = [table, info, em_x.reshape(-1, 1), em]
+    atten = [*plain, two.reshape(-1, width)]
+    none = np.zeros_like(dy)  # the descriptor, which the gradients do not look at
+    jobs = {
+        f"table plain {dtype.name}": ("tabulate_fusion_se_a", {"last_layer_size": width}, plain)
+    }
+    jobs[f"table plain grad {dtype.name}"] = ("tabulate_fusion_se_a_grad", {}, [*plain, dy, none])
+    for ordered in (True, False):
+        tag = f"{ordered} {dtype.name}"
+        options = {"is_sorted": ordered}
+        jobs[f"table {tag}"] = (
+            *("tabulate_fusion_se_atten", {"last_layer_size": width, **options}, atten),
+        )
+        jobs[f"table grad {tag}"] = (
+            *("tabulate_fusion_se_atten_grad", options, [*atten, dy, none]),
+        )
+    return {
+        name: (op, attributes, [x.astype(real) for x in inputs])
+        for name, (op, attributes, inputs) in jobs.items()
+    }
+
+
 @pytest.fixture(scope="module")
 def peer(compiled, peer_320, tmp_path_factory):
     """Results of the peer for all jobs, and its definitions of the ops."""
@@ -166,7 +213,9 @@ def results(job):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["mix", "truncated", "blocks", "lattice", "list", "prod", "gelu"])
+@pytest.mark.parametrize(
+    "kind", ["mix", "truncated", "blocks", "lattice", "list", "prod", "gelu", "table"]
+)
 def test_numbers(peer, kind, dtype):
     jobs, expected, _ = peer
     chosen = {n: j for n, j in jobs.items() if n.startswith(kind) and n.endswith(dtype)}

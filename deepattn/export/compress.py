@@ -1,0 +1,156 @@
+"""Compression: a model with tables instead of its embedding nets."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+
+from deepattn import ops
+from deepattn.errors import ConfigError
+from deepattn.export.tables import TableRange, table_of
+from deepattn.layers import CompressedSeAtten, SeAtten
+from deepattn.models.energy_model import EnergyModel
+from deepattn.progress import tracked
+
+log = logging.getLogger(__name__)
+
+# A graph is one message, which can have 2 GiB.
+_MOST_BYTES = 1 << 30
+
+
+def compress(
+    model: EnergyModel,
+    *,
+    min_nbor_dist: float,
+    step: float = 0.01,
+    extrapolate: float = 5.0,
+    fast: bool = False,
+) -> EnergyModel:
+    """The same potential with tables instead of embedding nets.
+
+    Reference: D. Lu et al., J. Chem. Theory Comput. 18, 5559 (2022), arXiv:2107.02103.
+
+    Args:
+        model: a model with a `SeAtten` descriptor; its fitting and type embedding are shared.
+        min_nbor_dist: shortest distance that is expected, Å; nearer pairs have wider intervals.
+        step: width of the intervals of a table, in units of the normalised inverse distance.
+        extrapolate: how many times the largest expected number the tables reach.
+        fast: whether the graph may have operations of deepattn's own. Attention and concat mode
+            need them.
+
+    Returns:
+        A model that can be frozen; its tables are not trained.
+
+    Raises:
+        ConfigError: a model that cannot be compressed, or not into a portable graph; a step that
+            does not divide the range; tables that would not fit a file.
+    """
+    descriptor = model.descriptor
+    _check(descriptor, fast)
+    span = table_range(
+        descriptor, min_nbor_dist=min_nbor_dist, step=step, extrapolate=extrapolate
+    )
+    compressed = CompressedSeAtten(
+        **descriptor.get_config(), nintervals=span.nintervals, stock=not fast
+    )
+    _check_size(compressed, span)
+    compressed.build()
+    own = set(compressed.named_variables())
+    for name, variable in descriptor.named_variables().items():
+        if name in own:
+            compressed.named_variables()[name].assign(variable)
+    _fill(compressed, descriptor, span, model.type_vectors().numpy())
+    return EnergyModel(compressed, model.fitting, model.type_embedding, type_map=model.type_map)
+
+
+def table_range(
+    descriptor: SeAtten, *, min_nbor_dist: float, step: float, extrapolate: float
+) -> TableRange:
+    """Range of the normalised inverse distance, from the cut-off to the shortest distance.
+
+    Args:
+        descriptor: has the statistics.
+        min_nbor_dist: shortest distance, Å.
+        step, extrapolate: as of `compress`.
+    """
+    average, deviation = descriptor.davg.numpy()[:, 0], descriptor.dstd.numpy()[:, 0]
+    largest = _switch(min_nbor_dist, descriptor.rcut_smth, descriptor.rcut) / min_nbor_dist
+    return TableRange(
+        lower=math.floor(np.min(-average / deviation)),
+        upper=math.ceil(np.max((largest - average) / deviation)),
+        extrapolate=extrapolate,
+        step=step,
+    )
+
+
+def _switch(r: float, rcut_smth: float, rcut: float) -> float:
+    """The factor that takes inverse distances to zero at the cut-off."""
+    u = min(max((r - rcut_smth) / (rcut - rcut_smth), 0.0), 1.0)
+    return u**3 * (-6 * u**2 + 15 * u - 10) + 1
+
+
+def _check(descriptor, fast: bool) -> None:
+    if not isinstance(descriptor, SeAtten) or isinstance(descriptor, CompressedSeAtten):
+        kind = type(descriptor).__name__
+        raise ConfigError(
+            f"models with the descriptor {kind} cannot be compressed; se_atten models can"
+        )
+    if fast:
+        return
+    for name, value, needed in (
+        ("attn_layer", descriptor.attn_layer, 0),
+        ("tebd_input_mode", descriptor.tebd_input_mode, "strip"),
+    ):
+        if value != needed:
+            raise ConfigError(
+                f"the model has {name} {value}, and the tables of DeePMD-kit's compressed graphs "
+                f"are for {name} {needed}; compress it to a fast graph (--fast), which needs "
+                "deepattn's library at run time"
+            )
+
+
+def _check_size(compressed: CompressedSeAtten, span: TableRange) -> None:
+    ntables = 1 if compressed.tebd_input_mode == "strip" else compressed.npairs
+    size = ntables * span.nintervals * 6 * compressed.neuron[-1]
+    size *= np.dtype(compressed.variable_dtype).itemsize
+    if size > _MOST_BYTES:
+        raise ConfigError(
+            f"the tables of {ntables} pairs of types would have {size / 2**30:.1f} GiB, and a file "
+            f"holds {_MOST_BYTES / 2**30:.0f}; take a larger step, or train with "
+            "tebd_input_mode strip, which has one table for all pairs"
+        )
+
+
+def _fill(
+    compressed: CompressedSeAtten, descriptor: SeAtten, span: TableRange, vectors: np.ndarray
+) -> None:
+    """Set tables and factors from the nets and the type embedding ``[ntypes + 1, tebd_dim]``."""
+    vectors = vectors.astype(descriptor.compute_dtype)
+    if descriptor.type_net is None:
+        rows = np.asarray(descriptor.pair_vectors(vectors), np.float64)
+        factors = np.zeros((0, descriptor.neuron[-1]))
+    else:
+        rows = np.zeros((1, 0))
+        factors = descriptor.type_factors(vectors).numpy()
+    net = descriptor.embedding_net
+    tables = np.stack([table_of(net, row, span.nodes) for row in tracked(rows, "tables")])
+    if compressed.stock:
+        table = tables[0].swapaxes(1, 2).reshape(span.nintervals, -1)
+    else:
+        table, factors = _padded(tables), _padded(factors)
+    compressed.table.assign(table)
+    compressed.table_info.assign(span.info())
+    compressed.factors.assign(factors)
+    log.info(
+        "tables from %g to %g in steps of %g, to %g in steps of %g: %d intervals",
+        *span.info()[[0, 1, 3, 2, 4]],
+        span.nintervals,
+    )
+
+
+def _padded(array: np.ndarray) -> np.ndarray:
+    """Rows filled up with zeros to what the ops want."""
+    missing = -array.shape[-1] % ops.TABLE_STRIDE
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])

@@ -1,0 +1,121 @@
+"""The DPA-1 descriptor of a compressed model: tables instead of embedding nets."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.layers.embedding_net import EmbeddingNet
+from deepattn.layers.se_atten import SeAtten
+from deepattn.layers.statistics_weights import add_statistics
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class CompressedSeAtten(SeAtten):
+    """`SeAtten` with tables of polynomials in the places of its embedding nets.
+
+    In strip mode one table is the net of distances, and factors are the net of types for every
+    pair of them. In concat mode, where one net has both, there is a table for every pair (with
+    ``type_one_side`` for every type of neighbour). The type embedding is not looked at any more.
+
+    Reference: D. Lu et al., J. Chem. Theory Comput. 18, 5559 (2022), arXiv:2107.02103.
+
+    Args:
+        ntypes, tebd_dim, …: as of `SeAtten`; of the arguments of nets only the widths matter.
+        nintervals: number of intervals of a table.
+        stock: whether the tables are laid out for the op that DeePMD-kit has, which makes the
+            graph portable. It is for strip mode without attention.
+
+    Call arguments and output: as of `SeAtten`.
+
+    Raises:
+        ValueError: ``stock`` for a descriptor that DeePMD-kit's op cannot make.
+    """
+
+    def __init__(self, ntypes: int, tebd_dim: int, *, nintervals: int, stock: bool, **kwargs):
+        super().__init__(ntypes, tebd_dim, **kwargs)
+        self.nintervals = nintervals
+        self.stock = stock
+        if stock and (self.attn_layer or self.tebd_input_mode != "strip"):
+            raise ValueError(
+                "stock tables are for attn_layer 0 and tebd_input_mode strip, not "
+                f"{self.attn_layer!r} and {self.tebd_input_mode!r}"
+            )
+
+    @property
+    def npairs(self) -> int:
+        """Number of pairs of types that tables or factors tell apart."""
+        one_side = self.type_one_side and self.tebd_input_mode == "concat"
+        return (1 if one_side else self.ntypes) * (self.ntypes + 1)
+
+    def build(self, *_) -> None:
+        for layer in self.attention:
+            layer.build()
+        width = self.neuron[-1]
+        stride = -(-width // ops.TABLE_STRIDE) * ops.TABLE_STRIDE
+        strip = self.tebd_input_mode == "strip"
+        table = (1 if strip else self.npairs, self.nintervals, 6, stride)
+        self.table = self._add_table("table", (self.nintervals, 6 * width) if self.stock else table)
+        self.table_info = self._add_table("table_info", (6,))
+        self.factors = self._add_table(
+            "factors", (self.npairs if strip else 0, width if self.stock else stride)
+        )
+        add_statistics(self, sel=[self.sel])
+
+    def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
+        return []
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights, statistics and tables; no reader knows the tables by their names."""
+        tables = {"table": self.table, "table_info": self.table_info, "factors": self.factors}
+        return {
+            **super().named_variables(),
+            **{f"compressed/{name}": variable for name, variable in tables.items()},
+        }
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "nintervals": self.nintervals, "stock": self.stock}
+
+    def _make_embedding_nets(self, seed: int | None) -> int | None:
+        return seed
+
+    def _add_table(self, name: str, shape: tuple[int, ...]) -> keras.Variable:
+        # The width of an interval divides: ones are safe until tables are set.
+        return self.add_weight(name=name, shape=shape, initializer="ones", trainable=False)
+
+    def _contracted(self, matrix, weight, pair, centre, neighbours, type_embedding):
+        if self.attention:
+            return super()._contracted(matrix, weight, pair, centre, neighbours, type_embedding)
+        rows, width = matrix[:, :, 0], self.neuron[-1]
+        matrix *= neighbours.multiplicity(self.compute_dtype)
+        if not self.stock:
+            return ops.tabulated_contraction(
+                matrix, rows, *self._scaling(weight, pair, neighbours), width=width
+            )
+        scale = tf.gather(tf.convert_to_tensor(self.factors), tf.reshape(pair, [-1]))
+        if self.smooth:
+            scale *= tf.reshape(weight, [-1, 1])
+        return ops.tabulate_fusion_se_atten(
+            tf.convert_to_tensor(self.table),
+            tf.convert_to_tensor(self.table_info),
+            tf.reshape(rows, [-1, 1]),
+            matrix,
+            scale,
+            last_layer_size=width,
+        )
+
+    def _embed(self, matrix, weight, pair, centre, neighbours, type_embedding):
+        scaling = self._scaling(weight, pair, neighbours)
+        return ops.tabulated_embedding(matrix[:, :, 0], *scaling, width=self.neuron[-1])
+
+    def _scaling(self, weight, pair, neighbours):
+        """Weights and pairs of the slots, and the tables."""
+        strip = self.tebd_input_mode == "strip"
+        index = pair if strip or not self.type_one_side else neighbours.ntype
+        tables = (self.table, self.table_info, self.factors)
+        return (
+            weight if strip and self.smooth else None,
+            index,
+            ops.Tables(*(tf.convert_to_tensor(variable) for variable in tables)),
+        )

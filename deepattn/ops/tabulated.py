@@ -1,0 +1,105 @@
+"""Embeddings of compressed models, as tables: compiled where that is possible, else plain twins."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from deepattn.ops import twins
+from deepattn.ops.loader import compat_ops, own_ops
+
+# Rows of tables for the ops of our own are multiples of this, filled up with zeros.
+TABLE_STRIDE = 16
+
+
+class Tables(NamedTuple):
+    """Functions of one number, for pairs of types, as polynomials of degree five."""
+
+    table: tf.Tensor  # T [ntables, nintervals, 6, stride], one table or one for each pair
+    table_info: tf.Tensor  # T [6]: lower, upper, max, widths of intervals below and above upper
+    factors: tf.Tensor  # T [npairs, stride], or no rows
+
+
+def tabulated_embedding(
+    rows: tf.Tensor, weight: tf.Tensor | None, index: tf.Tensor, tables: Tables, *, width: int
+) -> tf.Tensor:
+    """Pair embedding ``P(x) (1 + weight * factors[index])`` of every slot.
+
+    Derivatives of the compiled op beyond the first are those of the twin.
+
+    Args:
+        rows: T ``[natoms, nnei]``, the numbers x; T is float32 or float64.
+        weight: T ``[natoms, nnei]``; ``None``: 1.
+        index: int32 ``[natoms, nnei]``, pairs of types.
+        tables: P, and the factors.
+        width: number of functions, of which rows of tables may hold more.
+
+    Returns:
+        T ``[natoms, nnei, width]``.
+
+    Raises:
+        tf.errors.InvalidArgumentError: shapes that do not fit, an index that is too high (from
+            the compiled op).
+    """
+    arguments = _arguments(rows, weight, index, tables)
+    ops = own_ops()
+    function = twins.tabulated_embedding if ops is None else ops.deepattn_tabulated_embedding
+    return function(*arguments, width=width)
+
+
+def tabulated_contraction(
+    matrix: tf.Tensor,
+    rows: tf.Tensor,
+    weight: tf.Tensor | None,
+    index: tf.Tensor,
+    tables: Tables,
+    *,
+    width: int,
+) -> tf.Tensor:
+    """``RᵀG`` T ``[natoms, 4, width]`` of the environment matrix R and `tabulated_embedding`'s G.
+
+    Args:
+        matrix: R, T ``[natoms, nnei, 4]``; the others as in `tabulated_embedding`.
+    """
+    arguments = (*_arguments(rows, weight, index, tables), matrix)
+    ops = own_ops()
+    function = twins.tabulated_contraction if ops is None else ops.deepattn_tabulated_contraction
+    return function(*arguments, width=width)
+
+
+def tabulate_fusion_se_atten(
+    table: tf.Tensor,
+    table_info: tf.Tensor,
+    em_x: tf.Tensor,
+    em: tf.Tensor,
+    two_embed: tf.Tensor,
+    *,
+    last_layer_size: int,
+) -> tf.Tensor:
+    """``RᵀG`` by the op that DeePMD-kit has for it, with tables laid out as it wants them.
+
+    No slots are taken to be alike.
+
+    Args:
+        table: T ``[nintervals, last_layer_size * 6]``, the coefficients of a function side by side.
+        table_info: T ``[6]``, as in `Tables`.
+        em_x: T ``[natoms * nnei, 1]``, what the functions are evaluated at.
+        em: R, T ``[natoms, nnei, 4]``.
+        two_embed: T ``[natoms * nnei, last_layer_size]``, by how much more than once each slot's
+            functions count.
+        last_layer_size: number of functions.
+
+    Returns:
+        T ``[natoms, 4, last_layer_size]``.
+    """
+    arguments = (table, table_info, em_x, em, two_embed)
+    ops = compat_ops()
+    if ops is None:
+        return twins.tabulate_fusion_se_atten(*arguments, last_layer_size=last_layer_size)
+    return ops.tabulate_fusion_se_atten(
+        *arguments, last_layer_size=last_layer_size, is_sorted=False
+    )
+
+
+def _arguments(rows, weight, index, tables):
+    weight = tf.zeros([0], rows.dtype) if weight is None else weight
+    return tables.table, tables.table_info, rows, weight, index, tables.factors

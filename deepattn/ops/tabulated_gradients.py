@@ -1,0 +1,89 @@
+"""Gradients of the compiled ops over tables, so that tapes cross them any number of times.
+
+The first is compiled, beyond it the twins are differentiated. Tables are constants.
+"""
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+import tensorflow as tf
+
+from deepattn.ops import twins
+from deepattn.ops.gradients import by_twin
+
+# Places of the inputs that have gradients: rows and weight, and the matrix behind the tables.
+_ROWS, _WEIGHT, _MATRIX = 2, 3, 6
+_EM_X, _EM, _TWO_EMBED = 2, 3, 4
+
+
+def register_own(ops: ModuleType) -> None:
+    """Registers the gradients of the ops of our own names in `ops`."""
+    embedding = (ops.deepattn_tabulated_embedding_grad, twins.tabulated_embedding)
+    contraction = (ops.deepattn_tabulated_contraction_grad, twins.tabulated_contraction)
+    _register("DeepattnTabulatedEmbedding", *embedding, [_ROWS, _WEIGHT])
+    _register("DeepattnTabulatedContraction", *contraction, [_ROWS, _WEIGHT, _MATRIX])
+
+
+def register_stock(ops: ModuleType) -> None:
+    """Registers the gradient of DeePMD-kit's op in `ops`."""
+    places = [_EM_X, _EM, _TWO_EMBED]
+
+    @tf.RegisterGradient("TabulateFusionSeAtten")
+    def gradient(op, grad):
+        results = ops.tabulate_fusion_se_atten_grad(
+            *op.inputs, grad, op.outputs[0], is_sorted=op.get_attr("is_sorted")
+        )
+        return _spread(results, places, len(op.inputs))
+
+    @tf.RegisterGradient("TabulateFusionSeAttenGrad")
+    def gradient_of_gradient(op, *bars):
+        *inputs, grad, _ = op.inputs
+        width = grad.shape[-1]
+
+        def function(*arguments):
+            return twins.tabulate_fusion_se_atten(*arguments, last_layer_size=width)
+
+        return [*_second(function, inputs, places, grad, bars), None]
+
+
+def _register(name: str, grad_op: Callable, twin: Callable, places: Sequence[int]) -> None:
+    @tf.RegisterGradient(name)
+    def gradient(op, grad):
+        results = grad_op(*op.inputs, grad, width=op.get_attr("width"))
+        return _spread(results, places, len(op.inputs))
+
+    @tf.RegisterGradient(name + "Grad")
+    def gradient_of_gradient(op, *bars):
+        *inputs, grad = op.inputs
+        width = op.get_attr("width")
+
+        def function(*arguments):
+            return twin(*arguments, width=width)
+
+        return _second(function, inputs, places, grad, bars)
+
+
+def _second(function, inputs, places, grad, bars) -> list:
+    """Gradients, by `inputs` and `grad`, of the gradients of a plain function."""
+
+    def gradients(grad, *sources):
+        arguments = list(inputs)
+        for place, source in zip(places, sources, strict=True):
+            arguments[place] = source
+        found = by_twin(lambda *_: function(*arguments), sources, [grad])
+        return [
+            tf.zeros_like(source) if gradient is None else gradient
+            for source, gradient in zip(sources, found, strict=True)
+        ]
+
+    sources = [inputs[place] for place in places]
+    by_grad, *by_sources = by_twin(gradients, [grad, *sources], bars)
+    return [*_spread(by_sources, places, len(inputs)), by_grad]
+
+
+def _spread(gradients, places, number) -> list:
+    """Gradients in the places of the inputs that have them."""
+    spread: list = [None] * number
+    for place, gradient in zip(places, gradients, strict=True):
+        spread[place] = gradient
+    return spread

@@ -1,0 +1,37 @@
+// Which interval of a table a number lies in.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_TABULATED_INTERVAL_H_
+#define DEEPATTN_OPS_KERNELS_CPU_TABULATED_INTERVAL_H_
+
+#include <stdint.h>
+
+namespace {
+
+template <typename T>
+struct Interval {
+  int64_t row;
+  T y;       // from the left edge of the interval
+  T beyond;  // from the end of the table, if the number lies outside
+};
+
+// `range` and intervals as of deepattn_tabulated_call. What is not a number lies beyond the end.
+template <typename T>
+inline Interval<T> FindInterval(const T* range, int64_t nrows, T x) {
+  const T lower = range[0], upper = range[1], most = range[2], fine = range[3], coarse = range[4];
+  const int64_t nfine = static_cast<int64_t>((upper - lower) / fine), last = nrows - 1;
+  if (x < lower) return {0, 0, x - lower};
+  const bool inside = x < most;
+  const T end = inside ? x : most;
+  int64_t row = last;
+  if (x < upper) {
+    row = static_cast<int64_t>((x - lower) / fine);
+  } else if (inside) {
+    row = nfine + static_cast<int64_t>((x - upper) / coarse);
+  }
+  if (row > last) row = last;
+  const T left = row < nfine ? lower + row * fine : upper + (row - nfine) * coarse;
+  return {row, end - left, inside ? T(0) : x - most};
+}
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_TABULATED_INTERVAL_H_

@@ -1,0 +1,39 @@
+// The table of one instruction set. The including file defines, before anything else,
+// DEEPATTN_VECTOR_BYTES and DEEPATTN_TILE_ROWS.
+#ifndef DEEPATTN_OPS_KERNELS_CPU_TABULATED_TABLE_H_
+#define DEEPATTN_OPS_KERNELS_CPU_TABULATED_TABLE_H_
+
+#include "passes.h"
+
+namespace {
+
+template <typename T>
+int64_t ScratchSize(const deepattn_tabulated_shape* shape) {
+  return Atom<T, false>::ScratchSize(*shape);
+}
+
+template <typename T>
+void ForwardPass(const TabulatedCall<T>* call, int64_t atom, T* scratch) {
+  if (call->shape.stock) {
+    Atom<T, true>(*call, atom, scratch).Forward();
+  } else {
+    Atom<T, false>(*call, atom, scratch).Forward();
+  }
+}
+
+template <typename T>
+void GradientPass(const TabulatedCall<T>* call, int64_t atom, T* scratch) {
+  if (call->shape.stock) {
+    Atom<T, true>(*call, atom, scratch).Gradient();
+  } else {
+    Atom<T, false>(*call, atom, scratch).Gradient();
+  }
+}
+
+template <typename T>
+constexpr deepattn::TabulatedKernels<T> kKernels = {ScratchSize<T>,
+                                                    {ForwardPass<T>, GradientPass<T>}};
+
+}  // namespace
+
+#endif  // DEEPATTN_OPS_KERNELS_CPU_TABULATED_TABLE_H_
