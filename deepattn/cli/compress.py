@@ -173,4 +173,6 @@ def _compare(original, compressed, paths, distance: float, numb_test: int) -> No
     print(f"  force  {found.force:.2e} eV/Å")
     print(f"  virial {found.virial:.2e} eV/atom")
     times = [1e6 * seconds / found.atoms for seconds in found.seconds]
-    print(f"time: {times[0]:.1f} µs an atom before, {times[1]:.1f} after: {times[0] / times[1]:.2f}×")
+    print(
+        f"time: {times[0]:.1f} µs an atom before, {times[1]:.1f} after: {times[0] / times[1]:.2f}×"
+    )

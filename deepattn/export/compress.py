@@ -49,9 +49,7 @@ def compress(
     """
     descriptor = model.descriptor
     _check(descriptor, fast)
-    span = table_range(
-        descriptor, min_nbor_dist=min_nbor_dist, step=step, extrapolate=extrapolate
-    )
+    span = table_range(descriptor, min_nbor_dist=min_nbor_dist, step=step, extrapolate=extrapolate)
     compressed = CompressedSeAtten(
         **descriptor.get_config(), nintervals=span.nintervals, stock=not fast
     )
@@ -79,7 +77,8 @@ def table_range(
     largest = _switch(min_nbor_dist, descriptor.rcut_smth, descriptor.rcut) / min_nbor_dist
     return TableRange(
         lower=math.floor(np.min(-average / deviation)),
-        upper=math.ceil(np.max((largest - average) / deviation)),
+        # What comes behind it is a multiple of it, and must not be empty.
+        upper=max(math.ceil(np.max((largest - average) / deviation)), 1),
         extrapolate=extrapolate,
         step=step,
     )

@@ -291,6 +291,11 @@ def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
         frozen = read_frozen(path)
         if _has_ops(frozen):
             runner = GraphRunner(frozen)
+        elif frozen.model_type == "compressed_model":
+            raise ModelFileError(
+                f"{path}: is compressed, which needs the compiled ops, and they are not there; "
+                "build them with: python -m deepattn.ops.build"
+            )
         else:
             model, header = load_model(path)
             _warn_of_exclusion(path, header["config"]["model"]["descriptor"])

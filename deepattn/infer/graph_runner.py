@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.python.framework import op_def_registry
 
 from deepattn.errors import ModelFileError
 from deepattn.formats.frozen import FrozenModel
@@ -31,7 +30,7 @@ class GraphRunner:
         frozen: The model.
 
     Raises:
-        ModelFileError: If TensorFlow does not accept the graph, or an operation has no kernel.
+        ModelFileError: If TensorFlow does not accept the graph.
     """
 
     def __init__(self, frozen: FrozenModel):
@@ -99,12 +98,6 @@ class GraphRunner:
                 f"{self.origin}: the node '{missing[0]}' is missing; the file is not a complete "
                 "energy model of DeePMD-kit"
             )
-        for name, node in nodes.items():
-            if op_def_registry.get(node.op) is None:
-                raise ModelFileError(
-                    f"{self.origin}: node '{name}' is the operation '{node.op}', for which there "
-                    "is no kernel yet; use the model this one was compressed from"
-                )
 
     def _feed_dict(self, feed: Feed) -> dict:
         values = {

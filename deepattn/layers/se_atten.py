@@ -320,4 +320,3 @@ class SeAtten(keras.layers.Layer):
             )
         embedding = self.embedding_net(rows, scale)
         return tf.reshape(embedding, [-1, neighbours.stored, self.neuron[-1]])
-

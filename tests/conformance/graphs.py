@@ -159,6 +159,10 @@ GRAPHS = [
         _model(se_atten(type="se_atten_v2", attn_layer=0, neuron=[4, 8, 16]), None, tebd()),
     ),
     GraphOptions(
+        "v2_residual_without_attention",
+        _model(se_atten(type="se_atten_v2", attn_layer=0, neuron=[8, 8, 16]), None, tebd()),
+    ),
+    GraphOptions(
         "v2_sel_too_small",
         _model(se_atten(type="se_atten_v2", sel=6, attn_mask=True), None, tebd()),
     ),

@@ -111,15 +111,6 @@ def test_finetune(name: str, our_graph, data, tmp_path: Path) -> None:
     assert "finished training" in text
 
 
-@pytest.mark.slow
-def test_compress(our_graph, tmp_path: Path) -> None:
-    graph = our_graph("v2_compressible")
-    run_dp(DP320, ["compress", "-i", graph, "-o", "small.pb"], tmp_path)
-    cases = cases_for(TABLE["v2_compressible"], DP320)
-    [found] = peer_eval(DP320, [(tmp_path / "small.pb", cases)], tmp_path)
-    assert_equal(deeppot_eval(graph, cases), found, 1e-8)
-
-
 def test_show(our_graph, tmp_path: Path) -> None:
     graph = our_graph("v2_default")
     text = run_dp(DP320, ["show", graph, "type-map", "descriptor", "fitting-net"], tmp_path)

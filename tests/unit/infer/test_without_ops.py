@@ -3,8 +3,18 @@
 import pytest
 from small_models import model_section, small_model
 
-from deepattn.export import freeze
+from deepattn.errors import ModelFileError
+from deepattn.export import compress, freeze
 from deepattn.infer import DeepPot
+
+
+def test_a_compressed_graph_needs_them(tmp_path, monkeypatch):
+    options = {"attn_layer": 0, "tebd_input_mode": "strip"}
+    model = compress(small_model(options), min_nbor_dist=0.9)
+    path = freeze(model, tmp_path / "model.pb", training_script={"model": model_section(options)})
+    monkeypatch.setattr("deepattn.infer.deep_pot._has_ops", lambda frozen: False)
+    with pytest.raises(ModelFileError, match=r"model\.pb: is compressed, which needs the compiled"):
+        DeepPot(path)
 
 
 @pytest.mark.parametrize("exclude, warnings", [([], 0), ([[0, 1]], 1)])

@@ -31,6 +31,8 @@ def check_layer(layer_class, config, inputs, *, expected_shape, dtype="float64")
 
 
 def _check_second_gradients(layer, inputs):
+    if not layer.trainable_variables:
+        return
     variables = [tf.convert_to_tensor(v) for v in layer.trainable_variables]
     with keras.StatelessScope(
         state_mapping=list(zip(layer.trainable_variables, variables, strict=True))

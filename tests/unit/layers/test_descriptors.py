@@ -5,7 +5,7 @@ import pytest
 from check_layer import check_layer
 from test_gated_attention import attention_in_numpy
 
-from deepattn.layers import EnergyFitting, Environment, SeAtten, SeE2A
+from deepattn.layers import CompressedSeAtten, EnergyFitting, Environment, SeAtten, SeE2A
 
 NTYPES, TEBD = 3, 5
 BASE = {
@@ -139,6 +139,24 @@ def test_se_atten_as_a_keras_layer(layers):
     environment, atype, vectors = draw(np.random.default_rng(5))
     config = {**BASE, "tebd_dim": TEBD, "sel": 6, "attn": 7, "attn_layer": layers}
     check_layer(SeAtten, config, [environment, atype, vectors], expected_shape=(2, 3, 24))
+
+
+@pytest.mark.parametrize(
+    ("mode", "layers", "stock"), [("strip", 1, False), ("concat", 1, False), ("strip", 0, True)]
+)
+def test_compressed_se_atten_as_a_keras_layer(mode, layers, stock):
+    environment, atype, vectors = draw(np.random.default_rng(5))
+    config = {**BASE, "tebd_dim": TEBD, "sel": 6, "attn": 7, "attn_layer": layers}
+    config |= {"tebd_input_mode": mode, "nintervals": 4, "stock": stock}
+    inputs = [environment, atype, vectors]
+    check_layer(CompressedSeAtten, config, inputs, expected_shape=(2, 3, 24))
+
+
+@pytest.mark.parametrize("options", [{"attn_layer": 1}, {"tebd_input_mode": "concat"}])
+def test_stock_tables_are_for_strip_mode_without_attention(options):
+    config = {**BASE, "tebd_dim": TEBD, "sel": 6, "attn_layer": 0, "tebd_input_mode": "strip"}
+    with pytest.raises(ValueError, match="stock tables are for attn_layer 0"):
+        CompressedSeAtten(**{**config, **options}, nintervals=4, stock=True)
 
 
 SEL = [2, 3, 1]

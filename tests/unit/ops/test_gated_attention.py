@@ -1,13 +1,11 @@
 """Compiled gated attention against its twin: values, gradients, gradients of gradients."""
 
-import ctypes
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.ops import build, loader, twins
+from deepattn.ops import loader, twins
 
 from .attention_cases import (
     LN_EPS,
@@ -29,17 +27,6 @@ def describe(options):
 
 each_option = pytest.mark.parametrize("options", OPTIONS, ids=describe)
 each_size = pytest.mark.parametrize("size", SIZES)
-
-
-@pytest.fixture(params=["avx512", "avx2", "generic"])
-def instruction_set(request, compiled):
-    """Each set of instructions that this processor has, in turn."""
-    assert loader.own_ops() is not None  # TensorFlow must be the first to open the library
-    use = ctypes.CDLL(str(build.LIB_DIR / loader.OWN)).deepattn_use_instruction_set
-    if not use(request.param.encode()):
-        pytest.skip(f"this processor does not have {request.param}")
-    yield request.param
-    assert use(None)
 
 
 @each_size

@@ -1,0 +1,86 @@
+"""Tables of embedding nets: what they are, where their nodes lie, how near they come."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepattn.errors import ConfigError
+from deepattn.export.tables import TableRange, derivatives, quintics, table_of
+from deepattn.layers import EmbeddingNet
+
+
+def test_polynomials_of_degree_five_are_met():
+    rng = np.random.default_rng(0)
+    polynomials = [np.polynomial.Polynomial(c) for c in rng.normal(size=(3, 6))]
+    nodes = np.array([-0.3, 0.1, 0.2, 1.7])
+    at_nodes = [
+        np.column_stack([p.deriv(order)(nodes) if order else p(nodes) for p in polynomials])
+        for order in range(3)
+    ]
+    coefficients = quintics(np.diff(nodes), *at_nodes)
+    assert coefficients.shape == (3, 6, 3)
+    for interval, left in enumerate(nodes[:-1]):
+        inside = np.linspace(left, nodes[interval + 1], 7)
+        for k, p in enumerate(polynomials):
+            found = np.polynomial.Polynomial(coefficients[interval, :, k])(inside - left)
+            np.testing.assert_allclose(found, p(inside), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "linear", "relu6"])
+@pytest.mark.parametrize("resnet_dt", [False, True])
+def test_derivatives_are_those_of_the_net(activation, resnet_dt):
+    """Widths that stay, double, and do neither; a vector beside the number."""
+    net = EmbeddingNet(3, [3, 6, 4], activation, resnet_dt=resnet_dt, seed=3, dtype="float64")
+    net.build()
+    vector, x = np.array([0.3, -0.8]), np.linspace(-1, 4, 9)
+    found = derivatives(net, vector, x)
+    numbers, beside = tf.constant(x[:, None]), tf.constant(np.tile(vector, (len(x), 1)))
+    for k in range(4):
+        with tf.GradientTape() as outer:
+            outer.watch(numbers)
+            with tf.GradientTape() as inner:
+                inner.watch(numbers)
+                value = net(tf.concat([numbers, beside], axis=1))[:, k]
+            # Rows do not depend on one another.
+            slope = inner.gradient(value, numbers)
+        curvature = outer.gradient(slope, numbers, unconnected_gradients="zero")
+        for ours, theirs in zip(found, (value, slope, curvature), strict=True):
+            expected = tf.reshape(theirs, [-1])
+            np.testing.assert_allclose(ours[:, k], expected, rtol=0, atol=1e-12)
+
+
+def test_the_error_falls_with_the_sixth_power_of_the_step():
+    net = EmbeddingNet(1, [5, 10], seed=1, dtype="float64")
+    net.build()
+    worst = []
+    for step in (0.5, 0.25):
+        nodes = np.arange(0, 4 + step, step)
+        table = table_of(net, np.zeros(0), nodes)
+        y = np.linspace(0, step, 9)
+        found = np.einsum("nmk,ym->nyk", table, y[:, None] ** np.arange(6))
+        exact = net((nodes[:-1, None] + y).reshape(-1, 1)).numpy().reshape(found.shape)
+        worst.append(abs(found - exact).max())
+    assert 1e-12 < worst[1] < worst[0] / 40
+
+
+def test_nodes_and_what_the_ops_are_told():
+    span = TableRange(lower=-1, upper=3, extrapolate=5, step=0.01)
+    assert span.nintervals == 400 + 120
+    nodes = span.nodes
+    assert len(nodes) == span.nintervals + 1
+    np.testing.assert_allclose(nodes[[0, 400, -1]], [-1, 3, 15], atol=1e-12)
+    np.testing.assert_allclose(np.diff(nodes)[[0, 399, 400, -1]], [0.01, 0.01, 0.1, 0.1])
+    np.testing.assert_array_equal(span.info(), [-1, 3, 15, 0.01, 0.1, -1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"step": 0.07}, "a step of 0.07 does not divide the table's range"),
+        ({"extrapolate": 1.01}, "does not divide the table's range beyond 3"),
+        ({"extrapolate": 0.5}, "extrapolate is 0.5; it must be at least 1"),
+    ],
+)
+def test_a_range_that_steps_do_not_divide_is_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        TableRange(**{"lower": 0, "upper": 3, "extrapolate": 5, "step": 0.01, **options})

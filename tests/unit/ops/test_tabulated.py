@@ -1,0 +1,161 @@
+"""The ops over tables of our own names: equal to their twins, with both derivatives."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepattn.ops import loader, twins
+
+pytestmark = pytest.mark.usefixtures("compiled")
+
+NATOMS, NNEI, NINTERVALS = 5, 7, 30
+# From -1 to 1 in steps of 0.1, to 11 in steps of 1.
+INFO = [-1.0, 1.0, 11.0, 0.1, 1.0, -1.0]
+KINDS = ["embedding", "contraction"]
+
+
+def draw(width, ntables, nfactors, weighted, dtype="float64", seed=0):
+    """Inputs in the order of the ops, the matrix at last; numbers lie in and beyond the tables."""
+    rng = np.random.default_rng(seed)
+    stride = -(-width // 16) * 16
+    table = np.zeros((ntables, NINTERVALS, 6, stride))
+    table[..., :width] = rng.normal(size=(ntables, NINTERVALS, 6, width))
+    # Behind the fine intervals numbers are larger; the polynomials shall not be.
+    table[:, 20:] *= 0.5 ** np.arange(6)[:, None]
+    factors = np.zeros((nfactors, stride))
+    factors[:, :width] = rng.normal(size=(nfactors, width))
+    weight = rng.uniform(size=(NATOMS, NNEI)) if weighted else np.zeros(0)
+    index = rng.integers(0, max(ntables, nfactors, 1), (NATOMS, NNEI))
+    rows = rng.uniform(-1.5, 13, size=(NATOMS, NNEI))
+    matrix = rng.normal(size=(NATOMS, NNEI, 4))
+    arrays = [tf.constant(x, dtype) for x in (table, INFO, rows, weight, factors, matrix)]
+    return [*arrays[:4], tf.constant(index, tf.int32), *arrays[4:]]
+
+
+def both(kind, inputs, width):
+    """Values and all first and second gradients: of the op, of its twin."""
+    inputs = inputs if kind == "contraction" else inputs[:-1]
+    sources = [x for k, x in enumerate(inputs) if k in (2, 3, 6)]
+    compiled = getattr(loader.own_ops(), f"deepattn_tabulated_{kind}")
+    results = []
+    for function in (compiled, getattr(twins, f"tabulated_{kind}")):
+        rng = np.random.default_rng(1)
+
+        def weigh(x, rng=rng):
+            return tf.reduce_sum(tf.sin(x) * tf.constant(rng.normal(size=x.shape), x.dtype))
+
+        with tf.GradientTape() as outer:
+            outer.watch(sources)
+            with tf.GradientTape() as inner:
+                inner.watch(sources)
+                value = function(*inputs, width=width)
+                loss = weigh(value)
+            first = inner.gradient(loss, sources, unconnected_gradients="zero")
+            total = tf.add_n([weigh(x) for x in first])
+        second = outer.gradient(total, sources, unconnected_gradients="zero")
+        results.append([np.asarray(x, np.float64) for x in (value, *first, *second)])
+    return results
+
+
+CASES = [
+    case
+    for case in itertools.product(KINDS, [1, 5, 16, 100], [(1, 0), (1, 3), (3, 0)], [True, False])
+    if case[2][1] or not case[3]
+]
+
+
+@pytest.mark.parametrize(("kind", "width", "counts", "weighted"), CASES)
+def test_equals_its_twin(instruction_set, kind, width, counts, weighted):
+    for compiled, plain in zip(*both(kind, draw(width, *counts, weighted), width), strict=True):
+        scale = max(1.0, abs(plain).max(initial=0.0))
+        np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_is_as_exact_as_its_twin(instruction_set, kind):
+    """Errors against float64 of the same numbers, over several random cases."""
+    errors = np.zeros(2)
+    for seed in range(3):
+        inputs = draw(100, 1, 3, True, "float32", seed)
+        inputs[1] = tf.constant([-1, 1, 11, 0.125, 1, -1], "float32")  # sums are exact
+        exact = [x if x.dtype == tf.int32 else tf.cast(x, "float64") for x in inputs]
+        reference = both(kind, exact, 100)[1]
+        for k, results in enumerate(both(kind, inputs, 100)):
+            worst = [
+                abs(x - y).max(initial=0) / max(1, abs(y).max(initial=0))
+                for x, y in zip(results, reference, strict=True)
+            ]
+            errors[k] += max(worst)
+    assert errors[0] <= 2 * errors[1] + 2 * np.finfo(np.float32).eps
+
+
+def test_what_is_no_number_stays_so():
+    inputs = draw(5, 1, 0, False)
+    rows = inputs[2].numpy()
+    rows[1, 2] = np.nan
+    inputs[2] = tf.constant(rows)
+    value = loader.own_ops().deepattn_tabulated_embedding(*inputs[:-1], width=5).numpy()
+    assert np.isnan(value[1, 2]).all()
+    assert np.isnan(value).sum() == 5
+
+
+def test_no_atoms_and_no_slots():
+    table, info, *_ = draw(5, 1, 0, False)
+    empty = [tf.zeros([0], "float64"), tf.zeros([0, 0], "int32"), tf.zeros([0, 16], "float64")]
+    ops = loader.own_ops()
+    value = ops.deepattn_tabulated_contraction(
+        *(table, info, tf.zeros([0, 0], "float64"), *empty, tf.zeros([0, 0, 4], "float64")), width=5
+    )
+    assert value.shape == (0, 4, 5)
+    empty[1] = tf.zeros([3, 0], "int32")
+    value = ops.deepattn_tabulated_contraction(
+        *(table, info, tf.zeros([3, 0], "float64"), *empty, tf.zeros([3, 0, 4], "float64")), width=5
+    )
+    np.testing.assert_array_equal(value, np.zeros((3, 4, 5)))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, tf.zeros([1, NINTERVALS, 6, 5], "float64"), "its rows a multiple of 16"),
+        (0, tf.zeros([1, 19, 6, 16], "float64"), "19 rows, which do not fit its range"),
+        (1, tf.constant([-1, 1, 11, 0, 1, -1], "float64"), "do not fit its range"),
+        (2, tf.zeros([NATOMS], "float64"), r"rows must have the shape \[\?, \?\]"),
+        (3, tf.zeros([NATOMS, 1], "float64"), r"weight must have the shape \[5, 7\]"),
+        (4, tf.fill([NATOMS, NNEI], 3), "index of slot 0 is 3, but there are 3 factors"),
+        (4, tf.fill([NATOMS, NNEI], -1), "index of slot 0 is -1"),
+        (5, tf.zeros([3, 5], "float64"), r"factors must have the shape \[\?, 16\]"),
+        (6, tf.zeros([NATOMS, NNEI, 3], "float64"), r"matrix must have the shape \[5, 7, 4\]"),
+    ],
+)
+def test_what_does_not_fit_is_named(place, value, message):
+    inputs = draw(5, 1, 3, True)
+    inputs[place] = value
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        loader.own_ops().deepattn_tabulated_contraction(*inputs, width=5)
+
+
+def test_the_stock_op_has_both_derivatives_of_its_twin():
+    width = 5
+    _, info, rows, _, _, _, matrix = draw(width, 1, 0, False)
+    rng = np.random.default_rng(3)
+    table = tf.constant(rng.normal(size=(NINTERVALS, 6 * width)))
+    two = tf.constant(rng.normal(size=(NATOMS * NNEI, width)))
+    sources = [tf.reshape(rows, [-1, 1]), matrix, two]
+    stock = loader.compat_ops().tabulate_fusion_se_atten
+    results = []
+    for function, options in ((stock, {"is_sorted": False}), (twins.tabulate_fusion_se_atten, {})):
+        with tf.GradientTape() as outer:
+            outer.watch(sources)
+            with tf.GradientTape() as inner:
+                inner.watch(sources)
+                value = function(table, info, *sources, last_layer_size=width, **options)
+                loss = tf.reduce_sum(tf.sin(0.01 * value))
+            first = inner.gradient(loss, sources)
+            total = tf.add_n([tf.reduce_sum(tf.cos(x)) for x in first])
+        results.append([value, *first, *outer.gradient(total, sources)])
+    for compiled, plain in zip(*results, strict=True):
+        scale = max(1.0, abs(plain.numpy()).max())
+        np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-11 * scale)
