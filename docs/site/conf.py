@@ -35,6 +35,8 @@ nb_execution_timeout = 600
 nb_output_stderr = "remove"
 nb_merge_streams = True
 
+highlight_language = "text"
+toc_object_entries_show_parents = "hide"
 default_role = "py:obj"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 # Keras's own docstrings are Markdown, and about layers in general.
