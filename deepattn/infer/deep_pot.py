@@ -145,7 +145,7 @@ class DeepPot:
 
         Args:
             dtype: ``fp32``, ``fp64``, or ``native``, which is float64.
-            coords, cells, atom_types, fparam, aparam, mixed_type, **kwargs: As of :meth:`eval`.
+            coords, cells, atom_types, fparam, aparam, mixed_type, kwargs: As of :meth:`eval`.
 
         Returns:
             ``[nframes, natoms, width]``.
