@@ -11,6 +11,7 @@ from ase.data import atomic_numbers
 # Electrons of the noble gas before each period; the last entry ends the seventh.
 _SHELLS = (0, 2, 10, 18, 36, 54, 86, 118)
 _COLUMNS = 32
+_BLOCK_ENDS = (2, 16, 26, 32)
 
 
 class NeighborScore(NamedTuple):
@@ -41,6 +42,32 @@ def place(symbol: str) -> tuple[int, int] | None:
     if order <= 2 and symbol != "He":
         return period, order
     return period, _COLUMNS - (length - order)
+
+
+def most_alike(symbol: str, known: Sequence[str]) -> str | None:
+    """The known element that is chemically nearest, or ``None`` where a name is no element.
+
+    One of the same group, from the nearest period; where none is known, one of the same block from
+    the nearest column.
+    """
+    here = place(symbol)
+    places = {name: place(name) for name in known}
+    candidates = [name for name, there in places.items() if there is not None]
+    if here is None or not candidates:
+        return None
+    period, column = here
+
+    def distance(name: str) -> tuple[bool, bool, int, int]:
+        there = places[name]
+        columns, periods = abs(there[1] - column), abs(there[0] - period)
+        return columns > 0, _block(there[1]) != _block(column), columns, periods
+
+    return min(candidates, key=distance)
+
+
+def _block(column: int) -> int:
+    """0 for s, 1 for f, 2 for d, 3 for p."""
+    return int(np.searchsorted(_BLOCK_ENDS, column))
 
 
 def principal_components(vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
