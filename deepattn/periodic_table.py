@@ -48,21 +48,26 @@ def most_alike(symbol: str, known: Sequence[str]) -> str | None:
     """The known element that is chemically nearest, or ``None`` where a name is no element.
 
     One of the same group, from the nearest period; where none is known, one of the same block from
-    the nearest column.
+    the nearest group. Lanthanides and actinides count as the third group.
     """
     here = place(symbol)
     places = {name: place(name) for name in known}
     candidates = [name for name, there in places.items() if there is not None]
     if here is None or not candidates:
         return None
-    period, column = here
 
-    def distance(name: str) -> tuple[bool, bool, int, int]:
-        there = places[name]
-        columns, periods = abs(there[1] - column), abs(there[0] - period)
-        return columns > 0, _block(there[1]) != _block(column), columns, periods
+    def distance(name: str) -> tuple[bool, bool, int, int, int]:
+        periods, columns = np.abs(np.subtract(places[name], here)).tolist()
+        groups = abs(_group(places[name][1]) - _group(here[1]))
+        other_block = _block(places[name][1]) != _block(here[1])
+        return groups > 0, other_block, groups, periods, columns
 
     return min(candidates, key=distance)
+
+
+def _group(column: int) -> int:
+    """The column, for f elements that of scandium and yttrium."""
+    return _BLOCK_ENDS[1] + 1 if _block(column) == 1 else column
 
 
 def _block(column: int) -> int:
