@@ -48,19 +48,21 @@ def most_alike(symbol: str, known: Sequence[str]) -> str | None:
     """The known element that is chemically nearest, or ``None`` where a name is no element.
 
     One of the same group, from the nearest period; where none is known, one of the same block from
-    the nearest group. Lanthanides and actinides count as the third group.
+    the nearest group. Lanthanides and actinides count as the third group. Of two as near the
+    heavier is taken, since the first of a group differs most from the others; hydrogen never.
     """
     here = place(symbol)
     places = {name: place(name) for name in known}
-    candidates = [name for name, there in places.items() if there is not None]
+    candidates = [name for name, there in places.items() if there is not None and name != "H"]
     if here is None or not candidates:
         return None
 
-    def distance(name: str) -> tuple[bool, bool, int, int, int]:
+    def distance(name: str) -> tuple[bool, bool, int, int, bool, int]:
         periods, columns = np.abs(np.subtract(places[name], here)).tolist()
         groups = abs(_group(places[name][1]) - _group(here[1]))
         other_block = _block(places[name][1]) != _block(here[1])
-        return groups > 0, other_block, groups, periods, columns
+        lighter = places[name] < here
+        return groups > 0, other_block, groups, periods, lighter, columns
 
     return min(candidates, key=distance)
 

@@ -139,7 +139,9 @@ def test_elements_without_data_are_refused(here, systems):
     "symbol, known, expected",
     [
         ("S", ["H", "O", "P", "Cl"], "O"),
-        ("S", ["O", "Se", "Te"], "O"),
+        ("S", ["O", "Se", "Te"], "Se"),
+        ("Li", ["H", "Na", "Mg"], "Na"),
+        ("Li", ["H"], None),
         ("Ti", ["V", "Zr", "Hf"], "Zr"),
         ("Co", ["Ni", "Mn", "Na"], "Ni"),
         ("La", ["Ba", "Y", "Ce", "Hf"], "Ce"),
