@@ -11,6 +11,7 @@ from ase.data import atomic_numbers
 # Electrons of the noble gas before each period; the last entry ends the seventh.
 _SHELLS = (0, 2, 10, 18, 36, 54, 86, 118)
 _COLUMNS = 32
+_BLOCK_ENDS = (2, 16, 26, 32)
 
 
 class NeighborScore(NamedTuple):
@@ -41,6 +42,39 @@ def place(symbol: str) -> tuple[int, int] | None:
     if order <= 2 and symbol != "He":
         return period, order
     return period, _COLUMNS - (length - order)
+
+
+def most_alike(symbol: str, known: Sequence[str]) -> str | None:
+    """The known element that is chemically nearest, or ``None`` where a name is no element.
+
+    One of the same group, from the nearest period; where none is known, one of the same block from
+    the nearest group. Lanthanides and actinides count as the third group. Of two as near the
+    heavier is taken, since the first of a group differs most from the others; hydrogen never.
+    """
+    here = place(symbol)
+    places = {name: place(name) for name in known}
+    candidates = [name for name, there in places.items() if there is not None and name != "H"]
+    if here is None or not candidates:
+        return None
+
+    def distance(name: str) -> tuple[bool, bool, int, int, bool, int]:
+        periods, columns = np.abs(np.subtract(places[name], here)).tolist()
+        groups = abs(_group(places[name][1]) - _group(here[1]))
+        other_block = _block(places[name][1]) != _block(here[1])
+        lighter = places[name] < here
+        return groups > 0, other_block, groups, periods, lighter, columns
+
+    return min(candidates, key=distance)
+
+
+def _group(column: int) -> int:
+    """The column, for f elements that of scandium and yttrium."""
+    return _BLOCK_ENDS[1] + 1 if _block(column) == 1 else column
+
+
+def _block(column: int) -> int:
+    """0 for s, 1 for f, 2 for d, 3 for p."""
+    return int(np.searchsorted(_BLOCK_ENDS, column))
 
 
 def principal_components(vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:

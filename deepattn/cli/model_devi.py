@@ -21,7 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="tell how far several models are apart on given frames",
         description="Tell how far several models are apart on given frames, in the columns of "
         "dp model-devi. The file is written anew.",
-        epilog="example: deepattn model-devi -m a.pb b.pb c.pb -s explored -o model_devi.out",
+        epilog="examples: deepattn model-devi -m a.pb b.pb c.pb -s explored; "
+        "deepattn model-devi -m a.pb b.pb -s traj.lammpstrj -t O H",
     )
     parser.add_argument(
         "-m",
@@ -32,6 +33,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="frozen models or checkpoints of one type map (default graph.000 … graph.003)",
     )
     add_system(parser)
+    parser.add_argument(
+        "-t",
+        "--type-map",
+        metavar="NAME",
+        nargs="+",
+        help="names of the types 1, 2, … of a LAMMPS dump, or of other data that do not name them "
+        "(default: those of the models, if there are as many)",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -45,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         metavar="N",
         type=int,
         default=1,
-        help="steps from one frame to the next (default 1)",
+        help="steps from one frame to the next, where the data do not tell (default 1)",
     )
     parser.add_argument(
         "--real_error",
@@ -84,7 +93,10 @@ def run(args: argparse.Namespace) -> None:
                     f"{path} has the type map {model.get_type_map()}, but {args.models[0]} has "
                     f"{type_map}; models are compared type by type"
                 )
-        systems = [System(path, type_map=type_map) for path in find_systems(args.system)]
+        systems = [
+            System(path, type_map=type_map, names=args.type_map)
+            for path in find_systems(args.system)
+        ]
         file = stack.enter_context(write_whole(args.output, "w"))
         for system in systems:
             _compare(models, system, args, file)
@@ -114,8 +126,14 @@ def _compare(models: list, system, args: argparse.Namespace, file: IO[str]) -> N
         columns = [deviation[name][:, None] for name in COLUMNS]
         if args.atomic:
             columns.append(deviation["atm_devi_f"])
-        for frame, row in zip(frames, np.hstack(columns), strict=True):
-            file.write(f"{frame * args.frequency:12d}{''.join(f'{x:19.6e}' for x in row)}\n")
+        for step, row in zip(_steps(system, frames, args), np.hstack(columns), strict=True):
+            file.write(f"{step:12d}{''.join(f'{x:19.6e}' for x in row)}\n")
+
+
+def _steps(system, frames: np.ndarray, args: argparse.Namespace) -> np.ndarray:
+    """The steps of the run that frames are from, as stored, or counted by ``--frequency``."""
+    stored = system.load("timestep", frames)[:, 0].astype(int)
+    return np.where(system.has("timestep")[frames], stored, frames * args.frequency)
 
 
 def _predict(model, arguments: dict) -> dict[str, np.ndarray]:

@@ -21,9 +21,10 @@ def add_system(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "-s",
         "--system",
-        metavar="DIR",
+        metavar="PATH",
         default=".",
-        help="where to look for systems, at any depth (default .)",
+        help="where to look for systems, at any depth, or a file: HDF5, OUTCAR, vasprun.xml, "
+        "extended XYZ, a LAMMPS dump, … (default .)",
     )
 
 

@@ -27,7 +27,8 @@ def merge_pretrained(
 ) -> Merged:
     """The input of a fine-tuning: its own, with the network of the pretrained model.
 
-    The pretrained ``type_map`` is taken whole. Each of ``type_embedding``, ``descriptor`` and
+    The pretrained ``type_map`` is taken whole; elements that only the input names are appended to
+    it. Each of ``type_embedding``, ``descriptor`` and
     ``fitting_net`` is the pretrained one; of the input's own only ``trainable`` survives.
 
     Args:
@@ -37,7 +38,8 @@ def merge_pretrained(
             older than DeePMD-kit 3.0 do not say so; None takes the script's word.
 
     Raises:
-        ConfigError: the pretrained model is not DPA-1 with fitting net ener, or lacks elements.
+        ConfigError: the pretrained model is not DPA-1 with fitting net ener, or does not name its
+            elements.
     """
     data = copy.deepcopy(raw_input)
     model = _model_section(data, "the input")
@@ -54,6 +56,7 @@ def merge_pretrained(
             section = {**(section or DEFAULT_TYPE_EMBEDDING), "trainable": own["trainable"]}
         if section is not None:
             model[name] = section
+    _extend_atom_ener(model)
     if use_tebd_bias is not None:
         section = model.get("type_embedding", DEFAULT_TYPE_EMBEDDING)
         model["type_embedding"] = {**section, "use_tebd_bias": use_tebd_bias}
@@ -97,15 +100,16 @@ def _pretrained_types(pretrained: dict[str, Any], target_types: Any) -> list[str
         raise ConfigError(
             "the pretrained model's script has no type_map, so its elements are unknown."
         )
-    if target_types is not None:
-        if not isinstance(target_types, list):
-            raise ConfigError(
-                f"model/type_map is {show(target_types)}; it must be a list of names."
-            )
-        missing = [name for name in target_types if name not in known]
-        if missing:
-            raise ConfigError(
-                f"model/type_map has {', '.join(map(str, missing))}, unknown to the pretrained "
-                f"model, which has {', '.join(map(str, known))}."
-            )
-    return known
+    if target_types is None:
+        return known
+    if not isinstance(target_types, list) or not all(isinstance(n, str) for n in target_types):
+        raise ConfigError(f"model/type_map is {show(target_types)}; it must be a list of names.")
+    return list(dict.fromkeys([*known, *target_types]))
+
+
+def _extend_atom_ener(model: dict[str, Any]) -> None:
+    """Let the fit decide the energies of elements that the pretrained list knows nothing of."""
+    fitting = model.get("fitting_net", {})
+    if fitting.get("atom_ener"):
+        missing = len(model["type_map"]) - len(fitting["atom_ener"])
+        model["fitting_net"] = {**fitting, "atom_ener": fitting["atom_ener"] + [None] * missing}

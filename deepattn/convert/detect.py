@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 
 from deepattn.errors import DataError
+from deepattn.foreign.detect import format_by_name
 
-_NAMES = {
-    "OUTCAR*": "vasp/outcar",
-    "vasprun*.xml": "vasp/xml",
-    "*.extxyz": "extxyz",
-    "*.xyz": "extxyz",
-    "*.traj": "ase/traj",
-    "MOVEMENT": "pwmat/movement",
-    "*.hdf5": "deepmd/hdf5",
-    "*.h5": "deepmd/hdf5",
-    "*.lmdb": "lmdb",
-}
+_OURS = {".hdf5": "deepmd/hdf5", ".h5": "deepmd/hdf5", ".lmdb": "lmdb"}
 # One run of VASP leaves both, with the same frames.
 _RUNS_OF_VASP = ("vasp/outcar", "vasp/xml")
 
@@ -31,7 +21,7 @@ def detect_format(path: str | os.PathLike) -> str | None:
         if any(path.glob("set.*/real_atom_types.npy")):
             return "deepmd/npy/mixed"
         return "deepmd/npy" if any(path.glob("set.*")) else "deepmd/raw"
-    return next((form for name, form in _NAMES.items() if fnmatch(path.name, name)), None)
+    return _OURS.get(path.suffix) or format_by_name(path)
 
 
 def find_sources(path: str | os.PathLike, form: str | None) -> Iterator[tuple[str, str]]:

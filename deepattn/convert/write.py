@@ -10,6 +10,7 @@ from pathlib import Path
 import dpdata
 
 from deepattn.errors import DataError
+from deepattn.foreign.labelled import formula
 from deepattn.formats.files import check_folder
 
 # By our names those of dpdata.
@@ -41,15 +42,10 @@ def write_systems(systems: dpdata.MultiSystems, target: str | os.PathLike, layou
         if layout == "npy":
             # dpdata's own names list all elements, those that a system has not as well.
             for system in systems.systems.values():
-                system.to(LAYOUTS[layout], str(written / _formula(system)))
+                system.to(LAYOUTS[layout], str(written / formula(system)))
         else:
             systems.to(LAYOUTS[layout], str(written))
         os.replace(written, target)
     finally:
         shutil.rmtree(scratch)
     return target
-
-
-def _formula(system: dpdata.LabeledSystem) -> str:
-    counts = zip(system["atom_names"], system["atom_numbs"], strict=True)
-    return "".join(f"{name}{count}" for name, count in counts if count)

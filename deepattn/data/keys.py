@@ -38,6 +38,7 @@ KEYS = {
         Key("box", atomic=False, width=9),
         Key("real_atom_types", atomic=True),
         Key("numb_copy", atomic=False, default=1.0),
+        Key("timestep", atomic=False),
         Key("fparam", atomic=False, width=0),
         Key("aparam", atomic=True, width=0),
         Key("energy", atomic=False),

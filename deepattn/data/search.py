@@ -1,4 +1,4 @@
-"""Finding systems: recursive, in a fixed order, in directories, HDF5 files and LMDB."""
+"""Finding systems: in directories at any depth and in a fixed order, in HDF5, LMDB and files."""
 
 import logging
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 
+from deepattn.data.foreign import foreign_systems, split_foreign
 from deepattn.data.lmdb import is_lmdb, lmdb_systems, split_lmdb
 from deepattn.data.store import get_group, reading_hdf5, split_hdf5
 from deepattn.errors import DataError
@@ -22,7 +23,8 @@ def find_systems(
 ) -> list[str]:
     """Paths of all systems below the given ones.
 
-    A directory with ``type.raw`` is a system; so is an HDF5 group, written ``file#/group``.
+    A directory with ``type.raw`` is a system; so is an HDF5 group, written ``file#/group``. A file
+    of another code is read if it is named; below a directory it is passed by.
     Every entry is searched at any depth and its systems are sorted, so options that go by
     position (``sys_probs``, a list of batch sizes) mean the same on every machine. An entry
     listed twice counts twice.
@@ -33,7 +35,8 @@ def find_systems(
         base: Directory that relative paths start from; the current one by default.
 
     Raises:
-        DataError: If a path does not exist, or no system is found at all.
+        DataError: If a path does not exist or is a file of unknown format, or no system is found
+            at all.
     """
     if isinstance(systems, (str, os.PathLike)):
         systems = [systems]
@@ -67,13 +70,20 @@ def read_list(path: str | os.PathLike) -> list[str]:
 
 
 def _search(path: str, patterns: Sequence[str] | None) -> Iterator[str]:
-    parts = split_hdf5(path)
+    parts, foreign = split_hdf5(path), split_foreign(path)
     if split_lmdb(path) is not None:
         yield path
+    elif foreign is not None:
+        yield from [path] if foreign[1] else foreign_systems(path)
     elif parts is not None:
         yield from _search_hdf5(*parts)
     elif not os.path.exists(path):
         raise DataError(f"system {path} does not exist")
+    elif os.path.isfile(path):
+        raise DataError(
+            f"{path}: its name does not tell which code wrote it; bring it into a layout of "
+            "DeePMD's first (deepattn convert --format)"
+        )
     elif is_lmdb(path):
         yield from lmdb_systems(path)
     elif patterns is None:

@@ -1,4 +1,4 @@
-"""Where the arrays of a system are stored: ``.npy`` files, an HDF5 group, or LMDB.
+"""Where the arrays of a system are stored: ``.npy`` files, HDF5, LMDB, a file of another code.
 
 A store answers by name (``"type.raw"``, ``"set.000/coord"``) and reads no more frames than it
 is asked for. A file that cannot be read is a ``DataError`` that names it.
@@ -14,6 +14,7 @@ from typing import Protocol
 import h5py
 import numpy as np
 
+from deepattn.data.foreign import ForeignStore, split_foreign
 from deepattn.data.lmdb import LmdbStore, split_lmdb
 from deepattn.errors import DataError
 
@@ -63,11 +64,14 @@ def open_store(path: str) -> Store:
     group = split_lmdb(path)
     if group is not None:
         return LmdbStore(*group)
+    foreign = split_foreign(path)
+    if foreign is not None:
+        return ForeignStore(*foreign)
     parts = split_hdf5(path)
     if parts is not None:
         return Hdf5Store(*parts)
     if not os.path.isdir(path):
-        raise DataError(f"system {path} is not a directory or HDF5 group")
+        raise DataError(f"system {path} is not a directory, HDF5 group or file of a known format")
     return NpyStore(path)
 
 

@@ -27,16 +27,17 @@ class _Set(NamedTuple):
 
 
 class System:
-    """Frames of one number of atoms, in any of DeePMD's layouts.
+    """Frames of one number of atoms, in any of DeePMD's layouts or in a file of another code.
 
     Only headers and types are read on opening. What is read later is checked as it is read:
     every number must be finite, every atom of a known type, every box a cell.
 
     Args:
-        path: Directory, ``file.hdf5#/group``, or an entry of an LMDB as
-            :func:`~deepattn.data.find_systems` gives it.
+        path: Directory, ``file.hdf5#/group``, or an entry of an LMDB or of a file of another code
+            as :func:`~deepattn.data.find_systems` gives it.
         type_map: Names of the model's types. Types of the data are translated by name; without
             it they stay as they are.
+        names: Names of the data's types in their order, for data that do not name them.
 
     Attributes:
         path: As given.
@@ -45,7 +46,7 @@ class System:
         set_sizes: Number of frames in each set.
         mixed_type: Whether each frame has types of its own.
         periodic: Whether the frames are periodic.
-        data_type_map: Names in the system's ``type_map.raw``, or None.
+        data_type_map: Names in the system's ``type_map.raw``, or as given, or None.
         type_map: Names of the types that :meth:`atype` gives, or None if nobody named them.
         ntypes: Number of types that :meth:`atype` may give.
 
@@ -54,7 +55,13 @@ class System:
             fit the type maps.
     """
 
-    def __init__(self, path: str | os.PathLike, *, type_map: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        type_map: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
         self.path = os.fspath(path)
         self._store = store = open_store(self.path)
         self._stored: dict[str, list[str | None]] = {}
@@ -63,18 +70,19 @@ class System:
         raw = types.parse_types(store.tokens("type.raw"), store.where("type.raw"))
         self.natoms = len(raw)
         self.periodic = not store.has("nopbc")
-        self.data_type_map = None
+        self.data_type_map = None if names is None else list(names)
         if store.has("type_map.raw"):
             where = store.where("type_map.raw")
-            self.data_type_map = types.parse_names(store.tokens("type_map.raw"), where)
+            found = types.parse_names(store.tokens("type_map.raw"), where)
+            self.data_type_map = types.name_numbers(found, names, type_map, self.path)
         self._sets = self._find_sets()
         self.set_sizes = [part.nframes for part in self._sets]
         self.nframes = sum(self.set_sizes)
         self.mixed_type = self._is_mixed()
 
         self.type_map = self.data_type_map if type_map is None else list(type_map)
-        names = self.data_type_map or self.type_map
-        self._ntypes_of_data = int(raw.max()) + 1 if names is None else len(names)
+        known = self.data_type_map or self.type_map
+        self._ntypes_of_data = int(raw.max()) + 1 if known is None else len(known)
         self.ntypes = self._ntypes_of_data if self.type_map is None else len(self.type_map)
         self._table = types.lookup_table(self.data_type_map, type_map)
         self._atype = None if self.mixed_type else self._translate(raw, "type.raw")

@@ -36,6 +36,40 @@ def parse_names(words: Sequence[str], where: str) -> list[str]:
     return names
 
 
+def name_numbers(
+    found: Sequence[str],
+    names: Sequence[str] | None,
+    type_map: Sequence[str] | None,
+    where: str,
+) -> list[str]:
+    """Names for types that are called 1, 2, …, as LAMMPS numbers them; other names stay.
+
+    Args:
+        found: What the data call their types.
+        names: What to call them instead, in this order.
+        type_map: The model's names, taken without ``names`` if there are as many.
+        where: The data.
+
+    Raises:
+        DataError: If there are too few names, or none and not as many types as in the model.
+    """
+    numbered = list(found) == [str(k) for k in range(1, len(found) + 1)]
+    if not numbered or (names is None and (type_map is None or set(found) <= set(type_map))):
+        return list(found)
+    if names is None and len(type_map) != len(found):
+        raise DataError(
+            f"{where} numbers its types, the highest is {len(found)}, and the model has "
+            f"{len(type_map)}: {' '.join(type_map)}; name them (--type-map), or dump a column "
+            "element"
+        )
+    chosen = list(type_map if names is None else names)
+    if len(chosen) < len(found):
+        raise DataError(
+            f"{where} has {len(found)} types, but only {' '.join(chosen)} are named; name all"
+        )
+    return chosen
+
+
 def union(maps: Sequence[Sequence[str] | None]) -> list[str]:
     """The names of several type maps in the order they are met; none if one names nothing."""
     if any(names is None for names in maps):

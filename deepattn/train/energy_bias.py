@@ -39,27 +39,41 @@ def fit_energies(
     energies: np.ndarray,
     *,
     assigned: np.ndarray | None = None,
+    fresh: np.ndarray | None = None,
     rcond: float | None = None,
 ) -> EnergyFit:
     """Solve ``counts @ bias = energies``, one equation a frame, with the smallest ``bias``.
 
-    A type that no frame has gets 0; types that come only in a fixed ratio share accordingly.
+    A type that no frame has gets 0; types that come only in a fixed ratio share accordingly, but
+    that ``fresh`` ones take what they can off the others.
 
     Args:
         counts: Composition, ``[nframes, ntypes]``.
         energies: Labels (eV), ``[nframes]``.
         assigned: Energies not to fit (eV), ``[ntypes]``, NaN where the fit decides.
+        fresh: Types whose energy may be anything, bool ``[ntypes]``; those of the others shall be
+            small. None for all the same.
         rcond: Singular values below this fraction of the largest count as zero; by default
             machine precision times the larger dimension.
     """
     free = np.ones(counts.shape[1], bool) if assigned is None else np.isnan(assigned)
     bias = np.zeros(counts.shape[1]) if assigned is None else np.where(free, 0.0, assigned)
     rest = energies - counts @ bias
-    solution, *_ = np.linalg.lstsq(np.where(free, counts, 0.0), rest, rcond=rcond)
+    matrix = np.where(free, counts, 0.0)
+    solution, _, rank, _ = np.linalg.lstsq(matrix, rest, rcond=rcond)
+    if fresh is not None:
+        solution = _relieve(solution, matrix, rank, ~fresh)
     bias = np.where(free, solution, bias)
     residual = energies - counts @ bias
     per_atom = residual / np.maximum(counts.sum(axis=1), 1)
     return EnergyFit(bias, float(residual.std()), float(np.sqrt(np.mean(per_atom**2))))
+
+
+def _relieve(solution: np.ndarray, matrix: np.ndarray, rank: int, others: np.ndarray) -> np.ndarray:
+    """Of all solutions that fit as well, the one in which those of ``others`` are smallest."""
+    _, _, directions = np.linalg.svd(np.linalg.qr(matrix, mode="r"))
+    unseen = directions[rank:].T
+    return solution - unseen @ np.linalg.pinv(unseen[others]) @ solution[others]
 
 
 def energy_bias(
@@ -123,6 +137,7 @@ def change_by_statistic(
     *,
     target_types: Sequence[str],
     nsample: int,
+    new_types: Sequence[str] = (),
 ) -> np.ndarray:
     """The bias of a trained model, shifted to make up for its errors on other data.
 
@@ -136,6 +151,8 @@ def change_by_statistic(
         bias: Bias of each type of the model (eV), ``[ntypes]``.
         target_types: Names of the types to shift.
         nsample: Frames to take of each system, at random; all if zero or less.
+        new_types: Target types that the model was not trained on: where the data cannot tell
+            whose energy is amiss, it is theirs.
 
     Returns:
         The new bias, ``[ntypes]``.
@@ -152,7 +169,8 @@ def change_by_statistic(
     if not missing.size:
         log.info("no frame has an energy: the energy bias stays as it is")
         return np.array(bias, np.float64)
-    fit = fit_energies(counts[:, targets], missing)
+    fresh = np.isin(target_types, new_types) if new_types else None
+    fit = fit_energies(counts[:, targets], missing, fresh=fresh)
     changed = np.array(bias, np.float64)
     changed[targets] += fit.bias
     log.info("RMSE of atomic energy after linear regression is: %s eV/atom.", fit.rmse)

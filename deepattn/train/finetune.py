@@ -1,4 +1,4 @@
-"""Fitting the energy bias of a pretrained model to new data."""
+"""Fitting a pretrained model to new data before the training: its energy bias, its elements."""
 
 import logging
 from collections.abc import Mapping
@@ -11,37 +11,52 @@ from deepattn.data import DataSet
 from deepattn.errors import DataError
 from deepattn.infer import DeepPot
 from deepattn.layers.energy_fitting import BIAS
+from deepattn.models import EnergyModel
 from deepattn.train.energy_bias import change_by_statistic
+from deepattn.train.new_elements import add_elements
 from deepattn.train.start import Start
 
 log = logging.getLogger(__name__)
 
 
-def pretrained_bias(start: Start, config: Config, data: DataSet) -> np.ndarray:
-    """The bias of the pretrained model, shifted to fit the training data.
+def set_pretrained(model: EnergyModel, start: Start, config: Config, data: DataSet) -> None:
+    """Set the weights of a pretrained model, its energy bias shifted to fit the training data.
 
-    The errors that the shift makes up for are those of the unmodified file.
+    The errors that the shift makes up for are those of the unmodified file; with elements that it
+    lacks, those of the model with these added.
 
     Args:
+        model: the model, whose variables are assigned.
         start: the pretrained model.
         config: the configuration of the fine-tuning.
         data: the training data.
 
-    Returns:
-        Energy of each type of the pretrained model (eV), ``[ntypes]``.
-
     Raises:
-        DataError: a system does not name its elements, or has one that is no target.
+        DataError: a system does not name its elements, or has one that is no target; no frame has
+            an element that is to be added.
+        ModelFileError: no element can be added without changing the model for the others.
     """
     targets = start.target_types or named_types(data)
     log_type_table(data, targets)
-    return change_by_statistic(
+    weights = start.weights_for(config.model)
+    new_types = config.model.type_map[len(start.model.type_map) :]
+    if new_types:
+        weights = add_elements(weights, model, config.model, data, new_types)
+        model.set_arrays(weights)
+
+        def predict(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+            return np.asarray(model(inputs)["energy"])
+    else:
+        predict = partial(predict_energies, DeepPot(start.path))
+    weights[BIAS] = change_by_statistic(
         data,
-        partial(predict_energies, DeepPot(start.path)),
-        start.weights[BIAS],
+        predict,
+        weights[BIAS],
         target_types=targets,
         nsample=config.model.data_bias_nsample,
+        new_types=new_types,
     )
+    model.set_arrays(weights)
 
 
 def predict_energies(potential: DeepPot, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

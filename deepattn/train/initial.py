@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from deepattn.config import Config, SeAttenConfig
+from deepattn.config import Config, ModelConfig, SeAttenConfig
 from deepattn.data import Batch, DataSet
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel
@@ -30,19 +30,10 @@ def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
         # Drawn anew for each use, always the same: keeping them would cost memory.
         return (batch for _, batch in data.statistics_batches(section.data_stat_nbatch))
 
-    descriptor = section.descriptor
-    mixed = isinstance(descriptor, SeAttenConfig)
     statistics = input_statistics(
         batches(),
-        EnvMatShape(
-            ntypes=section.ntypes,
-            rcut=descriptor.rcut,
-            rcut_smth=descriptor.rcut_smth,
-            sel=(descriptor.sel,) if mixed else descriptor.sel,
-            mixed_types=mixed,
-            exclude_types=descriptor.exclude_types,
-        ),
-        set_davg_zero=descriptor.set_davg_zero,
+        env_mat_shape(section),
+        set_davg_zero=section.descriptor.set_davg_zero,
         stat_file=stat_file,
     )
     values: dict[str, np.ndarray] = {
@@ -66,6 +57,20 @@ def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
     variables = model.named_variables()
     for name, value in values.items():
         variables[name].assign(value)
+
+
+def env_mat_shape(section: ModelConfig) -> EnvMatShape:
+    """The environment matrix of a model whose ``sel`` is a number."""
+    descriptor = section.descriptor
+    mixed = isinstance(descriptor, SeAttenConfig)
+    return EnvMatShape(
+        ntypes=section.ntypes,
+        rcut=descriptor.rcut,
+        rcut_smth=descriptor.rcut_smth,
+        sel=(descriptor.sel,) if mixed else descriptor.sel,
+        mixed_types=mixed,
+        exclude_types=descriptor.exclude_types,
+    )
 
 
 def _assigned_energies(config: Config) -> tuple[float | None, ...] | None:

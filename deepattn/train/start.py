@@ -74,10 +74,12 @@ class Start:
         """
         if self.model is None:
             return config
-        if self.model.type_map and config.model.type_map != self.model.type_map:
+        known, wanted = self.model.type_map, config.model.type_map
+        grown = self.mode == "finetune" and wanted[: len(known)] == known
+        if known and wanted != known and not grown:
             raise ModelFileError(
-                f"{self.path}: has the types {' '.join(self.model.type_map)}, the input "
-                f"{' '.join(config.model.type_map)}; model/type_map must be the same."
+                f"{self.path}: has the types {' '.join(known)}, the input {' '.join(wanted)}; "
+                "model/type_map must be the same."
             )
         embedding = config.model.type_embedding
         if embedding is None:

@@ -17,9 +17,10 @@ from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel, build_model
+from deepattn.train.advice import advice
 from deepattn.train.batches import Batches
 from deepattn.train.energy_bias import change_by_statistic
-from deepattn.train.finetune import pretrained_bias
+from deepattn.train.finetune import set_pretrained
 from deepattn.train.initial import set_statistics
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
@@ -92,6 +93,8 @@ class Trainer:
             with write_whole(output, "w") as file:
                 json.dump(config.to_dict(), file, indent=4, ensure_ascii=False)
         self._summarise("Training", self.data)
+        if self.start.mode == "finetune":
+            self._advise()
         count = config.model.fitting_net.numb_fparam
         if count:
             log.info("training with %d frame parameter(s)", count)
@@ -192,10 +195,10 @@ class Trainer:
             log.info("initialize model from scratch")
             return model
         log.info(_ANNOUNCED[self.start.mode], self.start.path)
-        weights = self.start.weights_for(config.model)
         if self.start.mode == "finetune":
-            weights[BIAS] = pretrained_bias(self.start, config, self.data)
-        model.set_arrays(weights)
+            set_pretrained(model, self.start, config, self.data)
+        else:
+            model.set_arrays(self.start.weights_for(config.model))
         return model
 
     def _build_optimizer(self) -> Adam:
@@ -229,6 +232,15 @@ class Trainer:
                 nsample=self.config.model.data_bias_nsample,
             )
         )
+
+    def _advise(self) -> None:
+        lines = advice(
+            start_lr=self.config.learning_rate.start_lr,
+            numb_steps=self.config.training.numb_steps,
+            steps_per_epoch=self.data.steps_per_epoch(),
+        )
+        for line in lines:
+            log.warning("%s", line)
 
     def _summarise(self, title: str, data: DataSet) -> None:
         for line in summary_lines(data, title):

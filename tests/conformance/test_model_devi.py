@@ -1,4 +1,4 @@
-"""``deepattn model-devi`` writes the file of ``dp model-devi``."""
+"""``deepattn model-devi`` writes the file of ``dp model-devi``, and the numbers of LAMMPS."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 
 from deepattn.cli.main import main
 
-from .peer import DP320, run_dp
-from .systems import write_training_data
+from .lammps import script, write_data
+from .peer import DP320, peer_lammps, run_dp
+from .systems import TYPE_MAP, make_cases, write_training_data
 
 ROWS = ("concat_default", "concat_dotr_mask", "strip_plain")
+ELEMENTS = ["H", "C", "O"]  # LAMMPS' types
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,38 @@ def test_file_equals_the_peers(options: list[str], our_graph, tmp_path: Path) ->
     assert found.shape == expected.shape
     # Seven digits are printed; differences of models nearly equal lose some.
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-10)
+
+
+DUMPS = {
+    "cartesian": "id type x y z",
+    "scaled": "id type xs ys zs",
+    "unwrapped": "id element xu yu zu",
+}
+
+
+def test_dumps_give_what_lammps_wrote(our_graph, tmp_path: Path) -> None:
+    """LAMMPS numbers types and turns cells as it likes; deviations are the same."""
+    DP320.require()
+    case = make_cases()["triclinic"]
+    names = [TYPE_MAP[kind] for kind in case["atype"]]
+    write_data(
+        tmp_path / "data.lmp", case["coord"][0], names, ELEMENTS, case["box"][0].reshape(3, 3)
+    )
+    models = [our_graph(name) for name in ROWS]
+    joined = " ".join(map(str, models))
+    text = script(joined, " ".join(ELEMENTS), steps=6, parameters="out_freq 2 out_file theirs.out")
+    dumps = [
+        f"dump {name} all custom 2 {name}.lammpstrj {columns}\n"
+        f"dump_modify {name} format float %.17g element {' '.join(ELEMENTS)}"
+        for name, columns in DUMPS.items()
+    ]
+    peer_lammps(DP320, text.replace("\nfix ", "\n" + "\n".join(dumps) + "\nfix "), tmp_path)
+    expected = np.loadtxt(tmp_path / "theirs.out")
+    assert expected[:, 0].tolist() == [0, 2, 4, 6]
+    for name in DUMPS:
+        output = tmp_path / f"{name}.out"
+        arguments = ["-s", tmp_path / f"{name}.lammpstrj", "-t", *ELEMENTS, "-o", output]
+        assert main(["model-devi", "-m", *map(str, models), *map(str, arguments)]) == 0
+        header, ours = output.read_text().splitlines()[1].split()[1:], np.loadtxt(output)
+        assert header[:7] == (tmp_path / "theirs.out").read_text().splitlines()[0].split()[1:8]
+        np.testing.assert_allclose(ours[:, :7], expected[:, :7], rtol=1e-5, atol=1e-10)

@@ -114,7 +114,8 @@ def _data_fields() -> list[Argument]:
         required(
             "systems",
             [str, list[str]],
-            "Folders or HDF5 files that are searched for systems, relative to the working folder.",
+            "Folders or HDF5 files that are searched for systems, and files of other codes "
+            "(OUTCAR, vasprun.xml, .extxyz, …), relative to the working folder.",
         ),
         key(
             "rglob_patterns",

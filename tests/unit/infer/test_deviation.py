@@ -131,3 +131,35 @@ def test_models_of_other_types_are_refused(models, tmp_path, frames, capsys):
     error = capsys.readouterr().err
     assert f"{with_carbon.graph} has the type map ['O', 'C']" in error
     assert not output.exists()
+
+
+def test_dumps_have_steps_and_names_of_their_own(models, tmp_path, frames, capsys):
+    """Types 1, 2 are H, O here; the numbers are those of the same frames as a system."""
+    coords, cells, types = frames
+    system, output = write_system(tmp_path / "data", frames), tmp_path / "devi.out"
+    assert devi("-m", *models, "-s", system, "-o", output) == 0
+    expected = np.loadtxt(output)
+    text = ""
+    for number, (coord, cell) in enumerate(zip(coords, cells.reshape(-1, 3, 3), strict=True)):
+        (xx, _, _), (xy, yy, _), (xz, yz, zz) = cell
+        low, high = np.minimum([xy + xz, yz, 0], [xz, 0, 0]), [xx + max(0, xy), yy + yz, zz]
+        text += f"ITEM: TIMESTEP\n{500 * number}\nITEM: NUMBER OF ATOMS\n{len(coord)}\n"
+        text += "ITEM: BOX BOUNDS xy xz yz pp pp pp\n"
+        rows = zip(low.clip(max=0), high, (xy, xz, yz), strict=True)
+        text += "".join(f"{a:.17g} {b:.17g} {tilt:.17g}\n" for a, b, tilt in rows)
+        text += "ITEM: ATOMS id type x y z\n"
+        for index, (place, kind) in enumerate(zip(coord, types, strict=True)):
+            x, y, z = place
+            text += f"{index + 1} {2 - kind} {x:.17g} {y:.17g} {z:.17g}\n"
+    dump = tmp_path / "traj.lammpstrj"
+    dump.write_text(text)
+    assert devi("-m", *models, "-s", dump, "-t", "H", "O", "-o", output, "-f", 7) == 0
+    found = np.loadtxt(output)
+    assert found[:, 0].tolist() == [0, 500, 1000]
+    np.testing.assert_allclose(found[:, 1:], expected[:, 1:], rtol=1e-6)
+    # The names of the models, if there are as many; here they are O, H, which is something else.
+    assert devi("-m", *models, "-s", dump, "-o", output) == 0
+    assert not np.allclose(np.loadtxt(output)[:, 1:], expected[:, 1:], rtol=1e-3)
+    dump.write_text(text.replace("id type", "id kind"))
+    assert devi("-m", *models, "-s", dump, "-o", output) == 1
+    assert "has the columns id kind x y z; dump type, or element" in capsys.readouterr().err

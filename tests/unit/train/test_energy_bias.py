@@ -173,3 +173,17 @@ def test_as_many_frames_of_each_system_as_asked(tmp_path):
 
     change_by_statistic(data, predict, np.zeros(2), target_types=["O", "H"], nsample=12)
     assert sum(seen) == 24
+
+
+def test_fresh_types_take_what_cannot_be_told_apart():
+    counts = np.array([[1.0, 2.0, 1.0], [2.0, 4.0, 3.0]])
+    energies = counts @ [0.1, -7.0, 0.3]
+    plain = fit_energies(counts, energies).bias
+    fit = fit_energies(counts, energies, fresh=np.array([False, True, False]))
+    np.testing.assert_allclose(fit.bias, [0.0, -6.95, 0.3], atol=1e-12)
+    assert abs(plain[0]) > 1
+    # Where the data tell, they decide.
+    counts = np.vstack([counts, [1.0, 0.0, 0.0]])
+    energies = counts @ [0.1, -7.0, 0.3]
+    fit = fit_energies(counts, energies, fresh=np.array([False, True, False]))
+    np.testing.assert_allclose(fit.bias, [0.1, -7.0, 0.3], atol=1e-12)

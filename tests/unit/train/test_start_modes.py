@@ -150,8 +150,6 @@ def test_finetuning_refuses_what_it_cannot_map(here, systems, tmp_path):
     trainer = toy.run(here, systems, numb_steps=1)
     freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
     start = {"finetune": "model.pb"}
-    with pytest.raises(ConfigError, match="Xe"):
-        toy.run(here, systems, model={"type_map": ["O", "Xe"]}, start=start)
     with pytest.raises(DataError, match="H"):
         toy.run(here, systems, model={"type_map": ["O"]}, start=start)
     unnamed = toy.write_system(tmp_path / "data" / "c", [0, 1, 1], 2)

@@ -1,0 +1,38 @@
+"""Which format a file of another code has."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+
+DUMP = "lammps/dump"
+_NAMES = {
+    "OUTCAR*": "vasp/outcar",
+    "vasprun*.xml": "vasp/xml",
+    "*.extxyz": "extxyz",
+    "*.xyz": "extxyz",
+    "*.traj": "ase/traj",
+    "MOVEMENT": "pwmat/movement",
+}
+_BEGINNING = b"ITEM: "
+
+
+def format_by_name(path: str | os.PathLike) -> str | None:
+    """Dpdata's format of labelled frames, or ``None`` if the name of the file does not tell."""
+    name = Path(path).name
+    return next((form for pattern, form in _NAMES.items() if fnmatch(name, pattern)), None)
+
+
+def detect_foreign(path: str | os.PathLike) -> str | None:
+    """Format of a file that `read_file` reads, ``None`` for all else.
+
+    Dumps of LAMMPS have any name, and are known by how they begin.
+    """
+    if not os.path.isfile(path):
+        return None
+    form = format_by_name(path)
+    if form is None:
+        with open(path, "rb") as file:
+            form = DUMP if file.read(len(_BEGINNING)) == _BEGINNING else None
+    return form

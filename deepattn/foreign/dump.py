@@ -1,0 +1,154 @@
+"""Trajectories that LAMMPS dumped as text."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from io import StringIO
+from typing import NamedTuple
+
+import ase
+import ase.io
+import numpy as np
+
+from deepattn.errors import DataError
+from deepattn.foreign.frames import Frames
+from deepattn.progress import tracked
+
+_BEGINNING = "ITEM: TIMESTEP"
+_POSITIONS = ("x y z", "xs ys zs", "xu yu zu", "xsu ysu zsu")
+_KINDS_OF_BOUNDARIES = set("pfsm")
+
+
+class _Header(NamedTuple):
+    """What a frame announces: atoms, directions that are periodic, columns."""
+
+    natoms: int
+    periodic: tuple[bool, ...]
+    columns: list[str]
+
+
+def read_dump(path: str) -> Frames:
+    """Read all frames of a text dump, in their order and with their timesteps.
+
+    Atoms are in the order of their ids. Types are named by the column ``element``; without it
+    they are ``1`` up to the highest that occurs. If the frames differ in number or kinds of atoms,
+    each has types of its own, and virtual atoms pad the smaller ones. Lengths are in Å, as in the
+    units ``metal`` and ``real``.
+
+    Raises:
+        DataError: a column is missing, the file is cut off, or some directions are periodic and
+            some are not.
+    """
+    texts = _split(path)
+    headers = [_header(text, f"{path}: frame {frame}") for frame, text in enumerate(texts)]
+    column = "element" if all("element" in header.columns for header in headers) else "type"
+    for frame, header in enumerate(headers):
+        _check_columns(header.columns, column, f"{path}: frame {frame}")
+    directions = {header.periodic for header in headers}
+    if directions != {(True,) * 3} and directions != {(False,) * 3}:
+        raise DataError(
+            f"{path} is periodic in some directions, or in some frames, only; here boundaries are "
+            "periodic in all or open in all"
+        )
+    images = [
+        _read(text, header.natoms, f"{path}: frame {frame}")
+        for frame, (text, header) in enumerate(
+            tracked(list(zip(texts, headers, strict=True)), "reading")
+        )
+    ]
+    kinds = [_kinds(atoms, column) for atoms in images]
+    return _frames(images, kinds, _names(kinds, column), periodic=headers[0].periodic[0])
+
+
+def _split(path: str) -> list[str]:
+    """The text of each frame."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    if not text.endswith("\n"):
+        raise DataError(f"{path} is cut off: it ends within a line; remove its last frame")
+    return [_BEGINNING + frame for frame in text.split(_BEGINNING)[1:]]
+
+
+def _header(text: str, where: str) -> _Header:
+    lines = iter(text.splitlines())
+    natoms, periodic = 0, ()
+    for line in lines:
+        words = line.split()
+        if words[:2] == ["ITEM:", "NUMBER"]:
+            count = next(lines, "").strip()
+            natoms = int(count) if count.isdecimal() else 0
+        elif words[:2] == ["ITEM:", "BOX"]:
+            periodic = _boundaries(words[-3:], where)
+        elif words[:2] == ["ITEM:", "ATOMS"]:
+            return _Header(natoms, periodic, words[2:])
+    raise DataError(f"{where} ends before its atoms; remove it")
+
+
+def _boundaries(words: Sequence[str], where: str) -> tuple[bool, ...]:
+    if len(words) != 3 or not all(set(word) <= _KINDS_OF_BOUNDARIES for word in words):
+        raise DataError(
+            f"{where} does not say which directions are periodic; the line must read "
+            "ITEM: BOX BOUNDS … pp pp pp, as LAMMPS writes it"
+        )
+    return tuple("p" in word for word in words)
+
+
+def _check_columns(columns: Sequence[str], column: str, where: str) -> None:
+    if not any(set(names.split()) <= set(columns) for names in _POSITIONS):
+        raise DataError(
+            f"{where} has the columns {' '.join(columns)}, which place no atoms; dump x y z, "
+            "xs ys zs, xu yu zu or xsu ysu zsu"
+        )
+    if column not in columns:
+        raise DataError(
+            f"{where} has the columns {' '.join(columns)}; dump type, or element in every frame"
+        )
+
+
+def _read(text: str, natoms: int, where: str) -> ase.Atoms:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            atoms = ase.io.read(StringIO(text), format="lammps-dump-text")
+    # ASE and NumPy raise whatever they like on damaged numbers.
+    except Exception as error:
+        raise DataError(
+            f"{where} cannot be read as a dump of LAMMPS ({type(error).__name__}: {error})"
+        ) from None
+    if len(atoms) != natoms:
+        raise DataError(f"{where} announces {natoms} atoms, but lists {len(atoms)}; remove it")
+    return atoms
+
+
+def _kinds(atoms: ase.Atoms, column: str) -> list[str]:
+    """Element or number of type of each atom."""
+    if column == "element":
+        return atoms.get_chemical_symbols()
+    return [str(number) for number in atoms.arrays["type"]]
+
+
+def _names(kinds: Sequence[list[str]], column: str) -> list[str]:
+    found = dict.fromkeys(kind for frame in kinds for kind in frame)
+    if column == "element":
+        return list(found)
+    return [str(number) for number in range(1, max(map(int, found)) + 1)]
+
+
+def _frames(
+    images: Sequence[ase.Atoms], kinds: Sequence[list[str]], names: list[str], *, periodic: bool
+) -> Frames:
+    natoms = max(map(len, images))
+    place = {name: index for index, name in enumerate(names)}
+    coord = np.zeros((len(images), natoms, 3))
+    atype = np.full((len(images), natoms), -1)
+    for frame, (atoms, kind) in enumerate(zip(images, kinds, strict=True)):
+        coord[frame, : len(atoms)] = atoms.positions
+        atype[frame, : len(atoms)] = [place[name] for name in kind]
+    arrays = {"coord": coord, "timestep": np.array([atoms.info["timestep"] for atoms in images])}
+    if periodic:
+        arrays["box"] = np.stack([atoms.cell.array for atoms in images])
+    if (atype != atype[0]).any():
+        arrays["real_atom_types"] = atype
+        atype = np.zeros_like(atype)
+    return Frames(names=names, atype=atype[0], periodic=periodic, arrays=arrays)

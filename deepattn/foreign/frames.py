@@ -1,0 +1,74 @@
+"""The frames of a file in DeePMD's arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepattn.foreign.detect import DUMP, detect_foreign
+
+# By dpdata's names those of DeePMD.
+_ARRAYS = {
+    "coords": "coord",
+    "cells": "box",
+    "energies": "energy",
+    "forces": "force",
+    "virials": "virial",
+}
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of one number of atoms.
+
+    Attributes:
+        names: names of the types; ``1``, ``2``, … where the file only numbers them.
+        atype: ``[natoms]``, indices into ``names``.
+        periodic: whether the cells repeat.
+        arrays: ``[nframes, …]`` by DeePMD's names: ``coord`` and ``box`` (Å), ``energy`` (eV),
+            ``force`` (eV/Å), ``virial`` (eV), ``real_atom_types`` if each frame has types of its
+            own, ``timestep``.
+    """
+
+    names: list[str]
+    atype: np.ndarray
+    periodic: bool
+    arrays: Mapping[str, np.ndarray]
+
+
+def read_file(path: str | os.PathLike) -> dict[str, Frames]:
+    """Frames of a file for which `detect_foreign` knows a format.
+
+    Returns:
+        The labelled frames, by formula; those of a LAMMPS dump, without labels, by an empty name.
+
+    Raises:
+        DataError: the file cannot be read, or has nothing to take.
+    """
+    # dpdata and ASE take a second to load, which only who reads such a file shall wait.
+    from deepattn.foreign.dump import read_dump
+    from deepattn.foreign.labelled import formula, gather
+
+    path = os.fspath(path)
+    form = detect_foreign(path)
+    if form == DUMP:
+        return {"": read_dump(path)}
+    return {formula(system): _frames(system) for system in gather([(path, form)]).systems.values()}
+
+
+def _frames(system) -> Frames:
+    """What dpdata would write of a system, in the same precision."""
+    arrays = {}
+    for name, ours in _ARRAYS.items():
+        values = np.asarray(system.data.get(name, ()), np.float64)
+        if values.size:
+            arrays[ours] = values
+    return Frames(
+        names=list(system["atom_names"]),
+        atype=np.asarray(system["atom_types"]),
+        periodic=not system.data.get("nopbc", False),
+        arrays=arrays,
+    )

@@ -1,0 +1,106 @@
+"""Elements that a pretrained model does not know, appended to its types."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from deepattn.config import ModelConfig
+from deepattn.data import Batch, DataSet
+from deepattn.errors import DataError, ModelFileError
+from deepattn.layers.energy_fitting import BIAS
+from deepattn.models import EnergyModel
+from deepattn.periodic_table import most_alike
+from deepattn.train.initial import env_mat_shape
+from deepattn.train.statistics import input_statistics
+
+log = logging.getLogger(__name__)
+
+_TYPE_ROWS = "type_embed_net/matrix_1"
+_STATISTICS = ("descrpt_attr/t_avg", "descrpt_attr/t_std")
+
+
+def add_elements(
+    weights: Mapping[str, np.ndarray],
+    model: EnergyModel,
+    config: ModelConfig,
+    data: DataSet,
+    new_types: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """The weights with a row for each new element in all that is kept by type.
+
+    A new element starts with the type vector of the known one that is chemically nearest, and so
+    with its energy surface, which is far nearer to its own than that of a random vector. The
+    statistics of its environments are those of the training data, its energy bias is zero. For
+    frames of known elements alone the model gives what it gave, to the last bit if the widths of
+    the type embedding are multiples of eight; the rest of a vector is rounded otherwise.
+
+    Args:
+        weights: arrays of the pretrained model by name.
+        model: the larger model, freshly initialised.
+        config: its configuration; the new elements are the last of ``type_map``.
+        data: the training data.
+        new_types: names of the new elements.
+
+    Raises:
+        DataError: the data have no atoms of a new element.
+        ModelFileError: the type embedding treats another number of types in another way.
+    """
+    known = config.type_map[: -len(new_types)]
+    grown = dict(weights)
+    for name, rows in zip(_STATISTICS, _statistics(config, data, new_types), strict=True):
+        grown[name] = np.concatenate([weights[name], rows])
+    grown[BIAS] = np.concatenate([weights[BIAS], np.zeros(len(new_types))])
+    if config.type_embedding.use_econf_tebd:
+        for name in new_types:
+            log.info("%s is new: its type vector follows from its electrons", name)
+        return grown
+    _refuse_shortcut(config, len(known))
+    fresh = model.get_arrays()[_TYPE_ROWS]
+    rows = [weights[_TYPE_ROWS]]
+    for index, name in enumerate(new_types, len(known)):
+        alike = most_alike(name, known)
+        if alike is None:
+            log.info("%s is new and no element: its type vector starts at random", name)
+            rows.append(fresh[index : index + 1])
+        else:
+            log.info("%s is new: its type vector starts as that of %s", name, alike)
+            place = known.index(alike)
+            rows.append(weights[_TYPE_ROWS][place : place + 1])
+    grown[_TYPE_ROWS] = np.concatenate(rows)
+    return grown
+
+
+def _statistics(
+    config: ModelConfig, data: DataSet, new_types: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the new elements in the average and spread of the environment matrix."""
+
+    def batches() -> Iterator[Batch]:
+        return (batch for _, batch in data.statistics_batches(config.data_stat_nbatch))
+
+    seen = set().union(*(np.unique(inputs["atype"]).tolist() for inputs, _ in batches()))
+    first = config.ntypes - len(new_types)
+    if absent := [name for place, name in enumerate(new_types, first) if place not in seen]:
+        raise DataError(
+            f"the pretrained model does not know {', '.join(absent)}, and no frame of the sample "
+            "has such atoms; add data, raise model/data_stat_nbatch, or take the names out of "
+            "model/type_map"
+        )
+    statistics = input_statistics(
+        batches(), env_mat_shape(config), set_davg_zero=config.descriptor.set_davg_zero
+    )
+    return statistics.davg[first:], statistics.dstd[first:]
+
+
+def _refuse_shortcut(config: ModelConfig, known: int) -> None:
+    """Refuse nets whose first layer has a residual connection for one number of types only."""
+    width = config.type_embedding.neuron[0]
+    if width in (known, 2 * known, config.ntypes, 2 * config.ntypes):
+        raise ModelFileError(
+            f"the pretrained model's type embedding is {width} wide, which makes a residual layer "
+            f"of {known} or of {config.ntypes} types, so that these elements cannot be added "
+            "without changing the others; add another number of elements, or take another model"
+        )

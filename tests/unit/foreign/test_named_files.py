@@ -1,0 +1,130 @@
+"""Files of other codes as systems: the same numbers as of the converted data."""
+
+import logging
+
+import ase.io
+import dpdata
+import numpy as np
+import pytest
+from ase.build import bulk, molecule
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from deepattn.cli.main import main
+from deepattn.data import System, find_systems
+from deepattn.errors import DataError
+
+ARRAYS = ("coord", "box", "energy", "force", "virial")
+
+
+def labelled(atoms, seed):
+    rng = np.random.default_rng(seed)
+    forces = rng.normal(size=(len(atoms), 3))
+    atoms.rattle(0.1, seed=seed)
+    results = {"energy": -3.7 * len(atoms) + rng.normal(), "forces": forces}
+    if atoms.pbc.any():
+        results["stress"] = rng.normal(size=6)
+    atoms.calc = SinglePointCalculator(atoms, **results)
+    return atoms
+
+
+@pytest.fixture
+def alloys(tmp_path):
+    frames = []
+    for seed, symbols in enumerate(["Cu4", "Au2Cu2", "Cu2Au2", "Cu4", "Cu4"]):
+        frames.append(labelled(bulk("Cu", cubic=True), seed))
+        frames[-1].symbols = symbols
+    ase.io.write(tmp_path / "alloys.extxyz", frames)
+    return tmp_path / "alloys.extxyz"
+
+
+def assert_equal_systems(found, expected):
+    """Bit for bit, in the same order and in the same sets."""
+    assert len(found) == len(expected)
+    for ours, theirs in zip(map(System, found), map(System, expected), strict=True):
+        assert ours.data_type_map == theirs.data_type_map
+        assert ours.periodic == theirs.periodic
+        assert ours.set_sizes == theirs.set_sizes
+        every = range(ours.nframes)
+        np.testing.assert_array_equal(ours.atype(every), theirs.atype(every))
+        for name in ARRAYS:
+            np.testing.assert_array_equal(ours.has(name), theirs.has(name))
+            np.testing.assert_array_equal(ours.load(name, every), theirs.load(name, every))
+
+
+def convert(source, target):
+    assert main(["convert", str(source), "-o", str(target)]) == 0
+    return find_systems(str(target))
+
+
+def test_compositions(tmp_path, alloys):
+    systems = find_systems(str(alloys))
+    assert systems == [f"{alloys}#Cu2Au2", f"{alloys}#Cu4"]
+    assert find_systems(systems[1]) == systems[1:]
+    assert_equal_systems(systems, convert(alloys, tmp_path / "data"))
+
+
+def test_a_molecule(tmp_path):
+    path = tmp_path / "water.xyz"
+    ase.io.write(path, labelled(molecule("H2O"), 1), format="extxyz")
+    assert_equal_systems(find_systems(str(path)), convert(path, tmp_path / "data"))
+    assert not System(path).periodic  # of a single system the formula may be left out
+
+
+def test_sets_are_as_converted(tmp_path, monkeypatch):
+    nframes = 5001
+    data = {
+        "atom_names": ["H"],
+        "atom_numbs": [1],
+        "atom_types": np.zeros(1, int),
+        "orig": np.zeros(3),
+        "cells": np.tile(3.0 * np.eye(3), (nframes, 1, 1)),
+        "coords": np.zeros((nframes, 1, 3)),
+        "energies": np.arange(float(nframes)),
+        "forces": np.zeros((nframes, 1, 3)),
+    }
+    long = dpdata.LabeledSystem(data=data)
+    monkeypatch.setattr(
+        "deepattn.foreign.labelled.gather", lambda sources: dpdata.MultiSystems(long)
+    )
+    (tmp_path / "OUTCAR").touch()
+    long.to("deepmd/npy", str(tmp_path / "npy"))
+    found = find_systems(str(tmp_path / "OUTCAR"))
+    assert System(found[0]).set_sizes == [5000, 1]
+    assert_equal_systems(found, [str(tmp_path / "npy")])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vasp_h2o_md/OUTCAR", "vasp_h2o_md/vasprun.xml", "vasp_tio_v6/OUTCAR", "vasp_hfo_96/OUTCAR"],
+)
+def test_runs_of_vasp(shared, tmp_path, name):
+    path = shared / "data" / "raw" / name
+    assert_equal_systems(find_systems(str(path)), convert(path, tmp_path / "data"))
+
+
+def test_a_file_is_read_only_if_it_is_named(tmp_path, alloys, caplog):
+    with caplog.at_level(logging.WARNING), pytest.raises(DataError, match="no system found"):
+        find_systems(str(tmp_path))
+    with pytest.raises(DataError, match=r"holds no system of one composition, but .*#Cu4"):
+        System(alloys)
+    with pytest.raises(DataError, match=r"holds no system Cu5, but .*#Cu2Au2"):
+        System(f"{alloys}#Cu5")
+
+
+def test_what_cannot_be_read(tmp_path):
+    (tmp_path / "scf.out").write_text("of some code\n")
+    with pytest.raises(DataError, match=r"scf.out: its name does not tell.*deepattn convert"):
+        find_systems(str(tmp_path / "scf.out"))
+    (tmp_path / "OUTCAR").write_text("not of VASP\n")
+    with pytest.raises(DataError, match=r"OUTCAR: (cannot be read as|has no frame)"):
+        find_systems(str(tmp_path / "OUTCAR"))
+    ase.io.write(tmp_path / "two.extxyz", [labelled(bulk("Cu"), 0), labelled(molecule("O2"), 1)])
+    with pytest.raises(DataError, match=r"two.extxyz: some of its frames are periodic"):
+        find_systems(str(tmp_path / "two.extxyz"))
+
+
+def test_commands(alloys, capsys):
+    assert main(["neighbor-stat", "-s", str(alloys), "-r", "3", "-t", "Au", "Cu"]) == 0
+    assert "max_nbor_size" in capsys.readouterr().out
+    assert main(["check", str(alloys), "-r", "3", "--sel", "1"]) == 0
+    assert f"{alloys}#Cu4" in capsys.readouterr().out

@@ -1,0 +1,72 @@
+"""Advice on fine-tuning, and parts that it leaves alone."""
+
+import json
+
+import numpy as np
+import pytest
+
+from deepattn.export import freeze
+from deepattn.train import train
+from deepattn.train.advice import advice
+
+from . import toy
+
+
+@pytest.mark.parametrize(
+    "start_lr, numb_steps, steps_per_epoch, words",
+    [
+        (1e-4, 1000, 100, []),
+        (1e-5, 100, 100, []),
+        (1e-5, 100_000, 100, []),
+        (2e-4, 1000, 100, ["start_lr is 0.0002"]),
+        (1e-4, 99, 100, ["numb_steps is 99, but it takes 100 to see"]),
+        (1e-4, 100_100, 100, ["seen about 1001 times; 100000 are plenty"]),
+        (1e-3, 5, 100, ["start_lr is 0.001", "numb_steps is 5"]),
+        (1e-3, 0, 100, []),
+    ],
+)
+def test_rules(start_lr, numb_steps, steps_per_epoch, words):
+    found = advice(start_lr=start_lr, numb_steps=numb_steps, steps_per_epoch=steps_per_epoch)
+    assert len(found) == len(words)
+    for line, part in zip(found, words, strict=True):
+        assert part in line
+
+
+# The energy bias is fitted before the training, whatever is frozen in it.
+CONSTANTS = ("descrpt_attr/", "fitting_attr/")
+
+
+@pytest.fixture(scope="module")
+def pretrained(systems, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretrained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        trainer = toy.run(folder, systems, numb_steps=0, descriptor={"attn_layer": 1})
+    script = trainer.config.to_dict()
+    path = freeze(trainer.model, folder / "old.pb", training_script=script, min_nbor_dist=1.0)
+    return str(path), trainer.model.get_arrays()
+
+
+@pytest.mark.parametrize(
+    "flags, frozen",
+    [
+        ({"descriptor": False}, ("filter_type_all/", "attention_layer_0/")),
+        (
+            {"type_embedding": False, "fitting_net": [True, False, True]},
+            ("type_embed_net/", "layer_1/"),
+        ),
+    ],
+)
+def test_frozen_parts_stay_as_they_are(here, systems, pretrained, flags, frozen, caplog):
+    path, before = pretrained
+    data = toy.make_input(systems, numb_steps=2)
+    data["model"] = {name: {"trainable": flag} for name, flag in flags.items()}
+    (here / "input.json").write_text(json.dumps(data))
+    with caplog.at_level("WARNING", "deepattn"):
+        after = train("input.json", finetune=path).model.get_arrays()
+    for name, array in before.items():
+        if not name.startswith(CONSTANTS):
+            assert np.array_equal(after[name], array) == name.startswith(frozen), name
+    assert {part for part in frozen if any(name.startswith(part) for name in before)} == set(frozen)
+    assert "learning_rate/start_lr is 0.001: Adam's first steps" in caplog.text
+    assert "numb_steps is 2, but it takes" in caplog.text
