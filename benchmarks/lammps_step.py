@@ -162,16 +162,18 @@ def make_graphs(
     training.update(numb_steps=1, disp_freq=1, save_freq=1)
     (folder / "input.json").write_text(json.dumps(config))
     dp = [str(peer / "dp"), "--tf"]
-    execute_peer([*dp, "train", "input.json"], folder)
+    # Compression asks for the shortest distance, which the statistics of neighbours find.
+    options = [] if compressed else ["--skip-neighbor-stat"]
+    execute_peer([*dp, "train", "input.json", *options], folder)
     execute_peer([*dp, "freeze", "-o", "peer.pb"], folder)
     model, header = load_model(folder / "peer.pb")
     library = ops.fast_library()
     if library is None:
         sys.exit("the op libraries are not built: python -m deepattn.ops.build")
-    graphs = {"DeePMD-kit": Graph(folder / "peer.pb")}
+    theirs = "compressed.pb" if compressed else "peer.pb"
     if compressed:
-        execute_peer([*dp, "compress", "-i", "peer.pb", "-o", "compressed.pb"], folder)
-        graphs = {"DeePMD-kit": Graph(folder / "compressed.pb")}
+        execute_peer([*dp, "compress", "-i", "peer.pb", "-o", theirs], folder)
+    graphs = {"DeePMD-kit": Graph(folder / theirs)}
     for name, plugins in (("portable", ""), ("fast", library)):
         path, fast = folder / f"{name}.pb", name == "fast"
         ours = model

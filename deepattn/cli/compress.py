@@ -2,8 +2,10 @@
 
 import argparse
 import logging
+from pathlib import Path
 
 from deepattn.cli.options import count, positive
+from deepattn.cli.systems import systems_of_input
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +84,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Compress."""
     from deepattn import ops
-    from deepattn.data import find_systems
-    from deepattn.export import compress, freeze
+    from deepattn.data import System, find_systems
+    from deepattn.errors import ConfigError
+    from deepattn.export import compress, freeze, require_ops
     from deepattn.formats.files import check_folder
     from deepattn.infer.deep_pot import find_model
     from deepattn.models import load_model
@@ -93,9 +96,16 @@ def run(args: argparse.Namespace) -> None:
             log.warning("--%s is ignored: nothing depends on it", option.replace("_", "-"))
     output = args.output if args.output.endswith(".pb") else f"{args.output}.pb"
     check_folder(output)
-    systems = find_systems(args.data) if args.data else []
+    require_ops(fast=args.fast)
     path = find_model(args.input)
+    if Path(output).resolve() == path.resolve():
+        raise ConfigError(
+            f"{output}: is the model to compress, which cannot be made from its tables again; "
+            "write to another file (-o)"
+        )
     model, header = load_model(path)
+    places = find_systems(args.data) if args.data else []
+    systems = [System(place, type_map=model.type_map) for place in places]
     distance = _shortest_distance(args, path, header, model)
     compressed = compress(
         model,
@@ -115,64 +125,66 @@ def run(args: argparse.Namespace) -> None:
     if args.fast:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())
     if systems:
-        _compare(path, output, systems, distance, args.numb_test)
+        _warn_of_near_pairs(systems, model, distance)
+        _compare(path, output, systems, args.numb_test)
 
 
-def _shortest_distance(args: argparse.Namespace, path, header: dict, model) -> float:
+def _shortest_distance(args: argparse.Namespace, path: Path, header: dict, model) -> float:
     """How near atoms came in training, Å.
 
     Raises:
         ConfigError: the file does not tell, and no training script is given.
     """
-    from deepattn.config import read_config
-    from deepattn.data import System, find_systems
+    from deepattn.data import System
     from deepattn.errors import ConfigError
     from deepattn.train.neighbor_stat import neighbor_statistics
 
     if header["min_nbor_dist"] is not None:
+        if args.training_script is not None:
+            log.info("--training-script is not needed: %s tells the shortest distance", path)
         return header["min_nbor_dist"]
     if args.training_script is None:
         raise ConfigError(
             f"{path}: does not tell how near atoms came in training, which decides how far the "
             "tables reach; name the input file of the training (-t)"
         )
-    places = read_config(args.training_script).training.training_data.systems
-    paths = [path for place in places for path in find_systems(place)]
-    systems = [System(path, type_map=model.type_map) for path in paths]
+    places = systems_of_input(args.training_script, "training_data")
+    systems = [System(place, type_map=model.type_map) for place in places]
     return neighbor_statistics(
         systems, rcut=model.rcut, ntypes=len(model.type_map), mixed_types=True
     ).min_nbor_dist
 
 
-def _compare(original, compressed, paths, distance: float, numb_test: int) -> None:
+def _warn_of_near_pairs(systems, model, distance: float) -> None:
+    """Say if atoms of the data come nearer than in training."""
+    from deepattn.train.neighbor_stat import neighbor_statistics
+
+    ntypes = len(model.type_map)
+    found = neighbor_statistics(systems, rcut=model.rcut, ntypes=ntypes, mixed_types=True)
+    if found.min_nbor_dist < distance:
+        log.warning(
+            "atoms of the data come as near as %.3f Å; the fine part of the tables is for "
+            "distances down to %.3f Å, so those pairs are less exact",
+            found.min_nbor_dist,
+            distance,
+        )
+
+
+def _compare(original: Path, compressed: str, systems, numb_test: int) -> None:
     """Print how far the models are apart on data, and how fast they are."""
     import numpy as np
 
-    from deepattn.data import System
     from deepattn.infer import DeepPot
     from deepattn.infer.comparison import Comparison
     from deepattn.progress import tracked
-    from deepattn.train.neighbor_stat import neighbor_statistics
 
     found = Comparison()
     with DeepPot(original) as before, DeepPot(compressed) as after:
-        systems = [System(path, type_map=before.get_type_map()) for path in paths]
-        rcut, ntypes = before.get_rcut(), before.get_ntypes()
-        nearest = neighbor_statistics(systems, rcut=rcut, ntypes=ntypes, mixed_types=True)
-        if nearest.min_nbor_dist < distance:
-            log.warning(
-                "atoms of the data come as near as %.3f Å; the fine part of the tables is for "
-                "distances down to %.3f Å, so those pairs are less exact",
-                nearest.min_nbor_dist,
-                distance,
-            )
         for system in tracked(systems, "comparison"):
             found.add((before, after), system, np.arange(min(system.nframes, numb_test)))
     print(f"{found.frames} frames of {len(systems)} systems; the largest deviations are")
     print(f"  energy {found.energy:.2e} eV/atom")
     print(f"  force  {found.force:.2e} eV/Å")
     print(f"  virial {found.virial:.2e} eV/atom")
-    times = [1e6 * seconds / found.atoms for seconds in found.seconds]
-    print(
-        f"time: {times[0]:.1f} µs an atom before, {times[1]:.1f} after: {times[0] / times[1]:.2f}×"
-    )
+    before, after = (1e6 * seconds / found.atoms for seconds in found.seconds)
+    print(f"time: {before:.1f} µs an atom before, {after:.1f} after: {before / after:.2f}×")

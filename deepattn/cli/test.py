@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from deepattn.cli.options import add_model, add_systems
+from deepattn.cli.systems import systems_of_input
 
 log = logging.getLogger(__name__)
 
@@ -175,24 +176,15 @@ def _test(model, system, frames: np.ndarray, atomic: bool) -> dict:
 
 
 def _systems(args: argparse.Namespace) -> list[str]:
-    from deepattn.config import load_input, upgrade
     from deepattn.data import find_systems, read_list
-    from deepattn.errors import DataError
 
     if args.datafile is not None:
         return read_list(args.datafile)
-    file = args.train_data or args.valid_data
-    if file is None:
-        return find_systems(args.system)
-    kind = "training_data" if args.train_data else "validation_data"
-    section = upgrade(load_input(file)).get("training", {}).get(kind) or {}
-    listed = section.get("systems") or []
-    listed = [listed] if isinstance(listed, str) else listed
-    if not listed:
-        raise DataError(f"{file}: has no training.{kind}.systems")
-    base = Path(file).resolve().parent
-    resolved = [os.path.normpath(base / entry) for entry in listed]
-    return find_systems(resolved, rglob_patterns=section.get("rglob_patterns"))
+    if args.train_data:
+        return systems_of_input(args.train_data, "training_data")
+    if args.valid_data:
+        return systems_of_input(args.valid_data, "validation_data")
+    return find_systems(args.system)
 
 
 def _chunks(frames: np.ndarray, system) -> Iterator[np.ndarray]:

@@ -1,6 +1,6 @@
 """Models as files that other programs run."""
 
 from deepattn.export.compress import compress
-from deepattn.export.freeze import freeze
+from deepattn.export.freeze import freeze, require_ops
 
-__all__ = ["compress", "freeze"]
+__all__ = ["compress", "freeze", "require_ops"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from deepattn import ops
 from deepattn.errors import ConfigError
-from deepattn.export.tables import TableRange, table_of
+from deepattn.export.tables import TableRange, table_of, table_range
 from deepattn.layers import CompressedSeAtten, SeAtten
 from deepattn.models.energy_model import EnergyModel
 from deepattn.progress import tracked
@@ -44,12 +44,12 @@ def compress(
         A model that can be frozen; its tables are not trained.
 
     Raises:
-        ConfigError: a model that cannot be compressed, or not into a portable graph; a step that
-            does not divide the range; tables that would not fit a file.
+        ConfigError: a model that cannot be compressed, or not into a portable graph; a distance
+            that is none; tables that would not fit a file.
     """
     descriptor = model.descriptor
     _check(descriptor, fast)
-    span = table_range(descriptor, min_nbor_dist=min_nbor_dist, step=step, extrapolate=extrapolate)
+    span = _range(descriptor, min_nbor_dist=min_nbor_dist, step=step, extrapolate=extrapolate)
     compressed = CompressedSeAtten(
         **descriptor.get_config(), nintervals=span.nintervals, stock=not fast
     )
@@ -63,24 +63,24 @@ def compress(
     return EnergyModel(compressed, model.fitting, model.type_embedding, type_map=model.type_map)
 
 
-def table_range(
+def _range(
     descriptor: SeAtten, *, min_nbor_dist: float, step: float, extrapolate: float
 ) -> TableRange:
-    """Range of the normalised inverse distance, from the cut-off to the shortest distance.
-
-    Args:
-        descriptor: has the statistics.
-        min_nbor_dist: shortest distance, Å.
-        step, extrapolate: as of `compress`.
-    """
+    """Range of the normalised inverse distance, from the cut-off to the shortest distance."""
+    if not 0 < min_nbor_dist < descriptor.rcut:
+        raise ConfigError(
+            f"the shortest distance of two atoms is {min_nbor_dist:g} Å, which is not between 0 "
+            f"and the cut-off radius of {descriptor.rcut:g} Å; take that of the training data"
+        )
     average, deviation = descriptor.davg.numpy()[:, 0], descriptor.dstd.numpy()[:, 0]
     largest = _switch(min_nbor_dist, descriptor.rcut_smth, descriptor.rcut) / min_nbor_dist
-    return TableRange(
-        lower=math.floor(np.min(-average / deviation)),
+    return table_range(
+        math.floor(np.min(-average / deviation)),
         # What comes behind it is a multiple of it, and must not be empty.
-        upper=max(math.ceil(np.max((largest - average) / deviation)), 1),
-        extrapolate=extrapolate,
+        max(math.ceil(np.max((largest - average) / deviation)), 1),
         step=step,
+        extrapolate=extrapolate,
+        dtype=descriptor.compute_dtype,
     )
 
 
@@ -112,14 +112,16 @@ def _check(descriptor, fast: bool) -> None:
 
 def _check_size(compressed: CompressedSeAtten, span: TableRange) -> None:
     ntables = 1 if compressed.tebd_input_mode == "strip" else compressed.npairs
-    size = ntables * span.nintervals * 6 * compressed.neuron[-1]
+    size = ntables * span.nintervals * 6 * compressed.stride
     size *= np.dtype(compressed.variable_dtype).itemsize
-    if size > _MOST_BYTES:
-        raise ConfigError(
-            f"the tables of {ntables} pairs of types would have {size / 2**30:.1f} GiB, and a file "
-            f"holds {_MOST_BYTES / 2**30:.0f}; take a larger step, or train with "
-            "tebd_input_mode strip, which has one table for all pairs"
-        )
+    if size <= _MOST_BYTES:
+        return
+    other = ", or train with tebd_input_mode strip, which has one table for all pairs of types"
+    raise ConfigError(
+        f"the tables ({ntables} of {span.nintervals} intervals) would have {size / 2**30:.1f} GiB, "
+        f"and a file holds {_MOST_BYTES / 2**30:.0f}; take a larger step"
+        + (other if ntables > 1 else "")
+    )
 
 
 def _fill(

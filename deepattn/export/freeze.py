@@ -47,11 +47,7 @@ def freeze(
     Raises:
         OpLibraryError: the compiled ops, whose names the graph must carry, are not there.
     """
-    if ops.library() is None or (fast and ops.fast_library() is None):
-        raise OpLibraryError(
-            "freezing needs the compiled op library, which could not be loaded; "
-            "build it with: python -m deepattn.ops.build"
-        )
+    require_ops(fast=fast)
     path = Path(path)
     if path.suffix != ".pb":
         path = path.with_name(path.name + ".pb")
@@ -60,6 +56,22 @@ def freeze(
     with write_whole(path) as file:
         file.write(graph_def.SerializeToString())
     return path
+
+
+def require_ops(*, fast: bool) -> None:
+    """Refuse to make a graph where the ops that it is made of are missing.
+
+    Args:
+        fast: whether it may have operations of deepattn's own.
+
+    Raises:
+        OpLibraryError: the compiled ops, whose names the graph must carry, are not there.
+    """
+    if ops.library() is None or (fast and ops.fast_library() is None):
+        raise OpLibraryError(
+            "freezing needs the compiled op library, which could not be loaded; "
+            "build it with: python -m deepattn.ops.build"
+        )
 
 
 def trace(

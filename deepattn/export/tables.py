@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,62 +15,82 @@ from deepattn.layers import EmbeddingNet
 _NODES_AT_ONCE = 2048
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TableRange:
-    """Where the nodes of a table lie.
+    """Where the nodes of a table lie; all numbers are as the ops see them.
 
     Attributes:
         lower: the first node.
-        upper: where intervals of width ``step`` end.
-        extrapolate: the last node is ``extrapolate * upper``; up to there intervals are ten times
-            as wide.
-        step: width of an interval.
+        upper: where the narrow intervals end.
+        most: the last node.
+        fine: width of an interval up to ``upper``.
+        coarse: width of an interval from there on.
+        nfine: number of intervals up to ``upper``.
+        ncoarse: number of intervals from there on.
     """
 
     lower: float
     upper: float
-    extrapolate: float
-    step: float
-
-    def __post_init__(self) -> None:
-        if self.extrapolate < 1:
-            raise ConfigError(f"extrapolate is {self.extrapolate:g}; it must be at least 1")
-        for name, count in (("up to", self._fine), ("beyond", self._coarse)):
-            if abs(count - round(count)) > 1e-6 * max(count, 1):
-                raise ConfigError(
-                    f"a step of {self.step:g} does not divide the table's range {name} "
-                    f"{self.upper:g}, which begins at {self.lower:g} and ends at {self.most:g}; "
-                    "take 0.01, or another step that does"
-                )
-
-    @property
-    def most(self) -> float:
-        """The last node."""
-        return self.extrapolate * self.upper
-
-    @property
-    def nodes(self) -> np.ndarray:
-        """The left edges of all intervals and the last node."""
-        fine = self.lower + self.step * np.arange(round(self._fine))
-        coarse = self.upper + 10 * self.step * np.arange(round(self._coarse) + 1)
-        return np.concatenate([fine, coarse])
+    most: float
+    fine: float
+    coarse: float
+    nfine: int
+    ncoarse: int
 
     @property
     def nintervals(self) -> int:
         """Number of intervals."""
-        return round(self._fine) + round(self._coarse)
+        return self.nfine + self.ncoarse
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """The left edges of all intervals and the last node."""
+        fine = self.lower + self.fine * np.arange(self.nfine)
+        coarse = self.upper + self.coarse * np.arange(self.ncoarse + 1)
+        return np.concatenate([fine, coarse])
 
     def info(self) -> np.ndarray:
         """The six numbers that tell an op where a number lies in the table; the last means none."""
-        return np.array([self.lower, self.upper, self.most, self.step, 10 * self.step, -1.0])
+        return np.array([self.lower, self.upper, self.most, self.fine, self.coarse, -1.0])
 
-    @property
-    def _fine(self) -> float:
-        return (self.upper - self.lower) / self.step
 
-    @property
-    def _coarse(self) -> float:
-        return (self.most - self.upper) / (10 * self.step)
+def table_range(
+    lower: float, upper: float, *, step: float, extrapolate: float, dtype: str
+) -> TableRange:
+    """Intervals of a width of ``step`` from ``lower`` to ``upper``, ten times as wide behind.
+
+    Ends are moved outwards to whole intervals. The ops find an interval by a quotient that they
+    round down, so widths and ends are moved by single bits until that gives the right number.
+
+    Args:
+        lower, upper: ends of the narrow intervals, ``upper`` positive.
+        step: their width.
+        extrapolate: how many times ``upper`` the last node is, 1 at least.
+        dtype: precision of the ops.
+
+    Raises:
+        ConfigError: ``extrapolate`` is too small.
+    """
+    if extrapolate < 1:
+        raise ConfigError(f"extrapolate is {extrapolate:g}; it must be at least 1")
+    real = np.dtype(dtype).type
+    nfine = _whole((upper - lower) / step)
+    ncoarse = _whole((extrapolate - 1) * upper / (10 * step))
+    low, up = real(lower), real(lower + nfine * step)
+    fine, coarse = real(step), real(10 * step)
+    while int((up - low) / fine) < nfine:
+        fine = np.nextafter(fine, real(0))
+    while int((up - low) / fine) > nfine:
+        fine = np.nextafter(fine, real(np.inf))
+    most = real(up + real(ncoarse) * coarse)
+    while ncoarse and int((np.nextafter(most, real(0)) - up) / coarse) >= ncoarse:
+        most = np.nextafter(most, real(0))
+    return TableRange(*map(float, (low, up, most, fine, coarse)), nfine, ncoarse)
+
+
+def _whole(count: float) -> int:
+    """The next whole number, of one that may be a rounded whole number."""
+    return math.ceil(count * (1 - 1e-9))
 
 
 def table_of(net: EmbeddingNet, vector: np.ndarray, nodes: np.ndarray) -> np.ndarray:

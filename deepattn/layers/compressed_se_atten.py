@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
@@ -49,18 +50,23 @@ class CompressedSeAtten(SeAtten):
         one_side = self.type_one_side and self.tebd_input_mode == "concat"
         return (1 if one_side else self.ntypes) * (self.ntypes + 1)
 
+    @property
+    def stride(self) -> int:
+        """Length of a row of a table, and of factors."""
+        width = self.neuron[-1]
+        return width if self.stock else -(-width // ops.TABLE_STRIDE) * ops.TABLE_STRIDE
+
     def build(self, *_) -> None:
         for layer in self.attention:
             layer.build()
-        width = self.neuron[-1]
-        stride = -(-width // ops.TABLE_STRIDE) * ops.TABLE_STRIDE
         strip = self.tebd_input_mode == "strip"
-        table = (1 if strip else self.npairs, self.nintervals, 6, stride)
-        self.table = self._add_table("table", (self.nintervals, 6 * width) if self.stock else table)
-        self.table_info = self._add_table("table_info", (6,))
-        self.factors = self._add_table(
-            "factors", (self.npairs if strip else 0, width if self.stock else stride)
-        )
+        table = (1 if strip else self.npairs, self.nintervals, 6, self.stride)
+        stock = (self.nintervals, 6 * self.stride)
+        self.table = self._add_table("table", stock if self.stock else table)
+        # Until tables are set, intervals are one wide.
+        info = np.array([0, self.nintervals, self.nintervals, 1, 1, -1])
+        self.table_info = self._add_table("table_info", (6,), lambda shape, dtype=None: info)
+        self.factors = self._add_table("factors", (self.npairs if strip else 0, self.stride))
         add_statistics(self, sel=[self.sel])
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
@@ -80,9 +86,8 @@ class CompressedSeAtten(SeAtten):
     def _make_embedding_nets(self, seed: int | None) -> int | None:
         return seed
 
-    def _add_table(self, name: str, shape: tuple[int, ...]) -> keras.Variable:
-        # The width of an interval divides: ones are safe until tables are set.
-        return self.add_weight(name=name, shape=shape, initializer="ones", trainable=False)
+    def _add_table(self, name: str, shape: tuple[int, ...], initializer="zeros") -> keras.Variable:
+        return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
 
     def _contracted(self, matrix, weight, pair, centre, neighbours, type_embedding):
         if self.attention:

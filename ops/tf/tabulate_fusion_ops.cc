@@ -76,6 +76,7 @@ class TabulateFusionOp : public TabulatedOp<T, order> {
   explicit TabulateFusionOp(OpKernelConstruction* context) : TabulatedOp<T, order>(context) {
     // Without factors the op has no attribute, and slots are taken to be sorted.
     if (factors) OP_REQUIRES_OK(context, context->GetAttr("is_sorted", &is_sorted_));
+    if (order == 0) OP_REQUIRES_OK(context, context->GetAttr("last_layer_size", &width_));
   }
 
  protected:
@@ -83,7 +84,8 @@ class TabulateFusionOp : public TabulatedOp<T, order> {
     const Tensor& table = context->input(kTable);
     const Tensor& em = context->input(kEm);
     deepattn_tabulated_shape& shape = call->shape;
-    TF_RETURN_IF_ERROR(RequireShape("table", table, {kAny, kAny}));
+    const int64_t numbers = width_ == kAny ? kAny : 6 * width_;
+    TF_RETURN_IF_ERROR(RequireShape("table", table, {kAny, numbers}));
     TF_RETURN_IF_ERROR(RequireShape("table_info", context->input(kTableInfo), {6}));
     TF_RETURN_IF_ERROR(RequireShape("em", em, {kAny, kAny, 4}));
     shape.natoms = em.dim_size(0);
@@ -91,7 +93,7 @@ class TabulateFusionOp : public TabulatedOp<T, order> {
     shape.ntables = 1;
     shape.nrows = table.dim_size(0);
     shape.width = shape.stride = table.dim_size(1) / 6;
-    shape.stock = true;
+    shape.contracted = shape.stock = true;
     shape.is_sorted = is_sorted_;
     if (shape.nrows < 1 || shape.width < 1 || table.dim_size(1) % 6 != 0) {
       return InvalidArgument("table must have rows of 6 numbers for each neuron, not the shape ",
@@ -128,6 +130,7 @@ class TabulateFusionOp : public TabulatedOp<T, order> {
 
  private:
   bool is_sorted_ = true;
+  int64_t width_ = kAny;  // the gradients take it from the table
 };
 
 #define DEEPATTN_REGISTER(name, T, ...)                                                     \

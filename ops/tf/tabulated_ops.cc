@@ -95,6 +95,7 @@ class TabulatedOwnOp : public TabulatedOp<T, order> {
     shape.nrows = table.dim_size(1);
     shape.stride = table.dim_size(3);
     shape.width = width_;
+    shape.contracted = contracted;
     if (shape.ntables < 1 || shape.nrows < 1 || width_ > shape.stride ||
         shape.stride % DEEPATTN_TABULATED_STRIDE != 0) {
       return InvalidArgument("table must not be empty, and its rows a multiple of ",

@@ -119,7 +119,7 @@ def _interval(table_info, nintervals, rows):
         tf.cast((clipped - lower) / fine, tf.int32),
         nfine + tf.cast((clipped - upper) / coarse, tf.int32),
     )
-    row = tf.minimum(row, nintervals - 1)
+    row = tf.clip_by_value(row, 0, nintervals - 1)  # of what is no number too
     steps = tf.cast(row, rows.dtype)
     left = tf.where(
         row < nfine,

@@ -88,11 +88,14 @@ def test_the_distance_comes_from_the_training_data_if_need_be(folder, capsys):
         (["-i", "none.pb"], "there is no such"),
         (["-o", "none/small.pb"], "there is no such folder"),
         (["--data", "none"], "none"),
-        (["-s", "0.03"], "a step of 0.03 does not divide"),
+        (["-e", "0.5"], "extrapolate is 0.5"),
+        (["-o", "frozen_model.pb"], "frozen_model.pb: is the model to compress"),
     ],
 )
 def test_what_it_refuses(folder, capsys, arguments, message):
-    write_model(folder / "frozen_model.pb", min_nbor_dist=0.9)
+    path = write_model(folder / "frozen_model.pb", min_nbor_dist=0.9)
+    before = path.read_bytes()
     assert main(["compress", *arguments]) == 1
     assert message in capsys.readouterr().err
+    assert path.read_bytes() == before
     assert not list(folder.glob("*compressed*"))

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn.errors import ConfigError
-from deepattn.export.tables import TableRange, derivatives, quintics, table_of
+from deepattn.export.tables import derivatives, quintics, table_of, table_range
 from deepattn.layers import EmbeddingNet
 
 
@@ -64,23 +64,32 @@ def test_the_error_falls_with_the_sixth_power_of_the_step():
 
 
 def test_nodes_and_what_the_ops_are_told():
-    span = TableRange(lower=-1, upper=3, extrapolate=5, step=0.01)
-    assert span.nintervals == 400 + 120
+    span = table_range(-1, 3, step=0.01, extrapolate=5, dtype="float64")
+    assert (span.nfine, span.ncoarse, span.nintervals) == (400, 120, 520)
     nodes = span.nodes
     assert len(nodes) == span.nintervals + 1
     np.testing.assert_allclose(nodes[[0, 400, -1]], [-1, 3, 15], atol=1e-12)
     np.testing.assert_allclose(np.diff(nodes)[[0, 399, 400, -1]], [0.01, 0.01, 0.1, 0.1])
-    np.testing.assert_array_equal(span.info(), [-1, 3, 15, 0.01, 0.1, -1])
+    np.testing.assert_allclose(span.info(), [-1, 3, 15, 0.01, 0.1, -1], rtol=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"step": 0.07}, "a step of 0.07 does not divide the table's range"),
-        ({"extrapolate": 1.01}, "does not divide the table's range beyond 3"),
-        ({"extrapolate": 0.5}, "extrapolate is 0.5; it must be at least 1"),
-    ],
-)
-def test_a_range_that_steps_do_not_divide_is_refused(options, message):
-    with pytest.raises(ConfigError, match=message):
-        TableRange(**{"lower": 0, "upper": 3, "extrapolate": 5, "step": 0.01, **options})
+def test_ends_are_moved_out_to_whole_intervals():
+    span = table_range(0, 2, step=0.3, extrapolate=2.5, dtype="float64")
+    np.testing.assert_allclose(span.info()[:3], [0, 2.1, 5.1])
+    assert (span.nfine, span.ncoarse) == (7, 1)
+    with pytest.raises(ConfigError, match="it must be at least 1"):
+        table_range(0, 2, step=0.3, extrapolate=0.5, dtype="float64")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("step", [0.0005, 0.001, 0.002, 0.008, 0.01, 1 / 15, 0.07, 0.3])
+def test_the_ops_count_the_intervals_alike(dtype, step):
+    """They round quotients down, in their own precision."""
+    real = np.dtype(dtype).type
+    for upper in (1, 2, 3, 7, 9, 30, 77):
+        span = table_range(-2, upper, step=step, extrapolate=5, dtype=dtype)
+        lower, upper, most, fine, coarse, _ = span.info().astype(dtype)
+        assert int((upper - lower) / fine) == span.nfine
+        assert int((np.nextafter(most, real(0)) - upper) / coarse) < span.ncoarse
+        assert abs(float(fine) - step) <= 4 * np.finfo(real).eps * max(step, 1)
+        assert most > 5 * upper - 20 * step

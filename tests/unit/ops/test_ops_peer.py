@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from deepattn.export.tables import TableRange, quintics
+from deepattn.export.tables import quintics, table_range
 from deepattn.ops import loader, twins
 
 from .cases import BOXES, explicit_ghosts, inline_mesh, random_case
@@ -146,7 +146,7 @@ def table_jobs(dtype):
     """The ops over tables and their gradients, with numbers in and beyond all intervals."""
     rng, real = np.random.default_rng(2), dtype.as_numpy_dtype
     natoms, nnei, width = 3, 9, 5
-    span = TableRange(lower=-1.0, upper=3.0, extrapolate=4.0, step=0.1)
+    span = table_range(-1.0, 3.0, step=0.1, extrapolate=4.0, dtype=dtype.name)
     # Of continuous functions, as a number at an edge may fall into either interval.
     phase = np.multiply.outer(span.nodes, np.arange(1, width + 1) / width)
     waves = np.sin(phase), np.cos(phase) / 5, -np.sin(phase) / 25

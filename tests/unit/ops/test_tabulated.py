@@ -79,7 +79,7 @@ def test_float32_is_as_exact_as_its_twin(instruction_set, kind):
     errors = np.zeros(2)
     for seed in range(3):
         inputs = draw(100, 1, 3, True, "float32", seed)
-        inputs[1] = tf.constant([-1, 1, 11, 0.125, 1, -1], "float32")  # sums are exact
+        inputs[1] = tf.constant([-1.5, 1, 11, 0.125, 1, -1], "float32")  # sums are exact
         exact = [x if x.dtype == tf.int32 else tf.cast(x, "float64") for x in inputs]
         reference = both(kind, exact, 100)[1]
         for k, results in enumerate(both(kind, inputs, 100)):
@@ -91,12 +91,14 @@ def test_float32_is_as_exact_as_its_twin(instruction_set, kind):
     assert errors[0] <= 2 * errors[1] + 2 * np.finfo(np.float32).eps
 
 
-def test_what_is_no_number_stays_so():
+@pytest.mark.parametrize("plain", [False, True])
+def test_what_is_no_number_stays_so(plain):
     inputs = draw(5, 1, 0, False)
     rows = inputs[2].numpy()
     rows[1, 2] = np.nan
     inputs[2] = tf.constant(rows)
-    value = loader.own_ops().deepattn_tabulated_embedding(*inputs[:-1], width=5).numpy()
+    compiled = loader.own_ops().deepattn_tabulated_embedding
+    value = (twins.tabulated_embedding if plain else compiled)(*inputs[:-1], width=5).numpy()
     assert np.isnan(value[1, 2]).all()
     assert np.isnan(value).sum() == 5
 
@@ -122,6 +124,9 @@ def test_no_atoms_and_no_slots():
         (0, tf.zeros([1, NINTERVALS, 6, 5], "float64"), "its rows a multiple of 16"),
         (0, tf.zeros([1, 19, 6, 16], "float64"), "19 rows, which do not fit its range"),
         (1, tf.constant([-1, 1, 11, 0, 1, -1], "float64"), "do not fit its range"),
+        (1, tf.constant([-1, 1, 1e30, 0.1, 1, -1], "float64"), "do not fit its range"),
+        (1, tf.constant([-1, 1, 11, 0.1, 2, -1], "float64"), "do not fit its range"),
+        (1, tf.constant([-1, 1, np.nan, 0.1, 1, -1], "float64"), "do not fit its range"),
         (2, tf.zeros([NATOMS], "float64"), r"rows must have the shape \[\?, \?\]"),
         (3, tf.zeros([NATOMS, 1], "float64"), r"weight must have the shape \[5, 7\]"),
         (4, tf.fill([NATOMS, NNEI], 3), "index of slot 0 is 3, but there are 3 factors"),
@@ -137,13 +142,20 @@ def test_what_does_not_fit_is_named(place, value, message):
         loader.own_ops().deepattn_tabulated_contraction(*inputs, width=5)
 
 
-def test_the_stock_op_has_both_derivatives_of_its_twin():
-    width = 5
-    _, info, rows, _, _, _, matrix = draw(width, 1, 0, False)
+def stock_case(width, count):
+    """Inputs of the stock op of atoms with ``count`` neighbours, then slots that are all alike."""
     rng = np.random.default_rng(3)
-    table = tf.constant(rng.normal(size=(NINTERVALS, 6 * width)))
-    two = tf.constant(rng.normal(size=(NATOMS * NNEI, width)))
-    sources = [tf.reshape(rows, [-1, 1]), matrix, two]
+    table = rng.normal(size=(NINTERVALS, 6 * width))
+    rows, matrix = rng.uniform(-1.5, 13, (NATOMS, NNEI)), rng.normal(size=(NATOMS, NNEI, 4))
+    two = rng.normal(size=(NATOMS, NNEI, width))
+    padding = np.arange(NNEI) >= np.reshape(count, (-1, 1))
+    rows[padding], matrix[padding], two[padding] = -0.45, [-0.45, 0, 0, 0], 0.7
+    arrays = (table, INFO, rows.reshape(-1, 1), matrix, two.reshape(-1, width))
+    return [tf.constant(x, tf.float64) for x in arrays]
+
+
+def test_the_stock_op_has_both_derivatives_of_its_twin():
+    table, info, *sources = stock_case(5, [NNEI] * NATOMS)
     stock = loader.compat_ops().tabulate_fusion_se_atten
     results = []
     for function, options in ((stock, {"is_sorted": False}), (twins.tabulate_fusion_se_atten, {})):
@@ -151,7 +163,7 @@ def test_the_stock_op_has_both_derivatives_of_its_twin():
             outer.watch(sources)
             with tf.GradientTape() as inner:
                 inner.watch(sources)
-                value = function(table, info, *sources, last_layer_size=width, **options)
+                value = function(table, info, *sources, last_layer_size=5, **options)
                 loss = tf.reduce_sum(tf.sin(0.01 * value))
             first = inner.gradient(loss, sources)
             total = tf.add_n([tf.reduce_sum(tf.cos(x)) for x in first])
@@ -159,3 +171,34 @@ def test_the_stock_op_has_both_derivatives_of_its_twin():
     for compiled, plain in zip(*results, strict=True):
         scale = max(1.0, abs(plain.numpy()).max())
         np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-11 * scale)
+
+
+def test_sorted_slots_count_as_often_as_they_are():
+    """Of slots that are alike the first has the gradients of all, as in DeePMD-kit."""
+    table, info, *sources = stock_case(5, [4, 7, 0, 6, 1])
+    ops = loader.compat_ops()
+    results = []
+    for is_sorted in (True, False):
+        options = {"is_sorted": is_sorted}
+        value = ops.tabulate_fusion_se_atten(table, info, *sources, last_layer_size=5, **options)
+        gradients = ops.tabulate_fusion_se_atten_grad(
+            table, info, *sources, tf.cos(value), value, **options
+        )
+        sums = [tf.reduce_sum(tf.reshape(x, [NATOMS, NNEI, -1]), axis=1) for x in gradients]
+        results.append([value, *sums])
+    for ordered, plain in zip(*results, strict=True):
+        scale = max(1.0, abs(plain.numpy()).max())
+        np.testing.assert_allclose(ordered, plain, rtol=0, atol=1e-12 * scale)
+
+
+def test_the_stock_op_without_factors():
+    table, info, em_x, em, two = stock_case(5, [4, 7, 0, 6, 1])
+    ops = loader.compat_ops()
+    plain = ops.tabulate_fusion_se_a(table, info, em_x, em, last_layer_size=5)
+    none = tf.zeros_like(two)
+    expected = ops.tabulate_fusion_se_atten(table, info, em_x, em, none, last_layer_size=5)
+    np.testing.assert_array_equal(plain, expected)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"table must have the shape \[\?, 42\]"
+    ):
+        ops.tabulate_fusion_se_a(table, info, em_x, em, last_layer_size=7)

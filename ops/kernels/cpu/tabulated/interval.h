@@ -24,7 +24,7 @@ inline Interval<T> FindInterval(const T* range, int64_t nrows, T x) {
   int64_t row = last;
   if (x < upper) {
     row = static_cast<int64_t>((x - lower) / fine);
-  } else if (inside) {
+  } else if (inside && (x - upper) / coarse < static_cast<T>(nrows)) {
     row = nfine + static_cast<int64_t>((x - upper) / coarse);
   }
   if (row > last) row = last;

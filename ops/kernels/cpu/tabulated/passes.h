@@ -42,7 +42,7 @@ class Atom {
 
   void Forward() {
     const int64_t width = shape_.width;
-    if (call_.matrix == nullptr) {
+    if (!shape_.contracted) {
       for (int64_t j = 0; j < shape_.nnei; ++j) {
         const Slot slot = SlotAt(j);
         for (int64_t k = 0; k < width; k += kLanes<T>) At(rows_.Row(0) + k) = Embedding(slot, k);
@@ -68,7 +68,7 @@ class Atom {
   }
 
   void Gradient() {
-    if (call_.matrix != nullptr) {
+    if (shape_.contracted) {
       for (int c = 0; c < kColumns; ++c) {
         const T* grad = call_.grad + (atom_ * kColumns + c) * shape_.width;
         CopyPadded(shape_.width, grad, rows_.Row(c));
@@ -159,7 +159,7 @@ class Atom {
     const int64_t p = first_ + j, width = shape_.width;
     const Slot slot = SlotAt(j);
     const T* row = nullptr;
-    if (call_.matrix == nullptr) {
+    if (!shape_.contracted) {
       CopyPadded(width, call_.grad + p * width, rows_.Row(0));
     } else {
       row = Matrix4(j);

@@ -1,0 +1,28 @@
+"""Systems that an input file names."""
+
+import os
+from pathlib import Path
+
+
+def systems_of_input(file: str, kind: str) -> list[str]:
+    """Paths of the systems of an input's ``training_data`` or ``validation_data``.
+
+    Args:
+        file: the input; paths in it are relative to its folder.
+        kind: name of the section.
+
+    Raises:
+        DeepattnError: the file is missing or no input, or names no systems.
+    """
+    from deepattn.config import load_input, upgrade
+    from deepattn.data import find_systems
+    from deepattn.errors import DataError
+
+    section = upgrade(load_input(file)).get("training", {}).get(kind) or {}
+    listed = section.get("systems") or []
+    listed = [listed] if isinstance(listed, str) else listed
+    if not listed:
+        raise DataError(f"{file}: has no training.{kind}.systems")
+    base = Path(file).resolve().parent
+    resolved = [os.path.normpath(base / entry) for entry in listed]
+    return find_systems(resolved, rglob_patterns=section.get("rglob_patterns"))
