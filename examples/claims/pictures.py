@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from tables import UNITS, over_seeds
+from spread import UNITS, over_seeds
 
 from deepattn.plots.figure import save_figure
 

@@ -10,22 +10,23 @@ second call trains nothing; the frames drawn lie under the output folder too.
 """
 
 import argparse
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 from command import SHARED, check_file, check_folder, collect, make_parser, one_sentence
 from curves import FINE_TUNED, SCRATCH, Curve
 from pictures import plot_sample_efficiency
-from tables import as_markdown
+from spread import as_markdown
 
 # By data set: its folder, frames of a batch, steps of a training.
 SETS = {
-    "ethanol_methanol": ("organic/ethanol_methanol/mixed", "mixed:4", 200),
-    "monbtaw": ("monbtaw/mixed", "mixed:1", 120),
+    "ethanol_methanol": ("organic/ethanol_methanol/mixed", "mixed:4", 500),
+    "monbtaw": ("monbtaw/mixed", "mixed:1", 150),
 }
 
 
-def parse() -> argparse.Namespace:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments of the command line."""
     graph = SHARED / "pretrained" / "oc2m_se_atten_f32.pb"
     parser = make_parser(__doc__, seeds=(1, 2, 3))
@@ -40,9 +41,9 @@ def parse() -> argparse.Namespace:
         help="numbers of frames to train on; the last may be: all",
     )
     parser.add_argument("--steps", type=int, help="of every training; by default as the set says")
-    parser.add_argument("--scratch-lr", type=float, default=1e-3)
+    parser.add_argument("--scratch-lr", type=float, default=5e-3)
     parser.add_argument("--finetune-lr", type=float, default=3e-4)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def open_set(name: str, args: argparse.Namespace) -> Curve:
@@ -62,8 +63,8 @@ def open_set(name: str, args: argparse.Namespace) -> Curve:
     )
 
 
-def main() -> None:
-    args = parse()
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse(argv)
     with one_sentence():
         curves = {name: open_set(name, args) for name in args.sets}
         rows = [

@@ -16,8 +16,8 @@ from deepattn.formats.files import write_whole
 from deepattn.infer import DeepPot, energy_errors, merge_errors, read_frames
 from deepattn.train import train
 
-# Energies and forces as the published models of DPA-1 weight them.
-_LOSS = {"start_pref_e": 0.02, "limit_pref_e": 2, "start_pref_f": 1000, "limit_pref_f": 1}
+# For short trainings: energies count from the first step on, forces to the last.
+_LOSS = {"start_pref_e": 1, "limit_pref_e": 5, "start_pref_f": 100, "limit_pref_f": 20}
 _ATOMS_AT_ONCE = 4096
 
 Errors = dict[str, dict[str, float]]

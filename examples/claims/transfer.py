@@ -1,6 +1,6 @@
 """Compositions never seen: does a shared type embedding carry over where one net a pair does not?
 
-    python transfer.py -o transfer [--data .../monbtaw/npy] [--unseen Nb-W Mo-Ta] [--steps 600]
+    python transfer.py -o transfer [--data .../monbtaw/npy] [--unseen Nb-W Mo-Ta] [--steps 1500]
 
 Models learn from the frames of elements and of some binaries; whole binaries (all their
 compositions) are kept from them and serve as test, beside frames of the compositions that they saw.
@@ -15,13 +15,13 @@ from pathlib import Path
 from command import SHARED, check_folder, collect, make_parser, one_sentence
 from frames import systems_by_elements
 from pictures import plot_transfer
-from tables import as_markdown
+from spread import as_markdown
 from training_run import TrainingRun, training_input
 
 from deepattn.errors import DataError
 
-_COMMON = {
-    "rcut": 6.0,
+COMMON = {
+    "rcut": 5.0,
     "rcut_smth": 2.0,
     "sel": "auto",
     "neuron": [8, 16, 32],
@@ -37,14 +37,14 @@ DESCRIPTORS = {
     "se_e2_a": {"type": "se_e2_a"},
     "se_e2_a, one-sided": {"type": "se_e2_a", "type_one_side": True},
 }
-_START_LR = 2e-3
+_START_LR = 5e-3
 
 
 def model_section(descriptor: Mapping, type_map: Sequence[str]) -> dict:
     """The ``model`` section with one of the descriptors."""
     section = {
         "type_map": list(type_map),
-        "descriptor": _COMMON | descriptor,
+        "descriptor": COMMON | descriptor,
         "fitting_net": {"neuron": [64, 64, 64], "precision": "float32"},
         "data_stat_nbatch": 1,  # there are a hundred systems
     }
@@ -80,13 +80,13 @@ def split(data: Path, unseen: Sequence[str]) -> dict[str, list[str]]:
     return parts
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, seeds=(1, 2, 3))
     parser.add_argument("--data", type=Path, default=SHARED / "data" / "monbtaw" / "npy")
     parser.add_argument("--unseen", nargs="+", default=["Nb-W", "Mo-Ta"], metavar="A-B")
     parser.add_argument("--models", nargs="+", choices=DESCRIPTORS, default=list(DESCRIPTORS))
-    parser.add_argument("--steps", type=int, default=600)
-    args = parser.parse_args()
+    parser.add_argument("--steps", type=int, default=1500)
+    args = parser.parse_args(argv)
     with one_sentence():
         parts = split(check_folder(args.data, "give --data with train and valid"), args.unseen)
         elements = sorted(set().union(*systems_by_elements(args.data).values()))
