@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -44,16 +45,6 @@ def small_nets(claims, monkeypatch):
 
 
 @pytest.fixture
-def no_training(claims, monkeypatch):
-    """Let no training begin."""
-
-    def refuse(*_, **__):
-        raise AssertionError("this was trained already")
-
-    return lambda: monkeypatch.setattr(claims.training_run, "train", refuse)
-
-
-@pytest.fixture
 def few_frames(claims, tmp_path):
     """A folder of data sets with a few frames of one, and a frozen model of their elements."""
     for part, count in (("train", 6), ("valid", 2)):
@@ -77,40 +68,81 @@ def _run(claims, folder: Path, steps: int):
     return claims.training_run.TrainingRun(folder, config, {"seen": systems})
 
 
-@pytest.mark.slow
-def test_sample_efficiency(claims, few_frames, no_training, capsys):
+@pytest.fixture
+def quick(claims, monkeypatch):
+    """No trainings, but errors of our own; gives the folders of the runs that would train."""
+    trained = []
+
+    def errors(*_):
+        return {"energy": 0.01 * len(trained), "force": 0.1 / len(trained)}
+
+    monkeypatch.setattr(
+        claims.training_run.TrainingRun, "_train", lambda run: trained.append(run.folder)
+    )
+    monkeypatch.setattr(claims.training_run, "DeepPot", nullcontext)
+    for module in (claims.training_run, claims.curves):
+        monkeypatch.setattr(module, "test", errors)
+    return trained
+
+
+def _curves_options(folder: Path) -> list[str]:
+    return [
+        *("-o", str(folder / "out"), "--data", str(folder)),
+        *("--pretrained", str(folder / "pretrained.pb"), "--sets", "monbtaw", "--steps", "4"),
+    ]
+
+
+def test_sample_efficiency_does_every_run_once(claims, few_frames, quick, capsys):
     output = few_frames / "out"
-    options = ["--data", str(few_frames), "--pretrained", str(few_frames / "pretrained.pb")]
-    options += ["--sets", "monbtaw", "--sizes", "2", "all", "--seeds", "1", "2", "--steps", "4"]
-    claims.sample_efficiency.main(["-o", str(output), *options])
+    options = [*_curves_options(few_frames), "--sizes", "2", "all", "--seeds", "1", "2"]
+    claims.sample_efficiency.main(options)
     printed = capsys.readouterr()
     assert "[8/8] set monbtaw, frames 6, way fine-tuned, seed 2" in printed.err
+    assert len(set(quick)) == 8
     rows = json.loads((output / "results.json").read_text())
     assert [(row["frames"], row["way"], row["seed"]) for row in rows[:3]] == [
         (2, "from scratch", 1),
         (2, "fine-tuned", 1),
         (6, "from scratch", 1),
     ]
-    forces = {row["errors"]["valid"]["force"] for row in rows}
-    assert len(forces) == 8 and all(0 < force < 100 for force in forces)
+    assert rows[0]["errors"] == {"valid": {"energy": 0.01, "force": 0.1}}
     assert (output / "sample-efficiency.png").stat().st_size > 10000
-    no_training()
-    claims.sample_efficiency.main(["-o", str(output), *options])
+    claims.sample_efficiency.main(options)
+    assert len(quick) == 8
     assert capsys.readouterr().out == printed.out
 
 
-@pytest.mark.slow
-def test_transfer(claims, small_nets, no_training, tmp_path, capsys):
-    options = ["-o", str(tmp_path), "--data", str(ALLOY), "--unseen", "Ag-Au", "--steps", "4"]
-    options += ["--seeds", "1", "2", "--models", "se_atten, no attention", "se_e2_a, one-sided"]
+def test_transfer_does_every_run_once(claims, quick, tmp_path, capsys):
+    options = ["-o", str(tmp_path), "--data", str(ALLOY), "--unseen", "Ag-Au", "--seeds", "1", "2"]
     claims.transfer.main(options)
     printed = capsys.readouterr().out
-    assert len(json.loads((tmp_path / "results.json").read_text())) == 4
-    assert "| se_e2_a, one-sided |" in printed
+    assert len(json.loads((tmp_path / "results.json").read_text())) == 8 == len(set(quick))
+    assert [line.split("|")[1].strip() for line in printed.splitlines()[2:-1]] == list(
+        claims.transfer.DESCRIPTORS
+    )
     assert (tmp_path / "transfer.png").stat().st_size > 10000
-    no_training()
     claims.transfer.main(options)
+    assert len(quick) == 8
     assert capsys.readouterr().out == printed
+
+
+@pytest.mark.slow
+def test_sample_efficiency_trains(claims, few_frames, capsys):
+    claims.sample_efficiency.main([*_curves_options(few_frames), "--sizes", "2", "--seeds", "1"])
+    rows = json.loads((few_frames / "out" / "results.json").read_text())
+    scratch, fine_tuned = (row["errors"]["valid"] for row in rows)
+    assert 0 < scratch["force"] < 100 and 0 < fine_tuned["force"] < 100
+    assert scratch != fine_tuned
+
+
+@pytest.mark.slow
+def test_transfer_trains(claims, small_nets, tmp_path, capsys):
+    options = ["-o", str(tmp_path), "--data", str(ALLOY), "--unseen", "Ag-Au", "--steps", "4"]
+    options += ["--seeds", "1", "--models", "se_atten, no attention", "se_e2_a, one-sided"]
+    claims.transfer.main(options)
+    for row in json.loads((tmp_path / "results.json").read_text()):
+        assert row["errors"].keys() == {"seen", "unseen"}
+        assert all(0 < error["force"] < 100 for error in row["errors"].values())
 
 
 @pytest.mark.slow
