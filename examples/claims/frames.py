@@ -10,8 +10,8 @@ from deepattn.data import System, find_systems
 from deepattn.errors import DataError
 
 
-def systems_by_elements(folder: Path) -> dict[str, frozenset[str]]:
-    """The systems below a folder, each with the elements of its atoms.
+def systems_by_elements(folder: Path, *, max_atoms: int) -> dict[str, frozenset[str]]:
+    """The systems below a folder that are not too large, each with the elements of its atoms.
 
     Raises:
         DataError: there is none, or one does not name its elements.
@@ -21,6 +21,8 @@ def systems_by_elements(folder: Path) -> dict[str, frozenset[str]]:
         system = System(path)
         if system.data_type_map is None:
             raise DataError(f"{path} has no type_map.raw, which names the elements")
+        if system.natoms > max_atoms:
+            continue
         used = np.unique(system.atype(range(system.nframes)))
         found[path] = frozenset(system.data_type_map[kind] for kind in used if kind >= 0)
     return found

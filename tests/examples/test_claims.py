@@ -211,7 +211,16 @@ def test_table_has_means_and_largest_deviations(claims):
     "script, options, message",
     [
         ("transfer", ["--data", "nowhere"], "nowhere: there is no such folder"),
-        ("transfer", ["--data", str(ALLOY), "--unseen", "Ag-W"], "both elements of Ag-W"),
+        (
+            "transfer",
+            ["--data", str(ALLOY), "--unseen", "Ag-W"],
+            "with Ag-W kept back no system is unseen",
+        ),
+        (
+            "transfer",
+            ["--data", str(ALLOY), "--unseen", *(f"{a}-{a}" for a in TYPE_MAP)],
+            "with Ag-Ag, Pd-Pd, Au-Au kept back no system is train",
+        ),
         ("sample_efficiency", ["--data", "nowhere"], "there is no such folder; give the folder of"),
         ("sample_efficiency", ["--pretrained", "no.pb"], "no.pb: there is no such file"),
         ("sample_efficiency", ["--pretrained", __file__, "--sizes", "few"], "few is not a number"),
