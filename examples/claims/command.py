@@ -70,7 +70,7 @@ def check_file(path: Path, meaning: str) -> Path:
 
 
 def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], output: Path) -> list[dict]:
-    """Do all runs, say how far it is, and keep what they gave in ``results.json``.
+    """Do all runs, say how far it is, and add what they gave to ``results.json``.
 
     Args:
         rows: what tells the runs apart.
@@ -78,13 +78,20 @@ def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], output: Pat
         output: folder for the results.
 
     Returns:
-        The rows with their errors.
+        The rows with their errors, in order, with those of earlier calls.
     """
-    done = []
+    results = output / "results.json"
+    earlier = json.loads(results.read_text()) if results.is_file() else []
+    done = {_key(row): row for row in earlier}
     for number, row in enumerate(rows, start=1):
         name = ", ".join(f"{key} {value}" for key, value in row.items())
         print(f"[{number}/{len(rows)}] {name}", file=sys.stderr, flush=True)
-        done.append(row | {"errors": errors_of(row)})
-    with write_whole(output / "results.json", "w") as file:
-        json.dump(done, file, indent=1)
-    return done
+        done[_key(row)] = row | {"errors": errors_of(row)}
+    ordered = [done[key] for key in sorted(done)]
+    with write_whole(results, "w") as file:
+        json.dump(ordered, file, indent=1)
+    return ordered
+
+
+def _key(row: dict) -> tuple:
+    return tuple(value for name, value in row.items() if name != "errors")

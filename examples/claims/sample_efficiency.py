@@ -80,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name in args.sets:
             chosen = [row for row in rows if row["set"] == name]
             print(f"\n{name}\n\n{as_markdown(chosen, ['frames', 'way'])}")
+        rows = [row for row in rows if row["set"] in args.sets]
         lines = {name: curve.references() for name, curve in curves.items()}
         print(plot_sample_efficiency(rows, lines, args.output / "sample-efficiency.png"))
 
