@@ -56,7 +56,7 @@ def plot_transfer(rows: Sequence[dict], picture: Path) -> Path:
             yscale="log",
         )
         _write_out(axes)
-    axes.legend(frameon=False, fontsize=9, loc="best")
+    _add_legend(figure, axes)
     return save_figure(figure, picture)
 
 
@@ -97,7 +97,7 @@ def plot_sample_efficiency(
         counts = sorted({row["frames"] for row in chosen})
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()
-    panels[0, 0].legend(frameon=False, fontsize=8, loc="best")
+    _add_legend(figure, panels[0, 0])
     return save_figure(figure, picture)
 
 
@@ -122,11 +122,18 @@ def _draw_ways(axes, errors: Mapping[tuple[str, int], np.ndarray]) -> None:
             )
 
 
+def _add_legend(figure, axes) -> None:
+    """The names of one panel, which are those of all, above them."""
+    names = axes.get_legend_handles_labels()
+    figure.legend(*names, frameon=False, loc="outside upper center", ncols=len(names[0]))
+
+
 def _write_out(axes) -> None:
     """Errors as plain numbers: 20, 50, 100 instead of powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="y", which="minor", length=0)
     axes.grid(alpha=0.3)
