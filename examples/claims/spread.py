@@ -31,7 +31,7 @@ def over_seeds(
 
 
 def as_markdown(rows: Sequence[dict], keys: Sequence[str]) -> str:
-    """A table with the mean over seeds and, after ±, the largest deviation of a seed."""
+    """A table with the mean over seeds and, after ±, the largest deviation of one of several."""
     tests = list(rows[0]["errors"])
     columns = [(test, quantity) for test in tests for quantity in UNITS]
     header = [*keys, *(f"{quantity}, {test} ({UNITS[quantity][0]})" for test, quantity in columns)]
@@ -39,6 +39,11 @@ def as_markdown(rows: Sequence[dict], keys: Sequence[str]) -> str:
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for values in tables[0]:
         errors = [table[values] for table in tables]
-        cells = [f"{e.mean():.1f} ± {np.abs(e - e.mean()).max():.1f}" for e in errors]
+        cells = map(_mean_and_spread, errors)
         lines.append(f"| {' | '.join([*map(str, values), *cells])} |")
     return "\n".join(lines)
+
+
+def _mean_and_spread(errors: np.ndarray) -> str:
+    mean = f"{errors.mean():.1f}"
+    return mean if len(errors) == 1 else f"{mean} ± {np.abs(errors - errors.mean()).max():.1f}"

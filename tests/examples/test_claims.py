@@ -205,6 +205,7 @@ def test_table_has_means_and_largest_deviations(claims):
     table = claims.spread.as_markdown(ROWS, ["model"]).splitlines()
     assert table[0] == "| model | energy, seen (meV/atom) | force, seen (meV/Å) |"
     assert table[2] == "| one | 12.0 ± 2.0 | 24.0 ± 4.0 |"
+    assert claims.spread.as_markdown(ROWS[:1], ["model"]).endswith("\n| one | 10.0 | 20.0 |")
 
 
 @pytest.mark.parametrize(
