@@ -1,0 +1,97 @@
+"""What the command lines of the scripts have in common."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deepattn.cli.log import set_up_logging
+from deepattn.errors import DataError, DeepattnError
+from deepattn.formats.files import write_whole
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("DEEPATTN_SHARED", ROOT.parent / "shared"))
+
+
+def make_parser(description: str, *, seeds: Sequence[int]) -> argparse.ArgumentParser:
+    """A parser with the options that every script has.
+
+    Args:
+        description: docstring of the script.
+        seeds: those that are run by default.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder for runs, results and pictures"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), metavar="SEED")
+    return parser
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """End the program with one sentence where the input, not the program, is at fault."""
+    set_up_logging("WARNING")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        yield
+    except (DeepattnError, OSError) as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from here")
+
+
+def check_folder(folder: Path, meaning: str) -> Path:
+    """The absolute path of a folder that has to be there.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; {meaning}")
+    return folder.resolve()
+
+
+def check_file(path: Path, meaning: str) -> Path:
+    """The absolute path of a file that has to be there.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file; {meaning}")
+    return path.resolve()
+
+
+def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], output: Path) -> list[dict]:
+    """Do all runs, say how far it is, and add what they gave to ``results.json``.
+
+    Args:
+        rows: what tells the runs apart.
+        errors_of: does the run of a row; gives its errors.
+        output: folder for the results.
+
+    Returns:
+        The rows with their errors, in order, with those of earlier calls.
+    """
+    results = output / "results.json"
+    earlier = json.loads(results.read_text()) if results.is_file() else []
+    done = {_key(row): row for row in earlier}
+    for number, row in enumerate(rows, start=1):
+        name = ", ".join(f"{key} {value}" for key, value in row.items())
+        print(f"[{number}/{len(rows)}] {name}", file=sys.stderr, flush=True)
+        done[_key(row)] = row | {"errors": errors_of(row)}
+    ordered = [done[key] for key in sorted(done)]
+    with write_whole(results, "w") as file:
+        json.dump(ordered, file, indent=1)
+    return ordered
+
+
+def _key(row: dict) -> tuple:
+    return tuple(value for name, value in row.items() if name != "errors")

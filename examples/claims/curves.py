@@ -1,0 +1,97 @@
+"""The trainings of a learning curve: one data set, one architecture, two ways to start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import dpdata
+import numpy as np
+from frames import element_names, read_all, write_some
+from training_run import TrainingRun, test, training_input
+
+from deepattn.data import System
+from deepattn.errors import DataError
+from deepattn.infer import DeepPot
+from deepattn.train import from_frozen
+
+SCRATCH, FINE_TUNED = "from scratch", "fine-tuned"
+_VALID_FRAMES = 100
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The runs on one data set.
+
+    Attributes:
+        data: folder with ``train`` and ``valid``.
+        output: folder for the frames drawn and for the runs.
+        pretrained: the frozen model, which gives the architecture too.
+        batch_size: as in an input.
+        steps: of every training.
+        rates: first learning rate of each way to start.
+    """
+
+    data: Path
+    output: Path
+    pretrained: Path
+    batch_size: str
+    steps: int
+    rates: Mapping[str, float]
+
+    @cached_property
+    def frames(self) -> dpdata.MultiSystems:
+        """All frames that there are to train on."""
+        return read_all(self.data / "train")
+
+    @cached_property
+    def valid(self) -> list[str]:
+        """Systems for the test: the same frames of the validation data for all."""
+        systems = read_all(self.data / "valid")
+        count = min(_VALID_FRAMES, systems.get_nframes())
+        return write_some(systems, self.output / "valid", count=count, seed=0)
+
+    def count(self, size: str) -> int:
+        """The number of frames that is meant: itself, or ``all``.
+
+        Raises:
+            DataError: it is neither.
+        """
+        if size == "all":
+            return self.frames.get_nframes()
+        if not size.isdecimal() or int(size) < 1:
+            raise DataError(f"--sizes: {size} is not a number of frames; give numbers, or all")
+        return int(size)
+
+    def run(self, way: str, count: int, seed: int) -> TrainingRun:
+        """The training on some frames; the seed draws the frames and the weights."""
+        name = f"{count}-frames-seed-{seed}"
+        type_map = element_names(self.frames)
+        if way == FINE_TUNED:
+            # All but the elements comes from the file.
+            model = {"descriptor": {}, "fitting_net": {}, "type_embedding": {}}
+        else:
+            model = from_frozen(self.pretrained, finetune=False).model.to_dict()
+        config = training_input(
+            model | {"type_map": type_map},
+            write_some(self.frames, self.output / "frames" / name, count=count, seed=seed),
+            batch_size=self.batch_size,
+            steps=self.steps,
+            start_lr=self.rates[way],
+            seed=seed,
+        )
+        return TrainingRun(
+            self.output / way.replace(" ", "-") / name,
+            config,
+            {"valid": self.valid},
+            pretrained=self.pretrained if way == FINE_TUNED else None,
+        )
+
+    def references(self) -> dict[str, float]:
+        """Force errors (eV/Å) without training: of the graph as it is, and of forces of zero."""
+        systems = [System(path) for path in self.valid]
+        forces = [system.load("force", range(system.nframes)).ravel() for system in systems]
+        with DeepPot(self.pretrained) as model:
+            published = test(model, self.valid)["force"]
+        zero = float(np.sqrt(np.mean(np.concatenate(forces) ** 2)))
+        return {"OC2M as published": published, "forces of zero": zero}

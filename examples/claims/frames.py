@@ -1,0 +1,72 @@
+"""Which frames a model is trained on: by their elements, or some drawn at random."""
+
+from pathlib import Path
+
+import dpdata
+import numpy as np
+
+from deepattn.convert import read_frames, write_systems
+from deepattn.data import System, find_systems
+from deepattn.errors import DataError
+
+
+def systems_by_elements(folder: Path, *, max_atoms: int) -> dict[str, frozenset[str]]:
+    """The systems below a folder that are not too large, each with the elements of its atoms.
+
+    Raises:
+        DataError: there is none, or one does not name its elements.
+    """
+    found = {}
+    for path in find_systems(str(folder)):
+        system = System(path)
+        if system.data_type_map is None:
+            raise DataError(f"{path} has no type_map.raw, which names the elements")
+        if system.natoms > max_atoms:
+            continue
+        used = np.unique(system.atype(range(system.nframes)))
+        found[path] = frozenset(system.data_type_map[kind] for kind in used if kind >= 0)
+    return found
+
+
+def element_names(systems: dpdata.MultiSystems) -> list[str]:
+    """Elements of some frames, in alphabetical order."""
+    return sorted(systems.atom_names)
+
+
+def read_all(folder: Path) -> dpdata.MultiSystems:
+    """All frames below a folder, by composition."""
+    return read_frames([folder])
+
+
+def write_some(systems: dpdata.MultiSystems, target: Path, *, count: int, seed: int) -> list[str]:
+    """Write frames drawn at random, every frame equally probable, none twice.
+
+    A folder that is there already is taken as it is: the same seed draws the same frames. With the
+    same seed the frames of a smaller count are among those of a larger one.
+
+    Args:
+        systems: what to draw from.
+        target: folder for them, in the mixed layout: one system for each number of atoms.
+        count: how many.
+        seed: of the draw.
+
+    Returns:
+        The systems written, absolute paths.
+
+    Raises:
+        DataError: there are fewer frames than that.
+    """
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        parts = list(systems.systems.values())
+        owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        if count > len(owners):
+            raise DataError(f"{target}: {count} frames are wanted and {len(owners)} are there")
+        drawn = np.random.default_rng(seed).permutation(len(owners))[:count]
+        firsts = np.searchsorted(owners, np.arange(len(parts)))
+        chosen = dpdata.MultiSystems(type_map=element_names(systems))
+        for index in np.unique(owners[drawn]):
+            rows = np.sort(drawn[owners[drawn] == index] - firsts[index])
+            chosen.append(parts[index].sub_system(rows))
+        write_systems(chosen, target, "mixed")
+    return find_systems(str(target.absolute()))

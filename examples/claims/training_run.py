@@ -1,0 +1,149 @@
+"""One training that can be resumed, and the errors of the model that it gives."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from deepattn.data import System
+from deepattn.errors import DataError
+from deepattn.formats.files import write_whole
+from deepattn.infer import DeepPot, energy_errors, merge_errors, read_frames
+from deepattn.train import train
+
+# For short trainings: energies count from the first step on, forces to the last.
+_LOSS = {"start_pref_e": 1, "limit_pref_e": 5, "start_pref_f": 100, "limit_pref_f": 20}
+_ATOMS_AT_ONCE = 4096
+
+Errors = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A training in a folder of its own.
+
+    Attributes:
+        folder: where its files are.
+        config: its input, with absolute paths.
+        tests: systems that the model is tested on, by the name of the test.
+        pretrained: frozen model to fine-tune; None trains from scratch.
+    """
+
+    folder: Path
+    config: Mapping
+    tests: Mapping[str, Sequence[str]]
+    pretrained: Path | None = None
+
+    def errors(self) -> Errors:
+        """The errors of the trained model; what is done already is not done again.
+
+        A finished run is known by its ``errors.json``; a stopped one goes on from its last
+        checkpoint.
+
+        Returns:
+            By test, root mean square errors: ``energy`` (eV/atom) and ``force`` (eV/Å).
+
+        Raises:
+            DataError: the folder holds a run with another input.
+            DeepattnError: anything that is wrong with the data.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._settle_input()
+        results = self.folder / "errors.json"
+        if not results.is_file():
+            # One process does many runs; each begins with an empty graph.
+            keras.backend.clear_session()
+            self._train()
+            with DeepPot(self.folder) as model:
+                errors = {name: test(model, systems) for name, systems in self.tests.items()}
+            with write_whole(results, "w") as file:
+                json.dump(errors, file, indent=1)
+        return json.loads(results.read_text())
+
+    def _settle_input(self) -> None:
+        path = self.folder / "input.json"
+        if not path.is_file():
+            with write_whole(path, "w") as file:
+                json.dump(self.config, file, indent=1)
+        elif json.loads(path.read_text()) != self.config:
+            raise DataError(f"{path}: this run has other settings; name another --output")
+
+    def _train(self) -> None:
+        with _working_folder(self.folder):
+            if Path("model.ckpt.h5").exists():
+                # It has the whole model section, which a fine-tuning takes from the file.
+                train("out.json", restart="model.ckpt", skip_neighbor_stat=True)
+            else:
+                train("input.json", finetune=self.pretrained)
+
+
+def training_input(
+    model: Mapping,
+    systems: Sequence[str],
+    *,
+    batch_size: str,
+    steps: int,
+    start_lr: float,
+    seed: int,
+) -> dict:
+    """The input of a training whose learning rate falls to a hundredth, four times saved.
+
+    Args:
+        model: the ``model`` section.
+        systems: training systems, absolute paths.
+        batch_size: as in an input.
+        steps: number of steps.
+        start_lr: learning rate of the first step.
+        seed: of initial weights and of the order of frames.
+    """
+    quarter = max(steps // 4, 1)
+    return {
+        "model": dict(model),
+        "learning_rate": {
+            "type": "exp",
+            "start_lr": start_lr,
+            "stop_lr": start_lr / 100,
+            "decay_steps": max(steps // 50, 1),
+        },
+        "loss": _LOSS,
+        "training": {
+            "training_data": {"systems": list(systems), "batch_size": batch_size},
+            "numb_steps": steps,
+            "disp_freq": quarter,
+            "save_freq": quarter,
+            "max_ckpt_keep": 1,
+            "seed": seed,
+        },
+    }
+
+
+def test(model: DeepPot, systems: Sequence[str]) -> dict[str, float]:
+    """Root mean square errors of a model: ``energy`` (eV/atom) and ``force`` (eV/Å)."""
+    parts = []
+    for system in (System(path, type_map=model.get_type_map()) for path in systems):
+        step = max(1, _ATOMS_AT_ONCE // system.natoms)
+        for first in range(0, system.nframes, step):
+            rows = np.arange(first, min(first + step, system.nframes))
+            arguments, labels = read_frames(model, system, rows, ["energy", "force", "virial"])
+            energy, force, virial = model.eval(**arguments)
+            prediction = {"energy": energy[:, 0], "force": force, "virial": virial}
+            types, box = arguments["atom_types"], arguments["cells"]
+            parts.append(energy_errors(prediction, labels, atype=types, box=box))
+    errors = merge_errors(parts)
+    return {"energy": errors["rmse_ea"][0], "force": errors["rmse_f"][0]}
+
+
+@contextmanager
+def _working_folder(folder: Path) -> Iterator[None]:
+    """A training writes its files where it runs."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

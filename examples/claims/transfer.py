@@ -1,0 +1,116 @@
+"""Compositions never seen: does a shared type embedding carry over where one net a pair does not?
+
+    python transfer.py -o transfer [--data .../monbtaw/npy] [--unseen Nb-W Mo-Ta] [--steps 1500]
+
+Models learn from the frames of elements and of some binaries; whole binaries (all their
+compositions) are kept from them and serve as test, beside frames of the compositions that they saw.
+All models train equally long, on equally many frames, at the same learning rates. Writes
+``results.json`` and ``transfer.png`` and prints a Markdown table. A second call trains nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+
+from command import SHARED, check_folder, collect, make_parser, one_sentence
+from frames import systems_by_elements
+from pictures import plot_transfer
+from spread import as_markdown
+from training_run import TrainingRun, training_input
+
+from deepattn.errors import DataError
+
+COMMON = {
+    "rcut": 5.0,
+    "rcut_smth": 2.0,
+    "sel": "auto",
+    "neuron": [8, 16, 32],
+    "axis_neuron": 8,
+    "precision": "float32",
+}
+_ATTENTION = {"type": "se_atten", "attn": 32, "smooth_type_embedding": True}
+# Names as in the tables and pictures. One-sided means one embedding net for each element of a
+# neighbour; otherwise there is one for each pair of elements.
+DESCRIPTORS = {
+    "se_atten": _ATTENTION | {"attn_layer": 2},
+    "se_atten, no attention": _ATTENTION | {"attn_layer": 0},
+    "se_e2_a": {"type": "se_e2_a"},
+    "se_e2_a, one-sided": {"type": "se_e2_a", "type_one_side": True},
+}
+START_LR = 5e-3
+# Larger cells are runs of molecular dynamics up to 4000 K, which would need many more steps.
+MAX_ATOMS = 32
+
+
+def model_section(descriptor: Mapping, type_map: Sequence[str]) -> dict:
+    """The ``model`` section with one of the descriptors."""
+    section = {
+        "type_map": list(type_map),
+        "descriptor": COMMON | descriptor,
+        "fitting_net": {"neuron": [64, 64, 64], "precision": "float32"},
+        "data_stat_nbatch": 1,  # there are a hundred systems
+    }
+    if descriptor["type"] == "se_atten":
+        section["type_embedding"] = {"neuron": [8], "precision": "float32"}
+    return section
+
+
+def split(data: Path, unseen: Sequence[str]) -> dict[str, list[str]]:
+    """Systems to train on, and of the validation data those of compositions seen and unseen.
+
+    Args:
+        data: folder with ``train`` and ``valid``.
+        unseen: pairs of elements to keep back, such as ``Nb-W``.
+
+    Raises:
+        DataError: a part is empty.
+    """
+    pairs = [frozenset(pair.split("-")) for pair in unseen]
+    parts = {"train": [], "seen": [], "unseen": []}
+    for folder, seen in (("train", "train"), ("valid", "seen")):
+        for path, elements in systems_by_elements(data / folder, max_atoms=MAX_ATOMS).items():
+            kept_back = any(pair <= elements for pair in pairs)
+            if not kept_back:
+                parts[seen].append(path)
+            elif folder == "valid":
+                parts["unseen"].append(path)
+    for part, paths in parts.items():
+        if not paths:
+            raise DataError(f"{data}: with {', '.join(unseen)} kept back no system is {part}")
+    return parts
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__, seeds=(1, 2, 3))
+    parser.add_argument("--data", type=Path, default=SHARED / "data" / "monbtaw" / "npy")
+    parser.add_argument("--unseen", nargs="+", default=["Nb-W", "Mo-Ta"], metavar="A-B")
+    parser.add_argument("--models", nargs="+", choices=DESCRIPTORS, default=list(DESCRIPTORS))
+    parser.add_argument("--steps", type=int, default=1500)
+    args = parser.parse_args(argv)
+    with one_sentence():
+        parts = split(check_folder(args.data, "give --data with train and valid"), args.unseen)
+        elements = sorted(
+            set().union(*systems_by_elements(args.data, max_atoms=MAX_ATOMS).values())
+        )
+        tests = {"seen": parts["seen"], "unseen": parts["unseen"]}
+
+        def errors_of(row: dict) -> dict:
+            config = training_input(
+                model_section(DESCRIPTORS[row["model"]], elements),
+                parts["train"],
+                batch_size="auto",
+                steps=args.steps,
+                start_lr=START_LR,
+                seed=row["seed"],
+            )
+            folder = args.output / row["model"].replace(", ", "-").replace(" ", "-")
+            return TrainingRun(folder / f"seed-{row['seed']}", config, tests).errors()
+
+        rows = [{"model": model, "seed": seed} for seed, model in product(args.seeds, args.models)]
+        rows = collect(rows, errors_of, args.output)
+        print(as_markdown(rows, ["model"]))
+        print(plot_transfer(rows, args.output / "transfer.png"))
+
+
+if __name__ == "__main__":
+    main()

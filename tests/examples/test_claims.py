@@ -1,0 +1,241 @@
+"""The scripts of the claims: they run, go on, do nothing twice, and say what is wrong."""
+
+import importlib
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import pytest
+from small_models import model_section, small_model
+
+from deepattn.config import normalize_model
+from deepattn.data import System
+from deepattn.errors import DataError
+from deepattn.export import freeze
+
+ROOT = Path(__file__).resolve().parents[2]
+ALLOY = ROOT / "examples" / "alloy" / "data"
+TYPE_MAP = ["Ag", "Pd", "Au"]
+ROWS = [
+    {"model": model, "seed": seed, "errors": {test: {"energy": e, "force": 2 * e}}}
+    for model, seed, test, e in [("one", 1, "seen", 0.010), ("one", 2, "seen", 0.014)]
+]
+
+
+@pytest.fixture(scope="module")
+def claims():
+    """The modules of the scripts; their names are gone from Python's table afterwards."""
+    folder = ROOT / "examples" / "claims"
+    names = [path.stem for path in folder.glob("*.py")]
+    sys.path.insert(0, str(folder))
+    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    sys.path.remove(str(folder))
+    for name in names:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def small_nets(claims, monkeypatch):
+    """Models of `transfer.py` that are built in no time."""
+    for key, value in (("rcut", 4.5), ("neuron", [2, 4]), ("axis_neuron", 2)):
+        monkeypatch.setitem(claims.transfer.COMMON, key, value)
+
+
+@pytest.fixture
+def few_frames(claims, tmp_path):
+    """A folder of data sets with a few frames of one, and a frozen model of their elements."""
+    for part, count in (("train", 6), ("valid", 2)):
+        systems = claims.frames.read_all(ALLOY / part)
+        claims.frames.write_some(systems, tmp_path / "monbtaw/mixed" / part, count=count, seed=1)
+    section = model_section({"rcut": 3.5, "attn_layer": 0}, type_map=[*TYPE_MAP, "Cu"])
+    model = small_model({"rcut": 3.5, "attn_layer": 0}, type_map=[*TYPE_MAP, "Cu"])
+    script = {"model": normalize_model(section)}
+    freeze(model, tmp_path / "pretrained.pb", training_script=script, min_nbor_dist=1.0)
+    return tmp_path
+
+
+def _run(claims, folder: Path, steps: int):
+    section = claims.transfer.model_section(
+        claims.transfer.DESCRIPTORS["se_atten, no attention"], TYPE_MAP
+    )
+    systems = [str(ALLOY / "train" / "Ag32")]
+    config = claims.training_run.training_input(
+        section, systems, batch_size="auto", steps=steps, start_lr=1e-3, seed=1
+    )
+    return claims.training_run.TrainingRun(folder, config, {"seen": systems})
+
+
+@pytest.fixture
+def quick(claims, monkeypatch):
+    """No trainings, but errors of our own; gives the folders of the runs that would train."""
+    trained = []
+
+    def errors(*_):
+        return {"energy": 0.01 * len(trained), "force": 0.1 / len(trained)}
+
+    monkeypatch.setattr(
+        claims.training_run.TrainingRun, "_train", lambda run: trained.append(run.folder)
+    )
+    monkeypatch.setattr(claims.training_run, "DeepPot", nullcontext)
+    for module in (claims.training_run, claims.curves):
+        monkeypatch.setattr(module, "test", errors)
+    return trained
+
+
+def _curves_options(folder: Path) -> list[str]:
+    return [
+        *("-o", str(folder / "out"), "--data", str(folder)),
+        *("--pretrained", str(folder / "pretrained.pb"), "--sets", "monbtaw", "--steps", "4"),
+    ]
+
+
+def test_sample_efficiency_does_every_run_once(claims, few_frames, quick, capsys):
+    output = few_frames / "out"
+    options = [*_curves_options(few_frames), "--sizes", "2", "all", "--seeds", "1", "2"]
+    claims.sample_efficiency.main(options)
+    printed = capsys.readouterr()
+    assert "[8/8] set monbtaw, frames 6, way fine-tuned, seed 2" in printed.err
+    assert len(set(quick)) == 8
+    rows = json.loads((output / "results.json").read_text())
+    assert [(row["frames"], row["way"], row["seed"]) for row in rows[:3]] == [
+        (2, "fine-tuned", 1),
+        (2, "fine-tuned", 2),
+        (2, "from scratch", 1),
+    ]
+    assert rows[2]["errors"] == {"valid": {"energy": 0.01, "force": 0.1}}
+    assert (output / "sample-efficiency.png").stat().st_size > 10000
+    claims.sample_efficiency.main(options)
+    assert len(quick) == 8
+    assert capsys.readouterr().out == printed.out
+
+
+def test_transfer_does_every_run_once(claims, quick, tmp_path, capsys):
+    options = ["-o", str(tmp_path), "--data", str(ALLOY), "--unseen", "Ag-Au", "--seeds", "1", "2"]
+    claims.transfer.main(options)
+    printed = capsys.readouterr().out
+    assert len(json.loads((tmp_path / "results.json").read_text())) == 8 == len(set(quick))
+    assert [line.split("|")[1].strip() for line in printed.splitlines()[2:-1]] == list(
+        claims.transfer.DESCRIPTORS
+    )
+    assert (tmp_path / "transfer.png").stat().st_size > 10000
+    claims.transfer.main([*options[:-1], "--models", "se_e2_a"])
+    assert len(quick) == 8
+    assert capsys.readouterr().out == printed  # it adds to what is there
+
+
+@pytest.mark.slow
+def test_sample_efficiency_trains(claims, few_frames, capsys):
+    claims.sample_efficiency.main([*_curves_options(few_frames), "--sizes", "2", "--seeds", "1"])
+    rows = json.loads((few_frames / "out" / "results.json").read_text())
+    fine_tuned, scratch = (row["errors"]["valid"] for row in rows)
+    assert 0 < scratch["force"] < 100 and 0 < fine_tuned["force"] < 100
+    assert scratch != fine_tuned
+
+
+@pytest.mark.slow
+def test_transfer_trains(claims, small_nets, tmp_path, capsys):
+    options = ["-o", str(tmp_path), "--data", str(ALLOY), "--unseen", "Ag-Au", "--steps", "4"]
+    options += ["--seeds", "1", "--models", "se_atten, no attention", "se_e2_a, one-sided"]
+    claims.transfer.main(options)
+    for row in json.loads((tmp_path / "results.json").read_text()):
+        assert row["errors"].keys() == {"seen", "unseen"}
+        assert all(0 < error["force"] < 100 for error in row["errors"].values())
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on(claims, small_nets, tmp_path, monkeypatch):
+    whole = _run(claims, tmp_path / "whole", 8).errors()
+    train = claims.training_run.train
+
+    class Killed(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 4:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            claims.training_run, "train", lambda *a, **k: train(*a, **k, callbacks=[Killed()])
+        )
+        with pytest.raises(KeyboardInterrupt):
+            _run(claims, tmp_path / "part", 8).errors()
+    starts = []
+    monkeypatch.setattr(
+        claims.training_run, "train", lambda *a, **k: starts.append(k) or train(*a, **k)
+    )
+    assert _run(claims, tmp_path / "part", 8).errors() == whole
+    assert [start["restart"] for start in starts] == ["model.ckpt"]
+
+
+def test_another_setting_is_refused(claims, tmp_path):
+    (tmp_path / "input.json").write_text(json.dumps(_run(claims, tmp_path, 8).config))
+    with pytest.raises(DataError, match=r"input\.json: this run has other settings"):
+        _run(claims, tmp_path, 9).errors()
+
+
+def test_frames_are_drawn_once_and_nested(claims, tmp_path):
+    systems = claims.frames.read_all(ALLOY / "valid")
+    coords = {}
+    for count in (5, 20):
+        (path,) = claims.frames.write_some(systems, tmp_path / str(count), count=count, seed=7)
+        found = System(path).load("coord", range(count))
+        coords[count] = {tuple(row) for row in found.round(3)}
+        assert len(coords[count]) == count
+    assert coords[5] < coords[20]
+    with pytest.raises(DataError, match="97 frames are wanted and 96 are there"):
+        claims.frames.write_some(systems, tmp_path / "97", count=97, seed=7)
+
+
+def test_pairs_kept_back_are_in_no_other_part(claims):
+    parts = claims.transfer.split(ALLOY, ["Ag-Au", "Au-Pd"])
+    names = {part: [Path(path).name for path in paths] for part, paths in parts.items()}
+    assert sorted(names["unseen"]) == sorted(
+        path.name
+        for path in (ALLOY / "valid").iterdir()
+        if "Au" in path.name and path.name != "Au32"
+    )
+    assert len(names["unseen"]) == 6
+    assert not set(names["unseen"]) & {*names["train"], *names["seen"]}
+    assert sorted(names["train"]) == sorted(names["seen"])
+
+
+def test_table_has_means_and_largest_deviations(claims):
+    table = claims.spread.as_markdown(ROWS, ["model"]).splitlines()
+    assert table[0] == "| model | energy, seen (meV/atom) | force, seen (meV/Å) |"
+    assert table[2] == "| one | 12.0 ± 2.0 | 24.0 ± 4.0 |"
+    assert claims.spread.as_markdown(ROWS[:1], ["model"]).endswith("\n| one | 10.0 | 20.0 |")
+
+
+@pytest.mark.parametrize(
+    "script, options, message",
+    [
+        ("transfer", ["--data", "nowhere"], "nowhere: there is no such folder"),
+        (
+            "transfer",
+            ["--data", str(ALLOY), "--unseen", "Ag-W"],
+            "with Ag-W kept back no system is unseen",
+        ),
+        (
+            "transfer",
+            ["--data", str(ALLOY), "--unseen", *(f"{a}-{a}" for a in TYPE_MAP)],
+            "with Ag-Ag, Pd-Pd, Au-Au kept back no system is train",
+        ),
+        ("sample_efficiency", ["--data", "nowhere"], "there is no such folder; give the folder of"),
+        ("sample_efficiency", ["--pretrained", "no.pb"], "no.pb: there is no such file"),
+        ("sample_efficiency", ["--pretrained", __file__, "--sizes", "few"], "few is not a number"),
+    ],
+)
+def test_wrong_arguments_give_one_sentence(claims, script, options, message, tmp_path, monkeypatch):
+    for part in ("train", "valid"):
+        (tmp_path / "ethanol_methanol").mkdir(exist_ok=True)
+        (tmp_path / "ethanol_methanol" / part).symlink_to(ALLOY / part)
+    monkeypatch.setitem(
+        claims.sample_efficiency.SETS, "ethanol_methanol", ("ethanol_methanol", "mixed:1", 2)
+    )
+    if script == "sample_efficiency" and "--data" not in options:
+        options = [*options, "--data", str(tmp_path), "--sets", "ethanol_methanol"]
+    with pytest.raises(SystemExit, match=message) as stopped:
+        getattr(claims, script).main(["-o", str(tmp_path / "out"), *options])
+    assert "\n" not in str(stopped.value)
