@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from deepattn.layers.environment import Environment
+from deepattn.layers import CompressedSeAtten, Environment
 
 if TYPE_CHECKING:
     from deepattn.models.energy_model import EnergyModel
 
-# Blocks of 8 to 64 atoms take the same time an atom within 10 %, in either precision.
-BLOCK = 32
+# Atoms of a block. With embedding nets 8 to 64 take the same time an atom within 10 %, in either
+# precision. Tables leave little to keep in the cache but the fitting net's weights, which large
+# blocks share; DeePMD-kit's op for tables needs memory for the factors of every pair.
+_WITH_NETS, _WITH_STOCK_TABLES, _WITH_TABLES = 32, 192, 768
 # Numbers in a slot of the arrays of an `Environment`.
 _WIDTHS = (4, 12, 3, 1, 1, 1)
 
@@ -26,7 +28,7 @@ def potential_in_blocks(
     fparam: tf.Tensor | None = None,
     aparam: tf.Tensor | None = None,
     *,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> dict[str, tf.Tensor]:
     """What `EnergyModel.potential` returns, for inference: it cannot be differentiated again.
 
@@ -37,8 +39,9 @@ def potential_in_blocks(
     Args:
         model: the model.
         environment, atype, natoms, fparam, aparam: as of `EnergyModel.potential`.
-        block: number of atoms evaluated at a time.
+        block: number of atoms evaluated at a time; by default what suits the descriptor.
     """
+    block = block or _block(model.descriptor)
     local = atype[:, : natoms[0]]
     nloc = tf.shape(local)[1]
     type_vectors = model.type_vectors()
@@ -77,6 +80,13 @@ def potential_in_blocks(
         tf.reshape(net_deriv, tf.shape(environment.descrpt)),
         tf.reshape(descriptor, [tf.shape(local)[0], nloc, model.descriptor.width]),
     )
+
+
+def _block(descriptor) -> int:
+    """How many atoms to evaluate at a time."""
+    if not isinstance(descriptor, CompressedSeAtten) or descriptor.attention:
+        return _WITH_NETS
+    return _WITH_STOCK_TABLES if descriptor.stock else _WITH_TABLES
 
 
 def _in_blocks(
