@@ -23,7 +23,7 @@ def advice(*, start_lr: float, numb_steps: int, steps_per_pass: int, key: str) -
     if start_lr > _TOLERATED_LR:
         lines.append(
             f"learning_rate/start_lr is {start_lr:g}: Adam's first steps will undo much of what "
-            f"the pretrained model knows; {_TOLERATED_LR:g} or less keeps it"
+            f"the pretrained model knows; {_TOLERATED_LR:g} or less is safer"
         )
     passes = numb_steps / steps_per_pass
     if passes < 1:
