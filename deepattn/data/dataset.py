@@ -142,6 +142,17 @@ class DataSet:
         ]
         return int(np.ceil(max(drawn)))
 
+    def steps_per_pass(self) -> int:
+        """Batches that hold as many frames, on average, as the systems drawn from have."""
+        sizes = self.batch_sizes.sizes
+        drawn = [index for index, probability in enumerate(self.probs) if probability > 0]
+        available = {index: len(self.frame_lists[index]) for index in drawn}
+        if self.batch_sizes.mixed:
+            batch = sizes[0]
+        else:
+            batch = sum(self.probs[k] * min(sizes[k], available[k]) for k in drawn)
+        return int(np.ceil(sum(available.values()) / batch))
+
     def signature(self) -> tuple[dict[str, ArraySpec], dict[str, ArraySpec]]:
         """What the arrays of a batch are, for ``tf.data.Dataset.from_generator``."""
         inputs = {

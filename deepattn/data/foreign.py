@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from deepattn.errors import DataError
-from deepattn.foreign import Frames, detect_foreign, read_file
+from deepattn.foreign import StoredFrames, detect_foreign, read_file
 
 # Whoever opened a system holds its frames anyway; this spares reading a file twice.
 _OPEN_FILES = 256
@@ -21,8 +21,8 @@ _FRAMES_IN_A_SET = 5000
 
 def split_foreign(path: str) -> tuple[str, str] | None:
     """``OUTCAR#O64H128`` in its parts (no formula if none is given); None for other paths."""
-    if detect_foreign(path) is not None:
-        return path, ""
+    if os.path.exists(path):
+        return None if detect_foreign(path) is None else (path, "")
     file, hash_sign, formula = path.rpartition("#")
     if hash_sign and detect_foreign(file) is not None:
         return file, formula
@@ -41,6 +41,10 @@ class ForeignStore:
     Args:
         file: The file.
         formula: The composition; empty if the file has but one.
+
+    Attributes:
+        file: The file.
+        numbered: Whether it names its types ``1``, ``2``, … for want of elements.
     """
 
     def __init__(self, file: str, formula: str) -> None:
@@ -54,6 +58,7 @@ class ForeignStore:
             )
         self.file = file
         self._frames = systems[formula]
+        self.numbered = self._frames.numbered
         nframes = len(self._frames.arrays["coord"])
         self._sets = {
             f"set.{place:03d}": slice(first, first + _FRAMES_IN_A_SET)
@@ -93,11 +98,11 @@ class ForeignStore:
         return self._frames.arrays[key][self._sets[part]]
 
 
-def _read(file: str) -> dict[str, Frames]:
+def _read(file: str) -> dict[str, StoredFrames]:
     status = os.stat(file)
     return _read_version(file, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=_OPEN_FILES)
-def _read_version(file: str, _mtime: int, _size: int) -> dict[str, Frames]:
+def _read_version(file: str, _mtime: int, _size: int) -> dict[str, StoredFrames]:
     return read_file(file)

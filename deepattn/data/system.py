@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepattn.data import type_map as types
+from deepattn.data.foreign import ForeignStore
 from deepattn.data.keys import DEFAULT_LABELS, KEYS, Key, label_shape
 from deepattn.data.store import open_store
 from deepattn.errors import DataError
@@ -74,7 +75,10 @@ class System:
         if store.has("type_map.raw"):
             where = store.where("type_map.raw")
             found = types.parse_names(store.tokens("type_map.raw"), where)
-            self.data_type_map = types.name_numbers(found, names, type_map, self.path)
+            numbered = isinstance(store, ForeignStore) and store.numbered
+            self.data_type_map = (
+                types.name_numbers(found, names, type_map, self.path) if numbered else found
+            )
         self._sets = self._find_sets()
         self.set_sizes = [part.nframes for part in self._sets]
         self.nframes = sum(self.set_sizes)

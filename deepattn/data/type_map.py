@@ -1,10 +1,13 @@
 """Atom types: from the numbers of a data file to those of the model, by element name."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from deepattn.errors import DataError
+
+log = logging.getLogger(__name__)
 
 # In a lookup table: the element has no place in the model.
 ABSENT = -2
@@ -42,32 +45,33 @@ def name_numbers(
     type_map: Sequence[str] | None,
     where: str,
 ) -> list[str]:
-    """Names for types that are called 1, 2, …, as LAMMPS numbers them; other names stay.
+    """Names for types that a LAMMPS dump only numbers.
 
     Args:
-        found: What the data call their types.
+        found: The numbers, ``1``, ``2``, ….
         names: What to call them instead, in this order.
         type_map: The model's names, taken without ``names`` if there are as many.
-        where: The data.
+        where: The dump.
 
     Raises:
         DataError: If there are too few names, or none and not as many types as in the model.
     """
-    numbered = list(found) == [str(k) for k in range(1, len(found) + 1)]
-    if not numbered or (names is None and (type_map is None or set(found) <= set(type_map))):
-        return list(found)
-    if names is None and len(type_map) != len(found):
+    if names is None:
+        if type_map is None or set(found) <= set(type_map):
+            return list(found)
+        if len(type_map) != len(found):
+            raise DataError(
+                f"{where} numbers its types, the highest is {len(found)}, and the model has "
+                f"{len(type_map)}: {' '.join(type_map)}; dump a column element (deepattn "
+                "model-devi also takes names)"
+            )
+        log.info("types %s of %s are taken as %s", ", ".join(found), where, ", ".join(type_map))
+        return list(type_map)
+    if len(names) < len(found):
         raise DataError(
-            f"{where} numbers its types, the highest is {len(found)}, and the model has "
-            f"{len(type_map)}: {' '.join(type_map)}; name them (--type-map), or dump a column "
-            "element"
+            f"{where} has {len(found)} types, but only {' '.join(names)} are named; name all"
         )
-    chosen = list(type_map if names is None else names)
-    if len(chosen) < len(found):
-        raise DataError(
-            f"{where} has {len(found)} types, but only {' '.join(chosen)} are named; name all"
-        )
-    return chosen
+    return list(names)
 
 
 def union(maps: Sequence[Sequence[str] | None]) -> list[str]:

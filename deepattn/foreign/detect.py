@@ -7,12 +7,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 DUMP = "lammps/dump"
+# Endings go first: ``OUTCAR.extxyz`` and ``OUTCARs.hdf5`` are what somebody made of an ``OUTCAR``.
 _NAMES = {
-    "OUTCAR*": "vasp/outcar",
-    "vasprun*.xml": "vasp/xml",
+    "*.hdf5": None,
+    "*.h5": None,
     "*.extxyz": "extxyz",
     "*.xyz": "extxyz",
     "*.traj": "ase/traj",
+    "OUTCAR*": "vasp/outcar",
+    "vasprun*.xml": "vasp/xml",
     "MOVEMENT": "pwmat/movement",
 }
 _BEGINNING = b"ITEM: "

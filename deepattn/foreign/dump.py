@@ -12,12 +12,13 @@ import ase.io
 import numpy as np
 
 from deepattn.errors import DataError
-from deepattn.foreign.frames import Frames
+from deepattn.foreign.frames import StoredFrames
 from deepattn.progress import tracked
 
 _BEGINNING = "ITEM: TIMESTEP"
 _POSITIONS = ("x y z", "xs ys zs", "xu yu zu", "xsu ysu zsu")
 _KINDS_OF_BOUNDARIES = set("pfsm")
+_IN_ANGSTROM = ("metal", "real")
 
 
 class _Header(NamedTuple):
@@ -28,17 +29,17 @@ class _Header(NamedTuple):
     columns: list[str]
 
 
-def read_dump(path: str) -> Frames:
+def read_dump(path: str) -> StoredFrames:
     """Read all frames of a text dump, in their order and with their timesteps.
 
     Atoms are in the order of their ids. Types are named by the column ``element``; without it
     they are ``1`` up to the highest that occurs. If the frames differ in number or kinds of atoms,
     each has types of its own, and virtual atoms pad the smaller ones. Lengths are in Å, as in the
-    units ``metal`` and ``real``.
+    units ``metal`` and ``real``; a file that names other units is refused.
 
     Raises:
-        DataError: a column is missing, the file is cut off, or some directions are periodic and
-            some are not.
+        DataError: a column is missing, the file is cut off, a frame is empty, lengths are not in
+            Å, or some directions are periodic and some are not.
     """
     texts = _split(path)
     headers = [_header(text, f"{path}: frame {frame}") for frame, text in enumerate(texts)]
@@ -58,7 +59,13 @@ def read_dump(path: str) -> Frames:
         )
     ]
     kinds = [_kinds(atoms, column) for atoms in images]
-    return _frames(images, kinds, _names(kinds, column), periodic=headers[0].periodic[0])
+    return _frames(
+        images,
+        kinds,
+        _names(kinds, column),
+        periodic=headers[0].periodic[0],
+        numbered=column == "type",
+    )
 
 
 def _split(path: str) -> list[str]:
@@ -67,7 +74,16 @@ def _split(path: str) -> list[str]:
         text = file.read()
     if not text.endswith("\n"):
         raise DataError(f"{path} is cut off: it ends within a line; remove its last frame")
-    return [_BEGINNING + frame for frame in text.split(_BEGINNING)[1:]]
+    for words in map(str.split, text.split("ITEM: UNITS\n")[1:]):
+        if words[:1] and words[0] not in _IN_ANGSTROM:
+            raise DataError(
+                f"{path} is in units {words[0]}, whose lengths are not Å; run LAMMPS in units "
+                "metal or real"
+            )
+    frames = text.split(_BEGINNING)[1:]
+    if not frames:
+        raise DataError(f"{path} has no line {_BEGINNING}, with which each frame of a dump begins")
+    return [_BEGINNING + frame for frame in frames]
 
 
 def _header(text: str, where: str) -> _Header:
@@ -81,6 +97,8 @@ def _header(text: str, where: str) -> _Header:
         elif words[:2] == ["ITEM:", "BOX"]:
             periodic = _boundaries(words[-3:], where)
         elif words[:2] == ["ITEM:", "ATOMS"]:
+            if not natoms:
+                raise DataError(f"{where} announces no atoms; remove it")
             return _Header(natoms, periodic, words[2:])
     raise DataError(f"{where} ends before its atoms; remove it")
 
@@ -99,6 +117,11 @@ def _check_columns(columns: Sequence[str], column: str, where: str) -> None:
         raise DataError(
             f"{where} has the columns {' '.join(columns)}, which place no atoms; dump x y z, "
             "xs ys zs, xu yu zu or xsu ysu zsu"
+        )
+    if "id" not in columns:
+        raise DataError(
+            f"{where} has the columns {' '.join(columns)}; dump id as well, because LAMMPS changes "
+            "the order of atoms"
         )
     if column not in columns:
         raise DataError(
@@ -136,8 +159,13 @@ def _names(kinds: Sequence[list[str]], column: str) -> list[str]:
 
 
 def _frames(
-    images: Sequence[ase.Atoms], kinds: Sequence[list[str]], names: list[str], *, periodic: bool
-) -> Frames:
+    images: Sequence[ase.Atoms],
+    kinds: Sequence[list[str]],
+    names: list[str],
+    *,
+    periodic: bool,
+    numbered: bool,
+) -> StoredFrames:
     natoms = max(map(len, images))
     place = {name: index for index, name in enumerate(names)}
     coord = np.zeros((len(images), natoms, 3))
@@ -151,4 +179,6 @@ def _frames(
     if (atype != atype[0]).any():
         arrays["real_atom_types"] = atype
         atype = np.zeros_like(atype)
-    return Frames(names=names, atype=atype[0], periodic=periodic, arrays=arrays)
+    return StoredFrames(
+        names=names, atype=atype[0], periodic=periodic, arrays=arrays, numbered=numbered
+    )

@@ -21,25 +21,27 @@ _ARRAYS = {
 
 
 @dataclass(frozen=True)
-class Frames:
+class StoredFrames:
     """Frames of one number of atoms.
 
     Attributes:
-        names: names of the types; ``1``, ``2``, … where the file only numbers them.
+        names: names of the types; ``1``, ``2``, … if they are numbered.
         atype: ``[natoms]``, indices into ``names``.
         periodic: whether the cells repeat.
         arrays: ``[nframes, …]`` by DeePMD's names: ``coord`` and ``box`` (Å), ``energy`` (eV),
             ``force`` (eV/Å), ``virial`` (eV), ``real_atom_types`` if each frame has types of its
             own, ``timestep``.
+        numbered: whether the file has no names, but only numbers.
     """
 
     names: list[str]
     atype: np.ndarray
     periodic: bool
     arrays: Mapping[str, np.ndarray]
+    numbered: bool = False
 
 
-def read_file(path: str | os.PathLike) -> dict[str, Frames]:
+def read_file(path: str | os.PathLike) -> dict[str, StoredFrames]:
     """Frames of a file for which `detect_foreign` knows a format.
 
     Returns:
@@ -59,14 +61,14 @@ def read_file(path: str | os.PathLike) -> dict[str, Frames]:
     return {formula(system): _frames(system) for system in gather([(path, form)]).systems.values()}
 
 
-def _frames(system) -> Frames:
+def _frames(system) -> StoredFrames:
     """What dpdata would write of a system, in the same precision."""
     arrays = {}
     for name, ours in _ARRAYS.items():
         values = np.asarray(system.data.get(name, ()), np.float64)
         if values.size:
             arrays[ours] = values
-    return Frames(
+    return StoredFrames(
         names=list(system["atom_names"]),
         atype=np.asarray(system["atom_types"]),
         periodic=not system.data.get("nopbc", False),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Sequence
 
 import ase.io
 import dpdata
+import numpy as np
 
 from deepattn.errors import DataError
 from deepattn.progress import tracked
@@ -16,6 +18,9 @@ log = logging.getLogger(__name__)
 
 # Formats whose files hold frames of several compositions.
 _MANY = ("extxyz", "deepmd/npy/mixed", "deepmd/hdf5", "lmdb")
+_BY_FRAME = ("coords", "cells", "energies", "forces", "virials")
+# What dpdata says of frames of one composition that do not go together.
+_UNLIKE = re.compile(r"(?:this|system) has (\w+), but")
 
 
 def gather(
@@ -32,7 +37,8 @@ def gather(
 
     Raises:
         DataError: a file cannot be read, has no labelled frame, or has an element that
-            ``type_map`` leaves out; some frames are periodic and some are not.
+            ``type_map`` leaves out; some frames are periodic and some are not, or
+            of one composition some have virials and some do not.
     """
     systems = dpdata.MultiSystems(type_map=None if type_map is None else list(type_map))
     kinds: dict[bool, str] = {}
@@ -43,7 +49,10 @@ def gather(
             kinds.setdefault(is_open, path)
             if len(kinds) > 1:
                 raise DataError(_mixture(kinds))
-            systems.append(system)
+            try:
+                systems.append(system)
+            except RuntimeError as error:
+                raise DataError(_refusal(path, form, error)) from None
     return systems
 
 
@@ -61,24 +70,56 @@ def _read(path: str, form: str) -> list[dpdata.LabeledSystem]:
             if form in _MANY:
                 found = list(dpdata.MultiSystems.from_file(path, fmt=form).systems.values())
             elif form == "ase/traj":
-                # As a whole, dpdata takes the elements of all frames from the first.
-                frames = ase.io.iread(path, format="traj")
-                found = [dpdata.LabeledSystem(atoms, fmt="ase/structure") for atoms in frames]
+                found = _read_trajectory(path)
             else:
                 found = [dpdata.LabeledSystem(path, fmt=form)]
         except OSError:
             raise
         # Readers of forty formats raise whatever they like.
         except Exception as error:
-            raise DataError(
-                f"{path}: cannot be read as {form} ({type(error).__name__}: {error})"
-            ) from None
+            raise DataError(_refusal(path, form, error)) from None
     for warning in noted:
         log.warning("%s: %s", path, " ".join(str(warning.message).split()))
     labelled = [system for system in found if "energies" in system.data and len(system)]
     if not labelled:
         raise DataError(f"{path}: has no frame with an energy, read as {form}")
     return labelled
+
+
+def _read_trajectory(path: str) -> list[dpdata.LabeledSystem]:
+    """The frames of a trajectory of ASE, together where atoms and labels are the same.
+
+    As a whole, dpdata takes the elements of all frames from the first.
+    """
+    groups: dict[tuple, list[dict]] = {}
+    unlabelled = 0
+    for atoms in ase.io.iread(path, format="traj"):
+        if atoms.calc is None or not {"energy", "forces"} <= atoms.calc.results.keys():
+            unlabelled += 1
+            continue
+        # ASE gives no force on an atom that a constraint holds.
+        atoms.set_constraint()
+        data = dpdata.LabeledSystem(atoms, fmt="ase/structure").data
+        kind = (*atoms.numbers, "virials" in data, data.get("nopbc", False))
+        groups.setdefault(kind, []).append(data)
+    if unlabelled:
+        log.warning("%s: frames without energy or forces are left out: %d", path, unlabelled)
+    return [dpdata.LabeledSystem(data=_join(frames)) for frames in groups.values()]
+
+
+def _join(frames: Sequence[dict]) -> dict:
+    """Frames of the same atoms as one of dpdata's dictionaries."""
+    present = [name for name in _BY_FRAME if name in frames[0]]
+    return frames[0] | {name: np.concatenate([data[name] for data in frames]) for name in present}
+
+
+def _refusal(path: str, form: str, error: Exception) -> str:
+    if found := _UNLIKE.match(str(error)):
+        return (
+            f"{path}: some frames of one composition have {found[1]} and some, here or in what was "
+            "read before, do not; put the two kinds into files of their own and read these apart"
+        )
+    return f"{path}: cannot be read as {form} ({type(error).__name__}: {error})"
 
 
 def _refuse_unknown(

@@ -8,13 +8,14 @@ _TOLERATED_LR = 1e-4
 _MANY_PASSES = 1000
 
 
-def advice(*, start_lr: float, numb_steps: int, steps_per_epoch: int) -> list[str]:
+def advice(*, start_lr: float, numb_steps: int, steps_per_pass: int, key: str) -> list[str]:
     """What speaks against the learning rate and the length of a fine-tuning, one line each.
 
     Args:
         start_lr: learning rate of the first step.
         numb_steps: steps to make.
-        steps_per_epoch: steps until the training data have been seen once.
+        steps_per_pass: steps that draw as many frames as there are.
+        key: what the input gives the length by, ``numb_steps`` or ``numb_epoch``.
     """
     if not numb_steps:
         return []
@@ -22,18 +23,18 @@ def advice(*, start_lr: float, numb_steps: int, steps_per_epoch: int) -> list[st
     if start_lr > _TOLERATED_LR:
         lines.append(
             f"learning_rate/start_lr is {start_lr:g}: Adam's first steps will undo much of what "
-            f"the pretrained model knows; {_TOLERATED_LR:g} or less keeps it"
+            f"the pretrained model knows; {_TOLERATED_LR:g} or less is safer"
         )
-    passes = numb_steps / steps_per_epoch
+    passes = numb_steps / steps_per_pass
     if passes < 1:
         lines.append(
-            f"training/numb_steps is {numb_steps}, but it takes {steps_per_epoch} to see all "
-            "training data once; make more steps or larger batches"
+            f"training/{key} makes {numb_steps} steps, but it takes {steps_per_pass} to draw as "
+            "many frames as the training data have; make more steps or larger batches"
         )
     if passes > _MANY_PASSES:
         lines.append(
-            f"training/numb_steps is {numb_steps}, so that every frame is seen about {passes:.0f} "
-            f"times; {steps_per_epoch * _MANY_PASSES} are plenty, and validation_data tell when "
-            "the model begins to learn by heart"
+            f"training/{key} makes {numb_steps} steps, so that a frame is seen about {passes:.0f} "
+            f"times on average; {steps_per_pass * _MANY_PASSES} are plenty, and validation_data "
+            "tell when the model begins to learn by heart"
         )
     return lines

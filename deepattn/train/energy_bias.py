@@ -12,6 +12,10 @@ from deepattn.train.stat_file import StatFile
 
 log = logging.getLogger(__name__)
 
+# Compositions as near as this to a fixed ratio tell new elements from known ones no better than the
+# noise of the labels allows.
+_NEARLY_FIXED = 1e-3
+
 Predict = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
@@ -170,7 +174,8 @@ def change_by_statistic(
         log.info("no frame has an energy: the energy bias stays as it is")
         return np.array(bias, np.float64)
     fresh = np.isin(target_types, new_types) if new_types else None
-    fit = fit_energies(counts[:, targets], missing, fresh=fresh)
+    rcond = _NEARLY_FIXED if new_types else None
+    fit = fit_energies(counts[:, targets], missing, fresh=fresh, rcond=rcond)
     changed = np.array(bias, np.float64)
     changed[targets] += fit.bias
     log.info("RMSE of atomic energy after linear regression is: %s eV/atom.", fit.rmse)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from deepattn.config import ModelConfig
-from deepattn.data import Batch, DataSet
+from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel
@@ -78,20 +78,19 @@ def _statistics(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the new elements in the average and spread of the environment matrix."""
 
-    def batches() -> Iterator[Batch]:
-        return (batch for _, batch in data.statistics_batches(config.data_stat_nbatch))
-
-    seen = set().union(*(np.unique(inputs["atype"]).tolist() for inputs, _ in batches()))
     first = config.ntypes - len(new_types)
-    if absent := [name for place, name in enumerate(new_types, first) if place not in seen]:
+    statistics = input_statistics(
+        (batch for _, batch in data.statistics_batches(config.data_stat_nbatch)),
+        env_mat_shape(config),
+        set_davg_zero=config.descriptor.set_davg_zero,
+    )
+    seen = statistics.seen[first:]
+    if absent := [name for name, there in zip(new_types, seen, strict=True) if not there]:
         raise DataError(
             f"the pretrained model does not know {', '.join(absent)}, and no frame of the sample "
             "has such atoms; add data, raise model/data_stat_nbatch, or take the names out of "
             "model/type_map"
         )
-    statistics = input_statistics(
-        batches(), env_mat_shape(config), set_davg_zero=config.descriptor.set_davg_zero
-    )
     return statistics.davg[first:], statistics.dstd[first:]
 
 

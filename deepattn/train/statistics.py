@@ -17,10 +17,17 @@ _ENV_MAT_PROTECT = 1e-2
 
 
 class InputStatistics(NamedTuple):
-    """What the environment matrix is normalised by: ``(R − davg) / dstd``."""
+    """What the environment matrix is normalised by: ``(R − davg) / dstd``.
+
+    Attributes:
+        davg: Average, ``[ntypes, 4 * nnei]``.
+        dstd: Spread, ``[ntypes, 4 * nnei]``.
+        seen: Which types the sample has atoms of, bool ``[ntypes]``.
+    """
 
     davg: np.ndarray
     dstd: np.ndarray
+    seen: np.ndarray
 
 
 def input_statistics(
@@ -96,7 +103,7 @@ def _normalisation(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool)
     average = np.zeros((shape.ntypes, 4))
     if not set_davg_zero:
         average[:, 0] = mean
-    return InputStatistics(np.tile(average, shape.nnei), np.tile(spread, shape.nnei))
+    return InputStatistics(np.tile(average, shape.nnei), np.tile(spread, shape.nnei), seen)
 
 
 def _moments(number: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -88,13 +88,14 @@ class Trainer:
                 f"model/descriptor/sel is {config.model.descriptor.sel!r}, which needs the "
                 "neighbour statistics; leave out --skip-neighbor-stat or give a number."
             )
+        length = "numb_epoch" if config.training.numb_steps is None else "numb_steps"
         self.config = config = _count_steps(config, self.data)
         if output is not None:
             with write_whole(output, "w") as file:
                 json.dump(config.to_dict(), file, indent=4, ensure_ascii=False)
         self._summarise("Training", self.data)
         if self.start.mode == "finetune":
-            self._advise()
+            self._advise(length)
         count = config.model.fitting_net.numb_fparam
         if count:
             log.info("training with %d frame parameter(s)", count)
@@ -233,11 +234,12 @@ class Trainer:
             )
         )
 
-    def _advise(self) -> None:
+    def _advise(self, key: str) -> None:
         lines = advice(
             start_lr=self.config.learning_rate.start_lr,
             numb_steps=self.config.training.numb_steps,
-            steps_per_epoch=self.data.steps_per_epoch(),
+            steps_per_pass=self.data.steps_per_pass(),
+            key=key,
         )
         for line in lines:
             log.warning("%s", line)

@@ -153,6 +153,22 @@ def test_numbers_of_batches_count_by_set(folder):
     assert data.steps_per_epoch() == 6
 
 
+@pytest.mark.parametrize(
+    "changes, steps",
+    [
+        ({"batch_size": 3}, 8),
+        ({"batch_size": 9}, 4),  # of b and c no batch has more than 5 and 7
+        ({"batch_size": 1, "auto_prob": "prob_uniform"}, 24),
+        ({"batch_size": 2, "sys_probs": [0.999, 0.0005, 0.0005]}, 12),
+        ({"batch_size": 2, "sys_probs": [0.5, 0.5, 0.0]}, 9),
+        ({"batch_size": "mixed:4"}, 6),
+        ({"batch_size": "filter:4"}, 16),  # b is left out
+    ],
+)
+def test_a_pass_draws_as_many_frames_as_there_are(folder, changes, steps):
+    assert _dataset(folder, **changes).steps_per_pass() == steps
+
+
 def test_filter_leaves_out_large_systems(folder, caplog):
     with caplog.at_level(logging.WARNING):
         data = _dataset(folder, batch_size="filter:4")

@@ -36,7 +36,7 @@ def test_columns_and_box(tmp_path, coords, columns, shuffle):
     assert not labels["find_energy"].any()
 
 
-def test_names(tmp_path, coords):
+def test_names(tmp_path, coords, caplog):
     numbered = dumps.write_dump(tmp_path / "numbered.dump", coords, TYPES)
     named = dumps.write_dump(tmp_path / "named", coords, TYPES, columns="id element x y z")
     assert System(numbered).data_type_map == ["1", "2"]
@@ -48,8 +48,11 @@ def test_names(tmp_path, coords):
         System(named, type_map=["H", "C", "O"], names=["C", "C"]),
     ):
         assert system.atype([0]).tolist() == [[0, 2, 2, 0, 0]]
-    with pytest.raises(DataError, match=r"highest is 2, and the model has 3: H C O; name them"):
+    with pytest.raises(DataError, match=r"highest is 2, and the model has 3: H C O; dump a column"):
         System(numbered, type_map=["H", "C", "O"])
+    with caplog.at_level("INFO", "deepattn"):
+        assert System(numbered, type_map=["O", "H"]).atype([0]).tolist() == [[1, 0, 0, 1, 1]]
+    assert f"types 1, 2 of {numbered} are taken as O, H" in caplog.text
     with pytest.raises(DataError, match="has 2 types, but only O are named"):
         System(numbered, type_map=["H", "C", "O"], names=["O"])
 
@@ -64,6 +67,12 @@ def test_timesteps_and_a_changing_number_of_atoms(tmp_path):
     assert system.load("timestep", [0, 1])[:, 0].tolist() == [100, 250]
     coord = system.load("coord", [1]).reshape(3, 3)
     np.testing.assert_allclose(coord[1], [2.0, 2.0, 2.0])  # id 4 is before id 7
+
+
+@pytest.mark.parametrize("units", ["metal", "real"])
+def test_units_of_angstrom(tmp_path, units):
+    (tmp_path / "traj").write_text(f"ITEM: UNITS\n{units}\n" + WHOLE)
+    assert System(tmp_path / "traj").nframes == 2
 
 
 def test_open_boundaries(tmp_path):
@@ -84,6 +93,10 @@ WHOLE = dumps.frame(0, "id type x y z", ATOMS) + dumps.frame(5, "id type x y z",
     [
         (dumps.frame(0, "id type vx vy vz", ATOMS), "which place no atoms; dump x y z"),
         (dumps.frame(0, "id q x y z", ATOMS), "dump type, or element"),
+        (dumps.frame(0, "q type x y z", ATOMS), "dump id as well"),
+        (dumps.frame(0, "id type x y z", []), "frame 0 announces no atoms"),
+        ("ITEM: UNITS\nmetal\n", "has no line ITEM: TIMESTEP"),
+        ("ITEM: UNITS\nelectron\n" + WHOLE, "is in units electron, whose lengths are not Å"),
         (WHOLE[:-5], "is cut off: it ends within a line"),
         (WHOLE[: WHOLE.rindex("ITEM: ATOMS")], "frame 1 ends before its atoms"),
         (WHOLE[: WHOLE.rindex("2 2 1 2 3")], "frame 1 announces 2 atoms, but lists 1"),

@@ -4,10 +4,12 @@ import logging
 
 import ase.io
 import dpdata
+import h5py
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
 
 from deepattn.cli.main import main
 from deepattn.data import System, find_systems
@@ -121,6 +123,68 @@ def test_what_cannot_be_read(tmp_path):
     ase.io.write(tmp_path / "two.extxyz", [labelled(bulk("Cu"), 0), labelled(molecule("O2"), 1)])
     with pytest.raises(DataError, match=r"two.extxyz: some of its frames are periodic"):
         find_systems(str(tmp_path / "two.extxyz"))
+
+
+def test_constraints_and_frames_without_labels(tmp_path, caplog):
+    """ASE's own answer is no force on a fixed atom."""
+    frames = [labelled(bulk("Cu", cubic=True), seed) for seed in range(3)]
+    forces = [atoms.get_forces() for atoms in frames]
+    frames[1].set_constraint(FixAtoms([0, 2]))
+    path = tmp_path / "relaxed.traj"
+    ase.io.write(path, [frames[0], bulk("Cu", cubic=True), *frames[1:]])
+    [found] = find_systems(str(path))
+    _, labels = System(found).frames(range(3))
+    np.testing.assert_array_equal(labels["force"], forces)
+    np.testing.assert_array_equal(labels["energy"], [a.get_potential_energy() for a in frames])
+    assert f"{path}: frames without energy or forces are left out: 1" in caplog.text
+
+
+def test_orders_and_compositions_of_a_trajectory(tmp_path):
+    frames = []
+    for seed, symbols in enumerate(["AuCuAuCu", "Cu2Au2", "Cu4", "AuCuAuCu"]):
+        atoms = bulk("Cu", cubic=True)
+        atoms.symbols = symbols
+        frames.append(labelled(atoms, seed))
+    ase.io.write(tmp_path / "alloys.traj", frames)
+    found = find_systems(str(tmp_path / "alloys.traj"))
+    assert [path.rpartition("#")[2] for path in found] == ["Au2Cu2", "Cu4"]
+    system = System(found[0], type_map=["Au", "Cu"])
+    inputs, labels = system.frames(range(3))
+    for atoms in frames[:2] + frames[3:]:
+        [row] = np.flatnonzero(labels["energy"] == atoms.get_potential_energy())
+        order = np.argsort(-atoms.numbers, kind="stable")  # gold first
+        np.testing.assert_array_equal(inputs["coord"][row], atoms.positions[order])
+        np.testing.assert_array_equal(labels["force"][row], atoms.get_forces()[order])
+
+
+@pytest.mark.parametrize("name", ["some.traj", "some.extxyz"])
+def test_virials_in_some_frames_only(tmp_path, name):
+    frames = [labelled(bulk("Cu", cubic=True), seed) for seed in range(2)]
+    del frames[1].calc.results["stress"]
+    ase.io.write(tmp_path / name, frames)
+    with pytest.raises(DataError, match=rf"{name}: some frames .* have virials and some.*apart"):
+        find_systems(str(tmp_path / name))
+
+
+def test_whose_name_looks_like_another(tmp_path):
+    ase.io.write(tmp_path / "OUTCAR.extxyz", labelled(bulk("Cu"), 0), format="extxyz")
+    [found] = find_systems(str(tmp_path / "OUTCAR.extxyz"))
+    assert System(found).nframes == 1
+    with h5py.File(tmp_path / "OUTCARs.hdf5", "w") as file:
+        file["all/type.raw"] = [0]
+        file["all/type_map.raw"] = [b"Cu"]
+        file["all/nopbc"] = True
+        file["all/set.000/coord.npy"] = np.zeros((2, 3))
+    [found] = find_systems(str(tmp_path / "OUTCARs.hdf5"))
+    assert found == f"{tmp_path}/OUTCARs.hdf5#/all" and System(found).nframes == 2
+    (tmp_path / "w.xyz").touch()
+    folder = tmp_path / "w.xyz#1"
+    (folder / "set.000").mkdir(parents=True)
+    (folder / "type.raw").write_text("0\n")
+    (folder / "nopbc").touch()
+    np.save(folder / "set.000" / "coord.npy", np.zeros((3, 3)))
+    assert find_systems(str(folder)) == [str(folder)]
+    assert System(folder).nframes == 3
 
 
 def test_commands(alloys, capsys):

@@ -13,23 +13,24 @@ from . import toy
 
 
 @pytest.mark.parametrize(
-    "start_lr, numb_steps, steps_per_epoch, words",
+    "start_lr, numb_steps, steps_per_pass, words",
     [
         (1e-4, 1000, 100, []),
         (1e-5, 100, 100, []),
         (1e-5, 100_000, 100, []),
         (2e-4, 1000, 100, ["start_lr is 0.0002"]),
-        (1e-4, 99, 100, ["numb_steps is 99, but it takes 100 to see"]),
-        (1e-4, 100_100, 100, ["seen about 1001 times; 100000 are plenty"]),
-        (1e-3, 5, 100, ["start_lr is 0.001", "numb_steps is 5"]),
+        (1e-4, 99, 100, ["numb_steps makes 99 steps, but it takes 100 to draw"]),
+        (1e-4, 100_100, 100, ["seen about 1001 times on average; 100000 are plenty"]),
+        (1e-3, 5, 100, ["start_lr is 0.001", "numb_steps makes 5 steps"]),
         (1e-3, 0, 100, []),
     ],
 )
-def test_rules(start_lr, numb_steps, steps_per_epoch, words):
-    found = advice(start_lr=start_lr, numb_steps=numb_steps, steps_per_epoch=steps_per_epoch)
+@pytest.mark.parametrize("key", ["numb_steps", "numb_epoch"])
+def test_rules(start_lr, numb_steps, steps_per_pass, words, key):
+    found = advice(start_lr=start_lr, numb_steps=numb_steps, steps_per_pass=steps_per_pass, key=key)
     assert len(found) == len(words)
     for line, part in zip(found, words, strict=True):
-        assert part in line
+        assert part.replace("numb_steps", key) in line
 
 
 # The energy bias is fitted before the training, whatever is frozen in it.
@@ -69,4 +70,4 @@ def test_frozen_parts_stay_as_they_are(here, systems, pretrained, flags, frozen,
             assert np.array_equal(after[name], array) == name.startswith(frozen), name
     assert {part for part in frozen if any(name.startswith(part) for name in before)} == set(frozen)
     assert "learning_rate/start_lr is 0.001: Adam's first steps" in caplog.text
-    assert "numb_steps is 2, but it takes" in caplog.text
+    assert "numb_steps makes 2 steps, but it takes 5 to draw" in caplog.text

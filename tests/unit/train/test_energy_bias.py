@@ -175,6 +175,24 @@ def test_as_many_frames_of_each_system_as_asked(tmp_path):
     assert sum(seen) == 24
 
 
+@pytest.mark.parametrize("new_types, shift", [(["S"], 0.0), ([], 2.0)])
+def test_noise_does_not_move_known_types(tmp_path, new_types, shift):
+    """One atom of oxygen in hundreds: a noise of 2 eV in the energies is not 2 eV of oxygen."""
+    one, two = [[2] * 100 + [0] * 400], [[2] * 100 + [0] * 401]
+    _write(tmp_path / "a", one, [-300.0], ["O", "H", "S"])
+    _write(tmp_path / "b", two, [-298.0], ["O", "H", "S"])
+    bias = change_by_statistic(
+        _dataset(tmp_path, ["O", "H", "S"]),
+        lambda inputs: np.zeros(len(inputs["atype"])),
+        np.zeros(3),
+        target_types=["O", "H", "S"],
+        nsample=10,
+        new_types=new_types,
+    )
+    assert bias[0] == pytest.approx(shift, abs=0.01)
+    assert bias @ [400.5, 0, 100] == pytest.approx(-299, abs=0.01)
+
+
 def test_fresh_types_take_what_cannot_be_told_apart():
     counts = np.array([[1.0, 2.0, 1.0], [2.0, 4.0, 3.0]])
     energies = counts @ [0.1, -7.0, 0.3]

@@ -33,23 +33,35 @@ KINDS = {
 }
 
 
-def pretrain(here, systems, embedding=KINDS["concat"][0], descriptor=None, **model):
+def pretrain(folder, systems, embedding=KINDS["concat"][0], descriptor=None, **model):
+    """A model with random weights, as ``old.pb`` in a folder."""
     trainer = toy.run(
-        here,
+        folder,
         systems,
         model={"type_embedding": embedding, **model},
         descriptor=descriptor,
         numb_steps=0,
     )
-    freeze(trainer.model, "old.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
+    script = trainer.config.to_dict()
+    freeze(trainer.model, folder / "old.pb", training_script=script, min_nbor_dist=1.0)
     return trainer
 
 
-def finetune(here, systems, type_map, **training):
+@pytest.fixture(scope="module")
+def pretrained(systems, tmp_path_factory):
+    """The file of a model that knows O and H."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        pretrain(folder, systems)
+    return str(folder / "old.pb")
+
+
+def finetune(here, systems, type_map, *, start="old.pb", **training):
     data = toy.make_input(systems, **{"numb_steps": 0, **training})
     data["model"] = {"type_map": type_map}
     (here / "input.json").write_text(json.dumps(data))
-    return train("input.json", finetune="old.pb")
+    return train("input.json", finetune=start)
 
 
 @pytest.fixture
@@ -86,9 +98,17 @@ def test_the_model_of_known_elements_is_unchanged(here, systems, with_sulfur, ki
             np.testing.assert_array_equal(np.asarray(ours[name]), np.asarray(theirs[name]), name)
 
 
-def test_training_goes_on_and_the_graph_runs(here, systems, with_sulfur):
-    pretrain(here, systems)
-    new = finetune(here, [*systems, with_sulfur], ["O", "H", "S"], numb_steps=3)
+@pytest.mark.slow
+def test_training_goes_on_and_restarts_and_the_graph_runs(here, systems, with_sulfur, pretrained):
+    both, names = [*systems, with_sulfur], ["O", "H", "S"]
+    begun = finetune(here, both, names, start=pretrained, numb_steps=3)
+    script = json.loads((here / "out.json").read_text())
+    assert script["model"]["type_map"] == names
+    script["training"]["numb_steps"] = 5
+    (here / "longer.json").write_text(json.dumps(script))
+    new = train("longer.json", restart="model.ckpt")
+    assert (begun.start.step, new.start.step) == (0, 3)
+    assert not np.array_equal(new.model.get_arrays()[ROWS], begun.model.get_arrays()[ROWS])
     freeze(new.model, "new.pb", training_script=new.config.to_dict(), min_nbor_dist=1.0)
     inputs, _ = System(with_sulfur, type_map=["O", "H", "S"]).frames([0])
     with DeepPot("new.pb") as model:
@@ -110,13 +130,12 @@ def test_the_bias_of_the_new_element_makes_up_for_what_is_missing(here, systems,
     assert (predicted - labels["energy"]).mean() == pytest.approx(0, abs=1e-8)
 
 
-def test_names_that_are_no_elements_start_at_random(here, systems, with_sulfur, caplog):
-    pretrain(here, systems)
+def test_names_that_are_no_elements_start_at_random(here, with_sulfur, pretrained, caplog):
     path = f"{with_sulfur}/type_map.raw"
     with open(path, "w") as file:
         file.write("H\nO\nS_hot\n")
     with caplog.at_level("INFO", "deepattn"):
-        new = finetune(here, [with_sulfur], ["O", "H", "S_hot"])
+        new = finetune(here, [with_sulfur], ["O", "H", "S_hot"], start=pretrained)
     assert "S_hot is new and no element: its type vector starts at random" in caplog.text
     rows = new.model.get_arrays()[ROWS]
     assert rows[2].all() and not (rows[2] == rows[:2]).any()
@@ -129,10 +148,9 @@ def test_type_embeddings_with_a_shortcut_are_refused(here, systems, with_sulfur,
         finetune(here, [with_sulfur], ["O", "H", "S"])
 
 
-def test_elements_without_data_are_refused(here, systems):
-    pretrain(here, systems)
+def test_elements_without_data_are_refused(here, systems, pretrained):
     with pytest.raises(DataError, match=r"does not know Xe, and no frame .* has such atoms"):
-        finetune(here, systems, ["O", "H", "Xe"])
+        finetune(here, systems, ["O", "H", "Xe"], start=pretrained)
 
 
 @pytest.mark.parametrize(
