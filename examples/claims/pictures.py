@@ -56,7 +56,7 @@ def plot_transfer(rows: Sequence[dict], picture: Path) -> Path:
             yscale="log",
         )
         _write_out(axes)
-    _add_legend(figure, axes)
+    _add_legend(figure, axes, ncols=len(names))
     return save_figure(figure, picture)
 
 
@@ -97,7 +97,7 @@ def plot_sample_efficiency(
         counts = sorted({row["frames"] for row in chosen})
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()
-    _add_legend(figure, panels[0, 0])
+    _add_legend(figure, panels[0, 0], ncols=2 * len(sets))
     return save_figure(figure, picture)
 
 
@@ -122,10 +122,10 @@ def _draw_ways(axes, errors: Mapping[tuple[str, int], np.ndarray]) -> None:
             )
 
 
-def _add_legend(figure, axes) -> None:
+def _add_legend(figure, axes, ncols: int) -> None:
     """The names of one panel, which are those of all, above them."""
     names = axes.get_legend_handles_labels()
-    figure.legend(*names, frameon=False, loc="outside upper center", ncols=len(names[0]))
+    figure.legend(*names, frameon=False, loc="outside upper center", ncols=ncols)
 
 
 def _write_out(axes) -> None:
