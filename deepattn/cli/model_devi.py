@@ -21,8 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="tell how far several models are apart on given frames",
         description="Tell how far several models are apart on given frames, in the columns of "
         "dp model-devi. The file is written anew.",
-        epilog="examples: deepattn model-devi -m a.pb b.pb c.pb -s explored; "
-        "deepattn model-devi -m a.pb b.pb -s traj.lammpstrj -t O H",
+        epilog="example: deepattn model-devi -m a.pb b.pb c.pb -s trajectory.lammpstrj -t O H",
     )
     parser.add_argument(
         "-m",
