@@ -123,8 +123,8 @@ def test_forces_of_a_large_frame() -> None:
     """Of more atoms than are moved, the first and the last are among those that are."""
     frame = random_frames(2, RCUT)[0].repeated((2, 2, 1))
     assert frame.natoms == 40
-    assert testing.check_forces(pair_potential, frame)
-    check = testing.check_forces(broken(wrong_force), frame)
+    assert testing.check_forces(pair_potential, frame, max_atoms=3)
+    check = testing.check_forces(broken(wrong_force), frame, max_atoms=3)
     assert not check
     assert check.error == pytest.approx(1e-5, rel=1e-3)
     assert check.detail.startswith("atom 39 z: force")
