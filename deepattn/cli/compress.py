@@ -137,7 +137,6 @@ def _shortest_distance(args: argparse.Namespace, path: Path, header: dict, model
     """
     from deepattn.data import System
     from deepattn.errors import ConfigError
-    from deepattn.train.neighbor_stat import neighbor_statistics
 
     if header["min_nbor_dist"] is not None:
         if args.training_script is not None:
@@ -149,25 +148,28 @@ def _shortest_distance(args: argparse.Namespace, path: Path, header: dict, model
             "tables reach; name the input file of the training (-t)"
         )
     places = systems_of_input(args.training_script, "training_data")
-    systems = [System(place, type_map=model.type_map) for place in places]
-    return neighbor_statistics(
-        systems, rcut=model.rcut, ntypes=len(model.type_map), mixed_types=True
-    ).min_nbor_dist
+    return _nearest([System(place, type_map=model.type_map) for place in places], model)
 
 
 def _warn_of_near_pairs(systems, model, distance: float) -> None:
     """Say if atoms of the data come nearer than in training."""
+    nearest = _nearest(systems, model)
+    if nearest < distance:
+        log.warning(
+            "atoms of the data come as near as %.3f Å; the fine part of the tables is for "
+            "distances down to %.3f Å, so those pairs are less exact",
+            nearest,
+            distance,
+        )
+
+
+def _nearest(systems, model) -> float:
+    """How near atoms come in the data, Å."""
     from deepattn.train.neighbor_stat import neighbor_statistics
 
     ntypes = len(model.type_map)
     found = neighbor_statistics(systems, rcut=model.rcut, ntypes=ntypes, mixed_types=True)
-    if found.min_nbor_dist < distance:
-        log.warning(
-            "atoms of the data come as near as %.3f Å; the fine part of the tables is for "
-            "distances down to %.3f Å, so those pairs are less exact",
-            found.min_nbor_dist,
-            distance,
-        )
+    return found.min_nbor_dist
 
 
 def _compare(original: Path, compressed: str, systems, numb_test: int) -> None:

@@ -193,9 +193,7 @@ def _chunks(frames: np.ndarray, system) -> Iterator[np.ndarray]:
     text = os.environ.get("DP_TEST_CHUNK_ATOMS", str(_CHUNK_ATOMS))
     if not text.isdecimal():
         raise DataError(f"the variable DP_TEST_CHUNK_ATOMS is {text!r}, not a number")
-    step = max(1, int(text) // system.natoms)
-    for first in range(0, len(frames), step):
-        yield frames[first : first + step]
+    return system.pieces(int(text), frames)
 
 
 def _count(text: str) -> int:

@@ -69,6 +69,8 @@ class LmdbStore:
         periodic: Whether the periodic frames are meant, or those with open boundaries.
     """
 
+    numbered = False
+
     def __init__(self, file: str, natoms: int, periodic: bool) -> None:
         index = _index(file)
         if (natoms, periodic) not in index.groups:

@@ -25,7 +25,13 @@ _OPEN_HDF5 = 16
 
 
 class Store(Protocol):
-    """What :class:`~deepattn.data.System` needs to know of a place that holds a system."""
+    """What :class:`~deepattn.data.System` needs to know of a place that holds a system.
+
+    Attributes:
+        numbered: Whether it names its types ``1``, ``2``, … for want of elements.
+    """
+
+    numbered: bool
 
     def where(self, name: str) -> str:
         """The name a user would look for, for messages."""
@@ -147,6 +153,8 @@ class NpyStore:
         path: The directory.
     """
 
+    numbered = False
+
     def __init__(self, path: str) -> None:
         self.path = path
 
@@ -185,6 +193,8 @@ class Hdf5Store:
         file: The HDF5 file.
         group: Absolute name of the group.
     """
+
+    numbered = False
 
     def __init__(self, file: str, group: str) -> None:
         self.file = file

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from deepattn.data import type_map as types
-from deepattn.data.foreign import ForeignStore
 from deepattn.data.keys import DEFAULT_LABELS, KEYS, Key, label_shape
 from deepattn.data.store import open_store
 from deepattn.errors import DataError
@@ -75,10 +74,9 @@ class System:
         if store.has("type_map.raw"):
             where = store.where("type_map.raw")
             found = types.parse_names(store.tokens("type_map.raw"), where)
-            numbered = isinstance(store, ForeignStore) and store.numbered
-            self.data_type_map = (
-                types.name_numbers(found, names, type_map, self.path) if numbered else found
-            )
+            if store.numbered:
+                found = types.name_numbers(found, names, type_map, self.path)
+            self.data_type_map = found
         self._sets = self._find_sets()
         self.set_sizes = [part.nframes for part in self._sets]
         self.nframes = sum(self.set_sizes)
@@ -200,11 +198,17 @@ class System:
         for piece in self.pieces(_CHUNK):
             self.frames(piece, **wanted)
 
-    def pieces(self, atoms: int) -> Iterator[np.ndarray]:
-        """All frames in order, in pieces of at most so many atoms (but at least a frame)."""
+    def pieces(self, atoms: int, frames: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+        """Frames in pieces of at most so many atoms (but at least a frame).
+
+        Args:
+            atoms: Most atoms of a piece.
+            frames: Numbers of the frames; all in order by default.
+        """
+        numbers = np.arange(self.nframes) if frames is None else np.asarray(frames)
         step = max(1, atoms // self.natoms)
-        for first in range(0, self.nframes, step):
-            yield np.arange(first, min(first + step, self.nframes))
+        for first in range(0, len(numbers), step):
+            yield numbers[first : first + step]
 
     def _find_sets(self) -> list[_Set]:
         names = self._store.sets()

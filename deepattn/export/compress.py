@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from deepattn import ops
 from deepattn.errors import ConfigError
 from deepattn.export.tables import TableRange, table_of, table_range
 from deepattn.layers import CompressedSeAtten, SeAtten
@@ -138,12 +138,10 @@ def _fill(
     net = descriptor.embedding_net
     tables = np.stack([table_of(net, row, span.nodes) for row in tracked(rows, "tables")])
     if compressed.stock:
-        table = tables[0].swapaxes(1, 2).reshape(span.nintervals, -1)
-    else:
-        table, factors = _padded(tables), _padded(factors)
-    compressed.table.assign(table)
+        tables = tables[0].swapaxes(1, 2).reshape(span.nintervals, -1)
+    compressed.table.assign(_filled_up(tables, compressed.table.shape))
     compressed.table_info.assign(span.info())
-    compressed.factors.assign(factors)
+    compressed.factors.assign(_filled_up(factors, compressed.factors.shape))
     log.info(
         "tables from %g to %g in steps of %g, to %g in steps of %g: %d intervals",
         *span.info()[[0, 1, 3, 2, 4]],
@@ -151,7 +149,6 @@ def _fill(
     )
 
 
-def _padded(array: np.ndarray) -> np.ndarray:
-    """Rows filled up with zeros to what the ops want."""
-    missing = -array.shape[-1] % ops.TABLE_STRIDE
-    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])
+def _filled_up(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The array with zeros behind its rows."""
+    return np.pad(array, [(0, size - had) for had, size in zip(array.shape, shape, strict=True)])

@@ -44,7 +44,7 @@ class Comparison:
             system: made with that type map.
             frames: numbers of the frames.
         """
-        for number, piece in enumerate(_pieces(frames, system)):
+        for number, piece in enumerate(system.pieces(_ATOMS_AT_ONCE, frames)):
             arguments, _ = read_frames(models[0], system, piece)
             results, seconds = [], []
             for model in models:
@@ -63,9 +63,3 @@ class Comparison:
         self.force = max(self.force, float(force.max()))
         self.virial = max(self.virial, float((virial / natoms[:, np.newaxis]).max()))
         self.seconds = tuple(old + new for old, new in zip(self.seconds, seconds, strict=True))
-
-
-def _pieces(frames: Sequence[int], system: System) -> list[np.ndarray]:
-    """The frames in pieces of bounded size."""
-    size = max(_ATOMS_AT_ONCE // max(system.natoms, 1), 1)
-    return np.split(np.asarray(frames), range(size, len(frames), size))

@@ -77,7 +77,6 @@ def _statistics(
     config: ModelConfig, data: DataSet, new_types: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the new elements in the average and spread of the environment matrix."""
-
     first = config.ntypes - len(new_types)
     statistics = input_statistics(
         (batch for _, batch in data.statistics_batches(config.data_stat_nbatch)),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from deepattn.data import System
 from deepattn.errors import DataError
@@ -126,9 +125,7 @@ def test(model: DeepPot, systems: Sequence[str]) -> dict[str, float]:
     """Root mean square errors of a model: ``energy`` (eV/atom) and ``force`` (eV/Å)."""
     parts = []
     for system in (System(path, type_map=model.get_type_map()) for path in systems):
-        step = max(1, _ATOMS_AT_ONCE // system.natoms)
-        for first in range(0, system.nframes, step):
-            rows = np.arange(first, min(first + step, system.nframes))
+        for rows in system.pieces(_ATOMS_AT_ONCE):
             arguments, labels = read_frames(model, system, rows, ["energy", "force", "virial"])
             energy, force, virial = model.eval(**arguments)
             prediction = {"energy": energy[:, 0], "force": force, "virial": virial}

@@ -32,11 +32,6 @@ const char* const kParameterNames[kNumParameters] = {
     "query_matrix", "query_bias", "key_matrix", "key_bias", "value_matrix",
     "value_bias",   "out_matrix", "out_bias",   "gamma",    "beta"};
 
-// Outputs number `first` and on have the shapes of `number` inputs beginning with `input`.
-void SetShapesLike(InferenceContext* c, int first, int input, int number) {
-  for (int k = 0; k < number; ++k) c->set_output(first + k, c->input(input + k));
-}
-
 #define DEEPATTN_ATTENTION_INPUTS \
   Attr("T: {float, double}")      \
       .Attr("dotr: bool")         \
@@ -258,9 +253,6 @@ class AttentionOp : public PassOp<T, typename CallTypes<T>::Call, typename CallT
   bool dotr_, mask_, smooth_;
 };
 
-#define DEEPATTN_REGISTER(name, T, ...)                                                     \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
-                          __VA_ARGS__)
 #define DEEPATTN_REGISTER_PASS(name, T, ...)          \
   DEEPATTN_REGISTER("DeepattnGatedAttention" name, T, \
                     AttentionOp<T, DEEPATTN_ATTENTION_##__VA_ARGS__>)
@@ -275,7 +267,6 @@ DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);
 #undef DEEPATTN_REGISTER_ALL
 #undef DEEPATTN_REGISTER_PASS
-#undef DEEPATTN_REGISTER
 
 }  // namespace
 }  // namespace deepattn

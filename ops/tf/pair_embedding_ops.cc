@@ -38,7 +38,7 @@ absl::Status CountLayers(InferenceContext* c, int* nlayers) {
 absl::Status SetParameterShapes(InferenceContext* c, int first) {
   int nlayers;
   TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
-  for (int k = 0; k <= 3 * nlayers; ++k) c->set_output(first + k, c->input(kFactors + k));
+  SetShapesLike(c, first, kFactors, 1 + 3 * nlayers);
   return absl::OkStatus();
 }
 
@@ -60,8 +60,7 @@ REGISTER_OP("DeepattnPairEmbeddingGrad")
     .Output("out_input: T")
     .Output("out_weight: T")
     .SetShapeFn([](InferenceContext* c) -> absl::Status {
-      c->set_output(0, c->input(kRows));
-      c->set_output(1, c->input(kWeight));
+      SetShapesLike(c, 0, kRows, 2);
       return absl::OkStatus();
     });
 
@@ -70,8 +69,7 @@ REGISTER_OP("DeepattnPairEmbeddingFullGrad")
     .Output("out_input: T")
     .Output("out_weight: T")
     .DEEPATTN_EMBEDDING_PARAMETER_OUTPUTS.SetShapeFn([](InferenceContext* c) -> absl::Status {
-      c->set_output(0, c->input(kRows));
-      c->set_output(1, c->input(kWeight));
+      SetShapesLike(c, 0, kRows, 2);
       return SetParameterShapes(c, 2);
     });
 
@@ -86,8 +84,7 @@ REGISTER_OP("DeepattnPairEmbeddingGradGrad")
       int nlayers;
       TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
       c->set_output(0, c->input(kLayers + 3 * nlayers));
-      c->set_output(1, c->input(kRows));
-      c->set_output(2, c->input(kWeight));
+      SetShapesLike(c, 1, kRows, 2);
       return SetParameterShapes(c, 3);
     });
 
@@ -211,9 +208,6 @@ class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Call, typename CallT
   int nlayers_;
 };
 
-#define DEEPATTN_REGISTER(name, T, ...)                                                     \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
-                          __VA_ARGS__)
 #define DEEPATTN_REGISTER_ALL(T)                                                  \
   DEEPATTN_REGISTER("DeepattnPairEmbedding", T, EmbeddingOp<T, 0>);               \
   DEEPATTN_REGISTER("DeepattnPairEmbeddingGrad", T, EmbeddingOp<T, 1>);           \
@@ -223,7 +217,6 @@ class EmbeddingOp : public PassOp<T, typename CallTypes<T>::Call, typename CallT
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);
 #undef DEEPATTN_REGISTER_ALL
-#undef DEEPATTN_REGISTER
 
 }  // namespace
 }  // namespace deepattn

@@ -4,6 +4,11 @@
 
 #include "launch.h"
 
+// Registers a kernel, a template's instance for T, on the CPU.
+#define DEEPATTN_REGISTER(name, T, ...)                                                     \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
+                          __VA_ARGS__)
+
 namespace deepattn {
 
 using tensorflow::OpKernelConstruction;

@@ -35,6 +35,11 @@ inline absl::Status SetRows(InferenceContext* c, int index, DimensionHandle nfra
   return absl::OkStatus();
 }
 
+// Outputs number `first` and on have the shapes of `number` inputs beginning with `input`.
+inline void SetShapesLike(InferenceContext* c, int first, int input, int number) {
+  for (int k = 0; k < number; ++k) c->set_output(first + k, c->input(input + k));
+}
+
 // The frames of a matrix input.
 inline absl::Status FrameDim(InferenceContext* c, int input, DimensionHandle* nframes) {
   ShapeHandle matrix;

@@ -1,15 +1,11 @@
 // TabulateFusionSeAtten and TabulateFusionSeA, the ops of DeePMD-kit's compressed graphs, with
 // their gradients.
+#include "shapes.h"
 #include "tabulated_op.h"
-#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace deepattn {
 namespace {
-
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
 
 // Places of the inputs. With factors of pairs of types those are next, then `dy` of the gradients.
 enum Input { kTable, kTableInfo, kEmX, kEm, kMore };
@@ -24,9 +20,7 @@ absl::Status SetDescriptorShape(InferenceContext* c) {
 }
 
 absl::Status SetGradientShapes(InferenceContext* c, bool factors) {
-  c->set_output(0, c->input(kEmX));
-  c->set_output(1, c->input(kEm));
-  if (factors) c->set_output(2, c->input(kMore));
+  SetShapesLike(c, 0, kEmX, factors ? 3 : 2);
   return absl::OkStatus();
 }
 
@@ -133,9 +127,6 @@ class TabulateFusionOp : public TabulatedOp<T, order> {
   int64_t width_ = kAny;  // the gradients take it from the table
 };
 
-#define DEEPATTN_REGISTER(name, T, ...)                                                     \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
-                          __VA_ARGS__)
 #define DEEPATTN_REGISTER_ALL(T)                                                \
   DEEPATTN_REGISTER("TabulateFusionSeA", T, TabulateFusionOp<T, false, 0>);     \
   DEEPATTN_REGISTER("TabulateFusionSeAGrad", T, TabulateFusionOp<T, false, 1>); \
@@ -145,7 +136,6 @@ class TabulateFusionOp : public TabulatedOp<T, order> {
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);
 #undef DEEPATTN_REGISTER_ALL
-#undef DEEPATTN_REGISTER
 
 }  // namespace
 }  // namespace deepattn

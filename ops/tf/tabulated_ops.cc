@@ -1,15 +1,11 @@
 // DeepattnTabulatedContraction and DeepattnTabulatedEmbedding, with their gradients.
 #include "kernels/cpu/tabulated.h"
+#include "shapes.h"
 #include "tabulated_op.h"
-#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace deepattn {
 namespace {
-
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
 
 // Places of the inputs; the contraction has the matrix behind them, and gradients `grad` at last.
 enum Input { kTable, kTableInfo, kRows, kWeight, kIndex, kFactors, kMore };
@@ -24,7 +20,7 @@ enum Input { kTable, kTableInfo, kRows, kWeight, kIndex, kFactors, kMore };
       .Input("index: int32")  /* [natoms, nnei] */              \
       .Input("factors: T")    /* [nfactors, stride] */
 
-// The first output is [natoms, second, width].
+// The output is [natoms, 4, width] or [natoms, nnei, width].
 absl::Status SetOutputShape(InferenceContext* c, bool contracted) {
   int64_t width;
   TF_RETURN_IF_ERROR(c->GetAttr("width", &width));
@@ -49,8 +45,7 @@ REGISTER_OP("DeepattnTabulatedEmbeddingGrad")
     .Output("out_rows: T")
     .Output("out_weight: T")
     .SetShapeFn([](InferenceContext* c) -> absl::Status {
-      c->set_output(0, c->input(kRows));
-      c->set_output(1, c->input(kWeight));
+      SetShapesLike(c, 0, kRows, 2);
       return absl::OkStatus();
     });
 
@@ -61,9 +56,8 @@ REGISTER_OP("DeepattnTabulatedContractionGrad")
     .Output("out_weight: T")
     .Output("out_matrix: T")
     .SetShapeFn([](InferenceContext* c) -> absl::Status {
-      c->set_output(0, c->input(kRows));
-      c->set_output(1, c->input(kWeight));
-      c->set_output(2, c->input(kMore));
+      SetShapesLike(c, 0, kRows, 2);
+      SetShapesLike(c, 2, kMore, 1);
       return absl::OkStatus();
     });
 
@@ -148,9 +142,6 @@ class TabulatedOwnOp : public TabulatedOp<T, order> {
   int64_t width_;
 };
 
-#define DEEPATTN_REGISTER(name, T, ...)                                                     \
-  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), \
-                          __VA_ARGS__)
 #define DEEPATTN_REGISTER_ALL(T)                                                       \
   DEEPATTN_REGISTER("DeepattnTabulatedEmbedding", T, TabulatedOwnOp<T, false, 0>);     \
   DEEPATTN_REGISTER("DeepattnTabulatedEmbeddingGrad", T, TabulatedOwnOp<T, false, 1>); \
@@ -160,7 +151,6 @@ class TabulatedOwnOp : public TabulatedOp<T, order> {
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);
 #undef DEEPATTN_REGISTER_ALL
-#undef DEEPATTN_REGISTER
 
 }  // namespace
 }  // namespace deepattn
