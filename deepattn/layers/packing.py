@@ -48,8 +48,10 @@ def pack(environment: Environment, nnei: int) -> Neighbours:
     count = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
     # Of no atoms at all the maximum is the lowest integer.
     stored = tf.minimum(tf.maximum(tf.reduce_max(count), 0) + 1, nnei)
+    # Cut as rows: TensorFlow is slow at the derivative of cuts through three dimensions.
+    matrix = tf.reshape(environment.descrpt, [-1, 4 * nnei])[:, : 4 * stored]
     return Neighbours(
-        tf.reshape(environment.descrpt, [-1, nnei, 4])[:, :stored],
+        tf.reshape(matrix, [-1, stored, 4]),
         tf.reshape(environment.ntype, [-1, nnei])[:, :stored],
         mask[:, :stored],
         count,

@@ -57,10 +57,15 @@ LIBRARIES = {
         "kernels/cpu/pair_embedding/avx2.cc",
         "kernels/cpu/pair_embedding/avx512.cc",
         "kernels/cpu/pair_embedding/generic.cc",
+        "kernels/cpu/product.cc",
+        "kernels/cpu/product/avx2.cc",
+        "kernels/cpu/product/avx512.cc",
+        "kernels/cpu/product/generic.cc",
         *TABULATED,
         "tf/attention_ops.cc",
         "tf/neighbor_stat_op.cc",
         "tf/pair_embedding_ops.cc",
+        "tf/product_op.cc",
         "tf/tabulated_ops.cc",
     ),
 }
@@ -78,7 +83,7 @@ _PROCESSORS = {
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 UNIT_FLAGS = {
     f"kernels/cpu/{kernel}/{processor}.cc": (*_FUSED, *(flags if _IS_X86 else ()))
-    for kernel in ("attention", "pair_embedding", "tabulated")
+    for kernel in ("attention", "pair_embedding", "product", "tabulated")
     for processor, flags in _PROCESSORS.items()
 }
 
