@@ -21,9 +21,9 @@ def switch_of_distance(
 
     Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
 
-    Forces follow from derivatives by the environment matrix, whose radial entry is ``s = w(r) / r``.
-    So the result is a function of ``s``: its derivative is ``w'(r) / s'(r)``. Derivatives of higher
-    order by ``s``, which no training needs, are zero.
+    Forces follow from derivatives by the environment matrix, whose radial entry is
+    ``s = w(r) / r``. So the result is a function of ``s``: its derivative is ``w'(r) / s'(r)``.
+    Derivatives of higher order by ``s``, which no training needs, are zero.
 
     Args:
         inverse: ``s``, 1/Å, ``[...]``.

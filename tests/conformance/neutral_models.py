@@ -11,7 +11,7 @@ NATOMS = 9
 STEPS = np.array([-3, -2, -1, 1, 2, 3])
 STENCIL = np.array([-1, 9, -45, 45, -9, 1]) / 60
 STEP = 2e-3
-DIRECTIONS = 3
+DIRECTIONS = 2
 _ACTIVATIONS = ["tanh", "gelu", "silu", "softplus", "sigmoid"]
 
 

@@ -93,7 +93,10 @@ def _temperature(node: Node) -> float:
 
 
 def write_attention(
-    section: SeAttenConfig, arrays: Mapping[str, np.ndarray], precision: str, temperature: float
+    section: SeAttenConfig,
+    arrays: Mapping[str, np.ndarray],
+    precision: str,
+    temperature: float | None,
 ) -> dict[str, Any]:
     """The layers of a descriptor as a ``NeighborGatedAttention``."""
     common = {

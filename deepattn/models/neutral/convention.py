@@ -51,8 +51,8 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         reason = "it names no elements (model/type_map)"
     elif not config.is_common and needs_common(config):
         reason = (
-            f"{needs_common(config)} means something else in DeePMD-kit's TensorFlow backend, whose "
-            "details this model has; train with model/convention common"
+            f"{needs_common(config)} means something else in DeePMD-kit's TensorFlow backend, "
+            "whose details this model has; train with model/convention common"
         )
     elif sees_first_atom(config, arrays):
         reason = (

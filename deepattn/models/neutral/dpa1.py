@@ -73,7 +73,8 @@ def write_dpa1(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[st
     section, embedding = config.descriptor, config.type_embedding
     ntypes = len(config.type_map)
     precision = arrays[f"{_SCOPE}/matrix_1"].dtype.name
-    temperature = 1.0 if section.temperature is None else section.temperature
+    # Without attention it means nothing, and DeePMD-kit's TensorFlow backend wants none.
+    temperature = section.temperature if section.attn_layer else None
     tree = {
         "@class": "Descriptor",
         "type": "dpa1",

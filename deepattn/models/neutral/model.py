@@ -20,10 +20,14 @@ from deepattn.models.neutral.node import Node
 from deepattn.models.neutral.se_e2_a import read_se_e2_a, write_se_e2_a
 
 _READERS = {"dpa1": read_dpa1, "se_atten_v2": read_dpa1, "se_e2_a": read_se_e2_a}
-# Of the trees of parts, what an input file says elsewhere or cannot say.
+# Of the trees of parts, what an input file says elsewhere, cannot say, or need not.
 _NO_INPUT = {
     "descriptor": {"ntypes", "type_map", "spin"},
-    "fitting": {"ntypes", "type_map", "spin", "var_name", "dim_out", "dim_descrpt", "mixed_types"},
+    "fitting": {
+        *("ntypes", "type_map", "spin", "var_name", "dim_out", "dim_descrpt", "mixed_types"),
+        *("dim_case_embd", "default_fparam", "exclude_types", "tot_ener_zero", "layer_name"),
+        "use_aparam_as_mask",
+    },
 }
 
 

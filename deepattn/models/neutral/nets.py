@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def read_net(node: Node, kind: str) -> list[Layer]:
     layers = [read_layer(child) for child in node.children("layers") if child is not None]
     if not layers:
         node.fail(f"{node.path} has no layers")
-    for first, second in zip(layers, layers[1:], strict=False):
+    for first, second in pairwise(layers):
         if first.matrix.shape[1] != second.matrix.shape[0]:
             node.fail(f"{node.path} has layers whose widths do not fit together")
     node.ignore("in_dim", "out_dim", "neuron", "activation_function", "resnet_dt", "precision")

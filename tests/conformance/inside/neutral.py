@@ -4,8 +4,9 @@
 
 - ``make``: files by name, each with the ``model`` section and ``seed`` of its random weights;
 - ``convert``: pairs of an input and an output file, as of ``dp convert-backend``;
-- ``evaluate``: a ``.dp`` file, a ``.npz`` of ``coord [nframes, natoms, 3]``, ``box``, ``atype`` and
-  perhaps ``fparam`` and ``aparam``, and the ``.npz`` to write, with ``energy`` and ``atom_energy``.
+- ``evaluate``: a file, a ``.npz`` of ``coord [nframes, natoms, 3]``, ``box``, ``atype`` and
+  perhaps ``fparam`` and ``aparam``, and the ``.npz`` to write: ``energy``, ``atom_energy`` and, of
+  ``.pb`` files, ``force``.
 """
 
 import json
@@ -38,7 +39,7 @@ def randomise(tree, rng: np.random.Generator, *, davg: bool) -> None:
             randomise(value, rng, davg=davg)
             continue
         for name, array in value.items():
-            if array is None or not np.any(array) and name in ("w", "b", "idt"):
+            if array is None or (not np.any(array) and name in ("w", "b", "idt")):
                 continue
             value[name] = numbers(name, array, rng, davg=davg)
 
@@ -54,7 +55,7 @@ def numbers(name: str, array, rng: np.random.Generator, *, davg: bool):
         return np.broadcast_to(row, array.shape).astype(array.dtype).copy()
     if name in ("out_std", "fparam_inv_std", "aparam_inv_std"):
         return rng.uniform(0.5, 1.5, array.shape)
-    scale = 1.0 / np.sqrt(sum(array.shape)) if name == "w" and array.ndim == 2 else 0.5
+    scale = 2.0 / np.sqrt(sum(array.shape)) if name == "w" and array.ndim == 2 else 0.5
     return (rng.normal(size=array.shape) * scale).astype(array.dtype)
 
 
@@ -71,7 +72,7 @@ def evaluate(model: str, cases: str, output: str) -> None:
         atomic=True,
         **options,
     )
-    np.savez(output, energy=values[0][:, 0], atom_energy=values[3][..., 0])
+    np.savez(output, energy=values[0][:, 0], atom_energy=values[3][..., 0], force=values[1])
 
 
 if __name__ == "__main__":
