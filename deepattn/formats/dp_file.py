@@ -142,11 +142,11 @@ def _read_yaml(path: Path) -> Any:
         tree = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
-    _check_size(tree, len(text))
+    _check_size(tree, limit=1 + len(text))
     return _map_arrays(tree, _from_mapping)
 
 
-def _check_size(tree: Any, limit: int) -> None:
+def _check_size(tree: Any, *, limit: int) -> None:
     """Refuse a tree that repeats parts of itself until it is larger than its text."""
     pending = [tree]
     visited = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +89,9 @@ def _case(section: dict) -> dict[str, np.ndarray]:
     return {key: value for key, value in frames(section).items() if key != "directions"}
 
 
+@functools.cache
 def _our_model(name: str):
-    """A model of ours, with its configuration."""
+    """A model of ours, made once, with its configuration."""
     shape = {"rcut": RCUT, "rcut_smth": RCUT_SMTH, "neuron": [4, 8], "axis_neuron": 3, "seed": 1}
     section = {
         "type_map": TYPE_MAP,

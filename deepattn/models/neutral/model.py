@@ -145,7 +145,7 @@ def to_tree(
         },
     }
     if min_nbor_dist is not None:
-        tree["@variables"] = {"min_nbor_dist": np.float64(min_nbor_dist)}
+        tree["@variables"] = {"min_nbor_dist": np.array(min_nbor_dist, np.float64)}
     return tree
 
 
