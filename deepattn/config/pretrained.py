@@ -28,7 +28,7 @@ def merge_pretrained(
     """The input of a fine-tuning: its own, with the network of the pretrained model.
 
     The pretrained ``type_map`` is taken whole; elements that only the input names are appended to
-    it. Each of ``type_embedding``, ``descriptor`` and
+    it; so is its ``convention``. Each of ``type_embedding``, ``descriptor`` and
     ``fitting_net`` is the pretrained one; of the input's own only ``trainable`` survives.
 
     Args:
@@ -56,6 +56,9 @@ def merge_pretrained(
             section = {**(section or DEFAULT_TYPE_EMBEDDING), "trainable": own["trainable"]}
         if section is not None:
             model[name] = section
+    model.pop("convention", None)
+    if "convention" in pretrained:
+        model["convention"] = pretrained["convention"]
     _extend_atom_ener(model)
     if use_tebd_bias is not None:
         section = model.get("type_embedding", DEFAULT_TYPE_EMBEDDING)
