@@ -56,14 +56,15 @@ class DPA2(keras.layers.Layer):
         interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
     Call arguments:
-        environment: an `Environment` of this layer's `environment` method.
+        environment: an `Environment` of this layer's `environment` method; with neighbours that
+            are ghosts, `Environment.of_owners`.
         atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
 
     Output shape: ``[nframes, nloc, g1_dim (+ tebd_dim)]``.
     """
 
-    # An atom's descriptor depends on its neighbours' neighbours.
+    # Atoms cannot be evaluated apart from their neighbours.
     passes_messages = True
 
     def __init__(

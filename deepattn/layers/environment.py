@@ -32,6 +32,11 @@ class Environment(NamedTuple):
     ntype: tf.Tensor
     nmask: tf.Tensor
 
+    def of_owners(self, owner: tf.Tensor) -> Environment:
+        """The same with each ghost replaced by the atom ``owner[ghost]`` that it is an image of."""
+        found = tf.gather(owner, tf.maximum(self.nlist, 0))
+        return self._replace(nlist=tf.where(self.nmask, found, self.nlist))
+
 
 def pair_table(ntypes: int, exclude_types: Iterable[Sequence[int]]) -> np.ndarray | None:
     """Table ``[ntypes * (ntypes + 1)]`` of 1 for pairs that interact and 0 for excluded ones.

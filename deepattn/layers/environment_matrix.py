@@ -85,9 +85,9 @@ class EnvironmentMatrix(keras.layers.Layer):
         stored = tf.shape(slots.mask)[1]
         average = tf.gather(tf.convert_to_tensor(self.davg)[:, :stored], centre)
         spread = tf.gather(tf.convert_to_tensor(self.dstd)[:, :stored], centre)
-        excluded = slots.real & ~slots.mask
-        matrix = tf.where(excluded[:, :, tf.newaxis], 0.0, (rows - average) / spread)
-        return matrix, switch
+        matrix = (rows - average) / spread
+        excluded = (slots.real & ~slots.mask)[:, :, tf.newaxis]
+        return tf.where(excluded, tf.zeros([], matrix.dtype), matrix), switch
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``davg`` and ``dstd``."""

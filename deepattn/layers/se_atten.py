@@ -59,6 +59,8 @@ class SeAtten(keras.layers.Layer):
     Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
     """
 
+    passes_messages = False
+
     def __init__(
         self,
         ntypes: int,

@@ -88,7 +88,8 @@ def neighbour_slots(
     vectors = tf.reshape(environment.descrpt, [nframes * nloc, nnei, 4])[:, :, 1:]
     vectors = tf.pad(vectors, [[0, 0], [0, 1], [0, 0]])
     # Not the root of zero, whose derivative is infinite.
-    square = tf.where(real, tf.reduce_sum(vectors * vectors, axis=2), 1.0)
+    square = tf.reduce_sum(vectors * vectors, axis=2)
+    square = tf.where(real, square, tf.ones([], square.dtype))
     mask = real
     if pairs is not None:
         pair = real_types(atype, ntypes)[:, tf.newaxis] * (ntypes + 1) + ntype
