@@ -120,7 +120,7 @@ def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.
     if shape.protection:
         vectors = np.asarray(env_mat.rij).reshape(nframes, natoms, shape.nnei, 3)
         distance = np.linalg.norm(vectors, axis=3, keepdims=True)
-        rows *= (distance / (distance + shape.protection)) ** [1, 2, 2, 2]
+        rows = rows * (distance / (distance + shape.protection)) ** [1, 2, 2, 2]
     if not shape.exclude_types:
         return rows
     hidden = np.zeros((nframes, natoms, shape.nnei), bool)

@@ -1,4 +1,4 @@
-"""DPA-2 with the peer's weights: its energies, and forces and virials as their derivatives.
+"""DPA-2 against the peer: statistics, and with its weights energies, forces and virials.
 
 The peer's NumPy models give energies only, so forces and virial are compared along one direction
 each, with five-point differences of the peer's energies.
@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from deepattn.config import ModelConfig, normalize_model
+from deepattn.data import Batch
 from deepattn.models import build_model
+from deepattn.train.input_blocks import input_blocks
+from deepattn.train.statistics import input_statistics
 
 from .compare import keras_eval
 from .dpa2_options import random_sections
@@ -102,17 +105,34 @@ def answers(tmp_path_factory):
     return rest
 
 
+def _part(output, prefix):
+    """Arrays of the peer's answer whose names begin with ``prefix/``, by the rest."""
+    with np.load(output) as stored:
+        names = [name for name in stored.files if name.startswith(f"{prefix}/")]
+        return {name.removeprefix(f"{prefix}/"): stored[name] for name in names}
+
+
+@pytest.mark.parametrize("index", range(MODELS))
+def test_statistics(answers, index):
+    section, cases, _, output = answers[index]
+    config = ModelConfig.from_dict(normalize_model(section))
+    batches = [Batch(case, {}) for case in cases.values() if "box" in case]
+    ours = {}
+    for block in input_blocks(config):
+        found = input_statistics(batches, block.shape, set_davg_zero=block.set_davg_zero)
+        ours |= {block.davg: found.davg, block.dstd: found.dstd}
+    theirs = _part(output, "statistics")
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        # Our op has the cut-off radius in single precision.
+        np.testing.assert_allclose(ours[name], array.reshape(3, -1), rtol=1e-7, atol=1e-7)
+
+
 @pytest.mark.parametrize("index", range(MODELS))
 def test_energies_forces_and_virials(answers, index):
     section, cases, directions, output = answers[index]
     model = build_model(ModelConfig.from_dict(normalize_model(section)))
-    with np.load(output) as stored:
-        paths = {
-            key.removeprefix("weights/"): stored[key]
-            for key in stored.files
-            if key.startswith("weights/")
-        }
-    model.set_arrays(_named(paths))
+    model.set_arrays(_named(_part(output, "weights")))
     ours, theirs = keras_eval(model, cases), read_cases(output)
     for name in cases:
         for key in ("energy", "atom_energy"):

@@ -2,8 +2,8 @@
 
 ``python dpa2.py JOBS.json``: a list of ``{"model": section, "cases": npz, "output": npz, "seed"}``.
 Weights, statistics and biases are random. The cases are those of ``evaluate.py``; the output gets
-``<name>/energy`` and ``/atom_energy`` in eV, and ``weights/<path>`` of each array, by its path in
-the tree of a ``.dp`` file.
+``<name>/energy`` and ``/atom_energy`` in eV, ``weights/<path>`` of each array, by its path in the
+tree of a ``.dp`` file, and ``statistics/<path>`` of those that follow from the periodic cases.
 """
 
 import json
@@ -18,21 +18,34 @@ def main(jobs: str) -> None:
         for job in json.load(file):
             model = randomised(get_model(job["model"]), np.random.default_rng(job["seed"]))
             results = {f"weights/{name}": array for name, array in arrays_of(model.serialize())}
-            with np.load(job["cases"]) as given:
-                for name in sorted({key.rsplit("/", 1)[0] for key in given.files}):
-                    case = {
-                        key.rsplit("/", 1)[1]: given[key]
-                        for key in given.files
-                        if key.rsplit("/", 1)[0] == name
-                    }
-                    values = model.call(
-                        case["coord"],
-                        case["atype"],
-                        **{key: case.get(key) for key in ("box", "fparam", "aparam")},
-                    )
-                    results[f"{name}/energy"] = values["energy"][:, 0]
-                    results[f"{name}/atom_energy"] = values["atom_energy"][:, :, 0]
+            cases = read_cases(job["cases"])
+            for name, case in cases.items():
+                options = {key: case.get(key) for key in ("box", "fparam", "aparam")}
+                values = model.call(case["coord"], case["atype"], **options)
+                results[f"{name}/energy"] = values["energy"][:, 0]
+                results[f"{name}/atom_energy"] = values["atom_energy"][:, :, 0]
+            for name, array in statistics_of(model, [c for c in cases.values() if "box" in c]):
+                results[f"statistics/{name}"] = array
             np.savez(job["output"], **results)
+
+
+def read_cases(path):
+    """Arrays by the name of the case, then by their own."""
+    cases = {}
+    with np.load(path) as given:
+        for key in given.files:
+            name, part = key.rsplit("/", 1)
+            cases.setdefault(name, {})[part] = given[key]
+    return cases
+
+
+def statistics_of(model, samples):
+    """Pairs of path and array of the input statistics of the samples."""
+    descriptor = model.atomic_model.descriptor
+    descriptor.compute_input_stats([{**sample, "natoms": None} for sample in samples])
+    for name, array in arrays_of(descriptor.serialize(), "descriptor"):
+        if name.endswith(("davg", "dstd")):
+            yield name, array
 
 
 def arrays_of(tree, path=""):
