@@ -102,6 +102,9 @@ def _from_input(path: str) -> tuple[list[str], dict]:
     content = upgrade(load_input(path))
     training, model = content.get("training", {}), content.get("model", {})
     descriptor = model.get("descriptor", {})
+    if descriptor.get("type") == "dpa2":
+        repinit = descriptor.get("repinit", {})
+        descriptor = {**descriptor, **repinit, "sel": repinit.get("nsel")}
     systems = []
     for section in (training.get("training_data"), training.get("validation_data")):
         if section and section.get("systems"):

@@ -5,6 +5,8 @@
 
 from deepattn.config.load import load_input
 from deepattn.config.model import (
+    DescriptorConfig,
+    Dpa2Config,
     EnerFittingConfig,
     ModelConfig,
     SeAttenConfig,
@@ -33,6 +35,8 @@ __all__ = [
     "Config",
     "CosineConfig",
     "DataConfig",
+    "DescriptorConfig",
+    "Dpa2Config",
     "EnerFittingConfig",
     "EnerLossConfig",
     "ExpConfig",

@@ -88,6 +88,100 @@ class SeAttenConfig(Section):
 
 
 @dataclass(frozen=True)
+class RepInitConfig(Section):
+    """The block of DPA-2 that starts features of atoms; its list of neighbours is the longest."""
+
+    rcut: float
+    rcut_smth: float
+    nsel: int
+    neuron: tuple[int, ...]
+    axis_neuron: int
+    tebd_dim: int
+    tebd_input_mode: str
+    set_davg_zero: bool
+    activation_function: str
+    resnet_dt: bool
+    type_one_side: bool
+    use_three_body: bool
+    three_body_neuron: tuple[int, ...]
+    three_body_sel: int
+    three_body_rcut: float
+    three_body_rcut_smth: float
+
+
+@dataclass(frozen=True)
+class RepformerConfig(Section):
+    """The layers of DPA-2 that pass messages."""
+
+    rcut: float
+    rcut_smth: float
+    nsel: int
+    nlayers: int
+    g1_dim: int
+    g2_dim: int
+    axis_neuron: int
+    direct_dist: bool
+    update_g1_has_conv: bool
+    update_g1_has_drrd: bool
+    update_g1_has_grrg: bool
+    update_g1_has_attn: bool
+    update_g2_has_g1g1: bool
+    update_g2_has_attn: bool
+    update_h2: bool
+    attn1_hidden: int
+    attn1_nhead: int
+    attn2_hidden: int
+    attn2_nhead: int
+    attn2_has_gate: bool
+    activation_function: str
+    update_style: str
+    update_residual: float
+    update_residual_init: str
+    set_davg_zero: bool
+    trainable_ln: bool
+    use_sqrt_nnei: bool
+    g1_out_conv: bool
+    g1_out_mlp: bool
+    ln_eps: float
+
+
+@dataclass(frozen=True)
+class Dpa2Config(Section):
+    """DPA-2."""
+
+    type: str
+    repinit: RepInitConfig
+    repformer: RepformerConfig
+    concat_output_tebd: bool
+    precision: str
+    smooth: bool
+    exclude_types: tuple[tuple[int, int], ...]
+    env_protection: float
+    trainable: bool
+    seed: int | None
+    add_tebd_to_repinit_out: bool
+    use_econf_tebd: bool
+    use_tebd_bias: bool
+
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Any]) -> Dpa2Config:
+        """Build from a normalised section."""
+        repinit = RepInitConfig.from_dict(section["repinit"])
+        repformer = RepformerConfig.from_dict(section["repformer"])
+        return super().from_dict({**section, "repinit": repinit, "repformer": repformer})
+
+    @property
+    def rcut(self) -> float:
+        """Cut-off radius of the list of neighbours, Å."""
+        return self.repinit.rcut
+
+    @property
+    def sel(self) -> int:
+        """Number of neighbours in that list."""
+        return self.repinit.nsel
+
+
+@dataclass(frozen=True)
 class EnerFittingConfig(Section):
     """Fitting net of the atomic energies."""
 
@@ -104,7 +198,14 @@ class EnerFittingConfig(Section):
     atom_ener: tuple[float | None, ...]
 
 
-_DESCRIPTORS = {"se_e2_a": SeE2AConfig, "se_atten": SeAttenConfig, "se_atten_v2": SeAttenConfig}
+DescriptorConfig = SeE2AConfig | SeAttenConfig | Dpa2Config
+
+_DESCRIPTORS = {
+    "se_e2_a": SeE2AConfig,
+    "se_atten": SeAttenConfig,
+    "se_atten_v2": SeAttenConfig,
+    "dpa2": Dpa2Config,
+}
 
 
 @dataclass(frozen=True)
@@ -112,13 +213,14 @@ class ModelConfig(Section):
     """The network.
 
     ``type_map`` is empty where an se_e2_a input names no elements. ``type_embedding`` is None for
-    se_e2_a without one. ``preset_out_bias`` is ``{"energy": (None, -3.2)}`` or None.
-    ``convention`` is ``common`` or None, which stands for DeePMD-kit's TensorFlow backend.
+    se_e2_a without one, and for dpa2, whose descriptor section describes it. ``preset_out_bias``
+    is ``{"energy": (None, -3.2)}`` or None. ``convention`` is ``common`` or None, which stands for
+    DeePMD-kit's TensorFlow backend.
     """
 
     type: str
     type_map: tuple[str, ...]
-    descriptor: SeAttenConfig | SeE2AConfig
+    descriptor: DescriptorConfig
     fitting_net: EnerFittingConfig
     data_stat_nbatch: int
     data_stat_protect: float
@@ -147,8 +249,8 @@ class ModelConfig(Section):
 
     @property
     def is_common(self) -> bool:
-        """Whether details are those of DeePMD-kit's backends other than TensorFlow."""
-        return self.convention == "common"
+        """Whether details are those of DeePMD-kit's other backends, the only ones with DPA-2."""
+        return self.convention == "common" or isinstance(self.descriptor, Dpa2Config)
 
     def to_dict(self) -> dict[str, Any]:
         """The normalised section; without names of elements it has no ``type_map``."""

@@ -24,6 +24,7 @@ DEFAULT_TYPE_EMBEDDING = {
 }
 _STOP_LR = 5e-8
 _LN_EPS = 1e-3
+_REPFORMER_LN_EPS = 1e-5
 # Unset is said by leaving these out; DeePMD-kit does not read null there.
 _LEFT_OUT = ("numb_steps", "numb_epoch", "stat_file", "gradient_max_norm")
 
@@ -70,12 +71,15 @@ def _complete(schema: Argument, cleaned: dict[str, Any]) -> dict[str, Any]:
 
 def _settle_model(model: dict[str, Any]) -> dict[str, Any]:
     descriptor = model["descriptor"]
-    _settle_activation(descriptor)
     _settle_activation(model["fitting_net"])
     if model["convention"] == "tensorflow":
         # DeePMD-kit has no such key.
         del model["convention"]
-    if descriptor["type"] != "se_e2_a":
+    if descriptor["type"] == "dpa2":
+        _settle_dpa2(descriptor)
+    else:
+        _settle_activation(descriptor)
+    if descriptor["type"] in ("se_atten", "se_atten_v2"):
         _settle_attention(descriptor, is_common=model.get("convention") == "common")
         model.setdefault("type_embedding", copy.deepcopy(DEFAULT_TYPE_EMBEDDING))
     if "type_embedding" in model:
@@ -97,6 +101,13 @@ def _settle_attention(descriptor: dict[str, Any], *, is_common: bool) -> None:
     stripped = descriptor.pop("stripped_type_embedding", None)
     if stripped is not None:
         descriptor["tebd_input_mode"] = "strip" if stripped else "concat"
+
+
+def _settle_dpa2(descriptor: dict[str, Any]) -> None:
+    for block in (descriptor["repinit"], descriptor["repformer"]):
+        _settle_activation(block)
+    if descriptor["repformer"]["ln_eps"] is None:
+        descriptor["repformer"]["ln_eps"] = _REPFORMER_LN_EPS
 
 
 def _settle_activation(section: dict[str, Any]) -> None:

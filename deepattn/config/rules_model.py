@@ -8,21 +8,17 @@ from typing import Any
 from ase.data import chemical_symbols
 
 from deepattn.config.clean import show
-from deepattn.errors import ConfigError
-
-ACTIVATIONS = (
-    "tanh",
-    "relu",
-    "relu6",
-    "softplus",
-    "sigmoid",
-    "gelu",
-    "gelu_tf",
-    "silu",
-    "silut",
-    "linear",
+from deepattn.config.rules_dpa2 import check_dpa2
+from deepattn.config.rules_net import (
+    at_least,
+    check_axis,
+    check_cutoff,
+    check_excluded,
+    check_net,
+    require,
+    to_number,
 )
-PRECISIONS = ("default", "float32", "float64")
+from deepattn.errors import ConfigError
 
 
 def check_model(model: dict[str, Any]) -> None:
@@ -34,7 +30,7 @@ def check_model(model: dict[str, Any]) -> None:
     descriptor, fitting = model["descriptor"], model["fitting_net"]
     _check_type_map(model)
     _check_convention(model)
-    _check_descriptor(descriptor, _ntypes(model))
+    _check_descriptor(descriptor, model)
     _check_fitting(fitting, _ntypes(model))
     if "type_embedding" in model:
         _check_type_embedding(model["type_embedding"], model.get("type_map"))
@@ -59,25 +55,18 @@ def _check_convention(model: dict[str, Any]) -> None:
 
 
 def _check_type_embedding(section: dict[str, Any], type_map: Sequence[str] | None) -> None:
-    _check_net(section, "model/type_embedding")
+    check_net(section, "model/type_embedding")
+    if section["use_econf_tebd"]:
+        _check_elements(type_map, "model/type_embedding/use_econf_tebd")
+
+
+def _check_elements(type_map: Sequence[str] | None, path: str) -> None:
     unknown = [name for name in type_map or () if name not in chemical_symbols[1:]]
-    if section["use_econf_tebd"] and (unknown or not type_map):
+    if unknown or not type_map:
         found = show(unknown[0]) if unknown else "nothing"
         raise ConfigError(
-            "model/type_embedding/use_econf_tebd needs the names of elements in model/type_map, "
-            f"which has {found}."
+            f"{path} needs the names of elements in model/type_map, which has {found}."
         )
-
-
-def require(holds: bool, path: str, value: Any, condition: str) -> None:
-    """Raise a ConfigError unless a condition on a key's value holds."""
-    if not holds:
-        raise ConfigError(f"{path} is {show(value)}; it must {condition}.")
-
-
-def at_least(value: float, path: str, *, minimum: int) -> None:
-    """Raise a ConfigError for a value below a minimum."""
-    require(value >= minimum, path, value, f"be at least {minimum}")
 
 
 def _ntypes(model: dict[str, Any]) -> int:
@@ -100,29 +89,24 @@ def _check_type_map(model: dict[str, Any]) -> None:
             raise ConfigError(f"model/type_map has {show(name)} twice; keep one of them.")
 
 
-def _check_descriptor(descriptor: dict[str, Any], ntypes: int) -> None:
-    path = "model/descriptor"
+def _check_descriptor(descriptor: dict[str, Any], model: dict[str, Any]) -> None:
+    path, ntypes = "model/descriptor", _ntypes(model)
+    check_excluded(descriptor["exclude_types"], f"{path}/exclude_types", ntypes)
+    if descriptor["type"] == "dpa2":
+        check_dpa2(descriptor, path)
+        if descriptor["use_econf_tebd"]:
+            _check_elements(model.get("type_map"), f"{path}/use_econf_tebd")
+        if "type_embedding" in model:
+            raise ConfigError(
+                "model/type_embedding is not for the descriptor dpa2; set tebd_dim in "
+                "model/descriptor/repinit, and use_econf_tebd and use_tebd_bias in "
+                "model/descriptor."
+            )
+        return
     _check_sel(descriptor, ntypes)
-    rcut, smooth = descriptor["rcut"], descriptor["rcut_smth"]
-    require(rcut > 0, f"{path}/rcut", rcut, "be positive")
-    require(
-        0 <= smooth < rcut, f"{path}/rcut_smth", smooth, f"lie between 0 and rcut, which is {rcut}"
-    )
-    _check_net(descriptor, path)
-    axis, last = descriptor["axis_neuron"], descriptor["neuron"][-1]
-    require(
-        1 <= axis <= last,
-        f"{path}/axis_neuron",
-        axis,
-        f"lie between 1 and the last width of neuron, which is {last}",
-    )
-    for pair in descriptor["exclude_types"]:
-        require(
-            len(pair) == 2 and all(0 <= index < ntypes for index in pair),
-            f"{path}/exclude_types",
-            descriptor["exclude_types"],
-            f"be a list of pairs of type indices from 0 to {ntypes - 1}",
-        )
+    check_cutoff(descriptor, path)
+    check_net(descriptor, path)
+    check_axis(descriptor, path, width=descriptor["neuron"][-1], of="the last width of neuron")
     if descriptor["type"] == "se_e2_a":
         return
     at_least(descriptor["attn"], f"{path}/attn", minimum=1)
@@ -148,41 +132,13 @@ def auto_factor(sel: str) -> float | None:
     if sel == "auto":
         return 1.1
     match = re.fullmatch(r"auto:\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)", sel)
-    factor = _number(match[1]) if match else None
+    factor = to_number(match[1]) if match else None
     return factor if factor is not None and factor > 0 else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _check_net(net: dict[str, Any], path: str) -> None:
-    widths = net["neuron"]
-    require(
-        bool(widths) and all(width > 0 for width in widths),
-        f"{path}/neuron",
-        widths,
-        "be a list of positive widths",
-    )
-    name = net["activation_function"]
-    known = name in ACTIVATIONS
-    if name.startswith("silut:"):
-        known = _number(name.removeprefix("silut:")) is not None
-    choices = ", ".join(ACTIVATIONS)
-    require(known, f"{path}/activation_function", name, f"be one of {choices}, silut:x or none")
-    precision = net["precision"]
-    require(
-        precision in PRECISIONS, f"{path}/precision", precision, "be default, float32 or float64"
-    )
 
 
 def _check_fitting(fitting: dict[str, Any], ntypes: int) -> None:
     path = "model/fitting_net"
-    _check_net(fitting, path)
+    check_net(fitting, path)
     for key in ("numb_fparam", "numb_aparam"):
         at_least(fitting[key], f"{path}/{key}", minimum=0)
     trainable, layers = fitting["trainable"], len(fitting["neuron"]) + 1

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from deepattn.config.clean import show
-from deepattn.config.rules_model import at_least, require
+from deepattn.config.rules_net import at_least, require
 from deepattn.errors import ConfigError
 
 _BATCH_FORMS = re.compile(r"auto|(auto|max|filter|mixed):\s*0*[1-9][0-9]*")

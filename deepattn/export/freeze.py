@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.errors import OpLibraryError
+from deepattn.errors import ConfigError, OpLibraryError
 from deepattn.export.attributes import attribute_constants
 from deepattn.formats.files import write_whole
 from deepattn.models.blocks import potential_in_blocks
@@ -46,7 +46,13 @@ def freeze(
 
     Raises:
         OpLibraryError: the compiled ops, whose names the graph must carry, are not there.
+        ConfigError: DeePMD-kit has no graphs of such models.
     """
+    if model.descriptor.passes_messages:
+        raise ConfigError(
+            "models with the descriptor dpa2 cannot be frozen, since DeePMD-kit has none as a "
+            "TensorFlow graph; use the checkpoint itself"
+        )
     require_ops(fast=fast)
     path = Path(path)
     if path.suffix != ".pb":

@@ -309,7 +309,7 @@ def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
     facts = _Facts(
         type_map=list(model.type_map),
         rcut=model.rcut,
-        sel=np.ravel(config["descriptor"]["sel"]).tolist(),
+        sel=np.ravel(model.descriptor.sel).tolist(),
         dim_fparam=config["fitting_net"]["numb_fparam"],
         dim_aparam=config["fitting_net"]["numb_aparam"],
         interface_dtype=model.interface_dtype,

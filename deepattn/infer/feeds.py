@@ -35,6 +35,11 @@ class Feed:
     aparam: np.ndarray | None
     ghost_of: np.ndarray
 
+    @property
+    def owner(self) -> np.ndarray:
+        """Which atom each atom or ghost is an image of, int32 ``[nall]``."""
+        return np.concatenate([np.arange(self.natoms[0]), self.ghost_of]).astype(np.int32)
+
     def fold(self, values: np.ndarray) -> np.ndarray:
         """Add what ghosts got to the atoms they are images of: ``[n, nall, …]`` to nloc."""
         nloc = self.natoms[0]

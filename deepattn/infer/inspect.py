@@ -17,6 +17,7 @@ from deepattn.models.load import is_unused_time_step
 _OWNERS = {
     "type_embed_net/": "type embedding",
     "filter_type_": "descriptor",
+    "descriptor/": "descriptor",
     "attention_layer_": "descriptor",
     "descrpt_attr/": "statistics",
     "fitting_attr/": "statistics",
@@ -141,4 +142,6 @@ _WITHOUT_SCRIPT = ("type-map", "size")
 
 
 def _owner(name: str) -> str:
+    if name.endswith(("/davg", "/dstd")):
+        return "statistics"
     return next((o for start, o in _OWNERS.items() if name.startswith(start)), "fitting net")

@@ -36,6 +36,8 @@ class KerasRunner:
             "box": tf.constant(feed.box, dtype),
             "mesh": tf.constant(feed.mesh),
         }
+        if self.model.descriptor.passes_messages:
+            inputs["owner"] = tf.constant(feed.owner)
         for name in ("fparam", "aparam"):
             value = getattr(feed, name)
             if value is not None:
@@ -55,9 +57,14 @@ class KerasRunner:
 
     def _evaluate(self, inputs: dict[str, tf.Tensor], names: tuple[str, ...]) -> list[tf.Tensor]:
         geometry = [inputs[key] for key in ("coord", "atype", "natoms", "box", "mesh")]
-        outputs = potential_in_blocks(
+        environment, potential = self.model.environment(*geometry), potential_in_blocks
+        if self.model.descriptor.passes_messages:
+            # Blocks of atoms would lack the features of neighbours in other blocks.
+            environment = environment.of_owners(inputs["owner"])
+            potential = EnergyModel.potential
+        outputs = potential(
             self.model,
-            self.model.environment(*geometry),
+            environment,
             inputs["atype"],
             inputs["natoms"],
             inputs.get("fparam"),

@@ -19,12 +19,13 @@ class EnergyFitting(keras.layers.Layer):
     """Energy of each atom: a fitting net of its descriptor plus a bias of its type.
 
     With a type embedding one net serves all types and takes the type's vector beside the
-    descriptor; without one every type has a net.
+    descriptor; without one every type has a net, unless the descriptor tells types apart itself.
 
     Args:
         ntypes: number of types.
         descriptor_width: width of the descriptor.
         tebd_dim: width of the type embedding; 0 when there is none.
+        shared: whether one net serves all types without a type embedding too.
         neuron: widths of the hidden layers.
         activation: name of the activation.
         resnet_dt: whether residual layers have a trainable time step.
@@ -55,6 +56,7 @@ class EnergyFitting(keras.layers.Layer):
         descriptor_width: int,
         *,
         tebd_dim: int = 0,
+        shared: bool = False,
         neuron: Sequence[int] = (240, 240, 240),
         activation: str = "tanh",
         resnet_dt: bool = True,
@@ -71,6 +73,7 @@ class EnergyFitting(keras.layers.Layer):
         self.ntypes = ntypes
         self.descriptor_width = descriptor_width
         self.tebd_dim = tebd_dim
+        self.shared = shared or tebd_dim > 0
         self.neuron = tuple(neuron)
         self.activation = activation
         self.resnet_dt = resnet_dt
@@ -93,9 +96,9 @@ class EnergyFitting(keras.layers.Layer):
                 seed=None if seed is None else seed + 3 * (len(neuron) + 1) * k,
                 dtype=self.dtype_policy,
                 trainable=self.trainable,
-                name="net" if tebd_dim else f"net_{k}",
+                name="net" if self.shared else f"net_{k}",
             )
-            for k in range(1 if tebd_dim else ntypes)
+            for k in range(1 if self.shared else ntypes)
         ]
 
     def build(self, *_) -> None:
@@ -125,7 +128,7 @@ class EnergyFitting(keras.layers.Layer):
         """Weights, biases and parameter statistics under DeePMD's names."""
         variables = {}
         for k, net in enumerate(self.nets):
-            variables.update(net.named_variables("" if self.tebd_dim else f"_type_{k}"))
+            variables.update(net.named_variables("" if self.shared else f"_type_{k}"))
         variables[BIAS] = self.bias_atom_e
         for name, variable in self.parameter_statistics.items():
             variables[f"fitting_attr/t_{name}"] = variable
@@ -137,6 +140,7 @@ class EnergyFitting(keras.layers.Layer):
             "ntypes": self.ntypes,
             "descriptor_width": self.descriptor_width,
             "tebd_dim": self.tebd_dim,
+            "shared": self.shared,
             "neuron": list(self.neuron),
             "activation": self.activation,
             "resnet_dt": self.resnet_dt,
@@ -182,7 +186,7 @@ class EnergyFitting(keras.layers.Layer):
     def _evaluate(self, rows, extras, atype):
         """Output of the nets in the interface precision, ``[nframes * nloc]``."""
         features = tf.concat([tf.cast(rows, self.compute_dtype), *extras], axis=1)
-        if self.tebd_dim:
+        if self.shared:
             energy = self.nets[0](features)
         else:
             energy = by_type(

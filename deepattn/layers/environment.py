@@ -13,10 +13,11 @@ class Environment(NamedTuple):
     """Neighbourhoods of a batch of frames; the outputs of ``ProdEnvMatA(Mix)``.
 
     ``descrpt`` is what energies are differentiated by: forces and virials follow from that
-    derivative by ``ProdForceSeA`` and ``ProdVirialSeA``.
+    derivative by ``ProdForceSeA`` and ``ProdVirialSeA``. `DPA2`, with several environment
+    matrices of one list, has the vectors themselves there.
 
     Shapes:
-        descrpt: ``[nframes, nloc * nnei * 4]``, normalised environment matrix.
+        descrpt: ``[nframes, nloc * nnei * 4]``, normalised environment matrix, or zero and vector.
         descrpt_deriv: ``[nframes, nloc * nnei * 12]``, its derivative by the centre's position.
         rij: ``[nframes, nloc * nnei * 3]``, vectors to the neighbours, Å.
         nlist: int32 ``[nframes, nloc * nnei]``, indices of the neighbours, −1 for padding.
@@ -30,6 +31,11 @@ class Environment(NamedTuple):
     nlist: tf.Tensor
     ntype: tf.Tensor
     nmask: tf.Tensor
+
+    def of_owners(self, owner: tf.Tensor) -> Environment:
+        """The same with each ghost replaced by the atom ``owner[ghost]`` that it is an image of."""
+        found = tf.gather(owner, tf.maximum(self.nlist, 0))
+        return self._replace(nlist=tf.where(self.nmask, found, self.nlist))
 
 
 def pair_table(ntypes: int, exclude_types: Iterable[Sequence[int]]) -> np.ndarray | None:
@@ -54,3 +60,17 @@ def pair_table(ntypes: int, exclude_types: Iterable[Sequence[int]]) -> np.ndarra
 def real_types(atype: tf.Tensor, ntypes: int) -> tf.Tensor:
     """Types flattened to ``[nframes * nloc]``, those of virtual atoms moved into the range."""
     return tf.reshape(tf.clip_by_value(atype, 0, ntypes - 1), [-1])
+
+
+def pair_vectors(type_embedding: tf.Tensor, centres: int) -> tf.Tensor:
+    """Type vectors of neighbour and centre side by side, one row for each pair of types.
+
+    Row ``centre * (ntypes + 1) + neighbour`` of a table ``[ntypes + 1, width]``; the centres are
+    the first ``centres`` types.
+    """
+    rows = type_embedding.shape[0]
+    neighbour = np.tile(np.arange(rows), centres)
+    centre = np.repeat(np.arange(centres), rows)
+    return tf.concat(
+        [tf.gather(type_embedding, neighbour), tf.gather(type_embedding, centre)], axis=1
+    )

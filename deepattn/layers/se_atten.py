@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
 from deepattn.layers.contraction import square
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
-from deepattn.layers.environment import Environment, pair_table, real_types
+from deepattn.layers.environment import Environment, pair_table, pair_vectors, real_types
 from deepattn.layers.gated_attention import GatedAttention
 from deepattn.layers.packing import pack
 from deepattn.layers.statistics_weights import add_statistics, named_statistics
@@ -68,6 +67,8 @@ class SeAtten(keras.layers.Layer):
 
     Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
     """
+
+    passes_messages = False
 
     def __init__(
         self,
@@ -195,11 +196,7 @@ class SeAtten(keras.layers.Layer):
         """
         if not self.sees_centre:
             return type_embedding
-        neighbour = np.tile(np.arange(self.ntypes + 1), self.ntypes)
-        centre = np.repeat(np.arange(self.ntypes), self.ntypes + 1)
-        return tf.concat(
-            [tf.gather(type_embedding, neighbour), tf.gather(type_embedding, centre)], axis=1
-        )
+        return pair_vectors(type_embedding, self.ntypes)
 
     def type_factors(self, type_embedding: tf.Tensor) -> tf.Tensor:
         """Output of the type net for every row of `pair_vectors`."""

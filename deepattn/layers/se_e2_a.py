@@ -48,6 +48,8 @@ class SeE2A(keras.layers.Layer):
     Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
     """
 
+    passes_messages = False
+
     def __init__(
         self,
         ntypes: int,

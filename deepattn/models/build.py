@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from deepattn.config import (
+    Dpa2Config,
     EnerFittingConfig,
     ModelConfig,
     SeAttenConfig,
@@ -15,6 +16,7 @@ from deepattn.config import (
 )
 from deepattn.layers import EnergyFitting, SeAtten, SeE2A, TypeEmbedding
 from deepattn.layers.electron_configuration import electron_features
+from deepattn.models.build_dpa2 import dpa2_descriptor, dpa2_type_embedding
 from deepattn.models.energy_model import EnergyModel
 
 # What DeePMD-kit's TensorFlow graphs have when the input leaves ``ln_eps`` open.
@@ -37,10 +39,16 @@ def build_model(
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
     """
-    type_embedding = _type_embedding(config, interface_dtype)
-    tebd_dim = 0 if type_embedding is None else type_embedding.width
-    descriptor = _descriptor(config, tebd_dim, interface_dtype)
-    fitting = _fitting(config, descriptor.width, tebd_dim, interface_dtype)
+    if isinstance(config.descriptor, Dpa2Config):
+        type_embedding = dpa2_type_embedding(config, interface_dtype)
+        descriptor = dpa2_descriptor(config, interface_dtype)
+        # The descriptor has the type vector where it is wanted.
+        fitting = _fitting(config, descriptor.width, 0, interface_dtype, shared=True)
+    else:
+        type_embedding = _type_embedding(config, interface_dtype)
+        tebd_dim = 0 if type_embedding is None else type_embedding.width
+        descriptor = _descriptor(config, tebd_dim, interface_dtype)
+        fitting = _fitting(config, descriptor.width, tebd_dim, interface_dtype)
     model = EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
     if arrays is not None:
         model.set_arrays(arrays)
@@ -103,13 +111,21 @@ def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeA
     )
 
 
-def _fitting(config: ModelConfig, width: int, tebd_dim: int, interface_dtype: str) -> EnergyFitting:
+def _fitting(
+    config: ModelConfig,
+    width: int,
+    tebd_dim: int,
+    interface_dtype: str,
+    *,
+    shared: bool = False,
+) -> EnergyFitting:
     section: EnerFittingConfig = config.fitting_net
     by_layer = not isinstance(section.trainable, bool)
     return EnergyFitting(
         len(config.type_map),
         width,
         tebd_dim=tebd_dim,
+        shared=shared,
         neuron=section.neuron,
         activation=section.activation_function,
         resnet_dt=section.resnet_dt,

@@ -36,7 +36,7 @@ class EnergyModel(keras.Model):
     ``descriptor`` ``[nframes, nloc, width]``.
 
     Args:
-        descriptor: a `SeAtten` or `SeE2A` layer.
+        descriptor: a `SeAtten`, `SeE2A` or `DPA2` layer.
         fitting: an `EnergyFitting` layer.
         type_embedding: a `TypeEmbedding` layer, or ``None`` for `SeE2A` without one.
         type_map: names of the types, in the order of their numbers.

@@ -20,6 +20,8 @@ class EnvMatShape:
         sel: Neighbour slots: per type, or one number with ``mixed_types``.
         mixed_types: Whether neighbours of all types share the slots (DPA-1).
         exclude_types: Pairs of types that do not see each other.
+        protection: Added to distances that divide (Å).
+        unseen: Spread of a type that the data lack; None for 1 / rcut.
     """
 
     ntypes: int
@@ -28,6 +30,8 @@ class EnvMatShape:
     sel: tuple[int, ...]
     mixed_types: bool
     exclude_types: tuple[tuple[int, int], ...] = ()
+    protection: float = 0.0
+    unseen: float | None = None
 
     @property
     def nnei(self) -> int:
@@ -76,7 +80,8 @@ def env_mat_sums(batches: Iterable[Batch], shape: EnvMatShape) -> EnvMatSums:
 def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.ndarray:
     """The matrix R before normalisation, ``[nframes, natoms, nnei, 4]``; empty slots are zero.
 
-    ``R = s(r) (1, x/r, y/r, z/r)`` for each neighbour, ``s`` falling smoothly to zero at rcut.
+    ``R = s(r) (1, x/r, y/r, z/r)`` for each neighbour, ``s`` falling smoothly to zero at rcut,
+    with the distances that divide lengthened by the protection.
     """
     atype = inputs["atype"]
     nframes, natoms = atype.shape
@@ -112,6 +117,10 @@ def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.
         )
         neighbor_type = np.repeat(np.arange(shape.ntypes), shape.sel)[None, None, :]
     rows = np.asarray(env_mat.descrpt).reshape(nframes, natoms, shape.nnei, 4)
+    if shape.protection:
+        vectors = np.asarray(env_mat.rij).reshape(nframes, natoms, shape.nnei, 3)
+        distance = np.linalg.norm(vectors, axis=3, keepdims=True)
+        rows = rows * (distance / (distance + shape.protection)) ** [1, 2, 2, 2]
     if not shape.exclude_types:
         return rows
     hidden = np.zeros((nframes, natoms, shape.nnei), bool)

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from deepattn.config import Config, ModelConfig, SeAttenConfig
+from deepattn.config import Config
 from deepattn.data import Batch, DataSet
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel
 from deepattn.train.energy_bias import energy_bias
+from deepattn.train.input_blocks import input_blocks
 from deepattn.train.stat_file import StatFile
-from deepattn.train.statistics import EnvMatShape, input_statistics, parameter_statistics
+from deepattn.train.statistics import input_statistics, parameter_statistics
 
 
 def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
@@ -30,15 +31,8 @@ def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
         # Drawn anew for each use, always the same: keeping them would cost memory.
         return (batch for _, batch in data.statistics_batches(section.data_stat_nbatch))
 
-    statistics = input_statistics(
-        batches(),
-        env_mat_shape(section),
-        set_davg_zero=section.descriptor.set_davg_zero,
-        stat_file=stat_file,
-    )
+    variables = model.named_variables()
     values: dict[str, np.ndarray] = {
-        "descrpt_attr/t_avg": statistics.davg,
-        "descrpt_attr/t_std": statistics.dstd,
         BIAS: energy_bias(
             batches(),
             section.ntypes,
@@ -47,6 +41,11 @@ def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
             stat_file=stat_file,
         ),
     }
+    for block in input_blocks(section):
+        statistics = input_statistics(
+            batches(), block.shape, set_davg_zero=block.set_davg_zero, stat_file=stat_file
+        )
+        values[block.davg], values[block.dstd] = statistics.davg, statistics.dstd
     for name in ("fparam", "aparam"):
         if getattr(section.fitting_net, f"numb_{name}"):
             mean, inverse = parameter_statistics(
@@ -54,23 +53,8 @@ def set_statistics(model: EnergyModel, config: Config, data: DataSet) -> None:
             )
             values[f"fitting_attr/t_{name}_avg"] = mean
             values[f"fitting_attr/t_{name}_istd"] = inverse
-    variables = model.named_variables()
     for name, value in values.items():
-        variables[name].assign(value)
-
-
-def env_mat_shape(section: ModelConfig) -> EnvMatShape:
-    """The environment matrix of a model whose ``sel`` is a number."""
-    descriptor = section.descriptor
-    mixed = isinstance(descriptor, SeAttenConfig)
-    return EnvMatShape(
-        ntypes=section.ntypes,
-        rcut=descriptor.rcut,
-        rcut_smth=descriptor.rcut_smth,
-        sel=(descriptor.sel,) if mixed else descriptor.sel,
-        mixed_types=mixed,
-        exclude_types=descriptor.exclude_types,
-    )
+        variables[name].assign(value.reshape(variables[name].shape))
 
 
 def _assigned_energies(config: Config) -> tuple[float | None, ...] | None:

@@ -13,7 +13,7 @@ from deepattn.errors import DataError, ModelFileError
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel
 from deepattn.periodic_table import most_alike
-from deepattn.train.initial import env_mat_shape
+from deepattn.train.input_blocks import env_mat_shape
 from deepattn.train.statistics import input_statistics
 
 log = logging.getLogger(__name__)

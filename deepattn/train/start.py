@@ -10,6 +10,7 @@ import numpy as np
 
 from deepattn.config import (
     Config,
+    Dpa2Config,
     ModelConfig,
     merge_pretrained,
     replace_model,
@@ -100,6 +101,9 @@ class Start:
         Raises:
             ModelFileError: the slots differ and that would change the model.
         """
+        if isinstance(config.descriptor, Dpa2Config):
+            # Its blocks divide by their numbers of slots, so that these cannot change.
+            return dict(self.weights)
         sel = config.descriptor.sel
         nnei = sel if isinstance(sel, int) else sum(sel)
         try:

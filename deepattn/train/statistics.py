@@ -42,18 +42,20 @@ def input_statistics(
     For each type of the central atom: mean and spread of the radial column, spread of the three
     angular ones about their common mean (which is not subtracted), the same in every slot. Atoms
     are selected by their type, in whatever order a frame has them. A type that the sample lacks
-    gets mean 0 and spread 1 / rcut.
+    gets mean 0 and the spread ``shape.unseen``.
 
     Args:
         batches: A sample of the training data.
         shape: The environment matrix.
         set_davg_zero: Whether to subtract nothing. The spread is about the true mean anyway.
         stat_file: Cache to take the sums from, or to keep them in. It cannot tell excluded
-            pairs, so with any it is left alone.
+            pairs or a protection, so with any it is left alone.
     """
     sums = None
-    if shape.exclude_types and stat_file is not None:
-        log.warning("stat_file does not record exclude_types: the descriptor is not cached")
+    unrecorded = {"exclude_types": shape.exclude_types, "env_protection": shape.protection}
+    if any(unrecorded.values()) and stat_file is not None:
+        names = " and ".join(name for name, value in unrecorded.items() if value)
+        log.warning("stat_file does not record %s: the descriptor is not cached", names)
         stat_file = None
     if stat_file is not None:
         sums = stat_file.read_env_mat(shape)
@@ -99,7 +101,8 @@ def _normalisation(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool)
     mean, radial = _moments(sums.number, sums.radial)
     _, angular = _moments(sums.number, sums.angular)
     spread = np.stack([radial, angular, angular, angular], axis=1)
-    spread = np.where(seen[:, None], np.maximum(spread, _ENV_MAT_PROTECT), 1 / shape.rcut)
+    unseen = 1 / shape.rcut if shape.unseen is None else shape.unseen
+    spread = np.where(seen[:, None], np.maximum(spread, _ENV_MAT_PROTECT), unseen)
     average = np.zeros((shape.ntypes, 4))
     if not set_davg_zero:
         average[:, 0] = mean

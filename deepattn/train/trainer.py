@@ -11,7 +11,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from deepattn.config import Config, DataConfig, SeAttenConfig, fill_sel
+from deepattn.config import Config, DataConfig, SeE2AConfig, fill_sel
 from deepattn.data import DataSet, summary_lines
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
@@ -174,7 +174,7 @@ class Trainer:
     def _neighbor_statistics(self, config: Config) -> Config:
         log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
         descriptor = config.model.descriptor
-        mixed = isinstance(descriptor, SeAttenConfig)
+        mixed = not isinstance(descriptor, SeE2AConfig)
         sel = descriptor.sel
         statistics = neighbor_statistics(
             self.data.systems,

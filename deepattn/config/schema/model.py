@@ -3,19 +3,24 @@
 from dargs import Argument, Variant
 
 from deepattn.config.schema.argument import Refused, key, section
+from deepattn.config.schema.dpa2 import dpa2
+from deepattn.config.schema.texts import (
+    ACTIVATION,
+    AXIS_NEURON,
+    DAVG_ZERO,
+    EXCLUDE_TYPES,
+    PRECISION,
+    PYTORCH,
+    RCUT,
+    RCUT_SMTH,
+    RESNET,
+    SEED,
+    TEBD_INPUT_MODE,
+    TRAINABLE,
+    USE_ECONF_TEBD,
+)
 
-_PYTORCH = "it belongs to the PyTorch backend"
 _TABLE = "interpolation to a tabulated potential is not supported"
-_ACTIVATION = (
-    "Activation: tanh, relu, relu6, softplus, sigmoid, gelu, gelu_tf, silu, silut, silut:x "
-    "(threshold x), linear or none; case does not matter."
-)
-_PRECISION = (
-    "Precision of the weights: float32, float64, or default, the interface precision (float64, or "
-    "float32 with DP_INTERFACE_PREC=low)."
-)
-_RESNET = "Whether the residual layers have a trainable time step."
-_SEED = "Seed of the initial weights; null draws a random one."
 
 
 def model_section() -> Argument:
@@ -28,7 +33,7 @@ def model_section() -> Argument:
             Refused("modifier", hint="long-range corrections are not supported"),
             Refused("compress", hint="give the model that was compressed instead"),
             Refused("spin", hint="models of magnetic moments are not supported"),
-            Refused("finetune_head", hint=_PYTORCH),
+            Refused("finetune_head", hint=PYTORCH),
             Refused("use_srtab", hint=_TABLE),
             Refused("smin_alpha", hint=_TABLE),
             Refused("sw_rmin", hint=_TABLE),
@@ -87,11 +92,11 @@ def model_section() -> Argument:
                         [
                             section("descriptor", [], [_descriptors()], "What an atom sees."),
                             section("fitting_net", [], [_fittings()], "From descriptor to energy."),
-                            Refused("model_branch_alias", [], hint=_PYTORCH),
-                            Refused("info", {}, hint=_PYTORCH),
-                            Refused("bridging_method", "None", hint=_PYTORCH),
-                            Refused("bridging_r_inner", 0.5, hint=_PYTORCH),
-                            Refused("bridging_r_outer", 0.8, hint=_PYTORCH),
+                            Refused("model_branch_alias", [], hint=PYTORCH),
+                            Refused("info", {}, hint=PYTORCH),
+                            Refused("bridging_method", "None", hint=PYTORCH),
+                            Refused("bridging_r_inner", 0.5, hint=PYTORCH),
+                            Refused("bridging_r_outer", 0.8, hint=PYTORCH),
                         ],
                         doc="Descriptor and fitting net.",
                     )
@@ -111,16 +116,16 @@ def _type_embedding() -> Argument:
         dict,
         [
             key("neuron", list[int], [8], "Widths of the layers; the last is the vector's."),
-            key("activation_function", str, "tanh", _ACTIVATION),
-            key("resnet_dt", bool, False, _RESNET),
-            key("precision", str, "default", _PRECISION),
+            key("activation_function", str, "tanh", ACTIVATION),
+            key("resnet_dt", bool, False, RESNET),
+            key("precision", str, "default", PRECISION),
             key("trainable", bool, True, "Whether the vectors are trained."),
-            key("seed", [int, None], None, _SEED),
+            key("seed", [int, None], None, SEED),
             key(
                 "use_econf_tebd",
                 bool,
                 False,
-                "Whether elements enter as their electron configurations, not as one-hot vectors.",
+                USE_ECONF_TEBD,
             ),
             key(
                 "use_tebd_bias",
@@ -148,6 +153,7 @@ def _descriptors() -> Variant:
                 _se_atten_v2(),
                 doc="DPA-1 with tebd_input_mode strip and smooth_type_embedding true.",
             ),
+            Argument("dpa2", dict, dpa2(), doc="DPA-2 (docs/dpa2.md)."),
         ],
         doc="Kind of the descriptor.",
     )
@@ -156,29 +162,29 @@ def _descriptors() -> Variant:
 def _environment(sel_types: list, sel_doc: str) -> list[Argument]:
     return [
         key("sel", sel_types, "auto", sel_doc),
-        key("rcut", float, 6.0, "Cut-off radius, Å."),
-        key("rcut_smth", float, 0.5, "Where the switching to zero begins, Å."),
+        key("rcut", float, 6.0, RCUT),
+        key("rcut_smth", float, 0.5, RCUT_SMTH),
         key("neuron", list[int], [10, 20, 40], "Widths of the embedding net."),
         key(
             "axis_neuron",
             int,
             4,
-            "Columns of the embedding in the descriptor's second factor.",
+            AXIS_NEURON,
             alias=("n_axis_neuron",),
         ),
-        key("activation_function", str, "tanh", _ACTIVATION),
-        key("resnet_dt", bool, False, _RESNET),
+        key("activation_function", str, "tanh", ACTIVATION),
+        key("resnet_dt", bool, False, RESNET),
         key("type_one_side", bool, False, "Whether the embedding ignores the centre's element."),
-        key("precision", str, "default", _PRECISION),
-        key("trainable", bool, True, "Whether the descriptor is trained."),
-        key("seed", [int, None], None, _SEED),
-        key("exclude_types", list[list[int]], [], "Pairs of types that do not see each other."),
-        Refused("env_protection", 0.0, hint=_PYTORCH),
+        key("precision", str, "default", PRECISION),
+        key("trainable", bool, True, TRAINABLE),
+        key("seed", [int, None], None, SEED),
+        key("exclude_types", list[list[int]], [], EXCLUDE_TYPES),
+        Refused("env_protection", 0.0, hint=PYTORCH),
     ]
 
 
 def _davg_zero(default: bool) -> Argument:
-    return key("set_davg_zero", bool, default, "Whether the mean of the input is taken as zero.")
+    return key("set_davg_zero", bool, default, DAVG_ZERO)
 
 
 def _se_e2_a() -> list[Argument]:
@@ -202,12 +208,12 @@ def _attention() -> list[Argument]:
         key("attn_mask", bool, False, "Whether a neighbour is barred from attending to itself."),
         key("trainable_ln", bool, True, "Whether the layer normalisation is trained."),
         key("ln_eps", [float, None], None, "Epsilon of the layer normalisation; null is 1e-3."),
-        Refused("lmax", hint=_PYTORCH),
+        Refused("lmax", hint=PYTORCH),
         Refused("tebd_dim", 8, hint="set the last width of model/type_embedding/neuron"),
         Refused("use_econf_tebd", False, hint="set model/type_embedding/use_econf_tebd"),
         Refused("use_tebd_bias", False, hint="set model/type_embedding/use_tebd_bias"),
-        Refused("scaling_factor", 1.0, hint=_PYTORCH),
-        Refused("normalize", True, hint=_PYTORCH),
+        Refused("scaling_factor", 1.0, hint=PYTORCH),
+        Refused("normalize", True, hint=PYTORCH),
         key(
             "temperature",
             [float, None],
@@ -215,7 +221,7 @@ def _attention() -> list[Argument]:
             "Factor of the attention's scores. Null: 1, or 1/√attn with model/convention common, "
             "which any other number needs too.",
         ),
-        Refused("concat_output_tebd", True, hint=_PYTORCH),
+        Refused("concat_output_tebd", True, hint=PYTORCH),
     ]
 
 
@@ -227,7 +233,7 @@ def _se_atten() -> list[Argument]:
             "tebd_input_mode",
             str,
             "concat",
-            "How types enter: concat beside the distance, strip in a net of their own.",
+            TEBD_INPUT_MODE,
         ),
         key(
             "stripped_type_embedding",
@@ -258,9 +264,9 @@ def _fittings() -> Variant:
         key("numb_fparam", int, 0, "Number of frame parameters (fparam.npy)."),
         key("numb_aparam", int, 0, "Number of atomic parameters (aparam.npy)."),
         key("neuron", list[int], [120, 120, 120], "Widths of the layers.", alias=("n_neuron",)),
-        key("activation_function", str, "tanh", _ACTIVATION),
-        key("precision", str, "default", _PRECISION),
-        key("resnet_dt", bool, True, _RESNET),
+        key("activation_function", str, "tanh", ACTIVATION),
+        key("precision", str, "default", PRECISION),
+        key("resnet_dt", bool, True, RESNET),
         key(
             "trainable",
             [bool, list[bool]],
@@ -268,7 +274,7 @@ def _fittings() -> Variant:
             "Whether the net is trained; a list gives each layer and the output.",
         ),
         key("rcond", [float, None], None, "Cut-off of the least squares for the energy bias."),
-        key("seed", [int, None], None, _SEED),
+        key("seed", [int, None], None, SEED),
         key(
             "atom_ener",
             list[float | None],

@@ -70,6 +70,20 @@ WATER: dict[str, Any] = {
     },
 }
 
+DPA2: dict[str, Any] = {
+    **DPA1,
+    "model": {
+        "type_map": ["O", "H"],
+        "descriptor": {
+            "type": "dpa2",
+            "repinit": {"rcut": 6, "rcut_smth": 0.5, "nsel": 120, "use_three_body": True},
+            "repformer": {"rcut": 4.0, "rcut_smth": 3.5, "nsel": 48, "activation_function": "SiLU"},
+            "repformer_add_type_ebd_to_seq": True,
+        },
+        "fitting_net": {},
+    },
+}
+
 SE_E2_A: dict[str, Any] = {
     "model": {
         "type_map": ["O", "H"],
@@ -172,6 +186,7 @@ V0: dict[str, Any] = {
 }
 
 CASES = {
+    "dpa2": DPA2,
     "dpa1": DPA1,
     "water": WATER,
     "se_e2_a": SE_E2_A,

@@ -7,7 +7,7 @@ import pytest
 from deepattn.config import normalize, normalize_model, upgrade
 from deepattn.errors import ConfigError
 
-from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
+from .inputs import CASES, DPA1, DPA2, SE_E2_A, WATER, changed, without
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -94,8 +94,9 @@ DATA = "training/training_data"
         ("training/zzz", 1, "training/zzz is not a key of the input; remove it."),
         (
             f"{DESCRIPTOR}/type",
-            "dpa2",
-            "is 'dpa2', which is not supported; use se_e2_a, se_atten, se_atten_v2, se_a or dpa1",
+            "dpa3",
+            "is 'dpa3', which is not supported; use se_e2_a, se_atten, se_atten_v2, dpa2, se_a or "
+            "dpa1",
         ),
         (f"{DESCRIPTOR}/type", "hybrid", "'hybrid', which is not supported"),
         (f"{DESCRIPTOR}/type", "se_e2_r", "'se_e2_r', which is not supported"),
@@ -274,3 +275,44 @@ def test_no_weight_at_all():
     loss = {f"{end}_pref_{x}": 0 for end in ("start", "limit") for x in "ef"}
     with pytest.raises(ConfigError, match="loss has no weight above 0"):
         normalize(changed(DPA1, "loss", loss))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("repinit/nsel", "auto", "repinit/nsel is 'auto'; it must be an integer"),
+        ("repinit/rcut", 4, "repformer/rcut is 4.0; it must be smaller than .*repinit/rcut"),
+        ("repformer/nsel", 120, "nsel is 120; it must be smaller than .*repinit/nsel, which is 12"),
+        ("repinit/three_body_rcut", 5, r"sel is 40; .*/repformer/nsel, which is 48 for a shorter"),
+        ("repinit/three_body_rcut", 7, "three_body_rcut is 7.0; it must be at most .* 6.0"),
+        ("repinit/three_body_neuron", [], r"three_body_neuron is \[\]"),
+        ("repinit/axis_neuron", 101, "axis_neuron is 101; .* last width of neuron, which is 100"),
+        ("repformer/axis_neuron", 17, "between 1 and g2_dim, which is 16"),
+        ("repformer/update_style", "res", "be one of res_avg, res_incr, res_residual"),
+        ("repformer/update_residual_init", "zero", "be norm or const"),
+        ("repformer/nlayers", 0, "nlayers is 0; it must be at least 1"),
+        ("repformer/rcut_smth", 4.0, "rcut_smth is 4.0; it must lie between 0 and rcut"),
+        ("env_protection", -0.1, "env_protection is -0.1; it must be at least 0"),
+        ("attn", 3, "model/descriptor/attn is not a key of the input"),
+    ],
+)
+def test_refused_of_dpa2(path, value, expected):
+    with pytest.raises(ConfigError, match=expected):
+        normalize(changed(DPA2, f"model/descriptor/{path}", value))
+
+
+def test_dpa2_has_no_type_embedding_section():
+    with pytest.raises(ConfigError, match="model/type_embedding is not for the descriptor dpa2"):
+        normalize(changed(DPA2, "model/type_embedding", {}))
+
+
+def test_dpa2_layer_without_input():
+    data = changed(DPA2, "model/descriptor/repformer/update_g1_has_grrg", False)
+    with pytest.raises(ConfigError, match="leaves the layer of g1 without input"):
+        normalize(changed(data, "model/descriptor/repformer/update_g1_has_drrd", False))
+
+
+def test_dpa2_electrons_need_elements():
+    data = changed(DPA2, "model/type_map", ["O", "X"])
+    with pytest.raises(ConfigError, match="descriptor/use_econf_tebd needs the names of elements"):
+        normalize(changed(data, "model/descriptor/use_econf_tebd", True))

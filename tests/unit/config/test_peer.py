@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from deepattn.config import Config, merge_pretrained, normalize, upgrade
-from deepattn.config.rules_model import ACTIVATIONS
+from deepattn.config.rules_net import ACTIVATIONS
 
 from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
 
@@ -31,6 +31,7 @@ MORE_CASES = {
 # Where our normal form says in other words what the input says.
 RESTATED = {
     "model/descriptor/ln_eps",
+    "model/descriptor/repformer/ln_eps",
     "model/descriptor/tebd_input_mode",
     "training/training_data/systems",
     "training/validation_data/systems",

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import small_batch, small_model
+from small_models import dpa2, small_batch, small_model
 
 from deepattn.train import EnergyLoss
 
@@ -13,14 +13,19 @@ DESCRIPTORS = [
     {"type": "se_atten_v2"},
     {"type": "se_e2_a"},
     {"type": "se_e2_a", "type_one_side": True},
+    dpa2(),
 ]
+
+
+def name_of(descriptor):
+    return "-".join(str(value) for value in descriptor.values() if not isinstance(value, dict))
 
 
 def loss():
     return EnergyLoss(start_lr=1e-3, start_pref_v=1.0, limit_pref_v=1.0)
 
 
-@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=lambda d: "-".join(map(str, d.values())))
+@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=name_of)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_outputs(descriptor, dtype):
     model = small_model(descriptor, interface_dtype=dtype)
@@ -45,7 +50,7 @@ def test_outputs(descriptor, dtype):
     np.testing.assert_allclose(outputs["virial"], summed, atol=10 * tolerance)
 
 
-@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=lambda d: "-".join(map(str, d.values())))
+@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=name_of)
 def test_virtual_atoms_change_nothing(descriptor):
     model = small_model(descriptor)
     inputs, _ = small_batch()

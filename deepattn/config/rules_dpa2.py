@@ -1,0 +1,102 @@
+"""What the descriptor section of a DPA-2 model must satisfy beyond the types of its values."""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from deepattn.config.rules_net import (
+    at_least,
+    check_activation,
+    check_axis,
+    check_cutoff,
+    check_precision,
+    check_widths,
+    require,
+)
+from deepattn.errors import ConfigError
+
+_STYLES = ("res_avg", "res_incr", "res_residual")
+_ATTENTION = ("attn1_hidden", "attn1_nhead", "attn2_hidden", "attn2_nhead")
+_SIZES = ("nlayers", "g1_dim", "g2_dim", *_ATTENTION)
+
+
+def check_dpa2(descriptor: dict[str, Any], path: str) -> None:
+    """Check a complete descriptor section of the type dpa2.
+
+    Raises:
+        ConfigError: a value is out of range, or two keys do not go together.
+    """
+    repinit, repformer = descriptor["repinit"], descriptor["repformer"]
+    check_precision(descriptor["precision"], f"{path}/precision")
+    protection = descriptor["env_protection"]
+    require(protection >= 0, f"{path}/env_protection", protection, "be at least 0")
+    _check_repinit(repinit, f"{path}/repinit")
+    _check_repformer(repformer, f"{path}/repformer")
+    _check_lists(repinit, repformer, path)
+
+
+def _check_repinit(section: dict[str, Any], path: str) -> None:
+    check_cutoff(section, path)
+    at_least(section["nsel"], f"{path}/nsel", minimum=1)
+    check_widths(section["neuron"], f"{path}/neuron")
+    check_axis(section, path, width=section["neuron"][-1], of="the last width of neuron")
+    at_least(section["tebd_dim"], f"{path}/tebd_dim", minimum=1)
+    mode = section["tebd_input_mode"]
+    require(mode in ("concat", "strip"), f"{path}/tebd_input_mode", mode, "be concat or strip")
+    check_activation(section["activation_function"], f"{path}/activation_function")
+    if section["use_three_body"]:
+        check_cutoff(section, path, prefix="three_body_")
+        at_least(section["three_body_sel"], f"{path}/three_body_sel", minimum=1)
+        check_widths(section["three_body_neuron"], f"{path}/three_body_neuron")
+
+
+def _check_repformer(section: dict[str, Any], path: str) -> None:
+    check_cutoff(section, path)
+    at_least(section["nsel"], f"{path}/nsel", minimum=1)
+    for key in _SIZES:
+        at_least(section[key], f"{path}/{key}", minimum=1)
+    widths = {key: section[key] for key in ("g1_dim", "g2_dim")}
+    narrow = min(widths, key=widths.get)
+    check_axis(section, path, width=widths[narrow], of=narrow)
+    check_activation(section["activation_function"], f"{path}/activation_function")
+    style, how = section["update_style"], section["update_residual_init"]
+    require(style in _STYLES, f"{path}/update_style", style, f"be one of {', '.join(_STYLES)}")
+    require(how in ("norm", "const"), f"{path}/update_residual_init", how, "be norm or const")
+    require(section["ln_eps"] > 0, f"{path}/ln_eps", section["ln_eps"], "be positive")
+    g1_inputs = [f"update_g1_has_{term}" for term in ("grrg", "drrd")]
+    conv = section["update_g1_has_conv"] and not section["g1_out_conv"]
+    if section["g1_out_mlp"] and not conv and not any(section[key] for key in g1_inputs):
+        raise ConfigError(
+            f"{path} leaves the layer of g1 without input; switch on {' or '.join(g1_inputs)}, or "
+            "switch off g1_out_mlp."
+        )
+
+
+class _List(NamedTuple):
+    """Length and cut-off of a block's list of neighbours, and their keys."""
+
+    rcut: float
+    nsel: int
+    rcut_key: str
+    nsel_key: str
+
+
+def _check_lists(repinit: dict[str, Any], repformer: dict[str, Any], path: str) -> None:
+    """The lists of the blocks are the beginnings of one list, that of repinit."""
+    longest, *others = lists = [
+        _List(section["rcut"], section["nsel"], f"{path}/{name}/rcut", f"{path}/{name}/nsel")
+        for name, section in (("repinit", repinit), ("repformer", repformer))
+    ]
+    for one in others:
+        condition = f"be smaller than {longest.rcut_key}, which is {longest.rcut}"
+        require(one.rcut < longest.rcut, one.rcut_key, one.rcut, condition)
+        condition = f"be smaller than {longest.nsel_key}, which is {longest.nsel}"
+        require(one.nsel < longest.nsel, one.nsel_key, one.nsel, condition)
+    if repinit["use_three_body"]:
+        rcut, nsel = repinit["three_body_rcut"], repinit["three_body_sel"]
+        keys = [f"{path}/repinit/three_body_{key}" for key in ("rcut", "sel")]
+        condition = f"be at most {longest.rcut_key}, which is {longest.rcut}"
+        require(rcut <= longest.rcut, keys[0], rcut, condition)
+        lists.append(_List(rcut, nsel, *keys))
+    for near, far in pairwise(sorted(lists)):
+        condition = f"be at least {near.nsel_key}, which is {near.nsel} for a shorter cut-off"
+        require(far.nsel >= near.nsel, far.nsel_key, far.nsel, condition)

@@ -1,0 +1,103 @@
+"""What holds for every net and every cut-off of a model, and the form of the errors."""
+
+import math
+from typing import Any
+
+from deepattn.config.clean import show
+from deepattn.errors import ConfigError
+
+ACTIVATIONS = (
+    "tanh",
+    "relu",
+    "relu6",
+    "softplus",
+    "sigmoid",
+    "gelu",
+    "gelu_tf",
+    "silu",
+    "silut",
+    "linear",
+)
+PRECISIONS = ("default", "float32", "float64")
+
+
+def require(holds: bool, path: str, value: Any, condition: str) -> None:
+    """Raise a ConfigError unless a condition on a key's value holds."""
+    if not holds:
+        raise ConfigError(f"{path} is {show(value)}; it must {condition}.")
+
+
+def at_least(value: float, path: str, *, minimum: int) -> None:
+    """Raise a ConfigError for a value below a minimum."""
+    require(value >= minimum, path, value, f"be at least {minimum}")
+
+
+def to_number(text: str) -> float | None:
+    """The finite number that a text is; None if it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def check_net(net: dict[str, Any], path: str) -> None:
+    """Check the widths, the activation and the precision of a net."""
+    check_widths(net["neuron"], f"{path}/neuron")
+    check_activation(net["activation_function"], f"{path}/activation_function")
+    check_precision(net["precision"], f"{path}/precision")
+
+
+def check_widths(widths: list[int], path: str) -> None:
+    """Check the widths of layers."""
+    require(
+        bool(widths) and all(width > 0 for width in widths),
+        path,
+        widths,
+        "be a list of positive widths",
+    )
+
+
+def check_activation(name: str, path: str) -> None:
+    """Check the name of an activation."""
+    known = name in ACTIVATIONS
+    if name.startswith("silut:"):
+        known = to_number(name.removeprefix("silut:")) is not None
+    choices = ", ".join(ACTIVATIONS)
+    require(known, path, name, f"be one of {choices}, silut:x or none")
+
+
+def check_precision(precision: str, path: str) -> None:
+    """Check a precision of weights."""
+    require(precision in PRECISIONS, path, precision, "be default, float32 or float64")
+
+
+def check_cutoff(section: dict[str, Any], path: str, *, prefix: str = "") -> None:
+    """Check a cut-off radius and where the switching to zero begins."""
+    rcut, smooth = section[f"{prefix}rcut"], section[f"{prefix}rcut_smth"]
+    require(rcut > 0, f"{path}/{prefix}rcut", rcut, "be positive")
+    require(
+        0 <= smooth < rcut,
+        f"{path}/{prefix}rcut_smth",
+        smooth,
+        f"lie between 0 and {prefix}rcut, which is {rcut}",
+    )
+
+
+def check_axis(section: dict[str, Any], path: str, *, width: int, of: str) -> None:
+    """Check the number of columns in the second factor of a descriptor."""
+    axis = section["axis_neuron"]
+    require(
+        1 <= axis <= width, f"{path}/axis_neuron", axis, f"lie between 1 and {of}, which is {width}"
+    )
+
+
+def check_excluded(pairs: list[list[int]], path: str, ntypes: int) -> None:
+    """Check pairs of types that do not see each other."""
+    for pair in pairs:
+        require(
+            len(pair) == 2 and all(0 <= index < ntypes for index in pair),
+            path,
+            pairs,
+            f"be a list of pairs of type indices from 0 to {ntypes - 1}",
+        )

@@ -1,0 +1,108 @@
+"""What the layers of a repformer block have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+STYLES = ("res_avg", "res_incr", "res_residual")
+RESIDUAL_INITS = ("norm", "const")
+
+
+@dataclass(frozen=True)
+class RepformerOptions:
+    """Options of a repformer layer, under the names that input files have for them.
+
+    g1 are the features of atoms, g2 those of pairs of neighbours, h2 their vectors.
+
+    Args:
+        nnei: slots of an atom.
+        g1_dim, g2_dim: widths of the features.
+        axis_neuron: columns in the first factor of invariants.
+        update_g1_has_conv: whether g1 gets a convolution of the neighbours' g1 with g2.
+        update_g1_has_grrg: whether g1 gets invariants of g2.
+        update_g1_has_drrd: whether g1 gets invariants of the neighbours' g1.
+        update_g1_has_attn: whether g1 gets an attention to the neighbours' g1.
+        update_g2_has_g1g1: whether g2 gets a product of the g1 of both atoms.
+        update_g2_has_attn: whether g2 gets a gated attention to other neighbours.
+        update_h2: whether h2 is updated by that attention.
+        attn1_hidden, attn1_nhead: width and heads of the attention of g1.
+        attn2_hidden, attn2_nhead: width and heads of the attention of g2.
+        attn2_has_gate: whether angles gate the logits of the attention of g2 too.
+        activation: name of the activation.
+        update_style: how terms are added: ``"res_avg"``, ``"res_incr"`` or ``"res_residual"``.
+        update_residual: initial size of the weights of terms of ``"res_residual"``.
+        update_residual_init: ``"norm"``: drawn with that standard deviation; ``"const"``.
+        smooth: whether neighbours fade out at the cut-off.
+        use_sqrt_nnei: whether moments are divided by the root of the number of neighbours.
+        g1_out_conv: whether the convolution is a term of its own.
+        g1_out_mlp: whether a layer of g1 itself is a term of its own.
+        trainable_ln: whether layer normalisations are trained.
+        ln_eps: epsilon of the layer normalisations.
+    """
+
+    nnei: int
+    g1_dim: int = 128
+    g2_dim: int = 16
+    axis_neuron: int = 4
+    update_g1_has_conv: bool = True
+    update_g1_has_grrg: bool = True
+    update_g1_has_drrd: bool = True
+    update_g1_has_attn: bool = True
+    update_g2_has_g1g1: bool = True
+    update_g2_has_attn: bool = True
+    update_h2: bool = False
+    attn1_hidden: int = 64
+    attn1_nhead: int = 4
+    attn2_hidden: int = 16
+    attn2_nhead: int = 4
+    attn2_has_gate: bool = False
+    activation: str = "tanh"
+    update_style: str = "res_avg"
+    update_residual: float = 0.001
+    update_residual_init: str = "norm"
+    smooth: bool = True
+    use_sqrt_nnei: bool = True
+    g1_out_conv: bool = True
+    g1_out_mlp: bool = True
+    trainable_ln: bool = True
+    ln_eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.update_style not in STYLES:
+            raise ValueError(
+                f"update_style must be one of {', '.join(STYLES)}, not {self.update_style!r}"
+            )
+        if self.update_residual_init not in RESIDUAL_INITS:
+            raise ValueError(
+                f"update_residual_init must be norm or const, not {self.update_residual_init!r}"
+            )
+        if self.axis_neuron > min(self.g1_dim, self.g2_dim):
+            raise ValueError(
+                f"axis_neuron {self.axis_neuron} exceeds g1_dim {self.g1_dim} or g2_dim "
+                f"{self.g2_dim}"
+            )
+
+    @classmethod
+    def of(cls, options: RepformerOptions | Mapping[str, Any]) -> RepformerOptions:
+        """The options themselves, or those of a mapping."""
+        return options if isinstance(options, cls) else cls(**options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a mapping, which `of` takes back."""
+        return asdict(self)
+
+    def without_pairs(self) -> RepformerOptions:
+        """Those of the last layer, whose g2 and h2 nobody would read."""
+        return replace(self, update_g2_has_g1g1=False, update_g2_has_attn=False, update_h2=False)
+
+    def dense(self, units: int, *, use_bias: bool, seed: int | None) -> dict[str, Any]:
+        """Arguments of a `ResidualDense` that is linear."""
+        return {
+            "units": units,
+            "activation": "linear",
+            "residual": False,
+            "use_bias": use_bias,
+            "seed": seed,
+        }

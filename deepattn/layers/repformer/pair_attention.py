@@ -1,0 +1,115 @@
+"""Attention of pairs of neighbours to each other, gated by the angles between them."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from deepattn.layers.layer_normalization import LayerNormalization
+from deepattn.layers.repformer.options import RepformerOptions
+from deepattn.layers.residual_dense import ResidualDense
+from deepattn.layers.seeds import seeds_from
+from deepattn.layers.tree_names import dense_variables, under
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class PairAttention(keras.layers.Layer):
+    """Gated self-attention of g2 over the neighbours of an atom, for g2, for h2, or for both.
+
+    With queries and keys of g2 and the gate ``G = h2 h2^T`` the attention is
+    ``A = softmax(Q K^T / sqrt(d) [* G]) * G / sqrt(3)``. The terms are
+    ``LayerNorm(head_map(A V))`` for g2 and ``head_map(A h2)`` for h2.
+
+    Reference: D. Zhang et al., arXiv:2312.15492, "gated self-attention".
+
+    Args:
+        options: `RepformerOptions`; ``update_g2_has_attn`` and ``update_h2`` say which terms
+            there are.
+        seed: seed of the weights.
+
+    Call arguments:
+        g2: ``[n, stored, g2_dim]``.
+        h2: ``[n, stored, 3]``.
+        nearby: a `Neighbourhood`.
+
+    Output: the terms for g2 ``[n, stored, g2_dim]`` and h2 ``[n, stored, 3]``, ``None`` for one
+    that there is not.
+    """
+
+    def __init__(self, options: RepformerOptions, *, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.options = options = RepformerOptions.of(options)
+        self.seed = seed
+        heads, width = options.attn2_nhead, options.g2_dim
+        seeds = seeds_from(seed)
+        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
+
+        def dense(units: int, use_bias: bool = False) -> ResidualDense:
+            return ResidualDense(
+                **options.dense(units, use_bias=use_bias, seed=next(seeds)), **policy
+            )
+
+        self.mapqk = dense(2 * options.attn2_hidden * heads)
+        self.mapv = self.head_map = self.norm = self.vector_map = None
+        if options.update_g2_has_attn:
+            self.mapv = dense(width * heads)
+            self.head_map = dense(width, use_bias=True)
+            self.norm = LayerNormalization(
+                epsilon=options.ln_eps,
+                dtype=self.dtype_policy,
+                trainable=self.trainable and options.trainable_ln,
+            )
+        if options.update_h2:
+            self.vector_map = dense(1)
+
+    def build(self, *_) -> None:
+        heads, width = self.options.attn2_nhead, self.options.g2_dim
+        self.mapqk.build((None, None, width))
+        if self.mapv is not None:
+            self.mapv.build((None, None, width))
+            self.head_map.build((None, None, width * heads))
+            self.norm.build((None, None, width))
+        if self.vector_map is not None:
+            self.vector_map.build((None, None, 3, heads))
+
+    def call(self, g2, h2, nearby):
+        attention = self._attention(g2, h2, nearby)
+        g2_term = h2_term = None
+        stored = tf.shape(g2)[1]
+        if self.mapv is not None:
+            heads, width = self.options.attn2_nhead, self.options.g2_dim
+            values = tf.reshape(self.mapv(g2), [-1, stored, width, heads])
+            heard = tf.einsum("nhjk,nkch->njch", attention, values)
+            mapped = self.head_map(tf.reshape(heard, [-1, stored, width * heads]))
+            g2_term = self.norm(mapped)
+        if self.vector_map is not None:
+            heard = tf.einsum("nhjk,nka->njah", attention, h2)
+            h2_term = self.vector_map(heard)[..., 0]
+        return g2_term, h2_term
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights by their paths below a repformer layer, ``attn2g_map/mapqk/w`` …"""
+        variables = under("attn2g_map/mapqk", dense_variables(self.mapqk))
+        if self.mapv is not None:
+            variables.update(under("attn2_mh_apply/mapv", dense_variables(self.mapv)))
+            variables.update(under("attn2_mh_apply/head_map", dense_variables(self.head_map)))
+            variables.update({"attn2_lm/w": self.norm.gamma, "attn2_lm/b": self.norm.beta})
+        if self.vector_map is not None:
+            variables.update(under("attn2_ev_apply/head_map", dense_variables(self.vector_map)))
+        return variables
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "options": self.options.to_dict(), "seed": self.seed}
+
+    def _attention(self, g2, h2, nearby):
+        """The gated attention ``A``, ``[n, heads, stored, stored]``."""
+        options = self.options
+        hidden, heads = options.attn2_hidden, options.attn2_nhead
+        shape = [-1, tf.shape(g2)[1], hidden, 2 * heads]
+        query, key = tf.split(tf.reshape(self.mapqk(g2), shape), 2, axis=3)
+        logits = tf.einsum("njdh,nkdh->nhjk", query, key) * hidden**-0.5
+        gate = tf.matmul(h2, h2, transpose_b=True)[:, tf.newaxis]
+        if options.attn2_has_gate:
+            logits *= gate
+        weight = nearby.weight[:, tf.newaxis, :, tf.newaxis] * nearby.weight[:, None, None]
+        return nearby.softmax(logits, weight, smooth=options.smooth) * gate * 3**-0.5

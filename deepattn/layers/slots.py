@@ -1,0 +1,97 @@
+"""Neighbourhoods as vectors, which blocks of different cut-off radii look at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from deepattn.layers.environment import Environment, real_types
+
+
+class Slots(NamedTuple):
+    """The first slots of n neighbourhoods, nearest neighbours first.
+
+    Padding is alike in every slot, so the last slot stands for all that are not stored, as in
+    `Neighbours`. Excluded neighbours keep their slots, among the others.
+
+    Shapes:
+        vectors: ``[n, stored, 3]``, from the centre to the neighbours, Å.
+        distance: ``[n, stored]``, Å; 1 for padding.
+        real: bool ``[n, stored]``, false for padding.
+        mask: bool ``[n, stored]``, false for padding and for excluded neighbours.
+        ntype: int32 ``[n, stored]``, types of the neighbours; for padding that of the frame's
+            first atom, as DeePMD-kit has it (``ntypes`` if it is virtual).
+        index: int32 ``[n, stored]``, which of the n atoms the neighbours are; 0 for padding.
+        cut: int32, number of slots that are not stored.
+    """
+
+    vectors: tf.Tensor
+    distance: tf.Tensor
+    real: tf.Tensor
+    mask: tf.Tensor
+    ntype: tf.Tensor
+    index: tf.Tensor
+    cut: tf.Tensor
+
+    def within(self, rcut: float, nnei: int) -> Slots:
+        """The first ``nnei`` slots, all beyond ``rcut`` being padding, cut to the longest."""
+        real = self.real[:, :nnei] & (self.distance[:, :nnei] <= rcut)
+        count = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
+        # Of no atoms at all the maximum is the lowest integer.
+        stored = tf.minimum(tf.maximum(tf.reduce_max(count), 0) + 1, nnei)
+        real = real[:, :stored]
+        first = self._replace(cut=nnei - stored, real=real, mask=self.mask[:, :stored] & real)
+        return first._replace(
+            vectors=self.vectors[:, :stored],
+            distance=self.distance[:, :stored],
+            ntype=tf.where(real, self.ntype[:, :stored], self.ntype[:, -1:]),
+            index=self.index[:, :stored],
+        )
+
+    def multiplicity(self, dtype: str) -> tf.Tensor:
+        """How many slots each stored one stands for, ``[stored]``."""
+        stored = tf.shape(self.mask)[1]
+        return tf.cast(1 + self.cut * tf.one_hot(stored - 1, stored, dtype=tf.int32), dtype)
+
+
+def neighbour_slots(
+    environment: Environment,
+    atype: tf.Tensor,
+    *,
+    nnei: int,
+    ntypes: int,
+    pairs: np.ndarray | None = None,
+) -> Slots:
+    """All slots of the atoms of a batch, and one more of padding.
+
+    Args:
+        environment: neighbourhoods with vectors in the last three columns of ``descrpt``, and
+            with the indices of local atoms.
+        atype: int32 ``[nframes, nloc]``, negative for virtual atoms, which see nobody.
+        nnei: slots of an atom.
+        ntypes: number of types.
+        pairs: `pair_table` of the pairs that interact; ``None`` for all.
+    """
+    nframes, nloc = tf.unstack(tf.shape(atype))
+
+    def rows(array, padding):
+        array = tf.reshape(array, [nframes * nloc, nnei])
+        return tf.pad(array, [[0, 0], [0, 1]], constant_values=padding)
+
+    real = rows(environment.nmask, False) & (tf.reshape(atype, [-1, 1]) >= 0)
+    first = tf.repeat(tf.where(atype[:, :1] < 0, ntypes, atype[:, :1]), nloc, axis=0)
+    ntype = tf.where(real, rows(environment.ntype, ntypes), first)
+    frame = tf.repeat(tf.range(nframes), nloc)[:, tf.newaxis]
+    index = tf.where(real, frame * nloc + rows(environment.nlist, -1), 0)
+    vectors = tf.reshape(environment.descrpt, [nframes * nloc, nnei, 4])[:, :, 1:]
+    vectors = tf.pad(vectors, [[0, 0], [0, 1], [0, 0]])
+    # Not the root of zero, whose derivative is infinite.
+    square = tf.reduce_sum(vectors * vectors, axis=2)
+    square = tf.where(real, square, tf.ones([], square.dtype))
+    mask = real
+    if pairs is not None:
+        pair = real_types(atype, ntypes)[:, tf.newaxis] * (ntypes + 1) + ntype
+        mask = real & (tf.gather(tf.constant(pairs), pair) > 0)
+    return Slots(vectors, tf.sqrt(square), real, mask, ntype, index, tf.constant(0))

@@ -1,0 +1,94 @@
+"""Runs inside a peer's Python: models of given configurations, and what they say of frames.
+
+``python dpa2.py JOBS.json``: a list of ``{"model": section, "cases": npz, "output": npz, "seed"}``.
+Weights, statistics and biases are random. The cases are those of ``evaluate.py``; the output gets
+``<name>/energy`` and ``/atom_energy`` in eV, ``weights/<path>`` of each array, by its path in the
+tree of a ``.dp`` file, and ``statistics/<path>`` of those that follow from the periodic cases.
+"""
+
+import json
+import sys
+
+import numpy as np
+from deepmd.dpmodel.model.model import get_model
+
+
+def main(jobs: str) -> None:
+    with open(jobs) as file:
+        for job in json.load(file):
+            model = randomised(get_model(job["model"]), np.random.default_rng(job["seed"]))
+            results = {f"weights/{name}": array for name, array in arrays_of(model.serialize())}
+            cases = read_cases(job["cases"])
+            for name, case in cases.items():
+                options = {key: case.get(key) for key in ("box", "fparam", "aparam")}
+                values = model.call(case["coord"], case["atype"], **options)
+                results[f"{name}/energy"] = values["energy"][:, 0]
+                results[f"{name}/atom_energy"] = values["atom_energy"][:, :, 0]
+            for name, array in statistics_of(model, [c for c in cases.values() if "box" in c]):
+                results[f"statistics/{name}"] = array
+            np.savez(job["output"], **results)
+
+
+def read_cases(path):
+    """Arrays by the name of the case, then by their own."""
+    cases = {}
+    with np.load(path) as given:
+        for key in given.files:
+            name, part = key.rsplit("/", 1)
+            cases.setdefault(name, {})[part] = given[key]
+    return cases
+
+
+def statistics_of(model, samples):
+    """Pairs of path and array of the input statistics of the samples."""
+    descriptor = model.atomic_model.descriptor
+    descriptor.compute_input_stats([{**sample, "natoms": None} for sample in samples])
+    for name, array in arrays_of(descriptor.serialize(), "descriptor"):
+        if name.endswith(("davg", "dstd")):
+            yield name, array
+
+
+def arrays_of(tree, path=""):
+    """Pairs of path, ``@variables`` left out, and array."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from arrays_of(value, path if key == "@variables" else f"{path}/{key}")
+    elif isinstance(tree, list):
+        for k, value in enumerate(tree):
+            yield from arrays_of(value, f"{path}/{k}")
+    elif isinstance(tree, np.ndarray):
+        yield path.removeprefix("/"), tree
+
+
+def randomised(model, rng):
+    """The model with statistics as they are of data, with scattered biases and normalisations."""
+    tree = model.serialize()
+    descriptor, fitting = tree["descriptor"], tree["fitting"]
+    for name, block in descriptor.items():
+        if name.endswith("_variable"):
+            arguments = "repformer_args" if name.startswith("repformers") else "repinit_args"
+            centred = descriptor[arguments]["set_davg_zero"]
+            set_statistics(block["@variables"], rng, centred=centred)
+    for layer in descriptor["repformers_variable"]["repformer_layers"]:
+        if "attn2_lm" in layer:
+            for array in layer["attn2_lm"]["@variables"].values():
+                array += rng.normal(scale=0.1, size=array.shape)
+    arrays = fitting["@variables"]
+    arrays["bias_atom_e"] = rng.normal(size=arrays["bias_atom_e"].shape)
+    for name, array in arrays.items():
+        if array is not None and name.startswith(("fparam", "aparam")):
+            arrays[name] = rng.uniform(0.5, 2.0, array.shape)
+    return type(model).deserialize(tree)
+
+
+def set_statistics(arrays, rng, *, centred):
+    """The same in every slot; angular averages zero."""
+    ntypes, nnei, _ = arrays["dstd"].shape
+    spread = rng.uniform(0.1, 0.3, (ntypes, 1, 2))[..., [0, 1, 1, 1]]
+    arrays["dstd"] = np.tile(spread, (1, nnei, 1))
+    mean = rng.uniform(0.05, 0.1, (ntypes, 1, 1)) * np.array([not centred, 0.0, 0.0, 0.0])
+    arrays["davg"] = np.tile(mean, (1, nnei, 1))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

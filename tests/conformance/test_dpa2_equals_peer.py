@@ -1,0 +1,146 @@
+"""DPA-2 against the peer: statistics, and with its weights energies, forces and virials.
+
+The peer's NumPy models give energies only, so forces and virial are compared along one direction
+each, with five-point differences of the peer's energies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deepattn.config import ModelConfig, normalize_model
+from deepattn.data import Batch
+from deepattn.models import build_model
+from deepattn.train.input_blocks import input_blocks
+from deepattn.train.statistics import input_statistics
+
+from .compare import keras_eval
+from .dpa2_options import random_sections
+from .peer import DP320, read_cases, run_inside, write_cases
+from .systems import NAPARAM, NFPARAM, TRICLINIC, scatter
+
+MODELS = 20
+STEP = 2e-4
+# Displacements of the differences, in steps, and their weights.
+OFFSETS = np.array([-2.0, -1.0, 1.0, 2.0])
+WEIGHTS = np.array([1.0, -8.0, 8.0, -1.0]) / (12.0 * STEP)
+LEAVES = {"w": "matrix", "b": "bias", "idt": "idt"}
+
+
+def _moved(rng, natoms, *, periodic):
+    """A frame, then the same frame moved along a direction, then strained along another."""
+    coord = scatter(rng, TRICLINIC, natoms, closest=1.1, periodic=periodic)
+    displacement, strain = rng.normal(size=coord.shape), rng.normal(size=(3, 3))
+    displacement /= np.linalg.norm(displacement)
+    strain /= 10.0 * np.linalg.norm(strain)
+    strains = [np.eye(3) + STEP * k * strain for k in OFFSETS]
+    coords = [coord, *(coord + STEP * k * displacement for k in OFFSETS)]
+    coords += [coord @ strained for strained in strains]
+    case = {"coord": np.stack(coords), "atype": rng.integers(0, 3, natoms)}
+    if periodic:
+        cells = [TRICLINIC] * 5 + [TRICLINIC @ strained for strained in strains]
+        case["box"] = np.reshape(cells, (-1, 9))
+    return case, displacement, strain
+
+
+def _cases(rng):
+    """Frames to differentiate, and one in which atoms have more neighbours than slots."""
+    cases, directions = {}, {}
+    cases["cell"], *directions["cell"] = _moved(rng, 9, periodic=True)
+    cases["open"], *directions["open"] = _moved(rng, 7, periodic=False)
+    coord = scatter(rng, TRICLINIC, 24, closest=1.1, periodic=True)
+    cases["crowded"] = {"coord": coord[None], "atype": rng.integers(0, 3, 24)}
+    cases["crowded"]["box"] = TRICLINIC.reshape(1, 9)
+    return cases, directions
+
+
+def _with_parameters(rng, case, fitting):
+    nframes, natoms = case["coord"].shape[:2]
+    case = {**case, "atype": np.tile(case["atype"], (nframes, 1))}
+    if fitting["numb_fparam"]:
+        case["fparam"] = np.tile(rng.normal(size=NFPARAM), (nframes, 1))
+    if fitting["numb_aparam"]:
+        case["aparam"] = np.tile(rng.normal(size=(natoms, NAPARAM)), (nframes, 1, 1))
+    return case
+
+
+def _named(paths):
+    """The peer's arrays under our names: those of a graph for type embedding and fitting net."""
+    arrays = {}
+    layers = 1 + max(int(p.split("/")[-2]) for p in paths if p.startswith("fitting/nets"))
+    for path, array in paths.items():
+        place, leaf = path.split("/")[-2:] if "/" in path else ("", path)
+        if path.startswith("descriptor/type_embedding/"):
+            arrays[f"type_embed_net/{LEAVES[leaf]}_{int(place) + 1}"] = array
+        elif path.startswith("fitting/nets/"):
+            last = int(place) == layers - 1
+            arrays[f"{'final_layer' if last else f'layer_{place}'}/{LEAVES[leaf]}"] = array
+        elif path == "fitting/bias_atom_e":
+            arrays["fitting_attr/t_bias_atom_e"] = array[:, 0]
+        elif path.startswith("fitting/"):
+            arrays[f"fitting_attr/t_{leaf.replace('inv_std', 'istd')}"] = array
+        elif "/embeddings" in path and leaf == "idt":
+            arrays[path] = array[None]
+        elif path.startswith("descriptor/"):
+            arrays[path] = array
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """For each model its section, cases, directions and the peer's answers; all in one process."""
+    folder = tmp_path_factory.mktemp("dpa2")
+    rng = np.random.default_rng(7)
+    jobs, rest = [], []
+    for k, section in enumerate(random_sections(MODELS)):
+        cases, directions = _cases(rng)
+        fitting = section["fitting_net"]
+        cases = {name: _with_parameters(rng, case, fitting) for name, case in cases.items()}
+        given = write_cases(folder / f"cases_{k}.npz", cases)
+        output = folder / f"output_{k}.npz"
+        jobs.append({"model": section, "cases": str(given), "output": str(output), "seed": k})
+        rest.append((section, cases, directions, output))
+    run_inside(DP320.require(), "dpa2.py", jobs, folder)
+    return rest
+
+
+def _part(output, prefix):
+    """Arrays of the peer's answer whose names begin with ``prefix/``, by the rest."""
+    with np.load(output) as stored:
+        names = [name for name in stored.files if name.startswith(f"{prefix}/")]
+        return {name.removeprefix(f"{prefix}/"): stored[name] for name in names}
+
+
+@pytest.mark.parametrize("index", range(MODELS))
+def test_statistics(answers, index):
+    section, cases, _, output = answers[index]
+    config = ModelConfig.from_dict(normalize_model(section))
+    batches = [Batch(case, {}) for case in cases.values() if "box" in case]
+    ours = {}
+    for block in input_blocks(config):
+        found = input_statistics(batches, block.shape, set_davg_zero=block.set_davg_zero)
+        ours |= {block.davg: found.davg, block.dstd: found.dstd}
+    theirs = _part(output, "statistics")
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        # Our op has the cut-off radius in single precision.
+        np.testing.assert_allclose(ours[name], array.reshape(3, -1), rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("index", range(MODELS))
+def test_energies_forces_and_virials(answers, index):
+    section, cases, directions, output = answers[index]
+    model = build_model(ModelConfig.from_dict(normalize_model(section)))
+    model.set_arrays(_named(_part(output, "weights")))
+    ours, theirs = keras_eval(model, cases), read_cases(output)
+    for name in cases:
+        for key in ("energy", "atom_energy"):
+            np.testing.assert_allclose(ours[name][key], theirs[name][key], rtol=0, atol=1e-10)
+    for name, (displacement, strain) in directions.items():
+        energy = theirs[name]["energy"]
+        force, virial = ours[name]["force"][0], ours[name]["virial"][0].reshape(3, 3)
+        along = np.dot(energy[1:5], WEIGHTS)
+        np.testing.assert_allclose(-np.sum(force * displacement), along, rtol=0, atol=1e-9)
+        strained = np.dot(energy[5:], WEIGHTS)
+        np.testing.assert_allclose(-np.sum(virial * strain), strained, rtol=0, atol=1e-9)
