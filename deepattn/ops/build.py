@@ -103,7 +103,7 @@ def source_digest(source: Path) -> str:
     """A hash of all C++ sources; a library built from others is stale."""
     digest = hashlib.sha256(json.dumps([CXX_FLAGS, UNIT_FLAGS]).encode())
     for path in sorted(source.rglob("*")):
-        if path.suffix in (".cc", ".h"):
+        if path.suffix in (".cc", ".cu", ".h"):
             digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
