@@ -5,12 +5,12 @@
 
 #include <stdint.h>
 
+#include "kernels/cpu/both.h"
+
 #if defined(__CUDACC__)
 #define DEEPATTN_DEVICE __device__ __forceinline__
-#define DEEPATTN_BOTH __host__ __device__ __forceinline__
 #else
 #define DEEPATTN_DEVICE inline
-#define DEEPATTN_BOTH inline
 #endif
 
 namespace deepattn {
