@@ -76,8 +76,12 @@ void Queue::Each(int64_t n, const F& f) {
 
 #if defined(__CUDACC__)
 
+// Threads that a multiprocessor has registers for, 128 each.
+constexpr int kThreadsAtOnce = 512;
+
 template <typename Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) Run(const Kernel kernel, int64_t first) {
+__global__ void __launch_bounds__(Kernel::kThreads, kThreadsAtOnce / Kernel::kThreads)
+    Run(const Kernel kernel, int64_t first) {
   extern __shared__ __align__(16) unsigned char shared[];
   kernel(Block(first, shared));
 }
