@@ -7,6 +7,8 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_GEMM_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_GEMM_H_
 
+#include <type_traits>
+
 #include "block.h"
 
 namespace deepattn {
@@ -30,15 +32,15 @@ struct Factor {
 };
 
 // The first factor as stored, or the second from its transpose.
-template <typename T>
-DEEPATTN_DEVICE Factor<T> InnerLast(const T* data, int stride) {
-  return {data, stride, 1};
+template <typename U>
+DEEPATTN_DEVICE Factor<std::remove_const_t<U>> InnerLast(const Matrix<U>& matrix) {
+  return {matrix.data, matrix.stride, 1};
 }
 
 // The first factor from its transpose, or the second as stored.
-template <typename T>
-DEEPATTN_DEVICE Factor<T> InnerFirst(const T* data, int stride) {
-  return {data, 1, stride};
+template <typename U>
+DEEPATTN_DEVICE Factor<std::remove_const_t<U>> InnerFirst(const Matrix<U>& matrix) {
+  return {matrix.data, 1, matrix.stride};
 }
 
 enum Mode { kSet, kAdd };
@@ -284,6 +286,27 @@ DEEPATTN_FUNCTION void Multiply(const Block& block, const Product<T>& of) {
       }
     }
   }
+}
+
+// c [m][n] = a b, or c += a b.
+template <typename T, typename A, typename B>
+DEEPATTN_DEVICE void Times(const Block& block, int m, int n, int k, const Matrix<A>& a,
+                           const Matrix<B>& b, const Matrix<T>& c, Mode mode = kSet) {
+  Multiply<T>(block, {m, n, k, InnerLast(a), InnerFirst(b), c, mode});
+}
+
+// c = a^T b, with a stored as [k][m].
+template <typename T, typename A, typename B>
+DEEPATTN_DEVICE void TransposedTimes(const Block& block, int m, int n, int k, const Matrix<A>& a,
+                                     const Matrix<B>& b, const Matrix<T>& c, Mode mode = kSet) {
+  Multiply<T>(block, {m, n, k, InnerFirst(a), InnerFirst(b), c, mode});
+}
+
+// c = a b^T, with b stored as [n][k].
+template <typename T, typename A, typename B>
+DEEPATTN_DEVICE void TimesTransposed(const Block& block, int m, int n, int k, const Matrix<A>& a,
+                                     const Matrix<B>& b, const Matrix<T>& c, Mode mode = kSet) {
+  Multiply<T>(block, {m, n, k, InnerLast(a), InnerLast(b), c, mode});
 }
 
 }  // namespace deepattn

@@ -1,0 +1,147 @@
+"""The CUDA library's gated attention, compiled for the host, against the twin."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepattn.ops import twins
+
+from .attention_cases import LN_EPS, OPTIONS, SIZES, make_case, worst_error
+from .cuda_attention_calls import CudaAttention
+from .cuda_calls import CudaError
+
+# One slot and several tiles of a product; slots, atoms and blocks of which nothing has weight.
+CUDA_SIZES = {
+    **SIZES,
+    "seven": (3, 7, 3, 5, (7, 0, 4), 2),
+    "more than a tile": (1, 133, 65, 70, (130,), 3),
+}
+USUAL = (2, 120, 100, 128, (120, 93), 18)
+
+
+def describe(options):
+    return "-".join(name for name, on in options.items() if on) or "none"
+
+
+each_option = pytest.mark.parametrize("options", OPTIONS, ids=describe)
+
+
+def bar_output(case):
+    return np.random.default_rng(1).normal(size=case.grad.shape)
+
+
+def by_cuda(library, case, options, dtype):
+    """All passes, one after the other."""
+    attention = CudaAttention(library, case, options, LN_EPS, dtype)
+    results = {
+        "forward": attention.forward(),
+        "gradient": attention.gradient(),
+        "gradient by slots": attention.gradient(with_sums=False),
+        "tangent": attention.tangent(),
+        "reverse": attention.reverse(bar_output(case)),
+    }
+    return comparable(results, options)
+
+
+def by_twin(case, options, dtype=np.float64):
+    """The same."""
+
+    def tensors(arrays):
+        return [tf.constant(x, dtype) for x in arrays]
+
+    numbers = tensors([case.padding, LN_EPS])
+    inputs = [*tensors(case.slots), case.count, *numbers, *tensors(case.parameters)]
+    grad, bars = tf.constant(case.grad, dtype), tensors(case.bars)
+    gradient = twins.gated_attention_grad(grad, *inputs, **options)
+    last = tf.constant(bar_output(case), dtype)
+    results = {
+        "forward": [twins.gated_attention(*inputs, **options)],
+        "gradient": gradient,
+        "gradient by slots": gradient[:3],
+        "tangent": [twins.gated_attention_tangent(*bars, *inputs, **options)],
+        "reverse": twins.gated_attention_reverse(grad, *bars, last, *inputs, **options),
+    }
+    return comparable({k: [x.numpy() for x in v] for k, v in results.items()}, options)
+
+
+def comparable(results, options):
+    """Without gradients by weights that are a mask, which have none."""
+    if options["smooth"]:
+        return results
+    return {name: [*x[:2], *x[3:]] if len(x) > 1 else x for name, x in results.items()}
+
+
+@pytest.mark.parametrize("size", CUDA_SIZES)
+@each_option
+def test_float64_equals_the_twin(cuda_host, options, size):
+    case = make_case(CUDA_SIZES[size], smooth=options["smooth"])
+    exact = by_twin(case, options)
+    for name, found in by_cuda(cuda_host, case, options, np.float64).items():
+        assert worst_error(found, exact[name]) < 1e-12, name
+
+
+@pytest.mark.parametrize("size", ["odd", "many"])
+@each_option
+def test_float32_is_as_exact_as_the_twin(cuda_host, options, size):
+    """Errors against float64, over several random cases, in units of the largest number."""
+    ours, twins_own = {}, {}
+    for seed in range(3):
+        case = make_case(size, smooth=options["smooth"], seed=seed)
+        exact = by_twin(case, options)
+        for errors, results in (
+            (ours, by_cuda(cuda_host, case, options, np.float32)),
+            (twins_own, by_twin(case, options, np.float32)),
+        ):
+            for name, values in results.items():
+                errors[name] = errors.get(name, 0.0) + worst_error(values, exact[name])
+    for name, error in ours.items():
+        assert error <= 2 * twins_own[name] + 2 * np.finfo(np.float32).eps, name
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_usual_size_in_float32(cuda_host, smooth):
+    options = {"dotr": True, "mask": False, "smooth": smooth}
+    case = make_case(USUAL, smooth=smooth)
+    exact, plain = by_twin(case, options), by_twin(case, options, np.float32)
+    for name, found in by_cuda(cuda_host, case, options, np.float32).items():
+        assert worst_error(found, exact[name]) <= 2 * worst_error(plain[name], exact[name]), name
+
+
+def test_order_within_a_step_does_not_matter(cuda_order):
+    options = {"dotr": True, "mask": True, "smooth": True}
+    case = make_case("odd", smooth=True)
+    found = by_cuda(cuda_order, case, options, np.float32)
+    cuda_order.deepattn_cuda_host_order(0)
+    for name, values in by_cuda(cuda_order, case, options, np.float32).items():
+        for one, other in zip(found[name], values, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("size", [(0, 5, 3, 2, (), 0), (3, 0, 4, 2, (0, 0, 0), 2)])
+def test_nothing_to_attend_to(cuda_host, size):
+    options = {"dotr": True, "mask": False, "smooth": True}
+    attention = CudaAttention(cuda_host, make_case(size, smooth=True), options, LN_EPS, np.float64)
+    assert attention.forward()[0].size == 0
+    assert not any(x.any() for x in attention.gradient()[3:])
+
+
+def test_counts_beyond_the_slots_are_the_nearest(cuda_host):
+    options = {"dotr": False, "mask": False, "smooth": True}
+    case = make_case("odd", smooth=True)
+    results = []
+    for low, high in ((0, 13), (-3, 99)):
+        case.count[:] = [high, 8, 1, low]
+        results.append(by_cuda(cuda_host, case, options, np.float64)["forward"][0])
+    np.testing.assert_array_equal(*results)
+
+
+def test_what_does_not_fit_is_told(cuda_host):
+    case = make_case("odd", smooth=True)
+    attention = CudaAttention(cuda_host, case, OPTIONS[0], LN_EPS, np.float64)
+    attention.case = attention.case.__class__(**{**vars(case), "padding": -2})
+    with pytest.raises(CudaError, match="padding is -2, but must not be negative"):
+        attention.forward()
+    attention.case = case
+    attention.shape.width = 1 << 21
+    with pytest.raises(CudaError, match="2097152 columns of the embedding and 11 of the attention"):
+        attention.forward()
