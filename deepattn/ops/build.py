@@ -5,7 +5,7 @@ so it imports nothing but the standard library.
 """
 
 import argparse
-import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -15,8 +15,22 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
+
+
+def _beside(name: str) -> ModuleType:
+    """A module of this folder, without the import of its package, which needs TensorFlow."""
+    spec = importlib.util.spec_from_file_location(f"deepattn_{name}", HERE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build_cuda = _beside("build_cuda")
+digest_files = build_cuda.digest_files
+
 LIB_DIR = HERE / "lib"
 INFO_NAME = "build-info.json"
 SUPPORTED = ((2, 16), (2, 22))  # TensorFlow from, to before; as in setup.cfg
@@ -100,12 +114,12 @@ def source_dir() -> Path:
 
 
 def source_digest(source: Path) -> str:
-    """A hash of all C++ sources; a library built from others is stale."""
-    digest = hashlib.sha256(json.dumps([CXX_FLAGS, UNIT_FLAGS]).encode())
-    for path in sorted(source.rglob("*")):
-        if path.suffix in (".cc", ".cu", ".h"):
-            digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+    """A hash of the C++ sources of both libraries; libraries built from others are stale."""
+    cuda = source / "kernels" / "cuda"
+    files = [path for path in source.rglob("*") if path.suffix in (".cc", ".h")]
+    return digest_files(
+        [path for path in files if cuda not in path.parents], source, [CXX_FLAGS, UNIT_FLAGS]
+    )
 
 
 def query_tensorflow(python: tuple[str, ...] = (sys.executable,)) -> dict:

@@ -3,6 +3,8 @@
 `deepattn.ops.build` loads this file by its path, so it imports nothing but the standard library.
 """
 
+import hashlib
+import json
 import os
 import shlex
 import subprocess
@@ -22,6 +24,21 @@ class CudaBuildError(RuntimeError):
 def cuda_units(source: Path) -> list[Path]:
     """The files that make the library, of the sources in the folder `source`."""
     return sorted((source / "kernels" / "cuda").rglob("*.cu"))
+
+
+def digest_files(files: list[Path], source: Path, flags: object) -> str:
+    """A hash of files in the folder `source`, of their names there and of the compilers' flags."""
+    digest = hashlib.sha256(json.dumps(flags).encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cuda_digest(source: Path) -> str:
+    """A hash of the sources of the CUDA library; one built from others is stale."""
+    kernels = source / "kernels"
+    files = [path for path in (kernels / "cuda").rglob("*") if path.suffix in (".cu", ".h")]
+    return digest_files([*files, *(kernels / "cpu").rglob("*.h")], source, HOST_FLAGS)
 
 
 def build_host(output: Path, *, source: Path, jobs: int | None = None) -> Path:

@@ -50,6 +50,17 @@ class Block {
   // The dynamic shared memory, of the size given at the launch; aligned to 16 bytes.
   DEEPATTN_DEVICE Memory Shared() const { return Memory(shared_); }
 
+  // What is in memory at `place`, for the block to decide what comes next. Only so may it be read
+  // between steps: a thread may be in the next step while another still reads.
+  template <typename V>
+  DEEPATTN_DEVICE V Get(const V* place) const {
+    const V value = *place;
+#if defined(__CUDACC__)
+    __syncthreads();
+#endif
+    return value;
+  }
+
   // A step: f(item) for every item in [0, n), spread over the threads.
   template <typename F>
   DEEPATTN_DEVICE void Each(int64_t n, const F& f) const {

@@ -45,8 +45,13 @@ class Queue {
   template <typename F>
   void Each(int64_t n, const F& f);
 
+  // Sets bytes of device memory to `value`.
   void Clear(void* memory, int value, int64_t bytes);
-  void Copy(void* to, const void* from, int64_t bytes);  // within the device
+
+  // Copies a little of the host's memory to the device: it travels as arguments of a kernel, for
+  // which nothing has to wait.
+  template <typename V>
+  void Upload(V* to, const V* from, int64_t n);
 
  private:
   void* stream_;
@@ -72,6 +77,30 @@ template <typename F>
 void Queue::Each(int64_t n, const F& f) {
   constexpr int kThreads = EachKernel<F>::kThreads;
   Launch((n + kThreads - 1) / kThreads, 0, EachKernel<F>{n, f});
+}
+
+template <typename V>
+struct UploadKernel {
+  static constexpr int kThreads = 32;
+  static constexpr int kMost = 2048 / sizeof(V);
+
+  V* to;
+  int64_t n;
+  V values[kMost];
+
+  DEEPATTN_DEVICE void operator()(const Block& block) const {
+    block.Each(n, [&](int64_t k) { to[k] = values[k]; });
+  }
+};
+
+template <typename V>
+void Queue::Upload(V* to, const V* from, int64_t n) {
+  constexpr int64_t kMost = UploadKernel<V>::kMost;
+  for (int64_t first = 0; first < n; first += kMost) {
+    UploadKernel<V> kernel = {to + first, std::min(n - first, kMost), {}};
+    std::copy_n(from + first, kernel.n, kernel.values);
+    Launch(1, 0, kernel);
+  }
 }
 
 #if defined(__CUDACC__)
@@ -132,17 +161,6 @@ inline void Queue::Clear(void* memory, int value, int64_t bytes) {
   }
 }
 
-inline void Queue::Copy(void* to, const void* from, int64_t bytes) {
-  if (!ok() || bytes == 0) return;
-  const cudaError_t error =
-      cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice,
-                      static_cast<cudaStream_t>(stream_));
-  if (error != cudaSuccess) {
-    Fail(DEEPATTN_DEVICE_ERROR, "%lld bytes of device memory could not be copied: %s",
-         static_cast<long long>(bytes), cudaGetErrorString(error));
-  }
-}
-
 #else
 
 // So few that tests give every block several units of work.
@@ -162,10 +180,6 @@ void Queue::Launch(int64_t blocks, int64_t shared_bytes, const Kernel& kernel) {
 
 inline void Queue::Clear(void* memory, int value, int64_t bytes) {
   if (ok() && bytes > 0) std::memset(memory, value, bytes);
-}
-
-inline void Queue::Copy(void* to, const void* from, int64_t bytes) {
-  if (ok() && bytes > 0) std::memcpy(to, from, bytes);
 }
 
 #endif

@@ -5,18 +5,18 @@
 
 #include <stdint.h>
 
+#include "kernels/cpu/both.h"
+
 #if defined(__CUDACC__)
 #define DEEPATTN_DEVICE __device__ __forceinline__
 #define DEEPATTN_FUNCTION __device__ __noinline__  // one copy for all who call it
 #define DEEPATTN_ROLL _Pragma("unroll 1")          // or registers would not suffice
 #define DEEPATTN_UNROLL _Pragma("unroll")          // or what is indexed would be kept in memory
-#define DEEPATTN_BOTH __host__ __device__ __forceinline__
 #else
 #define DEEPATTN_DEVICE inline
 #define DEEPATTN_FUNCTION inline
 #define DEEPATTN_ROLL
 #define DEEPATTN_UNROLL
-#define DEEPATTN_BOTH inline
 #endif
 
 namespace deepattn {

@@ -3,8 +3,7 @@
 // Pointers are to device memory and aligned to 16 bytes, unless said otherwise; `stream` is a
 // cudaStream_t. Functions only queue work: nothing is allocated, nothing waits for the device.
 // What needs room of its own takes a workspace, whose size in bytes another function tells.
-// Errors of the call and of its launches are in the status; what only the device can see, it
-// leaves in memory (deepattn_cuda_problem).
+// Errors of the call and of its launches are in the status.
 //
 // libdeepattn_cuda_host, the same sources compiled for the host, has the same interface on the
 // host's memory, and takes no notice of the stream.
@@ -16,6 +15,14 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+// What the device found wrong with its input, the first by frame and atom: a number that functions
+// leave in device memory. If it is not the one below, outputs of its frame are undefined.
+typedef unsigned long long deepattn_cuda_problem;
+#define DEEPATTN_CUDA_NO_PROBLEM (~0ULL)
+
+// Sets the status to what the number says.
+void deepattn_cuda_explain(deepattn_cuda_problem problem, deepattn_status* status);
 
 // What the library was compiled for: "host", or "sm_75 sm_80 …".
 const char* deepattn_cuda_target(void);

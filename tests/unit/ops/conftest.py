@@ -1,6 +1,7 @@
 """Both implementations of the ops, as modules of the same functions."""
 
 import ctypes
+import fcntl
 import shutil
 from pathlib import Path
 
@@ -41,11 +42,16 @@ def cuda_host() -> ctypes.CDLL:
     if shutil.which("c++") is None:
         pytest.skip("no C++ compiler: c++ is not on the PATH")
     source = build.source_dir()
+    digest = build_cuda.cuda_digest(source)
     folder = Path(__file__).resolve().parents[3] / "build" / "cuda_host"
-    path = folder / build.source_digest(source) / build_cuda.HOST_LIBRARY
-    if not path.is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        build_cuda.build_host(path, source=source)
+    path = folder / digest / build_cuda.HOST_LIBRARY
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:  # processes that test at the same time build once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            for old in folder.glob("*/"):
+                shutil.rmtree(old)
+            build_cuda.build_host(path, source=source)
     return ctypes.CDLL(str(path))
 
 

@@ -44,3 +44,154 @@ def call(library, name, *arguments):
     getattr(library, name)(*arguments, ctypes.c_void_p(None), ctypes.byref(status))
     if status.code != 0:
         raise CudaError(status.message.decode())
+
+
+class EnvMatShape(ctypes.Structure):
+    """``deepattn_env_mat_shape``."""
+
+    _fields_ = (
+        ("nframes", ctypes.c_int64),
+        ("nloc", ctypes.c_int64),
+        ("nall", ctypes.c_int64),
+        ("nnei", ctypes.c_int64),
+        ("ntypes", ctypes.c_int32),
+        ("rcut", ctypes.c_float),
+        ("rcut_smth", ctypes.c_float),
+        ("sel", ctypes.c_void_p),
+    )
+
+
+class Neighbors(ctypes.Structure):
+    """``deepattn_cuda_neighbors``."""
+
+    _fields_ = (
+        ("kind", ctypes.c_int),
+        ("ilist", ctypes.c_void_p),
+        ("numneigh", ctypes.c_void_p),
+        ("first", ctypes.c_void_p),
+        ("entries", ctypes.c_void_p),
+    )
+
+
+class Pairs(ctypes.Structure):
+    """``deepattn_pairs``."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("nframes", "nloc", "nall", "nnei"))
+
+
+def explain(library, problem):
+    """Raises what the device found wrong, if it did."""
+    status = Status()
+    library.deepattn_cuda_explain(ctypes.c_ulonglong(int(problem[0])), ctypes.byref(status))
+    if status.code != 0:
+        raise CudaError(status.message.decode())
+
+
+def workspace(library, name, *arguments):
+    """Room of the size that a function tells, and that size."""
+    function = getattr(library, name)
+    function.restype = ctypes.c_int64
+    size = function(*arguments)
+    return aligned((size,), np.uint8), ctypes.c_int64(size)
+
+
+OPEN, PERIODIC, LISTED = range(3)
+
+
+def env_mat(library, case, dtype, *, sel=None, rows=None, order=None):
+    """The outputs of ``ProdEnvMatAMix`` of a `cases.Case`; of ``ProdEnvMatA`` with `sel`.
+
+    `rows` are the neighbours of every atom of a list, whose rows come in `order`.
+    """
+    suffix = SUFFIX[np.dtype(dtype)]
+    nframes, nall = case.atype.shape
+    nloc = nall if case.nloc is None else case.nloc
+    slots = np.array([] if sel is None else sel, np.int32)
+    shape = EnvMatShape(nframes, nloc, nall, case.nnei, 2, case.rcut, case.rcut_smth)
+    if sel is not None:
+        shape.sel = slots.ctypes.data
+    source, arrays = Neighbors(PERIODIC if case.periodic else OPEN), []
+    if rows is not None:
+        order = range(nloc) if order is None else order
+        counts = np.array([len(rows[i]) for i in order], np.int32)
+        first = np.cumsum(counts, dtype=np.int64) - counts
+        entries = np.concatenate([np.asarray(rows[i], np.int32) for i in order])
+        arrays = [device(x) for x in (np.array(order, np.int32), counts, first, entries)]
+        source = Neighbors(LISTED, *(x.ctypes.data for x in arrays))
+    inputs = [device(case.coord, dtype), device(case.atype)]
+    inputs += [device(x, dtype) for x in (case.box, case.davg, case.dstd)]
+    widths = {"descrpt": 4, "deriv": 12, "rij": 3, "nlist": 1, "ntype": 1, "nmask": 1}
+    types = [dtype, dtype, dtype, np.int32, np.int32, np.uint8]
+    out = [
+        aligned((nframes, nloc * case.nnei * width), kind)
+        for width, kind in zip(widths.values(), types, strict=True)
+    ]
+    problem = aligned((1,), np.uint64)
+    room = workspace(
+        library, f"deepattn_cuda_env_mat_workspace_{suffix}", ctypes.byref(shape), source.kind
+    )
+    call(
+        library,
+        f"deepattn_cuda_env_mat_{suffix}",
+        ctypes.byref(shape),
+        ctypes.byref(source),
+        *map(pointer, inputs),
+        *map(pointer, out[:4]),
+        *map(pointer, out[4:] if sel is None else [None, None]),
+        pointer(problem),
+        pointer(room[0]),
+        room[1],
+    )
+    explain(library, problem)
+    return out if sel is None else out[:4]
+
+
+def pairs_of(nframes, nloc, nall, nnei):
+    """``deepattn_pairs``, to be passed."""
+    return ctypes.byref(Pairs(nframes, nloc, nall, nnei))
+
+
+def force(library, shape, net_deriv, in_deriv, nlist):
+    """``ProdForceSeA``; `shape` is nframes, nloc, nall, nnei."""
+    suffix, pairs = SUFFIX[net_deriv.dtype], pairs_of(*shape)
+    out, problem = aligned((shape[0], 3 * shape[2]), net_deriv.dtype), aligned((1,), np.uint64)
+    room = workspace(library, f"deepattn_cuda_force_workspace_{suffix}", pairs)
+    arrays = [device(x) for x in (net_deriv, in_deriv, nlist)]
+    arrays += [out, problem, room[0]]
+    call(library, f"deepattn_cuda_force_{suffix}", pairs, *map(pointer, arrays), room[1])
+    explain(library, problem)
+    return out
+
+
+def force_grad(library, shape, grad, in_deriv, nlist):
+    """``ProdForceSeAGrad``."""
+    pairs, slots = pairs_of(*shape), shape[1] * shape[3]
+    out, problem = aligned((shape[0], 4 * slots), grad.dtype), aligned((1,), np.uint64)
+    arrays = [device(x) for x in (grad, in_deriv, nlist)]
+    name = f"deepattn_cuda_force_grad_{SUFFIX[grad.dtype]}"
+    call(library, name, pairs, *map(pointer, [*arrays, out, problem]))
+    explain(library, problem)
+    return out
+
+
+def virial(library, shape, net_deriv, in_deriv, rij, nlist):
+    """``ProdVirialSeA``."""
+    suffix, pairs = SUFFIX[net_deriv.dtype], pairs_of(*shape)
+    out = aligned((shape[0], 9), net_deriv.dtype)
+    of_atoms = aligned((shape[0], 9 * shape[2]), net_deriv.dtype)
+    problem = aligned((1,), np.uint64)
+    room = workspace(library, f"deepattn_cuda_virial_workspace_{suffix}", pairs)
+    arrays = [device(x) for x in (net_deriv, in_deriv, rij, nlist)]
+    arrays += [out, of_atoms, problem, room[0]]
+    call(library, f"deepattn_cuda_virial_{suffix}", pairs, *map(pointer, arrays), room[1])
+    explain(library, problem)
+    return out, of_atoms
+
+
+def virial_grad(library, shape, grad, in_deriv, rij, nlist):
+    """``ProdVirialSeAGrad``."""
+    out = aligned((shape[0], 4 * shape[1] * shape[3]), grad.dtype)
+    arrays = [device(x) for x in (grad, in_deriv, rij, nlist)]
+    name = f"deepattn_cuda_virial_grad_{SUFFIX[grad.dtype]}"
+    call(library, name, pairs_of(*shape), *map(pointer, [*arrays, out]))
+    return out
