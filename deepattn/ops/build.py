@@ -1,4 +1,4 @@
-"""Compiles the op libraries against the installed TensorFlow.
+"""Compiles the op libraries against the installed TensorFlow, and the CUDA kernels.
 
 Run it as ``python -m deepattn.ops.build`` after changing TensorFlow. ``pip install`` runs it too,
 so it imports nothing but the standard library.
@@ -158,7 +158,9 @@ def build(
     tensorflow: dict | None = None,
     jobs: int | None = None,
 ) -> Path:
-    """Compiles both libraries into `output` and writes what they were built with beside them.
+    """Compiles the libraries into `output` and writes what they were built with beside them.
+
+    The CUDA library is built if there is an ``nvcc`` that can (see `build_cuda`).
 
     Args:
         output: folder to fill; its libraries are replaced only after everything compiled.
@@ -189,6 +191,7 @@ def build(
 
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
             list(pool.map(compile_unit, units))
+        cuda = _build_cuda(work, source, jobs)
         for name, names in LIBRARIES.items():
             inputs = [str(objects[unit]) for unit in names]
             _run([*compiler, "-shared", *inputs, *tensorflow["link"], "-o", str(work / name)])
@@ -196,11 +199,37 @@ def build(
             "tensorflow": tensorflow["tensorflow"],
             "compiler": version,
             "sources": digest,
+            "cuda": cuda,
         }
         (work / INFO_NAME).write_text(json.dumps(info, indent=1) + "\n")
         for name in (*LIBRARIES, INFO_NAME):
             os.replace(work / name, output / name)
+        if "sources" in cuda:
+            os.replace(work / build_cuda.LIBRARY, output / build_cuda.LIBRARY)
+        else:
+            (output / build_cuda.LIBRARY).unlink(missing_ok=True)
     return output
+
+
+def _build_cuda(folder: Path, source: Path, jobs: int | None) -> dict:
+    """What the CUDA library was built with, or else ``{"missing": why}``: all works without it."""
+    try:
+        return build_cuda.build_cuda(folder, source=source, jobs=jobs)
+    except build_cuda.CudaBuildError as error:
+        return {"missing": str(error)}
+
+
+def describe(output: Path = LIB_DIR) -> str:
+    """One line that says which libraries are in the folder `output`."""
+    cuda = json.loads((output / INFO_NAME).read_text())["cuda"]
+    names = ", ".join(LIBRARIES)
+    if "missing" in cuda:
+        return f"built {names} in {output}; no CUDA kernels: {cuda['missing']}"
+    targets = ", ".join(cuda["targets"])
+    return (
+        f"built {names} and {build_cuda.LIBRARY} in {output}; "
+        f"CUDA kernels for {targets} by nvcc {cuda['nvcc']}"
+    )
 
 
 def _run(command: list[str]) -> str:
@@ -227,7 +256,7 @@ def main(argv: list[str] | None = None) -> int:
     except (BuildError, OSError) as error:
         print(f"deepattn: error: {error}", file=sys.stderr)
         return 1
-    print(f"built {', '.join(LIBRARIES)} in {output}")
+    print(describe(output))
     return 0
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from deepattn import ops
-from deepattn.ops import build, build_cuda, loader, twins
+from deepattn.ops import build, loader, twins
+from deepattn.ops.build import build_cuda
 
 
 @pytest.fixture(scope="session")
