@@ -10,19 +10,19 @@
 extern "C" {
 #endif
 
-// All arrays of a call are on the device; `sums` itself, the structure, is on the host. A count
-// outside [0, nnei] is taken to be the nearest of these: only the device sees it. `kept` and
+// All arrays of a call are on the device; `sums` itself, the structure, is on the host. `kept` and
 // `state` have as many numbers as the first two functions tell, whatever the counts, and are of the
 // same precision and shape in all passes. `with_sums` tells whether the call will have `sums`;
-// results with it depend on the device only through the number of its multiprocessors.
-#define DEEPATTN_DECLARE_CUDA_ATTENTION(suffix)                                                 \
-  int64_t deepattn_cuda_attention_kept_##suffix(const deepattn_attention_shape* shape);         \
-  int64_t deepattn_cuda_attention_state_##suffix(const deepattn_attention_shape* shape);        \
-  int64_t deepattn_cuda_attention_workspace_##suffix(const deepattn_attention_shape* shape,     \
-                                                     int pass, int with_sums);                  \
-  void deepattn_cuda_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass, \
-                                        void* workspace, int64_t workspace_bytes, void* stream, \
-                                        deepattn_status* status);
+// these depend on the device only through the number of its multiprocessors. `problem` may not be
+// null; a count outside [0, nnei] is reported there, and the nearest inside is used.
+#define DEEPATTN_DECLARE_CUDA_ATTENTION(suffix)                                               \
+  int64_t deepattn_cuda_attention_kept_##suffix(const deepattn_attention_shape* shape);       \
+  int64_t deepattn_cuda_attention_state_##suffix(const deepattn_attention_shape* shape);      \
+  int64_t deepattn_cuda_attention_workspace_##suffix(const deepattn_attention_shape* shape,   \
+                                                     int pass, int with_sums);                \
+  void deepattn_cuda_attention_##suffix(                                                      \
+      const deepattn_attention_call_##suffix* call, int pass, deepattn_cuda_problem* problem, \
+      void* workspace, int64_t workspace_bytes, void* stream, deepattn_status* status);
 
 DEEPATTN_DECLARE_CUDA_ATTENTION(f32)
 DEEPATTN_DECLARE_CUDA_ATTENTION(f64)

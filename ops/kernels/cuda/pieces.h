@@ -7,6 +7,9 @@
 
 namespace deepattn {
 
+// Rows and columns of a matrix are numbered by an int, and so is a step over a few rows of it.
+constexpr int64_t kMostColumns = 1 << 20;
+
 // Numbers from the beginning of the block to a piece, and between its rows.
 struct Piece {
   int64_t begin = 0;
@@ -34,33 +37,6 @@ class Pieces {
 
  private:
   int64_t used_ = 0;
-};
-
-// An array of gradients by parameters, as part of the sums of one block.
-template <typename T>
-struct SumPart {
-  T* out;
-  int64_t begin;
-  int64_t size;
-};
-
-// Adds up the sums of `number` blocks in their order and writes them out: item e of all.
-template <typename T, int most>
-struct AddSums {
-  SumPart<T> part[most];
-  int parts;
-  int64_t size;  // of the sums of a block
-  int64_t number;
-  const T* sums;
-
-  DEEPATTN_DEVICE void operator()(int64_t item) const {
-    T total = 0;
-    for (int64_t block = 0; block < number; ++block) total += sums[block * size + item];
-    for (int p = 0; p < parts; ++p) {
-      const int64_t place = item - part[p].begin;
-      if (place >= 0 && place < part[p].size) part[p].out[place] = total;
-    }
-  }
 };
 
 }  // namespace deepattn

@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 
-from .cuda_calls import SUFFIX, aligned, call, device
+from .cuda_calls import SUFFIX, aligned, call, device, explain, pointer, workspace
 
 PASSES = ("forward", "gradient", "tangent", "reverse")
 PARAMETERS = (
@@ -117,16 +117,17 @@ class CudaAttention:
         )
         if sums is not None:
             arguments.sums = ctypes.pointer(Parameters(*(x.ctypes.data for x in sums)))
-        size = self._size("workspace", number, int(sums is not None))
-        workspace = aligned(size, np.uint8)
-        call(
+        name, problem = f"deepattn_cuda_attention_{self.suffix}", aligned((1,), np.uint64)
+        room = workspace(
             self.library,
-            f"deepattn_cuda_attention_{self.suffix}",
-            *(ctypes.byref(arguments), number),
-            *(ctypes.c_void_p(workspace.ctypes.data), ctypes.c_int64(size)),
+            f"deepattn_cuda_attention_workspace_{self.suffix}",
+            *(ctypes.byref(self.shape), number, int(sums is not None)),
         )
+        rest = (pointer(problem), pointer(room[0]), room[1])
+        call(self.library, name, ctypes.byref(arguments), number, *rest)
+        explain(self.library, problem)
 
-    def _size(self, what, *arguments):
+    def _size(self, what):
         function = getattr(self.library, f"deepattn_cuda_attention_{what}_{self.suffix}")
         function.restype = ctypes.c_int64
-        return function(ctypes.byref(self.shape), *arguments)
+        return function(ctypes.byref(self.shape))

@@ -4,6 +4,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_NEIGHBOURHOOD_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_NEIGHBOURHOOD_H_
 
+#include "kernels/cuda/problem.h"
 #include "layout.h"
 #include "rows.h"
 #include "scores.h"
@@ -22,6 +23,7 @@ struct AttentionArguments {
   Call call;
   AttentionLayout layout;
   AttentionSums places;
+  deepattn_cuda_problem* problem;
   T* memory;  // of the blocks, layout.block_size each
   T* sums;    // of the blocks, places.size each; null: nobody asked for them
 };
@@ -54,7 +56,7 @@ struct Neighbourhood {
         width(static_cast<int>(call.shape.width)),
         attn(static_cast<int>(call.shape.attn)),
         first(atom * nnei),
-        n(Clamp(call.count[atom], nnei)),
+        n(CheckCount(of, atom)),
         kept(call.kept + atom * layout.kept_size),
         state(call.state == nullptr ? nullptr : call.state + atom * layout.state_size),
         memory(of.memory + block.index() * layout.block_size),
@@ -254,7 +256,8 @@ struct Neighbourhood {
 
   // In the reverse pass: the gradients by the tangents of rows before normalisation, into `row`,
   // and by the rows themselves, into `second`; and the tangents of the normalised rows.
-  DEEPATTN_FUNCTION void NormalizedRowGradients(const Matrix<T>& row, const Matrix<T>& second) const {
+  DEEPATTN_FUNCTION void NormalizedRowGradients(const Matrix<T>& row,
+                                                const Matrix<T>& second) const {
     EachRow(block, nnei, [&](int j, const Lanes& lanes) {
       const T *grad = Rows(call.grad).Row(j), *gamma = call.parameters.gamma;
       const T* row_tangent = RowTangent().Row(j);
@@ -289,7 +292,8 @@ struct Neighbourhood {
   }
 
   // The same in the reverse pass: in place the gradients by scores and by their tangents.
-  DEEPATTN_FUNCTION void SecondScoreGradients(const Matrix<T>& primal, const Matrix<T>& dual) const {
+  DEEPATTN_FUNCTION void SecondScoreGradients(const Matrix<T>& primal,
+                                              const Matrix<T>& dual) const {
     const Scores<T> scores = MakeScores();
     T *dual_sum = RowSum(0), *primal_sum = RowSum(1);
     const T* mean = Mean();
@@ -386,8 +390,11 @@ struct Neighbourhood {
   }
 
  private:
-  static DEEPATTN_DEVICE int Clamp(int count, int most) {
-    return count < 0 ? 0 : count > most ? most : count;
+  static DEEPATTN_DEVICE int CheckCount(const Arguments& of, int64_t atom) {
+    const int count = of.call.count[atom], most = static_cast<int>(of.call.shape.nnei);
+    if (count >= 0 && count <= most) return count;
+    Report(of.problem, 0, atom, kCountNotOfSlots);
+    return count < 0 ? 0 : most;
   }
 };
 
