@@ -146,6 +146,39 @@ class Block {
 #endif
   }
 
+  // A step with a warp for every item in [0, n): put(item, sums) of what f(item, k, &sums) adds to
+  // n_sums numbers for k in [0, m), in an order that depends on m alone.
+  template <typename T, int n_sums, typename F, typename Put>
+  DEEPATTN_DEVICE void SumEach(int64_t n, int64_t m, const F& f, const Put& put) const {
+#if defined(__CUDACC__)
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    for (int64_t item = threadIdx.x / kWarp; item < n; item += threads_ / kWarp) {
+      Numbers<T, n_sums> sums = {};
+      for (int64_t k = lane; k < m; k += kWarp) f(item, k, &sums);
+      for (int c = 0; c < n_sums; ++c) {
+        for (int far = kWarp / 2; far > 0; far /= 2) {
+          sums[c] += __shfl_down_sync(0xffffffffu, sums[c], far);
+        }
+      }
+      if (lane == 0) put(item, sums);
+    }
+    __syncthreads();
+#else
+    host::ForEach(n, [&](int64_t item) {
+      Numbers<T, n_sums> sums[kWarp] = {};
+      host::ForEach(kWarp, [&](int64_t lane) {
+        for (int64_t k = lane; k < m; k += kWarp) f(item, k, &sums[lane]);
+      });
+      for (int far = kWarp / 2; far > 0; far /= 2) {
+        for (int lane = 0; lane < far; ++lane) {
+          for (int c = 0; c < n_sums; ++c) sums[lane][c] += sums[lane + far][c];
+        }
+      }
+      put(item, sums[0]);
+    });
+#endif
+  }
+
  private:
   int64_t index_;
   int threads_;

@@ -195,3 +195,54 @@ def virial_grad(library, shape, grad, in_deriv, rij, nlist):
     name = f"deepattn_cuda_virial_grad_{SUFFIX[grad.dtype]}"
     call(library, name, pairs_of(*shape), *map(pointer, [*arrays, out]))
     return out
+
+
+class TabulatedShape(ctypes.Structure):
+    """``deepattn_tabulated_shape``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("natoms", "nnei", "width", "stride")),
+        *((name, ctypes.c_int64) for name in ("ntables", "nrows", "nfactors")),
+        *((name, ctypes.c_int) for name in ("contracted", "stock", "is_sorted")),
+    )
+
+
+class TabulatedCall(ctypes.Structure):
+    """``deepattn_tabulated_call``."""
+
+    POINTERS = (
+        *("table", "range", "rows", "matrix", "weight", "index", "factors", "grad"),
+        *("out", "out_rows", "out_matrix", "out_weight", "out_factors"),
+    )
+    _fields_ = (("shape", TabulatedShape), *((name, ctypes.c_void_p) for name in POINTERS))
+
+
+def tabulated(library, order, shape, *, bars=(), **arrays):
+    """A pass over tables, of order 0 or 1, or the gradient of the gradient with `bars`.
+
+    `arrays` are those of ``deepattn_tabulated_call`` but its outputs; `bars` follow
+    ``deepattn_cuda_tabulated_bars``. Returns the outputs that there are.
+    """
+    dtype = arrays["rows"].dtype
+    arrays = {name: device(array) for name, array in arrays.items()}
+    slots = (shape.natoms, shape.nnei)
+    outputs = {"out": (shape.natoms, 4 if shape.contracted else shape.nnei, shape.width)}
+    if order == 1:
+        outputs = {"out_rows": slots}
+        if "weight" in arrays:
+            outputs["out_weight"] = slots
+        if shape.contracted:
+            outputs["out_matrix"] = (*slots, 4)
+        if "index" not in arrays and shape.nfactors:
+            outputs["out_factors"] = (*slots, shape.width)
+    out = {name: aligned(size, dtype) for name, size in outputs.items()}
+    addresses = {name: array.ctypes.data for name, array in (arrays | out).items()}
+    the_call = TabulatedCall(shape, **addresses)
+    problem = aligned((1,), np.uint64)
+    name = f"deepattn_cuda_tabulated{'_second' if order == 2 else ''}_{SUFFIX[dtype]}"
+    bars = [None if bar is None else device(bar) for bar in bars]
+    pointers = (ctypes.c_void_p * 4)(*(None if bar is None else bar.ctypes.data for bar in bars))
+    second = ctypes.byref(pointers) if order == 2 else ctypes.c_int(order)
+    call(library, name, ctypes.byref(the_call), second, pointer(problem))
+    explain(library, problem)
+    return list(out.values())
