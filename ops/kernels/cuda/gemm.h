@@ -111,12 +111,13 @@ class GemmReader {
 
   // Its share of the next stage; zeros beyond the matrix.
   DEEPATTN_DEVICE Share Read() {
+    AssumeGlobal(from_);
     Share share;
     DEEPATTN_UNROLL
     for (int i = 0; i < kShare; ++i) {
       const bool inside = outer_left_ > (inner_last_ ? i * kOuterStep : 0) &&
                           inner_left_ > (inner_last_ ? 0 : i * kInnerStep);
-      share[i] = inside ? from_[i * step_] : T(0);
+      share[i] = inside ? from_[static_cast<unsigned>(i * step_)] : T(0);
     }
     from_ += advance_;
     inner_left_ -= kGemmDepth;
@@ -193,6 +194,7 @@ struct GemmThread {
   DEEPATTN_DEVICE void Write(int thread, const Product<T>& of, int row, int column) const {
     const Matrix<T> out = of.out;
     const Mode mode = of.mode;
+    AssumeGlobal(out.data);
     const int m = of.m, n = of.n;
     const bool aligned =
         out.stride % kGemmQuad == 0 && reinterpret_cast<uintptr_t>(out.data) % kGemmVector == 0;

@@ -111,7 +111,7 @@ struct AttentionLayout {
   }
 };
 
-// Sums of gradients by parameters: each array as the parameters are stored.
+// Sums of gradients by parameters: each array as the parameters are stored, and aligned.
 struct AttentionSums {
   Piece project[kProjections];
   Piece project_bias[kProjections];
@@ -135,7 +135,7 @@ struct AttentionSums {
  private:
   Piece Take(int64_t m, int64_t n) {
     const Piece piece = {size, static_cast<int>(n)};
-    size += m * n;
+    size += (m * n + kGemmQuad - 1) / kGemmQuad * kGemmQuad;
     return piece;
   }
 };

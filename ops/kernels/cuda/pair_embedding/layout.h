@@ -51,7 +51,7 @@ struct EmbeddingLayout {
   }
 };
 
-// Sums of gradients by parameters: each array as the parameters are stored.
+// Sums of gradients by parameters: each array as the parameters are stored, and aligned.
 struct EmbeddingSums {
   int64_t matrix[kMostLayers];
   int64_t bias[kMostLayers];
@@ -71,7 +71,7 @@ struct EmbeddingSums {
  private:
   int64_t Take(int64_t n) {
     const int64_t begin = size;
-    size += n;
+    size += (n + kGemmQuad - 1) / kGemmQuad * kGemmQuad;
     return begin;
   }
 };
