@@ -158,8 +158,8 @@ def build_host(output: Path, *, source: Path, jobs: int | None = None) -> Path:
     return output
 
 
-def run(command: list[str]) -> str:
-    """Standard output of a command, with its standard error if it fails."""
+def run(command: list[str], *, with_stderr: bool = False) -> str:
+    """Standard output of a command, with its standard error too if wanted or if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:
@@ -167,4 +167,4 @@ def run(command: list[str]) -> str:
     if done.returncode != 0:
         said = (done.stderr + done.stdout).strip()  # nvcc's own messages go to either
         raise CudaBuildError(f"{shlex.join(command)} failed:\n{said}")
-    return done.stdout
+    return done.stdout + (done.stderr if with_stderr else "")

@@ -26,7 +26,9 @@ def compare(got, expected, dtype):
 @pytest.mark.parametrize("box", BOX_NAMES)
 def test_mix(cuda_order, compiled, box, dtype):
     case = random_case(box)
-    compare(env_mat(cuda_order, case, dtype), case.mix(compiled, tf.as_dtype(dtype)), dtype)
+    compare(
+        env_mat(cuda_order, case, dtype).results(), case.mix(compiled, tf.as_dtype(dtype)), dtype
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -34,21 +36,23 @@ def test_mix(cuda_order, compiled, box, dtype):
 def test_blocks_by_type(cuda_order, compiled, box, dtype):
     case, sel = random_case(box, nnei=40), [12, 28]
     expected = case.blocks(compiled, sel, tf.as_dtype(dtype))
-    compare(env_mat(cuda_order, case, dtype, sel=sel), expected, dtype)
+    compare(env_mat(cuda_order, case, dtype, sel=sel).results(), expected, dtype)
 
 
 def test_many_more_neighbors_than_slots(cuda_order, compiled):
     """More than there is room for at once: the best are kept again and again."""
     case = random_case("triclinic", natoms=700, nframes=1, nnei=17, seed=3)
-    compare(env_mat(cuda_order, case, np.float32), case.mix(compiled, tf.float32), np.float32)
+    compare(
+        env_mat(cuda_order, case, np.float32).results(), case.mix(compiled, tf.float32), np.float32
+    )
     sel = [9, 8]
     expected = case.blocks(compiled, sel, tf.float32)
-    compare(env_mat(cuda_order, case, np.float32, sel=sel), expected, np.float32)
+    compare(env_mat(cuda_order, case, np.float32, sel=sel).results(), expected, np.float32)
 
 
 def test_so_many_slots_that_they_do_not_fit_on_chip(cuda_order, compiled):
     case = random_case("below cut-off", natoms=9, nframes=1, nnei=2500)
-    compare(env_mat(cuda_order, case, np.float64), case.mix(compiled), np.float64)
+    compare(env_mat(cuda_order, case, np.float64).results(), case.mix(compiled), np.float64)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -58,7 +62,9 @@ def test_equidistant_neighbors(cuda_order, compiled, dtype):
     case = random_case("cubic", natoms=64, nframes=1, nnei=11, virtual=False).with_(
         coord=(2.7 * steps)[None].astype(float), box=np.eye(3).reshape(1, 9) * 10.8
     )
-    compare(env_mat(cuda_order, case, dtype), case.mix(compiled, tf.as_dtype(dtype)), dtype)
+    compare(
+        env_mat(cuda_order, case, dtype).results(), case.mix(compiled, tf.as_dtype(dtype)), dtype
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -71,14 +77,14 @@ def test_listed(cuda_order, compiled, dtype):
     )
     order = np.random.default_rng(1).permutation(len(rows))
     expected = ghosted.with_(mesh=inline_mesh(rows)).mix(compiled, tf.as_dtype(dtype))
-    compare(env_mat(cuda_order, ghosted, dtype, rows=rows, order=order), expected, dtype)
+    compare(env_mat(cuda_order, ghosted, dtype, rows=rows, order=order).results(), expected, dtype)
 
 
 @pytest.mark.parametrize("nframes, natoms, nnei", [(0, 5, 7), (2, 0, 7), (2, 1, 7), (2, 5, 0)])
 @pytest.mark.parametrize("box", ["cubic", "open"])
 def test_nothing_to_do(cuda_host, compiled, box, nframes, natoms, nnei):
     case = random_case(box, nframes=nframes, natoms=natoms, nnei=nnei, virtual=False)
-    compare(env_mat(cuda_host, case, np.float64), case.mix(compiled), np.float64)
+    compare(env_mat(cuda_host, case, np.float64).results(), case.mix(compiled), np.float64)
 
 
 def test_real_frames(cuda_host, compiled, shared):
@@ -93,7 +99,7 @@ def test_real_frames(cuda_host, compiled, shared):
         rcut=6.0,
     )
     for dtype in (np.float32, np.float64):
-        got = env_mat(cuda_host, case, dtype)
+        got = env_mat(cuda_host, case, dtype).results()
         compare(got, case.mix(compiled, tf.as_dtype(dtype)), dtype)
         assert 60 < got[5].reshape(-1, 120).sum(axis=1).mean() < 120
 
@@ -120,7 +126,7 @@ def wrong(**changes):
 )
 def test_what_only_the_device_can_see(cuda_order, case, sentence):
     with pytest.raises(CudaError, match=sentence):
-        env_mat(cuda_order, case, np.float64)
+        env_mat(cuda_order, case, np.float64).results()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +142,7 @@ def test_wrong_lists(cuda_order, row, order, sentence):
     ghosted, rows = explicit_ghosts(random_case("triclinic", nframes=1, virtual=False))
     rows = [row, *rows[1:], *[[1]] * 100]
     with pytest.raises(CudaError, match=sentence):
-        env_mat(cuda_order, ghosted, np.float64, rows=rows, order=order)
+        env_mat(cuda_order, ghosted, np.float64, rows=rows, order=order).results()
 
 
 def test_workspace_too_small(cuda_host):

@@ -43,12 +43,14 @@ def test_force(cuda_order, compiled, name, dtype):
     net_deriv, in_deriv, _, nlist = random_pairs(shape, dtype)
     natoms = np.array([nloc, nall, nloc], np.int32)
     expected = compiled.prod_force_se_a(net_deriv, in_deriv, nlist, natoms, nnei=nnei)
-    close(cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist), expected, dtype)
+    got = cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist).results()
+    close(got[0], expected, dtype)
     grad = np.random.default_rng(1).normal(size=(nframes, 3 * nall)).astype(dtype)
     expected = loader.compat_ops().prod_force_se_a_grad(
         grad, net_deriv, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0
     )
-    close(cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist), expected, dtype)
+    got = cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist).results()
+    close(got[0], expected, dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -58,14 +60,15 @@ def test_virial(cuda_order, compiled, name, dtype):
     net_deriv, in_deriv, rij, nlist = random_pairs(shape, dtype)
     natoms = np.array([nloc, nall, nloc], np.int32)
     expected = compiled.prod_virial_se_a(net_deriv, in_deriv, rij, nlist, natoms, nnei=nnei)
-    got = cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist)
+    got = cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist).results()
     for of_cuda, of_cpu in zip(got, expected, strict=True):
         close(of_cuda, of_cpu, dtype)
     grad = np.random.default_rng(1).normal(size=(nframes, 9)).astype(dtype)
     expected = loader.compat_ops().prod_virial_se_a_grad(
         grad, net_deriv, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
     )
-    close(cuda_calls.virial_grad(cuda_order, shape, grad, in_deriv, rij, nlist), expected, dtype)
+    got = cuda_calls.virial_grad(cuda_order, shape, grad, in_deriv, rij, nlist).results()
+    close(got[0], expected, dtype)
 
 
 def test_results_do_not_depend_on_what_ran_first(cuda_host):
@@ -75,12 +78,14 @@ def test_results_do_not_depend_on_what_ran_first(cuda_host):
     results = []
     for order in range(3):
         cuda_host.deepattn_cuda_host_order(order)
-        results.append(cuda_calls.force(cuda_host, shape, net_deriv, in_deriv, nlist))
-        results.append(cuda_calls.virial(cuda_host, shape, net_deriv, in_deriv, rij, nlist)[1])
+        results.extend(cuda_calls.force(cuda_host, shape, net_deriv, in_deriv, nlist).results())
+        results.extend(
+            cuda_calls.virial(cuda_host, shape, net_deriv, in_deriv, rij, nlist).results()
+        )
     cuda_host.deepattn_cuda_host_order(0)
-    for again in (2, 4):
-        np.testing.assert_array_equal(results[0], results[again])
-        np.testing.assert_array_equal(results[1], results[again + 1])
+    for first, second, third in zip(results[:3], results[3:6], results[6:], strict=True):
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(first, third)
 
 
 def test_neighbor_that_is_no_atom(cuda_order):
@@ -90,9 +95,9 @@ def test_neighbor_that_is_no_atom(cuda_order):
     sentence = "frame 1: atom 3 has an entry in nlist that is not below the number of atoms"
     grad = np.zeros((2, 39))
     for run in (
-        lambda: cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist),
-        lambda: cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist),
-        lambda: cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist),
+        lambda: cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist).results(),
+        lambda: cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist).results(),
+        lambda: cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist).results(),
     ):
         with pytest.raises(CudaError, match=sentence):
             run()
