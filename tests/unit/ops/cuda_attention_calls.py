@@ -1,16 +1,26 @@
 """The passes of gated attention by the CUDA library, with what they leave for each other."""
 
 import ctypes
+from dataclasses import dataclass
 
 import numpy as np
 
-from .cuda_calls import SUFFIX, aligned, call, device, explain, pointer, workspace
+from . import cuda_calls
 
 PASSES = ("forward", "gradient", "tangent", "reverse")
 PARAMETERS = (
     *("query_matrix", "query_bias", "key_matrix", "key_bias", "value_matrix", "value_bias"),
     *("out_matrix", "out_bias", "gamma", "beta"),
 )
+SLOTS = ("embedding", "direction", "weight")
+BARS = ("bar_embedding", "bar_direction", "bar_weight")
+OUT_SLOTS = ("out_embedding", "out_direction", "out_weight")
+_TAKEN = {
+    "forward": (),
+    "gradient": ("grad",),
+    "tangent": BARS,
+    "reverse": ("grad", *BARS, "bar_output"),
+}
 
 
 class Shape(ctypes.Structure):
@@ -37,12 +47,11 @@ def _call_type(real):
 
         _fields_ = (
             ("shape", Shape),
-            *pointers("embedding", "direction", "weight", "count"),
+            *pointers(*SLOTS, "count"),
             ("padding", real),
             ("ln_eps", real),
             ("parameters", Parameters),
-            *pointers("kept", "state", "grad", "bar_embedding", "bar_direction", "bar_weight"),
-            *pointers("bar_output", "out", "out_embedding", "out_direction", "out_weight"),
+            *pointers("kept", "state", "grad", *BARS, "bar_output", "out", *OUT_SLOTS),
             ("sums", ctypes.POINTER(Parameters)),
         )
 
@@ -52,82 +61,86 @@ def _call_type(real):
 CALLS = {"f32": _call_type(ctypes.c_float), "f64": _call_type(ctypes.c_double)}
 
 
+@dataclass
+class Batch:
+    """Inputs of all passes, as arrays of numpy: those of the call's structure, by their names."""
+
+    shape: Shape
+    arrays: dict[str, np.ndarray]
+    parameters: list[np.ndarray]
+    padding: float
+    ln_eps: float
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the floats."""
+        return self.arrays["embedding"].dtype
+
+
+def batch_of(case, bar_output, options, ln_eps, dtype) -> Batch:
+    """A batch of an `attention_cases.Case`."""
+    names = (*SLOTS, *BARS, "grad", "bar_output")
+    values = (*case.slots, *case.bars, case.grad, bar_output)
+    arrays = {name: np.asarray(x, dtype) for name, x in zip(names, values, strict=True)}
+    shape = Shape(
+        *case.slots[0].shape, len(case.parameters[1]), *(int(on) for on in options.values())
+    )
+    parameters = [np.asarray(x, dtype) for x in case.parameters]
+    return Batch(shape, arrays | {"count": case.count}, parameters, case.padding, ln_eps)
+
+
 class CudaAttention:
-    """Runs passes over one batch; outputs are the arrays that a pass writes, in the op's order."""
+    """Prepares passes over one batch, which use what the passes before them left."""
 
-    def __init__(self, library, case, options, ln_eps, dtype):
-        self.library, self.suffix = library, SUFFIX[np.dtype(dtype)]
-        self.dtype, self.options, self.ln_eps = dtype, options, ln_eps
-        self.case, self.count = case, device(case.count)
-        self.slots = [device(x, dtype) for x in case.slots]
-        self.parameters = [device(x, dtype) for x in case.parameters]
-        natoms, nnei, width = self.slots[0].shape
-        attn = self.parameters[1].shape[0]
-        self.shape = Shape(natoms, nnei, width, attn, *(int(x) for x in options.values()))
-        self.kept = aligned(self._size("kept"), dtype)
-        self.state = aligned(self._size("state"), dtype)
+    def __init__(self, library, batch: Batch):
+        self.library, self.batch = library, batch
+        self.suffix = cuda_calls.SUFFIX[batch.dtype]
+        self.arrays = {name: cuda_calls.device(x) for name, x in batch.arrays.items()}
+        self.parameters = [cuda_calls.device(x) for x in batch.parameters]
+        for name in ("kept", "state"):
+            size = getattr(library, f"deepattn_cuda_attention_{name}_{self.suffix}")
+            size.restype = ctypes.c_int64
+            room = cuda_calls.empty((size(ctypes.byref(batch.shape)),), batch.dtype)
+            self.arrays[name] = room
 
-    def forward(self):
-        """The output."""
-        return [self._tensor_pass("forward")]
-
-    def tangent(self):
-        """The output's tangent along the bars of the case."""
-        return [self._tensor_pass("tangent", **self._bars())]
-
-    def gradient(self, *, with_sums=True):
-        """Gradients by slots and, if asked for, by parameters."""
-        return self._gradient_pass("gradient", with_sums, grad=self.case.grad)
-
-    def reverse(self, bar_output):
-        """What the reverse pass gives by slots and parameters."""
-        arrays = {"grad": self.case.grad, "bar_output": bar_output, **self._bars()}
-        return self._gradient_pass("reverse", True, **arrays)
-
-    def _bars(self):
-        names = ("bar_embedding", "bar_direction", "bar_weight")
-        return dict(zip(names, self.case.bars, strict=True))
-
-    def _tensor_pass(self, name, **arrays):
-        out = aligned(self.slots[0].shape, self.dtype)
-        self._run(name, None, out=out, **arrays)
-        return out
-
-    def _gradient_pass(self, name, with_sums, **arrays):
-        slots = [aligned(x.shape, self.dtype) for x in self.slots]
-        sums = [aligned(x.shape, self.dtype) for x in self.parameters] if with_sums else None
-        names = ("out_embedding", "out_direction", "out_weight")
-        self._run(name, sums, **dict(zip(names, slots, strict=True)), **arrays)
-        return [*slots, *(sums or [])]
-
-    def _run(self, name, sums, **arrays):
-        arrays = {
-            key: device(x, self.dtype) if key[:3] != "out" else x for key, x in arrays.items()
-        }
-        number = PASSES.index(name)
-        names = ("embedding", "direction", "weight")
-        arrays |= dict(zip(names, self.slots, strict=True))
-        arrays |= {"count": self.count, "kept": self.kept, "state": self.state}
+    def prepare(self, name, *, with_sums=False) -> cuda_calls.Prepared:
+        """A pass; its outputs are in the op's order, ``with_sums`` with gradients by parameters."""
+        outputs = {"out": self.arrays["embedding"]}
+        if name in ("gradient", "reverse"):
+            outputs = {key: self.arrays[key[4:]] for key in OUT_SLOTS}
+        outputs = {key: self._like(x) for key, x in outputs.items()}
+        sums = [self._like(x) for x in self.parameters] if with_sums else []
+        taken = (*SLOTS, "count", "kept", "state", *_TAKEN[name])
+        inputs = {key: self.arrays[key] for key in taken}
+        address = cuda_calls.arrays.address
         arguments = CALLS[self.suffix](
-            shape=self.shape,
-            padding=self.case.padding,
-            ln_eps=self.ln_eps,
-            parameters=Parameters(*(x.ctypes.data for x in self.parameters)),
-            **{key: x.ctypes.data for key, x in arrays.items()},
+            shape=self.batch.shape,
+            padding=self.batch.padding,
+            ln_eps=self.batch.ln_eps,
+            parameters=Parameters(*map(address, self.parameters)),
+            **{key: address(x) for key, x in (inputs | outputs).items()},
         )
-        if sums is not None:
-            arguments.sums = ctypes.pointer(Parameters(*(x.ctypes.data for x in sums)))
-        name, problem = f"deepattn_cuda_attention_{self.suffix}", aligned((1,), np.uint64)
-        room = workspace(
+        if with_sums:
+            arguments.sums = ctypes.pointer(Parameters(*map(address, sums)))
+        number, problem = PASSES.index(name), cuda_calls.empty((1,), np.uint64)
+        room, size = cuda_calls.workspace(
             self.library,
             f"deepattn_cuda_attention_workspace_{self.suffix}",
-            *(ctypes.byref(self.shape), number, int(sums is not None)),
+            *(ctypes.byref(self.batch.shape), number, int(with_sums)),
         )
-        rest = (pointer(problem), pointer(room[0]), room[1])
-        call(self.library, name, ctypes.byref(arguments), number, *rest)
-        explain(self.library, problem)
+        pointers = [cuda_calls.pointer(x) for x in (problem, room)]
+        return cuda_calls.Prepared(
+            self.library,
+            f"deepattn_cuda_attention_{self.suffix}",
+            [ctypes.byref(arguments), number, *pointers, size],
+            [*outputs.values(), *sums],
+            problem=problem,
+            keep=[arguments, room, self],
+        )
 
-    def _size(self, what):
-        function = getattr(self.library, f"deepattn_cuda_attention_{what}_{self.suffix}")
-        function.restype = ctypes.c_int64
-        return function(ctypes.byref(self.shape))
+    def run(self, name, *, with_sums=False) -> list[np.ndarray]:
+        """The results of `prepare`."""
+        return self.prepare(name, with_sums=with_sums).results()
+
+    def _like(self, array):
+        return cuda_calls.empty(array.shape, array.dtype)

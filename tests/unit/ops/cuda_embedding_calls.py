@@ -4,7 +4,8 @@ import ctypes
 
 import numpy as np
 
-from .cuda_calls import SUFFIX, aligned, call, device, explain, pointer, workspace
+from . import cuda_calls
+from .cuda_calls import device, empty
 
 MOST_LAYERS = 16
 _Layers = ctypes.c_void_p * MOST_LAYERS
@@ -44,49 +45,45 @@ class Call(ctypes.Structure):
 
 
 def pair_embedding(library, order, inputs, *, with_sums=True, **arrays):
-    """A pass: what the op of that order gives for the op's inputs, layers as three lists.
+    """A pass, prepared: what the op of that order gives for the op's inputs, layers as three lists.
 
-    ``arrays`` are ``grad`` and, of order 2, ``bar_input`` and ``bar_weight``.
+    `arrays` are ``grad`` and, of order 2, ``bar_input`` and ``bar_weight``.
     """
     rows, weight, index, factors, *layers = inputs
-    dtype = rows.dtype
-    rows, weight, factors = (device(x) for x in (rows, weight, factors))
-    layers = [[device(x) for x in kind] for kind in layers]
-    index, arrays = device(index), {key: device(x) for key, x in arrays.items()}
-    widths = [rows.shape[1], *(bias.shape[0] for bias in layers[1])]
-    shape = Shape(len(rows), len(layers[0]), (ctypes.c_int64 * 17)(*widths), len(factors))
-    out = {}
-    if order != 1:
-        out["out"] = aligned((len(rows), widths[-1]), dtype)
+    dtype, width = rows.dtype, [rows.shape[1], *(len(bias) for bias in layers[1])]
+    shape = Shape(len(rows), len(layers[0]), (ctypes.c_int64 * 17)(*width), len(factors))
+    given = {"input": rows, "weight": weight, "index": index} | arrays
+    given = {name: device(x) for name, x in given.items()}
+    factors, layers = device(factors), [[device(x) for x in kind] for kind in layers]
+    out = {} if order == 1 else {"out": empty((len(rows), width[-1]), dtype)}
     if order > 0:
-        out |= {"out_input": aligned(rows.shape, dtype), "out_weight": aligned(weight.shape, dtype)}
-    arguments = Call(
-        shape=shape,
-        **_addresses({"input": rows, "weight": weight, "index": index, **arrays, **out}),
-        parameters=_parameters(layers, factors),
-    )
+        out |= {f"out_{name}": empty(given[name].shape, dtype) for name in ("input", "weight")}
+    addresses = {name: cuda_calls.arrays.address(x) for name, x in (given | out).items()}
+    arguments = Call(shape=shape, parameters=_parameters(layers, factors), **addresses)
     sums = []
     if order > 0 and with_sums:
-        sums = [[aligned(x.shape, dtype) for x in kind] for kind in layers]
-        factor_sums = aligned(factors.shape, dtype)
-        arguments.sums = ctypes.pointer(_parameters(sums, factor_sums))
-        sums = [factor_sums, *(x for kind in sums for x in kind)]
-    name, problem = f"deepattn_cuda_pair_embedding_{SUFFIX[dtype]}", aligned((1,), np.uint64)
-    room = workspace(
+        lists = [[empty(x.shape, dtype) for x in kind] for kind in layers]
+        sums = [empty(factors.shape, dtype), *(x for kind in lists for x in kind)]
+        arguments.sums = ctypes.pointer(_parameters(lists, sums[0]))
+    name = f"deepattn_cuda_pair_embedding_{cuda_calls.SUFFIX[dtype]}"
+    room, size = cuda_calls.workspace(
         library,
         name.replace("embedding_", "embedding_workspace_"),
         *(ctypes.byref(shape), order, int(bool(sums))),
     )
-    rest = (pointer(problem), pointer(room[0]), room[1])
-    call(library, name, ctypes.byref(arguments), order, *rest)
-    explain(library, problem)
-    return [*out.values(), *sums]
-
-
-def _addresses(arrays):
-    return {key: x.ctypes.data for key, x in arrays.items()}
+    problem = empty((1,), np.uint64)
+    pointers = [cuda_calls.pointer(x) for x in (problem, room)]
+    return cuda_calls.Prepared(
+        library,
+        name,
+        [ctypes.byref(arguments), order, *pointers, size],
+        [*out.values(), *sums],
+        problem=problem,
+        keep=[arguments, given, factors, layers, room],
+    )
 
 
 def _parameters(layers, factors):
-    lists = (_Layers(*(x.ctypes.data if x.size else None for x in kind)) for kind in layers)
-    return Parameters(*lists, factors.ctypes.data)
+    address = cuda_calls.arrays.address
+    lists = (_Layers(*(address(x) if x.size else None for x in kind)) for kind in layers)
+    return Parameters(*lists, address(factors))

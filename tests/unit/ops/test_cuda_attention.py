@@ -7,7 +7,7 @@ import tensorflow as tf
 from deepattn.ops import twins
 
 from .attention_cases import LN_EPS, OPTIONS, SIZES, make_case, worst_error
-from .cuda_attention_calls import CudaAttention
+from .cuda_attention_calls import CudaAttention, batch_of
 from .cuda_calls import CudaError
 
 # One slot and several tiles of a product; slots, atoms and blocks of which nothing has weight.
@@ -30,15 +30,19 @@ def bar_output(case):
     return np.random.default_rng(1).normal(size=case.grad.shape)
 
 
+def prepare(library, case, options, dtype=np.float64):
+    return CudaAttention(library, batch_of(case, bar_output(case), options, LN_EPS, dtype))
+
+
 def by_cuda(library, case, options, dtype):
     """All passes, one after the other."""
-    attention = CudaAttention(library, case, options, LN_EPS, dtype)
+    attention = prepare(library, case, options, dtype)
     results = {
-        "forward": attention.forward(),
-        "gradient": attention.gradient(),
-        "gradient by slots": attention.gradient(with_sums=False),
-        "tangent": attention.tangent(),
-        "reverse": attention.reverse(bar_output(case)),
+        "forward": attention.run("forward"),
+        "gradient": attention.run("gradient", with_sums=True),
+        "gradient by slots": attention.run("gradient"),
+        "tangent": attention.run("tangent"),
+        "reverse": attention.run("reverse", with_sums=True),
     }
     return comparable(results, options)
 
@@ -132,23 +136,21 @@ def test_order_within_a_step_does_not_matter(cuda_order):
 
 @pytest.mark.parametrize("size", [(0, 5, 3, 2, (), 0), (3, 0, 4, 2, (0, 0, 0), 2)])
 def test_nothing_to_attend_to(cuda_host, size):
-    options = {"dotr": True, "mask": False, "smooth": True}
-    attention = CudaAttention(cuda_host, make_case(size, smooth=True), options, LN_EPS, np.float64)
-    assert attention.forward()[0].size == 0
-    assert not any(x.any() for x in attention.gradient()[3:])
+    attention = prepare(cuda_host, make_case(size, smooth=True), OPTIONS[0])
+    assert attention.run("forward")[0].size == 0
+    assert not any(x.any() for x in attention.run("gradient", with_sums=True)[3:])
 
 
 def test_what_does_not_fit_is_told(cuda_host):
-    case = make_case("odd", smooth=True)
-    attention = CudaAttention(cuda_host, case, OPTIONS[0], LN_EPS, np.float64)
-    attention.case = attention.case.__class__(**{**vars(case), "padding": -2})
-    with pytest.raises(CudaError, match="padding is -2, but must not be negative"):
-        attention.forward()
-    attention.case = case
+    attention = prepare(cuda_host, make_case("odd", smooth=True), OPTIONS[0])
     for count in (-3, 14):
-        attention.count[1] = count
+        attention.arrays["count"][1] = count
         with pytest.raises(CudaError, match="atom 1 has a count that is negative or larger"):
-            attention.forward()
-    attention.shape.natoms, attention.shape.width = 0, 1 << 21
+            attention.run("forward")
+    attention.batch.padding = -2
+    with pytest.raises(CudaError, match="padding is -2, but must not be negative"):
+        attention.run("forward")
+    attention.batch.padding = 0
+    attention.batch.shape.natoms, attention.batch.shape.width = 0, 1 << 21
     with pytest.raises(CudaError, match="2097152 columns of the embedding and 11 of the attention"):
-        attention.forward()
+        attention.run("forward")

@@ -44,12 +44,13 @@ def cotangents(inputs):
 def by_cuda(library, inputs):
     """The results of all passes."""
     given = cotangents(inputs)
-    return {
+    passes = {
         "forward": pair_embedding(library, 0, inputs),
         "gradient": pair_embedding(library, 1, inputs, grad=given["grad"]),
         "rows alone": pair_embedding(library, 1, inputs, with_sums=False, grad=given["grad"]),
         "second": pair_embedding(library, 2, inputs, **given),
     }
+    return {name: prepared.results() for name, prepared in passes.items()}
 
 
 def by_twin(inputs, dtype=np.float64):
@@ -121,8 +122,8 @@ def test_what_does_not_fit_is_told(cuda_host):
     inputs = draw("single", 7)
     inputs[2][4] = 3
     with pytest.raises(CudaError, match="4 has a slot with an index that is not below the number"):
-        pair_embedding(cuda_host, 0, inputs)
+        pair_embedding(cuda_host, 0, inputs).results()
     wide = [np.zeros((0, 1)), *(np.zeros(0, t) for t in (float, np.int32)), np.zeros((0, 1 << 21))]
     layer = [[np.zeros((1, 1 << 21))], [np.zeros(1 << 21)], [np.zeros(0)]]
     with pytest.raises(CudaError, match="a layer is 2097152 wide, but at most 1048576 are"):
-        pair_embedding(cuda_host, 0, [*wide, *layer])
+        pair_embedding(cuda_host, 0, [*wide, *layer]).run()
