@@ -135,7 +135,7 @@ class CudaAttention:
             [ctypes.byref(arguments), number, *pointers, size],
             [*outputs.values(), *sums],
             problem=problem,
-            keep=[arguments, room, self],
+            keep=[arguments, room, outputs, sums, self],
         )
 
     def run(self, name, *, with_sums=False) -> list[np.ndarray]:

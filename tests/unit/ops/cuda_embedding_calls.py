@@ -5,7 +5,6 @@ import ctypes
 import numpy as np
 
 from . import cuda_calls
-from .cuda_calls import device, empty
 
 MOST_LAYERS = 16
 _Layers = ctypes.c_void_p * MOST_LAYERS
@@ -44,46 +43,55 @@ class Call(ctypes.Structure):
     )
 
 
-def pair_embedding(library, order, inputs, *, with_sums=True, **arrays):
-    """A pass, prepared: what the op of that order gives for the op's inputs, layers as three lists.
+def prepare(memory, order, inputs, *, with_sums, **arrays):
+    """The call of a pass, its outputs and what must live as long, in `cuda_calls.HostArrays`.
 
-    `arrays` are ``grad`` and, of order 2, ``bar_input`` and ``bar_weight``.
+    As in `pair_embedding`.
     """
     rows, weight, index, factors, *layers = inputs
     dtype, width = rows.dtype, [rows.shape[1], *(len(bias) for bias in layers[1])]
     shape = Shape(len(rows), len(layers[0]), (ctypes.c_int64 * 17)(*width), len(factors))
     given = {"input": rows, "weight": weight, "index": index} | arrays
-    given = {name: device(x) for name, x in given.items()}
-    factors, layers = device(factors), [[device(x) for x in kind] for kind in layers]
-    out = {} if order == 1 else {"out": empty((len(rows), width[-1]), dtype)}
+    given = {name: memory.device(x) for name, x in given.items()}
+    factors, layers = memory.device(factors), [[memory.device(x) for x in kind] for kind in layers]
+    out = {} if order == 1 else {"out": memory.empty((len(rows), width[-1]), dtype)}
     if order > 0:
-        out |= {f"out_{name}": empty(given[name].shape, dtype) for name in ("input", "weight")}
-    addresses = {name: cuda_calls.arrays.address(x) for name, x in (given | out).items()}
-    arguments = Call(shape=shape, parameters=_parameters(layers, factors), **addresses)
+        for name in ("input", "weight"):
+            out[f"out_{name}"] = memory.empty(given[name].shape, dtype)
+
+    def parameters(layers, factors):
+        lists = (_Layers(*(memory.address(x) if x.size else None for x in k)) for k in layers)
+        return Parameters(*lists, memory.address(factors))
+
+    addresses = {name: memory.address(x) for name, x in (given | out).items()}
+    call = Call(shape=shape, parameters=parameters(layers, factors), **addresses)
     sums = []
     if order > 0 and with_sums:
-        lists = [[empty(x.shape, dtype) for x in kind] for kind in layers]
-        sums = [empty(factors.shape, dtype), *(x for kind in lists for x in kind)]
-        arguments.sums = ctypes.pointer(_parameters(lists, sums[0]))
-    name = f"deepattn_cuda_pair_embedding_{cuda_calls.SUFFIX[dtype]}"
+        lists = [[memory.empty(x.shape, dtype) for x in kind] for kind in layers]
+        sums = [memory.empty(factors.shape, dtype), *(x for kind in lists for x in kind)]
+        call.sums = ctypes.pointer(parameters(lists, sums[0]))
+    return call, [*out.values(), *sums], [given, factors, layers]
+
+
+def pair_embedding(library, order, inputs, *, with_sums=True, **arrays):
+    """A pass, prepared: what the op of that order gives for the op's inputs, layers as three lists.
+
+    `arrays` are ``grad`` and, of order 2, ``bar_input`` and ``bar_weight``.
+    """
+    call, outputs, keep = prepare(cuda_calls.arrays, order, inputs, with_sums=with_sums, **arrays)
+    name = f"deepattn_cuda_pair_embedding_{cuda_calls.SUFFIX[inputs[0].dtype]}"
     room, size = cuda_calls.workspace(
         library,
         name.replace("embedding_", "embedding_workspace_"),
-        *(ctypes.byref(shape), order, int(bool(sums))),
+        *(ctypes.byref(call.shape), order, int(bool(call.sums))),
     )
-    problem = empty((1,), np.uint64)
+    problem = cuda_calls.empty((1,), np.uint64)
     pointers = [cuda_calls.pointer(x) for x in (problem, room)]
     return cuda_calls.Prepared(
         library,
         name,
-        [ctypes.byref(arguments), order, *pointers, size],
-        [*out.values(), *sums],
+        [ctypes.byref(call), order, *pointers, size],
+        outputs,
         problem=problem,
-        keep=[arguments, given, factors, layers, room],
+        keep=[call, keep, room],
     )
-
-
-def _parameters(layers, factors):
-    address = cuda_calls.arrays.address
-    lists = (_Layers(*(address(x) if x.size else None for x in kind)) for kind in layers)
-    return Parameters(*lists, address(factors))
