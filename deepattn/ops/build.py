@@ -78,6 +78,15 @@ LIBRARIES = {
         "tf/tabulated_ops.cc",
     ),
 }
+# What the libraries hold besides where the CUDA library was built.
+GPU_UNITS = {
+    "libdeepattn_compat.so": (
+        "tf/gpu/env_mat_ops.cc",
+        "tf/gpu/pair_ops.cc",
+        "tf/gpu/tabulate_fusion_ops.cc",
+    ),
+    "libdeepattn_ops.so": ("tf/gpu/tabulated_ops.cc",),
+}
 
 # Neighbours are chosen by float32 sums that must round after every operation, so nothing is fused.
 CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
@@ -182,18 +191,24 @@ def build(
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder:
         work = Path(folder)
-        units = sorted({unit for names in LIBRARIES.values() for unit in names})
-        objects = {unit: work / (unit.replace("/", "-") + ".o") for unit in units}
+        objects: dict[str, Path] = {}
 
         def compile_unit(unit: str) -> None:
             flags = [*tensorflow["compile"], *CXX_FLAGS, *UNIT_FLAGS.get(unit, ()), f"-I{source}"]
             _run([*compiler, *flags, "-c", str(source / unit), "-o", str(objects[unit])])
 
-        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            list(pool.map(compile_unit, units))
+        def compile_units(libraries: dict[str, tuple[str, ...]]) -> None:
+            units = sorted({unit for names in libraries.values() for unit in names})
+            objects.update({unit: work / (unit.replace("/", "-") + ".o") for unit in units})
+            with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+                list(pool.map(compile_unit, units))
+
+        compile_units(LIBRARIES)
         cuda = _build_cuda(work, source, jobs)
+        gpu_units = GPU_UNITS if "sources" in cuda else {}
+        compile_units(gpu_units)
         for name, names in LIBRARIES.items():
-            inputs = [str(objects[unit]) for unit in names]
+            inputs = [str(objects[unit]) for unit in (*names, *gpu_units.get(name, ()))]
             _run([*compiler, "-shared", *inputs, *tensorflow["link"], "-o", str(work / name)])
         info = {
             "tensorflow": tensorflow["tensorflow"],

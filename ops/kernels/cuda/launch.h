@@ -48,6 +48,9 @@ class Queue {
   // Sets bytes of device memory to `value`.
   void Clear(void* memory, int value, int64_t bytes);
 
+  // Copies from the host's memory, as deepattn_cuda_upload.
+  void Copy(void* to, const void* from, int64_t bytes);
+
   // Copies a little of the host's memory to the device: it travels as arguments of a kernel, for
   // which nothing has to wait.
   template <typename V>
@@ -161,6 +164,17 @@ inline void Queue::Clear(void* memory, int value, int64_t bytes) {
   }
 }
 
+inline void Queue::Copy(void* to, const void* from, int64_t bytes) {
+  if (!ok() || bytes == 0) return;
+  const cudaError_t error =
+      cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
+                      static_cast<cudaStream_t>(stream_));
+  if (error != cudaSuccess) {
+    Fail(DEEPATTN_DEVICE_ERROR, "%lld bytes could not be copied to the device: %s",
+         static_cast<long long>(bytes), cudaGetErrorString(error));
+  }
+}
+
 #else
 
 // So few that tests give every block several units of work.
@@ -180,6 +194,10 @@ void Queue::Launch(int64_t blocks, int64_t shared_bytes, const Kernel& kernel) {
 
 inline void Queue::Clear(void* memory, int value, int64_t bytes) {
   if (ok() && bytes > 0) std::memset(memory, value, bytes);
+}
+
+inline void Queue::Copy(void* to, const void* from, int64_t bytes) {
+  if (ok() && bytes > 0) std::memcpy(to, from, bytes);
 }
 
 #endif

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "launch.h"
 #include "problem.h"
 #include "runtime.h"
 
@@ -71,6 +72,11 @@ void deepattn_cuda_explain(deepattn_cuda_problem problem, deepattn_status* statu
   } else {
     std::snprintf(status->message, sizeof(status->message), "frame %llu: %s", frame, sentence);
   }
+}
+
+void deepattn_cuda_upload(void* to, const void* from, int64_t bytes, void* stream,
+                          deepattn_status* status) {
+  deepattn::Queue(stream, status).Copy(to, from, bytes);
 }
 
 const char* deepattn_cuda_target(void) { return DEEPATTN_CUDA_TARGET; }

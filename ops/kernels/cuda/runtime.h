@@ -24,6 +24,11 @@ typedef unsigned long long deepattn_cuda_problem;
 // Sets the status to what the number says.
 void deepattn_cuda_explain(deepattn_cuda_problem problem, deepattn_status* status);
 
+// Copies from the host's memory, which must stay as it is until the stream is there; it should be
+// locked, for then nothing waits.
+void deepattn_cuda_upload(void* to, const void* from, int64_t bytes, void* stream,
+                          deepattn_status* status);
+
 // What the library was compiled for: "host", or "sm_75 sm_80 …".
 const char* deepattn_cuda_target(void);
 
