@@ -41,13 +41,15 @@ struct EnvMatMemory {
   Candidates kept;  // [nnei]: the best of `found`, when that is full
   int64_t* chosen;  // [nnei]: of each slot the number in `found`, or -1
   int64_t* count;   // of `found`
+  int64_t* wrong;   // entries of the atom's list that are no neighbours
 
   DEEPATTN_BOTH EnvMatMemory(Memory* memory, int64_t nnei)
       : capacity(nnei + kEnvMatRoom),
         found(memory, capacity),
         kept(memory, nnei),
         chosen(memory->Take<int64_t>(nnei)),
-        count(memory->Take<int64_t>(1)) {}
+        count(memory->Take<int64_t>(1)),
+        wrong(memory->Take<int64_t>(1)) {}
 };
 
 // Always in shared memory.
@@ -97,7 +99,7 @@ struct EnvMatRows {
       const bool listed = call.source.kind == DEEPATTN_LISTED;
       atom.broken =
           call.broken[atom.frame] != 0 || (!listed && atom.type >= 0 && grid.home[at] < 0);
-      block.Each(1, [&](int64_t) { *memory.count = 0; });
+      block.Each(1, [&](int64_t) { *memory.count = *memory.wrong = 0; });
       if (atom.type >= 0 && !atom.broken) {
         if (listed) {
           FindListed(block, memory, atom);
@@ -129,9 +131,14 @@ struct EnvMatRows {
     return (Listed() ? call.coord : grid.wrapped) + 3 * (atom.frame * call.shape.nall + which);
   }
 
+  DEEPATTN_DEVICE static int64_t Increment(int64_t* counter) {
+    auto* bits = reinterpret_cast<unsigned long long*>(counter);
+    return static_cast<int64_t>(AtomicAdd(bits, 1ULL));
+  }
+
   DEEPATTN_DEVICE void Append(const EnvMatMemory<T>& memory, const Atom& atom, float q,
                               int32_t neighbor, int64_t image) const {
-    const long long n = AtomicAdd(reinterpret_cast<unsigned long long*>(memory.count), 1ULL);
+    const int64_t n = Increment(memory.count);
     const int32_t group = grouped ? call.atype[atom.frame * call.shape.nall + neighbor] : 0;
     memory.found.Set(n, q, neighbor, group, image);
   }
@@ -156,7 +163,10 @@ struct EnvMatRows {
   DEEPATTN_DEVICE void FindListed(const Block& block, const EnvMatMemory<T>& memory,
                                   const Atom& atom) const {
     const int32_t row = call.row_of[atom.centre];
-    if (row < 0) return;
+    if (row < 0) {
+      block.Each(1, [&](int64_t) { Increment(memory.wrong); });
+      return;
+    }
     const int32_t* entries = call.source.entries + call.source.first[row];
     const T* from = Position(atom, atom.centre);
     const float rcut2 = call.shape.rcut * call.shape.rcut;
@@ -165,6 +175,7 @@ struct EnvMatRows {
       if (j < 0 || j >= call.shape.nall || j == atom.centre) {
         Report(call.problem, atom.frame, atom.centre,
                j == atom.centre ? kListedItself : kListedNoAtom);
+        Increment(memory.wrong);
         return;
       }
       if (call.atype[atom.frame * call.shape.nall + j] < 0) return;
@@ -305,7 +316,7 @@ struct EnvMatRows {
           n < 0 ? call.shape.ntypes : call.atype[atom.frame * call.shape.nall + neighbor];
     }
     if (call.nmask != nullptr) call.nmask[at] = n >= 0;
-    if (atom.broken) {
+    if (atom.broken || *memory.wrong > 0) {
       for (int a = 0; a < 4; ++a) row[a] = static_cast<T>(NAN);
     } else if (atom.type >= 0) {
       const int64_t of_slot = (atom.type * call.shape.nnei + slot) * 4;

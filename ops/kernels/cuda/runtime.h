@@ -17,7 +17,8 @@ extern "C" {
 #endif
 
 // What the device found wrong with its input, the first by frame and atom: a number that functions
-// leave in device memory. If it is not the one below, outputs of its frame are undefined.
+// leave in device memory. If it is not the one below, outputs of that frame are undefined, and
+// of its environment matrix some are not numbers.
 typedef unsigned long long deepattn_cuda_problem;
 #define DEEPATTN_CUDA_NO_PROBLEM (~0ULL)
 

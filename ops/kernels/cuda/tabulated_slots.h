@@ -2,6 +2,8 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_TABULATED_SLOTS_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_TABULATED_SLOTS_H_
 
+#include <cmath>
+
 #include "kernels/cpu/tabulated/interval.h"
 #include "kernels/cpu/tabulated/kernels.h"
 #include "problem.h"
@@ -32,11 +34,13 @@ struct TabulatedSlots {
     const deepattn_tabulated_shape& shape = call.shape;
     int64_t index = call.index == nullptr ? p : call.index[p];
     const int64_t number = shape.ntables > 1 ? shape.ntables : shape.nfactors;
+    T x = call.rows[p];
     if (call.index != nullptr && number > 0 && (index < 0 || index >= number)) {
       Report(problem, 0, p / shape.nnei, kIndexTooLarge);
       index = 0;
+      x = static_cast<T>(NAN);  // and so are the results
     }
-    const Interval<T> at = FindInterval(range.at, shape.nrows, call.rows[p]);
+    const Interval<T> at = FindInterval(range.at, shape.nrows, x);
     const int64_t row = at.row + (shape.ntables > 1 ? index * shape.nrows : 0);
     return {call.table + row * 6 * shape.stride,
             shape.nfactors == 0 ? nullptr : call.factors + index * shape.stride, at.y, at.beyond,
