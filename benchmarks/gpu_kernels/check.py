@@ -14,7 +14,7 @@ import inputs
 import libraries
 import numpy as np
 import reference
-from libraries import cuda_calls
+from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
 
 # Of the largest number of an output; sums of both precisions differ by their order.
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-12}
@@ -27,27 +27,39 @@ class Checks:
     def __init__(self):
         self.failed = 0
 
-    def add(self, name, dtype, prepared, expected):
+    def add(self, name, dtype, prepared, expected, tolerance=0.0):
         """Compares the outputs of a call, made twice, with those of the CPU."""
         first, again = ([x.copy() for x in prepared.results()] for _ in range(2))
-        worst = 0.0
-        for got, want in zip(first, expected, strict=True):
-            got, want = got.reshape(want.shape), np.asarray(want)
-            if want.dtype.kind == "f":
-                scale = np.abs(want).max(initial=1e-30)
-                # What is not a number is not below the tolerance either.
-                worst = max(worst, float(np.abs(got - want).max(initial=0) / scale), key=_order)
-            elif not np.array_equal(got, want):
-                worst = np.inf
+        worst = distance(first, expected)
         same = all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-        right = worst <= TOLERANCE[dtype] and same
+        right = worst <= max(tolerance, TOLERANCE[dtype]) and same
         self.failed += not right
         verdict = "ok" if right else "WRONG" if same else "DIFFERS FROM RUN TO RUN"
         print(f"{name:44} {np.dtype(dtype).name:8} {worst:9.1e}  {verdict}", flush=True)
 
 
+def distance(values, expected):
+    """The largest difference, in units of the largest number of an output; integers must agree."""
+    worst = 0.0
+    for got, want in zip(values, expected, strict=True):
+        got, want = got.reshape(want.shape), np.asarray(want)
+        if want.dtype.kind == "f":
+            scale = np.abs(want).max(initial=1e-30)
+            # What is not a number is not below the tolerance either.
+            worst = max(worst, float(np.abs(got - want).max(initial=0) / scale), key=_order)
+        elif not np.array_equal(got, want):
+            worst = np.inf
+    return worst
+
+
 def _order(value):
     return np.inf if np.isnan(value) else value
+
+
+def allowance(dtype, plain, exact):
+    """Of sums that cancel and so lose digits: twice the error of the CPU's `plain`, and the rest of
+    the tolerance for chance."""
+    return TOLERANCE[dtype] + 2 * distance(plain, exact)
 
 
 def check_env_mat(checks, cuda, cpu, dtype, water):
@@ -140,6 +152,40 @@ def check_tabulated(checks, cuda, cpu, dtype):
             print(f"{name:44} {np.dtype(dtype).name:8} {error:9.1e}  {verdict}", flush=True)
 
 
+def check_attention(checks, cuda, cpu, dtype):
+    """All passes of gated attention, with gradients by parameters, against the CPU's float64."""
+    for size in ((5, 120, 100, 128), (300, 7, 3, 5), (2, 133, 65, 140), (3, 1, 1, 1)):
+        for smooth in (True, False):
+            batch = inputs.attention(*size, dtype, smooth=smooth)
+            passes = cuda_attention_calls.CudaAttention(cuda, batch)
+            plain = reference.attention(cpu, batch)
+            exact = reference.attention(cpu, inputs.attention(*size, np.float64, smooth=smooth))
+            for name, values in exact.items():
+                prepared = passes.prepare(name, with_sums=len(values) > 1)
+                if len(values) > 1 and not smooth:  # a mask has no gradient
+                    for outputs in (prepared.outputs, values, plain[name]):
+                        del outputs[2]
+                label = f"attention {name}, {' × '.join(map(str, size))}{', smooth' * smooth}"
+                checks.add(label, dtype, prepared, values, allowance(dtype, plain[name], values))
+
+
+def check_pair_embedding(checks, cuda, cpu, dtype):
+    """All orders of the pair embedding, with gradients by parameters, against the CPU's float64."""
+    for nrows, widths in ((5000, (1, 25, 50, 100)), (65, (3, 70, 140, 140)), (1, (2, 5))):
+        (given, bars), (exact, exact_bars) = (
+            inputs.layers(nrows, widths, kind) for kind in (dtype, np.float64)
+        )
+        for order, names in enumerate(((), ("grad",), ("grad", "bar_input", "bar_weight"))):
+            arrays = {name: bars[name] for name in names}
+            plain = reference.pair_embedding(cpu, order, given, **arrays)
+            expected = reference.pair_embedding(
+                cpu, order, exact, **{name: exact_bars[name] for name in names}
+            )
+            prepared = cuda_embedding_calls.pair_embedding(cuda, order, given, **arrays)
+            label = f"pair embedding, order {order}, {nrows} × {widths}"
+            checks.add(label, dtype, prepared, expected, allowance(dtype, plain, expected))
+
+
 def main() -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -155,6 +201,8 @@ def main() -> int:
         check_env_mat(checks, cuda, cpu, dtype, arguments.water)
         check_pairs(checks, cuda, cpu, dtype)
         check_tabulated(checks, cuda, cpu, dtype)
+        check_attention(checks, cuda, cpu, dtype)
+        check_pair_embedding(checks, cuda, cpu, dtype)
     print("all as on the CPU" if checks.failed == 0 else f"{checks.failed} comparisons failed")
     if not arguments.host and not arguments.no_timing:
         import timing

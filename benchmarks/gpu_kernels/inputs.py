@@ -1,10 +1,11 @@
 """Atoms, pairs and tables for the checks and the timing."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from libraries import cuda_calls
+from libraries import cuda_attention_calls, cuda_calls
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,45 @@ def tables(natoms, nnei, width, dtype, *, is_sorted=True, seed=0):
     arrays = {name: np.asarray(value, dtype) for name, value in zip(names, values, strict=True)}
     arrays["grad"] = rng.normal(size=(natoms, 4, width)).astype(dtype)
     return shape, arrays
+
+
+def attention(natoms, nnei, width, attn, dtype, *, smooth=True, seed=0):
+    """A batch for all passes of gated attention; the last slots of most atoms are padding."""
+    rng = np.random.default_rng(seed)
+
+    def array(*shape, scale=1.0):
+        return scale * rng.standard_normal(shape, np.float32)
+
+    rows = (natoms, nnei, width)
+    direction, weight = array(natoms, nnei, 3), rng.random((natoms, nnei), np.float32)
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    arrays = {"embedding": array(*rows), "direction": direction}
+    arrays |= {"weight": weight if smooth else np.ones_like(weight), "grad": array(*rows)}
+    arrays |= {"bar_embedding": array(*rows), "bar_direction": array(natoms, nnei, 3)}
+    arrays |= {"bar_weight": array(natoms, nnei) * smooth, "bar_output": array(*rows)}
+    arrays = {name: x.astype(dtype) for name, x in arrays.items()}
+    arrays["count"] = rng.integers(0, nnei + 1, natoms).astype(np.int32)
+    arrays["count"][::2] = nnei
+    shapes = [(width, attn), (attn,)] * 3 + [(attn, width), (width,), (width,), (width,)]
+    parameters = [array(*shape, scale=shape[0] ** -0.5).astype(dtype) for shape in shapes]
+    shape = cuda_attention_calls.Shape(natoms, nnei, width, attn, 1, 0, int(smooth))
+    return cuda_attention_calls.Batch(shape, arrays, parameters, 3.0, 1e-3)
+
+
+def layers(nrows, widths, dtype, *, seed=0):
+    """Inputs of the pair embedding with factors and time steps, and cotangents of its passes."""
+    rng = np.random.default_rng(seed)
+
+    def array(*shape, scale=0.7):
+        return (scale * rng.standard_normal(shape, np.float32)).astype(dtype)
+
+    pairs = list(itertools.pairwise(widths))
+    lists = [
+        [array(*pair, scale=pair[0] ** -0.5) for pair in pairs],
+        [array(out) for _, out in pairs],
+        [array(out if out in (n, 2 * n) else 0) for n, out in pairs],
+    ]
+    index = np.sort(rng.integers(0, 4, nrows)).astype(np.int32)
+    inputs = [array(nrows, widths[0]), array(nrows), index, array(4, widths[-1]), *lists]
+    bars = {"bar_input": array(nrows, widths[0]), "bar_weight": array(nrows)}
+    return inputs, {"grad": array(nrows, widths[-1])} | bars

@@ -9,19 +9,22 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "gpu_kernels"
-sys.path.insert(0, str(ROOT / "tests" / "unit" / "ops"))
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
 
-import cuda_calls  # noqa: E402
+from ops import cuda_attention_calls, cuda_calls, cuda_embedding_calls  # noqa: E402, F401
 
 CPU_UNITS = (
+    "attention",
     "env_mat",
     "neighbor_grid",
     "force",
     "virial",
     "tabulated",
     "instruction_set",
+    "pair_embedding",
     "scratch",
 )
+CPU_FOLDERS = ("attention", "pair_embedding", "tabulated")
 
 
 def load_builder():
@@ -43,7 +46,7 @@ def load_cpu() -> ctypes.CDLL:
         BUILD.mkdir(parents=True, exist_ok=True)
         kernels = ROOT / "ops" / "kernels" / "cpu"
         units = [kernels / f"{name}.cc" for name in CPU_UNITS]
-        units += sorted((kernels / "tabulated").glob("*.cc"))
+        units += sorted(unit for name in CPU_FOLDERS for unit in (kernels / name).glob("*.cc"))
         objects = []
         for unit in units:
             objects.append(str(BUILD / f"{unit.parent.name}-{unit.stem}.o"))

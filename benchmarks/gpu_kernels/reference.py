@@ -3,7 +3,7 @@
 import ctypes
 
 import numpy as np
-from libraries import cuda_calls
+from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
 
 _RANGE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _RUN = ctypes.CFUNCTYPE(
@@ -87,3 +87,48 @@ def tabulated(library, order, shape, **inputs):
     suffix = cuda_calls.SUFFIX[dtype]
     _call(library, f"tabulated_{suffix}", ctypes.byref(call), ctypes.c_int(order))
     return list(out.values())
+
+
+def attention(library, batch) -> dict[str, list[np.ndarray]]:
+    """Outputs of all passes of gated attention, gradients by parameters with them."""
+    calls, suffix = cuda_attention_calls, cuda_calls.SUFFIX[batch.dtype]
+
+    def like(*names):
+        return {f"out_{name}": np.empty_like(batch.arrays[name]) for name in names}
+
+    call = calls.CALLS[suffix](
+        shape=batch.shape,
+        padding=batch.padding,
+        ln_eps=batch.ln_eps,
+        parameters=calls.Parameters(*(x.ctypes.data for x in batch.parameters)),
+        **{name: x.ctypes.data for name, x in batch.arrays.items()},
+    )
+    rooms = []
+    for name in ("kept", "state"):
+        size = getattr(library, f"deepattn_attention_{name}_{suffix}")
+        size.restype = ctypes.c_int64
+        rooms.append(np.empty(size(ctypes.byref(call)) + 64, batch.dtype))
+        setattr(call, name, rooms[-1].ctypes.data + -rooms[-1].ctypes.data % 64)
+    results = {}
+    for number, name in enumerate(calls.PASSES):
+        tensor = name in ("forward", "tangent")
+        out = like("embedding") if tensor else like(*calls.SLOTS)
+        sums = [] if tensor else [np.empty_like(x) for x in batch.parameters]
+        if tensor:
+            call.out, call.sums = out["out_embedding"].ctypes.data, None
+        else:
+            for key, x in out.items():
+                setattr(call, key, x.ctypes.data)
+            call.sums = ctypes.pointer(calls.Parameters(*(x.ctypes.data for x in sums)))
+        _call(library, f"attention_{suffix}", ctypes.byref(call), ctypes.c_int(number))
+        results[name] = [*out.values(), *sums]
+    return results
+
+
+def pair_embedding(library, order, inputs, **arrays):
+    """Outputs of a pass of the pair embedding; as `cuda_embedding_calls.pair_embedding`."""
+    run, host = cuda_embedding_calls.prepare, cuda_calls.HostArrays()
+    call, outputs, _ = run(host, order, inputs, with_sums=True, **arrays)
+    suffix = cuda_calls.SUFFIX[inputs[0].dtype]
+    _call(library, f"pair_embedding_{suffix}", ctypes.byref(call), ctypes.c_int(order))
+    return outputs

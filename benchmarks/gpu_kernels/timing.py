@@ -1,8 +1,11 @@
-"""The kernels' time against the traffic that they cannot do without, at the card's bandwidth."""
+"""The kernels' time against what they cannot do without: memory traffic at the card's bandwidth, or
+multiply-adds at the rate of its library's product of large matrices."""
+
+import itertools
 
 import inputs
 import numpy as np
-from libraries import cuda_calls
+from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
 
 # Bytes a slot and bytes an atom that must cross the memory bus, with floats of F bytes. What a
 # kernel moves besides, into its workspace or twice, is its own fault.
@@ -24,6 +27,20 @@ TRAFFIC = {
 }
 WIDTH = 100
 NNEI = 120
+ATTN = 128
+LAYERS = (1, 25, 50, WIDTH)
+
+# Multiply-adds of the products of the attention's passes, for n slots, w columns of the embedding
+# and a of the attention: of those with parameters (n w a each), and those of pairs of slots. Rows
+# of a pass, such as the softmax, are not counted, nor what float64 computes again.
+ATTENTION = {
+    "forward": lambda n, w, a: 4 * n * w * a + n * n * (w + a),
+    "gradient": lambda n, w, a: 8 * n * w * a + 2 * n * n * (w + a),
+    "tangent": lambda n, w, a: 4 * n * w * a + 2 * n * n * (w + a),
+    "reverse": lambda n, w, a: 13 * n * w * a + 6 * n * n * (w + a),
+}
+# Of the pair embedding, how often each matrix is multiplied with all rows.
+EMBEDDING = (1, 3, 6)
 
 
 def seconds(function, repeats=10) -> float:
@@ -50,8 +67,54 @@ def copy_bandwidth() -> float:
     return 2 * source.nbytes / seconds(lambda: cupy.copyto(target, source))
 
 
+def product_rate(dtype) -> float:
+    """Multiply-adds a second of the library's product of large matrices, without tensor cores."""
+    import cupy
+
+    n = 8192 if dtype is np.float32 else 4096
+    a, b = cupy.ones((n, n), dtype), cupy.ones((n, n), dtype)
+    out = cupy.empty_like(a)
+    return n**3 / seconds(lambda: cupy.matmul(a, b, out=out))
+
+
+def run_products(cuda, natoms: int) -> None:
+    """Prints the table of what is bound by arithmetic."""
+    import cupy
+
+    for dtype in (np.float32, np.float64):
+        rate = product_rate(dtype)
+        print(f"\nproduct of matrices {np.dtype(dtype).name}: {2 * rate / 1e12:.1f} TFLOP/s")
+        for name, prepared, work in timed_products(cuda, natoms, dtype):
+            time = seconds(prepared.run)
+            print(
+                f"{name:24} {1e3 * time:8.2f} ms {2 * work / time / 1e12:6.2f} TFLOP/s "
+                f"{100 * work / time / rate:5.1f} %",
+                flush=True,
+            )
+            del prepared
+            cupy.get_default_memory_pool().free_all_blocks()
+
+
+def timed_products(cuda, natoms, dtype):
+    """Name, prepared call and its multiply-adds."""
+    batch = inputs.attention(natoms, NNEI, WIDTH, ATTN, dtype)
+    batch.arrays["count"][:] = NNEI
+    passes = cuda_attention_calls.CudaAttention(cuda, batch)
+    for name, work in ATTENTION.items():
+        prepared = passes.prepare(name, with_sums=name in ("gradient", "reverse"))
+        yield f"attention {name}", prepared, natoms * work(NNEI, WIDTH, ATTN)
+    del passes, batch
+    nrows = natoms * NNEI
+    given, bars = inputs.layers(nrows, LAYERS, dtype)
+    products = nrows * sum(a * b for a, b in itertools.pairwise(LAYERS))
+    for order, names in enumerate(((), ("grad",), ("grad", "bar_input", "bar_weight"))):
+        arrays = {name: bars[name] for name in names}
+        prepared = cuda_embedding_calls.pair_embedding(cuda, order, given, **arrays)
+        yield f"pair embedding, order {order}", prepared, EMBEDDING[order] * products
+
+
 def run(cuda, natoms: int) -> None:
-    """Prints the table."""
+    """Prints the table of what is bound by memory, and then `run_products`."""
     import cupy
 
     bandwidth = copy_bandwidth()
@@ -70,6 +133,8 @@ def run(cuda, natoms: int) -> None:
             )
             del prepared
             cupy.get_default_memory_pool().free_all_blocks()
+
+    run_products(cuda, max(1, natoms // 250))
 
 
 def timed_calls(cuda, natoms, dtype):

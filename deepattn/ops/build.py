@@ -90,7 +90,11 @@ GPU_UNITS = {
         "tf/gpu/pair_ops.cc",
         "tf/gpu/tabulate_fusion_ops.cc",
     ),
-    "libdeepattn_ops.so": ("tf/gpu/tabulated_ops.cc",),
+    "libdeepattn_ops.so": (
+        "tf/gpu/attention_ops.cc",
+        "tf/gpu/pair_embedding_ops.cc",
+        "tf/gpu/tabulated_ops.cc",
+    ),
 }
 
 # Neighbours are chosen by float32 sums that must round after every operation, so nothing is fused.

@@ -108,10 +108,23 @@ void Queue::Upload(V* to, const V* from, int64_t n) {
 
 #if defined(__CUDACC__)
 
+// Threads that a multiprocessor has registers for, 128 each.
+constexpr int kThreadsAtOnce = 512;
+
 template <typename Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) Run(const Kernel kernel, int64_t first) {
+__global__ void __launch_bounds__(Kernel::kThreads, kThreadsAtOnce / Kernel::kThreads)
+    Run(const __grid_constant__ Kernel kernel, int64_t first) {
   extern __shared__ __align__(16) unsigned char shared[];
   kernel(Block(first, shared));
+}
+
+// Of the device that is in use.
+inline int64_t Multiprocessors() {
+  int device = 0, number = 0;
+  if (cudaGetDevice(&device) == cudaSuccess) {
+    cudaDeviceGetAttribute(&number, cudaDevAttrMultiProcessorCount, device);
+  }
+  return number;
 }
 
 // Most shared memory of a block that needs no permission.
@@ -163,6 +176,9 @@ inline void Queue::Copy(void* to, const void* from, int64_t bytes) {
 }
 
 #else
+
+// So few that tests give every block several units of work.
+inline int64_t Multiprocessors() { return 1; }
 
 template <typename Kernel>
 void Queue::Launch(int64_t blocks, int64_t shared_bytes, const Kernel& kernel) {

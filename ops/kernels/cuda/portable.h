@@ -9,8 +9,14 @@
 
 #if defined(__CUDACC__)
 #define DEEPATTN_DEVICE __device__ __forceinline__
+#define DEEPATTN_FUNCTION __device__ __noinline__  // one copy for all who call it
+#define DEEPATTN_ROLL _Pragma("unroll 1")          // or registers would not suffice
+#define DEEPATTN_UNROLL _Pragma("unroll")          // or what is indexed would be kept in memory
 #else
 #define DEEPATTN_DEVICE inline
+#define DEEPATTN_FUNCTION inline
+#define DEEPATTN_ROLL
+#define DEEPATTN_UNROLL
 #endif
 
 namespace deepattn {
@@ -33,6 +39,14 @@ DEEPATTN_BOTH Numbers<T, n> Load(const T* from) {
 template <int n, typename T>
 DEEPATTN_BOTH void Store(T* to, const Numbers<T, n>& numbers) {
   *reinterpret_cast<Numbers<T, n>*>(to) = numbers;
+}
+
+// Tells the compiler what it cannot see where a pointer comes from memory; loads are faster then.
+template <typename T>
+DEEPATTN_DEVICE void AssumeGlobal([[maybe_unused]] const T* pointer) {
+#if defined(__CUDACC__)
+  __builtin_assume(__isGlobal(pointer));
+#endif
 }
 
 // Counters in shared or global memory; returns what was there. Only for integers: their sums do

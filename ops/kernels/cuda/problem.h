@@ -22,6 +22,7 @@ enum ProblemKind {
   kNegativeCount,
   kNeighborNoAtom,
   kIndexTooLarge,
+  kCountNotOfSlots,
 };
 
 constexpr int kKindBits = 8, kAtomBits = 32;

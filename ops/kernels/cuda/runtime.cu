@@ -41,6 +41,8 @@ const char* Sentence(int kind, bool* of_atom) {
       return "has an entry in nlist that is not below the number of atoms";
     case kIndexTooLarge:
       return "has a slot with an index that is not below the number of tables or factors";
+    case kCountNotOfSlots:
+      return "has a count that is negative or larger than its number of slots";
   }
   *of_atom = false;
   switch (kind) {
