@@ -67,6 +67,8 @@ def check_env_mat(checks, cuda, cpu, dtype, water):
     frames = {
         "open": inputs.random_atoms(301, nframes=2, periodic=False),
         "periodic": inputs.random_atoms(500, nframes=2),
+        "many atoms": inputs.random_atoms(6000, nnei=21),
+        "many atoms, open": inputs.random_atoms(6000, nnei=21, periodic=False),
         "small box": inputs.random_atoms(7, nnei=333),
         "overflow": inputs.random_atoms(400, nnei=13),
         "lattice": inputs.lattice(5),

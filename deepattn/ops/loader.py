@@ -99,7 +99,11 @@ def _mismatch(folder: Path) -> str | None:
         return "are not built"
     if built_for.split(".")[:2] != tf.__version__.split(".")[:2]:
         return f"were built for TensorFlow {built_for}, but {tf.__version__} is installed"
-    if built_from != builder.source_digest(builder.source_dir()):
+    source, cuda = builder.source_dir(), info.get("cuda", {})
+    digests = [(built_from, builder.source_digest(source))]
+    if "sources" in cuda:
+        digests.append((cuda["sources"], builder.build_cuda.cuda_digest(source)))
+    if any(built != now for built, now in digests):
         return "are older than their sources"
     return None
 

@@ -74,6 +74,16 @@ struct CheckList {
   }
 };
 
+template <typename T, bool grouped>
+void StartRows(const EnvMatCall<T>& call, const EnvMatWorkspace<T>& work, Queue* queue) {
+  const auto start = [&](auto rows) { queue->Launch(work.blocks, work.shared_bytes, rows); };
+  if (work.room_bytes == 0) {
+    start(EnvMatRows<T, grouped, true>{call, work.grid, nullptr, 0, work.blocks});
+  } else {
+    start(EnvMatRows<T, grouped, false>{call, work.grid, work.room, work.room_bytes, work.blocks});
+  }
+}
+
 template <typename T>
 void EnvMat(EnvMatCall<T> call, const T* box, void* memory, int64_t memory_bytes, Queue* queue) {
   const deepattn_env_mat_shape shape = call.shape;
@@ -101,11 +111,10 @@ void EnvMat(EnvMatCall<T> call, const T* box, void* memory, int64_t memory_bytes
   call.row_of = work.row_of;
   call.first_slot = work.first_slot;
   call.shape.sel = nullptr;
-  const auto start = [&](auto rows) { queue->Launch(work.blocks, work.shared_bytes, rows); };
   if (shape.sel == nullptr) {
-    start(EnvMatRows<T, false>{call, work.grid, work.room, work.room_bytes, work.blocks});
+    StartRows<T, false>(call, work, queue);
   } else {
-    start(EnvMatRows<T, true>{call, work.grid, work.room, work.room_bytes, work.blocks});
+    StartRows<T, true>(call, work, queue);
   }
 }
 

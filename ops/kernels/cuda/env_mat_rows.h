@@ -76,13 +76,14 @@ struct EnvMatStage {
   }
 };
 
-template <typename T, bool grouped>
+// `on_chip`: EnvMatMemory is in shared memory, where its addresses take half the registers.
+template <typename T, bool grouped, bool on_chip>
 struct EnvMatRows {
   static constexpr int kThreads = kEnvMatThreads;
 
   EnvMatCall<T> call;
   DeviceGrid<T> grid;  // unless the source is listed
-  char* room;          // of EnvMatMemory for each block; null: it is in shared memory
+  char* room;          // of EnvMatMemory for each block, unless it is on the chip
   int64_t room_bytes;
   int64_t blocks;
 
@@ -90,7 +91,7 @@ struct EnvMatRows {
     Memory shared = block.Shared();
     const EnvMatStage<T> stage(&shared);
     Memory own(room + block.index() * room_bytes);
-    const EnvMatMemory<T> memory(room == nullptr ? &shared : &own, call.shape.nnei);
+    const EnvMatMemory<T> memory(on_chip ? &shared : &own, call.shape.nnei);
     const int64_t units = call.shape.nframes * call.shape.nloc;
     for (int64_t unit = block.index(); unit < units; unit += blocks) {
       Atom atom = {unit, unit / call.shape.nloc, unit % call.shape.nloc, 0, false};

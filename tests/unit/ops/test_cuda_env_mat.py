@@ -55,6 +55,19 @@ def test_so_many_slots_that_they_do_not_fit_on_chip(cuda_order, compiled):
     compare(env_mat(cuda_order, case, np.float64).results(), case.mix(compiled), np.float64)
 
 
+@pytest.mark.parametrize("periodic", [True, False])
+def test_more_atoms_than_a_block_scans(cuda_order, compiled, periodic):
+    rng, box = np.random.default_rng(4), np.eye(3).reshape(1, 9) * 45.0
+    case = random_case("cubic", nnei=21).with_(
+        coord=rng.uniform(0, 45, (1, 4500, 3)),
+        atype=rng.integers(-1, 2, (1, 4500)).astype(np.int32),
+        box=box,
+        periodic=periodic,
+    )
+    got = env_mat(cuda_order, case, np.float32).results()
+    compare(got, case.mix(compiled, tf.float32), np.float32)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equidistant_neighbors(cuda_order, compiled, dtype):
     """A perfect lattice is all ties, and slots end in the middle of a shell."""

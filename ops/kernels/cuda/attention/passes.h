@@ -4,7 +4,9 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_PASSES_H_
 
-#include "neighbourhood.h"
+#include "mix.h"
+#include "row_gradients.h"
+#include "score_gradients.h"
 
 namespace deepattn {
 
@@ -20,7 +22,7 @@ DEEPATTN_DEVICE void ForwardPass(const Neighbourhood<Call>& at) {
       lanes.Once([&] { at.SetUnit(p, j, unit); });
     });
   }
-  at.Mix();
+  Mix(at);
   const auto& parameters = at.call.parameters;
   EachRow(at.block, at.nnei, [&](int j, const Lanes& lanes) {
     const T* row = at.Normalized().Row(j);
@@ -36,36 +38,36 @@ DEEPATTN_DEVICE void GradientPass(const Neighbourhood<Call>& at) {
   const Block& block = at.block;
   const int n = at.n, width = at.width, attn = at.attn;
   if (kKeepsAll<T>) {
-    at.MakeAttention();
+    MakeAttention(at);
   } else {
-    at.Mix();
+    Mix(at);
   }
   // Gradients by rows of the output; all that embeddings have goes there in the end.
   const Matrix<T> row = at.Rows(at.call.out_embedding);
   EachRow(block, at.nnei, [&](int j, const Lanes& lanes) {
-    at.NormalizedRowGradient(lanes, j, at.call.grad, row.Row(j));
+    NormalizedRowGradient(at, lanes, j, at.call.grad, row.Row(j));
   });
-  if (at.sums != nullptr) at.AddNormalizationSums(row);
+  if (at.sums != nullptr) AddNormalizationSums(at, row);
   TransposedTimes(block, n, width, n, at.Attention(), row, at.ByMessage());
   const Matrix<T> by_score = at.Attention();
   TimesTransposed(block, n, n, width, row, at.Message(), by_score);
-  at.ScoreGradients(by_score);
+  ScoreGradients(at, by_score);
   if (at.sums != nullptr) {
     TransposedTimes(block, attn, width, n, at.Project(kValue), at.ByMessage(), at.OutSum(), kAdd);
   }
   TimesTransposed(block, n, attn, width, at.ByMessage(), at.OutMatrix(), at.ByProject());
-  at.ProjectionGradient(kValue, row);
+  ProjectionGradient(at, kValue, row);
   Times(block, n, attn, n, by_score, at.Project(kKey), at.ByProject());
-  at.ProjectionGradient(kQuery, row);
+  ProjectionGradient(at, kQuery, row);
   TransposedTimes(block, n, attn, n, by_score, at.Project(kQuery), at.ByProject());
-  at.ProjectionGradient(kKey, row);
+  ProjectionGradient(at, kKey, row);
 }
 
 template <typename Call>
 DEEPATTN_DEVICE void TangentPass(const Neighbourhood<Call>& at) {
   using T = typename Neighbourhood<Call>::T;
-  if (!kKeepsAll<T>) at.Mix();
-  at.MakeTangents();
+  if (!kKeepsAll<T>) Mix(at);
+  MakeTangents(at);
   EachRow(at.block, at.nnei, [&](int j, const Lanes& lanes) {
     const T* tangent = at.RowTangent().Row(j);
     T* out = at.Rows(at.call.out).Row(j);
@@ -82,15 +84,15 @@ DEEPATTN_DEVICE void ReversePass(const Neighbourhood<Call>& at) {
   const Block& block = at.block;
   const int n = at.n, width = at.width, attn = at.attn;
   if (kKeepsAll<T>) {
-    at.MakeAttention();
-    at.MakeAttentionTangents();
+    MakeAttention(at);
+    MakeAttentionTangents(at);
   } else {
-    at.Mix();
-    at.MakeTangents();
+    Mix(at);
+    MakeTangents(at);
   }
   const Matrix<T> row = at.DualRow(), second = at.Rows(at.call.out_embedding);
-  at.NormalizedRowGradients(row, second);
-  at.AddSecondNormalizationSums(second);
+  NormalizedRowGradients(at, row, second);
+  AddSecondNormalizationSums(at, second);
 
   const Matrix<T> by_message = at.ByMessage(), by_message_second = at.ByMessageSecond();
   TransposedTimes(block, n, width, n, at.Attention(), row, by_message);
@@ -101,22 +103,22 @@ DEEPATTN_DEVICE void ReversePass(const Neighbourhood<Call>& at) {
   TimesTransposed(block, n, n, width, row, at.Message(), dual);
   TimesTransposed(block, n, n, width, row, at.MessageTangent(), primal);
   TimesTransposed(block, n, n, width, second, at.Message(), primal, kAdd);
-  at.SecondScoreGradients(primal, dual);
+  SecondScoreGradients(at, primal, dual);
 
   TransposedTimes(block, attn, width, n, at.ProjectTangent(kValue), by_message, at.OutSum(), kAdd);
   TransposedTimes(block, attn, width, n, at.Project(kValue), by_message_second, at.OutSum(), kAdd);
   const Matrix<T> by_project = at.ByProject(), by_project_second = at.ByProjectSecond();
   TimesTransposed(block, n, attn, width, by_message, at.OutMatrix(), by_project);
   TimesTransposed(block, n, attn, width, by_message_second, at.OutMatrix(), by_project_second);
-  at.ProjectionGradients(kValue, second);
+  ProjectionGradients(at, kValue, second);
   Times(block, n, attn, n, dual, at.Project(kKey), by_project);
   Times(block, n, attn, n, primal, at.Project(kKey), by_project_second);
   Times(block, n, attn, n, dual, at.ProjectTangent(kKey), by_project_second, kAdd);
-  at.ProjectionGradients(kQuery, second);
+  ProjectionGradients(at, kQuery, second);
   TransposedTimes(block, n, attn, n, dual, at.Project(kQuery), by_project);
   TransposedTimes(block, n, attn, n, primal, at.Project(kQuery), by_project_second);
   TransposedTimes(block, n, attn, n, dual, at.ProjectTangent(kQuery), by_project_second, kAdd);
-  at.ProjectionGradients(kKey, second);
+  ProjectionGradients(at, kKey, second);
 }
 
 }  // namespace deepattn

@@ -1,0 +1,133 @@
+// Back through the layer normalisation and through the projections, each with a second derivative,
+// and the gradients by their parameters.
+#ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_ROW_GRADIENTS_H_
+#define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_ROW_GRADIENTS_H_
+
+#include "neighbourhood.h"
+
+namespace deepattn {
+
+// From slot j's row of `tensor`, a gradient by the output, that by the row before normalisation.
+template <typename Call>
+DEEPATTN_DEVICE void NormalizedRowGradient(const Neighbourhood<Call>& at, const Lanes& lanes, int j,
+                                           const typename Neighbourhood<Call>::T* tensor,
+                                           typename Neighbourhood<Call>::T* row) {
+  using T = typename Neighbourhood<Call>::T;
+  const T *grad = at.Rows(tensor).Row(j), *gamma = at.call.parameters.gamma;
+  lanes.Each(at.width, [&](int i) { row[i] = grad[i] * gamma[i]; });
+  NormalizeGradient(lanes, at.width, at.Normalized().Row(j), at.InverseStd()[j], row);
+}
+
+// In the reverse pass: the gradients by the tangents of rows before normalisation, into `row`,
+// and by the rows themselves, into `second`; and the tangents of the normalised rows.
+template <typename Call>
+DEEPATTN_FUNCTION void NormalizedRowGradients(
+    const Neighbourhood<Call>& at, const Matrix<typename Neighbourhood<Call>::T>& row,
+    const Matrix<typename Neighbourhood<Call>::T>& second) {
+  using T = typename Neighbourhood<Call>::T;
+  EachRow(at.block, at.nnei, [&](int j, const Lanes& lanes) {
+    const T *grad = at.Rows(at.call.grad).Row(j), *gamma = at.call.parameters.gamma;
+    const T* row_tangent = at.RowTangent().Row(j);
+    const T *normalized = at.Normalized().Row(j), inverse = at.InverseStd()[j];
+    T *dual = row.Row(j), *tangent = at.NormalizedTangent().Row(j), *primal = second.Row(j);
+    NormalizedRowGradient(at, lanes, j, at.call.bar_output, primal);
+    lanes.Each(at.width, [&](int i) {
+      dual[i] = grad[i] * gamma[i];
+      tangent[i] = row_tangent[i];
+    });
+    NormalizeGradients(lanes, at.width, normalized, inverse, dual, tangent, primal);
+  });
+}
+
+template <typename Call>
+DEEPATTN_DEVICE void AddNormalizationSum(const Neighbourhood<Call>& at, int i,
+                                         const Numbers<typename Neighbourhood<Call>::T, 3>& sum) {
+  at.sums[at.places.beta.begin + i] += sum[0];
+  at.sums[at.places.gamma.begin + i] += sum[1];
+  at.sums[at.places.out_bias.begin + i] += sum[2];
+}
+
+// Of the gradients by the normalisation's parameters and by what is added to its rows, `row`.
+template <typename Call>
+DEEPATTN_FUNCTION void AddNormalizationSums(const Neighbourhood<Call>& at,
+                                            const Matrix<typename Neighbourhood<Call>::T>& row) {
+  using T = typename Neighbourhood<Call>::T;
+  const Matrix<const T> grad = at.Rows(at.call.grad);
+  const Matrix<T> normalized = at.Normalized();
+  ColumnSums<T, 3>(
+      at.block, at.Partial(), at.nnei, at.width,
+      [&](int j, int i, Numbers<T, 3>* sum) {
+        (*sum)[0] += grad.Row(j)[i];
+        (*sum)[1] += grad.Row(j)[i] * normalized.Row(j)[i];
+        (*sum)[2] += row.Row(j)[i];
+      },
+      [&](int i, const Numbers<T, 3>& sum) { AddNormalizationSum(at, i, sum); });
+}
+
+// The same in the reverse pass, where `second` is the gradient by the rows.
+template <typename Call>
+DEEPATTN_FUNCTION void AddSecondNormalizationSums(
+    const Neighbourhood<Call>& at, const Matrix<typename Neighbourhood<Call>::T>& second) {
+  using T = typename Neighbourhood<Call>::T;
+  const Matrix<const T> grad = at.Rows(at.call.grad), bar = at.Rows(at.call.bar_output);
+  const Matrix<T> normalized = at.Normalized(), tangent = at.NormalizedTangent();
+  ColumnSums<T, 3>(
+      at.block, at.Partial(), at.nnei, at.width,
+      [&](int j, int i, Numbers<T, 3>* sum) {
+        (*sum)[0] += bar.Row(j)[i];
+        (*sum)[1] += grad.Row(j)[i] * tangent.Row(j)[i] + bar.Row(j)[i] * normalized.Row(j)[i];
+        (*sum)[2] += second.Row(j)[i];
+      },
+      [&](int i, const Numbers<T, 3>& sum) { AddNormalizationSum(at, i, sum); });
+}
+
+template <typename Call>
+DEEPATTN_FUNCTION void AddBiasSum(const Neighbourhood<Call>& at, int p,
+                                  const Matrix<typename Neighbourhood<Call>::T>& rows) {
+  using T = typename Neighbourhood<Call>::T;
+  T* bias = at.places.project_bias[p].In(at.sums).data;
+  ColumnSums<T, 1>(
+      at.block, at.Partial(), at.n, at.attn,
+      [&](int j, int i, Numbers<T, 1>* sum) { (*sum)[0] += rows.Row(j)[i]; },
+      [&](int i, const Numbers<T, 1>& sum) { bias[i] += sum[0]; });
+}
+
+// From the gradient by the rows of a projection, in `ByProject`, those by what goes into it; that
+// by embeddings is added to `row`.
+template <typename Call>
+DEEPATTN_FUNCTION void ProjectionGradient(const Neighbourhood<Call>& at, int p,
+                                          const Matrix<typename Neighbourhood<Call>::T>& row) {
+  using T = typename Neighbourhood<Call>::T;
+  const Matrix<T> by_project = at.ByProject();
+  EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
+    UnitGradient(lanes, at.attn, at.Project(p).Row(j), at.UnitOf(p, j), by_project.Row(j));
+  });
+  if (at.sums != nullptr) {
+    AddBiasSum(at, p, by_project);
+    TransposedTimes(at.block, at.width, at.attn, at.n, at.Embedding(), by_project,
+                    at.places.project[p].In(at.sums), kAdd);
+  }
+  TimesTransposed(at.block, at.n, at.width, at.attn, by_project, at.ProjectionMatrix(p), row, kAdd);
+}
+
+// The same in the reverse pass, from the gradients by the rows and by their tangents.
+template <typename Call>
+DEEPATTN_FUNCTION void ProjectionGradients(const Neighbourhood<Call>& at, int p,
+                                           const Matrix<typename Neighbourhood<Call>::T>& row) {
+  using T = typename Neighbourhood<Call>::T;
+  const Matrix<T> by_project = at.ByProject(), second = at.ByProjectSecond();
+  EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
+    UnitGradients(lanes, at.attn, at.Project(p).Row(j), at.ProjectTangent(p).Row(j),
+                  at.UnitOf(p, j), at.Slide(p)[j], second.Row(j), by_project.Row(j));
+  });
+  AddBiasSum(at, p, second);
+  const Matrix<T> sum = at.places.project[p].In(at.sums);
+  TransposedTimes(at.block, at.width, at.attn, at.n, at.Embedding(), second, sum, kAdd);
+  TransposedTimes(at.block, at.width, at.attn, at.n, at.Rows(at.call.bar_embedding), by_project,
+                  sum, kAdd);
+  TimesTransposed(at.block, at.n, at.width, at.attn, second, at.ProjectionMatrix(p), row, kAdd);
+}
+
+}  // namespace deepattn
+
+#endif  // DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_ROW_GRADIENTS_H_
