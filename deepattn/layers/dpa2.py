@@ -13,7 +13,7 @@ from deepattn import ops
 from deepattn.layers.environment import Environment, pair_table, real_types
 from deepattn.layers.repformer import RepformerOptions, Repformers
 from deepattn.layers.repinit import RepInit
-from deepattn.layers.residual_dense import ResidualDense
+from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
 from deepattn.layers.slots import neighbour_slots
 from deepattn.layers.three_body import ThreeBody
@@ -244,11 +244,12 @@ class DPA2(keras.layers.Layer):
             )
         self._initial_width = self.repinit.width + (self.three_body.width if three_body else 0)
         self.shape_transform = self.tebd_transform = None
-        arguments = self.repformers.options.dense(
-            self.repformers.options.g1_dim, use_bias=False, seed=next(seeds)
-        )
-        if self._initial_width != self.repformers.options.g1_dim:
-            self.shape_transform = ResidualDense(**arguments, **policy, name="shape_transform")
+        width = self.repformers.options.g1_dim
+        if self._initial_width != width:
+            self.shape_transform = linear(
+                width, use_bias=False, seed=next(seeds), name="shape_transform", **policy
+            )
         if self.add_tebd_to_repinit_out:
-            arguments["seed"] = next(seeds)
-            self.tebd_transform = ResidualDense(**arguments, **policy, name="tebd_transform")
+            self.tebd_transform = linear(
+                width, use_bias=False, seed=next(seeds), name="tebd_transform", **policy
+            )

@@ -122,3 +122,15 @@ class ResidualDense(keras.layers.Layer):
 
     def _seed(self, offset: int) -> int | None:
         return None if self.seed is None else self.seed + offset
+
+
+def linear(units: int, *, use_bias: bool, seed: int | None, **kwargs) -> ResidualDense:
+    """A dense layer without activation and residual connection.
+
+    Args:
+        units: output width.
+        use_bias: whether there is a bias.
+        seed: as of `ResidualDense`.
+        **kwargs: of a Keras layer.
+    """
+    return ResidualDense(units, "linear", residual=False, use_bias=use_bias, seed=seed, **kwargs)

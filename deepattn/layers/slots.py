@@ -73,8 +73,16 @@ def neighbour_slots(
         nnei: slots of an atom.
         ntypes: number of types.
         pairs: `pair_table` of the pairs that interact; ``None`` for all.
+
+    Raises:
+        tf.errors.InvalidArgumentError: a neighbour is a ghost, of which no features are known.
     """
     nframes, nloc = tf.unstack(tf.shape(atype))
+    tf.debugging.assert_less(
+        environment.nlist,
+        nloc,
+        "a neighbour is a ghost; give the model the ghosts' owners (input owner)",
+    )
 
     def rows(array, padding):
         array = tf.reshape(array, [nframes * nloc, nnei])

@@ -27,8 +27,9 @@ class EnergyModel(keras.Model):
     ``[nframes, natoms]`` (negative: virtual), ``box`` ``[nframes, 9]`` (all zero: open
     boundaries), and ``fparam`` ``[nframes, numb_fparam]`` and ``aparam``
     ``[nframes, natoms, numb_aparam]`` where the fitting has them. A caller with a neighbour list
-    of its own adds ``natoms`` and ``mesh`` as the stock ops take them. Inputs that went through
-    `prepare` need no neighbour search.
+    of its own adds ``natoms`` and ``mesh`` as the stock ops take them, and for a `DPA2` with ghosts
+    ``owner`` int32 ``[nall]``, which atom each is an image of. Inputs that went through `prepare`
+    need no neighbour search.
 
     The outputs are ``energy`` float64 ``[nframes]`` (eV), ``atom_energy`` ``[nframes, nloc]``,
     ``force`` ``[nframes, nall, 3]`` (eV/Å), ``virial`` ``[nframes, 9]`` (eV), ``atom_virial``
@@ -118,6 +119,8 @@ class EnergyModel(keras.Model):
         if mesh is None:
             mesh = _mesh(inputs["box"])
         environment = self.environment(coord, atype, natoms, inputs["box"], mesh)
+        if "owner" in inputs:
+            environment = environment.of_owners(inputs["owner"])
         return {**inputs, "atype": atype, "natoms": natoms, "environment": environment}
 
     def environment(self, coord, atype, natoms, box, mesh) -> Environment:

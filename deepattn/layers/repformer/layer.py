@@ -11,7 +11,7 @@ from deepattn.layers.repformer.local_attention import LocalAttention
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.repformer.pair_attention import PairAttention
 from deepattn.layers.repformer.update import Update
-from deepattn.layers.residual_dense import ResidualDense
+from deepattn.layers.residual_dense import ResidualDense, linear
 from deepattn.layers.seeds import seeds_from
 from deepattn.layers.tree_names import dense_variables, under
 
@@ -112,10 +112,10 @@ class RepformerLayer(keras.layers.Layer):
         if options.update_g2_has_g1g1:
             units["proj_g1g1g2"] = options.g2_dim
         for name, width in units.items():
-            arguments = options.dense(
-                width, use_bias=not name.startswith("proj"), seed=next(self._seeds)
+            use_bias, seed = not name.startswith("proj"), next(self._seeds)
+            self.dense[name] = linear(
+                width, use_bias=use_bias, seed=seed, name=name, **self._policy
             )
-            self.dense[name] = ResidualDense(**arguments, **self._policy, name=name)
 
     def _input_widths(self) -> dict[str, int]:
         options = self.options

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from deepattn.layers.repformer.options import RepformerOptions
-from deepattn.layers.residual_dense import ResidualDense
+from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
 from deepattn.layers.tree_names import dense_variables, under
 
@@ -35,15 +35,9 @@ class LocalAttention(keras.layers.Layer):
         hidden, heads, width = options.attn1_hidden, options.attn1_nhead, options.g1_dim
         seeds = seeds_from(seed)
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        self.mapq = ResidualDense(
-            **options.dense(hidden * heads, use_bias=False, seed=next(seeds)), **policy
-        )
-        self.mapkv = ResidualDense(
-            **options.dense((hidden + width) * heads, use_bias=False, seed=next(seeds)), **policy
-        )
-        self.head_map = ResidualDense(
-            **options.dense(width, use_bias=True, seed=next(seeds)), **policy
-        )
+        self.mapq = linear(hidden * heads, use_bias=False, seed=next(seeds), **policy)
+        self.mapkv = linear((hidden + width) * heads, use_bias=False, seed=next(seeds), **policy)
+        self.head_map = linear(width, use_bias=True, seed=next(seeds), **policy)
 
     def build(self, *_) -> None:
         width = self.options.g1_dim

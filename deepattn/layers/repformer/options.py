@@ -96,13 +96,3 @@ class RepformerOptions:
     def without_pairs(self) -> RepformerOptions:
         """Those of the last layer, whose g2 and h2 nobody would read."""
         return replace(self, update_g2_has_g1g1=False, update_g2_has_attn=False, update_h2=False)
-
-    def dense(self, units: int, *, use_bias: bool, seed: int | None) -> dict[str, Any]:
-        """Arguments of a `ResidualDense` that is linear."""
-        return {
-            "units": units,
-            "activation": "linear",
-            "residual": False,
-            "use_bias": use_bias,
-            "seed": seed,
-        }

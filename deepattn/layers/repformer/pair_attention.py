@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from deepattn.layers.layer_normalization import LayerNormalization
 from deepattn.layers.repformer.options import RepformerOptions
-from deepattn.layers.residual_dense import ResidualDense
+from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
 from deepattn.layers.tree_names import dense_variables, under
 
@@ -43,24 +43,19 @@ class PairAttention(keras.layers.Layer):
         heads, width = options.attn2_nhead, options.g2_dim
         seeds = seeds_from(seed)
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
-
-        def dense(units: int, use_bias: bool = False) -> ResidualDense:
-            return ResidualDense(
-                **options.dense(units, use_bias=use_bias, seed=next(seeds)), **policy
-            )
-
-        self.mapqk = dense(2 * options.attn2_hidden * heads)
+        units = 2 * options.attn2_hidden * heads
+        self.mapqk = linear(units, use_bias=False, seed=next(seeds), **policy)
         self.mapv = self.head_map = self.norm = self.vector_map = None
         if options.update_g2_has_attn:
-            self.mapv = dense(width * heads)
-            self.head_map = dense(width, use_bias=True)
+            self.mapv = linear(width * heads, use_bias=False, seed=next(seeds), **policy)
+            self.head_map = linear(width, use_bias=True, seed=next(seeds), **policy)
             self.norm = LayerNormalization(
                 epsilon=options.ln_eps,
                 dtype=self.dtype_policy,
                 trainable=self.trainable and options.trainable_ln,
             )
         if options.update_h2:
-            self.vector_map = dense(1)
+            self.vector_map = linear(1, use_bias=False, seed=next(seeds), **policy)
 
     def build(self, *_) -> None:
         heads, width = self.options.attn2_nhead, self.options.g2_dim

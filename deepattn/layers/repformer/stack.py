@@ -10,7 +10,7 @@ from deepattn.layers.environment_matrix import EnvironmentMatrix
 from deepattn.layers.repformer.layer import RepformerLayer
 from deepattn.layers.repformer.neighbourhood import neighbourhood
 from deepattn.layers.repformer.options import RepformerOptions
-from deepattn.layers.residual_dense import ResidualDense
+from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
 from deepattn.layers.tree_names import dense_variables, under
 
@@ -76,9 +76,7 @@ class Repformers(keras.layers.Layer):
         )
         seeds = seeds_from(seed)
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        self.g2_embd = ResidualDense(
-            **options.dense(options.g2_dim, use_bias=True, seed=next(seeds)), **policy
-        )
+        self.g2_embd = linear(options.g2_dim, use_bias=True, seed=next(seeds), **policy)
         self.layers = [
             RepformerLayer(
                 options, last=k == nlayers - 1, seed=next(seeds), name=f"layer_{k}", **policy

@@ -114,3 +114,5 @@ def test_ghosts_are_their_owners(environment):
     ghosts = environment._replace(nlist=tf.where(environment.nmask, environment.nlist + 5, -1))
     owner = np.tile(np.arange(5, dtype=np.int32), 2)
     np.testing.assert_array_equal(ghosts.of_owners(owner).nlist, environment.nlist)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a neighbour is a ghost; give"):
+        slots_of(ghosts)
