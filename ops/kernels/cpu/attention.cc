@@ -82,16 +82,16 @@ void Run(AttentionCall<T> call, int pass, const deepattn_threads& threads,
 }  // namespace
 }  // namespace deepattn
 
-#define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                     \
-  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call) {       \
-    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::kept_size, nullptr);     \
-  }                                                                                              \
-  int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call) {      \
-    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::state_size, nullptr);    \
-  }                                                                                              \
-  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,       \
-                                   const deepattn_threads* threads, deepattn_status* status) {   \
-    deepattn::Run<T>({*call, nullptr, nullptr, nullptr}, pass, *threads, status);                \
+#define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                   \
+  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call) {     \
+    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::kept_size, nullptr);   \
+  }                                                                                            \
+  int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call) {    \
+    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::state_size, nullptr);  \
+  }                                                                                            \
+  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,     \
+                                   const deepattn_threads* threads, deepattn_status* status) { \
+    deepattn::Run<T>({*call, nullptr, nullptr, nullptr}, pass, *threads, status);              \
   }
 
 DEEPATTN_DEFINE_ATTENTION(float, f32)

@@ -36,58 +36,58 @@ enum {
   DEEPATTN_ATTENTION_PASSES
 };
 
-#define DEEPATTN_DECLARE_ATTENTION(T, suffix)                                                      \
-  typedef struct {                                                                                 \
-    const T* query_matrix; /* [width][attn], as those of key and value */                          \
-    const T* query_bias;                                                                           \
-    const T* key_matrix;                                                                           \
-    const T* key_bias;                                                                             \
-    const T* value_matrix;                                                                         \
-    const T* value_bias;                                                                           \
-    const T* out_matrix; /* [attn][width] */                                                       \
-    const T* out_bias;                                                                             \
-    const T* gamma;                                                                                \
-    const T* beta;                                                                                 \
-  } deepattn_attention_parameters_##suffix;                                                        \
-  typedef struct { /* what `deepattn_attention_parameters` points to, to be written */             \
-    T* query_matrix;                                                                               \
-    T* query_bias;                                                                                 \
-    T* key_matrix;                                                                                 \
-    T* key_bias;                                                                                   \
-    T* value_matrix;                                                                               \
-    T* value_bias;                                                                                 \
-    T* out_matrix;                                                                                 \
-    T* out_bias;                                                                                   \
-    T* gamma;                                                                                      \
-    T* beta;                                                                                       \
-  } deepattn_attention_sums_##suffix;                                                              \
-  typedef struct {                                                                                 \
-    deepattn_attention_shape shape;                                                                \
-    const T* embedding;                                                                            \
-    const T* direction;                                                                            \
-    const T* weight;                                                                               \
-    const int32_t* count; /* [natoms] */                                                           \
-    T padding;                                                                                     \
-    T ln_eps;                                                                                      \
-    deepattn_attention_parameters_##suffix parameters;                                             \
-    T* kept;  /* aligned to 64 bytes: written by the forward pass, read by the others */           \
-    T* state; /* aligned too: written by the tangent pass, read by the reverse one */              \
-    const T* grad;                                                                                 \
-    const T* bar_embedding;                                                                        \
-    const T* bar_direction;                                                                        \
-    const T* bar_weight;                                                                           \
-    const T* bar_output;                                                                           \
-    T* out; /* the output, or its tangent */                                                       \
-    T* out_embedding;                                                                              \
-    T* out_direction;                                                                              \
-    T* out_weight;                                                                                 \
-    const deepattn_attention_sums_##suffix* sums; /* null in a gradient pass without */            \
-  } deepattn_attention_call_##suffix;                                                              \
-  /* How many numbers `kept` and `state` have, from shape and counts alone; counts that no slots   \
-     fit are reported by the passes. */                                                            \
-  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call);          \
-  int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call);         \
-  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,         \
+#define DEEPATTN_DECLARE_ATTENTION(T, suffix)                                                    \
+  typedef struct {                                                                               \
+    const T* query_matrix; /* [width][attn], as those of key and value */                        \
+    const T* query_bias;                                                                         \
+    const T* key_matrix;                                                                         \
+    const T* key_bias;                                                                           \
+    const T* value_matrix;                                                                       \
+    const T* value_bias;                                                                         \
+    const T* out_matrix; /* [attn][width] */                                                     \
+    const T* out_bias;                                                                           \
+    const T* gamma;                                                                              \
+    const T* beta;                                                                               \
+  } deepattn_attention_parameters_##suffix;                                                      \
+  typedef struct { /* what `deepattn_attention_parameters` points to, to be written */           \
+    T* query_matrix;                                                                             \
+    T* query_bias;                                                                               \
+    T* key_matrix;                                                                               \
+    T* key_bias;                                                                                 \
+    T* value_matrix;                                                                             \
+    T* value_bias;                                                                               \
+    T* out_matrix;                                                                               \
+    T* out_bias;                                                                                 \
+    T* gamma;                                                                                    \
+    T* beta;                                                                                     \
+  } deepattn_attention_sums_##suffix;                                                            \
+  typedef struct {                                                                               \
+    deepattn_attention_shape shape;                                                              \
+    const T* embedding;                                                                          \
+    const T* direction;                                                                          \
+    const T* weight;                                                                             \
+    const int32_t* count; /* [natoms] */                                                         \
+    T padding;                                                                                   \
+    T ln_eps;                                                                                    \
+    deepattn_attention_parameters_##suffix parameters;                                           \
+    T* kept;  /* aligned to 64 bytes: written by the forward pass, read by the others */         \
+    T* state; /* aligned too: written by the tangent pass, read by the reverse one */            \
+    const T* grad;                                                                               \
+    const T* bar_embedding;                                                                      \
+    const T* bar_direction;                                                                      \
+    const T* bar_weight;                                                                         \
+    const T* bar_output;                                                                         \
+    T* out; /* the output, or its tangent */                                                     \
+    T* out_embedding;                                                                            \
+    T* out_direction;                                                                            \
+    T* out_weight;                                                                               \
+    const deepattn_attention_sums_##suffix* sums; /* null in a gradient pass without */          \
+  } deepattn_attention_call_##suffix;                                                            \
+  /* How many numbers `kept` and `state` have, from shape and counts alone; counts that no slots \
+     fit are reported by the passes. */                                                          \
+  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call);        \
+  int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call);       \
+  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,       \
                                    const deepattn_threads* threads, deepattn_status* status);
 
 DEEPATTN_DECLARE_ATTENTION(float, f32)
