@@ -47,9 +47,10 @@ class BuildOps(Command):
                 shutil.copytree(ROOT / "ops" / part, package / "src" / part)
         builder = load_builder()
         try:
-            builder.build(
+            output = builder.build(
                 package / "lib", source=ROOT / "ops", tensorflow=builder.find_tensorflow()
             )
+            print(f"deepattn: {builder.describe(output)}", file=sys.stderr)
         except (builder.BuildError, OSError) as error:
             print(
                 "deepattn: the compiled ops could not be built, plain TensorFlow ops will be used; "
@@ -60,7 +61,7 @@ class BuildOps(Command):
 
     def get_source_files(self):
         """What an sdist needs for this step."""
-        sources = [*ROOT.glob("ops/**/*.cc"), *ROOT.glob("ops/**/*.h")]
+        sources = [path for kind in ("cc", "cu", "h") for path in ROOT.glob(f"ops/**/*.{kind}")]
         return [str(path.relative_to(ROOT)) for path in sources]
 
     def get_outputs(self):

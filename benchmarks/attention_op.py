@@ -7,18 +7,16 @@ Times one attention layer at the shape of a water model (by default 192 atoms, 1
 forward pass; with the gradient that energies are trained by; and with the gradients that forces
 are trained by, the second one included. Compiled op and twin take turns. Rates count the matrix
 products of the real neighbours that the op does; they are compared with the larger of two rates of
-large products on the same threads: TensorFlow's, and that of the op's own product. Prints Markdown
-and writes the figures as JSON.
+large products on the same threads: TensorFlow's, and that of our own op for products. Prints
+Markdown and writes the figures as JSON.
 """
 
 import argparse
-import ctypes
 import json
 import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -118,40 +116,18 @@ def seconds(function: Callable) -> float:
     return time.perf_counter() - start
 
 
-def own_gemm_rate(dtype: np.dtype, threads: int, repeats: int) -> float:
-    """GFLOP/s of the op's own matrix product, the same one on each thread."""
-    library = ctypes.CDLL(str(build.LIB_DIR / loader.OWN))
-    product = getattr(library, f"deepattn_attention_gemm_f{8 * dtype.itemsize}")
-    m, n, k = GEMM
-    rng = np.random.default_rng(0)
-    a, b = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n)))
-    sizes = [ctypes.c_int64(s) for s in GEMM]
-
-    def multiply(_):
-        c, status = np.empty((m, n), dtype), ctypes.create_string_buffer(1024)
-        pointers = [x.ctypes.data_as(ctypes.c_void_p) for x in (a, b, c)]
-        for _ in range(8):
-            product(*sizes, *pointers, status)
-
-    with ThreadPoolExecutor(threads) as pool:
-        best = min(
-            seconds(lambda: list(pool.map(multiply, range(threads)))) for _ in range(3 * repeats)
-        )
-    return 2e-9 * 8 * threads * m * n * k / best
+def gemm_rate(product: Callable, sizes: tuple[int, int, int], dtype: tf.DType, repeats: int):
+    """GFLOP/s of the product of random matrices, ``[m, k]`` and ``[k, n]``."""
+    m, n, k = sizes
+    a, b = tf.random.normal((m, k), dtype=dtype), tf.random.normal((k, n), dtype=dtype)
+    return 2e-9 * m * n * k / min(seconds(lambda: product(a, b)) for _ in range(9 * repeats))
 
 
-def tensorflow_gemm_rate(dtype: tf.DType, repeats: int) -> float:
-    """GFLOP/s of TensorFlow's product of two square matrices."""
-    size = 1024
-    a = tf.random.normal((size, size), dtype=dtype)
-    return 2e-9 * size**3 / min(seconds(lambda: tf.matmul(a, a)) for _ in range(3 * repeats))
-
-
-def measure(natoms: int, dtype: tf.DType, threads: int, repeats: int) -> dict:
+def measure(natoms: int, dtype: tf.DType, repeats: int) -> dict:
     """All figures of one precision."""
     rates = {
-        "op": own_gemm_rate(np.dtype(dtype.as_numpy_dtype), threads, repeats),
-        "TensorFlow": tensorflow_gemm_rate(dtype, repeats),
+        "op": gemm_rate(loader.own_ops().deepattn_product, GEMM, dtype, repeats),
+        "TensorFlow": gemm_rate(tf.matmul, (1024, 1024, 1024), dtype, repeats),
     }
     passes, count = make_passes(natoms, dtype)
     squares = float((count**2).sum())
@@ -209,8 +185,7 @@ def main() -> None:
     if loader.own_ops() is None:
         sys.exit(f"the op libraries are not built: {build.COMMAND}")
     results = {
-        dtype.name: measure(args.natoms, dtype, args.threads, args.repeats)
-        for dtype in (tf.float64, tf.float32)
+        dtype.name: measure(args.natoms, dtype, args.repeats) for dtype in (tf.float64, tf.float32)
     }
     shape = {"natoms": args.natoms, "nnei": NNEI, "width": WIDTH, "attn": ATTN}
     print(as_markdown(results))

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Everyone's run has the same examples; `pytest --hypothesis-profile default` looks for new ones.
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")
 
 ROOT = Path(__file__).resolve().parent.parent
 

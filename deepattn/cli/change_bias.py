@@ -15,7 +15,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "data, which brings a model to another level of theory, or given. All else stays as it is.",
         epilog="example: deepattn change-bias frozen_model.pb -s data -o adapted.pb",
     )
-    parser.add_argument("model", metavar="MODEL", help="a frozen model or a checkpoint")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a frozen model, a .dp or .yaml file, or a checkpoint"
+    )
     source = add_systems(parser)
     source.add_argument(
         "-b",
@@ -71,10 +73,11 @@ def run(args: argparse.Namespace) -> None:
 def _output(given: str | None, path: Path) -> Path:
     """The file to write, with the ending of the model."""
     from deepattn.errors import ConfigError
+    from deepattn.formats.dp_file import SUFFIXES
 
     if given is None:
         return path.with_name(f"{path.stem}_updated{path.suffix}")
-    if given.endswith((".pb", ".h5")) and not given.endswith(path.suffix):
+    if given.endswith((".pb", ".h5", *SUFFIXES)) and not given.endswith(path.suffix):
         raise ConfigError(f"--output {given}: {path} is of another kind; end it in {path.suffix}")
     return Path(given if given.endswith(path.suffix) else f"{given}{path.suffix}")
 

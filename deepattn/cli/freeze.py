@@ -11,7 +11,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "freeze",
         help="write a checkpoint as a graph that DeePMD-kit runs",
-        description="Write a checkpoint as a frozen graph that an unmodified DeePMD-kit runs.",
+        description="Write a checkpoint as a frozen graph that an unmodified DeePMD-kit runs, or "
+        "as a file that all its backends read (.dp, .yaml).",
         epilog="example: deepattn freeze -c model.ckpt-2000 -o frozen_model.pb",
     )
     parser.add_argument(
@@ -28,7 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--output",
         metavar="FILE",
         default="frozen_model.pb",
-        help="the frozen model; .pb is added where it is missing (default frozen_model.pb)",
+        help="the frozen model; .pb is added to a name that ends in none of .pb, .dp, .yaml and "
+        ".yml (default frozen_model.pb)",
     )
     parser.add_argument(
         "--fast",
@@ -42,18 +44,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Freeze."""
     from deepattn import ops
-    from deepattn.export import freeze
-    from deepattn.models import load_model
+    from deepattn.export import convert
+    from deepattn.formats.dp_file import is_dp_file
 
-    output = args.output if args.output.endswith(".pb") else f"{args.output}.pb"
-    model, header = load_model(args.checkpoint)
-    freeze(
-        model,
-        output,
-        training_script=header["config"],
-        min_nbor_dist=header["min_nbor_dist"],
-        fast=args.fast,
-    )
+    output = args.output
+    if not (output.endswith(".pb") or is_dp_file(output)):
+        output = f"{output}.pb"
+    convert(args.checkpoint, output, fast=args.fast)
     log.info("the frozen model is saved in %s", output)
     if args.fast:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())

@@ -15,6 +15,7 @@ _COMMANDS = {
     "freeze": "write a checkpoint as a graph that DeePMD-kit runs",
     "compress": "replace the embedding nets of a model by tables",
     "test": "compare a model with labelled data",
+    "convert-backend": "bring a model from one kind of file to another",
     "convert": "bring data of other codes into DeePMD's layouts",
     "change-bias": "change the energies that a model adds for its elements",
     "check": "look for what is wrong with data",

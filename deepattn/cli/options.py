@@ -12,7 +12,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="FILE",
         default="frozen_model",
-        help="a frozen model (.pb may be left out) or a checkpoint (default frozen_model)",
+        help="a frozen model (.pb may be left out), a .dp or .yaml file, or a checkpoint (default "
+        "frozen_model)",
     )
 
 

@@ -15,12 +15,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "show",
         help="tell what a model file holds",
-        description="Tell what a frozen graph or a checkpoint holds. The answers go to standard "
-        "output.",
+        description="Tell what a model file holds. The answers go to standard output.",
         epilog="example: deepattn show frozen_model.pb type-map size --plot elements.png",
     )
     parser.add_argument(
-        "model", metavar="MODEL", help="a frozen model (.pb may be left out) or a checkpoint"
+        "model",
+        metavar="MODEL",
+        help="a frozen model (.pb may be left out), a .dp or .yaml file, or a checkpoint",
     )
     parser.add_argument(
         "parts",

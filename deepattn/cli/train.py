@@ -29,13 +29,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "-f",
         "--init-frz-model",
         metavar="FROZEN",
-        help="start from the weights of a frozen model, at step 0",
+        help="start from the weights of a frozen model (.pb, .dp, .yaml), at step 0",
     )
     start.add_argument(
         "-t",
         "--finetune",
         metavar="FROZEN",
-        help="start from a frozen model whose energy bias is shifted to fit the data",
+        help="start from a frozen model (.pb, .dp, .yaml) whose energy bias is shifted to fit the "
+        "data",
     )
     parser.add_argument(
         "-o",

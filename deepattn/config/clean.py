@@ -167,7 +167,8 @@ def _meaning(field: Argument) -> str:
 
 
 def _join(path: str, key: Any) -> str:
-    return f"{path}/{key}" if path else str(key)
+    name = key if isinstance(key, str) and key.isprintable() else show(key)
+    return f"{path}/{name}" if path else name
 
 
 def _either(words: list[str]) -> str:

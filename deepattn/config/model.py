@@ -73,6 +73,7 @@ class SeAttenConfig(Section):
     smooth_type_embedding: bool
     trainable_ln: bool
     ln_eps: float
+    temperature: float | None = None
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> SeAttenConfig:
@@ -213,7 +214,8 @@ class ModelConfig(Section):
 
     ``type_map`` is empty where an se_e2_a input names no elements. ``type_embedding`` is None for
     se_e2_a without one, and for dpa2, whose descriptor section describes it. ``preset_out_bias``
-    is ``{"energy": (None, -3.2)}`` or None.
+    is ``{"energy": (None, -3.2)}`` or None. ``convention`` is ``common`` or None, which stands for
+    DeePMD-kit's TensorFlow backend.
     """
 
     type: str
@@ -225,6 +227,7 @@ class ModelConfig(Section):
     data_bias_nsample: int
     preset_out_bias: dict[str, tuple[float | None, ...]] | None
     type_embedding: TypeEmbeddingConfig | None = None
+    convention: str | None = None
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> ModelConfig:
@@ -243,6 +246,11 @@ class ModelConfig(Section):
     def ntypes(self) -> int:
         """Number of types."""
         return len(self.type_map) or len(self.descriptor.sel)
+
+    @property
+    def is_common(self) -> bool:
+        """Whether details are those of DeePMD-kit's other backends, the only ones with DPA-2."""
+        return self.convention == "common" or isinstance(self.descriptor, Dpa2Config)
 
     def to_dict(self) -> dict[str, Any]:
         """The normalised section; without names of elements it has no ``type_map``."""

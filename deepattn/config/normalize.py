@@ -72,12 +72,15 @@ def _complete(schema: Argument, cleaned: dict[str, Any]) -> dict[str, Any]:
 def _settle_model(model: dict[str, Any]) -> dict[str, Any]:
     descriptor = model["descriptor"]
     _settle_activation(model["fitting_net"])
+    if model["convention"] == "tensorflow":
+        # DeePMD-kit has no such key.
+        del model["convention"]
     if descriptor["type"] == "dpa2":
         _settle_dpa2(descriptor)
     else:
         _settle_activation(descriptor)
     if descriptor["type"] in ("se_atten", "se_atten_v2"):
-        _settle_attention(descriptor)
+        _settle_attention(descriptor, is_common=model.get("convention") == "common")
         model.setdefault("type_embedding", copy.deepcopy(DEFAULT_TYPE_EMBEDDING))
     if "type_embedding" in model:
         _settle_activation(model["type_embedding"])
@@ -86,11 +89,15 @@ def _settle_model(model: dict[str, Any]) -> dict[str, Any]:
     return model
 
 
-def _settle_attention(descriptor: dict[str, Any]) -> None:
+def _settle_attention(descriptor: dict[str, Any], *, is_common: bool) -> None:
     if isinstance(descriptor["sel"], list):
         descriptor["sel"] = sum(descriptor["sel"])
     if descriptor["ln_eps"] is None:
         descriptor["ln_eps"] = _LN_EPS
+    if is_common and descriptor["temperature"] is None:
+        descriptor["temperature"] = max(descriptor["attn"], 1) ** -0.5
+    elif not is_common and descriptor["temperature"] in (None, 1.0):
+        del descriptor["temperature"]
     stripped = descriptor.pop("stripped_type_embedding", None)
     if stripped is not None:
         descriptor["tebd_input_mode"] = "strip" if stripped else "concat"

@@ -28,7 +28,7 @@ def merge_pretrained(
     """The input of a fine-tuning: its own, with the network of the pretrained model.
 
     The pretrained ``type_map`` is taken whole; elements that only the input names are appended to
-    it. Each of ``type_embedding``, ``descriptor`` and
+    it; so is its ``convention``. Each of ``type_embedding``, ``descriptor`` and
     ``fitting_net`` is the pretrained one; of the input's own only ``trainable`` survives.
 
     Args:
@@ -56,6 +56,9 @@ def merge_pretrained(
             section = {**(section or DEFAULT_TYPE_EMBEDDING), "trainable": own["trainable"]}
         if section is not None:
             model[name] = section
+    model.pop("convention", None)
+    if "convention" in pretrained:
+        model["convention"] = pretrained["convention"]
     _extend_atom_ener(model)
     if use_tebd_bias is not None:
         section = model.get("type_embedding", DEFAULT_TYPE_EMBEDDING)
@@ -96,20 +99,31 @@ def _check_kind(pretrained: dict[str, Any]) -> None:
 
 def _pretrained_types(pretrained: dict[str, Any], target_types: Any) -> list[str]:
     known = pretrained.get("type_map")
-    if not isinstance(known, list) or not known:
+    if not known or not _is_names(known):
         raise ConfigError(
-            "the pretrained model's script has no type_map, so its elements are unknown."
+            f"the type_map of the pretrained model's script is {show(known)}; "
+            "without a list of names its elements are unknown."
         )
     if target_types is None:
         return known
-    if not isinstance(target_types, list) or not all(isinstance(n, str) for n in target_types):
+    if not _is_names(target_types):
         raise ConfigError(f"model/type_map is {show(target_types)}; it must be a list of names.")
     return list(dict.fromkeys([*known, *target_types]))
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _extend_atom_ener(model: dict[str, Any]) -> None:
     """Let the fit decide the energies of elements that the pretrained list knows nothing of."""
     fitting = model.get("fitting_net", {})
-    if fitting.get("atom_ener"):
-        missing = len(model["type_map"]) - len(fitting["atom_ener"])
-        model["fitting_net"] = {**fitting, "atom_ener": fitting["atom_ener"] + [None] * missing}
+    energies = fitting.get("atom_ener") or []
+    if not isinstance(energies, list):
+        raise ConfigError(
+            f"the pretrained model's fitting_net/atom_ener is {show(energies)}; "
+            "it must be a list of numbers."
+        )
+    if energies:
+        missing = len(model["type_map"]) - len(energies)
+        model["fitting_net"] = {**fitting, "atom_ener": energies + [None] * missing}

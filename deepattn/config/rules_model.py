@@ -29,6 +29,7 @@ def check_model(model: dict[str, Any]) -> None:
     """
     descriptor, fitting = model["descriptor"], model["fitting_net"]
     _check_type_map(model)
+    _check_convention(model)
     _check_descriptor(descriptor, model)
     _check_fitting(fitting, _ntypes(model))
     if "type_embedding" in model:
@@ -38,6 +39,19 @@ def check_model(model: dict[str, Any]) -> None:
     require(protect > 0, "model/data_stat_protect", protect, "be positive")
     if model["preset_out_bias"] is not None:
         _check_preset_bias(model["preset_out_bias"], _ntypes(model))
+
+
+def _check_convention(model: dict[str, Any]) -> None:
+    convention = model.get("convention", "tensorflow")
+    known = ("tensorflow", "common")
+    require(convention in known, "model/convention", convention, "be tensorflow or common")
+    temperature, path = model["descriptor"].get("temperature"), "model/descriptor/temperature"
+    if temperature is None:
+        return
+    if convention != "common":
+        raise ConfigError(f"{path} = {show(temperature)} needs model/convention common.")
+    # Exponentials of scores up to this need no safeguards.
+    require(0 < temperature <= 5, path, temperature, "be positive and at most 5")
 
 
 def _check_type_embedding(section: dict[str, Any], type_map: Sequence[str] | None) -> None:

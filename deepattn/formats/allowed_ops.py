@@ -17,7 +17,7 @@ DEEPMD_OPS = frozenset(
 DEEPATTN_OPS = frozenset(
     """
     DeepattnGatedAttention DeepattnGatedAttentionGrad
-    DeepattnPairEmbedding DeepattnPairEmbeddingGrad
+    DeepattnPairEmbedding DeepattnPairEmbeddingGrad DeepattnProduct
     DeepattnTabulatedContraction DeepattnTabulatedContractionGrad
     DeepattnTabulatedEmbedding DeepattnTabulatedEmbeddingGrad
     """.split()

@@ -14,6 +14,7 @@ from deepattn import ops
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.allowed_ops import DEEPATTN_OPS
 from deepattn.formats.checkpoint import resolve_checkpoint
+from deepattn.formats.dp_file import is_dp_file
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
@@ -45,8 +46,8 @@ class DeepPot:
     A frozen graph is run as it stands in the file, so it gives what DeePMD-kit gives.
 
     Args:
-        model_file: A frozen graph (``.pb``, the ending may be left out), or a checkpoint of
-            deepattn: its file, prefix or folder.
+        model_file: A frozen graph (``.pb``, the ending may be left out), a file of no backend
+            (``.dp``, ``.yaml``), or a checkpoint of deepattn: its file, prefix or folder.
         auto_batch_size: How many atoms are evaluated at once: True for the environment variable
             ``DP_INFER_BATCH_SIZE`` (1024 by default), a number, or False for all frames at once.
         neighbor_list: An ``ase.neighborlist.NewPrimitiveNeighborList`` that finds the
@@ -273,13 +274,15 @@ class DeepPot:
 
 
 def find_model(path: str | os.PathLike) -> Path:
-    """The file that a user means: a frozen graph, whose ``.pb`` may be left out, or a checkpoint.
+    """The file that a user means.
+
+    It is a frozen graph, whose ``.pb`` may be left out, a file of no backend, or a checkpoint.
 
     Raises:
-        ModelFileError: there is neither.
+        ModelFileError: there is none of them.
     """
     path = Path(path)
-    if path.suffix == ".pb":
+    if path.suffix == ".pb" or is_dp_file(path):
         return path
     graph = path.parent / f"{path.name}.pb"
     return graph if graph.is_file() else resolve_checkpoint(path)

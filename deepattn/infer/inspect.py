@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer.deep_pot import DeepPot, find_model
+from deepattn.models import read_model
 from deepattn.models.load import is_unused_time_step
 
 # By the beginning of a weight's name; the rest belongs to the fitting net.
@@ -26,10 +26,10 @@ _OWNERS = {
 
 
 class Inspection:
-    """A frozen graph or a checkpoint, and what can be asked of it.
+    """A model file, and what can be asked of it.
 
     Args:
-        path: a frozen graph (``.pb`` may be left out), or a checkpoint: file, prefix or folder.
+        path: as of `deepattn.infer.DeepPot`.
 
     Raises:
         ModelFileError: the file is missing or damaged.
@@ -47,10 +47,10 @@ class Inspection:
                 if not is_unused_time_step(name, frozen.weights)
             }
         else:
-            arrays, header = read_checkpoint(self.path)
-            self._script = header["config"]["model"]
-            self._type_map = self._script["type_map"]
-            self._weights = part_of(arrays, WEIGHTS)
+            stored = read_model(self.path)
+            self._script = stored.header["config"]["model"]
+            self._type_map = stored.config.type_map
+            self._weights = dict(stored.arrays)
             self._weights.pop("descrpt_attr/original_sel", None)
 
     @property

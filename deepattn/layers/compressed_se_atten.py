@@ -47,8 +47,7 @@ class CompressedSeAtten(SeAtten):
     @property
     def npairs(self) -> int:
         """Number of pairs of types that tables or factors tell apart."""
-        one_side = self.type_one_side and self.tebd_input_mode == "concat"
-        return (1 if one_side else self.ntypes) * (self.ntypes + 1)
+        return (self.ntypes if self.sees_centre else 1) * (self.ntypes + 1)
 
     @property
     def stride(self) -> int:
@@ -98,7 +97,8 @@ class CompressedSeAtten(SeAtten):
             return ops.tabulated_contraction(
                 matrix, rows, *self._scaling(weight, pair, neighbours), width=width
             )
-        scale = tf.gather(tf.convert_to_tensor(self.factors), tf.reshape(pair, [-1]))
+        index = pair if self.sees_centre else neighbours.ntype
+        scale = tf.gather(tf.convert_to_tensor(self.factors), tf.reshape(index, [-1]))
         if self.smooth:
             scale *= tf.reshape(weight, [-1, 1])
         return ops.tabulate_fusion_se_atten(
@@ -117,7 +117,7 @@ class CompressedSeAtten(SeAtten):
     def _scaling(self, weight, pair, neighbours):
         """Weights and pairs of the slots, and the tables."""
         strip = self.tebd_input_mode == "strip"
-        index = pair if strip or not self.type_one_side else neighbours.ntype
+        index = pair if self.sees_centre else neighbours.ntype
         tables = (self.table, self.table_info, self.factors)
         return (
             weight if strip and self.smooth else None,

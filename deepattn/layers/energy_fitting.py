@@ -33,6 +33,9 @@ class EnergyFitting(keras.layers.Layer):
         numb_aparam: number of atomic parameters.
         subtract_vacuum: whether the net's value for a descriptor of zeros is subtracted, so that
             an isolated atom has exactly the energy of its type's bias.
+        common: whether the details are those of DeePMD-kit's backends other than TensorFlow: all
+            residual connections that widths allow, and the type's vector is part of the descriptor
+            of zeros.
         trainable_layers: which layers are trained, as of `FittingNet`.
         seed: seed of the weights.
         interface_dtype: precision of descriptors, biases and result; ``dtype`` is the net's.
@@ -60,6 +63,7 @@ class EnergyFitting(keras.layers.Layer):
         numb_fparam: int = 0,
         numb_aparam: int = 0,
         subtract_vacuum: bool = False,
+        common: bool = False,
         trainable_layers: Sequence[bool] | None = None,
         seed: int | None = None,
         interface_dtype: str = "float64",
@@ -76,6 +80,7 @@ class EnergyFitting(keras.layers.Layer):
         self.numb_fparam = numb_fparam
         self.numb_aparam = numb_aparam
         self.subtract_vacuum = subtract_vacuum
+        self.common = common
         self.trainable_layers = trainable_layers
         self.seed = seed
         self.interface_dtype = interface_dtype
@@ -86,6 +91,7 @@ class EnergyFitting(keras.layers.Layer):
                 neuron,
                 activation,
                 resnet_dt=resnet_dt,
+                every_residual=common,
                 trainable_layers=trainable_layers,
                 seed=None if seed is None else seed + 3 * (len(neuron) + 1) * k,
                 dtype=self.dtype_policy,
@@ -111,6 +117,8 @@ class EnergyFitting(keras.layers.Layer):
         rows = tf.reshape(descriptor, [-1, self.descriptor_width])
         energy = self._evaluate(rows, extras, atype)
         if self.subtract_vacuum:
+            if self.common and self.tebd_dim:
+                extras[0] = tf.zeros_like(extras[0])
             energy -= self._evaluate(tf.zeros_like(rows), extras, atype)
         bias = tf.gather(tf.convert_to_tensor(self.bias_atom_e), real_types(atype, self.ntypes))
         energy = tf.reshape(energy + bias, tf.shape(atype))
@@ -139,6 +147,7 @@ class EnergyFitting(keras.layers.Layer):
             "numb_fparam": self.numb_fparam,
             "numb_aparam": self.numb_aparam,
             "subtract_vacuum": self.subtract_vacuum,
+            "common": self.common,
             "trainable_layers": self.trainable_layers,
             "seed": self.seed,
             "interface_dtype": self.interface_dtype,

@@ -13,7 +13,9 @@ from deepattn.layers.residual_dense import ResidualDense
 class FittingNet(keras.layers.Layer):
     """Residual multilayer perceptron with a linear output.
 
-    Layers after the first are residual where their width equals the one before.
+    Layers after the first are residual where their width equals the one before; with
+    ``every_residual`` the first layer and those of twice the width before too, as in DeePMD-kit's
+    backends other than TensorFlow.
 
     Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
 
@@ -22,6 +24,7 @@ class FittingNet(keras.layers.Layer):
         neuron: widths of the hidden layers.
         activation: name of the activation.
         resnet_dt: whether residual layers have a trainable time step.
+        every_residual: whether all residual connections are made that widths allow.
         trainable_layers: for each hidden layer and the output whether it is trained; all of them
             when ``None``.
         seed: seed of the weights; layer k (from 0) uses ``seed + 3 k`` and the two after it.
@@ -36,6 +39,7 @@ class FittingNet(keras.layers.Layer):
         activation: str = "tanh",
         *,
         resnet_dt: bool = True,
+        every_residual: bool = False,
         trainable_layers: Sequence[bool] | None = None,
         seed: int | None = None,
         **kwargs,
@@ -51,6 +55,7 @@ class FittingNet(keras.layers.Layer):
         self.neuron = tuple(neuron)
         self.activation = activation
         self.resnet_dt = resnet_dt
+        self.every_residual = every_residual
         self.trainable_layers = None if trainable_layers is None else list(trainable_layers)
         self.seed = seed
         names = [f"layer_{k}" for k in range(count - 1)] + ["final_layer"]
@@ -58,8 +63,8 @@ class FittingNet(keras.layers.Layer):
             ResidualDense(
                 units,
                 activation if k < count - 1 else "linear",
-                residual=0 < k < count - 1,
-                doubling=False,
+                residual=(every_residual or k > 0) and k < count - 1,
+                doubling=every_residual,
                 time_step=0.1 if resnet_dt else None,
                 time_step_shape="vector",
                 seed=None if seed is None else seed + 3 * k,
@@ -97,6 +102,7 @@ class FittingNet(keras.layers.Layer):
             "neuron": list(self.neuron),
             "activation": self.activation,
             "resnet_dt": self.resnet_dt,
+            "every_residual": self.every_residual,
             "trainable_layers": self.trainable_layers,
             "seed": self.seed,
         }

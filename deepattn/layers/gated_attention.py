@@ -33,6 +33,7 @@ class GatedAttention(keras.layers.Layer):
         mask: whether a neighbour is barred from attending to itself.
         smooth: whether the neighbour weights enter as a smooth switch.
         ln_eps: epsilon of the layer normalisation.
+        temperature: factor of the scores ``S``.
         trainable_ln: whether scale and shift of the normalisation are trained.
         seed: seed of the weights: ``seed + k`` for the k-th of query, key, value, out.
 
@@ -56,6 +57,7 @@ class GatedAttention(keras.layers.Layer):
         mask: bool = False,
         smooth: bool = False,
         ln_eps: float = 1e-3,
+        temperature: float = 1.0,
         trainable_ln: bool = True,
         seed: int | None = None,
         **kwargs,
@@ -69,6 +71,7 @@ class GatedAttention(keras.layers.Layer):
         self.mask = mask
         self.smooth = smooth
         self.ln_eps = ln_eps
+        self.temperature = temperature
         self.trainable_ln = trainable_ln
         self.seed = seed
         self.query, self.key, self.value, self.out = (
@@ -117,6 +120,7 @@ class GatedAttention(keras.layers.Layer):
             mask=self.mask,
             smooth=self.smooth,
             ln_eps=self.ln_eps,
+            temperature=self.temperature,
         )
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -142,6 +146,7 @@ class GatedAttention(keras.layers.Layer):
             "mask": self.mask,
             "smooth": self.smooth,
             "ln_eps": self.ln_eps,
+            "temperature": self.temperature,
             "trainable_ln": self.trainable_ln,
             "seed": self.seed,
         }

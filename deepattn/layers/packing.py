@@ -19,6 +19,7 @@ class Neighbours(NamedTuple):
 
     Shapes:
         matrix: ``[n, stored, 4]``, environment matrix.
+        rij: ``[n, stored, 3]``, vectors to the neighbours, Å.
         ntype: int32 ``[n, stored]``, types of the neighbours, ``ntypes`` for padding.
         mask: bool ``[n, stored]``, false for padding.
         count: int32 ``[n]``, numbers of neighbours.
@@ -26,6 +27,7 @@ class Neighbours(NamedTuple):
     """
 
     matrix: tf.Tensor
+    rij: tf.Tensor
     ntype: tf.Tensor
     mask: tf.Tensor
     count: tf.Tensor
@@ -48,8 +50,11 @@ def pack(environment: Environment, nnei: int) -> Neighbours:
     count = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
     # Of no atoms at all the maximum is the lowest integer.
     stored = tf.minimum(tf.maximum(tf.reduce_max(count), 0) + 1, nnei)
+    # Cut as rows: TensorFlow is slow at the derivative of cuts through three dimensions.
+    matrix = tf.reshape(environment.descrpt, [-1, 4 * nnei])[:, : 4 * stored]
     return Neighbours(
-        tf.reshape(environment.descrpt, [-1, nnei, 4])[:, :stored],
+        tf.reshape(matrix, [-1, stored, 4]),
+        tf.reshape(environment.rij, [-1, nnei, 3])[:, :stored],
         tf.reshape(environment.ntype, [-1, nnei])[:, :stored],
         mask[:, :stored],
         count,

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from deepattn.layers.activations import get_activation
 from deepattn.layers.initializers import SeededNormal
+from deepattn.ops import product
 from deepattn.ops.twins import residual_layer
 
 
@@ -86,7 +87,9 @@ class ResidualDense(keras.layers.Layer):
             None if variable is None else tf.convert_to_tensor(variable)
             for variable in (self.matrix, self.bias, self.idt)
         )
-        return residual_layer(x, matrix, bias, idt, function=self.function, copies=self.copies)
+        return residual_layer(
+            x, matrix, bias, idt, function=self.function, copies=self.copies, product=product
+        )
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``matrix``, and ``bias`` and ``idt`` where they exist."""

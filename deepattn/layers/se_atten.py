@@ -14,7 +14,12 @@ from deepattn.layers.environment import Environment, pair_table, pair_vectors, r
 from deepattn.layers.gated_attention import GatedAttention
 from deepattn.layers.packing import pack
 from deepattn.layers.statistics_weights import add_statistics, named_statistics
+from deepattn.layers.switch import switch_of_distance, switch_of_inverse
 from deepattn.ops.twins import unit_rows
+
+# Squares of vectors of the environment matrix below which directions fade.
+_TENSORFLOW_LEAST = 1e-12
+_COMMON_LEAST = 1e-24
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -47,6 +52,10 @@ class SeAtten(keras.layers.Layer):
         resnet_dt: whether the nets have time steps.
         exclude_types: pairs of types that do not interact.
         ln_eps: epsilon of the layer normalisation.
+        temperature: factor of the attention's scores.
+        common: whether the details are those of DeePMD-kit's backends other than TensorFlow: the
+            smooth switch is the environment matrix's own, excluded neighbours are zero, directions
+            have length 1 up to the cut-off, and the net of types obeys ``type_one_side``.
         trainable_ln: whether the layer normalisation is trained.
         seed: seed of the weights.
         interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
@@ -82,6 +91,8 @@ class SeAtten(keras.layers.Layer):
         resnet_dt: bool = False,
         exclude_types: Sequence[Sequence[int]] = (),
         ln_eps: float = 1e-3,
+        temperature: float = 1.0,
+        common: bool = False,
         trainable_ln: bool = True,
         seed: int | None = None,
         interface_dtype: str = "float64",
@@ -112,6 +123,8 @@ class SeAtten(keras.layers.Layer):
         self.resnet_dt = resnet_dt
         self.exclude_types = [list(pair) for pair in exclude_types]
         self.ln_eps = ln_eps
+        self.temperature = temperature
+        self.common = common
         self.trainable_ln = trainable_ln
         self.seed = seed
         self.interface_dtype = interface_dtype
@@ -127,6 +140,12 @@ class SeAtten(keras.layers.Layer):
     def width(self) -> int:
         """Width of the descriptor."""
         return self.neuron[-1] * self.axis_neuron
+
+    @property
+    def sees_centre(self) -> bool:
+        """Whether the type of the centre enters the embedding."""
+        strip = self.tebd_input_mode == "strip"
+        return not self.type_one_side or (strip and not self.common)
 
     def build(self, *_) -> None:
         self.embedding_net.build()
@@ -175,7 +194,7 @@ class SeAtten(keras.layers.Layer):
         Row ``centre * (ntypes + 1) + neighbour``; if the net is not told the centre, row
         ``neighbour``.
         """
-        if self.type_one_side and self.type_net is None:
+        if not self.sees_centre:
             return type_embedding
         return pair_vectors(type_embedding, self.ntypes)
 
@@ -220,6 +239,8 @@ class SeAtten(keras.layers.Layer):
             "resnet_dt": self.resnet_dt,
             "exclude_types": self.exclude_types,
             "ln_eps": self.ln_eps,
+            "temperature": self.temperature,
+            "common": self.common,
             "trainable_ln": self.trainable_ln,
             "seed": self.seed,
             "interface_dtype": self.interface_dtype,
@@ -231,7 +252,7 @@ class SeAtten(keras.layers.Layer):
     def _make_embedding_nets(self, seed: int | None) -> int | None:
         """Make the nets of the embedding; returns the seed of what comes after them."""
         strip = self.tebd_input_mode == "strip"
-        type_width = (1 if self.type_one_side else 2) * self.tebd_dim
+        type_width = (2 if self.sees_centre else 1) * self.tebd_dim
         net = {
             "neuron": self.neuron,
             "activation": self.activation,
@@ -245,7 +266,7 @@ class SeAtten(keras.layers.Layer):
         seed = seed_after(seed, self.neuron)
         self.type_net = None
         if strip:
-            self.type_net = EmbeddingNet(2 * self.tebd_dim, seed=seed, name="type_net", **net)
+            self.type_net = EmbeddingNet(type_width, seed=seed, name="type_net", **net)
             seed = seed_after(seed, self.neuron)
         return seed
 
@@ -260,6 +281,7 @@ class SeAtten(keras.layers.Layer):
                     mask=self.attn_mask,
                     smooth=self.smooth,
                     ln_eps=self.ln_eps,
+                    temperature=self.temperature,
                     trainable_ln=self.trainable_ln,
                     seed=seed,
                     dtype=self.dtype_policy,
@@ -278,8 +300,12 @@ class SeAtten(keras.layers.Layer):
         scale = tf.gather(tf.convert_to_tensor(self.dstd)[:, :1], centre)
         shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], centre)
         inverse = neighbours.matrix[:, :, 0] * scale + shift
-        distance = 1.0 - self.rcut_smth * inverse
-        return tf.clip_by_value(1.0 - distance * distance * distance, 0.0, 1.0)
+        if not self.common:
+            return switch_of_inverse(inverse, rcut_smth=self.rcut_smth)
+        weight = switch_of_distance(
+            inverse, neighbours.rij, rcut=self.rcut, rcut_smth=self.rcut_smth
+        )
+        return tf.where(neighbours.mask, weight, tf.zeros_like(weight))
 
     def _exclude(self, matrix, weight, pair, centre):
         """Take excluded neighbours out of the environment matrix and the weights."""
@@ -287,7 +313,7 @@ class SeAtten(keras.layers.Layer):
             return matrix, weight
         keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
         kept = matrix * keep[:, :, tf.newaxis]
-        if self.smooth:
+        if self.smooth and not self.common:
             shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], centre)
             kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
         return kept, weight * keep
@@ -295,7 +321,8 @@ class SeAtten(keras.layers.Layer):
     def _contracted(self, matrix, weight, pair, centre, neighbours, type_embedding):
         """``R^T G`` with the attention's ``G``, ``[n, 4, neuron[-1]]``."""
         embedding = self._embed(matrix, weight, pair, centre, neighbours, type_embedding)
-        direction = unit_rows(matrix[:, :, 1:])
+        least = _COMMON_LEAST if self.common else _TENSORFLOW_LEAST
+        direction = unit_rows(matrix[:, :, 1:], least=least)
         for layer in self.attention:
             embedding = layer(embedding, direction, weight, neighbours.count, neighbours.cut)
         matrix *= neighbours.multiplicity(self.compute_dtype)
@@ -306,13 +333,13 @@ class SeAtten(keras.layers.Layer):
         rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
         if self.type_net is None:
             columns = [rows, tf.gather(type_embedding, tf.reshape(neighbours.ntype, [-1]))]
-            if not self.type_one_side:
+            if self.sees_centre:
                 columns.append(tf.gather(type_embedding, tf.repeat(centre, neighbours.stored)))
             rows = tf.concat(columns, axis=1)
         else:
             scale = ops.PairScale(
                 tf.reshape(weight, [-1]) if self.smooth else None,
-                tf.reshape(pair, [-1]),
+                tf.reshape(pair if self.sees_centre else neighbours.ntype, [-1]),
                 self.type_factors(type_embedding),
             )
         embedding = self.embedding_net(rows, scale)

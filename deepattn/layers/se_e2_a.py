@@ -38,6 +38,8 @@ class SeE2A(keras.layers.Layer):
         resnet_dt: whether the nets have time steps.
         exclude_types: pairs of types that do not interact.
         tebd_dim: width of the type embedding; 0 when there is none.
+        common: whether missing neighbours are never excluded, as in DeePMD-kit's backends other
+            than TensorFlow.
         seed: seed of the weights.
         interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
@@ -62,6 +64,7 @@ class SeE2A(keras.layers.Layer):
         resnet_dt: bool = False,
         exclude_types: Sequence[Sequence[int]] = (),
         tebd_dim: int = 0,
+        common: bool = False,
         seed: int | None = None,
         interface_dtype: str = "float64",
         **kwargs,
@@ -84,6 +87,7 @@ class SeE2A(keras.layers.Layer):
         self.resnet_dt = resnet_dt
         self.exclude_types = [list(pair) for pair in exclude_types]
         self.tebd_dim = tebd_dim
+        self.common = common
         self.seed = seed
         self.interface_dtype = interface_dtype
         self._pairs = pair_table(ntypes, exclude_types)
@@ -128,7 +132,10 @@ class SeE2A(keras.layers.Layer):
         matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
         centre = real_types(atype, self.ntypes)
         if self._pairs is not None:
-            pair = centre[:, tf.newaxis] * (self.ntypes + 1) + self._slot_types[np.newaxis]
+            slots = self._slot_types[np.newaxis]
+            if self.common:
+                slots = tf.reshape(environment.ntype, [-1, self.nnei])
+            pair = centre[:, tf.newaxis] * (self.ntypes + 1) + slots
             keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
             matrix *= keep[:, :, tf.newaxis]
         matrix = tf.cast(matrix, self.compute_dtype)
@@ -175,6 +182,7 @@ class SeE2A(keras.layers.Layer):
             "resnet_dt": self.resnet_dt,
             "exclude_types": self.exclude_types,
             "tebd_dim": self.tebd_dim,
+            "common": self.common,
             "seed": self.seed,
             "interface_dtype": self.interface_dtype,
         }

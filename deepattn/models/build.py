@@ -93,7 +93,7 @@ def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeA
     }
     ntypes = len(config.type_map)
     if not isinstance(section, SeAttenConfig):
-        return SeE2A(ntypes, tebd_dim=tebd_dim, **common)
+        return SeE2A(ntypes, tebd_dim=tebd_dim, common=config.is_common, **common)
     return SeAtten(
         ntypes,
         tebd_dim,
@@ -104,6 +104,8 @@ def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeA
         tebd_input_mode=section.tebd_input_mode,
         smooth=section.smooth_type_embedding,
         ln_eps=_DEFAULT_LN_EPS if section.ln_eps is None else section.ln_eps,
+        temperature=1.0 if section.temperature is None else section.temperature,
+        common=config.is_common,
         trainable_ln=section.trainable_ln,
         **common,
     )
@@ -130,6 +132,7 @@ def _fitting(
         numb_fparam=section.numb_fparam,
         numb_aparam=section.numb_aparam,
         subtract_vacuum=bool(section.atom_ener),
+        common=config.is_common,
         trainable_layers=section.trainable if by_layer else None,
         seed=section.seed,
         interface_dtype=interface_dtype,

@@ -1,27 +1,49 @@
-"""Models from files: checkpoints and frozen graphs."""
+"""Models from files: checkpoints, frozen graphs, files of no backend."""
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from deepattn.config import Config, ModelConfig, normalize_model
+from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
+from deepattn.formats.dp_file import is_dp_file, read_tree
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models.build import build_model
 from deepattn.models.energy_model import EnergyModel
+from deepattn.models.neutral import from_tree
 from deepattn.models.weights import OUT_BIAS, OUT_STD, refuse_scaled
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """What any file says of a model.
+
+    Attributes:
+        config: its configuration.
+        arrays: its weights by name.
+        interface_dtype: precision of coordinates, forces and statistics.
+        header: ``config`` (the normalised input, of which a file that is no checkpoint may hold
+            the model section only) and ``min_nbor_dist`` (Å, or ``None``) at least.
+    """
+
+    config: ModelConfig
+    arrays: dict[str, np.ndarray] = field(repr=False)
+    interface_dtype: str
+    header: dict[str, Any] = field(repr=False)
 
 
 def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
     """Rebuild the Keras model of a file.
 
     Args:
-        path: a frozen graph (``.pb``), or a checkpoint: its file, prefix or folder.
+        path: as of `read_model`.
 
     Returns:
         The model, and a header with ``config`` (the normalised input; of a graph only what its
@@ -30,17 +52,38 @@ def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
     Raises:
         ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
     """
+    stored = read_model(path)
+    dtype = stored.interface_dtype
+    try:
+        model = build_model(stored.config, interface_dtype=dtype, arrays=stored.arrays)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    return model, stored.header
+
+
+def read_model(path: str | Path) -> StoredModel:
+    """Read a model of any kind of file without building it.
+
+    Args:
+        path: a frozen graph (``.pb``), a file of no backend (``.dp``, ``.yaml``), or a checkpoint:
+            its file, prefix or folder.
+
+    Raises:
+        ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
+    """
     if str(path).endswith(".pb"):
         frozen = read_frozen(path)
         config, arrays = frozen_model(frozen, path)
-        model = build_model(config, interface_dtype=frozen.interface_dtype, arrays=arrays)
         script = {**frozen.training_script, "model": config.to_dict()}
-        return model, {"config": script, "min_nbor_dist": frozen.min_nbor_dist}
+        header = {"config": script, "min_nbor_dist": frozen.min_nbor_dist}
+        return StoredModel(config, arrays, frozen.interface_dtype, header)
+    if is_dp_file(path):
+        config, arrays, distance = from_tree(read_tree(path), str(path))
+        header = {"config": {"model": config.to_dict()}, "min_nbor_dist": distance}
+        return StoredModel(config, arrays, "float64", header)
     stored, header = read_checkpoint(path)
-    config = Config.from_dict(header["config"]).model
-    arrays = part_of(stored, WEIGHTS)
-    model = build_model(config, interface_dtype=header["interface_dtype"], arrays=arrays)
-    return model, header
+    config = ModelConfig.from_dict(header["config"]["model"])
+    return StoredModel(config, part_of(stored, WEIGHTS), header["interface_dtype"], header)
 
 
 def frozen_model(

@@ -13,6 +13,7 @@ from deepattn.ops.functions import (
 )
 from deepattn.ops.loader import fast_library, library, portable
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
+from deepattn.ops.product import product
 from deepattn.ops.tabulated import (
     TABLE_STRIDE,
     Tables,
@@ -40,6 +41,7 @@ __all__ = [
     "prod_env_mat_a_mix",
     "prod_force_se_a",
     "prod_virial_se_a",
+    "product",
     "tabulate_fusion_se_atten",
     "tabulated_contraction",
     "tabulated_embedding",

@@ -35,6 +35,7 @@ def gated_attention(
     mask: bool,
     smooth: bool,
     ln_eps: float,
+    temperature: float = 1.0,
 ) -> tf.Tensor:
     """One layer of self-attention over neighbours (arXiv:2208.08236, eqs. 9-13).
 
@@ -54,6 +55,7 @@ def gated_attention(
         mask: whether a neighbour is barred from attending to itself.
         smooth: whether the weights enter as a smooth switch.
         ln_eps: epsilon of the layer normalisation.
+        temperature: factor of the scores; with any but 1 the twin does the work.
 
     Returns:
         T ``[n, nnei, M]``.
@@ -62,12 +64,12 @@ def gated_attention(
         tf.errors.InvalidArgumentError: shapes that do not fit, a count that is not in
             ``[0, nnei]``, negative padding (all from the compiled op).
     """
-    ops = own_ops() if embedding.dtype in (tf.float32, tf.float64) else None
+    compiled = temperature == 1.0 and embedding.dtype in (tf.float32, tf.float64)
+    ops = own_ops() if compiled else None
     options = {"dotr": dotr, "mask": mask, "smooth": smooth}
     if ops is None:
-        return twins.gated_attention(
-            embedding, direction, weight, count, padding, ln_eps, *parameters, **options
-        )
+        inputs = (embedding, direction, weight, count, padding, ln_eps, *parameters)
+        return twins.gated_attention(*inputs, temperature=temperature, **options)
     if count is None:
         shape = tf.shape(weight)
         count = tf.fill([shape[0]], shape[1])

@@ -1,11 +1,11 @@
-"""Compiles the op libraries against the installed TensorFlow.
+"""Compiles the op libraries against the installed TensorFlow, and the CUDA kernels.
 
 Run it as ``python -m deepattn.ops.build`` after changing TensorFlow. ``pip install`` runs it too,
 so it imports nothing but the standard library.
 """
 
 import argparse
-import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -15,8 +15,22 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
+
+
+def _beside(name: str) -> ModuleType:
+    """A module of this folder, without the import of its package, which needs TensorFlow."""
+    spec = importlib.util.spec_from_file_location(f"deepattn_{name}", HERE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build_cuda = _beside("build_cuda")
+digest_files = build_cuda.digest_files
+
 LIB_DIR = HERE / "lib"
 INFO_NAME = "build-info.json"
 SUPPORTED = ((2, 16), (2, 22))  # TensorFlow from, to before; as in setup.cfg
@@ -57,11 +71,29 @@ LIBRARIES = {
         "kernels/cpu/pair_embedding/avx2.cc",
         "kernels/cpu/pair_embedding/avx512.cc",
         "kernels/cpu/pair_embedding/generic.cc",
+        "kernels/cpu/product.cc",
+        "kernels/cpu/product/avx2.cc",
+        "kernels/cpu/product/avx512.cc",
+        "kernels/cpu/product/generic.cc",
         *TABULATED,
         "tf/attention_ops.cc",
         "tf/neighbor_stat_op.cc",
         "tf/pair_embedding_ops.cc",
+        "tf/product_op.cc",
         "tf/tabulated_ops.cc",
+    ),
+}
+# What the libraries hold besides where the CUDA library was built.
+GPU_UNITS = {
+    "libdeepattn_compat.so": (
+        "tf/gpu/env_mat_ops.cc",
+        "tf/gpu/pair_ops.cc",
+        "tf/gpu/tabulate_fusion_ops.cc",
+    ),
+    "libdeepattn_ops.so": (
+        "tf/gpu/attention_ops.cc",
+        "tf/gpu/pair_embedding_ops.cc",
+        "tf/gpu/tabulated_ops.cc",
     ),
 }
 
@@ -78,7 +110,7 @@ _PROCESSORS = {
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 UNIT_FLAGS = {
     f"kernels/cpu/{kernel}/{processor}.cc": (*_FUSED, *(flags if _IS_X86 else ()))
-    for kernel in ("attention", "pair_embedding", "tabulated")
+    for kernel in ("attention", "pair_embedding", "product", "tabulated")
     for processor, flags in _PROCESSORS.items()
 }
 
@@ -100,12 +132,12 @@ def source_dir() -> Path:
 
 
 def source_digest(source: Path) -> str:
-    """A hash of all C++ sources; a library built from others is stale."""
-    digest = hashlib.sha256(json.dumps([CXX_FLAGS, UNIT_FLAGS]).encode())
-    for path in sorted(source.rglob("*")):
-        if path.suffix in (".cc", ".h"):
-            digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+    """A hash of the C++ sources of both libraries; libraries built from others are stale."""
+    cuda = source / "kernels" / "cuda"
+    files = [path for path in source.rglob("*") if path.suffix in (".cc", ".h")]
+    return digest_files(
+        [path for path in files if cuda not in path.parents], source, [CXX_FLAGS, UNIT_FLAGS]
+    )
 
 
 def query_tensorflow(python: tuple[str, ...] = (sys.executable,)) -> dict:
@@ -144,7 +176,9 @@ def build(
     tensorflow: dict | None = None,
     jobs: int | None = None,
 ) -> Path:
-    """Compiles both libraries into `output` and writes what they were built with beside them.
+    """Compiles the libraries into `output` and writes what they were built with beside them.
+
+    The CUDA library is built if there is an ``nvcc`` that can (see `build_cuda`).
 
     Args:
         output: folder to fill; its libraries are replaced only after everything compiled.
@@ -166,27 +200,60 @@ def build(
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder:
         work = Path(folder)
-        units = sorted({unit for names in LIBRARIES.values() for unit in names})
-        objects = {unit: work / (unit.replace("/", "-") + ".o") for unit in units}
+        objects: dict[str, Path] = {}
 
         def compile_unit(unit: str) -> None:
             flags = [*tensorflow["compile"], *CXX_FLAGS, *UNIT_FLAGS.get(unit, ()), f"-I{source}"]
             _run([*compiler, *flags, "-c", str(source / unit), "-o", str(objects[unit])])
 
-        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            list(pool.map(compile_unit, units))
+        def compile_units(libraries: dict[str, tuple[str, ...]]) -> None:
+            units = sorted({unit for names in libraries.values() for unit in names})
+            objects.update({unit: work / (unit.replace("/", "-") + ".o") for unit in units})
+            with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+                list(pool.map(compile_unit, units))
+
+        compile_units(LIBRARIES)
+        cuda = _build_cuda(work, source, jobs)
+        gpu_units = GPU_UNITS if "sources" in cuda else {}
+        compile_units(gpu_units)
         for name, names in LIBRARIES.items():
-            inputs = [str(objects[unit]) for unit in names]
+            inputs = [str(objects[unit]) for unit in (*names, *gpu_units.get(name, ()))]
             _run([*compiler, "-shared", *inputs, *tensorflow["link"], "-o", str(work / name)])
         info = {
             "tensorflow": tensorflow["tensorflow"],
             "compiler": version,
             "sources": digest,
+            "cuda": cuda,
         }
         (work / INFO_NAME).write_text(json.dumps(info, indent=1) + "\n")
         for name in (*LIBRARIES, INFO_NAME):
             os.replace(work / name, output / name)
+        if "sources" in cuda:
+            os.replace(work / build_cuda.LIBRARY, output / build_cuda.LIBRARY)
+        else:
+            (output / build_cuda.LIBRARY).unlink(missing_ok=True)
     return output
+
+
+def _build_cuda(folder: Path, source: Path, jobs: int | None) -> dict:
+    """What the CUDA library was built with, or else ``{"missing": why}``: all works without it."""
+    try:
+        return build_cuda.build_cuda(folder, source=source, jobs=jobs)
+    except build_cuda.CudaBuildError as error:
+        return {"missing": str(error)}
+
+
+def describe(output: Path = LIB_DIR) -> str:
+    """One line that says which libraries are in the folder `output`."""
+    cuda = json.loads((output / INFO_NAME).read_text())["cuda"]
+    names = ", ".join(LIBRARIES)
+    if "missing" in cuda:
+        return f"built {names} in {output}; no CUDA kernels: {cuda['missing']}"
+    targets = ", ".join(cuda["targets"])
+    return (
+        f"built {names} and {build_cuda.LIBRARY} in {output}; "
+        f"CUDA kernels for {targets} by nvcc {cuda['nvcc']}"
+    )
 
 
 def _run(command: list[str]) -> str:
@@ -213,7 +280,7 @@ def main(argv: list[str] | None = None) -> int:
     except (BuildError, OSError) as error:
         print(f"deepattn: error: {error}", file=sys.stderr)
         return 1
-    print(f"built {', '.join(LIBRARIES)} in {output}")
+    print(describe(output))
     return 0
 
 

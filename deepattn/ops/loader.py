@@ -16,6 +16,7 @@ from deepattn.ops import (
     attention_gradients,
     gradients,
     pair_embedding_gradients,
+    product_gradients,
     tabulated_gradients,
 )
 
@@ -65,6 +66,7 @@ def _own_ops() -> ModuleType | None:
     if module is not None:
         attention_gradients.register(module)
         pair_embedding_gradients.register(module)
+        product_gradients.register(module)
         tabulated_gradients.register_own(module)
     return module
 

@@ -16,11 +16,13 @@ from deepattn.config import DataConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.checkpoint import WEIGHTS, read_checkpoint, write_arrays
+from deepattn.formats.dp_file import is_dp_file, read_tree, write_tree
 from deepattn.formats.files import check_folder, write_whole
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer import DeepPot
 from deepattn.infer.deep_pot import find_model
 from deepattn.layers.energy_fitting import BIAS
+from deepattn.models.neutral import from_tree, set_bias
 from deepattn.models.weights import OUT_BIAS, refuse_scaled
 from deepattn.train.energy_bias import fit_energies, sample_errors
 from deepattn.train.finetune import log_type_table, named_types, predict_energies
@@ -42,7 +44,7 @@ def change_bias(
     """Write a model file again with other energies of its elements, and all else as it was.
 
     Args:
-        model_file: a frozen graph, ours or DeePMD-kit's, or a checkpoint.
+        model_file: a frozen graph or a file of no backend, ours or DeePMD-kit's, or a checkpoint.
         output: file of the same kind to write.
         energies: bias by element, eV, elements that are not named keep theirs; or one number for
             each type.
@@ -64,7 +66,8 @@ def change_bias(
         raise ValueError(f"mode must be one of {list(MODES)}, not {mode!r}")
     check_folder(output)
     path = find_model(model_file)
-    file = _Frozen.read(path) if path.suffix == ".pb" else _Checkpoint.read(path)
+    kind = _Frozen if path.suffix == ".pb" else _Neutral if is_dp_file(path) else _Checkpoint
+    file = kind.read(path)
     if energies is not None:
         bias = _assigned(file, energies)
     else:
@@ -122,6 +125,22 @@ class _Checkpoint:
     def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
         bias = bias.astype(self.bias.dtype)
         write_arrays(output, {**self.arrays, WEIGHTS + BIAS: bias}, self.header)
+
+
+@dataclass(frozen=True)
+class _Neutral:
+    type_map: list[str]
+    bias: np.ndarray
+    tree: dict
+
+    @classmethod
+    def read(cls, path: Path) -> _Neutral:
+        tree = read_tree(path)
+        config, arrays, _ = from_tree(tree, str(path))
+        return cls(list(config.type_map), arrays[BIAS], tree)
+
+    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
+        write_tree(output, set_bias(self.tree, bias))
 
 
 def _out_bias(model: FrozenModel) -> np.ndarray | float:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from deepattn.config import (
 )
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, part_of, read_checkpoint
-from deepattn.formats.frozen import read_frozen
-from deepattn.models import frozen_model, resize_statistics
+from deepattn.formats.dp_file import SUFFIXES
+from deepattn.models import read_model, resize_statistics
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Start:
         """The configuration with what only the weights tell: a bias in the type embedding.
 
         Raises:
-            ModelFileError: the type maps differ.
+            ModelFileError: the type maps or the conventions differ.
         """
         if self.model is None:
             return config
@@ -81,6 +82,12 @@ class Start:
             raise ModelFileError(
                 f"{self.path}: has the types {' '.join(known)}, the input {' '.join(wanted)}; "
                 "model/type_map must be the same."
+            )
+        if self.model.is_common != config.model.is_common:
+            ours, theirs = (m.convention or "tensorflow" for m in (self.model, config.model))
+            raise ModelFileError(
+                f"{self.path}: has the convention {ours}, the input {theirs}; "
+                "model/convention must be the same."
             )
         embedding = config.model.type_embedding
         if embedding is None:
@@ -127,18 +134,21 @@ def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start:
 
 
 def from_frozen(path: str | os.PathLike, *, finetune: bool) -> Start:
-    """Start from a frozen graph.
+    """Start from a model that is no state of a training.
 
     Args:
-        path: the ``.pb`` file.
+        path: the ``.pb``, ``.dp`` or ``.yaml`` file.
         finetune: whether the energy bias is shifted to fit the training data.
     """
-    frozen = read_frozen(path)
-    model, weights = frozen_model(frozen, path)
+    if Path(path).suffix not in (".pb", *SUFFIXES):
+        raise ModelFileError(
+            f"{path}: is no frozen model; it must end in .pb, {', '.join(SUFFIXES)}"
+        )
+    stored = read_model(path)
     return Start(
         mode="finetune" if finetune else "init_frz_model",
         path=str(path),
-        model=model,
-        weights=weights,
-        min_nbor_dist=frozen.min_nbor_dist,
+        model=stored.config,
+        weights=stored.arrays,
+        min_nbor_dist=stored.header["min_nbor_dist"],
     )

@@ -66,17 +66,14 @@ class ForceGradOp : public PairOp {
     const Tensor& grad = context->input(0);
     PairInputs<T> in;
     OP_REQUIRES_OK(context, ReadInputs(context, 1, /*has_rij=*/false, &in));
-    deepattn_pairs& pairs = in.pairs;
-    // DeePMD's own op knows forces on local atoms only.
-    if (grad.dims() == 2 && grad.dim_size(1) == 3 * pairs.nloc) pairs.nall = pairs.nloc;
-    OP_REQUIRES_OK(context, RequireShape("grad", grad, {pairs.nframes, 3 * pairs.nall}));
+    OP_REQUIRES_OK(context, ReadForceGrad(grad, &in.pairs));
     Tensor* grad_net;
     OP_REQUIRES_OK(context, context->allocate_output(0, context->input(1).shape(), &grad_net));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
     Pick<T>(deepattn_force_grad_f32, deepattn_force_grad_f64)(
-        &pairs, grad.flat<T>().data(), in.in_deriv, in.nlist, grad_net->flat<T>().data(), &threads,
-        &status);
+        &in.pairs, grad.flat<T>().data(), in.in_deriv, in.nlist, grad_net->flat<T>().data(),
+        &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 };

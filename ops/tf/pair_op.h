@@ -62,6 +62,13 @@ class PairOp : public tensorflow::OpKernel {
     return absl::OkStatus();
   }
 
+  // Checks the shape of a gradient by forces, and sets the atoms that it knows.
+  static absl::Status ReadForceGrad(const Tensor& grad, deepattn_pairs* pairs) {
+    // DeePMD's own op knows forces on local atoms only.
+    if (grad.dims() == 2 && grad.dim_size(1) == 3 * pairs->nloc) pairs->nall = pairs->nloc;
+    return RequireShape("grad", grad, {pairs->nframes, 3 * pairs->nall});
+  }
+
  private:
   int32_t nnei_;
 };

@@ -28,13 +28,17 @@ class PassOp : public tensorflow::OpKernel {
     Sums sums;
     OP_REQUIRES_OK(context, ReadInputs(context, &call));
     OP_REQUIRES_OK(context, AllocateOutputs(context, &call, &sums));
-    const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
-    Run(call, threads, &status);
+    Execute(context, call, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 
  protected:
+  // Runs the pass where the op is: here, on the CPU's threads.
+  virtual void Execute(OpKernelContext* context, const Call& call, deepattn_status* status) const {
+    Run(call, ThreadsOf(context), status);
+  }
+
   // Checks the shapes of all inputs.
   virtual absl::Status ReadInputs(OpKernelContext* context, Call* call) const = 0;
   // `call->sums` is `sums` if the op gives gradients by parameters.

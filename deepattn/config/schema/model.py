@@ -72,6 +72,14 @@ def model_section() -> Argument:
                 None,
                 'Energy bias of some elements, {"energy": [null, -3.2]} in eV; null is fitted.',
             ),
+            key(
+                "convention",
+                str,
+                "tensorflow",
+                "Whose details the model has: tensorflow, DeePMD-kit's TensorFlow backend, or "
+                "common, its other backends; only a common model with attention or "
+                "smooth_type_embedding can be written as .dp.",
+            ),
             _type_embedding(),
         ],
         [
@@ -206,7 +214,13 @@ def _attention() -> list[Argument]:
         Refused("use_tebd_bias", False, hint="set model/type_embedding/use_tebd_bias"),
         Refused("scaling_factor", 1.0, hint=PYTORCH),
         Refused("normalize", True, hint=PYTORCH),
-        Refused("temperature", accepted=(1.0,), hint="queries and keys are normalised"),
+        key(
+            "temperature",
+            [float, None],
+            None,
+            "Factor of the attention's scores. Null: 1, or 1/√attn with model/convention common, "
+            "which any other number needs too.",
+        ),
         Refused("concat_output_tebd", True, hint=PYTORCH),
     ]
 

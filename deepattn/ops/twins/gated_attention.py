@@ -20,6 +20,7 @@ def gated_attention(
     dotr: bool,
     mask: bool,
     smooth: bool,
+    temperature: float = 1.0,
 ) -> tf.Tensor:
     """What `deepattn.ops.gated_attention` does, in any floating-point type.
 
@@ -43,7 +44,8 @@ def gated_attention(
     def by_atom(x):
         return tf.reshape(x, [-1, nnei, x.shape[1]])
 
-    query, key = (by_atom(project(k, faded if smooth else 1.0)) for k in (0, 1))
+    length = faded if smooth else 1.0
+    query, key = by_atom(project(0, temperature * length)), by_atom(project(1, length))
     score = tf.matmul(query, key, transpose_b=True)
     if smooth:
         shift = column * _SMOOTH_SHIFT**0.5
@@ -117,10 +119,15 @@ def gated_attention_reverse(
     )
 
 
-def unit_rows(x: tf.Tensor, length: tf.Tensor | float = 1.0) -> tf.Tensor:
-    """Rows of ``x`` (last axis) at a given length; a row of zeros stays zero."""
+def unit_rows(
+    x: tf.Tensor, length: tf.Tensor | float = 1.0, *, least: float = _NORM_FLOOR
+) -> tf.Tensor:
+    """Rows of ``x`` (last axis) at a given length.
+
+    Rows whose square is below ``least`` stay shorter; a row of zeros stays zero.
+    """
     square = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
-    return x * (length * tf.math.rsqrt(tf.maximum(square, _NORM_FLOOR)))
+    return x * (length * tf.math.rsqrt(tf.maximum(square, least)))
 
 
 def normalize_rows(x: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
@@ -131,7 +138,8 @@ def normalize_rows(x: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
 
 
 def _exp(score):
-    """Exponentials of scores between -1 and 1 (smooth: 0 and 21), which need no maximum."""
+    """Exponentials of scores, which need no maximum: they lie between -1 and 1, times the
+    temperature, or with smooth attention 20 above that at most."""
     # e^21 is more than a half-precision number can be.
     return tf.exp(tf.cast(score, tf.float32) if score.dtype.size < 4 else score)
 

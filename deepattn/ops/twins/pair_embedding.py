@@ -13,9 +13,10 @@ def residual_layer(
     *,
     function: Callable[[tf.Tensor], tf.Tensor],
     copies: int,
+    product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.matmul,
 ) -> tf.Tensor:
     """``function(x W + b) step``, plus ``copies`` (0, 1 or 2) of ``x`` side by side."""
-    hidden = tf.matmul(x, matrix)
+    hidden = product(x, matrix)
     if bias is not None:
         hidden = tf.nn.bias_add(hidden, bias)
     hidden = function(hidden)

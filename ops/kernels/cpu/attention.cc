@@ -79,16 +79,6 @@ void Run(AttentionCall<T> call, int pass, const deepattn_threads& threads,
   });
 }
 
-template <typename T>
-void RunGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c,
-             deepattn_status* status) {
-  Guard(status, [&] {
-    const AttentionKernels<T>& kernels = CurrentKernels<T>(kTables);
-    const ScratchArray<T> scratch(kernels.gemm_size(m, n, k));
-    kernels.gemm(m, n, k, a, b, c, scratch.get());
-  });
-}
-
 }  // namespace
 }  // namespace deepattn
 
@@ -102,10 +92,6 @@ void RunGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c,
   void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,       \
                                    const deepattn_threads* threads, deepattn_status* status) {   \
     deepattn::Run<T>({*call, nullptr, nullptr, nullptr}, pass, *threads, status);                \
-  }                                                                                              \
-  void deepattn_attention_gemm_##suffix(int64_t m, int64_t n, int64_t k, const T* a, const T* b, \
-                                        T* c, deepattn_status* status) {                         \
-    deepattn::RunGemm<T>(m, n, k, a, b, c, status);                                              \
   }
 
 DEEPATTN_DEFINE_ATTENTION(float, f32)

@@ -88,10 +88,7 @@ enum {
   int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call);          \
   int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call);         \
   void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,         \
-                                   const deepattn_threads* threads, deepattn_status* status);      \
-  /* c [m][n] = a [m][k] b [k][n] on the calling thread: the rate that the kernels are held to. */ \
-  void deepattn_attention_gemm_##suffix(int64_t m, int64_t n, int64_t k, const T* a, const T* b,   \
-                                        T* c, deepattn_status* status);
+                                   const deepattn_threads* threads, deepattn_status* status);
 
 DEEPATTN_DECLARE_ATTENTION(float, f32)
 DEEPATTN_DECLARE_ATTENTION(double, f64)

@@ -1,11 +1,13 @@
 #include "env_mat.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "check_frame.h"
 #include "neighbor_grid.h"
 #include "parallel.h"
+#include "smooth_row.h"
 
 namespace deepattn {
 namespace {
@@ -154,7 +156,7 @@ class RowFiller {
     if (out_.nmask != nullptr) out_.nmask[at] = n >= 0;
     if (n >= 0) {
       std::copy_n(found_[n].d, 3, rij);
-      Values(rij, descrpt, deriv);
+      SmoothRow(shape_.rcut, shape_.rcut_smth, rij, descrpt, deriv);
     }
     if (type < 0) return;
     const T* davg = in_.davg + (type * shape_.nnei + slot) * 4;
@@ -162,37 +164,6 @@ class RowFiller {
     for (int a = 0; a < 4; ++a) {
       descrpt[a] = (descrpt[a] - davg[a]) / dstd[a];
       for (int k = 0; k < 3; ++k) deriv[3 * a + k] /= dstd[a];
-    }
-  }
-
-  // The row (1/r, d/r²)·sw and its derivative with respect to the centre.
-  void Values(const T* d, T* row, T* deriv) const {
-    const T lower = static_cast<T>(shape_.rcut_smth);
-    const T width = static_cast<T>(shape_.rcut - shape_.rcut_smth);  // rounded to float32
-    const T r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-    // Rounded as the stock op rounds: the direction of a row that has almost faded out amplifies
-    // the last digit, and graphs must give the same numbers with either op.
-    const T r = r2 * (T(1) / std::sqrt(r2));
-    T sw = 1, dsw = 0;
-    if (r >= static_cast<T>(shape_.rcut)) {
-      sw = 0;
-    } else if (r >= lower) {
-      const T u = (r - lower) / width;
-      const T poly = T(-6) * u * u + T(15) * u - T(10);
-      sw = u * u * u * poly + T(1);
-      dsw = (T(3) * u * u * poly + u * u * u * (T(-12) * u + T(15))) / width;
-    }
-    const T inverse = T(1) / r;
-    const T inverse2 = inverse * inverse;
-    row[0] = inverse * sw;
-    for (int k = 0; k < 3; ++k) row[1 + k] = d[k] / r2 * sw;
-    const T radial = sw * inverse2 * inverse - dsw * inverse2;
-    // The last term of the angular rows, per d_a·d_k.
-    const T outer = T(2) * sw * inverse2 * inverse2 - dsw * inverse2 * inverse;
-    for (int k = 0; k < 3; ++k) {
-      deriv[k] = radial * d[k];
-      for (int a = 0; a < 3; ++a) deriv[3 * (1 + a) + k] = outer * d[a] * d[k];
-      deriv[3 * (1 + k) + k] -= sw * inverse2;
     }
   }
 

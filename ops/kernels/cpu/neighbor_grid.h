@@ -2,12 +2,12 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_GRID_H_
 #define DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_GRID_H_
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "grid_geometry.h"
 
 namespace deepattn {
 
@@ -19,16 +19,6 @@ struct Neighbor {
   int32_t atom;                  // index of the atom the image belongs to
   std::array<int32_t, 3> image;  // lattice translation of the image
 };
-
-// Squared distance in float32 from float32-rounded coordinates, summed left to right: the figure
-// DeePMD's selection sorts and cuts by, in either precision.
-template <typename T>
-inline float SelectionDistance(const T* from, const T* to) {
-  const float x = static_cast<float>(to[0]) - static_cast<float>(from[0]);
-  const float y = static_cast<float>(to[1]) - static_cast<float>(from[1]);
-  const float z = static_cast<float>(to[2]) - static_cast<float>(from[2]);
-  return x * x + y * y + z * z;
-}
 
 // Periodic images are never stored: an image is a cell index outside the box. The order DeePMD
 // gives its ghost atoms (which decides between equidistant neighbours) is recomputed from the
@@ -53,21 +43,11 @@ class NeighborGrid {
   int64_t cost() const { return cost_; }
 
  private:
-  std::string SetPeriodic(const T* box, float rcut);
-  void SetOpen(const T* coord, const int32_t* atype, int64_t natoms, float rcut);
-  void LimitCells(int64_t natoms, float rcut);
+  void SetCost(int64_t natoms);
 
-  bool periodic_ = false;
+  GridGeometry geometry_;
   T rcut2_ = 0;
   float rcut2_f_ = 0;
-  double rcut_ = 0;
-  double origin_[3] = {0, 0, 0};
-  double cell_[3][3];       // rows: box vectors
-  double inverse_[3][3];    // fractional = (r - origin) · inverse
-  double height_[3];        // distance between opposite faces
-  int64_t ghost_cells_[3];  // cells of DeePMD's numbering along each axis
-  int64_t ncells_[3];       // cells of this grid
-  int64_t reach_[3];        // how many cells away a neighbour can be
   int64_t cost_ = 0;
   std::vector<T> wrapped_;        // [natoms][3]
   std::vector<double> fraction_;  // [natoms][3]

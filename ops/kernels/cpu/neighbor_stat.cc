@@ -1,5 +1,6 @@
 #include "neighbor_stat.h"
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 

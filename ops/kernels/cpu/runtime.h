@@ -18,7 +18,12 @@ typedef struct {
   void (*run)(void* pool, int64_t total, int64_t cost, deepattn_range_fn fn, void* work);
 } deepattn_threads;
 
-enum { DEEPATTN_OK = 0, DEEPATTN_INVALID_ARGUMENT = 1, DEEPATTN_OUT_OF_MEMORY = 2 };
+enum {
+  DEEPATTN_OK = 0,
+  DEEPATTN_INVALID_ARGUMENT = 1,
+  DEEPATTN_OUT_OF_MEMORY = 2,
+  DEEPATTN_DEVICE_ERROR = 3
+};
 
 // Start from {DEEPATTN_OK, ""}. Outputs are undefined unless code is still DEEPATTN_OK afterwards.
 typedef struct {

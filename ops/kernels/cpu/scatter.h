@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "force.h"
+#include "pair_derivative.h"
 #include "parallel.h"
 
 namespace deepattn {
@@ -66,15 +67,6 @@ void ScatterPairs(const deepattn_pairs& pairs, const deepattn_threads& threads, 
       return true;
     };
   });
-}
-
-// Derivative of the energy along one pair: t_d = Σ_a net_deriv_a · in_deriv_a,d.
-template <typename T>
-inline void PairDerivative(const T* net_deriv, const T* in_deriv, T* t) {
-  for (int k = 0; k < 3; ++k) {
-    t[k] = net_deriv[0] * in_deriv[k] + net_deriv[1] * in_deriv[3 + k] +
-           net_deriv[2] * in_deriv[6 + k] + net_deriv[3] * in_deriv[9 + k];
-  }
 }
 
 }  // namespace deepattn

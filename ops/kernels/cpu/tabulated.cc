@@ -1,10 +1,9 @@
 #include "tabulated.h"
 
-#include <cmath>
-
 #include "instruction_set.h"
 #include "parallel.h"
 #include "scratch.h"
+#include "tabulated/interval.h"
 #include "tabulated/kernels.h"
 
 namespace deepattn {
@@ -21,18 +20,10 @@ constexpr const TabulatedTable* kTables[kInstructionSets] = {
 template <typename T>
 void Check(const TabulatedCall<T>& call, FirstError* error) {
   const deepattn_tabulated_shape& shape = call.shape;
-  const T lower = call.range[0], upper = call.range[1], most = call.range[2];
-  const T fine = (upper - lower) / call.range[3], coarse = (most - upper) / call.range[4];
-  // Writers round the sum of the two numbers of intervals down.
-  const T missing = fine + coarse - static_cast<T>(shape.nrows);
-  if (!(call.range[3] > 0 && call.range[4] > 0 && fine >= 0 && coarse >= 0 &&
-        fine < static_cast<T>(shape.nrows) + 1 && std::abs(missing) < T(1.01))) {
-    error->Report(0, DEEPATTN_INVALID_ARGUMENT,
-                  "the table has %lld rows, which do not fit its range: from %g to %g in steps of "
-                  "%g and to %g in steps of %g",
-                  static_cast<long long>(shape.nrows), static_cast<double>(lower),
-                  static_cast<double>(upper), static_cast<double>(call.range[3]),
-                  static_cast<double>(most), static_cast<double>(call.range[4]));
+  if (!RangeFits(call.range, shape.nrows)) {
+    const auto range = [&](int k) { return static_cast<double>(call.range[k]); };
+    error->Report(0, DEEPATTN_INVALID_ARGUMENT, kRangeMisfit, static_cast<long long>(shape.nrows),
+                  range(0), range(1), range(3), range(2), range(4));
     return;
   }
   if (shape.is_sorted && (!shape.contracted || call.weight != nullptr)) {

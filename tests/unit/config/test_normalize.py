@@ -90,6 +90,7 @@ DATA = "training/training_data"
         # Unknown keys and kinds
         (f"{DESCRIPTOR}/rcutt", 6.0, "is not a key of the input; did you mean model/descr.*/rcut?"),
         ("modle", {}, "modle is not a key of the input; did you mean model?"),
+        ("modle\n", {}, r"^.modle\\n. is not a key of the input; did you mean model\?$"),
         ("training/zzz", 1, "training/zzz is not a key of the input; remove it."),
         (
             f"{DESCRIPTOR}/type",

@@ -157,7 +157,7 @@ def test_a_damaged_file_is_data_error_or_read(tmp_path_factory, name, cut, patch
 
 
 # The same examples every time: a new one might meet a fault of the HDF5 library itself.
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None)
 @given(patch=st.binary(min_size=1, max_size=16), where=st.floats(0, 1), cut=st.booleans())
 def test_a_damaged_hdf5_is_data_error_or_read(tmp_path_factory, patch, where, cut):
     folder = tmp_path_factory.mktemp("fuzz")

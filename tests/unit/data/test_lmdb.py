@@ -128,7 +128,7 @@ def test_mistakes_are_named(tmp_path):
         System(f"{path.with_name('nan.lmdb')}#7")
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None)
 @given(patch=st.binary(min_size=1, max_size=12), start=st.integers(0, 600), cut=st.integers(0, 100))
 def test_a_damaged_frame_is_data_error_or_read(tmp_path_factory, patch, start, cut):
     path = tmp_path_factory.mktemp("fuzz") / "a.lmdb"

@@ -36,9 +36,12 @@ class Case:
     padding: int
 
 
-def make_case(size: str, *, smooth: bool, seed: int = 0) -> Case:
-    """Random numbers; some weights in the middle are 0, as those of excluded types are."""
-    natoms, nnei, width, attn, count, padding = SIZES[size]
+def make_case(size: str | tuple, *, smooth: bool, seed: int = 0) -> Case:
+    """Random numbers of a size of `SIZES` or one like them.
+
+    Some weights in the middle are 0, as those of excluded types are.
+    """
+    natoms, nnei, width, attn, count, padding = SIZES.get(size, size)
     rng = np.random.default_rng(seed)
     embedding = rng.normal(size=(natoms, nnei, width))
     direction = rng.normal(size=(natoms, nnei, 3))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deepattn.errors import ConfigError, DataError, ModelFileError
-from deepattn.export import freeze
+from deepattn.export import convert, freeze
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.train import train
 
@@ -161,3 +161,17 @@ def test_finetuning_refuses_what_it_cannot_map(here, systems, tmp_path):
 def test_two_ways_to_start_are_refused(here, systems):
     with pytest.raises(ValueError, match="one way to start"):
         toy.run(here, systems, start={"restart": "a", "init_model": "b"})
+
+
+def test_files_of_no_backend_start_a_training(here, systems):
+    trainer = toy.run(here, systems, numb_steps=1)
+    convert("model.ckpt", "model.dp")
+    again = toy.run(here, systems, numb_steps=0, start={"init_frz_model": "model.dp"})
+    arrays = again.model.get_arrays()
+    for name, array in trainer.model.get_arrays().items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    common = {"convention": "common"}
+    with pytest.raises(ModelFileError, match="has the convention tensorflow, the input common"):
+        toy.run(here, systems, model=common, start={"init_frz_model": "model.dp"})
+    with pytest.raises(ModelFileError, match=r"model\.ckpt: is no frozen model"):
+        toy.run(here, systems, start={"init_frz_model": "model.ckpt"})

@@ -45,8 +45,6 @@ struct AttentionKernels {
   // Adds up `number` arrays of sums, in order, and writes the gradients out.
   void (*write_sums)(const deepattn_attention_shape* shape, const T* sums, int64_t number,
                      const typename AttentionTypes<T>::Sums* out);
-  int64_t (*gemm_size)(int64_t m, int64_t n, int64_t k);
-  void (*gemm)(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c, T* scratch);
 };
 
 using AttentionTable = KernelTable<AttentionKernels>;

@@ -28,36 +28,10 @@ void ReversePass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums
 }
 
 template <typename T>
-struct GemmMemory {
-  Matrix<T> b;
-  Matrix<T> c;
-
-  GemmMemory(int64_t m, int64_t n, int64_t k, Pieces<T>* pieces)
-      : b(pieces->Rows(k, n)), c(pieces->Rows(m, n)) {}
-};
-
-template <typename T>
-int64_t GemmSize(int64_t m, int64_t n, int64_t k) {
-  Pieces<T> pieces(nullptr);
-  GemmMemory<T>(m, n, k, &pieces);
-  return pieces.used();
-}
-
-template <typename T>
-void PaddedGemm(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c, T* scratch) {
-  Pieces<T> pieces(scratch);
-  const GemmMemory<T> padded(m, n, k, &pieces);
-  for (int64_t i = 0; i < k; ++i) CopyPadded(n, b + i * n, padded.b.Row(i));
-  Multiply<false, T>(m, n, k, {a, k}, {padded.b.data, padded.b.stride}, padded.c, kSet);
-  for (int64_t i = 0; i < m; ++i) Copy(n, padded.c.Row(i), c + i * n);
-}
-
-template <typename T>
 constexpr deepattn::AttentionKernels<T> kKernels = {
     PackedSize<T>, Pack<T>,      ScratchSize<T>,
     KeptSize<T>,   StateSize<T>, {ForwardPass<T>, GradientPass<T>, TangentPass<T>, ReversePass<T>},
-    SumsSize<T>,   WriteSums<T>, GemmSize<T>,
-    PaddedGemm<T>,
+    SumsSize<T>,   WriteSums<T>,
 };
 
 }  // namespace

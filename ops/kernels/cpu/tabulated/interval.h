@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "kernels/cpu/both.h"
+
 namespace {
 
 template <typename T>
@@ -13,9 +15,24 @@ struct Interval {
   T beyond;  // from the end of the table, if the number lies outside
 };
 
+// What is wrong where RangeFits is false, with the numbers of rows, then of the range.
+constexpr char kRangeMisfit[] =
+    "the table has %lld rows, which do not fit its range: from %g to %g in steps of %g and to %g "
+    "in steps of %g";
+
+template <typename T>
+inline bool RangeFits(const T* range, int64_t nrows) {
+  const T lower = range[0], upper = range[1], most = range[2];
+  const T fine = (upper - lower) / range[3], coarse = (most - upper) / range[4];
+  // Writers round the sum of the two numbers of intervals down.
+  const T missing = fine + coarse - static_cast<T>(nrows);
+  return range[3] > 0 && range[4] > 0 && fine >= 0 && coarse >= 0 &&
+         fine < static_cast<T>(nrows) + 1 && missing < T(1.01) && missing > T(-1.01);
+}
+
 // `range` and intervals as of deepattn_tabulated_call. What is not a number lies beyond the end.
 template <typename T>
-inline Interval<T> FindInterval(const T* range, int64_t nrows, T x) {
+DEEPATTN_BOTH Interval<T> FindInterval(const T* range, int64_t nrows, T x) {
   const T lower = range[0], upper = range[1], most = range[2], fine = range[3], coarse = range[4];
   const int64_t nfine = static_cast<int64_t>((upper - lower) / fine), last = nrows - 1;
   if (x < lower) return {0, 0, x - lower};

@@ -1,0 +1,99 @@
+"""The libraries to compare, compiled from this checkout, and where their arrays are."""
+
+import ctypes
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "gpu_kernels"
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+
+from ops import cuda_attention_calls, cuda_calls, cuda_embedding_calls  # noqa: E402, F401
+
+CPU_UNITS = (
+    "attention",
+    "env_mat",
+    "neighbor_grid",
+    "force",
+    "virial",
+    "tabulated",
+    "instruction_set",
+    "pair_embedding",
+    "scratch",
+)
+CPU_FOLDERS = ("attention", "pair_embedding", "tabulated")
+
+
+def load_builder():
+    """``deepattn.ops.build`` without its package, whose import needs TensorFlow."""
+    path = ROOT / "deepattn" / "ops" / "build.py"
+    spec = importlib.util.spec_from_file_location("deepattn_ops_build", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+builder = load_builder()
+
+
+def load_cpu() -> ctypes.CDLL:
+    """The CPU's kernels with their C interface, without TensorFlow."""
+    path = BUILD / f"libdeepattn_cpu-{builder.source_digest(ROOT / 'ops')}.so"
+    if not path.is_file():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        kernels = ROOT / "ops" / "kernels" / "cpu"
+        units = [kernels / f"{name}.cc" for name in CPU_UNITS]
+        units += sorted(unit for name in CPU_FOLDERS for unit in (kernels / name).glob("*.cc"))
+        objects = []
+        for unit in units:
+            objects.append(str(BUILD / f"{unit.parent.name}-{unit.stem}.o"))
+            name = unit.relative_to(ROOT / "ops").as_posix()
+            flags = [*builder.CXX_FLAGS, *builder.UNIT_FLAGS.get(name, ())]
+            command = ["c++", "-std=c++17", *flags, f"-I{ROOT / 'ops'}"]
+            builder.build_cuda.run([*command, "-c", str(unit), "-o", objects[-1]])
+        builder.build_cuda.run(["c++", "-shared", *objects, "-o", str(path)])
+    return ctypes.CDLL(str(path))
+
+
+def load_cuda(host: bool) -> ctypes.CDLL:
+    """The CUDA library, or the one of the same sources for the host."""
+    builder_cuda = builder.build_cuda
+    folder = BUILD / builder_cuda.cuda_digest(ROOT / "ops")
+    path = folder / (builder_cuda.HOST_LIBRARY if host else builder_cuda.LIBRARY)
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        if host:
+            builder_cuda.build_host(path, source=ROOT / "ops")
+        else:
+            builder_cuda.build_cuda(folder, source=ROOT / "ops")
+    if not host:
+        cuda_calls.arrays = CupyArrays()
+    return ctypes.CDLL(str(path))
+
+
+class CupyArrays:
+    """Arrays of CuPy, as `cuda_calls.HostArrays`."""
+
+    def __init__(self):
+        import cupy
+
+        self.cupy = cupy
+
+    def empty(self, shape, dtype):
+        """An array in the device's memory, not filled."""
+        return self.cupy.empty(shape, dtype)
+
+    def device(self, array):
+        """A copy of an array of numpy."""
+        return self.cupy.asarray(np.ascontiguousarray(array))
+
+    def address(self, array):
+        """Where an array is."""
+        return array.data.ptr
+
+    def host(self, array):
+        """An array as one of numpy; waits for the device."""
+        return self.cupy.asnumpy(array)

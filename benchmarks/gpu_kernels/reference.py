@@ -1,0 +1,134 @@
+"""The same functions on the CPU, by the C interface of its kernels, on one thread."""
+
+import ctypes
+
+import numpy as np
+from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
+
+_RANGE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_RUN = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, _RANGE, ctypes.c_void_p
+)
+
+
+class _Threads(ctypes.Structure):
+    _fields_ = (("pool", ctypes.c_void_p), ("run", _RUN))
+
+
+_ONE = _Threads(None, _RUN(lambda pool, total, cost, function, work: function(work, 0, total)))
+
+
+class _Source(ctypes.Structure):
+    _fields_ = (
+        ("kind", ctypes.c_int),
+        *((name, ctypes.c_void_p) for name in ("ilist", "numneigh", "firstneigh")),
+    )
+
+
+def _call(library, name, *arguments):
+    status = cuda_calls.Status()
+    getattr(library, f"deepattn_{name}")(*arguments, ctypes.byref(_ONE), ctypes.byref(status))
+    if status.code != 0:
+        raise RuntimeError(status.message.decode())
+
+
+def _addresses(arrays):
+    return [ctypes.c_void_p(None if array is None else array.ctypes.data) for array in arrays]
+
+
+def env_mat(library, case, dtype, *, sel=None, rows=None):
+    """Outputs of ``ProdEnvMatAMix``, or ``ProdEnvMatA`` with `sel`; as `cuda_calls.env_mat`."""
+    nframes, nall = case.atype.shape
+    nloc, nnei = nall if case.nloc is None else case.nloc, case.nnei
+    slots = np.array([] if sel is None else sel, np.int32)
+    shape = cuda_calls.EnvMatShape(
+        nframes, nloc, nall, nnei, len(case.davg), case.rcut, case.rcut_smth
+    )
+    if sel is not None:
+        shape.sel = slots.ctypes.data
+    source = _Source(cuda_calls.PERIODIC if case.periodic else cuda_calls.OPEN)
+    if rows is not None:
+        entries = [np.asarray(row, np.int32) for row in rows]
+        first = (ctypes.c_void_p * nloc)(*(row.ctypes.data for row in entries))
+        ilist, counts = np.arange(nloc, dtype=np.int32), np.array(list(map(len, rows)), np.int32)
+        lists = [ilist.ctypes.data, counts.ctypes.data, ctypes.addressof(first)]
+        source = _Source(cuda_calls.LISTED, *lists)
+    inputs = [np.ascontiguousarray(case.coord, dtype), case.atype]
+    inputs += [np.ascontiguousarray(x, dtype) for x in (case.box, case.davg, case.dstd)]
+    out = [np.empty((nframes, nloc * nnei * width), dtype) for width in (4, 12, 3)]
+    kinds = [np.int32] if sel is not None else [np.int32, np.int32, np.uint8]
+    out += [np.empty((nframes, nloc * nnei), kind) for kind in kinds]
+    memory = [*inputs, *out, *[None] * (6 - len(out))]
+    suffix = cuda_calls.SUFFIX[np.dtype(dtype)]
+    structures = ctypes.byref(shape), ctypes.byref(source)
+    _call(library, f"env_mat_{suffix}", *structures, *_addresses(memory))
+    return out
+
+
+def over_pairs(library, name, shape, inputs, widths):
+    """Outputs of a function over neighbour pairs, of so many numbers a frame each."""
+    out = [np.empty((shape[0], width), inputs[0].dtype) for width in widths]
+    pairs = ctypes.byref(cuda_calls.Pairs(*shape))
+    suffix = cuda_calls.SUFFIX[inputs[0].dtype]
+    _call(library, f"{name}_{suffix}", pairs, *_addresses([*inputs, *out]))
+    return out
+
+
+def tabulated(library, order, shape, **inputs):
+    """Outputs of a pass over stock tables, of order 0 or 1."""
+    dtype, slots = inputs["rows"].dtype, (shape.natoms, shape.nnei)
+    outputs = {"out": (shape.natoms, 4, shape.width)}
+    if order == 1:
+        outputs = {"out_rows": slots, "out_matrix": (*slots, 4)}
+        outputs["out_factors"] = (*slots, shape.width)
+    out = {name: np.empty(size, dtype) for name, size in outputs.items()}
+    addresses = {name: array.ctypes.data for name, array in (inputs | out).items()}
+    call = cuda_calls.TabulatedCall(shape, **addresses)
+    suffix = cuda_calls.SUFFIX[dtype]
+    _call(library, f"tabulated_{suffix}", ctypes.byref(call), ctypes.c_int(order))
+    return list(out.values())
+
+
+def attention(library, batch) -> dict[str, list[np.ndarray]]:
+    """Outputs of all passes of gated attention, gradients by parameters with them."""
+    calls, suffix = cuda_attention_calls, cuda_calls.SUFFIX[batch.dtype]
+
+    def like(*names):
+        return {f"out_{name}": np.empty_like(batch.arrays[name]) for name in names}
+
+    call = calls.CALLS[suffix](
+        shape=batch.shape,
+        padding=batch.padding,
+        ln_eps=batch.ln_eps,
+        parameters=calls.Parameters(*(x.ctypes.data for x in batch.parameters)),
+        **{name: x.ctypes.data for name, x in batch.arrays.items()},
+    )
+    rooms = []
+    for name in ("kept", "state"):
+        size = getattr(library, f"deepattn_attention_{name}_{suffix}")
+        size.restype = ctypes.c_int64
+        rooms.append(np.empty(size(ctypes.byref(call)) + 64, batch.dtype))
+        setattr(call, name, rooms[-1].ctypes.data + -rooms[-1].ctypes.data % 64)
+    results = {}
+    for number, name in enumerate(calls.PASSES):
+        tensor = name in ("forward", "tangent")
+        out = like("embedding") if tensor else like(*calls.SLOTS)
+        sums = [] if tensor else [np.empty_like(x) for x in batch.parameters]
+        if tensor:
+            call.out, call.sums = out["out_embedding"].ctypes.data, None
+        else:
+            for key, x in out.items():
+                setattr(call, key, x.ctypes.data)
+            call.sums = ctypes.pointer(calls.Parameters(*(x.ctypes.data for x in sums)))
+        _call(library, f"attention_{suffix}", ctypes.byref(call), ctypes.c_int(number))
+        results[name] = [*out.values(), *sums]
+    return results
+
+
+def pair_embedding(library, order, inputs, **arrays):
+    """Outputs of a pass of the pair embedding; as `cuda_embedding_calls.pair_embedding`."""
+    run, host = cuda_embedding_calls.prepare, cuda_calls.HostArrays()
+    call, outputs, _ = run(host, order, inputs, with_sums=True, **arrays)
+    suffix = cuda_calls.SUFFIX[inputs[0].dtype]
+    _call(library, f"pair_embedding_{suffix}", ctypes.byref(call), ctypes.c_int(order))
+    return outputs

@@ -1,0 +1,35 @@
+"""``deepattn convert-backend``."""
+
+import argparse
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "convert-backend",
+        help="bring a model from one kind of file to another",
+        description="Write the model of a file as another kind of file: a frozen graph (.pb), or "
+        "a file that all backends of DeePMD-kit read (.dp, .yaml).",
+        epilog="example: deepattn convert-backend frozen_model.pb model.dp",
+    )
+    parser.add_argument(
+        "input", metavar="INPUT", help="a frozen model (.pb), a .dp or .yaml file, or a checkpoint"
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="ends in .pb, .dp, .yaml or .yml")
+    parser.add_argument(
+        "--atomic-virial",
+        action="store_true",
+        help="accepted as of DeePMD-kit; graphs give the virial of every atom in any case",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert."""
+    from deepattn.export import convert
+    from deepattn.infer.deep_pot import find_model
+
+    log.info("the model is saved in %s", convert(find_model(args.input), args.output))

@@ -1,0 +1,53 @@
+"""A model from one kind of file to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepattn.config import ModelConfig
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.export.freeze import freeze, require_ops
+from deepattn.formats.dp_file import SUFFIXES, is_dp_file, write_tree
+from deepattn.formats.files import check_folder
+from deepattn.models import load_model
+from deepattn.models.neutral import to_tree
+
+
+def convert(source: str | Path, target: str | Path, *, fast: bool = False) -> Path:
+    """Write the model of a file as another kind of file.
+
+    Args:
+        source: a frozen graph, a file of no backend, or a checkpoint: file, prefix or folder.
+        target: file to write; its ending says what: ``.pb`` a frozen graph, ``.dp``, ``.yaml`` or
+            ``.yml`` a file of no backend.
+        fast: whether a graph may have operations of deepattn's own.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ConfigError: the ending of ``target`` is another, or ``fast`` does not go with it.
+        DataError: the folder of ``target`` is missing.
+        ModelFileError: the model cannot be read, or other backends cannot have it.
+        OpLibraryError: a graph needs the compiled ops, and they are not there.
+    """
+    target = Path(target)
+    check_folder(target)
+    if target.suffix == ".pb":
+        require_ops(fast=fast)
+    elif not is_dp_file(target):
+        raise ConfigError(f"{target}: a model can be written as .pb, {', '.join(SUFFIXES)}.")
+    elif fast:
+        raise ConfigError(f"{target}: only a graph (.pb) can be fast; leave out --fast.")
+    model, header = load_model(source)
+    distance = header["min_nbor_dist"]
+    if target.suffix == ".pb":
+        script = header["config"]
+        return freeze(model, target, training_script=script, min_nbor_dist=distance, fast=fast)
+    config = ModelConfig.from_dict(header["config"]["model"])
+    try:
+        tree = to_tree(config, model.get_arrays(), min_nbor_dist=distance)
+    except ModelFileError as error:
+        raise ModelFileError(f"{source}: {error}") from None
+    write_tree(target, tree)
+    return target

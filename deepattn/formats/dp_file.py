@@ -1,0 +1,202 @@
+"""Model files that belong to no backend: ``.dp`` (HDF5) and ``.yaml``.
+
+A file holds one tree of mappings, lists and plain values; every value below a key ``@variables``
+is an array or null. Reading a file runs nothing of it. See docs/formats.md.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import h5py
+import numpy as np
+import yaml
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.files import write_whole
+
+SUFFIXES = (".dp", ".yaml", ".yml")
+
+_VARIABLES = "@variables"
+# What a damaged file makes the libraries raise.
+_DAMAGE = (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, MemoryError)
+_DTYPES = ("float64", "float32", "int64", "int32", "bool")
+# How a collection of the global heap begins, in version 1, the only one there is.
+_HEAP = b"GCOL\x01\0\0\0"
+# libyaml's are ten times as fast; not every build of PyYAML has them.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def is_dp_file(path: str | os.PathLike) -> bool:
+    """Whether a path has one of the endings of these files."""
+    return Path(path).suffix in SUFFIXES
+
+
+def read_tree(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a file, ``.dp`` or YAML by its ending.
+
+    Returns:
+        The tree, with NumPy arrays (or ``None``) below ``@variables``.
+
+    Raises:
+        ModelFileError: the file is missing or damaged, or larger inside than on the disk.
+    """
+    path = Path(path)
+    read = _read_hdf5 if path.suffix == ".dp" else _read_yaml
+    try:
+        tree = read(path)
+    except OSError as error:
+        reason = error.strerror or "it is damaged, or not of this format"
+        raise ModelFileError(f"{path}: cannot be read: {reason}") from None
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelFileError(f"{path}: is not a well-formed model file: {reason}") from None
+    if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict):
+        raise ModelFileError(f"{path}: holds no model (there is no mapping 'model' in it)")
+    return tree
+
+
+def write_tree(path: str | os.PathLike, tree: dict[str, Any]) -> None:
+    """Write a tree, ``.dp`` or YAML by the ending; equal trees give equal files.
+
+    Args:
+        path: the file; it is written whole or not at all.
+        tree: as of `read_tree`.
+    """
+    with write_whole(path) as file:
+        if Path(path).suffix == ".dp":
+            _write_hdf5(file, tree)
+        else:
+            plain = _map_arrays(tree, _as_mapping)
+            yaml.dump(plain, file, _Dumper, encoding="utf-8", allow_unicode=True, sort_keys=False)
+
+
+def _read_hdf5(path: Path) -> Any:
+    content = path.read_bytes()
+    _check_heaps(content)
+    with h5py.File(io.BytesIO(content), "r") as file:
+        attribute = file.attrs.get_id("json")
+        if attribute.shape != () or not h5py.check_string_dtype(attribute.dtype):
+            raise ValueError("the attribute 'json' is not text")
+        left = len(content)
+
+        def array(name):
+            nonlocal left
+            values = file[name] if isinstance(name, str) else None
+            if not isinstance(values, h5py.Dataset) or values.dtype.name not in _DTYPES:
+                raise ValueError(f"{name!r} is not the name of an array")
+            if values.is_virtual or values.external:
+                raise ValueError(f"{name} points to another file")
+            left -= values.nbytes
+            if left < 0:
+                raise ValueError(f"{name} and the arrays before it are larger than the file")
+            return _native(values[()])
+
+        return _map_arrays(json.loads(file.attrs["json"], parse_constant=_no_constant), array)
+
+
+def _check_heaps(content: bytes) -> None:
+    """Refuse damaged heaps of strings, over which the HDF5 library would loop for ever."""
+    start = content.find(_HEAP)
+    while start >= 0:
+        end = start + _unsigned(content, start + 8)
+        place = start + 16
+        while place + 16 <= end:
+            is_free = not any(content[place : place + 2])
+            size = _unsigned(content, place + 8)
+            step = size if is_free else 16 + -(-size // 8) * 8
+            place += step
+            if step < 16 or place > end or end > len(content):
+                raise ValueError("a heap of strings in it is damaged")
+        start = content.find(_HEAP, start + 1)
+
+
+def _unsigned(content: bytes, place: int) -> int:
+    return int.from_bytes(content[place : place + 8], "little")
+
+
+def _write_hdf5(file, tree: dict[str, Any]) -> None:
+    # Later formats than the earliest write times, so that equal contents would differ.
+    with h5py.File(file, "w", libver=("earliest", "v110")) as target:
+        count = 0
+
+        def name(array):
+            nonlocal count
+            dataset = target.create_dataset(f"variable_{count:04d}", data=np.asarray(array))
+            count += 1
+            return dataset.name
+
+        named = _map_arrays(tree, name)
+        target.attrs["json"] = json.dumps(named, separators=(",", ":"), allow_nan=False)
+
+
+def _read_yaml(path: Path) -> Any:
+    text = path.read_bytes()
+    try:
+        tree = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    _check_size(tree, limit=1 + len(text))
+    return _map_arrays(tree, _from_mapping)
+
+
+def _check_size(tree: Any, *, limit: int) -> None:
+    """Refuse a tree that repeats parts of itself until it is larger than its text."""
+    pending = [tree]
+    visited = 0
+    while pending:
+        value = pending.pop()
+        visited += 1
+        if visited > limit:
+            raise ValueError("it repeats parts of itself without end")
+        if isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+
+
+def _map_arrays(value: Any, function: Callable[[Any], Any], *, below: bool = False) -> Any:
+    """Copy of a tree with ``function`` applied to every array, or to what stands for one."""
+    if isinstance(value, dict) and not (below and "@is_variable" in value):
+        return {
+            key: _map_arrays(item, function, below=below or key == _VARIABLES)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_map_arrays(item, function, below=below) for item in value]
+    return function(value) if below and value is not None else value
+
+
+def _as_mapping(array: np.ndarray) -> dict[str, Any]:
+    array = np.asarray(array)
+    return {
+        "@class": "np.ndarray",
+        "@is_variable": True,
+        "@version": 1,
+        "dtype": array.dtype.name,
+        "value": array.tolist(),
+    }
+
+
+def _from_mapping(value: Any) -> np.ndarray:
+    if not isinstance(value, dict) or value.get("@class") != "np.ndarray":
+        raise ValueError(f"a value below {_VARIABLES} is not an array")
+    if value.get("@version") != 1 or value.get("dtype") not in _DTYPES:
+        raise ValueError("an array is of an unknown version or dtype")
+    return np.asarray(value["value"], value["dtype"])
+
+
+def _native(values: Any) -> np.ndarray:
+    """The array in the byte order of this machine."""
+    array = np.asarray(values)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not valid JSON")

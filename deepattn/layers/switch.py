@@ -1,0 +1,44 @@
+"""Switches from 1 to 0 towards the cut-off, for weights of neighbours."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def switch_of_inverse(inverse: tf.Tensor, *, rcut_smth: float) -> tf.Tensor:
+    """``1 - (1 - rcut_smth s)^3`` between 0 and 1, of the switched inverse distance ``s`` (1/Å).
+
+    It is what DeePMD-kit's TensorFlow backend has.
+    """
+    distance = 1.0 - rcut_smth * inverse
+    return tf.clip_by_value(1.0 - distance * distance * distance, 0.0, 1.0)
+
+
+def switch_of_distance(
+    inverse: tf.Tensor, rij: tf.Tensor, *, rcut: float, rcut_smth: float
+) -> tf.Tensor:
+    """The quintic switch ``w(r)`` of the environment matrix itself.
+
+    Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
+
+    Forces follow from derivatives by the environment matrix, whose radial entry is
+    ``s = w(r) / r``. So the result is a function of ``s``: its derivative is ``w'(r) / s'(r)``.
+    Derivatives of higher order by ``s``, which no training needs, are zero.
+
+    Args:
+        inverse: ``s``, 1/Å, ``[...]``.
+        rij: vectors to the neighbours, Å, ``[..., 3]``.
+        rcut: cut-off radius, Å.
+        rcut_smth: where the switching begins, Å.
+
+    Returns:
+        ``[...]``; a neighbour at distance 0 (padding) has 1.
+    """
+    distance = tf.stop_gradient(tf.norm(rij, axis=-1))
+    u = tf.clip_by_value((distance - rcut_smth) / (rcut - rcut_smth), 0.0, 1.0)
+    weight = 1.0 + u * u * u * (u * (15.0 - 6.0 * u) - 10.0)
+    slope = -30.0 * tf.square(u * (1.0 - u)) / (rcut - rcut_smth)
+    # Of s' = (w' r - w) / r^2; beyond the cut-off s does not change.
+    slope_of_inverse = slope * distance - weight
+    factor = tf.math.divide_no_nan(slope * tf.square(distance), slope_of_inverse)
+    return weight + factor * (inverse - tf.stop_gradient(inverse))

@@ -1,0 +1,9 @@
+"""Models as the trees of ``.dp`` and ``.yaml`` files, and back: configuration and flat weights.
+
+One module a part of a model; each reads and writes it. `Node` is what readers read from, `nets`
+has the layers and nets that all parts are made of.
+"""
+
+from deepattn.models.neutral.model import from_tree, set_bias, to_tree
+
+__all__ = ["from_tree", "set_bias", "to_tree"]

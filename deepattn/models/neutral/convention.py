@@ -1,0 +1,75 @@
+"""Where DeePMD-kit's TensorFlow backend and its other backends differ, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from deepattn.config import ModelConfig, SeAttenConfig
+from deepattn.errors import ModelFileError
+
+
+def needs_common(config: ModelConfig) -> str | None:
+    """The option by which a model of TensorFlow and one of other backends differ, or None."""
+    section = config.descriptor
+    if not isinstance(section, SeAttenConfig):
+        excluded = section.type_one_side and section.exclude_types
+        return "exclude_types with type_one_side" if excluded else None
+    if section.attn_layer:
+        return "attn_layer"
+    if section.smooth_type_embedding:
+        return "smooth_type_embedding"
+    if section.tebd_input_mode == "strip" and section.type_one_side:
+        return "type_one_side with tebd_input_mode strip"
+    if config.fitting_net.atom_ener:
+        return "atom_ener"
+    return None
+
+
+def sees_first_atom(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether other backends' energies depend on which atom comes first.
+
+    There a missing neighbour has the type of the frame's first atom, which tells where its row of
+    the environment matrix is not zero and the type factor does not fade out.
+    """
+    section = config.descriptor
+    if not isinstance(section, SeAttenConfig) or not np.any(arrays["descrpt_attr/t_avg"]):
+        return False
+    return not (section.tebd_input_mode == "strip" and section.smooth_type_embedding)
+
+
+def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse a model that other backends would give other energies for.
+
+    Raises:
+        ModelFileError: it is one.
+    """
+    section = config.descriptor
+    reason = None
+    if not config.type_map:
+        reason = "it names no elements (model/type_map)"
+    elif not config.is_common and needs_common(config):
+        reason = (
+            f"{needs_common(config)} means something else in DeePMD-kit's TensorFlow backend, "
+            "whose details this model has; train with model/convention common"
+        )
+    elif sees_first_atom(config, arrays):
+        reason = (
+            "its davg is not zero (set_davg_zero), where other backends' energies depend on the "
+            "order of atoms"
+        )
+    elif isinstance(section, SeAttenConfig):
+        if section.attn_layer and section.attn_mask:
+            reason = "other backends do not know attn_mask"
+    elif config.type_embedding is not None:
+        reason = "other backends have no type_embedding with se_e2_a"
+    elif None in config.fitting_net.atom_ener:
+        reason = "its atom_ener names some types only"
+    sections = (section, config.fitting_net, config.type_embedding)
+    if any(part and part.activation_function == "gelu_tf" for part in sections):
+        reason = "gelu_tf is another function in other backends, in the eighth digit"
+    if np.sum(arrays["descrpt_attr/original_sel"]) != np.sum(section.sel):
+        reason = f"its sel was {np.sum(arrays['descrpt_attr/original_sel'])} when first trained"
+    if reason is not None:
+        raise ModelFileError(f"the model cannot be written for other backends: {reason}")

@@ -1,0 +1,83 @@
+"""The descriptor ``se_e2_a`` in a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deepattn.config import ModelConfig
+from deepattn.models.neutral.embedding import Arrays, embedding_arrays, write_embedding
+from deepattn.models.neutral.environment import read_environment, write_environment
+from deepattn.models.neutral.nets import read_nets, write_nets
+from deepattn.models.neutral.node import Node
+
+_KIND = "EmbeddingNetwork"
+
+
+def read_se_e2_a(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arrays]:
+    """A descriptor as the model section ``descriptor``, and its weights."""
+    node.version("Descriptor", 1, 2, 3)
+    ntypes = len(type_map)
+    section, arrays = read_environment(node, type_map)
+    node.only("ntypes", ntypes, reason=f"the model has {ntypes} types")
+    node.ignore("type")
+    one_side = section["type_one_side"]
+    nets = read_nets(node.child("embeddings"), _KIND, ndim=1 if one_side else 2, ntypes=ntypes)
+    node.finish()
+    activation = section["activation_function"]
+    for index, scope, suffix in _names(ntypes, one_side, section["exclude_types"]):
+        layers = nets[index]
+        if layers is None:
+            node.fail(f"{node.path}/embeddings has no net {index}")
+        arrays |= embedding_arrays(node, layers, scope, suffix, activation=activation)
+    return {"descriptor": {**section, "type": "se_e2_a"}}, arrays
+
+
+def write_se_e2_a(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Section and weights as a descriptor."""
+    section, ntypes = config.descriptor, len(config.type_map)
+    ndim = 1 if section.type_one_side else 2
+    nets: list[dict[str, Any] | None] = [None] * ntypes**ndim
+    names = list(_names(ntypes, section.type_one_side, section.exclude_types))
+
+    def net(scope: str, suffix: str, weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return write_embedding(
+            weights,
+            scope,
+            suffix,
+            count=len(section.neuron),
+            activation=section.activation_function,
+            resnet_dt=section.resnet_dt,
+            trainable=section.trainable,
+        )
+
+    for index, scope, suffix in names:
+        nets[index] = net(scope, suffix, arrays)
+    if names and None in nets:
+        # Readers want a net for excluded pairs too, and never use it.
+        zeros = {name: np.zeros_like(array) for name, array in arrays.items()}
+        nets = [net(*names[0][1:], zeros) if one is None else one for one in nets]
+    precision = next((one["precision"] for one in nets if one), "float64")
+    return {
+        "@class": "Descriptor",
+        "type": "se_e2_a",
+        "@version": 2,
+        **write_environment(section, config.type_map, arrays, precision),
+        "embeddings": write_nets(nets, _KIND, ndim=ndim, ntypes=ntypes),
+    }
+
+
+def _names(
+    ntypes: int, one_side: bool, exclude_types: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, str, str]]:
+    """Place of every net in a collection, and the scope and suffix of its weights' names."""
+    if one_side:
+        yield from ((t, "filter_type_all", f"_{t}") for t in range(ntypes))
+        return
+    excluded = {frozenset(pair) for pair in exclude_types}
+    for neighbour in range(ntypes):
+        for centre in range(ntypes):
+            if frozenset((centre, neighbour)) not in excluded:
+                yield centre + ntypes * neighbour, f"filter_type_{centre}", f"_{neighbour}"

@@ -1,0 +1,170 @@
+"""Compiles the CUDA library, and the same sources for the host, where tests run them.
+
+`deepattn.ops.build` loads this file by its path, so it imports nothing but the standard library.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+LIBRARY = "libdeepattn_cuda.so"
+HOST_LIBRARY = "libdeepattn_cuda_host.so"
+ARCHITECTURES = "DEEPATTN_CUDA_ARCHITECTURES"  # the environment variable; "none": no CUDA library
+
+# From Volta to Hopper; newer devices make their own code of the newest PTX.
+DEFAULT_ARCHITECTURES = ("70", "75", "80", "86", "89", "90")
+
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+HOST_FLAGS = ("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", *WARNINGS)
+NVCC_FLAGS = (
+    *("-std=c++17", "-O3", "-DNDEBUG", "-cudart", "static", "-Wno-deprecated-gpu-targets"),
+    *("-Werror", "all-warnings", "-Xcompiler", ",".join(("-fPIC", *WARNINGS))),
+)
+# Neighbours are chosen by float32 sums that must round after every operation, as on the CPU.
+UNIT_FLAGS = {"env_mat.cu": ("-fmad=false",)}
+
+
+class CudaBuildError(RuntimeError):
+    """The CUDA library could not be compiled; the message says why."""
+
+
+def cuda_units(source: Path) -> list[Path]:
+    """The files that make the library, of the sources in the folder `source`."""
+    return sorted((source / "kernels" / "cuda").rglob("*.cu"))
+
+
+def digest_files(files: list[Path], source: Path, flags: object) -> str:
+    """A hash of files in the folder `source`, of their names there and of the compilers' flags."""
+    digest = hashlib.sha256(json.dumps(flags).encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cuda_digest(source: Path) -> str:
+    """A hash of the sources of the CUDA library; one built from others is stale."""
+    kernels = source / "kernels"
+    files = [path for path in (kernels / "cuda").rglob("*") if path.suffix in (".cu", ".h")]
+    flags = [HOST_FLAGS, NVCC_FLAGS, UNIT_FLAGS]
+    return digest_files([*files, *(kernels / "cpu").rglob("*.h")], source, flags)
+
+
+def find_nvcc() -> str | None:
+    """The CUDA compiler: on the PATH, or below ``CUDA_HOME`` or ``/usr/local/cuda``."""
+    homes = [os.environ.get("CUDA_HOME"), "/usr/local/cuda"]
+    places = [f"{home}/bin" for home in homes if home]
+    return shutil.which("nvcc") or shutil.which("nvcc", path=os.pathsep.join(places))
+
+
+def choose_architectures(nvcc: str) -> list[str]:
+    """Compute capabilities without their dots, such as ``90``, oldest first.
+
+    Those that the environment variable names, else the default ones that this compiler knows.
+    """
+    named = os.environ.get(ARCHITECTURES, "").replace(",", " ").replace(".", "").split()
+    known = re.findall(r"sm_(\d+)$", run([nvcc, "--list-gpu-code"]), flags=re.MULTILINE)
+    for name in named:
+        if name not in known:
+            raise CudaBuildError(
+                f"{ARCHITECTURES} names {name}, which {nvcc} cannot compile for; it knows "
+                + ", ".join(known)
+            )
+    return sorted(named or set(DEFAULT_ARCHITECTURES) & set(known), key=int)
+
+
+def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
+    """Compiles the CUDA library into the folder `folder`.
+
+    Args:
+        folder: where to write ``libdeepattn_cuda.so``.
+        source: folder with ``kernels/``.
+        jobs: compilers run at once; the number of processors by default.
+
+    Returns:
+        What it was built with: ``nvcc`` its version, ``targets`` names of machine code and of the
+        PTX, ``sources`` a digest.
+
+    Raises:
+        CudaBuildError: no compiler, none wanted, or a source does not compile.
+    """
+    if os.environ.get(ARCHITECTURES, "").strip().lower() == "none":
+        raise CudaBuildError(f"{ARCHITECTURES} is none")
+    nvcc = find_nvcc()
+    if nvcc is None:
+        raise CudaBuildError("there is no nvcc on the PATH, in CUDA_HOME or in /usr/local/cuda")
+    digest = cuda_digest(source)
+    architectures = choose_architectures(nvcc)
+    targets = [*(f"sm_{name}" for name in architectures), f"compute_{architectures[-1]}"]
+    codes = [f"-gencode=arch=compute_{target.split('_')[1]},code={target}" for target in targets]
+    jobs = jobs or os.cpu_count() or 1
+    units = cuda_units(source)
+    threads = f"--threads={max(1, jobs // len(units))}"
+    host = ["-ccbin", os.environ["CXX"]] if "CXX" in os.environ else []
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".cuda-") as work:
+        objects = {unit: f"{work}/{n}.o" for n, unit in enumerate(units)}
+
+        def compile_unit(unit: Path) -> None:
+            flags = [*NVCC_FLAGS, *UNIT_FLAGS.get(unit.name, ()), *codes, *host, threads]
+            target = f'-DDEEPATTN_CUDA_TARGET="{" ".join(targets)}"'
+            command = [nvcc, *flags, f"-I{source}", target, "-c", str(unit), "-o", objects[unit]]
+            run(command)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(compile_unit, units))
+        library = str(folder / LIBRARY)
+        run([nvcc, "-shared", "-cudart", "static", *host, *objects.values(), "-o", library])
+    version = re.search(r"release [\d.]+, V([\d.]+)", run([nvcc, "--version"]))
+    return {
+        "nvcc": version.group(1) if version else "unknown",
+        "targets": targets,
+        "sources": digest,
+    }
+
+
+def build_host(output: Path, *, source: Path, jobs: int | None = None) -> Path:
+    """Compiles the CUDA sources for the host, into the library `output`.
+
+    Args:
+        output: the library to write, replaced only after everything compiled.
+        source: folder with ``kernels/``.
+        jobs: compilers run at once; the number of processors by default.
+
+    Returns:
+        `output`.
+
+    Raises:
+        CudaBuildError: no compiler, or a source does not compile.
+    """
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
+        objects = {unit: f"{folder}/{n}.o" for n, unit in enumerate(cuda_units(source))}
+
+        def compile_unit(unit: Path) -> None:
+            run([*compiler, *HOST_FLAGS, f"-I{source}", "-c", str(unit), "-o", objects[unit]])
+
+        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+            list(pool.map(compile_unit, objects))
+        library = f"{folder}/{output.name}"
+        run([*compiler, "-shared", *objects.values(), "-o", library])
+        os.replace(library, output)
+    return output
+
+
+def run(command: list[str], *, with_stderr: bool = False) -> str:
+    """Standard output of a command, with its standard error too if wanted or if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise CudaBuildError(f"{command[0]!r} cannot be run ({error.strerror})") from None
+    if done.returncode != 0:
+        said = (done.stderr + done.stdout).strip()  # nvcc's own messages go to either
+        raise CudaBuildError(f"{shlex.join(command)} failed:\n{said}")
+    return done.stdout + (done.stderr if with_stderr else "")

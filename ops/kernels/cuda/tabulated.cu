@@ -1,0 +1,279 @@
+#include "launch.h"
+#include "tabulated.h"
+#include "tabulated_slots.h"
+
+namespace deepattn {
+namespace {
+
+constexpr int64_t kSlots = 128;  // whose intervals are found at once
+
+template <typename T>
+struct TabulatedBars {
+  const T* rows;
+  const T* matrix;
+  const T* weight;
+  const T* factors;
+};
+
+// The embedding of a slot, and in a second pass what the bars make of it.
+template <typename T, bool second>
+struct Embedding {
+  TabulatedSlots<T> slots;
+  TabulatedBars<T> bars;
+
+  // The embedding k of slot p, and Σ bar · ∂(embedding · grad)/∂source by grad, without the matrix.
+  DEEPATTN_DEVICE void At(const TabulatedSlot<T>& slot, int64_t p, int64_t k, T* embedding,
+                          T* along) const {
+    T value, slope;
+    slots.Evaluate(slot, k, &value, &slope);
+    const T factor = slot.factor == nullptr ? T(0) : slot.factor[k];
+    const T scale = T(1) + slot.weight * factor;
+    *embedding = value * scale;
+    if (!second) return;
+    *along = slope * scale * bars.rows[p];
+    if (bars.weight != nullptr) *along += value * factor * bars.weight[p];
+    if (bars.factors != nullptr) {
+      *along += value * slot.weight * bars.factors[p * slots.call.shape.width + k];
+    }
+  }
+};
+
+// The embedding itself, a block an atom.
+template <typename T, bool second>
+struct TabulateRows {
+  static constexpr int kThreads = 128;
+
+  Embedding<T, second> embedding;
+
+  DEEPATTN_DEVICE void operator()(const Block& block) const {
+    const deepattn_tabulated_shape& shape = embedding.slots.call.shape;
+    block.Each(shape.nnei * shape.width, [&](int64_t item) {
+      const int64_t p = block.index() * shape.nnei + item / shape.width, k = item % shape.width;
+      T value, along;
+      embedding.At(embedding.slots.At(p), p, k, &value, &along);
+      embedding.slots.call.out[p * shape.width + k] = second ? along : value;
+    });
+  }
+};
+
+// The embedding contracted with the matrix, a block an atom. Threads have a function each; where
+// there are few functions, some share the slots.
+template <typename T, bool second>
+struct Contract {
+  static constexpr int kThreads = 128;
+
+  Embedding<T, second> embedding;
+
+  DEEPATTN_BOTH static int64_t Groups(int64_t width) {
+    const int64_t groups = kThreads / ((width + kWarp - 1) / kWarp * kWarp);
+    return groups < 1 ? 1 : groups;
+  }
+
+  // Functions that are added up at once.
+  DEEPATTN_BOTH static int64_t Functions(int64_t width) {
+    return width < kThreads ? width : kThreads;
+  }
+
+  static int64_t SharedBytes(int64_t width) {
+    Memory memory(nullptr);
+    memory.Take<TabulatedSlot<T>>(kSlots);
+    memory.Take<T>(Groups(width) * Functions(width) * kColumns);
+    return memory.used();
+  }
+
+  DEEPATTN_DEVICE void operator()(const Block& block) const {
+    const deepattn_tabulated_shape& shape = embedding.slots.call.shape;
+    const int64_t width = shape.width, groups = Groups(width), most = Functions(width);
+    Memory memory = block.Shared();
+    auto* found = memory.Take<TabulatedSlot<T>>(kSlots);
+    T* partial = memory.Take<T>(groups * most * kColumns);
+    int64_t slots;
+    T times;
+    embedding.slots.Count(block, block.index(), &slots, &times);
+    for (int64_t k0 = 0; k0 < width; k0 += most) {
+      const int64_t here = width - k0 < most ? width - k0 : most;
+      block.Each(groups * here * kColumns, [&](int64_t item) { partial[item] = 0; });
+      for (int64_t j0 = 0; j0 < slots; j0 += kSlots) {
+        const int64_t first = block.index() * shape.nnei + j0;
+        const int64_t n = slots - j0 < kSlots ? slots - j0 : kSlots;
+        block.Each(n, [&](int64_t j) { found[j] = embedding.slots.At(first + j); });
+        block.Each(groups * here, [&](int64_t item) {
+          const int64_t group = item / here, k = k0 + item % here;
+          Numbers<T, kColumns> sums = {};
+          for (int64_t j = group; j < n; j += groups) {
+            const T count = j0 + j == slots - 1 ? times : T(1);
+            Add(found[j], first + j, k, count, &sums);
+          }
+          for (int c = 0; c < kColumns; ++c) partial[item * kColumns + c] += sums[c];
+        });
+      }
+      block.Each(kColumns * here, [&](int64_t item) {
+        const int64_t c = item / here, k = item % here;
+        T sum = 0;
+        for (int64_t g = 0; g < groups; ++g) sum += partial[(g * here + k) * kColumns + c];
+        embedding.slots.call.out[(block.index() * kColumns + c) * width + k0 + k] = sum;
+      });
+    }
+  }
+
+ private:
+  DEEPATTN_DEVICE void Add(const TabulatedSlot<T>& slot, int64_t p, int64_t k, T count,
+                           Numbers<T, kColumns>* sums) const {
+    const auto row = Load<kColumns>(embedding.slots.call.matrix + p * kColumns);
+    T value, along;
+    embedding.At(slot, p, k, &value, &along);
+    for (int c = 0; c < kColumns; ++c) {
+      const T by_matrix = second ? value * embedding.bars.matrix[p * kColumns + c] : T(0);
+      (*sums)[c] += count * (second ? along * row[c] + by_matrix : value * row[c]);
+    }
+  }
+};
+
+// Gradients by everything but the tables, a block an atom and a warp a slot.
+template <typename T>
+struct TabulatedGradient {
+  static constexpr int kThreads = 128;
+
+  TabulatedSlots<T> slots;
+
+  static int64_t SharedBytes() {
+    Memory memory(nullptr);
+    memory.Take<TabulatedSlot<T>>(kSlots);
+    return memory.used();
+  }
+
+  DEEPATTN_DEVICE void operator()(const Block& block) const {
+    const TabulatedCall<T>& call = slots.call;
+    const int64_t nnei = call.shape.nnei, width = call.shape.width, first = block.index() * nnei;
+    int64_t n;
+    T times_of_last;
+    slots.Count(block, block.index(), &n, &times_of_last);
+    auto* found = block.Shared().Take<TabulatedSlot<T>>(kSlots);
+    for (int64_t j0 = 0; j0 < n; j0 += kSlots) {
+      const int64_t here = n - j0 < kSlots ? n - j0 : kSlots;
+      block.Each(here, [&](int64_t j) { found[j] = slots.At(first + j0 + j); });
+      block.SumEach<T, 2 + kColumns>(
+          here, width,
+          [&](int64_t j, int64_t k, Numbers<T, 2 + kColumns>* sums) {
+            const T times = j0 + j == n - 1 ? times_of_last : T(1);
+            Add(found[j], block.index(), first + j0 + j, k, times, sums);
+          },
+          [&](int64_t j, const Numbers<T, 2 + kColumns>& sums) {
+            Write(first + j0 + j, j0 + j == n - 1 ? times_of_last : T(1), sums);
+          });
+    }
+    // Slots that another stands for have no gradients.
+    block.Each(nnei - n, [&](int64_t j) {
+      call.out_rows[first + n + j] = 0;
+      Store(call.out_matrix + (first + n + j) * kColumns, Numbers<T, kColumns>{});
+    });
+    if (call.out_factors == nullptr) return;
+    block.Each((nnei - n) * width,
+               [&](int64_t item) { call.out_factors[(first + n) * width + item] = 0; });
+  }
+
+ private:
+  DEEPATTN_DEVICE void Write(int64_t p, T times, const Numbers<T, 2 + kColumns>& sums) const {
+    const TabulatedCall<T>& call = slots.call;
+    call.out_rows[p] = times * sums[0];
+    if (call.out_weight != nullptr) call.out_weight[p] = sums[1];
+    if (!call.shape.contracted) return;
+    Numbers<T, kColumns> by_matrix;
+    for (int c = 0; c < kColumns; ++c) by_matrix[c] = times * sums[2 + c];
+    Store(call.out_matrix + p * kColumns, by_matrix);
+  }
+
+  // Adds what function k of slot p gives to its gradients: by the number, the weight, the matrix.
+  DEEPATTN_DEVICE void Add(const TabulatedSlot<T>& slot, int64_t atom, int64_t p, int64_t k,
+                           T times, Numbers<T, 2 + kColumns>* sums) const {
+    const TabulatedCall<T>& call = slots.call;
+    const int64_t width = call.shape.width;
+    T value, slope;
+    slots.Evaluate(slot, k, &value, &slope);
+    const T factor = slot.factor == nullptr ? T(0) : slot.factor[k];
+    const T scale = T(1) + slot.weight * factor;
+    T grad = 0;  // by the embedding
+    if (call.shape.contracted) {
+      const auto row = Load<kColumns>(call.matrix + p * kColumns);
+      for (int c = 0; c < kColumns; ++c) {
+        const T of_column = call.grad[(atom * kColumns + c) * width + k];
+        grad += row[c] * of_column;
+        (*sums)[2 + c] += value * scale * of_column;
+      }
+    } else {
+      grad = call.grad[p * width + k];
+    }
+    (*sums)[0] += slope * scale * grad;
+    (*sums)[1] += grad * value * factor;
+    if (call.out_factors != nullptr) {
+      call.out_factors[p * width + k] = times * slot.weight * grad * value;
+    }
+  }
+};
+
+// Checks what the host can see, and brings the range into the kernels' arguments.
+template <typename T>
+TabulatedSlots<T> Begin(const TabulatedCall<T>& call, deepattn_cuda_problem* problem,
+                        Queue* queue) {
+  const deepattn_tabulated_shape& shape = call.shape;
+  TabulatedSlots<T> slots = {call, {}, problem};
+  std::copy_n(call.range, 5, slots.range.at);
+  slots.call.range = nullptr;
+  if (!RangeFits(call.range, shape.nrows)) {
+    const auto range = [&](int k) { return static_cast<double>(call.range[k]); };
+    queue->Fail(DEEPATTN_INVALID_ARGUMENT, kRangeMisfit, static_cast<long long>(shape.nrows),
+                range(0), range(1), range(3), range(2), range(4));
+  } else if (shape.is_sorted && (!shape.contracted || call.weight != nullptr)) {
+    queue->Fail(DEEPATTN_INVALID_ARGUMENT,
+                "sorted slots need a matrix, which tells padding, and no weights");
+  }
+  // Without slots, the last of them cannot be looked at.
+  if (shape.nnei == 0) slots.call.shape.is_sorted = 0;
+  queue->Clear(problem, 0xff, sizeof(*problem));
+  return slots;
+}
+
+template <typename T, bool second>
+void Forward(const TabulatedSlots<T>& slots, const TabulatedBars<T>& bars, Queue* queue) {
+  const deepattn_tabulated_shape& shape = slots.call.shape;
+  if (shape.contracted) {
+    queue->Launch(shape.natoms, Contract<T, second>::SharedBytes(shape.width),
+                  Contract<T, second>{{slots, bars}});
+  } else {
+    queue->Launch(shape.natoms, 0, TabulateRows<T, second>{{slots, bars}});
+  }
+}
+
+template <typename T>
+void Tabulated(const TabulatedCall<T>& call, int order, deepattn_cuda_problem* problem,
+               Queue queue) {
+  const TabulatedSlots<T> slots = Begin<T>(call, problem, &queue);
+  if (order == 0) return Forward<T, false>(slots, {}, &queue);
+  queue.Launch(call.shape.natoms, TabulatedGradient<T>::SharedBytes(), TabulatedGradient<T>{slots});
+}
+
+template <typename T>
+void TabulatedSecond(const TabulatedCall<T>& call, const TabulatedBars<T>& bars,
+                     deepattn_cuda_problem* problem, Queue queue) {
+  Forward<T, true>(Begin<T>(call, problem, &queue), bars, &queue);
+}
+
+}  // namespace
+}  // namespace deepattn
+
+#define DEEPATTN_DEFINE_CUDA_TABULATED(T, suffix)                                                 \
+  void deepattn_cuda_tabulated_##suffix(const deepattn_tabulated_call_##suffix* call, int order,  \
+                                        deepattn_cuda_problem* problem, void* stream,             \
+                                        deepattn_status* status) {                                \
+    deepattn::Tabulated<T>(*call, order, problem, deepattn::Queue(stream, status));               \
+  }                                                                                               \
+  void deepattn_cuda_tabulated_second_##suffix(const deepattn_tabulated_call_##suffix* call,      \
+                                               const deepattn_cuda_tabulated_bars_##suffix* bars, \
+                                               deepattn_cuda_problem* problem, void* stream,      \
+                                               deepattn_status* status) {                         \
+    deepattn::TabulatedSecond<T>(*call, {bars->rows, bars->matrix, bars->weight, bars->factors},  \
+                                 problem, deepattn::Queue(stream, status));                       \
+  }
+
+DEEPATTN_DEFINE_CUDA_TABULATED(float, f32)
+DEEPATTN_DEFINE_CUDA_TABULATED(double, f64)

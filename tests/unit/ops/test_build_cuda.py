@@ -1,0 +1,79 @@
+"""The CUDA library is built where it can be, and where it cannot nothing breaks."""
+
+import ctypes
+import re
+
+import pytest
+
+from deepattn.ops import build
+from deepattn.ops.build import build_cuda  # the module that it has loaded by its path
+
+
+def test_the_library_has_every_function_of_its_headers():
+    path = build.LIB_DIR / build_cuda.LIBRARY
+    if not path.is_file():
+        pytest.skip(f"{build_cuda.LIBRARY} was not built: no nvcc")
+    library = ctypes.CDLL(str(path))
+    folder = build.source_dir() / "kernels" / "cuda"
+    text = "".join(path.read_text() for path in folder.rglob("*.h")).replace("\\\n", "")
+    names = set(re.findall(r"\b(deepattn_cuda_\w+(?:##suffix)?)\(", text))
+    names = {name for name in names if not name.startswith("deepattn_cuda_host")}
+    assert len(names) >= 10
+    for name in names:
+        for suffix in ("f32", "f64"):
+            assert getattr(library, name.replace("##suffix", suffix))
+    library.deepattn_cuda_target.restype = ctypes.c_char_p
+    assert library.deepattn_cuda_target().startswith(b"sm_")
+
+
+@pytest.fixture
+def nvcc(monkeypatch, tmp_path):
+    """A compiler that knows two kinds of devices and fails at everything else."""
+    path = tmp_path / "nvcc"
+    path.write_text(
+        '#!/bin/sh\n[ "$1" = --list-gpu-code ] && printf "sm_75\\nsm_90\\nsm_120\\n" && exit\n'
+        "echo 'fatal: broken'; exit 1\n"
+    )
+    path.chmod(0o755)
+    monkeypatch.setattr(build_cuda, "find_nvcc", lambda: str(path))
+    monkeypatch.delenv(build_cuda.ARCHITECTURES, raising=False)
+    return str(path)
+
+
+def test_architectures_are_those_that_the_compiler_knows(nvcc, monkeypatch):
+    assert build_cuda.choose_architectures(nvcc) == ["75", "90"]
+    monkeypatch.setenv(build_cuda.ARCHITECTURES, "12.0, 75")
+    assert build_cuda.choose_architectures(nvcc) == ["75", "120"]
+    monkeypatch.setenv(build_cuda.ARCHITECTURES, "70")
+    with pytest.raises(build_cuda.CudaBuildError, match=r"names 70, which .* it knows 75, 90, 120"):
+        build_cuda.choose_architectures(nvcc)
+
+
+def missing(tmp_path):
+    return build._build_cuda(tmp_path, build.source_dir(), 1)["missing"]
+
+
+def test_without_a_compiler(monkeypatch, tmp_path):
+    monkeypatch.delenv(build_cuda.ARCHITECTURES, raising=False)
+    monkeypatch.setattr(build_cuda, "find_nvcc", lambda: None)
+    assert missing(tmp_path).startswith("there is no nvcc on the PATH")
+
+
+def test_none_wanted(nvcc, monkeypatch, tmp_path):
+    monkeypatch.setenv(build_cuda.ARCHITECTURES, "none")
+    assert missing(tmp_path) == "DEEPATTN_CUDA_ARCHITECTURES is none"
+
+
+def test_a_compiler_that_fails(nvcc, tmp_path):
+    assert missing(tmp_path).endswith("failed:\nfatal: broken")
+    assert not (tmp_path / build_cuda.LIBRARY).exists()
+
+
+def test_what_was_built_is_told_in_one_line(tmp_path):
+    cuda = {"nvcc": "13.0.88", "targets": ["sm_90", "compute_90"], "sources": "0"}
+    (tmp_path / build.INFO_NAME).write_text(build.json.dumps({"cuda": cuda}))
+    assert build.describe(tmp_path).endswith(
+        f"libdeepattn_cuda.so in {tmp_path}; CUDA kernels for sm_90, compute_90 by nvcc 13.0.88"
+    )
+    (tmp_path / build.INFO_NAME).write_text(build.json.dumps({"cuda": {"missing": "no nvcc"}}))
+    assert build.describe(tmp_path).endswith(f"in {tmp_path}; no CUDA kernels: no nvcc")

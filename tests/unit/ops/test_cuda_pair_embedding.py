@@ -1,0 +1,129 @@
+"""The CUDA library's pair embedding, compiled for the host, against the twin."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepattn.ops import twins
+
+from .cuda_calls import CudaError
+from .cuda_embedding_calls import pair_embedding
+
+# Equal, doubling and other widths; wider than a tile of a product.
+NETS = {"usual": (1, 25, 50, 100), "wide": (17, 17, 3), "single": (2, 5), "tiles": (3, 70, 140)}
+
+
+def draw(net, nrows, *, scaled=True, steps=True, dtype=np.float64, seed=0):
+    """Inputs of the op, in its order, the layers as three lists."""
+    rng = np.random.default_rng(seed)
+    pairs = list(itertools.pairwise(NETS[net]))
+
+    def array(*shape):
+        return rng.normal(scale=0.7, size=shape).astype(dtype)
+
+    layers = [
+        [array(*pair) for pair in pairs],
+        [array(out) for _, out in pairs],
+        [array(out if steps and out in (n, 2 * n) else 0) for n, out in pairs],
+    ]
+    index = np.sort(rng.integers(0, 3, nrows if scaled else 0)).astype(np.int32)
+    weight = array(nrows if scaled else 0)
+    return [array(nrows, NETS[net][0]), weight, index, array(3 * scaled, NETS[net][-1]), *layers]
+
+
+def cotangents(inputs):
+    """What the passes of orders 1 and 2 take besides."""
+    rng = np.random.default_rng(1)
+    shapes = {"grad": (len(inputs[0]), inputs[-2][-1].shape[0])}
+    shapes |= {"bar_input": inputs[0].shape, "bar_weight": inputs[1].shape}
+    return {key: rng.normal(size=s).astype(inputs[0].dtype) for key, s in shapes.items()}
+
+
+def by_cuda(library, inputs):
+    """The results of all passes."""
+    given = cotangents(inputs)
+    passes = {
+        "forward": pair_embedding(library, 0, inputs),
+        "gradient": pair_embedding(library, 1, inputs, grad=given["grad"]),
+        "rows alone": pair_embedding(library, 1, inputs, with_sums=False, grad=given["grad"]),
+        "second": pair_embedding(library, 2, inputs, **given),
+    }
+    return {name: prepared.results() for name, prepared in passes.items()}
+
+
+def by_twin(inputs, dtype=np.float64):
+    """The same."""
+
+    def tensors(arrays):
+        return [tf.constant(x, x.dtype if x.dtype == np.int32 else dtype) for x in arrays]
+
+    flat = tensors([*inputs[:4], *(x for kind in inputs[4:] for x in kind)])
+    grad, *bars = tensors(cotangents(inputs).values())
+    gradient = twins.pair_embedding_grad(grad, *flat)
+    results = {
+        "forward": [twins.pair_embedding(*flat)],
+        "gradient": gradient,
+        "rows alone": gradient[:2],
+        "second": twins.pair_embedding_grad_grad(grad, *bars, *flat),
+    }
+    return {name: [x.numpy() for x in values] for name, values in results.items()}
+
+
+def error(values, exact):
+    """The largest difference, in units of the largest number of each tensor or of 1."""
+    return max(
+        abs(x - y).max(initial=0.0) / max(1.0, abs(y).max(initial=0.0))
+        for x, y in zip(values, exact, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("net", "nrows", "scaled", "steps"),
+    [
+        *(("usual", 200, scaled, steps) for scaled in (True, False) for steps in (True, False)),
+        *(("wide", nrows, True, True) for nrows in (0, 1, 64, 65)),
+        ("single", 70, True, False),
+        ("tiles", 70, True, True),
+    ],
+)
+def test_float64_equals_the_twin(cuda_host, net, nrows, scaled, steps):
+    inputs = draw(net, nrows, scaled=scaled, steps=steps)
+    exact = by_twin(inputs)
+    for name, found in by_cuda(cuda_host, inputs).items():
+        assert error(found, exact[name]) < 1e-12, name
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_float32_is_as_exact_as_the_twin(cuda_host, net):
+    """Errors against float64, over random cases."""
+    ours, twins_own = {}, {}
+    for seed in range(4):
+        inputs = draw(net, 70, dtype=np.float32, seed=seed)
+        exact, plain = by_twin(inputs), by_twin(inputs, np.float32)
+        for name, found in by_cuda(cuda_host, inputs).items():
+            ours[name] = ours.get(name, 0.0) + error(found, exact[name])
+            twins_own[name] = twins_own.get(name, 0.0) + error(plain[name], exact[name])
+    for name, total in ours.items():
+        assert total <= 2 * twins_own[name], name
+
+
+def test_order_within_a_step_does_not_matter(cuda_order):
+    inputs = draw("usual", 200, dtype=np.float32)
+    found = by_cuda(cuda_order, inputs)
+    cuda_order.deepattn_cuda_host_order(0)
+    for name, values in by_cuda(cuda_order, inputs).items():
+        for one, other in zip(found[name], values, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_what_does_not_fit_is_told(cuda_host):
+    inputs = draw("single", 7)
+    inputs[2][4] = 3
+    with pytest.raises(CudaError, match="4 has a slot with an index that is not below the number"):
+        pair_embedding(cuda_host, 0, inputs).results()
+    wide = [np.zeros((0, 1)), *(np.zeros(0, t) for t in (float, np.int32)), np.zeros((0, 1 << 21))]
+    layer = [[np.zeros((1, 1 << 21))], [np.zeros(1 << 21)], [np.zeros(0)]]
+    with pytest.raises(CudaError, match="a layer is 2097152 wide, but at most 1048576 are"):
+        pair_embedding(cuda_host, 0, [*wide, *layer]).run()

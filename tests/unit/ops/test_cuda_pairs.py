@@ -1,0 +1,103 @@
+"""Forces, virials and their gradients of the CUDA sources, compiled for the host, against the
+CPU's."""
+
+import numpy as np
+import pytest
+
+from deepattn.ops import loader
+
+from . import cuda_calls
+from .cuda_calls import CudaError
+
+SHAPES = {  # nframes, nloc, nall, nnei
+    "ghosts": (2, 7, 13, 11),
+    "odd": (3, 5, 5, 129),
+    "crowded": (1, 40, 41, 40),  # lists of some atoms are longer than what is ordered at once
+    "one": (1, 1, 2, 1),
+    "no frames": (0, 5, 5, 3),
+    "no atoms": (2, 0, 0, 3),
+    "no slots": (2, 4, 6, 0),
+}
+
+
+def random_pairs(shape, dtype, seed=0):
+    """net_deriv, in_deriv, rij and nlist, a third of it padding."""
+    nframes, nloc, nall, nnei = shape
+    rng, slots = np.random.default_rng(seed), nloc * nnei
+    low = 0 if nall < 40 else 39  # crowded: all slots hold the last two atoms
+    nlist = rng.integers(low, max(nall, 1), (nframes, slots)).astype(np.int32)
+    nlist[rng.random(nlist.shape) < 0.33] = -1
+    arrays = [rng.normal(size=(nframes, slots * width)).astype(dtype) for width in (4, 12, 3)]
+    return *arrays, nlist
+
+
+def close(got, expected, dtype):
+    scale = abs(np.asarray(expected)).max(initial=1)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=20 * np.finfo(dtype).eps * scale)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", SHAPES)
+def test_force(cuda_order, compiled, name, dtype):
+    nframes, nloc, nall, nnei = shape = SHAPES[name]
+    net_deriv, in_deriv, _, nlist = random_pairs(shape, dtype)
+    natoms = np.array([nloc, nall, nloc], np.int32)
+    expected = compiled.prod_force_se_a(net_deriv, in_deriv, nlist, natoms, nnei=nnei)
+    got = cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist).results()
+    close(got[0], expected, dtype)
+    grad = np.random.default_rng(1).normal(size=(nframes, 3 * nall)).astype(dtype)
+    expected = loader.compat_ops().prod_force_se_a_grad(
+        grad, net_deriv, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0
+    )
+    got = cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist).results()
+    close(got[0], expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", SHAPES)
+def test_virial(cuda_order, compiled, name, dtype):
+    nframes, nloc, nall, nnei = shape = SHAPES[name]
+    net_deriv, in_deriv, rij, nlist = random_pairs(shape, dtype)
+    natoms = np.array([nloc, nall, nloc], np.int32)
+    expected = compiled.prod_virial_se_a(net_deriv, in_deriv, rij, nlist, natoms, nnei=nnei)
+    got = cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist).results()
+    for of_cuda, of_cpu in zip(got, expected, strict=True):
+        close(of_cuda, of_cpu, dtype)
+    grad = np.random.default_rng(1).normal(size=(nframes, 9)).astype(dtype)
+    expected = loader.compat_ops().prod_virial_se_a_grad(
+        grad, net_deriv, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
+    )
+    got = cuda_calls.virial_grad(cuda_order, shape, grad, in_deriv, rij, nlist).results()
+    close(got[0], expected, dtype)
+
+
+def test_results_do_not_depend_on_what_ran_first(cuda_host):
+    """Bit for bit, though the lists are filled in any order."""
+    shape = SHAPES["crowded"]
+    net_deriv, in_deriv, rij, nlist = random_pairs(shape, np.float32)
+    results = []
+    for order in range(3):
+        cuda_host.deepattn_cuda_host_order(order)
+        results.extend(cuda_calls.force(cuda_host, shape, net_deriv, in_deriv, nlist).results())
+        results.extend(
+            cuda_calls.virial(cuda_host, shape, net_deriv, in_deriv, rij, nlist).results()
+        )
+    cuda_host.deepattn_cuda_host_order(0)
+    for first, second, third in zip(results[:3], results[3:6], results[6:], strict=True):
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(first, third)
+
+
+def test_neighbor_that_is_no_atom(cuda_order):
+    shape = SHAPES["ghosts"]
+    net_deriv, in_deriv, rij, nlist = random_pairs(shape, np.float64)
+    nlist[1, 3 * 11 + 2] = 13
+    sentence = "frame 1: atom 3 has an entry in nlist that is not below the number of atoms"
+    grad = np.zeros((2, 39))
+    for run in (
+        lambda: cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist).results(),
+        lambda: cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist).results(),
+        lambda: cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist).results(),
+    ):
+        with pytest.raises(CudaError, match=sentence):
+            run()
