@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deepattn.config import ModelConfig, SeAttenConfig
+from deepattn.config import Dpa2Config, ModelConfig, SeAttenConfig
 from deepattn.errors import ModelFileError
 
 
@@ -46,6 +46,10 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         ModelFileError: it is one.
     """
     section = config.descriptor
+    if isinstance(section, Dpa2Config):
+        raise ModelFileError(
+            "models with the descriptor dpa2 cannot be written for other backends yet"
+        )
     reason = None
     if not config.type_map:
         reason = "it names no elements (model/type_map)"

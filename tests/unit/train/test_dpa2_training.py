@@ -9,8 +9,8 @@ from small_models import dpa2, small_model
 
 from deepattn.config import Config, normalize
 from deepattn.data import Batch
-from deepattn.errors import ConfigError
-from deepattn.export import freeze
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.export import convert, freeze
 from deepattn.infer import DeepPot
 from deepattn.infer.inspect import Inspection
 from deepattn.train import train
@@ -90,6 +90,12 @@ def test_a_type_that_the_data_lack(folder):
         found = input_statistics([Batch(inputs, {})], block.shape, set_davg_zero=True)
         assert np.all(found.dstd[1] == 0.1)
         assert np.all(found.dstd[0] != 0.1)
+
+
+def test_there_is_no_file_for_other_backends(folder, tmp_path):
+    with pytest.raises(ModelFileError, match="dpa2 cannot be written for other backends yet"):
+        convert(folder, tmp_path / "model.dp")
+    assert not list(tmp_path.iterdir())
 
 
 def test_there_is_no_graph(tmp_path):
