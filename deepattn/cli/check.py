@@ -103,7 +103,8 @@ def _from_input(path: str) -> tuple[list[str], dict]:
     training, model = content.get("training", {}), content.get("model", {})
     descriptor = model.get("descriptor", {})
     if descriptor.get("type") == "dpa2":
-        repinit = descriptor.get("repinit", {})
+        repinit = descriptor.get("repinit")
+        repinit = repinit if isinstance(repinit, dict) else {}
         descriptor = {**descriptor, **repinit, "sel": repinit.get("nsel")}
     systems = []
     for section in (training.get("training_data"), training.get("validation_data")):

@@ -24,7 +24,7 @@ DEFAULT_TYPE_EMBEDDING = {
 }
 _STOP_LR = 5e-8
 _LN_EPS = 1e-3
-_REPFORMER_LN_EPS = 1e-5
+_COMMON_LN_EPS = 1e-5
 # Unset is said by leaving these out; DeePMD-kit does not read null there.
 _LEFT_OUT = ("numb_steps", "numb_epoch", "stat_file", "gradient_max_norm")
 
@@ -72,10 +72,16 @@ def _complete(schema: Argument, cleaned: dict[str, Any]) -> dict[str, Any]:
 def _settle_model(model: dict[str, Any]) -> dict[str, Any]:
     descriptor = model["descriptor"]
     _settle_activation(model["fitting_net"])
-    if model["convention"] == "tensorflow":
+    is_dpa2 = descriptor["type"] == "dpa2"
+    if is_dpa2 and model["convention"] == "tensorflow":
+        raise ConfigError(
+            "model/convention tensorflow is not for the descriptor dpa2, which only the other "
+            "backends have; leave it out."
+        )
+    if model["convention"] in (None, "tensorflow") or is_dpa2:
         # DeePMD-kit has no such key.
         del model["convention"]
-    if descriptor["type"] == "dpa2":
+    if is_dpa2:
         _settle_dpa2(descriptor)
     else:
         _settle_activation(descriptor)
@@ -93,7 +99,7 @@ def _settle_attention(descriptor: dict[str, Any], *, is_common: bool) -> None:
     if isinstance(descriptor["sel"], list):
         descriptor["sel"] = sum(descriptor["sel"])
     if descriptor["ln_eps"] is None:
-        descriptor["ln_eps"] = _LN_EPS
+        descriptor["ln_eps"] = _COMMON_LN_EPS if is_common else _LN_EPS
     if is_common and descriptor["temperature"] is None:
         descriptor["temperature"] = max(descriptor["attn"], 1) ** -0.5
     elif not is_common and descriptor["temperature"] in (None, 1.0):
@@ -107,7 +113,7 @@ def _settle_dpa2(descriptor: dict[str, Any]) -> None:
     for block in (descriptor["repinit"], descriptor["repformer"]):
         _settle_activation(block)
     if descriptor["repformer"]["ln_eps"] is None:
-        descriptor["repformer"]["ln_eps"] = _REPFORMER_LN_EPS
+        descriptor["repformer"]["ln_eps"] = _COMMON_LN_EPS
 
 
 def _settle_activation(section: dict[str, Any]) -> None:

@@ -61,6 +61,8 @@ def _check_repformer(section: dict[str, Any], path: str) -> None:
     style, how = section["update_style"], section["update_residual_init"]
     require(style in _STYLES, f"{path}/update_style", style, f"be one of {', '.join(_STYLES)}")
     require(how in ("norm", "const"), f"{path}/update_residual_init", how, "be norm or const")
+    size = section["update_residual"]
+    require(size >= 0, f"{path}/update_residual", size, "be at least 0")
     require(section["ln_eps"] > 0, f"{path}/ln_eps", section["ln_eps"], "be positive")
     g1_inputs = [f"update_g1_has_{term}" for term in ("grrg", "drrd")]
     conv = section["update_g1_has_conv"] and not section["g1_out_conv"]
@@ -96,6 +98,8 @@ def _check_lists(repinit: dict[str, Any], repformer: dict[str, Any], path: str) 
         keys = [f"{path}/repinit/three_body_{key}" for key in ("rcut", "sel")]
         condition = f"be at most {longest.rcut_key}, which is {longest.rcut}"
         require(rcut <= longest.rcut, keys[0], rcut, condition)
+        condition = f"be at most {longest.nsel_key}, which is {longest.nsel}"
+        require(nsel <= longest.nsel, keys[1], nsel, condition)
         lists.append(_List(rcut, nsel, *keys))
     for near, far in pairwise(sorted(lists)):
         condition = f"be at least {near.nsel_key}, which is {near.nsel} for a shorter cut-off"

@@ -92,9 +92,8 @@ def _switch(r: float, rcut_smth: float, rcut: float) -> float:
 
 def _check(descriptor, fast: bool) -> None:
     if not isinstance(descriptor, SeAtten) or isinstance(descriptor, CompressedSeAtten):
-        kind = type(descriptor).__name__
         raise ConfigError(
-            f"models with the descriptor {kind} cannot be compressed; se_atten models can"
+            "only models with the descriptor se_atten or se_atten_v2 can be compressed, and once"
         )
     if fast:
         return

@@ -9,7 +9,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export.freeze import freeze, require_ops
 from deepattn.formats.dp_file import SUFFIXES, is_dp_file, write_tree
 from deepattn.formats.files import check_folder
-from deepattn.models import load_model
+from deepattn.models import load_model, read_model
 from deepattn.models.neutral import to_tree
 
 
@@ -33,12 +33,17 @@ def convert(source: str | Path, target: str | Path, *, fast: bool = False) -> Pa
     """
     target = Path(target)
     check_folder(target)
+    if target.suffix != ".pb" and not is_dp_file(target):
+        raise ConfigError(f"{target}: a model can be written as .pb, {', '.join(SUFFIXES)}.")
+    if target.suffix != ".pb" and fast:
+        raise ConfigError(f"{target}: only a graph (.pb) can be fast; leave out --fast.")
+    if read_model(source).config.descriptor.type == "dpa2":
+        raise ModelFileError(
+            f"{source}: has the descriptor dpa2, of which no {target.suffix} file can be made yet; "
+            "DeepPot, deepattn test and the ASE calculator take the checkpoint."
+        )
     if target.suffix == ".pb":
         require_ops(fast=fast)
-    elif not is_dp_file(target):
-        raise ConfigError(f"{target}: a model can be written as .pb, {', '.join(SUFFIXES)}.")
-    elif fast:
-        raise ConfigError(f"{target}: only a graph (.pb) can be fast; leave out --fast.")
     model, header = load_model(source)
     distance = header["min_nbor_dist"]
     if target.suffix == ".pb":

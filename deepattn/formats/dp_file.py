@@ -29,8 +29,15 @@ _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 # How a collection of the global heap begins, in version 1, the only one there is.
 _HEAP = b"GCOL\x01\0\0\0"
 # libyaml's are ten times as fast; not every build of PyYAML has them.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Without merge keys, by which a short text grows without end; model files have none."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.YAMLError("it has merge keys (<<), which model files do not have")
 
 
 def is_dp_file(path: str | os.PathLike) -> bool:

@@ -25,6 +25,7 @@ class EmbeddingNet(keras.layers.Layer):
         neuron: widths of the layers.
         activation: name of the activation.
         resnet_dt: whether residual layers have a trainable time step.
+        time_step: its initial value, 1 in DeePMD-kit's TensorFlow backend, 0.1 in the others.
         use_bias: whether layers have a bias.
         seed: seed of the weights; layer k (from 1) uses ``seed + 3 k`` and the two after it.
 
@@ -42,6 +43,7 @@ class EmbeddingNet(keras.layers.Layer):
         activation: str = "tanh",
         *,
         resnet_dt: bool = False,
+        time_step: float = 1.0,
         use_bias: bool = True,
         seed: int | None = None,
         **kwargs,
@@ -53,13 +55,14 @@ class EmbeddingNet(keras.layers.Layer):
         self.neuron = tuple(neuron)
         self.activation = activation
         self.resnet_dt = resnet_dt
+        self.time_step = time_step
         self.use_bias = use_bias
         self.seed = seed
         self.hidden = [
             ResidualDense(
                 width,
                 activation,
-                time_step=1.0 if resnet_dt else None,
+                time_step=time_step if resnet_dt else None,
                 use_bias=use_bias,
                 seed=None if seed is None else seed + 3 * k,
                 dtype=self.dtype_policy,
@@ -105,6 +108,7 @@ class EmbeddingNet(keras.layers.Layer):
             "neuron": list(self.neuron),
             "activation": self.activation,
             "resnet_dt": self.resnet_dt,
+            "time_step": self.time_step,
             "use_bias": self.use_bias,
             "seed": self.seed,
         }

@@ -115,6 +115,7 @@ class InitialFeatures(keras.layers.Layer):
             "neuron": self.neuron,
             "activation": self.activation,
             "resnet_dt": self.resnet_dt,
+            "time_step": 0.1,
             "dtype": self.dtype_policy,
             "trainable": self.trainable,
         }

@@ -87,9 +87,14 @@ class ResidualDense(keras.layers.Layer):
             None if variable is None else tf.convert_to_tensor(variable)
             for variable in (self.matrix, self.bias, self.idt)
         )
-        return residual_layer(
-            x, matrix, bias, idt, function=self.function, copies=self.copies, product=product
+        # Of rows, for which there are better products than of more dimensions.
+        rows = x if x.shape.rank == 2 else tf.reshape(x, [-1, matrix.shape[0]])
+        result = residual_layer(
+            rows, matrix, bias, idt, function=self.function, copies=self.copies, product=product
         )
+        if x.shape.rank == 2:
+            return result
+        return tf.reshape(result, tf.concat([tf.shape(x)[:-1], [self.units]], axis=0))
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``matrix``, and ``bias`` and ``idt`` where they exist."""

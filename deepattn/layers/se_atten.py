@@ -257,6 +257,7 @@ class SeAtten(keras.layers.Layer):
             "neuron": self.neuron,
             "activation": self.activation,
             "resnet_dt": self.resnet_dt,
+            "time_step": 0.1 if self.common else 1.0,
             "dtype": self.dtype_policy,
             "trainable": self.trainable,
         }

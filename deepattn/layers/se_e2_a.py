@@ -208,6 +208,7 @@ class SeE2A(keras.layers.Layer):
                 self.neuron,
                 self.activation,
                 resnet_dt=self.resnet_dt,
+                time_step=0.1 if self.common else 1.0,
                 seed=seed,
                 dtype=self.dtype_policy,
                 trainable=self.trainable,

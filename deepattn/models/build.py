@@ -19,9 +19,6 @@ from deepattn.layers.electron_configuration import electron_features
 from deepattn.models.build_dpa2 import dpa2_descriptor, dpa2_type_embedding
 from deepattn.models.energy_model import EnergyModel
 
-# What DeePMD-kit's TensorFlow graphs have when the input leaves ``ln_eps`` open.
-_DEFAULT_LN_EPS = 1e-3
-
 
 def build_model(
     config: ModelConfig,
@@ -103,7 +100,7 @@ def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeA
         attn_mask=section.attn_mask,
         tebd_input_mode=section.tebd_input_mode,
         smooth=section.smooth_type_embedding,
-        ln_eps=_DEFAULT_LN_EPS if section.ln_eps is None else section.ln_eps,
+        ln_eps=section.ln_eps,
         temperature=1.0 if section.temperature is None else section.temperature,
         common=config.is_common,
         trainable_ln=section.trainable_ln,

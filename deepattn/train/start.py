@@ -19,6 +19,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.dp_file import SUFFIXES
 from deepattn.models import read_model, resize_statistics
+from deepattn.models.neutral import conventions_differ
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,14 @@ class Start:
                 f"{self.path}: has the types {' '.join(known)}, the input {' '.join(wanted)}; "
                 "model/type_map must be the same."
             )
-        if self.model.is_common != config.model.is_common:
+        kinds = [section.descriptor.type for section in (self.model, config.model)]
+        if ("dpa2" in kinds) and kinds[0] != kinds[1]:
+            raise ModelFileError(
+                f"{self.path}: has the descriptor {kinds[0]}, the input {kinds[1]}; "
+                "model/descriptor/type must be the same."
+            )
+        same = self.model.is_common == config.model.is_common
+        if not same and conventions_differ(config.model, self.weights):
             ours, theirs = (m.convention or "tensorflow" for m in (self.model, config.model))
             raise ModelFileError(
                 f"{self.path}: has the convention {ours}, the input {theirs}; "

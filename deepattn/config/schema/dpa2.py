@@ -97,7 +97,13 @@ def _repformer() -> list[Argument]:
         ),
         key("set_davg_zero", bool, True, DAVG_ZERO),
         key("trainable_ln", bool, True, "Whether the layer normalisation is trained."),
-        key("use_sqrt_nnei", bool, True, "Whether moments are divided by the root of nsel."),
+        key(
+            "use_sqrt_nnei",
+            bool,
+            True,
+            "Whether moments are divided by the root of the number of slots (if not smooth, of "
+            "neighbours), not by that number.",
+        ),
         key("g1_out_conv", bool, True, "Whether the convolution is a term of its own."),
         key("g1_out_mlp", bool, True, "Whether a layer of g1 itself is a term of its own."),
         key("ln_eps", [float, None], None, "Epsilon of the layer normalisation; null is 1e-5."),

@@ -74,11 +74,11 @@ def model_section() -> Argument:
             ),
             key(
                 "convention",
-                str,
-                "tensorflow",
+                [str, None],
+                None,
                 "Whose details the model has: tensorflow, DeePMD-kit's TensorFlow backend, or "
                 "common, its other backends; only a common model with attention or "
-                "smooth_type_embedding can be written as .dp.",
+                "smooth_type_embedding can be written as .dp. Null: tensorflow; dpa2 is common.",
             ),
             _type_embedding(),
         ],
@@ -207,7 +207,12 @@ def _attention() -> list[Argument]:
         key("attn_dotr", bool, True, "Whether angles gate the attention."),
         key("attn_mask", bool, False, "Whether a neighbour is barred from attending to itself."),
         key("trainable_ln", bool, True, "Whether the layer normalisation is trained."),
-        key("ln_eps", [float, None], None, "Epsilon of the layer normalisation; null is 1e-3."),
+        key(
+            "ln_eps",
+            [float, None],
+            None,
+            "Epsilon of the layer normalisation; null is 1e-3, or 1e-5 with convention common.",
+        ),
         Refused("lmax", hint=PYTORCH),
         Refused("tebd_dim", 8, hint="set the last width of model/type_embedding/neuron"),
         Refused("use_econf_tebd", False, hint="set model/type_embedding/use_econf_tebd"),

@@ -2,14 +2,12 @@
 
 from deepattn.layers.repformer.layer import RepformerLayer
 from deepattn.layers.repformer.local_attention import LocalAttention
-from deepattn.layers.repformer.options import RESIDUAL_INITS, STYLES, RepformerOptions
+from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.repformer.pair_attention import PairAttention
 from deepattn.layers.repformer.stack import Repformers
 from deepattn.layers.repformer.update import Update
 
 __all__ = [
-    "RESIDUAL_INITS",
-    "STYLES",
     "LocalAttention",
     "PairAttention",
     "RepformerLayer",

@@ -47,12 +47,12 @@ class RepformerLayer(keras.layers.Layer):
         self.last = last
         self.seed = seed
         self.function = get_activation(options.activation)
-        self._seeds = seeds_from(seed)
-        self._policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        seeds = seeds_from(seed)
+        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.dense: dict[str, ResidualDense] = {}
-        self._make_dense()
-        self._make_attention()
-        self._make_updates()
+        self._make_dense(seeds, policy)
+        self._make_attention(seeds, policy)
+        self._make_updates(seeds, policy)
 
     def build(self, *_) -> None:
         for name, layer in self.dense.items():
@@ -99,7 +99,7 @@ class RepformerLayer(keras.layers.Layer):
             "seed": self.seed,
         }
 
-    def _make_dense(self) -> None:
+    def _make_dense(self, seeds, policy) -> None:
         """The linear maps by their names in a ``.dp`` file."""
         options = self.options
         units = {"linear1": options.g1_dim}
@@ -112,10 +112,8 @@ class RepformerLayer(keras.layers.Layer):
         if options.update_g2_has_g1g1:
             units["proj_g1g1g2"] = options.g2_dim
         for name, width in units.items():
-            use_bias, seed = not name.startswith("proj"), next(self._seeds)
-            self.dense[name] = linear(
-                width, use_bias=use_bias, seed=seed, name=name, **self._policy
-            )
+            use_bias, seed = not name.startswith("proj"), next(seeds)
+            self.dense[name] = linear(width, use_bias=use_bias, seed=seed, name=name, **policy)
 
     def _input_widths(self) -> dict[str, int]:
         options = self.options
@@ -134,15 +132,15 @@ class RepformerLayer(keras.layers.Layer):
             "proj_g1g1g2": options.g1_dim,
         }
 
-    def _make_attention(self) -> None:
+    def _make_attention(self, seeds, policy) -> None:
         options = self.options
         self.pair_attention = self.attention = None
         if options.update_g2_has_attn or options.update_h2:
-            self.pair_attention = PairAttention(options, seed=next(self._seeds), **self._policy)
+            self.pair_attention = PairAttention(options, seed=next(seeds), **policy)
         if options.update_g1_has_attn:
-            self.attention = LocalAttention(options, seed=next(self._seeds), **self._policy)
+            self.attention = LocalAttention(options, seed=next(seeds), **policy)
 
-    def _make_updates(self) -> None:
+    def _make_updates(self, seeds, policy) -> None:
         """How g1, g2 and h2 take up their terms, by the names of the weights."""
         options = self.options
         of_g1 = 1 + options.g1_out_mlp + options.update_g1_has_attn
@@ -153,8 +151,7 @@ class RepformerLayer(keras.layers.Layer):
             sizes["g2_residual"] = (of_g2, options.g2_dim)
             sizes["h2_residual"] = (int(options.update_h2), 1)
         self.updates = {
-            name: Update(*size, options, seed=next(self._seeds), **self._policy)
-            for name, size in sizes.items()
+            name: Update(*size, options, seed=next(seeds), **policy) for name, size in sizes.items()
         }
 
     def _terms_g1(self, g1, g2, h2, around, nearby):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-STYLES = ("res_avg", "res_incr", "res_residual")
-RESIDUAL_INITS = ("norm", "const")
+_STYLES = ("res_avg", "res_incr", "res_residual")
+_RESIDUAL_INITS = ("norm", "const")
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class RepformerOptions:
     ln_eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        if self.update_style not in STYLES:
+        if self.update_style not in _STYLES:
             raise ValueError(
-                f"update_style must be one of {', '.join(STYLES)}, not {self.update_style!r}"
+                f"update_style must be one of {', '.join(_STYLES)}, not {self.update_style!r}"
             )
-        if self.update_residual_init not in RESIDUAL_INITS:
+        if self.update_residual_init not in _RESIDUAL_INITS:
             raise ValueError(
                 f"update_residual_init must be norm or const, not {self.update_residual_init!r}"
             )

@@ -4,6 +4,7 @@ One module a part of a model; each reads and writes it. `Node` is what readers r
 has the layers and nets that all parts are made of.
 """
 
+from deepattn.models.neutral.convention import conventions_differ
 from deepattn.models.neutral.model import from_tree, set_bias, to_tree
 
-__all__ = ["from_tree", "set_bias", "to_tree"]
+__all__ = ["conventions_differ", "from_tree", "set_bias", "to_tree"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 
-from deepattn.config import Dpa2Config, ModelConfig, SeAttenConfig
+from deepattn.config import ModelConfig, SeAttenConfig
 from deepattn.errors import ModelFileError
 
 
@@ -25,6 +26,17 @@ def needs_common(config: ModelConfig) -> str | None:
     if config.fitting_net.atom_ener:
         return "atom_ener"
     return None
+
+
+def conventions_differ(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether the same weights give other energies by the other convention."""
+    if needs_common(config) is not None:
+        return True
+    hidden = ((re.match(r"layer_(\d+)(_type_\d+)?/matrix$", name), name) for name in arrays)
+    return any(
+        columns == 2 * rows or (columns == rows and layer[1] == "0")
+        for layer, (rows, columns) in ((m, arrays[name].shape) for m, name in hidden if m)
+    )
 
 
 def sees_first_atom(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> bool:
@@ -46,10 +58,6 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         ModelFileError: it is one.
     """
     section = config.descriptor
-    if isinstance(section, Dpa2Config):
-        raise ModelFileError(
-            "models with the descriptor dpa2 cannot be written for other backends yet"
-        )
     reason = None
     if not config.type_map:
         reason = "it names no elements (model/type_map)"
