@@ -122,6 +122,56 @@ def test_cut_slots_count_as_if_they_were_there(name: str, monkeypatch) -> None:
     assert_equal(unpacked, packed)
 
 
+@pytest.mark.parametrize("name", ["residual", "plain"])
+def test_gradients_of_forces(name: str) -> None:
+    """What trainings on forces follow, against differences along one direction of all weights."""
+    model = make_model(name)
+    rng = np.random.default_rng(7)
+    coord = 1.4 * np.indices((2, 2, 2)).reshape(3, -1).T + rng.normal(scale=0.1, size=(2, 8, 3))
+    inputs = {"coord": coord, "atype": ATYPE[:, :8], "box": np.zeros((2, 9))}
+    weights = model.trainable_weights
+    values = [np.asarray(weight) for weight in weights]
+    direction = [rng.normal(size=value.shape) for value in values]
+
+    def loss() -> tf.Tensor:
+        outputs = model(inputs, training=True)
+        return sum(tf.reduce_sum(outputs[key] ** 2) for key in ("force", "virial"))
+
+    with tf.GradientTape() as tape:
+        total = loss()
+    gradients = zip(tape.gradient(total, weights), direction, strict=True)
+    # Forces do not depend on the last bias, which has none.
+    slope = sum(np.sum(gradient * way) for gradient, way in gradients if gradient is not None)
+    results = []
+    for step in (1e-5, -1e-5):
+        for weight, value, way in zip(weights, values, direction, strict=True):
+            weight.assign(value + step * way)
+        results.append(float(loss()))
+    expected = (results[0] - results[1]) / 2e-5
+    assert abs(expected) > 1e-2
+    np.testing.assert_allclose(slope, expected, rtol=1e-6)
+
+
+def test_nets_in_single_precision() -> None:
+    """They change the result by their rounding; statistics and forces stay in double precision."""
+    model = make_model("residual")
+    section = {
+        "type_map": ["O", "H", "C"],
+        "descriptor": {**DESCRIPTORS["residual"], "precision": "float32"},
+        "fitting_net": {"neuron": [6, 6], "seed": 5},
+    }
+    single = build_model(ModelConfig.from_dict(normalize_model(section)))
+    arrays = model.get_arrays()
+    for name, variable in single.named_variables().items():
+        variable.assign(arrays[name].astype(variable.dtype))
+        assert variable.dtype == ("float64" if name.endswith(("davg", "dstd")) else variable.dtype)
+    one, other = evaluate(model), evaluate(single)
+    for key, value in one.items():
+        difference = np.abs(other[key] - value).max()
+        assert 0 < difference < 1e-5 * np.abs(value).max(), key
+        assert other[key].dtype == np.float64
+
+
 def test_plain_messages_do_not_depend_on_nsel() -> None:
     """The norm is the number of neighbours, not that of slots."""
     results = [evaluate(make_model("plain", nsel=nsel)) for nsel in (30, 59)]

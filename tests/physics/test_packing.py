@@ -24,6 +24,7 @@ def all_slots(environment, nnei: int) -> Neighbours:
     mask = tf.reshape(environment.nmask, [-1, nnei])
     return Neighbours(
         tf.reshape(environment.descrpt, [-1, nnei, 4]),
+        tf.reshape(environment.rij, [-1, nnei, 3]),
         tf.reshape(environment.ntype, [-1, nnei]),
         mask,
         tf.reduce_sum(tf.cast(mask, tf.int32), axis=1),

@@ -290,6 +290,8 @@ def test_no_weight_at_all():
         ("repformer/axis_neuron", 17, "between 1 and g2_dim, which is 16"),
         ("repformer/update_style", "res", "be one of res_avg, res_incr, res_residual"),
         ("repformer/update_residual_init", "zero", "be norm or const"),
+        ("repformer/update_residual", -1, "update_residual is -1.0; it must be at least 0"),
+        ("repinit/three_body_sel", 121, "three_body_sel is 121; it must be at most .*nsel"),
         ("repformer/nlayers", 0, "nlayers is 0; it must be at least 1"),
         ("repformer/rcut_smth", 4.0, "rcut_smth is 4.0; it must lie between 0 and rcut"),
         ("env_protection", -0.1, "env_protection is -0.1; it must be at least 0"),
@@ -299,6 +301,21 @@ def test_no_weight_at_all():
 def test_refused_of_dpa2(path, value, expected):
     with pytest.raises(ConfigError, match=expected):
         normalize(changed(DPA2, f"model/descriptor/{path}", value))
+
+
+def test_dpa2_is_common():
+    with pytest.raises(ConfigError, match=r"model/convention tensorflow is not for .* dpa2"):
+        normalize(changed(DPA2, "model/convention", "tensorflow"))
+    assert normalize(changed(DPA2, "model/convention", "common")) == normalize(DPA2)
+
+
+def test_epsilon_of_either_convention():
+    attention = changed(DPA1, "model/descriptor/attn_layer", 1)
+    found = [
+        normalize(changed(attention, "model/convention", name))["model"]["descriptor"]["ln_eps"]
+        for name in ("tensorflow", "common")
+    ]
+    assert found == [1e-3, 1e-5]
 
 
 def test_dpa2_has_no_type_embedding_section():

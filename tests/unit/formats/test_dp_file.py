@@ -135,7 +135,12 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
     f"{b}: &{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]\n"
     for a, b in zip("abcdefgh", "bcdefghi", strict=True)
 )
+MERGES = "a: &a {k: 1}\n" + "".join(
+    f"{b}: &{b} {{<<: [{', '.join(['*' + a] * 10)}]}}\n"
+    for a, b in zip("abcdefghijk", "bcdefghijkl", strict=True)
+)
 BAD_YAML = {
+    "merges itself": (MERGES + "model: {}", "has merge keys"),
     "repeats itself": (LAUGHS + "model: {}", "repeats parts of itself"),
     "holds itself": ("model: &m {m: *m}", "repeats parts of itself"),
     "object": ("model: !!python/object/apply:os.getcwd []", "constructor"),

@@ -7,11 +7,14 @@ import signal
 import keras
 import numpy as np
 import pytest
+from small_models import dpa2, model_section
 
+from deepattn.config import Config, ModelConfig, normalize, normalize_model
 from deepattn.errors import ConfigError, DataError, ModelFileError
 from deepattn.export import convert, freeze
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.train import train
+from deepattn.train.start import Start
 
 from . import toy
 
@@ -156,6 +159,24 @@ def test_finetuning_refuses_what_it_cannot_map(here, systems, tmp_path):
     (tmp_path / "data" / "c" / "type_map.raw").unlink()
     with pytest.raises(DataError, match=r"type_map\.raw"):
         toy.run(here, [unnamed], start=start)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (model_section({"smooth_type_embedding": True}), "has the convention common, the input te"),
+        (model_section(dpa2()), "has the descriptor se_atten, the input dpa2"),
+    ],
+)
+def test_models_of_other_mathematics_are_refused(here, systems, model, message):
+    """Weights of the one would give other energies in the other."""
+    first = model_section({"smooth_type_embedding": True}, convention="common")
+    stored = ModelConfig.from_dict(normalize_model(first))
+    start = Start(mode="init_model", path="here", model=stored, weights={})
+    content = toy.make_input(systems)
+    config = Config.from_dict(normalize({**content, "model": model}))
+    with pytest.raises(ModelFileError, match=message):
+        start.adapt(config)
 
 
 def test_two_ways_to_start_are_refused(here, systems):
