@@ -93,11 +93,22 @@ def test_neighbor_that_is_no_atom(cuda_order):
     net_deriv, in_deriv, rij, nlist = random_pairs(shape, np.float64)
     nlist[1, 3 * 11 + 2] = 13
     sentence = "frame 1: atom 3 has an entry in nlist that is not below the number of atoms"
-    grad = np.zeros((2, 39))
-    for run in (
-        lambda: cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist).results(),
-        lambda: cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist).results(),
-        lambda: cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist).results(),
-    ):
+    force = cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist)
+    virial = cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist)
+    grad = cuda_calls.force_grad(cuda_order, shape, np.zeros((2, 39)), in_deriv, nlist)
+    for prepared in (force, virial, grad):
         with pytest.raises(CudaError, match=sentence):
-            run()
+            prepared.results()
+    # Nothing of it passes for a number, and all else is one.
+    centre, slot = [(1, 3)], [(1, 3, 2)]
+    assert places_of_nan(force.outputs[0].reshape(2, 13, 3)) == centre
+    assert places_of_nan(virial.outputs[1].reshape(2, 13, 9)) == centre
+    assert places_of_nan(virial.outputs[0]) == [(1,)]
+    assert places_of_nan(grad.outputs[0].reshape(2, 7, 11, 4)) == slot
+
+
+def places_of_nan(array):
+    """Rows that are not numbers, by their indices; none may be so in part."""
+    nan = np.isnan(array)
+    np.testing.assert_array_equal(nan.any(-1), nan.all(-1))
+    return [tuple(int(i) for i in row) for row in np.argwhere(nan.all(-1))]
