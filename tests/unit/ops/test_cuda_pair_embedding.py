@@ -72,9 +72,9 @@ def by_twin(inputs, dtype=np.float64):
 
 
 def error(values, exact):
-    """The largest difference, in units of the largest number of each tensor or of 1."""
+    """The largest difference, in units of the largest number of each tensor."""
     return max(
-        abs(x - y).max(initial=0.0) / max(1.0, abs(y).max(initial=0.0))
+        abs(x - y).max(initial=0.0) / abs(y).max(initial=1e-30)
         for x, y in zip(values, exact, strict=True)
     )
 
