@@ -62,7 +62,8 @@ def load_cpu() -> ctypes.CDLL:
 def load_cuda(host: bool) -> ctypes.CDLL:
     """The CUDA library, or the one of the same sources for the host."""
     builder_cuda = builder.build_cuda
-    targets = ["host"] if host else builder_cuda.choose_architectures(builder_cuda.find_nvcc())
+    nvcc = None if host else builder_cuda.find_nvcc()
+    targets = builder_cuda.choose_architectures(nvcc) if nvcc else []
     folder = BUILD / "-".join([builder_cuda.cuda_digest(ROOT / "ops"), *targets])
     path = folder / (builder_cuda.HOST_LIBRARY if host else builder_cuda.LIBRARY)
     if not path.is_file():
