@@ -7,7 +7,9 @@ Prints a table and ends with status 1 if a result is wrong or differs from run t
 """
 
 import argparse
+import itertools
 import sys
+from functools import partial
 from pathlib import Path
 
 import inputs
@@ -16,8 +18,8 @@ import numpy as np
 import reference
 from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
 
-# Of the largest number of an output; sums of both precisions differ by their order.
-TOLERANCE = {np.float32: 2e-6, np.float64: 1e-12}
+# Of the largest number of an output: what sums differ by in float64 where their order does.
+EXACT = 1e-12
 WATER = libraries.ROOT.parent / "shared" / "data" / "water" / "valid" / "data_2"
 
 
@@ -26,16 +28,59 @@ class Checks:
 
     def __init__(self):
         self.failed = 0
+        self.errors = {}  # of each kernel in float32: its own and the CPU's, added up
 
-    def add(self, name, dtype, prepared, expected, tolerance=0.0):
-        """Compares the outputs of a call, made twice, with those of the CPU."""
-        first, again = ([x.copy() for x in prepared.results()] for _ in range(2))
-        worst = distance(first, expected)
+    def add(self, name, dtype, prepared, compute):
+        """Compares the outputs of a call, made twice, with the CPU's.
+
+        Float64 must agree to `EXACT`. The errors of float32, and those of the CPU's float32, are
+        taken from the CPU's float64 of the same numbers; `finish` compares them.
+
+        Args:
+            name: what is compared: the kernel, a comma, and the case.
+            dtype: of the floats of the call.
+            prepared: the call.
+            compute: gives the CPU's outputs in the dtype it is called with, of the inputs of the
+                call; integers of the call's own dtype must be met.
+        """
+        first, again = (_fresh_results(prepared) for _ in range(2))
         same = all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-        right = worst <= max(tolerance, TOLERANCE[dtype]) and same
+        plain = compute(dtype)
+        exact = plain if dtype is np.float64 else _with_floats(plain, compute(np.float64))
+        error, of_cpu = distance(first, exact), distance(plain, exact)
+        right = same and (error <= EXACT if dtype is np.float64 else np.isfinite(error))
+        if dtype is np.float32:
+            ours, cpus = self.errors.get(name.split(",")[0], (0, 0))
+            self.errors[name.split(",")[0]] = ours + error, cpus + of_cpu
         self.failed += not right
         verdict = "ok" if right else "WRONG" if same else "DIFFERS FROM RUN TO RUN"
-        print(f"{name:44} {np.dtype(dtype).name:8} {worst:9.1e}  {verdict}", flush=True)
+        kind = np.dtype(dtype).name
+        print(f"{name:60} {kind:8} {error:9.1e} {of_cpu:9.1e}  {verdict}", flush=True)
+
+    def finish(self):
+        """Compares each kernel's errors in float32, over all its cases, with the CPU's.
+
+        The largest error of one case is a matter of chance: of which sum happens to cancel.
+        """
+        for kernel, (error, of_cpu) in self.errors.items():
+            right = error <= 2 * of_cpu
+            self.failed += not right
+            label = f"{kernel}, errors of all cases"
+            verdict = "ok" if right else "WRONG"
+            print(f"{label:60} {'float32':8} {error:9.1e} {of_cpu:9.1e}  {verdict}", flush=True)
+
+
+def _fresh_results(prepared):
+    """Outputs of a call that had nothing of another run to keep."""
+    for array in prepared.outputs:
+        libraries.spoil(array)
+    return [x.copy() for x in prepared.results()]
+
+
+def _with_floats(plain, exact):
+    """The floats of `exact` with the integers of `plain`."""
+    pairs = zip(plain, exact, strict=True)
+    return [y if np.asarray(y).dtype.kind == "f" else x for x, y in pairs]
 
 
 def distance(values, expected):
@@ -45,7 +90,7 @@ def distance(values, expected):
         got, want = got.reshape(want.shape), np.asarray(want)
         if want.dtype.kind == "f":
             scale = np.abs(want).max(initial=1e-30)
-            # What is not a number is not below the tolerance either.
+            # What is not a number is not below a bound either.
             worst = max(worst, float(np.abs(got - want).max(initial=0) / scale), key=_order)
         elif not np.array_equal(got, want):
             worst = np.inf
@@ -56,14 +101,13 @@ def _order(value):
     return np.inf if np.isnan(value) else value
 
 
-def allowance(dtype, plain, exact):
-    """Of sums that cancel and so lose digits: twice the error of the CPU's `plain`, and the rest of
-    the tolerance for chance."""
-    return TOLERANCE[dtype] + 2 * distance(plain, exact)
+def cast(arrays, dtype):
+    """Arrays by their names, the floats in a dtype."""
+    return {k: x.astype(dtype) if x.dtype.kind == "f" else x for k, x in arrays.items()}
 
 
 def check_env_mat(checks, cuda, cpu, dtype, water):
-    """Environment matrices of all kinds of frames; returns one for the pairs."""
+    """Environment matrices of all kinds of frames."""
     frames = {
         "open": inputs.random_atoms(301, nframes=2, periodic=False),
         "periodic": inputs.random_atoms(500, nframes=2),
@@ -79,16 +123,19 @@ def check_env_mat(checks, cuda, cpu, dtype, water):
     if water.is_dir():
         frames["water"] = inputs.real_atoms(water)
     for name, atoms in frames.items():
-        expected = reference.env_mat(cpu, atoms, dtype)
-        checks.add(f"env_mat, {name}", dtype, cuda_calls.env_mat(cuda, atoms, dtype), expected)
-        sel = [atoms.nnei // 3, atoms.nnei - atoms.nnei // 3]
-        expected = reference.env_mat(cpu, atoms, dtype, sel=sel)
-        prepared = cuda_calls.env_mat(cuda, atoms, dtype, sel=sel)
-        checks.add(f"env_mat, {name}, by type", dtype, prepared, expected)
-    atoms, rows = inputs.listed(frames["open"])
-    expected = reference.env_mat(cpu, atoms, dtype, rows=rows)
+        atoms = inputs.rounded(atoms, dtype)
+        for label, sel in (("", None), (", by type", [atoms.nnei // 3, -(-2 * atoms.nnei // 3)])):
+            checks.add(
+                f"env_mat, {name}{label}",
+                dtype,
+                cuda_calls.env_mat(cuda, atoms, dtype, sel=sel),
+                partial(reference.env_mat, cpu, atoms, sel=sel),
+            )
+    atoms, rows = inputs.listed(inputs.rounded(frames["open"], dtype))
     prepared = cuda_calls.env_mat(cuda, atoms, dtype, rows=rows)
-    checks.add("env_mat, listed", dtype, prepared, expected)
+    checks.add(
+        "env_mat, listed", dtype, prepared, partial(reference.env_mat, cpu, atoms, rows=rows)
+    )
 
 
 def pair_calls(cuda, cpu, shape, arrays):
@@ -102,12 +149,12 @@ def pair_calls(cuda, cpu, shape, arrays):
         "virial_grad": (["grad_virial", "in_deriv", "rij", "nlist"], [slots]),
     }
     for name, (names, widths) in calls.items():
-        taken = [a[n] for n in names]
 
-        def expected(name=name, taken=taken, widths=widths):
-            return reference.over_pairs(cpu, name, shape, taken, widths)
+        def compute(dtype, name=name, names=names, widths=widths):
+            given = cast(a, dtype)
+            return reference.over_pairs(cpu, name, shape, [given[n] for n in names], widths)
 
-        yield name, getattr(cuda_calls, name)(cuda, shape, *taken), expected
+        yield name, getattr(cuda_calls, name)(cuda, shape, *(a[n] for n in names)), compute
 
 
 def check_pairs(checks, cuda, cpu, dtype):
@@ -119,73 +166,122 @@ def check_pairs(checks, cuda, cpu, dtype):
         "real lists": ((2, 300, 300, 90), real),
         "ghosts": ((3, 17, 40, 33), rng.integers(-20, 40, (3, 17 * 33)).astype(np.int32)),
         "one neighbour": ((1, 60, 60, 31), np.zeros((1, 60 * 31), np.int32)),
-        "all padding": ((1, 5, 9, 4), np.full((1, 20), -1, np.int32)),
+        "all padding": ((1, 50, 90, 4), np.full((1, 200), -1, np.int32)),
         "no slots": ((2, 5, 9, 0), np.zeros((2, 0), np.int32)),
     }
     for label, (shape, nlist) in cases.items():
         arrays = inputs.pairs(nlist, shape, dtype)
-        for name, prepared, expected in pair_calls(cuda, cpu, shape, arrays):
-            checks.add(f"{name}, {label}", dtype, prepared, expected())
+        for name, prepared, compute in pair_calls(cuda, cpu, shape, arrays):
+            checks.add(f"{name}, {label}", dtype, prepared, compute)
+
+
+def table_cases(dtype):
+    """Label, shape and arrays of stock tables and of our own."""
+    for natoms, nnei, width in ((50, 7, 5), (3, 121, 100), (2, 130, 257), (400, 1, 1)):
+        size = f"{natoms} × {nnei} × {width}"
+        for is_sorted in (False, True):
+            case = inputs.tables(natoms, nnei, width, dtype, is_sorted=is_sorted)
+            yield f"stock, {size}{', sorted' * is_sorted}", *case
+        for contracted, (ntables, nfactors) in itertools.product(
+            (False, True), ((1, 0), (1, 3), (3, 3))
+        ):
+            case = inputs.own_tables(
+                *(natoms, nnei, width, dtype),
+                **{"contracted": contracted, "ntables": ntables, "nfactors": nfactors},
+            )
+            label = f"{size}, {ntables} with {nfactors} factors{', contracted' * contracted}"
+            yield label, *case
 
 
 def check_tabulated(checks, cuda, cpu, dtype):
-    """Stock tables; the gradient of the gradient against differences of the gradient, exact as it
-    is linear in `grad`."""
-    for natoms, nnei, width in ((5, 7, 5), (3, 121, 100), (2, 130, 257), (4, 1, 1)):
-        for is_sorted in (False, True):
-            shape, arrays = inputs.tables(natoms, nnei, width, dtype, is_sorted=is_sorted)
-            label = f"{natoms} × {nnei} × {width}{', sorted' if is_sorted else ''}"
-            for order in (0, 1):
-                expected = reference.tabulated(cpu, order, shape, **arrays)
-                prepared = cuda_calls.tabulated(cuda, order, shape, **arrays)
-                checks.add(f"tabulated, order {order}, {label}", dtype, prepared, expected)
-            rng = np.random.default_rng(7)
-            bars = [rng.normal(size=x.shape).astype(dtype) for x in expected]
-            order = [bars[0], bars[1], None, bars[2]]
-            prepared = cuda_calls.tabulated(cuda, 2, shape, bars=order, **arrays)
-            got = prepared.results()[0].astype(np.float64)
-            # ⟨second, grad⟩ = Σ bar · gradient, for the gradient is linear in grad.
-            inner = sum(float(np.vdot(b, x)) for b, x in zip(bars, expected, strict=True))
-            size = np.linalg.norm(got) * np.linalg.norm(arrays["grad"])
-            error = abs(float(np.vdot(got, arrays["grad"])) - inner) / max(size, 1e-30)
-            right = error <= 8 * TOLERANCE[dtype]
-            checks.failed += not right
-            name, verdict = f"tabulated, second, {label}", "ok" if right else "WRONG"
-            print(f"{name:44} {np.dtype(dtype).name:8} {error:9.1e}  {verdict}", flush=True)
+    """Tables of all kinds: the pass, its gradient and the gradient of the gradient."""
+    for label, shape, arrays in table_cases(dtype):
+        for order in (0, 1):
+
+            def compute(dtype, order=order, shape=shape, arrays=arrays):
+                return reference.tabulated(cpu, order, shape, **cast(arrays, dtype))
+
+            prepared = cuda_calls.tabulated(cuda, order, shape, **arrays)
+            checks.add(f"tables {order}, {label}", dtype, prepared, compute)
+        if shape.is_sorted or shape.width > 100:
+            continue
+        names = cuda_calls.tabulated_outputs(1, shape, arrays)
+        rng = np.random.default_rng(7)
+        bars = {name: rng.normal(size=size).astype(dtype) for name, size in names.items()}
+        order = [bars.get(f"out_{name}") for name in ("rows", "matrix", "weight", "factors")]
+        prepared = cuda_calls.tabulated(cuda, 2, shape, bars=order, **arrays)
+
+        def compute(dtype, shape=shape, arrays=arrays, bars=bars):
+            return [table_second(cpu, shape, cast(arrays, dtype), cast(bars, dtype))]
+
+        checks.add(f"tables 2, {label}", dtype, prepared, compute)
+
+
+def table_second(cpu, shape, arrays, bars):
+    """Σ bar · gradient, differentiated by grad: as the gradient is linear in it, each element is
+    the sum for a grad that is 1 there and else 0. Atoms, or slots, do not know of each other. Sums
+    go from term to term, as a kernel's do, not in numpy's order, which loses less."""
+    out = np.empty_like(arrays["grad"])
+    for column in np.ndindex(*out.shape[1 + (not shape.contracted) :]):
+        grad = np.zeros_like(out)
+        grad[(..., *column)] = 1
+        gradients = reference.tabulated(cpu, 1, shape, **(arrays | {"grad": grad}))
+        terms = [
+            (bar * x).reshape(*out.shape[: out.ndim - len(column)], -1)
+            for bar, x in zip(bars.values(), gradients, strict=True)
+        ]
+        out[(..., *column)] = np.add.accumulate(np.concatenate(terms, -1), -1)[..., -1]
+    return out
 
 
 def check_attention(checks, cuda, cpu, dtype):
-    """All passes of gated attention, with gradients by parameters, against the CPU's float64."""
-    for size in ((5, 120, 100, 128), (300, 7, 3, 5), (2, 133, 65, 140), (3, 1, 1, 1)):
-        for smooth in (True, False):
-            batch = inputs.attention(*size, dtype, smooth=smooth)
-            passes = cuda_attention_calls.CudaAttention(cuda, batch)
-            plain = reference.attention(cpu, batch)
-            exact = reference.attention(cpu, inputs.attention(*size, np.float64, smooth=smooth))
-            for name, values in exact.items():
-                prepared = passes.prepare(name, with_sums=len(values) > 1)
-                if len(values) > 1 and not smooth:  # a mask has no gradient
-                    for outputs in (prepared.outputs, values, plain[name]):
-                        del outputs[2]
-                label = f"attention {name}, {' × '.join(map(str, size))}{', smooth' * smooth}"
-                checks.add(label, dtype, prepared, values, allowance(dtype, plain[name], values))
+    """All passes of gated attention, with gradients by parameters and without."""
+    sizes = ((5, 120, 100, 128), (300, 7, 3, 5), (2, 133, 65, 140), (300, 1, 1, 1))
+    for size, *on in itertools.product(sizes, *[(True, False)] * 3):
+        options = dict(zip(("dotr", "mask", "smooth"), on, strict=True))
+        passes = cuda_attention_calls.CudaAttention(cuda, inputs.attention(*size, dtype, **options))
+        results = {
+            kind: reference.attention(cpu, inputs.attention(*size, kind, **options))
+            for kind in {dtype, np.float64}
+        }
+        label = f"{' × '.join(map(str, size))}{''.join(f', {k}' for k, v in options.items() if v)}"
+        for name, with_sums in (
+            *(("forward", False), ("gradient", True), ("gradient", False)),
+            *(("tangent", False), ("reverse", True)),
+        ):
+            prepared = passes.prepare(name, with_sums=with_sums)
+            kept = list(range(len(prepared.outputs)))
+            if len(kept) > 1 and not options["smooth"]:
+                del kept[2]  # weights that are a mask have no gradient
+            prepared.outputs = [prepared.outputs[k] for k in kept]
+
+            def compute(kind, name=name, kept=kept, results=results):
+                return [results[kind][name][k] for k in kept]
+
+            alone = ", slots alone" * (name == "gradient" and not with_sums)
+            checks.add(f"attention {name}{alone}, {label}", dtype, prepared, compute)
 
 
 def check_pair_embedding(checks, cuda, cpu, dtype):
-    """All orders of the pair embedding, with gradients by parameters, against the CPU's float64."""
-    for nrows, widths in ((5000, (1, 25, 50, 100)), (65, (3, 70, 140, 140)), (1, (2, 5))):
-        (given, bars), (exact, exact_bars) = (
-            inputs.layers(nrows, widths, kind) for kind in (dtype, np.float64)
-        )
-        for order, names in enumerate(((), ("grad",), ("grad", "bar_input", "bar_weight"))):
+    """All orders of the pair embedding, with gradients by parameters and without."""
+    taken = ((), ("grad",), ("grad",), ("grad", "bar_input", "bar_weight"))
+    for nrows, widths in ((5000, (1, 25, 50, 100)), (65, (3, 70, 140, 140)), (129, (2, 5))):
+        for order, names, with_sums in zip((0, 1, 1, 2), taken, (0, 1, 0, 1), strict=True):
+
+            def compute(kind, order=order, names=names, with_sums=with_sums, size=(nrows, widths)):
+                given, bars = inputs.layers(*size, kind)
+                arrays = {name: bars[name] for name in names}
+                results = reference.pair_embedding(cpu, order, given, **arrays)
+                return results if with_sums or order == 0 else results[:2]
+
+            given, bars = inputs.layers(nrows, widths, dtype)
             arrays = {name: bars[name] for name in names}
-            plain = reference.pair_embedding(cpu, order, given, **arrays)
-            expected = reference.pair_embedding(
-                cpu, order, exact, **{name: exact_bars[name] for name in names}
+            prepared = cuda_embedding_calls.pair_embedding(
+                cuda, order, given, with_sums=bool(with_sums), **arrays
             )
-            prepared = cuda_embedding_calls.pair_embedding(cuda, order, given, **arrays)
-            label = f"pair embedding, order {order}, {nrows} × {widths}"
-            checks.add(label, dtype, prepared, expected, allowance(dtype, plain, expected))
+            alone = ", rows alone" * (order == 1 and not with_sums)
+            label = f"pair embedding {order}{alone}, {nrows} × {widths}"
+            checks.add(label, dtype, prepared, compute)
 
 
 def main() -> int:
@@ -198,13 +294,14 @@ def main() -> int:
     arguments = parser.parse_args()
     cpu, cuda = libraries.load_cpu(), libraries.load_cuda(arguments.host)
     checks = Checks()
-    print(f"{'kernel, input':44} {'':8} {'error':>9}")
-    for dtype in TOLERANCE:
+    print(f"{'kernel, input':60} {'':8} {'error':>9} {'of CPU':>9}")
+    for dtype in (np.float32, np.float64):
         check_env_mat(checks, cuda, cpu, dtype, arguments.water)
         check_pairs(checks, cuda, cpu, dtype)
         check_tabulated(checks, cuda, cpu, dtype)
         check_attention(checks, cuda, cpu, dtype)
         check_pair_embedding(checks, cuda, cpu, dtype)
+    checks.finish()
     print("all as on the CPU" if checks.failed == 0 else f"{checks.failed} comparisons failed")
     if not arguments.host and not arguments.no_timing:
         import timing

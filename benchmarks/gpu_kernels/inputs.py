@@ -1,7 +1,7 @@
 """Atoms, pairs and tables for the checks and the timing."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,12 @@ def real_atoms(folder: Path, *, nframes=4, nnei=120) -> Atoms:
     return _with_statistics(np.random.default_rng(0), nnei, **fields)
 
 
+def rounded(atoms: Atoms, dtype) -> Atoms:
+    """The atoms with numbers that a dtype has, so that both precisions start from the same."""
+    names = ("coord", "box", "davg", "dstd")
+    return replace(atoms, **{name: getattr(atoms, name).astype(dtype) for name in names})
+
+
 def listed(atoms: Atoms, skin=1.0) -> tuple[Atoms, list[np.ndarray]]:
     """The first frame in open space with the list of neighbours that a caller would bring."""
     coord = atoms.coord[:1]
@@ -87,26 +93,49 @@ def pairs(nlist, shape, dtype, seed=0) -> dict[str, np.ndarray]:
     return arrays | {"nlist": nlist.reshape(nframes, slots)}
 
 
+# From -1 to 1 in steps of 1/8, to 11 in steps of 1: numbers of float32.
+RANGE = [-1.0, 1.0, 11.0, 0.125, 1.0, -1.0]
+INTERVALS = 26
+
+
 def tables(natoms, nnei, width, dtype, *, is_sorted=True, seed=0):
     """Shape and arrays of a stock table with factors; the last third of the slots is padding."""
     rng = np.random.default_rng(seed)
-    table = rng.normal(size=(30, 6 * width))
+    table = rng.normal(size=(INTERVALS, 6 * width))
     rows, matrix = rng.uniform(-1.5, 13, (natoms, nnei)), rng.normal(size=(natoms, nnei, 4))
     factors = rng.normal(size=(natoms, nnei, width))
     start = nnei - nnei // 3
     rows[:, start:], matrix[:, start:], factors[:, start:] = -0.45, [-0.45, 0, 0, 0], 0.7
-    info = [-1.0, 1.0, 11.0, 0.1, 1.0, -1.0]  # from -1 to 1 in steps of 0.1, to 11 in steps of 1
-    names = ("table", "range", "rows", "matrix", "factors")
-    values = (table, info, rows, matrix, factors)
     shape = cuda_calls.TabulatedShape(
-        natoms, nnei, width, width, 1, len(table), natoms * nnei, 1, 1, int(is_sorted)
+        natoms, nnei, width, width, 1, INTERVALS, natoms * nnei, 1, 1, int(is_sorted)
     )
-    arrays = {name: np.asarray(value, dtype) for name, value in zip(names, values, strict=True)}
-    arrays["grad"] = rng.normal(size=(natoms, 4, width)).astype(dtype)
-    return shape, arrays
+    arrays = {"table": table, "range": RANGE, "rows": rows, "matrix": matrix, "factors": factors}
+    arrays["grad"] = rng.normal(size=(natoms, 4, width))
+    return shape, {name: np.asarray(value, dtype) for name, value in arrays.items()}
 
 
-def attention(natoms, nnei, width, attn, dtype, *, smooth=True, seed=0):
+def own_tables(natoms, nnei, width, dtype, *, contracted, ntables, nfactors, seed=0):
+    """Shape and arrays of tables of our own; with factors there are weights."""
+    rng, stride = np.random.default_rng(seed), -(-width // 16) * 16
+    table, factors = np.zeros((ntables, INTERVALS, 6, stride)), np.zeros((nfactors, stride))
+    table[..., :width] = rng.normal(size=(ntables, INTERVALS, 6, width))
+    factors[:, :width] = rng.normal(size=(nfactors, width))
+    grad = rng.normal(size=(natoms, 4 if contracted else nnei, width))
+    rows = rng.uniform(-1.5, 13, (natoms, nnei))
+    arrays = {"table": table, "range": RANGE, "rows": rows, "factors": factors, "grad": grad}
+    if nfactors:
+        arrays["weight"] = rng.uniform(size=(natoms, nnei))
+    if contracted:
+        arrays["matrix"] = rng.normal(size=(natoms, nnei, 4))
+    arrays = {name: np.asarray(value, dtype) for name, value in arrays.items()}
+    index = rng.integers(0, max(ntables, nfactors), (natoms, nnei)).astype(np.int32)
+    shape = cuda_calls.TabulatedShape(
+        natoms, nnei, width, stride, ntables, INTERVALS, nfactors, int(contracted), 0, 0
+    )
+    return shape, arrays | {"index": index}
+
+
+def attention(natoms, nnei, width, attn, dtype, *, dotr=True, mask=False, smooth=True, seed=0):
     """A batch for all passes of gated attention; the last slots of most atoms are padding."""
     rng = np.random.default_rng(seed)
 
@@ -125,8 +154,9 @@ def attention(natoms, nnei, width, attn, dtype, *, smooth=True, seed=0):
     arrays["count"][::2] = nnei
     shapes = [(width, attn), (attn,)] * 3 + [(attn, width), (width,), (width,), (width,)]
     parameters = [array(*shape, scale=shape[0] ** -0.5).astype(dtype) for shape in shapes]
-    shape = cuda_attention_calls.Shape(natoms, nnei, width, attn, 1, 0, int(smooth))
-    return cuda_attention_calls.Batch(shape, arrays, parameters, 3.0, 1e-3)
+    options = (int(dotr), int(mask), int(smooth))
+    shape = cuda_attention_calls.Shape(natoms, nnei, width, attn, *options)
+    return cuda_attention_calls.Batch(shape, arrays, parameters, 3.0, 2.0**-10)
 
 
 def layers(nrows, widths, dtype, *, seed=0):

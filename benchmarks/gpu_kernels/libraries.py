@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def load_cpu() -> ctypes.CDLL:
 def load_cuda(host: bool) -> ctypes.CDLL:
     """The CUDA library, or the one of the same sources for the host."""
     builder_cuda = builder.build_cuda
-    folder = BUILD / builder_cuda.cuda_digest(ROOT / "ops")
+    nvcc = None if host else builder_cuda.find_nvcc()
+    targets = builder_cuda.choose_architectures(nvcc) if nvcc else []
+    folder = BUILD / "-".join([builder_cuda.cuda_digest(ROOT / "ops"), *targets])
     path = folder / (builder_cuda.HOST_LIBRARY if host else builder_cuda.LIBRARY)
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,17 +77,26 @@ def load_cuda(host: bool) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
+def spoil(array) -> None:
+    """Sets all bytes of an array of NumPy or CuPy, which makes no numbers of its floats."""
+    array.reshape(-1).view(np.uint8)[...] = 0xFF
+
+
 class CupyArrays:
-    """Arrays of CuPy, as `cuda_calls.HostArrays`."""
+    """Arrays of CuPy, as `cuda_calls.HostArrays`; each has its own memory, which checkers see."""
 
     def __init__(self):
+        os.environ["CUPY_TF32"] = "0"  # products that kernels are timed against: plain float32
         import cupy
 
+        cupy.cuda.set_allocator(None)
         self.cupy = cupy
 
     def empty(self, shape, dtype):
-        """An array in the device's memory, not filled."""
-        return self.cupy.empty(shape, dtype)
+        """An array in the device's memory; its floats are no numbers."""
+        array = self.cupy.empty(shape, dtype)
+        spoil(array)
+        return array
 
     def device(self, array):
         """A copy of an array of numpy."""

@@ -75,12 +75,9 @@ def over_pairs(library, name, shape, inputs, widths):
 
 
 def tabulated(library, order, shape, **inputs):
-    """Outputs of a pass over stock tables, of order 0 or 1."""
-    dtype, slots = inputs["rows"].dtype, (shape.natoms, shape.nnei)
-    outputs = {"out": (shape.natoms, 4, shape.width)}
-    if order == 1:
-        outputs = {"out_rows": slots, "out_matrix": (*slots, 4)}
-        outputs["out_factors"] = (*slots, shape.width)
+    """Outputs of a pass over tables, of order 0 or 1; as `cuda_calls.tabulated`."""
+    dtype = inputs["rows"].dtype
+    outputs = cuda_calls.tabulated_outputs(order, shape, inputs)
     out = {name: np.empty(size, dtype) for name, size in outputs.items()}
     addresses = {name: array.ctypes.data for name, array in (inputs | out).items()}
     call = cuda_calls.TabulatedCall(shape, **addresses)

@@ -215,7 +215,10 @@ def build(
         compile_units(LIBRARIES)
         cuda = _build_cuda(work, source, jobs)
         gpu_units = GPU_UNITS if "sources" in cuda else {}
-        compile_units(gpu_units)
+        try:
+            compile_units(gpu_units)
+        except BuildError as error:  # all works without them
+            cuda, gpu_units = {"missing": str(error)}, {}
         for name, names in LIBRARIES.items():
             inputs = [str(objects[unit]) for unit in (*names, *gpu_units.get(name, ()))]
             _run([*compiler, "-shared", *inputs, *tensorflow["link"], "-o", str(work / name)])
@@ -248,7 +251,7 @@ def describe(output: Path = LIB_DIR) -> str:
     cuda = json.loads((output / INFO_NAME).read_text())["cuda"]
     names = ", ".join(LIBRARIES)
     if "missing" in cuda:
-        return f"built {names} in {output}; no CUDA kernels: {cuda['missing']}"
+        return f"built {names} in {output}; no CUDA kernels: {cuda['missing'].splitlines()[0]}"
     targets = ", ".join(cuda["targets"])
     return (
         f"built {names} and {build_cuda.LIBRARY} in {output}; "

@@ -76,7 +76,13 @@ def choose_architectures(nvcc: str) -> list[str]:
                 f"{ARCHITECTURES} names {name}, which {nvcc} cannot compile for; it knows "
                 + ", ".join(known)
             )
-    return sorted(named or set(DEFAULT_ARCHITECTURES) & set(known), key=int)
+    chosen = named or set(DEFAULT_ARCHITECTURES) & set(known)
+    if not chosen:
+        raise CudaBuildError(
+            f"{nvcc} knows none of {', '.join(DEFAULT_ARCHITECTURES)}; name one that it knows in "
+            f"{ARCHITECTURES}: {', '.join(known)}"
+        )
+    return sorted(chosen, key=int)
 
 
 def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
@@ -106,7 +112,8 @@ def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
     jobs = jobs or os.cpu_count() or 1
     units = cuda_units(source)
     threads = f"--threads={max(1, jobs // len(units))}"
-    host = ["-ccbin", os.environ["CXX"]] if "CXX" in os.environ else []
+    # The last word: the others are a launcher's, such as ccache.
+    host = ["-ccbin", shlex.split(os.environ["CXX"])[-1]] if "CXX" in os.environ else []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".cuda-") as work:
         objects = {unit: f"{work}/{n}.o" for n, unit in enumerate(units)}
 

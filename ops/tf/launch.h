@@ -41,6 +41,8 @@ inline absl::Status ToStatus(const deepattn_status& status) {
       return absl::OkStatus();
     case DEEPATTN_OUT_OF_MEMORY:
       return absl::ResourceExhaustedError(status.message);
+    case DEEPATTN_DEVICE_ERROR:
+      return absl::InternalError(status.message);
     default:
       return absl::InvalidArgumentError(status.message);
   }

@@ -10,6 +10,7 @@ struct AttentionUnit {
   template <typename Call>
   DEEPATTN_DEVICE void operator()(const Block& block, const AttentionArguments<Call>& of,
                                   int64_t atom) const {
+    if (!CheckCount(block, of, atom)) return;
     const Neighbourhood<Call> at(block, of, atom);
     if constexpr (pass == DEEPATTN_ATTENTION_FORWARD) ForwardPass(at);
     if constexpr (pass == DEEPATTN_ATTENTION_GRADIENT) GradientPass(at);

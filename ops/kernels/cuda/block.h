@@ -83,16 +83,6 @@ class Block {
 #endif
   }
 
-  // A step: f(row, column) for the first element of every tile of `tile_rows` times
-  // `tile_columns`; threads beside each other have tiles beside each other.
-  template <int tile_rows, int tile_columns, typename F>
-  DEEPATTN_DEVICE void Tiles(int64_t rows, int64_t columns, const F& f) const {
-    const int64_t across = (columns + tile_columns - 1) / tile_columns;
-    const int64_t down = (rows + tile_rows - 1) / tile_rows;
-    Each(down * across,
-         [&](int64_t tile) { f(tile / across * tile_rows, tile % across * tile_columns); });
-  }
-
   // A step: the sums over items in [0, n) of what f(item, &sums) adds to n_sums numbers, in an
   // order that depends on the number of threads alone. Every thread gets them.
   template <typename T, int n_sums, typename F>

@@ -44,6 +44,7 @@ struct SpreadForceGrad {
       T g[3] = {-rows[3 * centre], -rows[3 * centre + 1], -rows[3 * centre + 2]};
       if (j >= pairs.nall) {
         Report(problem, frame, centre, kNeighborNoAtom);
+        for (int c = 0; c < 3; ++c) g[c] = static_cast<T>(NAN);
       } else if (j >= 0) {
         for (int c = 0; c < 3; ++c) g[c] += rows[3 * static_cast<int64_t>(j) + c];
       }

@@ -4,6 +4,8 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_GATHER_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_GATHER_H_
 
+#include <math.h>
+
 #include "kernels/cpu/force.h"
 #include "kernels/cpu/pair_derivative.h"
 #include "problem.h"
@@ -44,7 +46,13 @@ struct PairLists {
   }
 };
 
-// The derivatives of one centre's pairs; minus their sum is the force they leave on it.
+// The atom that a slot is listed under, or a negative number: none. What is wrong is the centre's.
+DEEPATTN_DEVICE int64_t ListedUnder(const deepattn_pairs& pairs, int32_t neighbor, int64_t centre) {
+  return neighbor < pairs.nall ? neighbor : centre;
+}
+
+// The derivatives of one centre's pairs; minus their sum is the force they leave on it. Where a
+// neighbour is no atom they are not numbers, and so is what the centre gets.
 template <typename T>
 struct FindTerms {
   static constexpr int kThreads = 64;
@@ -66,13 +74,15 @@ struct FindTerms {
       const auto in = Load<12>(in_deriv + 12 * slot);
       T t[3];
       PairDerivative(net.at, in.at, t);
+      const bool wrong = nlist[slot] >= pairs.nall;
+      if (wrong) Report(problem, frame, centre, kNeighborNoAtom);
       for (int c = 0; c < 3; ++c) {
+        if (wrong) t[c] = static_cast<T>(NAN);
         lists.terms[3 * slot + c] = t[c];
         (*to)[c] += static_cast<double>(t[c]);
       }
-      const int32_t j = nlist[slot];
+      const int64_t j = ListedUnder(pairs, nlist[slot], centre);
       if (j < 0) return;
-      if (j >= pairs.nall) return Report(problem, frame, centre, kNeighborNoAtom);
       lists.seat[slot] = static_cast<uint32_t>(AtomicAdd(lists.counts + frame * pairs.nall + j, 1));
     });
     if (own == nullptr) return;
@@ -96,8 +106,8 @@ struct FillLists {
     const int64_t unit = block.index(), frame = unit / pairs.nloc;
     block.Each(pairs.nnei, [&](int64_t k) {
       const int64_t slot = unit * pairs.nnei + k;
-      const int32_t j = nlist[slot];
-      if (j < 0 || j >= pairs.nall) return;
+      const int64_t j = ListedUnder(pairs, nlist[slot], unit % pairs.nloc);
+      if (j < 0) return;
       listed[begins[frame * pairs.nall + j] + seat[slot]] =
           static_cast<uint32_t>(slot - frame * pairs.nloc * pairs.nnei);
     });

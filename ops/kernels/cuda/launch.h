@@ -57,6 +57,17 @@ class Queue {
   void Upload(V* to, const V* from, int64_t n);
 
  private:
+#if defined(__CUDACC__)
+  // Fails if there is an error, with what could not be done to so many bytes, and takes the error
+  // back: whoever asks for the last one next must not find it.
+  void Check(cudaError_t error, const char* what, int64_t bytes) {
+    if (error == cudaSuccess) return;
+    cudaGetLastError();
+    Fail(error == cudaErrorMemoryAllocation ? DEEPATTN_OUT_OF_MEMORY : DEEPATTN_DEVICE_ERROR,
+         "%s (%lld bytes): %s", what, static_cast<long long>(bytes), cudaGetErrorString(error));
+  }
+#endif
+
   void* stream_;
   deepattn_status* status_;
 };
@@ -121,8 +132,9 @@ __global__ void __launch_bounds__(Kernel::kThreads, kThreadsAtOnce / Kernel::kTh
 // Of the device that is in use.
 inline int64_t Multiprocessors() {
   int device = 0, number = 0;
-  if (cudaGetDevice(&device) == cudaSuccess) {
-    cudaDeviceGetAttribute(&number, cudaDevAttrMultiProcessorCount, device);
+  if (cudaGetDevice(&device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&number, cudaDevAttrMultiProcessorCount, device) != cudaSuccess) {
+    cudaGetLastError();  // takes it back; whatever is started next fails, and says why
   }
   return number;
 }
@@ -134,45 +146,33 @@ constexpr int64_t kMostBlocks = 0x7fffffff;
 template <typename Kernel>
 void Queue::Launch(int64_t blocks, int64_t shared_bytes, const Kernel& kernel) {
   static_assert(Kernel::kThreads % kWarp == 0, "warps must be whole");
-  const auto check = [&](cudaError_t error) {
-    if (error == cudaSuccess) return;
-    cudaGetLastError();  // forgets it, so that the next call starts afresh
-    Fail(error == cudaErrorMemoryAllocation ? DEEPATTN_OUT_OF_MEMORY : DEEPATTN_DEVICE_ERROR,
-         "a CUDA kernel with %lld bytes of shared memory could not be started: %s",
-         static_cast<long long>(shared_bytes), cudaGetErrorString(error));
-  };
+  constexpr const char* kWhat = "a CUDA kernel with its shared memory could not be started";
   if (!ok()) return;
   if (shared_bytes > kPlainSharedBytes) {
-    check(cudaFuncSetAttribute(Run<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(shared_bytes)));
+    Check(cudaFuncSetAttribute(Run<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(shared_bytes)),
+          kWhat, shared_bytes);
   }
   for (int64_t first = 0; first < blocks && ok(); first += kMostBlocks) {
     const unsigned grid = static_cast<unsigned>(std::min(blocks - first, kMostBlocks));
     Run<Kernel><<<grid, Kernel::kThreads, static_cast<size_t>(shared_bytes),
                   static_cast<cudaStream_t>(stream_)>>>(kernel, first);
-    check(cudaGetLastError());
+    Check(cudaGetLastError(), kWhat, shared_bytes);
   }
 }
 
 inline void Queue::Clear(void* memory, int value, int64_t bytes) {
   if (!ok() || bytes == 0) return;
-  const cudaError_t error = cudaMemsetAsync(memory, value, static_cast<size_t>(bytes),
-                                            static_cast<cudaStream_t>(stream_));
-  if (error != cudaSuccess) {
-    Fail(DEEPATTN_DEVICE_ERROR, "%lld bytes of device memory could not be set: %s",
-         static_cast<long long>(bytes), cudaGetErrorString(error));
-  }
+  Check(cudaMemsetAsync(memory, value, static_cast<size_t>(bytes),
+                        static_cast<cudaStream_t>(stream_)),
+        "device memory could not be set", bytes);
 }
 
 inline void Queue::Copy(void* to, const void* from, int64_t bytes) {
   if (!ok() || bytes == 0) return;
-  const cudaError_t error =
-      cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
-                      static_cast<cudaStream_t>(stream_));
-  if (error != cudaSuccess) {
-    Fail(DEEPATTN_DEVICE_ERROR, "%lld bytes could not be copied to the device: %s",
-         static_cast<long long>(bytes), cudaGetErrorString(error));
-  }
+  Check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
+                        static_cast<cudaStream_t>(stream_)),
+        "memory could not be copied to the device", bytes);
 }
 
 #else

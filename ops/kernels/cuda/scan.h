@@ -6,7 +6,7 @@
 
 namespace deepattn {
 
-// Room that ExclusiveScan needs besides its output.
+// Numbers that a block adds up at once.
 constexpr int64_t kScanBlock = 2048;
 
 DEEPATTN_BOTH int64_t ScanBlocks(int64_t n) { return (n + kScanBlock - 1) / kScanBlock; }
@@ -28,8 +28,8 @@ struct ScanSums {
   }
 };
 
-// One stretch after the other: begins[k] = before + Σ counts[0 … k-1]. `step` threads scan as many
-// numbers at once, each thread first its share, then the shares.
+// One stretch after the other: begins[k] = before + Σ counts[0 … k-1]. A block takes kScanBlock
+// numbers at once: each thread adds up its share, then the sums of shares are scanned.
 template <typename Count>
 struct ScanStretch {
   static constexpr int kThreads = 256;

@@ -45,14 +45,26 @@ struct TabulateRows {
 
   Embedding<T, second> embedding;
 
+  static int64_t SharedBytes() {
+    Memory memory(nullptr);
+    memory.Take<TabulatedSlot<T>>(kSlots);
+    return memory.used();
+  }
+
   DEEPATTN_DEVICE void operator()(const Block& block) const {
     const deepattn_tabulated_shape& shape = embedding.slots.call.shape;
-    block.Each(shape.nnei * shape.width, [&](int64_t item) {
-      const int64_t p = block.index() * shape.nnei + item / shape.width, k = item % shape.width;
-      T value, along;
-      embedding.At(embedding.slots.At(p), p, k, &value, &along);
-      embedding.slots.call.out[p * shape.width + k] = second ? along : value;
-    });
+    auto* found = block.Shared().Take<TabulatedSlot<T>>(kSlots);
+    for (int64_t j0 = 0; j0 < shape.nnei; j0 += kSlots) {
+      const int64_t first = block.index() * shape.nnei + j0;
+      const int64_t n = shape.nnei - j0 < kSlots ? shape.nnei - j0 : kSlots;
+      block.Each(n, [&](int64_t j) { found[j] = embedding.slots.At(first + j); });
+      block.Each(n * shape.width, [&](int64_t item) {
+        const int64_t j = item / shape.width, k = item % shape.width;
+        T value, along;
+        embedding.At(found[j], first + j, k, &value, &along);
+        embedding.slots.call.out[(first + j) * shape.width + k] = second ? along : value;
+      });
+    }
   }
 };
 
@@ -240,7 +252,8 @@ void Forward(const TabulatedSlots<T>& slots, const TabulatedBars<T>& bars, Queue
     queue->Launch(shape.natoms, Contract<T, second>::SharedBytes(shape.width),
                   Contract<T, second>{{slots, bars}});
   } else {
-    queue->Launch(shape.natoms, 0, TabulateRows<T, second>{{slots, bars}});
+    queue->Launch(shape.natoms, TabulateRows<T, second>::SharedBytes(),
+                  TabulateRows<T, second>{{slots, bars}});
   }
 }
 

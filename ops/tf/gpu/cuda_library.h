@@ -14,20 +14,33 @@
 
 namespace deepattn {
 
-inline absl::Status FindSymbol(const char* name, void** symbol) {
-  static const int here = 0;
-  static void* const library = [] {
+// The open library, or null and why.
+struct OpenCudaLibrary {
+  void* handle = nullptr;
+  std::string problem;
+
+  OpenCudaLibrary() {
+    static const int here = 0;
     Dl_info info;
-    if (dladdr(&here, &info) == 0) return static_cast<void*>(nullptr);
+    if (dladdr(&here, &info) == 0) {
+      problem = "the folder of this library is not known";
+      return;
+    }
     const std::string path = info.dli_fname;
     const std::string folder = path.substr(0, path.rfind('/') + 1);
-    return dlopen((folder + "libdeepattn_cuda.so").c_str(), RTLD_NOW | RTLD_LOCAL);
-  }();
-  *symbol = library == nullptr ? nullptr : dlsym(library, name);
+    handle = dlopen((folder + "libdeepattn_cuda.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) problem = dlerror();
+  }
+};
+
+inline absl::Status FindSymbol(const char* name, void** symbol) {
+  static const OpenCudaLibrary library;
+  *symbol = library.handle == nullptr ? nullptr : dlsym(library.handle, name);
   if (*symbol != nullptr) return absl::OkStatus();
-  return tensorflow::errors::FailedPrecondition(
-      "libdeepattn_cuda.so cannot be used on a GPU: ", name,
-      " is not in it; build it again by python -m deepattn.ops.build");
+  const std::string reason = library.handle == nullptr ? "cannot be opened: " + library.problem
+                                                       : std::string("has no ") + name;
+  return tensorflow::errors::FailedPrecondition("libdeepattn_cuda.so ", reason,
+                                                "; build it again by python -m deepattn.ops.build");
 }
 
 // A function of the library. `Function` is its type: decltype(deepattn_cuda_…).

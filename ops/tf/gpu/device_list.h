@@ -6,6 +6,7 @@
 
 #include "cuda_library.h"
 #include "kernels/cuda/env_mat.h"
+#include "tensorflow/core/common_runtime/device/device_event_mgr.h"
 #include "tf/mesh.h"
 
 namespace deepattn {
@@ -83,18 +84,16 @@ class DeviceList {
     deepattn_status status = {DEEPATTN_OK, ""};
     upload_(static_cast<void*>(device_.flat<tensorflow::uint8>().data()),
             static_cast<const void*>(data), bytes, StreamOf(context), &status);
-    // The copy may still be under way; the one before the last is not, for between two lists the
-    // caller has had results.
-    before_ = host_;
-    host_ = host;
+    TF_RETURN_IF_ERROR(ToStatus(status));
+    // Until the copy is done its source must not be given to anybody else.
+    context->device()->tensorflow_accelerator_device_info()->event_mgr->ThenExecute(
+        context->op_device_context()->stream(), [host] {});
     nloc_ = nloc;
-    return ToStatus(status);
+    return absl::OkStatus();
   }
 
   CudaFunction<decltype(deepattn_cuda_upload)> upload_;
   tensorflow::Tensor device_;
-  tensorflow::Tensor host_;
-  tensorflow::Tensor before_;
   int64_t nloc_ = -1;
 };
 

@@ -245,24 +245,31 @@ class TabulatedCall(ctypes.Structure):
     _fields_ = (("shape", TabulatedShape), *((name, ctypes.c_void_p) for name in POINTERS))
 
 
+def tabulated_outputs(order, shape, inputs) -> dict[str, tuple[int, ...]]:
+    """Shapes of the outputs of `tabulated`, by their names in the call's structure."""
+    slots = (shape.natoms, shape.nnei)
+    if order != 1:
+        return {"out": (shape.natoms, 4 if shape.contracted else shape.nnei, shape.width)}
+    outputs = {"out_rows": slots}
+    if "weight" in inputs:
+        outputs["out_weight"] = slots
+    if shape.contracted:
+        outputs["out_matrix"] = (*slots, 4)
+    if "index" not in inputs and shape.nfactors:
+        outputs["out_factors"] = (*slots, shape.width)
+    return outputs
+
+
 def tabulated(library, order, shape, *, bars=(), **inputs):
     """A pass over tables, prepared: of order 0 or 1, or the gradient of the gradient with `bars`.
 
     `inputs` are the arrays of ``deepattn_tabulated_call`` but its outputs; `bars` follow
     ``deepattn_cuda_tabulated_bars``.
     """
-    dtype, slots = inputs["rows"].dtype, (shape.natoms, shape.nnei)
+    dtype = inputs["rows"].dtype
     ranges = np.ascontiguousarray(inputs.pop("range"))  # stays in the host's memory
     inputs = {name: device(array) for name, array in inputs.items()}
-    outputs = {"out": (shape.natoms, 4 if shape.contracted else shape.nnei, shape.width)}
-    if order == 1:
-        outputs = {"out_rows": slots}
-        if "weight" in inputs:
-            outputs["out_weight"] = slots
-        if shape.contracted:
-            outputs["out_matrix"] = (*slots, 4)
-        if "index" not in inputs and shape.nfactors:
-            outputs["out_factors"] = (*slots, shape.width)
+    outputs = tabulated_outputs(order, shape, inputs)
     out = {name: empty(size, dtype) for name, size in outputs.items()}
     addresses = {name: arrays.address(array) for name, array in (inputs | out).items()}
     the_call = TabulatedCall(shape, range=ranges.ctypes.data, **addresses)

@@ -49,6 +49,15 @@ def test_architectures_are_those_that_the_compiler_knows(nvcc, monkeypatch):
         build_cuda.choose_architectures(nvcc)
 
 
+def test_a_compiler_that_knows_none_of_the_default_architectures(nvcc, monkeypatch):
+    monkeypatch.setattr(build_cuda, "DEFAULT_ARCHITECTURES", ("35", "50"))
+    with pytest.raises(
+        build_cuda.CudaBuildError,
+        match=r"knows none of 35, 50; name one .* in DEEPATTN_CUDA_ARCHITECTURES: 75, 90, 120",
+    ):
+        build_cuda.choose_architectures(nvcc)
+
+
 def missing(tmp_path):
     return build._build_cuda(tmp_path, build.source_dir(), 1)["missing"]
 
@@ -67,6 +76,26 @@ def test_none_wanted(nvcc, monkeypatch, tmp_path):
 def test_a_compiler_that_fails(nvcc, tmp_path):
     assert missing(tmp_path).endswith("failed:\nfatal: broken")
     assert not (tmp_path / build_cuda.LIBRARY).exists()
+
+
+def test_a_tensorflow_for_which_the_gpu_ops_do_not_compile(monkeypatch, tmp_path):
+    def build_cuda_library(folder, source, jobs):
+        (folder / build_cuda.LIBRARY).touch()
+        return {"sources": "0"}
+
+    def compile_or_link(command):
+        if any("/tf/gpu/" in word for word in command):
+            raise build.BuildError("c++ failed:\nno such header")
+        if "-o" in command:
+            build.Path(command[-1]).touch()
+        return "c++ 1\n"
+
+    monkeypatch.setattr(build, "_build_cuda", build_cuda_library)
+    monkeypatch.setattr(build, "_run", compile_or_link)
+    tensorflow = {"tensorflow": "2.21.0", "compile": [], "link": []}
+    build.build(tmp_path, tensorflow=tensorflow)
+    assert {path.name for path in tmp_path.iterdir()} == {*build.LIBRARIES, build.INFO_NAME}
+    assert build.describe(tmp_path).endswith("; no CUDA kernels: c++ failed:")
 
 
 def test_what_was_built_is_told_in_one_line(tmp_path):

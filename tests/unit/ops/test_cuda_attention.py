@@ -7,7 +7,7 @@ import tensorflow as tf
 from deepattn.ops import twins
 
 from .attention_cases import LN_EPS, OPTIONS, SIZES, make_case, worst_error
-from .cuda_attention_calls import CudaAttention, batch_of
+from .cuda_attention_calls import PASSES, CudaAttention, batch_of
 from .cuda_calls import CudaError
 
 # One slot and several tiles of a product; slots, atoms and blocks of which nothing has weight.
@@ -145,8 +145,13 @@ def test_what_does_not_fit_is_told(cuda_host):
     attention = prepare(cuda_host, make_case("odd", smooth=True), OPTIONS[0])
     for count in (-3, 14):
         attention.arrays["count"][1] = count
-        with pytest.raises(CudaError, match="atom 1 has a count that is negative or larger"):
-            attention.run("forward")
+        for name in PASSES:
+            prepared = attention.prepare(name, with_sums=name == "reverse")
+            with pytest.raises(CudaError, match="atom 1 has a count that is negative or larger"):
+                prepared.results()
+            for rows in prepared.outputs[: 1 if name in ("forward", "tangent") else 3]:
+                nan = np.isnan(rows.reshape(len(rows), -1))
+                assert nan[1].all() and nan.sum() == nan[1].size
     attention.batch.padding = -2
     with pytest.raises(CudaError, match="padding is -2, but must not be negative"):
         attention.run("forward")

@@ -3,6 +3,7 @@ CPU's."""
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from deepattn.ops import loader
 
@@ -31,44 +32,53 @@ def random_pairs(shape, dtype, seed=0):
     return *arrays, nlist
 
 
-def close(got, expected, dtype):
-    scale = abs(np.asarray(expected)).max(initial=1)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=20 * np.finfo(dtype).eps * scale)
+def error(values, exact):
+    """The largest difference, in units of the largest number of an array."""
+    exact = np.asarray(exact)
+    return abs(values - exact).max(initial=0) / abs(exact).max(initial=1e-30)
+
+
+def check(library, function, op, names, arrays, shape):
+    """Float64 is the CPU's; float32 is as exact as the CPU's float32, of the same numbers."""
+    _, nloc, nall, nnei = shape
+    natoms = np.array([nloc, nall, nloc], np.int32)
+
+    def by_cpu(dtype):
+        floats = [tf.cast(x, dtype) for x in arrays[:-1]]
+        found = op(*floats, arrays[-1], natoms, n_a_sel=nnei, n_r_sel=0)
+        return [x.numpy() for x in (found if isinstance(found, list | tuple) else [found])]
+
+    taken = [x for name, x in zip(names, arrays, strict=True) if name]
+    exact, plain = by_cpu(np.float64), by_cpu(arrays[0].dtype)
+    for of_cuda, of_cpu, true in zip(
+        function(library, shape, *taken).results(), plain, exact, strict=True
+    ):
+        bound = 1e-12 if arrays[0].dtype == np.float64 else 2 * error(of_cpu, true)
+        assert error(of_cuda, true) <= bound
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", SHAPES)
 def test_force(cuda_order, compiled, name, dtype):
-    nframes, nloc, nall, nnei = shape = SHAPES[name]
+    nframes, _, nall, _ = shape = SHAPES[name]
     net_deriv, in_deriv, _, nlist = random_pairs(shape, dtype)
-    natoms = np.array([nloc, nall, nloc], np.int32)
-    expected = compiled.prod_force_se_a(net_deriv, in_deriv, nlist, natoms, nnei=nnei)
-    got = cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist).results()
-    close(got[0], expected, dtype)
+    ops, arrays = loader.compat_ops(), [net_deriv, in_deriv, nlist]
+    check(cuda_order, cuda_calls.force, ops.prod_force_se_a, (1, 1, 1), arrays, shape)
     grad = np.random.default_rng(1).normal(size=(nframes, 3 * nall)).astype(dtype)
-    expected = loader.compat_ops().prod_force_se_a_grad(
-        grad, net_deriv, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0
-    )
-    got = cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist).results()
-    close(got[0], expected, dtype)
+    op, arrays = ops.prod_force_se_a_grad, [grad, *arrays]
+    check(cuda_order, cuda_calls.force_grad, op, (1, 0, 1, 1), arrays, shape)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", SHAPES)
 def test_virial(cuda_order, compiled, name, dtype):
-    nframes, nloc, nall, nnei = shape = SHAPES[name]
-    net_deriv, in_deriv, rij, nlist = random_pairs(shape, dtype)
-    natoms = np.array([nloc, nall, nloc], np.int32)
-    expected = compiled.prod_virial_se_a(net_deriv, in_deriv, rij, nlist, natoms, nnei=nnei)
-    got = cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist).results()
-    for of_cuda, of_cpu in zip(got, expected, strict=True):
-        close(of_cuda, of_cpu, dtype)
+    nframes = SHAPES[name][0]
+    shape, arrays = SHAPES[name], [*random_pairs(SHAPES[name], dtype)]
+    ops = loader.compat_ops()
+    check(cuda_order, cuda_calls.virial, ops.prod_virial_se_a, (1, 1, 1, 1), arrays, shape)
     grad = np.random.default_rng(1).normal(size=(nframes, 9)).astype(dtype)
-    expected = loader.compat_ops().prod_virial_se_a_grad(
-        grad, net_deriv, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
-    )
-    got = cuda_calls.virial_grad(cuda_order, shape, grad, in_deriv, rij, nlist).results()
-    close(got[0], expected, dtype)
+    op, arrays = ops.prod_virial_se_a_grad, [grad, *arrays]
+    check(cuda_order, cuda_calls.virial_grad, op, (1, 0, 1, 1, 1), arrays, shape)
 
 
 def test_results_do_not_depend_on_what_ran_first(cuda_host):
@@ -93,11 +103,22 @@ def test_neighbor_that_is_no_atom(cuda_order):
     net_deriv, in_deriv, rij, nlist = random_pairs(shape, np.float64)
     nlist[1, 3 * 11 + 2] = 13
     sentence = "frame 1: atom 3 has an entry in nlist that is not below the number of atoms"
-    grad = np.zeros((2, 39))
-    for run in (
-        lambda: cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist).results(),
-        lambda: cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist).results(),
-        lambda: cuda_calls.force_grad(cuda_order, shape, grad, in_deriv, nlist).results(),
-    ):
+    force = cuda_calls.force(cuda_order, shape, net_deriv, in_deriv, nlist)
+    virial = cuda_calls.virial(cuda_order, shape, net_deriv, in_deriv, rij, nlist)
+    grad = cuda_calls.force_grad(cuda_order, shape, np.zeros((2, 39)), in_deriv, nlist)
+    for prepared in (force, virial, grad):
         with pytest.raises(CudaError, match=sentence):
-            run()
+            prepared.results()
+    # Nothing of it passes for a number, and all else is one.
+    centre, slot = [(1, 3)], [(1, 3, 2)]
+    assert places_of_nan(force.outputs[0].reshape(2, 13, 3)) == centre
+    assert places_of_nan(virial.outputs[1].reshape(2, 13, 9)) == centre
+    assert places_of_nan(virial.outputs[0]) == [(1,)]
+    assert places_of_nan(grad.outputs[0].reshape(2, 7, 11, 4)) == slot
+
+
+def places_of_nan(array):
+    """Rows that are not numbers, by their indices; none may be so in part."""
+    nan = np.isnan(array)
+    np.testing.assert_array_equal(nan.any(-1), nan.all(-1))
+    return [tuple(int(i) for i in row) for row in np.argwhere(nan.all(-1))]

@@ -4,6 +4,8 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_NEIGHBOURHOOD_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_NEIGHBOURHOOD_H_
 
+#include <math.h>
+
 #include "kernels/cuda/problem.h"
 #include "layout.h"
 #include "rows.h"
@@ -56,7 +58,7 @@ struct Neighbourhood {
         width(static_cast<int>(call.shape.width)),
         attn(static_cast<int>(call.shape.attn)),
         first(atom * nnei),
-        n(CheckCount(of, atom)),
+        n(call.count[atom]),
         kept(call.kept + atom * layout.kept_size),
         state(call.state == nullptr ? nullptr : call.state + atom * layout.state_size),
         memory(of.memory + block.index() * layout.block_size),
@@ -140,15 +142,29 @@ struct Neighbourhood {
     scores.tangent = {call.bar_weight + first, call.bar_direction + 3 * first, smooth, T(0)};
     return scores;
   }
-
- private:
-  static DEEPATTN_DEVICE int CheckCount(const Arguments& of, int64_t atom) {
-    const int count = of.call.count[atom], most = static_cast<int>(of.call.shape.nnei);
-    if (count >= 0 && count <= most) return count;
-    Report(of.problem, 0, atom, kCountNotOfSlots);
-    return count < 0 ? 0 : most;
-  }
 };
+
+// Whether an atom's count is one of slots. If not, that is reported, and its results are set to
+// what is not a number.
+template <typename Call>
+DEEPATTN_DEVICE bool CheckCount(const Block& block, const AttentionArguments<Call>& of,
+                                int64_t atom) {
+  using T = typename AttentionArguments<Call>::T;
+  const Call& call = of.call;
+  const int64_t nnei = call.shape.nnei, width = call.shape.width;
+  if (call.count[atom] >= 0 && call.count[atom] <= nnei) return true;
+  block.Each(1, [&](int64_t) { Report(of.problem, 0, atom, kCountNotOfSlots); });
+  const auto spoil = [&](T* tensor, int64_t columns) {
+    if (tensor == nullptr) return;
+    block.Each(nnei * columns,
+               [&](int64_t k) { tensor[atom * nnei * columns + k] = static_cast<T>(NAN); });
+  };
+  spoil(call.out, width);
+  spoil(call.out_embedding, width);
+  spoil(call.out_direction, 3);
+  spoil(call.out_weight, 1);
+  return false;
+}
 
 }  // namespace deepattn
 

@@ -19,7 +19,7 @@ DEEPATTN_DEVICE void EmbeddingForward(const RowBlock<Call>& at) {
       return;
     }
     const T* factor = at.Factor(r);
-    const T weight = at.call.weight[at.first + r];
+    const T weight = at.Weight(r);
     lanes.Each(at.width, [&](int i) { out[i] = row[i] * (T(1) + weight * factor[i]); });
   });
 }
@@ -37,16 +37,15 @@ DEEPATTN_FUNCTION void FactorGradient(const RowBlock<Call>& at) {
       return;
     }
     const T* factor = at.Factor(r);
-    const T weight = at.call.weight[at.first + r];
+    const T weight = at.Weight(r);
     const T by_weight = lanes.template Sum<T>(at.width, [&](int i) {
       dual[i] = by_out[i] * (T(1) + weight * factor[i]);
       return by_out[i] * row.Row(r)[i] * factor[i];
     });
-    lanes.Once([&] { at.call.out_weight[at.first + r] = by_weight; });
+    lanes.Once([&] { at.call.out_weight[at.first + r] = at.Checked(r, by_weight); });
   });
   if (at.sums == nullptr || !at.Scaled()) return;
-  at.AddFactorSums(
-      [&](int r, int i) { return at.call.weight[at.first + r] * grad.Row(r)[i] * row.Row(r)[i]; });
+  at.AddFactorSums([&](int r, int i) { return at.Weight(r) * grad.Row(r)[i] * row.Row(r)[i]; });
 }
 
 // From the gradient by the result of layer k those by its parameters and by what goes into it,
@@ -99,7 +98,7 @@ DEEPATTN_FUNCTION void FactorGradients(const RowBlock<Call>& at) {
       return;
     }
     const T* factor = at.Factor(r);
-    const T weight = at.call.weight[at.first + r];
+    const T weight = at.Weight(r);
     const T weight_tangent = at.call.bar_weight[at.first + r];
     const T by_weight = lanes.template Sum<T>(at.width, [&](int i) {
       const T scale = T(1) + weight * factor[i], scale_tangent = weight_tangent * factor[i];
@@ -108,12 +107,12 @@ DEEPATTN_FUNCTION void FactorGradients(const RowBlock<Call>& at) {
       dual[i] = by_out[i] * scale;
       return by_out[i] * moved[i] * factor[i];
     });
-    lanes.Once([&] { at.call.out_weight[at.first + r] = by_weight; });
+    lanes.Once([&] { at.call.out_weight[at.first + r] = at.Checked(r, by_weight); });
   });
   if (!at.Scaled()) return;
   at.AddFactorSums([&](int r, int i) {
-    return grad.Row(r)[i] * (at.call.weight[at.first + r] * tangent.Row(r)[i] +
-                             at.call.bar_weight[at.first + r] * row.Row(r)[i]);
+    return grad.Row(r)[i] *
+           (at.Weight(r) * tangent.Row(r)[i] + at.call.bar_weight[at.first + r] * row.Row(r)[i]);
   });
 }
 

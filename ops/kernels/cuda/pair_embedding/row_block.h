@@ -96,13 +96,22 @@ struct RowBlock {
 
   DEEPATTN_DEVICE bool Scaled() const { return call.shape.nfactors > 0; }
 
-  // Of row r; an index that is none is reported, and the first factor taken.
+  DEEPATTN_DEVICE bool IsIndex(int index) const {
+    return index >= 0 && index < call.shape.nfactors;
+  }
+  // Of row r; an index that is none is reported, and the first factor taken, with which nothing is
+  // a number, for its weight is none.
   DEEPATTN_DEVICE int Index(int r) const {
     const int index = call.index[first + r];
-    if (index >= 0 && index < call.shape.nfactors) return index;
+    if (IsIndex(index)) return index;
     Report(problem, 0, first + r, kIndexTooLarge);
     return 0;
   }
+  // `x` of row r where its index is one.
+  DEEPATTN_DEVICE T Checked(int r, T x) const {
+    return IsIndex(call.index[first + r]) ? x : static_cast<T>(NAN);
+  }
+  DEEPATTN_DEVICE T Weight(int r) const { return Checked(r, call.weight[first + r]); }
   DEEPATTN_DEVICE const T* Factor(int r) const {
     return call.parameters.factors + static_cast<int64_t>(Index(r)) * width;
   }
