@@ -14,9 +14,11 @@ from deepattn.config.model import (
     TypeEmbeddingConfig,
     network_dtype,
 )
+from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask
 from deepattn.config.normalize import normalize, normalize_model
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model
 from deepattn.config.sel import fill_sel, with_sel
+from deepattn.config.tasks import BranchConfig, MultiTaskConfig, config_from_dict, read_input
 from deepattn.config.training import (
     AdamConfig,
     CosineConfig,
@@ -31,7 +33,9 @@ from deepattn.config.tree import Config, read_config
 from deepattn.config.upgrade import upgrade
 
 __all__ = [
+    "RANDOM",
     "AdamConfig",
+    "BranchConfig",
     "Config",
     "CosineConfig",
     "DataConfig",
@@ -40,21 +44,27 @@ __all__ = [
     "EnerFittingConfig",
     "EnerLossConfig",
     "ExpConfig",
+    "Link",
     "Merged",
     "ModelConfig",
+    "MultiTaskConfig",
     "SeAttenConfig",
     "SeE2AConfig",
     "TrainingConfig",
     "TypeEmbeddingConfig",
     "ValidationDataConfig",
     "WsdConfig",
+    "base_of",
+    "config_from_dict",
     "fill_sel",
+    "is_multitask",
     "load_input",
     "merge_pretrained",
     "network_dtype",
     "normalize",
     "normalize_model",
     "read_config",
+    "read_input",
     "replace_model",
     "upgrade",
     "with_sel",

@@ -196,6 +196,7 @@ class EnerFittingConfig(Section):
     rcond: float | None
     seed: int | None
     atom_ener: tuple[float | None, ...]
+    dim_case_embd: int = 0
 
 
 DescriptorConfig = SeE2AConfig | SeAttenConfig | Dpa2Config

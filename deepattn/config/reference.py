@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from dargs import Argument, Variant
 
-from deepattn.config.schema import Refused, input_schema
+from deepattn.config.schema import OfTasks, Refused, input_schema
 
 _HEAD = """# Input file
 
@@ -17,7 +17,8 @@ Written from the schema by `python -m deepattn.config.reference > docs/input.md`
 An input is JSON (`.json`) or YAML (`.yaml`, `.yml`), as DeePMD-kit reads it. Keys that start with
 `_` are comments. An unknown key is an error, and so is one that is known to DeePMD-kit but not
 supported here, unless it says what deepattn does anyway. Inputs of DeePMD-kit 0.x and 1.x are
-converted. Relative paths start from the working folder.
+converted. Relative paths start from the working folder. Inputs of several tasks have further keys
+(`model/model_dict` and others, docs/multi-task.md).
 
 `deepattn doc-train-input --out-type json_schema > input.schema.json` writes this page for editors,
 which then check and complete an input while it is typed (VS Code: the setting `json.schemas`).
@@ -44,7 +45,7 @@ def reference() -> str:
     refused: list[str] = []
     for path, kind, doc, fields in _sections(input_schema(), "", ""):
         rows = [_row(field) for field in fields if not isinstance(field, Refused)]
-        refused += [_refused_row(path, field) for field in fields if isinstance(field, Refused)]
+        refused += [_refused_row(path, field) for field in fields if _is_refused(field)]
         if rows:
             title = f"## `{path}`{kind}\n\n{doc}\n\n" if path else ""
             table = "\n".join(["| key | type | default | |", "|---|---|---|---|", *rows])
@@ -97,6 +98,10 @@ def _default(field: Argument) -> str:
     if field.sub_fields or field.sub_variants:
         return "may be left out"
     return _code(field.default)
+
+
+def _is_refused(field: Argument) -> bool:
+    return isinstance(field, Refused) and not isinstance(field, OfTasks)
 
 
 def _refused_row(path: str, field: Refused) -> str:

@@ -139,7 +139,7 @@ def auto_factor(sel: str) -> float | None:
 def _check_fitting(fitting: dict[str, Any], ntypes: int) -> None:
     path = "model/fitting_net"
     check_net(fitting, path)
-    for key in ("numb_fparam", "numb_aparam"):
+    for key in ("numb_fparam", "numb_aparam", "dim_case_embd"):
         at_least(fitting[key], f"{path}/{key}", minimum=0)
     trainable, layers = fitting["trainable"], len(fitting["neuron"]) + 1
     if isinstance(trainable, list):

@@ -7,13 +7,13 @@ from functools import cache
 
 from dargs import Argument
 
-from deepattn.config.schema.argument import Refused
+from deepattn.config.schema.argument import OfTasks, Refused
 from deepattn.config.schema.learning_rate import learning_rate_section, optimizer_section
 from deepattn.config.schema.loss import loss_section
 from deepattn.config.schema.model import model_section
 from deepattn.config.schema.training import training_section, validating_section
 
-__all__ = ["Refused", "input_schema"]
+__all__ = ["OfTasks", "Refused", "input_schema"]
 
 
 @cache
@@ -24,8 +24,8 @@ def input_schema() -> Argument:
         dict,
         [
             Refused("nvnmd", hint="models for that hardware are not supported"),
-            Refused("loss_dict", hint="train one task at a time"),
-            Refused("learning_rate_dict", hint="train one task at a time"),
+            OfTasks("loss_dict"),
+            Refused("learning_rate_dict", hint="all branches have one learning_rate"),
             model_section(),
             learning_rate_section(),
             loss_section(),

@@ -33,6 +33,14 @@ class Refused(Argument):
         )
 
 
+class OfTasks(Refused):
+    """A key of inputs of several tasks, which `deepattn.config.multitask` splits beforehand."""
+
+    def __init__(self, name: str, default: Any = None) -> None:
+        hint = "it is a key of inputs with model/model_dict (docs/multi-task.md)"
+        super().__init__(name, default, hint=hint)
+
+
 def required(name: str, dtype: Any, doc: str, **kwargs: Any) -> Argument:
     """A key that must be given."""
     return Argument(name, dtype, optional=False, doc=doc, **kwargs)

@@ -2,7 +2,7 @@
 
 from dargs import Argument, Variant
 
-from deepattn.config.schema.argument import Refused, key, section
+from deepattn.config.schema.argument import OfTasks, Refused, key, section
 from deepattn.config.schema.dpa2 import dpa2
 from deepattn.config.schema.texts import (
     ACTIVATION,
@@ -28,12 +28,12 @@ def model_section() -> Argument:
     return section(
         "model",
         [
-            Refused("model_dict", hint="train one task at a time"),
-            Refused("shared_dict", hint="train one task at a time"),
+            OfTasks("model_dict"),
+            OfTasks("shared_dict"),
             Refused("modifier", hint="long-range corrections are not supported"),
             Refused("compress", hint="give the model that was compressed instead"),
             Refused("spin", hint="models of magnetic moments are not supported"),
-            Refused("finetune_head", hint=PYTORCH),
+            OfTasks("finetune_head"),
             Refused("use_srtab", hint=_TABLE),
             Refused("smin_alpha", hint=_TABLE),
             Refused("sw_rmin", hint=_TABLE),
@@ -92,8 +92,8 @@ def model_section() -> Argument:
                         [
                             section("descriptor", [], [_descriptors()], "What an atom sees."),
                             section("fitting_net", [], [_fittings()], "From descriptor to energy."),
-                            Refused("model_branch_alias", [], hint=PYTORCH),
-                            Refused("info", {}, hint=PYTORCH),
+                            OfTasks("model_branch_alias", []),
+                            OfTasks("info", {}),
                             Refused("bridging_method", "None", hint=PYTORCH),
                             Refused("bridging_r_inner", 0.5, hint=PYTORCH),
                             Refused("bridging_r_outer", 0.8, hint=PYTORCH),
@@ -263,11 +263,17 @@ def _se_atten_v2() -> list[Argument]:
 def _fittings() -> Variant:
     ener = [
         Refused("default_fparam", hint="give fparam.npy in the data"),
-        Refused("dim_case_embd", 0, hint="train one task at a time"),
         Refused("layer_name", hint="layers are not shared between models"),
         Refused("use_aparam_as_mask", False, hint="mark virtual atoms with type -1"),
         key("numb_fparam", int, 0, "Number of frame parameters (fparam.npy)."),
         key("numb_aparam", int, 0, "Number of atomic parameters (aparam.npy)."),
+        key(
+            "dim_case_embd",
+            int,
+            0,
+            "Width of the vector that tells a net shared by several tasks which one it is: their "
+            "number, or 0 (docs/multi-task.md).",
+        ),
         key("neuron", list[int], [120, 120, 120], "Widths of the layers.", alias=("n_neuron",)),
         key("activation_function", str, "tanh", ACTIVATION),
         key("precision", str, "default", PRECISION),

@@ -2,7 +2,7 @@
 
 from dargs import Argument
 
-from deepattn.config.schema.argument import Refused, key, required, section
+from deepattn.config.schema.argument import OfTasks, Refused, key, required, section
 
 _PYTORCH = "it belongs to the PyTorch backend"
 _AVERAGE = "averages of the weights are not kept"
@@ -13,9 +13,9 @@ def training_section() -> Argument:
     return section(
         "training",
         [
-            Refused("data_dict", hint="train one task at a time"),
-            Refused("model_prob", hint="train one task at a time"),
-            Refused("num_epoch_dict", hint="train one task at a time"),
+            OfTasks("data_dict"),
+            OfTasks("model_prob"),
+            OfTasks("num_epoch_dict"),
             Refused("mixed_precision", hint="set a Keras dtype policy in Python instead"),
             section(
                 "training_data",

@@ -1,0 +1,279 @@
+"""Inputs of several tasks: each branch as an input of its own, and what links the branches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deepattn.config.clean import show
+from deepattn.errors import ConfigError
+
+# What `finetune_head` and `--model-branch` call a new fitting net.
+RANDOM = "RANDOM"
+# The parts of a branch that may name an entry of shared_dict.
+PARTS = ("type_map", "descriptor", "fitting_net")
+
+_NAME = re.compile(r"(?=.*[^.])[\w.+-]+")
+_TABLES = ("loss_dict", "training/data_dict", "training/model_prob", "training/num_epoch_dict")
+_OF_A_BRANCH = ("training_data", "validation_data", "stat_file")
+_ONE_TASK = {
+    "loss": "loss_dict",
+    "training/training_data": "training/data_dict",
+    "training/validation_data": "training/data_dict",
+    "training/stat_file": "training/data_dict",
+    "training/numb_epoch": "training/num_epoch_dict",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """Use of an entry of ``shared_dict``.
+
+    Attributes:
+        key: the entry.
+        level: how much is shared; 0 is all.
+    """
+
+    key: str
+    level: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.key}:{self.level}" if self.level else self.key
+
+
+@dataclass(frozen=True)
+class BranchInput:
+    """One branch of an input of several tasks.
+
+    Attributes:
+        input: the branch as an input of a single task.
+        links: shared parts by name.
+        finetune_head: branch of the pretrained model to start from, ``RANDOM``, or None.
+        aliases: further names of the branch.
+        info: whatever the user notes about it.
+    """
+
+    input: dict[str, Any]
+    links: dict[str, Link]
+    finetune_head: str | None = None
+    aliases: tuple[str, ...] = ()
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+def is_multitask(data: Mapping[str, Any]) -> bool:
+    """Whether an input is one of several tasks."""
+    model = data.get("model")
+    return isinstance(model, dict) and "model_dict" in model
+
+
+def split(data: Mapping[str, Any]) -> dict[str, BranchInput]:
+    """The branches of an input of several tasks, by name.
+
+    Args:
+        data: version 2 input whose model section has ``model_dict``; it is not modified.
+
+    Raises:
+        ConfigError: a table lacks a branch or has one too many, a link leads nowhere, or a key is
+            one of single tasks.
+    """
+    model, training = data["model"], data.get("training", {})
+    if not isinstance(training, dict):
+        raise ConfigError(f"training is {show(training)}; it must be a mapping of keys.")
+    names = _names(model["model_dict"])
+    _refuse_single(data, training)
+    tables = {path: _table(data, path, names) for path in _TABLES}
+    if tables["training/data_dict"] is None:
+        raise ConfigError("training/data_dict is required: the data of each branch.")
+    check_probabilities(tables["training/model_prob"])
+    _check_length(training)
+    shared = model.get("shared_dict", {})
+    if not isinstance(shared, dict):
+        raise ConfigError(f"model/shared_dict is {show(shared)}; it must be a mapping of keys.")
+    branches = {name: _branch(data, name, shared, tables) for name in names}
+    _check_shared(branches, shared)
+    _check_aliases(branches)
+    return branches
+
+
+def model_prob(data: Mapping[str, Any]) -> dict[str, float] | None:
+    """Weights of the branches as the input gives them."""
+    given = data["training"].get("model_prob")
+    return None if given is None else {name: float(value) for name, value in given.items()}
+
+
+def check_probabilities(weights: Mapping[str, Any] | None) -> None:
+    """Refuse ``model_prob`` with a negative weight or none above zero."""
+    for name, value in (weights or {}).items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e300:
+            raise ConfigError(
+                f"training/model_prob/{name} is {show(value)}; it must be a number of at least 0."
+            )
+    if weights is not None and not any(weights.values()):
+        raise ConfigError("training/model_prob has no weight above 0; no branch would be trained.")
+
+
+def base_of(links: Mapping[str, Link | None]) -> str:
+    """The branch whose weights the others of one entry take: the first of the lowest level."""
+    return min((name for name in links if links[name]), key=lambda name: links[name].level)
+
+
+def relocated(message: str, name: str, links: Mapping[str, Link]) -> str:
+    """A message about a branch's own input, with the paths of the input of several tasks."""
+
+    def place(match: re.Match) -> str:
+        section, key = match[1], match[2]
+        if section == "loss":
+            return f"loss_dict/{name}/{key}"
+        if section == "training":
+            return f"training/data_dict/{name}/{key}" if key in _OF_A_BRANCH else match[0]
+        if key in links:
+            return f"model/shared_dict/{links[key].key}"
+        return f"model/model_dict/{name}/{key}"
+
+    message = re.sub(r"\b(model|loss|training)/(\w+)", place, message)
+    return re.sub(r"^loss\b(?!_)", f"loss_dict/{name}", message)
+
+
+def _names(branches: Any) -> list[str]:
+    if not isinstance(branches, dict) or not branches:
+        raise ConfigError(
+            f"model/model_dict is {show(branches)}; it must be a mapping of branches."
+        )
+    for name, section in branches.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name == RANDOM:
+            raise ConfigError(
+                f"model/model_dict has the branch {show(name)}; a name has letters, digits and "
+                f"_.+- only, and is not {RANDOM}."
+            )
+        if not isinstance(section, dict):
+            raise ConfigError(
+                f"model/model_dict/{name} is {show(section)}; it must be a mapping of keys."
+            )
+    return list(branches)
+
+
+def _refuse_single(data: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+    for path, instead in _ONE_TASK.items():
+        section, key = (training, path.split("/")[1]) if "/" in path else (data, path)
+        if section.get(key) is not None:
+            raise ConfigError(f"{path} is for a single task; with model/model_dict use {instead}.")
+
+
+def _table(data: Mapping[str, Any], path: str, names: Sequence[str]) -> dict[str, Any] | None:
+    """A mapping of every branch to something, or None if the input has none."""
+    *sections, key = path.split("/")
+    table = (data["training"] if sections else data).get(key) if data.get("training") else None
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path} is {show(table)}; it must be a mapping of branches.")
+    for name in table:
+        if name not in names:
+            raise ConfigError(
+                f"{path}/{name} is no branch of model/model_dict, which has {', '.join(names)}."
+            )
+    for name in names:
+        if name not in table:
+            raise ConfigError(f"{path} has no branch {name}; give all of model/model_dict.")
+    return table
+
+
+def _check_length(training: Mapping[str, Any]) -> None:
+    given = [key for key in ("numb_steps", "num_epoch_dict") if training.get(key) is not None]
+    if len(given) != 1:
+        number = "both" if given else "neither"
+        raise ConfigError(
+            f"training has {number} of numb_steps and num_epoch_dict; give one of them."
+        )
+    if given == ["num_epoch_dict"] and training.get("model_prob") is not None:
+        raise ConfigError(
+            "training has both model_prob and num_epoch_dict, which gives the weights too; keep "
+            "one of them."
+        )
+
+
+def _branch(
+    data: Mapping[str, Any], name: str, shared: Mapping[str, Any], tables: Mapping[str, Any]
+) -> BranchInput:
+    common = {k: v for k, v in data["model"].items() if k not in ("shared_dict", "model_dict")}
+    model = {**common, **data["model"]["model_dict"][name]}
+    head = model.pop("finetune_head", None)
+    aliases, info = model.pop("model_branch_alias", ()), model.pop("info", {})
+    path = f"model/model_dict/{name}"
+    if head is not None and not isinstance(head, str):
+        raise ConfigError(f"{path}/finetune_head is {show(head)}; it must be a string.")
+    if not isinstance(aliases, list | tuple) or not all(isinstance(a, str) for a in aliases):
+        raise ConfigError(f"{path}/model_branch_alias is {show(aliases)}; it must be a list.")
+    if not isinstance(info, dict):
+        raise ConfigError(f"{path}/info is {show(info)}; it must be a mapping.")
+    links = {}
+    for part in PARTS:
+        if isinstance(model.get(part), str):
+            links[part] = _link(model[part], f"{path}/{part}", shared)
+            model[part] = shared[links[part].key]
+    if "type_map" not in links:
+        raise ConfigError(
+            f"{path}/type_map must be the name of an entry of model/shared_dict, the same in all "
+            "branches."
+        )
+    training = {k: v for k, v in data["training"].items() if f"training/{k}" not in _TABLES}
+    training |= _data_of(tables["training/data_dict"][name], f"training/data_dict/{name}")
+    epochs = tables["training/num_epoch_dict"]
+    if epochs is not None:
+        training["numb_epoch"] = epochs[name]
+    rest = {k: v for k, v in data.items() if k not in ("model", "loss_dict", "training")}
+    loss = (tables["loss_dict"] or {}).get(name, {})
+    single = {**rest, "model": model, "loss": loss, "training": training}
+    return BranchInput(single, links, head, tuple(aliases), dict(info))
+
+
+def _data_of(section: Any, path: str) -> dict[str, Any]:
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path} is {show(section)}; it must be a mapping of keys.")
+    for key in section:
+        if key not in _OF_A_BRANCH:
+            known = ", ".join(_OF_A_BRANCH)
+            raise ConfigError(f"{path}/{key} is not a key of the input; there are {known}.")
+    return section
+
+
+def _link(value: str, path: str, shared: Mapping[str, Any]) -> Link:
+    key, colon, level = value.partition(":")
+    if key not in shared:
+        known = f"has {', '.join(shared)}" if shared else "is empty"
+        raise ConfigError(f"{path} is {show(value)}, but model/shared_dict {known}.")
+    if colon and not re.fullmatch("[0-9]+", level):
+        raise ConfigError(f"{path} is {show(value)}; after the colon it must have a whole number.")
+    return Link(key, int(level or 0))
+
+
+def _check_shared(branches: Mapping[str, BranchInput], shared: Mapping[str, Any]) -> None:
+    used = {link.key: part for b in branches.values() for part, link in b.links.items()}
+    for key in shared:
+        if key not in used:
+            raise ConfigError(f"model/shared_dict/{key} is used by no branch; remove it.")
+    for branch in branches.values():
+        for part, link in branch.links.items():
+            if used[link.key] != part:
+                raise ConfigError(
+                    f"model/shared_dict/{link.key} is used as {part} and as {used[link.key]}; it "
+                    "can be one of them."
+                )
+    maps = list(dict.fromkeys(branch.links["type_map"].key for branch in branches.values()))
+    if len(maps) > 1:
+        raise ConfigError(
+            f"the branches of model/model_dict have the type maps {' and '.join(maps)}; they must "
+            "all use one entry of model/shared_dict."
+        )
+
+
+def _check_aliases(branches: Mapping[str, BranchInput]) -> None:
+    seen = dict.fromkeys([*branches, RANDOM], "the name of a branch or reserved")
+    for name, branch in branches.items():
+        for alias in branch.aliases:
+            path = f"model/model_dict/{name}/model_branch_alias"
+            if alias in seen:
+                raise ConfigError(f"{path} has {show(alias)}, which is {seen[alias]}.")
+            seen[alias] = f"an alias of {name} already"

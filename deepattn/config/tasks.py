@@ -1,0 +1,253 @@
+"""The configuration of several tasks as a typed tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from deepattn.config.multitask import (
+    PARTS,
+    BranchInput,
+    Link,
+    base_of,
+    is_multitask,
+    model_prob,
+    relocated,
+    split,
+)
+from deepattn.config.normalize import normalize
+from deepattn.config.section import thaw
+from deepattn.config.tree import Config
+from deepattn.config.upgrade import upgrade
+from deepattn.errors import ConfigError
+
+# Levels that a part may be shared at. 1 of a descriptor: its type embedding alone.
+_LEVELS = {"type_map": (0,), "fitting_net": (0,), "se_e2_a": (0,)}
+_DESCRIPTOR_LEVELS = (0, 1)
+
+
+@dataclass(frozen=True)
+class BranchConfig:
+    """One branch.
+
+    Attributes:
+        config: the branch as a single task; lengths, schedules and files are those of all.
+        links: its shared parts by name: ``type_map``, and maybe ``descriptor``, ``fitting_net``.
+        finetune_head: branch of a pretrained model that it starts from, ``RANDOM``, or None.
+        aliases: further names.
+        info: the user's notes.
+    """
+
+    config: Config
+    links: Mapping[str, Link]
+    finetune_head: str | None = None
+    aliases: tuple[str, ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MultiTaskConfig:
+    """Everything an input of several tasks says.
+
+    Attributes:
+        branches: the branches by name, in the order of the input.
+        model_prob: weight of each in the draw of a step's branch; None leaves it open.
+    """
+
+    branches: Mapping[str, BranchConfig]
+    model_prob: Mapping[str, float] | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MultiTaskConfig:
+        """Build from what `to_dict` gave."""
+        branches = {
+            name: _typed(branch, Config.from_dict(branch.input))
+            for name, branch in split(data).items()
+        }
+        return cls(branches, model_prob(data))
+
+    @property
+    def tasks(self) -> dict[str, Config]:
+        """The configuration of each branch as a single task."""
+        return {name: branch.config for name, branch in self.branches.items()}
+
+    def with_tasks(self, tasks: Mapping[str, Config]) -> MultiTaskConfig:
+        """The same with other configurations of the branches; shared parts become the base's."""
+        branches = {
+            name: replace(branch, config=tasks[name]) for name, branch in self.branches.items()
+        }
+        for part in PARTS[1:]:
+            for links in _entries(branches, part).values():
+                base = getattr(branches[base_of(links)].config.model, part)
+                for name in links:
+                    branches[name] = _with_part(branches[name], part, base)
+        return replace(self, branches=branches)
+
+    def links(self, part: str) -> dict[str, dict[str, Link]]:
+        """The branches that use each entry of ``shared_dict`` as a part, with their links."""
+        return _entries(self.branches, part)
+
+    def branch_of(self, head: str) -> str | None:
+        """The branch of a name or alias."""
+        known = {alias: name for name, b in self.branches.items() for alias in (name, *b.aliases)}
+        return known.get(head)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The normalised input."""
+        shared: dict[str, Any] = {}
+        for part in PARTS:
+            for key, links in self.links(part).items():
+                base = self.branches[base_of(links)].config.model
+                shared[key] = thaw(getattr(base, part))
+        singles = {name: config.to_dict() for name, config in self.tasks.items()}
+        first = next(iter(singles.values()))
+        common = dict(first["training"])
+        for key in ("training_data", "validation_data", "stat_file", "numb_epoch"):
+            common.pop(key, None)
+        training = {"data_dict": {n: _data(s["training"]) for n, s in singles.items()}, **common}
+        epochs = {n: s["training"]["numb_epoch"] for n, s in singles.items() if _by_epochs(s)}
+        if epochs:
+            training["num_epoch_dict"] = epochs
+        if self.model_prob is not None:
+            training["model_prob"] = dict(self.model_prob)
+        models = {name: self._section(name, s["model"]) for name, s in singles.items()}
+        return {
+            "model": {"shared_dict": shared, "model_dict": models},
+            "learning_rate": first["learning_rate"],
+            "loss_dict": {name: single["loss"] for name, single in singles.items()},
+            "optimizer": first["optimizer"],
+            "training": training,
+        }
+
+    def _section(self, name: str, model: dict[str, Any]) -> dict[str, Any]:
+        branch = self.branches[name]
+        links = {part: str(link) for part, link in branch.links.items()}
+        notes = {
+            "finetune_head": branch.finetune_head,
+            "model_branch_alias": list(branch.aliases),
+            "info": dict(branch.info),
+        }
+        return {**model, **links, **{key: value for key, value in notes.items() if value}}
+
+
+def normalize_tasks(data: dict[str, Any]) -> MultiTaskConfig:
+    """Check an upgraded input of several tasks and fill in every default.
+
+    Only DeePMD-kit's backends other than TensorFlow train several tasks, so that
+    ``model/convention`` is ``common`` unless the input says otherwise.
+
+    Raises:
+        ConfigError: a key is unknown, missing or not supported, or a value is not valid; the
+            message gives its path in this input.
+    """
+    branches = {}
+    for name, branch in split(data).items():
+        try:
+            single = upgrade(branch.input)
+            _settle_convention(single["model"])
+            branches[name] = _typed(branch, Config.from_dict(normalize(single)))
+        except ConfigError as error:
+            raise ConfigError(relocated(str(error), name, branch.links)) from None
+    _check_levels(branches)
+    _check_alike(branches)
+    _check_case_embedding(branches)
+    return MultiTaskConfig(branches, model_prob(data))
+
+
+def read_input(data: dict[str, Any]) -> Config | MultiTaskConfig:
+    """The typed configuration of an upgraded input of one task or several."""
+    return normalize_tasks(data) if is_multitask(data) else Config.from_dict(normalize(data))
+
+
+def config_from_dict(data: Mapping[str, Any]) -> Config | MultiTaskConfig:
+    """The typed configuration of a normalised input of one task or several."""
+    return (MultiTaskConfig if is_multitask(data) else Config).from_dict(data)
+
+
+def _typed(branch: BranchInput, config: Config) -> BranchConfig:
+    return BranchConfig(config, branch.links, branch.finetune_head, branch.aliases, branch.info)
+
+
+def _entries(branches: Mapping[str, BranchConfig], part: str) -> dict[str, dict[str, Link]]:
+    entries: dict[str, dict[str, Link]] = {}
+    for name, branch in branches.items():
+        link = branch.links.get(part)
+        if link is not None:
+            entries.setdefault(link.key, {})[name] = link
+    return entries
+
+
+def _with_part(branch: BranchConfig, part: str, section: Any) -> BranchConfig:
+    model = replace(branch.config.model, **{part: section})
+    return replace(branch, config=replace(branch.config, model=model))
+
+
+def _by_epochs(single: Mapping[str, Any]) -> bool:
+    return single["training"].get("numb_epoch") is not None
+
+
+def _data(training: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("training_data", "validation_data", "stat_file")
+    return {key: training[key] for key in keys if key in training}
+
+
+def _settle_convention(model: dict[str, Any]) -> None:
+    if model.get("convention") is None:
+        model["convention"] = "common"
+
+
+def _check_levels(branches: Mapping[str, BranchConfig]) -> None:
+    for name, branch in branches.items():
+        for part, link in branch.links.items():
+            kind = branch.config.model.descriptor.type if part == "descriptor" else part
+            allowed = _LEVELS.get(kind, _DESCRIPTOR_LEVELS)
+            if link.level not in allowed:
+                raise ConfigError(
+                    f"model/model_dict/{name}/{part} is '{link}'; a {kind} can be shared at level "
+                    f"{' or '.join(map(str, allowed))}."
+                )
+
+
+def _check_alike(branches: Mapping[str, BranchConfig]) -> None:
+    """What the branches of one descriptor must have in common beside its section."""
+    first = next(iter(branches))
+    for name, branch in branches.items():
+        ours, theirs = branch.config.model, branches[first].config.model
+        if ours.data_stat_protect != theirs.data_stat_protect:
+            raise ConfigError(
+                f"model/model_dict/{name}/data_stat_protect is {ours.data_stat_protect}, that of "
+                f"{first} {theirs.data_stat_protect}; it must be the same in all branches."
+            )
+    for part, keys in {
+        "descriptor": ("type_embedding", "convention"),
+        "fitting_net": ("convention",),
+    }.items():
+        for entry, links in _entries(branches, part).items():
+            base = base_of(links)
+            for name in links:
+                for key in keys:
+                    ours, theirs = (
+                        getattr(branches[branch].config.model, key) for branch in (name, base)
+                    )
+                    if ours != theirs:
+                        raise ConfigError(
+                            f"model/model_dict/{name}/{key} differs from that of {base}, which "
+                            f"shares model/shared_dict/{entry}; make them the same."
+                        )
+
+
+def _check_case_embedding(branches: Mapping[str, BranchConfig]) -> None:
+    for name, branch in branches.items():
+        width = branch.config.model.fitting_net.dim_case_embd
+        path = f"model/model_dict/{name}/fitting_net"
+        if "fitting_net" in branch.links:
+            path = f"model/shared_dict/{branch.links['fitting_net'].key}"
+        if width not in (0, len(branches)):
+            raise ConfigError(
+                f"{path}/dim_case_embd is {width}; it must be the number of branches, "
+                f"{len(branches)}, or 0."
+            )
+    widths = {branch.config.model.fitting_net.dim_case_embd for branch in branches.values()}
+    if len(widths) > 1:
+        raise ConfigError("dim_case_embd must be the same in all fitting nets.")
