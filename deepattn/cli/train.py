@@ -34,9 +34,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     start.add_argument(
         "-t",
         "--finetune",
-        metavar="FROZEN",
-        help="start from a frozen model (.pb, .dp, .yaml) whose energy bias is shifted to fit the "
-        "data",
+        metavar="MODEL",
+        help="start from a frozen model (.pb, .dp, .yaml) or a checkpoint, whose energy bias is "
+        "shifted to fit the data",
+    )
+    parser.add_argument(
+        "--model-branch",
+        "--head",
+        metavar="BRANCH",
+        help="with -t: the branch of a checkpoint of several tasks to start from, or RANDOM for a "
+        "new fitting net (default RANDOM for such a checkpoint)",
     )
     parser.add_argument(
         "-o",
@@ -53,7 +60,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "--use-pretrain-script",
         action="store_true",
-        help="with -i or -f: take the model section from the file (-t always does)",
+        help="take the model section from the file too (-t does so anyway, unless the input is of "
+        "several tasks)",
     )
     return parser
 
@@ -68,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
         restart=args.restart,
         init_frz_model=args.init_frz_model,
         finetune=args.finetune,
+        model_branch=args.model_branch,
         output=args.output,
         skip_neighbor_stat=args.skip_neighbor_stat,
         use_pretrain_script=args.use_pretrain_script,

@@ -16,7 +16,7 @@ from deepattn.config.model import (
 )
 from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask
 from deepattn.config.normalize import normalize, normalize_model
-from deepattn.config.pretrained import Merged, merge_pretrained, replace_model
+from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
 from deepattn.config.sel import fill_sel, with_sel
 from deepattn.config.tasks import BranchConfig, MultiTaskConfig, config_from_dict, read_input
 from deepattn.config.training import (
@@ -66,6 +66,7 @@ __all__ = [
     "read_config",
     "read_input",
     "replace_model",
+    "take_sections",
     "upgrade",
     "with_sel",
 ]

@@ -1,9 +1,11 @@
 """Taking the ``model`` section from the training script of a pretrained model."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from deepattn.config.clean import show
+from deepattn.config.multitask import split
 from deepattn.config.normalize import DEFAULT_TYPE_EMBEDDING
 from deepattn.errors import ConfigError
 
@@ -38,7 +40,7 @@ def merge_pretrained(
             older than DeePMD-kit 3.0 do not say so; None takes the script's word.
 
     Raises:
-        ConfigError: the pretrained model is not DPA-1 with fitting net ener, or does not name its
+        ConfigError: the pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not name its
             elements.
     """
     data = copy.deepcopy(raw_input)
@@ -76,6 +78,42 @@ def replace_model(raw_input: dict[str, Any], pretrained_script: dict[str, Any]) 
     return {**copy.deepcopy(raw_input), "model": copy.deepcopy(model)}
 
 
+def take_sections(
+    data: dict[str, Any], sections: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """An input of several tasks with the networks of pretrained models.
+
+    A shared part is that of the first branch that uses it. Of the input's own parts only
+    ``trainable`` survives.
+
+    Args:
+        data: upgraded input; it is not modified.
+        sections: the model section of the pretrained model of each branch.
+    """
+    data = copy.deepcopy(data)
+    shared = data["model"].get("shared_dict", {})
+    taken = set()
+    for name, branch in split(data).items():
+        own, pretrained = data["model"]["model_dict"][name], copy.deepcopy(sections[name])
+        for part in ("descriptor", "fitting_net"):
+            section = pretrained[part]
+            if "trainable" in branch.input["model"].get(part, {}):
+                section["trainable"] = branch.input["model"][part]["trainable"]
+            link = branch.links.get(part)
+            if link is None:
+                own[part] = section
+            elif link.key not in taken:
+                shared[link.key] = section
+                taken.add(link.key)
+        for key in ("type_embedding", "convention"):
+            own.pop(key, None)
+            if key in pretrained:
+                own[key] = pretrained[key]
+    for key in ("type_embedding", "convention", "descriptor", "fitting_net"):
+        data["model"].pop(key, None)
+    return data
+
+
 def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
     model = data.get("model")
     if not isinstance(model, dict):
@@ -85,7 +123,7 @@ def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
 
 def _check_kind(pretrained: dict[str, Any]) -> None:
     for name, kinds, default in (
-        ("descriptor", ("se_atten", "se_atten_v2"), None),
+        ("descriptor", ("se_atten", "se_atten_v2", "dpa2"), None),
         ("fitting_net", ("ener",), "ener"),
     ):
         section = pretrained.get(name)

@@ -48,6 +48,15 @@ class Config(Section):
             training=TrainingConfig.from_dict(data["training"]),
         )
 
+    @property
+    def tasks(self) -> dict[str, Config]:
+        """The configuration of each branch, as of `MultiTaskConfig`: one without a name."""
+        return {"": self}
+
+    def with_tasks(self, tasks: Mapping[str, Config]) -> Config:
+        """The configuration of the one branch among `tasks`."""
+        return tasks[""]
+
 
 def read_config(path: str | os.PathLike) -> Config:
     """Read an input file of any DeePMD-kit version, JSON or YAML.

@@ -16,8 +16,17 @@ log = logging.getLogger(__name__)
 # Streams of random numbers that share a seed and are otherwise independent.
 TRAINING = 0
 STATISTICS = 1
+BRANCHES = 2
 
 Draw = list[tuple[int, np.ndarray]]
+
+
+def choose(bounds: np.ndarray, seed: int, stream: int, number: int) -> int:
+    """Choice number ``number`` of a stream, by the sums of the weights up to each possibility."""
+    (raw,) = _random(1, seed, 0, 2 * stream, number)
+    # 53 bits fill the mantissa of a float64 in [0, 1).
+    fraction = float(raw >> np.uint64(11)) * 2.0**-53
+    return int(np.searchsorted(bounds, fraction * bounds[-1], side="right"))
 
 
 class Sampler:
@@ -108,22 +117,19 @@ class Sampler:
         return hashlib.sha256(repr(frames).encode()).hexdigest()[:16]
 
     def _choose(self, bounds: np.ndarray) -> int:
-        raw = self._random(1, 0, 2 * self._stream, self._choices)
         self._choices += 1
-        # 53 bits fill the mantissa of a float64 in [0, 1).
-        fraction = float(raw[0] >> np.uint64(11)) * 2.0**-53
-        return int(np.searchsorted(bounds, fraction * bounds[-1], side="right"))
+        return choose(bounds, self.seed, self._stream, self._choices - 1)
 
     def _order(self, system: int, epoch: int) -> np.ndarray:
         cached = self._orders.get(system)
         if cached is None or cached[0] != epoch:
             frames = self.dataset.frame_lists[system]
-            raw = self._random(len(frames), system, 2 * self._stream + 1, epoch)
+            raw = _random(len(frames), self.seed, system, 2 * self._stream + 1, epoch)
             cached = epoch, frames[np.argsort(raw, kind="stable")]
             self._orders[system] = cached
         return cached[1]
 
-    def _random(self, count: int, *place: int) -> np.ndarray:
-        system, purpose, number = place
-        philox = np.random.Philox(key=[self.seed, purpose], counter=[0, 0, system, number])
-        return philox.random_raw(count)
+
+def _random(count: int, seed: int, system: int, purpose: int, number: int) -> np.ndarray:
+    philox = np.random.Philox(key=[seed, purpose], counter=[0, 0, system, number])
+    return philox.random_raw(count)

@@ -38,7 +38,8 @@ def write_checkpoint(
     Args:
         prefix: Path without step and ending, such as ``model.ckpt``; its folder must exist.
         step: Training step, part of the name.
-        arrays: Arrays by name: ``weights/<DeePMD name>`` and ``optimizer/<name>``.
+        arrays: Arrays by name: ``weights/<DeePMD name>`` and ``optimizer/<name>``. One array
+            object under several names is stored once.
         header: Anything JSON can hold; floats survive exactly.
         keep: How many checkpoints of this prefix stay on the disk; 0 keeps all.
 
@@ -178,8 +179,11 @@ def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
     # Later formats than the earliest write times, so that equal contents would differ.
     with h5py.File(buffer, "w", userblock_size=_BLOCK, libver=("earliest", "v110")) as file:
         file["header"] = json.dumps(header)
+        first: dict[int, str] = {}
         for name, array in arrays.items():
-            file[name] = array
+            known = first.setdefault(id(array), name)
+            # Assigning an object of the file makes a link.
+            file[name] = array if known == name else file[known]
     content = bytearray(buffer.getbuffer())
     content[:_BLOCK] = _first_block(memoryview(content)[_BLOCK:])
     return content
@@ -211,17 +215,28 @@ def _check_block(path: Path, content: bytes) -> io.BytesIO:
 
 
 def _decode(body: io.BytesIO) -> tuple[dict[str, np.ndarray], dict]:
-    arrays = {}
+    arrays, read = {}, {}
+    names: list[str] = []
 
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset) and name != "header":
-            if item.is_virtual or item.external:
-                raise ValueError(f"{name} points to another file")
-            arrays[name] = np.asarray(item[()])
+    def visit(name, link):
+        # Of soft and external links nothing is followed.
+        if isinstance(link, h5py.HardLink):
+            names.append(name)
 
     with h5py.File(body, "r") as file:
         header = json.loads(file["header"].asstr()[()])
-        file.visititems(visit)
+        file.visititems_links(visit)
+        for name in names:
+            item = file[name]
+            if not isinstance(item, h5py.Dataset) or name == "header":
+                continue
+            if item.is_virtual or item.external:
+                raise ValueError(f"{name} points to another file")
+            # What is stored once is one array again.
+            place = h5py.h5o.get_info(item.id).addr
+            if place not in read:
+                read[place] = np.asarray(item[()])
+            arrays[name] = read[place]
     if not isinstance(header, dict):
         raise ValueError("the header is not a JSON object")
     return arrays, header

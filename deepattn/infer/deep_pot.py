@@ -23,6 +23,7 @@ from deepattn.infer.frames import Frames, as_frames
 from deepattn.infer.graph_runner import GraphRunner, reason
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.models import load_model
+from deepattn.models.load import refuse_head
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class DeepPot:
             ``DP_INFER_BATCH_SIZE`` (1024 by default), a number, or False for all frames at once.
         neighbor_list: An ``ase.neighborlist.NewPrimitiveNeighborList`` that finds the
             neighbours; by default the model does.
+        head: Name or alias of the branch, of a checkpoint of several tasks.
         **kwargs: Further arguments of DeePMD-kit, accepted as long as they ask for nothing.
 
     Raises:
@@ -67,13 +69,14 @@ class DeepPot:
         model_file: str | os.PathLike,
         auto_batch_size: bool | int = True,
         neighbor_list=None,
+        head: str | None = None,
         **kwargs,
     ):
         _refuse(kwargs)
         self.model_file = str(model_file)
         self.neighbor_list = neighbor_list
         self._numb_atoms = 1 if neighbor_list else atoms_per_batch(auto_batch_size)
-        self._runner, self._facts = _open(Path(model_file))
+        self._runner, self._facts = _open(Path(model_file), head)
 
     def __enter__(self) -> "DeepPot":
         return self
@@ -288,9 +291,10 @@ def find_model(path: str | os.PathLike) -> Path:
     return graph if graph.is_file() else resolve_checkpoint(path)
 
 
-def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
+def _open(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, _Facts]:
     path = find_model(path)
     if path.suffix == ".pb":
+        refuse_head(head, path)
         frozen = read_frozen(path)
         if _has_ops(frozen):
             runner = GraphRunner(frozen)
@@ -304,7 +308,7 @@ def _open(path: Path) -> tuple[GraphRunner | KerasRunner, _Facts]:
             _warn_of_exclusion(path, header["config"]["model"]["descriptor"])
             runner = KerasRunner(model, str(path))
         return runner, _facts_of_graph(frozen)
-    model, header = load_model(path)
+    model, header = load_model(path, head=head)
     config = header["config"]["model"]
     facts = _Facts(
         type_map=list(model.type_map),

@@ -12,6 +12,7 @@ from deepattn.layers.environment import real_types
 from deepattn.layers.fitting_net import FittingNet
 
 BIAS = "fitting_attr/t_bias_atom_e"
+CASE = "fitting_attr/t_case_embd"
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -31,6 +32,10 @@ class EnergyFitting(keras.layers.Layer):
         resnet_dt: whether residual layers have a trainable time step.
         numb_fparam: number of frame parameters.
         numb_aparam: number of atomic parameters.
+        dim_case_embd: width of the vector, the same for all atoms, that tells a net which several
+            models share whose atoms these are.
+        sibling: a built fitting of another model whose nets and parameter statistics this one
+            shares; bias and case vector are its own.
         subtract_vacuum: whether the net's value for a descriptor of zeros is subtracted, so that
             an isolated atom has exactly the energy of its type's bias.
         common: whether the details are those of DeePMD-kit's backends other than TensorFlow: all
@@ -62,6 +67,8 @@ class EnergyFitting(keras.layers.Layer):
         resnet_dt: bool = True,
         numb_fparam: int = 0,
         numb_aparam: int = 0,
+        dim_case_embd: int = 0,
+        sibling: EnergyFitting | None = None,
         subtract_vacuum: bool = False,
         common: bool = False,
         trainable_layers: Sequence[bool] | None = None,
@@ -79,32 +86,29 @@ class EnergyFitting(keras.layers.Layer):
         self.resnet_dt = resnet_dt
         self.numb_fparam = numb_fparam
         self.numb_aparam = numb_aparam
+        self.dim_case_embd = dim_case_embd
         self.subtract_vacuum = subtract_vacuum
         self.common = common
         self.trainable_layers = trainable_layers
         self.seed = seed
         self.interface_dtype = interface_dtype
-        width = descriptor_width + tebd_dim + numb_fparam + numb_aparam
-        self.nets = [
-            FittingNet(
-                width,
-                neuron,
-                activation,
-                resnet_dt=resnet_dt,
-                every_residual=common,
-                trainable_layers=trainable_layers,
-                seed=None if seed is None else seed + 3 * (len(neuron) + 1) * k,
-                dtype=self.dtype_policy,
-                trainable=self.trainable,
-                name="net" if self.shared else f"net_{k}",
-            )
-            for k in range(1 if self.shared else ntypes)
-        ]
+        self.parameter_statistics = None if sibling is None else sibling.parameter_statistics
+        self.nets = self._make_nets() if sibling is None else sibling.nets
+
+    @property
+    def input_width(self) -> int:
+        """Width of what the nets see of an atom."""
+        extras = self.tebd_dim + self.numb_fparam + self.numb_aparam + self.dim_case_embd
+        return self.descriptor_width + extras
 
     def build(self, *_) -> None:
+        self.bias_atom_e = self._constant("bias_atom_e", self.ntypes, "zeros")
+        if self.dim_case_embd:
+            self.case_embd = self._constant("case_embd", self.dim_case_embd, "zeros")
+        if self.parameter_statistics is not None:
+            return
         for net in self.nets:
             net.build()
-        self.bias_atom_e = self._constant("bias_atom_e", self.ntypes, "zeros")
         self.parameter_statistics = {
             f"{kind}_{statistic}": self._constant(f"{kind}_{statistic}", width, value)
             for kind, width in (("fparam", self.numb_fparam), ("aparam", self.numb_aparam))
@@ -130,6 +134,8 @@ class EnergyFitting(keras.layers.Layer):
         for k, net in enumerate(self.nets):
             variables.update(net.named_variables("" if self.shared else f"_type_{k}"))
         variables[BIAS] = self.bias_atom_e
+        if self.dim_case_embd:
+            variables[CASE] = self.case_embd
         for name, variable in self.parameter_statistics.items():
             variables[f"fitting_attr/t_{name}"] = variable
         return variables
@@ -146,12 +152,30 @@ class EnergyFitting(keras.layers.Layer):
             "resnet_dt": self.resnet_dt,
             "numb_fparam": self.numb_fparam,
             "numb_aparam": self.numb_aparam,
+            "dim_case_embd": self.dim_case_embd,
             "subtract_vacuum": self.subtract_vacuum,
             "common": self.common,
             "trainable_layers": self.trainable_layers,
             "seed": self.seed,
             "interface_dtype": self.interface_dtype,
         }
+
+    def _make_nets(self) -> list[FittingNet]:
+        return [
+            FittingNet(
+                self.input_width,
+                self.neuron,
+                self.activation,
+                resnet_dt=self.resnet_dt,
+                every_residual=self.common,
+                trainable_layers=self.trainable_layers,
+                seed=None if self.seed is None else self.seed + 3 * (len(self.neuron) + 1) * k,
+                dtype=self.dtype_policy,
+                trainable=self.trainable,
+                name="net" if self.shared else f"net_{k}",
+            )
+            for k in range(1 if self.shared else self.ntypes)
+        ]
 
     def _constant(self, name: str, width: int, initializer: str):
         return self.add_weight(
@@ -174,6 +198,9 @@ class EnergyFitting(keras.layers.Layer):
         if self.numb_aparam:
             rows = tf.reshape(aparam, [-1, self.numb_aparam])
             extras.append(self._standardise("aparam", rows))
+        if self.dim_case_embd:
+            case = tf.convert_to_tensor(self.case_embd)[tf.newaxis]
+            extras.append(tf.tile(case, [tf.size(atype), 1]))
         return [tf.cast(extra, self.compute_dtype) for extra in extras]
 
     def _standardise(self, kind, values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,27 @@ from deepattn.config import (
     TypeEmbeddingConfig,
     network_dtype,
 )
-from deepattn.layers import EnergyFitting, SeAtten, SeE2A, TypeEmbedding
+from deepattn.layers import DPA2, EnergyFitting, SeAtten, SeE2A, TypeEmbedding
 from deepattn.layers.electron_configuration import electron_features
 from deepattn.models.build_dpa2 import dpa2_descriptor, dpa2_type_embedding
 from deepattn.models.energy_model import EnergyModel
+
+
+class SharedLayers(NamedTuple):
+    """Built layers of another model that a model takes for its own; None where it has its own.
+
+    Attributes:
+        type_embedding: the type embedding.
+        descriptor: the descriptor.
+        fitting: the fitting whose nets are shared; biases and case vectors are not.
+    """
+
+    type_embedding: TypeEmbedding | None = None
+    descriptor: SeAtten | SeE2A | DPA2 | None = None
+    fitting: EnergyFitting | None = None
+
+
+_NOTHING = SharedLayers()
 
 
 def build_model(
@@ -25,6 +43,7 @@ def build_model(
     *,
     interface_dtype: str = "float64",
     arrays: Mapping[str, np.ndarray] | None = None,
+    shared: SharedLayers = _NOTHING,
 ) -> EnergyModel:
     """Build the model that an input describes.
 
@@ -32,20 +51,29 @@ def build_model(
         config: the model section; ``sel`` must be a number, not ``auto``.
         interface_dtype: precision of coordinates, forces and statistics.
         arrays: values of all weights by name; initial ones when ``None``.
+        shared: layers of another model to use; they must be of the same configuration.
 
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
     """
-    if isinstance(config.descriptor, Dpa2Config):
-        type_embedding = dpa2_type_embedding(config, interface_dtype)
+    is_dpa2 = isinstance(config.descriptor, Dpa2Config)
+    make = dpa2_type_embedding if is_dpa2 else _type_embedding
+    type_embedding = shared.type_embedding or make(config, interface_dtype)
+    # A descriptor of DPA-2 has the type vector where it is wanted.
+    tebd_dim = 0 if is_dpa2 or type_embedding is None else type_embedding.width
+    descriptor = shared.descriptor
+    if descriptor is None and is_dpa2:
         descriptor = dpa2_descriptor(config, interface_dtype)
-        # The descriptor has the type vector where it is wanted.
-        fitting = _fitting(config, descriptor.width, 0, interface_dtype, shared=True)
-    else:
-        type_embedding = _type_embedding(config, interface_dtype)
-        tebd_dim = 0 if type_embedding is None else type_embedding.width
+    elif descriptor is None:
         descriptor = _descriptor(config, tebd_dim, interface_dtype)
-        fitting = _fitting(config, descriptor.width, tebd_dim, interface_dtype)
+    fitting = _fitting(
+        config,
+        descriptor.width,
+        tebd_dim,
+        interface_dtype,
+        shared=is_dpa2,
+        sibling=shared.fitting,
+    )
     model = EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
     if arrays is not None:
         model.set_arrays(arrays)
@@ -114,7 +142,8 @@ def _fitting(
     tebd_dim: int,
     interface_dtype: str,
     *,
-    shared: bool = False,
+    shared: bool,
+    sibling: EnergyFitting | None,
 ) -> EnergyFitting:
     section: EnerFittingConfig = config.fitting_net
     by_layer = not isinstance(section.trainable, bool)
@@ -128,6 +157,8 @@ def _fitting(
         resnet_dt=section.resnet_dt,
         numb_fparam=section.numb_fparam,
         numb_aparam=section.numb_aparam,
+        dim_case_embd=section.dim_case_embd,
+        sibling=sibling,
         subtract_vacuum=bool(section.atom_ener),
         common=config.is_common,
         trainable_layers=section.trainable if by_layer else None,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepattn.config import ModelConfig, normalize_model
+from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normalize_model
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.dp_file import is_dp_file, read_tree
@@ -39,11 +40,12 @@ class StoredModel:
     header: dict[str, Any] = field(repr=False)
 
 
-def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
+def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyModel, dict]:
     """Rebuild the Keras model of a file.
 
     Args:
         path: as of `read_model`.
+        head: as of `read_model`.
 
     Returns:
         The model, and a header with ``config`` (the normalised input; of a graph only what its
@@ -52,7 +54,7 @@ def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
     Raises:
         ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
     """
-    stored = read_model(path)
+    stored = read_model(path, head=head)
     dtype = stored.interface_dtype
     try:
         model = build_model(stored.config, interface_dtype=dtype, arrays=stored.arrays)
@@ -61,29 +63,79 @@ def load_model(path: str | Path) -> tuple[EnergyModel, dict]:
     return model, stored.header
 
 
-def read_model(path: str | Path) -> StoredModel:
+def read_model(path: str | Path, *, head: str | None = None) -> StoredModel:
     """Read a model of any kind of file without building it.
 
     Args:
         path: a frozen graph (``.pb``), a file of no backend (``.dp``, ``.yaml``), or a checkpoint:
             its file, prefix or folder.
+        head: name or alias of the branch, of a checkpoint of several tasks; None of any other.
 
     Raises:
-        ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
+        ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt; or a
+            branch must be chosen, or there is none of that name.
     """
     if str(path).endswith(".pb"):
+        refuse_head(head, path)
         frozen = read_frozen(path)
         config, arrays = frozen_model(frozen, path)
         script = {**frozen.training_script, "model": config.to_dict()}
         header = {"config": script, "min_nbor_dist": frozen.min_nbor_dist}
         return StoredModel(config, arrays, frozen.interface_dtype, header)
     if is_dp_file(path):
+        refuse_head(head, path)
         config, arrays, distance = from_tree(read_tree(path), str(path))
         header = {"config": {"model": config.to_dict()}, "min_nbor_dist": distance}
         return StoredModel(config, arrays, "float64", header)
     stored, header = read_checkpoint(path)
-    config = ModelConfig.from_dict(header["config"]["model"])
-    return StoredModel(config, part_of(stored, WEIGHTS), header["interface_dtype"], header)
+    return model_of_checkpoint(stored, header, path, head=head)
+
+
+def model_of_checkpoint(
+    stored: Mapping[str, np.ndarray], header: Mapping[str, Any], path: str | Path, *, head: str | None
+) -> StoredModel:
+    """The model, or that of a branch, in the content of a checkpoint.
+
+    Args:
+        stored: its arrays.
+        header: its header.
+        path: the file, for messages.
+        head: as of `read_model`.
+
+    Raises:
+        ModelFileError: as of `read_model`.
+    """
+    dtype = header["interface_dtype"]
+    if not is_multitask(header["config"]):
+        refuse_head(head, path)
+        config = ModelConfig.from_dict(header["config"]["model"])
+        return StoredModel(config, part_of(stored, WEIGHTS), dtype, dict(header))
+    tasks = MultiTaskConfig.from_dict(header["config"])
+    name = find_branch(tasks, head, path)
+    config = tasks.tasks[name]
+    arrays = part_of(stored, f"{WEIGHTS}{name}/")
+    return StoredModel(config.model, arrays, dtype, {**header, "config": config.to_dict()})
+
+
+def find_branch(tasks: MultiTaskConfig, head: str | None, path: str | Path) -> str:
+    """The branch of a name or alias.
+
+    Raises:
+        ModelFileError: there is none, or no name is given; the message lists the names.
+    """
+    names = ", ".join(tasks.branches)
+    if head is None:
+        raise ModelFileError(f"{path}: is of several tasks; choose one with --head: {names}")
+    name = tasks.branch_of(head)
+    if name is None:
+        raise ModelFileError(f"{path}: has no branch {head!r}; there are {names}")
+    return name
+
+
+def refuse_head(head: str | None, path: str | Path) -> None:
+    """Refuse a branch of a file of a single task."""
+    if head is not None:
+        raise ModelFileError(f"{path}: is of a single task, without branches; leave out --head")
 
 
 def frozen_model(

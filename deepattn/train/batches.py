@@ -38,6 +38,7 @@ class Batches:
         self._follower = Sampler(data, seed=data.sampler.seed)
         self._follower.restore(data.sampler.state())
         self._draw: list[tuple[int, np.ndarray]] = []
+        self._peeked: Any = None
         self._error: Exception | None = None
 
         @tf.autograph.experimental.do_not_convert
@@ -54,15 +55,24 @@ class Batches:
         return self._spec
 
     def __next__(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        batch, self._peeked = self.peek(), None
+        self._draw = self._follower.draw()
+        return batch
+
+    def peek(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The batch that comes next; it stays the next one."""
+        if self._peeked is None:
+            self._peeked = self._take()
+        return self._peeked
+
+    def _take(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         try:
-            batch = next(self._iterator)
+            return next(self._iterator)
         except tf.errors.OpError:
             # TensorFlow buries what went wrong in reading under a traceback of its own.
             if self._error is not None:
                 raise self._error from None
             raise
-        self._draw = self._follower.draw()
-        return batch
 
     def state(self) -> dict[str, Any]:
         """Where the next batch starts; JSON-able."""

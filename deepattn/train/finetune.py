@@ -1,62 +1,88 @@
 """Fitting a pretrained model to new data before the training: its energy bias, its elements."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
-from deepattn.config import Config
 from deepattn.data import DataSet
 from deepattn.errors import DataError
 from deepattn.infer import DeepPot
 from deepattn.layers.energy_fitting import BIAS
-from deepattn.models import EnergyModel
+from deepattn.train.branch import Branch
 from deepattn.train.energy_bias import change_by_statistic
+from deepattn.train.initial import set_energy_bias, set_parameter_statistics
 from deepattn.train.new_elements import add_elements
-from deepattn.train.start import Start
 
 log = logging.getLogger(__name__)
 
 
-def set_pretrained(model: EnergyModel, start: Start, config: Config, data: DataSet) -> None:
-    """Set the weights of a pretrained model, its energy bias shifted to fit the training data.
+def set_weights(branches: Sequence[Branch]) -> None:
+    """Set the weights of all models to those that the branches start from.
 
-    The errors that the shift makes up for are those of the unmodified file; with elements that it
-    lacks, those of the model with these added.
-
-    Args:
-        model: the model, whose variables are assigned.
-        start: the pretrained model.
-        config: the configuration of the fine-tuning.
-        data: the training data.
+    A fitting net that is to be new keeps its initial weights, and weights that branches share are
+    those of the first.
 
     Raises:
-        DataError: a system does not name its elements, or has one that is no target; no frame has
-            an element that is to be added.
-        ModelFileError: no element can be added without changing the model for the others.
+        DataError: no frame has an element that is to be added.
+        ModelFileError: the weights do not fit, or no element can be added without changing the
+            model for the others.
     """
-    targets = start.target_types or named_types(data)
-    log_type_table(data, targets)
-    weights = start.weights_for(config.model)
-    new_types = config.model.type_map[len(start.model.type_map) :]
-    if new_types:
-        weights = add_elements(weights, model, config.model, data, new_types)
+    for branch in reversed(branches):
+        model, start = branch.model, branch.start
+        weights = start.weights_for(branch.config.model)
+        new_types = _new_types(branch)
+        if new_types:
+            weights = add_elements(weights, model, branch.config.model, branch.data, new_types)
+        if start.random_fitting:
+            fitting = model.fitting.named_variables()
+            others = set(model.named_variables()) - set(fitting)
+            weights = {name: array for name, array in weights.items() if name in others}
+            weights |= {name: variable.numpy() for name, variable in fitting.items()}
         model.set_arrays(weights)
+
+
+def fit_to_data(branch: Branch) -> None:
+    """Fit what a fine-tuning takes from the training data rather than from the pretrained model.
+
+    A fitting net that is taken over has its energy bias shifted. The errors that the shift makes up
+    for are those of the unmodified file; with elements that it lacks, those of the model with these
+    added. With a new fitting net bias and parameter statistics are those of a training from
+    scratch.
+
+    Raises:
+        DataError: a system does not name its elements, or has one that is no target.
+    """
+    start, model = branch.start, branch.model
+    targets = start.target_types or named_types(branch.data)
+    log_type_table(branch.data, targets)
+    if start.random_fitting:
+        set_energy_bias(branch)
+        set_parameter_statistics([branch])
+        return
+    new_types = _new_types(branch)
+    if new_types:
 
         def predict(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
             return np.asarray(model(inputs)["energy"])
     else:
-        predict = partial(predict_energies, DeepPot(start.path))
-    weights[BIAS] = change_by_statistic(
-        data,
-        predict,
-        weights[BIAS],
-        target_types=targets,
-        nsample=config.model.data_bias_nsample,
-        new_types=new_types,
+        predict = partial(predict_energies, DeepPot(start.path, head=start.head))
+    variable = model.named_variables()[BIAS]
+    variable.assign(
+        change_by_statistic(
+            branch.data,
+            predict,
+            variable.numpy(),
+            target_types=targets,
+            nsample=branch.config.model.data_bias_nsample,
+            new_types=new_types,
+        )
     )
-    model.set_arrays(weights)
+
+
+def _new_types(branch: Branch) -> tuple[str, ...]:
+    return branch.config.model.type_map[len(branch.start.model.type_map) :]
 
 
 def predict_energies(potential: DeepPot, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -2,11 +2,31 @@
 
 import datetime
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 Figures = Mapping[str, float]
+
+
+class Shown(NamedTuple):
+    """What a display step shows of a branch.
+
+    Attributes:
+        branch: its name; empty for the one branch of a single task.
+        train: figures of a training batch, in the order of the columns.
+        valid: figures of the validation data; None if there are none.
+    """
+
+    branch: str
+    train: Figures
+    valid: Figures | None
+
+    @property
+    def ending(self) -> str:
+        """What ends the names of its columns."""
+        return f"_{self.branch}" if self.branch else ""
 
 
 def average(results: Iterable[tuple[Figures, float]]) -> dict[str, float]:
@@ -40,24 +60,24 @@ class LearningCurve:
         self._file = open(self.path, "a" if append else "w", encoding="utf-8")
         self._header_written = False
 
-    def write(self, step: int, train: Figures, valid: Figures | None, learning_rate: float) -> None:
+    def write(self, step: int, shown: Sequence[Shown], learning_rate: float) -> None:
         """Add the line of a step.
 
         Args:
             step: number of updates done.
-            train: figures of the training batch, in the order of the columns.
-            valid: figures of the validation data; None if there are none.
+            shown: figures of each branch.
             learning_rate: rate of the next step.
         """
         if not self._header_written:
-            self._file.write(_header(train, valid is not None))
+            self._file.write(_header(shown))
             self._header_written = True
         line = f"{step:7d}"
-        for name, value in train.items():
-            line += "   "
-            if valid is not None:
-                line += f"{valid[name]:11.2e} "
-            line += f"{value:11.2e}"
+        for _, train, valid in shown:
+            for name, value in train.items():
+                line += "   "
+                if valid is not None:
+                    line += f"{valid[name]:11.2e} "
+                line += f"{value:11.2e}"
         self._file.write(f"{line}   {learning_rate:8.1e}\n")
         self._file.flush()
 
@@ -76,13 +96,14 @@ class LearningCurve:
         self.close()
 
 
-def _header(names: Iterable[str], validated: bool) -> str:
+def _header(shown: Sequence[Shown]) -> str:
     line = f"# {'step':5s}"
-    for name in names:
-        line += "   "
-        if validated:
-            line += f"{name + '_val':>11s} "
-        line += f"{name + '_trn':>11s}"
+    for branch in shown:
+        for name in branch.train:
+            line += "   "
+            if branch.valid is not None:
+                line += f"{name + '_val' + branch.ending:>11s} "
+            line += f"{name + '_trn' + branch.ending:>11s}"
     return (
         f"{line}   {'lr':8s}\n"
         "# If there is no available reference data, rmse_*_{val,trn} will print nan\n"
@@ -90,7 +111,7 @@ def _header(names: Iterable[str], validated: bool) -> str:
 
 
 def batch_line(step: int, task: str, figures: Figures, learning_rate: float | None = None) -> str:
-    """The log line with the figures of a display step; ``task`` is ``trn`` or ``val``."""
+    """The log line with the figures of a display step; ``task`` is ``trn`` or ``a_val``, say."""
     text = ", ".join(f"{name} = {figures[name]:8.2e}" for name in sorted(figures))
     if learning_rate is not None:
         text += f", lr = {learning_rate:8.2e}"

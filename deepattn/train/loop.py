@@ -2,19 +2,19 @@
 
 import datetime
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deepattn.config import TrainingConfig
-from deepattn.data.sampler import Sampler
 from deepattn.models import EnergyModel
-from deepattn.train.batches import Batches, atoms_per_frame, signature
 from deepattn.train.clock import Clock
 from deepattn.train.interrupt import stop_on_signals
-from deepattn.train.learning_curve import LearningCurve, average, batch_line, time_line
+from deepattn.train.lane import Lane
+from deepattn.train.learning_curve import LearningCurve, batch_line, time_line
 from deepattn.train.nan_guard import check_figures
 from deepattn.train.profiling import profiled, traced
 from deepattn.train.progress import progress_line
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class TrainingLoop:
-    """Drives the compiled train step of a model from one step to another.
+    """Drives the compiled train steps of the branches from one step to another.
 
     Args:
-        model: compiled model with a built optimizer.
-        batches: training data.
-        validation: sampler of the validation data, or None.
-        numb_btch: validation batches of an evaluation.
+        lanes: the branches; a single task has one.
+        choose: gives the number of the lane that a step trains.
+        model: a model compiled with the optimizer; callbacks see it.
         training: the ``training`` section.
+        arrays: gives the weights by name, for TensorBoard.
         save: called with the step to write a checkpoint.
         advice: gives, in words, the checkpoint to go on from after a failure.
         append: whether the learning curve of an earlier run is continued.
@@ -40,34 +40,26 @@ class TrainingLoop:
 
     def __init__(
         self,
-        model: EnergyModel,
-        batches: Batches,
+        lanes: Sequence[Lane],
+        choose: Callable[[int], int],
         *,
-        validation: Sampler | None,
-        numb_btch: int,
+        model: EnergyModel,
         training: TrainingConfig,
+        arrays: Callable[[], Mapping[str, np.ndarray]],
         save: Callable[[int], None],
         advice: Callable[[], str],
         append: bool,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
+        self.lanes = lanes
+        self.choose = choose
         self.model = model
-        self.batches = batches
-        self.validation = validation
-        self.numb_btch = numb_btch
         self.training = training
+        self.arrays = arrays
         self.save = save
         self.advice = advice
         self.append = append
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
-        # A fixed signature: batches of another shape must not be traced again. The code has no
-        # Python branches on tensors, and looking for them would double the time of tracing.
-        options = {"input_signature": [batches.element_spec], "autograph": False}
-        self._train_step = tf.function(model.train_step, **options)
-        self._test_step = tf.function(model.test_step, **options)
-        inputs, _ = signature(batches.data)
-        self._prepare = tf.function(model.prepare, input_signature=[inputs], autograph=False)
-        self._names = model.energy_loss.metric_names
         self._curve: LearningCurve | None = None
         self._events: TensorBoardWriter | None = None
         self._saved_at: int | None = None
@@ -115,37 +107,30 @@ class TrainingLoop:
         if training.time_training:
             clock.report()
 
-    def evaluate(self, batches: Iterable[tuple[Any, Any]]) -> dict[str, float]:
-        """Figures of the loss, averaged over prepared batches as the learning curve shows them."""
-        results = []
-        for inputs, labels in batches:
-            figures = self._figures(self._test_step((inputs, labels)))
-            results.append((figures, atoms_per_frame(inputs)))
-        return average(results)
-
     def _step(self, step: int, start: int, clock: Clock, advance: Callable) -> int:
         training = self.training
-        batch = next(self.batches)
+        lane = self.lanes[self.choose(step)]
+        batch = next(lane.batches)
         if step == start:
-            self._display(step, batch, keep_place=start > 0)
+            self._display(step, lane, batch, keep_place=start > 0)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             clock.interval()
         self.callbacks.on_train_batch_begin(step)
         with clock:
             try:
-                figures = self._figures(self._train_step(batch))
+                figures = lane.train(batch)
             except tf.errors.ResourceExhaustedError as error:
                 raise MemoryError from error
         check_figures(
-            figures, batch[1], step=step, origin=self.batches.origin(), advice=self.advice()
+            figures, batch[1], step=step, origin=lane.batches.origin(), advice=self.advice()
         )
         self.callbacks.on_train_batch_end(step, figures)
         if self._events is not None and step % training.tensorboard_freq == 0:
-            self._events.train(step, figures)
+            self._events.train(step, figures, branch=lane.name)
         step += 1
         advance(step, figures["rmse"])
         if step % training.disp_freq == 0:
-            logs = self._display(step, batch)
+            logs = self._display(step, lane, batch)
             self.callbacks.on_epoch_end(step // training.disp_freq - 1, logs)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             if training.time_training and training.disp_training:
@@ -154,35 +139,37 @@ class TrainingLoop:
             self._save(step)
         return step
 
-    def _display(self, step: int, batch: Any, *, keep_place: bool = False) -> dict[str, float]:
+    def _display(
+        self, step: int, drawn: Lane, batch: Any, *, keep_place: bool = False
+    ) -> dict[str, float]:
         """Evaluate, log, and add a line to the learning curve.
 
-        With ``keep_place`` the validation data stay where they are: a restart shows where it
-        stands without shifting what an uninterrupted run would have seen.
+        Branches other than the one just drawn show the batch that they train on next. With
+        ``keep_place`` the validation data stay where they are: a restart shows where it stands
+        without shifting what an uninterrupted run would have seen.
         """
         if self._curve is None:
             return {}
         self.callbacks.on_test_begin()
-        train = self.evaluate([batch])
-        valid = None
-        if self.validation is not None:
-            place = self.validation.state()
-            drawn = (next(self.validation) for _ in range(self.numb_btch))
-            # Batch after batch: neighbourhoods of all at once would need much memory.
-            valid = self.evaluate((self._prepare(inputs), labels) for inputs, labels in drawn)
-            if keep_place:
-                self.validation.restore(place)
+        shown = [
+            lane.show(batch if lane is drawn else lane.batches.peek(), keep_place=keep_place)
+            for lane in self.lanes
+        ]
         rate = float(self.model.optimizer.learning_rate)
-        self._curve.write(step, train, valid, rate)
-        log.info(batch_line(step, "trn", train, rate))
-        logs = dict(train)
-        if valid is not None:
-            log.info(batch_line(step, "val", valid))
-            logs.update({f"val_{name}": value for name, value in valid.items()})
+        self._curve.write(step, shown, rate)
+        logs: dict[str, float] = {}
+        for branch in shown:
+            title = f"{branch.branch}_" if branch.branch else ""
+            log.info(batch_line(step, f"{title}trn", branch.train, rate))
+            logs |= {f"{name}{branch.ending}": value for name, value in branch.train.items()}
+            if branch.valid is None:
+                continue
+            log.info(batch_line(step, f"{title}val", branch.valid))
+            logs |= {f"val_{name}{branch.ending}": value for name, value in branch.valid.items()}
+            if self._events is not None:
+                self._events.test(step, branch.valid, branch=branch.branch)
         if self._events is not None:
-            if valid is not None:
-                self._events.test(step, valid)
-            self._events.weights(step, self.model.get_arrays())
+            self._events.weights(step, self.arrays())
         self.callbacks.on_test_end(logs)
         return logs
 
@@ -190,6 +177,3 @@ class TrainingLoop:
         self.save(step)
         self._saved_at = step
         log.info("saved checkpoint %s", self.training.save_ckpt)
-
-    def _figures(self, results: Mapping[str, tf.Tensor]) -> dict[str, float]:
-        return {name: float(results[name]) for name in self._names}

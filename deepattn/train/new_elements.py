@@ -13,13 +13,12 @@ from deepattn.errors import DataError, ModelFileError
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel
 from deepattn.periodic_table import most_alike
-from deepattn.train.input_blocks import env_mat_shape
+from deepattn.train.input_blocks import input_blocks
 from deepattn.train.statistics import input_statistics
 
 log = logging.getLogger(__name__)
 
 _TYPE_ROWS = "type_embed_net/matrix_1"
-_STATISTICS = ("descrpt_attr/t_avg", "descrpt_attr/t_std")
 
 
 def add_elements(
@@ -50,10 +49,12 @@ def add_elements(
     """
     known = config.type_map[: -len(new_types)]
     grown = dict(weights)
-    for name, rows in zip(_STATISTICS, _statistics(config, data, new_types), strict=True):
-        grown[name] = np.concatenate([weights[name], rows])
+    for name, rows in _statistics(config, data, new_types).items():
+        known_rows = weights[name]
+        grown[name] = np.concatenate([known_rows, rows.reshape(-1, *known_rows.shape[1:])])
     grown[BIAS] = np.concatenate([weights[BIAS], np.zeros(len(new_types))])
-    if config.type_embedding.use_econf_tebd:
+    # DPA-2 describes its type embedding itself.
+    if (config.type_embedding or config.descriptor).use_econf_tebd:
         for name in new_types:
             log.info("%s is new: its type vector follows from its electrons", name)
         return grown
@@ -75,27 +76,34 @@ def add_elements(
 
 def _statistics(
     config: ModelConfig, data: DataSet, new_types: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the new elements in the average and spread of the environment matrix."""
+) -> dict[str, np.ndarray]:
+    """Rows of the new elements in averages and spreads of environment matrices, by weight."""
     first = config.ntypes - len(new_types)
-    statistics = input_statistics(
-        (batch for _, batch in data.statistics_batches(config.data_stat_nbatch)),
-        env_mat_shape(config),
-        set_davg_zero=config.descriptor.set_davg_zero,
-    )
-    seen = statistics.seen[first:]
-    if absent := [name for name, there in zip(new_types, seen, strict=True) if not there]:
-        raise DataError(
-            f"the pretrained model does not know {', '.join(absent)}, and no frame of the sample "
-            "has such atoms; add data, raise model/data_stat_nbatch, or take the names out of "
-            "model/type_map"
+    rows = {}
+    for block in input_blocks(config):
+        statistics = input_statistics(
+            (batch for _, batch in data.statistics_batches(config.data_stat_nbatch)),
+            block.shape,
+            set_davg_zero=block.set_davg_zero,
         )
-    return statistics.davg[first:], statistics.dstd[first:]
+        seen = statistics.seen[first:]
+        if absent := [name for name, there in zip(new_types, seen, strict=True) if not there]:
+            raise DataError(
+                f"the pretrained model does not know {', '.join(absent)}, and no frame of the "
+                "sample has such atoms; add data, raise model/data_stat_nbatch, or take the names "
+                "out of model/type_map"
+            )
+        rows[block.davg] = statistics.davg[first:]
+        rows[block.dstd] = statistics.dstd[first:]
+    return rows
 
 
 def _refuse_shortcut(config: ModelConfig, known: int) -> None:
     """Refuse nets whose first layer has a residual connection for one number of types only."""
-    width = config.type_embedding.neuron[0]
+    if config.type_embedding is None:
+        width = config.descriptor.repinit.tebd_dim
+    else:
+        width = config.type_embedding.neuron[0]
     if width in (known, 2 * known, config.ntypes, 2 * config.ntypes):
         raise ModelFileError(
             f"the pretrained model's type embedding is {width} wide, which makes a residual layer "

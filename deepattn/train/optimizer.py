@@ -1,6 +1,6 @@
 """Adam with the arithmetic of TensorFlow 1, in which published potentials were trained."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -44,30 +44,46 @@ class Adam(keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def build(self, variables: list[keras.Variable]) -> None:
+    def build(
+        self, variables: list[keras.Variable], groups: Sequence[int] | None = None
+    ) -> None:
+        """Make the moments.
+
+        Args:
+            variables: all weights that are trained.
+            groups: number of a group for each, from 0 without gaps: weights that are always moved
+                together. Each group has powers of the betas of its own, so that steps in which it
+                is not moved count for nothing. None for one group.
+        """
         if self.built:
             return
         super().build(variables)
         self._momentums, self._velocities = self.add_optimizer_variables(
             variables, ["momentum", "velocity"]
         )
+        self._groups = [0] * len(variables) if groups is None else list(groups)
         self._beta_powers = [
-            self.add_variable(
-                (),
-                initializer=keras.initializers.Constant(np.float32(beta)),
-                dtype="float32",
-                aggregation="only_first_replica",
-                name=name,
-            )
-            for beta, name in ((self.beta_1, "beta1_power"), (self.beta_2, "beta2_power"))
+            [
+                self.add_variable(
+                    (),
+                    initializer=keras.initializers.Constant(np.float32(beta)),
+                    dtype="float32",
+                    aggregation="only_first_replica",
+                    name=name,
+                )
+                for beta, name in ((self.beta_1, "beta1_power"), (self.beta_2, "beta2_power"))
+            ]
+            for _ in range(max(self._groups, default=0) + 1)
         ]
 
     def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
         super().apply(grads, trainable_variables)
         # With accumulated gradients only the last of the accumulated steps moved the weights.
         moved = tf.equal(self._iterations.value % (self.gradient_accumulation_steps or 1), 0)
-        for power, beta in zip(self._beta_powers, (self.beta_1, self.beta_2), strict=True):
-            power.assign(tf.where(moved, power.value * np.float32(beta), power.value))
+        for group in self._groups_of(trainable_variables):
+            betas = (self.beta_1, self.beta_2)
+            for power, beta in zip(self._beta_powers[group], betas, strict=True):
+                power.assign(tf.where(moved, power.value * np.float32(beta), power.value))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
@@ -77,7 +93,9 @@ class Adam(keras.optimizers.Optimizer):
             tf.cast(tf.constant(x, tf.float32), dtype)
             for x in (self.beta_1, self.beta_2, self.epsilon)
         )
-        beta_1_power, beta_2_power = (tf.cast(power.value, dtype) for power in self._beta_powers)
+        beta_1_power, beta_2_power = (
+            tf.cast(power.value, dtype) for power in self._beta_powers[self._groups[index]]
+        )
         rate = tf.cast(tf.cast(learning_rate, tf.float32), dtype)
         alpha = rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power)
         gradient = tf.cast(gradient, dtype)
@@ -92,8 +110,8 @@ class Adam(keras.optimizers.Optimizer):
             names: the model's ``named_variables()``.
 
         Returns:
-            ``iteration``, ``beta1_power``, ``beta2_power`` and, for each trained weight ``w``,
-            ``w/momentum`` and ``w/velocity``.
+            ``iteration``, ``beta1_power``, ``beta2_power`` (``beta1_power_1`` … of further groups)
+            and, for each trained weight ``w``, ``w/momentum`` and ``w/velocity``.
         """
         return {name: slot.numpy() for name, slot in self._state(names).items()}
 
@@ -108,9 +126,16 @@ class Adam(keras.optimizers.Optimizer):
         for name, slot in self._state(names).items():
             slot.assign(arrays[name])
 
+    def _groups_of(self, variables: list[Any] | None) -> list[int]:
+        if variables is None:
+            return list(range(len(self._beta_powers)))
+        return sorted({self._groups[self._get_variable_index(v)] for v in variables})
+
     def _state(self, names: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
         state = {"iteration": self._iterations}
-        state["beta1_power"], state["beta2_power"] = self._beta_powers
+        for group, powers in enumerate(self._beta_powers):
+            suffix = f"_{group}" if group else ""
+            state[f"beta1_power{suffix}"], state[f"beta2_power{suffix}"] = powers
         for name, variable in names.items():
             if self._var_key(variable) in self._trainable_variables_indices:
                 index = self._get_variable_index(variable)

@@ -2,13 +2,16 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
-from deepattn.config import Config, load_input, normalize, upgrade
-from deepattn.errors import ConfigError
+from deepattn.config import is_multitask, load_input, read_input, take_sections, upgrade
+from deepattn.config.multitask import split
+from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.files import write_whole
+from deepattn.train.pretrained import Pretrained
 from deepattn.train.start import Start, from_checkpoint, from_frozen
 from deepattn.train.trainer import Trainer
 
@@ -23,6 +26,7 @@ def train(
     restart: str | os.PathLike | None = None,
     init_frz_model: str | os.PathLike | None = None,
     finetune: str | os.PathLike | None = None,
+    model_branch: str | None = None,
     use_pretrain_script: bool = False,
     skip_neighbor_stat: bool = False,
     output: str | os.PathLike = "out.json",
@@ -38,8 +42,13 @@ def train(
         init_model: checkpoint whose weights and moments are taken, at step 0.
         restart: checkpoint of a training to go on with.
         init_frz_model: frozen model whose weights are taken, at step 0.
-        finetune: frozen model that is taken whole, its energy bias shifted to fit the data.
-        use_pretrain_script: take the ``model`` section from the file too; fine-tuning always does.
+        finetune: frozen model or checkpoint that is taken whole, its energy bias shifted to fit the
+            data. With an input of several tasks each branch says what it starts from.
+        model_branch: with ``finetune`` the branch of a checkpoint of several tasks that is taken,
+            or ``RANDOM`` for a new fitting net; with None the fitting net of such a checkpoint is
+            new.
+        use_pretrain_script: take the ``model`` section from the file too; the fine-tuning of a
+            single task always does.
         skip_neighbor_stat: do without the neighbour statistics.
         output: where the complete input is written.
         callbacks: Keras callbacks.
@@ -50,13 +59,24 @@ def train(
     Raises:
         DeepattnError: anything that is wrong with the input, the data or the files.
     """
+    given = [path for path in (init_model, restart, init_frz_model, finetune) if path is not None]
+    if len(given) > 1:
+        raise ValueError(f"give one way to start, not {len(given)}: {given}")
+    if model_branch is not None and finetune is None:
+        raise ConfigError("--model-branch needs --finetune.")
     raw = load_input(input_file)
-    start = _start(init_model, restart, init_frz_model, finetune)
+    make = _several if is_multitask(raw) else _single
     try:
-        if use_pretrain_script or finetune is not None:
-            start, raw = start.take_model_section(raw)
-        upgraded = upgrade(raw)
-        config = Config.from_dict(normalize(upgraded))
+        start, upgraded = make(
+            raw,
+            init_model=init_model,
+            restart=restart,
+            init_frz_model=init_frz_model,
+            finetune=finetune,
+            model_branch=model_branch,
+            use_script=use_pretrain_script,
+        )
+        config = read_input(upgraded)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
     with write_whole(_UPGRADED, "w") as file:
@@ -72,21 +92,84 @@ def train(
     return trainer
 
 
-def _start(
+def _single(
+    raw: dict[str, Any],
+    *,
     init_model: str | os.PathLike | None,
     restart: str | os.PathLike | None,
     init_frz_model: str | os.PathLike | None,
     finetune: str | os.PathLike | None,
-) -> Start:
-    given = [path for path in (init_model, restart, init_frz_model, finetune) if path is not None]
-    if len(given) > 1:
-        raise ValueError(f"give one way to start, not {len(given)}: {given}")
-    if init_model is not None:
-        return from_checkpoint(init_model, restart=False)
-    if restart is not None:
-        return from_checkpoint(restart, restart=True)
+    model_branch: str | None,
+    use_script: bool,
+) -> tuple[Start, dict[str, Any]]:
+    """The start of a single task, and the upgraded input."""
+    if init_model is not None or restart is not None:
+        start = from_checkpoint(init_model or restart, restart=restart is not None)
+        if isinstance(start, Mapping):
+            raise ModelFileError(
+                f"{init_model or restart}: has the branches {', '.join(start)}, but the input is "
+                "of a single task; start from one of them with --finetune and --model-branch"
+            )
+    elif init_frz_model is not None:
+        start = from_frozen(init_frz_model)
+    elif finetune is not None:
+        start = Pretrained(finetune).single(model_branch)
+    else:
+        start = Start()
+    if use_script or finetune is not None:
+        start, raw = start.take_model_section(raw)
+    return start, upgrade(raw)
+
+
+def _several(
+    raw: dict[str, Any],
+    *,
+    init_model: str | os.PathLike | None,
+    restart: str | os.PathLike | None,
+    init_frz_model: str | os.PathLike | None,
+    finetune: str | os.PathLike | None,
+    model_branch: str | None,
+    use_script: bool,
+) -> tuple[dict[str, Start], dict[str, Any]]:
+    """The start of each branch, and the upgraded input."""
+    if model_branch is not None:
+        raise ConfigError(
+            "--model-branch is for an input of a single task; with model/model_dict set "
+            "finetune_head in each branch."
+        )
     if init_frz_model is not None:
-        return from_frozen(init_frz_model, finetune=False)
-    if finetune is not None:
-        return from_frozen(finetune, finetune=True)
-    return Start()
+        raise ConfigError(
+            "--init-frz-model is for an input of a single task; with model/model_dict use "
+            "--finetune."
+        )
+    upgraded = upgrade(raw)
+    branches = split(upgraded)
+    starts = dict.fromkeys(branches, Start())
+    if init_model is not None or restart is not None:
+        path = init_model or restart
+        starts = from_checkpoint(path, restart=restart is not None)
+        _refuse_other_branches(path, starts, list(branches))
+        starts = {name: starts[name] for name in branches}
+    elif finetune is not None:
+        starts = Pretrained(finetune).several(branches)
+    if use_script:
+        if any(start.model is None for start in starts.values()):
+            raise ConfigError("--use-pretrain-script needs --init-model or --finetune.")
+        sections = {name: start.model.to_dict() for name, start in starts.items()}
+        upgraded = take_sections(upgraded, sections)
+    return starts, upgraded
+
+
+def _refuse_other_branches(
+    path: str | os.PathLike, starts: Start | Mapping[str, Start], names: Sequence[str]
+) -> None:
+    if isinstance(starts, Start):
+        raise ModelFileError(
+            f"{path}: is of a single task, but the input has the branches {', '.join(names)}; "
+            "start from it with --finetune"
+        )
+    if set(starts) != set(names):
+        raise ModelFileError(
+            f"{path}: has the branches {', '.join(starts)}, the input {', '.join(names)}; they "
+            "must be the same, or start with --finetune"
+        )

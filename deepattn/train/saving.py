@@ -1,18 +1,19 @@
 """Writing the state of a training to a checkpoint, and taking it up again."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from deepattn.config import Config
-from deepattn.data.sampler import Sampler
+from deepattn.config import Config, MultiTaskConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, write_checkpoint
-from deepattn.models import EnergyModel
-from deepattn.train.batches import Batches
+from deepattn.models import unique_variables
+from deepattn.train.branch import Branch
+from deepattn.train.lane import Lane
 from deepattn.train.nan_guard import check_weights
 from deepattn.train.optimizer import Adam
 
@@ -21,56 +22,65 @@ class Saver:
     """Writes checkpoints of one training.
 
     Args:
-        model: the model.
-        optimizer: its optimizer.
+        branches: the branches, with their models.
+        optimizer: the optimizer.
         config: the complete configuration, stored with every checkpoint.
         min_nbor_dist: shortest distance in the training data, Å, or None.
     """
 
     def __init__(
         self,
-        model: EnergyModel,
+        branches: Sequence[Branch],
         optimizer: Adam,
-        config: Config,
+        config: Config | MultiTaskConfig,
         *,
         min_nbor_dist: float | None,
     ) -> None:
-        self.model = model
+        self.branches = branches
         self.optimizer = optimizer
         self.config = config
         self.min_nbor_dist = min_nbor_dist
         self.last: Path | None = None
 
-    def save(self, step: int, batches: Batches, validation: Sampler | None) -> Path:
+    def save(self, step: int, lanes: Sequence[Lane]) -> Path:
         """Write the checkpoint of a step.
 
         Args:
             step: updates done.
-            batches: training data, at the place of the next batch.
-            validation: sampler of the validation data, or None.
+            lanes: the data of the branches, at the places of the next batches.
 
         Raises:
             NonFiniteError: a weight is not finite; nothing is written then.
             OSError: the file cannot be written; older checkpoints stay as they are.
         """
-        weights = self.model.get_arrays()
+        weights = self.weights()
         check_weights(weights, step=step, advice=self.advice())
-        state = self.optimizer.get_arrays(self.model.named_variables())
+        state = self.optimizer.get_arrays(trained_names(self.branches))
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
         header = {
             "config": self.config.to_dict(),
-            "interface_dtype": self.model.interface_dtype,
+            "interface_dtype": self.branches[0].model.interface_dtype,
             "min_nbor_dist": self.min_nbor_dist,
             "step": step,
-            "sampler": batches.state(),
-            "validation_sampler": None if validation is None else validation.state(),
+            **_by_branch(lanes),
         }
-        training = self.config.training
+        training = self.branches[0].config.training
         prefix = Path(training.save_ckpt)
         os.makedirs(prefix.parent, exist_ok=True)
         self.last = write_checkpoint(str(prefix), step, arrays, header, keep=training.max_ckpt_keep)
         return self.last
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """All weights by name; what branches share is one array under several names."""
+        values: dict[int, np.ndarray] = {}
+        weights = {}
+        for branch in self.branches:
+            for name, variable in branch.model.named_variables().items():
+                if id(variable) not in values:
+                    values[id(variable)] = variable.numpy()
+                weights[branch.prefix + name] = values[id(variable)]
+        return weights
 
     def advice(self) -> str:
         """What to go on from after a failure, in words."""
@@ -79,9 +89,28 @@ class Saver:
         return f"go on from {self.last}, which is good,"
 
 
+def trained_names(branches: Sequence[Branch]) -> dict[str, keras.Variable]:
+    """Every variable of the branches once, by name."""
+    return unique_variables({branch.prefix: branch.model for branch in branches})
+
+
+def state_of(header: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The places in the data of a branch that a header holds."""
+    keys = ("sampler", "validation_sampler")
+    return {key: header[key][name] if name else header[key] for key in keys}
+
+
+def _by_branch(lanes: Sequence[Lane]) -> dict[str, Any]:
+    states = {lane.name: lane.state() for lane in lanes}
+    if "" in states:
+        return states[""]
+    keys = ("sampler", "validation_sampler")
+    return {key: {name: state[key] for name, state in states.items()} for key in keys}
+
+
 def restore_optimizer(
     optimizer: Adam,
-    model: EnergyModel,
+    names: Mapping[str, keras.Variable],
     arrays: Mapping[str, np.ndarray],
     *,
     path: str,
@@ -92,8 +121,8 @@ def restore_optimizer(
     Weights that were not trained before and are now get fresh moments.
 
     Args:
-        optimizer: built on the model's trainable weights.
-        model: the model.
+        optimizer: built on the trainable weights.
+        names: the weights by name.
         arrays: state by name.
         path: the checkpoint, for the message of an error.
         keep_step: take over the number of updates too; otherwise it is 0.
@@ -101,7 +130,6 @@ def restore_optimizer(
     Raises:
         ModelFileError: the checkpoint lacks the state of the optimizer.
     """
-    names = model.named_variables()
     state: dict[str, Any] = dict(optimizer.get_arrays(names))
     for name in ("iteration", "beta1_power", "beta2_power"):
         if name not in arrays:

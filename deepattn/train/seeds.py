@@ -3,37 +3,70 @@
 import hashlib
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 
-from deepattn.config import Config
+from deepattn.config import BranchConfig, Config, MultiTaskConfig
 
 log = logging.getLogger(__name__)
 
+BLOCKS = ("descriptor", "fitting_net", "type_embedding")
 
-def settle_seeds(config: Config) -> Config:
+
+def settle_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Config:
     """Give every block that lacks a seed one that follows from ``training.seed``.
 
-    Without ``training.seed`` one is drawn and logged. The result is written to ``out.json``, from
-    which the run can be repeated.
+    Without ``training.seed`` one is drawn and logged. The result is written to ``out.json``, from which the run can be repeated.
+
+    Args:
+        config: the configuration.
+        scopes: for the blocks ``descriptor``, ``type_embedding`` and ``fitting_net`` what tells
+            them from those of other branches, which would draw the same numbers; None for a
+            single task.
     """
-    seed = config.training.seed
-    if seed is None:
-        seed = secrets.randbits(31)
-        log.info("training/seed is not set; this run has the seed %d", seed)
-    model = config.model
+    config = settle_training_seed(config)
+    seed, model = config.training.seed, config.model
     parts = {
-        name: replace(part, seed=_derive(seed, name))
-        for name in ("descriptor", "fitting_net", "type_embedding")
+        name: replace(part, seed=derive_seed(seed, f"{scope}/{name}" if scope else name))
+        for name in BLOCKS
         if (part := getattr(model, name)) is not None and part.seed is None
+        for scope in [(scopes or {}).get(name)]
     }
-    return replace(
-        config,
-        model=replace(model, **parts),
-        training=replace(config.training, seed=seed),
-    )
+    return replace(config, model=replace(model, **parts))
 
 
-def _derive(seed: int, block: str) -> int:
+def settle_all_seeds(config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
+    """`settle_seeds` of every branch, by one ``training.seed``; shared blocks get the same."""
+    seed = settle_training_seed(next(iter(config.tasks.values()))).training.seed
+    tasks = {}
+    for name, task in config.tasks.items():
+        seeded = replace(task, training=replace(task.training, seed=seed))
+        scopes = _scopes(name, config.branches[name]) if name else None
+        tasks[name] = settle_seeds(seeded, scopes)
+    return config.with_tasks(tasks)
+
+
+def settle_training_seed(config: Config) -> Config:
+    """Draw ``training.seed`` if the input has none, and log it."""
+    if config.training.seed is not None:
+        return config
+    seed = secrets.randbits(31)
+    log.info("training/seed is not set; this run has the seed %d", seed)
+    return replace(config, training=replace(config.training, seed=seed))
+
+
+def derive_seed(seed: int, name: str) -> int:
+    """A seed that follows from another one and a name."""
     # Blocks with one seed in common would draw the same numbers.
-    digest = hashlib.sha256(f"{seed}/{block}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _scopes(name: str, branch: BranchConfig) -> dict[str, str]:
+    """What tells the blocks of a branch from those of others: its name, or the shared entry's."""
+    # A type embedding goes with the descriptor.
+    parts = {"type_embedding": "descriptor", "descriptor": "descriptor", "fitting_net": "fitting_net"}
+    return {
+        block: f"shared/{branch.links[part].key}" if part in branch.links else name
+        for block, part in parts.items()
+    }

@@ -12,39 +12,46 @@ from deepattn.config import (
     Config,
     Dpa2Config,
     ModelConfig,
+    MultiTaskConfig,
+    config_from_dict,
     merge_pretrained,
     replace_model,
 )
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, part_of, read_checkpoint
+from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
 from deepattn.formats.dp_file import SUFFIXES
-from deepattn.models import read_model, resize_statistics
+from deepattn.models import StoredModel, read_model, resize_statistics
+from deepattn.models.load import model_of_checkpoint
 from deepattn.models.neutral import conventions_differ
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a training begins with; `scratch` is drawn anew, all else is read from a file.
+    """What a branch of a training begins with; `scratch` is drawn anew, all else is from a file.
 
     Attributes:
         mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model`` or ``finetune``.
         path: the file.
+        head: branch in the file, if that is of several tasks.
         model: configuration of the model in the file.
         weights: its arrays by name.
         optimizer: state of the optimizer by name; empty if it starts afresh.
         header: header of a checkpoint.
         min_nbor_dist: shortest distance in the data the file was trained on, Å, or None.
         target_types: fine-tuning: elements whose energy bias is fitted; None for those of the data.
+        random_fitting: fine-tuning: the fitting net is new, and so is the energy bias.
     """
 
     mode: str = "scratch"
     path: str = ""
+    head: str | None = None
     model: ModelConfig | None = None
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     optimizer: Mapping[str, np.ndarray] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     min_nbor_dist: float | None = None
     target_types: tuple[str, ...] | None = None
+    random_fitting: bool = False
 
     @property
     def step(self) -> int:
@@ -122,41 +129,59 @@ class Start:
             raise ModelFileError(f"{self.path}: {error}") from None
 
 
-def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start:
+def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start | dict[str, Start]:
     """Start from a checkpoint of ours.
 
     Args:
         path: the file, its prefix, or its folder.
         restart: go on at its step; otherwise begin at step 0 with its weights and moments.
+
+    Returns:
+        The start; of several tasks one for each branch by name.
     """
     arrays, header = read_checkpoint(path)
-    return Start(
-        mode="restart" if restart else "init_model",
-        path=str(path),
-        model=Config.from_dict(header["config"]).model,
-        weights=part_of(arrays, WEIGHTS),
-        optimizer=part_of(arrays, OPTIMIZER),
-        header=header,
-        min_nbor_dist=header["min_nbor_dist"],
-    )
+    config = config_from_dict(header["config"])
+    heads = list(config.branches) if isinstance(config, MultiTaskConfig) else [None]
+    common = {
+        "mode": "restart" if restart else "init_model",
+        "optimizer": part_of(arrays, OPTIMIZER),
+    }
+    starts = {
+        head: replace(
+            of_model(model_of_checkpoint(arrays, header, path, head=head), path, head), **common
+        )
+        for head in heads
+    }
+    return starts.get(None) or starts
 
 
-def from_frozen(path: str | os.PathLike, *, finetune: bool) -> Start:
-    """Start from a model that is no state of a training.
+def from_frozen(path: str | os.PathLike) -> Start:
+    """Start from the weights of a model that is no state of a training.
 
     Args:
         path: the ``.pb``, ``.dp`` or ``.yaml`` file.
-        finetune: whether the energy bias is shifted to fit the training data.
     """
     if Path(path).suffix not in (".pb", *SUFFIXES):
         raise ModelFileError(
             f"{path}: is no frozen model; it must end in .pb, {', '.join(SUFFIXES)}"
         )
-    stored = read_model(path)
+    return of_model(read_model(path), path)
+
+
+def of_model(stored: StoredModel, path: str | os.PathLike, head: str | None = None) -> Start:
+    """Start from the weights of a model, at step 0.
+
+    Args:
+        stored: the model.
+        path: its file.
+        head: branch in the file, if that is of several tasks.
+    """
     return Start(
-        mode="finetune" if finetune else "init_frz_model",
+        mode="init_frz_model",
         path=str(path),
+        head=head,
         model=stored.config,
         weights=stored.arrays,
+        header=stored.header,
         min_nbor_dist=stored.header["min_nbor_dist"],
     )

@@ -51,19 +51,31 @@ def input_statistics(
         stat_file: Cache to take the sums from, or to keep them in. It cannot tell excluded
             pairs or a protection, so with any it is left alone.
     """
-    sums = None
+    sums = input_sums(batches, shape, stat_file=stat_file)
+    return normalisation(sums, shape, set_davg_zero=set_davg_zero)
+
+
+def input_sums(
+    batches: Iterable[Batch], shape: EnvMatShape, *, stat_file: StatFile | None = None
+) -> EnvMatSums:
+    """Sums over the environment matrix of a sample; those of several samples can be added.
+
+    Args:
+        batches: As of :func:`input_statistics`.
+        shape: The environment matrix.
+        stat_file: As of :func:`input_statistics`.
+    """
     unrecorded = {"exclude_types": shape.exclude_types, "env_protection": shape.protection}
     if any(unrecorded.values()) and stat_file is not None:
         names = " and ".join(name for name, value in unrecorded.items() if value)
         log.warning("stat_file does not record %s: the descriptor is not cached", names)
         stat_file = None
-    if stat_file is not None:
-        sums = stat_file.read_env_mat(shape)
+    sums = None if stat_file is None else stat_file.read_env_mat(shape)
     if sums is None:
         sums = env_mat_sums(batches, shape)
         if stat_file is not None:
             stat_file.write_env_mat(shape, sums)
-    return _normalisation(sums, shape, set_davg_zero=set_davg_zero)
+    return sums
 
 
 def parameter_statistics(
@@ -81,6 +93,20 @@ def parameter_statistics(
         protect: Least spread to divide by (``data_stat_protect``).
         stat_file: Cache to take the sums from, or to keep them in.
     """
+    sums = parameter_sums(batches, name, stat_file=stat_file)
+    return mean_and_inverse(sums, protect=protect)
+
+
+def parameter_sums(
+    batches: Iterable[Batch], name: str, *, stat_file: StatFile | None = None
+) -> np.ndarray:
+    """Number, Σ and Σ² of each parameter, ``[width, 3]``; those of several samples can be added.
+
+    Args:
+        batches: As of :func:`parameter_statistics`.
+        name: As of :func:`parameter_statistics`.
+        stat_file: As of :func:`parameter_statistics`.
+    """
     sums = None if stat_file is None else stat_file.read(name)
     if sums is None:
         rows = np.concatenate([_parameter_rows(inputs, name) for inputs, _ in batches])
@@ -88,6 +114,11 @@ def parameter_statistics(
         sums = np.stack([number, rows.sum(axis=0), np.square(rows).sum(axis=0)], axis=1)
         if stat_file is not None:
             stat_file.write({name: sums})
+    return sums
+
+
+def mean_and_inverse(sums: np.ndarray, *, protect: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and inverse spread from what :func:`parameter_sums` gives."""
     mean, spread = _moments(sums[:, 0], sums[:, 1:])
     return mean, 1 / np.maximum(spread, protect)
 
@@ -96,7 +127,8 @@ def _parameter_rows(inputs: dict[str, np.ndarray], name: str) -> np.ndarray:
     return inputs["aparam"][inputs["atype"] >= 0] if name == "aparam" else inputs["fparam"]
 
 
-def _normalisation(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool) -> InputStatistics:
+def normalisation(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool) -> InputStatistics:
+    """``davg`` and ``dstd`` from the sums."""
     seen = sums.number > 0
     mean, radial = _moments(sums.number, sums.radial)
     _, angular = _moments(sums.number, sums.angular)

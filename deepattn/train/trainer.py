@@ -2,33 +2,34 @@
 
 import json
 import logging
-import math
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import keras
 import numpy as np
 
-from deepattn.config import Config, DataConfig, SeE2AConfig, fill_sel
-from deepattn.data import DataSet, summary_lines
+from deepattn.config import Config, MultiTaskConfig
+from deepattn.data import DataSet
+from deepattn.data.sampler import BRANCHES, choose
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
 from deepattn.layers.energy_fitting import BIAS
-from deepattn.models import EnergyModel, build_model
+from deepattn.models import EnergyModel, build_model, build_models
 from deepattn.train.advice import advice
-from deepattn.train.batches import Batches
+from deepattn.train.branch import Branch, open_branch
 from deepattn.train.energy_bias import change_by_statistic
-from deepattn.train.finetune import set_pretrained
+from deepattn.train.finetune import fit_to_data, set_weights
 from deepattn.train.initial import set_statistics
+from deepattn.train.lane import Lane
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
-from deepattn.train.neighbor_stat import neighbor_statistics
 from deepattn.train.optimizer import Adam
-from deepattn.train.saving import Saver, restore_optimizer
+from deepattn.train.prepare import count_steps, require_sel, shares, with_neighbors
+from deepattn.train.saving import Saver, restore_optimizer, state_of, trained_names
 from deepattn.train.schedule import make_schedule
-from deepattn.train.seeds import settle_seeds
+from deepattn.train.seeds import settle_all_seeds
 from deepattn.train.start import Start
 
 log = logging.getLogger(__name__)
@@ -42,14 +43,14 @@ _ANNOUNCED = {
 
 
 class Trainer:
-    """Prepares a training; `train` runs it.
+    """Prepares a training of one task or several; `train` runs it.
 
     On the CPU a run is reproducible: the same configuration with the same seeds gives the same
     numbers, and a run that was stopped and restarted gives those of one that was not.
 
     Args:
         config: configuration; its ``sel`` may be automatic.
-        start: where the weights come from.
+        start: where the weights come from; of several tasks one for each branch by name.
         output: file for the complete configuration (``out.json``); None writes none.
         skip_neighbor_stat: do not search the data for the shortest distance and the most
             neighbours; ``sel`` must be a number then.
@@ -57,9 +58,7 @@ class Trainer:
 
     Attributes:
         config: the configuration with nothing left open.
-        model: the compiled model.
-        data: the training data.
-        validation_data: the validation data, or None.
+        branches: the branches with their models and data; a single task has one.
 
     Raises:
         DeepattnError: anything in the configuration, the data or the files that cannot work.
@@ -67,47 +66,67 @@ class Trainer:
 
     def __init__(
         self,
-        config: Config,
+        config: Config | MultiTaskConfig,
         *,
-        start: Start | None = None,
+        start: Start | Mapping[str, Start] | None = None,
         output: str | os.PathLike | None = None,
         skip_neighbor_stat: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
-        self.start = start or Start()
         self.callbacks = callbacks
-        config = settle_seeds(self.start.adapt(config))
-        self.loss = _make_loss(config)
-        self.data = self._open(config, config.training.training_data)
-        config = _name_types(config, self.data)
-        self.min_nbor_dist = self.start.min_nbor_dist
-        if not skip_neighbor_stat:
-            config = self._neighbor_statistics(config)
-        elif isinstance(config.model.descriptor.sel, str):
-            raise ConfigError(
-                f"model/descriptor/sel is {config.model.descriptor.sel!r}, which needs the "
-                "neighbour statistics; leave out --skip-neighbor-stat or give a number."
-            )
-        length = "numb_epoch" if config.training.numb_steps is None else "numb_steps"
-        self.config = config = _count_steps(config, self.data)
+        starts = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
+        starts = {name: starts[name] or Start() for name in config.tasks}
+        # What is the same for all branches: step, state of the optimizer, header.
+        self.start = next(iter(starts.values()))
+        tasks = {name: starts[name].adapt(task) for name, task in config.tasks.items()}
+        config = settle_all_seeds(config.with_tasks(tasks))
+        self.branches = [
+            open_branch(name, task, starts[name]) for name, task in config.tasks.items()
+        ]
+        config = self._hand_out(config.with_tasks({b.name: b.config for b in self.branches}))
+        distances = [s.min_nbor_dist for s in starts.values() if s.min_nbor_dist is not None]
+        self.min_nbor_dist = min(distances, default=None)
+        if skip_neighbor_stat:
+            require_sel(self.branches)
+        else:
+            config, self.min_nbor_dist = with_neighbors(config, self.branches)
+            self._hand_out(config)
+        by_epochs = self.branches[0].config.training.numb_steps is None
+        self.config = self._hand_out(count_steps(config, self.branches))
         if output is not None:
             with write_whole(output, "w") as file:
-                json.dump(config.to_dict(), file, indent=4, ensure_ascii=False)
-        self._summarise("Training", self.data)
-        if self.start.mode == "finetune":
-            self._advise(length)
-        count = config.model.fitting_net.numb_fparam
-        if count:
-            log.info("training with %d frame parameter(s)", count)
-        else:
-            log.info("training without frame parameter")
-        self.validation_data = None
-        if config.training.validation_data is not None:
-            self.validation_data = self._open(config, config.training.validation_data)
-            self._summarise("Validation", self.validation_data)
-        self.schedule = make_schedule(config.learning_rate.to_dict(), config.training.numb_steps)
-        self.model = self._build_model()
+                json.dump(self.config.to_dict(), file, indent=4, ensure_ascii=False)
+        for branch in self.branches:
+            branch.weight = shares(self.config)[branch.name]
+            branch.summarise("Training", branch.data)
+            if branch.start.mode == "finetune":
+                self._advise(branch, "numb_epoch" if by_epochs else "numb_steps")
+            _log_parameters(branch)
+            branch.open_validation()
+        first = self.branches[0].config
+        self.schedule = make_schedule(first.learning_rate.to_dict(), first.training.numb_steps)
+        self._build_models()
         self.optimizer = self._build_optimizer()
+
+    @property
+    def model(self) -> EnergyModel:
+        """The compiled model of a single task."""
+        return self._only().model
+
+    @property
+    def loss(self) -> EnergyLoss:
+        """The loss of a single task."""
+        return self._only().loss
+
+    @property
+    def data(self) -> DataSet:
+        """The training data of a single task."""
+        return self._only().data
+
+    @property
+    def validation_data(self) -> DataSet | None:
+        """The validation data of a single task, or None."""
+        return self._only().validation_data
 
     def train(self) -> None:
         """Train to the last step, writing the files of the ``training`` section.
@@ -117,29 +136,29 @@ class Trainer:
             KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
         """
         began = time.monotonic()
-        training = self.config.training
+        training = self.branches[0].config.training
         first, last = self.start.step, training.numb_steps
-        if self.start.mode == "restart" and first >= last:
+        restarted = self.start.mode == "restart"
+        if restarted and first >= last:
             log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
             return
-        header = self.start.header if self.start.mode == "restart" else {}
-        batches = Batches(self.data, self.model.prepare, state=header.get("sampler"))
-        validation, numb_btch = None, 0
-        if self.validation_data is not None:
-            validation = self.validation_data.sampler
-            numb_btch = training.validation_data.numb_btch
-            if header.get("validation_sampler") is not None:
-                validation.restore(header["validation_sampler"])
-        saver = Saver(self.model, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist)
+        lanes = [
+            Lane(branch, state=state_of(self.start.header, branch.name) if restarted else None)
+            for branch in self.branches
+        ]
+        saver = Saver(
+            self.branches, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist
+        )
+        bounds = np.cumsum([branch.weight for branch in self.branches])
         loop = TrainingLoop(
-            self.model,
-            batches,
-            validation=validation,
-            numb_btch=numb_btch,
+            lanes,
+            partial(choose, bounds, training.seed % 2**64, BRANCHES),
+            model=self.branches[0].model,
             training=training,
-            save=lambda step: saver.save(step, batches, validation),
+            arrays=saver.weights,
+            save=lambda step: saver.save(step, lanes),
             advice=saver.advice,
-            append=self.start.mode == "restart",
+            append=restarted,
             callbacks=self.callbacks,
         )
         log.info(
@@ -151,132 +170,117 @@ class Trainer:
         try:
             loop.run(first, last)
             if training.change_bias_after_training:
-                self._change_bias()
-                saver.save(last, batches, validation)
+                for branch in self.branches:
+                    _change_bias(branch)
+                saver.save(last, lanes)
         finally:
-            batches.close()
+            for lane in lanes:
+                lane.batches.close()
         log.info("finished training")
         log.info("wall time: %.3f s", time.monotonic() - began)
 
-    def _open(self, config: Config, section: DataConfig) -> DataSet:
-        # The bias is fitted to energies even where the loss does not look at them.
-        labels = {*self.loss.label_names, "energy"}
-        return DataSet(
-            section,
-            config.model.type_map or None,
-            numb_fparam=config.model.fitting_net.numb_fparam,
-            numb_aparam=config.model.fitting_net.numb_aparam,
-            labels=sorted(labels),
-            numb_generalized_coord=self.loss.numb_generalized_coord,
-            seed=config.training.seed,
-        )
+    def _only(self) -> Branch:
+        if len(self.branches) > 1 or self.branches[0].name:
+            raise AttributeError("a training of several tasks has one of each branch: see branches")
+        return self.branches[0]
 
-    def _neighbor_statistics(self, config: Config) -> Config:
-        log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
-        descriptor = config.model.descriptor
-        mixed = not isinstance(descriptor, SeE2AConfig)
-        sel = descriptor.sel
-        statistics = neighbor_statistics(
-            self.data.systems,
-            rcut=descriptor.rcut,
-            ntypes=config.model.ntypes,
-            mixed_types=mixed,
-            sel=None if isinstance(sel, str) else [sel] if mixed else list(sel),
-        )
-        self.min_nbor_dist = statistics.min_nbor_dist
-        most = statistics.max_nbor_size
-        return fill_sel(config, most[0] if mixed else most)
+    def _hand_out(self, config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
+        """Give every branch its part of the configuration."""
+        for branch in self.branches:
+            branch.config = config.tasks[branch.name]
+        return config
 
-    def _build_model(self) -> EnergyModel:
-        config = self.config
-        model = build_model(config.model, interface_dtype=interface_dtype())
+    def _build_models(self) -> None:
+        dtype = interface_dtype()
+        if isinstance(self.config, MultiTaskConfig):
+            models = build_models(self.config, interface_dtype=dtype)
+        else:
+            models = {"": build_model(self.config.model, interface_dtype=dtype)}
+        for branch in self.branches:
+            branch.model = models[branch.name]
         if self.start.mode == "scratch":
             log.info("data stating... (this step may take long time)")
-            set_statistics(model, config, self.data)
+            set_statistics(self.branches)
             log.info("initialize model from scratch")
-            return model
-        log.info(_ANNOUNCED[self.start.mode], self.start.path)
-        if self.start.mode == "finetune":
-            set_pretrained(model, self.start, config, self.data)
-        else:
-            model.set_arrays(self.start.weights_for(config.model))
-        return model
+            return
+        for branch in self.branches:
+            log.info("%s%s", f"{branch.name}: " if branch.name else "", _announced(branch.start))
+        set_weights(self.branches)
+        for branch in self.branches:
+            if branch.start.mode == "finetune":
+                fit_to_data(branch)
 
     def _build_optimizer(self) -> Adam:
-        section = self.config.optimizer
+        config = self.branches[0].config
         optimizer = Adam(
             self.schedule,
-            beta_1=section.adam_beta1,
-            beta_2=section.adam_beta2,
-            global_clipnorm=self.config.training.gradient_max_norm,
+            beta_1=config.optimizer.adam_beta1,
+            beta_2=config.optimizer.adam_beta2,
+            global_clipnorm=config.training.gradient_max_norm,
         )
-        self.model.compile(optimizer=optimizer, loss=self.loss)
-        optimizer.build(self.model.trainable_variables)
+        for branch in self.branches:
+            branch.model.compile(optimizer=optimizer, loss=branch.loss)
+        optimizer.build(*_groups([branch.model for branch in self.branches]))
         if self.start.mode in ("init_model", "restart"):
             restore_optimizer(
                 optimizer,
-                self.model,
+                trained_names(self.branches),
                 self.start.optimizer,
                 path=self.start.path,
                 keep_step=self.start.mode == "restart",
             )
         return optimizer
 
-    def _change_bias(self) -> None:
-        variable = self.model.named_variables()[BIAS]
-        variable.assign(
-            change_by_statistic(
-                self.data,
-                lambda inputs: np.asarray(self.model(inputs)["energy"]),
-                variable.numpy(),
-                target_types=self.config.model.type_map,
-                nsample=self.config.model.data_bias_nsample,
-            )
-        )
-
-    def _advise(self, key: str) -> None:
+    def _advise(self, branch: Branch, key: str) -> None:
+        steps = branch.config.training.numb_steps
+        part = branch.weight / sum(shares(self.config).values())
         lines = advice(
-            start_lr=self.config.learning_rate.start_lr,
-            numb_steps=self.config.training.numb_steps,
-            steps_per_pass=self.data.steps_per_pass(),
+            start_lr=branch.config.learning_rate.start_lr,
+            numb_steps=round(steps * part),
+            steps_per_pass=branch.data.steps_per_pass(),
             key=key,
         )
         for line in lines:
             log.warning("%s", line)
 
-    def _summarise(self, title: str, data: DataSet) -> None:
-        for line in summary_lines(data, title):
-            log.info(line)
+
+def _announced(start: Start) -> str:
+    head = f", branch {start.head}" if start.head else ""
+    fitting = ", with a new fitting net" if start.random_fitting else ""
+    return _ANNOUNCED[start.mode] % start.path + head + fitting
 
 
-def _make_loss(config: Config) -> EnergyLoss:
-    section = config.loss.to_dict()
-    del section["type"]
-    return EnergyLoss(config.learning_rate.start_lr, **section)
+def _log_parameters(branch: Branch) -> None:
+    count = branch.config.model.fitting_net.numb_fparam
+    if count:
+        log.info("training with %d frame parameter(s)", count)
+    else:
+        log.info("training without frame parameter")
 
 
-def _name_types(config: Config, data: DataSet) -> Config:
-    """Take the names of the types from the data where the input gives none."""
-    if config.model.type_map:
-        return config
-    names = data.type_map
-    if not names or len(names) != config.model.ntypes:
-        raise ConfigError(
-            f"model/type_map is missing and the data name {len(names or [])} types, while "
-            f"model/descriptor/sel is for {config.model.ntypes}; set model/type_map."
+def _change_bias(branch: Branch) -> None:
+    model = branch.model
+    variable = model.named_variables()[BIAS]
+    variable.assign(
+        change_by_statistic(
+            branch.data,
+            lambda inputs: np.asarray(model(inputs)["energy"]),
+            variable.numpy(),
+            target_types=branch.config.model.type_map,
+            nsample=branch.config.model.data_bias_nsample,
         )
-    return replace(config, model=replace(config.model, type_map=tuple(names)))
+    )
 
 
-def _count_steps(config: Config, data: DataSet) -> Config:
-    """Turn ``numb_epoch`` into ``numb_steps``."""
-    training = config.training
-    if training.numb_steps is not None:
-        return config
-    steps = math.ceil(training.numb_epoch * data.steps_per_epoch())
-    log.info("numb_epoch %g is %d steps", training.numb_epoch, steps)
-    training = replace(training, numb_steps=steps, numb_epoch=None)
-    return replace(config, training=training)
+def _groups(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[int]]:
+    """The trained weights of all models once, and a number for each set of models they are in."""
+    members: dict[int, tuple[keras.Variable, list[int]]] = {}
+    for number, model in enumerate(models):
+        for variable in model.trainable_variables:
+            members.setdefault(id(variable), (variable, []))[1].append(number)
+    sets = list(dict.fromkeys(tuple(numbers) for _, numbers in members.values()))
+    variables = [variable for variable, _ in members.values()]
+    return variables, [sets.index(tuple(numbers)) for _, numbers in members.values()]
 
 
 def interface_dtype() -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from deepattn.errors import DataError
 from deepattn.plots.learning_curve import plot_learning_curve, read_learning_curve
-from deepattn.train.learning_curve import LearningCurve, average, batch_line, time_line
+from deepattn.train.learning_curve import LearningCurve, Shown, average, batch_line, time_line
 
 TRAIN = {"rmse": 7.2, "rmse_e": 1.05, "rmse_f": 0.2273}
 VALID = {"rmse": 6.83, "rmse_e": 1.02, "rmse_f": float("nan")}
@@ -24,13 +24,13 @@ EXPECTED = (
 
 def test_lines_are_the_peers(tmp_path):
     with LearningCurve(tmp_path / "lcurve.out") as curve:
-        curve.write(0, TRAIN, VALID, 1e-3)
+        curve.write(0, [Shown("", TRAIN, VALID)], 1e-3)
     assert (tmp_path / "lcurve.out").read_text() == EXPECTED
 
 
 def test_without_validation(tmp_path):
     with LearningCurve(tmp_path / "lcurve.out") as curve:
-        curve.write(100, TRAIN, None, 1e-3)
+        curve.write(100, [Shown("", TRAIN, None)], 1e-3)
     header, _, line = (tmp_path / "lcurve.out").read_text().splitlines()
     assert header == "# step       rmse_trn    rmse_e_trn    rmse_f_trn   lr      "
     assert line == "    100      7.20e+00      1.05e+00      2.27e-01    1.0e-03"
@@ -40,7 +40,7 @@ def test_new_run_truncates_and_restart_appends(tmp_path):
     path = tmp_path / "lcurve.out"
     for append in (False, False, True):
         with LearningCurve(path, append=append) as curve:
-            curve.write(3, TRAIN, VALID, 1e-3)
+            curve.write(3, [Shown("", TRAIN, VALID)], 1e-3)
     assert path.read_text().count("# step") == 2
 
 
@@ -66,7 +66,7 @@ def test_reader_joins_restarts(tmp_path):
     for first, append in ((0, False), (2, True)):
         with LearningCurve(path, append=append) as curve:
             for step in (first, first + 1, first + 2):
-                curve.write(step, {"rmse": 10.0 * first + step}, None, 1e-3)
+                curve.write(step, [Shown("", {"rmse": 10.0 * first + step}, None)], 1e-3)
     curve = read_learning_curve(path)
     np.testing.assert_array_equal(curve["step"], [0, 1, 2, 3, 4])
     np.testing.assert_array_equal(curve["rmse_trn"], [0, 1, 22, 23, 24])
@@ -76,7 +76,7 @@ def test_picture(tmp_path):
     path = tmp_path / "lcurve.out"
     with LearningCurve(path) as curve:
         for step in range(5):
-            curve.write(step, TRAIN, VALID, 1e-3)
+            curve.write(step, [Shown("", TRAIN, VALID)], 1e-3)
     picture = plot_learning_curve(path, tmp_path / "curve.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
 

@@ -1,0 +1,102 @@
+"""One branch of a training: a model, its data and its loss. A single task is a single branch."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from deepattn.config import Config, DataConfig
+from deepattn.data import DataSet, summary_lines
+from deepattn.errors import ConfigError
+from deepattn.models import EnergyModel
+from deepattn.train.loss import EnergyLoss
+from deepattn.train.seeds import derive_seed
+from deepattn.train.start import Start
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Branch:
+    """A branch and what it is trained with.
+
+    Attributes:
+        name: its name in ``model_dict``; empty for the one branch of a single task.
+        config: its configuration as a single task.
+        start: where its weights come from.
+        loss: its loss.
+        data: its training data.
+        validation_data: its validation data, or None.
+        model: its model, which may share layers with those of other branches.
+        weight: its share in the draw of the branch of a step; only ratios matter.
+    """
+
+    name: str
+    config: Config
+    start: Start
+    loss: EnergyLoss
+    data: DataSet
+    validation_data: DataSet | None = None
+    model: EnergyModel | None = None
+    weight: float = 1.0
+
+    @property
+    def prefix(self) -> str:
+        """What precedes the names of its weights in a checkpoint."""
+        return f"{self.name}/" if self.name else ""
+
+    def open_validation(self) -> None:
+        """Open the validation data, if there are any, and log what they are."""
+        section = self.config.training.validation_data
+        if section is not None:
+            self.validation_data = open_data(self.config, section, self.loss, name=self.name)
+            self.summarise("Validation", self.validation_data)
+
+    def summarise(self, title: str, data: DataSet) -> None:
+        """Log the systems of a data set."""
+        for line in summary_lines(data, f"{title} {self.name}".rstrip()):
+            log.info(line)
+
+
+def open_branch(name: str, config: Config, start: Start) -> Branch:
+    """Open the training data of a branch and take the names of types from them if need be.
+
+    Raises:
+        ConfigError: neither the input nor the data name the types.
+        DataError: the data are missing or malformed.
+    """
+    section = config.loss.to_dict()
+    del section["type"]
+    loss = EnergyLoss(config.learning_rate.start_lr, **section)
+    data = open_data(config, config.training.training_data, loss, name=name)
+    return Branch(name, _name_types(config, data), start, loss, data)
+
+
+def open_data(config: Config, section: DataConfig, loss: EnergyLoss, *, name: str) -> DataSet:
+    """The data of a branch, with the labels that its loss and the energy bias need."""
+    # The bias is fitted to energies even where the loss does not look at them.
+    labels = {*loss.label_names, "energy"}
+    seed = config.training.seed
+    return DataSet(
+        section,
+        config.model.type_map or None,
+        numb_fparam=config.model.fitting_net.numb_fparam,
+        numb_aparam=config.model.fitting_net.numb_aparam,
+        labels=sorted(labels),
+        numb_generalized_coord=loss.numb_generalized_coord,
+        # Branches would otherwise all draw their systems by the same numbers.
+        seed=derive_seed(seed, f"{name}/data") if name else seed,
+    )
+
+
+def _name_types(config: Config, data: DataSet) -> Config:
+    """Take the names of the types from the data where the input gives none."""
+    if config.model.type_map:
+        return config
+    names = data.type_map
+    if not names or len(names) != config.model.ntypes:
+        raise ConfigError(
+            f"model/type_map is missing and the data name {len(names or [])} types, while "
+            f"model/descriptor/sel is for {config.model.ntypes}; set model/type_map."
+        )
+    return replace(config, model=replace(config.model, type_map=tuple(names)))

@@ -1,0 +1,81 @@
+"""The compiled steps of one branch, with the places in its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from deepattn.train.batches import Batches, atoms_per_frame, signature
+from deepattn.train.branch import Branch
+from deepattn.train.learning_curve import Shown, average
+
+
+class Lane:
+    """What a training loop runs of a branch.
+
+    Args:
+        branch: the branch, whose model is compiled with a built optimizer.
+        state: what `state` gave in an earlier run, to go on from there.
+
+    Attributes:
+        name: name of the branch.
+        batches: its training data.
+    """
+
+    def __init__(self, branch: Branch, *, state: Mapping[str, Any] | None = None) -> None:
+        state = state or {}
+        self.name = branch.name
+        self.batches = Batches(branch.data, branch.model.prepare, state=state.get("sampler"))
+        self._validation, self._numb_btch = None, 0
+        if branch.validation_data is not None:
+            self._validation = branch.validation_data.sampler
+            self._numb_btch = branch.config.training.validation_data.numb_btch
+            if state.get("validation_sampler") is not None:
+                self._validation.restore(state["validation_sampler"])
+        # A fixed signature: batches of another shape must not be traced again. The code has no
+        # Python branches on tensors, and looking for them would double the time of tracing.
+        model = branch.model
+        options = {"input_signature": [self.batches.element_spec], "autograph": False}
+        self._train_step = tf.function(model.train_step, **options)
+        self._test_step = tf.function(model.test_step, **options)
+        inputs, _ = signature(branch.data)
+        self._prepare = tf.function(model.prepare, input_signature=[inputs], autograph=False)
+        self._names = model.energy_loss.metric_names
+
+    def train(self, batch: Any) -> dict[str, float]:
+        """Update the weights; the figures are those before."""
+        return self._figures(self._train_step(batch))
+
+    def evaluate(self, batches: Iterable[tuple[Any, Any]]) -> dict[str, float]:
+        """Figures of the loss, averaged over prepared batches as the learning curve shows them."""
+        results = []
+        for inputs, labels in batches:
+            figures = self._figures(self._test_step((inputs, labels)))
+            results.append((figures, atoms_per_frame(inputs)))
+        return average(results)
+
+    def show(self, batch: Any, *, keep_place: bool) -> Shown:
+        """Figures of a batch and of the validation data.
+
+        With ``keep_place`` the validation data stay where they are.
+        """
+        valid = None
+        train = self.evaluate([batch])
+        if self._validation is not None:
+            place = self._validation.state()
+            drawn = (next(self._validation) for _ in range(self._numb_btch))
+            # Batch after batch: neighbourhoods of all at once would need much memory.
+            valid = self.evaluate((self._prepare(inputs), labels) for inputs, labels in drawn)
+            if keep_place:
+                self._validation.restore(place)
+        return Shown(self.name, train, valid)
+
+    def state(self) -> dict[str, Any]:
+        """Where the next batches start; JSON-able."""
+        validation = None if self._validation is None else self._validation.state()
+        return {"sampler": self.batches.state(), "validation_sampler": validation}
+
+    def _figures(self, results: Mapping[str, tf.Tensor]) -> dict[str, float]:
+        return {name: float(results[name]) for name in self._names}

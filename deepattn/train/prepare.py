@@ -1,0 +1,99 @@
+"""What the data tell of the configuration before a training: neighbours, steps, weights."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from deepattn.config import Config, MultiTaskConfig, SeE2AConfig, fill_sel
+from deepattn.errors import ConfigError
+from deepattn.train.branch import Branch
+from deepattn.train.neighbor_stat import neighbor_statistics
+
+log = logging.getLogger(__name__)
+
+
+def with_neighbors(
+    config: Config | MultiTaskConfig, branches: Sequence[Branch]
+) -> tuple[Config | MultiTaskConfig, float]:
+    """The configuration with numbers for an automatic ``sel``, and the shortest distance, Å.
+
+    Branches that share a descriptor share the largest numbers of neighbours.
+    """
+    log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
+    most: dict[str, np.ndarray] = {}
+    shortest = math.inf
+    for branch in branches:
+        section = branch.config.model
+        mixed = not isinstance(section.descriptor, SeE2AConfig)
+        sel = section.descriptor.sel
+        found = neighbor_statistics(
+            branch.data.systems,
+            rcut=section.descriptor.rcut,
+            ntypes=section.ntypes,
+            mixed_types=mixed,
+            sel=None if isinstance(sel, str) else [sel] if mixed else list(sel),
+        )
+        shortest = min(shortest, found.min_nbor_dist)
+        key = _descriptor_key(config, branch.name)
+        numbers = np.array(found.max_nbor_size)
+        most[key] = np.maximum(most.get(key, numbers), numbers)
+    tasks = {}
+    for branch in branches:
+        numbers = most[_descriptor_key(config, branch.name)].tolist()
+        mixed = not isinstance(branch.config.model.descriptor, SeE2AConfig)
+        tasks[branch.name] = fill_sel(branch.config, numbers[0] if mixed else numbers)
+    return config.with_tasks(tasks), shortest
+
+
+def require_sel(branches: Sequence[Branch]) -> None:
+    """Refuse an automatic ``sel``, for which there are no neighbour statistics."""
+    for branch in branches:
+        sel = branch.config.model.descriptor.sel
+        if isinstance(sel, str):
+            raise ConfigError(
+                f"model/descriptor/sel is {sel!r}, which needs the neighbour statistics; leave out "
+                "--skip-neighbor-stat or give a number."
+            )
+
+
+def count_steps(
+    config: Config | MultiTaskConfig, branches: Sequence[Branch]
+) -> Config | MultiTaskConfig:
+    """Turn epochs into ``numb_steps``, and settle the weights of several branches."""
+    steps = {
+        branch.name: branch.config.training.numb_epoch * branch.data.steps_per_epoch()
+        for branch in branches
+        if branch.config.training.numb_steps is None
+    }
+    tasks = {branch.name: branch.config for branch in branches}
+    if steps:
+        total = math.ceil(sum(steps.values()))
+        for branch in branches:
+            label = f" of {branch.name}" if branch.name else ""
+            epochs = branch.config.training.numb_epoch
+            log.info("numb_epoch %g%s is %d steps", epochs, label, math.ceil(steps[branch.name]))
+        tasks = {name: _with_steps(task, total) for name, task in tasks.items()}
+    config = config.with_tasks(tasks)
+    if isinstance(config, Config) or config.model_prob is not None:
+        return config
+    systems = {branch.name: float(len(branch.data.systems)) for branch in branches}
+    return replace(config, model_prob=steps or systems)
+
+
+def shares(config: Config | MultiTaskConfig) -> Mapping[str, float]:
+    """Weight of each branch in the draw of a step's branch."""
+    return {"": 1.0} if isinstance(config, Config) else config.model_prob
+
+
+def _with_steps(task: Config, steps: int) -> Config:
+    return replace(task, training=replace(task.training, numb_steps=steps, numb_epoch=None))
+
+
+def _descriptor_key(config: Config | MultiTaskConfig, name: str) -> str:
+    links = config.branches[name].links if isinstance(config, MultiTaskConfig) else {}
+    return f"/{links['descriptor'].key}" if "descriptor" in links else name

@@ -1,0 +1,103 @@
+"""Where the branches of a fine-tuning start from, by the rules for pretrained models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from deepattn.config import RANDOM, MultiTaskConfig, config_from_dict, is_multitask
+from deepattn.config.multitask import BranchInput
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.dp_file import is_dp_file
+from deepattn.models import read_model
+from deepattn.models.load import model_of_checkpoint
+from deepattn.train.start import Start, of_model
+
+# What `finetune_head` calls the model of a single task.
+_DEFAULT = "Default"
+
+
+class Pretrained:
+    """A pretrained model: a frozen one, one of no backend, or a checkpoint of one or more tasks.
+
+    Args:
+        path: the file; a checkpoint may be given by its prefix or folder too.
+
+    Attributes:
+        branches: names of the branches; the one of a single task is ``Default``.
+
+    Raises:
+        ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = path
+        self._content = None
+        self._tasks: MultiTaskConfig | None = None
+        if Path(path).suffix != ".pb" and not is_dp_file(path):
+            self._content = read_checkpoint(path)
+            config = self._content[1]["config"]
+            self._tasks = config_from_dict(config) if is_multitask(config) else None
+        self.branches = [_DEFAULT] if self._tasks is None else list(self._tasks.branches)
+
+    def single(self, head: str | None) -> Start:
+        """The start of a single task.
+
+        Args:
+            head: ``--model-branch``: a branch whose fitting net is taken over, or ``RANDOM`` for a
+                new one; None is the model itself, of several tasks the same as ``RANDOM``.
+
+        Raises:
+            ModelFileError: there is no such branch.
+        """
+        if head == RANDOM or (head is None and self._tasks is not None):
+            return self._random()
+        if head is None:
+            return self._of(_DEFAULT, mode="finetune")
+        name = self._find(head)
+        if name is None:
+            raise ModelFileError(f"{self.path}: has no branch {head!r}; {self._known()}")
+        return self._of(name, mode="finetune")
+
+    def several(self, branches: Mapping[str, BranchInput]) -> dict[str, Start]:
+        """The start of each branch: resumed, from another branch, or with a new fitting net.
+
+        Raises:
+            ConfigError: a ``finetune_head`` is no branch of the file.
+        """
+        starts = {}
+        for name, branch in branches.items():
+            head = branch.finetune_head
+            if head is None and self._tasks is not None and name in self.branches:
+                starts[name] = self._of(name, mode="init_frz_model")
+            elif head in (None, RANDOM):
+                starts[name] = self._random()
+            elif (found := self._find(head)) is not None:
+                starts[name] = self._of(found, mode="finetune")
+            else:
+                raise ConfigError(
+                    f"model/model_dict/{name}/finetune_head is {head!r}, which {self.path} has "
+                    f"not; {self._known()}."
+                )
+        return starts
+
+    def _find(self, head: str) -> str | None:
+        if self._tasks is None:
+            return head if head == _DEFAULT else None
+        return self._tasks.branch_of(head)
+
+    def _known(self) -> str:
+        return f"there are {', '.join([*self.branches, RANDOM])}"
+
+    def _random(self) -> Start:
+        return replace(self._of(self.branches[0], mode="finetune"), random_fitting=True)
+
+    def _of(self, name: str, *, mode: str) -> Start:
+        if self._content is None:
+            return replace(of_model(read_model(self.path), self.path), mode=mode)
+        head = None if self._tasks is None else name
+        stored = model_of_checkpoint(*self._content, self.path, head=head)
+        return replace(of_model(stored, self.path, head), mode=mode)
