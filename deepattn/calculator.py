@@ -28,6 +28,7 @@ class DP(Calculator):
             symbols are the model's type names.
         neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbours; by default
             the model does.
+        head: Name or alias of the branch, of a checkpoint of several tasks.
         **kwargs: Further arguments of ASE's ``Calculator``.
 
     Example:
@@ -51,10 +52,11 @@ class DP(Calculator):
         label: str = "DP",
         type_dict: dict[str, int] | None = None,
         neighbor_list=None,
+        head: str | None = None,
         **kwargs,
     ):
         super().__init__(label=label, **kwargs)
-        self.dp = DeepPot(model, neighbor_list=neighbor_list)
+        self.dp = DeepPot(model, neighbor_list=neighbor_list, head=head)
         names = self.dp.get_type_map()
         self.type_dict = type_dict or {name: i for i, name in enumerate(names)}
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from deepattn.cli.options import add_systems
+from deepattn.cli.options import add_head, add_systems
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -43,6 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="default MODEL with _updated before its ending"
     )
+    add_head(parser)
     return parser
 
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         systems = read_list(args.datafile) if args.datafile else find_systems(args.system)
         frames = args.numb_batch or 0
         source = {"systems": systems, "mode": args.mode or "change", "numb_frames": frames}
-    changed = change_bias(path, output, **source)
+    changed = change_bias(path, output, head=args.head, **source)
     print(f"{'element':>8s} {'before, eV':>18s} {'after, eV':>18s}")
     for name, (before, after) in changed.items():
         print(f"{name:>8s} {before:18.8f} {after:18.8f}")

@@ -5,7 +5,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from deepattn.cli.options import count, positive
+from deepattn.cli.options import add_head, count, positive
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="drift allowed, eV/atom/ps (default 1e-5, about 0.1 K in a picosecond)",
     )
     parser.add_argument("--plot", metavar="FILE", help="draw the energies (.png, .svg, .pdf)")
+    add_head(parser)
     return parser
 
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         check_picture(args.plot)
     atoms = _read(args.configuration)
-    atoms.calc = DP(args.model)
+    atoms.calc = DP(args.model, head=args.head)
     print(f"{len(atoms)} atoms, {args.temperature:g} K, {1e-3 * args.steps * args.timestep:g} ps")
     found = check_conservation(
         atoms,

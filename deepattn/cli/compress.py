@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from deepattn.cli.options import count, positive
+from deepattn.cli.options import add_head, count, positive
 from deepattn.cli.systems import systems_of_input
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         default=20,
         help="compare at most so many frames of each system (default 20)",
     )
+    add_head(parser)
     parser.add_argument("-f", "--frequency", metavar="N", help="ignored")
     parser.add_argument("-c", "--checkpoint-folder", metavar="DIR", help="ignored")
     return parser
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
             f"{output}: is the model to compress, which cannot be made from its tables again; "
             "write to another file (-o)"
         )
-    model, header = load_model(path)
+    model, header = load_model(path, head=args.head)
     places = find_systems(args.data) if args.data else []
     systems = [System(place, type_map=model.type_map) for place in places]
     distance = _shortest_distance(args, path, header, model)
@@ -126,7 +127,7 @@ def run(args: argparse.Namespace) -> None:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())
     if systems:
         _warn_of_near_pairs(systems, model, distance)
-        _compare(path, output, systems, args.numb_test)
+        _compare(path, output, systems, args.numb_test, args.head)
 
 
 def _shortest_distance(args: argparse.Namespace, path: Path, header: dict, model) -> float:
@@ -147,7 +148,7 @@ def _shortest_distance(args: argparse.Namespace, path: Path, header: dict, model
             f"{path}: does not tell how near atoms came in training, which decides how far the "
             "tables reach; name the input file of the training (-t)"
         )
-    places = systems_of_input(args.training_script, "training_data")
+    places = systems_of_input(args.training_script, "training_data", head=args.head)
     return _nearest([System(place, type_map=model.type_map) for place in places], model)
 
 
@@ -172,7 +173,9 @@ def _nearest(systems, model) -> float:
     return found.min_nbor_dist
 
 
-def _compare(original: Path, compressed: str, systems, numb_test: int) -> None:
+def _compare(
+    original: Path, compressed: str, systems, numb_test: int, head: str | None
+) -> None:
     """Print how far the models are apart on data, and how fast they are."""
     import numpy as np
 
@@ -181,7 +184,7 @@ def _compare(original: Path, compressed: str, systems, numb_test: int) -> None:
     from deepattn.progress import tracked
 
     found = Comparison()
-    with DeepPot(original) as before, DeepPot(compressed) as after:
+    with DeepPot(original, head=head) as before, DeepPot(compressed) as after:
         for system in tracked(systems, "comparison"):
             found.add((before, after), system, np.arange(min(system.nframes, numb_test)))
     print(f"{found.frames} frames of {len(systems)} systems; the largest deviations are")

@@ -3,6 +3,8 @@
 import argparse
 import logging
 
+from deepattn.cli.options import add_head
+
 log = logging.getLogger(__name__)
 
 
@@ -24,6 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         action="store_true",
         help="accepted as of DeePMD-kit; graphs give the virial of every atom in any case",
     )
+    add_head(parser)
     return parser
 
 
@@ -32,4 +35,5 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.export import convert
     from deepattn.infer.deep_pot import find_model
 
-    log.info("the model is saved in %s", convert(find_model(args.input), args.output))
+    target = convert(find_model(args.input), args.output, head=args.head)
+    log.info("the model is saved in %s", target)

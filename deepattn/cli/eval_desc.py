@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from deepattn.cli.options import add_model, add_systems
+from deepattn.cli.options import add_head, add_model, add_systems
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         epilog="example: deepattn eval-desc -m frozen_model.pb -s data -o desc",
     )
     add_model(parser)
+    add_head(parser)
     add_systems(parser)
     parser.add_argument(
         "-o", "--output", metavar="DIR", default="desc", help="folder of the files (default desc)"
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.infer import DeepPot, read_frames
 
     paths = find_systems(args.system) if args.datafile is None else read_list(args.datafile)
-    with DeepPot(args.model) as model:
+    with DeepPot(args.model, head=args.head) as model:
         systems = [System(path, type_map=model.get_type_map()) for path in paths]
         files = _files(paths, Path(args.output))
         Path(args.output).mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 import argparse
 import logging
 
+from deepattn.cli.options import add_head
+
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="use deepattn's own attention kernels; DeePMD-kit 3.0 and later run the graph when "
         "DP_PLUGIN_PATH names deepattn's library, in the way that this command then prints",
     )
+    add_head(parser)
     return parser
 
 
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     output = args.output
     if not (output.endswith(".pb") or is_dp_file(output)):
         output = f"{output}.pb"
-    convert(args.checkpoint, output, fast=args.fast)
+    convert(args.checkpoint, output, fast=args.fast, head=args.head)
     log.info("the frozen model is saved in %s", output)
     if args.fast:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())

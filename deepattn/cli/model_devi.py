@@ -7,7 +7,7 @@ from typing import IO
 
 import numpy as np
 
-from deepattn.cli.options import add_system
+from deepattn.cli.options import add_head, add_system
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         default=[f"graph.{k:03d}" for k in range(4)],
         help="frozen models or checkpoints of one type map (default graph.000 … graph.003)",
     )
+    add_head(parser)
     add_system(parser)
     parser.add_argument(
         "-t",
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.infer import DeepPot
 
     with ExitStack() as stack:
-        models = [stack.enter_context(DeepPot(path)) for path in args.models]
+        models = [stack.enter_context(DeepPot(path, head=args.head)) for path in args.models]
         type_map = models[0].get_type_map()
         for path, model in zip(args.models, models, strict=True):
             if model.get_type_map() != type_map:

@@ -17,6 +17,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_head(parser: argparse.ArgumentParser) -> None:
+    """``--head``: the branch of a model of several tasks."""
+    parser.add_argument(
+        "--head",
+        metavar="BRANCH",
+        help="of a checkpoint of several tasks the branch to take, by its name or an alias",
+    )
+
+
 def add_system(parser: argparse._ActionsContainer) -> None:
     """``-s``: where the systems are."""
     parser.add_argument(

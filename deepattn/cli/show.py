@@ -7,7 +7,7 @@ import logging
 log = logging.getLogger(__name__)
 
 # Those of `deepattn.infer.inspect`, which is slow to import.
-_PARTS = ("type-map", "descriptor", "fitting-net", "size", "weights", "type-embedding")
+_PARTS = ("model-branch", "type-map", "descriptor", "fitting-net", "size", "weights", "type-embedding")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -28,7 +28,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         metavar="PART",
         nargs="*",
         type=_part,
-        help=f"any of {', '.join(_PARTS)}, before the options (default: the first four)",
+        help=f"any of {', '.join(_PARTS)}, before the options (default: type-map, descriptor, "
+        "fitting-net and size, of a checkpoint of several tasks after model-branch)",
+    )
+    parser.add_argument(
+        "--head",
+        metavar="BRANCH",
+        help="of a checkpoint of several tasks tell of this branch alone (default: of all)",
     )
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
     parser.add_argument(
@@ -41,17 +47,29 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Show."""
-    from deepattn.infer.inspect import Inspection
+    from deepattn.errors import ConfigError
+    from deepattn.infer.branches import Branches
 
-    model = Inspection(args.model)
-    answers = model.tell(args.parts)
+    branches = Branches(args.model, head=args.head)
+    if args.plot and len(branches.models) > 1:
+        raise ConfigError("--plot is of one type embedding; choose the branch with --head.")
+    answers = branches.tell(args.parts)
     if args.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     else:
-        for part, answer in answers.items():
-            print(_SENTENCES[part](answer))
+        _print(branches.several, answers)
     if args.plot:
-        _plot(answers.get("type-embedding") or model.type_embedding(), args.plot)
+        (model,) = branches.models.values()
+        _plot(model.type_embedding(), args.plot)
+
+
+def _print(several: bool, answers: dict) -> None:
+    for part, answer in answers.items():
+        if part == "model-branch":
+            print(_branches(answer))
+            continue
+        for name, one in (answer if several else {"": answer}).items():
+            print(_SENTENCES[part](one, f" of branch {name}" if name else ""))
 
 
 def _part(word: str) -> str:
@@ -80,31 +98,46 @@ def _plot(vectors: dict[str, list[float]], picture: str) -> None:
     )
 
 
-def _size(sizes: dict[str, int]) -> str:
+def _branches(branches: dict[str, dict]) -> str:
+    width = max(len(name) for name in branches)
+    lines = [
+        f"  {name:<{width}}  {', '.join(branch['aliases']) or '-'}  {branch['info'] or ''}".rstrip()
+        for name, branch in branches.items()
+    ]
+    return "\n".join(
+        [
+            f"Available model branches are {[*branches, 'RANDOM']}, where 'RANDOM' means a new "
+            "fitting net; their aliases and notes are",
+            *lines,
+        ]
+    )
+
+
+def _size(sizes: dict[str, int], of: str) -> str:
     lines = [f"  {name:<20}{number:>12,}" for name, number in sizes.items()]
-    return "\n".join(["The size is", *lines])
+    return "\n".join([f"The size{of} is", *lines])
 
 
-def _weights(rows: list[dict]) -> str:
+def _weights(rows: list[dict], of: str) -> str:
     width = max((len(row["name"]) for row in rows), default=0)
     lines = [
         f"  {row['name']:<{width}}  {'×'.join(map(str, row['shape'])) or 'scalar':>10}  "
         f"{row['dtype']:<8}  rms {row['rms']:<9.3g}  from {row['min']:<9.3g} to {row['max']:.3g}"
         for row in rows
     ]
-    return "\n".join(["The weights are", *lines])
+    return "\n".join([f"The weights{of} are", *lines])
 
 
-def _type_embedding(vectors: dict[str, list[float]]) -> str:
+def _type_embedding(vectors: dict[str, list[float]], of: str) -> str:
     lines = [f"  {name:<3}" + "".join(f"{x:>10.4f}" for x in row) for name, row in vectors.items()]
-    return "\n".join(["The type embedding is", *lines])
+    return "\n".join([f"The type embedding{of} is", *lines])
 
 
 # The first three in DeePMD-kit's words.
 _SENTENCES = {
-    "type-map": "The type_map is {}".format,
-    "descriptor": "The descriptor parameter is {}".format,
-    "fitting-net": "The fitting_net parameter is {}".format,
+    "type-map": "The type_map{1} is {0}".format,
+    "descriptor": "The descriptor parameter{1} is {0}".format,
+    "fitting-net": "The fitting_net parameter{1} is {0}".format,
     "size": _size,
     "weights": _weights,
     "type-embedding": _type_embedding,

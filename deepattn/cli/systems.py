@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 
-def systems_of_input(file: str, kind: str) -> list[str]:
+def systems_of_input(file: str, kind: str, *, head: str | None = None) -> list[str]:
     """Paths of the systems of an input's ``training_data`` or ``validation_data``.
 
     Args:
         file: the input; paths in it are relative to its folder.
         kind: name of the section.
+        head: of an input of several tasks the branch.
 
     Raises:
         DeepattnError: the file is missing or no input, or names no systems.
@@ -18,7 +19,11 @@ def systems_of_input(file: str, kind: str) -> list[str]:
     from deepattn.data import find_systems
     from deepattn.errors import DataError
 
-    section = upgrade(load_input(file)).get("training", {}).get(kind) or {}
+    training = upgrade(load_input(file)).get("training", {})
+    branches = training.get("data_dict") or {}
+    if branches and head not in branches:
+        raise DataError(f"{file}: is of several tasks; give --head, one of {', '.join(branches)}")
+    section = (branches[head] if branches else training).get(kind) or {}
     listed = section.get("systems") or []
     listed = [listed] if isinstance(listed, str) else listed
     if not listed:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from deepattn.cli.options import add_model, add_systems
+from deepattn.cli.options import add_head, add_model, add_systems
 from deepattn.cli.systems import systems_of_input
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         epilog="example: deepattn test -m frozen_model.pb -s data/valid --html report.html",
     )
     add_model(parser)
+    add_head(parser)
     data = add_systems(parser)
     data.add_argument("--train-data", metavar="INPUT", help="the training systems of an input")
     data.add_argument("--valid-data", metavar="INPUT", help="the validation systems of an input")
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     random = np.random.RandomState(None if args.rand_seed is None else args.rand_seed % 2**32)
     systems = _systems(args)
     report, sample = TestReport(args.model), PairSample()
-    with DeepPot(args.model) as model, DetailFiles(args.detail_file) as details:
+    with DeepPot(args.model, head=args.head) as model, DetailFiles(args.detail_file) as details:
         for path in systems:
             print("# ---------------output of dp test--------------- ")
             print(f"# testing system : {path}", flush=True)
@@ -181,9 +182,9 @@ def _systems(args: argparse.Namespace) -> list[str]:
     if args.datafile is not None:
         return read_list(args.datafile)
     if args.train_data:
-        return systems_of_input(args.train_data, "training_data")
+        return systems_of_input(args.train_data, "training_data", head=args.head)
     if args.valid_data:
-        return systems_of_input(args.valid_data, "validation_data")
+        return systems_of_input(args.valid_data, "validation_data", head=args.head)
     return find_systems(args.system)
 
 

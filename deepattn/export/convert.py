@@ -13,7 +13,9 @@ from deepattn.models import load_model, read_model
 from deepattn.models.neutral import to_tree
 
 
-def convert(source: str | Path, target: str | Path, *, fast: bool = False) -> Path:
+def convert(
+    source: str | Path, target: str | Path, *, fast: bool = False, head: str | None = None
+) -> Path:
     """Write the model of a file as another kind of file.
 
     Args:
@@ -21,6 +23,7 @@ def convert(source: str | Path, target: str | Path, *, fast: bool = False) -> Pa
         target: file to write; its ending says what: ``.pb`` a frozen graph, ``.dp``, ``.yaml`` or
             ``.yml`` a file of no backend.
         fast: whether a graph may have operations of deepattn's own.
+        head: name or alias of the branch, of a checkpoint of several tasks.
 
     Returns:
         The path written.
@@ -37,14 +40,14 @@ def convert(source: str | Path, target: str | Path, *, fast: bool = False) -> Pa
         raise ConfigError(f"{target}: a model can be written as .pb, {', '.join(SUFFIXES)}.")
     if target.suffix != ".pb" and fast:
         raise ConfigError(f"{target}: only a graph (.pb) can be fast; leave out --fast.")
-    if read_model(source).config.descriptor.type == "dpa2":
+    if read_model(source, head=head).config.descriptor.type == "dpa2":
         raise ModelFileError(
             f"{source}: has the descriptor dpa2, of which no {target.suffix} file can be made yet; "
             "DeepPot, deepattn test and the ASE calculator take the checkpoint."
         )
     if target.suffix == ".pb":
         require_ops(fast=fast)
-    model, header = load_model(source)
+    model, header = load_model(source, head=head)
     distance = header["min_nbor_dist"]
     if target.suffix == ".pb":
         script = header["config"]

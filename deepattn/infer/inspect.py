@@ -11,7 +11,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer.deep_pot import DeepPot, find_model
 from deepattn.models import read_model
-from deepattn.models.load import is_unused_time_step
+from deepattn.models.load import is_unused_time_step, refuse_head
 
 # By the beginning of a weight's name; the rest belongs to the fitting net.
 _OWNERS = {
@@ -30,14 +30,17 @@ class Inspection:
 
     Args:
         path: as of `deepattn.infer.DeepPot`.
+        head: as of `deepattn.infer.DeepPot`.
 
     Raises:
-        ModelFileError: the file is missing or damaged.
+        ModelFileError: the file is missing or damaged, or the branch must be chosen.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, *, head: str | None = None) -> None:
         self.path = find_model(path)
+        self._head = head
         if self.path.suffix == ".pb":
+            refuse_head(head, self.path)
             frozen = read_frozen(self.path)
             self._script = (frozen.training_script or {}).get("model")
             self._type_map = frozen.type_map
@@ -47,7 +50,7 @@ class Inspection:
                 if not is_unused_time_step(name, frozen.weights)
             }
         else:
-            stored = read_model(self.path)
+            stored = read_model(self.path, head=head)
             self._script = stored.header["config"]["model"]
             self._type_map = stored.config.type_map
             self._weights = dict(stored.arrays)
@@ -113,7 +116,7 @@ class Inspection:
         """
         if not any(_owner(name) == "type embedding" for name in self._weights):
             raise ModelFileError(f"{self.path}: the model has no type embedding")
-        with DeepPot(self.path) as model:
+        with DeepPot(self.path, head=self._head) as model:
             vectors = model.eval_typeebd()
         return {name: vectors[k].tolist() for k, name in enumerate(self._type_map)}
 

@@ -15,13 +15,14 @@ import numpy as np
 from deepattn.config import DataConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
-from deepattn.formats.checkpoint import WEIGHTS, read_checkpoint, write_arrays
+from deepattn.formats.checkpoint import read_checkpoint, write_arrays
 from deepattn.formats.dp_file import is_dp_file, read_tree, write_tree
 from deepattn.formats.files import check_folder, write_whole
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer import DeepPot
 from deepattn.infer.deep_pot import find_model
 from deepattn.layers.energy_fitting import BIAS
+from deepattn.models.load import model_of_checkpoint, refuse_head
 from deepattn.models.neutral import from_tree, set_bias
 from deepattn.models.weights import OUT_BIAS, refuse_scaled
 from deepattn.train.energy_bias import fit_energies, sample_errors
@@ -40,6 +41,7 @@ def change_bias(
     systems: Sequence[str] = (),
     mode: str = "change",
     numb_frames: int = 0,
+    head: str | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Write a model file again with other energies of its elements, and all else as it was.
 
@@ -53,6 +55,7 @@ def change_bias(
         mode: with systems, ``change`` adds what makes up for the errors of the model, ``set`` fits
             the labels themselves, as if the network gave nothing.
         numb_frames: frames to take of each system, at random; 0 takes all.
+        head: name or alias of the branch, of a checkpoint of several tasks; the others stay.
 
     Returns:
         Bias before and after by element, eV.
@@ -67,11 +70,11 @@ def change_bias(
     check_folder(output)
     path = find_model(model_file)
     kind = _Frozen if path.suffix == ".pb" else _Neutral if is_dp_file(path) else _Checkpoint
-    file = kind.read(path)
+    file = kind.read(path, head)
     if energies is not None:
         bias = _assigned(file, energies)
     else:
-        bias = _fitted(path, file, systems, mode, numb_frames)
+        bias = _fitted(path, file, systems, mode, numb_frames, head)
     file.write(output, bias)
     pairs = zip(file.bias.tolist(), bias.tolist(), strict=True)
     return dict(zip(file.type_map, pairs, strict=True))
@@ -91,7 +94,8 @@ class _Frozen:
     model: FrozenModel
 
     @classmethod
-    def read(cls, path: Path) -> _Frozen:
+    def read(cls, path: Path, head: str | None) -> _Frozen:
+        refuse_head(head, path)
         model = read_frozen(path)
         refuse_scaled(model.weights, path)
         if BIAS not in model.weights or not model.graph.consumers(BIAS):
@@ -111,20 +115,22 @@ class _Frozen:
 class _Checkpoint:
     type_map: list[str]
     bias: np.ndarray
+    name: str
     arrays: dict[str, np.ndarray]
     header: dict
 
     @classmethod
-    def read(cls, path: Path) -> _Checkpoint:
+    def read(cls, path: Path, head: str | None) -> _Checkpoint:
         arrays, header = read_checkpoint(path)
-        type_map = header["config"]["model"].get("type_map")
-        if not type_map:
+        model = model_of_checkpoint(arrays, header, path, head=head)
+        if not model.config.type_map:
             raise ModelFileError(f"{path}: names no elements, so there is nothing to go by")
-        return cls(type_map, arrays[WEIGHTS + BIAS], arrays, header)
+        name = next(name for name, array in arrays.items() if array is model.arrays[BIAS])
+        return cls(list(model.config.type_map), model.arrays[BIAS], name, arrays, header)
 
     def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
         bias = bias.astype(self.bias.dtype)
-        write_arrays(output, {**self.arrays, WEIGHTS + BIAS: bias}, self.header)
+        write_arrays(output, {**self.arrays, self.name: bias}, self.header)
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,8 @@ class _Neutral:
     tree: dict
 
     @classmethod
-    def read(cls, path: Path) -> _Neutral:
+    def read(cls, path: Path, head: str | None) -> _Neutral:
+        refuse_head(head, path)
         tree = read_tree(path)
         config, arrays, _ = from_tree(tree, str(path))
         return cls(list(config.type_map), arrays[BIAS], tree)
@@ -167,9 +174,14 @@ def _assigned(file: _ModelFile, energies: Mapping[str, float] | Sequence[float])
 
 
 def _fitted(
-    path: Path, file: _ModelFile, systems: Sequence[str], mode: str, numb_frames: int
+    path: Path,
+    file: _ModelFile,
+    systems: Sequence[str],
+    mode: str,
+    numb_frames: int,
+    head: str | None,
 ) -> np.ndarray:
-    with DeepPot(path) as potential:
+    with DeepPot(path, head=head) as potential:
         data = DataSet(
             DataConfig(
                 systems=tuple(systems),

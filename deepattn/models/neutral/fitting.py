@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import ModelConfig
-from deepattn.layers.energy_fitting import BIAS
+from deepattn.layers.energy_fitting import BIAS, CASE
 from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.nets import (
     Layer,
@@ -49,6 +49,7 @@ def read_fitting(
         "resnet_dt": node.get("resnet_dt", bool),
         "numb_fparam": node.get("numb_fparam", int, 0),
         "numb_aparam": node.get("numb_aparam", int, 0),
+        "dim_case_embd": node.get("dim_case_embd", int, 0),
         "precision": node.get("precision", str),
         "rcond": node.get("rcond", (float, type(None)), None),
         "trainable": node.get("trainable", (bool, list), True),
@@ -57,7 +58,6 @@ def read_fitting(
     node.only("type", "ener", reason="energies are all that is fitted")
     node.only("mixed_types", mixed_types, reason="the descriptor is of the other kind")
     node.only("exclude_types", [], reason="leave those atoms out of the data")
-    node.only("dim_case_embd", 0, reason="it belongs to models of several tasks")
     node.only("default_fparam", reason="give fparam with every frame")
     node.only("use_aparam_as_mask", False, reason="mark virtual atoms with type -1")
     node.only("tot_ener_zero", False, reason="energies of frames are sums over atoms")
@@ -108,7 +108,7 @@ def write_fitting(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
         "resnet_dt": section.resnet_dt,
         "numb_fparam": section.numb_fparam,
         "numb_aparam": section.numb_aparam,
-        "dim_case_embd": 0,
+        "dim_case_embd": section.dim_case_embd,
         "default_fparam": None,
         "rcond": section.rcond,
         "activation_function": section.activation_function,
@@ -125,7 +125,7 @@ def write_fitting(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
         "nets": write_nets(nets, _KIND, ndim=0 if mixed_types else 1, ntypes=ntypes),
         "@variables": {
             "bias_atom_e": arrays[BIAS][:, np.newaxis],
-            "case_embd": None,
+            "case_embd": arrays.get(CASE),
             **parameters,
         },
     }
@@ -144,15 +144,18 @@ def _atom_ener(node: Node, mixed_types: bool) -> list[float | None]:
 
 def _statistics(node: Node, section: Mapping[str, Any], ntypes: int) -> Arrays:
     widths = {"fparam": section["numb_fparam"], "aparam": section["numb_aparam"]}
-    shapes: dict[str, tuple[int, ...]] = {"bias_atom_e": (ntypes, 1), "case_embd": (0,)}
+    shapes: dict[str, tuple[int, ...]] = {"bias_atom_e": (ntypes, 1), "case_embd": (section["dim_case_embd"],)}
     names = []
     for kind, width in widths.items():
         for there, here in _STATISTICS.items():
             shapes[f"{kind}_{there}"] = (width,)
             names.append(f"fitting_attr/t_{kind}_{here}")
-    bias, _, *parameters = node.arrays(shapes)
+    bias, case, *parameters = node.arrays(shapes)
     if bias is None:
         node.fail(f"{node.path}/@variables lacks bias_atom_e")
+    if section["dim_case_embd"]:
+        names.append(CASE)
+        parameters.append(case)
     found = zip(names, parameters, strict=True)
     return {BIAS: bias[:, 0], **{n: array for n, array in found if array is not None}}
 

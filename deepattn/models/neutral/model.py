@@ -25,7 +25,7 @@ _NO_INPUT = {
     "descriptor": {"ntypes", "type_map", "spin"},
     "fitting": {
         *("ntypes", "type_map", "spin", "var_name", "dim_out", "dim_descrpt", "mixed_types"),
-        *("dim_case_embd", "default_fparam", "exclude_types", "tot_ener_zero", "layer_name"),
+        *("default_fparam", "exclude_types", "tot_ener_zero", "layer_name"),
         "use_aparam_as_mask",
     },
 }
