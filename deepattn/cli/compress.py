@@ -173,9 +173,7 @@ def _nearest(systems, model) -> float:
     return found.min_nbor_dist
 
 
-def _compare(
-    original: Path, compressed: str, systems, numb_test: int, head: str | None
-) -> None:
+def _compare(original: Path, compressed: str, systems, numb_test: int, head: str | None) -> None:
     """Print how far the models are apart on data, and how fast they are."""
     import numpy as np
 

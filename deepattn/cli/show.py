@@ -7,7 +7,10 @@ import logging
 log = logging.getLogger(__name__)
 
 # Those of `deepattn.infer.inspect`, which is slow to import.
-_PARTS = ("model-branch", "type-map", "descriptor", "fitting-net", "size", "weights", "type-embedding")
+_PARTS = (
+    "model-branch",
+    *("type-map", "descriptor", "fitting-net", "size", "weights", "type-embedding"),
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:

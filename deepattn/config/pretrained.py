@@ -40,8 +40,8 @@ def merge_pretrained(
             older than DeePMD-kit 3.0 do not say so; None takes the script's word.
 
     Raises:
-        ConfigError: the pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not name its
-            elements.
+        ConfigError: the pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not
+            name its elements.
     """
     data = copy.deepcopy(raw_input)
     model = _model_section(data, "the input")
@@ -78,9 +78,7 @@ def replace_model(raw_input: dict[str, Any], pretrained_script: dict[str, Any]) 
     return {**copy.deepcopy(raw_input), "model": copy.deepcopy(model)}
 
 
-def take_sections(
-    data: dict[str, Any], sections: Mapping[str, dict[str, Any]]
-) -> dict[str, Any]:
+def take_sections(data: dict[str, Any], sections: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """An input of several tasks with the networks of pretrained models.
 
     A shared part is that of the first branch that uses it. Of the input's own parts only

@@ -92,7 +92,11 @@ def read_model(path: str | Path, *, head: str | None = None) -> StoredModel:
 
 
 def model_of_checkpoint(
-    stored: Mapping[str, np.ndarray], header: Mapping[str, Any], path: str | Path, *, head: str | None
+    stored: Mapping[str, np.ndarray],
+    header: Mapping[str, Any],
+    path: str | Path,
+    *,
+    head: str | None,
 ) -> StoredModel:
     """The model, or that of a branch, in the content of a checkpoint.
 

@@ -1,6 +1,7 @@
 """Draw a ``lcurve.out``."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,11 @@ _UNITS = {
     "rmse_f": "force (eV/Å)",
     "rmse_v": "virial (eV/atom)",
 }
+
+
+_LINES = {"_trn": "training", "_val": "validation"}
+# Of several branches each has a colour, and validation is dashed.
+_DASHES = {"_trn": (None, None), "_val": (3, 1.5)}
 
 
 def read_learning_curve(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -56,7 +62,7 @@ def read_learning_curve(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def plot_learning_curve(path: str | os.PathLike, picture: str | os.PathLike) -> Path:
-    """Draw the errors of training and validation against the step.
+    """Draw the errors of training and validation against the step, of one branch or several.
 
     Args:
         path: ``lcurve.out``.
@@ -71,15 +77,30 @@ def plot_learning_curve(path: str | os.PathLike, picture: str | os.PathLike) -> 
     from matplotlib.figure import Figure
 
     curve = read_learning_curve(path)
-    shown = [name for name in _UNITS if np.isfinite(curve.get(f"{name}_trn", np.nan)).any()]
+    endings = _endings(curve)
+    shown = [
+        name
+        for name in _UNITS
+        if any(np.isfinite(curve.get(f"{name}_trn{end}", np.nan)).any() for end in endings)
+    ]
     if not shown:
         raise DataError(f"{path}: no column of energies, forces or virials to draw.")
     figure = Figure(figsize=(4.2 * len(shown), 3.4), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        for suffix, label in (("_trn", "training"), ("_val", "validation")):
-            if name + suffix in curve:
-                axes.plot(curve["step"], curve[name + suffix], label=label, linewidth=1.2)
+        for number, ending in enumerate(endings):
+            for suffix, label in _LINES.items():
+                errors = curve.get(f"{name}{suffix}{ending}")
+                if errors is None:
+                    continue
+                style = {} if ending == "" else {"color": f"C{number}", "dashes": _DASHES[suffix]}
+                text = f"{ending[1:]} {label}".lstrip()
+                axes.plot(curve["step"], errors, label=text, linewidth=1.2, **style)
         axes.set(xlabel="step", ylabel=f"RMSE of {_UNITS[name]}", yscale="log")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return save_figure(figure, picture)
+
+
+def _endings(curve: Mapping[str, np.ndarray]) -> list[str]:
+    """What follows ``rmse_trn`` in the names of the columns: nothing, or ``_`` and a branch."""
+    return [name.removeprefix("rmse_trn") for name in curve if name.startswith("rmse_trn")]

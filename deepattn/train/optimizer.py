@@ -44,9 +44,7 @@ class Adam(keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def build(
-        self, variables: list[keras.Variable], groups: Sequence[int] | None = None
-    ) -> None:
+    def build(self, variables: list[keras.Variable], groups: Sequence[int] | None = None) -> None:
         """Make the moments.
 
         Args:

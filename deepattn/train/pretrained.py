@@ -72,7 +72,7 @@ class Pretrained:
         for name, branch in branches.items():
             head = branch.finetune_head
             if head is None and self._tasks is not None and name in self.branches:
-                starts[name] = self._of(name, mode="init_frz_model")
+                starts[name] = self._of(name, mode="resume")
             elif head in (None, RANDOM):
                 starts[name] = self._random()
             elif (found := self._find(head)) is not None:

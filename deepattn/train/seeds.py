@@ -16,7 +16,8 @@ BLOCKS = ("descriptor", "fitting_net", "type_embedding")
 def settle_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Config:
     """Give every block that lacks a seed one that follows from ``training.seed``.
 
-    Without ``training.seed`` one is drawn and logged. The result is written to ``out.json``, from which the run can be repeated.
+    Without ``training.seed`` one is drawn and logged. The result is written to ``out.json``, from
+    which the run can be repeated.
 
     Args:
         config: the configuration.
@@ -65,7 +66,7 @@ def derive_seed(seed: int, name: str) -> int:
 def _scopes(name: str, branch: BranchConfig) -> dict[str, str]:
     """What tells the blocks of a branch from those of others: its name, or the shared entry's."""
     # A type embedding goes with the descriptor.
-    parts = {"type_embedding": "descriptor", "descriptor": "descriptor", "fitting_net": "fitting_net"}
+    parts = {block: block for block in BLOCKS} | {"type_embedding": "descriptor"}
     return {
         block: f"shared/{branch.links[part].key}" if part in branch.links else name
         for block, part in parts.items()

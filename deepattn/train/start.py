@@ -16,6 +16,7 @@ from deepattn.config import (
     config_from_dict,
     merge_pretrained,
     replace_model,
+    with_sel,
 )
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
@@ -24,13 +25,17 @@ from deepattn.models import StoredModel, read_model, resize_statistics
 from deepattn.models.load import model_of_checkpoint
 from deepattn.models.neutral import conventions_differ
 
+# What may differ between a pretrained model and the input without making another model of it.
+_FREE = ("type", "seed", "trainable", "trainable_ln", "rcond", "precision", "sel", "nsel")
+
 
 @dataclass(frozen=True)
 class Start:
     """What a branch of a training begins with; `scratch` is drawn anew, all else is from a file.
 
     Attributes:
-        mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model`` or ``finetune``.
+        mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model``, ``finetune``, or
+            ``resume``: a branch of a fine-tuning that goes on as it is.
         path: the file.
         head: branch in the file, if that is of several tasks.
         model: configuration of the model in the file.
@@ -104,11 +109,36 @@ class Start:
                 f"{self.path}: has the convention {ours}, the input {theirs}; "
                 "model/convention must be the same."
             )
+        if self.mode in ("finetune", "resume"):
+            config = self._with_sel(config)
+            self._refuse_other_network(config.model)
         embedding = config.model.type_embedding
         if embedding is None:
             return config
         embedding = replace(embedding, use_tebd_bias="type_embed_net/bias_1" in self.weights)
         return replace(config, model=replace(config.model, type_embedding=embedding))
+
+    def _with_sel(self, config: Config) -> Config:
+        """The configuration with the pretrained model's ``sel`` where its own is automatic."""
+        if isinstance(config.model.descriptor.sel, str):
+            return with_sel(config, self.model.descriptor.sel)
+        return config
+
+    def _refuse_other_network(self, config: ModelConfig) -> None:
+        """Refuse options that would make another model of the same weights.
+
+        Raises:
+            ModelFileError: one differs.
+        """
+        parts = ["descriptor"] if self.random_fitting else ["descriptor", "fitting_net"]
+        for part in parts:
+            theirs, ours = (_flat(getattr(model, part).to_dict()) for model in (self.model, config))
+            for key in ours:
+                if key.split("/")[-1] not in _FREE and ours[key] != theirs.get(key, ours[key]):
+                    raise ModelFileError(
+                        f"{self.path}: has {part}/{key} {theirs[key]!r}, the input {ours[key]!r}; "
+                        "change the input, or give --use-pretrain-script"
+                    )
 
     def weights_for(self, config: ModelConfig) -> dict[str, np.ndarray]:
         """The arrays, fitted to the number of neighbour slots of the configuration.
@@ -185,3 +215,12 @@ def of_model(stored: StoredModel, path: str | os.PathLike, head: str | None = No
         header=stored.header,
         min_nbor_dist=stored.header["min_nbor_dist"],
     )
+
+
+def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by their paths."""
+    values = {}
+    for key, value in section.items():
+        inner = _flat(value) if isinstance(value, dict) else {}
+        values |= {f"{key}/{path}": v for path, v in inner.items()} or {key: value}
+    return values

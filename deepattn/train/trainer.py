@@ -38,7 +38,8 @@ _ANNOUNCED = {
     "init_model": "initialize from model %s",
     "restart": "restart from model %s",
     "init_frz_model": "initialize training from the frozen model %s",
-    "finetune": "initialize training from the frozen pretrained model %s",
+    "finetune": "initialize training from the pretrained model %s",
+    "resume": "go on with the unchanged model %s",
 }
 
 
@@ -146,9 +147,7 @@ class Trainer:
             Lane(branch, state=state_of(self.start.header, branch.name) if restarted else None)
             for branch in self.branches
         ]
-        saver = Saver(
-            self.branches, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist
-        )
+        saver = Saver(self.branches, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist)
         bounds = np.cumsum([branch.weight for branch in self.branches])
         loop = TrainingLoop(
             lanes,

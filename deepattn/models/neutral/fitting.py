@@ -144,7 +144,10 @@ def _atom_ener(node: Node, mixed_types: bool) -> list[float | None]:
 
 def _statistics(node: Node, section: Mapping[str, Any], ntypes: int) -> Arrays:
     widths = {"fparam": section["numb_fparam"], "aparam": section["numb_aparam"]}
-    shapes: dict[str, tuple[int, ...]] = {"bias_atom_e": (ntypes, 1), "case_embd": (section["dim_case_embd"],)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "bias_atom_e": (ntypes, 1),
+        "case_embd": (section["dim_case_embd"],),
+    }
     names = []
     for kind, width in widths.items():
         for there, here in _STATISTICS.items():
