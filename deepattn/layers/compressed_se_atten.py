@@ -92,8 +92,8 @@ class CompressedSeAtten(SeAtten):
         if self.attention:
             return super()._contracted(matrix, weight, pair, centre, neighbours, type_embedding)
         rows, width = matrix[:, :, 0], self.neuron[-1]
-        matrix *= neighbours.multiplicity(self.compute_dtype)
         if not self.stock:
+            matrix *= neighbours.multiplicity(self.compute_dtype)
             return ops.tabulated_contraction(
                 matrix, rows, *self._scaling(weight, pair, neighbours), width=width
             )
@@ -105,9 +105,11 @@ class CompressedSeAtten(SeAtten):
             tf.convert_to_tensor(self.table),
             tf.convert_to_tensor(self.table_info),
             tf.reshape(rows, [-1, 1]),
-            matrix,
+            matrix * neighbours.even_multiplicity(self.compute_dtype),
             scale,
             last_layer_size=width,
+            # An excluded neighbour looks like padding, but real ones may follow it.
+            is_sorted=self._pairs is None,
         )
 
     def _embed(self, matrix, weight, pair, centre, neighbours, type_embedding):

@@ -43,6 +43,13 @@ class Neighbours(NamedTuple):
         last = tf.one_hot(self.stored - 1, self.stored, dtype=tf.int32)
         return tf.cast(1 + self.cut * last, dtype)[:, tf.newaxis]
 
+    def even_multiplicity(self, dtype: str) -> tf.Tensor:
+        """The same with all padding of a neighbourhood alike, ``[n, stored, 1]``."""
+        padding = tf.maximum(self.stored - self.count, 1)
+        times = tf.cast(padding + self.cut, dtype) / tf.cast(padding, dtype)
+        times = tf.where(self.mask, tf.ones([], dtype), times[:, tf.newaxis])
+        return times[:, :, tf.newaxis]
+
 
 def pack(environment: Environment, nnei: int) -> Neighbours:
     """Cut neighbourhoods of ``nnei`` slots to what the longest of them needs."""
@@ -50,8 +57,9 @@ def pack(environment: Environment, nnei: int) -> Neighbours:
     count = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
     # Of no atoms at all the maximum is the lowest integer.
     stored = tf.minimum(tf.maximum(tf.reduce_max(count), 0) + 1, nnei)
-    # Cut as rows: TensorFlow is slow at the derivative of cuts through three dimensions.
-    matrix = tf.reshape(environment.descrpt, [-1, 4 * nnei])[:, : 4 * stored]
+    # Cut as rows and by tf.slice: TensorFlow is slow at the derivatives of other cuts.
+    matrix = tf.reshape(environment.descrpt, [-1, 4 * nnei])
+    matrix = tf.slice(matrix, [0, 0], tf.stack([-1, 4 * stored]))
     return Neighbours(
         tf.reshape(matrix, [-1, stored, 4]),
         tf.reshape(environment.rij, [-1, nnei, 3])[:, :stored],

@@ -10,6 +10,7 @@ from deepattn.ops.functions import (
     prod_env_mat_a_mix,
     prod_force_se_a,
     prod_virial_se_a,
+    total_virial,
 )
 from deepattn.ops.loader import fast_library, library, portable
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
@@ -45,4 +46,5 @@ __all__ = [
     "tabulate_fusion_se_atten",
     "tabulated_contraction",
     "tabulated_embedding",
+    "total_virial",
 ]

@@ -177,6 +177,17 @@ def prod_virial_se_a(
     return virial, atom_virial
 
 
+def total_virial(net_deriv: tf.Tensor, in_deriv: tf.Tensor, rij: tf.Tensor) -> tf.Tensor:
+    """The virial of `prod_virial_se_a` alone, T ``[nframes, 9]``, of plain TensorFlow ops.
+
+    DeePMD-kit's op, which always adds up the shares of the neighbours too, takes four times as
+    long where a graph is run without our libraries.
+    """
+    derivative = twins.pair_derivative(net_deriv, in_deriv)
+    rij = tf.reshape(rij, tf.shape(derivative))
+    return tf.reshape(tf.matmul(derivative, rij, transpose_a=True), [-1, 9])
+
+
 def gelu(x: tf.Tensor, name: str | None = None) -> tf.Tensor:
     """GELU in its tanh form (arXiv:1606.08415), of a float32 or float64 tensor of any shape."""
     ops = compat_ops()

@@ -74,10 +74,9 @@ def tabulate_fusion_se_atten(
     two_embed: tf.Tensor,
     *,
     last_layer_size: int,
+    is_sorted: bool = False,
 ) -> tf.Tensor:
     """``RᵀG`` by the op that DeePMD-kit has for it, with tables laid out as it wants them.
-
-    No slots are taken to be alike.
 
     Args:
         table: T ``[nintervals, last_layer_size * 6]``, the coefficients of a function side by side.
@@ -87,6 +86,8 @@ def tabulate_fusion_se_atten(
         two_embed: T ``[natoms * nnei, last_layer_size]``, by how much more than once each slot's
             functions count.
         last_layer_size: number of functions.
+        is_sorted: whether the slots behind the first that looks like an atom's last one are alike,
+            so that the op may leave them out. It looks at ``em_x`` and the last three of ``em``.
 
     Returns:
         T ``[natoms, 4, last_layer_size]``.
@@ -96,7 +97,7 @@ def tabulate_fusion_se_atten(
     if ops is None:
         return twins.tabulate_fusion_se_atten(*arguments, last_layer_size=last_layer_size)
     return ops.tabulate_fusion_se_atten(
-        *arguments, last_layer_size=last_layer_size, is_sorted=False
+        *arguments, last_layer_size=last_layer_size, is_sorted=is_sorted
     )
 
 

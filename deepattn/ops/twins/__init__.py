@@ -18,6 +18,7 @@ from deepattn.ops.twins.pair_embedding import (
     residual_layer,
 )
 from deepattn.ops.twins.pairs import (
+    pair_derivative,
     prod_force_se_a,
     prod_force_se_a_grad,
     prod_virial_se_a,
@@ -40,6 +41,7 @@ __all__ = [
     "gelu_grad_grad",
     "neighbor_stat",
     "normalize_rows",
+    "pair_derivative",
     "pair_embedding",
     "pair_embedding_grad",
     "pair_embedding_grad_grad",

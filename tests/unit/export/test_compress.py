@@ -67,6 +67,20 @@ def test_a_compressed_model_is_the_same_potential(options, tmp_path):
     np.testing.assert_allclose(vectors, model.type_vectors(), atol=1e-12)
 
 
+@pytest.mark.parametrize("options", STOCK)
+def test_empty_slots_count(options):
+    """In open boundaries atoms have from none to five neighbours, some of them excluded ones."""
+    model = trained_model(STOCK[options])
+    inputs, _ = small_batch()
+    inputs["box"][:] = 0
+    inputs["coord"] *= 1.1
+    inputs["coord"][:, -1] += 20.0
+    counts = model.prepare(inputs)["environment"].nmask.numpy().reshape(-1, 10).sum(axis=1)
+    assert counts.min() == 0 and len(set(counts)) > 3 and counts.max() < 8
+    expected = model(inputs)
+    assert_same(compress(model, min_nbor_dist=SHORTEST)(inputs), expected)
+
+
 @pytest.mark.skipif(ops.fast_library() is None, reason="the compiled ops are not there")
 @pytest.mark.parametrize("options", STOCK)
 def test_the_fast_graph_of_what_has_a_portable_one(options):
