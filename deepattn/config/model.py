@@ -180,6 +180,20 @@ class Dpa2Config(Section):
         """Number of neighbours in that list."""
         return self.repinit.nsel
 
+    @property
+    def type_embedding(self) -> TypeEmbeddingConfig:
+        """The section that would describe the type embedding of another descriptor."""
+        return TypeEmbeddingConfig(
+            neuron=(self.repinit.tebd_dim,),
+            activation_function="linear",
+            resnet_dt=False,
+            precision=self.precision,
+            trainable=self.trainable,
+            seed=self.seed,
+            use_econf_tebd=self.use_econf_tebd,
+            use_tebd_bias=self.use_tebd_bias,
+        )
+
 
 @dataclass(frozen=True)
 class EnerFittingConfig(Section):
