@@ -38,8 +38,8 @@ def merge_pretrained(
             older than DeePMD-kit 3.0 do not say so; None takes the script's word.
 
     Raises:
-        ConfigError: the pretrained model is not DPA-1 with fitting net ener, or does not name its
-            elements.
+        ConfigError: the pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not
+            name its elements.
     """
     data = copy.deepcopy(raw_input)
     model = _model_section(data, "the input")
@@ -85,7 +85,7 @@ def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
 
 def _check_kind(pretrained: dict[str, Any]) -> None:
     for name, kinds, default in (
-        ("descriptor", ("se_atten", "se_atten_v2"), None),
+        ("descriptor", ("se_atten", "se_atten_v2", "dpa2"), None),
         ("fitting_net", ("ener",), "ener"),
     ):
         section = pretrained.get(name)
@@ -93,7 +93,7 @@ def _check_kind(pretrained: dict[str, Any]) -> None:
         if kind not in kinds:
             raise ConfigError(
                 f"the pretrained model's {name} is {show(kind)}; "
-                f"only {' and '.join(kinds)} can be fine-tuned."
+                f"only {', '.join(kinds)} can be fine-tuned."
             )
 
 

@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deepattn.config import ModelConfig
+from deepattn.config import ModelConfig, TypeEmbeddingConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel
 from deepattn.periodic_table import most_alike
-from deepattn.train.input_blocks import env_mat_shape
+from deepattn.train.input_blocks import input_blocks
 from deepattn.train.statistics import input_statistics
 
 log = logging.getLogger(__name__)
 
 _TYPE_ROWS = "type_embed_net/matrix_1"
-_STATISTICS = ("descrpt_attr/t_avg", "descrpt_attr/t_std")
 
 
 def add_elements(
@@ -50,10 +49,11 @@ def add_elements(
     """
     known = config.type_map[: -len(new_types)]
     grown = dict(weights)
-    for name, rows in zip(_STATISTICS, _statistics(config, data, new_types), strict=True):
+    for name, rows in _statistics(config, data, new_types).items():
+        rows = rows.reshape(len(new_types), *weights[name].shape[1:])
         grown[name] = np.concatenate([weights[name], rows])
     grown[BIAS] = np.concatenate([weights[BIAS], np.zeros(len(new_types))])
-    if config.type_embedding.use_econf_tebd:
+    if _type_embedding(config).use_econf_tebd:
         for name in new_types:
             log.info("%s is new: its type vector follows from its electrons", name)
         return grown
@@ -73,29 +73,36 @@ def add_elements(
     return grown
 
 
+def _type_embedding(config: ModelConfig) -> TypeEmbeddingConfig:
+    return config.type_embedding or config.descriptor.type_embedding
+
+
 def _statistics(
     config: ModelConfig, data: DataSet, new_types: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the new elements in the average and spread of the environment matrix."""
+) -> dict[str, np.ndarray]:
+    """Rows of the new elements in average and spread of each environment matrix, by weight."""
     first = config.ntypes - len(new_types)
-    statistics = input_statistics(
-        (batch for _, batch in data.statistics_batches(config.data_stat_nbatch)),
-        env_mat_shape(config),
-        set_davg_zero=config.descriptor.set_davg_zero,
-    )
-    seen = statistics.seen[first:]
-    if absent := [name for name, there in zip(new_types, seen, strict=True) if not there]:
-        raise DataError(
-            f"the pretrained model does not know {', '.join(absent)}, and no frame of the sample "
-            "has such atoms; add data, raise model/data_stat_nbatch, or take the names out of "
-            "model/type_map"
+    rows = {}
+    for block in input_blocks(config):
+        statistics = input_statistics(
+            (batch for _, batch in data.statistics_batches(config.data_stat_nbatch)),
+            block.shape,
+            set_davg_zero=block.set_davg_zero,
         )
-    return statistics.davg[first:], statistics.dstd[first:]
+        seen = statistics.seen[first:]
+        if absent := [name for name, there in zip(new_types, seen, strict=True) if not there]:
+            raise DataError(
+                f"the pretrained model does not know {', '.join(absent)}, and no frame of the "
+                "sample has such atoms; add data, raise model/data_stat_nbatch, or take the names "
+                "out of model/type_map"
+            )
+        rows |= {block.davg: statistics.davg[first:], block.dstd: statistics.dstd[first:]}
+    return rows
 
 
 def _refuse_shortcut(config: ModelConfig, known: int) -> None:
     """Refuse nets whose first layer has a residual connection for one number of types only."""
-    width = config.type_embedding.neuron[0]
+    width = _type_embedding(config).neuron[0]
     if width in (known, 2 * known, config.ntypes, 2 * config.ntypes):
         raise ModelFileError(
             f"the pretrained model's type embedding is {width} wide, which makes a residual layer "

@@ -77,9 +77,8 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
     elif isinstance(section, Dpa2Config):
         if _loses_transform(section):
             reason = (
-                f"with use_three_body DeePMD-kit loads nothing right whose g1_dim is "
-                f"{section.repformer.g1_dim} and whose neuron and axis_neuron are "
-                f"{section.repinit.neuron[-1]} and {section.repinit.axis_neuron}"
+                f"DeePMD-kit cannot load use_three_body with a g1_dim of "
+                f"{section.repformer.g1_dim} beside first features of that width"
             )
     elif isinstance(section, SeAttenConfig):
         if section.attn_layer and section.attn_mask:

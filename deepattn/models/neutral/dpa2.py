@@ -27,7 +27,8 @@ _OWN = (
     *("concat_output_tebd", "precision", "smooth", "exclude_types", "env_protection"),
     *("trainable", "add_tebd_to_repinit_out"),
 )
-_SECTIONS = {"repinit": "repinit_args", "repformer": "repformer_args"}
+# Sections of an input, and what they are called in a tree.
+ARGUMENTS = {"repinit": "repinit_args", "repformer": "repformer_args"}
 _KEYS = {
     name: tuple(field.name for field in fields(section))
     for name, section in (("repinit", RepInitConfig), ("repformer", RepformerConfig))
@@ -77,7 +78,7 @@ def write_dpa2(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[st
         "@version": 3,
         "ntypes": ntypes,
         "type_map": list(config.type_map),
-        **{there: keys[here] for here, there in _SECTIONS.items()},
+        **{there: keys[here] for here, there in ARGUMENTS.items()},
         **{key: keys[key] for key in _OWN},
         "precision": embedding["precision"],
         "use_econf_tebd": section.use_econf_tebd,
@@ -100,7 +101,7 @@ def _read_section(
 ) -> dict[str, Any]:
     """The section of an input, complete."""
     section = {"type": "dpa2", **node.values(_OWN)}
-    for here, there in _SECTIONS.items():
+    for here, there in ARGUMENTS.items():
         arguments = node.child(there)
         section[here] = arguments.values(_KEYS[here])
         function = arguments.get("activation_function", str, "tanh")

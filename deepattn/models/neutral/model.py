@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from deepattn import __version__
-from deepattn.config import Dpa2Config, ModelConfig, normalize_model
+from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ConfigError
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models.neutral.convention import needs_common, refuse_unwritable, sees_first_atom
 from deepattn.models.neutral.dpa1 import read_dpa1, write_dpa1
-from deepattn.models.neutral.dpa2 import read_dpa2, write_dpa2
+from deepattn.models.neutral.dpa2 import ARGUMENTS, read_dpa2, write_dpa2
 from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.fitting import read_fitting, write_fitting
 from deepattn.models.neutral.node import Node
@@ -139,7 +139,7 @@ def to_tree(
         "version": __version__,
         "model_def_script": {
             "type_map": list(config.type_map),
-            "descriptor": _descriptor_input(config, descriptor),
+            "descriptor": _input_of(descriptor, "descriptor"),
             "fitting_net": _input_of(fitting, "fitting"),
         },
         "model": {
@@ -171,19 +171,14 @@ def set_bias(tree: Mapping[str, Any], bias: np.ndarray) -> dict[str, Any]:
     return tree
 
 
-def _descriptor_input(config: ModelConfig, tree: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(config.descriptor, Dpa2Config):
-        return config.descriptor.to_dict()
-    return _input_of(tree, "descriptor")
-
-
 def _input_of(tree: Mapping[str, Any], part: str) -> dict[str, Any]:
     """The section of an input file for DeePMD-kit that would make such a part."""
-    return {
+    section = {
         key: value
         for key, value in tree.items()
         if not isinstance(value, dict) and key[0] != "@" and key not in _NO_INPUT[part]
     }
+    return section | {key: tree[there] for key, there in ARGUMENTS.items() if there in tree}
 
 
 def _distance(tree: Mapping[str, Any], origin: str) -> float | None:
