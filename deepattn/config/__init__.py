@@ -18,7 +18,7 @@ from deepattn.config.model import (
 )
 from deepattn.config.normalize import normalize, normalize_model
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model
-from deepattn.config.sel import fill_sel, with_sel
+from deepattn.config.sel import automatic_sel, fill_nsel, fill_sel, with_sel
 from deepattn.config.training import (
     AdamConfig,
     CosineConfig,
@@ -52,6 +52,8 @@ __all__ = [
     "TypeEmbeddingConfig",
     "ValidationDataConfig",
     "WsdConfig",
+    "automatic_sel",
+    "fill_nsel",
     "fill_sel",
     "load_input",
     "merge_pretrained",

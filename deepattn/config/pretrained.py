@@ -93,7 +93,7 @@ def _check_kind(pretrained: dict[str, Any]) -> None:
         if kind not in kinds:
             raise ConfigError(
                 f"the pretrained model's {name} is {show(kind)}; "
-                f"only {', '.join(kinds)} can be fine-tuned."
+                f"only {' and '.join(kinds)} can be fine-tuned."
             )
 
 

@@ -1,4 +1,4 @@
-"""Adam with the arithmetic of TensorFlow 1, in which published potentials were trained."""
+"""Adam with the arithmetic of the programs in which published potentials were trained."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +30,9 @@ class Adam(keras.optimizers.Optimizer):
         **kwargs: the common arguments of a Keras optimizer, e.g. ``global_clipnorm``.
     """
 
+    # Precision of the betas and their powers.
+    _precision = "float32"
+
     def __init__(
         self,
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
@@ -54,8 +57,8 @@ class Adam(keras.optimizers.Optimizer):
         self._beta_powers = [
             self.add_variable(
                 (),
-                initializer=keras.initializers.Constant(np.float32(beta)),
-                dtype="float32",
+                initializer=keras.initializers.Constant(beta),
+                dtype=self._precision,
                 aggregation="only_first_replica",
                 name=name,
             )
@@ -67,7 +70,7 @@ class Adam(keras.optimizers.Optimizer):
         # With accumulated gradients only the last of the accumulated steps moved the weights.
         moved = tf.equal(self._iterations.value % (self.gradient_accumulation_steps or 1), 0)
         for power, beta in zip(self._beta_powers, (self.beta_1, self.beta_2), strict=True):
-            power.assign(tf.where(moved, power.value * np.float32(beta), power.value))
+            power.assign(tf.where(moved, power.value * tf.constant(beta, power.dtype), power.value))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
@@ -124,3 +127,28 @@ class Adam(keras.optimizers.Optimizer):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
         }
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class TorchAdam(Adam):
+    """Adam with the arithmetic of PyTorch, in which DPA-2 was trained.
+
+    Epsilon is added to the root of the corrected second moment, and nothing is rounded::
+
+        w <- w - lr / (1 - beta_1**t) * m / (sqrt(v / (1 - beta_2**t)) + epsilon)
+
+    For weights whose gradients are about as small as epsilon that is another step than `Adam`'s.
+    """
+
+    _precision = "float64"
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        dtype = variable.dtype
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        left_1, left_2 = (tf.cast(1 - power.value, dtype) for power in self._beta_powers)
+        gradient = tf.cast(gradient, dtype)
+        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
+        self.assign_add(v, (tf.square(gradient) - v) * (1 - self.beta_2))
+        rate = tf.cast(learning_rate, dtype) / left_1
+        self.assign_sub(variable, rate * m / (tf.sqrt(v / left_2) + self.epsilon))

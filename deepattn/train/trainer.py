@@ -7,11 +7,20 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
 
-from deepattn.config import Config, DataConfig, SeE2AConfig, fill_sel
+from deepattn.config import (
+    Config,
+    DataConfig,
+    Dpa2Config,
+    SeE2AConfig,
+    automatic_sel,
+    fill_nsel,
+    fill_sel,
+)
 from deepattn.data import DataSet, summary_lines
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
@@ -24,8 +33,8 @@ from deepattn.train.finetune import set_pretrained
 from deepattn.train.initial import set_statistics
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
-from deepattn.train.neighbor_stat import neighbor_statistics
-from deepattn.train.optimizer import Adam
+from deepattn.train.neighbor_stat import most_neighbours, neighbor_statistics
+from deepattn.train.optimizer import Adam, TorchAdam
 from deepattn.train.saving import Saver, restore_optimizer
 from deepattn.train.schedule import make_schedule
 from deepattn.train.seeds import settle_seeds
@@ -83,9 +92,9 @@ class Trainer:
         self.min_nbor_dist = self.start.min_nbor_dist
         if not skip_neighbor_stat:
             config = self._neighbor_statistics(config)
-        elif isinstance(config.model.descriptor.sel, str):
+        elif (automatic := automatic_sel(config)) is not None:
             raise ConfigError(
-                f"model/descriptor/sel is {config.model.descriptor.sel!r}, which needs the "
+                f"{automatic[0]} is {automatic[1]!r}, which needs the "
                 "neighbour statistics; leave out --skip-neighbor-stat or give a number."
             )
         length = "numb_epoch" if config.training.numb_steps is None else "numb_steps"
@@ -185,6 +194,10 @@ class Trainer:
         )
         self.min_nbor_dist = statistics.min_nbor_dist
         most = statistics.max_nbor_size
+        if isinstance(descriptor, Dpa2Config):
+            ntypes = config.model.ntypes
+            search = partial(most_neighbours, self.data.systems, ntypes=ntypes)
+            return fill_nsel(config, lambda rcut: search(rcut=rcut))
         return fill_sel(config, most[0] if mixed else most)
 
     def _build_model(self) -> EnergyModel:
@@ -204,7 +217,9 @@ class Trainer:
 
     def _build_optimizer(self) -> Adam:
         section = self.config.optimizer
-        optimizer = Adam(
+        # That of the backends that have such a model.
+        kind = TorchAdam if self.config.model.is_common else Adam
+        optimizer = kind(
             self.schedule,
             beta_1=section.adam_beta1,
             beta_2=section.adam_beta2,
