@@ -9,6 +9,8 @@ from deepattn.config.model import (
     Dpa2Config,
     EnerFittingConfig,
     ModelConfig,
+    RepformerConfig,
+    RepInitConfig,
     SeAttenConfig,
     SeE2AConfig,
     TypeEmbeddingConfig,
@@ -17,7 +19,7 @@ from deepattn.config.model import (
 from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask
 from deepattn.config.normalize import normalize, normalize_model
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
-from deepattn.config.sel import fill_sel, with_sel
+from deepattn.config.sel import automatic_sel, fill_nsel, fill_sel, with_sel
 from deepattn.config.tasks import BranchConfig, MultiTaskConfig, config_from_dict, read_input
 from deepattn.config.training import (
     AdamConfig,
@@ -48,14 +50,18 @@ __all__ = [
     "Merged",
     "ModelConfig",
     "MultiTaskConfig",
+    "RepInitConfig",
+    "RepformerConfig",
     "SeAttenConfig",
     "SeE2AConfig",
     "TrainingConfig",
     "TypeEmbeddingConfig",
     "ValidationDataConfig",
     "WsdConfig",
+    "automatic_sel",
     "base_of",
     "config_from_dict",
+    "fill_nsel",
     "fill_sel",
     "is_multitask",
     "load_input",

@@ -93,7 +93,7 @@ class RepInitConfig(Section):
 
     rcut: float
     rcut_smth: float
-    nsel: int
+    nsel: int | str
     neuron: tuple[int, ...]
     axis_neuron: int
     tebd_dim: int
@@ -104,7 +104,7 @@ class RepInitConfig(Section):
     type_one_side: bool
     use_three_body: bool
     three_body_neuron: tuple[int, ...]
-    three_body_sel: int
+    three_body_sel: int | str
     three_body_rcut: float
     three_body_rcut_smth: float
 
@@ -115,7 +115,7 @@ class RepformerConfig(Section):
 
     rcut: float
     rcut_smth: float
-    nsel: int
+    nsel: int | str
     nlayers: int
     g1_dim: int
     g2_dim: int
@@ -176,9 +176,23 @@ class Dpa2Config(Section):
         return self.repinit.rcut
 
     @property
-    def sel(self) -> int:
+    def sel(self) -> int | str:
         """Number of neighbours in that list."""
         return self.repinit.nsel
+
+    @property
+    def type_embedding(self) -> TypeEmbeddingConfig:
+        """The section that would describe the type embedding of another descriptor."""
+        return TypeEmbeddingConfig(
+            neuron=(self.repinit.tebd_dim,),
+            activation_function="linear",
+            resnet_dt=False,
+            precision=self.precision,
+            trainable=self.trainable,
+            seed=self.seed,
+            use_econf_tebd=self.use_econf_tebd,
+            use_tebd_bias=self.use_tebd_bias,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from deepattn.config.rules_net import (
     check_axis,
     check_cutoff,
     check_precision,
+    check_slots,
     check_widths,
     require,
 )
@@ -36,7 +37,7 @@ def check_dpa2(descriptor: dict[str, Any], path: str) -> None:
 
 def _check_repinit(section: dict[str, Any], path: str) -> None:
     check_cutoff(section, path)
-    at_least(section["nsel"], f"{path}/nsel", minimum=1)
+    check_slots(section["nsel"], f"{path}/nsel")
     check_widths(section["neuron"], f"{path}/neuron")
     check_axis(section, path, width=section["neuron"][-1], of="the last width of neuron")
     at_least(section["tebd_dim"], f"{path}/tebd_dim", minimum=1)
@@ -45,13 +46,13 @@ def _check_repinit(section: dict[str, Any], path: str) -> None:
     check_activation(section["activation_function"], f"{path}/activation_function")
     if section["use_three_body"]:
         check_cutoff(section, path, prefix="three_body_")
-        at_least(section["three_body_sel"], f"{path}/three_body_sel", minimum=1)
+        check_slots(section["three_body_sel"], f"{path}/three_body_sel")
         check_widths(section["three_body_neuron"], f"{path}/three_body_neuron")
 
 
 def _check_repformer(section: dict[str, Any], path: str) -> None:
     check_cutoff(section, path)
-    at_least(section["nsel"], f"{path}/nsel", minimum=1)
+    check_slots(section["nsel"], f"{path}/nsel")
     for key in _SIZES:
         at_least(section[key], f"{path}/{key}", minimum=1)
     widths = {key: section[key] for key in ("g1_dim", "g2_dim")}
@@ -77,30 +78,34 @@ class _List(NamedTuple):
     """Length and cut-off of a block's list of neighbours, and their keys."""
 
     rcut: float
-    nsel: int
+    nsel: int | str
     rcut_key: str
     nsel_key: str
+
+    def precedes(self, other: "_List", *, strictly: bool = False) -> None:
+        """Check that the cut-off and, where both are known, the length are the smaller ones."""
+        words = "be smaller than" if strictly else "be at most"
+        pairs = [(self.rcut, other.rcut, self.rcut_key, other.rcut_key)]
+        if not (isinstance(self.nsel, str) or isinstance(other.nsel, str)):
+            pairs.append((self.nsel, other.nsel, self.nsel_key, other.nsel_key))
+        for ours, theirs, key, other_key in pairs:
+            holds = ours < theirs if strictly else ours <= theirs
+            require(holds, key, ours, f"{words} {other_key}, which is {theirs}")
 
 
 def _check_lists(repinit: dict[str, Any], repformer: dict[str, Any], path: str) -> None:
     """The lists of the blocks are the beginnings of one list, that of repinit."""
-    longest, *others = lists = [
+    longest, second = lists = [
         _List(section["rcut"], section["nsel"], f"{path}/{name}/rcut", f"{path}/{name}/nsel")
         for name, section in (("repinit", repinit), ("repformer", repformer))
     ]
-    for one in others:
-        condition = f"be smaller than {longest.rcut_key}, which is {longest.rcut}"
-        require(one.rcut < longest.rcut, one.rcut_key, one.rcut, condition)
-        condition = f"be smaller than {longest.nsel_key}, which is {longest.nsel}"
-        require(one.nsel < longest.nsel, one.nsel_key, one.nsel, condition)
+    second.precedes(longest, strictly=True)
     if repinit["use_three_body"]:
-        rcut, nsel = repinit["three_body_rcut"], repinit["three_body_sel"]
         keys = [f"{path}/repinit/three_body_{key}" for key in ("rcut", "sel")]
-        condition = f"be at most {longest.rcut_key}, which is {longest.rcut}"
-        require(rcut <= longest.rcut, keys[0], rcut, condition)
-        condition = f"be at most {longest.nsel_key}, which is {longest.nsel}"
-        require(nsel <= longest.nsel, keys[1], nsel, condition)
-        lists.append(_List(rcut, nsel, *keys))
-    for near, far in pairwise(sorted(lists)):
+        third = _List(repinit["three_body_rcut"], repinit["three_body_sel"], *keys)
+        third.precedes(longest)
+        lists.append(third)
+    known = [one for one in lists if not isinstance(one.nsel, str)]
+    for near, far in pairwise(sorted(known)):
         condition = f"be at least {near.nsel_key}, which is {near.nsel} for a shorter cut-off"
         require(far.nsel >= near.nsel, far.nsel_key, far.nsel, condition)

@@ -15,8 +15,8 @@ from deepattn.config.rules_net import (
     check_cutoff,
     check_excluded,
     check_net,
+    check_slots,
     require,
-    to_number,
 )
 from deepattn.errors import ConfigError
 
@@ -118,22 +118,11 @@ def _check_descriptor(descriptor: dict[str, Any], model: dict[str, Any]) -> None
 
 def _check_sel(descriptor: dict[str, Any], ntypes: int) -> None:
     sel, path = descriptor["sel"], "model/descriptor/sel"
-    if isinstance(sel, str):
-        require(auto_factor(sel) is not None, path, sel, "be auto, auto:f with f > 0, or a number")
-    elif isinstance(sel, list):
+    if isinstance(sel, list):
         require(all(n >= 0 for n in sel) and sum(sel) > 0, path, sel, "have numbers of neighbours")
         require(len(sel) == ntypes, path, sel, f"have one number for each of the {ntypes} types")
     else:
-        at_least(sel, path, minimum=1)
-
-
-def auto_factor(sel: str) -> float | None:
-    """The factor f of ``auto:f`` (1.1 for ``auto``); None if it is not of that form."""
-    if sel == "auto":
-        return 1.1
-    match = re.fullmatch(r"auto:\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)", sel)
-    factor = to_number(match[1]) if match else None
-    return factor if factor is not None and factor > 0 else None
+        check_slots(sel, path)
 
 
 def _check_fitting(fitting: dict[str, Any], ntypes: int) -> None:

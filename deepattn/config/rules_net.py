@@ -1,6 +1,7 @@
 """What holds for every net and every cut-off of a model, and the form of the errors."""
 
 import math
+import re
 from typing import Any
 
 from deepattn.config.clean import show
@@ -101,3 +102,20 @@ def check_excluded(pairs: list[list[int]], path: str, ntypes: int) -> None:
             pairs,
             f"be a list of pairs of type indices from 0 to {ntypes - 1}",
         )
+
+
+def check_slots(sel: int | str, path: str) -> None:
+    """A number of neighbours, or that it follows from the data."""
+    if isinstance(sel, str):
+        require(auto_factor(sel) is not None, path, sel, "be auto, auto:f with f > 0, or a number")
+    else:
+        at_least(sel, path, minimum=1)
+
+
+def auto_factor(sel: str) -> float | None:
+    """The factor f of ``auto:f`` (1.1 for ``auto``); None if it is not of that form."""
+    if sel == "auto":
+        return 1.1
+    match = re.fullmatch(r"auto:\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)", sel)
+    factor = to_number(match[1]) if match else None
+    return factor if factor is not None and factor > 0 else None

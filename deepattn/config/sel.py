@@ -1,11 +1,55 @@
 """Filling an automatic ``sel`` from neighbour statistics."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from deepattn.config.model import SeE2AConfig
-from deepattn.config.rules_model import auto_factor
+from deepattn.config.model import Dpa2Config, SeE2AConfig
+from deepattn.config.rules_dpa2 import check_dpa2
+from deepattn.config.rules_net import auto_factor
 from deepattn.config.tree import Config
+
+# The lengths of the lists of DPA-2 and their cut-offs: a block's, and its keys.
+_LISTS = (
+    ("repinit", "nsel", "rcut"),
+    ("repinit", "three_body_sel", "three_body_rcut"),
+    ("repformer", "nsel", "rcut"),
+)
+
+
+def automatic_sel(config: Config) -> tuple[str, str] | None:
+    """Key and value of a number of neighbours that follows from the data; None if all are given."""
+    descriptor = config.model.descriptor
+    values = {"sel": descriptor.sel}
+    if isinstance(descriptor, Dpa2Config):
+        values = {f"{one}/{key}": getattr(getattr(descriptor, one), key) for one, key, _ in _LISTS}
+    found = (pair for pair in values.items() if isinstance(pair[1], str))
+    return next(((f"model/descriptor/{key}", value) for key, value in found), None)
+
+
+def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
+    """The configuration of a DPA-2 model with numbers in place of ``auto``, as of `fill_sel`.
+
+    Args:
+        config: configuration.
+        most: gives the largest number of neighbours within a cut-off radius (Å) of any atom of
+            the training data.
+
+    Raises:
+        ConfigError: the numbers do not go together.
+    """
+    if automatic_sel(config) is None:
+        return config
+    descriptor = config.model.descriptor
+    for name, key, cutoff in _LISTS:
+        block = getattr(descriptor, name)
+        sel = getattr(block, key)
+        if isinstance(sel, str):
+            count = _round_up(int(most(getattr(block, cutoff)) * auto_factor(sel)))
+            block = dataclasses.replace(block, **{key: count})
+            descriptor = dataclasses.replace(descriptor, **{name: block})
+    check_dpa2(descriptor.to_dict(), "model/descriptor")
+    model = dataclasses.replace(config.model, descriptor=descriptor)
+    return dataclasses.replace(config, model=model)
 
 
 def fill_sel(config: Config, max_neighbours: int | Sequence[int]) -> Config:

@@ -40,12 +40,12 @@ def convert(
         raise ConfigError(f"{target}: a model can be written as .pb, {', '.join(SUFFIXES)}.")
     if target.suffix != ".pb" and fast:
         raise ConfigError(f"{target}: only a graph (.pb) can be fast; leave out --fast.")
-    if read_model(source, head=head).config.descriptor.type == "dpa2":
-        raise ModelFileError(
-            f"{source}: has the descriptor dpa2, of which no {target.suffix} file can be made yet; "
-            "DeepPot, deepattn test and the ASE calculator take the checkpoint."
-        )
     if target.suffix == ".pb":
+        if read_model(source, head=head).config.descriptor.type == "dpa2":
+            raise ModelFileError(
+                f"{source}: has the descriptor dpa2, of which DeePMD-kit has no TensorFlow graph; "
+                f"write {', '.join(SUFFIXES)}, or use the file itself."
+            )
         require_ops(fast=fast)
     model, header = load_model(source, head=head)
     distance = header["min_nbor_dist"]

@@ -87,6 +87,12 @@ def neighbor_statistics(
     return result
 
 
+def most_neighbours(systems: Sequence[System], rcut: float, *, ntypes: int) -> int:
+    """The largest number of neighbours of any atom within a cut-off radius (Å)."""
+    found = neighbor_statistics(systems, rcut=rcut, ntypes=ntypes, mixed_types=True)
+    return found.max_nbor_size[0]
+
+
 class _Scan:
     """What is worth a warning in one system."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deepattn.config import ModelConfig
+from deepattn.config import ModelConfig, TypeEmbeddingConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.layers.energy_fitting import BIAS
@@ -50,11 +50,10 @@ def add_elements(
     known = config.type_map[: -len(new_types)]
     grown = dict(weights)
     for name, rows in _statistics(config, data, new_types).items():
-        known_rows = weights[name]
-        grown[name] = np.concatenate([known_rows, rows.reshape(-1, *known_rows.shape[1:])])
+        rows = rows.reshape(len(new_types), *weights[name].shape[1:])
+        grown[name] = np.concatenate([weights[name], rows])
     grown[BIAS] = np.concatenate([weights[BIAS], np.zeros(len(new_types))])
-    # DPA-2 describes its type embedding itself.
-    if (config.type_embedding or config.descriptor).use_econf_tebd:
+    if _type_embedding(config).use_econf_tebd:
         for name in new_types:
             log.info("%s is new: its type vector follows from its electrons", name)
         return grown
@@ -74,10 +73,14 @@ def add_elements(
     return grown
 
 
+def _type_embedding(config: ModelConfig) -> TypeEmbeddingConfig:
+    return config.type_embedding or config.descriptor.type_embedding
+
+
 def _statistics(
     config: ModelConfig, data: DataSet, new_types: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Rows of the new elements in averages and spreads of environment matrices, by weight."""
+    """Rows of the new elements in average and spread of each environment matrix, by weight."""
     first = config.ntypes - len(new_types)
     rows = {}
     for block in input_blocks(config):
@@ -93,17 +96,13 @@ def _statistics(
                 "sample has such atoms; add data, raise model/data_stat_nbatch, or take the names "
                 "out of model/type_map"
             )
-        rows[block.davg] = statistics.davg[first:]
-        rows[block.dstd] = statistics.dstd[first:]
+        rows |= {block.davg: statistics.davg[first:], block.dstd: statistics.dstd[first:]}
     return rows
 
 
 def _refuse_shortcut(config: ModelConfig, known: int) -> None:
     """Refuse nets whose first layer has a residual connection for one number of types only."""
-    if config.type_embedding is None:
-        width = config.descriptor.repinit.tebd_dim
-    else:
-        width = config.type_embedding.neuron[0]
+    width = _type_embedding(config).neuron[0]
     if width in (known, 2 * known, config.ntypes, 2 * config.ntypes):
         raise ModelFileError(
             f"the pretrained model's type embedding is {width} wide, which makes a residual layer "

@@ -1,4 +1,4 @@
-"""Adam with the arithmetic of TensorFlow 1, in which published potentials were trained."""
+"""Adam with the arithmetic of the programs in which published potentials were trained."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +29,9 @@ class Adam(keras.optimizers.Optimizer):
         epsilon: added to the root of the second moment.
         **kwargs: the common arguments of a Keras optimizer, e.g. ``global_clipnorm``.
     """
+
+    # Precision of the betas and their powers.
+    _precision = "float32"
 
     def __init__(
         self,
@@ -64,8 +67,8 @@ class Adam(keras.optimizers.Optimizer):
             [
                 self.add_variable(
                     (),
-                    initializer=keras.initializers.Constant(np.float32(beta)),
-                    dtype="float32",
+                    initializer=keras.initializers.Constant(beta),
+                    dtype=self._precision,
                     aggregation="only_first_replica",
                     name=name,
                 )
@@ -81,7 +84,8 @@ class Adam(keras.optimizers.Optimizer):
         for group in self._groups_of(trainable_variables):
             betas = (self.beta_1, self.beta_2)
             for power, beta in zip(self._beta_powers[group], betas, strict=True):
-                power.assign(tf.where(moved, power.value * np.float32(beta), power.value))
+                factor = tf.constant(beta, power.dtype)
+                power.assign(tf.where(moved, power.value * factor, power.value))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
@@ -147,3 +151,30 @@ class Adam(keras.optimizers.Optimizer):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
         }
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class TorchAdam(Adam):
+    """Adam with the arithmetic of PyTorch, in which DPA-2 was trained.
+
+    Epsilon is added to the root of the corrected second moment, and nothing is rounded::
+
+        w <- w - lr / (1 - beta_1**t) * m / (sqrt(v / (1 - beta_2**t)) + epsilon)
+
+    For weights whose gradients are about as small as epsilon that is another step than `Adam`'s.
+    """
+
+    _precision = "float64"
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        dtype = variable.dtype
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        left_1, left_2 = (
+            tf.cast(1 - power.value, dtype) for power in self._beta_powers[self._groups[index]]
+        )
+        gradient = tf.cast(gradient, dtype)
+        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
+        self.assign_add(v, (tf.square(gradient) - v) * (1 - self.beta_2))
+        rate = tf.cast(learning_rate, dtype) / left_1
+        self.assign_sub(variable, rate * m / (tf.sqrt(v / left_2) + self.epsilon))

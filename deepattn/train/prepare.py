@@ -6,13 +6,22 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from deepattn.config import Config, MultiTaskConfig, SeE2AConfig, fill_sel
+from deepattn.config import (
+    Config,
+    Dpa2Config,
+    MultiTaskConfig,
+    SeE2AConfig,
+    automatic_sel,
+    fill_nsel,
+    fill_sel,
+)
 from deepattn.errors import ConfigError
 from deepattn.train.branch import Branch
-from deepattn.train.neighbor_stat import neighbor_statistics
+from deepattn.train.neighbor_stat import most_neighbours, neighbor_statistics
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +53,15 @@ def with_neighbors(
         most[key] = np.maximum(most.get(key, numbers), numbers)
     tasks = {}
     for branch in branches:
-        numbers = most[_descriptor_key(config, branch.name)].tolist()
-        mixed = not isinstance(branch.config.model.descriptor, SeE2AConfig)
+        key = _descriptor_key(config, branch.name)
+        numbers, section = most[key].tolist(), branch.config.model
+        if isinstance(section.descriptor, Dpa2Config):
+            sharing = [other for other in branches if _descriptor_key(config, other.name) == key]
+            systems = [system for other in sharing for system in other.data.systems]
+            search = partial(most_neighbours, systems, ntypes=section.ntypes)
+            tasks[branch.name] = fill_nsel(branch.config, search)
+            continue
+        mixed = not isinstance(section.descriptor, SeE2AConfig)
         tasks[branch.name] = fill_sel(branch.config, numbers[0] if mixed else numbers)
     return config.with_tasks(tasks), shortest
 
@@ -53,10 +69,10 @@ def with_neighbors(
 def require_sel(branches: Sequence[Branch]) -> None:
     """Refuse an automatic ``sel``, for which there are no neighbour statistics."""
     for branch in branches:
-        sel = branch.config.model.descriptor.sel
-        if isinstance(sel, str):
+        if (automatic := automatic_sel(branch.config)) is not None:
+            key, sel = automatic
             raise ConfigError(
-                f"model/descriptor/sel is {sel!r}, which needs the neighbour statistics; leave out "
+                f"{key} is {sel!r}, which needs the neighbour statistics; leave out "
                 "--skip-neighbor-stat or give a number."
             )
 

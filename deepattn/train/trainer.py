@@ -25,7 +25,7 @@ from deepattn.train.initial import set_statistics
 from deepattn.train.lane import Lane
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
-from deepattn.train.optimizer import Adam
+from deepattn.train.optimizer import Adam, TorchAdam
 from deepattn.train.prepare import count_steps, require_sel, shares, with_neighbors
 from deepattn.train.saving import Saver, restore_optimizer, state_of, trained_names
 from deepattn.train.schedule import make_schedule
@@ -211,7 +211,9 @@ class Trainer:
 
     def _build_optimizer(self) -> Adam:
         config = self.branches[0].config
-        optimizer = Adam(
+        # That of the backends that have such a model.
+        kind = TorchAdam if config.model.is_common else Adam
+        optimizer = kind(
             self.schedule,
             beta_1=config.optimizer.adam_beta1,
             beta_2=config.optimizer.adam_beta2,

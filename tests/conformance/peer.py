@@ -48,7 +48,7 @@ class Peer:
     @property
     def python(self) -> Path:
         """The interpreter: what ``DEEPATTN_PEER_320`` names, or the one in ``.peers/dp320``."""
-        variable = f"DEEPATTN_PEER_{self.name.removeprefix('dp')}"
+        variable = f"DEEPATTN_PEER_{self.name.removeprefix('dp').upper()}"
         return Path(os.environ.get(variable, REPO / ".peers" / self.name / "bin" / "python"))
 
     @property
@@ -64,7 +64,7 @@ class Peer:
         if not self.installed:
             pytest.skip(
                 f"DeePMD-kit {self.version} is not installed in .peers/{self.name}; "
-                f"run tests/tools/install_peers.py"
+                f"run tests/tools/install_peers.py {self.name}"
             )
         return self
 
@@ -82,6 +82,8 @@ class Peer:
 
 DP320 = Peer("dp320", "3.2.0")
 DP220 = Peer("dp220", "2.2.0")
+# With PyTorch.
+DP320PT = Peer("dp320pt", "3.2.0")
 PEERS = {peer.name: peer for peer in (DP320, DP220)}
 
 

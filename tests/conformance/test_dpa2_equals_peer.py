@@ -1,4 +1,4 @@
-"""DPA-2 against the peer: statistics, and with its weights energies, forces and virials.
+"""DPA-2 against the peer: statistics, and of ``.dp`` files energies, forces and virials.
 
 The peer's NumPy models give energies only, so forces and virial are compared along one direction
 each, with five-point differences of the peer's energies.
@@ -11,7 +11,9 @@ import pytest
 
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.data import Batch
-from deepattn.models import build_model
+from deepattn.formats.dp_file import write_tree
+from deepattn.models import load_model, read_model
+from deepattn.models.neutral import to_tree
 from deepattn.train.input_blocks import input_blocks
 from deepattn.train.statistics import input_statistics
 
@@ -25,7 +27,6 @@ STEP = 2e-4
 # Displacements of the differences, in steps, and their weights.
 OFFSETS = np.array([-2.0, -1.0, 1.0, 2.0])
 WEIGHTS = np.array([1.0, -8.0, 8.0, -1.0]) / (12.0 * STEP)
-LEAVES = {"w": "matrix", "b": "bias", "idt": "idt"}
 
 
 def _moved(rng, natoms, *, periodic):
@@ -65,31 +66,9 @@ def _with_parameters(rng, case, fitting):
     return case
 
 
-def _named(paths):
-    """The peer's arrays under our names: those of a graph for type embedding and fitting net."""
-    arrays = {}
-    layers = 1 + max(int(p.split("/")[-2]) for p in paths if p.startswith("fitting/nets"))
-    for path, array in paths.items():
-        place, leaf = path.split("/")[-2:] if "/" in path else ("", path)
-        if path.startswith("descriptor/type_embedding/"):
-            arrays[f"type_embed_net/{LEAVES[leaf]}_{int(place) + 1}"] = array
-        elif path.startswith("fitting/nets/"):
-            last = int(place) == layers - 1
-            arrays[f"{'final_layer' if last else f'layer_{place}'}/{LEAVES[leaf]}"] = array
-        elif path == "fitting/bias_atom_e":
-            arrays["fitting_attr/t_bias_atom_e"] = array[:, 0]
-        elif path.startswith("fitting/"):
-            arrays[f"fitting_attr/t_{leaf.replace('inv_std', 'istd')}"] = array
-        elif "/embeddings" in path and leaf == "idt":
-            arrays[path] = array[None]
-        elif path.startswith("descriptor/"):
-            arrays[path] = array
-    return arrays
-
-
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """For each model its section, cases, directions and the peer's answers; all in one process."""
+    """For each model the job of the peer that wrote its file, section, cases and directions."""
     folder = tmp_path_factory.mktemp("dpa2")
     rng = np.random.default_rng(7)
     jobs, rest = [], []
@@ -98,11 +77,26 @@ def answers(tmp_path_factory):
         fitting = section["fitting_net"]
         cases = {name: _with_parameters(rng, case, fitting) for name, case in cases.items()}
         given = write_cases(folder / f"cases_{k}.npz", cases)
-        output = folder / f"output_{k}.npz"
-        jobs.append({"model": section, "cases": str(given), "output": str(output), "seed": k})
-        rest.append((section, cases, directions, output))
+        job = {"file": str(folder / f"model_{k}.dp"), "cases": str(given)}
+        jobs.append({**job, "output": str(folder / f"{k}.npz"), "model": section, "seed": k})
+        rest.append((jobs[-1], section, cases, directions))
     run_inside(DP320.require(), "dpa2.py", jobs, folder)
     return rest
+
+
+@pytest.fixture(scope="module")
+def answers_of_copies(answers, tmp_path_factory):
+    """The peer's answers of its files as we write them again."""
+    folder = tmp_path_factory.mktemp("copies")
+    jobs = []
+    for k, (job, *_) in enumerate(answers):
+        model = read_model(job["file"])
+        path = folder / f"model_{k}.dp"
+        write_tree(path, to_tree(model.config, model.arrays, min_nbor_dist=None))
+        output = str(folder / f"{k}.npz")
+        jobs.append({"file": str(path), "cases": job["cases"], "output": output})
+    run_inside(DP320, "dpa2.py", jobs, folder)
+    return [job["output"] for job in jobs]
 
 
 def _part(output, prefix):
@@ -114,14 +108,14 @@ def _part(output, prefix):
 
 @pytest.mark.parametrize("index", range(MODELS))
 def test_statistics(answers, index):
-    section, cases, _, output = answers[index]
+    job, section, cases, _ = answers[index]
     config = ModelConfig.from_dict(normalize_model(section))
     batches = [Batch(case, {}) for case in cases.values() if "box" in case]
     ours = {}
     for block in input_blocks(config):
         found = input_statistics(batches, block.shape, set_davg_zero=block.set_davg_zero)
         ours |= {block.davg: found.davg, block.dstd: found.dstd}
-    theirs = _part(output, "statistics")
+    theirs = _part(job["output"], "statistics")
     assert ours.keys() == theirs.keys()
     for name, array in theirs.items():
         # Our op has the cut-off radius in single precision.
@@ -130,10 +124,9 @@ def test_statistics(answers, index):
 
 @pytest.mark.parametrize("index", range(MODELS))
 def test_energies_forces_and_virials(answers, index):
-    section, cases, directions, output = answers[index]
-    model = build_model(ModelConfig.from_dict(normalize_model(section)))
-    model.set_arrays(_named(_part(output, "weights")))
-    ours, theirs = keras_eval(model, cases), read_cases(output)
+    job, _, cases, directions = answers[index]
+    model, _ = load_model(job["file"])
+    ours, theirs = keras_eval(model, cases), read_cases(job["output"])
     for name in cases:
         for key in ("energy", "atom_energy"):
             np.testing.assert_allclose(ours[name][key], theirs[name][key], rtol=0, atol=1e-10)
@@ -144,3 +137,12 @@ def test_energies_forces_and_virials(answers, index):
         np.testing.assert_allclose(-np.sum(force * displacement), along, rtol=0, atol=1e-9)
         strained = np.dot(energy[5:], WEIGHTS)
         np.testing.assert_allclose(-np.sum(virial * strain), strained, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("index", range(MODELS))
+def test_ours_in_the_peer(answers, answers_of_copies, index):
+    """What we read and write again is the same model for the peer."""
+    first = read_cases(answers[index][0]["output"])
+    again = read_cases(answers_of_copies[index])
+    for name in answers[index][2]:
+        np.testing.assert_array_equal(again[name]["atom_energy"], first[name]["atom_energy"])

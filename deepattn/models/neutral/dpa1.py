@@ -12,6 +12,7 @@ from deepattn.models.neutral.attention import read_attention, write_attention
 from deepattn.models.neutral.embedding import (
     Arrays,
     embedding_arrays,
+    graph_names,
     read_type_embedding,
     write_embedding,
     write_type_embedding,
@@ -60,7 +61,8 @@ def read_dpa1(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arra
             if layers is None:
                 node.fail(f"{node.path}/{key} has no net")
             activation = section["activation_function"]
-            arrays |= embedding_arrays(node, layers, _SCOPE, suffix, activation=activation)
+            names = graph_names(_SCOPE, suffix)
+            arrays |= embedding_arrays(node, layers, names, activation=activation)
     attention, weights = read_attention(node.child("attention_layers"), section)
     embedding, vectors = read_type_embedding(node.child("type_embedding"), type_map)
     node.finish()
@@ -101,8 +103,7 @@ def write_dpa1(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[st
         if f"{_SCOPE}/matrix_1{suffix}" in arrays:
             net = write_embedding(
                 arrays,
-                _SCOPE,
-                suffix,
+                graph_names(_SCOPE, suffix),
                 count=len(section.neuron),
                 activation=section.activation_function,
                 resnet_dt=section.resnet_dt,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,28 @@ from deepattn.models.neutral.nets import Layer, activation_name, one_of, read_ne
 from deepattn.models.neutral.node import Node
 
 Arrays = dict[str, np.ndarray]
+# The name of a net's weight by ``matrix``, ``bias`` or ``idt`` and its layer, from 1.
+Names = Callable[[str, int], str]
 _KIND = "EmbeddingNetwork"
 
 
+def graph_names(scope: str, suffix: str = "") -> Names:
+    """Names as in a graph, ``scope/matrix_1suffix`` …"""
+    return lambda part, k: f"{scope}/{part}_{k}{suffix}"
+
+
+_TYPE_NET = graph_names("type_embed_net")
+
+
 def embedding_arrays(
-    node: Node, layers: Sequence[Layer], scope: str, suffix: str, *, activation: str
+    node: Node, layers: Sequence[Layer], names: Names, *, activation: str
 ) -> Arrays:
-    """The weights of an embedding net by name, ``scope/matrix_1suffix`` …
+    """The weights of an embedding net by name.
 
     Args:
         node: the net's, for messages.
         layers: its layers.
-        scope, suffix: what its weights' names begin and end with.
+        names: names of the weights.
         activation: the one that the part of the model says it has.
 
     Raises:
@@ -36,18 +46,17 @@ def embedding_arrays(
         rows, columns = layer.matrix.shape
         if columns in (rows, 2 * rows) and not layer.residual:
             node.fail(f"{node.path} has layers without residual connection; not supported")
-        arrays[f"{scope}/matrix_{k}{suffix}"] = layer.matrix
+        arrays[names("matrix", k)] = layer.matrix
         if layer.bias is not None:
-            arrays[f"{scope}/bias_{k}{suffix}"] = layer.bias
+            arrays[names("bias", k)] = layer.bias
         if layer.idt is not None:
-            arrays[f"{scope}/idt_{k}{suffix}"] = layer.idt[np.newaxis]
+            arrays[names("idt", k)] = layer.idt[np.newaxis]
     return arrays
 
 
 def write_embedding(
     arrays: Mapping[str, np.ndarray],
-    scope: str,
-    suffix: str,
+    names: Names,
     *,
     count: int,
     activation: str,
@@ -57,9 +66,9 @@ def write_embedding(
     """An ``EmbeddingNetwork`` of ``count`` layers from weights by name."""
     layers = [
         Layer(
-            arrays[f"{scope}/matrix_{k}{suffix}"],
-            arrays.get(f"{scope}/bias_{k}{suffix}"),
-            arrays.get(f"{scope}/idt_{k}{suffix}"),
+            arrays[names("matrix", k)],
+            arrays.get(names("bias", k)),
+            arrays.get(names("idt", k)),
             activation,
             residual=True,
             trainable=trainable,
@@ -88,7 +97,7 @@ def read_type_embedding(node: Node, type_map: Sequence[str]) -> tuple[dict[str, 
     layers = read_net(node.child("embedding"), _KIND)
     node.finish()
     activation = section["activation_function"]
-    return section, embedding_arrays(node, layers, "type_embed_net", "", activation=activation)
+    return section, embedding_arrays(node, layers, _TYPE_NET, activation=activation)
 
 
 def write_type_embedding(
@@ -97,8 +106,7 @@ def write_type_embedding(
     """The section and the weights as a ``TypeEmbedNet``."""
     net = write_embedding(
         arrays,
-        "type_embed_net",
-        "",
+        _TYPE_NET,
         count=len(section.neuron),
         activation=section.activation_function,
         resnet_dt=section.resnet_dt,

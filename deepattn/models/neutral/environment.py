@@ -32,18 +32,10 @@ def read_environment(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any
     node.only("spin", reason="models of magnetic moments are not supported")
     node.only("compress", reason="give the model that was compressed instead")
     node.only("type_map", list(type_map), reason="it is not the model's")
-    matrix = node.child("env_mat")
-    matrix.only("use_exp_switch", False, reason="the switch is a polynomial here")
-    # DeePMD-kit takes these from the descriptor too.
-    matrix.ignore("rcut", "rcut_smth", "protection")
-    matrix.finish()
     if not all(type(count) is int and count >= 0 for count in section["sel"]):
         node.fail(f"{node.path}/sel is not a list of numbers of neighbours")
     ntypes, nnei = len(type_map), sum(section["sel"])
-    shape = (ntypes, nnei, 4)
-    average, deviation = node.arrays({"davg": shape, "dstd": shape})
-    if average is None or deviation is None:
-        node.fail(f"{node.path}/@variables lacks davg or dstd")
+    average, deviation = read_matrix(node, (ntypes, nnei, 4))
     return section, {
         "descrpt_attr/t_avg": average.reshape(ntypes, 4 * nnei),
         "descrpt_attr/t_std": deviation.reshape(ntypes, 4 * nnei),
@@ -59,7 +51,7 @@ def write_environment(
     """The keys that every descriptor has, but those of its class."""
     sel = [section.sel] if isinstance(section.sel, int) else list(section.sel)
     shape = (len(type_map), sum(sel), 4)
-    average, deviation = arrays["descrpt_attr/t_avg"], arrays["descrpt_attr/t_std"]
+    statistics = (arrays[f"descrpt_attr/{key}"].reshape(shape) for key in ("t_avg", "t_std"))
     return {
         "rcut": section.rcut,
         "rcut_smth": section.rcut_smth,
@@ -76,11 +68,33 @@ def write_environment(
         "env_protection": 0.0,
         "spin": None,
         "type_map": list(type_map),
+        **write_matrix(section.rcut, section.rcut_smth, *statistics),
+    }
+
+
+def read_matrix(node: Node, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Average and spread of an environment matrix, each of a shape ``[ntypes, nnei, 4]``."""
+    matrix = node.child("env_mat")
+    matrix.only("use_exp_switch", False, reason="the switch is a polynomial here")
+    # DeePMD-kit takes these from the descriptor too.
+    matrix.ignore("rcut", "rcut_smth", "protection")
+    matrix.finish()
+    average, deviation = node.arrays({"davg": shape, "dstd": shape})
+    if average is None or deviation is None:
+        node.fail(f"{node.path}/@variables lacks davg or dstd")
+    return average, deviation
+
+
+def write_matrix(
+    rcut: float, rcut_smth: float, average: np.ndarray, deviation: np.ndarray
+) -> dict[str, Any]:
+    """The keys that tell an environment matrix."""
+    return {
         "env_mat": {
-            "rcut": section.rcut,
-            "rcut_smth": section.rcut_smth,
+            "rcut": rcut,
+            "rcut_smth": rcut_smth,
             "protection": 0.0,
             "use_exp_switch": False,
         },
-        "@variables": {"davg": average.reshape(shape), "dstd": deviation.reshape(shape)},
+        "@variables": {"davg": average, "dstd": deviation},
     }

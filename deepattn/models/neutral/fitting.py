@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deepattn.config import ModelConfig
+from deepattn.config import ModelConfig, SeE2AConfig
 from deepattn.layers.energy_fitting import BIAS, CASE
 from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.nets import (
@@ -81,7 +81,7 @@ def read_fitting(
 def write_fitting(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Section and weights as a fitting net."""
     section, ntypes = config.fitting_net, len(config.type_map)
-    mixed_types = config.type_embedding is not None
+    mixed_types = not isinstance(config.descriptor, SeE2AConfig)
     count = len(section.neuron) + 1
     trained = section.trainable
     trained = [trained] * count if isinstance(trained, bool) else list(trained)
@@ -94,8 +94,8 @@ def write_fitting(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
         for kind in ("fparam", "aparam")
         for there, here in _STATISTICS.items()
     }
-    embedding = config.type_embedding.neuron[-1] if mixed_types else 0
-    width = config.descriptor.neuron[-1] * config.descriptor.axis_neuron + embedding
+    parameters = section.numb_fparam + section.numb_aparam + section.dim_case_embd
+    width = nets[0]["in_dim"] - parameters
     return {
         "@class": "Fitting",
         "@version": 4,

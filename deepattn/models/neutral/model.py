@@ -9,17 +9,30 @@ from typing import Any
 import numpy as np
 
 from deepattn import __version__
-from deepattn.config import ModelConfig, SeAttenConfig, normalize_model
+from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ConfigError
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models.neutral.convention import needs_common, refuse_unwritable, sees_first_atom
 from deepattn.models.neutral.dpa1 import read_dpa1, write_dpa1
+from deepattn.models.neutral.dpa2 import ARGUMENTS, read_dpa2, write_dpa2
 from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.fitting import read_fitting, write_fitting
 from deepattn.models.neutral.node import Node
 from deepattn.models.neutral.se_e2_a import read_se_e2_a, write_se_e2_a
 
-_READERS = {"dpa1": read_dpa1, "se_atten_v2": read_dpa1, "se_e2_a": read_se_e2_a}
+_READERS = {
+    "dpa1": read_dpa1,
+    "se_atten_v2": read_dpa1,
+    "se_e2_a": read_se_e2_a,
+    "dpa2": read_dpa2,
+}
+# By the descriptor's type in an input.
+_WRITERS = {
+    "se_atten": write_dpa1,
+    "se_atten_v2": write_dpa1,
+    "se_e2_a": write_se_e2_a,
+    "dpa2": write_dpa2,
+}
 # Of the trees of parts, what an input file says elsewhere, cannot say, or need not.
 _NO_INPUT = {
     "descriptor": {"ntypes", "type_map", "spin"},
@@ -61,7 +74,7 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
         node.fail(f"model/descriptor is of type {kind!r}; {known} can be read")
     section, arrays = _READERS[kind](descriptor, type_map)
     fitting, weights, every_residual = read_fitting(
-        node.child("fitting"), type_map, mixed_types="type_embedding" in section
+        node.child("fitting"), type_map, mixed_types=kind != "se_e2_a"
     )
     node.finish()
     arrays |= weights
@@ -69,8 +82,9 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
         arrays[BIAS] = arrays[BIAS] + out_bias[0, :, 0]
     section |= {"type_map": type_map, "fitting_net": fitting}
     config = _config(section, origin, arrays, every_residual)
-    sel = config.descriptor.sel
-    arrays["descrpt_attr/original_sel"] = np.atleast_1d(np.asarray(sel, np.int32))
+    if kind != "dpa2":
+        sel = np.atleast_1d(np.asarray(config.descriptor.sel, np.int32))
+        arrays["descrpt_attr/original_sel"] = sel
     return config, arrays, _distance(tree, origin)
 
 
@@ -117,8 +131,7 @@ def to_tree(
         ModelFileError: other backends cannot have such a model; the message says why.
     """
     refuse_unwritable(config, arrays)
-    is_dpa1 = isinstance(config.descriptor, SeAttenConfig)
-    descriptor = (write_dpa1 if is_dpa1 else write_se_e2_a)(config, arrays)
+    descriptor = _WRITERS[config.descriptor.type](config, arrays)
     fitting = write_fitting(config, arrays)
     shape, dtype = (1, len(config.type_map), 1), arrays[BIAS].dtype
     tree: dict[str, Any] = {
@@ -160,11 +173,12 @@ def set_bias(tree: Mapping[str, Any], bias: np.ndarray) -> dict[str, Any]:
 
 def _input_of(tree: Mapping[str, Any], part: str) -> dict[str, Any]:
     """The section of an input file for DeePMD-kit that would make such a part."""
-    return {
+    section = {
         key: value
         for key, value in tree.items()
         if not isinstance(value, dict) and key[0] != "@" and key not in _NO_INPUT[part]
     }
+    return section | {key: tree[there] for key, there in ARGUMENTS.items() if there in tree}
 
 
 def _distance(tree: Mapping[str, Any], origin: str) -> float | None:

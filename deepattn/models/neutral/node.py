@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -74,6 +74,15 @@ class Node:
         if type(value) not in kinds:
             self.fail(f"{self.path}/{key} is {_shown(value)}, which it must not be")
         return value
+
+    def before(self, version: int) -> bool:
+        """Whether ``@version`` is an earlier one."""
+        return self._value["@version"] < version
+
+    def values(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those of the keys that are there, which the caller must check."""
+        self._taken.update(keys)
+        return {key: self._value[key] for key in keys if key in self._value}
 
     def only(self, key: str, *accepted: Any, reason: str) -> None:
         """Take a key that must be absent, null or one of the accepted values."""

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import ModelConfig
-from deepattn.models.neutral.embedding import Arrays, embedding_arrays, write_embedding
+from deepattn.models.neutral.embedding import (
+    Arrays,
+    Names,
+    embedding_arrays,
+    graph_names,
+    write_embedding,
+)
 from deepattn.models.neutral.environment import read_environment, write_environment
 from deepattn.models.neutral.nets import read_nets, write_nets
 from deepattn.models.neutral.node import Node
@@ -27,11 +33,11 @@ def read_se_e2_a(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], A
     nets = read_nets(node.child("embeddings"), _KIND, ndim=1 if one_side else 2, ntypes=ntypes)
     node.finish()
     activation = section["activation_function"]
-    for index, scope, suffix in _names(ntypes, one_side, section["exclude_types"]):
+    for index, names in _places(ntypes, one_side, section["exclude_types"]):
         layers = nets[index]
         if layers is None:
             node.fail(f"{node.path}/embeddings has no net {index}")
-        arrays |= embedding_arrays(node, layers, scope, suffix, activation=activation)
+        arrays |= embedding_arrays(node, layers, names, activation=activation)
     return {"descriptor": {**section, "type": "se_e2_a"}}, arrays
 
 
@@ -40,25 +46,24 @@ def write_se_e2_a(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
     section, ntypes = config.descriptor, len(config.type_map)
     ndim = 1 if section.type_one_side else 2
     nets: list[dict[str, Any] | None] = [None] * ntypes**ndim
-    names = list(_names(ntypes, section.type_one_side, section.exclude_types))
+    places = list(_places(ntypes, section.type_one_side, section.exclude_types))
 
-    def net(scope: str, suffix: str, weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def net(names: Names, weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return write_embedding(
             weights,
-            scope,
-            suffix,
+            names,
             count=len(section.neuron),
             activation=section.activation_function,
             resnet_dt=section.resnet_dt,
             trainable=section.trainable,
         )
 
-    for index, scope, suffix in names:
-        nets[index] = net(scope, suffix, arrays)
-    if names and None in nets:
+    for index, names in places:
+        nets[index] = net(names, arrays)
+    if places and None in nets:
         # Readers want a net for excluded pairs too, and never use it.
         zeros = {name: np.zeros_like(array) for name, array in arrays.items()}
-        nets = [net(*names[0][1:], zeros) if one is None else one for one in nets]
+        nets = [net(places[0][1], zeros) if one is None else one for one in nets]
     precision = next((one["precision"] for one in nets if one), "float64")
     return {
         "@class": "Descriptor",
@@ -69,15 +74,16 @@ def write_se_e2_a(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
     }
 
 
-def _names(
+def _places(
     ntypes: int, one_side: bool, exclude_types: Sequence[Sequence[int]]
-) -> Iterator[tuple[int, str, str]]:
-    """Place of every net in a collection, and the scope and suffix of its weights' names."""
+) -> Iterator[tuple[int, Names]]:
+    """Place of every net in a collection, and the names of its weights."""
     if one_side:
-        yield from ((t, "filter_type_all", f"_{t}") for t in range(ntypes))
+        yield from ((t, graph_names("filter_type_all", f"_{t}")) for t in range(ntypes))
         return
     excluded = {frozenset(pair) for pair in exclude_types}
     for neighbour in range(ntypes):
         for centre in range(ntypes):
             if frozenset((centre, neighbour)) not in excluded:
-                yield centre + ntypes * neighbour, f"filter_type_{centre}", f"_{neighbour}"
+                names = graph_names(f"filter_type_{centre}", f"_{neighbour}")
+                yield centre + ntypes * neighbour, names

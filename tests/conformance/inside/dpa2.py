@@ -1,31 +1,37 @@
-"""Runs inside a peer's Python: models of given configurations, and what they say of frames.
+"""Runs inside a peer's Python: files of models, and what these say of frames.
 
-``python dpa2.py JOBS.json``: a list of ``{"model": section, "cases": npz, "output": npz, "seed"}``.
-Weights, statistics and biases are random. The cases are those of ``evaluate.py``; the output gets
-``<name>/energy`` and ``/atom_energy`` in eV, ``weights/<path>`` of each array, by its path in the
-tree of a ``.dp`` file, and ``statistics/<path>`` of those that follow from the periodic cases.
+``python dpa2.py JOBS.json``: a list of ``{"file": dp, "cases": npz, "output": npz}``. With
+``"model"``, a section of an input, and ``"seed"`` the file is written first, with random weights,
+statistics and biases. The cases are those of ``evaluate.py``; the output gets ``<name>/energy`` and
+``/atom_energy`` in eV and, of files that are written, ``statistics/<path>`` of the arrays that
+follow from the periodic cases, by their paths in the tree.
 """
 
 import json
 import sys
 
 import numpy as np
+from deepmd.dpmodel.model.base_model import BaseModel
 from deepmd.dpmodel.model.model import get_model
+from deepmd.dpmodel.utils.serialization import load_dp_model, save_dp_model
 
 
 def main(jobs: str) -> None:
     with open(jobs) as file:
         for job in json.load(file):
-            model = randomised(get_model(job["model"]), np.random.default_rng(job["seed"]))
-            results = {f"weights/{name}": array for name, array in arrays_of(model.serialize())}
-            cases = read_cases(job["cases"])
+            cases, results = read_cases(job["cases"]), {}
+            if "model" in job:
+                model = randomised(get_model(job["model"]), np.random.default_rng(job["seed"]))
+                save_dp_model(job["file"], {"model": model.serialize(), "model_def_script": {}})
+                periodic = [case for case in cases.values() if "box" in case]
+                for name, array in statistics_of(model, periodic):
+                    results[f"statistics/{name}"] = array
+            model = BaseModel.deserialize(load_dp_model(job["file"])["model"])
             for name, case in cases.items():
                 options = {key: case.get(key) for key in ("box", "fparam", "aparam")}
                 values = model.call(case["coord"], case["atype"], **options)
                 results[f"{name}/energy"] = values["energy"][:, 0]
                 results[f"{name}/atom_energy"] = values["atom_energy"][:, :, 0]
-            for name, array in statistics_of(model, [c for c in cases.values() if "box" in c]):
-                results[f"statistics/{name}"] = array
             np.savez(job["output"], **results)
 
 

@@ -280,7 +280,7 @@ def test_no_weight_at_all():
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("repinit/nsel", "auto", "repinit/nsel is 'auto'; it must be an integer"),
+        ("repinit/nsel", "most", "repinit/nsel is 'most'; it must be auto, auto:f"),
         ("repinit/rcut", 4, "repformer/rcut is 4.0; it must be smaller than .*repinit/rcut"),
         ("repformer/nsel", 120, "nsel is 120; it must be smaller than .*repinit/nsel, which is 12"),
         ("repinit/three_body_rcut", 5, r"sel is 40; .*/repformer/nsel, which is 48 for a shorter"),

@@ -16,6 +16,8 @@ from deepattn.config import (
     SeAttenConfig,
     SeE2AConfig,
     WsdConfig,
+    automatic_sel,
+    fill_nsel,
     fill_sel,
     network_dtype,
     normalize,
@@ -26,7 +28,7 @@ from deepattn.config import (
 )
 from deepattn.errors import ConfigError
 
-from .inputs import CASES, COSINE, DPA1, SE_E2_A, WATER, changed
+from .inputs import CASES, COSINE, DPA1, DPA2, SE_E2_A, WATER, changed
 
 
 def config_of(raw):
@@ -124,6 +126,21 @@ def test_automatic_sel_by_type():
     assert fill_sel(filled, [1, 1]) is filled
     with pytest.raises(ValueError, match="each of the 2 types"):
         fill_sel(config, [10])
+
+
+def test_automatic_lists_of_dpa2():
+    data = changed(DPA2, "model/descriptor/repinit/nsel", "auto:1.5")
+    data = changed(data, "model/descriptor/repinit/three_body_sel", "auto")
+    config = config_of(changed(data, "model/descriptor/repformer/nsel", "auto"))
+    assert automatic_sel(config) == ("model/descriptor/repinit/nsel", "auto:1.5")
+    filled = fill_nsel(config, {6.0: 60, 4.0: 20}.get)
+    descriptor = filled.model.descriptor
+    assert (descriptor.sel, descriptor.repinit.three_body_sel) == (92, 24)
+    assert descriptor.repformer.nsel == 24
+    assert automatic_sel(filled) is None
+    assert fill_nsel(filled, None) is filled
+    with pytest.raises(ConfigError, match=r"repformer/nsel is 48; it must be smaller than"):
+        fill_nsel(config, {6.0: 30, 4.0: 41}.get)
 
 
 def test_with_sel():

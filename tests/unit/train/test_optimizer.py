@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.train.optimizer import Adam
+from deepattn.train.optimizer import Adam, TorchAdam
 from deepattn.train.schedule import ExpSchedule
 
 STEPS = 60
@@ -66,10 +66,30 @@ def test_keras_adam_would_not_do():
     assert difference > 1e-10
 
 
-def test_state_by_name_continues_exactly():
-    whole, _ = _ours("float64", Adam(ExpSchedule(1e-2, 1e-4, STEPS)))
+def test_epsilon_is_added_to_the_corrected_root():
+    """The formula of PyTorch, where gradients are about as small as epsilon."""
+    rng = np.random.default_rng(4)
+    gradients = 1e-8 * rng.normal(size=(STEPS, 4, 3))
+    traces = {}
+    for kind in (Adam, TorchAdam):
+        optimizer, weight = kind(1e-3), keras.Variable(_start("float64"), dtype="float64")
+        for gradient in gradients:
+            optimizer.apply([tf.constant(gradient)], [weight])
+        traces[kind] = weight.numpy()
+    expected, m, v = _start("float64"), 0.0, 0.0
+    for step, gradient in enumerate(gradients, start=1):
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        root = np.sqrt(v) / np.sqrt(1 - 0.999**step)
+        expected -= float(np.float32(1e-3)) / (1 - 0.9**step) * m / (root + 1e-8)
+    np.testing.assert_allclose(traces[TorchAdam], expected, rtol=1e-13, atol=0)
+    assert np.abs(traces[Adam] - expected).max() > 1e-3
 
-    first = Adam(ExpSchedule(1e-2, 1e-4, STEPS))
+
+@pytest.mark.parametrize("kind", [Adam, TorchAdam])
+def test_state_by_name_continues_exactly(kind):
+    whole, _ = _ours("float64", kind(ExpSchedule(1e-2, 1e-4, STEPS)))
+
+    first = kind(ExpSchedule(1e-2, 1e-4, STEPS))
     weight = keras.Variable(_start("float64"), dtype="float64", name="w")
     for g in _gradients("float64")[:23]:
         first.apply([tf.constant(g)], [weight])
@@ -82,7 +102,7 @@ def test_state_by_name_continues_exactly():
         "net/w/velocity",
     }
 
-    second = Adam(ExpSchedule(1e-2, 1e-4, STEPS))
+    second = kind(ExpSchedule(1e-2, 1e-4, STEPS))
     fresh = keras.Variable(weight.numpy(), dtype="float64", name="w")
     second.build([fresh])
     second.set_arrays({"net/w": fresh}, state)
