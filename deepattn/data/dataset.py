@@ -53,10 +53,11 @@ class DataSet:
         labels: Labels that the loss needs.
         numb_generalized_coord: Width of the label ``drdq``.
         seed: Fixes the order of frames; None takes one from the operating system.
+        replicas: How many devices share a batch, each with as many frames as ``batch_size`` says.
 
     Attributes:
         systems: The systems, in the order that ``sys_probs`` and ``batch_size`` count by.
-        batch_sizes: Frames per batch.
+        batch_sizes: Frames per batch of all replicas together.
         numb_batches: Batches in each system.
         probs: Probability of each system.
         frame_lists: Frames of each system, repeated as ``numb_copy`` says.
@@ -77,6 +78,7 @@ class DataSet:
         labels: Sequence[str] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
         seed: int | None = None,
+        replicas: int = 1,
     ) -> None:
         self._wanted = {
             "fparam": numb_fparam,
@@ -92,7 +94,7 @@ class DataSet:
         self.frame_lists = [_frame_list(system) for system in self.systems]
         self.batch_sizes = batch_sizes(
             data_config.batch_size, [system.natoms for system in self.systems]
-        )
+        ).times(replicas)
         self.numb_batches = [
             sum(max(1, nframes // size) for nframes in system.set_sizes) if size else 0
             for system, size in zip(self.systems, self.batch_sizes.sizes, strict=True)

@@ -2,10 +2,13 @@
 
 import datetime
 import logging
+import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deepattn.config import TrainingConfig
@@ -13,6 +16,7 @@ from deepattn.data.sampler import Sampler
 from deepattn.models import EnergyModel
 from deepattn.train.batches import Batches, atoms_per_frame, signature
 from deepattn.train.clock import Clock
+from deepattn.train.distribution import Distribution
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.learning_curve import LearningCurve, average, batch_line, time_line
 from deepattn.train.nan_guard import check_figures
@@ -29,6 +33,7 @@ class TrainingLoop:
     Args:
         model: compiled model with a built optimizer.
         batches: training data.
+        distribution: the replicas that train together.
         validation: sampler of the validation data, or None.
         numb_btch: validation batches of an evaluation.
         training: the ``training`` section.
@@ -43,6 +48,7 @@ class TrainingLoop:
         model: EnergyModel,
         batches: Batches,
         *,
+        distribution: Distribution,
         validation: Sampler | None,
         numb_btch: int,
         training: TrainingConfig,
@@ -53,20 +59,22 @@ class TrainingLoop:
     ) -> None:
         self.model = model
         self.batches = batches
+        self.distribution = distribution
         self.validation = validation
         self.numb_btch = numb_btch
-        self.training = training
+        self.training = distribution.own_part(training)
         self.save = save
         self.advice = advice
         self.append = append
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         # A fixed signature: batches of another shape must not be traced again. The code has no
         # Python branches on tensors, and looking for them would double the time of tracing.
-        options = {"input_signature": [batches.element_spec], "autograph": False}
-        self._train_step = tf.function(model.train_step, **options)
-        self._test_step = tf.function(model.test_step, **options)
+        spec, traced_once = batches.element_spec, partial(tf.function, autograph=False)
+        train_step = distribution.replicate(model.train_step)
+        self._train_step = traced_once(train_step, input_signature=[spec])
+        self._test_step = traced_once(model.test_step, input_signature=[spec[0]])
         inputs, _ = signature(batches.data)
-        self._prepare = tf.function(model.prepare, input_signature=[inputs], autograph=False)
+        self._prepare = traced_once(model.prepare, input_signature=[inputs])
         self._names = model.energy_loss.metric_names
         self._curve: LearningCurve | None = None
         self._events: TensorBoardWriter | None = None
@@ -93,18 +101,22 @@ class TrainingLoop:
         try:
             with (
                 stop_on_signals() as request,
-                progress_line(start, stop) as advance,
+                progress_line(start, stop, shown=self.distribution.chief) as advance,
                 profiled(training.tensorboard_log_dir, wanted=training.enable_profiler),
             ):
                 step = start
-                while step < stop and not request and not self.model.stop_training:
+                stopped = self.distribution.any_signal(request.signal or 0)
+                while step < stop and not stopped and not self.model.stop_training:
                     last = training.profiling and step == stop - 1
                     with traced(training.profiling_file, wanted=last):
                         step = self._step(step, start, clock, advance)
+                    stopped = self.distribution.any_signal(request.signal or 0)
                 if step != self._saved_at:
                     self._save(step)
-                if request:
+                stopped = self.distribution.any_signal(request.signal or 0)
+                if stopped:
                     log.info("stopped by a signal at step %d", step)
+                    request.signal = signal.Signals(stopped)
                     request.leave()
         finally:
             if self._curve is not None:
@@ -115,13 +127,22 @@ class TrainingLoop:
         if training.time_training:
             clock.report()
 
-    def evaluate(self, batches: Iterable[tuple[Any, Any]]) -> dict[str, float]:
-        """Figures of the loss, averaged over prepared batches as the learning curve shows them."""
-        results = []
+    def evaluate(
+        self, batches: Iterable[tuple[Any, Any]], *, everyones: bool = False
+    ) -> dict[str, float]:
+        """Figures of the loss, averaged over prepared batches as the learning curve shows them.
+
+        Args:
+            batches: batches of this process.
+            everyones: average over those of all processes; by default all have the same.
+        """
+        rows = []
         for inputs, labels in batches:
             figures = self._figures(self._test_step((inputs, labels)))
-            results.append((figures, atoms_per_frame(inputs)))
-        return average(results)
+            rows.append([*figures.values(), atoms_per_frame(inputs)])
+        if everyones:
+            rows = self.distribution.gather(np.array(rows))
+        return average((dict(zip(self._names, row, strict=False)), row[-1]) for row in rows)
 
     def _step(self, step: int, start: int, clock: Clock, advance: Callable) -> int:
         training = self.training
@@ -133,11 +154,12 @@ class TrainingLoop:
         self.callbacks.on_train_batch_begin(step)
         with clock:
             try:
-                figures = self._figures(self._train_step(batch))
+                results = self.distribution.call(self._train_step, batch)
+                figures = self._mean(map(self._figures, results))
             except tf.errors.ResourceExhaustedError as error:
                 raise MemoryError from error
         check_figures(
-            figures, batch[1], step=step, origin=self.batches.origin(), advice=self.advice()
+            figures, batch[0][1], step=step, origin=self.batches.origin(), advice=self.advice()
         )
         self.callbacks.on_train_batch_end(step, figures)
         if self._events is not None and step % training.tensorboard_freq == 0:
@@ -163,7 +185,7 @@ class TrainingLoop:
         if self._curve is None:
             return {}
         self.callbacks.on_test_begin()
-        train = self.evaluate([batch])
+        train = self.evaluate(batch, everyones=True)
         valid = None
         if self.validation is not None:
             place = self.validation.state()
@@ -190,6 +212,12 @@ class TrainingLoop:
         self.save(step)
         self._saved_at = step
         log.info("saved checkpoint %s", self.training.save_ckpt)
+
+    def _mean(self, results: Iterable[Mapping[str, float]]) -> dict[str, float]:
+        """Means over all replicas, of which these are the figures of this process's."""
+        rows = np.array([[*figures.values()] for figures in results])
+        means = self.distribution.gather(rows).mean(axis=0)
+        return dict(zip(self._names, means.tolist(), strict=True))
 
     def _figures(self, results: Mapping[str, tf.Tensor]) -> dict[str, float]:
         return {name: float(results[name]) for name in self._names}

@@ -9,6 +9,7 @@ import keras
 from deepattn.config import Config, load_input, normalize, upgrade
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
+from deepattn.train.distribution import from_environment
 from deepattn.train.start import Start, from_checkpoint, from_frozen
 from deepattn.train.trainer import Trainer
 
@@ -30,6 +31,8 @@ def train(
 ) -> Trainer:
     """Train as an input file says. At most one of the four ways to start may be given.
 
+    With a cluster in ``TF_CONFIG`` this process is one of its workers.
+
     Relative paths in the input are relative to the working folder, where the files of the training
     are written too.
 
@@ -50,6 +53,7 @@ def train(
     Raises:
         DeepattnError: anything that is wrong with the input, the data or the files.
     """
+    distribution = from_environment()
     raw = load_input(input_file)
     start = _start(init_model, restart, init_frz_model, finetune)
     try:
@@ -59,14 +63,16 @@ def train(
         config = Config.from_dict(normalize(upgraded))
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
-    with write_whole(_UPGRADED, "w") as file:
-        json.dump(upgraded, file, indent=4, ensure_ascii=False)
+    if distribution.chief:
+        with write_whole(_UPGRADED, "w") as file:
+            json.dump(upgraded, file, indent=4, ensure_ascii=False)
     trainer = Trainer(
         config,
         start=start,
         output=output,
         skip_neighbor_stat=skip_neighbor_stat,
         callbacks=callbacks,
+        distribution=distribution,
     )
     trainer.train()
     return trainer

@@ -25,6 +25,7 @@ class Saver:
         optimizer: its optimizer.
         config: the complete configuration, stored with every checkpoint.
         min_nbor_dist: shortest distance in the training data, Å, or None.
+        chief: whether this process writes the files; with several workers one does.
     """
 
     def __init__(
@@ -34,14 +35,16 @@ class Saver:
         config: Config,
         *,
         min_nbor_dist: float | None,
+        chief: bool = True,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.config = config
         self.min_nbor_dist = min_nbor_dist
+        self.chief = chief
         self.last: Path | None = None
 
-    def save(self, step: int, batches: Batches, validation: Sampler | None) -> Path:
+    def save(self, step: int, batches: Batches, validation: Sampler | None) -> None:
         """Write the checkpoint of a step.
 
         Args:
@@ -55,6 +58,8 @@ class Saver:
         """
         weights = self.model.get_arrays()
         check_weights(weights, step=step, advice=self.advice())
+        if not self.chief:
+            return
         state = self.optimizer.get_arrays(self.model.named_variables())
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
@@ -70,7 +75,6 @@ class Saver:
         prefix = Path(training.save_ckpt)
         os.makedirs(prefix.parent, exist_ok=True)
         self.last = write_checkpoint(str(prefix), step, arrays, header, keep=training.max_ckpt_keep)
-        return self.last
 
     def advice(self) -> str:
         """What to go on from after a failure, in words."""

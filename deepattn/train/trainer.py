@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import keras
 import numpy as np
@@ -19,15 +19,16 @@ from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel, build_model
 from deepattn.train.advice import advice
 from deepattn.train.batches import Batches
+from deepattn.train.distribution import Distribution
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.finetune import set_pretrained
 from deepattn.train.initial import set_statistics
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
-from deepattn.train.neighbor_stat import neighbor_statistics
+from deepattn.train.neighbor_stat import NeighborStat, neighbor_statistics
 from deepattn.train.optimizer import Adam
 from deepattn.train.saving import Saver, restore_optimizer
-from deepattn.train.schedule import make_schedule
+from deepattn.train.schedule import make_schedule, scale_of_workers
 from deepattn.train.seeds import settle_seeds
 from deepattn.train.start import Start
 
@@ -54,6 +55,8 @@ class Trainer:
         skip_neighbor_stat: do not search the data for the shortest distance and the most
             neighbours; ``sel`` must be a number then.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
+        distribution: the devices and machines to train on; by default those of the
+            `tf.distribute.Strategy` in whose scope the trainer is made, if any.
 
     Attributes:
         config: the configuration with nothing left open.
@@ -73,12 +76,19 @@ class Trainer:
         output: str | os.PathLike | None = None,
         skip_neighbor_stat: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        distribution: Distribution | None = None,
     ) -> None:
         self.start = start or Start()
         self.callbacks = callbacks
-        config = settle_seeds(self.start.adapt(config))
-        self.loss = _make_loss(config)
-        self.data = self._open(config, config.training.training_data)
+        self.distribution = distribution or Distribution()
+        config = self.start.adapt(config)
+        config = Config.from_dict(
+            self.distribution.from_chief(lambda: settle_seeds(config).to_dict())
+        )
+        self.loss = _make_loss(config, self.distribution.replicas)
+        self.data = self._open(
+            config, config.training.training_data, replicas=self.distribution.replicas
+        )
         config = _name_types(config, self.data)
         self.min_nbor_dist = self.start.min_nbor_dist
         if not skip_neighbor_stat:
@@ -90,7 +100,7 @@ class Trainer:
             )
         length = "numb_epoch" if config.training.numb_steps is None else "numb_steps"
         self.config = config = _count_steps(config, self.data)
-        if output is not None:
+        if output is not None and self.distribution.chief:
             with write_whole(output, "w") as file:
                 json.dump(config.to_dict(), file, indent=4, ensure_ascii=False)
         self._summarise("Training", self.data)
@@ -105,7 +115,11 @@ class Trainer:
         if config.training.validation_data is not None:
             self.validation_data = self._open(config, config.training.validation_data)
             self._summarise("Validation", self.validation_data)
-        self.schedule = make_schedule(config.learning_rate.to_dict(), config.training.numb_steps)
+        self.schedule = make_schedule(
+            config.learning_rate.to_dict(),
+            config.training.numb_steps,
+            workers=self.distribution.replicas,
+        )
         self.model = self._build_model()
         self.optimizer = self._build_optimizer()
 
@@ -123,17 +137,29 @@ class Trainer:
             log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
             return
         header = self.start.header if self.start.mode == "restart" else {}
-        batches = Batches(self.data, self.model.prepare, state=header.get("sampler"))
+        batches = Batches(
+            self.data,
+            self.model.prepare,
+            distribution=self.distribution,
+            state=header.get("sampler"),
+        )
         validation, numb_btch = None, 0
         if self.validation_data is not None:
             validation = self.validation_data.sampler
             numb_btch = training.validation_data.numb_btch
             if header.get("validation_sampler") is not None:
                 validation.restore(header["validation_sampler"])
-        saver = Saver(self.model, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist)
+        saver = Saver(
+            self.model,
+            self.optimizer,
+            self.config,
+            min_nbor_dist=self.min_nbor_dist,
+            chief=self.distribution.chief,
+        )
         loop = TrainingLoop(
             self.model,
             batches,
+            distribution=self.distribution,
             validation=validation,
             numb_btch=numb_btch,
             training=training,
@@ -153,12 +179,13 @@ class Trainer:
             if training.change_bias_after_training:
                 self._change_bias()
                 saver.save(last, batches, validation)
+            self.distribution.wait_for_all()
         finally:
             batches.close()
         log.info("finished training")
         log.info("wall time: %.3f s", time.monotonic() - began)
 
-    def _open(self, config: Config, section: DataConfig) -> DataSet:
+    def _open(self, config: Config, section: DataConfig, *, replicas: int = 1) -> DataSet:
         # The bias is fitted to energies even where the loss does not look at them.
         labels = {*self.loss.label_names, "energy"}
         return DataSet(
@@ -169,6 +196,7 @@ class Trainer:
             labels=sorted(labels),
             numb_generalized_coord=self.loss.numb_generalized_coord,
             seed=config.training.seed,
+            replicas=replicas,
         )
 
     def _neighbor_statistics(self, config: Config) -> Config:
@@ -176,42 +204,51 @@ class Trainer:
         descriptor = config.model.descriptor
         mixed = not isinstance(descriptor, SeE2AConfig)
         sel = descriptor.sel
-        statistics = neighbor_statistics(
-            self.data.systems,
-            rcut=descriptor.rcut,
-            ntypes=config.model.ntypes,
-            mixed_types=mixed,
-            sel=None if isinstance(sel, str) else [sel] if mixed else list(sel),
+        options = {
+            "rcut": descriptor.rcut,
+            "ntypes": config.model.ntypes,
+            "mixed_types": mixed,
+            "sel": None if isinstance(sel, str) else [sel] if mixed else list(sel),
+        }
+        found = self.distribution.from_chief(
+            lambda: asdict(neighbor_statistics(self.data.systems, **options))
         )
+        statistics = NeighborStat(**found)
         self.min_nbor_dist = statistics.min_nbor_dist
         most = statistics.max_nbor_size
         return fill_sel(config, most[0] if mixed else most)
 
     def _build_model(self) -> EnergyModel:
-        config = self.config
-        model = build_model(config.model, interface_dtype=interface_dtype())
+        with self.distribution.scope():
+            model = build_model(self.config.model, interface_dtype=interface_dtype())
+        if self.distribution.chief:
+            self._set_weights(model)
+        self.distribution.copy_from_chief(model.named_variables().values())
+        return model
+
+    def _set_weights(self, model: EnergyModel) -> None:
         if self.start.mode == "scratch":
             log.info("data stating... (this step may take long time)")
-            set_statistics(model, config, self.data)
+            set_statistics(model, self.config, self.data)
             log.info("initialize model from scratch")
-            return model
+            return
         log.info(_ANNOUNCED[self.start.mode], self.start.path)
         if self.start.mode == "finetune":
-            set_pretrained(model, self.start, config, self.data)
+            set_pretrained(model, self.start, self.config, self.data)
         else:
-            model.set_arrays(self.start.weights_for(config.model))
-        return model
+            model.set_arrays(self.start.weights_for(self.config.model))
 
     def _build_optimizer(self) -> Adam:
         section = self.config.optimizer
-        optimizer = Adam(
-            self.schedule,
-            beta_1=section.adam_beta1,
-            beta_2=section.adam_beta2,
-            global_clipnorm=self.config.training.gradient_max_norm,
-        )
-        self.model.compile(optimizer=optimizer, loss=self.loss)
-        optimizer.build(self.model.trainable_variables)
+        with self.distribution.scope():
+            optimizer = Adam(
+                self.schedule,
+                beta_1=section.adam_beta1,
+                beta_2=section.adam_beta2,
+                global_clipnorm=self.config.training.gradient_max_norm,
+            )
+            self.model.compile(optimizer=optimizer, loss=self.loss)
+            optimizer.build(self.model.trainable_variables)
         if self.start.mode in ("init_model", "restart"):
             restore_optimizer(
                 optimizer,
@@ -224,15 +261,17 @@ class Trainer:
 
     def _change_bias(self) -> None:
         variable = self.model.named_variables()[BIAS]
-        variable.assign(
-            change_by_statistic(
-                self.data,
-                lambda inputs: np.asarray(self.model(inputs)["energy"]),
-                variable.numpy(),
-                target_types=self.config.model.type_map,
-                nsample=self.config.model.data_bias_nsample,
+        if self.distribution.chief:
+            variable.assign(
+                change_by_statistic(
+                    self.data,
+                    lambda inputs: np.asarray(self.model(inputs)["energy"]),
+                    variable.numpy(),
+                    target_types=self.config.model.type_map,
+                    nsample=self.config.model.data_bias_nsample,
+                )
             )
-        )
+        self.distribution.copy_from_chief([variable])
 
     def _advise(self, key: str) -> None:
         lines = advice(
@@ -249,10 +288,13 @@ class Trainer:
             log.info(line)
 
 
-def _make_loss(config: Config) -> EnergyLoss:
+def _make_loss(config: Config, replicas: int) -> EnergyLoss:
     section = config.loss.to_dict()
     del section["type"]
-    return EnergyLoss(config.learning_rate.start_lr, **section)
+    rate = config.learning_rate
+    # The schedule is scaled likewise, so that the weights of the terms fall as with one device.
+    scale = scale_of_workers(rate.scale_by_worker, replicas)
+    return EnergyLoss(scale * rate.start_lr, **section)
 
 
 def _name_types(config: Config, data: DataSet) -> Config:
