@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from deepattn.config import TrainingConfig
 from deepattn.errors import ConfigError, DistributionError
+from deepattn.train.rendezvous import meet
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,8 @@ log = logging.getLogger(__name__)
 START_TIMEOUT = 300
 
 _JOBS = ("chief", "worker")
-# What TensorFlow raises when a worker is gone, and what when some never came.
+# What TensorFlow raises when a worker is gone.
 _GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
-_MISSING = (tf.errors.DeadlineExceededError, *_GONE)
 _TASK = re.compile(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)")
 
 
@@ -177,74 +177,47 @@ def from_environment() -> Distribution:
         ConfigError: ``TF_CONFIG`` is not what TensorFlow documents.
         DistributionError: not all workers have come.
     """
-    cluster, task = _read_tf_config()
-    count = sum(map(len, cluster.values()))
-    if count > 1:
-        return _join(cluster, task, count)
+    addresses, place = _read_tf_config()
+    if len(addresses) > 1:
+        return _join(addresses, place)
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return Distribution(tf.distribute.MirroredStrategy())
     return Distribution()
 
 
-def _join(cluster: dict[str, list[str]], task: tuple[str, int], count: int) -> Distribution:
-    _limit_waiting(cluster)
-    address = cluster[task[0]][task[1]]
-    log.info("waiting for %d workers, at most %d s", count, START_TIMEOUT)
-    try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    except _MISSING:
-        raise DistributionError(
-            f"TF_CONFIG asks for {count} workers, but after {START_TIMEOUT} s not all of them have "
-            f"come; start one process for each address in {cluster}."
-        ) from None
-    except tf.errors.UnknownError:
-        raise DistributionError(
-            f"{address}, this worker's address in TF_CONFIG, cannot be used: it is not of this "
-            "machine, or its port is taken."
-        ) from None
-    distribution = Distribution(strategy)
-    log.info("%d workers with %d devices each", distribution.workers, distribution.local)
+def _join(addresses: list[str], place: int) -> Distribution:
+    log.info("waiting for %d workers", len(addresses))
+    meet(addresses, place, timeout=START_TIMEOUT)
+    distribution = Distribution(tf.distribute.MultiWorkerMirroredStrategy())
+    log.info("%d workers, devices of each: %d", distribution.workers, distribution.local)
     if not distribution.chief:
         logging.getLogger("deepattn").setLevel(logging.ERROR)
     return distribution
 
 
-def _limit_waiting(cluster: dict[str, list[str]]) -> None:
-    """Make TensorFlow give up when workers are missing; by itself it waits for an hour."""
-    # There is no public way. What is configured here the strategy leaves as it is.
-    from tensorflow.python.eager.context import context
-
-    leader = "chief" if "chief" in cluster else "worker"
-    context().configure_coordination_service(
-        service_type="standalone",
-        service_leader=f"/job:{leader}/replica:0/task:0",
-        cluster_register_timeout_in_ms=1000 * START_TIMEOUT,
-    )
-    for job, addresses in cluster.items():
-        context().coordination_service.coordinated_job_list.add(name=job, num_tasks=len(addresses))
-
-
-def _read_tf_config() -> tuple[dict[str, list[str]], tuple[str, int]]:
+def _read_tf_config() -> tuple[list[str], int]:
+    """Addresses of all workers, and which of them is this one's."""
     text = os.environ.get("TF_CONFIG", "")
     if not text.strip():
-        return {}, ("worker", 0)
+        return [], 0
     try:
         content = json.loads(text)
         cluster = {job: list(addresses) for job, addresses in content["cluster"].items()}
         job, index = content["task"]["type"], int(content["task"]["index"])
-        cluster[job][index]
+        own = cluster[job][index]
+        ports = [int(address.rpartition(":")[2]) for part in cluster.values() for address in part]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ConfigError(
             f"TF_CONFIG is not a cluster and a task of it ({type(error).__name__}: {error}): write "
             '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}.'
         ) from None
-    others = sorted(set(cluster) - set(_JOBS))
-    if others or index < 0:
+    addresses = [address for job in _JOBS for address in cluster.get(job, ())]
+    if len(addresses) < len(ports) or index < 0:
         raise ConfigError(
             f"TF_CONFIG has the jobs {sorted(cluster)} and the task {job} {index}; a training has "
             "workers only, and at most one of them called chief."
         )
-    return cluster, (job, index)
+    return addresses, addresses.index(own)
 
 
 def _place(strategy: tf.distribute.Strategy) -> tuple[int, int]:
