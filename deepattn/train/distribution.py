@@ -1,8 +1,8 @@
 """One training on several devices and machines, by TensorFlow's own strategies.
 
-A *worker* is a process, and a *replica* is a device of one: each replica takes an equal part of every
-batch, and the gradients are added up before a step. All workers do the same at the same time; what
-is to be done once is done by the first of them, the chief, and told to the others.
+A *worker* is a process, and a *replica* is a device of one: each replica takes an equal part of
+every batch, and the gradients are added up before a step. All workers do the same at the same time;
+what is to be done once is done by the first of them, the chief, and told to the others.
 """
 
 import json
@@ -127,9 +127,7 @@ class Distribution:
         flat = np.concatenate([array.ravel().astype(np.float64) for array in arrays])
         flat = self._sum(flat if self.chief else np.zeros_like(flat))
         ends = np.cumsum([array.size for array in arrays])
-        for variable, array, part in zip(
-            variables, arrays, np.split(flat, ends[:-1]), strict=True
-        ):
+        for variable, array, part in zip(variables, arrays, np.split(flat, ends[:-1]), strict=True):
             variable.assign(part.reshape(array.shape).astype(array.dtype))
 
     def wait_for_all(self) -> None:
@@ -170,7 +168,7 @@ class Distribution:
 def from_environment() -> Distribution:
     """What ``TF_CONFIG`` and the visible GPUs ask for.
 
-    With a cluster of more than one task in ``TF_CONFIG``: all of them, on all GPUs of each. Without,
+    With a cluster of more than one task in ``TF_CONFIG``: all of them, on all GPUs of each. Else:
     all GPUs of this machine. TensorFlow must not have computed anything yet.
 
     Raises:

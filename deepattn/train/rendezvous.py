@@ -1,4 +1,4 @@
-"""A meeting of all workers before TensorFlow connects them, which would wait for ever for the missing."""
+"""A meeting of all workers before TensorFlow connects them, which never gives up on a missing one."""
 
 import os
 import socket

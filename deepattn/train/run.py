@@ -43,7 +43,7 @@ def train(
         init_frz_model: frozen model whose weights are taken, at step 0.
         finetune: frozen model that is taken whole, its energy bias shifted to fit the data.
         use_pretrain_script: take the ``model`` section from the file too; fine-tuning always does.
-        skip_neighbor_stat: do without the neighbour statistics.
+        skip_neighbor_stat: do not read all data before the first step, see `Trainer`.
         output: where the complete input is written.
         callbacks: Keras callbacks.
 

@@ -52,8 +52,9 @@ class Trainer:
         config: configuration; its ``sel`` may be automatic.
         start: where the weights come from.
         output: file for the complete configuration (``out.json``); None writes none.
-        skip_neighbor_stat: do not search the data for the shortest distance and the most
-            neighbours; ``sel`` must be a number then.
+        skip_neighbor_stat: do not read all data before the first step: no search for the shortest
+            distance and the most neighbours, without which ``sel`` must be a number, and frames are
+            checked when they are drawn.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
         distribution: the devices and machines to train on; by default those of the
             `tf.distribute.Strategy` in whose scope the trainer is made, if any.
@@ -86,6 +87,8 @@ class Trainer:
             self.distribution.from_chief(lambda: settle_seeds(config).to_dict())
         )
         self.loss = _make_loss(config, self.distribution.replicas)
+        # What the chief finds amiss stops the others too.
+        self._check_all = self.distribution.chief and not skip_neighbor_stat
         self.data = self._open(
             config, config.training.training_data, replicas=self.distribution.replicas
         )
@@ -197,6 +200,7 @@ class Trainer:
             numb_generalized_coord=self.loss.numb_generalized_coord,
             seed=config.training.seed,
             replicas=replicas,
+            check=self._check_all,
         )
 
     def _neighbor_statistics(self, config: Config) -> Config:

@@ -1,4 +1,4 @@
-"""Several devices and processes make the steps of one; what they say when one is missing or stops."""
+"""Several devices or processes make the steps of one; what they say when one is missing or stops."""
 
 import json
 import os
@@ -91,7 +91,9 @@ def test_two_processes_make_the_steps_of_one_and_can_be_gone_on_from(
 ):
     pair = write_input(tmp_path / "pair", systems, 1, numb_steps=10**6, max_ckpt_keep=10**6)
     cluster = {"worker": free_ports(2)}
-    configs = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": k}}) for k in (0, 1)]
+    configs = [
+        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": k}}) for k in (0, 1)
+    ]
     command = ["-m", "deepattn", "train", "input.json"]
     workers = [start(command, pair, TF_CONFIG=config) for config in configs]
     try:
@@ -166,7 +168,7 @@ def test_missing_workers_are_named():
 def test_a_port_that_is_taken_is_named():
     with socket.create_server(("", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(DistributionError, match="worker 1 cannot listen at port .* in use"):
+        with pytest.raises(DistributionError, match=r"worker 1 cannot listen at port .* in use"):
             meet([*free_ports(1), address], 1, timeout=0.5)
 
 
