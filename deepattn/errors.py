@@ -23,3 +23,7 @@ class ModelFileError(DeepattnError, ValueError):
 
 class OpLibraryError(DeepattnError, RuntimeError):
     """Something needs the compiled op library, and it cannot be loaded."""
+
+
+class DistributionError(DeepattnError, RuntimeError):
+    """A worker of a distributed training has stopped or never came."""

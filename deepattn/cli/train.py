@@ -55,7 +55,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "--skip-neighbor-stat",
         action="store_true",
-        help="do not search the data for the shortest distance and the most neighbours",
+        help="do not read all data before the first step: no search for the shortest distance and "
+        "the most neighbours, and frames are checked when they are drawn",
     )
     parser.add_argument(
         "--use-pretrain-script",

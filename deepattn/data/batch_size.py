@@ -1,7 +1,7 @@
 """How many frames of a system make a batch: every form of ``batch_size``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deepattn.errors import ConfigError
 
@@ -21,6 +21,10 @@ class BatchSizes:
     sizes: tuple[int, ...]
     mixed: bool = False
     by_hand: bool = False
+
+    def times(self, replicas: int) -> "BatchSizes":
+        """Those of batches that so many devices share."""
+        return replace(self, sizes=tuple(replicas * size for size in self.sizes))
 
 
 def batch_sizes(rule: int | str | Sequence[int], natoms: Sequence[int]) -> BatchSizes:

@@ -14,8 +14,12 @@ from deepattn.data.sampler import STATISTICS, Draw, Sampler
 from deepattn.data.search import find_systems
 from deepattn.data.system import Arrays, System
 from deepattn.errors import DataError
+from deepattn.progress import tracked
 
 log = logging.getLogger(__name__)
+
+# Atoms read at a time when all frames are checked (a few MB).
+_ATOMS_AT_ONCE = 1 << 17
 
 
 class DataConfig(Protocol):
@@ -43,7 +47,10 @@ class ArraySpec(NamedTuple):
 
 
 class DataSet:
-    """Systems, their batch sizes and probabilities. Every frame is checked on opening.
+    """Systems, their batch sizes and probabilities.
+
+    Every frame is read once on opening, in pieces, so that a bad number is met before training, but
+    with ``check=False`` only the first of each system: then a frame is checked when it is drawn.
 
     Args:
         data_config: ``training.training_data`` or ``training.validation_data``.
@@ -53,10 +60,12 @@ class DataSet:
         labels: Labels that the loss needs.
         numb_generalized_coord: Width of the label ``drdq``.
         seed: Fixes the order of frames; None takes one from the operating system.
+        replicas: How many devices share a batch, each with as many frames as ``batch_size`` says.
+        check: Whether to read and check every frame now.
 
     Attributes:
         systems: The systems, in the order that ``sys_probs`` and ``batch_size`` count by.
-        batch_sizes: Frames per batch.
+        batch_sizes: Frames per batch of all replicas together.
         numb_batches: Batches in each system.
         probs: Probability of each system.
         frame_lists: Frames of each system, repeated as ``numb_copy`` says.
@@ -77,6 +86,8 @@ class DataSet:
         labels: Sequence[str] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
         seed: int | None = None,
+        replicas: int = 1,
+        check: bool = True,
     ) -> None:
         self._wanted = {
             "fparam": numb_fparam,
@@ -87,12 +98,11 @@ class DataSet:
         paths = find_systems(data_config.systems, rglob_patterns=data_config.rglob_patterns)
         self.systems = [System(path, type_map=type_map) for path in paths]
         self.type_map = _common_type_map(self.systems) if type_map is None else list(type_map)
-        for system in self.systems:
-            system.check(**self._wanted)
+        self._check(whole=check)
         self.frame_lists = [_frame_list(system) for system in self.systems]
         self.batch_sizes = batch_sizes(
             data_config.batch_size, [system.natoms for system in self.systems]
-        )
+        ).times(replicas)
         self.numb_batches = [
             sum(max(1, nframes // size) for nframes in system.set_sizes) if size else 0
             for system, size in zip(self.systems, self.batch_sizes.sizes, strict=True)
@@ -171,6 +181,18 @@ class DataSet:
             labels[name] = ArraySpec("float64", (None, *shape))
             labels[f"find_{name}"] = ArraySpec("float64", (None,))
         return inputs, labels
+
+    def _check(self, *, whole: bool) -> None:
+        for system in self.systems:
+            system.frames([0], **self._wanted)
+        if whole:
+            pieces = [
+                (system, piece)
+                for system in self.systems
+                for piece in system.pieces(_ATOMS_AT_ONCE)
+            ]
+            for system, piece in tracked(pieces, "checking all frames"):
+                system.frames(piece, **self._wanted)
 
     def _warn(self) -> None:
         for system, size, frames in zip(

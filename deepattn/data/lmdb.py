@@ -5,7 +5,8 @@ of the frames with open boundaries ``data.lmdb#192,open``.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepattn.errors import DataError
+from deepattn.progress import tracked
 
 _NAMES = {
     "coords": "coord",
@@ -26,8 +28,13 @@ _NAMES = {
 _IGNORED = ("atom_numbs", "atom_names", "orig")
 _OPEN = ",open"
 
-# LMDB forbids a process to open an environment twice, so each is kept, with the time of its file.
-_environments: dict[str, tuple[int, Any]] = {}
+# LMDB forbids a process to open an environment twice, or to use one opened before a fork, so each
+# is kept by process, with the time of its file.
+_environments: dict[tuple[int, str], tuple[int, Any]] = {}
+# Frames read at a time when a file is opened.
+_FRAMES_AT_ONCE = 4096
+
+Frame = dict[str, Any]
 
 
 class _Index(NamedTuple):
@@ -82,6 +89,7 @@ class LmdbStore:
         self._periodic = periodic
         groups = sorted(index.groups[natoms, periodic].items())
         self._sets = {f"set.{place:03d}": group for place, group in enumerate(groups)}
+        self._recent: dict[int, Frame] = {}
 
     def where(self, name: str) -> str:
         return f"{self.file}, {name.rpartition('/')[2]}"
@@ -106,23 +114,33 @@ class LmdbStore:
     def shape(self, name: str) -> tuple[int, ...]:
         part, _, field = name.partition("/")
         frames = self._sets[part][1]
-        return (len(frames), self._field(frames[0], field).size)
+        [first] = self._frames(frames[:1])
+        return (len(frames), self._field(first, field, frames[0]).size)
 
     def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
         part, _, field = name.partition("/")
+        numbers = self._sets[part][1][indices]
         arrays = []
-        for number in self._sets[part][1][indices]:
-            array = self._field(number, field)
-            if array.size != width:
+        for number, frame in zip(numbers, self._frames(numbers), strict=True):
+            values = self._field(frame, field, number)
+            if values.size != width:
                 raise DataError(
-                    f"{self.where(name)}: frame {number} has {array.size} numbers, not {width}"
+                    f"{self.where(name)}: frame {number} has {values.size} numbers, not {width}"
                 )
-            arrays.append(array.reshape(width))
+            arrays.append(values.reshape(width))
         return np.stack(arrays)
 
-    def _field(self, number: int, field: str) -> np.ndarray:
-        value = _read_frame(self.file, self._index.key_format, int(number))[field]
-        return _decode(value, f"{self.file}, {field} of frame {number}")
+    def _frames(self, numbers: np.ndarray) -> list[Frame]:
+        """Frames, kept until others are asked for: one array after the other is."""
+        wanted = numbers.tolist()
+        recent = self._recent
+        if not recent.keys() >= set(wanted):
+            found = _read_frames(self.file, self._index.key_format, wanted)
+            self._recent = recent = dict(zip(wanted, found, strict=True))
+        return [recent[number] for number in wanted]
+
+    def _field(self, frame: Frame, field: str, number: int) -> np.ndarray:
+        return _decode(frame[field], f"{self.file}, {field} of frame {number}")
 
 
 @contextmanager
@@ -144,33 +162,37 @@ def _environment(file: str) -> Any:
     import lmdb
 
     path = os.path.realpath(file)
+    place = os.getpid(), path
     changed = os.stat(os.path.join(path, "data.mdb")).st_mtime_ns
-    known = _environments.get(path)
+    known = _environments.get(place)
     if known is None or known[0] != changed:
         if known is not None:
             known[1].close()
-        _environments.pop(path, None)
+        _environments.pop(place, None)
         opened = lmdb.open(path, readonly=True, lock=False, readahead=False)
-        _environments[path] = changed, opened
-    return _environments[path][1]
+        _environments[place] = changed, opened
+    return _environments[place][1]
 
 
-def _read(file: str, key: str) -> dict[str, Any]:
+def _read(file: str, keys: Iterable[str]) -> list[Frame]:
     import msgpack
 
+    entries = []
     with _environment(file).begin(buffers=True) as transaction:
-        packed = transaction.get(key.encode())
-        if packed is None:
-            raise DataError(f"{file} has no entry {key}")
-        # Names may be text or bytes: read all as bytes, and decode the names.
-        entry = msgpack.unpackb(packed, raw=True, strict_map_key=False)
-    return {name.decode(): value for name, value in entry.items()}
+        for key in keys:
+            packed = transaction.get(key.encode())
+            if packed is None:
+                raise DataError(f"{file} has no entry {key}")
+            # Names may be text or bytes: read all as bytes, and decode the names.
+            entry = msgpack.unpackb(packed, raw=True, strict_map_key=False)
+            entries.append({name.decode(): value for name, value in entry.items()})
+    return entries
 
 
-def _read_frame(file: str, key_format: str, number: int) -> dict[str, Any]:
+def _read_frames(file: str, key_format: str, numbers: Iterable[int]) -> list[Frame]:
     with _reading(file):
-        frame = _read(file, format(number, key_format))
-    return {_NAMES.get(name, name): value for name, value in frame.items()}
+        frames = _read(file, (format(number, key_format) for number in numbers))
+    return [{_NAMES.get(name, name): value for name, value in frame.items()} for frame in frames]
 
 
 def _index(file: str) -> _Index:
@@ -181,25 +203,33 @@ def _index(file: str) -> _Index:
 
 @lru_cache(maxsize=64)
 def _build_index(file: str, _changed: int) -> _Index:
-    metadata = _read(file, "__metadata__")
+    [metadata] = _read(file, ["__metadata__"])
     key_format = metadata.get("frame_idx_fmt", b"012d").decode()
-    groups: dict[tuple[int, bool], dict[tuple[str, ...], list[int]]] = {}
-    for number in range(int(metadata["nframes"])):
-        frame = _read_frame(file, key_format, number)
-        for name in ("coord", "real_atom_types"):
-            if name not in frame:
-                raise DataError(f"{file}: frame {number} has no {name}")
-        natoms = _decode(frame["real_atom_types"], f"{file}, types of frame {number}").size
-        where = f"{file}, cells of frame {number}"
-        periodic = "box" in frame and bool(_decode(frame["box"], where).any())
-        fields = tuple(sorted(name for name in frame if _is_present(frame, name)))
-        groups.setdefault((natoms, periodic), {}).setdefault(fields, []).append(number)
+    groups: dict[tuple[int, bool], dict[tuple[str, ...], array]] = {}
+    nframes = int(metadata["nframes"])
+    for first in tracked(range(0, nframes, _FRAMES_AT_ONCE), f"opening {file}"):
+        numbers = range(first, min(first + _FRAMES_AT_ONCE, nframes))
+        frames = _read_frames(file, key_format, numbers)
+        for number, frame in zip(numbers, frames, strict=True):
+            group, fields = _kind(frame, number, file)
+            groups.setdefault(group, {}).setdefault(fields, array("q")).append(number)
     type_map = [name.decode() for name in metadata.get("type_map") or ()]
     arrays = {
         size: {fields: np.array(numbers) for fields, numbers in parts.items()}
         for size, parts in groups.items()
     }
     return _Index(type_map, key_format, arrays)
+
+
+def _kind(frame: Frame, number: int, file: str) -> tuple[tuple[int, bool], tuple[str, ...]]:
+    """Number of atoms and whether periodic; the fields of a frame."""
+    for name in ("coord", "real_atom_types"):
+        if name not in frame:
+            raise DataError(f"{file}: frame {number} has no {name}")
+    natoms = _decode(frame["real_atom_types"], f"{file}, types of frame {number}").size
+    where = f"{file}, cells of frame {number}"
+    periodic = "box" in frame and bool(_decode(frame["box"], where).any())
+    return (natoms, periodic), tuple(sorted(name for name in frame if _is_present(frame, name)))
 
 
 def _is_present(frame: Mapping[str, Any], name: str) -> bool:

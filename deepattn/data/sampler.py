@@ -4,6 +4,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,28 @@ def choose(bounds: np.ndarray, seed: int, stream: int, number: int) -> int:
     # 53 bits fill the mantissa of a float64 in [0, 1).
     fraction = float(raw >> np.uint64(11)) * 2.0**-53
     return int(np.searchsorted(bounds, fraction * bounds[-1], side="right"))
+
+
+def share(draw: Draw, place: int, count: int) -> Draw:
+    """One of ``count`` equal parts of a draw, in its order.
+
+    A draw that cannot be divided, because a system has fewer frames than are wanted, is filled up
+    from its beginning.
+
+    Args:
+        draw: What a sampler drew.
+        place: Which part, from 0.
+        count: Number of parts.
+    """
+    if count == 1:
+        return draw
+    frames = [(system, row) for system, rows in draw for row in rows]
+    size = -(-len(frames) // count)
+    mine = [frames[k % len(frames)] for k in range(place * size, (place + 1) * size)]
+    return [
+        (system, np.array([row for _, row in part]))
+        for system, part in groupby(mine, key=lambda frame: frame[0])
+    ]
 
 
 class Sampler:

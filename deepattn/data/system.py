@@ -14,8 +14,6 @@ from deepattn.errors import DataError
 
 # |det| of the box over the product of its edges; below it there is no cell to speak of.
 _FLAT_BOX = 1e-8
-# Atoms read at a time when a whole file is checked (a few MB).
-_CHUNK = 1 << 17
 
 Arrays = dict[str, np.ndarray]
 
@@ -79,6 +77,7 @@ class System:
             self.data_type_map = found
         self._sets = self._find_sets()
         self.set_sizes = [part.nframes for part in self._sets]
+        self._firsts = np.array([part.first for part in self._sets])
         self.nframes = sum(self.set_sizes)
         self.mixed_type = self._is_mixed()
 
@@ -100,7 +99,8 @@ class System:
         if self._atype is not None:
             return np.tile(self._atype, (len(indices), 1))
         out = np.empty((len(indices), self.natoms), np.int32)
-        for part, inside, rows in self._split(indices):
+        for number, inside, rows in self._split(indices):
+            part = self._sets[number]
             name = f"{part.name}/real_atom_types"
             values = self._rows(KEYS["real_atom_types"], part, name, rows)
             out[inside] = self._translate(values, name, rows)
@@ -121,11 +121,11 @@ class System:
         """
         indices = self._indices(indices)
         key = KEYS[name] if width is None else replace(KEYS[name], width=width)
-        stored = dict(zip(self._sets, self._find(key), strict=True))
+        stored = self._find(key)
         out = np.full((len(indices), key.size(self.natoms)), key.default)
-        for part, inside, rows in self._split(indices):
-            if stored[part] is not None:
-                out[inside] = self._rows(key, part, stored[part], rows)
+        for number, inside, rows in self._split(indices):
+            if stored[number] is not None:
+                out[inside] = self._rows(key, self._sets[number], stored[number], rows)
         return out
 
     def numb_copy(self) -> np.ndarray:
@@ -185,18 +185,9 @@ class System:
             width = 3 * numb_generalized_coord if name == "drdq" else None
             shape = label_shape(name, self.natoms, numb_generalized_coord=numb_generalized_coord)
             targets[name] = self.load(name, indices, width=width).reshape(count, *shape)
-            targets[f"find_{name}"] = self.has(name)[indices].astype(np.float64)
+            stored = np.array([entry is not None for entry in self._find(KEYS[name])], np.float64)
+            targets[f"find_{name}"] = stored[self._places(indices)]
         return inputs, targets
-
-    def check(self, **wanted: object) -> None:
-        """Read every frame once, in pieces, so that a bad number is met before training.
-
-        Args:
-            **wanted: What to read, as for :meth:`frames`.
-        """
-        self.numb_copy()
-        for piece in self.pieces(_CHUNK):
-            self.frames(piece, **wanted)
 
     def pieces(self, atoms: int, frames: Sequence[int] | None = None) -> Iterator[np.ndarray]:
         """Frames in pieces of at most so many atoms (but at least a frame).
@@ -274,12 +265,16 @@ class System:
             raise IndexError(f"frames {indices} of {self.path}, which has {self.nframes}")
         return indices
 
-    def _split(self, indices: np.ndarray) -> Iterator[tuple[_Set, np.ndarray, np.ndarray]]:
-        """The sets that hold some of the frames, places in the result, rows in the set."""
-        for part in self._sets:
-            inside = (indices >= part.first) & (indices < part.first + part.nframes)
-            if inside.any():
-                yield part, inside, indices[inside] - part.first
+    def _places(self, indices: np.ndarray) -> np.ndarray:
+        """Numbers of the sets that hold the frames."""
+        return np.searchsorted(self._firsts, indices, side="right") - 1
+
+    def _split(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Numbers of the sets that hold some of the frames, places in the result, rows in a set."""
+        places = self._places(indices)
+        for number in np.unique(places).tolist():
+            inside = places == number
+            yield number, inside, indices[inside] - self._sets[number].first
 
     def _rows(self, key: Key, part: _Set, name: str, rows: np.ndarray) -> np.ndarray:
         size = key.size(self.natoms)

@@ -7,18 +7,23 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.data.dataset import DataSet
-from deepattn.data.sampler import Sampler
+from deepattn.data.sampler import Sampler, share
 from deepattn.data.system import Arrays
+from deepattn.train.distribution import Distribution
 
 # Two batches ahead hide the reading. Prepared ones are large: one is on its way, one ready.
 _READ_AHEAD = 2
 _PREPARED_AHEAD = 1
 
 Prepare = Callable[[Mapping[str, tf.Tensor]], Mapping[str, Any]]
+Item = tuple[tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]], ...]
 
 
 class Batches:
     """Endless batches of a data set, read and prepared by threads of their own.
+
+    An item is a tuple of ``(inputs, labels)``, one for each replica of this process: its parts of
+    what the sampler draws, which is the same in all processes. Nothing else is read.
 
     A second sampler with the same seed follows the one that reads ahead, so that the state is
     that of the batches used, whatever has been read.
@@ -26,13 +31,20 @@ class Batches:
     Args:
         data: the data set; its sampler is used up by this.
         prepare: maps the inputs of a batch, such as `EnergyModel.prepare`.
+        distribution: the replicas that share a draw.
         state: what `state` gave in an earlier run, to go on from there.
     """
 
     def __init__(
-        self, data: DataSet, prepare: Prepare, *, state: Mapping[str, Any] | None = None
+        self,
+        data: DataSet,
+        prepare: Prepare,
+        *,
+        distribution: Distribution,
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         self.data = data
+        self._distribution = distribution
         if state is not None:
             data.sampler.restore(dict(state))
         self._follower = Sampler(data, seed=data.sampler.seed)
@@ -42,30 +54,31 @@ class Batches:
         self._error: Exception | None = None
 
         @tf.autograph.experimental.do_not_convert
-        def prepared(inputs, labels):
-            return prepare(inputs), labels
+        def prepared(*batches):
+            return tuple((prepare(inputs), labels) for inputs, labels in batches)
 
-        dataset = _reading(data, self._read).map(prepared).prefetch(_PREPARED_AHEAD)
+        parts = (signature(data),) * distribution.local
+        dataset = _reading(parts, self._read).map(prepared).prefetch(_PREPARED_AHEAD)
         self._spec = dataset.element_spec
         self._iterator: Iterator | None = iter(dataset)
 
     @property
     def element_spec(self) -> Any:
-        """Types and relaxed shapes of a batch."""
+        """Types and relaxed shapes of an item."""
         return self._spec
 
-    def __next__(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def __next__(self) -> Item:
         batch, self._peeked = self.peek(), None
         self._draw = self._follower.draw()
         return batch
 
-    def peek(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """The batch that comes next; it stays the next one."""
+    def peek(self) -> Item:
+        """The item that comes next; it stays the next one."""
         if self._peeked is None:
             self._peeked = self._take()
         return self._peeked
 
-    def _take(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def _take(self) -> Item:
         try:
             return next(self._iterator)
         except tf.errors.OpError:
@@ -82,16 +95,19 @@ class Batches:
         """Stop reading ahead. TensorFlow complains if Python ends while it still does."""
         self._iterator = None
 
-    def _read(self) -> Iterator[tuple[Arrays, Arrays]]:
+    def _read(self) -> Iterator[tuple[tuple[Arrays, Arrays], ...]]:
+        places, count = self._distribution.places, self._distribution.replicas
         try:
-            for batch in self.data.sampler:
-                yield tuple(batch)
+            while True:
+                draw = self.data.sampler.draw()
+                parts = (self.data.batch(share(draw, place, count)) for place in places)
+                yield tuple(tuple(part) for part in parts)
         except Exception as error:
             self._error = error
             raise
 
     def origin(self) -> str:
-        """Where the batch given last comes from, in words."""
+        """Where the batch given last, of all replicas, comes from, in words."""
         parts = []
         for index, frames in self._draw:
             noun = "frame" if len(frames) == 1 else "frames"
@@ -110,7 +126,7 @@ def make_dataset(data: DataSet) -> tf.data.Dataset:
     Args:
         data: the data set; its sampler gives the order.
     """
-    return _reading(data, lambda: (tuple(batch) for batch in data.sampler))
+    return _reading(signature(data), lambda: (tuple(batch) for batch in data.sampler))
 
 
 def signature(data: DataSet) -> tuple[dict[str, tf.TensorSpec], dict[str, tf.TensorSpec]]:
@@ -121,8 +137,8 @@ def signature(data: DataSet) -> tuple[dict[str, tf.TensorSpec], dict[str, tf.Ten
     )
 
 
-def _reading(data: DataSet, read: Callable[[], Iterator[tuple[Arrays, Arrays]]]) -> tf.data.Dataset:
-    dataset = tf.data.Dataset.from_generator(read, output_signature=signature(data))
+def _reading(spec: Any, read: Callable[[], Iterator[Any]]) -> tf.data.Dataset:
+    dataset = tf.data.Dataset.from_generator(read, output_signature=spec)
     return dataset.prefetch(_READ_AHEAD)
 
 

@@ -10,6 +10,7 @@ from deepattn.data import DataSet, summary_lines
 from deepattn.errors import ConfigError
 from deepattn.models import EnergyModel
 from deepattn.train.loss import EnergyLoss
+from deepattn.train.schedule import scale_of_workers
 from deepattn.train.seeds import derive_seed
 from deepattn.train.start import Start
 
@@ -45,11 +46,17 @@ class Branch:
         """What precedes the names of its weights in a checkpoint."""
         return f"{self.name}/" if self.name else ""
 
-    def open_validation(self) -> None:
-        """Open the validation data, if there are any, and log what they are."""
+    def open_validation(self, *, check: bool) -> None:
+        """Open the validation data, if there are any, and log what they are.
+
+        Args:
+            check: whether to read and check every frame now.
+        """
         section = self.config.training.validation_data
         if section is not None:
-            self.validation_data = open_data(self.config, section, self.loss, name=self.name)
+            self.validation_data = open_data(
+                self.config, section, self.loss, name=self.name, check=check
+            )
             self.summarise("Validation", self.validation_data)
 
     def summarise(self, title: str, data: DataSet) -> None:
@@ -58,8 +65,17 @@ class Branch:
             log.info(line)
 
 
-def open_branch(name: str, config: Config, start: Start) -> Branch:
+def open_branch(
+    name: str, config: Config, start: Start, *, replicas: int = 1, check: bool = True
+) -> Branch:
     """Open the training data of a branch and take the names of types from them if need be.
+
+    Args:
+        name: its name; empty for a single task.
+        config: its configuration.
+        start: where its weights come from.
+        replicas: number of devices that share a batch.
+        check: whether to read and check every frame now.
 
     Raises:
         ConfigError: neither the input nor the data name the types.
@@ -67,12 +83,24 @@ def open_branch(name: str, config: Config, start: Start) -> Branch:
     """
     section = config.loss.to_dict()
     del section["type"]
-    loss = EnergyLoss(config.learning_rate.start_lr, **section)
-    data = open_data(config, config.training.training_data, loss, name=name)
+    rate = config.learning_rate
+    # The schedule is scaled likewise, so that the weights of the terms fall as with one device.
+    scale = scale_of_workers(rate.scale_by_worker, replicas)
+    loss = EnergyLoss(scale * rate.start_lr, **section)
+    section = config.training.training_data
+    data = open_data(config, section, loss, name=name, replicas=replicas, check=check)
     return Branch(name, _name_types(config, data), start, loss, data)
 
 
-def open_data(config: Config, section: DataConfig, loss: EnergyLoss, *, name: str) -> DataSet:
+def open_data(
+    config: Config,
+    section: DataConfig,
+    loss: EnergyLoss,
+    *,
+    name: str,
+    replicas: int = 1,
+    check: bool,
+) -> DataSet:
     """The data of a branch, with the labels that its loss and the energy bias need."""
     # The bias is fitted to energies even where the loss does not look at them.
     labels = {*loss.label_names, "energy"}
@@ -86,6 +114,8 @@ def open_data(config: Config, section: DataConfig, loss: EnergyLoss, *, name: st
         numb_generalized_coord=loss.numb_generalized_coord,
         # Branches would otherwise all draw their systems by the same numbers.
         seed=derive_seed(seed, f"{name}/data") if name else seed,
+        replicas=replicas,
+        check=check,
     )
 
 

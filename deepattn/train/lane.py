@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from deepattn.train.batches import Batches, atoms_per_frame, signature
 from deepattn.train.branch import Branch
+from deepattn.train.distribution import Distribution
 from deepattn.train.learning_curve import Shown, average
 
 
@@ -17,6 +20,7 @@ class Lane:
 
     Args:
         branch: the branch, whose model is compiled with a built optimizer.
+        distribution: the replicas that train together.
         state: what `state` gave in an earlier run, to go on from there.
 
     Attributes:
@@ -24,10 +28,22 @@ class Lane:
         batches: its training data.
     """
 
-    def __init__(self, branch: Branch, *, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        branch: Branch,
+        *,
+        distribution: Distribution,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
         state = state or {}
         self.name = branch.name
-        self.batches = Batches(branch.data, branch.model.prepare, state=state.get("sampler"))
+        self.distribution = distribution
+        self.batches = Batches(
+            branch.data,
+            branch.model.prepare,
+            distribution=distribution,
+            state=state.get("sampler"),
+        )
         self._validation, self._numb_btch = None, 0
         if branch.validation_data is not None:
             self._validation = branch.validation_data.sampler
@@ -37,32 +53,49 @@ class Lane:
         # A fixed signature: batches of another shape must not be traced again. The code has no
         # Python branches on tensors, and looking for them would double the time of tracing.
         model = branch.model
-        options = {"input_signature": [self.batches.element_spec], "autograph": False}
-        self._train_step = tf.function(model.train_step, **options)
-        self._test_step = tf.function(model.test_step, **options)
+        spec, traced_once = self.batches.element_spec, partial(tf.function, autograph=False)
+        train_step = distribution.replicate(model.train_step)
+        self._train_step = traced_once(train_step, input_signature=[spec])
+        self._test_step = traced_once(model.test_step, input_signature=[spec[0]])
         inputs, _ = signature(branch.data)
-        self._prepare = tf.function(model.prepare, input_signature=[inputs], autograph=False)
+        self._prepare = traced_once(model.prepare, input_signature=[inputs])
         self._names = model.energy_loss.metric_names
 
     def train(self, batch: Any) -> dict[str, float]:
-        """Update the weights; the figures are those before."""
-        return self._figures(self._train_step(batch))
+        """Update the weights; the figures are those before, means over all replicas.
 
-    def evaluate(self, batches: Iterable[tuple[Any, Any]]) -> dict[str, float]:
-        """Figures of the loss, averaged over prepared batches as the learning curve shows them."""
-        results = []
+        Args:
+            batch: an item of `batches`.
+        """
+        results = self.distribution.call(self._train_step, batch)
+        rows = np.array([[*self._figures(figures).values()] for figures in results])
+        means = self.distribution.gather(rows).mean(axis=0)
+        return dict(zip(self._names, means.tolist(), strict=True))
+
+    def evaluate(
+        self, batches: Iterable[tuple[Any, Any]], *, everyones: bool = False
+    ) -> dict[str, float]:
+        """Figures of the loss, averaged over prepared batches as the learning curve shows them.
+
+        Args:
+            batches: batches of this process.
+            everyones: average over those of all processes; by default all have the same.
+        """
+        rows = []
         for inputs, labels in batches:
             figures = self._figures(self._test_step((inputs, labels)))
-            results.append((figures, atoms_per_frame(inputs)))
-        return average(results)
+            rows.append([*figures.values(), atoms_per_frame(inputs)])
+        if everyones:
+            rows = self.distribution.gather(np.array(rows))
+        return average((dict(zip(self._names, row, strict=False)), row[-1]) for row in rows)
 
     def show(self, batch: Any, *, keep_place: bool) -> Shown:
-        """Figures of a batch and of the validation data.
+        """Figures of an item of `batches` and of the validation data.
 
         With ``keep_place`` the validation data stay where they are.
         """
         valid = None
-        train = self.evaluate([batch])
+        train = self.evaluate(batch, everyones=True)
         if self._validation is not None:
             place = self._validation.state()
             drawn = (next(self._validation) for _ in range(self._numb_btch))

@@ -2,6 +2,7 @@
 
 import datetime
 import logging
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 from deepattn.config import TrainingConfig
 from deepattn.models import EnergyModel
 from deepattn.train.clock import Clock
+from deepattn.train.distribution import Distribution
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.lane import Lane
 from deepattn.train.learning_curve import LearningCurve, batch_line, time_line
@@ -30,6 +32,7 @@ class TrainingLoop:
         lanes: the branches; a single task has one.
         choose: gives the number of the lane that a step trains.
         model: a model compiled with the optimizer; callbacks see it.
+        distribution: the replicas that train together.
         training: the ``training`` section.
         arrays: gives the weights by name, for TensorBoard.
         save: called with the step to write a checkpoint.
@@ -44,6 +47,7 @@ class TrainingLoop:
         choose: Callable[[int], int],
         *,
         model: EnergyModel,
+        distribution: Distribution,
         training: TrainingConfig,
         arrays: Callable[[], Mapping[str, np.ndarray]],
         save: Callable[[int], None],
@@ -54,7 +58,8 @@ class TrainingLoop:
         self.lanes = lanes
         self.choose = choose
         self.model = model
-        self.training = training
+        self.distribution = distribution
+        self.training = distribution.own_part(training)
         self.arrays = arrays
         self.save = save
         self.advice = advice
@@ -85,18 +90,22 @@ class TrainingLoop:
         try:
             with (
                 stop_on_signals() as request,
-                progress_line(start, stop) as advance,
+                progress_line(start, stop, shown=self.distribution.chief) as advance,
                 profiled(training.tensorboard_log_dir, wanted=training.enable_profiler),
             ):
                 step = start
-                while step < stop and not request and not self.model.stop_training:
+                stopped = self.distribution.any_signal(request.signal or 0)
+                while step < stop and not stopped and not self.model.stop_training:
                     last = training.profiling and step == stop - 1
                     with traced(training.profiling_file, wanted=last):
                         step = self._step(step, start, clock, advance)
+                    stopped = self.distribution.any_signal(request.signal or 0)
                 if step != self._saved_at:
                     self._save(step)
-                if request:
+                stopped = self.distribution.any_signal(request.signal or 0)
+                if stopped:
                     log.info("stopped by a signal at step %d", step)
+                    request.signal = signal.Signals(stopped)
                     request.leave()
         finally:
             if self._curve is not None:
@@ -122,7 +131,7 @@ class TrainingLoop:
             except tf.errors.ResourceExhaustedError as error:
                 raise MemoryError from error
         check_figures(
-            figures, batch[1], step=step, origin=lane.batches.origin(), advice=self.advice()
+            figures, batch[0][1], step=step, origin=lane.batches.origin(), advice=self.advice()
         )
         self.callbacks.on_train_batch_end(step, figures)
         if self._events is not None and step % training.tensorboard_freq == 0:

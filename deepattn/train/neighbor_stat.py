@@ -61,18 +61,19 @@ def neighbor_statistics(
     """
     nearest = np.inf
     largest = np.zeros(1 if mixed_types else ntypes, np.int64)
-    for system in tracked(systems, "neighbor statistics"):
-        scan = _Scan(system, sel)
-        for frames in system.pieces(_ATOMS_AT_ONCE):
-            inputs, _ = system.frames(frames, labels=())
-            distance2, count = _search(system, frames, inputs, rcut=rcut, ntypes=ntypes)
-            real = inputs["atype"] >= 0
-            if mixed_types:
-                count = count.sum(axis=2, keepdims=True)
-            _refuse_overlap(system, frames, inputs, distance2)
-            nearest = min(nearest, float(distance2.min()))
-            largest = np.maximum(largest, count.max(axis=(0, 1)))
-            scan.add(frames, real, count)
+    scans = [_Scan(system, sel) for system in systems]
+    pieces = [(scan, frames) for scan in scans for frames in scan.system.pieces(_ATOMS_AT_ONCE)]
+    for scan, frames in tracked(pieces, "neighbor statistics"):
+        inputs, _ = scan.system.frames(frames, labels=())
+        distance2, count = _search(scan.system, frames, inputs, rcut=rcut, ntypes=ntypes)
+        real = inputs["atype"] >= 0
+        if mixed_types:
+            count = count.sum(axis=2, keepdims=True)
+        _refuse_overlap(scan.system, frames, inputs, distance2)
+        nearest = min(nearest, float(distance2.min()))
+        largest = np.maximum(largest, count.max(axis=(0, 1)))
+        scan.add(frames, real, count)
+    for scan in scans:
         scan.report(rcut)
     result = NeighborStat(min(float(np.sqrt(nearest)), _FAR), largest.tolist())
     log.info(

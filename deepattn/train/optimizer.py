@@ -87,6 +87,16 @@ class Adam(keras.optimizers.Optimizer):
                 factor = tf.constant(beta, power.dtype)
                 power.assign(tf.where(moved, power.value * factor, power.value))
 
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
+        """Clip by the norm of the sum over all replicas, of which these are the parts."""
+        context = tf.distribute.get_replica_context()
+        if not self.global_clipnorm or context is None or context.num_replicas_in_sync == 1:
+            return super()._clip_gradients(grads)
+        known = [grad for grad in grads if grad is not None]
+        norm = tf.linalg.global_norm(context.all_reduce(tf.distribute.ReduceOp.SUM, known))
+        factor = self.global_clipnorm / tf.maximum(norm, self.global_clipnorm)
+        return [grad if grad is None else grad * tf.cast(factor, grad.dtype) for grad in grads]
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
         index = self._get_variable_index(variable)

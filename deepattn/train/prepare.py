@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -21,17 +21,19 @@ from deepattn.config import (
 )
 from deepattn.errors import ConfigError
 from deepattn.train.branch import Branch
-from deepattn.train.neighbor_stat import most_neighbours, neighbor_statistics
+from deepattn.train.distribution import Distribution
+from deepattn.train.neighbor_stat import NeighborStat, most_neighbours, neighbor_statistics
 
 log = logging.getLogger(__name__)
 
 
 def with_neighbors(
-    config: Config | MultiTaskConfig, branches: Sequence[Branch]
+    config: Config | MultiTaskConfig, branches: Sequence[Branch], distribution: Distribution
 ) -> tuple[Config | MultiTaskConfig, float]:
     """The configuration with numbers for an automatic ``sel``, and the shortest distance, Å.
 
-    Branches that share a descriptor share the largest numbers of neighbours.
+    Branches that share a descriptor share the largest numbers of neighbours. The search is the
+    chief's.
     """
     log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
     most: dict[str, np.ndarray] = {}
@@ -40,13 +42,15 @@ def with_neighbors(
         section = branch.config.model
         mixed = not isinstance(section.descriptor, SeE2AConfig)
         sel = section.descriptor.sel
-        found = neighbor_statistics(
+        search = partial(
+            neighbor_statistics,
             branch.data.systems,
             rcut=section.descriptor.rcut,
             ntypes=section.ntypes,
             mixed_types=mixed,
             sel=None if isinstance(sel, str) else [sel] if mixed else list(sel),
         )
+        found = NeighborStat(**distribution.from_chief(lambda search=search: asdict(search())))
         shortest = min(shortest, found.min_nbor_dist)
         key = _descriptor_key(config, branch.name)
         numbers = np.array(found.max_nbor_size)
@@ -59,7 +63,10 @@ def with_neighbors(
             sharing = [other for other in branches if _descriptor_key(config, other.name) == key]
             systems = [system for other in sharing for system in other.data.systems]
             search = partial(most_neighbours, systems, ntypes=section.ntypes)
-            tasks[branch.name] = fill_nsel(branch.config, search)
+            tasks[branch.name] = fill_nsel(
+                branch.config,
+                lambda rcut, search=search: distribution.from_chief(partial(search, rcut)),
+            )
             continue
         mixed = not isinstance(section.descriptor, SeE2AConfig)
         tasks[branch.name] = fill_sel(branch.config, numbers[0] if mixed else numbers)

@@ -13,17 +13,18 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress_line(start: int, stop: int) -> Iterator[Advance]:
+def progress_line(start: int, stop: int, *, shown: bool = True) -> Iterator[Advance]:
     """Show a bar with the time left on standard error, if that is a terminal.
 
     Args:
         start: step that the training starts from.
         stop: step that it ends with.
+        shown: whether to show it at all.
 
     Yields:
         A function to call after every step.
     """
-    if not sys.stderr.isatty():
+    if not shown or not sys.stderr.isatty():
         yield lambda step, rmse: None
         return
     from rich.console import Console

@@ -11,6 +11,7 @@ from deepattn.config import is_multitask, load_input, read_input, take_sections,
 from deepattn.config.multitask import split
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.files import write_whole
+from deepattn.train.distribution import from_environment
 from deepattn.train.pretrained import Pretrained
 from deepattn.train.start import Start, from_checkpoint, from_frozen
 from deepattn.train.trainer import Trainer
@@ -34,6 +35,8 @@ def train(
 ) -> Trainer:
     """Train as an input file says. At most one of the four ways to start may be given.
 
+    With a cluster in ``TF_CONFIG`` this process is one of its workers.
+
     Relative paths in the input are relative to the working folder, where the files of the training
     are written too.
 
@@ -49,7 +52,7 @@ def train(
             new.
         use_pretrain_script: take the ``model`` section from the file too; the fine-tuning of a
             single task always does.
-        skip_neighbor_stat: do without the neighbour statistics.
+        skip_neighbor_stat: do not read all data before the first step, see `Trainer`.
         output: where the complete input is written.
         callbacks: Keras callbacks.
 
@@ -64,6 +67,7 @@ def train(
         raise ValueError(f"give one way to start, not {len(given)}: {given}")
     if model_branch is not None and finetune is None:
         raise ConfigError("--model-branch needs --finetune.")
+    distribution = from_environment()
     raw = load_input(input_file)
     make = _several if is_multitask(raw) else _single
     try:
@@ -79,14 +83,16 @@ def train(
         config = read_input(upgraded)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
-    with write_whole(_UPGRADED, "w") as file:
-        json.dump(upgraded, file, indent=4, ensure_ascii=False)
+    if distribution.chief:
+        with write_whole(_UPGRADED, "w") as file:
+            json.dump(upgraded, file, indent=4, ensure_ascii=False)
     trainer = Trainer(
         config,
         start=start,
         output=output,
         skip_neighbor_stat=skip_neighbor_stat,
         callbacks=callbacks,
+        distribution=distribution,
     )
     trainer.train()
     return trainer

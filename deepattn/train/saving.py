@@ -26,6 +26,7 @@ class Saver:
         optimizer: the optimizer.
         config: the complete configuration, stored with every checkpoint.
         min_nbor_dist: shortest distance in the training data, Å, or None.
+        chief: whether this process writes the files; with several workers one does.
     """
 
     def __init__(
@@ -35,14 +36,16 @@ class Saver:
         config: Config | MultiTaskConfig,
         *,
         min_nbor_dist: float | None,
+        chief: bool = True,
     ) -> None:
         self.branches = branches
         self.optimizer = optimizer
         self.config = config
         self.min_nbor_dist = min_nbor_dist
+        self.chief = chief
         self.last: Path | None = None
 
-    def save(self, step: int, lanes: Sequence[Lane]) -> Path:
+    def save(self, step: int, lanes: Sequence[Lane]) -> None:
         """Write the checkpoint of a step.
 
         Args:
@@ -55,6 +58,8 @@ class Saver:
         """
         weights = self.weights()
         check_weights(weights, step=step, advice=self.advice())
+        if not self.chief:
+            return
         state = self.optimizer.get_arrays(trained_names(self.branches))
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
@@ -69,7 +74,6 @@ class Saver:
         prefix = Path(training.save_ckpt)
         os.makedirs(prefix.parent, exist_ok=True)
         self.last = write_checkpoint(str(prefix), step, arrays, header, keep=training.max_ckpt_keep)
-        return self.last
 
     def weights(self) -> dict[str, np.ndarray]:
         """All weights by name; what branches share is one array under several names."""

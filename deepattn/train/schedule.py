@@ -212,13 +212,21 @@ class WsdSchedule(WarmupSchedule):
 _SCHEDULES = {"exp": ExpSchedule, "cosine": CosineSchedule, "wsd": WsdSchedule}
 
 
-def make_schedule(learning_rate: Mapping[str, Any], num_steps: int) -> WarmupSchedule:
+def scale_of_workers(rule: str, workers: int) -> float:
+    """Factor of the learning rate for batches of so many workers, by ``scale_by_worker``."""
+    return {"linear": float(workers), "sqrt": math.sqrt(workers), "none": 1.0}[rule]
+
+
+def make_schedule(
+    learning_rate: Mapping[str, Any], num_steps: int, *, workers: int = 1
+) -> WarmupSchedule:
     """Build the schedule of a normalised ``learning_rate`` section.
 
     Args:
         learning_rate: section as in ``out.json``: ``type``, ``start_lr``, ``stop_lr`` or
             ``stop_lr_ratio``, ``warmup_steps`` or ``warmup_ratio``, and the keys of its type.
         num_steps: number of training steps.
+        workers: devices that share a batch; ``scale_by_worker`` says what that does to the rates.
 
     Raises:
         ConfigError: an unknown type or a value out of range.
@@ -228,12 +236,12 @@ def make_schedule(learning_rate: Mapping[str, Any], num_steps: int) -> WarmupSch
     if kind not in _SCHEDULES:
         raise ConfigError(f"learning_rate/type is {kind!r}; use one of {sorted(_SCHEDULES)}.")
     start_lr = section.pop("start_lr")
-    stop_lr = section.pop("stop_lr", None)
+    stop_lr = section.pop("stop_lr", 5e-8)
     ratio = section.pop("stop_lr_ratio", None)
     if ratio is not None:
         stop_lr = start_lr * ratio
     warmup_ratio = section.pop("warmup_ratio", None)
     if warmup_ratio is not None:
         section["warmup_steps"] = int(warmup_ratio * num_steps)
-    section.pop("scale_by_worker", None)  # one worker: nothing to scale
-    return _SCHEDULES[kind](start_lr, 5e-8 if stop_lr is None else stop_lr, num_steps, **section)
+    scale = scale_of_workers(section.pop("scale_by_worker", "linear"), workers)
+    return _SCHEDULES[kind](scale * start_lr, scale * stop_lr, num_steps, **section)

@@ -10,7 +10,7 @@ from functools import partial
 import keras
 import numpy as np
 
-from deepattn.config import Config, MultiTaskConfig
+from deepattn.config import Config, MultiTaskConfig, config_from_dict
 from deepattn.data import DataSet
 from deepattn.data.sampler import BRANCHES, choose
 from deepattn.errors import ConfigError
@@ -19,6 +19,7 @@ from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel, build_model, build_models
 from deepattn.train.advice import advice
 from deepattn.train.branch import Branch, open_branch
+from deepattn.train.distribution import Distribution
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.finetune import fit_to_data, set_weights
 from deepattn.train.initial import set_statistics
@@ -53,9 +54,12 @@ class Trainer:
         config: configuration; its ``sel`` may be automatic.
         start: where the weights come from; of several tasks one for each branch by name.
         output: file for the complete configuration (``out.json``); None writes none.
-        skip_neighbor_stat: do not search the data for the shortest distance and the most
-            neighbours; ``sel`` must be a number then.
+        skip_neighbor_stat: do not read all data before the first step: no search for the shortest
+            distance and the most neighbours, without which ``sel`` must be a number, and frames are
+            checked when they are drawn.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
+        distribution: the devices and machines to train on; by default those of the
+            `tf.distribute.Strategy` in whose scope the trainer is made, if any.
 
     Attributes:
         config: the configuration with nothing left open.
@@ -73,16 +77,24 @@ class Trainer:
         output: str | os.PathLike | None = None,
         skip_neighbor_stat: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        distribution: Distribution | None = None,
     ) -> None:
         self.callbacks = callbacks
+        self.distribution = distribution or Distribution()
         starts = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
         starts = {name: starts[name] or Start() for name in config.tasks}
         # What is the same for all branches: step, state of the optimizer, header.
         self.start = next(iter(starts.values()))
         tasks = {name: starts[name].adapt(task) for name, task in config.tasks.items()}
-        config = settle_all_seeds(config.with_tasks(tasks))
+        adapted = config.with_tasks(tasks)
+        config = config_from_dict(
+            self.distribution.from_chief(lambda: settle_all_seeds(adapted).to_dict())
+        )
+        # What the chief finds amiss stops the others too.
+        check = self.distribution.chief and not skip_neighbor_stat
         self.branches = [
-            open_branch(name, task, starts[name]) for name, task in config.tasks.items()
+            open_branch(name, task, starts[name], replicas=self.distribution.replicas, check=check)
+            for name, task in config.tasks.items()
         ]
         config = self._hand_out(config.with_tasks({b.name: b.config for b in self.branches}))
         distances = [s.min_nbor_dist for s in starts.values() if s.min_nbor_dist is not None]
@@ -90,11 +102,11 @@ class Trainer:
         if skip_neighbor_stat:
             require_sel(self.branches)
         else:
-            config, self.min_nbor_dist = with_neighbors(config, self.branches)
+            config, self.min_nbor_dist = with_neighbors(config, self.branches, self.distribution)
             self._hand_out(config)
         by_epochs = self.branches[0].config.training.numb_steps is None
         self.config = self._hand_out(count_steps(config, self.branches))
-        if output is not None:
+        if output is not None and self.distribution.chief:
             with write_whole(output, "w") as file:
                 json.dump(self.config.to_dict(), file, indent=4, ensure_ascii=False)
         for branch in self.branches:
@@ -103,9 +115,13 @@ class Trainer:
             if branch.start.mode == "finetune":
                 self._advise(branch, "numb_epoch" if by_epochs else "numb_steps")
             _log_parameters(branch)
-            branch.open_validation()
+            branch.open_validation(check=check)
         first = self.branches[0].config
-        self.schedule = make_schedule(first.learning_rate.to_dict(), first.training.numb_steps)
+        self.schedule = make_schedule(
+            first.learning_rate.to_dict(),
+            first.training.numb_steps,
+            workers=self.distribution.replicas,
+        )
         self._build_models()
         self.optimizer = self._build_optimizer()
 
@@ -144,15 +160,26 @@ class Trainer:
             log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
             return
         lanes = [
-            Lane(branch, state=state_of(self.start.header, branch.name) if restarted else None)
+            Lane(
+                branch,
+                distribution=self.distribution,
+                state=state_of(self.start.header, branch.name) if restarted else None,
+            )
             for branch in self.branches
         ]
-        saver = Saver(self.branches, self.optimizer, self.config, min_nbor_dist=self.min_nbor_dist)
+        saver = Saver(
+            self.branches,
+            self.optimizer,
+            self.config,
+            min_nbor_dist=self.min_nbor_dist,
+            chief=self.distribution.chief,
+        )
         bounds = np.cumsum([branch.weight for branch in self.branches])
         loop = TrainingLoop(
             lanes,
             partial(choose, bounds, training.seed % 2**64, BRANCHES),
             model=self.branches[0].model,
+            distribution=self.distribution,
             training=training,
             arrays=saver.weights,
             save=lambda step: saver.save(step, lanes),
@@ -170,8 +197,9 @@ class Trainer:
             loop.run(first, last)
             if training.change_bias_after_training:
                 for branch in self.branches:
-                    _change_bias(branch)
+                    self._change_bias(branch)
                 saver.save(last, lanes)
+            self.distribution.wait_for_all()
         finally:
             for lane in lanes:
                 lane.batches.close()
@@ -191,12 +219,18 @@ class Trainer:
 
     def _build_models(self) -> None:
         dtype = interface_dtype()
-        if isinstance(self.config, MultiTaskConfig):
-            models = build_models(self.config, interface_dtype=dtype)
-        else:
-            models = {"": build_model(self.config.model, interface_dtype=dtype)}
+        with self.distribution.scope():
+            if isinstance(self.config, MultiTaskConfig):
+                models = build_models(self.config, interface_dtype=dtype)
+            else:
+                models = {"": build_model(self.config.model, interface_dtype=dtype)}
         for branch in self.branches:
             branch.model = models[branch.name]
+        if self.distribution.chief:
+            self._set_weights()
+        self.distribution.copy_from_chief(list(trained_names(self.branches).values()))
+
+    def _set_weights(self) -> None:
         if self.start.mode == "scratch":
             log.info("data stating... (this step may take long time)")
             set_statistics(self.branches)
@@ -213,15 +247,16 @@ class Trainer:
         config = self.branches[0].config
         # That of the backends that have such a model.
         kind = TorchAdam if config.model.is_common else Adam
-        optimizer = kind(
-            self.schedule,
-            beta_1=config.optimizer.adam_beta1,
-            beta_2=config.optimizer.adam_beta2,
-            global_clipnorm=config.training.gradient_max_norm,
-        )
-        for branch in self.branches:
-            branch.model.compile(optimizer=optimizer, loss=branch.loss)
-        optimizer.build(*_groups([branch.model for branch in self.branches]))
+        with self.distribution.scope():
+            optimizer = kind(
+                self.schedule,
+                beta_1=config.optimizer.adam_beta1,
+                beta_2=config.optimizer.adam_beta2,
+                global_clipnorm=config.training.gradient_max_norm,
+            )
+            for branch in self.branches:
+                branch.model.compile(optimizer=optimizer, loss=branch.loss)
+            optimizer.build(*_groups([branch.model for branch in self.branches]))
         if self.start.mode in ("init_model", "restart"):
             restore_optimizer(
                 optimizer,
@@ -231,6 +266,21 @@ class Trainer:
                 keep_step=self.start.mode == "restart",
             )
         return optimizer
+
+    def _change_bias(self, branch: Branch) -> None:
+        model = branch.model
+        variable = model.named_variables()[BIAS]
+        if self.distribution.chief:
+            variable.assign(
+                change_by_statistic(
+                    branch.data,
+                    lambda inputs: np.asarray(model(inputs)["energy"]),
+                    variable.numpy(),
+                    target_types=branch.config.model.type_map,
+                    nsample=branch.config.model.data_bias_nsample,
+                )
+            )
+        self.distribution.copy_from_chief([variable])
 
     def _advise(self, branch: Branch, key: str) -> None:
         steps = branch.config.training.numb_steps
@@ -257,20 +307,6 @@ def _log_parameters(branch: Branch) -> None:
         log.info("training with %d frame parameter(s)", count)
     else:
         log.info("training without frame parameter")
-
-
-def _change_bias(branch: Branch) -> None:
-    model = branch.model
-    variable = model.named_variables()[BIAS]
-    variable.assign(
-        change_by_statistic(
-            branch.data,
-            lambda inputs: np.asarray(model(inputs)["energy"]),
-            variable.numpy(),
-            target_types=branch.config.model.type_map,
-            nsample=branch.config.model.data_bias_nsample,
-        )
-    )
 
 
 def _groups(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[int]]:

@@ -11,6 +11,7 @@ import pytest
 from write_systems import data_config, write_system
 
 from deepattn.data import DataSet, Sampler
+from deepattn.data.sampler import share
 from deepattn.errors import DataError
 
 TYPES = ["O", "H"]
@@ -215,3 +216,27 @@ def test_a_sampler_of_its_own_leaves_the_other_alone(folder):
     expected = _draws(_dataset(folder).sampler, 10)
     _draws(Sampler(data, seed=4), 10)
     assert _draws(data.sampler, 10) == expected
+
+
+def _frames(draw):
+    return [(system, int(row)) for system, rows in draw for row in rows]
+
+
+@pytest.mark.parametrize("batch_size", [2, "mixed:3"])
+def test_replicas_share_the_batches_of_one(folder, batch_size):
+    settings = data_config(str(folder), batch_size=batch_size)
+    together = DataSet(settings, TYPES, seed=1, replicas=2)
+    larger = batch_size * 2 if batch_size == 2 else "mixed:6"
+    alone = _dataset(folder, batch_size=larger)
+    for _ in range(10):
+        draw = together.sampler.draw()
+        parts = [_frames(share(draw, place, 2)) for place in (0, 1)]
+        assert len(parts[0]) == len(parts[1])
+        assert parts[0] + parts[1] == _frames(alone.sampler.draw())
+
+
+def test_a_system_smaller_than_the_replicas_is_repeated():
+    draw = [(3, np.array([7, 5, 6]))]
+    assert [_frames(share(draw, place, 4)) for place in range(4)] == [
+        [(3, 7)], [(3, 5)], [(3, 6)], [(3, 7)]
+    ]  # fmt: skip

@@ -115,5 +115,6 @@ WHOLE = dumps.frame(0, "id type x y z", ATOMS) + dumps.frame(5, "id type x y z",
 def test_what_is_refused(tmp_path, text, words):
     (tmp_path / "traj").write_text(text)
     with pytest.raises(DataError, match=words) as caught:
-        System(tmp_path / "traj", type_map=["O", "H"]).check()
+        system = System(tmp_path / "traj", type_map=["O", "H"])
+        system.frames(range(system.nframes))
     assert str(tmp_path / "traj") in str(caught.value)

@@ -26,7 +26,8 @@ from deepattn.train import Trainer
 from train import toy
 
 system = toy.write_system(__import__("pathlib").Path(sys.argv[1]) / "a", [1, 0, 1, 0, 1, 1], 4)
-config = Config.from_dict(normalize(toy.make_input([system], numb_steps=3)))
+rate = {"scale_by_worker": "none"}
+config = Config.from_dict(normalize(toy.make_input([system], rate=rate, numb_steps=3)))
 
 
 def fit(strategy):

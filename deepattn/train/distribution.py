@@ -1,0 +1,242 @@
+"""One training on several devices and machines, by TensorFlow's own strategies.
+
+A *worker* is a process, and a *replica* is a device of one: each replica takes an equal part of
+every batch, and the gradients are added up before a step. All workers do the same at the same time;
+what is to be done once is done by the first of them, the chief, and told to the others.
+"""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn.config import TrainingConfig
+from deepattn.errors import ConfigError, DistributionError
+from deepattn.train.rendezvous import meet
+
+log = logging.getLogger(__name__)
+
+# s. How long a worker waits for the others to start.
+START_TIMEOUT = 300
+
+_JOBS = ("chief", "worker")
+# What TensorFlow raises when a worker is gone.
+_GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+_TASK = re.compile(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)")
+
+
+class Distribution:
+    """Who takes part in a training, and what they tell each other.
+
+    Every method but `scope` is to be called by all workers, in the same order.
+
+    Args:
+        strategy: by default the one in whose scope this is made, if any.
+
+    Attributes:
+        strategy: the strategy.
+        workers: number of processes.
+        replicas: number of devices of all processes together.
+        local: number of devices of this process.
+        chief: whether this process writes the files and the log.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync
+        self._worker, self.workers = _place(self.strategy)
+        self.local = self.replicas // self.workers
+        self.chief = self._worker == 0
+        self._add_up: Callable | None = None
+
+    @property
+    def places(self) -> range:
+        """Numbers of this process's replicas among all."""
+        return range(self._worker * self.local, (self._worker + 1) * self.local)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Variables made in the block are kept equal on all replicas."""
+        with _named(self._worker), self.strategy.scope():
+            yield
+
+    def replicate(self, step: Callable[[Any], Mapping[str, tf.Tensor]]) -> Callable:
+        """A function of the batches of this process, one a replica, that runs a step on each.
+
+        Args:
+            step: of one batch.
+
+        Returns:
+            A function to trace, of a tuple of batches; it returns a tuple of results.
+        """
+
+        def everywhere(batches: Sequence[Any]) -> Sequence[Mapping[str, tf.Tensor]]:
+            def on_replica() -> Mapping[str, tf.Tensor]:
+                context = tf.distribute.get_replica_context()
+                place = int(tf.get_static_value(context.replica_id_in_sync_group))
+                return step(batches[place - self.places.start])
+
+            return self.strategy.experimental_local_results(self.strategy.run(on_replica))
+
+        return everywhere
+
+    def call(self, function: Callable, *args: Any) -> Any:
+        """Call what `replicate` gave, once it is traced.
+
+        Raises:
+            DistributionError: another worker has stopped.
+        """
+        with _named(self._worker):
+            return function(*args)
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Rows ``[local, n]`` of each worker, one a replica, as ``[replicas, n]``."""
+        if self.workers == 1:
+            return rows
+        everyone = np.zeros((self.replicas, rows.shape[1]))
+        everyone[self.places.start : self.places.stop] = rows
+        return self._sum(everyone.ravel()).reshape(everyone.shape)
+
+    def any_signal(self, number: int) -> int:
+        """The largest of the workers' numbers: a signal that one of them got, or 0."""
+        return int(self.gather(np.full((self.local, 1), float(number))).max())
+
+    def from_chief(self, compute: Callable[[], Any]) -> Any:
+        """What `compute`, which only the chief calls, returns; fit for JSON."""
+        if self.workers == 1:
+            return compute()
+        text = json.dumps(compute()).encode() if self.chief else b""
+        length = int(self._sum(np.array([len(text)], np.float64))[0])
+        padded = np.zeros(length)
+        padded[: len(text)] = np.frombuffer(text, np.uint8)
+        return json.loads(self._sum(padded).astype(np.uint8).tobytes())
+
+    def copy_from_chief(self, variables: Sequence[keras.Variable]) -> None:
+        """Set variables to what they are on the chief."""
+        if self.workers == 1:
+            return
+        arrays = [np.asarray(variable.numpy()) for variable in variables]
+        flat = np.concatenate([array.ravel().astype(np.float64) for array in arrays])
+        flat = self._sum(flat if self.chief else np.zeros_like(flat))
+        ends = np.cumsum([array.size for array in arrays])
+        for variable, array, part in zip(variables, arrays, np.split(flat, ends[:-1]), strict=True):
+            variable.assign(part.reshape(array.shape).astype(array.dtype))
+
+    def wait_for_all(self) -> None:
+        """Return when all workers have come here."""
+        self.gather(np.zeros((self.local, 1)))
+
+    def own_part(self, training: TrainingConfig) -> TrainingConfig:
+        """The section as this process is to follow it: only the chief writes files."""
+        if self.chief:
+            return training
+        return replace(
+            training,
+            disp_file=os.devnull,
+            tensorboard=False,
+            profiling=False,
+            enable_profiler=False,
+        )
+
+    def _sum(self, vector: np.ndarray) -> np.ndarray:
+        """The sum of the workers' vectors, on each of them."""
+        if self._add_up is None:
+            self._add_up = tf.function(
+                self._summed, input_signature=[tf.TensorSpec([None], tf.float64)], autograph=False
+            )
+        with _named(self._worker):
+            return np.asarray(self._add_up(vector))
+
+    def _summed(self, vector: tf.Tensor) -> tf.Tensor:
+        def on_replica() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            place = int(tf.get_static_value(context.replica_id_in_sync_group))
+            share = 1.0 if place == self.places.start else 0.0
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, vector * share)
+
+        return self.strategy.experimental_local_results(self.strategy.run(on_replica))[0]
+
+
+def from_environment() -> Distribution:
+    """What ``TF_CONFIG`` and the visible GPUs ask for.
+
+    With a cluster of more than one task in ``TF_CONFIG``: all of them, on all GPUs of each. Else:
+    all GPUs of this machine. TensorFlow must not have computed anything yet.
+
+    Raises:
+        ConfigError: ``TF_CONFIG`` is not what TensorFlow documents.
+        DistributionError: not all workers have come.
+    """
+    addresses, place = _read_tf_config()
+    if len(addresses) > 1:
+        return _join(addresses, place)
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return Distribution(tf.distribute.MirroredStrategy())
+    return Distribution()
+
+
+def _join(addresses: list[str], place: int) -> Distribution:
+    log.info("waiting for %d workers", len(addresses))
+    meet(addresses, place, timeout=START_TIMEOUT)
+    distribution = Distribution(tf.distribute.MultiWorkerMirroredStrategy())
+    log.info("%d workers, devices of each: %d", distribution.workers, distribution.local)
+    if not distribution.chief:
+        logging.getLogger("deepattn").setLevel(logging.ERROR)
+    return distribution
+
+
+def _read_tf_config() -> tuple[list[str], int]:
+    """Addresses of all workers, and which of them is this one's."""
+    text = os.environ.get("TF_CONFIG", "")
+    if not text.strip():
+        return [], 0
+    try:
+        content = json.loads(text)
+        cluster = {job: list(addresses) for job, addresses in content["cluster"].items()}
+        job, index = content["task"]["type"], int(content["task"]["index"])
+        own = cluster[job][index]
+        ports = [int(address.rpartition(":")[2]) for part in cluster.values() for address in part]
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ConfigError(
+            f"TF_CONFIG is not a cluster and a task of it ({type(error).__name__}: {error}): write "
+            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}.'
+        ) from None
+    addresses = [address for job in _JOBS for address in cluster.get(job, ())]
+    if len(addresses) < len(ports) or index < 0:
+        raise ConfigError(
+            f"TF_CONFIG has the jobs {sorted(cluster)} and the task {job} {index}; a training has "
+            "workers only, and at most one of them called chief."
+        )
+    return addresses, addresses.index(own)
+
+
+def _place(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Number of this process, and how many there are."""
+    resolver = strategy.cluster_resolver
+    tasks = {} if resolver is None else resolver.cluster_spec().as_dict()
+    if not tasks:
+        return 0, 1
+    before = len(tasks.get("chief", ())) if resolver.task_type == "worker" else 0
+    return before + resolver.task_id, sum(map(len, tasks.values()))
+
+
+@contextmanager
+def _named(worker: int) -> Iterator[None]:
+    """Turn what TensorFlow raises when a worker has stopped into a sentence."""
+    try:
+        yield
+    except _GONE as error:
+        jobs = [match for match in _TASK.findall(error.message)]
+        who = f"{jobs[0][0]} {jobs[0][1]}" if jobs else "another worker"
+        raise DistributionError(
+            f"{who} of the training has stopped, so this one (worker {worker}) stops too; see what "
+            "the other one said, and go on from the latest checkpoint with --restart."
+        ) from None
