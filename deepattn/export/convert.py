@@ -51,9 +51,7 @@ def convert(source: str | Path, target: str | Path, *, fast: bool = False) -> Pa
     model, header = load_model(source)
     distance = header["min_nbor_dist"]
     if is_saved_model(target):
-        return save_model(
-            model, target, training_script=header["config"], min_nbor_dist=distance
-        )
+        return save_model(model, target, training_script=header["config"], min_nbor_dist=distance)
     if target.suffix == ".pb":
         script = header["config"]
         return freeze(model, target, training_script=script, min_nbor_dist=distance, fast=fast)

@@ -18,6 +18,8 @@ from deepattn.formats.saved_model import MARK
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
 
+log = logging.getLogger(__name__)
+
 # Numbers of a mesh before the list of neighbours that it holds.
 _MESH_HEAD = 16
 
@@ -51,6 +53,12 @@ def save_model(
     module = make_module(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
     with write_folder_whole(path, mark=MARK) as folder, _quiet():
         tf.saved_model.save(module, str(folder))
+    if model.descriptor.passes_messages:
+        log.info(
+            "messages between atoms: LAMMPS runs %s in one process, with atom_modify map yes in "
+            "its input; for several, distill it into a DPA-1 model",
+            Path(path).name,
+        )
     return Path(path)
 
 
