@@ -13,14 +13,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "convert-backend",
         help="bring a model from one kind of file to another",
-        description="Write the model of a file as another kind of file: a frozen graph (.pb), or "
-        "a file that all backends of DeePMD-kit read (.dp, .yaml).",
+        description="Write the model of a file as another kind of file: a frozen graph (.pb), a "
+        "SavedModel (.savedmodeltf), or a file that all backends of DeePMD-kit read (.dp, .yaml).",
         epilog="example: deepattn convert-backend frozen_model.pb model.dp",
     )
     parser.add_argument(
         "input", metavar="INPUT", help="a frozen model (.pb), a .dp or .yaml file, or a checkpoint"
     )
-    parser.add_argument("output", metavar="OUTPUT", help="ends in .pb, .dp, .yaml or .yml")
+    parser.add_argument(
+        "output", metavar="OUTPUT", help="ends in .pb, .savedmodeltf, .dp, .yaml or .yml"
+    )
     parser.add_argument(
         "--atomic-virial",
         action="store_true",

@@ -13,8 +13,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "freeze",
         help="write a checkpoint as a graph that DeePMD-kit runs",
-        description="Write a checkpoint as a frozen graph that an unmodified DeePMD-kit runs, or "
-        "as a file that all its backends read (.dp, .yaml).",
+        description="Write a checkpoint as what an unmodified DeePMD-kit and its LAMMPS run, a "
+        "frozen graph (.pb) or, for DeePMD-kit 3.2 and the only one of dpa2, a SavedModel "
+        "(.savedmodeltf); or as a file that all backends of DeePMD-kit read (.dp, .yaml).",
         epilog="example: deepattn freeze -c model.ckpt-2000 -o frozen_model.pb",
     )
     parser.add_argument(
@@ -31,8 +32,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--output",
         metavar="FILE",
         default="frozen_model.pb",
-        help="the frozen model; .pb is added to a name that ends in none of .pb, .dp, .yaml and "
-        ".yml (default frozen_model.pb)",
+        help="the frozen model; .pb is added to a name that ends in none of .pb, .savedmodeltf, "
+        ".dp, .yaml and .yml (default frozen_model.pb)",
     )
     parser.add_argument(
         "--fast",
@@ -49,9 +50,10 @@ def run(args: argparse.Namespace) -> None:
     from deepattn import ops
     from deepattn.export import convert
     from deepattn.formats.dp_file import is_dp_file
+    from deepattn.formats.saved_model import is_saved_model
 
     output = args.output
-    if not (output.endswith(".pb") or is_dp_file(output)):
+    if not (output.endswith(".pb") or is_dp_file(output) or is_saved_model(output)):
         output = f"{output}.pb"
     convert(args.checkpoint, output, fast=args.fast, head=args.head)
     log.info("the frozen model is saved in %s", output)

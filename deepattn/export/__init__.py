@@ -3,5 +3,6 @@
 from deepattn.export.compress import compress
 from deepattn.export.convert import convert
 from deepattn.export.freeze import freeze, require_ops
+from deepattn.export.saved_model import save_model
 
-__all__ = ["compress", "convert", "freeze", "require_ops"]
+__all__ = ["compress", "convert", "freeze", "require_ops", "save_model"]

@@ -50,8 +50,8 @@ def freeze(
     """
     if model.descriptor.passes_messages:
         raise ConfigError(
-            "models with the descriptor dpa2 cannot be frozen, since DeePMD-kit has none as a "
-            "TensorFlow graph; use the checkpoint itself"
+            "models with the descriptor dpa2 cannot be a .pb, since DeePMD-kit has none as a "
+            "TensorFlow graph; write a .savedmodeltf, which DeePMD-kit 3.2 and its LAMMPS run"
         )
     require_ops(fast=fast)
     path = Path(path)

@@ -19,6 +19,7 @@ from google.protobuf import text_format
 from deepattn.errors import ModelFileError
 from deepattn.formats.files import replace_link, write_whole
 from deepattn.formats.messages import CheckpointState
+from deepattn.formats.saved_model import is_saved_model
 
 WEIGHTS = "weights/"
 OPTIMIZER = "optimizer/"
@@ -104,9 +105,14 @@ def resolve_checkpoint(path: str | os.PathLike) -> Path:
             ``model.ckpt``), or a folder, whose file ``checkpoint`` then names the latest one.
 
     Raises:
-        ModelFileError: If there is no such checkpoint, or only one of DeePMD-kit's.
+        ModelFileError: If there is no such checkpoint, but one of DeePMD-kit's or a SavedModel.
     """
     path = Path(path)
+    if path.is_dir() and is_saved_model(path):
+        raise ModelFileError(
+            f"{path}: is an export, which DeePMD-kit and LAMMPS run; take the checkpoint or the "
+            ".dp file that it was made from"
+        )
     if path.is_dir():
         return _latest(path)
     if path.is_file() and not path.name.endswith(_TENSORFLOW_ENDINGS):

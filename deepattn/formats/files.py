@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,7 +47,46 @@ def write_whole(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _sync_folder(target.parent)
+    _sync(target.parent)
+
+
+@contextmanager
+def write_folder_whole(path: str | os.PathLike, *, mark: str) -> Iterator[Path]:
+    """Fill a folder that appears under its name only once it is complete.
+
+    As `write_whole`, but that a folder cannot take another's place in one step: the older one is
+    moved aside for the moment of the renaming.
+
+    Args:
+        path: Where the finished folder goes. A symbolic link is followed.
+        mark: Name of a file that every such folder has. A folder without it is not replaced.
+
+    Yields:
+        The temporary folder, which is there and empty.
+
+    Raises:
+        DataError: If something else than such a folder is there.
+        OSError: If the folder cannot be written to, or the disk is full.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not (target / mark).is_file():
+        raise DataError(f"{path}: is there and is not a folder with {mark}; take another name")
+    temporary, old = _unused_name(target), _unused_name(target)
+    os.mkdir(temporary)
+    try:
+        yield temporary
+        for name in (temporary, *sorted(temporary.rglob("*"))):
+            _sync(name)
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+    except BaseException:  # Ctrl-C must not leave half a folder either
+        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        raise
+    _sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def check_folder(path: str | os.PathLike) -> None:
@@ -82,10 +122,10 @@ def _unused_name(target: Path) -> Path:
     return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
-def _sync_folder(folder: Path) -> None:
-    # Without it a power cut may still undo the rename; some file systems cannot sync a folder.
+def _sync(path: Path) -> None:
+    # Without it a power cut may still undo a rename; some file systems cannot sync a folder.
     with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

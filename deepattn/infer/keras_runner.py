@@ -8,7 +8,7 @@ import tensorflow as tf
 from deepattn.errors import ModelFileError
 from deepattn.infer.feeds import Feed
 from deepattn.models import EnergyModel
-from deepattn.models.blocks import potential_in_blocks
+from deepattn.models.blocks import infer
 
 
 class KerasRunner:
@@ -56,18 +56,5 @@ class KerasRunner:
         self._call = None
 
     def _evaluate(self, inputs: dict[str, tf.Tensor], names: tuple[str, ...]) -> list[tf.Tensor]:
-        geometry = [inputs[key] for key in ("coord", "atype", "natoms", "box", "mesh")]
-        environment, potential = self.model.environment(*geometry), potential_in_blocks
-        if self.model.descriptor.passes_messages:
-            # Blocks of atoms would lack the features of neighbours in other blocks.
-            environment = environment.of_owners(inputs["owner"])
-            potential = EnergyModel.potential
-        outputs = potential(
-            self.model,
-            environment,
-            inputs["atype"],
-            inputs["natoms"],
-            inputs.get("fparam"),
-            inputs.get("aparam"),
-        )
+        outputs = infer(self.model, inputs)
         return [outputs[name] for name in names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 _WITH_NETS, _WITH_STOCK_TABLES, _WITH_TABLES = 32, 192, 768
 # Numbers in a slot of the arrays of an `Environment`.
 _WIDTHS = (4, 12, 3, 1, 1, 1)
+
+
+def infer(model: EnergyModel, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What `EnergyModel.call` returns, for inference: it cannot be differentiated again.
+
+    Args:
+        model: the model.
+        inputs: as of `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` where messages
+            are passed.
+    """
+    geometry = [inputs[key] for key in ("coord", "atype", "natoms", "box", "mesh")]
+    environment, potential = model.environment(*geometry), potential_in_blocks
+    if model.descriptor.passes_messages:
+        # Blocks of atoms would lack the features of neighbours in other blocks.
+        environment, potential = environment.of_owners(inputs["owner"]), type(model).potential
+    return potential(
+        *(model, environment, inputs["atype"], inputs["natoms"]),
+        inputs.get("fparam"),
+        inputs.get("aparam"),
+    )
 
 
 def potential_in_blocks(

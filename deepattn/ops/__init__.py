@@ -12,7 +12,7 @@ from deepattn.ops.functions import (
     prod_virial_se_a,
     total_virial,
 )
-from deepattn.ops.loader import fast_library, library, portable
+from deepattn.ops.loader import fast_library, library, plain, portable
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
 from deepattn.ops.product import product
 from deepattn.ops.tabulated import (
@@ -37,6 +37,7 @@ __all__ = [
     "library",
     "neighbor_stat",
     "pair_embedding",
+    "plain",
     "portable",
     "prod_env_mat_a",
     "prod_env_mat_a_mix",

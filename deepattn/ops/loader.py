@@ -27,6 +27,7 @@ OWN = "libdeepattn_ops.so"
 
 _warned: list[str] = []
 _portable = contextvars.ContextVar("portable", default=False)
+_plain = contextvars.ContextVar("plain", default=False)
 
 
 def library() -> str | None:
@@ -39,9 +40,13 @@ def fast_library() -> str | None:
     return str(_builder().LIB_DIR / OWN) if _own_ops() is not None else None
 
 
-@functools.cache
 def compat_ops() -> ModuleType | None:
-    """The ops under DeePMD's names, with their gradients registered; None if not available."""
+    """The ops under DeePMD's names; None if not available, or inside `plain`."""
+    return None if _plain.get() else _compat_ops()
+
+
+@functools.cache
+def _compat_ops() -> ModuleType | None:
     if op_def_registry.get("ProdForceSeA") is not None:
         logger.warning(
             "DeePMD-kit's own ops are loaded in this process, so deepattn computes with plain "
@@ -56,8 +61,8 @@ def compat_ops() -> ModuleType | None:
 
 
 def own_ops() -> ModuleType | None:
-    """The ops under names of our own; None if not available, or inside `portable`."""
-    return None if _portable.get() else _own_ops()
+    """The ops under names of our own; None if not available, or inside `portable` or `plain`."""
+    return None if _portable.get() or _plain.get() else _own_ops()
 
 
 @functools.cache
@@ -79,6 +84,16 @@ def portable() -> Iterator[None]:
         yield
     finally:
         _portable.reset(token)
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Inside, graphs are built of TensorFlow's own ops: plain twins take the place of others."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
 
 
 def _builder() -> ModuleType:

@@ -197,9 +197,5 @@ def _checked(coord, atype, ntypes):
         return tf.identity(coord), tf.identity(atype)
 
 
-@tf.custom_gradient
 def _without_gradient(x):
-    def refuse(*grads):
-        raise LookupError(NO_GRADIENT)
-
-    return tf.identity(x), refuse
+    return tf.raw_ops.PreventGradient(input=x, message=NO_GRADIENT)

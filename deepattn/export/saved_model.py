@@ -1,0 +1,276 @@
+"""A TensorFlow SavedModel that an unmodified DeePMD-kit 3.2 and its LAMMPS run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.formats.files import write_folder_whole
+from deepattn.formats.saved_model import MARK
+from deepattn.models.blocks import infer
+from deepattn.models.energy_model import EnergyModel
+
+log = logging.getLogger(__name__)
+
+# Numbers of a mesh before the list of neighbours that it holds.
+_MESH_HEAD = 16
+
+
+def save_model(
+    model: EnergyModel,
+    path: str | Path,
+    *,
+    training_script: Mapping,
+    min_nbor_dist: float | None = None,
+) -> Path:
+    """Write a model as a SavedModel of TensorFlow's own operations.
+
+    It runs where DeePMD-kit has no operations for a model, as for the messages of DPA-2. All its
+    functions call one trace of the model's own ``call``, with the weights as constants: DeePMD-kit
+    passes functions what they declare, and no variables.
+
+    Args:
+        model: the model.
+        path: folder to write, which should end in ``.savedmodeltf``; a SavedModel that is there
+            is replaced once the new one is complete.
+        training_script: the normalised input.
+        min_nbor_dist: shortest distance in the training data, Å.
+
+    Returns:
+        The path written.
+
+    Raises:
+        DataError: there is something else of that name.
+    """
+    module = make_module(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
+    with write_folder_whole(path, mark=MARK) as folder, _quiet():
+        tf.saved_model.save(module, str(folder))
+    if model.descriptor.passes_messages:
+        log.info(
+            "messages between atoms: LAMMPS runs %s in one process, with atom_modify map yes in "
+            "its input; for several, distill it into a DPA-1 model",
+            Path(path).name,
+        )
+    return Path(path)
+
+
+def make_module(
+    model: EnergyModel, *, training_script: Mapping, min_nbor_dist: float | None = None
+) -> tf.Module:
+    """What `save_model` writes, by the names that DeePMD-kit looks for.
+
+    C++ finds a function by the name of its Python function, and its arguments and results by their
+    places; Python finds it by the name of the module's attribute.
+    """
+    module = tf.Module()
+    evaluate = _evaluation(model)
+    for atomic in (False, True):
+        for name, make in (("call", _without_list), ("call_lower", _with_list)):
+            attribute = f"{name}_atomic_virial" if atomic else name
+            setattr(module, attribute, make(model, evaluate, name, atomic=atomic))
+    for name, value in _facts(model, training_script, min_nbor_dist).items():
+        setattr(module, name, _constant(name, value))
+    return module
+
+
+def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
+    """The function that all others call, so that weights are stored once.
+
+    It takes frames of the same list of neighbours, if their ``mesh`` has one.
+    """
+    arrays, variables = model.get_arrays(), model.named_variables()
+
+    def evaluate(coord, atype, natoms, box, mesh, owner, fparam, aparam):
+        weights = [(variables[name], tf.constant(array)) for name, array in arrays.items()]
+        inputs = {
+            "coord": tf.cast(coord, model.interface_dtype),
+            "atype": atype,
+            "natoms": natoms,
+            "box": tf.cast(box, model.interface_dtype),
+            "mesh": mesh,
+            "owner": owner,
+        }
+        for name, value in (("fparam", fparam), ("aparam", aparam)):
+            if value.shape[-1]:
+                inputs[name] = tf.cast(value, model.interface_dtype)
+        with keras.StatelessScope(state_mapping=weights):
+            outputs = infer(model, inputs)
+        names = ("energy", "atom_energy", "force", "virial", "atom_virial")
+        return {name: tf.cast(outputs[name], tf.float64) for name in names}
+
+    return _function(
+        "evaluate",
+        evaluate,
+        tf.TensorSpec([None, None, 3], tf.float64),
+        tf.TensorSpec([None, None], tf.int32),
+        tf.TensorSpec([len(model.type_map) + 2], tf.int32),
+        tf.TensorSpec([None, 9], tf.float64),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None], tf.int32),
+        *_parameters(model),
+    )
+
+
+def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool):
+    """The function that finds neighbours itself; its results are those of the atoms given."""
+
+    def call(coord, atype, box, fparam, aparam):
+        nframes, natoms = tf.unstack(tf.shape(atype))
+        # Without a cell the box has no elements.
+        box = tf.cond(
+            tf.size(box) > 0,
+            lambda: tf.reshape(box, [-1, 9]),
+            lambda: tf.zeros([nframes, 9], tf.float64),
+        )
+        counts = model.natoms(natoms, natoms)
+        owner = tf.range(natoms)
+        outputs = evaluate(coord, atype, counts, box, model.mesh(box), owner, fparam, aparam)
+        return _results(outputs, atype, atomic=atomic, shares=atomic)
+
+    return _function(
+        f"{name}_{'with' if atomic else 'without'}_atomic_virial",
+        call,
+        tf.TensorSpec([None, None, 3], tf.float64),
+        tf.TensorSpec([None, None], tf.int32),
+        tf.TensorSpec([None, None, None], tf.float64),
+        *_parameters(model),
+    )
+
+
+def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool):
+    """The function for atoms, ghosts and a list of neighbours within the cut-off and a skin."""
+
+    def of_frame(coord, atype, nlist, mapping, fparam, aparam):
+        nloc, nall = tf.shape(nlist)[0], tf.size(atype)
+        # Without a mapping ghosts are their own, which local models do not mind.
+        owner = tf.where(mapping < 0, tf.range(nall), mapping)
+        outputs = evaluate(
+            *(coord[tf.newaxis], atype[tf.newaxis], model.natoms(nloc, nall)),
+            *(tf.zeros([1, 9], tf.float64), _mesh_of_list(nlist), owner),
+            *(fparam[tf.newaxis], aparam[tf.newaxis]),
+        )
+        return {name: value[0] for name, value in outputs.items()}
+
+    def call_lower(coord, atype, nlist, mapping, fparam, aparam):
+        frames = (coord, atype, tf.cast(nlist, tf.int32), tf.cast(mapping, tf.int32))
+        outputs = tf.map_fn(
+            lambda frame: of_frame(*frame),
+            (*frames, fparam, aparam),
+            fn_output_signature={
+                "energy": tf.TensorSpec([], tf.float64),
+                "atom_energy": tf.TensorSpec([None], tf.float64),
+                "force": tf.TensorSpec([None, 3], tf.float64),
+                "virial": tf.TensorSpec([9], tf.float64),
+                "atom_virial": tf.TensorSpec([None, 9], tf.float64),
+            },
+        )
+        return _results(outputs, atype[:, : tf.shape(nlist)[1]], atomic=atomic, shares=True)
+
+    return _function(
+        f"{name}_{'with' if atomic else 'without'}_atomic_virial",
+        call_lower,
+        tf.TensorSpec([None, None, 3], tf.float64),
+        tf.TensorSpec([None, None], tf.int32),
+        tf.TensorSpec([None, None, None], tf.int64),
+        tf.TensorSpec([None, None], tf.int64),
+        *_parameters(model),
+    )
+
+
+def _results(outputs: Mapping[str, tf.Tensor], local: tf.Tensor, *, atomic: bool, shares: bool):
+    """What C++ reads by place, in the order of these names.
+
+    Args:
+        outputs: of the model.
+        local: types of the local atoms.
+        atomic: whether the shares of atoms in the virial are wanted.
+        shares: whether they have a place at least.
+    """
+    shares_of_atoms = outputs["atom_virial"][:, :, tf.newaxis]
+    results = {
+        "energy": outputs["atom_energy"][:, :, tf.newaxis],
+        "energy_derv_c": shares_of_atoms if atomic else tf.zeros_like(shares_of_atoms),
+        "energy_derv_c_redu": outputs["virial"][:, tf.newaxis],
+        "energy_derv_r": outputs["force"][:, :, tf.newaxis],
+        "energy_redu": outputs["energy"][:, tf.newaxis],
+        "mask": tf.cast(local >= 0, tf.int32),
+    }
+    if not shares:
+        del results["energy_derv_c"]
+    return results
+
+
+def _mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:
+    """The list int32 ``[nloc, n]``, −1 for nothing, in the form that the environment ops take."""
+    real = nlist >= 0
+    counts = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
+    head = tf.zeros([_MESH_HEAD], tf.int32)
+    rows = tf.range(tf.shape(nlist)[0])
+    return tf.concat([head, rows, counts, tf.boolean_mask(nlist, real)], axis=0)
+
+
+def _parameters(model: EnergyModel) -> list[tf.TensorSpec]:
+    """Signatures of frame and atomic parameters, which have no columns where there are none."""
+    return [
+        tf.TensorSpec([None, model.fitting.numb_fparam], tf.float64),
+        tf.TensorSpec([None, None, model.fitting.numb_aparam], tf.float64),
+    ]
+
+
+def _facts(
+    model: EnergyModel, training_script: Mapping, min_nbor_dist: float | None
+) -> dict[str, np.ndarray]:
+    """What DeePMD-kit asks a model, by the names of the functions that answer."""
+    sel = np.atleast_1d(model.descriptor.sel)
+    facts = {
+        "get_rcut": np.float64(model.rcut),
+        "get_dim_fparam": np.int64(model.fitting.numb_fparam),
+        "get_dim_aparam": np.int64(model.fitting.numb_aparam),
+        "get_type_map": np.array(model.type_map, object),
+        "get_sel": sel.astype(np.int64),
+        "get_sel_type": np.zeros(0, np.int64),
+        "has_message_passing": np.bool_(model.descriptor.passes_messages),
+        "is_aparam_nall": np.bool_(False),
+        "mixed_types": np.bool_(len(sel) == 1),
+        "model_output_type": np.array(["energy", "mask"], object),
+        "get_model_def_script": np.array(json.dumps(training_script["model"]), object),
+    }
+    if min_nbor_dist is not None:
+        facts["get_min_nbor_dist"] = np.float64(min_nbor_dist)
+    return facts
+
+
+def _constant(name: str, value: np.ndarray) -> Callable:
+    """A function without arguments that returns a constant."""
+    return _function(name, lambda: tf.constant(value))
+
+
+def _function(name: str, function: Callable, *signature: tf.TensorSpec) -> Callable:
+    """A TensorFlow function of one trace, made of TensorFlow's own operations."""
+
+    def traced(*arguments):
+        with ops.plain():
+            return function(*arguments)
+
+    traced.__name__ = name
+    return tf.function(traced, input_signature=signature, autograph=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TensorFlow from telling where it writes: that folder is a temporary one."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
