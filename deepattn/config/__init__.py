@@ -3,6 +3,13 @@
 ``read_config(path)`` does it all; its steps are public functions of their own.
 """
 
+from deepattn.config.distill import (
+    DistillConfig,
+    ExploreConfig,
+    LaterConfig,
+    SelectConfig,
+    read_distill,
+)
 from deepattn.config.load import load_input
 from deepattn.config.model import (
     DescriptorConfig,
@@ -36,14 +43,18 @@ __all__ = [
     "CosineConfig",
     "DataConfig",
     "DescriptorConfig",
+    "DistillConfig",
     "Dpa2Config",
     "EnerFittingConfig",
     "EnerLossConfig",
     "ExpConfig",
+    "ExploreConfig",
+    "LaterConfig",
     "Merged",
     "ModelConfig",
     "SeAttenConfig",
     "SeE2AConfig",
+    "SelectConfig",
     "TrainingConfig",
     "TypeEmbeddingConfig",
     "ValidationDataConfig",
@@ -55,6 +66,7 @@ __all__ = [
     "normalize",
     "normalize_model",
     "read_config",
+    "read_distill",
     "replace_model",
     "upgrade",
     "with_sel",

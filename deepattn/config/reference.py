@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 from dargs import Argument, Variant
 
 from deepattn.config.schema import Refused, input_schema
+from deepattn.config.schema.distill import distill_section
 
 _HEAD = """# Input file
 
@@ -42,7 +43,8 @@ def reference() -> str:
     """The page, in Markdown."""
     blocks = [_HEAD]
     refused: list[str] = []
-    for path, kind, doc, fields in _sections(input_schema(), "", ""):
+    sections = [*_sections(input_schema(), "", ""), *_sections(distill_section(), "distill", "")]
+    for path, kind, doc, fields in sections:
         rows = [_row(field) for field in fields if not isinstance(field, Refused)]
         refused += [_refused_row(path, field) for field in fields if isinstance(field, Refused)]
         if rows:
