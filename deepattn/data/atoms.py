@@ -1,4 +1,4 @@
-"""Frames as ``ase.Atoms``, whatever kind of file they are in."""
+"""Frames as ``ase.Atoms``, whatever kind of file they are in, and momenta to move them with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ase import Atoms
+import numpy as np
+from ase import Atoms, units
 from ase.data import atomic_numbers
 from ase.io import read
 
@@ -39,6 +40,15 @@ def read_atoms(path: str | os.PathLike, frames: slice = slice(None)) -> list[Ato
     if not found:
         raise DataError(f"{path}: there are no atoms in it")
     return found
+
+
+def thermal_momenta(
+    masses: np.ndarray, temperature: float, random: np.random.Generator
+) -> np.ndarray:
+    """Random momenta of a temperature (K) that add up to none, in ASE's units, ``[natoms, 3]``."""
+    width = np.sqrt(masses * units.kB * temperature)
+    momenta = width[:, None] * random.normal(size=(len(masses), 3))
+    return momenta - masses[:, None] * momenta.sum(axis=0) / masses.sum()
 
 
 def _read_systems(path: str, frames: slice) -> Iterator[Atoms]:

@@ -9,8 +9,8 @@ import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.md.langevinbaoab import LangevinBAOAB
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
+from deepattn.data.atoms import thermal_momenta
 from deepattn.distill.nearest import too_close
 from deepattn.errors import DataError
 
@@ -79,8 +79,7 @@ def run_dynamics(
     moving.info = {}
     moving.calc = calculator
     random = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(moving, temperature_K=condition.temperature, rng=random)
-    Stationary(moving)
+    moving.set_momenta(thermal_momenta(moving.get_masses(), condition.temperature, random))
     volume = moving.get_volume() if moving.pbc.all() else None
     trajectory = Trajectory([])
     try:

@@ -142,8 +142,8 @@ class _Distillation:
 
     def _check_elements(self, names: list[str]) -> None:
         for known, whose in ((self.teacher.elements, "the teacher"), (names, "model/type_map")):
-            unknown = set(elements_of(self.structures)) - set(known or names)
-            if unknown:
+            unknown = set(elements_of(self.structures)) - set(known or ())
+            if unknown and known is not None:
                 raise DataError(
                     f"the structures have {', '.join(sorted(unknown))}, which {whose} does not know"
                 )

@@ -47,7 +47,7 @@ def draw_rounds(
     top = np.nanmax([*errors, 1e3 * threshold])
     axes.set(
         xlabel="round (frames trained on)",
-        ylabel="RMSE of the forces on new frames (meV/Å)",
+        ylabel="force RMSE, new frames (meV/Å)",
         ylim=(0, 1.15 * top),
         xlim=(-0.5, len(force) - 0.5),
     )
@@ -80,7 +80,7 @@ def draw_deviations(
         axes.axvspan(low, high, color="0.88", zorder=0)
         axes.hist(values, bins, color=_COLOUR)
         axes.set(xscale="log", ylabel=f"round {number}", yticks=[])
-    rows[0].set_title("frames by deviation; shaded: selected", fontsize="medium")
+    rows[0].set_title("frames by deviation; shaded: those to select", fontsize="medium")
     rows[-1].set_xlabel("largest deviation of a force in a frame (eV/Å)")
     return save_figure(figure, picture)
 

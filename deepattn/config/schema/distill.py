@@ -71,7 +71,7 @@ def _seed_frames() -> list[Argument]:
 def _select() -> list[Argument]:
     return [
         key("low", float, 0.1, "Largest deviation of a force in a frame to be taken, from, eV/Å."),
-        key("high", float, 1.0, "The same, to; less deviating frames are taken first, if any."),
+        key("high", float, 1.0, "The same, to, eV/Å."),
         key("frames", int, 200, "Frames taken in a round at most."),
         key("judged", int, 100, "With an ensemble: random frames labelled to judge the students."),
     ]
