@@ -22,7 +22,7 @@ _STUDENT: dict[str, Any] = {
             "type": "se_atten_v2",
             "rcut": 6.0,
             "rcut_smth": 0.5,
-            "sel": "auto",
+            "sel": "auto:1.3",
             "neuron": [25, 50, 100],
             "axis_neuron": 12,
             "attn_layer": 0,

@@ -22,6 +22,7 @@ converted. Relative paths start from the working folder.
 
 `deepattn doc-train-input --out-type json_schema > input.schema.json` writes this page for editors,
 which then check and complete an input while it is typed (VS Code: the setting `json.schemas`).
+The section `distill` is for [`deepattn distill`](distillation.md) alone.
 """
 _KINDS = {
     type(None): "null",

@@ -152,10 +152,10 @@ def run_together(meeting: Meeting, runs: Sequence[Callable[[Member], Result]]) -
     def one(number: int) -> Result:
         try:
             result = runs[number](Member(meeting, number))
+            meeting.leave()
         except BaseException:
             meeting.close()
             raise
-        meeting.leave()
         return result
 
     with ThreadPoolExecutor(len(runs)) as pool:
