@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import TypeVar
 
@@ -21,18 +22,40 @@ def tracked(items: Sequence[Item], title: str) -> Iterator[Item]:
         items: what to go through, to its end.
         title: what is being done.
     """
+    with counted(len(items), title) as tick:
+        for item in items:
+            yield item
+            tick()
+
+
+@contextmanager
+def counted(total: int, title: str) -> Iterator[Callable[[], None]]:
+    """Count what is done; if it takes longer than two seconds, show how far it is.
+
+    Args:
+        total: how often the function will be called.
+        title: what is being done.
+
+    Yields:
+        A function to call after each part, from any thread.
+    """
     console = Console(stderr=True)
     started = monotonic()
     # Results go to standard output, which may be a file while standard error is a terminal.
     line = Progress(console=console, transient=True, redirect_stdout=False)
-    task = None
+    task, done = None, 0
+
+    def tick() -> None:
+        nonlocal task, done
+        done += 1
+        if task is None and console.is_terminal and monotonic() - started > _PATIENCE:
+            line.start()
+            task = line.add_task(title, total=total)
+        if task is not None:
+            line.update(task, completed=done)
+
     try:
-        for done, item in enumerate(items):
-            yield item
-            if task is None and console.is_terminal and monotonic() - started > _PATIENCE:
-                line.start()
-                task = line.add_task(title, total=len(items))
-            if task is not None:
-                line.update(task, completed=done + 1)
+        yield tick
     finally:
-        line.stop()
+        if task is not None:
+            line.stop()

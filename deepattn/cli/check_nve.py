@@ -3,7 +3,6 @@
 import argparse
 import logging
 from functools import partial
-from pathlib import Path
 
 from deepattn.cli.options import add_head, count, positive
 
@@ -56,6 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> int:
     """Run twice and tell."""
     from deepattn.calculator import DP
+    from deepattn.data.atoms import read_atoms
     from deepattn.plots.conservation import plot_conservation
     from deepattn.plots.figure import check_picture
     from deepattn.progress import tracked
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.plot:
         check_picture(args.plot)
-    atoms = _read(args.configuration)
+    atoms = read_atoms(args.configuration, slice(1))[0]
     atoms.calc = DP(args.model, head=args.head)
     print(f"{len(atoms)} atoms, {args.temperature:g} K, {1e-3 * args.steps * args.timestep:g} ps")
     found = check_conservation(
@@ -94,41 +94,3 @@ def _steps(text: str) -> int:
     if count(text) < _LEAST_STEPS:
         raise argparse.ArgumentTypeError(f"{text} steps are too few, take {_LEAST_STEPS} or more")
     return int(text)
-
-
-def _read(path: str):
-    """The atoms of the first frame of a file."""
-    import ase.io
-
-    from deepattn.errors import DataError
-
-    if Path(path).is_dir() or "#" in path or Path(path).suffix in (".hdf5", ".h5", ".lmdb"):
-        return _read_system(path)
-    try:
-        return ase.io.read(path, index=0)
-    # Readers of many formats raise whatever they like.
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise DataError(f"{path}: ASE cannot read it ({type(error).__name__}: {error})") from None
-
-
-def _read_system(path: str):
-    from ase import Atoms
-    from ase.data import atomic_numbers
-
-    from deepattn.data import System, find_systems
-    from deepattn.errors import DataError
-
-    system = System(find_systems(path)[0])
-    kinds = system.atype([0])[0]
-    real = kinds >= 0
-    names = [] if system.type_map is None else [system.type_map[kind] for kind in kinds[real]]
-    if not names or not set(names) <= set(atomic_numbers):
-        raise DataError(f"{system.path}: its type_map.raw does not name elements, so no masses")
-    return Atoms(
-        names,
-        system.load("coord", [0]).reshape(-1, 3)[real],
-        cell=system.load("box", [0]).reshape(3, 3) if system.periodic else None,
-        pbc=system.periodic,
-    )

@@ -20,6 +20,7 @@ _COMMANDS = {
     "change-bias": "change the energies that a model adds for its elements",
     "check": "look for what is wrong with data",
     "check-nve": "see whether a model conserves the energy",
+    "distill": "train a fast student to give what a slow teacher gives",
     "plot": "draw a learning curve or a parity plot",
     "show": "tell what a model file holds",
     "doc-train-input": "print what an input file may say",

@@ -3,6 +3,13 @@
 ``read_config(path)`` does it all; its steps are public functions of their own.
 """
 
+from deepattn.config.distill import (
+    DistillConfig,
+    ExploreConfig,
+    LaterConfig,
+    SelectConfig,
+    read_distill,
+)
 from deepattn.config.load import load_input
 from deepattn.config.model import (
     DescriptorConfig,
@@ -42,10 +49,13 @@ __all__ = [
     "CosineConfig",
     "DataConfig",
     "DescriptorConfig",
+    "DistillConfig",
     "Dpa2Config",
     "EnerFittingConfig",
     "EnerLossConfig",
     "ExpConfig",
+    "ExploreConfig",
+    "LaterConfig",
     "Link",
     "Merged",
     "ModelConfig",
@@ -54,6 +64,7 @@ __all__ = [
     "RepformerConfig",
     "SeAttenConfig",
     "SeE2AConfig",
+    "SelectConfig",
     "TrainingConfig",
     "TypeEmbeddingConfig",
     "ValidationDataConfig",
@@ -70,6 +81,7 @@ __all__ = [
     "normalize",
     "normalize_model",
     "read_config",
+    "read_distill",
     "read_input",
     "replace_model",
     "take_sections",

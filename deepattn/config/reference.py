@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 from dargs import Argument, Variant
 
 from deepattn.config.schema import OfTasks, Refused, input_schema
+from deepattn.config.schema.distill import distill_section
 
 _HEAD = """# Input file
 
@@ -22,6 +23,7 @@ converted. Relative paths start from the working folder. Inputs of several tasks
 
 `deepattn doc-train-input --out-type json_schema > input.schema.json` writes this page for editors,
 which then check and complete an input while it is typed (VS Code: the setting `json.schemas`).
+The section `distill` is for [`deepattn distill`](distillation.md) alone.
 """
 _KINDS = {
     type(None): "null",
@@ -43,7 +45,8 @@ def reference() -> str:
     """The page, in Markdown."""
     blocks = [_HEAD]
     refused: list[str] = []
-    for path, kind, doc, fields in _sections(input_schema(), "", ""):
+    sections = [*_sections(input_schema(), "", ""), *_sections(distill_section(), "distill", "")]
+    for path, kind, doc, fields in sections:
         rows = [_row(field) for field in fields if not isinstance(field, Refused)]
         refused += [_refused_row(path, field) for field in fields if _is_refused(field)]
         if rows:

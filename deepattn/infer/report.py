@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from deepattn.infer.statistics import Errors, merge_errors, unit_of
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; }
 table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
@@ -122,7 +122,7 @@ class TestReport:
         title = f"{escape(self.model)}: errors"
         return (
             f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
-            f"<style>{_STYLE}</style>\n<h1>{title}</h1>\n"
+            f"<style>{STYLE}</style>\n<h1>{title}</h1>\n"
             f"<h2>Systems</h2>\n{_table('system', 'frames', shown, systems)}\n"
             f"<h2>Elements</h2>\n{_table('element', 'atoms', ['mae_f', 'rmse_f'], elements)}\n"
             f"{image}\n</html>\n"

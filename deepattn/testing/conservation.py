@@ -9,6 +9,8 @@ import numpy as np
 from ase import Atoms, units
 from ase.md.verlet import VelocityVerlet
 
+from deepattn.data.atoms import thermal_momenta
+
 _BLOCKS = 10
 # Student's t of eight degrees of freedom that one run in a thousand exceeds.
 _STUDENT = 5.0
@@ -154,7 +156,8 @@ def constant_energy_run(
         raise ValueError(f"steps must be at least {_BLOCKS}, not {steps}")
     moving = atoms.copy()
     moving.calc = atoms.calc
-    moving.set_momenta(_momenta(moving.get_masses(), temperature))
+    random = np.random.default_rng(0)
+    moving.set_momenta(thermal_momenta(moving.get_masses(), temperature, random))
     energies = [moving.get_total_energy()]
     with VelocityVerlet(moving, timestep=timestep * units.fs) as dynamics:
         for _ in track(range(steps)):
@@ -162,11 +165,3 @@ def constant_energy_run(
             energies.append(moving.get_total_energy())
     energy = (np.array(energies) - energies[0]) / len(atoms)
     return Trajectory(1e-3 * timestep * np.arange(steps + 1), energy)
-
-
-def _momenta(masses: np.ndarray, temperature: float) -> np.ndarray:
-    """Momenta of a temperature (K) that add up to none, in ASE's units, ``[natoms, 3]``."""
-    random = np.random.default_rng(0)
-    width = np.sqrt(masses * units.kB * temperature)
-    momenta = width[:, None] * random.normal(size=(len(masses), 3))
-    return momenta - masses[:, None] * momenta.sum(axis=0) / masses.sum()

@@ -1,0 +1,51 @@
+"""``deepattn distill``."""
+
+import argparse
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Declare the arguments of the sub-command."""
+    parser = subparsers.add_parser(
+        "distill",
+        help="train a fast student to give what a slow teacher gives",
+        description="Train a fast student on what a slow teacher says of structures that the "
+        "student's own dynamics find. Stopped at any moment, the same command goes on. The exit "
+        "status is 0 if the student is as near to the teacher as was wanted, 1 if not.",
+        epilog="example: deepattn distill teacher.pb distill.json",
+    )
+    parser.add_argument(
+        "teacher",
+        metavar="TEACHER",
+        help="a frozen model, a .dp or .yaml file, a checkpoint, or module:callable, which gives "
+        "an ASE calculator",
+    )
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="a section distill, and the student's input, .json, .yaml or .yml",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        default="distill",
+        help="working folder, where the student and the report are written too (default distill)",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Distill."""
+    from deepattn.distill import distill
+
+    outcome = distill(args.teacher, args.input, args.output)
+    log.info("the report is saved in %s", outcome.place.path("report.html"))
+    force = outcome.verdict["force"]
+    if force is not None:
+        print(f"RMSE of the forces on new frames: {1e3 * force:.1f} meV/Å")
+    print(f"It ended because {outcome.reason}.")
+    print(f"The student is {outcome.path}")
+    return int(not outcome.reached)

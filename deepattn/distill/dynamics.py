@@ -1,0 +1,136 @@
+"""One molecular dynamics: at a temperature and, if asked, a pressure, until it is no use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+from ase.md.langevinbaoab import LangevinBAOAB
+
+from deepattn.data.atoms import thermal_momenta
+from deepattn.distill.nearest import too_close
+from deepattn.errors import DataError
+
+# Time constants of thermostat and barostat, fs.
+_T_TAU = 100.0
+_P_TAU = 1000.0
+# Atoms that get hotter have fallen into a hole of the potential: so many times what was asked for,
+# and so much more, K, which structures that are not relaxed may release.
+_HOT = 5.0
+_RELEASED = 2000.0
+# A volume that has changed by this factor has run away.
+_GROWN = 2.0
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Temperature (K) and pressure (GPa); a pressure of None keeps the cell."""
+
+    temperature: float
+    pressure: float | None
+
+
+@dataclass
+class Trajectory:
+    """What is kept of a run.
+
+    Attributes:
+        frames: the frames, each with its condition and step in ``info``.
+        stopped: why the run ended before its time, or an empty string.
+    """
+
+    frames: list[Atoms]
+    stopped: str = ""
+
+
+def run_dynamics(
+    atoms: Atoms,
+    calculator: Calculator,
+    condition: Condition,
+    *,
+    timestep: float,
+    steps: int,
+    every: int,
+    closest: float,
+    seed: int,
+    tick: Callable[[], None] = lambda: None,
+) -> Trajectory:
+    """Move atoms from velocities of the temperature, as long as they behave.
+
+    ASE's Langevin integrator (BAOAB), with a barostat that changes the volume and not the shape.
+    A run ends early, without an error, when atoms come too near, when they get much hotter than
+    asked for, when the volume has doubled or halved, or when the model has no numbers for them.
+
+    Args:
+        atoms: where they start; they are not changed.
+        calculator: what moves them.
+        condition: temperature and pressure.
+        timestep: fs.
+        steps: number of steps.
+        every: steps from one frame kept to the next.
+        closest: as of `too_close`, looked at in every frame that is kept.
+        seed: of velocities and thermostat.
+        tick: called after every step.
+    """
+    moving = atoms.copy()
+    moving.info = {}
+    moving.calc = calculator
+    random = np.random.default_rng(seed)
+    moving.set_momenta(thermal_momenta(moving.get_masses(), condition.temperature, random))
+    volume = moving.get_volume() if moving.pbc.all() else None
+    trajectory = Trajectory([])
+    try:
+        dynamics = LangevinBAOAB(
+            moving,
+            timestep * units.fs,
+            temperature_K=condition.temperature,
+            T_tau=_T_TAU * units.fs,
+            rng=random,
+            **({} if condition.pressure is None else _barostat(condition.pressure, len(moving))),
+        )
+        for step in range(1, steps + 1):
+            dynamics.run(1)
+            tick()
+            trajectory.stopped = _fault(moving, condition.temperature, volume)
+            if not trajectory.stopped and step % every == 0 and too_close(moving, closest):
+                trajectory.stopped = "atoms too near each other"
+            if trajectory.stopped:
+                break
+            if step % every == 0:
+                trajectory.frames.append(_kept(moving, condition, step))
+    except DataError:
+        trajectory.stopped = "no finite energy"
+    return trajectory
+
+
+def _fault(atoms: Atoms, temperature: float, volume: float | None) -> str:
+    """What is wrong with atoms on their way, or an empty string."""
+    if not np.isfinite(atoms.positions).all() or not np.isfinite(atoms.cell.array).all():
+        return "no finite energy"
+    if atoms.get_temperature() > _HOT * temperature + _RELEASED:
+        return "too hot"
+    if volume is not None and not 1 / _GROWN < atoms.get_volume() / volume < _GROWN:
+        return "the volume ran away"
+    return ""
+
+
+def _barostat(pressure: float, natoms: int) -> dict:
+    """Arguments of the integrator; the mass is that of its own rule, of which it would warn."""
+    period = _P_TAU / 4 / 1.66
+    return {
+        "externalstress": -pressure * units.GPa,
+        "hydrostatic": True,
+        "P_tau": _P_TAU * units.fs,
+        "P_mass": period**2 * natoms ** (1 / 3),
+    }
+
+
+def _kept(atoms: Atoms, condition: Condition, step: int) -> Atoms:
+    frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    frame.info = {"temperature": condition.temperature, "step": step}
+    if condition.pressure is not None:
+        frame.info["pressure"] = condition.pressure
+    return frame

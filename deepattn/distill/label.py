@@ -1,0 +1,71 @@
+"""Labelling by the teacher, in pieces that are kept if it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from deepattn.distill.labelled import Labelled
+from deepattn.distill.potential import Labels, Potential
+from deepattn.formats.files import write_whole
+from deepattn.progress import tracked
+
+_FRAMES_AT_ONCE = 32
+
+
+def label(
+    teacher: Potential, frames: Sequence[Atoms], pieces: str | os.PathLike, *, title: str
+) -> Labelled:
+    """Label frames; what earlier calls with the same frames have done is not done again.
+
+    Args:
+        teacher: what labels.
+        frames: the frames.
+        pieces: folder that keeps the labels of some frames each; `forget_pieces` removes it.
+        title: what a line of progress says.
+
+    Raises:
+        DataError: a frame cannot be labelled.
+    """
+    pieces = Path(pieces)
+    pieces.mkdir(parents=True, exist_ok=True)
+    labels: list[Labels] = []
+    for first in tracked(range(0, len(frames), _FRAMES_AT_ONCE), title):
+        path = pieces / f"{first:06d}.npz"
+        if not path.exists():
+            _write(path, teacher.evaluate(frames[first : first + _FRAMES_AT_ONCE]))
+        labels += _read(path)
+    return Labelled(list(frames), labels)
+
+
+def forget_pieces(pieces: str | os.PathLike) -> None:
+    """Remove the folder, once the labels are written elsewhere."""
+    shutil.rmtree(pieces, ignore_errors=True)
+
+
+def _write(path: Path, labels: Sequence[Labels]) -> None:
+    # Frames may have any number of atoms, so their forces stand one after another.
+    unknown = np.full(9, np.nan)
+    with write_whole(path) as file:
+        np.savez(
+            file,
+            energy=[label.energy for label in labels],
+            force=np.concatenate([label.force for label in labels]),
+            virial=[unknown if label.virial is None else label.virial for label in labels],
+            natoms=[len(label.force) for label in labels],
+        )
+
+
+def _read(path: Path) -> list[Labels]:
+    with np.load(path) as stored:
+        forces = np.split(stored["force"], np.cumsum(stored["natoms"])[:-1])
+        rows = zip(stored["energy"], forces, stored["virial"], strict=True)
+        return [
+            Labels(float(energy), force, None if np.isnan(virial).all() else virial)
+            for energy, force, virial in rows
+        ]

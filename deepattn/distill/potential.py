@@ -1,0 +1,179 @@
+"""What gives energies, forces and virials of frames: a model file or an ASE calculator."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError
+
+from deepattn.errors import ConfigError, DataError
+from deepattn.infer import DeepPot
+from deepattn.infer.deep_pot import find_model
+
+
+class Labels(NamedTuple):
+    """Of one frame the energy (eV), forces ``[natoms, 3]`` (eV/Å) and virial ``[9]`` (eV).
+
+    The virial is None of open boundaries, or where nobody knows it.
+    """
+
+    energy: float
+    force: np.ndarray
+    virial: np.ndarray | None
+
+
+class Potential(Protocol):
+    """A teacher or student."""
+
+    name: str
+    elements: tuple[str, ...] | None  # those it knows; None: it does not tell
+
+    def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
+        """Labels of each frame.
+
+        Raises:
+            DataError: a frame cannot be evaluated.
+        """
+
+
+class ModelPotential:
+    """A model file; frames of one number of atoms are evaluated together.
+
+    Args:
+        path: any file that `DeepPot` reads.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.name = os.fspath(path)
+        self._model = DeepPot(path)
+        self.elements = tuple(self._model.get_type_map())
+        self._type_of = {name: i for i, name in enumerate(self.elements)}
+        self._first_warning = _First()
+
+    def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
+        """As of `Potential`."""
+        groups: dict[tuple[int, bool], list[int]] = {}
+        for index, atoms in enumerate(frames):
+            groups.setdefault((len(atoms), bool(atoms.pbc.all())), []).append(index)
+        labels: dict[int, Labels] = {}
+        for (natoms, periodic), members in groups.items():
+            chosen = [frames[index] for index in members]
+            with self._first_warning.alone():
+                energy, force, virial = self._model.eval(
+                    np.stack([atoms.positions for atoms in chosen]),
+                    np.stack([atoms.cell.array.ravel() for atoms in chosen]) if periodic else None,
+                    np.stack([self._types(atoms) for atoms in chosen]).reshape(-1, natoms),
+                    mixed_type=True,
+                )
+            for row, index in enumerate(members):
+                tensor = virial[row].astype(np.float64) if periodic else None
+                labels[index] = Labels(float(energy[row, 0]), force[row], tensor)
+        return [labels[index] for index in range(len(frames))]
+
+    def _types(self, atoms: Atoms) -> list[int]:
+        return [self._type_of[symbol] for symbol in atoms.get_chemical_symbols()]
+
+
+class _First(logging.Filter):
+    """Lets the first warning of too many neighbours pass; in every step it would be repeated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is the first."""
+        first, self._passed = not self._passed, True
+        return first
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For the time of an evaluation."""
+        logger = logging.getLogger("deepattn.infer.checks")
+        logger.addFilter(self)
+        try:
+            yield
+        finally:
+            logger.removeFilter(self)
+
+
+class CalculatorPotential:
+    """An ASE calculator; frames are evaluated one after another.
+
+    Args:
+        calculator: the calculator.
+        name: what messages and the report call it.
+    """
+
+    elements = None
+
+    def __init__(self, calculator: Calculator, name: str) -> None:
+        self.name = name
+        self._calculator = calculator
+
+    def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
+        """As of `Potential`."""
+        return [self._label(atoms.copy()) for atoms in frames]
+
+    def _label(self, atoms: Atoms) -> Labels:
+        atoms.calc = self._calculator
+        energy, force = atoms.get_potential_energy(), atoms.get_forces()
+        if not (np.isfinite(energy) and np.isfinite(force).all()):
+            raise DataError(f"{self.name}: gives numbers that are not finite")
+        virial = None
+        if atoms.pbc.all():
+            try:
+                virial = -atoms.get_volume() * atoms.get_stress(voigt=False).ravel()
+            except PropertyNotImplementedError:
+                pass
+        return Labels(float(energy), force, virial)
+
+
+def open_teacher(teacher: str) -> Potential:
+    """Open what a user names as teacher.
+
+    Args:
+        teacher: a model file, or ``module:callable``, which is called without arguments and
+            returns an ASE calculator; the module is looked for in the working folder too.
+
+    Raises:
+        DeepattnError: there is no such file or callable, or it is not what it must be.
+    """
+    if _is_callable(teacher):
+        return CalculatorPotential(_calculator(teacher), teacher)
+    return ModelPotential(teacher)
+
+
+def fingerprint(teacher: str) -> str:
+    """What tells a teacher from others: a digest of its file, or its name."""
+    if _is_callable(teacher):
+        return teacher
+    return hashlib.sha256(find_model(teacher).read_bytes()).hexdigest()
+
+
+def _is_callable(teacher: str) -> bool:
+    module, colon, name = teacher.partition(":")
+    return bool(colon) and name.isidentifier() and all(map(str.isidentifier, module.split(".")))
+
+
+def _calculator(teacher: str) -> Calculator:
+    module, _, name = teacher.partition(":")
+    here = os.getcwd()
+    if here not in sys.path:  # as it is not for an installed command
+        sys.path.append(here)
+    try:
+        made = getattr(import_module(module), name)()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{teacher}: there is no such calculator: {error}") from None
+    if not isinstance(made, Calculator):
+        raise ConfigError(f"{teacher}: gives a {type(made).__name__}, not a calculator of ASE")
+    return made

@@ -1,0 +1,105 @@
+"""Training a student, and writing it as the fastest model that any DeePMD-kit runs."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepattn.config import Config, LaterConfig, normalize, upgrade
+from deepattn.export import compress, freeze
+from deepattn.layers import SeAtten
+from deepattn.train import Start, Trainer, from_checkpoint
+
+log = logging.getLogger(__name__)
+
+_CHECKPOINT = "model.ckpt"
+_GRAPH = "model.pb"
+
+
+def train_student(
+    student: Mapping[str, Any],
+    *,
+    systems: Sequence[str],
+    folder: Path,
+    seed: int,
+    previous: Path | None = None,
+    later: LaterConfig | None = None,
+) -> Path:
+    """Train, go on training, or find that all is done.
+
+    Args:
+        student: input without ``training/training_data/systems``.
+        systems: labelled frames.
+        folder: of the student.
+        seed: of the training and, unless the input names others, of the weights.
+        previous: folder of the student to start from, if it is not the first.
+        later: length and learning rate of a training that is not the first.
+
+    Returns:
+        The model: a compressed graph if the student can be compressed, a graph if it can be frozen,
+        else its checkpoint.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    full = _input(student, systems, folder, seed)
+    start = Start()
+    if previous is not None:
+        start = from_checkpoint(previous / _CHECKPOINT, restart=False)
+        _shorten(full, later)
+        # What was counted in fewer frames; the weights are made for it.
+        full["model"]["descriptor"] = start.model.descriptor.to_dict()
+    if (folder / f"{_CHECKPOINT}.h5").exists():
+        start = from_checkpoint(folder / _CHECKPOINT, restart=True)
+    trainer = Trainer(Config.from_dict(full), start=start, output=folder / "out.json")
+    trainer.train()
+    return _write(trainer, folder)
+
+
+def normalize_student(student: Mapping[str, Any]) -> dict[str, Any]:
+    """The complete input of a student whose data are not known yet.
+
+    Raises:
+        ConfigError: a key is unknown, or a value not valid.
+    """
+    return _input(student, ["data"], Path(), 0)
+
+
+def _input(
+    student: Mapping[str, Any], systems: Sequence[str], folder: Path, seed: int
+) -> dict[str, Any]:
+    raw = copy.deepcopy(dict(student))
+    raw["training"]["training_data"]["systems"] = list(systems)
+    full = normalize(upgrade(raw))
+    files = {"save_ckpt": str(folder / _CHECKPOINT), "disp_file": str(folder / "lcurve.out")}
+    full["training"] |= {**files, "seed": seed}
+    return full
+
+
+def _shorten(full: dict[str, Any], later: LaterConfig) -> None:
+    """Turn the input of a first training into that of a later one."""
+    full["training"].pop("numb_epoch", None)
+    full["training"]["numb_steps"] = later.numb_steps
+    rate = full["learning_rate"]
+    rate["start_lr"] = later.start_lr
+    rate["stop_lr"] = min(rate["stop_lr"], later.start_lr)
+
+
+def _write(trainer: Trainer, folder: Path) -> Path:
+    model = trainer.model
+    descriptor = model.descriptor
+    if descriptor.passes_messages:
+        log.info("%s: such models have no graph; the checkpoint is used", folder)
+        return folder / f"{_CHECKPOINT}.h5"
+    can = isinstance(descriptor, SeAtten)
+    if can and descriptor.attn_layer == 0 and descriptor.tebd_input_mode == "strip":
+        model = compress(model, min_nbor_dist=trainer.min_nbor_dist)
+    else:
+        log.info("%s: such models have no compressed graph; it is frozen as it is", folder)
+    return freeze(
+        model,
+        folder / _GRAPH,
+        training_script=trainer.config.to_dict(),
+        min_nbor_dist=trainer.min_nbor_dist,
+    )

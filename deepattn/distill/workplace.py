@@ -1,0 +1,125 @@
+"""The working folder: what is done is kept, and not done again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ase.io
+from ase import Atoms
+
+from deepattn.errors import ConfigError
+from deepattn.formats.files import write_whole
+
+log = logging.getLogger(__name__)
+
+_INPUT = "distill.json"
+# What may be changed in a folder that is in use: it decides when to stop and nothing else.
+_FREE = ("rounds", "hours", "threshold")
+
+
+class Workplace:
+    """Files of one distillation.
+
+    A stage is a function that writes its files and returns figures. These are written when it is
+    through, and a stage whose figures are there is skipped; so a distillation that was ended at any
+    moment goes on with the stage it was in.
+
+    Args:
+        folder: the folder; it is made.
+        record: what the distillation is made from, as JSON has it.
+
+    Raises:
+        ConfigError: the folder is that of another distillation.
+    """
+
+    def __init__(self, folder: str | os.PathLike, record: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        record = json.loads(json.dumps(record))
+        path = self.folder / _INPUT
+        if path.exists():
+            changed = difference(json.loads(path.read_text(encoding="utf-8")), record)
+            if changed:
+                raise ConfigError(
+                    f"{self.folder}: was begun with another {changed}; give back what it was, or "
+                    "name another folder (-o)"
+                )
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise ConfigError(
+                f"{self.folder}: has files but no {_INPUT}, so it is no folder of a distillation; "
+                "name another one (-o)"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, record)
+
+    def path(self, *parts: str) -> Path:
+        """A path in the folder, whose own folder is made."""
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def stage(self, name: str, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Do a stage, or find that it is done.
+
+        Args:
+            name: path of its figures in the folder, without ``.json``.
+            work: writes its files and returns the figures.
+
+        Returns:
+            The figures, with the ``seconds`` it took.
+        """
+        path = self.path(f"{name}.json")
+        if path.exists():
+            log.info("%s: done before", name)
+            return self.figures(name)
+        began = time.monotonic()
+        figures = {**work(), "seconds": time.monotonic() - began}
+        write_json(path, figures)
+        return figures
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """Figures of a stage that is done."""
+        return json.loads(self.path(f"{name}.json").read_text(encoding="utf-8"))
+
+    def hours(self) -> float:
+        """Work done in all stages."""
+        stages = [path for path in self.folder.rglob("*.json") if "student" not in path.parent.name]
+        figures = [json.loads(path.read_text(encoding="utf-8")) for path in stages]
+        return sum(found.get("seconds", 0.0) for found in figures) / 3600
+
+
+def write_json(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write figures, whole."""
+    with write_whole(path, "w") as file:
+        json.dump(figures, file, indent=1, ensure_ascii=False)
+
+
+def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write frames as extended XYZ, whole; there may be none."""
+    with write_whole(path, "w") as file:
+        if frames:
+            ase.io.write(file, list(frames), format="extxyz")
+
+
+def read_frames(path: Path) -> list[Atoms]:
+    """Read what `write_frames` wrote."""
+    return ase.io.read(path, ":", format="extxyz") if path.stat().st_size else []
+
+
+def difference(before: Any, now: Any, path: str = "") -> str:
+    """Where two trees of settings differ, or an empty string; `_FREE` settings do not count."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return "" if before == now else path
+    for key in sorted({*before, *now}):
+        where = f"{path}/{key}" if path else key
+        if where in {f"distill/{name}" for name in _FREE}:
+            continue
+        found = difference(before.get(key), now.get(key), where)
+        if found:
+            return found
+    return ""

@@ -1,0 +1,169 @@
+"""A whole distillation, killed in every stage."""
+
+import json
+
+import numpy as np
+import pytest
+from ase.io import write
+
+from deepattn.cli.main import main
+from deepattn.distill import distill, run, student
+from deepattn.distill.workplace import Workplace
+from deepattn.errors import ConfigError, DataError
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.frozen import read_frozen
+from deepattn.train import Trainer
+from deepattn.train.saving import Saver
+
+from .metals import alloy
+
+TEACHER = "distill_teachers:emt"
+INPUT = {
+    "model": {
+        "descriptor": {
+            "type": "se_atten_v2",
+            "attn_layer": 0,
+            "rcut": 4.0,
+            "rcut_smth": 1.0,
+            "sel": "auto",
+            "neuron": [4, 8],
+            "axis_neuron": 2,
+        },
+        "fitting_net": {"neuron": [8, 8]},
+    },
+    "training": {"numb_steps": 40, "save_freq": 20, "disp_freq": 20},
+    "distill": {
+        "systems": "start.extxyz",
+        "rounds": 2,
+        "threshold": 1e-6,
+        "explore": {"temperatures": [300], "runs": 2, "steps": 20, "every": 5, "timestep": 2},
+        "seed_frames": {"copies": 4, "steps": 10, "every": 5},
+        "select": {"low": 1e-9, "high": 100.0, "frames": 4},
+        "later": {"numb_steps": 20},
+    },
+}
+
+
+class Killed(BaseException):
+    """As SIGKILL: nobody expects it."""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with structures, an input and a teacher."""
+    write(tmp_path / "start.extxyz", [alloy(0), alloy(1)])
+    (tmp_path / "input.json").write_text(json.dumps(INPUT))
+    (tmp_path / "distill_teachers.py").write_text("from ase.calculators.emt import EMT as emt\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def _killing(monkeypatch, owner, name, *, after):
+    """Make a function end the program at its ``after``-th call, before or after its work."""
+    original, calls = getattr(owner, name), []
+
+    def kill(*args, **kwargs):
+        calls.append(name)
+        result = original(*args, **kwargs)
+        if len(calls) == after:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(owner, name, kill)
+
+
+@pytest.mark.slow
+def test_killed_in_every_stage_it_gives_the_same_student(place, monkeypatch):
+    whole = distill(TEACHER, "input.json", "whole")
+    assert not whole.reached and "rounds" in whole.reason
+    places = [
+        (run, "write_frames", 1),  # the structures, and then the frames of the first stage
+        (run, "write_frames", 1),
+        (run, "label", 1),
+        (run, "write_labelled", 1),
+        (Saver, "save", 1),  # in the middle of a training
+        (student, "compress", 1),
+        (run, "explore", 1),
+        (run, "errors", 1),
+        (run, "write_labelled", 1),
+        (Trainer, "train", 1),
+        (run, "write_report", 1),
+    ]
+    for owner, name, after in places:
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            _killing(patch, owner, name, after=after)
+            distill(TEACHER, "input.json", "killed")
+    again = distill(TEACHER, "input.json", "killed")
+    assert again.verdict["force"] == whole.verdict["force"]
+    arrays, others = (
+        read_checkpoint(folder / "round-01" / "student-0" / "model.ckpt")[0]
+        for folder in (place / "whole", place / "killed")
+    )
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, others[name], err_msg=name)
+    assert not list((place / "killed").rglob("pieces")), "labels in pieces are left"
+    _check_report(place / "killed", again)
+    _check_changes(place)
+
+
+def _check_report(folder, outcome):
+    """Report and student are there, and say the same."""
+    report = json.loads((folder / "report.json").read_text())
+    assert report["rounds"][1]["rmse_force"] == outcome.verdict["force"]
+    assert report["rounds"][1]["frames_trained_on"] == sum(report["trained_on"].values())
+    assert set(report["atom_steps_per_second"]) == {"teacher", "student"}
+    page = (folder / "report.html").read_text()
+    assert page.count("<img") == 4 and f"{1e3 * outcome.verdict['force']:.1f} meV/Å" in page
+    assert read_frozen(folder / "student.pb").model_type == "compressed_model"
+
+
+def _check_changes(place):
+    """A third round may follow, another temperature may not."""
+    changed = json.loads(json.dumps(INPUT))
+    changed["distill"]["explore"]["temperatures"] = [400]
+    (place / "input.json").write_text(json.dumps(changed))
+    with pytest.raises(ConfigError, match="distill/explore/temperatures"):
+        distill(TEACHER, "input.json", "killed")
+    more = json.loads(json.dumps(INPUT))
+    more["distill"]["rounds"] = 3
+    (place / "input.json").write_text(json.dumps(more))
+    # A threshold that is reached at last, by way of the command line.
+    more["distill"]["threshold"] = 100.0
+    (place / "input.json").write_text(json.dumps(more))
+    assert main(["distill", TEACHER, "input.json", "-o", "killed"]) == 0
+
+
+def test_wrong_inputs_are_one_sentence(place, capsys):
+    for change, message in (
+        ({"explore": {"temperatures": []}}, "distill/explore/temperatures"),
+        ({"explore": {"tempratures": [1]}}, "did you mean distill/explore/temperatures"),
+        ({"select": {"low": 2.0}}, "distill/select/low must be less than high"),
+        ({"supercell": [1, 0, 1]}, "distill/supercell"),
+    ):
+        raw = {**INPUT, "distill": {**INPUT["distill"], **change}}
+        (place / "input.json").write_text(json.dumps(raw))
+        assert main(["distill", TEACHER, "input.json"]) == 1
+        assert message in capsys.readouterr().err
+    assert not (place / "distill").exists()
+
+
+def test_elements_that_nobody_knows_are_refused(place):
+    raw = {**INPUT, "model": {"type_map": ["Cu"], **INPUT["model"]}}
+    (place / "input.json").write_text(json.dumps(raw))
+    with pytest.raises(DataError, match="have Au, which model/type_map does not know"):
+        distill(TEACHER, "input.json")
+
+
+def test_data_of_its_own_are_refused(place):
+    raw = {**INPUT, "training": {"training_data": {"systems": "data"}}}
+    (place / "input.json").write_text(json.dumps(raw))
+    with pytest.raises(ConfigError, match="training_data/systems is for the teacher's labels"):
+        distill(TEACHER, "input.json")
+
+
+def test_work_is_counted_in_hours(tmp_path):
+    place = Workplace(tmp_path / "work", {"distill": {}})
+    for name in ("a", "round-00/b"):
+        place.stage(name, dict)
+    assert 0 <= place.hours() < 1 / 60

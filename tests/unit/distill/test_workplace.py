@@ -1,0 +1,136 @@
+"""What is done is kept: stages, labels, systems; another input is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from deepattn.distill.label import label
+from deepattn.distill.labelled import Labelled, read_labelled, write_labelled
+from deepattn.distill.potential import open_teacher
+from deepattn.distill.workplace import Workplace, read_frames, write_frames
+from deepattn.errors import ConfigError
+
+from .metals import alloy, rattled, teacher
+
+RECORD = {"teacher": "abc", "distill": {"seed": 1, "rounds": 2, "explore": {"steps": 10}}}
+
+
+def test_a_stage_is_done_once(tmp_path):
+    calls = []
+
+    def work():
+        calls.append(1)
+        return {"frames": 3}
+
+    for _ in range(2):
+        place = Workplace(tmp_path / "work", RECORD)
+        assert place.stage("round-00/seed", work)["frames"] == 3
+    assert calls == [1]
+    assert place.hours() > 0
+
+
+def test_a_stage_that_fails_leaves_nothing(tmp_path):
+    place = Workplace(tmp_path, RECORD)
+    with pytest.raises(KeyboardInterrupt):
+        place.stage("seed", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert place.stage("seed", lambda: {"frames": 1})["frames"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"teacher": "other"}, "teacher"),
+        ({"distill": {**RECORD["distill"], "explore": {"steps": 20}}}, "distill/explore/steps"),
+        ({"model": {}}, "model"),
+    ],
+)
+def test_another_input_is_refused(tmp_path, change, where):
+    Workplace(tmp_path, RECORD)
+    with pytest.raises(ConfigError, match=f"with another {where}; .*-o"):
+        Workplace(tmp_path, RECORD | change)
+
+
+def test_more_rounds_are_allowed_and_recorded(tmp_path):
+    Workplace(tmp_path, RECORD)
+    changed = RECORD | {"distill": {**RECORD["distill"], "rounds": 9}}
+    Workplace(tmp_path, changed)
+    assert json.loads((tmp_path / "distill.json").read_text()) == changed
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(ConfigError, match="no folder of a distillation"):
+        Workplace(tmp_path, RECORD)
+
+
+class Counting:
+    """A teacher that counts and can lose its nerve."""
+
+    name, elements = "counting", None
+
+    def __init__(self, limit):
+        self.seen, self.limit = 0, limit
+
+    def evaluate(self, frames):
+        if self.seen + len(frames) > self.limit:
+            raise KeyboardInterrupt
+        self.seen += len(frames)
+        return teacher().evaluate(frames)
+
+
+def test_labels_are_not_asked_for_twice(tmp_path):
+    frames = rattled(70)
+    nervous = Counting(limit=40)
+    with pytest.raises(KeyboardInterrupt):
+        label(nervous, frames, tmp_path / "pieces", title="")
+    patient = Counting(limit=70)
+    data = label(patient, frames, tmp_path / "pieces", title="")
+    assert (nervous.seen, patient.seen) == (32, 38)
+    for found, expected in zip(data.labels, teacher().evaluate(frames), strict=True):
+        np.testing.assert_allclose(found.force, expected.force, atol=1e-12)
+
+
+def test_systems_hold_what_was_written(tmp_path):
+    frames = rattled(5)
+    frames[3].symbols[frames[3].symbols == "Au"] = "Ag"
+    frames[4].pbc = False
+    data = Labelled(frames, teacher().evaluate(frames))
+    for _ in range(2):  # the second time it replaces what is there
+        write_labelled(data, tmp_path / "data")
+    found = read_labelled(tmp_path / "data")
+    assert len(found.frames) == 5
+    assert [label.virial is None for label in found.labels].count(True) == 1
+    known = {atoms.positions.tobytes(): labels for atoms, labels in zip(*data, strict=True)}
+    for atoms, labels in zip(*found, strict=True):
+        expected = known[atoms.positions.tobytes()]
+        assert labels.energy == expected.energy
+        np.testing.assert_array_equal(labels.force, expected.force)
+        again = teacher().evaluate([atoms])[0]
+        np.testing.assert_allclose(again.force, labels.force, atol=1e-12)
+    assert sorted(path.name for path in (tmp_path / "data").iterdir())[0].startswith("Ag2Cu2")
+
+
+def test_nothing_is_something_to_write(tmp_path):
+    write_labelled(Labelled([], []), tmp_path / "data")
+    assert read_labelled(tmp_path / "data") == ([], [])
+    write_frames(tmp_path / "none.extxyz", [])
+    assert read_frames(tmp_path / "none.extxyz") == []
+
+
+def test_virial_has_the_sign_of_deepmd():
+    squeezed = alloy()
+    squeezed.set_cell(0.9 * squeezed.cell, scale_atoms=True)
+    assert np.trace(teacher().evaluate([squeezed])[0].virial.reshape(3, 3)) > 0
+
+
+def test_teachers_by_name(tmp_path, monkeypatch):
+    (tmp_path / "my_teachers.py").write_text(
+        "from ase.calculators.emt import EMT\ndef emt():\n    return EMT()\ndef none():\n    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert open_teacher("my_teachers:emt").name == "my_teachers:emt"
+    for name, message in (("nobody:emt", "no such calculator"), ("my_teachers:none", "NoneType")):
+        with pytest.raises(ConfigError, match=message):
+            open_teacher(name)
