@@ -94,8 +94,8 @@ def write_fitting(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
         for kind in ("fparam", "aparam")
         for there, here in _STATISTICS.items()
     }
-    parameters = section.numb_fparam + section.numb_aparam + section.dim_case_embd
-    width = nets[0]["in_dim"] - parameters
+    others = section.numb_fparam + section.numb_aparam + section.dim_case_embd
+    width = nets[0]["in_dim"] - others
     return {
         "@class": "Fitting",
         "@version": 4,
