@@ -1,8 +1,8 @@
 """Runs inside a peer's Python with PyTorch: trains several tasks and fine-tunes from a branch.
 
 ``python multitask.py JOBS.json``: a list of ``{"input", "heads", "finetune", "branch"}`` in the
-working folder. Writes ``<head>.dp`` of every branch, ``statistics.npz`` with ``<head>/bias`` (eV) as
-the training began, and ``finetuned.npz`` with the bias that the fine-tuning began with.
+working folder. Writes ``<head>.dp`` of every branch, ``statistics.npz`` with ``<head>/bias`` (eV)
+as the training began, and ``finetuned.npz`` with the bias that the fine-tuning began with.
 """
 
 import json

@@ -176,5 +176,5 @@ def test_the_input_is_not_modified():
 def test_keys_of_several_tasks_need_model_dict():
     data = make_input()
     del data["model"]["model_dict"]
-    with pytest.raises(ConfigError, match="model/shared_dict .* model/model_dict"):
+    with pytest.raises(ConfigError, match=r"model/shared_dict .* model/model_dict"):
         read(data)

@@ -112,7 +112,7 @@ DATA = "training/training_data"
         (
             "model/model_dict",
             {"a": {}},
-            "model/model_dict = .* is not supported; it is a key of inputs with",
+            "model/model_dict = .* is a key of inputs with",
         ),
         ("model/use_srtab", "t.txt", "model/use_srtab = 't.txt' is not supported"),
         ("model/pair_exclude_types", [[0, 1]], r"pair_exclude_types = \[\[0, 1\]\] is not supp"),

@@ -13,7 +13,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.infer import DeepPot
 from deepattn.layers.energy_fitting import BIAS
-from deepattn.models import read_model
+from deepattn.models import load_model, read_model
 from deepattn.plots.learning_curve import plot_learning_curve, read_learning_curve
 from deepattn.train import Trainer, train
 from deepattn.train.env_mat import env_mat_sums
@@ -237,8 +237,7 @@ def test_fine_tuning_of_several_branches(here, systems):
     assert changed["b"] == set()
     assert changed["copy"] == {BIAS}
     nets = set(trainer.branches[0].model.fitting.named_variables()) - {BIAS}
-    # The data of b, so the bias that was fitted to them in the first place.
-    assert changed["new"] == changed["draw"] == nets
+    assert changed["new"] - {BIAS} == changed["draw"] - {BIAS} == nets
 
 
 @pytest.mark.slow
@@ -261,13 +260,18 @@ def test_a_single_task_starts_from_a_branch_or_a_new_fitting_net(trained, here, 
 @pytest.mark.slow
 def test_dpa2_with_a_shared_descriptor(here, systems):
     small = dpa2({"nsel": 14, "use_three_body": False}, {"nsel": 8, "rcut": 2.0, "nlayers": 1})
-    content = make_input(systems, numb_steps=2, disp_freq=2)
+    # Without the learning curve, which would double the time of tracing.
+    content = make_input(systems, numb_steps=4, disp_training=False)
     content["model"]["shared_dict"]["net"] = small
     del content["model"]["type_embedding"]
     trainer = run(here, content)
-    assert {branch.name for branch in trainer.branches} == {"a", "b"}
-    with DeepPot("model.ckpt", head="a") as model:
-        frame = trainer.branches[1].data.systems[0].frames(range(1))[0]
-        energy, *_ = model.eval(frame["coord"], frame["box"], frame["atype"][0])
-    expected = trainer.branches[1].model(frame)["energy"]
-    np.testing.assert_allclose(energy[:, 0], expected, rtol=1e-12)
+    for branch in trainer.branches:
+        loaded, header = load_model("model.ckpt", head=branch.name)
+        assert header["config"]["model"]["descriptor"]["type"] == "dpa2"
+        arrays = loaded.get_arrays()
+        for name, array in branch.model.get_arrays().items():
+            np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    first, second = (branch.model for branch in trainer.branches)
+    assert first.descriptor is second.descriptor
+    moved = trainer.optimizer.get_arrays(first.descriptor.named_variables())
+    assert any(array.any() for name, array in moved.items() if name.endswith("/momentum"))
