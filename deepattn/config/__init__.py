@@ -27,7 +27,13 @@ from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask
 from deepattn.config.normalize import normalize, normalize_model
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
 from deepattn.config.sel import automatic_sel, fill_nsel, fill_sel, with_sel
-from deepattn.config.tasks import BranchConfig, MultiTaskConfig, config_from_dict, read_input
+from deepattn.config.tasks import (
+    BranchConfig,
+    MultiTaskConfig,
+    config_from_dict,
+    read_config,
+    read_input,
+)
 from deepattn.config.training import (
     AdamConfig,
     CosineConfig,
@@ -38,7 +44,7 @@ from deepattn.config.training import (
     ValidationDataConfig,
     WsdConfig,
 )
-from deepattn.config.tree import Config, read_config
+from deepattn.config.tree import Config
 from deepattn.config.upgrade import upgrade
 
 __all__ = [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from deepattn.config.load import load_input
 from deepattn.config.multitask import (
     PARTS,
     BranchInput,
@@ -158,6 +160,19 @@ def normalize_tasks(data: dict[str, Any]) -> MultiTaskConfig:
 def read_input(data: dict[str, Any]) -> Config | MultiTaskConfig:
     """The typed configuration of an upgraded input of one task or several."""
     return normalize_tasks(data) if is_multitask(data) else Config.from_dict(normalize(data))
+
+
+def read_config(path: str | os.PathLike) -> Config | MultiTaskConfig:
+    """Read an input file of any DeePMD-kit version, JSON or YAML, of one task or several.
+
+    Raises:
+        ConfigError: the file cannot be read, upgraded or validated; the message names file and key.
+    """
+    raw = load_input(path)
+    try:
+        return read_input(upgrade(raw))
+    except ConfigError as error:
+        raise ConfigError(f"{os.fspath(path)}: {error}") from None
 
 
 def config_from_dict(data: Mapping[str, Any]) -> Config | MultiTaskConfig:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deepattn.config.load import load_input
 from deepattn.config.model import ModelConfig
-from deepattn.config.normalize import normalize
 from deepattn.config.section import Section
 from deepattn.config.training import (
     SCHEDULES,
@@ -18,8 +15,6 @@ from deepattn.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
-from deepattn.config.upgrade import upgrade
-from deepattn.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -56,16 +51,3 @@ class Config(Section):
     def with_tasks(self, tasks: Mapping[str, Config]) -> Config:
         """The configuration of the one branch among `tasks`."""
         return tasks[""]
-
-
-def read_config(path: str | os.PathLike) -> Config:
-    """Read an input file of any DeePMD-kit version, JSON or YAML.
-
-    Raises:
-        ConfigError: the file cannot be read, upgraded or validated; the message names file and key.
-    """
-    raw = load_input(path)
-    try:
-        return Config.from_dict(normalize(upgrade(raw)))
-    except ConfigError as error:
-        raise ConfigError(f"{os.fspath(path)}: {error}") from None

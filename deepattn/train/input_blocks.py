@@ -5,7 +5,7 @@ from typing import NamedTuple
 from deepattn.config import Dpa2Config, ModelConfig, SeAttenConfig
 from deepattn.train.env_mat import EnvMatShape
 
-# The spread of a DPA-2 model's types that the data lack.
+# The spread of types that the data lack, in all backends but TensorFlow.
 _UNSEEN = 0.1
 
 
@@ -45,6 +45,7 @@ def env_mat_shape(section: ModelConfig) -> EnvMatShape:
         sel=(descriptor.sel,) if mixed else descriptor.sel,
         mixed_types=mixed,
         exclude_types=descriptor.exclude_types,
+        unseen=_UNSEEN if section.is_common else None,
     )
 
 

@@ -106,7 +106,7 @@ class Adam(keras.optimizers.Optimizer):
             for x in (self.beta_1, self.beta_2, self.epsilon)
         )
         beta_1_power, beta_2_power = (
-            tf.cast(power.value, dtype) for power in self._beta_powers[self._groups[index]]
+            tf.cast(power.value, dtype) for power in self._powers_of(index)
         )
         rate = tf.cast(tf.cast(learning_rate, tf.float32), dtype)
         alpha = rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power)
@@ -137,6 +137,10 @@ class Adam(keras.optimizers.Optimizer):
         """
         for name, slot in self._state(names).items():
             slot.assign(arrays[name])
+
+    def _powers_of(self, index: int) -> list[keras.Variable]:
+        """Powers of the betas for the weight of a number."""
+        return self._beta_powers[self._groups[index]]
 
     def _groups_of(self, variables: list[Any] | None) -> list[int]:
         if variables is None:

@@ -90,7 +90,8 @@ class Start:
         if self.model is None:
             return config
         known, wanted = self.model.type_map, config.model.type_map
-        grown = self.mode == "finetune" and wanted[: len(known)] == known
+        # Only the input of a single task may name further elements.
+        grown = self.target_types is not None and wanted[: len(known)] == known
         if known and wanted != known and not grown:
             raise ModelFileError(
                 f"{self.path}: has the types {' '.join(known)}, the input {' '.join(wanted)}; "

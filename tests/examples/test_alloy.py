@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepattn.cli.main import main
 from deepattn.config import read_config
 from deepattn.data import System, find_systems
+from deepattn.plots.learning_curve import read_learning_curve
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "alloy"
@@ -98,6 +100,19 @@ def test_commands_of_run_sh(copy):
         assert done.returncode == 0, done.stderr
     for name in ("model.pb", "valid.f.out", "unseen.v_peratom.out", "lcurve.png", "parity.png"):
         assert (copy / name).stat().st_size > 1000, name
+
+
+@pytest.mark.slow
+def test_two_tasks_learn_and_are_frozen(copy):
+    raw = json.loads((copy / "tasks.json").read_text())
+    raw["training"].update(numb_steps=60, disp_freq=60, save_freq=60)
+    (copy / "tasks.json").write_text(json.dumps(raw))
+    assert main(["train", "tasks.json"]) == 0
+    curve = read_learning_curve("lcurve.out")
+    for branch in ("AgPd", "gold"):
+        first, last = curve[f"rmse_f_val_{branch}"]
+        assert last < 0.8 * first
+        assert main(["freeze", "-c", ".", "-o", f"{branch}.dp", "--head", branch]) == 0
 
 
 @pytest.mark.slow

@@ -109,7 +109,11 @@ DATA = "training/training_data"
         (f"{RATE}/type", "step", "is 'step', .* use exp, cosine or wsd"),
         ("optimizer/type", "LKF", "optimizer/type is 'LKF', .* use Adam"),
         # Keys that are not supported
-        ("model/model_dict", {"a": {}}, "model/model_dict = .* is not supported; train one task"),
+        (
+            "model/model_dict",
+            {"a": {}},
+            "model/model_dict = .* is a key of inputs with",
+        ),
         ("model/use_srtab", "t.txt", "model/use_srtab = 't.txt' is not supported"),
         ("model/pair_exclude_types", [[0, 1]], r"pair_exclude_types = \[\[0, 1\]\] is not supp"),
         ("model/atom_exclude_types", [0], "atom_exclude_types"),

@@ -150,3 +150,25 @@ def test_config_rebuilds_the_optimizer():
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(again, Adam)
     assert again.get_config() == optimizer.get_config()
+
+
+def test_groups_count_only_the_steps_that_move_them():
+    """As the one optimizer of several tasks does it: each weight has its own steps."""
+    gradients = _gradients("float64")
+    turns = [step % 3 == 0 for step in range(STEPS)]
+    shared, first, second = (
+        keras.Variable(_start("float64"), dtype="float64", name=name) for name in "abc"
+    )
+    optimizer = Adam(1e-2)
+    optimizer.build([shared, first, second], [0, 1, 2])
+    for gradient, turn in zip(gradients, turns, strict=True):
+        g = tf.constant(gradient)
+        optimizer.apply([g, g], [shared, first if turn else second])
+    for weight, mine in ((shared, [True] * STEPS), (first, turns), (second, np.invert(turns))):
+        alone = keras.Variable(_start("float64"), dtype="float64", name="w")
+        single = Adam(1e-2)
+        for gradient, turn in zip(gradients, mine, strict=True):
+            if turn:
+                single.apply([tf.constant(gradient)], [alone])
+        np.testing.assert_array_equal(weight.numpy(), alone.numpy())
+    assert int(optimizer.iterations) == STEPS
