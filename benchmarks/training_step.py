@@ -2,6 +2,8 @@
 
     python benchmarks/training_step.py --peer /path/to/dp [--input input.json] [--steps 300]
         [--precision float64 float32] [--attn-layer 0 1 2] [--sel 60 120 200]
+    python benchmarks/training_step.py --peer /path/to/dp --backend pt \\
+        --input benchmarks/water_dpa2_small.json --steps 20
 
 Both programs train in processes of their own, in turn (A B A B …), with the same threads, from
 the same input and the same data; nothing is downloaded. With the options of the second line the
@@ -136,6 +138,9 @@ def as_markdown(summaries: dict[str, dict[str, dict[str, float]]]) -> str:
 def main() -> None:
     parser = make_parser(__doc__, DEFAULT_INPUT, "the alloys")
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument(
+        "--backend", choices=["tf", "pt"], default="tf", help="DeePMD-kit's; DPA-2 needs pt"
+    )
     parser.add_argument("--precision", nargs="+", choices=["float64", "float32"])
     parser.add_argument("--attn-layer", nargs="+", type=int)
     parser.add_argument("--sel", nargs="+", type=int)
@@ -146,7 +151,7 @@ def main() -> None:
     runs: list[Run] = []
     for variant, varied in variants(config, options).items():
         for _ in range(args.repeats):
-            for program, command in programs(args.peer).items():
+            for program, command in programs(args.peer, args.backend).items():
                 runs.append(train_once(variant, program, command, varied, args.threads))
                 figure = f"{1000 * runs[-1].seconds_per_step:.1f} ms"
                 print(f"{variant}: {program}: {figure}", file=sys.stderr)

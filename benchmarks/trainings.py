@@ -20,9 +20,7 @@ def make_parser(description: str, default_input: Path, meaning: str) -> argparse
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--peer", required=True, type=Path, help="DeePMD-kit's dp, 3.x with TensorFlow"
-    )
+    parser.add_argument("--peer", required=True, type=Path, help="DeePMD-kit's dp, 3.x")
     parser.add_argument("--input", type=Path, default=default_input, help=f"default: {meaning}")
     return parser
 
@@ -41,11 +39,11 @@ def parse(parser: argparse.ArgumentParser, default_output: str) -> argparse.Name
     return args
 
 
-def programs(peer: Path) -> dict[str, list[str]]:
-    """By name the commands that start deepattn and the peer, in this order."""
+def programs(peer: Path, backend: str = "tf") -> dict[str, list[str]]:
+    """By name the commands that start deepattn and a backend of the peer, in this order."""
     return {
         "deepattn": [sys.executable, "-m", "deepattn"],
-        "DeePMD-kit": [str(peer.absolute()), "--tf"],
+        "DeePMD-kit": [str(peer.absolute()), f"--{backend}"],
     }
 
 

@@ -67,7 +67,8 @@ class Adam(keras.optimizers.Optimizer):
             [
                 self.add_variable(
                     (),
-                    initializer=keras.initializers.Constant(beta),
+                    # A Python number would be rounded to Keras's float type first.
+                    initializer=keras.initializers.Constant(np.float64(beta)),
                     dtype=self._precision,
                     aggregation="only_first_replica",
                     name=name,
