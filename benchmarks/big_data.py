@@ -3,15 +3,17 @@
     python benchmarks/big_data.py [--frames 2000000] [--layout npy lmdb] [--folder /tmp]
 
 Writes frames of 8 to 20 atoms of four elements in a folder of its own below ``--folder`` (about
-1 kB a frame, a layout at a time), trains a tiny DPA-1 for a few steps on them by ``deepattn train``,
-with and without ``--skip-neighbor-stat``, and removes the folder. Of the process's memory two
-figures are taken ten times a second, and the largest given: *private*, which the process has
-claimed, and *resident*, which also counts pages of the mapped data files; the system takes those
-back when it needs the room. Prints a Markdown table and writes the figures as JSON.
+1 kB a frame, a layout at a time), trains a tiny DPA-1 on them for a few steps, with and without
+``--skip-neighbor-stat``, and removes the folder. *Processor* is the processor time until the first
+step, which other work on the machine changes least. Of the process's memory two figures are taken
+ten times a second, and the largest given: *private*, which the process has claimed, and *resident*,
+which also counts pages of the mapped data files; the system takes those back when it needs the
+room. Prints a Markdown table and writes the figures as JSON.
 """
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -35,13 +37,13 @@ _MEMORY = {"private": re.compile(r"RssAnon:\s+(\d+)"), "resident": re.compile(r"
 
 @dataclass(frozen=True)
 class Run:
-    """One training: seconds to the first step and in all, peaks of memory in MiB."""
+    """One training: seconds and seconds of processor to the first step, peaks of memory in MiB."""
 
     layout: str
     options: str
     frames: int
     first_step: float
-    total: float
+    processor: float
     private: float
     resident: float
 
@@ -152,14 +154,20 @@ def make_input(data: Path) -> dict:
     }
 
 
-def train(folder: Path, threads: int, options: list[str]) -> tuple[float, float, dict[str, float]]:
-    """Seconds to the first step and in all, and peaks of memory in MiB.
+def processor_time(process: int) -> float:
+    """Seconds of processor that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def train(folder: Path, threads: int, options: list[str]) -> dict[str, float]:
+    """The figures of a `Run`.
 
     Raises:
         SystemExit: the training has failed; its last lines are in the message.
     """
     began = time.monotonic()
-    first, peaks = None, dict.fromkeys(_MEMORY, 0.0)
+    figures = dict.fromkeys(_MEMORY, 0.0)
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "deepattn", "train", "input.json", *options],
@@ -172,16 +180,18 @@ def train(folder: Path, threads: int, options: list[str]) -> tuple[float, float,
             status = Path(f"/proc/{process.pid}/status").read_text()
             for name, pattern in _MEMORY.items():
                 if found := pattern.search(status):
-                    peaks[name] = max(peaks[name], int(found[1]) / 1024)
+                    figures[name] = max(figures[name], int(found[1]) / 1024)
             # The learning curve gets its first line just before the first step.
             curve = folder / "lcurve.out"
-            if first is None and curve.exists() and len(curve.read_text().splitlines()) > 2:
-                first = time.monotonic() - began
+            started = curve.exists() and len(curve.read_text().splitlines()) > 2
+            if started and "first_step" not in figures:
+                figures["first_step"] = time.monotonic() - began
+                figures["processor"] = processor_time(process.pid)
             time.sleep(0.1)
-    if process.returncode or first is None:
+    if process.returncode:
         lines = (folder / "output").read_text().splitlines()[-15:]
         raise SystemExit("deepattn failed:\n" + "\n".join(lines))
-    return first, time.monotonic() - began, peaks
+    return figures
 
 
 def main() -> None:
@@ -196,7 +206,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("big_data.json"))
     args = parser.parse_args()
     runs = []
-    print("| layout | options | first step, s | in all, s | private, MiB | resident, MiB |")
+    print("| layout | options | first step, s | processor, s | private, MiB | resident, MiB |")
     print("|---|---|---|---|---|---|")
     for layout in args.layout:
         folder = Path(tempfile.mkdtemp(prefix="big-data-", dir=args.folder))
@@ -205,11 +215,12 @@ def main() -> None:
             (folder / "input.json").write_text(json.dumps(make_input(data)))
             for options in ([], ["--skip-neighbor-stat"]):
                 (folder / "lcurve.out").unlink(missing_ok=True)
-                first, total, peaks = train(folder, args.threads, options)
-                run = Run(layout, " ".join(options), args.frames, first, total, **peaks)
+                figures = train(folder, args.threads, options)
+                run = Run(layout, " ".join(options), args.frames, **figures)
                 runs.append(run)
-                figures = f"{first:.0f} | {total:.0f} | {run.private:.0f} | {run.resident:.0f}"
-                print(f"| {layout} | {run.options} | {figures} |", flush=True)
+                times = f"{run.first_step:.0f} | {run.processor:.0f}"
+                memory = f"{run.private:.0f} | {run.resident:.0f}"
+                print(f"| {layout} | {run.options} | {times} | {memory} |", flush=True)
         finally:
             shutil.rmtree(folder)
     content = {"machine": machine(args.threads), "runs": [asdict(run) for run in runs]}

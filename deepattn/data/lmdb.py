@@ -185,14 +185,22 @@ def _read(file: str, keys: Iterable[str]) -> list[Frame]:
                 raise DataError(f"{file} has no entry {key}")
             # Names may be text or bytes: read all as bytes, and decode the names.
             entry = msgpack.unpackb(packed, raw=True, strict_map_key=False)
-            entries.append({name.decode(): value for name, value in entry.items()})
+            entries.append({_name(name): value for name, value in entry.items()})
     return entries
 
 
 def _read_frames(file: str, key_format: str, numbers: Iterable[int]) -> list[Frame]:
     with _reading(file):
-        frames = _read(file, (format(number, key_format) for number in numbers))
-    return [{_NAMES.get(name, name): value for name, value in frame.items()} for frame in frames]
+        return _read(file, (format(number, key_format) for number in numbers))
+
+
+@lru_cache(maxsize=1024)
+def _name(key: bytes) -> str:
+    name = key.decode()
+    return _NAMES.get(name, name)
+
+
+_dtype = lru_cache(maxsize=64)(np.dtype)
 
 
 def _index(file: str) -> _Index:
@@ -243,9 +251,8 @@ def _decode(value: object, where: str) -> np.ndarray:
     """An array out of ``{type, shape, data}``, or a bare number."""
     try:
         if isinstance(value, dict):
-            entry = {name.decode(): part for name, part in value.items()}
-            array = np.frombuffer(entry["data"], np.dtype(entry["type"].decode()))
-            array = array.reshape(entry.get("shape", -1))
+            array = np.frombuffer(value[b"data"], _dtype(value[b"type"].decode()))
+            array = array.reshape(value.get(b"shape", -1))
         else:
             array = np.asarray(value)
         if array.dtype.kind not in "fiub":

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -119,10 +119,11 @@ class Distribution:
         padded[: len(text)] = np.frombuffer(text, np.uint8)
         return json.loads(self._sum(padded).astype(np.uint8).tobytes())
 
-    def copy_from_chief(self, variables: Sequence[keras.Variable]) -> None:
+    def copy_from_chief(self, variables: Iterable[keras.Variable]) -> None:
         """Set variables to what they are on the chief."""
         if self.workers == 1:
             return
+        variables = list(variables)
         arrays = [np.asarray(variable.numpy()) for variable in variables]
         flat = np.concatenate([array.ravel().astype(np.float64) for array in arrays])
         flat = self._sum(flat if self.chief else np.zeros_like(flat))

@@ -1,4 +1,4 @@
-"""A meeting of all workers before TensorFlow connects them, which never gives up on a missing one."""
+"""A meeting of all workers before TensorFlow connects them; it never gives up on a missing one."""
 
 import os
 import socket

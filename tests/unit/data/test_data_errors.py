@@ -105,6 +105,23 @@ def test_all_sets_of_a_mixed_system_need_types(tmp_path):
         System(path)
 
 
+def test_without_a_check_on_opening_a_frame_is_checked_when_drawn(tmp_path):
+    path, _ = write_system(tmp_path / "a", sets=(5, 4))
+    change, _ = _spoil("energy", 3, np.nan)
+    change(path)
+    data = DataSet(data_config([str(path)], batch_size=1), ["O", "H"], check=False, seed=1)
+    drawn = []
+    with pytest.raises(DataError, match=r"set.000/energy.npy: frame 3 is nan"):
+        for _ in range(9):
+            [(_, frames)] = draw = data.sampler.draw()
+            drawn += frames.tolist()
+            data.batch(draw)
+    assert drawn[-1] == 3
+    (path / "set.001" / "box.npy").unlink()
+    with pytest.raises(DataError, match=r"set.001/box.npy is missing"):
+        DataSet(data_config([str(path)]), ["O", "H"], check=False)
+
+
 @pytest.mark.parametrize("name", ["fparam", "aparam"])
 def test_parameters_of_the_model_must_be_there(tmp_path, name):
     path, _ = write_system(tmp_path / "a")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from write_systems import data_config
 
 from deepattn.data import DataSet, System, find_systems
+from deepattn.data import lmdb as lmdb_module
 from deepattn.errors import DataError
 
 lmdb = pytest.importorskip("lmdb")
@@ -85,6 +86,22 @@ def test_labels_are_found_frame_by_frame(tmp_path):
         found[int(labels["find_energy"][0]), int(labels["find_force"][0])] = labels
     assert set(found) == {(1, 0), (1, 1), (0, 1)}
     assert found[1, 1]["find_virial"] == 1 and found[1, 1]["virial"].sum() == 9
+
+
+def test_all_arrays_of_frames_are_read_at_once(tmp_path, monkeypatch):
+    path = _write(tmp_path / "a.lmdb", [_frame(3, seed) for seed in range(4)])
+    system = System(f"{path}#3")
+    read, wanted = lmdb_module._read_frames, []
+
+    def recorded(file, key_format, numbers):
+        wanted.append(list(numbers))
+        return read(file, key_format, numbers)
+
+    system.frames([0])  # looks up the shapes of all arrays
+    monkeypatch.setattr(lmdb_module, "_read_frames", recorded)
+    system.frames([2, 1])
+    system.frames([3])
+    assert wanted == [[2, 1], [3]]
 
 
 def test_what_dpdata_writes(tmp_path):

@@ -1,4 +1,4 @@
-"""Several devices or processes make the steps of one; what they say when one is missing or stops."""
+"""Several devices or processes make the steps of one, and say when one is missing or stops."""
 
 import json
 import os
