@@ -195,7 +195,7 @@ def test_a_program_that_loads_it(saved):
     assert_equal(found, reference(model, inputs), ALL, atol=1e-6)
 
 
-def test_the_folder_is_replaced_whole(folder, tmp_path, monkeypatch):
+def test_the_folder_is_replaced_whole(tmp_path, monkeypatch):
     """And nothing else of its name is."""
     model, path = small_model(), tmp_path / "model.savedmodeltf"
     path.mkdir()
