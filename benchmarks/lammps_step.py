@@ -38,6 +38,7 @@ _LOOP_TIME = re.compile(r"Loop time of ([\d.eE+-]+) on")
 _SCRIPT = """
 units metal
 atom_style atomic
+atom_modify map yes
 boundary p p p
 read_data data.lmp
 replicate {replicas}

@@ -50,8 +50,8 @@ def freeze(
     """
     if model.descriptor.passes_messages:
         raise ConfigError(
-            "models with the descriptor dpa2 cannot be a .pb, since DeePMD-kit has none as a "
-            "TensorFlow graph; write a .savedmodeltf, which DeePMD-kit 3.2 and its LAMMPS run"
+            "models with the descriptor dpa2 cannot be frozen to .pb, since DeePMD-kit has no "
+            "such graphs; write a .savedmodeltf, which DeePMD-kit 3.2 and its LAMMPS run"
         )
     require_ops(fast=fast)
     path = Path(path)

@@ -48,12 +48,17 @@ def script(
     parameters: str = "",
     timestep: float = 0.0005,
     every: int = 1,
+    mapped: bool = False,
 ) -> str:
-    """An input that reads ``data.lmp`` and runs ``steps`` of constant energy at 300 K."""
+    """An input that reads ``data.lmp`` and runs ``steps`` of constant energy at 300 K.
+
+    ``mapped``: whether LAMMPS knows the owners of ghosts, as messages between atoms need.
+    """
     boundary = "p p p" if periodic else "f f f"
     return f"""
 units metal
 atom_style atomic
+{"atom_modify map yes" if mapped else ""}
 boundary {boundary}
 box tilt large
 read_data data.lmp

@@ -98,6 +98,7 @@ REFUSED = {
     "checkpoint": (["convert-backend", "model.ckpt", "model.h5"], "can be written as"),
     "folder": (["convert-backend", "model.ckpt", "nowhere/model.dp"], "no such folder"),
     "fast": (["freeze", "-o", "model.dp", "--fast"], "--fast"),
+    "fast folder": (["freeze", "-o", "model.savedmodeltf", "--fast"], "--fast"),
     "missing": (["convert-backend", "none.dp", "model.pb"], "none.dp"),
 }
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from small_models import TYPE_MAP, dpa2, model_section, small_batch, small_model
 from tensorflow.core.protobuf import saved_model_pb2
 
-from deepattn.errors import DataError, ModelFileError
-from deepattn.export import save_model
+from deepattn.errors import ConfigError, DataError, ModelFileError
+from deepattn.export import freeze, save_model
 from deepattn.export.saved_model import make_module
 from deepattn.infer import DeepPot
 from deepattn.infer.inspect import Inspection
@@ -195,7 +195,7 @@ def test_a_program_that_loads_it(saved):
     assert_equal(found, reference(model, inputs), ALL, atol=1e-6)
 
 
-def test_the_folder_is_replaced_whole(folder, tmp_path, monkeypatch):
+def test_the_folder_is_replaced_whole(tmp_path, monkeypatch):
     """And nothing else of its name is."""
     model, path = small_model(), tmp_path / "model.savedmodeltf"
     path.mkdir()
@@ -221,6 +221,11 @@ def test_the_folder_is_replaced_whole(folder, tmp_path, monkeypatch):
         save_model(model, path, training_script={"model": {}})
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert not (path / "notes").exists()
+
+
+def test_a_graph_that_cannot_be_made_names_it(tmp_path):
+    with pytest.raises(ConfigError, match=r"write a \.savedmodeltf"):
+        freeze(small_model(dpa2()), tmp_path / "model.pb", training_script={})
 
 
 @pytest.mark.parametrize("opens", [DeepPot, Inspection])

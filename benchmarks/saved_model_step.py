@@ -1,0 +1,138 @@
+"""Time and memory of a LAMMPS step with our SavedModels and DeePMD-kit's own, in one run.
+
+    python benchmarks/saved_model_step.py --peer /path/to/venv/bin [--models dpa1 dpa2]
+
+A small model of random weights is written as ``.dp``; ``dp convert-backend`` and deepattn make a
+``.savedmodeltf`` of that file, which the peer's unmodified LAMMPS runs in turn (A B A B …). Needed
+are ``dp`` (3.2 with TensorFlow) and ``lmp`` in one folder; nothing is downloaded. Times, memory and
+configuration are those of `lammps_step.py`. Prints a Markdown table and writes the figures as JSON.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from lammps_step import TYPE_MAP, Graph, execute_peer, lammps, water_box, write_data
+from processes import ProgramFailed, machine
+
+_FITTING = {"neuron": [32, 32, 32], "seed": 1}
+MODELS = {
+    "dpa1": {
+        "type_map": TYPE_MAP,
+        "convention": "common",
+        "type_embedding": {"neuron": [8], "seed": 1},
+        "descriptor": {
+            "type": "dpa1",
+            **{"sel": 70, "rcut": 4.0, "rcut_smth": 0.5, "neuron": [8, 16, 32], "axis_neuron": 4},
+            **{"attn": 16, "attn_layer": 2, "smooth_type_embedding": True, "seed": 1},
+        },
+        "fitting_net": _FITTING,
+    },
+    "dpa2": {
+        "type_map": TYPE_MAP,
+        "descriptor": {
+            "type": "dpa2",
+            "repinit": {
+                **{"rcut": 4.0, "rcut_smth": 0.5, "nsel": 70, "neuron": [8, 16, 32]},
+                **{"axis_neuron": 4, "use_three_body": True, "three_body_sel": 30},
+                **{"three_body_rcut": 3.0, "three_body_rcut_smth": 2.0},
+            },
+            "repformer": {
+                **{"rcut": 3.0, "rcut_smth": 2.0, "nsel": 30, "nlayers": 3, "g1_dim": 32},
+                **{"g2_dim": 16, "attn1_hidden": 16, "attn1_nhead": 2},
+                **{"attn2_hidden": 8, "attn2_nhead": 2},
+            },
+            "seed": 1,
+        },
+        "fitting_net": _FITTING,
+    },
+}
+
+
+def make_models(peer: Path, name: str, folder: Path) -> dict[str, Graph]:
+    """DeePMD-kit's SavedModel of a file of random weights, and ours."""
+    from deepattn.config import ModelConfig, normalize_model
+    from deepattn.export import convert
+    from deepattn.formats.dp_file import write_tree
+    from deepattn.models import build_model
+    from deepattn.models.neutral import to_tree
+
+    folder.mkdir()
+    config = ModelConfig.from_dict(normalize_model(MODELS[name]))
+    arrays = build_model(config).get_arrays()
+    write_tree(folder / "model.dp", to_tree(config, arrays, min_nbor_dist=None))
+    paths = {who: folder / f"{who}.savedmodeltf" for who in ("DeePMD-kit", "deepattn")}
+    command = [str(peer / "dp"), "convert-backend", "model.dp", str(paths["DeePMD-kit"])]
+    execute_peer(command, folder)
+    convert(folder / "model.dp", paths["deepattn"])
+    return {who: Graph(path) for who, path in paths.items()}
+
+
+def measure(args: argparse.Namespace, name: str, folder: Path) -> list[dict]:
+    """A row for each of the two: median step time, fastest, largest peak of memory."""
+    models = make_models(args.peer, name, folder / name)
+    runs: dict[str, list] = {who: [] for who in models}
+    for _ in range(args.repeats):
+        for who, model in models.items():
+            runs[who].append(lammps(args, model, args.atoms, 1, folder))
+            print(name, who, runs[who][-1], file=sys.stderr)
+    rows = []
+    for who, figures in runs.items():
+        seconds = [figure[0] for figure in figures]
+        if None in seconds:
+            sys.exit(f"LAMMPS does not run {name} of {who}")
+        row = {"model": name, "atoms": args.atoms, "export": who, "runs": seconds}
+        row |= {"seconds_per_step": statistics.median(seconds)}
+        rows.append(row | {"peak_mib": max(figure[1] for figure in figures)})
+    return rows
+
+
+def as_markdown(rows: list[dict]) -> str:
+    """The table; its ratio tells how many times faster ours is."""
+    lines = ["| model | atoms | export | s a step (median) | min | ratio | peak, MiB |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        first = next(other for other in rows if other["model"] == row["model"])
+        ratio = first["seconds_per_step"] / row["seconds_per_step"]
+        cells = [row["model"], row["atoms"], row["export"], f"{row['seconds_per_step']:.4f}"]
+        cells += [f"{min(row['runs']):.4f}", f"{ratio:.1f}", f"{row['peak_mib']:.0f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peer", required=True, type=Path, help="folder of DeePMD-kit's programs dp and lmp"
+    )
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--atoms", type=int, default=192, help="a multiple of 192")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3, help="how often the two take turns")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, default=Path("saved_model_step.json"))
+    args = parser.parse_args()
+    for name in ("lmp", "dp"):
+        if not (args.peer / name).is_file():
+            parser.error(f"--peer {args.peer}: there is no {name}; give the folder of its programs")
+    args.peer = args.peer.absolute()
+    coord, atype, cell = water_box()
+    args.unit = len(coord)
+    with tempfile.TemporaryDirectory() as folder:
+        write_data(Path(folder) / "data.lmp", coord, atype, cell)
+        try:
+            rows = [row for name in args.models for row in measure(args, name, Path(folder))]
+        except ProgramFailed as failure:
+            sys.exit(str(failure))
+    print(as_markdown(rows))
+    figures = {"machine": machine(args.threads), "steps": args.steps, "rows": rows}
+    args.output.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
