@@ -221,7 +221,7 @@ class _Distillation:
     def _dynamics(
         self, potential: Potential, steps: int, every: int, title: str, stream: int
     ) -> Explored:
-        return explore(
+        explored = explore(
             potential,
             self.structures,
             self.config.explore,
@@ -231,6 +231,13 @@ class _Distillation:
             seed=[self.config.seed, stream],
             title=title,
         )
+        log.info(
+            "%d frames of %d runs, of which %d ended early",
+            len(explored.frames),
+            explored.runs,
+            sum(explored.stopped.values()),
+        )
+        return explored
 
     def _judge(self, number: int) -> dict[str, Any]:
         """Label new frames, compare, and choose what the next round learns."""
