@@ -173,6 +173,7 @@ def test_elements_that_nobody_knows_are_refused(place):
     (place / "input.json").write_text(json.dumps(raw))
     with pytest.raises(DataError, match="have Au, which model/type_map does not know"):
         distill(TEACHER, "input.json")
+    assert not (place / "distill").exists(), "the corrected input would be refused"
 
 
 def test_data_of_its_own_are_refused(place):
