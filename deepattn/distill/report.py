@@ -137,25 +137,24 @@ def _pictures(outcome: Outcome) -> Iterator[tuple[str, Path]]:
             "Student against teacher, on frames that the student was not trained on",
             draw_parity(panels, path("parity.png")),
         )
-    moved = [
-        _second_half(read_frames(path(f"round-{number:02d}", f"{name}.extxyz")))
-        for number, name in ((0, "seed"), (last, "explored"))
-    ]
-    distributions = [radial_distribution(frames) for frames in moved]
-    if all(found.g for found in distributions):
-        teacher, student = distributions
+    moved = _same_time(
+        read_frames(path("round-00", "seed.extxyz")),
+        read_frames(path(f"round-{last:02d}", "explored.extxyz")),
+    )
+    teacher, student = (radial_distribution(frames) for frames in moved)
+    if teacher.g and student.g:
         yield (
             "Radial distribution functions of both models' dynamics, over all temperatures and "
-            "pressures and the second half of the runs",
+            "pressures, the same time after the same start",
             draw_distributions(teacher.r, teacher.g, student.g, path("rdf.png")),
         )
 
 
-def _second_half(frames: Sequence[Atoms]) -> list[Atoms]:
-    """Frames of dynamics, less those of the first half of the longest run."""
-    moved = [atoms for atoms in frames if atoms.info.get("origin") == "dynamics"]
-    middle = max((atoms.info["step"] for atoms in moved), default=0) / 2
-    return [atoms for atoms in moved if atoms.info["step"] >= middle]
+def _same_time(*explorations: Sequence[Atoms]) -> list[list[Atoms]]:
+    """Frames of dynamics from the second half of the shortest of several explorations."""
+    moved = [[a for a in frames if a.info["origin"] == "dynamics"] for frames in explorations]
+    end = min(max((a.info["step"] for a in frames), default=0) for frames in moved)
+    return [[a for a in frames if end / 2 <= a.info["step"] <= end] for frames in moved]
 
 
 def _parity(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 
 from deepattn.config import DistillConfig, read_distill
 from deepattn.distill.explore import Explored, explore
@@ -26,6 +28,8 @@ from deepattn.export import require_ops
 from deepattn.formats.files import write_whole
 
 log = logging.getLogger(__name__)
+
+_STRUCTURES = "structures.extxyz"
 
 
 def distill(
@@ -52,41 +56,62 @@ def distill(
     """
     config, student = read_distill(input_file)
     require_ops(fast=False)
+    opened = open_teacher(teacher)
+    # What is wrong is found before there is a folder that the corrected input would not fit.
+    kept = Path(folder, _STRUCTURES)
+    structures = read_frames(kept) if kept.exists() else read_structures(config)
+    record = {"teacher": fingerprint(teacher), "distill": config.to_dict(), **student}
+    names = student["model"].get("type_map") or elements_of(structures)
+    student = {**student, "model": {**student["model"], "type_map": names}}
+    _check_elements(structures, opened.elements, names)
     try:
-        # Before the work begins; the type map may still be wanting.
-        named = {**student, "model": {"type_map": ["X"], **student["model"]}}
-        normalize_student(named)
+        normalize_student(student)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
-    record = {"teacher": fingerprint(teacher), "distill": config.to_dict(), **student}
-    return _Distillation(teacher, config, student, Workplace(folder, record)).run()
+    return _Distillation(opened, structures, config, student, Workplace(folder, record)).run()
+
+
+def _check_elements(
+    structures: Sequence[Atoms], of_teacher: Sequence[str] | None, names: Sequence[str]
+) -> None:
+    for known, whose in ((of_teacher, "the teacher"), (names, "model/type_map")):
+        unknown = set(elements_of(structures)) - set(known or ())
+        if unknown and known is not None:
+            raise DataError(
+                f"the structures have {', '.join(sorted(unknown))}, which {whose} does not know"
+            )
 
 
 class _Distillation:
     """The stages, each kept in the working folder.
 
     Args:
-        teacher: as of `distill`.
+        teacher: the teacher.
+        structures: where dynamics starts.
         config: the section ``distill``.
         student: the student's input.
         place: the working folder.
     """
 
     def __init__(
-        self, teacher: str, config: DistillConfig, student: dict[str, Any], place: Workplace
+        self,
+        teacher: Potential,
+        structures: list[Atoms],
+        config: DistillConfig,
+        student: dict[str, Any],
+        place: Workplace,
     ) -> None:
+        self.teacher = teacher
+        self.structures = structures
         self.config = config
         self.student = student
         self.place = place
-        self.teacher: Potential = open_teacher(teacher)
 
     def run(self) -> Outcome:
         """Do all that is not done."""
         self.place.stage("structures", self._structures)
-        self.structures = read_frames(self.place.path("structures.extxyz"))
-        names = self.student["model"].get("type_map") or elements_of(self.structures)
-        self.student["model"]["type_map"] = names
-        self._check_elements(names)
+        # With the digits that a later call finds, so that it does the same.
+        self.structures = read_frames(self.place.path(_STRUCTURES))
         self.place.stage("round-00/seed", self._seed)
         self.place.stage("round-00/data", self._label_seed)
         rounds: list[dict[str, dict[str, Any]]] = []
@@ -140,18 +165,9 @@ class _Distillation:
             return f"distill/hours allows {self.config.hours:g}"
         return ""
 
-    def _check_elements(self, names: list[str]) -> None:
-        for known, whose in ((self.teacher.elements, "the teacher"), (names, "model/type_map")):
-            unknown = set(elements_of(self.structures)) - set(known or ())
-            if unknown and known is not None:
-                raise DataError(
-                    f"the structures have {', '.join(sorted(unknown))}, which {whose} does not know"
-                )
-
     def _structures(self) -> dict[str, Any]:
-        found = read_structures(self.config)
-        write_frames(self.place.path("structures.extxyz"), found)
-        return {"structures": len(found), "atoms": sum(map(len, found))}
+        write_frames(self.place.path(_STRUCTURES), self.structures)
+        return {"structures": len(self.structures), "atoms": sum(map(len, self.structures))}
 
     def _seed(self) -> dict[str, Any]:
         """Frames before there is a student: copies, and the teacher's dynamics."""
@@ -221,7 +237,7 @@ class _Distillation:
     def _dynamics(
         self, potential: Potential, steps: int, every: int, title: str, stream: int
     ) -> Explored:
-        return explore(
+        explored = explore(
             potential,
             self.structures,
             self.config.explore,
@@ -231,6 +247,13 @@ class _Distillation:
             seed=[self.config.seed, stream],
             title=title,
         )
+        log.info(
+            "%d frames of %d runs, of which %d ended early",
+            len(explored.frames),
+            explored.runs,
+            sum(explored.stopped.values()),
+        )
+        return explored
 
     def _judge(self, number: int) -> dict[str, Any]:
         """Label new frames, compare, and choose what the next round learns."""

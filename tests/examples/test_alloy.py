@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deepattn.cli.main import main
-from deepattn.config import read_config
+from deepattn.config import read_config, read_distill
 from deepattn.data import System, find_systems
 from deepattn.plots.learning_curve import read_learning_curve
 
@@ -31,7 +31,7 @@ def make_data():
 def copy(tmp_path, monkeypatch):
     """A copy of the example, as working folder."""
     folder = tmp_path / "alloy"
-    keep = shutil.ignore_patterns("*.out", "*.pb", "*.png", "model.ckpt*", "checkpoint")
+    keep = shutil.ignore_patterns("*.out", "*.pb", "*.png", "model.ckpt*", "checkpoint", "distill")
     shutil.copytree(EXAMPLE, folder, ignore=keep)
     monkeypatch.chdir(folder)
     return folder
@@ -80,6 +80,15 @@ def test_input_is_valid(copy):
     config = read_config("input.json")
     assert config.model.descriptor.attn_layer > 0
     assert [Path(system).is_dir() for system in config.training.training_data.systems] == [True]
+
+
+def test_input_of_the_distillation_is_valid(copy):
+    from deepattn.distill.student import normalize_student
+
+    config, student = read_distill("distill.json")
+    assert [Path(system).is_dir() for system in config.systems] == [True]
+    assert student["model"]["type_map"] == list(read_config("input.json").model.type_map)
+    normalize_student(student)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from ase.io import write
 
 from deepattn.cli.main import main
 from deepattn.distill import distill, run, student
+from deepattn.distill.labelled import read_labelled
 from deepattn.distill.workplace import Workplace
 from deepattn.errors import ConfigError, DataError
 from deepattn.formats.checkpoint import read_checkpoint
@@ -134,6 +135,25 @@ def _check_changes(place):
     assert main(["distill", TEACHER, "input.json", "-o", "killed"]) == 0
 
 
+@pytest.mark.slow
+def test_students_of_an_ensemble_select_by_themselves(place):
+    raw = json.loads(json.dumps(INPUT))
+    raw["training"]["numb_steps"] = 4
+    raw["distill"] |= {"rounds": 1, "ensemble": 2}
+    raw["distill"]["seed_frames"] = {"copies": 4, "steps": 0}
+    raw["distill"]["select"] = {"low": 1e-9, "high": 100.0, "frames": 3, "judged": 5}
+    (place / "input.json").write_text(json.dumps(raw))
+    outcome = distill(TEACHER, "input.json")
+    assert (outcome.verdict["frames"], outcome.verdict["selected"]) == (5, 3)
+    assert len(outcome.verdict["deviations"]) == 8
+    assert len(read_labelled(place / "distill" / "round-01" / "data").frames) == 3
+    weights = [
+        read_checkpoint(place / "distill" / "round-00" / f"student-{k}" / "model.ckpt")[0]
+        for k in range(2)
+    ]
+    assert not np.array_equal(*(w["weights/layer_0/matrix"] for w in weights))
+
+
 def test_wrong_inputs_are_one_sentence(place, capsys):
     for change, message in (
         ({"explore": {"temperatures": []}}, "distill/explore/temperatures"),
@@ -153,6 +173,7 @@ def test_elements_that_nobody_knows_are_refused(place):
     (place / "input.json").write_text(json.dumps(raw))
     with pytest.raises(DataError, match="have Au, which model/type_map does not know"):
         distill(TEACHER, "input.json")
+    assert not (place / "distill").exists(), "the corrected input would be refused"
 
 
 def test_data_of_its_own_are_refused(place):
