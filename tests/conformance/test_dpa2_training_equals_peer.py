@@ -88,7 +88,8 @@ def test_twenty_steps_are_the_same(start, tmp_path, monkeypatch):
         ["--pt", "freeze", "-o", "end.pth"],
         ["convert-backend", "end.pth", "end.dp"],
     ]
-    run_inside(peer, "commands.py", commands, theirs)
+    jobs = [{"arguments": command, "output": "log"} for command in commands]
+    run_inside(peer, "commands.py", jobs, theirs)
     monkeypatch.chdir(ours)
     trainer = train("input.json", init_frz_model=start)
 
