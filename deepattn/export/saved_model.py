@@ -20,8 +20,9 @@ from deepattn.models.energy_model import EnergyModel
 
 log = logging.getLogger(__name__)
 
-# Numbers of a mesh before the list of neighbours that it holds.
-_MESH_HEAD = 16
+# Only the length of a mesh tells whether cells repeat; a longer one is a list of neighbours, with
+# so many numbers before it.
+_MESH_OPEN, _MESH_PERIODIC, _MESH_HEAD = 1, 7, 16
 
 
 def save_model(
@@ -130,9 +131,9 @@ def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: 
             lambda: tf.reshape(box, [-1, 9]),
             lambda: tf.zeros([nframes, 9], tf.float64),
         )
-        counts = model.natoms(natoms, natoms)
-        owner = tf.range(natoms)
-        outputs = evaluate(coord, atype, counts, box, model.mesh(box), owner, fparam, aparam)
+        mesh = tf.zeros([tf.where(tf.reduce_any(box != 0), _MESH_PERIODIC, _MESH_OPEN)], tf.int32)
+        counts, owner = _counts(model, natoms, natoms), tf.range(natoms)
+        outputs = evaluate(coord, atype, counts, box, mesh, owner, fparam, aparam)
         return _results(outputs, atype, atomic=atomic, shares=atomic)
 
     return _function(
@@ -153,7 +154,7 @@ def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: boo
         # Without a mapping ghosts are their own, which local models do not mind.
         owner = tf.where(mapping < 0, tf.range(nall), mapping)
         outputs = evaluate(
-            *(coord[tf.newaxis], atype[tf.newaxis], model.natoms(nloc, nall)),
+            *(coord[tf.newaxis], atype[tf.newaxis], _counts(model, nloc, nall)),
             *(tf.zeros([1, 9], tf.float64), _mesh_of_list(nlist), owner),
             *(fparam[tf.newaxis], aparam[tf.newaxis]),
         )
@@ -206,6 +207,11 @@ def _results(outputs: Mapping[str, tf.Tensor], local: tf.Tensor, *, atomic: bool
     if not shares:
         del results["energy_derv_c"]
     return results
+
+
+def _counts(model: EnergyModel, nloc: tf.Tensor, nall: tf.Tensor) -> tf.Tensor:
+    """The input ``natoms``; nothing uses the counts of types in it."""
+    return tf.stack([nloc, nall, *[0] * len(model.type_map)])
 
 
 def _mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -115,10 +115,9 @@ class EnergyModel(keras.Model):
         atype = tf.cast(inputs["atype"], tf.int32)
         natoms, mesh = inputs.get("natoms"), inputs.get("mesh")
         if natoms is None:
-            count = tf.shape(atype)[1]
-            natoms = self.natoms(count, count)
+            natoms = self._natoms(atype)
         if mesh is None:
-            mesh = self.mesh(inputs["box"])
+            mesh = _mesh(inputs["box"])
         environment = self.environment(coord, atype, natoms, inputs["box"], mesh)
         if "owner" in inputs:
             environment = environment.of_owners(inputs["owner"])
@@ -165,16 +164,6 @@ class EnergyModel(keras.Model):
             "atom_mask": tf.cast(local >= 0, self.interface_dtype),
             "descriptor": descriptor,
         }
-
-    def natoms(self, nloc, nall) -> tf.Tensor:
-        """The input ``natoms``; the ops use no counts of types."""
-        return tf.stack([nloc, nall, *[0] * len(self.type_map)])
-
-    @staticmethod
-    def mesh(box) -> tf.Tensor:
-        """The input ``mesh`` that marks repeating cells, or open boundaries of zero boxes."""
-        length = tf.where(tf.reduce_any(box != 0), _MESH_PERIODIC, _MESH_OPEN)
-        return tf.zeros([length], tf.int32)
 
     def type_vectors(self) -> tf.Tensor | None:
         """Type embedding ``[ntypes + 1, width]``, or ``None``."""
@@ -235,6 +224,12 @@ class EnergyModel(keras.Model):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
 
+    def _natoms(self, atype) -> tf.Tensor:
+        """``natoms`` of frames whose atoms are all local; the ops use no counts of types."""
+        count = tf.shape(atype)[1]
+        counts: Sequence = [count] + [0] * (len(self.type_map) - 1)
+        return tf.stack([count, count, *counts])
+
     def _force_and_virial(self, net_deriv, environment, natoms):
         nnei = self.descriptor.nnei
         nframes = tf.shape(net_deriv)[0]
@@ -259,3 +254,9 @@ class EnergyModel(keras.Model):
         if self.energy_loss is None:
             raise ValueError("compile the model with a loss first: model.compile(optimizer, loss)")
         return self.energy_loss(labels, outputs, self.optimizer.learning_rate)
+
+
+def _mesh(box) -> tf.Tensor:
+    """The marker for repeating cells, or for open boundaries where boxes are zero."""
+    length = tf.where(tf.reduce_any(box != 0), _MESH_PERIODIC, _MESH_OPEN)
+    return tf.zeros([length], tf.int32)
