@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deepattn.train.distribution import add_up
+
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class Adam(keras.optimizers.Optimizer):
@@ -90,13 +92,18 @@ class Adam(keras.optimizers.Optimizer):
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         """Clip by the norm of the sum over all replicas, of which these are the parts."""
-        context = tf.distribute.get_replica_context()
-        if not self.global_clipnorm or context is None or context.num_replicas_in_sync == 1:
+        if not self.global_clipnorm or not _on_a_replica_of_many():
             return super()._clip_gradients(grads)
-        known = [grad for grad in grads if grad is not None]
-        norm = tf.linalg.global_norm(context.all_reduce(tf.distribute.ReduceOp.SUM, known))
-        factor = self.global_clipnorm / tf.maximum(norm, self.global_clipnorm)
+        sums = [tf.cast(grad, tf.float64) for grad in add_up(grads) if grad is not None]
+        norm = tf.maximum(tf.linalg.global_norm(sums), self.global_clipnorm)
+        factor = self.global_clipnorm / norm
         return [grad if grad is None else grad * tf.cast(factor, grad.dtype) for grad in grads]
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[tuple]) -> list[tuple]:
+        if not _on_a_replica_of_many():
+            return super()._all_reduce_sum_gradients(grads_and_vars)
+        grads, variables = zip(*grads_and_vars, strict=True)
+        return list(zip(add_up(grads), variables, strict=True))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
@@ -193,3 +200,8 @@ class TorchAdam(Adam):
         self.assign_add(v, (tf.square(gradient) - v) * (1 - self.beta_2))
         rate = tf.cast(learning_rate, dtype) / left_1
         self.assign_sub(variable, rate * m / (tf.sqrt(v / left_2) + self.epsilon))
+
+
+def _on_a_replica_of_many() -> bool:
+    context = tf.distribute.get_replica_context()
+    return context is not None and context.num_replicas_in_sync > 1

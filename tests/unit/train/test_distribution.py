@@ -25,6 +25,31 @@ from . import toy
 # The decay does not depend on the number of steps; the clipping needs the gradient of all replicas.
 _INPUT = {"rate": {"scale_by_worker": "none", "decay_rate": 0.9}, "gradient_max_norm": 0.5}
 
+# Gradients of several types are added up apart; then the command itself.
+_WORKER = """
+import sys
+import tensorflow as tf
+
+from deepattn.cli.main import main
+from deepattn.train import distribution, run
+
+here = distribution.from_environment()
+
+
+@tf.function(autograph=False)
+def sums():
+    def on_replica():
+        parts = [tf.constant(1.0), tf.constant([2.0], tf.float64), None, tf.constant([3.0, 4.0])]
+        return [x for x in distribution.add_up(parts) if x is not None]
+
+    return here.strategy.run(on_replica)
+
+
+assert [x.numpy().tolist() for x in sums()] == [2.0, [4.0], [6.0, 8.0]]
+run.from_environment = lambda: here
+sys.exit(main(["train", "input.json"]))
+"""
+
 _MIRRORED = """
 import sys
 import tensorflow as tf
@@ -94,11 +119,11 @@ def test_two_processes_make_the_steps_of_one_and_can_be_gone_on_from(
     configs = [
         json.dumps({"cluster": cluster, "task": {"type": "worker", "index": k}}) for k in (0, 1)
     ]
-    command = ["-m", "deepattn", "train", "input.json"]
-    workers = [start(command, pair, TF_CONFIG=config) for config in configs]
+    workers = [start(["-c", _WORKER], pair, TF_CONFIG=config) for config in configs]
     try:
         while not (pair / "model.ckpt-10.h5").exists():
-            assert all(worker.poll() is None for worker in workers), workers[1].stderr.read()
+            for worker in workers:
+                assert worker.poll() is None, worker.communicate()[1]
             time.sleep(0.1)
         workers[0].send_signal(signal.SIGKILL)
         said = workers[1].communicate(timeout=60)[1]
