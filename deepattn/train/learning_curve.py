@@ -51,12 +51,13 @@ class LearningCurve:
     """Writes ``lcurve.out``: a header, then a line per display step.
 
     Args:
-        path: the file; it is truncated unless ``append``.
+        path: the file; it is truncated unless ``append``. Its folder is made if need be.
         append: add to the file, after a second header, as a restart does.
     """
 
     def __init__(self, path: str | os.PathLike, *, append: bool = False) -> None:
         self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.path, "a" if append else "w", encoding="utf-8")
         self._header_written = False
 
