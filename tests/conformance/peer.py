@@ -84,6 +84,8 @@ DP320 = Peer("dp320", "3.2.0")
 DP220 = Peer("dp220", "2.2.0")
 # With PyTorch.
 DP320PT = Peer("dp320pt", "3.2.0")
+# Only for compressed graphs, which 2.2.0 does not run; not installed unless asked for.
+DP2211 = Peer("dp2211", "2.2.11")
 PEERS = {peer.name: peer for peer in (DP320, DP220)}
 
 

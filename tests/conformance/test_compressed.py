@@ -14,7 +14,7 @@ from deepattn.models import load_model
 from .compare import assert_equal, deeppot_eval
 from .graphs import TABLE, cases_for
 from .lammps import script, write_data
-from .peer import DP320, peer_eval, peer_lammps, run_dp
+from .peer import DP320, DP2211, peer_eval, peer_lammps, run_dp
 from .test_lammps import ELEMENTS, assert_same, one_frame, reference
 
 SHORTEST = 1.1  # Å; pairs of the boxes do not come nearer
@@ -60,13 +60,14 @@ def test_the_peers_here(name: str, our_graph, tmp_path: Path) -> None:
     assert_equal(found, theirs, 1e-9)
 
 
+@pytest.mark.parametrize("peer", [DP320, DP2211], ids=lambda peer: peer.name)
 @pytest.mark.parametrize("box", ["triclinic", "open"])
-def test_in_lammps(box: str, our_graph, compressed, tmp_path: Path) -> None:
-    DP320.require()
+def test_in_lammps(box: str, peer, our_graph, compressed, tmp_path: Path) -> None:
+    peer.require()
     coord, names, cell = one_frame(box)
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
     text = script(compressed("v2_compressible"), " ".join(ELEMENTS), periodic=cell is not None)
-    peer_lammps(DP320, text, tmp_path)
+    peer_lammps(peer, text, tmp_path)
     assert_same(tmp_path, reference(our_graph("v2_compressible"), coord, names, cell))
 
 

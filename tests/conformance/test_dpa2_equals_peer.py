@@ -22,6 +22,7 @@ from .dpa2_options import random_sections
 from .peer import DP320, read_cases, run_inside, write_cases
 from .systems import NAPARAM, NFPARAM, TRICLINIC, scatter
 
+pytestmark = pytest.mark.xdist_group("dpa2 of the peer")
 MODELS = 20
 STEP = 2e-4
 # Displacements of the differences, in steps, and their weights.

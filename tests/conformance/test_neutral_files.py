@@ -19,6 +19,7 @@ from .compare import keras_eval
 from .neutral_models import RCUT, RCUT_SMTH, TYPE_MAP, frames, sections, slopes
 from .peer import DP320, run_inside
 
+pytestmark = pytest.mark.xdist_group("neutral files")
 SECTIONS = sections()
 SINGLE = {name for name in SECTIONS if name.endswith("float32")}
 # Models that the peer's TensorFlow backend has only in our graphs, and one it has anyway.

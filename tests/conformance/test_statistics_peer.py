@@ -20,7 +20,7 @@ from deepattn.train.statistics import input_statistics, parameter_statistics
 from .peer import DP320, run_dp, run_inside
 from .systems import scatter
 
-pytestmark = pytest.mark.conformance
+pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("statistics")]
 
 TYPE_MAP = ["O", "H", "C"]
 RCUT, SMOOTH = 4.0, 0.6

@@ -11,7 +11,11 @@ from deepattn.train import train
 from .peer import DP320, run_dp
 from .systems import CUBIC, TYPE_MAP, scatter
 
-pytestmark = [pytest.mark.conformance, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.conformance,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("training of the peer"),
+]
 
 STEPS = 50
 DESCRIPTORS = {

@@ -1,9 +1,9 @@
 """Install the DeePMD-kits that the conformance tests compare with, each in ``.peers/<name>``.
 
-``python tests/tools/install_peers.py [dp320] [dp220] [dp320pt]``: virtual environments with the
-released wheels. What is installed already is left alone. 2.2.0 needs Python 3.10, the last one it
-has wheels for; where there is none, it is left out with a message, and its tests are skipped.
-``dp320pt``, with PyTorch, is installed only if it is named: it takes several GB.
+``python tests/tools/install_peers.py [dp320] [dp220] [dp2211] [dp320pt]``: virtual environments
+with the released wheels, by default the first two; ``dp320pt``, with PyTorch, takes several GB. What
+is installed already is left alone. 2.2.x needs Python 3.10, the last one that 2.2.0 has wheels for;
+where there is none, it is left out with a message, and its tests are skipped.
 """
 
 from __future__ import annotations
@@ -21,22 +21,21 @@ FOLDER = Path(__file__).resolve().parents[2] / ".peers"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to install, with which Pythons, if with LAMMPS, and if without being named."""
+    """What to install, with which Pythons, and whether it has LAMMPS."""
 
     requirements: tuple[str, ...]
     pythons: tuple[str, ...]
     lammps: bool = True
-    wanted: bool = True
 
 
 RECIPES = {
     "dp320": Recipe(("deepmd-kit[cpu,lmp]==3.2.0",), ("3.11", "3.12", "3.13", "3.10")),
     # Built against NumPy 1, which it does not say.
     "dp220": Recipe(("deepmd-kit[cpu,lmp]==2.2.0", "numpy==1.23.5"), ("3.10",)),
-    "dp320pt": Recipe(
-        ("deepmd-kit[torch]==3.2.0",), ("3.11", "3.12", "3.13"), lammps=False, wanted=False
-    ),
+    "dp2211": Recipe(("deepmd-kit[cpu,lmp]==2.2.11", "numpy<2"), ("3.10",)),
+    "dp320pt": Recipe(("deepmd-kit[torch]==3.2.0",), ("3.11", "3.12", "3.13"), lammps=False),
 }
+DEFAULT = ("dp320", "dp220")
 
 
 def find_python(version: str) -> str | None:
@@ -82,11 +81,10 @@ def install(name: str) -> bool:
 
 
 def main() -> int:
-    """Install what the command line names, or all; returns the exit status."""
+    """Install what the command line names, or `DEFAULT`; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("peers", nargs="*", metavar="PEER", help=f"out of {list(RECIPES)}")
-    names = parser.parse_args().peers
-    names = names or [name for name, recipe in RECIPES.items() if recipe.wanted]
+    names = parser.parse_args().peers or DEFAULT
     if unknown := set(names) - set(RECIPES):
         parser.error(f"there is no peer {sorted(unknown)}; choose from {list(RECIPES)}")
     FOLDER.mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ from deepattn.config.rules_net import ACTIVATIONS
 
 from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
 
-pytestmark = pytest.mark.conformance
+pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("inputs in the peer")]
 
 MORE_CASES = {
     **CASES,

@@ -15,7 +15,7 @@ from deepattn.ops import loader, twins
 
 from .cases import BOXES, explicit_ghosts, inline_mesh, random_case
 
-pytestmark = pytest.mark.conformance
+pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("ops of the peer")]
 
 OPS = [
     "ProdEnvMatAMix",
