@@ -1,7 +1,7 @@
 """Distillation: a fast student that gives what a slow teacher gives."""
 
+from deepattn.distill.outcome import Outcome
 from deepattn.distill.potential import Labels
-from deepattn.distill.report import Outcome
 from deepattn.distill.run import distill
 
 __all__ = ["Labels", "Outcome", "distill"]

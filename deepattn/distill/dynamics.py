@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ def run_dynamics(
     steps: int,
     every: int,
     closest: float,
-    seed: int,
+    seed: int | Sequence[int],
     tick: Callable[[], None] = lambda: None,
 ) -> Trajectory:
     """Move atoms from velocities of the temperature, as long as they behave.

@@ -45,7 +45,7 @@ def explore(
     steps: int,
     every: int,
     closest: float,
-    seed: int,
+    seed: int | Sequence[int],
     title: str,
 ) -> Explored:
     """Move structures at all conditions, ``config.runs`` of them at each.

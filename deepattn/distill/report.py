@@ -3,61 +3,21 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from ase import Atoms
-
 from deepattn.config import DistillConfig
-from deepattn.distill.labelled import Labelled, read_labelled
-from deepattn.distill.potential import Labels, ModelPotential, Potential
-from deepattn.distill.rdf import radial_distribution
-from deepattn.distill.workplace import Workplace, read_frames, write_json
+from deepattn.distill.labelled import read_labelled
+from deepattn.distill.outcome import Outcome
+from deepattn.distill.pictures import draw_pictures
+from deepattn.distill.workplace import write_json
 from deepattn.formats.files import write_whole
 from deepattn.infer.report import STYLE
-from deepattn.plots.distillation import draw_deviations, draw_distributions, draw_rounds
-from deepattn.plots.parity import draw_parity
 
 _NONE = "–"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a distillation.
-
-    Attributes:
-        teacher: the teacher.
-        student: the last student.
-        place: the working folder.
-        rounds: figures of each round: those of its training, exploration and verdict.
-        reason: why it ended.
-        reached: whether the forces are as near to the teacher's as was wanted.
-        config: the section ``distill``.
-    """
-
-    teacher: Potential
-    student: ModelPotential
-    place: Workplace
-    rounds: list[dict[str, dict[str, Any]]]
-    reason: str
-    reached: bool
-    config: DistillConfig
-
-    @property
-    def path(self) -> Path:
-        """The student, beside the report."""
-        return self.place.path(f"student{Path(self.student.name).suffix}")
-
-    @property
-    def verdict(self) -> dict[str, Any]:
-        """Errors of the last student, on frames that it was not trained on."""
-        return self.rounds[-1]["verdict"]
 
 
 def write_report(outcome: Outcome) -> dict[str, Any]:
@@ -67,7 +27,7 @@ def write_report(outcome: Outcome) -> dict[str, Any]:
         What ``report.json`` holds.
     """
     figures = _figures(outcome)
-    pictures = dict(_pictures(outcome))
+    pictures = dict(draw_pictures(outcome))
     with write_whole(outcome.place.path("report.html"), "w") as file:
         file.write(_page(outcome, figures, pictures))
     write_json(outcome.place.path("report.json"), figures)
@@ -96,7 +56,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     ]
     return {
         "teacher": outcome.teacher.name,
-        "student": os.fspath(outcome.path),
+        "student": str(outcome.path),
         "reached": outcome.reached,
         "reason": outcome.reason,
         "units": {"energy": "eV/atom", "force": "eV/Å", "virial": "eV/atom"},
@@ -110,70 +70,6 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
 def _speed(explored: dict[str, Any]) -> float | None:
     seconds = explored.get("dynamics_seconds")
     return explored["atom_steps"] / seconds if seconds else None
-
-
-def _pictures(outcome: Outcome) -> Iterator[tuple[str, Path]]:
-    """Titles and files of what can be drawn."""
-    path = outcome.place.path
-    verdicts = [parts["verdict"] for parts in outcome.rounds]
-    force = [np.nan if v["force"] is None else v["force"] for v in verdicts]
-    frames = [parts["train"]["frames"] for parts in outcome.rounds]
-    if np.isfinite(force).any():
-        yield (
-            "Error of the forces on new frames, by round",
-            draw_rounds(force, frames, outcome.config.threshold, path("rounds.png")),
-        )
-        select = outcome.config.select
-        found = [np.array(verdict["deviations"]) for verdict in verdicts]
-        yield (
-            "Deviations on new frames, by round",
-            draw_deviations(found, select.low, select.high, path("deviations.png")),
-        )
-    last = len(outcome.rounds) - 1
-    if outcome.verdict["force"] is not None:
-        judged = read_labelled(path(f"round-{last:02d}", "judged"))
-        panels = _parity(judged, outcome.student.evaluate(judged.frames))
-        yield (
-            "Student against teacher, on frames that the student was not trained on",
-            draw_parity(panels, path("parity.png")),
-        )
-    moved = _same_time(
-        read_frames(path("round-00", "seed.extxyz")),
-        read_frames(path(f"round-{last:02d}", "explored.extxyz")),
-    )
-    teacher, student = (radial_distribution(frames) for frames in moved)
-    if teacher.g and student.g:
-        yield (
-            "Radial distribution functions of both models' dynamics, over all temperatures and "
-            "pressures, the same time after the same start",
-            draw_distributions(teacher.r, teacher.g, student.g, path("rdf.png")),
-        )
-
-
-def _same_time(*explorations: Sequence[Atoms]) -> list[list[Atoms]]:
-    """Frames of dynamics from the second half of the shortest of several explorations."""
-    moved = [[a for a in frames if a.info["origin"] == "dynamics"] for frames in explorations]
-    end = min(max((a.info["step"] for a in frames), default=0) for frames in moved)
-    return [[a for a in frames if end / 2 <= a.info["step"] <= end] for frames in moved]
-
-
-def _parity(
-    judged: Labelled, predicted: Sequence[Labels]
-) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Panels of `draw_parity`."""
-    pairs = list(zip(judged.labels, predicted, strict=True))
-    periodic = [(a, b) for a, b in pairs if a.virial is not None]
-    columns = {
-        "e_peratom": [(a.energy / len(a.force), b.energy / len(a.force)) for a, b in pairs],
-        "f": [(a.force, b.force) for a, b in pairs],
-        "v_peratom": [(a.virial / len(a.force), b.virial / len(a.force)) for a, b in periodic],
-    }
-    panels = {}
-    for kind, both in columns.items():
-        if both:
-            sides = ([np.ravel(x) for x in side] for side in zip(*both, strict=True))
-            panels[kind] = {"student": tuple(np.concatenate(side) for side in sides)}
-    return panels
 
 
 def _page(outcome: Outcome, figures: dict[str, Any], pictures: dict[str, Path]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from deepattn.config import SelectConfig
 
 
-def select(deviations: np.ndarray, config: SelectConfig, *, seed: int) -> np.ndarray:
+def select(
+    deviations: np.ndarray, config: SelectConfig, *, seed: int | Sequence[int]
+) -> np.ndarray:
     """Select frames by how much the models deviate on them.
 
     Random ones of those between ``low`` and ``high``. If there is none of these but frames above

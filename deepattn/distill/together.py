@@ -16,7 +16,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from deepattn.distill.potential import Labels, Potential
-from deepattn.errors import DataError
+from deepattn.errors import ConfigError, DataError
 
 Result = TypeVar("Result")
 
@@ -125,9 +125,19 @@ class Member(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
-        """Have the atoms evaluated."""
+        """Have the atoms evaluated.
+
+        Raises:
+            DataError: the atoms cannot be evaluated.
+            ConfigError: a stress is asked for, and the potential has none.
+        """
         super().calculate(atoms, properties, system_changes)
         labels = self._meeting.evaluate(self._number, self.atoms)
+        if "stress" in properties and labels.virial is None:
+            raise ConfigError(
+                "the teacher gives no stress, without which there is no pressure; set "
+                "distill/explore/pressures to null"
+            )
         self.results = {"energy": labels.energy, "forces": labels.force}
         if labels.virial is not None:
             virial = labels.virial.reshape(3, 3)

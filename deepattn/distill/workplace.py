@@ -18,6 +18,8 @@ from deepattn.formats.files import write_whole
 
 log = logging.getLogger(__name__)
 
+# Where a distillation starts, beside the input.
+STRUCTURES = "structures.extxyz"
 _INPUT = "distill.json"
 # What may be changed in a folder that is in use: it decides when to stop and nothing else.
 _FREE = ("rounds", "hours", "threshold")

@@ -7,7 +7,7 @@ import pytest
 from ase.io import write
 
 from deepattn.cli.main import main
-from deepattn.distill import distill, run, student
+from deepattn.distill import distill, stages, student
 from deepattn.distill.labelled import read_labelled
 from deepattn.distill.workplace import Workplace
 from deepattn.errors import ConfigError, DataError
@@ -79,17 +79,17 @@ def test_killed_in_every_stage_it_gives_the_same_student(place, monkeypatch):
     whole = distill(TEACHER, "input.json", "whole")
     assert not whole.reached and "rounds" in whole.reason
     places = [
-        (run, "write_frames", 1),  # the structures, and then the frames of the first stage
-        (run, "write_frames", 1),
-        (run, "label", 1),
-        (run, "write_labelled", 1),
+        (stages, "write_frames", 1),  # the structures, and then the frames of the first stage
+        (stages, "write_frames", 1),
+        (stages, "label", 1),
+        (stages, "write_labelled", 1),
         (Saver, "save", 1),  # in the middle of a training
         (student, "compress", 1),
-        (run, "explore", 1),
-        (run, "errors", 1),
-        (run, "write_labelled", 1),
+        (stages, "explore", 1),
+        (stages, "errors", 1),
+        (stages, "write_labelled", 1),
         (Trainer, "train", 1),
-        (run, "write_report", 1),
+        (stages, "write_report", 1),
     ]
     for owner, name, after in places:
         with monkeypatch.context() as patch, pytest.raises(Killed):

@@ -10,7 +10,7 @@ from deepattn.config import ExploreConfig
 from deepattn.distill.dynamics import Condition, run_dynamics
 from deepattn.distill.explore import explore
 from deepattn.distill.potential import Labels
-from deepattn.errors import DataError
+from deepattn.errors import ConfigError, DataError
 
 from .metals import alloy, teacher
 
@@ -85,6 +85,19 @@ def test_one_frame_without_numbers_ends_one_run_only():
     assert found.stopped == {"no finite energy": 2}
     assert len(found.frames) == 8
     assert not any("Au" in atoms.get_chemical_symbols() for atoms in found.frames)
+
+
+class Stressless(Picky):
+    """Knows no virial, as many a calculator."""
+
+    def evaluate(self, frames):
+        return [Labels(0.0, np.zeros((len(atoms), 3)), None) for atoms in frames]
+
+
+def test_no_pressure_without_a_stress():
+    with pytest.raises(ConfigError, match="set distill/explore/pressures to null"):
+        _explore(Stressless(), [alloy()])
+    assert len(_explore(Stressless(), [alloy()], pressures=None).frames) == 16
 
 
 class Broken(Picky):

@@ -1,0 +1,44 @@
+"""What came of a distillation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepattn.config import DistillConfig
+from deepattn.distill.potential import ModelPotential, Potential
+from deepattn.distill.workplace import Workplace
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a distillation.
+
+    Attributes:
+        teacher: the teacher.
+        student: the last student.
+        place: the working folder.
+        rounds: figures of each round: those of its training, exploration and verdict.
+        reason: why it ended.
+        reached: whether the forces are as near to the teacher's as was wanted.
+        config: the section ``distill``.
+    """
+
+    teacher: Potential
+    student: ModelPotential
+    place: Workplace
+    rounds: list[dict[str, dict[str, Any]]]
+    reason: str
+    reached: bool
+    config: DistillConfig
+
+    @property
+    def path(self) -> Path:
+        """The student, beside the report."""
+        return self.place.path(f"student{Path(self.student.name).suffix}")
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """Errors of the last student, on frames that it was not trained on."""
+        return self.rounds[-1]["verdict"]

@@ -1,0 +1,81 @@
+"""The pictures of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from deepattn.distill.labelled import Labelled, read_labelled
+from deepattn.distill.outcome import Outcome
+from deepattn.distill.potential import Labels
+from deepattn.distill.rdf import radial_distribution
+from deepattn.distill.workplace import read_frames
+from deepattn.plots.distillation import draw_deviations, draw_distributions, draw_rounds
+from deepattn.plots.parity import draw_parity
+
+
+def draw_pictures(outcome: Outcome) -> Iterator[tuple[str, Path]]:
+    """Draw what can be drawn into the working folder; captions and files."""
+    path = outcome.place.path
+    verdicts = [parts["verdict"] for parts in outcome.rounds]
+    force = [np.nan if v["force"] is None else v["force"] for v in verdicts]
+    frames = [parts["train"]["frames"] for parts in outcome.rounds]
+    if np.isfinite(force).any():
+        yield (
+            "Error of the forces on new frames, by round",
+            draw_rounds(force, frames, outcome.config.threshold, path("rounds.png")),
+        )
+        select = outcome.config.select
+        found = [np.array(verdict["deviations"]) for verdict in verdicts]
+        yield (
+            "Deviations on new frames, by round",
+            draw_deviations(found, select.low, select.high, path("deviations.png")),
+        )
+    last = len(outcome.rounds) - 1
+    if outcome.verdict["force"] is not None:
+        judged = read_labelled(path(f"round-{last:02d}", "judged"))
+        panels = _parity(judged, outcome.student.evaluate(judged.frames))
+        yield (
+            "Student against teacher, on frames that the student was not trained on",
+            draw_parity(panels, path("parity.png")),
+        )
+    moved = _same_time(
+        read_frames(path("round-00", "seed.extxyz")),
+        read_frames(path(f"round-{last:02d}", "explored.extxyz")),
+    )
+    teacher, student = (radial_distribution(frames) for frames in moved)
+    if teacher.g and student.g:
+        yield (
+            "Radial distribution functions of both models' dynamics, over all temperatures and "
+            "pressures, the same time after the same start",
+            draw_distributions(teacher.r, teacher.g, student.g, path("rdf.png")),
+        )
+
+
+def _same_time(*explorations: Sequence[Atoms]) -> list[list[Atoms]]:
+    """Frames of dynamics from the second half of the shortest of several explorations."""
+    moved = [[a for a in frames if a.info["origin"] == "dynamics"] for frames in explorations]
+    end = min(max((a.info["step"] for a in frames), default=0) for frames in moved)
+    return [[a for a in frames if end / 2 <= a.info["step"] <= end] for frames in moved]
+
+
+def _parity(
+    judged: Labelled, predicted: Sequence[Labels]
+) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Panels of `draw_parity`."""
+    pairs = list(zip(judged.labels, predicted, strict=True))
+    periodic = [(a, b) for a, b in pairs if a.virial is not None]
+    columns = {
+        "e_peratom": [(a.energy / len(a.force), b.energy / len(a.force)) for a, b in pairs],
+        "f": [(a.force, b.force) for a, b in pairs],
+        "v_peratom": [(a.virial / len(a.force), b.virial / len(a.force)) for a, b in periodic],
+    }
+    panels = {}
+    for kind, both in columns.items():
+        if both:
+            sides = ([np.ravel(x) for x in side] for side in zip(*both, strict=True))
+            panels[kind] = {"student": tuple(np.concatenate(side) for side in sides)}
+    return panels
