@@ -40,8 +40,8 @@ class Neighbourhood(NamedTuple):
         −20; the other one counts neighbours only.
 
         Args:
-            logits: ``[n, …, stored]``.
-            weight: ``[n, …, stored]``, of the same rank.
+            logits: ``[…, stored]``.
+            weight: ``[…, stored]``, of that shape or broadcast to it.
             smooth: which form.
         """
         if smooth:

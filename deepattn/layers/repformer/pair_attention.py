@@ -70,16 +70,13 @@ class PairAttention(keras.layers.Layer):
     def call(self, g2, h2, nearby):
         attention = self._attention(g2, h2, nearby)
         g2_term = h2_term = None
-        stored = tf.shape(g2)[1]
         if self.mapv is not None:
-            heads, width = self.options.attn2_nhead, self.options.g2_dim
-            values = tf.reshape(self.mapv(g2), [-1, stored, width, heads])
-            heard = tf.einsum("nhjk,nkch->njch", attention, values)
-            mapped = self.head_map(tf.reshape(heard, [-1, stored, width * heads]))
-            g2_term = self.norm(mapped)
+            heard = tf.matmul(attention, _by_head(self.mapv(g2), self.options.attn2_nhead))
+            g2_term = self.norm(self.head_map(_by_feature(heard)))
         if self.vector_map is not None:
-            heard = tf.einsum("nhjk,nka->njah", attention, h2)
-            h2_term = self.vector_map(heard)[..., 0]
+            heard = tf.matmul(attention, h2)
+            shape = tf.concat([tf.shape(h2), [self.options.attn2_nhead]], axis=0)
+            h2_term = self.vector_map(tf.reshape(_by_feature(heard), shape))[..., 0]
         return g2_term, h2_term
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -97,14 +94,31 @@ class PairAttention(keras.layers.Layer):
         return {**super().get_config(), "options": self.options.to_dict(), "seed": self.seed}
 
     def _attention(self, g2, h2, nearby):
-        """The gated attention ``A``, ``[n, heads, stored, stored]``."""
+        """The gated attention ``A``, ``[heads, n, stored, stored]``."""
         options = self.options
-        hidden, heads = options.attn2_hidden, options.attn2_nhead
-        shape = [-1, tf.shape(g2)[1], hidden, 2 * heads]
-        query, key = tf.split(tf.reshape(self.mapqk(g2), shape), 2, axis=3)
-        logits = tf.einsum("njdh,nkdh->nhjk", query, key) * hidden**-0.5
-        gate = tf.matmul(h2, h2, transpose_b=True)[:, tf.newaxis]
+        mapped = _by_head(self.mapqk(g2), 2 * options.attn2_nhead)
+        query, key = tf.split(mapped, 2, axis=0)
+        logits = tf.matmul(query * options.attn2_hidden**-0.5, key, transpose_b=True)
+        gate = tf.matmul(h2, h2, transpose_b=True)
         if options.attn2_has_gate:
             logits *= gate
-        weight = nearby.weight[:, tf.newaxis, :, tf.newaxis] * nearby.weight[:, None, None]
-        return nearby.softmax(logits, weight, smooth=options.smooth) * gate * 3**-0.5
+        weight = nearby.weight[:, :, tf.newaxis] * nearby.weight[:, tf.newaxis]
+        return nearby.softmax(logits, weight, smooth=options.smooth) * (gate * 3**-0.5)
+
+
+def _by_head(mapped: tf.Tensor, heads: int) -> tf.Tensor:
+    """``[heads, n, stored, width]`` of maps ``[n, stored, …]`` whose fastest index is the head.
+
+    A matrix is transposed, which is several times as fast as what `tf.einsum` does.
+    """
+    shape, width = tf.shape(mapped), mapped.shape[-1] // heads
+    return tf.reshape(
+        tf.transpose(tf.reshape(mapped, [-1, heads])), [heads, shape[0], shape[1], width]
+    )
+
+
+def _by_feature(heard: tf.Tensor) -> tf.Tensor:
+    """The inverse of `_by_head`."""
+    heads, n, stored, width = tf.unstack(tf.shape(heard))
+    mapped = tf.reshape(tf.transpose(tf.reshape(heard, [heads, -1])), [n, stored, heads * width])
+    return tf.ensure_shape(mapped, [None, None, heard.shape[0] * heard.shape[-1]])
