@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -36,12 +37,15 @@ class Lane:
                 self._validation.restore(state["validation_sampler"])
         # A fixed signature: batches of another shape must not be traced again. The code has no
         # Python branches on tensors, and looking for them would double the time of tracing.
+        # Partials, because TensorFlow counts tracings by code, and warns of five, one a branch.
         model = branch.model
         options = {"input_signature": [self.batches.element_spec], "autograph": False}
-        self._train_step = tf.function(model.train_step, **options)
-        self._test_step = tf.function(model.test_step, **options)
+        self._train_step = tf.function(partial(model.train_step), **options)
+        self._test_step = tf.function(partial(model.test_step), **options)
         inputs, _ = signature(branch.data)
-        self._prepare = tf.function(model.prepare, input_signature=[inputs], autograph=False)
+        self._prepare = tf.function(
+            partial(model.prepare), input_signature=[inputs], autograph=False
+        )
         self._names = model.energy_loss.metric_names
 
     def train(self, batch: Any) -> dict[str, float]:
