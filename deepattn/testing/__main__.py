@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from deepattn.data import System
 from deepattn.errors import DataError, DeepattnError
-from deepattn.models import load_model
+from deepattn.models import EnergyModel, load_model
 from deepattn.testing.frames import Frame
 from deepattn.testing.report import CHECKS, check_model
 
@@ -31,11 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--aparam", nargs="+", type=float, default=[], help="atomic parameters of every atom"
     )
     parser.add_argument("--skip", nargs="+", choices=CHECKS, default=[], help="leave these out")
+    parser.add_argument("--head", help="of a checkpoint of several tasks the branch to check")
     args = parser.parse_args(argv)
     try:
-        frames = None if args.system is None else [_first_frame(args.system, args.model)]
+        model = args.model
+        if args.head is not None:
+            model, _ = load_model(args.model, head=args.head)
+        frames = None if args.system is None else [_first_frame(args.system, model)]
         report = check_model(
-            args.model, frames=frames, fparam=args.fparam, aparam=args.aparam, skip=args.skip
+            model, frames=frames, fparam=args.fparam, aparam=args.aparam, skip=args.skip
         )
     except DeepattnError as error:
         print(f"deepattn: error: {error}", file=sys.stderr)
@@ -44,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if report.passed else 1
 
 
-def _first_frame(path: str, model: str) -> Frame:
-    system = System(path, type_map=load_model(model)[0].type_map)
+def _first_frame(path: str, model: str | EnergyModel) -> Frame:
+    known = load_model(model)[0] if isinstance(model, str) else model
+    system = System(path, type_map=known.type_map)
     if system.nframes == 0:
         raise DataError(f"{path}: has no frames to check on")
     atype = system.atype([0])[0]

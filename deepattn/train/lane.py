@@ -52,13 +52,14 @@ class Lane:
                 self._validation.restore(state["validation_sampler"])
         # A fixed signature: batches of another shape must not be traced again. The code has no
         # Python branches on tensors, and looking for them would double the time of tracing.
+        # Partials, because TensorFlow counts tracings by code, and warns of five, one a branch.
         model = branch.model
         spec, traced_once = self.batches.element_spec, partial(tf.function, autograph=False)
         train_step = distribution.replicate(model.train_step)
-        self._train_step = traced_once(train_step, input_signature=[spec])
-        self._test_step = traced_once(model.test_step, input_signature=[spec[0]])
+        self._train_step = traced_once(partial(train_step), input_signature=[spec])
+        self._test_step = traced_once(partial(model.test_step), input_signature=[spec[0]])
         inputs, _ = signature(branch.data)
-        self._prepare = traced_once(model.prepare, input_signature=[inputs])
+        self._prepare = traced_once(partial(model.prepare), input_signature=[inputs])
         self._names = model.energy_loss.metric_names
 
     def train(self, batch: Any) -> dict[str, float]:

@@ -71,7 +71,7 @@ class Curve:
             # All but the elements comes from the file.
             model = {"descriptor": {}, "fitting_net": {}, "type_embedding": {}}
         else:
-            model = from_frozen(self.pretrained, finetune=False).model.to_dict()
+            model = from_frozen(self.pretrained).model.to_dict()
         config = training_input(
             model | {"type_map": type_map},
             write_some(self.frames, self.output / "frames" / name, count=count, seed=seed),

@@ -90,7 +90,7 @@ def test_unknown_parts_are_refused(attention, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["show", str(attention.graph), "colour"])
     assert stop.value.code == 2
-    assert f"'colour' is none of {', '.join(PARTS)}" in capsys.readouterr().err
+    assert f"'colour' is none of model-branch, {', '.join(PARTS)}" in capsys.readouterr().err
 
 
 def test_a_folder_means_its_latest_checkpoint(attention):

@@ -9,6 +9,7 @@ from small_models import dpa2
 
 from deepattn.cli.main import main
 from deepattn.config import read_input, upgrade
+from deepattn.data import System
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.infer import DeepPot
@@ -275,3 +276,49 @@ def test_dpa2_with_a_shared_descriptor(here, systems):
     assert first.descriptor is second.descriptor
     moved = trainer.optimizer.get_arrays(first.descriptor.named_variables())
     assert any(array.any() for name, array in moved.items() if name.endswith("/momentum"))
+
+
+@pytest.mark.slow
+def test_alloys_and_crystals_learn_together(here, shared):
+    """Data of two sources, with forces of very different sizes."""
+    alloys = [str(shared / "data/monbtaw/npy/train/unary" / name) for name in ("Mo54", "W54")]
+    crystals = [str(shared / "data/mptrj/mixed/train" / str(natoms)) for natoms in (8, 10, 12)]
+    elements = {"Mo", "W"}.union(*(System(path).type_map for path in crystals))
+    descriptor = {"type": "se_atten_v2", "sel": 120, "rcut": 5.0, "rcut_smth": 0.5}
+    descriptor |= {"neuron": [8, 16], "axis_neuron": 4, "attn_layer": 0, "set_davg_zero": True}
+    branch = {"type_map": "types", "descriptor": "net", "fitting_net": {"neuron": [32, 32]}}
+    prefactors = {"start_pref_f": 100, "limit_pref_f": 10, "start_pref_e": 1}
+    data = {
+        "alloys": {
+            "training_data": {"systems": alloys, "batch_size": 1},
+            "validation_data": {"systems": alloys, "batch_size": 4, "numb_btch": 6},
+        },
+        "crystals": {
+            "training_data": {"systems": crystals, "batch_size": "mixed:8"},
+            "validation_data": {"systems": crystals, "batch_size": "mixed:64"},
+        },
+    }
+    content = {
+        "model": {
+            "shared_dict": {"types": sorted(elements), "net": descriptor},
+            "model_dict": {"alloys": branch, "crystals": branch},
+        },
+        "learning_rate": {"start_lr": 5e-3, "stop_lr": 1e-3, "decay_steps": 20},
+        "loss_dict": {
+            "alloys": prefactors,
+            "crystals": {**prefactors, "start_pref_e": 10, "limit_pref_e": 10, "start_pref_f": 10},
+        },
+        "training": {
+            "data_dict": data,
+            "model_prob": {"alloys": 1, "crystals": 1},
+            "numb_steps": 60,
+            "disp_freq": 60,
+            "seed": 1,
+        },
+    }
+    run(here, content, skip_neighbor_stat=True)
+    curve = read_learning_curve("lcurve.out")
+    # The crystals are relaxed or nearly so: with few steps only their energies are learned.
+    for figure, bound in (("e_val_alloys", 0.5), ("f_val_alloys", 0.95), ("e_val_crystals", 0.5)):
+        first, last = curve[f"rmse_{figure}"]
+        assert last < bound * first, figure
