@@ -181,26 +181,16 @@ def test_energy_is_conserved(exported, tmp_path: Path) -> None:
 
 
 def test_deeppot_of_the_peer(exported, tmp_path: Path) -> None:
-    """All models in one process of the peer."""
-    names = ["dpa2_parameters", "tensorflow", "se_e2_a"]
-    models = [exported(name) for name in names]
-    given = [
-        {
-            box: {
-                key: case[key] for key in case if PARAMETERS in MODELS[name] or "param" not in key
-            }
-            for box, case in make_cases().items()
-        }
-        for name in names
-    ]
-    jobs = [(saved, cases) for (_, saved), cases in zip(models, given, strict=True)]
-    theirs = peer_eval(DP320, jobs, tmp_path)
-    for (checkpoint, _), cases, found in zip(models, given, theirs, strict=True):
+    """Both models in one process of the peer."""
+    models = [exported(name) for name in ("dpa2_parameters", "tensorflow")]
+    cases = {name: make_cases()[name] for name in ("small", "open", "mixed")}
+    theirs = peer_eval(DP320, [(saved, cases) for _, saved in models], tmp_path)
+    for (checkpoint, _), found in zip(models, theirs, strict=True):
         assert_equal(deeppot_eval(checkpoint, cases), found, 1e-10)
 
 
 def test_dp_test(exported, tmp_path: Path) -> None:
-    checkpoint, saved = exported("dpa2")
+    checkpoint, saved = exported("common")
     [system, _] = write_training_data(tmp_path)
     run_dp(DP320, ["test", "-m", saved, "-s", system, "-d", "detail"], tmp_path)
     coord = np.load(Path(system) / "set.000" / "coord.npy")
