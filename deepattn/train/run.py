@@ -9,7 +9,7 @@ import keras
 from deepattn.config import Config, load_input, normalize, upgrade
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
-from deepattn.train.distribution import from_environment
+from deepattn.train.cluster import from_environment
 from deepattn.train.start import Start, from_checkpoint, from_frozen
 from deepattn.train.trainer import Trainer
 
