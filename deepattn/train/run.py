@@ -11,7 +11,7 @@ from deepattn.config import is_multitask, load_input, read_input, take_sections,
 from deepattn.config.multitask import split
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.files import write_whole
-from deepattn.train.distribution import from_environment
+from deepattn.train.cluster import from_environment
 from deepattn.train.pretrained import Pretrained
 from deepattn.train.start import Start, from_checkpoint, from_frozen
 from deepattn.train.trainer import Trainer

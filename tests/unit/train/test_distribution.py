@@ -16,7 +16,7 @@ import pytest
 from deepattn.errors import ConfigError, DistributionError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.train import train
-from deepattn.train.distribution import from_environment
+from deepattn.train.cluster import from_environment
 from deepattn.train.rendezvous import meet
 from deepattn.train.schedule import make_schedule
 
@@ -31,9 +31,9 @@ import sys
 import tensorflow as tf
 
 from deepattn.cli.main import main
-from deepattn.train import distribution, run
+from deepattn.train import cluster, distribution, run
 
-here = distribution.from_environment()
+here = cluster.from_environment()
 
 
 @tf.function(autograph=False)

@@ -1,0 +1,71 @@
+"""Which devices and processes the surroundings ask for: ``TF_CONFIG`` and the visible GPUs."""
+
+import json
+import logging
+import os
+
+import tensorflow as tf
+
+from deepattn.errors import ConfigError
+from deepattn.train.distribution import Distribution
+from deepattn.train.rendezvous import meet
+
+log = logging.getLogger(__name__)
+
+# s. How long a worker waits for the others to start.
+START_TIMEOUT = 300
+
+_JOBS = ("chief", "worker")
+
+
+def from_environment() -> Distribution:
+    """What ``TF_CONFIG`` and the visible GPUs ask for.
+
+    With a cluster of more than one task in ``TF_CONFIG``: all of them, on all GPUs of each. Else:
+    all GPUs of this machine. TensorFlow must not have computed anything yet.
+
+    Raises:
+        ConfigError: ``TF_CONFIG`` is not what TensorFlow documents.
+        DistributionError: not all workers have come.
+    """
+    addresses, place = _read_tf_config()
+    if len(addresses) > 1:
+        return _join(addresses, place)
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return Distribution(tf.distribute.MirroredStrategy())
+    return Distribution()
+
+
+def _join(addresses: list[str], place: int) -> Distribution:
+    log.info("waiting for %d workers", len(addresses))
+    meet(addresses, place, timeout=START_TIMEOUT)
+    distribution = Distribution(tf.distribute.MultiWorkerMirroredStrategy())
+    log.info("%d workers, devices of each: %d", distribution.workers, distribution.local)
+    if not distribution.chief:
+        logging.getLogger("deepattn").setLevel(logging.ERROR)
+    return distribution
+
+
+def _read_tf_config() -> tuple[list[str], int]:
+    """Addresses of all workers, and which of them is this one's."""
+    text = os.environ.get("TF_CONFIG", "")
+    if not text.strip():
+        return [], 0
+    try:
+        content = json.loads(text)
+        cluster = {job: list(addresses) for job, addresses in content["cluster"].items()}
+        job, index = content["task"]["type"], int(content["task"]["index"])
+        own = cluster[job][index]
+        ports = [int(address.rpartition(":")[2]) for part in cluster.values() for address in part]
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ConfigError(
+            f"TF_CONFIG is not a cluster and a task of it ({type(error).__name__}: {error}): write "
+            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}.'
+        ) from None
+    addresses = [address for job in _JOBS for address in cluster.get(job, ())]
+    if len(addresses) < len(ports) or index < 0:
+        raise ConfigError(
+            f"TF_CONFIG has the jobs {sorted(cluster)} and the task {job} {index}; a training has "
+            "workers only, and at most one of them called chief."
+        )
+    return addresses, addresses.index(own)
