@@ -112,7 +112,9 @@ class Start:
             )
         if self.mode in ("finetune", "resume"):
             config = self._with_sel(config)
-            self._refuse_other_network(config.model)
+            # With further elements the sections are the file's own, lists by element longer.
+            if not grown:
+                self._refuse_other_network(config.model)
         embedding = config.model.type_embedding
         if embedding is None:
             return config

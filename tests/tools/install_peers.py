@@ -1,9 +1,9 @@
 """Install the DeePMD-kits that the conformance tests compare with, each in ``.peers/<name>``.
 
 ``python tests/tools/install_peers.py [dp320] [dp220] [dp2211] [dp320pt]``: virtual environments
-with the released wheels, by default the first two; ``dp320pt``, with PyTorch, takes several GB. What
-is installed already is left alone. 2.2.x needs Python 3.10, the last one that 2.2.0 has wheels for;
-where there is none, it is left out with a message, and its tests are skipped.
+with the released wheels, by default the first two; ``dp320pt``, with PyTorch, takes several GB.
+What is installed already is left alone. 2.2.x needs Python 3.10, the last one that 2.2.0 has wheels
+for; where there is none, it is left out with a message, and its tests are skipped.
 """
 
 from __future__ import annotations
