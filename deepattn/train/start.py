@@ -112,7 +112,8 @@ class Start:
             )
         if self.mode in ("finetune", "resume"):
             config = self._with_sel(config)
-            self._refuse_other_network(config.model)
+            if wanted == known:
+                self._refuse_other_network(config.model)
         embedding = config.model.type_embedding
         if embedding is None:
             return config
