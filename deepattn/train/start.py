@@ -112,8 +112,7 @@ class Start:
             )
         if self.mode in ("finetune", "resume"):
             config = self._with_sel(config)
-            # With further elements the sections are the file's own, lists by element longer.
-            if not grown:
+            if wanted == known:
                 self._refuse_other_network(config.model)
         embedding = config.model.type_embedding
         if embedding is None:
