@@ -81,6 +81,15 @@ def test_empty_slots_count(options):
     assert_same(compress(model, min_nbor_dist=SHORTEST)(inputs), expected)
 
 
+def test_real_neighbours_behind_an_excluded_one_count():
+    """Without a mean an excluded neighbour looks like an empty slot to DeePMD-kit's op."""
+    model = trained_model({**STRIP, "exclude_types": [[0, 1]]})
+    model.descriptor.davg.assign(np.zeros(model.descriptor.davg.shape))
+    inputs, _ = small_batch()
+    inputs["box"][:] = 0
+    assert_same(compress(model, min_nbor_dist=SHORTEST)(inputs), model(inputs))
+
+
 @pytest.mark.skipif(ops.fast_library() is None, reason="the compiled ops are not there")
 @pytest.mark.parametrize("options", STOCK)
 def test_the_fast_graph_of_what_has_a_portable_one(options):
