@@ -1,15 +1,13 @@
 """The example of the whole loop: its commands work, and what comes out moves atoms in LAMMPS."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from conformance.peer import DP320, peer_lammps
 
-from tests.conformance.peer import DP320
+from deepattn.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -20,6 +18,9 @@ def _change(path: Path, **sections) -> None:
     for name, values in sections.items():
         raw[name].update(values)
     path.write_text(json.dumps(raw))
+
+
+pytestmark = pytest.mark.xdist_group("loop")
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +51,10 @@ def loop(tmp_path_factory):
     lines = (folder / "run.sh").read_text().splitlines()
     commands = [line.split()[1:] for line in lines if line.startswith("deepattn ")]
     assert [command[0] for command in commands] == "train train test distill test check-nve".split()
-    for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", "deepattn", *command],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr + done.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command in commands:
+            assert main(command) == 0, command
     return folder
 
 
@@ -73,9 +69,5 @@ def test_the_student_is_a_compressed_graph(loop):
 @pytest.mark.slow
 @pytest.mark.conformance
 def test_the_student_moves_atoms_in_lammps(loop):
-    lammps = DP320.require_lammps()
-    done = subprocess.run(
-        [str(lammps), "-in", "in.alloy"], cwd=loop, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Loop time of" in done.stdout
+    printed = peer_lammps(DP320.require(), (loop / "in.alloy").read_text(), loop)
+    assert "Loop time of" in printed and "200 steps with 500 atoms" in printed
