@@ -157,6 +157,8 @@ def _statistics(node: Node, section: Mapping[str, Any], ntypes: int) -> Arrays:
     if bias is None:
         node.fail(f"{node.path}/@variables lacks bias_atom_e")
     if section["dim_case_embd"]:
+        if case is None:
+            node.fail(f"{node.path}/@variables lacks case_embd, though dim_case_embd is not 0")
         names.append(CASE)
         parameters.append(case)
     found = zip(names, parameters, strict=True)

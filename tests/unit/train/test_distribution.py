@@ -21,6 +21,7 @@ from deepattn.train.rendezvous import meet
 from deepattn.train.schedule import make_schedule
 
 from . import toy
+from .test_multitask import make_input as make_tasks
 
 # The decay does not depend on the number of steps; the clipping needs the gradient of all replicas.
 _INPUT = {"rate": {"scale_by_worker": "none", "decay_rate": 0.9}, "gradient_max_norm": 0.5}
@@ -151,13 +152,24 @@ def test_two_processes_make_the_steps_of_one_and_can_be_gone_on_from(
     assert read_checkpoint("model.ckpt")[1]["step"] == steps
 
 
+def write_tasks(folder, systems, batch_size):
+    """The same of two tasks, with a system each."""
+    folder.mkdir()
+    content = make_tasks(systems, numb_steps=10, **_INPUT)
+    for branch in content["training"]["data_dict"].values():
+        branch["training_data"]["batch_size"] = batch_size
+    (folder / "input.json").write_text(json.dumps(content))
+    return folder
+
+
 @pytest.mark.slow
-def test_two_devices_make_the_steps_of_one(tmp_path, systems, monkeypatch):
-    two = write_input(tmp_path / "two", systems, 1)
+@pytest.mark.parametrize("write", [write_input, write_tasks])
+def test_two_devices_make_the_steps_of_one(tmp_path, systems, monkeypatch, write):
+    two = write(tmp_path / "two", systems, 1)
     process = start(["-c", _MIRRORED], two)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    one = write_input(tmp_path / "one", systems, 2)
+    one = write(tmp_path / "one", systems, 2)
     monkeypatch.chdir(one)
     train("input.json")
     assert_equal_to_rounding("model.ckpt-10.h5", two / "model.ckpt-10.h5")
