@@ -169,8 +169,9 @@ def test_two_ranks_equal_one(exported, without_devices, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_energy_is_conserved(exported, tmp_path: Path) -> None:
-    _, saved = exported("dpa2")
+@pytest.mark.parametrize("name", ["dpa2", "common"])
+def test_energy_is_conserved(name: str, exported, tmp_path: Path) -> None:
+    _, saved = exported(name)
     _, names, _ = write_frame(tmp_path, "cubic")
     text = script(saved, " ".join(ELEMENTS), steps=1000, timestep=TIMESTEP, every=10, mapped=True)
     peer_lammps(DP320, text, tmp_path)
