@@ -16,13 +16,12 @@ from deepattn import ops
 from deepattn.formats.files import write_folder_whole
 from deepattn.formats.saved_model import MARK
 from deepattn.models.blocks import infer
-from deepattn.models.energy_model import EnergyModel
+from deepattn.models.energy_model import EnergyModel, mesh_of_box
 
 log = logging.getLogger(__name__)
 
-# Only the length of a mesh tells whether cells repeat; a longer one is a list of neighbours, with
-# so many numbers before it.
-_MESH_OPEN, _MESH_PERIODIC, _MESH_HEAD = 1, 7, 16
+# Numbers that come before a list of neighbours in a mesh.
+_MESH_HEAD = 16
 
 
 def save_model(
@@ -131,9 +130,8 @@ def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: 
             lambda: tf.reshape(box, [-1, 9]),
             lambda: tf.zeros([nframes, 9], tf.float64),
         )
-        mesh = tf.zeros([tf.where(tf.reduce_any(box != 0), _MESH_PERIODIC, _MESH_OPEN)], tf.int32)
         counts, owner = _counts(model, natoms, natoms), tf.range(natoms)
-        outputs = evaluate(coord, atype, counts, box, mesh, owner, fparam, aparam)
+        outputs = evaluate(coord, atype, counts, box, mesh_of_box(box), owner, fparam, aparam)
         return _results(outputs, atype, atomic=atomic, shares=atomic)
 
     return _function(

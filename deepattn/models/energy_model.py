@@ -117,7 +117,7 @@ class EnergyModel(keras.Model):
         if natoms is None:
             natoms = self._natoms(atype)
         if mesh is None:
-            mesh = _mesh(inputs["box"])
+            mesh = mesh_of_box(inputs["box"])
         environment = self.environment(coord, atype, natoms, inputs["box"], mesh)
         if "owner" in inputs:
             environment = environment.of_owners(inputs["owner"])
@@ -256,7 +256,7 @@ class EnergyModel(keras.Model):
         return self.energy_loss(labels, outputs, self.optimizer.learning_rate)
 
 
-def _mesh(box) -> tf.Tensor:
-    """The marker for repeating cells, or for open boundaries where boxes are zero."""
+def mesh_of_box(box: tf.Tensor) -> tf.Tensor:
+    """The input ``mesh`` for repeating cells, or for open boundaries where boxes are zero."""
     length = tf.where(tf.reduce_any(box != 0), _MESH_PERIODIC, _MESH_OPEN)
     return tf.zeros([length], tf.int32)

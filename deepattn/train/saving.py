@@ -60,7 +60,7 @@ class Saver:
         check_weights(weights, step=step, advice=self.advice())
         if not self.chief:
             return
-        state = self.optimizer.get_arrays(trained_names(self.branches))
+        state = self.optimizer.get_arrays(all_variables(self.branches))
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
         header = {
@@ -93,7 +93,7 @@ class Saver:
         return f"go on from {self.last}, which is good,"
 
 
-def trained_names(branches: Sequence[Branch]) -> dict[str, keras.Variable]:
+def all_variables(branches: Sequence[Branch]) -> dict[str, keras.Variable]:
     """Every variable of the branches once, by name."""
     return unique_variables({branch.prefix: branch.model for branch in branches})
 

@@ -28,7 +28,7 @@ from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
 from deepattn.train.optimizer import Adam, TorchAdam
 from deepattn.train.prepare import count_steps, require_sel, shares, with_neighbors
-from deepattn.train.saving import Saver, restore_optimizer, state_of, trained_names
+from deepattn.train.saving import Saver, all_variables, restore_optimizer, state_of
 from deepattn.train.schedule import make_schedule
 from deepattn.train.seeds import settle_all_seeds
 from deepattn.train.start import Start
@@ -228,7 +228,7 @@ class Trainer:
             branch.model = models[branch.name]
         if self.distribution.chief:
             self._set_weights()
-        self.distribution.copy_from_chief(list(trained_names(self.branches).values()))
+        self.distribution.copy_from_chief(list(all_variables(self.branches).values()))
 
     def _set_weights(self) -> None:
         if self.start.mode == "scratch":
@@ -260,7 +260,7 @@ class Trainer:
         if self.start.mode in ("init_model", "restart"):
             restore_optimizer(
                 optimizer,
-                trained_names(self.branches),
+                all_variables(self.branches),
                 self.start.optimizer,
                 path=self.start.path,
                 keep_step=self.start.mode == "restart",

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from small_models import TYPE_MAP, model_section, small_batch
+from trees import put
 
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
@@ -120,18 +121,6 @@ def test_conventions_differ():
     other = build_model(ModelConfig.from_dict(normalize_model(section)), arrays=model.get_arrays())
     inputs, _ = small_batch()
     assert np.abs(model(inputs)["energy"] - other(inputs)["energy"]).max() > 1e-7
-
-
-def put(path, value):
-    """Change a tree: set the value at a path."""
-
-    def change(tree):
-        *parents, last = path.split("/")
-        for key in parents:
-            tree = tree[int(key) if key.isdecimal() else key]
-        tree[last] = value
-
-    return change
 
 
 LAYER = "model/descriptor/attention_layers/attention_layers/0/attention_layer"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from small_models import dpa2, model_section
+from trees import put
 
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
@@ -97,18 +98,6 @@ def test_older_files(version):
     if version == 1:
         del descriptor["use_tebd_bias"]
     assert from_tree(tree, "model.dp")[0] == expected
-
-
-def put(path, value):
-    """Change a descriptor: set the value at a path."""
-
-    def change(tree):
-        *parents, last = path.split("/")
-        for key in parents:
-            tree = tree[int(key) if key.isdecimal() else key]
-        tree[last] = value
-
-    return change
 
 
 LAYER = "repformers_variable/repformer_layers/0"
