@@ -27,3 +27,7 @@ class OpLibraryError(DeepattnError, RuntimeError):
 
 class DistributionError(DeepattnError, RuntimeError):
     """A worker of a distributed training has stopped or never came."""
+
+
+class BackendError(DeepattnError, ImportError):
+    """Keras runs on something else than TensorFlow."""

@@ -99,7 +99,8 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare_environment() -> None:
-    """Hand settings to TensorFlow, which reads them when it is imported."""
+    """Hand settings to TensorFlow and Keras, which read them when they are imported."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for ours, theirs in _THREADS.items():
         value = os.environ.get(ours)

@@ -1,5 +1,6 @@
 """Models as files that other programs run."""
 
+import deepattn.keras_backend  # noqa: F401
 from deepattn.export.compress import compress
 from deepattn.export.convert import convert
 from deepattn.export.freeze import freeze, require_ops

@@ -1,5 +1,6 @@
 """Evaluating models: energies, forces, virials, and their errors against labels."""
 
+import deepattn.keras_backend  # noqa: F401
 from deepattn.infer.deep_pot import DeepPot
 from deepattn.infer.details import DetailFiles
 from deepattn.infer.labelled import read_frames

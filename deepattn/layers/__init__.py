@@ -1,5 +1,6 @@
 """The physics, written once: Keras layers of attention-based deep potentials."""
 
+import deepattn.keras_backend  # noqa: F401
 from deepattn.layers.activations import get_activation
 from deepattn.layers.compressed_se_atten import CompressedSeAtten
 from deepattn.layers.dpa2 import DPA2

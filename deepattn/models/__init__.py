@@ -1,5 +1,6 @@
 """Keras models: atoms to energy, forces and virial."""
 
+import deepattn.keras_backend  # noqa: F401
 from deepattn.models.build import build_model
 from deepattn.models.energy_model import EnergyModel
 from deepattn.models.load import StoredModel, load_model, read_model

@@ -4,6 +4,7 @@
 Every check is also a function of its own, of anything that evaluates configurations.
 """
 
+import deepattn.keras_backend  # noqa: F401
 from deepattn.testing.check import Check
 from deepattn.testing.continuity import check_continuity
 from deepattn.testing.derivatives import check_atom_energies, check_forces, check_virial

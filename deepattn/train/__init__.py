@@ -1,5 +1,6 @@
 """Training: loss, schedules, optimizer, statistics, the loop, and fine-tuning."""
 
+import deepattn.keras_backend  # noqa: F401
 from deepattn.train.batches import make_dataset
 from deepattn.train.file_bias import change_bias
 from deepattn.train.loss import EnergyLoss
