@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import dpdata
 
 from deepattn.errors import DataError
 from deepattn.foreign.labelled import formula
-from deepattn.formats.files import check_folder
+from deepattn.formats.files import check_folder, scratch_folder
 
 # By our names those of dpdata.
 LAYOUTS = {"npy": "deepmd/npy", "mixed": "deepmd/npy/mixed", "hdf5": "deepmd/hdf5", "lmdb": "lmdb"}
@@ -36,9 +34,8 @@ def write_systems(systems: dpdata.MultiSystems, target: str | os.PathLike, layou
     if target.exists():
         raise DataError(f"{target} exists; remove it or name another --output")
     check_folder(target)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        written = scratch / target.name
+    with scratch_folder(target) as folder:
+        written = folder / target.name
         if layout == "npy":
             # dpdata's own names list all elements, those that a system has not as well.
             for system in systems.systems.values():
@@ -46,6 +43,4 @@ def write_systems(systems: dpdata.MultiSystems, target: str | os.PathLike, layou
         else:
             systems.to(LAYOUTS[layout], str(written))
         os.replace(written, target)
-    finally:
-        shutil.rmtree(scratch)
     return target

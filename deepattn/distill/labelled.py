@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from ase import Atoms
 from deepattn.data import System, find_systems
 from deepattn.data.atoms import read_atoms
 from deepattn.distill.potential import Labels
+from deepattn.formats.files import scratch_folder
 
 
 class Labelled(NamedTuple):
@@ -43,8 +43,7 @@ def write_labelled(data: Labelled, folder: str | os.PathLike) -> None:
         key = (tuple(atoms.get_chemical_symbols()), bool(atoms.pbc.all()), labels.virial is None)
         groups.setdefault(key, []).append(index)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with scratch_folder(folder) as scratch:
         whole = scratch / folder.name
         whole.mkdir()
         for members in groups.values():
@@ -54,8 +53,6 @@ def write_labelled(data: Labelled, folder: str | os.PathLike) -> None:
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(whole, folder)
-    finally:
-        shutil.rmtree(scratch)
 
 
 def read_labelled(folder: str | os.PathLike) -> Labelled:

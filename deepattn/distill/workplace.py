@@ -14,7 +14,7 @@ import ase.io
 from ase import Atoms
 
 from deepattn.errors import ConfigError
-from deepattn.formats.files import write_whole
+from deepattn.formats.files import remove_leftovers, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Workplace:
         self.folder = Path(folder)
         record = json.loads(json.dumps(record))
         path = self.folder / _INPUT
+        remove_leftovers(self.folder, _INPUT)
         if path.exists():
             changed = difference(json.loads(path.read_text(encoding="utf-8")), record)
             if changed:

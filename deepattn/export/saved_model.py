@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,9 +51,10 @@ def save_model(
 
     Raises:
         DataError: there is something else of that name.
+        OSError: the folder cannot be written to, or the disk is full.
     """
     module = make_module(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
-    with write_folder_whole(path, mark=MARK) as folder, _quiet():
+    with write_folder_whole(path, mark=MARK) as folder, _quiet(), _system_errors(path):
         tf.saved_model.save(module, str(folder))
     if model.descriptor.passes_messages:
         log.info(
@@ -266,6 +269,18 @@ def _function(name: str, function: Callable, *signature: tf.TensorSpec) -> Calla
 
     traced.__name__ = name
     return tf.function(traced, input_signature=signature, autograph=False)
+
+
+@contextmanager
+def _system_errors(path: str | Path) -> Iterator[None]:
+    """Turn what TensorFlow raises when it cannot write into the system's error."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # The system's own words are the last of the message, after the temporary path.
+        words = error.message.rpartition("; ")[2]
+        number = next((n for n in errno.errorcode if os.strerror(n) == words), errno.EIO)
+        raise OSError(number, words, os.fspath(path)) from error
 
 
 @contextmanager

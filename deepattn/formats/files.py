@@ -1,14 +1,34 @@
-"""Files that are either written whole or not at all."""
+"""Files that are either written whole or not at all.
 
+A temporary name beside the target tells by a lock whether its writer lives: the kernel drops the
+lock with the process, however that ended. So what a killed writer left is known as such, and the
+next writer of the same target removes it.
+"""
+
+import ctypes
+import errno
+import fcntl
+import glob
 import os
+import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
 
 from deepattn.errors import DataError
+
+# Locks of another machine cannot be relied on, so a temporary name says on which one it was made.
+_HOST = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
+_TEMPORARY = re.compile(rf"\.(?P<target>.+)\.{_HOST}-[0-9a-f]{{8}}\.tmp", re.DOTALL)
+
+# Of linux/fcntl.h and linux/fs.h.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 @contextmanager
@@ -17,7 +37,7 @@ def write_whole(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
 
     The content goes to a temporary file in the same folder, which is synced to the disk and
     renamed over ``path`` when the block ends. When the block raises, nothing is left behind and
-    an older file of that name is untouched.
+    an older file of that name is untouched. What killed writers of the same path left is removed.
 
     Args:
         path: Where the finished file goes. A symbolic link is followed, so that it stays a link.
@@ -33,16 +53,17 @@ def write_whole(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     if mode not in ("wb", "w"):
         raise ValueError(f"mode must be 'wb' or 'w', not {mode!r}")
     target = Path(os.path.realpath(path))
-    temporary = _unused_name(target)
-    encoding = None if mode == "wb" else "utf-8"
+    remove_leftovers(target.parent, glob.escape(target.name))
+    temporary, file = _open_temporary(target, mode)
     try:
-        with open(temporary, mode.replace("w", "x+"), encoding=encoding) as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            os.chmod(temporary, target.stat().st_mode & 0o7777)
-        os.replace(temporary, target)
+            if target.exists():
+                os.chmod(temporary, target.stat().st_mode & 0o7777)
+            # Before the file is closed: that ends the lock.
+            os.replace(temporary, target)
     except BaseException:  # Ctrl-C must not leave half a file either
         with suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -54,8 +75,9 @@ def write_whole(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
 def write_folder_whole(path: str | os.PathLike, *, mark: str) -> Iterator[Path]:
     """Fill a folder that appears under its name only once it is complete.
 
-    As `write_whole`, but that a folder cannot take another's place in one step: the older one is
-    moved aside for the moment of the renaming.
+    As `write_whole`: at every moment the older folder or the new one is there. On file systems
+    that cannot exchange two folders in one step (NFS), the older one is moved aside for the moment
+    of the renaming; if the process is killed in that moment, the next writer puts it back.
 
     Args:
         path: Where the finished folder goes. A symbolic link is followed.
@@ -71,22 +93,59 @@ def write_folder_whole(path: str | os.PathLike, *, mark: str) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     if target.exists() and not (target / mark).is_file():
         raise DataError(f"{path}: is there and is not a folder with {mark}; take another name")
-    temporary, old = _unused_name(target), _unused_name(target)
-    os.mkdir(temporary)
-    try:
-        yield temporary
-        for name in (temporary, *sorted(temporary.rglob("*"))):
+    with scratch_folder(target) as folder:
+        yield folder
+        for name in (folder, *sorted(folder.rglob("*"))):
             _sync(name)
-        if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
-    except BaseException:  # Ctrl-C must not leave half a folder either
-        shutil.rmtree(temporary, ignore_errors=True)
-        if old.exists() and not target.exists():
-            os.replace(old, target)
-        raise
-    _sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        if not target.exists():
+            os.rename(folder, target)
+        elif not _exchange(folder, target):
+            os.rename(target, folder.with_suffix(".old"))
+            os.rename(folder, target)
+        _sync(target.parent)
+
+
+@contextmanager
+def scratch_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Make an empty folder in which to prepare what is then renamed to ``path``.
+
+    It is gone when the block ends; after a kill, when the next one is made for the same path.
+
+    Args:
+        path: What is prepared; the folder lies beside it.
+
+    Yields:
+        The folder.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    target = Path(path).absolute()
+    remove_leftovers(target.parent, glob.escape(target.name))
+    temporary, lock = _open_temporary(target, "wb")
+    with lock:
+        try:
+            folder = temporary.with_suffix(".new")
+            os.mkdir(folder)
+            yield folder
+        finally:
+            _remove(temporary, target)
+
+
+def remove_leftovers(folder: str | os.PathLike, pattern: str) -> None:
+    """Remove what killed writers on this machine left beside their targets.
+
+    Temporary files of writers that live, and of other machines, stay.
+
+    Args:
+        folder: Folder of the targets.
+        pattern: Names of the targets, in the manner of a shell, such as ``model.ckpt-*.h5``.
+    """
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            match = _TEMPORARY.fullmatch(name)
+            if match and fnmatchcase(match["target"], pattern):
+                _remove_if_dead(Path(folder, name), Path(folder, match["target"]))
 
 
 def check_folder(path: str | os.PathLike) -> None:
@@ -108,18 +167,70 @@ def replace_link(target_name: str, link_path: str | os.PathLike) -> None:
         link_path: The link itself.
     """
     link = Path(link_path)
-    temporary = _unused_name(link)
-    os.symlink(target_name, temporary)
-    try:
-        os.replace(temporary, link)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    # One name for all writers, so that the next one removes what a killed one left.
+    temporary = link.with_name(f".{link.name}.link.tmp")
+    while True:
+        temporary.unlink(missing_ok=True)
+        with suppress(FileExistsError, FileNotFoundError):  # another writer came between
+            os.symlink(target_name, temporary)
+            os.replace(temporary, link)
+            return
 
 
-def _unused_name(target: Path) -> Path:
-    # Hidden, so that no pattern such as model.ckpt-*.h5 takes it for a finished file.
-    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+def _open_temporary(target: Path, mode: str) -> tuple[Path, IO]:
+    """Make a file beside the target that is locked as long as it is open."""
+    encoding = None if mode == "wb" else "utf-8"
+    while True:
+        # Hidden, so that no pattern such as model.ckpt-*.h5 takes it for a finished file.
+        temporary = target.with_name(f".{target.name}.{_HOST}-{secrets.token_hex(4)}.tmp")
+        file = open(temporary, mode.replace("w", "x+"), encoding=encoding)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # between the two lines it was taken for a leftover
+            file.close()
+            continue
+        except OSError:  # a file system without locks, where leftovers are not told apart and stay
+            return temporary, file
+        if os.fstat(file.fileno()).st_nlink:
+            return temporary, file
+        file.close()
+
+
+def _remove_if_dead(temporary: Path, target: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(temporary, target)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(temporary: Path, target: Path) -> None:
+    """Remove a temporary file and the folders that go with it."""
+    new, old = temporary.with_suffix(".new"), temporary.with_suffix(".old")
+    if old.exists() and not target.exists():
+        os.rename(old, target)
+    for folder in (new, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    # Last, since without it nobody would find the folders.
+    if not new.exists() and not old.exists():
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two names in one step; False where the system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    names = (os.fsencode(first), os.fsencode(second))
+    if not rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], ctypes.c_uint(_RENAME_EXCHANGE)):
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), os.fspath(second))
 
 
 def _sync(path: Path) -> None:

@@ -1,7 +1,9 @@
 """The SavedModel: functions as DeePMD-kit finds and calls them, and the folder."""
 
+import errno
 import json
 import re
+import resource
 from collections import Counter
 
 import numpy as np
@@ -222,6 +224,24 @@ def test_the_folder_is_replaced_whole(tmp_path, monkeypatch):
         save_model(model, path, training_script={"model": {}})
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert not (path / "notes").exists()
+
+
+@pytest.fixture
+def small_disk():
+    """No file can grow beyond 3000 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_is_the_system_s_error(tmp_path, small_disk):
+    """TensorFlow's own error has a temporary path in it, and no place on the command line."""
+    path = tmp_path / "model.savedmodeltf"
+    with pytest.raises(OSError, match="File too large") as caught:
+        save_model(small_model(), path, training_script={"model": model_section()})
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_graph_that_cannot_be_made_names_it(tmp_path):
