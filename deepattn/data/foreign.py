@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from deepattn.data.keys import Layout
 from deepattn.errors import DataError
 from deepattn.foreign import StoredFrames, detect_foreign, read_file
 
@@ -90,8 +91,11 @@ class ForeignStore:
         values = self._array(name)
         return (len(values), values[0].size)
 
-    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
-        return self._array(name).reshape(nframes, width)[indices]
+    def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
+        return self._array(name).reshape(layout.nframes, layout.width)[indices]
+
+    def others(self, name: str) -> list[str]:
+        return list(self._frames.arrays) if name else []
 
     def _array(self, name: str) -> np.ndarray:
         part, _, key = name.partition("/")

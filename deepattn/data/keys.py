@@ -1,7 +1,49 @@
-"""The arrays a DeePMD system may hold, and how many numbers each has in a frame."""
+"""The arrays a DeePMD system may hold, and the shapes they may have."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shapes that an array of some frames may have.
+
+    All list the same numbers in the same order: axes of length one count for nothing, and all
+    frames may follow one another on a single axis.
+
+    Args:
+        nframes: Number of frames.
+        frame: Shapes of one frame; the first has a single axis.
+    """
+
+    nframes: int
+    frame: tuple[tuple[int, ...], ...]
+
+    @property
+    def width(self) -> int:
+        """Numbers in a frame."""
+        return self.frame[0][0]
+
+    @cached_property
+    def _known(self) -> set[tuple[int, ...]]:
+        shapes = [(self.nframes, *frame) for frame in self.frame]
+        return set(map(_bare, [*shapes, (self.nframes * self.width,)]))
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of all frames may have this shape."""
+        return _bare(shape) in self._known
+
+    def fits_frame(self, shape: tuple[int, ...]) -> bool:
+        """Whether the array of a single frame may have this shape."""
+        return _bare(shape) in map(_bare, self.frame)
+
+    def __str__(self) -> str:
+        return " or ".join(str((self.nframes, *frame)) for frame in self.frame)
+
+
+def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length != 1)
 
 
 @dataclass(frozen=True)
@@ -13,16 +55,22 @@ class Key:
         atomic: Whether every atom has its own numbers.
         width: Numbers in a frame, or in an atom of it. Zero: as many as the model asks for.
         default: Value where a set lacks the array.
+        threes: Whether the numbers, of a frame or of an atom, may have an axis of length 3 too.
     """
 
     name: str
     atomic: bool
     width: int = 1
     default: float = 0.0
+    threes: bool = False
 
     def size(self, natoms: int) -> int:
         """Numbers in one frame of ``natoms`` atoms."""
         return self.width * natoms if self.atomic else self.width
+
+    def layout(self, natoms: int, nframes: int) -> Layout:
+        """The shapes of an array of ``nframes`` frames of ``natoms`` atoms."""
+        return _layout(self, natoms, nframes)
 
     def spellings(self) -> Iterator[str]:
         """File names under which the array may be stored: ``atom_x`` is also ``atomic_x``."""
@@ -31,11 +79,24 @@ class Key:
             yield "atomic_" + self.name.removeprefix("atom_")
 
 
+@lru_cache(maxsize=1024)  # asked for every array of every batch
+def _layout(key: Key, natoms: int, nframes: int) -> Layout:
+    shapes = [(key.size(natoms),)]
+    inner = [(key.width,), (3, key.width // 3)] if key.threes else [(key.width,)]
+    if not key.atomic:
+        shapes += inner[1:]
+    elif key.width > 1:
+        shapes += [(natoms, *axes) for axes in inner]
+        if key.threes:
+            shapes.append((3 * natoms, key.width // 3))
+    return Layout(nframes, tuple(shapes))
+
+
 KEYS = {
     key.name: key
     for key in (
         Key("coord", atomic=True, width=3),
-        Key("box", atomic=False, width=9),
+        Key("box", atomic=False, width=9, threes=True),
         Key("real_atom_types", atomic=True),
         Key("numb_copy", atomic=False, default=1.0),
         Key("timestep", atomic=False),
@@ -43,11 +104,11 @@ KEYS = {
         Key("aparam", atomic=True, width=0),
         Key("energy", atomic=False),
         Key("force", atomic=True, width=3),
-        Key("virial", atomic=False, width=9),
+        Key("virial", atomic=False, width=9, threes=True),
         Key("atom_ener", atomic=True),
         Key("atom_pref", atomic=True),
         Key("atom_ener_coeff", atomic=True, default=1.0),
-        Key("drdq", atomic=True, width=0),
+        Key("drdq", atomic=True, width=0, threes=True),
     )
 }
 LABELS = ("energy", "force", "virial", "atom_ener", "atom_pref", "atom_ener_coeff", "drdq")

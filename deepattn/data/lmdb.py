@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from deepattn.data.keys import Layout
+from deepattn.data.opening import opened
 from deepattn.errors import DataError
 from deepattn.progress import tracked
 
@@ -115,20 +117,25 @@ class LmdbStore:
         part, _, field = name.partition("/")
         frames = self._sets[part][1]
         [first] = self._frames(frames[:1])
-        return (len(frames), self._field(first, field, frames[0]).size)
+        return (len(frames), *self._field(first, field, frames[0]).shape)
 
-    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
+    def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
         part, _, field = name.partition("/")
         numbers = self._sets[part][1][indices]
         arrays = []
         for number, frame in zip(numbers, self._frames(numbers), strict=True):
             values = self._field(frame, field, number)
-            if values.size != width:
+            if not layout.fits_frame(values.shape):
+                expected = " or ".join(map(str, layout.frame))
                 raise DataError(
-                    f"{self.where(name)}: frame {number} has {values.size} numbers, not {width}"
+                    f"{self.where(name)}: frame {number} has shape {values.shape}, expected "
+                    f"{expected}"
                 )
-            arrays.append(values.reshape(width))
+            arrays.append(values.reshape(layout.width))
         return np.stack(arrays)
+
+    def others(self, name: str) -> list[str]:
+        return list(self._sets[name][0]) if name else []
 
     def _frames(self, numbers: np.ndarray) -> list[Frame]:
         """Frames, kept until others are asked for: one array after the other is."""
@@ -169,8 +176,10 @@ def _environment(file: str) -> Any:
         if known is not None:
             known[1].close()
         _environments.pop(place, None)
-        opened = lmdb.open(path, readonly=True, lock=False, readahead=False)
-        _environments[place] = changed, opened
+        environment = opened(
+            file, lambda: lmdb.open(path, readonly=True, lock=False, readahead=False)
+        )
+        _environments[place] = changed, environment
     return _environments[place][1]
 
 

@@ -9,18 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import h5py
 import numpy as np
 
 from deepattn.data.foreign import ForeignStore, split_foreign
+from deepattn.data.keys import Layout
 from deepattn.data.lmdb import LmdbStore, split_lmdb
+from deepattn.data.opening import opened
 from deepattn.errors import DataError
 
 _HDF5_SUFFIXES = (".hdf5", ".h5")
-# Bounded, because every open map holds a file descriptor and a data set may have thousands.
-_OPEN_ARRAYS = 256
+# A data set may have thousands of arrays: their headers are kept, no file stays open.
+_HEADERS = 1 << 16
 _OPEN_HDF5 = 16
 
 
@@ -51,8 +53,11 @@ class Store(Protocol):
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of an array of numbers, without reading it."""
 
-    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
-        """Frames ``indices`` of an array of ``nframes * width`` numbers, ``[n, width]``."""
+    def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
+        """Frames ``indices`` of an array that fits the layout, ``[n, layout.width]``."""
+
+    def others(self, name: str) -> list[str]:
+        """What else lies in a set, or for an empty name beside the sets, for messages."""
 
 
 def split_hdf5(path: str) -> tuple[str, str] | None:
@@ -118,20 +123,38 @@ def _version(path: str) -> tuple[str, int, int]:
 @lru_cache(maxsize=_OPEN_HDF5)
 def _open_hdf5(file: str, _mtime: int, _size: int) -> h5py.File:
     with reading_hdf5(file):
-        return h5py.File(file, "r")
+        return opened(file, lambda: h5py.File(file, "r"))
 
 
-@lru_cache(maxsize=_OPEN_ARRAYS)
-def _open_npy(file: str, _mtime: int, _size: int) -> np.ndarray:
+class _Header(NamedTuple):
+    """What an ``.npy`` file says of itself, and where its numbers begin."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    order: str
+    offset: int
+
+
+@lru_cache(maxsize=_HEADERS)
+def _npy_header(file: str, _mtime: int, _size: int) -> _Header:
     try:
-        array = np.lib.format.open_memmap(file, mode="r")
+        array = opened(file, lambda: np.lib.format.open_memmap(file, mode="r"))
+    except DataError:
+        raise
     # A damaged header can make NumPy's parser raise nearly anything.
     except Exception as error:
         raise DataError(
             f"{file} is not a whole NumPy array ({type(error).__name__}: {error}); write it again"
         ) from None
     _require_numbers(array.dtype, file)
-    return array
+    order = "C" if array.flags.c_contiguous else "F"
+    return _Header(array.shape, array.dtype, order, array.offset)
+
+
+def require_layout(shape: tuple[int, ...], layout: Layout, where: str) -> None:
+    """Refuse an array whose shape does not say which number is which."""
+    if not layout.fits(shape):
+        raise DataError(f"{where} has shape {shape}, expected {layout}")
 
 
 def _require_numbers(dtype: np.dtype, where: str) -> None:
@@ -144,6 +167,15 @@ def _words(text: bytes, where: str) -> list[str]:
         return text.decode("utf-8-sig").split()
     except UnicodeDecodeError:
         raise DataError(f"{where} is not text in UTF-8") from None
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Beginnings and ends of the runs of numbers that follow one another."""
+    first = 0
+    for place in range(1, len(numbers) + 1):
+        if place == len(numbers) or numbers[place] != numbers[place - 1] + 1:
+            yield first, place
+            first = place
 
 
 class NpyStore:
@@ -179,11 +211,33 @@ class NpyStore:
         return sorted(entry.name for entry in Path(self.path).glob("set.*") if entry.is_dir())
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return _open_npy(*_version(self.where(name))).shape
+        return _npy_header(*_version(self.where(name))).shape
 
-    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
-        array = _open_npy(*_version(self.where(name)))
-        return np.asarray(array.reshape(nframes, width)[indices])
+    def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
+        where = self.where(name)
+        shape, dtype, order, offset = _npy_header(*_version(where))
+        # The file may be another one than when the system was opened.
+        require_layout(shape, layout, where)
+        if order == "F":
+            array = opened(where, lambda: np.memmap(where, dtype, "r", offset, shape, order))
+            return np.array(array.reshape(layout.nframes, layout.width)[indices])
+        out = np.empty((len(indices), layout.width), dtype)
+        step = out.strides[0]
+        with opened(where, lambda: open(where, "rb", buffering=0)) as file:
+            for first, last in _runs(indices.tolist()):
+                file.seek(offset + int(indices[first]) * step)
+                # One call reads no more than 2 GiB.
+                left = memoryview(out[first:last].reshape(-1).view(np.uint8))
+                while left:
+                    count = file.readinto(left)
+                    if not count:
+                        raise DataError(f"{where} became shorter while it was read")
+                    left = left[count:]
+        return out
+
+    def others(self, name: str) -> list[str]:
+        folder = Path(self.path, name)
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_file())
 
 
 class Hdf5Store:
@@ -214,7 +268,10 @@ class Hdf5Store:
         where = self.where(name)
         dataset = self._dataset(name)
         with reading_hdf5(where):
-            values = np.asarray(dataset[()]).ravel()
+            values = np.asarray(dataset[()])
+        if np.squeeze(values).ndim > 1:
+            raise DataError(f"{where} has shape {values.shape}, expected one entry after another")
+        values = values.ravel()
         if values.dtype.kind not in "fiubSO":
             raise DataError(f"{where} holds {values.dtype}, not numbers or names")
         words = []
@@ -242,14 +299,20 @@ class Hdf5Store:
             raise DataError(f"{where} is empty")
         return shape
 
-    def rows(self, name: str, nframes: int, width: int, indices: np.ndarray) -> np.ndarray:
+    def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
+        require_layout(self.shape(name), layout, self.where(name))
         dataset = self._dataset(name)
         with reading_hdf5(self.where(name)):
-            if dataset.shape[:1] != (nframes,):
-                return dataset[()].reshape(nframes, width)[indices]
+            if dataset.shape[:1] != (layout.nframes,):
+                return dataset[()].reshape(layout.nframes, layout.width)[indices]
             # HDF5 selects rows in increasing order only.
             wanted, back = np.unique(indices, return_inverse=True)
-            return dataset[wanted].reshape(len(wanted), width)[back]
+            return dataset[wanted].reshape(len(wanted), layout.width)[back]
+
+    def others(self, name: str) -> list[str]:
+        group = get_group(self.file, f"{self.group.rstrip('/')}/{name}")
+        with reading_hdf5(self.where("")):
+            return sorted(key for key in group if isinstance(group.get(key), h5py.Dataset))
 
     def _find(self, name: str) -> h5py.Dataset | None:
         where = self.where(name)

@@ -9,7 +9,7 @@ import numpy as np
 
 from deepattn.data import type_map as types
 from deepattn.data.keys import DEFAULT_LABELS, KEYS, Key, label_shape
-from deepattn.data.store import open_store
+from deepattn.data.store import open_store, require_layout
 from deepattn.errors import DataError
 
 # |det| of the box over the product of its edges; below it there is no cell to speak of.
@@ -212,12 +212,15 @@ class System:
             if not self._store.has(entry):
                 raise DataError(f"{where} is missing")
             shape = self._store.shape(entry)
-            nframes = shape[0] if len(shape) > 1 else 1
-            wanted = [(nframes, 3 * self.natoms), (nframes, self.natoms, 3), (3 * self.natoms,)]
-            if shape not in wanted or nframes == 0:
+            # A lone frame may lack its axis.
+            alone = KEYS["coord"].layout(self.natoms, 1).fits(shape)
+            nframes = 1 if alone else next(iter(shape), 0)
+            if shape and not nframes:
+                raise DataError(f"{where} has shape {shape}, no frame at all; remove the set")
+            if not KEYS["coord"].layout(self.natoms, nframes).fits(shape):
                 raise DataError(
-                    f"{where} has shape {shape}, but type.raw lists {self.natoms} atoms: "
-                    f"expected (frames, {3 * self.natoms})"
+                    f"{where} has shape {shape}, but type.raw lists {self.natoms} atoms: expected "
+                    f"(frames, {3 * self.natoms}) or (frames, {self.natoms}, 3)"
                 )
             sets.append(_Set(name, first, nframes))
             first += nframes
@@ -245,12 +248,9 @@ class System:
             if not self._store.has(name):
                 continue
             shape = self._store.shape(name)
-            size = key.size(self.natoms)
-            if key.width and np.prod(shape, dtype=object) != part.nframes * size:
-                raise DataError(
-                    f"{self._store.where(name)} has shape {shape}, expected {size} numbers in "
-                    f"each of {part.nframes} frames"
-                )
+            if key.width:
+                layout = key.layout(self.natoms, part.nframes)
+                require_layout(shape, layout, self._store.where(name))
             return name
         return None
 
@@ -277,8 +277,8 @@ class System:
             yield number, inside, indices[inside] - self._sets[number].first
 
     def _rows(self, key: Key, part: _Set, name: str, rows: np.ndarray) -> np.ndarray:
-        size = key.size(self.natoms)
-        values = self._store.rows(name, part.nframes, size, rows).astype(np.float64)
+        layout = key.layout(self.natoms, part.nframes)
+        values = self._store.rows(name, layout, rows).astype(np.float64)
         finite = np.isfinite(values)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]

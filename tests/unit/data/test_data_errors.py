@@ -50,7 +50,7 @@ MISTAKES = {
     "nan energy": (_spoil("energy", 4, np.nan), r"energy.npy: frame 4 is nan"),
     "wrong force": (
         _replace("force", np.zeros((5, 8))),
-        r"force.npy has shape \(5, 8\), expected 9",
+        r"force.npy has shape \(5, 8\), expected \(5, 9\) or \(5, 3, 3\)",
     ),
     "weights by component": (_replace("atom_pref", np.zeros((5, 9))), r"atom_pref.npy has shape"),
     "wrong coordinates": (_replace("coord", np.zeros((5, 8))), r"coord.npy has shape \(5, 8\)"),
@@ -127,6 +127,19 @@ def test_parameters_of_the_model_must_be_there(tmp_path, name):
     path, _ = write_system(tmp_path / "a")
     with pytest.raises(DataError, match=rf"set.000/{name}.npy is missing.*numb_{name} 1"):
         DataSet(data_config([str(path)]), ["O", "H"], **{f"numb_{name}": 1})
+
+
+@pytest.mark.parametrize("frames", [3, 0])
+def test_an_array_made_shorter_while_it_is_in_use(tmp_path, frames):
+    path, [made] = write_system(tmp_path / "a")
+    system = System(path)
+    system.frames(range(5))
+    np.save(path / "set.000" / "force.npy", made["force"][:frames])
+    with pytest.raises(DataError, match=rf"force.npy has shape \({frames}, 9\), expected \(5, 9\)"):
+        system.frames(range(5))
+    (path / "set.000" / "force.npy").unlink()
+    with pytest.raises(DataError, match=r"force.npy cannot be read: No such file"):
+        system.frames(range(5))
 
 
 def test_an_object_array_is_not_unpickled(tmp_path):

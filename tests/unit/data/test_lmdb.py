@@ -133,7 +133,7 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(DataError, match=r"nan.lmdb, coord: frame 2, atom 1 is nan"):
         DataSet(data_config(str(path)), ["O", "H"])
     path = _write(tmp_path / "short.lmdb", [_frame(3, 0), _frame(3, 1, forces=_array(np.ones(8)))])
-    with pytest.raises(DataError, match=r"short.lmdb, force: frame 1 has 8 numbers, not 9"):
+    with pytest.raises(DataError, match=r"short.lmdb, force: frame 1 has shape \(8,\), expected"):
         DataSet(data_config(str(path)), ["O", "H"])
     path = _write(tmp_path / "type.lmdb", [_frame(2, 0, atom_types=_array([0, 2], np.int32))])
     with pytest.raises(DataError, match=r"frame 0, atom 1 has type 2"):
@@ -162,3 +162,16 @@ def test_a_damaged_frame_is_data_error_or_read(tmp_path_factory, patch, start, c
     except DataError as error:
         assert str(path) in str(error)
     shutil.rmtree(path)
+
+
+@pytest.mark.parametrize(
+    "name, ours, shape",
+    [("forces", "force", (3, 4)), ("coords", "coord", (3, 4)), ("virials", "virial", (9, 1, 2))],
+)
+def test_a_frame_of_another_shape(tmp_path, name, ours, shape):
+    frames = [_frame(4, seed, virials=_array(np.ones((3, 3)))) for seed in range(3)]
+    frames[1][name] = _array(np.ones(shape))
+    [path] = find_systems(str(_write(tmp_path / "a.lmdb", frames)))
+    with pytest.raises(DataError) as caught:
+        System(path).frames(range(3))
+    assert f"a.lmdb, {ours}: frame 1 has shape {shape}, expected (" in str(caught.value)
