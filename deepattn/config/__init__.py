@@ -26,7 +26,7 @@ from deepattn.config.model import (
 from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask
 from deepattn.config.normalize import normalize, normalize_model
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
-from deepattn.config.sel import automatic_sel, fill_nsel, fill_sel, with_sel
+from deepattn.config.sel import NoNeighborsError, automatic_sel, fill_nsel, fill_sel, with_sel
 from deepattn.config.tasks import (
     BranchConfig,
     MultiTaskConfig,
@@ -66,6 +66,7 @@ __all__ = [
     "Merged",
     "ModelConfig",
     "MultiTaskConfig",
+    "NoNeighborsError",
     "RepInitConfig",
     "RepformerConfig",
     "SeAttenConfig",

@@ -3,10 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from deepattn.config.model import Dpa2Config, SeE2AConfig
 from deepattn.config.rules_dpa2 import check_dpa2
 from deepattn.config.rules_net import auto_factor
 from deepattn.config.tree import Config
+from deepattn.errors import ConfigError
 
 # The lengths of the lists of DPA-2 and their cut-offs: a block's, and its keys.
 _LISTS = (
@@ -14,6 +17,16 @@ _LISTS = (
     ("repinit", "three_body_sel", "three_body_rcut"),
     ("repformer", "nsel", "rcut"),
 )
+
+
+class NoNeighborsError(ConfigError):
+    """A number of neighbors is to follow from data in which no atom has any."""
+
+    def __init__(self, key: str, sel: str, rcut: float) -> None:
+        super().__init__(
+            f"model/descriptor/{key} is {sel!r}, but no atom of the training data has a neighbor "
+            f"within {rcut:g} Å"
+        )
 
 
 def automatic_sel(config: Config) -> tuple[str, str] | None:
@@ -35,6 +48,7 @@ def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
             the training data.
 
     Raises:
+        NoNeighborsError: a list that the model uses would be empty.
         ConfigError: the numbers do not go together.
     """
     if automatic_sel(config) is None:
@@ -44,7 +58,10 @@ def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
         block = getattr(descriptor, name)
         sel = getattr(block, key)
         if isinstance(sel, str):
-            count = _round_up(int(most(getattr(block, cutoff)) * auto_factor(sel)))
+            found = most(getattr(block, cutoff))
+            if not found and (key == "nsel" or block.use_three_body):
+                raise NoNeighborsError(f"{name}/{key}", sel, getattr(block, cutoff))
+            count = _round_up(int(found * auto_factor(sel)))
             block = dataclasses.replace(block, **{key: count})
             descriptor = dataclasses.replace(descriptor, **{name: block})
     check_dpa2(descriptor.to_dict(), "model/descriptor")
@@ -64,11 +81,14 @@ def fill_sel(config: Config, max_neighbours: int | Sequence[int]) -> Config:
             data: all together for se_atten, one number a type for se_e2_a.
 
     Raises:
+        NoNeighborsError: all numbers are zero.
         ValueError: not one number for each type.
     """
     descriptor = config.model.descriptor
     if not isinstance(descriptor.sel, str):
         return config
+    if not np.any(max_neighbours):
+        raise NoNeighborsError("sel", descriptor.sel, descriptor.rcut)
     factor = auto_factor(descriptor.sel)
     if isinstance(descriptor, SeE2AConfig):
         if len(max_neighbours) != config.model.ntypes:

@@ -94,8 +94,9 @@ class ForeignStore:
     def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
         return self._array(name).reshape(layout.nframes, layout.width)[indices]
 
-    def others(self, name: str) -> list[str]:
-        return list(self._frames.arrays) if name else []
+    def entries(self, name: str) -> Iterator[tuple[str, str]]:
+        for key in self._frames.arrays if name else ():
+            yield key, self.where(key)
 
     def _array(self, name: str) -> np.ndarray:
         part, _, key = name.partition("/")

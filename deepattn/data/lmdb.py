@@ -134,8 +134,9 @@ class LmdbStore:
             arrays.append(values.reshape(layout.width))
         return np.stack(arrays)
 
-    def others(self, name: str) -> list[str]:
-        return list(self._sets[name][0]) if name else []
+    def entries(self, name: str) -> Iterator[tuple[str, str]]:
+        for field in self._sets[name][0] if name else ():
+            yield field, self.where(field)
 
     def _frames(self, numbers: np.ndarray) -> list[Frame]:
         """Frames, kept until others are asked for: one array after the other is."""

@@ -56,8 +56,8 @@ class Store(Protocol):
     def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
         """Frames ``indices`` of an array that fits the layout, ``[n, layout.width]``."""
 
-    def others(self, name: str) -> list[str]:
-        """What else lies in a set, or for an empty name beside the sets, for messages."""
+    def entries(self, name: str) -> Iterator[tuple[str, str]]:
+        """All that lies in a set, or for an empty name beside the sets: names and places."""
 
 
 def split_hdf5(path: str) -> tuple[str, str] | None:
@@ -235,9 +235,10 @@ class NpyStore:
                     left = left[count:]
         return out
 
-    def others(self, name: str) -> list[str]:
-        folder = Path(self.path, name)
-        return sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    def entries(self, name: str) -> Iterator[tuple[str, str]]:
+        for entry in sorted(Path(self.path, name).iterdir()):
+            if entry.is_file():
+                yield entry.name, str(entry)
 
 
 class Hdf5Store:
@@ -309,10 +310,13 @@ class Hdf5Store:
             wanted, back = np.unique(indices, return_inverse=True)
             return dataset[wanted].reshape(len(wanted), layout.width)[back]
 
-    def others(self, name: str) -> list[str]:
-        group = get_group(self.file, f"{self.group.rstrip('/')}/{name}")
+    def entries(self, name: str) -> Iterator[tuple[str, str]]:
+        path = f"{self.group.rstrip('/')}/{name}"
+        group = get_group(self.file, path)
         with reading_hdf5(self.where("")):
-            return sorted(key for key in group if isinstance(group.get(key), h5py.Dataset))
+            names = sorted(key for key in group if isinstance(group.get(key), h5py.Dataset))
+        for key in names:
+            yield key, f"{self.file}#{path.rstrip('/')}/{key}"
 
     def _find(self, name: str) -> h5py.Dataset | None:
         where = self.where(name)

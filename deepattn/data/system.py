@@ -14,6 +14,9 @@ from deepattn.errors import DataError
 
 # |det| of the box over the product of its edges; below it there is no cell to speak of.
 _FLAT_BOX = 1e-8
+# What is read.
+_BESIDE_SETS = {"type.raw", "type_map.raw", "nopbc"}
+_IN_SET = {spelling for key in KEYS.values() for spelling in key.spellings()}
 
 Arrays = dict[str, np.ndarray]
 
@@ -110,6 +113,13 @@ class System:
         """Which frames have the array ``name``, bool ``[nframes]``."""
         stored = [entry is not None for entry in self._find(KEYS[name])]
         return np.repeat(stored, self.set_sizes)
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Names and places of what lies in a set, or beside the sets, and is not read."""
+        for folder in ["", *(part.name for part in self._sets)]:
+            for entry, place in self._store.entries(folder):
+                if entry.removesuffix(".npy") not in (_IN_SET if folder else _BESIDE_SETS):
+                    yield entry, place
 
     def load(self, name: str, indices: Sequence[int], *, width: int | None = None) -> np.ndarray:
         """Frames of one array, float64 ``[n, size]``, its default where a set lacks it.

@@ -9,6 +9,7 @@ from deepattn.config import Config, DataConfig
 from deepattn.data import DataSet, summary_lines
 from deepattn.errors import ConfigError
 from deepattn.models import EnergyModel
+from deepattn.train.labels import check_labels
 from deepattn.train.loss import EnergyLoss
 from deepattn.train.schedule import scale_of_workers
 from deepattn.train.seeds import derive_seed
@@ -57,6 +58,7 @@ class Branch:
             self.validation_data = open_data(
                 self.config, section, self.loss, name=self.name, check=check
             )
+            check_labels(self.validation_data, self.loss, kind="validation", branch=self.name)
             self.summarise("Validation", self.validation_data)
 
     def summarise(self, title: str, data: DataSet) -> None:
@@ -79,7 +81,7 @@ def open_branch(
 
     Raises:
         ConfigError: neither the input nor the data name the types.
-        DataError: the data are missing or malformed.
+        DataError: the data are missing or malformed, or have nothing that the loss weighs.
     """
     section = config.loss.to_dict()
     del section["type"]
@@ -89,6 +91,7 @@ def open_branch(
     loss = EnergyLoss(scale * rate.start_lr, **section)
     section = config.training.training_data
     data = open_data(config, section, loss, name=name, replicas=replicas, check=check)
+    check_labels(data, loss, branch=name)
     return Branch(name, _name_types(config, data), start, loss, data)
 
 

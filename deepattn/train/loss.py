@@ -112,12 +112,15 @@ class EnergyLoss:
     @property
     def label_names(self) -> tuple[str, ...]:
         """Names of the labels that the loss reads."""
-        names = {_LABELS[term] for term in self.terms}
-        if names & {"atom_pref", "drdq"}:
-            names.add("force")
+        names = {name for term in self.terms for name in self.labels_of(term)}
         if self.enable_atom_ener_coeff:
             names.add("atom_ener_coeff")
         return tuple(sorted(names))
+
+    @staticmethod
+    def labels_of(term: str) -> tuple[str, ...]:
+        """Names of the labels without which a term has nothing to compare with."""
+        return (_LABELS[term], "force") if term in ("pf", "gf") else (_LABELS[term],)
 
     def __call__(
         self,

@@ -19,6 +19,7 @@ _OVERLAP = 1e-6
 # Å. Reported when no two atoms are within the cut-off.
 _FAR = 10.0
 _ATOMS_AT_ONCE = 4096
+_SYSTEMS_MEASURED = 10
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def neighbor_statistics(
         scan.add(frames, real, count)
     for scan in scans:
         scan.report(rcut)
+    if not largest.any():
+        log.warning("no atom has a neighbor within %g Å; are the lengths in Å?", rcut)
     result = NeighborStat(min(float(np.sqrt(nearest)), _FAR), largest.tolist())
     log.info(
         "Neighbor statistics: training data with minimal neighbor distance: %f",
@@ -92,6 +95,28 @@ def most_neighbours(systems: Sequence[System], rcut: float, *, ntypes: int) -> i
     """The largest number of neighbours of any atom within a cut-off radius (Å)."""
     found = neighbor_statistics(systems, rcut=rcut, ntypes=ntypes, mixed_types=True)
     return found.max_nbor_size[0]
+
+
+def shortest_distance(systems: Sequence[System], rcut: float, *, ntypes: int) -> float | None:
+    """The shortest distance (Å) in the first frames, however long; None if atoms stand alone.
+
+    Args:
+        systems: Systems in which no atom has a neighbor within ``rcut``.
+        rcut: Cutoff radius (Å).
+        ntypes: Number of types of the model.
+    """
+    shortest = np.inf
+    for system in systems[:_SYSTEMS_MEASURED]:
+        inputs, _ = system.frames([0], labels=())
+        size = np.ptp(inputs["coord"], axis=(0, 1)).sum() + np.abs(inputs["box"]).sum()
+        radius, found = rcut, np.inf
+        # No more atoms are searched than twice the distance to the nearest needs.
+        while not np.isfinite(found) and radius < size:
+            radius = min(2 * radius, size)
+            distance2, _ = _search(system, np.zeros(1, int), inputs, rcut=radius, ntypes=ntypes)
+            found = float(np.sqrt(distance2.min()))
+        shortest = min(shortest, found)
+    return shortest if np.isfinite(shortest) else None
 
 
 class _Scan:

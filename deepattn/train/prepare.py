@@ -14,15 +14,22 @@ from deepattn.config import (
     Config,
     Dpa2Config,
     MultiTaskConfig,
+    NoNeighborsError,
     SeE2AConfig,
     automatic_sel,
     fill_nsel,
     fill_sel,
 )
+from deepattn.data import System
 from deepattn.errors import ConfigError
 from deepattn.train.branch import Branch
 from deepattn.train.distribution import Distribution
-from deepattn.train.neighbor_stat import NeighborStat, most_neighbours, neighbor_statistics
+from deepattn.train.neighbor_stat import (
+    NeighborStat,
+    most_neighbours,
+    neighbor_statistics,
+    shortest_distance,
+)
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +65,32 @@ def with_neighbors(
     tasks = {}
     for branch in branches:
         key = _descriptor_key(config, branch.name)
-        numbers, section = most[key].tolist(), branch.config.model
-        if isinstance(section.descriptor, Dpa2Config):
-            sharing = [other for other in branches if _descriptor_key(config, other.name) == key]
-            systems = [system for other in sharing for system in other.data.systems]
-            search = partial(most_neighbours, systems, ntypes=section.ntypes)
-            tasks[branch.name] = fill_nsel(
-                branch.config,
-                lambda rcut, search=search: distribution.from_chief(partial(search, rcut)),
-            )
-            continue
-        mixed = not isinstance(section.descriptor, SeE2AConfig)
-        tasks[branch.name] = fill_sel(branch.config, numbers[0] if mixed else numbers)
+        sharing = [other for other in branches if _descriptor_key(config, other.name) == key]
+        systems = [system for other in sharing for system in other.data.systems]
+        try:
+            tasks[branch.name] = _with_sel(branch, most[key].tolist(), systems, distribution)
+        except NoNeighborsError as error:
+            raise ConfigError(f"{error}: {_why_no_neighbors(systems, branch)}") from None
     return config.with_tasks(tasks), shortest
+
+
+def _with_sel(
+    branch: Branch, numbers: list[int], systems: Sequence[System], distribution: Distribution
+) -> Config:
+    section = branch.config.model
+    if isinstance(section.descriptor, Dpa2Config):
+        search = partial(most_neighbours, systems, ntypes=section.ntypes)
+        return fill_nsel(branch.config, lambda rcut: distribution.from_chief(partial(search, rcut)))
+    mixed = not isinstance(section.descriptor, SeE2AConfig)
+    return fill_sel(branch.config, numbers[0] if mixed else numbers)
+
+
+def _why_no_neighbors(systems: Sequence[System], branch: Branch) -> str:
+    section = branch.config.model
+    distance = shortest_distance(systems, section.descriptor.rcut, ntypes=section.ntypes)
+    if distance is None:
+        return "each stands alone; give a number to train on isolated atoms"
+    return f"the nearest two are {distance:.4g} Å apart; check the unit of the lengths, and rcut"
 
 
 def require_sel(branches: Sequence[Branch]) -> None:

@@ -1,0 +1,97 @@
+"""Whether the data have the labels that the loss weighs, and which files may have been meant."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterator, Sequence
+
+from deepattn.data import DataSet, System
+from deepattn.data.keys import KEYS
+from deepattn.errors import DataError
+from deepattn.train.loss import EnergyLoss
+
+log = logging.getLogger(__name__)
+
+# Names under which labels go elsewhere and that do not look like ours.
+_ALIASES = {
+    "stress": "virial",
+    "stresses": "virial",
+    "gradient": "force",
+    "gradients": "force",
+    "grad": "force",
+    "toten": "energy",
+    "etot": "energy",
+}
+_LIKENESS = 0.65
+_SHOWN = 3
+
+
+def check_labels(
+    data: DataSet, loss: EnergyLoss, *, kind: str = "training", branch: str = ""
+) -> None:
+    """Refuse to train on nothing, and warn of labels that the loss weighs and no system has.
+
+    Args:
+        data: the data.
+        loss: what they are for.
+        kind: ``training`` or ``validation``; of the latter a lack is a warning.
+        branch: name of the branch, if there are several.
+
+    Raises:
+        DataError: no system of the training data has a label that the loss weighs.
+    """
+    of_branch = f" of {branch}" if branch else ""
+    drawn = [system for system, share in zip(data.systems, data.probs, strict=True) if share > 0]
+    absent = {
+        name: [system for system in drawn if not system.has(name).any()]
+        for name in loss.label_names
+    }
+    lacking = [name for name, systems in absent.items() if len(systems) == len(drawn)]
+    usable = [term for term in loss.terms if not set(loss.labels_of(term)) & set(lacking)]
+    if not usable:
+        message = (
+            f"no {kind} system{of_branch} has a label that the loss weighs ({', '.join(lacking)})"
+            f"{_hint(drawn, lacking)}"
+        )
+        if kind == "training":
+            raise DataError(message)
+        log.warning("%s; nothing can be said of the model", message)
+        return
+    for name, systems in absent.items():
+        hint = _hint(systems, [name])
+        if name in lacking:
+            log.warning(
+                "no %s system%s has %s, which the loss weighs%s", kind, of_branch, name, hint
+            )
+        elif hint:
+            log.warning(
+                "%d of %d %s systems%s lack %s, which the loss weighs%s",
+                len(systems),
+                len(drawn),
+                kind,
+                of_branch,
+                name,
+                hint,
+            )
+
+
+def _hint(systems: Sequence[System], names: Sequence[str]) -> str:
+    """Which files look like these labels."""
+    found = [f"{place} looks like {name}" for s in systems for place, name in _alike(s, names)]
+    if not found:
+        return ""
+    more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"; {', '.join(found[:_SHOWN])}{more}: only arrays of the right name are read"
+
+
+def _alike(system: System, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What nobody reads, each with the label that it looks like."""
+    wanted = {spelling: name for name in names for spelling in KEYS[name].spellings()}
+    for entry, place in system.unread():
+        stem = entry.partition(".")[0].lower()
+        near = difflib.get_close_matches(stem, wanted, 1, _LIKENESS)
+        if near:
+            yield place, wanted[near[0]]
+        elif _ALIASES.get(stem) in names:
+            yield place, _ALIASES[stem]
