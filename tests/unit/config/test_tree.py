@@ -108,7 +108,6 @@ def test_network_dtype(precision, dtype):
         ("auto", 16, 20),
         ("auto:1.5", 16, 24),
         ("auto:1.0", 16, 16),
-        ("auto", 0, 0),
         ("auto:1.1", 100, 112),
         (38, 16, 38),
     ],
@@ -120,6 +119,9 @@ def test_automatic_sel(sel, largest, expected):
 
 def test_automatic_sel_by_type():
     config = config_of(changed(SE_E2_A, "model/descriptor/sel", "auto"))
+    for none in ([0, 0], 0):
+        with pytest.raises(ConfigError, match=r"sel is 'auto.*', but no atom .* within 6 Å"):
+            fill_sel(config, none)
     filled = fill_sel(config, [10, 25])
     assert filled.model.descriptor.sel == (12, 28)
     assert filled.to_dict()["model"]["descriptor"]["sel"] == [12, 28]
