@@ -4,6 +4,14 @@ Each message is one sentence: what is wrong, where (file, key, system, frame, at
 The command line prints it after ``deepattn: error:`` and exits with 1; a bug keeps its traceback.
 """
 
+_SHOWN = 60
+
+
+def show(value: object) -> str:
+    """A value as a message quotes it: escaped, and cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
 
 class DeepattnError(Exception):
     """Base of every error that is the input's fault, not the program's."""

@@ -84,6 +84,11 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.formats.files import write_whole
     from deepattn.infer import DeepPot
 
+    if len(args.models) == 1 and not args.real_error:
+        log.warning(
+            "a single model does not deviate from itself: all columns will be zero; give several, "
+            "or --real_error to compare it with labels"
+        )
     with ExitStack() as stack:
         models = [stack.enter_context(DeepPot(path, head=args.head)) for path in args.models]
         type_map = models[0].get_type_map()

@@ -42,7 +42,12 @@ def add_systems(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveG
     """``-s`` or ``-f``, a list of systems; returns their group."""
     group = parser.add_mutually_exclusive_group()
     add_system(group)
-    group.add_argument("-f", "--datafile", metavar="FILE", help="a list of systems, one per line")
+    group.add_argument(
+        "-f",
+        "--datafile",
+        metavar="FILE",
+        help="a list of systems, or of folders to search, one per line; # begins a comment",
+    )
     return group
 
 

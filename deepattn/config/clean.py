@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 from dargs import Argument, Variant
 
 from deepattn.config.schema import Refused
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, show
 
 _KINDS = {
     bool: "true or false",
@@ -66,12 +66,6 @@ def clean(argument: Argument, data: Any, path: str) -> dict[str, Any]:
         if not field.optional and name not in result:
             raise ConfigError(f"{_join(path, name)} is required{_meaning(field)}")
     return result
-
-
-def show(value: Any) -> str:
-    """A value as an error message shows it, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _fields(argument: Argument, data: dict[str, Any], path: str) -> dict[str, Argument]:

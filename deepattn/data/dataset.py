@@ -13,7 +13,7 @@ from deepattn.data.probability import system_probabilities
 from deepattn.data.sampler import STATISTICS, Draw, Sampler
 from deepattn.data.search import find_systems
 from deepattn.data.system import Arrays, System
-from deepattn.errors import DataError
+from deepattn.errors import DataError, show
 from deepattn.progress import tracked
 
 log = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ def _common_type_map(systems: Sequence[System]) -> list[str] | None:
         names = system.type_map or []
         if names != longest[: len(names)]:
             raise DataError(
-                f"{system.path} numbers its types {names}, other systems {longest}: "
+                f"{system.path} numbers its types {show(names)}, other systems {show(longest)}: "
                 "set model/type_map"
             )
     return longest or None

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 
 import h5py
@@ -13,6 +15,8 @@ from deepattn.data.store import get_group, reading_hdf5, split_hdf5
 from deepattn.errors import DataError
 
 log = logging.getLogger(__name__)
+
+_COMMENT = re.compile(r"(^|\s+)#.*")
 
 
 def find_systems(
@@ -56,17 +60,30 @@ def find_systems(
 
 
 def read_list(path: str | os.PathLike) -> list[str]:
-    """The systems that a file lists, one per line.
+    """Paths of the systems that a file lists: one entry per line, as of `find_systems`.
+
+    Empty lines and what follows a ``#`` at the beginning of a line or after a space are passed by.
 
     Raises:
-        DataError: If it lists none.
+        DataError: If it lists none, or an entry does not exist.
         OSError: If it cannot be read.
     """
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    systems = [line.strip() for line in lines if line.strip()]
-    if not systems:
-        raise DataError(f"{path}: lists no system")
-    return systems
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{os.fspath(path)} is not a list of systems in UTF-8") from None
+    entries = []
+    for line in map(str.strip, lines):
+        # A name may have all that; what is there is meant.
+        entry = line if os.path.exists(line) else _COMMENT.sub("", line)
+        if entry:
+            entries.append(entry)
+    if not entries:
+        raise DataError(f"{os.fspath(path)}: lists no system")
+    try:
+        return find_systems(entries)
+    except DataError as error:
+        raise DataError(f"{os.fspath(path)}: {error}") from None
 
 
 def _search(path: str, patterns: Sequence[str] | None) -> Iterator[str]:
@@ -78,7 +95,7 @@ def _search(path: str, patterns: Sequence[str] | None) -> Iterator[str]:
     elif parts is not None:
         yield from _search_hdf5(*parts)
     elif not os.path.exists(path):
-        raise DataError(f"system {path} does not exist")
+        raise DataError(f"system {path} does not exist{_pattern_hint(path)}")
     elif os.path.isfile(path):
         raise DataError(
             f"{path}: its name does not tell which code wrote it; bring it into a layout of "
@@ -100,6 +117,18 @@ def _rglob(path: str, pattern: str) -> Iterator[Path]:
         raise DataError(f"rglob_patterns: {pattern!r} is not a pattern: {error}") from None
 
 
+def _pattern_hint(path: str) -> str:
+    if not glob(path):
+        return ""
+    parts = path.split("/")
+    first = next(place for place, part in enumerate(parts) if has_magic(part))
+    folder, pattern = "/".join(parts[:first]) or ".", "/".join(parts[first:])
+    return (
+        f"; patterns are not expanded here: give the folder {folder} and "
+        f'"rglob_patterns": ["{pattern}"]'
+    )
+
+
 def _search_directory(path: str) -> Iterator[str]:
     for folder, subfolders, files in os.walk(path):
         if "type.raw" in files:
@@ -108,8 +137,24 @@ def _search_directory(path: str) -> Iterator[str]:
             # A linked system is taken; a link to a folder of systems is not entered, so that a
             # link to a parent cannot make the search endless.
             linked = os.path.join(folder, name)
-            if os.path.islink(linked) and os.path.isfile(os.path.join(linked, "type.raw")):
+            if not os.path.islink(linked):
+                continue
+            if os.path.isfile(os.path.join(linked, "type.raw")):
                 yield linked
+            elif _leads_to_systems(linked, path):
+                log.warning(
+                    "%s is a link to a folder of systems, which is not searched; name it among the "
+                    "systems to take them",
+                    linked,
+                )
+
+
+def _leads_to_systems(link: str, root: str) -> bool:
+    """Whether there are systems below a link that are not below ``root`` anyway."""
+    target, root = os.path.realpath(link), os.path.realpath(root)
+    if os.path.commonpath([target, root]) in (target, root):
+        return False
+    return any("type.raw" in files for _, _, files in os.walk(target))
 
 
 def _search_hdf5(file: str, group: str) -> Iterator[str]:

@@ -5,27 +5,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepattn.errors import DataError
+from deepattn.errors import DataError, show
 
 log = logging.getLogger(__name__)
 
 # In a lookup table: the element has no place in the model.
 ABSENT = -2
+# Names, and digits of a number, that a message has at most.
+_SHOWN = 20
+_DIGITS = 40
 
 
 def parse_types(words: Sequence[str], where: str) -> np.ndarray:
     """The integers of ``type.raw``, int32 ``[natoms]``."""
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError as error:
-        raise DataError(f"{where}: {error}; expected one integer per atom") from None
+    values = np.array([_number(word) for word in words])
     if values.size == 0:
         raise DataError(f"{where} lists no atom")
     whole = np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 2**31)
     if not whole.all():
         atom = int(np.argmin(whole))
-        raise DataError(f"{where}: type {words[atom]} of atom {atom} is not an integer")
+        word = words[atom]
+        shown = show(word) if np.isnan(values[atom]) else word[:_DIGITS]
+        raise DataError(
+            f"{where}: type {shown} of atom {atom} is not an integer; expected one for each atom"
+        )
     return values.astype(np.int32)
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")
 
 
 def parse_names(words: Sequence[str], where: str) -> list[str]:
@@ -33,9 +44,13 @@ def parse_names(words: Sequence[str], where: str) -> list[str]:
     names = list(words)
     if not names:
         raise DataError(f"{where} lists no element")
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{where} lists {name} twice")
+    known = set()
+    for place, name in enumerate(names):
+        if not name.strip() or not name.isprintable():
+            raise DataError(f"{where}: name {place} is {show(name)}, which is no name to print")
+        if name in known:
+            raise DataError(f"{where} lists {show(name)[1:-1]} twice")
+        known.add(name)
     return names
 
 
@@ -138,7 +153,8 @@ def to_model(
     mapped = np.where(types < 0, types, table[np.maximum(types, 0)]).astype(np.int32)
     lost = np.unique(types[mapped == ABSENT])
     if lost.size:
-        elements = ", ".join(names[index] for index in lost)
+        elements = ", ".join(names[index] for index in lost[:_SHOWN])
+        elements += ", …" if len(lost) > _SHOWN else ""
         first = int(np.argwhere(mapped == ABSENT)[0][0])
         at = "" if frames is None else f": frame {frames[first]}"
         raise DataError(

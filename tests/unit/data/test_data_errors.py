@@ -1,5 +1,7 @@
 """Bad data: one sentence that says which file, which frame, which atom."""
 
+import time
+
 import h5py
 import numpy as np
 import pytest
@@ -75,6 +77,15 @@ MISTAKES = {
     "type beyond the map": (_text("type.raw", "0 1 2"), r"type.raw: atom 2 has type 2.*0 to 1"),
     "more atoms": (_text("type.raw", "0 1 1 1"), r"coord.npy has shape .* 4 atoms"),
     "unknown element": (_text("type_map.raw", "O Zz"), r"atoms of Zz, not in .*\['O', 'H'\]"),
+    "many digits": (
+        _text("type.raw", f"0 1 {'9' * 5000}"),
+        r"type.raw: type 9{40} of atom 2 is not an integer",
+    ),
+    "long word": (
+        _text("type.raw", f"0 1 {'x' * 5000}"),
+        r"type.raw: type 'x{50,60}\.\.\. of atom 2",
+    ),
+    "control characters": (_text("type_map.raw", "O \x1b[31mH"), r"name 1 is '\\x1b\[31mH'"),
     "name twice": (_text("type_map.raw", "O O"), r"type_map.raw lists O twice"),
     "binary names": (lambda p: (p / "type_map.raw").write_bytes(b"\xff\xfe\xff"), False),
     "half a copy": (_replace("numb_copy", np.full(5, 0.5)), r"numb_copy .* frame 0 has 0.5"),
@@ -95,7 +106,7 @@ def test_a_mistake_is_named(tmp_path, mistake):
         DataSet(
             data_config([str(path)]), ["O", "H"], labels=("energy", "force", "virial", "atom_pref")
         )
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_all_sets_of_a_mixed_system_need_types(tmp_path):
@@ -140,6 +151,15 @@ def test_an_array_made_shorter_while_it_is_in_use(tmp_path, frames):
     (path / "set.000" / "force.npy").unlink()
     with pytest.raises(DataError, match=r"force.npy cannot be read: No such file"):
         system.frames(range(5))
+
+
+def test_a_million_names_are_read_in_no_time(tmp_path):
+    path, _ = write_system(tmp_path / "a", names=[f"n{k}" for k in range(1_000_000)])
+    began = time.process_time()
+    assert System(path).ntypes == 1_000_000
+    with pytest.raises(DataError, match=r"atoms of n0, n1, not in"):
+        System(path, type_map=["O"])
+    assert time.process_time() - began < 20
 
 
 def test_an_object_array_is_not_unpickled(tmp_path):

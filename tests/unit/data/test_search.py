@@ -6,7 +6,7 @@ import h5py
 import pytest
 from write_systems import data_config, to_hdf5, write_system
 
-from deepattn.data import DataSet, find_systems
+from deepattn.data import DataSet, find_systems, read_list
 from deepattn.errors import DataError
 
 
@@ -40,6 +40,43 @@ def test_a_linked_system_is_found_and_a_linked_folder_is_not_entered(tmp_path):
     (tmp_path / "root" / "parent").symlink_to(tmp_path / "store")
     (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
     assert find_systems(str(tmp_path / "root")) == [str(tmp_path / "root" / "link")]
+
+
+def test_a_linked_folder_of_systems_is_told(tmp_path, caplog):
+    _touch(tmp_path / "store" / "s", tmp_path / "root" / "a" / "b", tmp_path / "root" / "c")
+    (tmp_path / "empty").mkdir()
+    for name, target in {"store": "store", "up": ".", "a2": "root/a", "empty": "empty"}.items():
+        (tmp_path / "root" / name).symlink_to(tmp_path / target)
+    found = find_systems(str(tmp_path / "root"))
+    assert found == [str(tmp_path / "root" / name) for name in ("a/b", "c")]
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{tmp_path}/root/store is a link to a folder of systems")
+
+
+def test_a_list_has_comments_and_folders(tmp_path):
+    _touch(*(tmp_path / name for name in ["a", "folder/b", "folder/c", "d #1"]))
+    file = tmp_path / "list.txt"
+    lines = ["# all", "", f"  {tmp_path}/a  # the first", f"{tmp_path}/folder", f"{tmp_path}/d #1"]
+    file.write_bytes("\ufeff".encode() + "\r\n".join(lines).encode())
+    names = ["a", "folder/b", "folder/c", "d #1"]
+    assert read_list(file) == [str(tmp_path / name) for name in names]
+    file.write_text("# nothing\n")
+    with pytest.raises(DataError, match=r"list.txt: lists no system"):
+        read_list(file)
+    file.write_text(f"{tmp_path}/nowhere\n")
+    with pytest.raises(DataError, match=r"list.txt: system .*nowhere does not exist"):
+        read_list(file)
+
+
+@pytest.mark.parametrize("pattern, rest", [("x*", "x*"), ("folder/*/y", "*/y"), ("?1", "?1")])
+def test_a_pattern_among_the_systems(tmp_path, pattern, rest):
+    _touch(*(tmp_path / name for name in ["x1", "x2", "folder/z/y"]))
+    with pytest.raises(DataError) as caught:
+        find_systems(f"{tmp_path}/{pattern}")
+    assert f'"rglob_patterns": ["{rest}"]' in str(caught.value)
+    folder = f"{tmp_path}/{pattern}".removesuffix(f"/{rest}")
+    assert f"give the folder {folder} and" in str(caught.value)
+    assert find_systems(folder, rglob_patterns=[rest])
 
 
 def test_patterns_replace_the_search(tmp_path):

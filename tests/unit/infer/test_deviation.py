@@ -115,6 +115,15 @@ def test_file(models, tmp_path, frames):
     assert max(row[7:]) == row[3] and min(row[7:]) == row[4]
 
 
+def test_a_single_model_is_warned_of(models, tmp_path, frames, capsys):
+    write_system(tmp_path / "data", frames)
+    output = tmp_path / "devi.out"
+    assert devi("-m", models[0], "-s", tmp_path / "data", "-o", output) == 0
+    assert "a single model does not deviate from itself" in capsys.readouterr().err
+    assert devi("-m", models[0], "-s", tmp_path / "data", "-o", output, "--real_error") == 0
+    assert "a single model" not in capsys.readouterr().err
+
+
 def test_without_virials_their_errors_are_nan(models, tmp_path, frames):
     write_system(tmp_path / "data", frames, absent=["virial"])
     output = tmp_path / "devi.out"
