@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from deepattn import limits
 from deepattn.errors import ConfigError
 
 
@@ -25,20 +26,24 @@ def load_input(path: str | os.PathLike) -> dict[str, Any]:
     parsers = {".json": _parse_json, ".yaml": _parse_yaml, ".yml": _parse_yaml}
     if path.suffix not in parsers:
         raise ConfigError(f"{path}: an input file must end in .json, .yaml or .yml.")
+    largest = limits.JSON_BYTES if path.suffix == ".json" else limits.YAML_BYTES
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = limits.read_bytes(path, largest).decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8."
         ) from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}.") from None
     try:
         data = parsers[path.suffix](text)
+        limits.check_depth(data)
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply to be an input file.") from None
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {str(error).rstrip('.')}.") from None
     if not isinstance(data, dict):
         raise ConfigError(
             f"{path}: must hold a mapping with sections such as model and training, "
@@ -66,7 +71,12 @@ def _kind(value: Any) -> str:
 
 def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return json.loads(
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_no_constant,
+            parse_int=lambda number: int(limits.check_number(number)),
+        )
     except json.JSONDecodeError as error:
         raise ValueError(
             f"is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
@@ -98,7 +108,7 @@ def _parse_yaml(text: str) -> Any:
         raise ValueError(f"is not valid YAML: {reason}.") from None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(limits.BoundedYaml, yaml.SafeLoader):
     """YAML without repeated keys, with 1e-3 as a number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:

@@ -5,6 +5,7 @@ of the frames with open boundaries ``data.lmdb#192,open``.
 """
 
 import os
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepattn.data.keys import Layout
+from deepattn.data.lmdb_pages import check_pages
 from deepattn.data.opening import opened
 from deepattn.errors import DataError
 from deepattn.progress import tracked
@@ -29,6 +31,8 @@ _NAMES = {
 # What a frame says of itself again, or of where it came from.
 _IGNORED = ("atom_numbs", "atom_names", "orig")
 _OPEN = ",open"
+# A width of many digits would make keys of as many characters.
+_KEY_FORMAT = re.compile("0?[0-9]{0,2}d?")
 
 # LMDB forbids a process to open an environment twice, or to use one opened before a fork, so each
 # is kept by process, with the time of its file.
@@ -171,12 +175,14 @@ def _environment(file: str) -> Any:
 
     path = os.path.realpath(file)
     place = os.getpid(), path
-    changed = os.stat(os.path.join(path, "data.mdb")).st_mtime_ns
+    data = os.path.join(path, "data.mdb")
+    changed = os.stat(data).st_mtime_ns
     known = _environments.get(place)
     if known is None or known[0] != changed:
         if known is not None:
             known[1].close()
         _environments.pop(place, None)
+        check_pages(data)
         environment = opened(
             file, lambda: lmdb.open(path, readonly=True, lock=False, readahead=False)
         )
@@ -223,6 +229,8 @@ def _index(file: str) -> _Index:
 def _build_index(file: str, _changed: int) -> _Index:
     [metadata] = _read(file, ["__metadata__"])
     key_format = metadata.get("frame_idx_fmt", b"012d").decode()
+    if not _KEY_FORMAT.fullmatch(key_format):
+        raise DataError(f"{file} numbers its frames in an unknown way: {key_format[:40]!r}")
     groups: dict[tuple[int, bool], dict[tuple[str, ...], array]] = {}
     nframes = int(metadata["nframes"])
     for first in tracked(range(0, nframes, _FRAMES_AT_ONCE), f"opening {file}"):

@@ -14,11 +14,13 @@ from typing import NamedTuple, Protocol
 import h5py
 import numpy as np
 
+from deepattn import limits
 from deepattn.data.foreign import ForeignStore, split_foreign
 from deepattn.data.keys import Layout
 from deepattn.data.lmdb import LmdbStore, split_lmdb
 from deepattn.data.opening import opened
 from deepattn.errors import DataError
+from deepattn.formats.hdf5 import check_text
 
 _HDF5_SUFFIXES = (".hdf5", ".h5")
 # A data set may have thousands of arrays: their headers are kept, no file stays open.
@@ -269,12 +271,16 @@ class Hdf5Store:
         where = self.where(name)
         dataset = self._dataset(name)
         with reading_hdf5(where):
+            dtype, is_text = dataset.dtype, h5py.check_string_dtype(dataset.dtype) is not None
+        if dtype.kind not in "fiub" and not is_text:
+            raise DataError(f"{where} holds {dtype}, not numbers or names")
+        self._check_size(dataset, where)
+        with reading_hdf5(where):
+            check_text(dataset)
             values = np.asarray(dataset[()])
         if np.squeeze(values).ndim > 1:
             raise DataError(f"{where} has shape {values.shape}, expected one entry after another")
         values = values.ravel()
-        if values.dtype.kind not in "fiubSO":
-            raise DataError(f"{where} holds {values.dtype}, not numbers or names")
         words = []
         for value in values.tolist():
             text = value if isinstance(value, bytes) else str(value).encode()
@@ -298,6 +304,7 @@ class Hdf5Store:
         _require_numbers(dtype, where)
         if shape is None:
             raise DataError(f"{where} is empty")
+        self._check_size(dataset, where)
         return shape
 
     def rows(self, name: str, layout: Layout, indices: np.ndarray) -> np.ndarray:
@@ -317,6 +324,15 @@ class Hdf5Store:
             names = sorted(key for key in group if isinstance(group.get(key), h5py.Dataset))
         for key in names:
             yield key, f"{self.file}#{path.rstrip('/')}/{key}"
+
+    def _check_size(self, dataset: h5py.Dataset, where: str) -> None:
+        # A virtual dataset and an external one are as large as other files are.
+        if dataset.is_virtual or dataset.external:
+            return
+        try:
+            limits.check_unpacked(dataset.nbytes, os.path.getsize(self.file))
+        except ValueError as error:
+            raise DataError(f"{where} {error}") from None
 
     def _find(self, name: str) -> h5py.Dataset | None:
         where = self.where(name)

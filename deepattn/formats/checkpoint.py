@@ -16,8 +16,10 @@ import h5py
 import numpy as np
 from google.protobuf import text_format
 
+from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.files import replace_link, write_whole
+from deepattn.formats.hdf5 import check_heaps
 from deepattn.formats.messages import CheckpointState
 from deepattn.formats.saved_model import is_saved_model
 
@@ -87,9 +89,14 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dic
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
     body = _check_block(path, content)
     try:
-        return _decode(body)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-        raise ModelFileError(f"{path}: is not a well-formed checkpoint: {error}") from None
+        check_heaps(content)
+        arrays, header = _decode(body, len(content))
+    # A damaged file makes the libraries raise nearly anything.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelFileError(f"{path}: is not a well-formed checkpoint: {reason}") from None
+    _check_header(path, header)
+    return arrays, header
 
 
 def part_of(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -220,8 +227,27 @@ def _check_block(path: Path, content: bytes) -> io.BytesIO:
     return io.BytesIO(content)
 
 
-def _decode(body: io.BytesIO) -> tuple[dict[str, np.ndarray], dict]:
+def _check_header(path: Path, header: dict) -> None:
+    """Refuse a header without what every reader takes from it."""
+    config, distance = header.get("config"), header.get("min_nbor_dist")
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise ModelFileError(f"{path}: is not a checkpoint of a model: its header has no config")
+    if header.get("interface_dtype") not in ("float32", "float64"):
+        raise ModelFileError(f"{path}: its header has no interface_dtype, float32 or float64")
+    if not (distance is None or (_is_number(distance) and 0 <= distance < np.inf)):
+        raise ModelFileError(f"{path}: its header has the impossible min_nbor_dist {distance}")
+    step = header.get("step", 0)
+    if not isinstance(step, int) or not _is_number(step) or not 0 <= step < 1 << 63:
+        raise ModelFileError(f"{path}: its header has the impossible step {step}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _decode(body: io.BytesIO, size: int) -> tuple[dict[str, np.ndarray], dict]:
     arrays, read = {}, {}
+    left = size
     names: list[str] = []
 
     def visit(name, link):
@@ -230,7 +256,11 @@ def _decode(body: io.BytesIO) -> tuple[dict[str, np.ndarray], dict]:
             names.append(name)
 
     with h5py.File(body, "r") as file:
-        header = json.loads(file["header"].asstr()[()])
+        text = file["header"]
+        if text.shape != () or text.is_virtual or text.external:
+            raise ValueError("its header is not one text")
+        header = json.loads(text.asstr()[()])
+        limits.check_depth(header)
         file.visititems_links(visit)
         for name in names:
             item = file[name]
@@ -241,6 +271,11 @@ def _decode(body: io.BytesIO) -> tuple[dict[str, np.ndarray], dict]:
             # What is stored once is one array again.
             place = h5py.h5o.get_info(item.id).addr
             if place not in read:
+                if item.dtype.kind not in "fiub":
+                    raise ValueError(f"{name} holds {item.dtype}, not numbers")
+                left -= item.nbytes
+                if left < 0:
+                    raise ValueError(f"{name} and the arrays before it are larger than the file")
                 read[place] = np.asarray(item[()])
             arrays[name] = read[place]
     if not isinstance(header, dict):

@@ -17,8 +17,10 @@ import h5py
 import numpy as np
 import yaml
 
+from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.files import write_whole
+from deepattn.formats.hdf5 import check_heaps
 
 SUFFIXES = (".dp", ".yaml", ".yml")
 
@@ -26,13 +28,11 @@ _VARIABLES = "@variables"
 # What a damaged file makes the libraries raise.
 _DAMAGE = (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, MemoryError)
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
-# How a collection of the global heap begins, in version 1, the only one there is.
-_HEAP = b"GCOL\x01\0\0\0"
 # libyaml's are ten times as fast; not every build of PyYAML has them.
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _Loader(limits.BoundedYaml, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Without merge keys, by which a short text grows without end; model files have none."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -86,15 +86,18 @@ def write_tree(path: str | os.PathLike, tree: dict[str, Any]) -> None:
 
 def _read_hdf5(path: Path) -> Any:
     content = path.read_bytes()
-    _check_heaps(content)
+    check_heaps(content)
     with h5py.File(io.BytesIO(content), "r") as file:
         attribute = file.attrs.get_id("json")
         if attribute.shape != () or not h5py.check_string_dtype(attribute.dtype):
             raise ValueError("the attribute 'json' is not text")
         left = len(content)
+        read: dict[str, np.ndarray] = {}
 
         def array(name):
             nonlocal left
+            if isinstance(name, str) and name in read:
+                return read[name]
             values = file[name] if isinstance(name, str) else None
             if not isinstance(values, h5py.Dataset) or values.dtype.name not in _DTYPES:
                 raise ValueError(f"{name!r} is not the name of an array")
@@ -103,29 +106,12 @@ def _read_hdf5(path: Path) -> Any:
             left -= values.nbytes
             if left < 0:
                 raise ValueError(f"{name} and the arrays before it are larger than the file")
-            return _native(values[()])
+            read[name] = _native(values[()])
+            return read[name]
 
-        return _map_arrays(json.loads(file.attrs["json"], parse_constant=_no_constant), array)
-
-
-def _check_heaps(content: bytes) -> None:
-    """Refuse damaged heaps of strings, over which the HDF5 library would loop for ever."""
-    start = content.find(_HEAP)
-    while start >= 0:
-        end = start + _unsigned(content, start + 8)
-        place = start + 16
-        while place + 16 <= end:
-            is_free = not any(content[place : place + 2])
-            size = _unsigned(content, place + 8)
-            step = size if is_free else 16 + -(-size // 8) * 8
-            place += step
-            if step < 16 or place > end or end > len(content):
-                raise ValueError("a heap of strings in it is damaged")
-        start = content.find(_HEAP, start + 1)
-
-
-def _unsigned(content: bytes, place: int) -> int:
-    return int.from_bytes(content[place : place + 8], "little")
+        tree = json.loads(file.attrs["json"], parse_constant=_no_constant)
+        limits.check_depth(tree)
+        return _map_arrays(tree, array)
 
 
 def _write_hdf5(file, tree: dict[str, Any]) -> None:
@@ -149,23 +135,7 @@ def _read_yaml(path: Path) -> Any:
         tree = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
-    _check_size(tree, limit=1 + len(text))
     return _map_arrays(tree, _from_mapping)
-
-
-def _check_size(tree: Any, *, limit: int) -> None:
-    """Refuse a tree that repeats parts of itself until it is larger than its text."""
-    pending = [tree]
-    visited = 0
-    while pending:
-        value = pending.pop()
-        visited += 1
-        if visited > limit:
-            raise ValueError("it repeats parts of itself without end")
-        if isinstance(value, dict):
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
 
 
 def _map_arrays(value: Any, function: Callable[[Any], Any], *, below: bool = False) -> Any:

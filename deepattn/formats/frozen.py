@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.graphdef import Graph, read_graph
 
@@ -146,10 +147,14 @@ def _training_script(graph: Graph) -> dict | None:
         return None
     try:
         script = json.loads(text)
+        limits.check_depth(script)
     except (ValueError, TypeError, RecursionError):
         script = None
-    if not isinstance(script, dict):
-        raise ModelFileError(f"{graph.origin}: 'train_attr/training_script' is not a JSON object")
+    if not isinstance(script, dict) or not isinstance(script.get("model", {}), dict):
+        raise ModelFileError(
+            f"{graph.origin}: 'train_attr/training_script' is not a JSON object with a mapping "
+            "'model'"
+        )
     return script
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from deepattn.config import MultiTaskConfig, is_multitask
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.dp_file import is_dp_file
 from deepattn.infer.deep_pot import find_model
 from deepattn.infer.inspect import Inspection
+from deepattn.models.load import tasks_of
 
 # The part that tells of the branches, before all that each of them tells.
 _PART = "model-branch"
@@ -35,8 +35,7 @@ class Branches:
         self.path = find_model(path)
         self._tasks = None
         if self.path.suffix != ".pb" and not is_dp_file(self.path):
-            config = read_checkpoint(self.path)[1]["config"]
-            self._tasks = MultiTaskConfig.from_dict(config) if is_multitask(config) else None
+            self._tasks = tasks_of(read_checkpoint(self.path)[1], self.path)
         self.several = self._tasks is not None and head is None
         names = list(self._tasks.branches) if self.several else [head]
         self.models = {name or "": Inspection(self.path, head=name) for name in names}

@@ -1,8 +1,10 @@
 """What an evaluation says about frames a model cannot treat as they deserve."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from deepattn import ops
 from deepattn.errors import DataError
@@ -88,8 +90,28 @@ def overlap(batch: Batch) -> str:
 
 
 def neighbor_statistics(batch: Batch, rcut: float, ntypes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give for each atom the square of its shortest distance and its neighbours of each type."""
+    """Give for each atom the square of its shortest distance and its neighbours of each type.
+
+    Raises:
+        DataError: If no neighbours can be searched in a frame, which is named.
+    """
     nframes = len(batch.atype)
     box = np.zeros((nframes, 9)) if batch.box is None else batch.box
-    distance, count = ops.neighbor_stat(batch.coord, batch.atype, box, rcut=rcut, ntypes=ntypes)
-    return distance.numpy(), count.numpy()
+    arrays = batch.coord, batch.atype, box
+    try:
+        return _search(arrays, rcut, ntypes)
+    except tf.errors.InvalidArgumentError as error:
+        for row, frame in enumerate(batch.frames):
+            try:
+                _search([array[row : row + 1] for array in arrays], rcut, ntypes)
+            except tf.errors.InvalidArgumentError:
+                raise DataError(
+                    f"frame {frame}: no neighbours can be searched within {rcut:g} Å; the cell "
+                    f"{box[row].tolist()} is too thin, or an atom is too far outside; are the "
+                    "lengths in Å?"
+                ) from None
+        raise DataError(f"no neighbours can be searched: {error.message}") from None
+
+
+def _search(arrays: Sequence[np.ndarray], rcut: float, ntypes: int) -> tuple[np.ndarray, ...]:
+    return tuple(map(np.asarray, ops.neighbor_stat(*arrays, rcut=rcut, ntypes=ntypes)))

@@ -118,7 +118,9 @@ class DeepPot:
             ``atom_virial [nframes, natoms, 9]``.
 
         Raises:
-            DataError: If an argument does not fit the model or is not finite, or atoms overlap.
+            DataError: If an argument does not fit the model or is not finite, atoms overlap, a
+                cell is too thin for the cut-off, or there is not enough memory for a frame.
+            ModelFileError: If TensorFlow cannot run the model.
         """
         _refuse(kwargs)
         frames = self._frames(coords, cells, atom_types, fparam, aparam, mixed_type)
@@ -246,18 +248,40 @@ class DeepPot:
                     neighbors.add(batch)
                     self._run(batch, out)
             except tf.errors.ResourceExhaustedError:
-                if self._numb_atoms is not None and self._numb_atoms <= frames.atype.shape[1]:
-                    raise
-                self._numb_atoms = (self._numb_atoms or frames.atype.size) // 2
+                self._take_fewer_atoms(frames, out)
                 continue
             neighbors.report()
             return
+
+    def _take_fewer_atoms(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
+        """Halve the batches after one was too large, unless a single frame is.
+
+        Raises:
+            DataError: There is not enough memory for a frame.
+        """
+        natoms = frames.atype.shape[1]
+        halved = (self._numb_atoms or frames.atype.size) // 2
+        try:
+            if self._numb_atoms is not None and self._numb_atoms <= natoms:
+                raise MemoryError
+            if halved >= 2 * natoms:
+                # TensorFlow waits 10 s for memory before it fails: better not at every size.
+                uniform = self._runner.needs_uniform_frames
+                self._run(next(make_batches(frames, 1, uniform=uniform)), out)
+        except (MemoryError, tf.errors.ResourceExhaustedError):
+            raise DataError(
+                f"there is not enough memory to evaluate a frame of {natoms} atoms with "
+                f"{self.model_file}"
+            ) from None
+        self._numb_atoms = halved
 
     def _run(self, batch: Batch, out: dict[str, np.ndarray]) -> None:
         feed = make_feed(batch, self.get_ntypes(), self.neighbor_list)
         try:
             results = self._runner.run(feed, list(out))
-        except tf.errors.InvalidArgumentError as error:
+        except tf.errors.ResourceExhaustedError:
+            raise
+        except tf.errors.OpError as error:
             close = overlap(batch)
             if close:
                 raise DataError(f"the frames cannot be evaluated{close}") from None

@@ -46,7 +46,9 @@ def as_frames(
             no volume, or a parameter that the model needs is missing.
     """
     types = np.asarray(atom_types)
-    if types.dtype.kind not in "iu" or types.ndim not in (1, 2) or types.size == 0:
+    if types.ndim and types.shape[-1] == 0:
+        raise DataError("atom_types is empty; a frame has one atom at least")
+    if types.dtype.kind not in "iu" or types.ndim not in (1, 2):
         raise DataError(
             f"atom_types must be integers of shape (natoms,) or (nframes, natoms), not "
             f"{types.dtype} of shape {types.shape}"

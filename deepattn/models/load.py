@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normalize_model
 from deepattn.errors import ConfigError, ModelFileError
@@ -60,6 +62,8 @@ def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyMode
         model = build_model(stored.config, interface_dtype=dtype, arrays=stored.arrays)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
+    except tf.errors.OpError as error:
+        raise ModelFileError(f"{path}: the model cannot be built: {error.message}") from None
     return model, stored.header
 
 
@@ -110,15 +114,41 @@ def model_of_checkpoint(
         ModelFileError: as of `read_model`.
     """
     dtype = header["interface_dtype"]
-    if not is_multitask(header["config"]):
+    tasks = tasks_of(header, path)
+    if tasks is None:
         refuse_head(head, path)
-        config = ModelConfig.from_dict(header["config"]["model"])
+        with _reading_config(path):
+            config = ModelConfig.from_dict(normalize_model(header["config"]["model"]))
         return StoredModel(config, part_of(stored, WEIGHTS), dtype, dict(header))
-    tasks = MultiTaskConfig.from_dict(header["config"])
     name = find_branch(tasks, head, path)
     config = tasks.tasks[name]
     arrays = part_of(stored, f"{WEIGHTS}{name}/")
     return StoredModel(config.model, arrays, dtype, {**header, "config": config.to_dict()})
+
+
+def tasks_of(header: Mapping[str, Any], path: str | Path) -> MultiTaskConfig | None:
+    """The configuration in the header of a checkpoint of several tasks; None of a single one.
+
+    Raises:
+        ModelFileError: it is damaged.
+    """
+    if not is_multitask(header["config"]):
+        return None
+    with _reading_config(path):
+        tasks = MultiTaskConfig.from_dict(header["config"])
+        for config in tasks.tasks.values():
+            normalize_model(config.model.to_dict())
+        return tasks
+
+
+@contextmanager
+def _reading_config(path: str | Path) -> Iterator[None]:
+    """Turn what a header, which may hold anything, makes the configuration raise into one error."""
+    try:
+        yield
+    except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise ModelFileError(f"{path}: the config in its header is of no use: {reason}") from error
 
 
 def find_branch(tasks: MultiTaskConfig, head: str | None, path: str | Path) -> str:

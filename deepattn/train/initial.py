@@ -7,6 +7,7 @@ import numpy as np
 
 from deepattn.config import ModelConfig
 from deepattn.data import Batch
+from deepattn.errors import DataError
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.train.branch import Branch
 from deepattn.train.energy_bias import energy_bias
@@ -50,9 +51,15 @@ def set_parameter_statistics(branches: Sequence[Branch]) -> None:
     most = max(branch.weight for branch in branches)
     for branch in branches:
         for name in ("fparam", "aparam"):
-            if not getattr(branch.config.model.fitting_net, f"numb_{name}"):
+            width = getattr(branch.config.model.fitting_net, f"numb_{name}")
+            if not width:
                 continue
             sums = parameter_sums(_batches(branch), name, stat_file=_stat_file(branch))
+            if len(sums) != width:
+                raise DataError(
+                    f"stat_file {branch.config.training.stat_file} has {len(sums)} {name}, the "
+                    f"model {width}; delete it"
+                )
             key = id(_parameter_variables(branch, name)[0])
             base, _, total = shared.get(key, (branch, name, np.zeros_like(sums)))
             shared[key] = base, name, total + sums * (branch.weight / most)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from deepattn.config import RANDOM, MultiTaskConfig, config_from_dict, is_multitask
+from deepattn.config import RANDOM, MultiTaskConfig
 from deepattn.config.multitask import BranchInput
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.dp_file import is_dp_file
 from deepattn.models import read_model
-from deepattn.models.load import model_of_checkpoint
+from deepattn.models.load import model_of_checkpoint, tasks_of
 from deepattn.train.start import Start, of_model
 
 # What `finetune_head` calls the model of a single task.
@@ -39,8 +39,7 @@ class Pretrained:
         self._tasks: MultiTaskConfig | None = None
         if Path(path).suffix != ".pb" and not is_dp_file(path):
             self._content = read_checkpoint(path)
-            config = self._content[1]["config"]
-            self._tasks = config_from_dict(config) if is_multitask(config) else None
+            self._tasks = tasks_of(self._content[1], path)
         self.branches = [_DEFAULT] if self._tasks is None else list(self._tasks.branches)
 
     def single(self, head: str | None) -> Start:

@@ -12,8 +12,6 @@ from deepattn.config import (
     Config,
     Dpa2Config,
     ModelConfig,
-    MultiTaskConfig,
-    config_from_dict,
     merge_pretrained,
     replace_model,
     with_sel,
@@ -22,7 +20,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
 from deepattn.formats.dp_file import SUFFIXES
 from deepattn.models import StoredModel, read_model, resize_statistics
-from deepattn.models.load import model_of_checkpoint
+from deepattn.models.load import model_of_checkpoint, tasks_of
 from deepattn.models.neutral import conventions_differ
 
 # What may differ between a pretrained model and the input without making another model of it.
@@ -172,8 +170,8 @@ def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start | dict[s
         The start; of several tasks one for each branch by name.
     """
     arrays, header = read_checkpoint(path)
-    config = config_from_dict(header["config"])
-    heads = list(config.branches) if isinstance(config, MultiTaskConfig) else [None]
+    tasks = tasks_of(header, path)
+    heads = [None] if tasks is None else list(tasks.branches)
     common = {
         "mode": "restart" if restart else "init_model",
         "optimizer": part_of(arrays, OPTIMIZER),

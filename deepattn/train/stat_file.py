@@ -10,20 +10,26 @@ An HDF5 file or a directory of ``.npy`` files::
 """
 
 import hashlib
+import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 from dpdata.periodic_table import ELEMENTS
 
+from deepattn import limits
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
+from deepattn.formats.hdf5 import check_heaps
 from deepattn.train.env_mat import EnvMatShape, EnvMatSums
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
+# Of a name in a folder, in bytes.
+_LONGEST_NAME = 255
 
 
 class StatFile:
@@ -32,6 +38,9 @@ class StatFile:
     Args:
         path: An HDF5 file (``.h5`` or ``.hdf5``) or a directory; it need not exist yet.
         type_map: Names of the model's types.
+
+    Raises:
+        DataError: If the names cannot be that of a folder.
     """
 
     def __init__(self, path: str | os.PathLike, type_map: Sequence[str]) -> None:
@@ -39,6 +48,7 @@ class StatFile:
         self.type_map = list(type_map)
         self._group = " ".join(type_map)
         self._hdf5 = self.path.suffix in _HDF5_SUFFIXES
+        self._check_names()
 
     def read(self, name: str) -> np.ndarray | None:
         """An array, or None if it is not there.
@@ -50,13 +60,24 @@ class StatFile:
         if not path.is_file():
             return None
         try:
-            if not self._hdf5:
-                return np.load(path, allow_pickle=False)
-            with h5py.File(path, "r") as file:
-                item = file.get(f"{self._group}/{name}")
-                return item[()] if isinstance(item, h5py.Dataset) else None
-        except (OSError, ValueError, EOFError, RuntimeError) as error:
-            raise DataError(f"stat_file {path} cannot be read: {error}; delete it") from None
+            array = self._read_hdf5(name) if self._hdf5 else _read_npy(path)
+        # A damaged file makes the libraries raise nearly anything.
+        except Exception as error:
+            raise self._useless(str(error)) from None
+        if array is not None and (array.dtype.kind not in "fiu" or not np.isfinite(array).all()):
+            raise self._useless(f"{name} holds something else than finite numbers")
+        return array
+
+    def read_parameters(self, name: str) -> np.ndarray | None:
+        """Number, Σ and Σ² of each component of ``fparam`` or ``aparam``, ``[width, 3]``.
+
+        Raises:
+            DataError: If the file cannot be read, or holds something else.
+        """
+        sums = self.read(name)
+        if sums is not None and (sums.ndim != 2 or sums.shape[1] != 3):
+            raise self._useless(f"{name} has the shape {list(sums.shape)}")
+        return sums
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Add arrays, leaving all others as they are."""
@@ -77,6 +98,8 @@ class StatFile:
             pair = self.read(f"{folder}/r_{center}"), self.read(f"{folder}/a_{center}")
             if any(array is None for array in pair):
                 return None
+            if any(array.shape != (3,) for array in pair):
+                raise self._useless(f"{folder} holds other arrays than sums of three numbers")
             rows.append(np.stack(pair))
         radial, angular = np.moveaxis(np.array(rows, np.float64), 1, 0)
         return EnvMatSums(radial[:, 0], radial[:, 1:], angular[:, 1:] / 3)
@@ -117,18 +140,66 @@ class StatFile:
             }
         )
 
+    def _check_names(self) -> None:
+        bad = [name for name in self.type_map if not name or set(name) & {"/", "\0"}]
+        if self._group in (".", ".."):
+            bad = [self._group]
+        if bad:
+            raise DataError(
+                f"stat_file {self.path}: the type name {bad[0]!r} cannot be part of a path, which "
+                "the names are here; change it, or leave out stat_file"
+            )
+        if not self._hdf5 and len(self._group.encode()) > _LONGEST_NAME:
+            raise DataError(
+                f"stat_file {self.path}: the names of {len(self.type_map)} types are too long for "
+                "that of a folder; take a file that ends in .h5"
+            )
+
+    def _read_hdf5(self, name: str) -> np.ndarray | None:
+        with self._open() as file:
+            item = file.get(f"{self._group}/{name}")
+            if not isinstance(item, h5py.Dataset):
+                return None
+            if item.shape is None or item.is_virtual or item.external:
+                raise ValueError(f"{name} is not an array")
+            limits.check_unpacked(item.nbytes, self.path.stat().st_size)
+            return np.asarray(item[()])
+
+    @contextmanager
+    def _open(self) -> Iterator[h5py.File]:
+        """The HDF5 file, its heaps checked."""
+        content = self.path.read_bytes()
+        check_heaps(content)
+        with h5py.File(io.BytesIO(content), "r") as file:
+            yield file
+
+    def _useless(self, reason: str) -> DataError:
+        reason = " ".join(reason.split())
+        return DataError(f"stat_file {self.path} cannot be read: {reason}; delete it")
+
     def _write_hdf5(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with write_whole(self.path, "wb") as handle, h5py.File(handle, "w") as new:
             if self.path.is_file():
-                with h5py.File(self.path, "r") as old:
-                    for name in old:
-                        old.copy(old[name], new, name=name)
+                self._copy(new)
             group = new.require_group(self._group)
             for name, array in arrays.items():
                 if name in group:
                     del group[name]
                 group.create_dataset(name, data=array)
+
+    def _copy(self, new: h5py.File) -> None:
+        try:
+            with self._open() as old:
+                for name in old:
+                    old.copy(old[name], new, name=name)
+        except (OSError, ValueError, RuntimeError, LookupError) as error:
+            raise self._useless(str(error)) from None
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    # Mapped, so that a header that lies about the size reserves no memory.
+    return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _fingerprint(shape: EnvMatShape) -> str:

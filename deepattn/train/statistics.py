@@ -107,7 +107,7 @@ def parameter_sums(
         name: As of :func:`parameter_statistics`.
         stat_file: As of :func:`parameter_statistics`.
     """
-    sums = None if stat_file is None else stat_file.read(name)
+    sums = None if stat_file is None else stat_file.read_parameters(name)
     if sums is None:
         rows = np.concatenate([_parameter_rows(inputs, name) for inputs, _ in batches])
         number = np.full(rows.shape[1], float(len(rows)))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deepattn import limits
 from deepattn.config import load_input
 from deepattn.errors import ConfigError
 
@@ -28,6 +29,14 @@ def test_yaml_numbers_and_anchors(tmp_path, suffix):
     }
 
 
+LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+MERGES = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 10)
+)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
@@ -44,6 +53,15 @@ def test_yaml_numbers_and_anchors(tmp_path, suffix):
         ("a.yaml", "a: \x00", "not valid YAML"),
         ("a.yaml", "a: !!python/object:os.system x", "not valid YAML: could not determine"),
         ("a.yaml", "", "not nothing"),
+        ("a.yaml", LAUGHS, "repeats parts of itself without end"),
+        ("a.yaml", MERGES, "repeats parts of itself without end"),
+        ("a.yaml", "model: &a [*a]", "holds itself"),
+        ("a.yaml", "model: &a {<<: *a}", "holds itself"),
+        ("a.yaml", '{"model":' + "[" * 80 + "]" * 80 + "}", "nested too deeply"),
+        ("a.json", '{"model":' + "[" * 600 + "]" * 600 + "}", "nested too deeply"),
+        ("a.yaml", "seed: 1" + ":59" * 400_000, "a number of 1200001 characters"),
+        ("a.yaml", "seed: 0x" + "f" * 1_000_000, "a number of 1000002 characters"),
+        ("a.json", '{"seed": 1' + "0" * 200 + "}", "a number of 201 characters"),
     ],
 )
 def test_bad_files(tmp_path, name, text, expected):
@@ -53,6 +71,21 @@ def test_bad_files(tmp_path, name, text, expected):
         load_input(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_as_large_as_no_input_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "JSON_BYTES", 1 << 20)
+    path = tmp_path / "a.json"
+    path.write_text("[" + " " * (1 << 20))
+    with pytest.raises(ConfigError, match=r"a\.json: is larger than 1 MB"):
+        load_input(path)
+
+
+def test_repetitions_that_people_write(tmp_path):
+    path = tmp_path / "a.yaml"
+    names = ", ".join(f"data/system.{n}" for n in range(500))
+    path.write_text(f"_s: &s [{names}]\n" + "".join(f"k{n}: *s\n" for n in range(100)))
+    assert len(load_input(path)["k99"]) == 500
 
 
 def test_unreadable(tmp_path):

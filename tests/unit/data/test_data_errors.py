@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from write_systems import arrays, data_config, to_hdf5, write_system
 
 from deepattn.data import DataSet, System
+from deepattn.data.store import open_store
 from deepattn.errors import DataError
 
 
@@ -225,3 +226,35 @@ def test_the_writer_of_these_tests_makes_good_systems(tmp_path):
     path, content = write_system(tmp_path / "a")
     assert arrays(5, 3).keys() == content[0].keys()
     assert len(DataSet(data_config([str(path)]), ["O", "H"]).systems) == 1
+
+
+@pytest.mark.parametrize("chunks", [None, (1,)])
+def test_a_damaged_heap_of_strings(tmp_path, chunks):
+    """The HDF5 library would look through it for ever."""
+    path = tmp_path / "a.hdf5"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["type.raw"] = np.zeros(4, int)
+        names = {"data": ["Ag", "Pd", "Au"], "dtype": h5py.string_dtype(), "chunks": chunks}
+        file.create_dataset("type_map.raw", **names)
+        file["set.000/coord"] = np.arange(24.0).reshape(2, 12)
+        file["set.000/box"] = np.tile(np.eye(3).ravel() * 9, (2, 1))
+    store = open_store(str(path))
+    assert store.tokens("type_map.raw") == ["Ag", "Pd", "Au"]
+    content = bytearray(path.read_bytes())
+    heap = content.find(b"GCOL")
+    content[heap + 24 : heap + 32] = bytes(8)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="a heap of strings in it is damaged"):
+        store.tokens("type_map.raw")
+
+
+def test_an_array_that_its_file_cannot_hold(tmp_path):
+    path = tmp_path / "a.hdf5"
+    with h5py.File(path, "w") as file:
+        options = {"shape": (1 << 36,), "chunks": (1 << 16,), "compression": "gzip"}
+        file.create_dataset("type.raw", dtype="i4", **options)
+        file["set.000/coord"] = np.zeros((2, 12))
+    store = open_store(str(path))
+    for read in (store.tokens, store.shape):
+        with pytest.raises(DataError, match=r"type\.raw claims 274877906944 bytes"):
+            read("type.raw")

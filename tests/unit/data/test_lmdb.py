@@ -1,5 +1,6 @@
 """LMDB: frames of several sizes in one file."""
 
+import os
 import shutil
 
 import dpdata
@@ -11,6 +12,7 @@ from write_systems import data_config
 
 from deepattn.data import DataSet, System, find_systems
 from deepattn.data import lmdb as lmdb_module
+from deepattn.data.lmdb_pages import check_pages
 from deepattn.errors import DataError
 
 lmdb = pytest.importorskip("lmdb")
@@ -175,3 +177,48 @@ def test_a_frame_of_another_shape(tmp_path, name, ours, shape):
     with pytest.raises(DataError) as caught:
         System(path).frames(range(3))
     assert f"a.lmdb, {ours}: frame 1 has shape {shape}, expected (" in str(caught.value)
+
+
+@pytest.fixture
+def many(tmp_path):
+    """An environment whose tree has two levels, with values in pages of their own."""
+    return _write(tmp_path / "many.lmdb", [_frame(4 + 90 * (n % 2), n) for n in range(120)])
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.3, 0.7, 0.999])
+def test_a_copy_cut_short(many, part):
+    data = many / "data.mdb"
+    used = (lmdb.open(str(many), readonly=True, lock=False).info()["last_pgno"] + 1) * 4096
+    os.truncate(data, int(used * part))
+    with pytest.raises(DataError, match=r"many.lmdb is not a readable .* get a complete copy"):
+        find_systems(str(many))
+
+
+def test_pages_that_point_out_of_the_file(many):
+    """Any page number, size or place that is changed is found before the library follows it."""
+    data = many / "data.mdb"
+    content = data.read_bytes()
+    random = np.random.default_rng(3)
+    tree = [page for page in range(8192, len(content), 4096) if content[page + 10] in (1, 2)]
+    assert len(tree) > 10
+    found = 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        place = int(random.choice(tree)) + 2 * int(random.integers(0, 12))
+        damaged[place : place + 2] = int(random.integers(0, 1 << 16)).to_bytes(2, "little")
+        data.write_bytes(damaged)
+        try:
+            check_pages(data)
+        except ValueError as error:
+            assert "damaged" in str(error)
+            found += 1
+    assert found > 100
+
+
+def test_keys_of_a_billion_characters(tmp_path):
+    path = _write(tmp_path / "a.lmdb", [_frame(3, 0)])
+    with lmdb.open(str(path), map_size=1 << 24) as file, file.begin(write=True) as writer:
+        metadata = {"nframes": 1, "type_map": ["O"], "frame_idx_fmt": "01000000000d"}
+        writer.put(b"__metadata__", msgpack.packb(metadata))
+    with pytest.raises(DataError, match="numbers its frames in an unknown way"):
+        find_systems(str(path))

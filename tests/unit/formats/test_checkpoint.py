@@ -8,14 +8,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint, resolve_checkpoint, write_checkpoint
+from deepattn.formats.checkpoint import (
+    _first_block,
+    read_checkpoint,
+    resolve_checkpoint,
+    write_checkpoint,
+)
 
 ARRAYS = {
     "weights/filter_type_all/matrix_1": np.arange(6.0).reshape(2, 3),
     "weights/descrpt_attr/t_avg": np.zeros((2, 0), np.float32),
     "optimizer/iteration": np.int64(7),
 }
-HEADER = {"step": 7, "lr": 0.1 + 0.2, "config": {"type_map": ["O", "Å"]}}
+HEADER = {
+    "step": 7,
+    "lr": 0.1 + 0.2,
+    "config": {"model": {"type_map": ["O", "Å"]}},
+    "interface_dtype": "float64",
+}
 
 
 @pytest.fixture
@@ -169,4 +179,47 @@ def test_damage_is_always_noticed(prefix, data):
         content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
     with pytest.raises(ModelFileError):
+        read_checkpoint(path)
+
+
+def test_larger_inside_than_on_the_disk(prefix, monkeypatch):
+    real = h5py.File.__setitem__
+
+    def add_zeros(file, name, value):
+        real(file, name, value)
+        if name == "header":
+            file.create_dataset("weights/z", shape=(1 << 29,), dtype="f8", compression="gzip")
+
+    monkeypatch.setattr(h5py.File, "__setitem__", add_zeros)
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    with pytest.raises(ModelFileError, match="weights/z and the arrays before it are larger than"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"config": None}, "its header has no config"),
+        ({"config": {"model": []}}, "its header has no config"),
+        ({"interface_dtype": "int8"}, "has no interface_dtype"),
+        ({"min_nbor_dist": "0.9"}, "impossible min_nbor_dist"),
+        ({"min_nbor_dist": float("nan")}, "impossible min_nbor_dist"),
+        ({"step": -1}, "impossible step"),
+        ({"step": True}, "impossible step"),
+    ],
+)
+def test_headers_without_what_all_need(prefix, change, words):
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER | change, keep=5)
+    with pytest.raises(ModelFileError, match=words):
+        read_checkpoint(path)
+
+
+def test_a_damaged_heap_of_strings(prefix):
+    path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    content = bytearray(path.read_bytes())
+    heap = content.find(b"GCOL")
+    content[heap + 24 : heap + 32] = bytes(8)
+    content[:512] = _first_block(memoryview(content)[512:])
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="a heap of strings in it is damaged"):
         read_checkpoint(path)

@@ -140,9 +140,9 @@ MERGES = "a: &a {k: 1}\n" + "".join(
     for a, b in zip("abcdefghijk", "bcdefghijkl", strict=True)
 )
 BAD_YAML = {
-    "merges itself": (MERGES + "model: {}", "has merge keys"),
+    "merges itself": (MERGES + "model: {}", "repeats parts of itself"),
     "repeats itself": (LAUGHS + "model: {}", "repeats parts of itself"),
-    "holds itself": ("model: &m {m: *m}", "repeats parts of itself"),
+    "holds itself": ("model: &m {m: *m}", "holds itself"),
     "object": ("model: !!python/object/apply:os.getcwd []", "constructor"),
     "bare number": ("model: {'@variables': {w: 3.0}}", "is not an array"),
     "nothing": ("", "holds no model"),

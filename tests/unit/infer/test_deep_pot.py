@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ase.neighborlist import NewPrimitiveNeighborList
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -255,3 +256,70 @@ def test_damaged_graphs_never_crash(attention, frames, tmp_path, data):
             pot.eval(*frames)
     except (ModelFileError, DataError):
         pass
+
+
+THIN = np.eye(3).ravel() * 0.006
+
+
+def test_a_cell_too_thin_for_the_cutoff(files, frames):
+    coords, cells, types = frames
+    cells = np.array([cells[0], THIN, cells[0]])
+    for pot in (DeepPot(files.graph), DeepPot(files.checkpoint)):
+        for evaluate in (pot.eval, pot.eval_descriptor):
+            with pytest.raises(DataError, match=r"frame 1: no neighbours .* too thin.* in Å\?"):
+                evaluate(coords, cells, types)
+
+
+def test_no_frames_of_any_kind(files):
+    for pot in (DeepPot(files.graph), DeepPot(files.checkpoint)):
+        for types in ([0, 1], np.zeros((0, 2), int)):
+            results = pot.eval(np.zeros((0, 2, 3)), np.zeros((0, 9)), types, atomic=True)
+            assert [len(values) for values in results] == [0] * 5
+
+
+@pytest.mark.parametrize("types", [[], np.zeros((1, 0), int)])
+def test_no_atoms(attention, types):
+    with pytest.raises(DataError, match="atom_types is empty"):
+        DeepPot(attention.graph).eval(np.zeros((1, 0, 3)), None, types)
+
+
+@pytest.mark.parametrize("error", [tf.errors.NotFoundError, tf.errors.InternalError])
+def test_whatever_tensorflow_says_is_one_sentence(attention, frames, monkeypatch, error):
+    pot = DeepPot(attention.graph)
+
+    def fail(*_):
+        raise error(None, None, "no kernel for this")
+
+    monkeypatch.setattr(pot._runner, "run", fail)
+    with pytest.raises(ModelFileError, match=r"model.pb: the model cannot be run: no kernel"):
+        pot.eval(*frames)
+
+
+def test_no_memory_for_a_frame_is_found_at_the_second_attempt(attention, frames, monkeypatch):
+    pot = DeepPot(attention.graph, auto_batch_size=1024)
+    attempts = []
+
+    def fail(feed, _):
+        attempts.append(len(feed.atype))
+        raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+
+    monkeypatch.setattr(pot._runner, "run", fail)
+    with pytest.raises(DataError, match="not enough memory to evaluate a frame of 8 atoms"):
+        pot.eval(*frames)
+    assert attempts == [3, 1]
+
+
+def test_smaller_batches_where_the_memory_is_too_small(attention, frames, monkeypatch):
+    expected = DeepPot(attention.graph).eval(*frames, atomic=True)
+    pot = DeepPot(attention.graph, auto_batch_size=1024)
+    run, attempts = pot._runner.run, []
+
+    def fail_if_large(feed, names):
+        attempts.append(len(feed.atype))
+        if len(feed.atype) > 2:
+            raise tf.errors.ResourceExhaustedError(None, None, "no memory")
+        return run(feed, names)
+
+    monkeypatch.setattr(pot._runner, "run", fail_if_large)
+    assert_same(pot.eval(*frames, atomic=True), expected, 1e-12)
+    assert attempts[:2] == [3, 1] and max(attempts[-2:]) <= 2

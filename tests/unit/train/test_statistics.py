@@ -1,9 +1,11 @@
 """Statistics of the environment matrix against a brute-force sum."""
 
+import h5py
 import numpy as np
 import pytest
 
 from deepattn.data.dataset import Batch
+from deepattn.errors import DataError
 from deepattn.train.env_mat import EnvMatShape
 from deepattn.train.stat_file import StatFile
 from deepattn.train.statistics import input_statistics, parameter_statistics
@@ -145,3 +147,60 @@ def test_parameters(tmp_path):
     atoms = np.concatenate([batch.inputs["aparam"][:, :2].ravel() for batch in batches])
     mean, inverse = parameter_statistics(batches, "aparam", protect=0.01)
     np.testing.assert_allclose([mean[0], 1 / inverse[0]], [atoms.mean(), atoms.std()])
+
+
+@pytest.mark.parametrize("name", ["stat.h5", "folder"])
+@pytest.mark.parametrize("types", [["../../x", "O"], ["/x"], [".."], ["O\0"], [""]])
+def test_type_names_that_lead_out_of_the_folder(tmp_path, name, types):
+    with pytest.raises(DataError, match="cannot be part of a path"):
+        StatFile(tmp_path / name, types)
+
+
+def test_more_type_names_than_a_folder_can_have(tmp_path):
+    names = [f"X{n}" for n in range(118)]
+    with pytest.raises(DataError, match=r"take a file that ends in \.h5"):
+        StatFile(tmp_path / "folder", names)
+    StatFile(tmp_path / "stat.h5", names).write({"fparam": np.ones((1, 3))})
+
+
+@pytest.mark.parametrize("name", ["stat.h5", "folder"])
+@pytest.mark.parametrize(
+    "array",
+    [np.array([np.nan, 1]), np.array([np.inf, 1]), np.array(["a", "b"], "S"), np.ones(2, "c16")],
+)
+def test_a_bias_that_is_none(tmp_path, name, array):
+    cache = StatFile(tmp_path / name, ["O", "H"])
+    cache.write({"bias_atom_energy": array})
+    with pytest.raises(DataError, match=r"cannot be read: bias_atom_energy .*; delete it"):
+        cache.read_bias()
+
+
+@pytest.mark.parametrize("name", ["stat.h5", "folder"])
+def test_sums_of_other_shapes(tmp_path, name):
+    cache = StatFile(tmp_path / name, ["O", "H"])
+    shape = _shape()
+    input_statistics(_batches(), shape, set_davg_zero=False, stat_file=cache)
+    [folder] = {path.parent.name for path in (tmp_path / name).rglob("r_0")} or {None}
+    if folder is None:
+        with h5py.File(cache.path) as file:
+            folder = next(iter(file["O H"]))
+    cache.write({f"{folder}/r_0": np.ones(2), "fparam": np.ones(3)})
+    with pytest.raises(DataError, match="other arrays than sums"):
+        cache.read_env_mat(shape)
+    with pytest.raises(DataError, match=r"fparam has the shape \[3\]"):
+        cache.read_parameters("fparam")
+
+
+def test_a_damaged_heap_in_a_file_of_sums(tmp_path):
+    """The HDF5 library would look through it for ever, also to copy it."""
+    cache = StatFile(tmp_path / "stat.h5", ["O", "H"])
+    cache.write({"bias_atom_energy": np.ones((2, 1))})
+    with h5py.File(cache.path, "a") as file:
+        file.create_dataset("O H/observed", data=["O", "H"], dtype=h5py.string_dtype())
+    content = bytearray(cache.path.read_bytes())
+    heap = content.find(b"GCOL")
+    content[heap + 24 : heap + 32] = bytes(8)
+    cache.path.write_bytes(content)
+    for attempt in (cache.read_bias, lambda: cache.write({"x": np.ones(1)})):
+        with pytest.raises(DataError, match="heap of strings in it is damaged"):
+            attempt()
