@@ -182,11 +182,12 @@ def _environment(file: str) -> Any:
         if known is not None:
             known[1].close()
         _environments.pop(place, None)
-        check_pages(data)
-        environment = opened(
-            file, lambda: lmdb.open(path, readonly=True, lock=False, readahead=False)
-        )
-        _environments[place] = changed, environment
+
+        def open_checked() -> Any:
+            check_pages(data)
+            return lmdb.open(path, readonly=True, lock=False, readahead=False)
+
+        _environments[place] = changed, opened(file, open_checked)
     return _environments[place][1]
 
 
