@@ -1,7 +1,8 @@
 """Writers that are killed at every line of Python they run; a program, since it forks.
 
-Arguments: which writer, and every how many lines. For each a child starts to write and is killed there. Afterwards the target must be the old or
-the new one, whole, and after one more write nothing else may lie beside it.
+Arguments: which writer, and every how many lines. For each a child starts to write and is killed
+there. Afterwards the target must be the old or the new one, whole, and after one more write nothing
+else may lie beside it.
 """
 
 import json
