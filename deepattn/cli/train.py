@@ -1,6 +1,9 @@
 """``deepattn train``."""
 
 import argparse
+import os
+import signal
+from importlib import import_module
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -69,6 +72,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Train."""
+    if os.environ.get("TF_CONFIG"):
+        _keep_sigterm_to_the_main_thread()
     from deepattn.train import train
 
     train(
@@ -82,3 +87,10 @@ def run(args: argparse.Namespace) -> None:
         skip_neighbor_stat=args.skip_neighbor_stat,
         use_pretrain_script=args.use_pretrain_script,
     )
+
+
+def _keep_sigterm_to_the_main_thread() -> None:
+    """Start NumPy's threads so that they do not take a signal that the main thread holds back."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    import_module("numpy")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

@@ -6,9 +6,10 @@ import os
 
 import tensorflow as tf
 
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, DistributionError
 from deepattn.train.distribution import Distribution
 from deepattn.train.rendezvous import meet
+from deepattn.train.secret import cluster_secret
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,8 @@ def from_environment() -> Distribution:
     all GPUs of this machine. TensorFlow must not have computed anything yet.
 
     Raises:
-        ConfigError: ``TF_CONFIG`` is not what TensorFlow documents.
-        DistributionError: not all workers have come.
+        ConfigError: ``TF_CONFIG`` is not what TensorFlow documents, or the secret is too short.
+        DistributionError: not all workers have come, or they do not fit together.
     """
     addresses, place = _read_tf_config()
     if len(addresses) > 1:
@@ -38,12 +39,26 @@ def from_environment() -> Distribution:
 
 def _join(addresses: list[str], place: int) -> Distribution:
     log.info("waiting for %d workers", len(addresses))
-    meet(addresses, place, timeout=START_TIMEOUT)
-    distribution = Distribution(tf.distribute.MultiWorkerMirroredStrategy())
+    chief = place == 0
+    with (
+        cluster_secret(addresses[0], chief=chief) as secret,
+        meet(addresses, place, secret=secret, timeout=START_TIMEOUT) as meeting,
+    ):
+        with meeting.watched():
+            strategy = _connect()
+        meeting.wait_for_all()
+    distribution = Distribution(strategy)
     log.info("%d workers, devices of each: %d", distribution.workers, distribution.local)
     if not distribution.chief:
         logging.getLogger("deepattn").setLevel(logging.ERROR)
     return distribution
+
+
+def _connect() -> tf.distribute.Strategy:
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise DistributionError(f"TensorFlow cannot connect the workers: {error.message}") from None
 
 
 def _read_tf_config() -> tuple[list[str], int]:

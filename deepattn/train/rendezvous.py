@@ -1,110 +1,482 @@
-"""A meeting of all workers before TensorFlow connects them; it never gives up on a missing one."""
+"""A meeting of all workers before TensorFlow connects them.
 
+TensorFlow waits for a missing worker without end, trusts whoever comes, and holds Python's lock
+while it waits, so that no signal is heard. The meeting has a deadline, knows its own by a secret
+that they share, and stays open until TensorFlow has connected all: a worker that ends meanwhile is
+noticed by its closed connection.
+"""
+
+import errno
+import hmac
+import ipaddress
+import json
+import logging
 import os
+import secrets
+import selectors
+import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from deepattn.errors import DistributionError
+from deepattn.train.secret import VARIABLE
 
-_GO = b"go\n"
-# s. Between two attempts to reach the first worker, and for a guest to say who it is.
+log = logging.getLogger(__name__)
+
+_GREETING = b"deepattn 2 "
+_REFUSED = b"refused"
+_GO, _CONNECTED = b"go", b"connected"
+# Bytes of a number used once; of a line, as hexadecimals, the longest.
+_NONCE = 32
+_LONGEST = 512
+# Connections that have not shown yet that they know the secret; more push the oldest out.
+_STRANGERS = 64
+# s. For a caller to show it, between two calls, and between two that were refused.
+_PATIENCE = 10.0
 _PAUSE = 0.2
-_PATIENCE = 5.0
+_LONG_PAUSE = 1.0
+# Refused callers that are logged; the rest would only fill the log.
+_LOGGED = 5
+
+_WATCHER = Path(__file__).with_name("watcher.py")
 
 
-def meet(addresses: Sequence[str], place: int, *, timeout: float) -> None:
-    """Return when all workers have called this, each at its own address.
+class Meeting:
+    """Open connections of a worker: of the first one to all others, of these to the first one.
 
-    The first worker listens, the others call it, and when all have called it lets them go. The port
-    is free again afterwards, for TensorFlow.
+    Args:
+        connections: by the number of the worker at the other end.
+        addresses: ``host:port`` of each worker.
+        place: which of them this process is.
+        timeout: how long each thing to come may take, s.
+    """
+
+    def __init__(
+        self,
+        connections: dict[int, socket.socket],
+        addresses: Sequence[str],
+        place: int,
+        timeout: float,
+    ) -> None:
+        self._connections = connections
+        self._addresses = addresses
+        self._place = place
+        self._timeout = timeout
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Run a block that no signal reaches, such as TensorFlow's start, and be able to end it.
+
+        When another worker ends meanwhile, the time is over, or SIGTERM comes, a small process
+        beside this one says so and kills this one. SIGINT ends it as the system does.
+        """
+        watcher = self._start_watcher()
+        with watcher, watcher.stdin:
+            # A byte tells that it watches.
+            watcher.stdout.read(1)
+            with _signals_left_to_the_watcher():
+                yield
+
+    def wait_for_all(self) -> None:
+        """Return when all workers have called this; then the connections are of no more use.
+
+        Raises:
+            DistributionError: one of them has ended.
+        """
+        deadline = time.monotonic() + self._timeout
+        try:
+            if self._place:
+                self._connections[0].sendall(_CONNECTED + b"\n")
+            for connection in self._connections.values():
+                _expect(connection, _CONNECTED, deadline)
+            if not self._place:
+                for connection in self._connections.values():
+                    connection.sendall(_CONNECTED + b"\n")
+        except OSError:
+            raise DistributionError(
+                "another worker has stopped before the training began, so this one (worker "
+                f"{self._place}) stops too; see what the other one said."
+            ) from None
+
+    def _start_watcher(self) -> subprocess.Popen:
+        names = {
+            str(connection.fileno()): f"worker {place} ({self._addresses[place]})"
+            for place, connection in self._connections.items()
+        }
+        arguments = [str(os.getpid()), str(self._timeout), json.dumps(names)]
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_WATCHER), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[int(number) for number in names],
+        )
+
+
+@contextmanager
+def meet(
+    addresses: Sequence[str], place: int, *, secret: Callable[[], bytes | None], timeout: float
+) -> Iterator[Meeting]:
+    """Enter the block when all workers have called this, each at its own address.
+
+    The first worker listens, the others call it, both show that they know the secret without
+    saying it, and when all have come the first lets them go. Its port is free again by then, for
+    TensorFlow.
 
     Args:
         addresses: ``host:port`` of each worker.
         place: which of them this process is.
+        secret: gives what all workers know; None as long as this one does not.
         timeout: how long to wait, s.
 
+    Yields:
+        The connections, which are closed after the block.
+
     Raises:
-        DistributionError: some have not come, or the own port cannot be used.
+        DistributionError: some have not come, the workers do not fit together, or the own address
+            cannot be used.
     """
     deadline = time.monotonic() + timeout
-    _, port = _split(addresses[place])
-    try:
-        listener = socket.create_server(("", port))
-    except OSError as error:
-        raise DistributionError(
-            f"worker {place} cannot listen at port {port}, as {addresses[place]} in TF_CONFIG "
-            f"says: {os.strerror(error.errno)}; give it a port that is free."
-        ) from None
-    with listener:
+    with ExitStack() as listening, ExitStack() as connected:
+        listeners = _listen(addresses, place, listening)
         if place == 0:
-            _receive(listener, addresses, deadline, timeout)
+            with _Host(addresses, secret, timeout) as host:
+                connections = host.receive(listeners, deadline)
+            for connection in connections.values():
+                connected.enter_context(connection)
+                connection.setblocking(True)
+            listening.close()
+            with suppress(OSError):  # one that has ended since is noticed when it is waited for
+                for connection in connections.values():
+                    connection.sendall(_GO + b"\n")
         else:
-            _call(addresses, place, deadline, timeout)
+            listening.close()
+            first = _call(addresses, place, secret, deadline, timeout)
+            connections = {0: connected.enter_context(first)}
+        yield Meeting(connections, addresses, place, timeout)
 
 
-def _receive(
-    listener: socket.socket, addresses: Sequence[str], deadline: float, timeout: float
-) -> None:
-    guests: dict[int, socket.socket] = {}
-    try:
-        while len(guests) < len(addresses) - 1:
-            listener.settimeout(max(deadline - time.monotonic(), 1e-3))
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                missing = [k for k in range(1, len(addresses)) if k not in guests]
-                names = ", ".join(f"{k} ({addresses[k]})" for k in missing)
+@dataclass
+class _Caller:
+    """One that has called the first worker."""
+
+    connection: socket.socket
+    name: str
+    give_up: float
+    nonce: str = field(default_factory=lambda: secrets.token_hex(_NONCE))
+    received: bytes = b""
+    place: int | None = None
+
+
+class _Host:
+    """The first worker's part of the meeting, which no caller can hold up.
+
+    Args:
+        addresses: ``host:port`` of each worker.
+        secret: gives what all workers know.
+        timeout: how long it may take, s, for the message.
+    """
+
+    def __init__(
+        self, addresses: Sequence[str], secret: Callable[[], bytes | None], timeout: float
+    ) -> None:
+        self._addresses = addresses
+        self._key = secret()
+        self._timeout = timeout
+        self._callers: list[_Caller] = []
+        self._refused = 0
+        self._selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> "_Host":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._selector.close()
+        # Those of workers are kept if all is well.
+        for caller in self._callers:
+            if error[0] is not None or caller.place is None:
+                caller.connection.close()
+
+    def receive(
+        self, listeners: Sequence[socket.socket], deadline: float
+    ) -> dict[int, socket.socket]:
+        """Connections of all other workers by their numbers."""
+        for listener in listeners:
+            self._selector.register(listener, selectors.EVENT_READ)
+        while len(guests := self._guests()) < len(self._addresses) - 1:
+            now = time.monotonic()
+            if now >= deadline:
+                missing = [k for k in range(1, len(self._addresses)) if k not in guests]
+                names = ", ".join(f"{k} ({self._addresses[k]})" for k in missing)
                 raise DistributionError(
-                    f"TF_CONFIG asks for {len(addresses)} workers, but worker {names} has not come "
-                    f"within {timeout:g} s; start one process for each address."
-                ) from None
-            place = _who(connection, len(addresses))
-            if place is None:
-                connection.close()
-            else:
-                guests[place] = connection
-        for connection in guests.values():
-            connection.sendall(_GO)
-    finally:
-        for connection in guests.values():
-            connection.close()
+                    f"TF_CONFIG asks for {len(self._addresses)} workers, but worker {names} has "
+                    f"not come within {self._timeout:g} s; start one process for each address."
+                )
+            for caller in [c for c in self._callers if c.place is None and c.give_up <= now]:
+                self._drop(caller)
+            ends = [caller.give_up for caller in self._callers if caller.place is None]
+            for key, _ in self._selector.select(min([deadline, *ends]) - now):
+                if key.data is None:
+                    self._accept(key.fileobj)
+                elif key.data in self._callers:
+                    self._read(key.data)
+        return guests
 
+    def _guests(self) -> dict[int, socket.socket]:
+        return {c.place: c.connection for c in self._callers if c.place is not None}
 
-def _who(connection: socket.socket, count: int) -> int | None:
-    """Which worker calls; None if it is someone else, or one of another training."""
-    connection.settimeout(_PATIENCE)
-    try:
-        with connection.makefile("rb") as stream:
-            words = stream.readline(64).split()
-    except OSError:
-        return None
-    known = {_greeting(place, count).strip(): place for place in range(1, count)}
-    return known.get(b" ".join(words))
-
-
-def _greeting(place: int, count: int) -> bytes:
-    return f"deepattn worker {place} of {count}\n".encode()
-
-
-def _call(addresses: Sequence[str], place: int, deadline: float, timeout: float) -> None:
-    while True:
-        left = max(deadline - time.monotonic(), 1e-3)
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            with socket.create_connection(_split(addresses[0]), timeout=left) as connection:
-                connection.sendall(_greeting(place, len(addresses)))
-                # The first worker's time may have begun later than ours.
-                connection.settimeout(left + timeout)
-                if connection.recv(len(_GO)) == _GO:
-                    return
+            connection, address = listener.accept()
+        except OSError:  # the caller is gone already
+            return
+        connection.setblocking(False)
+        caller = _Caller(connection, str(address[0]), time.monotonic() + _PATIENCE)
+        strangers = [other for other in self._callers if other.place is None]
+        if len(strangers) >= _STRANGERS:
+            self._drop(strangers[0])
+        self._callers.append(caller)
+        self._selector.register(connection, selectors.EVENT_READ, caller)
+        self._send(caller, _GREETING + caller.nonce.encode())
+
+    def _read(self, caller: _Caller) -> None:
+        try:
+            text = caller.connection.recv(_LONGEST)
+        except BlockingIOError:
+            return
         except OSError:
-            pass
+            text = b""
+        caller.received += text
+        # A guest has nothing to say before it is told to go.
+        if not text or caller.place is not None or len(caller.received) > _LONGEST:
+            self._drop(caller)
+        elif b"\n" in caller.received:
+            self._answer(caller, caller.received.partition(b"\n")[0].split(b" "))
+
+    def _answer(self, caller: _Caller, words: list[bytes]) -> None:
+        count = len(self._addresses)
+        if len(words) != 4 or not all(word.isalnum() for word in words):
+            self._drop(caller)
+            return
+        place, theirs, nonce, proof = (word.decode("ascii", "replace") for word in words)
+        facts = (caller.nonce, nonce, place, theirs)
+        if not hmac.compare_digest(_prove(self._key, "worker", *facts), proof.encode()):
+            self._refuse(caller, place)
+            return
+        self._send(caller, _prove(self._key, "first", *facts) + f" {count}".encode())
+        if int(theirs) != count:
+            raise DistributionError(
+                f"worker {place}, from {caller.name}, has another TF_CONFIG: it names {theirs} "
+                f"workers, that of worker 0 {count}; give all workers the same cluster."
+            )
+        if int(place) in self._guests():
+            raise DistributionError(
+                f"two processes, the second from {caller.name}, say that they are worker {place}; "
+                "give each of them an index of its own in TF_CONFIG."
+            )
+        caller.place = int(place)
+
+    def _refuse(self, caller: _Caller, place: str) -> None:
+        self._refused += 1
+        if self._refused <= _LOGGED:
+            log.warning(
+                "a caller from %s says it is worker %.20s, but does not know the secret; it is "
+                "not let in",
+                caller.name,
+                place,
+            )
+        self._send(caller, _REFUSED)
+        self._drop(caller)
+
+    def _send(self, caller: _Caller, line: bytes) -> None:
+        # A few hundred bytes always fit into what the system keeps for a connection.
+        with suppress(OSError):
+            caller.connection.send(line + b"\n")
+
+    def _drop(self, caller: _Caller) -> None:
+        self._callers.remove(caller)
+        self._selector.unregister(caller.connection)
+        caller.connection.close()
+
+
+def _call(
+    addresses: Sequence[str],
+    place: int,
+    secret: Callable[[], bytes | None],
+    deadline: float,
+    timeout: float,
+) -> socket.socket:
+    """A connection to the first worker, which has let this one go."""
+    reason, warned = "", False
+    while True:
+        try:
+            connection = socket.create_connection(
+                _split(addresses[0]), timeout=max(deadline - time.monotonic(), 1e-3)
+            )
+        except OSError:
+            connection = None
+        refused = False
+        if connection is not None:
+            try:
+                _introduce(connection, len(addresses), place, secret(), deadline)
+                # The first worker's time may have begun later than ours.
+                _expect(connection, _GO, deadline + timeout)
+                connection.settimeout(None)
+                return connection
+            except _Refused as error:
+                connection.close()
+                refused, reason = True, f" ({error})"
+                if not warned:
+                    log.warning("%s at %s: %s; trying again", "worker 0", addresses[0], error)
+                warned = True
+            except OSError:
+                connection.close()
+            except BaseException:
+                connection.close()
+                raise
         if time.monotonic() > deadline:
             raise DistributionError(
                 f"worker 0 at {addresses[0]} has not gathered the {len(addresses)} workers of "
-                f"TF_CONFIG within {timeout:g} s; start one process for each address."
+                f"TF_CONFIG within {timeout:g} s{reason}; start one process for each address."
             )
-        time.sleep(_PAUSE)
+        time.sleep(_LONG_PAUSE if refused else _PAUSE)
+
+
+class _Refused(Exception):
+    """The two sides do not know the same secret, in words."""
+
+
+def _introduce(
+    connection: socket.socket, count: int, place: int, key: bytes | None, deadline: float
+) -> None:
+    """Show the first worker that this one knows the secret, and see that it does."""
+    deadline = min(deadline, time.monotonic() + _PATIENCE)
+    greeting = _line(connection, deadline)
+    if not greeting.startswith(_GREETING):
+        raise ConnectionError
+    if key is None:
+        raise _Refused(f"this worker has not found the secret, see {VARIABLE}")
+    facts = (
+        greeting.removeprefix(_GREETING).decode("ascii", "replace"),
+        secrets.token_hex(_NONCE),
+        str(place),
+        str(count),
+    )
+    words = [*(fact.encode() for fact in (*facts[2:], facts[1])), _prove(key, "worker", *facts)]
+    connection.sendall(b" ".join(words) + b"\n")
+    answer = _line(connection, deadline)
+    if answer == _REFUSED:
+        raise _Refused(f"it has another secret, see {VARIABLE}")
+    proof, _, theirs = answer.partition(b" ")
+    if not hmac.compare_digest(_prove(key, "first", *facts), proof):
+        raise _Refused("what answers there does not know the secret")
+    if theirs.decode("ascii", "replace") != str(count):
+        raise DistributionError(
+            f"worker {place} has another TF_CONFIG than worker 0: it names {count} workers, that "
+            f"of worker 0 {theirs.decode('ascii', 'replace')}; give all workers the same cluster."
+        )
+
+
+def _prove(key: bytes, *words: str) -> bytes:
+    """What only one who knows the key can say of these words."""
+    return hmac.digest(key, " ".join(words).encode(), "sha256").hex().encode()
+
+
+def _expect(connection: socket.socket, word: bytes, deadline: float) -> None:
+    if _line(connection, deadline) != word:
+        raise ConnectionError
+
+
+def _line(connection: socket.socket, deadline: float) -> bytes:
+    """The next line, without its end; what follows it stays.
+
+    Raises:
+        OSError: the other side has closed, says too much, or is too slow.
+    """
+    text = b""
+    while not text.endswith(b"\n"):
+        connection.settimeout(max(deadline - time.monotonic(), 1e-3))
+        byte = connection.recv(1)
+        if not byte or len(text) > _LONGEST or time.monotonic() > deadline:
+            raise ConnectionError
+        text += byte
+    return text[:-1]
+
+
+def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[socket.socket]:
+    """Sockets at the address of this worker, one for each that its name stands for."""
+    host, port = _split(addresses[place])
+    try:
+        found = {entry[4][0]: entry for entry in socket.getaddrinfo(host, port, type=1)}
+    except socket.gaierror as error:
+        raise DistributionError(
+            f"worker {place} cannot listen at {addresses[place]}, as TF_CONFIG says: "
+            f"{error.strerror}."
+        ) from None
+    # Some systems give their own name the address 127.0.1.1, where no other machine can call.
+    named = all(ipaddress.ip_address(name.partition("%")[0]).is_loopback for name in found)
+    if named and any(_split(address)[0] != host for address in addresses) and not _is_local(host):
+        found = {"": (socket.AF_INET, None, None, None, ("", port))}
+    listeners = []
+    for family, *_, address in found.values():
+        listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            listener.bind(address)
+            listener.listen()
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL and len(found) > 1:
+                continue
+            raise DistributionError(
+                f"worker {place} cannot listen at port {port}, as {addresses[place]} in TF_CONFIG "
+                f"says: {os.strerror(error.errno)}; give it an address of its machine and a port "
+                "that is free."
+            ) from None
+        listener.setblocking(False)
+        listeners.append(listener)
+    if not listeners:
+        raise DistributionError(
+            f"worker {place} cannot listen at {addresses[place]}, as TF_CONFIG says: that is no "
+            "address of this machine."
+        )
+    return listeners
+
+
+def _is_local(host: str) -> bool:
+    """Whether a name says itself that it is for this machine alone."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+@contextmanager
+def _signals_left_to_the_watcher() -> Iterator[None]:
+    """SIGINT as the system has it, and SIGTERM held back, which TensorFlow would catch and keep.
+
+    A signal that is held back is seen from outside as pending. Outside the main thread nothing is
+    changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        # In place of TensorFlow's handler.
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _split(address: str) -> tuple[str, int]:

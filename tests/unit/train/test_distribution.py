@@ -3,24 +3,24 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deepattn.errors import ConfigError, DistributionError
+from deepattn.errors import ConfigError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.train import train
 from deepattn.train.cluster import from_environment
 from deepattn.train.rendezvous import meet
 from deepattn.train.schedule import make_schedule
+from deepattn.train.secret import VARIABLE
 
 from . import toy
+from .ports import free_addresses
 from .test_multitask import make_input as make_tasks
 
 # The decay does not depend on the number of steps; the clipping needs the gradient of all replicas.
@@ -68,17 +68,6 @@ trainer.train()
 """
 
 
-def free_ports(count):
-    """Ports that nobody listens at."""
-    sockets = [socket.socket() for _ in range(count)]
-    for entry in sockets:
-        entry.bind(("127.0.0.1", 0))
-    ports = [entry.getsockname()[1] for entry in sockets]
-    for entry in sockets:
-        entry.close()
-    return [f"127.0.0.1:{port}" for port in ports]
-
-
 def write_input(folder, systems, batch_size, **training):
     """An input in a folder of its own, whose path is returned."""
     folder.mkdir()
@@ -116,7 +105,7 @@ def test_two_processes_make_the_steps_of_one_and_can_be_gone_on_from(
     tmp_path, systems, monkeypatch
 ):
     pair = write_input(tmp_path / "pair", systems, 1, numb_steps=10**6, max_ckpt_keep=10**6)
-    cluster = {"worker": free_ports(2)}
+    cluster = {"worker": free_addresses(2)}
     configs = [
         json.dumps({"cluster": cluster, "task": {"type": "worker", "index": k}}) for k in (0, 1)
     ]
@@ -175,38 +164,36 @@ def test_two_devices_make_the_steps_of_one(tmp_path, systems, monkeypatch, write
     assert_equal_to_rounding("model.ckpt-10.h5", two / "model.ckpt-10.h5")
 
 
-def test_workers_meet_and_a_stranger_does_not_count():
-    addresses = free_ports(3)
-    with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(meet, addresses, 0, timeout=20)
-        host, port = addresses[0].split(":")
-        while True:
-            try:
-                with socket.create_connection((host, int(port))) as stranger:
-                    stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
-                break
-            except OSError:
-                time.sleep(0.01)
-        others = [pool.submit(meet, addresses, place, timeout=20) for place in (1, 2)]
-        for future in (first, *others):
-            future.result()
-
-
-def test_missing_workers_are_named():
-    addresses = free_ports(3)
-    with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(meet, addresses, place, timeout=0.5) for place in (0, 2)]
-        with pytest.raises(DistributionError, match=r"worker 1 \(127.0.0.1:\d+\) has not come"):
-            futures[0].result()
-        with pytest.raises(DistributionError, match=r"worker 0 at .* has not gathered the 3"):
-            futures[1].result()
-
-
-def test_a_port_that_is_taken_is_named():
-    with socket.create_server(("", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(DistributionError, match=r"worker 1 cannot listen at port .* in use"):
-            meet([*free_ports(1), address], 1, timeout=0.5)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_cannot_be_ends(tmp_path, systems, number):
+    """The other worker meets, and then is gone, or sits there while this one gets a signal."""
+    folder = write_input(tmp_path / "alone", systems, 1)
+    addresses = free_addresses(2)
+    task = {"type": "worker", "index": 0}
+    config = json.dumps({"cluster": {"worker": addresses}, "task": task})
+    secret = "known to both of them"
+    chief = start(
+        ["-m", "deepattn", "train", "input.json"], folder, TF_CONFIG=config, **{VARIABLE: secret}
+    )
+    try:
+        with meet(addresses, 1, secret=secret.encode, timeout=120):
+            if number is not None:
+                time.sleep(2)
+                assert chief.poll() is None
+                chief.send_signal(number)
+                chief.wait(timeout=10)
+        _, said = chief.communicate(timeout=30)
+    finally:
+        chief.kill()
+        chief.communicate()
+    if number is signal.SIGINT:
+        assert chief.returncode == -signal.SIGINT
+    else:
+        reason = "SIGTERM." if number else f"worker 1 ({addresses[1]}) has stopped"
+        assert f"stopped while TensorFlow connected the workers: {reason}" in said
+        assert chief.returncode == -signal.SIGKILL
+    assert [path.name for path in folder.iterdir()] == ["input.json"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,14 @@
+"""Addresses for the workers of a test, on this machine alone."""
+
+import socket
+
+
+def free_addresses(count):
+    """Of as many ports that nobody listens at."""
+    sockets = [socket.socket() for _ in range(count)]
+    for entry in sockets:
+        entry.bind(("127.0.0.1", 0))
+    ports = [entry.getsockname()[1] for entry in sockets]
+    for entry in sockets:
+        entry.close()
+    return [f"127.0.0.1:{port}" for port in ports]
