@@ -1,11 +1,11 @@
 """``deepattn test``."""
 
 import argparse
+import hashlib
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -100,6 +100,8 @@ def run(args: argparse.Namespace) -> None:
                 details.write(path, **tested)
                 if args.plot or args.html:
                     sample.add(**tested)
+                if args.html:
+                    report.worst.add(path, piece, **tested)
                 prediction, labels, atype, _ = tested.values()
                 by_element = errors_by_element(
                     prediction, labels, atype=atype, type_map=model.get_type_map()
@@ -129,21 +131,22 @@ def _write(report, sample, args: argparse.Namespace) -> None:
     """Write the report in the forms that are asked for."""
     from deepattn.errors import DataError
     from deepattn.formats.files import write_whole
-    from deepattn.plots.parity import draw_parity
+    from deepattn.plots.parity import Fit, draw_parity, parity_svg
 
     name = Path(args.model).name
     panels = {kind: {name: pair} for kind, pair in sample.pairs.items()}
     average = report.average
-    known = {"e_peratom": "rmse_ea", "f": "rmse_f", "v_peratom": "rmse_va"}
-    errors = {kind: average[known[kind]][0] for kind in panels}
+    known = {"e_peratom": "ea", "f": "f", "v_peratom": "va"}
+    fits = {}
+    for kind in panels:
+        rmse, count = average[f"rmse_{known[kind]}"]
+        fits[kind] = Fit(rmse, average[f"mae_{known[kind]}"][0], int(count))
     texts = {}
     if args.json:
         texts[args.json] = report.to_json()
     if args.html:
-        with TemporaryDirectory() as folder:
-            picture = Path(folder, "parity.png")
-            drawn = draw_parity(panels, picture, errors=errors).read_bytes() if panels else None
-            texts[args.html] = report.to_html(drawn)
+        picture = parity_svg(panels, fits=fits) if panels else None
+        texts[args.html] = report.to_html(picture, _facts(args))
     for path, text in texts.items():
         with write_whole(path, "w") as file:
             file.write(text)
@@ -151,7 +154,20 @@ def _write(report, sample, args: argparse.Namespace) -> None:
     if args.plot:
         if not panels:
             raise DataError("the systems have no labels to draw predictions against")
-        log.info("the picture is saved in %s", draw_parity(panels, args.plot, errors=errors))
+        log.info("the picture is saved in %s", draw_parity(panels, args.plot, fits=fits))
+
+
+def _facts(args: argparse.Namespace) -> dict[str, str]:
+    """What a page says of the model."""
+    from deepattn.infer.inspect import Inspection
+
+    inspection = Inspection(args.model, head=args.head)
+    return {
+        **({"branch": args.head} if args.head else {}),
+        "SHA-256": hashlib.sha256(inspection.path.read_bytes()).hexdigest(),
+        "types": " ".join(inspection.type_map()),
+        "parameters": f"{inspection.size()['trained parameters']:,}",
+    }
 
 
 def _print_lines(lines: list[str]) -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from deepattn.plots.figure import save_figure
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73")
+from deepattn.plots.figure import COLORS, look, plain, save_figure
 
 
+@look()
 def plot_conservation(
     runs: Mapping[str, tuple[np.ndarray, np.ndarray]], picture: str | os.PathLike
 ) -> Path:
@@ -27,9 +26,9 @@ def plot_conservation(
 
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
-    for (name, (time, energy)), colour in zip(runs.items(), _COLOURS, strict=False):
-        axes.plot(time, 1e6 * energy, color=colour, linewidth=0.9, label=name)
-    axes.set(xlabel="time (ps)", ylabel="total energy − that of the start (µeV/atom)")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    for (name, (time, energy)), color in zip(runs.items(), COLORS, strict=False):
+        axes.plot(time, 1e6 * energy, color=color, linewidth=0.9, label=plain(name))
+    axes.set(xlabel="time (ps)", ylabel=r"$E_\mathrm{tot} - E_\mathrm{tot}(0)$ (µeV/atom)")
+    axes.grid()
+    figure.legend(loc="outside upper center", ncols=len(runs))
     return save_figure(figure, picture)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from deepattn.plots.figure import save_figure
+from deepattn.plots.figure import COLORS, INK, look, plain, save_figure
 
 # Teacher and student, told apart without colour vision and, by their lines, in grey.
-_TEACHER = {"color": "0.35", "linewidth": 2.2}
-_STUDENT = {"color": "#D55E00", "linewidth": 1.2, "linestyle": "--"}
-_COLOUR = "#0072B2"
+_TEACHER = {"color": INK, "alpha": 0.6, "linewidth": 2.2}
+_STUDENT = {"color": COLORS[1], "linewidth": 1.2, "linestyle": "--"}
 _MOST_PAIRS = 6
 
 
+@look()
 def draw_rounds(
     force: Sequence[float], frames: Sequence[int], threshold: float, picture: str | os.PathLike
 ) -> Path:
@@ -35,8 +35,8 @@ def draw_rounds(
     axes = figure.subplots()
     rounds = np.arange(len(force))
     errors = 1e3 * np.array(force, float)
-    axes.plot(rounds, errors, "o-", color=_COLOUR, linewidth=1.2)
-    axes.axhline(1e3 * threshold, color="0.35", linewidth=0.9, linestyle="--")
+    axes.plot(rounds, errors, "o-", color=COLORS[0], linewidth=1.2)
+    axes.axhline(1e3 * threshold, color=INK, linewidth=0.9, linestyle="--")
     axes.annotate(
         "wanted",
         (0.99, 1e3 * threshold),
@@ -52,10 +52,11 @@ def draw_rounds(
         xlim=(-0.5, len(force) - 0.5),
     )
     axes.set_xticks(rounds, [f"{k}\n({count})" for k, count in zip(rounds, frames, strict=True)])
-    axes.grid(alpha=0.3)
+    axes.grid()
     return save_figure(figure, picture)
 
 
+@look()
 def draw_deviations(
     deviations: Sequence[np.ndarray], low: float, high: float, picture: str | os.PathLike
 ) -> Path:
@@ -77,14 +78,15 @@ def draw_deviations(
     known = np.concatenate(deviations)
     bins = np.geomspace(max(known.min(), 1e-3) * 0.9, known.max() * 1.1 + 1e-3, 40)
     for number, (axes, values) in enumerate(zip(rows, deviations, strict=True)):
-        axes.axvspan(low, high, color="0.88", zorder=0)
-        axes.hist(values, bins, color=_COLOUR)
+        axes.axvspan(low, high, color=INK, alpha=0.1, linewidth=0, zorder=0)
+        axes.hist(values, bins, color=COLORS[0])
         axes.set(xscale="log", ylabel=f"round {number}", yticks=[])
     rows[0].set_title("frames by deviation; shaded: those to select", fontsize="medium")
     rows[-1].set_xlabel("largest deviation of a force in a frame (eV/Å)")
     return save_figure(figure, picture)
 
 
+@look()
 def draw_distributions(
     r: np.ndarray,
     teacher: Mapping[tuple[str, str], np.ndarray],
@@ -114,8 +116,8 @@ def draw_distributions(
     for axes, pair in zip(panels, pairs, strict=False):
         axes.plot(r, teacher[pair], label="teacher", **_TEACHER)
         axes.plot(r, student[pair], label="student", **_STUDENT)
-        axes.set(xlabel="r (Å)", ylabel=f"g(r), {'–'.join(pair)}")
+        axes.set(xlabel="r (Å)", ylabel=f"g(r), {plain('–'.join(pair))}")
         axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-    panels[0].legend(frameon=False)
+        axes.grid()
+    panels[0].legend()
     return save_figure(figure, picture)

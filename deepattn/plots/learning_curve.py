@@ -1,13 +1,13 @@
 """Draw a ``lcurve.out``."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from deepattn.errors import DataError
-from deepattn.plots.figure import save_figure
+from deepattn.plots.figure import COLORS, INK, look, plain, save_figure, short
 
 # Columns that are worth a line, with their unit.
 _UNITS = {
@@ -19,8 +19,11 @@ _UNITS = {
 
 
 _LINES = {"_trn": "training", "_val": "validation"}
-# Of several branches each has a colour, and validation is dashed.
+# Of several runs or branches each has a color, and validation is dashed.
 _DASHES = {"_trn": (None, None), "_val": (3, 1.5)}
+# Rows from which a running mean is drawn, and how many there are of its windows.
+_SMOOTHED_FROM = 40
+_WINDOWS = 40
 
 
 def read_learning_curve(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -61,44 +64,125 @@ def read_learning_curve(path: str | os.PathLike) -> dict[str, np.ndarray]:
     return dict(zip(names, table.T, strict=True))
 
 
-def plot_learning_curve(path: str | os.PathLike, picture: str | os.PathLike) -> Path:
-    """Draw the errors of training and validation against the step, of one branch or several.
+@look()
+def plot_learning_curve(
+    paths: str | os.PathLike | Sequence[str | os.PathLike], picture: str | os.PathLike
+) -> Path:
+    """Draw the errors of training and validation, and the learning rate, against the step.
+
+    Long curves are drawn faint, with a running mean over them: each figure is of one batch, and
+    they scatter. Several runs, and the branches of one, have a color each.
 
     Args:
-        path: ``lcurve.out``.
+        paths: ``lcurve.out``, or those of several runs.
         picture: file to write; its ending gives the format.
 
     Returns:
         The path of the picture.
 
     Raises:
-        DataError: the file cannot be read, or holds no error that can be drawn.
+        DataError: a file cannot be read, there is no error that can be drawn, or there are more
+            curves than colors.
     """
     from matplotlib.figure import Figure
 
-    curve = read_learning_curve(path)
-    endings = _endings(curve)
+    paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    curves = [read_learning_curve(path) for path in paths]
+    names = _tell_apart(paths)
+    series = [
+        (curve, ending, " ".join(filter(None, (name, ending[1:]))))
+        for curve, name in zip(curves, names, strict=True)
+        for ending in _endings(curve)
+    ]
+    if len(series) > len(COLORS):
+        raise DataError(f"{len(series)} curves: at most {len(COLORS)} can be told apart.")
     shown = [
         name
         for name in _UNITS
-        if any(np.isfinite(curve.get(f"{name}_trn{end}", np.nan)).any() for end in endings)
+        if any(np.isfinite(curve.get(f"{name}_trn{end}", np.nan)).any() for curve, end, _ in series)
     ]
     if not shown:
-        raise DataError(f"{path}: no column of energies, forces or virials to draw.")
-    figure = Figure(figsize=(4.2 * len(shown), 3.4), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        for number, ending in enumerate(endings):
-            for suffix, label in _LINES.items():
-                errors = curve.get(f"{name}{suffix}{ending}")
-                if errors is None:
-                    continue
-                style = {} if ending == "" else {"color": f"C{number}", "dashes": _DASHES[suffix]}
-                text = f"{ending[1:]} {label}".lstrip()
-                axes.plot(curve["step"], errors, label=text, linewidth=1.2, **style)
+        files = ", ".join(map(str, paths))
+        raise DataError(f"{files}: no column of energies, forces or virials to draw.")
+    rated = any("lr" in curve for curve in curves)
+    figure = Figure(figsize=(4.2 * (len(shown) + rated), 3.6), layout="constrained")
+    panels = list(figure.subplots(1, len(shown) + rated, squeeze=False)[0])
+    for axes, name in zip(panels, shown, strict=False):
+        for number, (curve, ending, title) in enumerate(series):
+            for suffix, kind in _LINES.items():
+                if f"{name}{suffix}{ending}" in curve:
+                    alone = len(series) == 1
+                    color = COLORS[number if not alone else list(_LINES).index(suffix)]
+                    style = {} if alone else {"dashes": _DASHES[suffix]}
+                    errors = curve[f"{name}{suffix}{ending}"]
+                    label = plain(short(f"{title} {kind}".lstrip()))
+                    _draw_errors(axes, curve["step"], errors, label, color=color, **style)
         axes.set(xlabel="step", ylabel=f"RMSE of {_UNITS[name]}", yscale="log")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+    if rated:
+        for number, curve in enumerate(curves):
+            if "lr" in curve:
+                color = INK if len(curves) == 1 else COLORS[_first(series, curve)]
+                style = {"linewidth": 1.2, "zorder": 3 - number / 10}
+                panels[-1].plot(curve["step"], curve["lr"], color=color, **style)
+        panels[-1].set(xlabel="step", ylabel="learning rate", yscale="log")
+    for axes in panels:
+        axes.grid()
+        _label_few_ticks(axes)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
     return save_figure(figure, picture)
+
+
+def _draw_errors(axes, step: np.ndarray, errors: np.ndarray, label: str, **style) -> None:
+    known = np.isfinite(errors) & (errors > 0)
+    step, errors = step[known], errors[known]
+    if len(step) < _SMOOTHED_FROM:
+        axes.plot(step, errors, label=label, linewidth=1.2, **style)
+        return
+    axes.plot(step, errors, color=style["color"], linewidth=0.6, alpha=0.3)
+    axes.plot(step, _running_mean(errors), label=label, linewidth=1.5, **style)
+
+
+def _running_mean(values: np.ndarray) -> np.ndarray:
+    """Means over the rows around each row."""
+    half = max(1, len(values) // _WINDOWS // 2)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    rows = np.arange(len(values))
+    first, behind = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(values))
+    return (sums[behind] - sums[first]) / (behind - first)
+
+
+def _label_few_ticks(axes) -> None:
+    """Numbers at an axis that is logarithmic, where matplotlib writes all or none."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    low, high = axes.get_ylim()
+    if high / low > 100:
+        return
+    few = LogLocator(subs=(1, 2, 5)) if high / low > 5 else MaxNLocator(5)
+    axes.yaxis.set_major_locator(few)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _tell_apart(paths: Sequence[str | os.PathLike]) -> list[str]:
+    """Of several paths the parts in which they differ; of one nothing."""
+    if len(paths) == 1:
+        return [""]
+    parts = [list(Path(path).parts) for path in paths]
+    while all(parts) and len({part[-1] for part in parts}) == 1:
+        for part in parts:
+            part.pop()
+    while all(len(part) > 1 for part in parts) and len({part[0] for part in parts}) == 1:
+        for part in parts:
+            part.pop(0)
+    if not all(parts):
+        return [os.fspath(path) for path in paths]
+    return ["/".join(part) for part in parts]
+
+
+def _first(series: Sequence[tuple], curve: Mapping[str, np.ndarray]) -> int:
+    return next(number for number, (other, *_) in enumerate(series) if other is curve)
 
 
 def _endings(curve: Mapping[str, np.ndarray]) -> list[str]:

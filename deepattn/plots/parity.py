@@ -3,21 +3,39 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from deepattn.errors import DataError
-from deepattn.plots.figure import save_figure
+from deepattn.plots.figure import COLORS, INK, MARKERS, look, plain, save_figure, short, svg_of
 
-# Ending of a detail file: columns of labels in it, name of the quantity, unit.
+# Ending of a detail file: columns of labels in it, name of the quantity, unit, what is counted.
 _PANELS = {
-    "e_peratom": (1, "energy", "eV/atom"),
-    "f": (3, "force", "eV/Å"),
-    "v_peratom": (9, "virial", "eV/atom"),
+    "e_peratom": (1, "energy", "eV/atom", "frames"),
+    "f": (3, "force", "eV/Å", "components"),
+    "v_peratom": (9, "virial", "eV/atom", "components"),
 }
-# Told apart without colour vision, and by shape in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-_MARKERS = ("o", "^", "s", "D")
+# Sets in a picture, and points of a set from which their density is drawn.
+_MOST_SETS = 4
+_DENSE = 10_000
+# Energies as far from zero as so many times their range are drawn less their mean.
+_FAR = 5
+_NO_HANDLES = {"handlelength": 0, "handletextpad": 0}
+
+
+class Fit(NamedTuple):
+    """How well predictions agree with labels.
+
+    Attributes:
+        rmse: root mean square error.
+        mae: mean absolute error.
+        count: how many numbers were compared.
+    """
+
+    rmse: float
+    mae: float
+    count: int
 
 
 def read_parity(prefix: str | os.PathLike, kind: str) -> tuple[np.ndarray, np.ndarray] | None:
@@ -54,9 +72,6 @@ def read_parity(prefix: str | os.PathLike, kind: str) -> tuple[np.ndarray, np.nd
 def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLike) -> Path:
     """Draw energies, forces and virials against their labels, from detail files.
 
-    The title of a panel gives the root mean square error of each set. Markers grow smaller and
-    fainter with their number, so that dense regions show.
-
     Args:
         prefixes: what followed ``-d`` in one or more runs of ``deepattn test``; at most four.
         picture: file to write; its ending gives the format.
@@ -68,11 +83,16 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
         DataError: there are no detail files, one of them does not hold its columns, or there are
             more prefixes than can be told apart.
     """
-    if not 1 <= len(prefixes) <= len(_COLOURS):
-        raise DataError(f"{len(prefixes)} sets: between 1 and {len(_COLOURS)} fit into a picture.")
+    if not 1 <= len(prefixes) <= _MOST_SETS:
+        raise DataError(f"{len(prefixes)} sets: between 1 and {_MOST_SETS} fit into a picture.")
+    names = [Path(prefix).name for prefix in prefixes]
+    if len(set(names)) < len(names):
+        names = [os.fspath(prefix) for prefix in prefixes]
     panels = {}
     for kind in _PANELS:
-        sets = {Path(prefix).name: read_parity(prefix, kind) for prefix in prefixes}
+        sets = {
+            name: read_parity(prefix, kind) for name, prefix in zip(names, prefixes, strict=True)
+        }
         panels[kind] = {name: pair for name, pair in sets.items() if pair is not None}
     panels = {kind: sets for kind, sets in panels.items() if sets}
     if not panels:
@@ -81,93 +101,172 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
     return draw_parity(panels, picture)
 
 
+@look()
 def draw_parity(
     panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
     picture: str | os.PathLike,
     *,
-    errors: Mapping[str, float] | None = None,
+    fits: Mapping[str, Fit] | None = None,
 ) -> Path:
     """Draw predictions against labels, and how the errors are distributed, one column a quantity.
 
     Args:
         panels: by the kinds of `read_parity`, by the name of each set, labels and predictions.
         picture: file to write; its ending gives the format.
-        errors: root mean square errors by kind, where the sets are samples of something larger.
+        fits: by kind, where the sets are samples of something larger.
 
     Returns:
         The path of the picture.
     """
+    return save_figure(_figure(panels, fits), picture)
+
+
+@look()
+def parity_svg(
+    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
+    *,
+    fits: Mapping[str, Fit] | None = None,
+) -> str:
+    """The picture of `draw_parity` as an ``<svg>`` to put into a page."""
+    text = svg_of(_figure(panels, fits))
+    return text[text.index("<svg") :]
+
+
+def _figure(panels, fits):
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(3.7 * len(panels), 6.4), layout="constrained")
-    rows = figure.subplots(2, len(panels), squeeze=False, height_ratios=[3.4, 1.6])
+    figure = Figure(figsize=(4.0 * len(panels), 5.9), layout="constrained")
+    rows = figure.subplots(2, len(panels), squeeze=False, height_ratios=[3.0, 1.3])
     ordered = [(kind, panels[kind]) for kind in _PANELS if kind in panels]
+    names = list(dict.fromkeys(name for _, sets in ordered for name in sets))
+    styles = {name: (COLORS[k], MARKERS[k]) for k, name in enumerate(names)}
     for above, below, (kind, sets) in zip(*rows, ordered, strict=True):
-        _draw_panel(above, kind, sets, None if errors is None else errors[kind])
-        _draw_errors(below, kind, sets)
-    return save_figure(figure, picture)
+        _draw_panel(above, kind, sets, styles, None if fits is None else fits[kind])
+        _draw_errors(below, kind, sets, styles)
+    if len(names) == 1:
+        figure.suptitle(plain(short(names[0], 60)), fontsize="large")
+    else:
+        shown = [
+            Line2D([], [], color=color, marker=marker, linestyle="")
+            for color, marker in styles.values()
+        ]
+        texts = [plain(short(name)) for name in names]
+        figure.legend(shown, texts, loc="outside upper center", ncols=len(names))
+    return figure
 
 
-def _draw_panel(
-    axes, kind: str, sets: Mapping[str, tuple[np.ndarray, np.ndarray]], known: float | None
-) -> None:
+def _draw_panel(axes, kind: str, sets, styles, known: Fit | None) -> None:
     """One square panel; ``axes`` is a matplotlib Axes."""
-    _, quantity, unit = _PANELS[kind]
-    values = np.concatenate([np.concatenate(pair) for pair in sets.values()])
+    _, quantity, unit, counted = _PANELS[kind]
+    mean = _mean_to_subtract(kind, [label for label, _ in sets.values()])
+    values = np.concatenate([np.concatenate(pair) for pair in sets.values()]) - mean
     margin = 0.04 * np.ptp(values) or 1.0
     limits = (values.min() - margin, values.max() + margin)
-    axes.plot(limits, limits, color="0.45", linewidth=0.8, zorder=1)
-    errors = []
-    for (name, (label, prediction)), colour, marker in zip(
-        sets.items(), _COLOURS, _MARKERS, strict=False
-    ):
-        error = np.sqrt(np.mean((prediction - label) ** 2)) if known is None else known
-        errors.append(f"{name}: RMSE {_with_unit(error, unit)}")
-        axes.scatter(
-            label,
-            prediction,
-            s=float(np.clip(6000 / label.size, 3, 22)),
-            alpha=float(np.clip(120 / np.sqrt(label.size) / 4, 0.2, 0.8)),
-            color=colour,
-            marker=marker,
-            linewidths=0,
-            rasterized=True,
-            label=name,
-            zorder=2,
-        )
+    axes.plot(limits, limits, color=INK, alpha=0.5, linewidth=0.8, zorder=1)
+    handles, texts = [], []
+    for name, (label, prediction) in sets.items():
+        handles.append(_draw_points(axes, label - mean, prediction - mean, limits, *styles[name]))
+        fit = _fit(label, prediction) if known is None else known
+        lines = [_words(fit, unit), f"{fit.count:,} {counted}{_determination(label, prediction)}"]
+        texts.append(lines[0] if len(styles) > 1 else "\n".join(lines))
+    subtracted = f" − mean ({mean:.3f})".replace("-", "−") if mean else ""
     axes.set(
         xlim=limits,
         ylim=limits,
         aspect="equal",
-        xlabel=f"{quantity}, label ({unit})",
-        ylabel=f"{quantity}, predicted ({unit})",
+        xlabel=f"{quantity}{subtracted}, label ({unit})",
+        ylabel=f"{quantity}{subtracted}, predicted ({unit})",
     )
-    # Total energies are large numbers close to one another: few ticks, written out.
-    axes.locator_params(nbins=5)
+    axes.locator_params(nbins=4)
     axes.ticklabel_format(useOffset=False)
-    axes.set_title("\n".join(errors), fontsize="medium")
-    axes.grid(alpha=0.3)
-    if len(sets) > 1:
-        legend = axes.legend(frameon=False, loc="upper left", markerscale=1.5)
-        for handle in legend.legend_handles:
-            handle.set_alpha(1)
+    axes.grid()
+    # Where predictions are good, nothing is up there.
+    spacing = {"handlelength": 0.8, "handletextpad": 0.4} if len(styles) > 1 else _NO_HANDLES
+    legend = axes.legend(handles, texts, loc="upper left", fontsize="small", **spacing)
+    for handle in legend.legend_handles:
+        handle.set(alpha=1, sizes=[22], visible=len(styles) > 1)
 
 
-def _draw_errors(axes, kind: str, sets: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _draw_points(axes, label, prediction, limits, color: str, marker: str):
+    """Points, or their density where there are many; what a legend shows for them."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
+    dense = label.size > _DENSE
+    some = slice(0) if dense else slice(None)
+    points: PathCollection = axes.scatter(
+        label[some],
+        prediction[some],
+        s=float(np.clip(6000 / label.size, 4, 22)),
+        alpha=float(np.clip(30 / np.sqrt(label.size), 0.25, 0.8)),
+        color=color,
+        marker=marker,
+        linewidths=0,
+        rasterized=True,
+        zorder=2,
+    )
+    if dense:
+        faint = to_rgba(color, 0.25)
+        dark = (*(0.35 * channel for channel in to_rgba(color)[:3]), 1.0)
+        shades = LinearSegmentedColormap.from_list("density", [faint, to_rgba(color), dark])
+        axes.hexbin(
+            label,
+            prediction,
+            gridsize=90,
+            extent=(*limits, *limits),
+            bins="log",
+            mincnt=1,
+            cmap=shades,
+            linewidths=0.1,
+            rasterized=True,
+            zorder=2,
+        )
+    return points
+
+
+def _draw_errors(axes, kind: str, sets, styles) -> None:
     """Histogram of the errors; a logarithmic axis shows the few that are far off."""
-    _, quantity, unit = _PANELS[kind]
-    errors = [prediction - label for label, prediction in sets.values()]
-    largest = max(float(np.abs(error).max()) for error in errors) or 1.0
+    from matplotlib.ticker import NullFormatter
+
+    _, quantity, unit, counted = _PANELS[kind]
+    errors = {name: prediction - label for name, (label, prediction) in sets.items()}
+    largest = max(float(np.abs(error).max()) for error in errors.values()) or 1.0
     scale, prefix = (1.0, "") if largest >= 1 else (1000.0, "m")
-    count = int(np.clip(2 * np.sqrt(max(error.size for error in errors)), 10, 60))
+    count = int(np.clip(2 * np.sqrt(max(error.size for error in errors.values())), 10, 60))
     bins = np.linspace(-scale * largest, scale * largest, count + 1)
-    for error, colour in zip(errors, _COLOURS, strict=False):
-        axes.hist(scale * error, bins, color=colour, histtype="step", linewidth=1.3)
-    axes.set(xlabel=f"error of the {quantity} ({prefix}{unit})", ylabel="number", yscale="log")
+    for name, error in errors.items():
+        axes.hist(scale * error, bins, color=styles[name][0], histtype="step", linewidth=1.3)
+    axes.set(xlabel=f"error of the {quantity} ({prefix}{unit})", ylabel=counted, yscale="log")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(bottom=0.7)
-    axes.grid(alpha=0.3)
+    axes.grid()
 
 
-def _with_unit(error: float, unit: str) -> str:
-    """Three digits, in meV where that reads better."""
-    return f"{error:.3g} {unit}" if error >= 1 else f"{1000 * error:.3g} m{unit}"
+def _mean_to_subtract(kind: str, labels: Sequence[np.ndarray]) -> float:
+    """The mean of energies that are large numbers close to one another; else 0."""
+    values = np.concatenate(labels)
+    mean = float(values.mean())
+    far = kind == "e_peratom" and abs(mean) > _FAR * np.ptp(values)
+    # With the digits that are written at the axis.
+    return round(mean, 3) if far else 0.0
+
+
+def _fit(label: np.ndarray, prediction: np.ndarray) -> Fit:
+    error = prediction - label
+    return Fit(float(np.sqrt(np.mean(error**2))), float(np.abs(error).mean()), label.size)
+
+
+def _words(fit: Fit, unit: str) -> str:
+    """Errors with three digits, in meV where that reads better."""
+    scale, prefix = (1.0, "") if fit.rmse >= 1 else (1000.0, "m")
+    return f"RMSE {scale * fit.rmse:.3g}, MAE {scale * fit.mae:.3g} {prefix}{unit}"
+
+
+def _determination(label: np.ndarray, prediction: np.ndarray) -> str:
+    """R², where labels differ."""
+    total = float(np.sum((label - label.mean()) ** 2))
+    if not total:
+        return ""
+    value = 1 - float(np.sum((prediction - label) ** 2)) / total
+    return f", R² {value:.4f}" if value > -10 else ""

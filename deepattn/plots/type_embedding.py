@@ -10,11 +10,12 @@ import numpy as np
 
 from deepattn.errors import DataError
 from deepattn.periodic_table import place, principal_components
-from deepattn.plots.figure import save_figure
+from deepattn.plots.figure import look, save_figure
 
 _PERIODS = range(1, 8)
 
 
+@look()
 def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | os.PathLike) -> Path:
     """Draw principal components of type vectors, in the plane and in space.
 
@@ -59,6 +60,6 @@ def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | o
         for name, share in zip("xyz"[:dimensions], shares, strict=False):
             getattr(axes, f"set_{name}label")(f"component {'xyz'.index(name) + 1} ({share:.0%})")
         if dimensions == 2:
-            axes.legend(frameon=False, fontsize=8)
-            axes.grid(alpha=0.3)
+            axes.legend(fontsize=8)
+            axes.grid()
     return save_figure(figure, picture)

@@ -1,5 +1,6 @@
 """Reports of ``deepattn test``: JSON, pictures, a page."""
 
+import hashlib
 import json
 import re
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 from model_files import write_system
 
+from deepattn import __version__
 from deepattn.cli.main import main
 from deepattn.infer import PairSample, TestReport, error_lines, errors_by_element
+from deepattn.infer.worst import WorstFrames
 from deepattn.plots import parity
 
 
@@ -81,20 +84,77 @@ def test_page_and_picture(capsys, attention, systems, tmp_path):
     arguments = ["-m", str(attention.graph), "-s", str(tmp_path / "data")]
     assert main(["test", *arguments, "--html", str(page), "--plot", str(picture)]) == 0
     text = page.read_text()
-    assert re.search(r'src="data:image/png;base64,[\w+/=]{1000,}"', text)
     for path in systems:
         assert f"<td>{path}</td>" in text
-    assert text.count("<tr>") == (1 + 3) + (1 + 2)
+    # Systems, elements, frames: heads, rows, and the foot of the first.
+    assert text.count("<tr>") == (1 + 2 + 1) + (1 + 2) + (1 + 5)
     assert "<td>–</td>" in text  # the second system has no virial
+    digest = hashlib.sha256(attention.graph.read_bytes()).hexdigest()
+    for fact in (__version__, str(attention.graph), digest, "O H", "5 of 2 systems"):
+        assert f"<dd>{fact}</dd>" in text
+    assert f"<title>{attention.graph.name} on 2 systems of " in text
+    drawn = text[text.index("<svg") : text.index("</svg>")]
+    for image in (drawn, picture.read_text()):
+        assert "prefers-color-scheme: dark" in image and "currentColor" in image
+        assert not re.search("#(ffffff|fff|000000|010203)", image)
+    assert not re.search(r"(src|href)=\"(?!data:|#)", text)
     assert picture.read_text().lstrip().startswith("<?xml")
     assert not list(tmp_path.glob("*.out"))
+
+
+def test_units_and_decimals():
+    """meV/atom, meV/Å and GPa, with the points below one another."""
+    report = TestReport("model.pb")
+    errors = {"mae_ea": (0.0103, 2.0), "rmse_ea": (0.0103, 2.0), "rmse_s": (1 / 160.21766208, 18.0)}
+    report.add("a", 2, [(errors, {})])
+    report.add("b", 2, [({"mae_ea": (0.1, 2.0), "rmse_ea": (0.1, 2.0)}, {})])
+    text = report.to_html()
+    rows = re.findall(r"<tr>(<td>.*?)</tr>", text)
+    assert rows[0] == "<td>a</td><td>2</td><td>10.3</td><td>10.3</td><td>1.00</td>"
+    assert rows[1] == "<td>b</td><td>2</td><td>100.0</td><td>100.0</td><td>–</td>"
+    assert "RMSE stress<br>GPa" in text and "RMSE energy<br>meV/atom" in text
+
+
+def test_worst_frames_by_hand():
+    rng = np.random.default_rng(3)
+    label = {
+        "energy": np.zeros(30),
+        "force": rng.normal(size=(30, 4, 3)),
+        "virial": np.zeros((30, 9)),
+    }
+    prediction = {name: array.copy() for name, array in label.items()}
+    prediction["force"][:, 2] += 1e-3 * np.arange(30)[:, None]
+    prediction["energy"][3] = -4.0
+    prediction["virial"][29] = 1.0
+    found = {f"find_{name}": np.ones(30) for name in label}
+    found["find_force"][3] = 0
+    worst = WorstFrames()
+    box = np.tile(2 * np.eye(3).ravel(), (30, 1))
+    types = np.tile([0, 1, 1, -1], (30, 1))
+    for part in (slice(0, 13), slice(13, 30)):
+        worst.add(
+            "a",
+            range(30)[part],
+            prediction={name: array[part] for name, array in prediction.items()},
+            labels={name: array[part] for name, array in {**label, **found}.items()},
+            atype=types[part],
+            box=box[part],
+        )
+    assert [row.frame for row in worst.rows[:10]] == list(range(29, 19, -1))
+    first = worst.rows[0]
+    assert (first.atom, first.virial) == (2, 1.0) and first.stress == pytest.approx(0.125)
+    assert first.largest == pytest.approx(0.029 * np.sqrt(3))
+    assert first.force == pytest.approx(0.029 / np.sqrt(3))
+    (wrong,) = [row for row in worst.rows if row.frame == 3]
+    assert wrong.energy == pytest.approx(-4 / 3) and np.isnan(wrong.force) and wrong.atom == -1
 
 
 def test_names_are_escaped():
     report = TestReport("<model>")
     report.add("a & b", 1, [({"rmse_f": (1.0, 3.0), "mae_f": (1.0, 3.0)}, {})])
     text = report.to_html()
-    assert "&lt;model&gt;" in text and "<td>a &amp; b</td>" in text and "<img" not in text
+    assert "&lt;model&gt; on a &amp; b" in text and "<td>a &amp; b</td>" in text
+    assert "<svg" not in text and "<model>" not in text
 
 
 def test_one_system_twice_counts_twice(capsys, attention, systems, tmp_path):
@@ -112,39 +172,41 @@ def test_without_labels_there_is_no_picture(capsys, attention, frames, tmp_path)
     arguments = ["test", "-m", str(attention.graph), "-s", str(tmp_path / "data")]
     page, figures = tmp_path / "x.html", tmp_path / "x.json"
     assert main([*arguments, "--html", str(page), "--json", str(figures)]) == 0
-    assert "<img" not in page.read_text() and json.loads(figures.read_text())["average"] == {}
+    assert "<svg" not in page.read_text() and json.loads(figures.read_text())["average"] == {}
     assert main([*arguments, "--plot", str(tmp_path / "x.png")]) == 1
     assert "no labels to draw" in capsys.readouterr().err
     assert not (tmp_path / "x.png").exists()
 
 
-def test_titles_are_the_errors_of_the_table(attention, systems, tmp_path, monkeypatch):
+def test_the_picture_gives_the_errors_of_the_table(attention, systems, tmp_path, monkeypatch):
     """Frames without a virial and virtual atoms take no part in the picture either."""
     padded = tmp_path / "data" / "c"
     write_mixed_with_virtual_atoms(padded)
-    titles = []
+    texts = []
     draw = parity.save_figure
-    monkeypatch.setattr(
-        parity,
-        "save_figure",
-        lambda figure, path: (
-            titles.extend(filter(None, (axes.get_title() for axes in figure.axes))),
-            draw(figure, path),
-        ),
-    )
+
+    def save(figure, path):
+        texts.extend(axes.get_legend().texts[0].get_text() for axes in figure.axes[:3])
+        return draw(figure, path)
+
+    monkeypatch.setattr(parity, "save_figure", save)
     collected = []
     monkeypatch.setattr(
-        parity, "_draw_errors", lambda axes, kind, sets: collected.append((kind, sets))
+        parity, "_draw_errors", lambda axes, kind, sets, styles: collected.append((kind, sets))
     )
     figures = tmp_path / "x.json"
     arguments = ["test", "-m", str(attention.graph), "-s", str(tmp_path / "data")]
     assert main([*arguments, "--json", str(figures), "--plot", str(tmp_path / "x.png")]) == 0
     average = json.loads(figures.read_text())["average"]
-    assert len(titles) == len(collected) == 3
-    for kind, sets in collected:
+    assert len(texts) == len(collected) == 3
+    for (kind, sets), text in zip(collected, texts, strict=True):
         [(label, prediction)] = sets.values()
-        name = {"e_peratom": "rmse_ea", "f": "rmse_f", "v_peratom": "rmse_va"}[kind]
-        assert np.sqrt(np.mean((prediction - label) ** 2)) == pytest.approx(average[name])
+        name = {"e_peratom": "ea", "f": "f", "v_peratom": "va"}[kind]
+        rmse, mae = average[f"rmse_{name}"], average[f"mae_{name}"]
+        assert np.sqrt(np.mean((prediction - label) ** 2)) == pytest.approx(rmse)
+        scale = 1 if rmse >= 1 else 1000
+        assert text.startswith(f"RMSE {scale * rmse:.3g}, MAE {scale * mae:.3g} ")
+        assert f"\n{label.size:,} " in text
 
 
 def write_mixed_with_virtual_atoms(folder):

@@ -1,9 +1,15 @@
 """Parity plots from detail files."""
 
+import re
+
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from deepattn.errors import DataError
+from deepattn.plots.figure import plain
 from deepattn.plots.parity import plot_parity, read_parity
 
 
@@ -33,26 +39,81 @@ def test_data_without_virials_have_no_virial_panel(details):
     assert read_parity(details[0], "v_peratom") is None
 
 
-@pytest.mark.parametrize("ending", ["png", "svg"])
-def test_titles_give_the_errors(details, ending, monkeypatch):
-    from matplotlib.figure import Figure
+@pytest.fixture
+def drawn(monkeypatch):
+    """All text of the figures that are saved, and how many points their densities are of."""
+    texts, dense = [], []
+    saved, hexbin = Figure.savefig, Axes.hexbin
 
-    prefix, energy, _ = details
-    titles = []
-    saved = Figure.savefig
-    monkeypatch.setattr(
-        Figure,
-        "savefig",
-        lambda self, *args, **keys: (
-            titles.extend(filter(None, (axes.get_title() for axes in self.axes))),
-            saved(self, *args, **keys),
-        ),
-    )
+    def save(self, *args, **keys):
+        texts.extend(text.get_text() for text in self.findobj(Text) if text.get_text())
+        return saved(self, *args, **keys)
+
+    def count(self, x, y, **keys):
+        dense.append(len(x))
+        return hexbin(self, x, y, **keys)
+
+    monkeypatch.setattr(Figure, "savefig", save)
+    monkeypatch.setattr(Axes, "hexbin", count)
+    return texts, dense
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_errors_are_given(details, ending, drawn):
+    prefix, energy, force = details
     picture = plot_parity([prefix], prefix.with_name(f"parity.{ending}"))
     assert picture.stat().st_size > 1000
-    error = np.sqrt(np.mean((energy[:, 1] - energy[:, 0]) ** 2))
-    assert len(titles) == 2
-    assert f"{error:.3g} eV/atom" in titles[0] or f"{1000 * error:.3g} meV/atom" in titles[0]
+    texts, dense = drawn
+    for values, unit, counted in (
+        (energy, "eV/atom", "3 frames"),
+        (force.reshape(6, 2, 3).swapaxes(1, 2).reshape(-1, 2), "eV/Å", "18 components"),
+    ):
+        error = values[:, 1] - values[:, 0]
+        rmse, mae = np.sqrt(np.mean(error**2)), np.abs(error).mean()
+        scale, prefix = (1, "") if rmse >= 1 else (1000, "m")
+        first = f"RMSE {scale * rmse:.3g}, MAE {scale * mae:.3g} {prefix}{unit}\n"
+        assert any(text.startswith(first + counted) for text in texts)
+    assert "run" in texts and not dense
+
+
+def write_forces(prefix, count, rng):
+    force = rng.normal(size=(count, 3))
+    np.savetxt(f"{prefix}.f.out", np.hstack([force, force + 0.1 * rng.normal(size=force.shape)]))
+
+
+def test_many_points_are_drawn_as_their_density(tmp_path, drawn):
+    rng = np.random.default_rng(2)
+    write_forces(tmp_path / "many", 3400, rng)
+    write_forces(tmp_path / "few", 20, rng)
+    plot_parity([tmp_path / "many", tmp_path / "few"], tmp_path / "x.png")
+    texts, dense = drawn
+    assert dense == [3 * 3400]
+    assert "many" in texts and "few" in texts
+
+
+def test_large_energies_are_drawn_less_their_mean(tmp_path, drawn):
+    energy = -654.25 + 0.01 * np.arange(6).reshape(3, 2)
+    np.savetxt(tmp_path / "x.e_peratom.out", energy)
+    plot_parity([tmp_path / "x"], tmp_path / "x.png")
+    assert "energy − mean (−654.230), label (eV/atom)" in drawn[0]
+
+
+@pytest.mark.parametrize("name", [r"$\frac$", "a_$x$_$", "_hidden", "a\nb", r"\$5"])
+def test_names_are_drawn_as_they_are(tmp_path, name, drawn):
+    for prefix in (tmp_path / name, tmp_path / "other"):
+        write_forces(prefix, 5, np.random.default_rng(2))
+    plot_parity([tmp_path / name], tmp_path / "x.svg")
+    plot_parity([tmp_path / name, tmp_path / "other"], tmp_path / "x.png")
+    assert drawn[0].count(plain(name)) == 2
+
+
+def test_an_svg_takes_the_colors_of_the_reader(details):
+    """Text and axes have the color of the page, and there is no background."""
+    prefix = details[0]
+    text = plot_parity([prefix], prefix.with_name("parity.svg")).read_text()
+    assert "@media (prefers-color-scheme: dark)" in text and "currentColor" in text
+    assert not re.search("#(ffffff|fff|000000|010203)", text)
+    assert text == plot_parity([prefix], prefix.with_name("parity.svg")).read_text()
 
 
 def test_no_detail_files(tmp_path):

@@ -4,9 +4,11 @@ import datetime
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from deepattn.errors import DataError
-from deepattn.plots.learning_curve import plot_learning_curve, read_learning_curve
+from deepattn.plots.figure import COLORS
+from deepattn.plots.learning_curve import _tell_apart, plot_learning_curve, read_learning_curve
 from deepattn.train.learning_curve import LearningCurve, Shown, average, batch_line, time_line
 
 TRAIN = {"rmse": 7.2, "rmse_e": 1.05, "rmse_f": 0.2273}
@@ -72,13 +74,77 @@ def test_reader_joins_restarts(tmp_path):
     np.testing.assert_array_equal(curve["rmse_trn"], [0, 1, 22, 23, 24])
 
 
-def test_picture(tmp_path):
-    path = tmp_path / "lcurve.out"
+def write_curve(path, count, scale=1.0):
+    path.parent.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
     with LearningCurve(path) as curve:
-        for step in range(5):
-            curve.write(step, [Shown("", TRAIN, VALID)], 1e-3)
+        for step in range(count):
+            errors = {name: scale * value * rng.uniform(1, 2) for name, value in TRAIN.items()}
+            curve.write(step, [Shown("", errors, errors)], 1e-3 * 0.9**step)
+    return path
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are saved."""
+    found = []
+    saved = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *a, **k: (found.append(self), saved(self, *a, **k))[1]
+    )
+    return found
+
+
+def test_picture(tmp_path, figures):
+    path = write_curve(tmp_path / "lcurve.out", 5)
     picture = plot_learning_curve(path, tmp_path / "curve.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
+    *_, rate = panels = figures[0].axes
+    assert [axes.get_ylabel() for axes in panels] == [
+        "RMSE of energy (eV/atom)",
+        "RMSE of force (eV/Å)",
+        "learning rate",
+    ]
+    np.testing.assert_allclose(rate.lines[0].get_ydata(), 1e-3 * 0.9 ** np.arange(5), rtol=0.05)
+    # Less than a decade: no more than a few numbers at the axis, all of one form.
+    texts = [text.get_text() for text in panels[0].get_yticklabels(which="both")]
+    assert 2 <= len(list(filter(None, texts))) <= 8 and not any("×" in text for text in texts)
+
+
+def test_long_curves_have_a_running_mean(tmp_path, figures):
+    path = write_curve(tmp_path / "lcurve.out", 200)
+    plot_learning_curve(path, tmp_path / "curve.png")
+    faint, mean, *_ = figures[0].axes[0].lines
+    assert faint.get_alpha() < 0.5 and mean.get_alpha() is None
+    raw = read_learning_curve(path)["rmse_e_trn"]
+    np.testing.assert_array_equal(faint.get_ydata(), raw)
+    np.testing.assert_allclose(
+        mean.get_ydata()[[0, 100, 199]], [raw[:3].mean(), raw[98:103].mean(), raw[197:].mean()]
+    )
+
+
+def test_runs_share_a_picture(tmp_path, figures):
+    paths = [write_curve(tmp_path / name / "lcurve.out", 5) for name in ("a", "$b$", "c")]
+    plot_learning_curve(paths, tmp_path / "curve.svg")
+    (figure,) = figures
+    texts = [text.get_text() for text in figure.legends[0].texts]
+    assert texts[:3] == ["a training", "a validation", r"\$b\$ training"]
+    lines = figure.axes[0].lines
+    assert [line.get_color() for line in lines] == [c for c in COLORS[:3] for _ in range(2)]
+    assert [line.get_color() for line in figure.axes[-1].lines] == list(COLORS[:3])
+
+
+def test_more_runs_than_colors_are_refused(tmp_path):
+    path = write_curve(tmp_path / "lcurve.out", 5)
+    with pytest.raises(DataError, match="9 curves: at most 8"):
+        plot_learning_curve([path] * 9, tmp_path / "curve.png")
+
+
+def test_runs_are_called_by_what_differs():
+    assert _tell_apart(["x/a/l.out", "x/b/l.out"]) == ["a", "b"]
+    assert _tell_apart(["a.out", "b.out"]) == ["a.out", "b.out"]
+    assert _tell_apart(["l.out", "x/l.out"]) == ["l.out", "x/l.out"]
+    assert _tell_apart(["l.out"]) == [""]
 
 
 @pytest.mark.parametrize(
