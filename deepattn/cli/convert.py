@@ -40,6 +40,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--format", metavar="NAME", help="dpdata's name of the format (default: by the file names)"
     )
     add_type_map(parser)
+    names = parser.add_argument_group(
+        "labels of extended XYZ and .traj",
+        "what they are called; by default energy, forces, virial or stress, alone or after REF_ or "
+        "dft_",
+    )
+    names.add_argument("--energy-key", metavar="NAME", help="name of the energies, eV")
+    names.add_argument("--force-key", metavar="NAME", help="name of the forces, eV/Å")
+    names.add_argument(
+        "--virial-key",
+        metavar="NAME",
+        help="name of the virials, eV, or of stresses (eV/Å³) if it has stress in it",
+    )
     return parser
 
 
@@ -48,8 +60,10 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.convert import read_frames, summarize, write_systems
     from deepattn.data import System, find_systems
     from deepattn.data.type_map import union
+    from deepattn.foreign.named import LabelKeys
 
-    systems = read_frames(args.source, form=args.format, type_map=args.type_map)
+    keys = LabelKeys(args.energy_key, args.force_key, args.virial_key)
+    systems = read_frames(args.source, form=args.format, type_map=args.type_map, keys=keys)
     target = write_systems(systems, args.output, args.layout)
     paths = find_systems(str(target))
     written = [System(path) for path in paths]

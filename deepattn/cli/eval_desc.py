@@ -41,9 +41,11 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.formats.files import write_whole
     from deepattn.infer import DeepPot, read_frames
 
-    paths = find_systems(args.system) if args.datafile is None else read_list(args.datafile)
+    listed = args.datafile is not None
+    read, place = (read_list, args.datafile) if listed else (find_systems, args.system)
+    paths = read(place, labelled=False)
     with DeepPot(args.model, head=args.head) as model:
-        systems = [System(path, type_map=model.get_type_map()) for path in paths]
+        systems = [System(path, type_map=model.get_type_map(), labelled=False) for path in paths]
         files = _files(paths, Path(args.output))
         Path(args.output).mkdir(parents=True, exist_ok=True)
         for system, path in zip(systems, files, strict=True):

@@ -99,8 +99,8 @@ def run(args: argparse.Namespace) -> None:
                     f"{type_map}; models are compared type by type"
                 )
         systems = [
-            System(path, type_map=type_map, names=args.type_map)
-            for path in find_systems(args.system)
+            System(path, type_map=type_map, names=args.type_map, labelled=args.real_error)
+            for path in find_systems(args.system, labelled=args.real_error)
         ]
         file = stack.enter_context(write_whole(args.output, "w"))
         for system in systems:

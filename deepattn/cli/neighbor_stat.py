@@ -36,11 +36,11 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.data.type_map import union
     from deepattn.train.neighbor_stat import neighbor_statistics
 
-    paths = find_systems(args.system)
-    systems = [System(path) for path in paths]
+    paths = find_systems(args.system, labelled=False)
+    systems = [System(path, labelled=False) for path in paths]
     type_map = args.type_map or union([system.data_type_map for system in systems])
     if type_map:
-        systems = [System(path, type_map=type_map) for path in paths]
+        systems = [System(path, type_map=type_map, labelled=False) for path in paths]
     found = neighbor_statistics(
         systems,
         rcut=args.rcut,

@@ -12,7 +12,8 @@ from deepattn.convert.detect import find_sources
 from deepattn.data import System, find_systems
 from deepattn.data.keys import KEYS
 from deepattn.errors import DataError
-from deepattn.foreign.labelled import gather
+from deepattn.foreign.labelled import NAMED, gather
+from deepattn.foreign.named import LabelKeys
 
 _OURS = ("deepmd/npy", "deepmd/npy/mixed", "deepmd/hdf5", "lmdb")
 _CARRIED = ("coord", "box", "real_atom_types", "energy", "force", "virial")
@@ -23,6 +24,7 @@ def read_frames(
     *,
     form: str | None = None,
     type_map: Sequence[str] | None = None,
+    keys: LabelKeys | None = None,
 ) -> dpdata.MultiSystems:
     """Read labelled frames.
 
@@ -30,14 +32,15 @@ def read_frames(
         paths: files, systems, or folders to search.
         form: dpdata's name of their format; by default the names of the files tell.
         type_map: names of the types, in the order that they are to have.
+        keys: what the labels are called in extended XYZ and ``.traj``.
 
     Returns:
-        The frames, by composition. Steps whose electrons did not converge are left out.
+        The frames, by composition, periodic and open ones apart. Steps whose electrons did not
+        converge are left out.
 
     Raises:
         DataError: a file cannot be read, has no labelled frame, or has an element that
-            ``type_map`` leaves out; some frames are periodic and some are not; a system of ours
-            has more than dpdata takes over.
+            ``type_map`` leaves out; a system of ours has more than dpdata takes over.
     """
     if form is not None and form not in Format.get_formats():
         known = ", ".join(sorted(Format.get_formats()))
@@ -46,7 +49,9 @@ def read_frames(
     for path, kind in sources:
         if kind in _OURS:
             _refuse_loss(path)
-    return gather(sources, type_map)
+    if keys is not None and keys != LabelKeys() and not any(kind in NAMED for _, kind in sources):
+        raise DataError("names of labels are for extended XYZ and .traj, of which there is no file")
+    return gather(sources, type_map, keys)
 
 
 def _refuse_loss(path: str) -> None:

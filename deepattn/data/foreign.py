@@ -30,9 +30,9 @@ def split_foreign(path: str) -> tuple[str, str] | None:
     return None
 
 
-def foreign_systems(file: str) -> Iterator[str]:
+def foreign_systems(file: str, *, labelled: bool) -> Iterator[str]:
     """Names of the systems in a file, by formula."""
-    for formula in sorted(_read(file)):
+    for formula in sorted(_read(file, labelled)):
         yield f"{file}#{formula}" if formula else file
 
 
@@ -42,18 +42,19 @@ class ForeignStore:
     Args:
         file: The file.
         formula: The composition; empty if the file has but one.
+        labelled: Whether frames without an energy are left out, or labels are.
 
     Attributes:
         file: The file.
         numbered: Whether it names its types ``1``, ``2``, … for want of elements.
     """
 
-    def __init__(self, file: str, formula: str) -> None:
-        systems = _read(file)
+    def __init__(self, file: str, formula: str, *, labelled: bool) -> None:
+        systems = _read(file, labelled)
         if not formula and len(systems) == 1:
             [formula] = systems
         if formula not in systems:
-            known = ", ".join(foreign_systems(file))
+            known = ", ".join(foreign_systems(file, labelled=labelled))
             raise DataError(
                 f"{file} holds no system {formula or 'of one composition'}, but {known}"
             )
@@ -103,11 +104,11 @@ class ForeignStore:
         return self._frames.arrays[key][self._sets[part]]
 
 
-def _read(file: str) -> dict[str, StoredFrames]:
+def _read(file: str, labelled: bool) -> dict[str, StoredFrames]:
     status = os.stat(file)
-    return _read_version(file, status.st_mtime_ns, status.st_size)
+    return _read_version(file, labelled, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=_OPEN_FILES)
-def _read_version(file: str, _mtime: int, _size: int) -> dict[str, StoredFrames]:
-    return read_file(file)
+def _read_version(file: str, labelled: bool, _mtime: int, _size: int) -> dict[str, StoredFrames]:
+    return read_file(file, labelled=labelled)

@@ -41,24 +41,32 @@ class StoredFrames:
     numbered: bool = False
 
 
-def read_file(path: str | os.PathLike) -> dict[str, StoredFrames]:
+def read_file(path: str | os.PathLike, *, labelled: bool = True) -> dict[str, StoredFrames]:
     """Frames of a file for which `detect_foreign` knows a format.
 
+    Args:
+        path: the file.
+        labelled: whether only frames with an energy count, or all as geometries alone where the
+            format (extended XYZ, ``.traj``) allows for frames without labels.
+
     Returns:
-        The labelled frames, by formula; those of a LAMMPS dump, without labels, by an empty name.
+        The frames, by formula, with ``,open`` for those with open boundaries beside periodic ones;
+        those of a LAMMPS dump, without labels, by an empty name.
 
     Raises:
         DataError: the file cannot be read, or has nothing to take.
     """
     # dpdata and ASE take a second to load, which only who reads such a file shall wait.
     from deepattn.foreign.dump import read_dump
-    from deepattn.foreign.labelled import formula, gather
+    from deepattn.foreign.labelled import NAMED, gather, gather_geometries, name_all
 
     path = os.fspath(path)
     form = detect_foreign(path)
     if form == DUMP:
         return {"": read_dump(path)}
-    return {formula(system): _frames(system) for system in gather([(path, form)]).systems.values()}
+    geometries = form in NAMED and not labelled
+    systems = gather_geometries(path, form) if geometries else gather([(path, form)])
+    return {name: _frames(system) for name, system in name_all(systems).items()}
 
 
 def _frames(system) -> StoredFrames:

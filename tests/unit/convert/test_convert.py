@@ -134,29 +134,93 @@ def test_what_cannot_be_converted(tmp_path, frames, capsys, name, options, words
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_frames_without_energies_and_two_kinds_of_boundaries(tmp_path, frames, capsys):
+def test_frames_without_energies(tmp_path, capsys):
     ase.io.write(tmp_path / "bare.extxyz", bulk("Cu"))
-    atoms = molecule("O2")
-    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.zeros((2, 3)))
-    ase.io.write(tmp_path / "open.extxyz", atoms)
-    ase.io.write(tmp_path / "frames.extxyz", frames)
     target = str(tmp_path / "data")
     assert main(["convert", str(tmp_path / "bare.extxyz"), "-o", target]) == 1
-    assert "bare.extxyz" in capsys.readouterr().err
-    assert main(["convert", str(tmp_path), "-o", target]) == 1
-    assert (
-        main(
-            [
-                "convert",
-                str(tmp_path / "frames.extxyz"),
-                str(tmp_path / "open.extxyz"),
-                "-o",
-                target,
-            ]
-        )
-        == 1
-    )
-    assert "convert them apart" in capsys.readouterr().err
+    assert "bare.extxyz: has no frame with an energy" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("files", [1, 2])
+def test_two_kinds_of_boundaries(tmp_path, frames, layout, files):
+    """The same composition is there with both, and types are named alike in all."""
+    opened = []
+    for number, symbols in enumerate(["Cu4", "Au2", "Cu4"]):
+        atoms = frames[0].copy() if symbols == "Cu4" else molecule("O2")
+        atoms.symbols, atoms.pbc, atoms.cell = symbols, False, None
+        forces = np.full((len(atoms), 3), 0.1 * number)
+        atoms.calc = SinglePointCalculator(atoms, energy=-100.0 - number, forces=forces)
+        opened.append(atoms)
+    sources = [tmp_path / "frames.extxyz", tmp_path / "open.extxyz"][:files]
+    if files == 2:
+        ase.io.write(sources[0], frames)
+        ase.io.write(sources[1], opened)
+    else:
+        ase.io.write(sources[0], [opened[0], *frames, *opened[1:]])
+    target = tmp_path / f"data.{layout}"
+    options = ["-o", str(target), "--layout", layout, "-t", "Au", "Cu"]
+    assert main(["convert", *map(str, sources), *options]) == 0
+    found = stored(target)
+    assert len(found) == 6
+    for atoms in [*frames, *opened]:
+        frame = found[round(atoms.get_potential_energy(), 6)]
+        assert frame["box"].any() == atoms.pbc.any()
+        assert frame["find_virial"] == atoms.pbc.any()
+        coords = [np.sort(coord, axis=0) for coord in (frame["coord"], atoms.positions)]
+        np.testing.assert_allclose(*coords, atol=1e-7)
+    if layout == "npy":
+        names = sorted(str(path.relative_to(target)) for path in target.glob("*/*"))
+        assert names == ["open/Au2", "open/Cu4", "periodic/Au2Cu2", "periodic/Cu4"]
+
+
+def test_energies_alone(tmp_path, frames, capsys):
+    for atoms in frames:
+        del atoms.calc.results["forces"], atoms.calc.results["stress"]
+    for kind, layout in (
+        ("extxyz", "npy"),
+        ("traj", "mixed"),
+        ("extxyz", "hdf5"),
+        ("traj", "lmdb"),
+    ):
+        source, target = tmp_path / f"{layout}.{kind}", tmp_path / f"data.{layout}"
+        ase.io.write(source, frames)
+        assert main(["convert", str(source), "-o", str(target), "--layout", layout]) == 0
+        assert "energies and no forces" in capsys.readouterr().err
+        found = stored(target)
+        assert sorted(found) == sorted(round(a.get_potential_energy(), 6) for a in frames)
+        for frame in found.values():
+            assert not frame["find_force"] and not frame["find_virial"] and frame["find_energy"]
+
+
+def test_names_of_labels(tmp_path, frames, capsys):
+    """Those of a reference beside those of something else: only a key can tell."""
+    for number, atoms in enumerate(frames):
+        atoms.info["REF_energy"] = -50.0 - number
+        atoms.arrays["REF_forces"] = np.full((4, 3), float(number))
+        atoms.info["my_stress"] = np.array([1.0, 2, 3, 0.4, 0.5, 0.6])
+    source, target = str(tmp_path / "a.extxyz"), tmp_path / "data"
+    ase.io.write(source, frames)
+    assert main(["convert", source, "-o", str(target)]) == 1
+    error = capsys.readouterr().err
+    assert "frame 0 has both energy and REF_energy, which differ" in error
+    assert "--energy-key REF_energy" in error and not target.exists()
+    keys = ["--energy-key", "REF_energy", "--force-key", "REF_forces", "--virial-key", "my_stress"]
+    assert main(["convert", source, "-o", str(target), *keys]) == 0
+    assert "energy from REF_energy, force from REF_forces" in capsys.readouterr().err
+    found = stored(target)
+    assert sorted(found) == [-52.0, -51.0, -50.0]
+    for number, atoms in enumerate(frames):
+        frame = found[-50.0 - number]
+        np.testing.assert_array_equal(frame["force"], np.full((4, 3), float(number)))
+        stress = np.array([[1, 0.6, 0.5], [0.6, 2, 0.4], [0.5, 0.4, 3]])
+        np.testing.assert_allclose(frame["virial"], -atoms.get_volume() * stress.ravel())
+    assert main(["convert", source, "-o", f"{target}2", "--energy-key", "REF_Energy"]) == 1
+    assert "no frame has 'REF_Energy' for --energy-key; there are" in capsys.readouterr().err
+    npy = str(target / "Cu4")
+    assert main(["convert", npy, "-o", f"{target}2", "--energy-key", "energy"]) == 1
+    assert "names of labels are for extended XYZ and .traj" in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten(tmp_path, frames, capsys):

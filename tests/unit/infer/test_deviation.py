@@ -1,7 +1,9 @@
 """Model deviation: its definition, and ``deepattn model-devi``."""
 
+import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from model_files import ATTENTION, Files, write_system
 
 from deepattn.cli.main import main
@@ -130,6 +132,30 @@ def test_without_virials_their_errors_are_nan(models, tmp_path, frames):
     assert devi("-m", *models, "-s", tmp_path / "data", "-o", output, "--real_error") == 0
     rows = np.loadtxt(output)
     assert np.isnan(rows[:, 1:4]).all() and np.isfinite(rows[:, 4:]).all()
+
+
+@pytest.mark.parametrize("kind", ["extxyz", "traj"])
+def test_frames_without_labels(models, tmp_path, frames, kind):
+    """Trajectories of molecular dynamics, for the deviation and for descriptors."""
+    coords, cells, types = frames
+    system, output = write_system(tmp_path / "data", frames), tmp_path / "devi.out"
+    images = [
+        Atoms([("O", "H")[kind] for kind in types], coord, cell=cell.reshape(3, 3), pbc=True)
+        for coord, cell in zip(coords, cells, strict=True)
+    ]
+    path = tmp_path / f"a.{kind}"
+    ase.io.write(path, images)
+    rows = []
+    for place in (system, path):
+        assert devi("-m", *models, "-s", place, "-o", output) == 0
+        rows.append(np.loadtxt(output))
+    np.testing.assert_allclose(rows[1], rows[0], rtol=1e-4)
+    assert (
+        main(["eval-desc", "-m", str(models[0]), "-s", str(path), "-o", str(tmp_path / "desc")])
+        == 0
+    )
+    [written] = (tmp_path / "desc").iterdir()
+    assert np.load(written).shape[:2] == coords.shape[:2]
 
 
 def test_models_of_other_types_are_refused(models, tmp_path, frames, capsys):
