@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dpdata
 from dpdata.format import Format
@@ -11,6 +11,7 @@ from dpdata.format import Format
 from deepattn.convert.detect import find_sources
 from deepattn.data import System, find_systems
 from deepattn.data.keys import KEYS
+from deepattn.data.lmdb import close_lmdb
 from deepattn.errors import DataError
 from deepattn.foreign.labelled import NAMED, gather
 from deepattn.foreign.named import LabelKeys
@@ -45,13 +46,23 @@ def read_frames(
     if form is not None and form not in Format.get_formats():
         known = ", ".join(sorted(Format.get_formats()))
         raise DataError(f"format {form} is none of dpdata's: {known}")
-    sources = [source for path in paths for source in find_sources(path, form)]
-    for path, kind in sources:
-        if kind in _OURS:
-            _refuse_loss(path)
+    sources = [source for path in paths for source in _sources(path, form)]
     if keys is not None and keys != LabelKeys() and not any(kind in NAMED for _, kind in sources):
         raise DataError("names of labels are for extended XYZ and .traj, of which there is no file")
     return gather(sources, type_map, keys)
+
+
+def _sources(path: str | os.PathLike, form: str | None) -> Iterator[tuple[str, str]]:
+    """What to read, each with its format; of an HDF5 file every system, at any depth."""
+    for source, kind in find_sources(path, form):
+        if kind in _OURS:
+            _refuse_loss(source)
+        if kind == "lmdb":
+            close_lmdb(source)
+        if kind == "deepmd/hdf5":
+            yield from ((system, kind) for system in find_systems(source))
+        else:
+            yield source, kind
 
 
 def _refuse_loss(path: str) -> None:

@@ -191,6 +191,13 @@ def _environment(file: str) -> Any:
     return _environments[place][1]
 
 
+def close_lmdb(file: str) -> None:
+    """Close an environment, so that another library may open it."""
+    known = _environments.pop((os.getpid(), os.path.realpath(file)), None)
+    if known is not None:
+        known[1].close()
+
+
 def _read(file: str, keys: Iterable[str]) -> list[Frame]:
     import msgpack
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import ase.io
 import dpdata
 import numpy as np
+from dpdata.system import load_format
 
 from deepattn.errors import DataError
 from deepattn.foreign.extxyz import read_extxyz
@@ -18,8 +19,6 @@ from deepattn.progress import tracked
 
 log = logging.getLogger(__name__)
 
-# Formats whose files hold frames of several compositions.
-_MANY = ("deepmd/npy/mixed", "deepmd/hdf5", "lmdb")
 # Formats that name their labels, if there are any.
 NAMED = ("extxyz", "ase/traj")
 # By DeePMD's names those of dpdata.
@@ -124,10 +123,14 @@ def _read(path: str, form: str, keys: LabelKeys) -> list[dpdata.LabeledSystem]:
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always")
         try:
-            if form in _MANY:
+            if form == "lmdb":
+                found = list(_each(path, form))
+            elif form == "deepmd/npy/mixed":
                 found = list(dpdata.MultiSystems.from_file(path, fmt=form).systems.values())
             else:
                 found = [dpdata.LabeledSystem(path, fmt=form)]
+            if form == "deepmd/hdf5":
+                found[0].sort_atom_names()
         except OSError:
             raise
         # Readers of forty formats raise whatever they like.
@@ -139,6 +142,15 @@ def _read(path: str, form: str, keys: LabelKeys) -> list[dpdata.LabeledSystem]:
     if not labelled:
         raise DataError(f"{path}: has no frame with an energy, read as {form}")
     return labelled
+
+
+def _each(path: str, form: str) -> Iterator[dpdata.LabeledSystem]:
+    """The systems of a file one by one; dpdata would join periodic and open ones of a formula."""
+    reader = load_format(form)
+    for part in reader.from_multi_systems(path):
+        system = dpdata.LabeledSystem().from_fmt_obj(reader, part)
+        system.sort_atom_names()
+        yield system
 
 
 def _read_named(path: str, form: str, keys: LabelKeys) -> list[dpdata.LabeledSystem]:

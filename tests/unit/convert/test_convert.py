@@ -170,9 +170,25 @@ def test_two_kinds_of_boundaries(tmp_path, frames, layout, files):
         assert frame["find_virial"] == atoms.pbc.any()
         coords = [np.sort(coord, axis=0) for coord in (frame["coord"], atoms.positions)]
         np.testing.assert_allclose(*coords, atol=1e-7)
+    if layout != "lmdb":  # dpdata does not read one that has both
+        assert main(["convert", str(target), "-o", str(tmp_path / "again")]) == 0
+        again = stored(tmp_path / "again")
+        assert {energy: frame["box"].any() for energy, frame in again.items()} == {
+            energy: frame["box"].any() for energy, frame in found.items()
+        }
     if layout == "npy":
         names = sorted(str(path.relative_to(target)) for path in target.glob("*/*"))
         assert names == ["open/Au2", "open/Cu4", "periodic/Au2Cu2", "periodic/Cu4"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_are_sources(tmp_path, frames, layout):
+    ase.io.write(tmp_path / "frames.extxyz", frames)
+    source, target = tmp_path / f"data.{layout}", tmp_path / "npy"
+    options = ["-o", str(source), "--layout", layout]
+    assert main(["convert", str(tmp_path / "frames.extxyz"), *options]) == 0
+    assert main(["convert", str(source), "-o", str(target)]) == 0
+    assert set(stored(target)) == set(stored(source))
 
 
 def test_energies_alone(tmp_path, frames, capsys):
