@@ -313,39 +313,32 @@ def _call(
     timeout: float,
 ) -> socket.socket:
     """A connection to the first worker, which has let this one go."""
-    reason, warned = "", False
+    reason = ""
     while True:
-        try:
-            connection = socket.create_connection(
-                _split(addresses[0]), timeout=max(deadline - time.monotonic(), 1e-3)
-            )
-        except OSError:
-            connection = None
-        refused = False
-        if connection is not None:
+        pause = _PAUSE
+        with ExitStack() as stack:
             try:
+                left = max(deadline - time.monotonic(), 1e-3)
+                connection = socket.create_connection(_split(addresses[0]), timeout=left)
+                stack.enter_context(connection)
                 _introduce(connection, len(addresses), place, secret(), deadline)
                 # The first worker's time may have begun later than ours.
                 _expect(connection, _GO, deadline + timeout)
                 connection.settimeout(None)
+                stack.pop_all()
                 return connection
             except _Refused as error:
-                connection.close()
-                refused, reason = True, f" ({error})"
-                if not warned:
-                    log.warning("%s at %s: %s; trying again", "worker 0", addresses[0], error)
-                warned = True
-            except OSError:
-                connection.close()
-            except BaseException:
-                connection.close()
-                raise
+                if not reason:
+                    log.warning("worker 0 at %s: %s; trying again", addresses[0], error)
+                pause, reason = _LONG_PAUSE, f" ({error})"
+            except OSError:  # it does not listen yet, or has gone
+                pass
         if time.monotonic() > deadline:
             raise DistributionError(
                 f"worker 0 at {addresses[0]} has not gathered the {len(addresses)} workers of "
                 f"TF_CONFIG within {timeout:g} s{reason}; start one process for each address."
             )
-        time.sleep(_LONG_PAUSE if refused else _PAUSE)
+        time.sleep(pause)
 
 
 class _Refused(Exception):
@@ -420,8 +413,12 @@ def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[sock
             f"{error.strerror}."
         ) from None
     # Some systems give their own name the address 127.0.1.1, where no other machine can call.
-    named = all(ipaddress.ip_address(name.partition("%")[0]).is_loopback for name in found)
-    if named and any(_split(address)[0] != host for address in addresses) and not _is_local(host):
+    loopback = all(ipaddress.ip_address(name.partition("%")[0]).is_loopback for name in found)
+    if (
+        loopback
+        and any(_split(address)[0] != host for address in addresses)
+        and not _is_local(host)
+    ):
         found = {"": (socket.AF_INET, None, None, None, ("", port))}
     listeners = []
     for family, *_, address in found.values():

@@ -10,6 +10,7 @@ from deepattn.distill.labelled import Labelled, read_labelled, write_labelled
 from deepattn.distill.potential import open_teacher
 from deepattn.distill.workplace import Workplace, read_frames, write_frames
 from deepattn.errors import ConfigError
+from deepattn.formats.files import _open_temporary
 
 from .metals import alloy, rattled, teacher
 
@@ -35,6 +36,13 @@ def test_a_stage_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         place.stage("seed", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     assert place.stage("seed", lambda: {"frames": 1})["frames"] == 1
+
+
+def test_a_folder_with_what_a_killed_one_left_is_taken(tmp_path):
+    """Killed while it wrote the first file; a file that is closed has no living writer."""
+    _open_temporary(tmp_path / "distill.json", "w")[1].close()
+    Workplace(tmp_path, RECORD)
+    assert [path.name for path in tmp_path.iterdir()] == ["distill.json"]
 
 
 @pytest.mark.parametrize(
