@@ -1,7 +1,9 @@
 """The operations a graph may contain: those of DeePMD-kit and pure ones of TensorFlow.
 
 None of them reads or writes files, keeps state, calls back into Python, reaches the network, or
-runs another graph; so opening an unknown file can compute, and nothing else.
+runs another graph; so opening an unknown file can compute, and nothing else. How much, and whether
+TensorFlow survives it, `deepattn.formats.graph_bounds` judges. What DeePMD-kit's models do not
+contain is not on the list, pure or not.
 """
 
 # DeePMD-kit's own, as far as energy models of its TensorFlow backend contain them.
@@ -24,43 +26,39 @@ DEEPATTN_OPS = frozenset(
 )
 
 _STRUCTURE = """
-    Const Placeholder PlaceholderWithDefault Identity IdentityN NoOp StopGradient PreventGradient
+    Const Placeholder Identity IdentityN NoOp StopGradient PreventGradient
 """
 _SHAPES = """
-    BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2 EnsureShape
-    ExpandDims Fill InvertPermutation LinSpace OneHot OnesLike Pack Pad PadV2 Range Rank Reshape
-    Reverse ReverseV2 Shape ShapeN Size Slice Split SplitV Squeeze StridedSlice StridedSliceGrad
-    Tile Transpose Unpack ZerosLike
+    BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2 ExpandDims Fill InvertPermutation
+    OneHot OnesLike Pack Pad PadV2 Range Rank Reshape Shape ShapeN Size Slice Split SplitV Squeeze
+    StridedSlice StridedSliceGrad Tile Transpose Unpack ZerosLike
 """
 _SELECTION = """
-    DynamicPartition DynamicStitch Gather GatherNd GatherV2 ScatterNd Select SelectV2
-    SegmentSum TensorScatterAdd TensorScatterUpdate TopKV2 UnsortedSegmentSum Where
+    DynamicStitch Gather GatherV2 Select SelectV2 TopKV2
 """
 _ELEMENTWISE = """
     Abs Add AddN AddV2 Acos Asin Atan Atan2 BiasAdd BiasAddGrad Cast Ceil ClipByValue Cos Cosh
     Cumsum Div DivNoNan Elu EluGrad Equal Erf Erfc Exp Expm1 Floor FloorDiv FloorMod Greater
     GreaterEqual Inv InvGrad IsFinite IsInf IsNan LeakyRelu LeakyReluGrad Less LessEqual Log Log1p
     LogicalAnd LogicalNot LogicalOr Maximum Minimum Mod Mul MulNoNan Neg NotEqual Pow RealDiv
-    Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad Rint Round Rsqrt RsqrtGrad Selu
-    SeluGrad Sigmoid SigmoidGrad Sign Sin Sinh Softplus SoftplusGrad Softsign SoftsignGrad Sqrt
-    SqrtGrad Square SquaredDifference Sub Tan Tanh TanhGrad TruncateDiv TruncateMod Xdivy Xlogy
+    Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad Rint Round Rsqrt RsqrtGrad Selu SeluGrad
+    Sigmoid SigmoidGrad Sign Sin Sinh Softplus SoftplusGrad Softsign SoftsignGrad Sqrt SqrtGrad
+    Square SquaredDifference Sub Tan Tanh TanhGrad TruncateDiv TruncateMod Xdivy Xlogy
 """
 _REDUCTIONS = """
-    All Any ArgMax ArgMin EuclideanNorm L2Loss Max Mean Min Prod Sum
+    All Any Max Mean Min Prod Sum
 """
 _ALGEBRA = """
-    BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchMatrixDiag Cross Diag DiagPart Einsum MatMul
-    MatrixBandPart MatrixDeterminant MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3
-    MatrixDiagV2 MatrixDiagV3 MatrixInverse MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3
+    BatchMatMul BatchMatMulV2 BatchMatMulV3 MatMul MatrixDiag MatrixDiagPart MatrixDiagPartV2
+    MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3
 """
 _NETWORKS = """
-    FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 FusedBatchNormV2
-    FusedBatchNormV3 LogSoftmax Softmax
+    FusedBatchNormGradV3 FusedBatchNormV3 LogSoftmax Softmax
 """
-# Loops over blocks of atoms; what a loop of a broken graph can do is not to end.
+# Loops over blocks of atoms.
 _LOOPS = """
-    Enter Exit LoopCond Merge NextIteration Switch
-    TensorListConcatV2 TensorListReserve TensorListSetItem
+    Enter Exit LoopCond Merge NextIteration Switch TensorListConcatV2 TensorListReserve
+    TensorListSetItem
 """
 
 TENSORFLOW_OPS = frozenset(

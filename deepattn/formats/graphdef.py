@@ -1,13 +1,16 @@
 """A frozen TensorFlow graph as data: read, checked and decoded without importing TensorFlow."""
 
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import ALLOWED_OPS
+from deepattn.formats.graph_bounds import check_bounds
 from deepattn.formats.messages import GraphDef, NodeDef, TensorProto
 
 # DataType number -> (numpy dtype, field that holds the values when tensor_content is empty)
@@ -26,9 +29,6 @@ _DTYPES = {
     22: (np.uint32, "uint32_val"),
     23: (np.uint64, "uint64_val"),
 }
-_LARGEST = 1 << 31  # bytes; protobuf cannot hold more, so a larger shape is nonsense
-_LARGEST_RANK = 8
-_REDUCTIONS = ("All", "Any", "EuclideanNorm", "Max", "Mean", "Min", "Prod", "Sum")
 _NEIGHBOUR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix")
 
 
@@ -49,10 +49,14 @@ class Graph:
         self.origin = str(origin)
         self.nodes: dict[str, NodeDef] = {node.name: node for node in message.node}
         self._check()
+        self._check_repetition()
         self._constants = {
             name: self._decode(node) for name, node in self.nodes.items() if node.op == "Const"
         }
-        self._check_reductions()
+        try:
+            check_bounds(self.nodes, self._constants)
+        except ValueError as error:
+            raise ModelFileError(f"{self.origin}: refused: {error}") from None
 
     def constants(self) -> dict[str, np.ndarray]:
         """Give every constant: numbers as arrays, strings as object arrays of ``bytes``."""
@@ -165,12 +169,18 @@ class Graph:
                 "from a placeholder"
             )
 
-    def _check_reductions(self) -> None:
-        # TensorFlow ends the process when a sum runs over more axes than an array has.
-        for name, node in self.nodes.items():
-            axes = self._constants.get(_source(node.input[1])) if len(node.input) > 1 else None
-            if node.op in _REDUCTIONS and axes is not None and axes.size > _LARGEST_RANK:
-                raise ModelFileError(f"{self.origin}: node '{name}' reduces impossibly many axes")
+    def _check_repetition(self) -> None:
+        """Refuse constants that a few bytes blow up, before one is decoded."""
+        repeated = 0
+        for node in self.nodes.values():
+            tensor = node.attr["value"].tensor
+            if node.op == "Const" and not tensor.tensor_content:
+                repeated += math.prod(max(dim.size, 0) for dim in tensor.tensor_shape.dim) * 8
+        if repeated > limits.REPEATED_BYTES + self.message.ByteSize():
+            raise ModelFileError(
+                f"{self.origin}: refused: its constants repeat single values up to "
+                f"{repeated >> 20} MB, which models never need"
+            )
 
 
 def read_graph(path: str | os.PathLike) -> Graph:
@@ -227,7 +237,7 @@ def decode_tensor(tensor: TensorProto) -> np.ndarray:
     for size in shape:
         count *= size
     itemsize = np.dtype(dtype).itemsize
-    if count * itemsize > _LARGEST:
+    if count * itemsize > limits.CONSTANT_BYTES or len(shape) > limits.RANK:
         raise ValueError(f"has the impossible shape {list(shape)}")
     if tensor.tensor_content:
         if dtype is np.object_ or len(tensor.tensor_content) != count * itemsize:

@@ -1,0 +1,459 @@
+"""What a graph of allowed operations asks of the machine, as far as it shows without running it.
+
+TensorFlow ends the process where an array has too many axes or more elements than an integer
+counts, and fills whatever memory it is asked for. So the arguments that decide about sizes are
+followed to where they come from: in an energy model that is constants, shapes of arrays that are
+there, and numbers of atoms. Loops must count up to such a number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+
+import numpy as np
+
+from deepattn import limits
+
+_REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum")
+# Which inputs are axes, or numbers of axes: constants, or what TensorFlow makes for gradients.
+_AXES = {
+    **dict.fromkeys(_REDUCTIONS, (1,)),
+    **dict.fromkeys(("Cumsum", "ExpandDims", "Transpose"), (1,)),
+    **dict.fromkeys(("MatrixDiagPartV2", "MatrixDiagPartV3"), (1,)),
+    **dict.fromkeys(("MatrixDiagV2", "MatrixDiagV3"), (1, 2, 3)),
+    "Concat": (0,),
+    "ConcatOffset": (0,),
+    "ConcatV2": (-1,),
+    "GatherV2": (2,),
+    "Split": (0,),
+    "SplitV": (2,),
+}
+# Which inputs say how much is allocated. Of Pad each of the numbers, of the others their product.
+_SIZES = {
+    "BroadcastTo": (1,),
+    "Fill": (0,),
+    "OneHot": (1,),
+    "Pad": (1,),
+    "PadV2": (1,),
+    "Range": (0, 1),
+    "StridedSliceGrad": (0,),
+    "TensorListReserve": (1,),
+    "Tile": (1,),
+}
+# Which inputs have one number an axis.
+_SHAPES = {
+    "Reshape": (1,),
+    "Slice": (1, 2),
+    "StridedSlice": (1, 2, 3),
+    "StridedSliceGrad": (0, 1, 2, 3),
+    "TensorListConcatV2": (1, 2),
+    "TensorListReserve": (0,),
+    **{op: _SIZES[op] for op in ("BroadcastTo", "Fill", "Tile")},
+}
+_SAME = ("Identity", "IdentityN", "Enter", "Exit", "StopGradient", "PreventGradient", "Switch")
+_INTEGERS = (3, 9)  # int32, int64
+_NUMBERS = (*_INTEGERS, 1, 2, 4, 5, 6, 10, 17, 19, 22, 23)
+_TEXT, _VARIANT = 7, 21
+_LISTS = ("TensorListReserve", "TensorListSetItem", "TensorListConcatV2")
+_LOOPS = ("Enter", "Exit", "Merge", "NextIteration", "Switch")
+_OF_LISTS = (*_LOOPS, *_LISTS, "Identity")
+# Sizes of arrays that one number is a product of at most: frames, atoms, slots.
+_POWER = 3
+# Computed bounds may be far above the true number of axes; TensorFlow's limit is 254.
+_BOUND_OF_RANK = 100
+# How often a loop runs, and how long a list is: so many times the size of an array at most.
+_TURNS = 16
+_UNKNOWN = float("inf")
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """What is known of an output: ``|x| <= factor * size ** power`` of an array that is there.
+
+    Attributes:
+        rank: number of axes at most.
+        length: number of elements at most; infinite if only an array's size tells.
+        factor: of any element; infinite if it is not made of sizes.
+        power: of any element.
+        total: as ``factor``, of the product of all elements.
+        total_power: as ``power``, of the product of all elements.
+    """
+
+    rank: float = 0
+    length: float = _UNKNOWN
+    factor: float = _UNKNOWN
+    power: int = 0
+    total: float = _UNKNOWN
+    total_power: int = 0
+
+
+def check_bounds(nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
+    """Refuse a graph that could end the process, or run or grow without end.
+
+    Args:
+        nodes: the nodes by name, complete and of allowed operations.
+        constants: the values of those that are constants.
+
+    Raises:
+        ValueError: there is such a node; the message names it.
+    """
+    for name, node in nodes.items():
+        _check_attributes(name, node)
+    try:
+        _Loops(nodes, constants).check()
+        _Sizes(nodes, constants).check()
+    except IndexError:
+        raise ValueError("an operation lacks an input") from None
+
+
+def sources(node) -> list[str]:
+    """The nodes whose outputs a node takes, in order, without what it only waits for."""
+    return [entry.partition(":")[0] for entry in node.input if not entry.startswith("^")]
+
+
+def _check_attributes(name: str, node) -> None:
+    for attribute in node.attr.values():
+        shapes = [attribute.shape, *attribute.list.shape]
+        for shape in shapes:
+            size = 1.0
+            for dim in shape.dim:
+                size *= max(dim.size, 1)
+            if len(shape.dim) > _BOUND_OF_RANK or size > limits.CONSTANT_BYTES:
+                raise ValueError(f"node '{name}' has an impossible shape")
+        numbers = [attribute.i, *attribute.list.i]
+        if len(numbers) > limits.FACTOR or max(map(abs, numbers)) >= 1 << 31:
+            raise ValueError(f"node '{name}' has an impossible attribute")
+        for kind in [attribute.type, *attribute.list.type]:
+            is_text = kind == _TEXT and node.op in ("Const", "Identity")
+            is_list = kind == _VARIANT and node.op in _OF_LISTS
+            if kind and kind not in _NUMBERS and not is_text and not is_list:
+                raise ValueError(f"node '{name}' is of a data type that models do not have")
+
+
+class _Loops:
+    """Loops as TensorFlow writes them, with a counter, of which every turn sets items of lists."""
+
+    def __init__(self, nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
+        self._nodes = nodes
+        self._constants = constants
+
+    def check(self) -> None:
+        """Refuse a loop that does not count, or that carries anything else than lists."""
+        conditions: dict[str, str] = {}
+        for name, node in self._nodes.items():
+            if node.op == "LoopCond":
+                conditions[name] = self._counter(name)
+            if node.op in ("Merge", "NextIteration") and not node.input:
+                raise ValueError(f"node '{name}' has no input")
+            if node.op in _LISTS[1:]:
+                self._check_list(name)
+        counters = set(conditions.values())
+        carried = {}
+        for name, node in self._nodes.items():
+            inputs = sources(node)
+            backward = [k for k in inputs if self._nodes[k].op == "NextIteration"]
+            if not backward:
+                continue
+            if node.op != "Merge" or len(inputs) != 2 or self._nodes[inputs[0]].op != "Enter":
+                raise ValueError(f"node '{name}' is not of a loop that models have")
+            [after] = sources(self._nodes[backward[0]])[:1]
+            made = self._nodes[after]
+            if name not in counters:
+                if made.op != "TensorListSetItem" or self._origin(sources(made)[0]) != name:
+                    raise ValueError(f"the loop of node '{name}' carries something else than lists")
+            carried[name] = self._nodes[inputs[0]].attr["frame_name"].s
+        frames = [carried.get(counter) for counter in conditions.values()]
+        if None in frames or len(set(frames)) != len(frames):
+            raise ValueError("two loops have one name")
+        for name, frame in carried.items():
+            self._check_ends(name, frame, {f: c for c, f in zip(conditions, frames, strict=True)})
+
+    def _check_ends(self, name: str, frame: bytes, conditions: Mapping[bytes, str]) -> None:
+        """Whatever a turn takes from the one before, it takes while the loop's counter allows."""
+        for other, node in self._nodes.items():
+            if name not in sources(node):
+                continue
+            is_switch = node.op == "Switch" and sources(node)[1] == conditions.get(frame)
+            if not is_switch and node.op != "Less":
+                raise ValueError(f"node '{other}' takes from a loop without its condition")
+
+    def _counter(self, condition: str) -> str:
+        """The node that counts the turns of a loop, which its condition compares with a number."""
+        less = self._nodes[sources(self._nodes[condition])[0]]
+        wrong = ValueError(f"the loop of node '{condition}' does not count its turns")
+        if less.op != "Less" or len(sources(less)) != 2:
+            raise wrong
+        counter, bound = sources(less)
+        merge, enter = self._nodes[counter], self._nodes[bound]
+        if merge.op != "Merge" or len(sources(merge)) != 2 or enter.op != "Enter":
+            raise wrong
+        if not enter.attr["is_constant"].b:
+            raise wrong
+        first, back = (self._nodes[k] for k in sources(merge))
+        if first.op != "Enter" or back.op != "NextIteration":
+            raise wrong
+        start, added = self._constants.get(sources(first)[0]), self._nodes[sources(back)[0]]
+        if added.op not in ("Add", "AddV2") or self._origin(sources(added)[0]) != counter:
+            raise wrong
+        step = self._constants.get(sources(added)[1])
+        if start is None or step is None or start.shape or step.shape:
+            raise wrong
+        if start.dtype.kind != "i" or not (start >= 0 and 1 <= step <= limits.FACTOR):
+            raise wrong
+        return counter
+
+    def _origin(self, name: str) -> str:
+        """Where an output in a loop comes from, through what only hands it on."""
+        for _ in self._nodes:
+            node = self._nodes[name]
+            if node.op not in ("Identity", "Switch"):
+                break
+            name = sources(node)[0]
+        return name
+
+    def _check_list(self, name: str) -> None:
+        """A list is one that was reserved with the same elements, whatever loop it went through."""
+        node = self._nodes[name]
+        if node.attr["resize_if_index_out_of_bounds"].b:
+            raise ValueError(f"node '{name}' makes a list longer")
+        if node.op == "TensorListConcatV2":
+            leading = self._constants.get(_at(sources(node), 2))
+            if leading is None or leading.size:
+                raise ValueError(f"node '{name}' divides a list")
+        kind = node.attr["element_dtype"].type
+        place, wrong = name, ValueError(f"node '{name}' takes something else than a list")
+        for _ in self._nodes:
+            node = self._nodes[place]
+            if node.op == "TensorListReserve":
+                self._check_elements(place)
+                if node.attr["element_dtype"].type != kind:
+                    raise wrong
+                return
+            if node.op not in _OF_LISTS or not sources(node):
+                raise wrong
+            place = sources(node)[0]
+        raise wrong
+
+    def _check_elements(self, name: str) -> None:
+        shape = self._constants.get(sources(self._nodes[name])[0])
+        if shape is None or shape.ndim != 1 or not shape.size or (shape < -1).any():
+            raise ValueError(f"node '{name}' makes a list of something else than arrays")
+        if math.prod(max(int(size), 1) for size in shape) > limits.FACTOR:
+            raise ValueError(f"node '{name}' makes a list of impossibly large arrays")
+
+
+class _Sizes:
+    """Bounds of all outputs, from the inputs of the graph on."""
+
+    def __init__(self, nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
+        self._nodes = nodes
+        self._constants = constants
+        self._bounds: dict[str, _Bound] = {}
+
+    def check(self) -> None:
+        """Refuse sizes that are unknown or too large."""
+        graph = {
+            name: [k for k in sources(node) if self._nodes[k].op != "NextIteration"]
+            for name, node in self._nodes.items()
+        }
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+        except CycleError:
+            raise ValueError("nodes wait for one another") from None
+        for name in order:
+            node = self._nodes[name]
+            inputs = [self._bounds[k] for k in graph[name]]
+            self._check_arguments(name, node, inputs)
+            bound = self._bound(name, node, inputs)
+            if bound.rank > _BOUND_OF_RANK:
+                raise ValueError(f"node '{name}' makes an array of impossibly many axes")
+            self._bounds[name] = bound if bound.rank else replace(bound, length=1)
+        for name, node in self._nodes.items():
+            if node.op == "LoopCond":
+                less = self._nodes[sources(node)[0]]
+                turns = self._bounds[sources(less)[1]]
+                if turns.factor > _TURNS or turns.power > 1:
+                    raise ValueError(f"the loop of node '{name}' has impossibly many turns")
+
+    def _check_arguments(self, name: str, node, inputs: list[_Bound]) -> None:
+        for place in _AXES.get(node.op, ()):
+            bound = _at(inputs, place)
+            made = self._nodes[_at(sources(node), place)].op == "BroadcastGradientArgs"
+            if not made and (bound.factor > limits.RANK or bound.length > limits.RANK):
+                raise ValueError(f"node '{name}' has impossible axes")
+        for place in _SHAPES.get(node.op, ()):
+            if _at(inputs, place).length > _BOUND_OF_RANK:
+                raise ValueError(f"node '{name}' makes an array of impossibly many axes")
+        if node.op == "DynamicStitch":
+            for bound in inputs[: len(inputs) // 2]:
+                if bound.factor > _BOUND_OF_RANK or bound.power:
+                    raise ValueError(f"node '{name}' has impossible axes")
+        for place in _SIZES.get(node.op, ()):
+            bound = _at(inputs, place)
+            factor, power = bound.total, bound.total_power
+            if node.op in ("Pad", "PadV2"):
+                factor, power = bound.factor, bound.power
+            most = (_TURNS, 1) if node.op == "TensorListReserve" else (limits.FACTOR, _POWER)
+            if factor > most[0] or power > most[1]:
+                raise ValueError(f"node '{name}' makes an array of a size that models never need")
+
+    def _bound(self, name: str, node, inputs: list[_Bound]) -> _Bound:
+        if name in self._constants:
+            return _of_constant(self._constants[name])
+        rank = max((b.rank for b in inputs), default=0)
+        op = node.op
+        if op == "Placeholder":
+            # Whatever else it declares, it is fed a list.
+            return _Bound(2 if len(node.attr["shape"].shape.dim) == 2 else 1, factor=1, power=1)
+        if op == "Shape" and sources(node)[0] in self._constants:
+            return _of_constant(np.array(self._constants[sources(node)[0]].shape))
+        if op in ("Shape", "ShapeN", "BroadcastGradientArgs"):
+            length = rank if op != "BroadcastGradientArgs" else max(b.length for b in inputs)
+            return _Bound(1, length, 1, 1, 1, 1)
+        if op == "Rank" or (op == "Size" and inputs[0].length <= _BOUND_OF_RANK):
+            number = inputs[0].rank if op == "Rank" else inputs[0].length
+            return _Bound(0, 1, number, 0, number, 0)
+        if op == "Size":
+            return _Bound(0, 1, 1, 1, 1, 1)
+        if op == "Fill":
+            sizes, value = inputs
+            length = _UNKNOWN if sizes.total_power else sizes.total
+            total, power = _power(value.factor, value.power, length)
+            return _Bound(sizes.length, length, value.factor, value.power, total, power)
+        if op in ("BroadcastTo", "Reshape", "TensorListConcatV2"):
+            length = _at(inputs, 1).length
+            return replace(inputs[0], rank=length) if op == "Reshape" else _Bound(rank=length)
+        if op == "DynamicStitch":
+            # What TensorFlow 1 makes of the shape of a sum: ones in the places of some axes.
+            parts = inputs[len(inputs) // 2 :]
+            return replace(_joined(parts, rank=rank), length=max(b.length for b in inputs))
+        if op in ("ExpandDims", "OneHot", "MatrixDiag", "MatrixDiagV2", "MatrixDiagV3"):
+            rank = inputs[0].rank + 1
+            return replace(inputs[0], rank=rank) if op == "ExpandDims" else _Bound(rank=rank)
+        if op in ("Pack", "ConcatV2", "Concat"):
+            parts = inputs if op == "Pack" else inputs[:-1] if op == "ConcatV2" else inputs[1:]
+            return _joined(parts, rank=rank + (op == "Pack"))
+        if op in ("GatherV2", "Gather"):
+            # An index may come more than once.
+            base, index = inputs[0], inputs[1]
+            rank = max(base.rank + index.rank - 1, 0)
+            length = index.length if base.rank <= 1 else _UNKNOWN
+            total, power = _power(base.factor, base.power, length)
+            return _Bound(rank, length, base.factor, base.power, total, power)
+        if op in ("StridedSlice", "Slice", "Split", "SplitV", "Unpack", "Squeeze", "Transpose"):
+            return self._part(node, inputs[0])
+        if op == "StridedSliceGrad":
+            return _Bound(rank=inputs[0].length)
+        if op in _SAME:
+            return inputs[0]
+        if op == "Merge":
+            return _worst(inputs, rank=rank)
+        if op == "Cast":
+            whole = node.attr["SrcT"].type in _INTEGERS
+            return inputs[0] if whole else _Bound(rank, inputs[0].length)
+        if op in ("Maximum", "Minimum", "Mul", "Add", "AddV2", "Sub", "FloorDiv", "FloorMod"):
+            bound = _elementwise(op, *inputs, rank=rank)
+            divisor = self._constants.get(sources(node)[1]) if op == "FloorDiv" else None
+            if divisor is not None and divisor.size == 1 and divisor > 1 and bound.length == 1:
+                factor = max(bound.factor / int(divisor), 1)
+                bound = replace(bound, factor=factor, total=factor)
+            return bound
+        if op == "Range":
+            factor, power = sum(b.factor for b in inputs[:2]), _highest(inputs[:2])
+            return _Bound(1, _UNKNOWN if power else factor, factor, power)
+        if op == "Prod" and inputs[0].length <= _BOUND_OF_RANK:
+            base = inputs[0]
+            return _Bound(base.rank, 1, base.total, base.total_power, base.total, base.total_power)
+        if op in _REDUCTIONS:
+            axes = self._constants.get(sources(node)[1])
+            if axes is not None and not node.attr["keep_dims"].b:
+                rank = max(rank - axes.size, 0)
+            return _Bound(rank=rank)
+        return _Bound(rank=rank, length=max((b.length for b in inputs), default=_UNKNOWN))
+
+    def _part(self, node, base: _Bound) -> _Bound:
+        """Some elements of an array."""
+        if node.op == "StridedSlice":
+            added = bin(node.attr["new_axis_mask"].i).count("1")
+            if node.attr["shrink_axis_mask"].i & 1 and base.rank <= 1:  # of a list, one number
+                return _Bound(0, 1, base.factor, base.power, base.factor, base.power)
+            return replace(base, rank=base.rank + added)
+        return base
+
+
+def _of_constant(values: np.ndarray) -> _Bound:
+    if values.dtype.kind not in "iu" or values.size > _BOUND_OF_RANK:
+        return _Bound(values.ndim, values.size)
+    numbers = [abs(int(value)) for value in values.ravel()]
+    total = 1.0
+    for number in numbers:
+        total *= max(number, 1)
+    return _Bound(values.ndim, values.size, max(numbers, default=0), 0, total, 0)
+
+
+def _joined(parts: list[_Bound], *, rank: float) -> _Bound:
+    """Several arrays one after the other."""
+    total = 1.0
+    for part in parts:
+        total *= max(part.total, 1)
+    return _Bound(
+        rank,
+        sum(part.length for part in parts),
+        max((part.factor for part in parts), default=0),
+        _highest(parts),
+        total,
+        sum(part.total_power for part in parts),
+    )
+
+
+def _worst(parts: list[_Bound], *, rank: float) -> _Bound:
+    """One array or another."""
+    return _Bound(
+        rank,
+        max(part.length for part in parts),
+        max(part.factor for part in parts),
+        _highest(parts),
+        max(part.total for part in parts),
+        max(part.total_power for part in parts),
+    )
+
+
+def _elementwise(op: str, one: _Bound, other: _Bound, *, rank: float) -> _Bound:
+    length = max(one.length, other.length)
+    if op == "FloorDiv":  # by a whole number, so not away from zero by more than one
+        return replace(one, rank=rank, length=length)
+    if op == "FloorMod":
+        return replace(other, rank=rank, length=length)
+    power = max(one.power, other.power)
+    if op == "Mul":
+        factor = max(one.factor, 1) * max(other.factor, 1)
+        power = one.power + other.power
+    elif op in ("Maximum", "Minimum"):
+        factor = max(one.factor, other.factor)
+    else:
+        factor = one.factor + other.factor
+    if op in ("Maximum", "Minimum") and one.length == other.length:
+        total, total_power = one.total * other.total, one.total_power + other.total_power
+    else:
+        total, total_power = _power(factor, power, length)
+    return _Bound(rank, length, factor, power, total, total_power)
+
+
+def _power(factor: float, power: int, length: float) -> tuple[float, int]:
+    """Bound of the product of so many elements."""
+    if length > _BOUND_OF_RANK:
+        return _UNKNOWN, 0
+    return math.prod([float(max(factor, 1))] * int(length)), power * int(length)
+
+
+def _highest(bounds: list[_Bound]) -> int:
+    return max((bound.power for bound in bounds), default=0)
+
+
+def _at(values: list, place: int):
+    if not -len(values) <= place < len(values):
+        raise ValueError("an operation lacks an input")
+    return values[place]

@@ -1,0 +1,1 @@
+"""Files changed by strangers: every reader refuses them in a sentence, or reads them."""
