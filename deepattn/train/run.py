@@ -10,7 +10,7 @@ import keras
 from deepattn.config import is_multitask, load_input, read_input, take_sections, upgrade
 from deepattn.config.multitask import split
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.files import write_whole
+from deepattn.formats.files import check_folder, write_whole
 from deepattn.train.cluster import from_environment
 from deepattn.train.pretrained import Pretrained
 from deepattn.train.start import Start, from_checkpoint, from_frozen
@@ -67,6 +67,7 @@ def train(
         raise ValueError(f"give one way to start, not {len(given)}: {given}")
     if model_branch is not None and finetune is None:
         raise ConfigError("--model-branch needs --finetune.")
+    check_folder(output)
     distribution = from_environment()
     raw = load_input(input_file)
     make = _several if is_multitask(raw) else _single

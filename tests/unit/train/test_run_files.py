@@ -11,7 +11,7 @@ from deepattn.errors import ConfigError, DataError
 from deepattn.formats import files
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.plots.learning_curve import read_learning_curve
-from deepattn.train import NonFiniteError
+from deepattn.train import NonFiniteError, train
 
 from . import toy
 
@@ -149,3 +149,10 @@ def test_data_that_vanish_are_named(here, tmp_path):
     start = {"callbacks": [Remove()]}
     with pytest.raises((DataError, OSError), match=r"force\.npy"):
         toy.run(here, [system], numb_steps=200, disp_training=False, start=start)
+
+
+def test_a_missing_folder_of_the_output_is_told_at_once(here, systems):
+    (here / "input.json").write_text(json.dumps(toy.make_input(systems)))
+    with pytest.raises(DataError, match=r"sub: there is no such folder to write to"):
+        train("input.json", output="sub/out.json")
+    assert [path.name for path in here.iterdir()] == ["input.json"]
