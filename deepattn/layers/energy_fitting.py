@@ -92,6 +92,8 @@ class EnergyFitting(keras.layers.Layer):
         self.trainable_layers = trainable_layers
         self.seed = seed
         self.interface_dtype = interface_dtype
+        # The sibling itself is not a part of this layer, which would own its weights then.
+        self._sibling = None if sibling is None else keras.saving.serialize_keras_object(sibling)
         self.parameter_statistics = None if sibling is None else sibling.parameter_statistics
         self.nets = self._make_nets() if sibling is None else sibling.nets
 
@@ -153,12 +155,24 @@ class EnergyFitting(keras.layers.Layer):
             "numb_fparam": self.numb_fparam,
             "numb_aparam": self.numb_aparam,
             "dim_case_embd": self.dim_case_embd,
+            "sibling": self._sibling,
             "subtract_vacuum": self.subtract_vacuum,
             "common": self.common,
             "trainable_layers": self.trainable_layers,
             "seed": self.seed,
             "interface_dtype": self.interface_dtype,
         }
+
+    @classmethod
+    def from_config(cls, config: dict) -> EnergyFitting:
+        """A fitting of this configuration; one with a sibling shares the nets of a new sibling."""
+        config = dict(config)
+        if config.get("sibling") is not None:
+            sibling = keras.saving.deserialize_keras_object(config["sibling"])
+            if not sibling.built:
+                sibling.build()
+            config["sibling"] = sibling
+        return super().from_config(config)
 
     def _make_nets(self) -> list[FittingNet]:
         return [

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
+from deepattn.errors import ConfigError
 from deepattn.layers.environment import Environment
+from deepattn.models.figures import Figures
 from deepattn.models.weights import assign_arrays
 
 # Only the length of ``mesh`` tells the environment ops whether cells repeat.
@@ -17,6 +21,10 @@ _MESH_PERIODIC = 7
 _MESH_OPEN = 1
 
 EnergyLoss = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
+_CONTRACT = (
+    "a loss is a function of (labels, outputs, learning_rate) that returns (loss, dictionary of "
+    "figures), such as deepattn.train.EnergyLoss"
+)
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -85,14 +93,46 @@ class EnergyModel(keras.Model):
     def compile(self, optimizer="adam", loss: EnergyLoss | None = None, **kwargs) -> None:
         """Prepare for training.
 
+        The loss and its figures are Keras metrics: over the batches of an epoch or of an
+        evaluation the loss is the mean over the frames, and so is each figure, unless the loss has
+        a method ``sums`` of the same arguments that returns in the place of a figure a pair of
+        tensors, the sum of weighted squares and the sum of the weights; then it is the root of
+        their ratio over all batches, NaN where there is no weight.
+
         Args:
             optimizer: a Keras optimizer.
             loss: callable of ``(labels, outputs, learning_rate)`` that returns the loss and a
                 dictionary of figures to report, such as `deepattn.train.EnergyLoss`.
-            **kwargs: as of `keras.Model.compile`.
+            **kwargs: as of `keras.Model.compile`, without ``metrics`` and weights of losses.
+
+        Raises:
+            ConfigError: the loss or a metric is of another kind.
         """
+        for key in ("loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.get(key) is not None:
+                raise ConfigError(
+                    f"compile does not take {key}: it is the loss that weights its terms and "
+                    "reports figures; put them into the dictionary that a loss of your own returns."
+                )
+        _check_loss(loss)
         super().compile(optimizer=optimizer, **kwargs)
         self.energy_loss = loss
+        self._figures = Figures(getattr(loss, "metric_names", ()) if hasattr(loss, "sums") else ())
+
+    def get_compile_config(self) -> dict[str, Any]:
+        config = super().get_compile_config()
+        if config:
+            config["loss"] = keras.saving.serialize_keras_object(self.energy_loss)
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss and its figures; those of a loss without ``sums`` come with the first batch."""
+        return self._figures.metrics if self.compiled else []
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool | None = None):
         if "environment" not in inputs:
@@ -169,20 +209,22 @@ class EnergyModel(keras.Model):
         """Type embedding ``[ntypes + 1, width]``, or ``None``."""
         return None if self.type_embedding is None else self.type_embedding.table()
 
-    def train_step(self, data):
-        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            outputs = self(inputs, training=True)
-            loss, figures = self._evaluate_loss(labels, outputs)
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            scaled = self.optimizer.scale_loss(loss / replicas)
-        weights = self.trainable_weights
-        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        """Update the weights; returns the metrics over all batches of the epoch."""
+        return self._count(*self._train(data, self._sums))
+
+    def test_step(self, data) -> dict[str, tf.Tensor]:
+        """The metrics over all batches of the evaluation."""
+        return self._count(*self._test(data, self._sums))
+
+    def train_step_figures(self, data) -> dict[str, tf.Tensor]:
+        """Update the weights as `train_step`; returns the figures of this batch alone."""
+        loss, figures, _ = self._train(data, self.energy_loss)
         return {"loss": loss, **figures}
 
-    def test_step(self, data):
-        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        loss, figures = self._evaluate_loss(labels, self(inputs, training=False))
+    def test_step_figures(self, data) -> dict[str, tf.Tensor]:
+        """The figures of this batch alone."""
+        loss, figures, _ = self._test(data, self.energy_loss)
         return {"loss": loss, **figures}
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -212,7 +254,7 @@ class EnergyModel(keras.Model):
             "type_embedding": self.type_embedding,
         }
         return {
-            "name": self.name,
+            **super().get_config(),
             "type_map": self.type_map,
             **{k: keras.saving.serialize_keras_object(v) for k, v in layers.items()},
         }
@@ -250,10 +292,65 @@ class EnergyModel(keras.Model):
             tf.reshape(atom_virial, [nframes, -1, 9]),
         )
 
-    def _evaluate_loss(self, labels, outputs):
-        if self.energy_loss is None:
+    @property
+    def _sums(self) -> EnergyLoss:
+        return getattr(self.energy_loss, "sums", self.energy_loss)
+
+    def _train(self, data, measure: EnergyLoss):
+        inputs, labels = _unpack(data)
+        with tf.GradientTape() as tape:
+            outputs = self(inputs, training=True)
+            loss, figures = self._measure(measure, labels, outputs)
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        weights = self.trainable_weights
+        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        return loss, figures, tf.shape(outputs["energy"])[0]
+
+    def _test(self, data, measure: EnergyLoss):
+        inputs, labels = _unpack(data)
+        outputs = self(inputs, training=False)
+        return *self._measure(measure, labels, outputs), tf.shape(outputs["energy"])[0]
+
+    def _measure(self, measure: EnergyLoss, labels, outputs):
+        if measure is None:
             raise ValueError("compile the model with a loss first: model.compile(optimizer, loss)")
-        return self.energy_loss(labels, outputs, self.optimizer.learning_rate)
+        result = measure(labels, outputs, self.optimizer.learning_rate)
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+            raise ConfigError(f"the loss returned a {type(result).__name__}; {_CONTRACT}.")
+        return result
+
+    def _count(self, loss, figures, nframes) -> dict[str, tf.Tensor]:
+        self._figures.count(loss, figures, nframes)
+        return self._figures.results()
+
+
+def _check_loss(loss: Any) -> None:
+    """Refuse what cannot be called as a loss of this model is."""
+    if loss is None:
+        return
+    if not callable(loss):
+        raise ConfigError(f"the loss {loss!r} is not a function; {_CONTRACT}.")
+    if isinstance(loss, keras.losses.Loss):
+        raise ConfigError(f"the loss is Keras' {type(loss).__name__}; {_CONTRACT}.")
+    try:
+        signature = inspect.signature(loss)
+    except ValueError:  # of a function that is not written in Python
+        return
+    try:
+        signature.bind("labels", "outputs", "learning_rate")
+    except TypeError:
+        raise ConfigError(f"the loss takes the arguments {signature}; {_CONTRACT}.") from None
+
+
+def _unpack(data):
+    inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if weights is not None:
+        raise ConfigError(
+            "sample and class weights are not taken; leave a label out of a frame by its find_…, "
+            "or weight the forces of atoms by the label atom_pref."
+        )
+    return inputs, labels
 
 
 def mesh_of_box(box: tf.Tensor) -> tf.Tensor:

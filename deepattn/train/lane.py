@@ -55,9 +55,10 @@ class Lane:
         # Partials, because TensorFlow counts tracings by code, and warns of five, one a branch.
         model = branch.model
         spec, traced_once = self.batches.element_spec, partial(tf.function, autograph=False)
-        train_step = distribution.replicate(model.train_step)
+        train_step = distribution.replicate(model.train_step_figures)
         self._train_step = traced_once(partial(train_step), input_signature=[spec])
-        self._test_step = traced_once(partial(model.test_step), input_signature=[spec[0]])
+        test_step = partial(model.test_step_figures)
+        self._test_step = traced_once(test_step, input_signature=[spec[0]])
         inputs, _ = signature(branch.data)
         self._prepare = traced_once(partial(model.prepare), input_signature=[inputs])
         self._names = model.energy_loss.metric_names

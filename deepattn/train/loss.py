@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, DataError
 
 # Order of the columns in lcurve.out.
 _COLUMNS = ("e", "ae", "f", "v", "pf", "gf")
@@ -139,6 +139,41 @@ class EnergyLoss:
             The loss, float64 scalar, and a dictionary of `metric_names` to float64 scalars:
             root mean squared errors, energy and virial per atom; NaN where no frame has the label.
         """
+        loss, squares = self._evaluate(labels, outputs, learning_rate)
+        figures = {"rmse": tf.sqrt(loss)}
+        for name, (total, weight) in squares.items():
+            nan = tf.constant(float("nan"), tf.float64)
+            square = tf.where(weight > 0, tf.math.divide_no_nan(total, weight), nan)
+            figures[name] = tf.sqrt(square)
+        return loss, figures
+
+    def sums(
+        self,
+        labels: Mapping[str, tf.Tensor],
+        outputs: Mapping[str, tf.Tensor],
+        learning_rate: tf.Tensor | float,
+    ) -> tuple[tf.Tensor, dict[str, tuple[tf.Tensor, tf.Tensor]]]:
+        """Loss of a batch, and its figures as sums that may be added up over batches.
+
+        Args:
+            labels, outputs, learning_rate: as in a call.
+
+        Returns:
+            The loss, and a dictionary of `metric_names` to pairs of float64 scalars: the sum of
+            weighted squares and that of the weights. The root of their ratio is the figure.
+        """
+        loss, squares = self._evaluate(labels, outputs, learning_rate)
+        nframes = tf.cast(tf.shape(outputs["energy"])[0], tf.float64)
+        return loss, {"rmse": (loss * nframes, nframes), **squares}
+
+    def _evaluate(
+        self,
+        labels: Mapping[str, tf.Tensor],
+        outputs: Mapping[str, tf.Tensor],
+        learning_rate: tf.Tensor | float,
+    ) -> tuple[tf.Tensor, dict[str, tuple[tf.Tensor, tf.Tensor]]]:
+        """The loss, and for each term the sums of its weighted squares and of the weights."""
+        self._check_labels(labels)
         labels = {k: tf.cast(v, tf.float64) for k, v in labels.items()}
         outputs = {k: tf.cast(v, tf.float64) for k, v in outputs.items()}
         mask = outputs["atom_mask"]
@@ -152,8 +187,7 @@ class EnergyLoss:
             if term in ("pf", "gf"):
                 found *= labels["find_force"][:, tf.newaxis]
             weight *= found
-            any_label = tf.reduce_max(found)
-            prefactor = self._prefactor(term, learning_rate) * any_label
+            prefactor = self._prefactor(term, learning_rate) * tf.reduce_max(found)
             per_atom = error / natoms[:, tf.newaxis]
             if self.use_huber:
                 scaled = per_atom if term in ("e", "v") else error
@@ -170,12 +204,18 @@ class EnergyLoss:
                 scale = tf.ones_like(weight)
             loss += prefactor * _mean(cost * scale, weight)
             shown = per_atom if term in ("e", "v") else error
-            square = _mean(tf.square(shown) * scale, weight)
-            nan = tf.constant(float("nan"), tf.float64)
-            squares[f"rmse_{term}"] = tf.where(any_label > 0, square, nan)
-        metrics = {"rmse": tf.sqrt(loss)}
-        metrics.update({name: tf.sqrt(square) for name, square in squares.items()})
-        return loss, metrics
+            total = tf.reduce_sum(tf.square(shown) * scale * weight)
+            squares[f"rmse_{term}"] = (total, tf.reduce_sum(weight))
+        return loss, squares
+
+    def _check_labels(self, labels: Mapping[str, tf.Tensor]) -> None:
+        finds = {f"find_{name}" for name in self.label_names if name != "atom_ener_coeff"}
+        for name in sorted(finds.union(self.label_names)):
+            if name not in labels:
+                raise DataError(
+                    f"the loss needs {name}, and the labels have {', '.join(sorted(labels))}; "
+                    "a frame without a label has zeros, and 0 in its find_…"
+                )
 
     def _prefactor(self, term: str, learning_rate: tf.Tensor) -> tf.Tensor:
         # float32 on purpose: the rate is a float32 number, and the peer combines the three as such.

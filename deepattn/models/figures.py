@@ -1,0 +1,84 @@
+"""Keras metrics of a loss and of the figures that come with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class RootMeanSquare(keras.metrics.Metric):
+    """Root of the mean square over all batches since the last reset; NaN over nothing.
+
+    Args:
+        name: name of the metric.
+        dtype: precision of the sums.
+    """
+
+    def __init__(self, name: str = "rmse", dtype: str = "float64") -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.total = self.add_variable((), "zeros", dtype=self.dtype, name="total")
+        self.weight = self.add_variable((), "zeros", dtype=self.dtype, name="weight")
+
+    def update_state(self, total: tf.Tensor, weight: tf.Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            total: sum of the weighted squares.
+            weight: sum of the weights.
+        """
+        self.total.assign_add(tf.cast(total, self.dtype))
+        self.weight.assign_add(tf.cast(weight, self.dtype))
+
+    def result(self) -> tf.Tensor:
+        # 0 / 0 is NaN: no frame had the label.
+        return tf.sqrt(tf.convert_to_tensor(self.total) / tf.convert_to_tensor(self.weight))
+
+
+class Figures:
+    """The metrics ``loss`` and one a figure, in the order in which a loss gives them.
+
+    Args:
+        names: root mean squares that are known before the first batch. Others, of losses that do
+            not tell their names, are made when they first come.
+    """
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._metrics: dict[str, keras.metrics.Metric] = {}
+        self._metric("loss", keras.metrics.Mean)
+        for name in names:
+            self._metric(name, RootMeanSquare)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics."""
+        return list(self._metrics.values())
+
+    def count(self, loss: tf.Tensor, figures: Mapping[str, Any], nframes: tf.Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            loss: its loss.
+            figures: a sum of squares and a sum of weights, of which the root mean square is
+                wanted, or a number, of which the mean over the frames is.
+            nframes: number of its frames.
+        """
+        self._metric("loss", keras.metrics.Mean).update_state(loss, sample_weight=nframes)
+        for name, figure in figures.items():
+            if isinstance(figure, tuple):
+                self._metric(name, RootMeanSquare).update_state(*figure)
+            else:
+                self._metric(name, keras.metrics.Mean).update_state(figure, sample_weight=nframes)
+
+    def results(self) -> dict[str, tf.Tensor]:
+        """Values over all batches since the last reset."""
+        return {name: metric.result() for name, metric in self._metrics.items()}
+
+    def _metric(self, name: str, kind: type[keras.metrics.Metric]) -> keras.metrics.Metric:
+        if name not in self._metrics:
+            # Out of a function that is being traced, which would own the variables.
+            with tf.init_scope():
+                self._metrics[name] = kind(name=name, dtype="float64")
+        return self._metrics[name]
