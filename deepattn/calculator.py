@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.geometry import complete_cell
 
-from deepattn.errors import DataError
+from deepattn.errors import DataError, ModelFileError
 from deepattn.infer import DeepPot
 
 
@@ -58,6 +58,11 @@ class DP(Calculator):
         super().__init__(label=label, **kwargs)
         self.dp = DeepPot(model, neighbor_list=neighbor_list, head=head)
         names = self.dp.get_type_map()
+        if not (names or type_dict):
+            raise ModelFileError(
+                f"{model}: has no type map, so which element is which type is not known; say it by "
+                'type_dict, such as DP(model, type_dict={"O": 0, "H": 1})'
+            )
         self.type_dict = type_dict or {name: i for i, name in enumerate(names)}
 
     def calculate(

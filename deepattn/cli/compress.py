@@ -168,7 +168,7 @@ def _nearest(systems, model) -> float:
     """How near atoms come in the data, Å."""
     from deepattn.train.neighbor_stat import neighbor_statistics
 
-    ntypes = len(model.type_map)
+    ntypes = model.ntypes
     found = neighbor_statistics(systems, rcut=model.rcut, ntypes=ntypes, mixed_types=True)
     return found.min_nbor_dist
 

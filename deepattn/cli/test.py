@@ -69,6 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Test."""
     from deepattn.data import System
+    from deepattn.data.type_map import names_or_numbers
     from deepattn.infer import (
         DeepPot,
         DetailFiles,
@@ -103,9 +104,8 @@ def run(args: argparse.Namespace) -> None:
                 if args.html:
                     report.worst.add(path, piece, **tested)
                 prediction, labels, atype, _ = tested.values()
-                by_element = errors_by_element(
-                    prediction, labels, atype=atype, type_map=model.get_type_map()
-                )
+                names = names_or_numbers(model.get_type_map(), model.get_ntypes())
+                by_element = errors_by_element(prediction, labels, atype=atype, type_map=names)
                 parts.append((energy_errors(**tested), by_element))
             errors = report.add(path, len(frames), parts)
             print(f"# number of test data : {len(frames)} ")

@@ -89,6 +89,7 @@ class DataSet:
         replicas: int = 1,
         check: bool = True,
     ) -> None:
+        type_map = type_map or None
         self._wanted = {
             "fparam": numb_fparam,
             "aparam": numb_aparam,

@@ -36,7 +36,7 @@ class System:
     Args:
         path: Directory, ``file.hdf5#/group``, or an entry of an LMDB or of a file of another code
             as :func:`~deepattn.data.find_systems` gives it.
-        type_map: Names of the model's types. Types of the data are translated by name; without
+        type_map: Names of the model's types. Types of the data are translated by name; without any
             it they stay as they are.
         names: Names of the data's types in their order, for data that do not name them.
         labelled: Whether only frames with an energy count in extended XYZ and ``.traj``, or all
@@ -66,6 +66,7 @@ class System:
         names: Sequence[str] | None = None,
         labelled: bool = True,
     ) -> None:
+        type_map = type_map or None
         self.path = os.fspath(path)
         self._store = store = open_store(self.path, labelled=labelled)
         self._stored: dict[str, list[str | None]] = {}

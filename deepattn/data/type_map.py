@@ -96,6 +96,11 @@ def union(maps: Sequence[Sequence[str] | None]) -> list[str]:
     return list(dict.fromkeys(name for names in maps for name in names))
 
 
+def names_or_numbers(type_map: Sequence[str], ntypes: int) -> list[str]:
+    """What to call types: by their names, or by their numbers where they have none."""
+    return list(type_map) or [str(kind) for kind in range(ntypes)]
+
+
 def lookup_table(names: Sequence[str] | None, type_map: Sequence[str] | None) -> np.ndarray | None:
     """Model type of each data type (``ABSENT`` if none); None if the numbers stay as they are."""
     if names is None or type_map is None:

@@ -154,7 +154,7 @@ def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:
     def placeholder(name: str, kind: str, shape: list[int | None]) -> tf.Tensor:
         return tf.compat.v1.placeholder(kind, shape, name=name)
 
-    natoms = placeholder("t_natoms", "int32", [len(model.type_map) + 2])
+    natoms = placeholder("t_natoms", "int32", [model.ntypes + 2])
     nall = natoms[1]
     inputs = {
         "coord": tf.reshape(placeholder("t_coord", dtype, [None]), [-1, nall, 3]),

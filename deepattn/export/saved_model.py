@@ -114,7 +114,7 @@ def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
         evaluate,
         tf.TensorSpec([None, None, 3], tf.float64),
         tf.TensorSpec([None, None], tf.int32),
-        tf.TensorSpec([len(model.type_map) + 2], tf.int32),
+        tf.TensorSpec([model.ntypes + 2], tf.int32),
         tf.TensorSpec([None, 9], tf.float64),
         tf.TensorSpec([None], tf.int32),
         tf.TensorSpec([None], tf.int32),
@@ -212,7 +212,7 @@ def _results(outputs: Mapping[str, tf.Tensor], local: tf.Tensor, *, atomic: bool
 
 def _counts(model: EnergyModel, nloc: tf.Tensor, nall: tf.Tensor) -> tf.Tensor:
     """The input ``natoms``; nothing uses the counts of types in it."""
-    return tf.stack([nloc, nall, *[0] * len(model.type_map)])
+    return tf.stack([nloc, nall, *[0] * model.ntypes])
 
 
 def _mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:

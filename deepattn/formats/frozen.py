@@ -41,7 +41,7 @@ class FrozenModel:
     Attributes:
         graph: The graph itself.
         training_script: The input file it was trained with, or None for a model without.
-        type_map: Names of the atom types.
+        type_map: Names of the atom types; empty if they are numbers only.
         rcut: Cut-off radius in Å.
         ntypes: Number of atom types.
         dfparam: Number of frame parameters.
@@ -93,10 +93,10 @@ def read_frozen(path: str | os.PathLike) -> FrozenModel:
 
     rcut = _scalar(graph, "descrpt_attr/rcut", (int, float))
     ntypes = _scalar(graph, "descrpt_attr/ntypes", int)
-    type_map = _scalar(graph, "model_attr/tmap", str).split()
+    type_map = _scalar(graph, "model_attr/tmap", str, "").split()
     if not (np.isfinite(rcut) and rcut > 0):
         raise ModelFileError(f"{path}: has the impossible cut-off radius {rcut}")
-    if ntypes < 1 or len(type_map) != ntypes:
+    if ntypes < 1 or len(type_map) not in (0, ntypes):
         raise ModelFileError(
             f"{path}: has {ntypes} atom types (descrpt_attr/ntypes), but {len(type_map)} names in "
             "its type map (model_attr/tmap)"

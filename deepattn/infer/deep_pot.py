@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from deepattn import ops
+from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.allowed_ops import DEEPATTN_OPS
 from deepattn.formats.checkpoint import resolve_checkpoint
@@ -33,6 +34,7 @@ _DTYPES = {"native": None, "fp32": np.float32, "fp64": np.float64}
 @dataclass(frozen=True)
 class _Facts:
     type_map: list[str]
+    ntypes: int
     rcut: float
     sel: list[int]
     dim_fparam: int
@@ -102,7 +104,8 @@ class DeepPot:
         """Evaluate energy, forces and virial.
 
         Args:
-            coords: Coordinates in Å, ``[nframes, natoms, 3]`` in any shape of that size.
+            coords: Coordinates in Å, ``[nframes, natoms, 3]``, ``[nframes, natoms * 3]`` or flat;
+                of one frame also ``[natoms, 3]``.
             cells: Cell vectors as rows in Å, ``[nframes, 9]``; None for open boundaries.
             atom_types: Types by number, ``[natoms]``, or ``[nframes, natoms]`` where frames
                 differ; −1 marks a virtual atom, for which everything is zero.
@@ -177,12 +180,12 @@ class DeepPot:
         return vectors
 
     def get_type_map(self) -> list[str]:
-        """Give the names of the types."""
+        """Give the names of the types; an empty list where they are numbers only."""
         return list(self._facts.type_map)
 
     def get_ntypes(self) -> int:
         """Give the number of types."""
-        return len(self._facts.type_map)
+        return self._facts.ntypes
 
     def get_rcut(self) -> float:
         """Give the cut-off radius in Å."""
@@ -241,7 +244,8 @@ class DeepPot:
     def _evaluate(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
         """Fill the arrays of ``out``, all zero, by the names of docs/architecture.md."""
         while True:
-            neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, self._facts.type_map)
+            names = names_or_numbers(self._facts.type_map, self._facts.ntypes)
+            neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, names)
             uniform = self._runner.needs_uniform_frames
             try:
                 for batch in make_batches(frames, self._numb_atoms, uniform=uniform):
@@ -336,6 +340,7 @@ def _open(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, _Fac
     config = header["config"]["model"]
     facts = _Facts(
         type_map=list(model.type_map),
+        ntypes=model.ntypes,
         rcut=model.rcut,
         sel=np.ravel(model.descriptor.sel).tolist(),
         dim_fparam=config["fitting_net"]["numb_fparam"],
@@ -367,6 +372,7 @@ def _warn_of_exclusion(path: Path, descriptor: Mapping) -> None:
 def _facts_of_graph(frozen: FrozenModel) -> _Facts:
     return _Facts(
         type_map=frozen.type_map,
+        ntypes=frozen.ntypes,
         rcut=frozen.rcut,
         sel=frozen.sel,
         dim_fparam=frozen.dfparam,

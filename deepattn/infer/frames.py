@@ -61,6 +61,12 @@ def as_frames(
         raise DataError(
             f"coords has {coord.size} numbers, which is no multiple of 3 × {natoms} atoms"
         )
+    of_atoms = coord.ndim == 3 or (coord.ndim == 2 and coord.shape[1] == 3 != 3 * natoms)
+    if of_atoms and coord.shape[-2:] != (natoms, 3):
+        raise DataError(
+            f"coords has shape {coord.shape}, but atom_types has {natoms} atoms: expected "
+            f"(nframes, {natoms}, 3)"
+        )
     coord = coord.reshape(-1, natoms, 3)
     nframes = len(coord)
     return Frames(

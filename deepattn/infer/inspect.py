@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ModelFileError
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer.deep_pot import DeepPot, find_model
@@ -74,7 +75,7 @@ class Inspection:
         return {part: PARTS[part](self) for part in parts or overview}
 
     def type_map(self) -> list[str]:
-        """Names of the types, in the order of their numbers."""
+        """Names of the types, in the order of their numbers; empty where they have none."""
         return list(self._type_map)
 
     def descriptor(self) -> dict:
@@ -118,7 +119,8 @@ class Inspection:
             raise ModelFileError(f"{self.path}: the model has no type embedding")
         with DeepPot(self.path, head=self._head) as model:
             vectors = model.eval_typeebd()
-        return {name: vectors[k].tolist() for k, name in enumerate(self._type_map)}
+            names = names_or_numbers(self._type_map, model.get_ntypes())
+        return {name: vectors[k].tolist() for k, name in enumerate(names)}
 
     def _section(self, key: str) -> dict:
         if not self.has_script:

@@ -85,7 +85,7 @@ def _type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding 
     if section is None:
         return None
     return TypeEmbedding(
-        len(config.type_map),
+        config.ntypes,
         section.neuron,
         section.activation_function,
         resnet_dt=section.resnet_dt,
@@ -116,7 +116,7 @@ def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeA
         "trainable": section.trainable,
         "name": "descriptor",
     }
-    ntypes = len(config.type_map)
+    ntypes = config.ntypes
     if not isinstance(section, SeAttenConfig):
         return SeE2A(ntypes, tebd_dim=tebd_dim, common=config.is_common, **common)
     return SeAtten(
@@ -148,7 +148,7 @@ def _fitting(
     section: EnerFittingConfig = config.fitting_net
     by_layer = not isinstance(section.trainable, bool)
     return EnergyFitting(
-        len(config.type_map),
+        config.ntypes,
         width,
         tebd_dim=tebd_dim,
         shared=shared,

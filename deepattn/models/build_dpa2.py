@@ -17,7 +17,7 @@ def dpa2_type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedd
     """One linear layer."""
     section: Dpa2Config = config.descriptor
     return TypeEmbedding(
-        len(config.type_map),
+        config.ntypes,
         (section.repinit.tebd_dim,),
         "linear",
         use_bias=section.use_tebd_bias,
@@ -33,7 +33,7 @@ def dpa2_descriptor(config: ModelConfig, interface_dtype: str) -> DPA2:
     """The blocks."""
     section: Dpa2Config = config.descriptor
     return DPA2(
-        len(config.type_map),
+        config.ntypes,
         section.repinit.tebd_dim,
         repinit=_repinit(section),
         repformer=_repformer(section),

@@ -48,7 +48,7 @@ class EnergyModel(keras.Model):
         descriptor: a `SeAtten`, `SeE2A` or `DPA2` layer.
         fitting: an `EnergyFitting` layer.
         type_embedding: a `TypeEmbedding` layer, or ``None`` for `SeE2A` without one.
-        type_map: names of the types, in the order of their numbers.
+        type_map: names of the types, in the order of their numbers; empty if they have none.
 
     Example:
         >>> model.compile(optimizer, loss=EnergyLoss(start_lr=1e-3))
@@ -57,7 +57,7 @@ class EnergyModel(keras.Model):
 
     def __init__(self, descriptor, fitting, type_embedding=None, *, type_map, **kwargs):
         super().__init__(**{"autocast": False, **kwargs})
-        if len(type_map) != descriptor.ntypes:
+        if len(type_map) not in (0, descriptor.ntypes):
             raise ValueError(
                 f"type_map names {len(type_map)} types, but the descriptor has {descriptor.ntypes}"
             )
@@ -78,6 +78,11 @@ class EnergyModel(keras.Model):
     def sel(self) -> int:
         """Number of neighbour slots of an atom."""
         return self.descriptor.nnei
+
+    @property
+    def ntypes(self) -> int:
+        """Number of types."""
+        return self.descriptor.ntypes
 
     @property
     def interface_dtype(self) -> str:
@@ -269,7 +274,7 @@ class EnergyModel(keras.Model):
     def _natoms(self, atype) -> tf.Tensor:
         """``natoms`` of frames whose atoms are all local; the ops use no counts of types."""
         count = tf.shape(atype)[1]
-        counts: Sequence = [count] + [0] * (len(self.type_map) - 1)
+        counts: Sequence = [count] + [0] * (self.ntypes - 1)
         return tf.stack([count, count, *counts])
 
     def _force_and_virial(self, net_deriv, environment, natoms):

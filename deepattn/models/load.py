@@ -192,7 +192,10 @@ def frozen_model(
             "later, or by deepattn, can be rebuilt"
         )
     section = copy.deepcopy(frozen.training_script["model"])
-    section["type_map"] = frozen.type_map
+    # Types without names are numbers only.
+    section.pop("type_map", None)
+    if frozen.type_map:
+        section["type_map"] = frozen.type_map
     try:
         section = normalize_model(section)
     except ConfigError as error:

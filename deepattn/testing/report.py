@@ -118,7 +118,7 @@ def check_model(
     keras_model = load_model(model)[0] if isinstance(model, str | Path) else model
     precision = "float64"
     if isinstance(keras_model, EnergyModel):
-        ntypes, rcut = len(keras_model.type_map), keras_model.rcut
+        ntypes, rcut = keras_model.ntypes, keras_model.rcut
         if any(variable.dtype == "float32" for variable in keras_model.weights):
             precision = "float32"
     elif ntypes is None or rcut is None:

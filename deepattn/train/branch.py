@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from deepattn.config import Config, DataConfig
 from deepattn.data import DataSet, summary_lines
-from deepattn.errors import ConfigError
+from deepattn.errors import DataError
 from deepattn.models import EnergyModel
 from deepattn.train.labels import check_labels
 from deepattn.train.loss import EnergyLoss
@@ -70,7 +70,7 @@ class Branch:
 def open_branch(
     name: str, config: Config, start: Start, *, replicas: int = 1, check: bool = True
 ) -> Branch:
-    """Open the training data of a branch and take the names of types from them if need be.
+    """Open the training data of a branch.
 
     Args:
         name: its name; empty for a single task.
@@ -80,8 +80,8 @@ def open_branch(
         check: whether to read and check every frame now.
 
     Raises:
-        ConfigError: neither the input nor the data name the types.
-        DataError: the data are missing or malformed, or have nothing that the loss weighs.
+        DataError: the data are missing or malformed, have nothing that the loss weighs, or more
+            types than the model.
     """
     section = config.loss.to_dict()
     del section["type"]
@@ -92,7 +92,7 @@ def open_branch(
     section = config.training.training_data
     data = open_data(config, section, loss, name=name, replicas=replicas, check=check)
     check_labels(data, loss, branch=name)
-    return Branch(name, _name_types(config, data), start, loss, data)
+    return Branch(name, config, start, loss, data)
 
 
 def open_data(
@@ -108,7 +108,7 @@ def open_data(
     # The bias is fitted to energies even where the loss does not look at them.
     labels = {*loss.label_names, "energy"}
     seed = config.training.seed
-    return DataSet(
+    data = DataSet(
         section,
         config.model.type_map or None,
         numb_fparam=config.model.fitting_net.numb_fparam,
@@ -120,16 +120,29 @@ def open_data(
         replicas=replicas,
         check=check,
     )
+    if not config.model.type_map:
+        _check_types(config, data)
+    return data
 
 
-def _name_types(config: Config, data: DataSet) -> Config:
-    """Take the names of the types from the data where the input gives none."""
-    if config.model.type_map:
-        return config
-    names = data.type_map
-    if not names or len(names) != config.model.ntypes:
-        raise ConfigError(
-            f"model/type_map is missing and the data name {len(names or [])} types, while "
-            f"model/descriptor/sel is for {config.model.ntypes}; set model/type_map."
+def _check_types(config: Config, data: DataSet) -> None:
+    """Refuse atoms of types that a model without names does not have.
+
+    Raises:
+        DataError: a number is too large.
+    """
+    ntypes = config.model.ntypes
+    for system in data.systems:
+        used = system.ntypes if system.mixed_type else int(system.atype([0]).max()) + 1
+        if used > ntypes:
+            raise DataError(
+                f"{system.path} has the types 0 to {used - 1}, but model/descriptor/sel is for "
+                f"{ntypes}; add to sel, or set model/type_map."
+            )
+    if data.type_map:
+        pairs = ", ".join(f"{kind} is {name}" for kind, name in enumerate(data.type_map))
+        log.warning(
+            "the input has no model/type_map, so types are numbers only (in these data %s); set it "
+            "to have the names in the model",
+            pairs,
         )
-    return replace(config, model=replace(config.model, type_map=tuple(names)))

@@ -139,6 +139,7 @@ def change_by_statistic(
     predict: Predict,
     bias: np.ndarray,
     *,
+    names: Sequence[str] | None = None,
     target_types: Sequence[str],
     nsample: int,
     new_types: Sequence[str] = (),
@@ -150,10 +151,11 @@ def change_by_statistic(
     others.
 
     Args:
-        dataset: The new data; its type map is the model's.
+        dataset: The new data, in the types of the model.
         predict: Gives the energies ``[nframes]`` (eV) of model inputs, with the bias as it is.
         bias: Bias of each type of the model (eV), ``[ntypes]``.
-        target_types: Names of the types to shift.
+        names: Names of the types of the model, or their numbers; by default those of the data.
+        target_types: Those of the types to shift.
         nsample: Frames to take of each system, at random; all if zero or less.
         new_types: Target types that the model was not trained on: where the data cannot tell
             whose energy is amiss, it is theirs.
@@ -164,12 +166,13 @@ def change_by_statistic(
     Raises:
         DataError: If a frame has an atom of a type that is not a target.
     """
-    targets = [dataset.type_map.index(name) for name in target_types]
+    names = names or dataset.type_map
+    targets = [names.index(name) for name in target_types]
     log.info(
         "Changing energy bias in pretrained model for types %s... (this step may take long time)",
         list(target_types),
     )
-    counts, missing = sample_errors(dataset, predict, nsample=nsample, targets=targets)
+    counts, missing = sample_errors(dataset, predict, nsample=nsample, targets=targets, names=names)
     if not missing.size:
         log.info("no frame has an energy: the energy bias stays as it is")
         return np.array(bias, np.float64)
@@ -189,7 +192,12 @@ def change_by_statistic(
 
 
 def sample_errors(
-    dataset: DataSet, predict: Predict, *, nsample: int, targets: Sequence[int]
+    dataset: DataSet,
+    predict: Predict,
+    *,
+    nsample: int,
+    targets: Sequence[int],
+    names: Sequence[str],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Errors of predicted energies on some frames of every system, those without energy left out.
 
@@ -198,6 +206,7 @@ def sample_errors(
         predict: As of :func:`change_by_statistic`.
         nsample: Frames to take of each system, at random; all if zero or less.
         targets: Types that the frames may have.
+        names: Names of all types of the model, or their numbers.
 
     Returns:
         Compositions ``[nframes, ntypes]``, and labels less predictions (eV), ``[nframes]``.
@@ -205,13 +214,13 @@ def sample_errors(
     Raises:
         DataError: If a frame has an atom of a type that is not a target.
     """
-    ntypes = len(dataset.type_map)
+    ntypes = len(names)
     counts, errors = [np.zeros((0, ntypes))], [np.zeros(0)]
     for index, system in enumerate(dataset.systems):
         for draw in dataset.random_frames(index, nsample):
             inputs, labels = dataset.batch([draw])
             number = composition(inputs["atype"], ntypes)
-            _refuse_others(system.path, number, targets, dataset.type_map)
+            _refuse_others(system.path, number, targets, names)
             known = labels["find_energy"] > 0
             if known.any():
                 error = labels["energy"] - np.asarray(predict(inputs), np.float64)

@@ -14,6 +14,7 @@ import numpy as np
 
 from deepattn.config import DataConfig
 from deepattn.data import DataSet
+from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint, write_arrays
 from deepattn.formats.dp_file import is_dp_file, read_tree, write_tree
@@ -77,7 +78,7 @@ def change_bias(
         bias = _fitted(path, file, systems, mode, numb_frames, head)
     file.write(output, bias)
     pairs = zip(file.bias.tolist(), bias.tolist(), strict=True)
-    return dict(zip(file.type_map, pairs, strict=True))
+    return dict(zip(_names(file), pairs, strict=True))
 
 
 class _ModelFile(Protocol):
@@ -123,8 +124,6 @@ class _Checkpoint:
     def read(cls, path: Path, head: str | None) -> _Checkpoint:
         arrays, header = read_checkpoint(path)
         model = model_of_checkpoint(arrays, header, path, head=head)
-        if not model.config.type_map:
-            raise ModelFileError(f"{path}: names no elements, so there is nothing to go by")
         name = next(name for name, array in arrays.items() if array is model.arrays[BIAS])
         return cls(list(model.config.type_map), model.arrays[BIAS], name, arrays, header)
 
@@ -150,26 +149,32 @@ class _Neutral:
         write_tree(output, set_bias(self.tree, bias))
 
 
+def _names(file: _ModelFile) -> list[str]:
+    """What its types are called: elements, or numbers."""
+    return names_or_numbers(file.type_map, len(file.bias))
+
+
 def _out_bias(model: FrozenModel) -> np.ndarray | float:
     """What some graphs add to the bias."""
     return model.weights[OUT_BIAS].reshape(-1) if OUT_BIAS in model.weights else 0.0
 
 
 def _assigned(file: _ModelFile, energies: Mapping[str, float] | Sequence[float]) -> np.ndarray:
+    names = _names(file)
     if not isinstance(energies, Mapping):
-        if len(energies) != len(file.type_map):
+        if len(energies) != len(names):
             raise DataError(
-                f"{len(energies)} energies are given, but the model has {len(file.type_map)} "
-                f"types: {' '.join(file.type_map)}"
+                f"{len(energies)} energies are given, but the model has {len(names)} "
+                f"types: {' '.join(names)}"
             )
-        energies = dict(zip(file.type_map, energies, strict=True))
+        energies = dict(zip(names, energies, strict=True))
     bias = np.array(file.bias, np.float64)
     for name, energy in energies.items():
-        if name not in file.type_map:
-            raise DataError(f"{name} is none of the model's elements {' '.join(file.type_map)}")
+        if name not in names:
+            raise DataError(f"{name} is none of the model's elements {' '.join(names)}")
         if not np.isfinite(energy):
             raise DataError(f"the energy of {name} is {energy}, which is no number of eV")
-        bias[file.type_map.index(name)] = energy
+        bias[names.index(name)] = energy
     return bias
 
 
@@ -196,10 +201,13 @@ def _fitted(
             labels=("energy",),
             seed=0,
         )
-        log_type_table(data, named_types(data))
+        names = _names(file)
+        if file.type_map:
+            log_type_table(data, named_types(data))
         predict = partial(predict_energies, potential) if mode == "change" else _nothing
-        every = range(len(file.type_map))
-        counts, errors = sample_errors(data, predict, nsample=numb_frames, targets=every)
+        counts, errors = sample_errors(
+            data, predict, nsample=numb_frames, targets=range(len(names)), names=names
+        )
     if not errors.size:
         raise DataError(f"no frame of {', '.join(systems)} has an energy to fit the bias to")
     fit = fit_energies(counts, errors)

@@ -88,6 +88,9 @@ class Start:
         if self.model is None:
             return config
         known, wanted = self.model.type_map, config.model.type_map
+        if not wanted and len(known) == config.model.ntypes:
+            config = replace(config, model=replace(config.model, type_map=known))
+            wanted = known
         # Only the input of a single task may name further elements.
         grown = self.target_types is not None and wanted[: len(known)] == known
         if known and wanted != known and not grown:

@@ -22,6 +22,7 @@ import numpy as np
 from dpdata.periodic_table import ELEMENTS
 
 from deepattn import limits
+from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
 from deepattn.formats.hdf5 import check_heaps
@@ -37,7 +38,7 @@ class StatFile:
 
     Args:
         path: An HDF5 file (``.h5`` or ``.hdf5``) or a directory; it need not exist yet.
-        type_map: Names of the model's types.
+        type_map: Names of the model's types; none if they are numbers only.
 
     Raises:
         DataError: If the names cannot be that of a folder.
@@ -128,8 +129,9 @@ class StatFile:
             observed: Types that the sample has.
         """
         places = {name: place for place, name in enumerate(ELEMENTS)}
+        known = names_or_numbers(self.type_map, len(bias))
         names = sorted(
-            (self.type_map[index] for index in observed),
+            (known[index] for index in observed),
             key=lambda name: places.get(name, len(places)),
         )
         self.write(
@@ -182,7 +184,7 @@ class StatFile:
         with write_whole(self.path, "wb") as handle, h5py.File(handle, "w") as new:
             if self.path.is_file():
                 self._copy(new)
-            group = new.require_group(self._group)
+            group = new.require_group(self._group or "/")
             for name, array in arrays.items():
                 if name in group:
                     del group[name]

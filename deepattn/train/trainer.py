@@ -276,7 +276,8 @@ class Trainer:
                     branch.data,
                     lambda inputs: np.asarray(model(inputs)["energy"]),
                     variable.numpy(),
-                    target_types=branch.config.model.type_map,
+                    names=branch.config.model.type_names,
+                    target_types=branch.config.model.type_names,
                     nsample=branch.config.model.data_bias_nsample,
                 )
             )

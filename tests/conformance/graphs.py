@@ -35,6 +35,7 @@ class GraphOptions:
     peers: tuple[str, ...] = NEW
     single: bool = False  # float32 networks: 2e-5 instead of 1e-9
     interface: str = "high"  # DP_INTERFACE_PREC
+    named: bool = True  # types have names
 
     @property
     def tolerance(self) -> float:
@@ -43,7 +44,7 @@ class GraphOptions:
     def input(self, data: list[str]) -> dict:
         """The ``input.json`` that makes this graph."""
         return {
-            "model": {"type_map": systems.TYPE_MAP, **self.model},
+            "model": {**({"type_map": systems.TYPE_MAP} if self.named else {}), **self.model},
             "learning_rate": {"type": "exp", "start_lr": 0.02, "stop_lr": 0.01, "decay_steps": 10},
             # Energies only: the graph of a force loss takes longer to build than all else together.
             "loss": {"start_pref_f": 0, "limit_pref_f": 0},
@@ -259,6 +260,12 @@ GRAPHS = [
     GraphOptions(
         "se_e2_a_parameters",
         _model(se_e2_a(), fitting(numb_fparam=systems.NFPARAM, numb_aparam=systems.NAPARAM)),
+    ),
+    GraphOptions(
+        "se_e2_a_numbers_only",
+        _model(se_e2_a(), fitting(numb_fparam=systems.NFPARAM, numb_aparam=systems.NAPARAM)),
+        BOTH,
+        named=False,
     ),
     GraphOptions(
         "se_e2_a_interface_low", _model(se_e2_a(set_davg_zero=True)), single=True, interface="low"

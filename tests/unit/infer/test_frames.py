@@ -27,6 +27,10 @@ def test_every_accepted_shape():
         np.testing.assert_array_equal(found.coord, expected)
         assert found.box.shape == (2, 9)
         assert found.atype.tolist() == [[0, 1], [0, 1]]
+    single = frames(expected[0])
+    np.testing.assert_array_equal(single.coord, expected[:1])
+    alone = frames(expected.reshape(4, 3), atom_types=[1])
+    np.testing.assert_array_equal(alone.coord, expected.reshape(4, 1, 3))
     mixed = frames(atom_types=[[0, 1], [1, -1]], mixed_type=True)
     assert mixed.atype.tolist() == [[0, 1], [1, -1]]
     assert mixed.box is None
@@ -46,6 +50,8 @@ def test_parameters_are_repeated():
     ("arguments", "message"),
     [
         ({"coords": np.zeros(7)}, "coords has 7 numbers, which is no multiple of 3 × 2 atoms"),
+        ({"coords": np.zeros((1, 4, 3))}, r"coords has shape \(1, 4, 3\), but .* has 2 atoms"),
+        ({"coords": np.zeros((4, 3))}, r"coords has shape \(4, 3\), but atom_types has 2 atoms"),
         ({"coords": [[0, 0, np.nan, 0, 0, 0]]}, "coords: frame 0, atom 0 holds nan"),
         ({"coords": "here"}, "coords must be an array of numbers"),
         ({"cells": CELL}, r"cells has shape \(3, 3\), expected \(2, 9\)"),
