@@ -1,7 +1,8 @@
 """The exceptions a user meets.
 
 Each message is one sentence: what is wrong, where (file, key, system, frame, atom), what to do.
-The command line prints it after ``deepattn: error:`` and exits with 1; a bug keeps its traceback.
+The command line prints it after ``deepattn: error:`` and exits with 1. The traceback of any other
+exception, which is a bug, goes to a file.
 """
 
 _SHOWN = 60
@@ -39,3 +40,7 @@ class DistributionError(DeepattnError, RuntimeError):
 
 class BackendError(DeepattnError, ImportError):
     """Keras runs on something else than TensorFlow."""
+
+
+class ForkError(DeepattnError, RuntimeError):
+    """A forked process wants to use TensorFlow, which its parent has started."""

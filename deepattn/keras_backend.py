@@ -1,6 +1,6 @@
 """Importing this makes sure that Keras runs on TensorFlow, the only backend with forces here.
 
-Packages that import Keras import this first.
+Packages and modules that import Keras import this first.
 """
 
 import os

@@ -10,7 +10,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "change-bias",
-        help="change the energies that a model adds for its elements",
+        help="change the energy bias of each element of a model",
         description="Write a model again with other energies of its elements: fitted to labelled "
         "data, which brings a model to another level of theory, or given. All else stays as it is.",
         epilog="example: deepattn change-bias frozen_model.pb -s data -o adapted.pb",
@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> None:
     """Change the bias."""
     from deepattn.data import find_systems, read_list
     from deepattn.errors import ConfigError
-    from deepattn.infer.deep_pot import find_model
-    from deepattn.train import change_bias
+    from deepattn.formats.find import find_model
 
     path = find_model(args.model)
     output = _output(args.output, path)
@@ -64,6 +63,9 @@ def run(args: argparse.Namespace) -> None:
         systems = read_list(args.datafile) if args.datafile else find_systems(args.system)
         frames = args.numb_batch or 0
         source = {"systems": systems, "mode": args.mode or "change", "numb_frames": frames}
+
+    from deepattn.train import change_bias
+
     changed = change_bias(path, output, head=args.head, **source)
     print(f"{'element':>8s} {'before, eV':>18s} {'after, eV':>18s}")
     for name, (before, after) in changed.items():

@@ -15,7 +15,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "check-nve",
-        help="see whether a model conserves the energy",
+        help="check that a model conserves the energy",
         description="Move atoms by a model at constant energy for a short time, with a time step "
         "and with half of it, and tell how the total energy drifts and swings. The exit status is "
         "0 if the energy is conserved, 1 if it is not or more steps are needed to tell.",
@@ -54,17 +54,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Run twice and tell."""
-    from deepattn.calculator import DP
     from deepattn.data.atoms import read_atoms
+    from deepattn.formats.find import find_model
     from deepattn.plots.conservation import plot_conservation
     from deepattn.plots.figure import check_picture
     from deepattn.progress import tracked
-    from deepattn.testing.conservation import check_conservation
 
+    path = find_model(args.model)
     if args.plot:
         check_picture(args.plot)
     atoms = read_atoms(args.configuration, slice(1))[0]
-    atoms.calc = DP(args.model, head=args.head)
+
+    from deepattn.calculator import DP
+    from deepattn.testing.conservation import check_conservation
+
+    atoms.calc = DP(path, head=args.head)
     print(f"{len(atoms)} atoms, {args.temperature:g} K, {1e-3 * args.steps * args.timestep:g} ps")
     found = check_conservation(
         atoms,

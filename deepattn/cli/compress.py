@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from deepattn.cli.options import add_head, count, positive
+from deepattn.cli.options import add_head, count, positive, require_files
 from deepattn.cli.systems import systems_of_input
 
 log = logging.getLogger(__name__)
@@ -14,7 +14,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "compress",
-        help="replace the embedding nets of a model by tables",
+        help="tabulate the embedding nets of a model, for speed",
         description="Write a model with tables instead of its embedding nets. Without --fast it is "
         "a compressed graph of DeePMD-kit, for models without attention in strip mode.",
         epilog="example: deepattn compress -i frozen_model.pb -o compressed.pb --data data/valid",
@@ -84,28 +84,37 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Compress."""
-    from deepattn import ops
+    from deepattn.config import SeAttenConfig
+    from deepattn.config.tables import NOT_SE_ATTEN, check_tables
     from deepattn.data import System, find_systems
     from deepattn.errors import ConfigError
-    from deepattn.export import compress, freeze, require_ops
     from deepattn.formats.files import check_folder
-    from deepattn.infer.deep_pot import find_model
-    from deepattn.models import load_model
+    from deepattn.formats.find import find_model
+    from deepattn.models import load_model, read_model
 
     for option in ("frequency", "checkpoint_folder"):
         if getattr(args, option) is not None:
             log.warning("--%s is ignored: nothing depends on it", option.replace("_", "-"))
     output = args.output if args.output.endswith(".pb") else f"{args.output}.pb"
     check_folder(output)
-    require_ops(fast=args.fast)
     path = find_model(args.input)
+    require_files(args.training_script)
     if Path(output).resolve() == path.resolve():
         raise ConfigError(
             f"{output}: is the model to compress, which cannot be made from its tables again; "
             "write to another file (-o)"
         )
-    model, header = load_model(path, head=args.head)
     places = find_systems(args.data) if args.data else []
+    descriptor = read_model(path, head=args.head).config.descriptor
+    if not isinstance(descriptor, SeAttenConfig):
+        raise ConfigError(f"{path}: {NOT_SE_ATTEN}")
+    check_tables(descriptor, fast=args.fast)
+
+    from deepattn import ops
+    from deepattn.export import compress, freeze, require_ops
+
+    require_ops(fast=args.fast)
+    model, header = load_model(path, head=args.head)
     systems = [System(place, type_map=model.type_map) for place in places]
     distance = _shortest_distance(args, path, header, model)
     compressed = compress(

@@ -14,7 +14,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
     parser = subparsers.add_parser(
         "convert",
-        help="bring data of other codes into DeePMD's layouts",
+        help="convert data of other codes to DeePMD's layouts",
         description="Read labelled frames of VASP, CP2K, Quantum ESPRESSO, Gaussian, extended XYZ "
         "and whatever else dpdata reads, write them in one of DeePMD's layouts, and tell what "
         "there is of each element.",

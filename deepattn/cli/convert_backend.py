@@ -12,7 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "convert-backend",
-        help="bring a model from one kind of file to another",
+        help="convert a model between file formats",
         description="Write the model of a file as another kind of file: a frozen graph (.pb), a "
         "SavedModel (.savedmodeltf), or a file that all backends of DeePMD-kit read (.dp, .yaml).",
         epilog="example: deepattn convert-backend frozen_model.pb model.dp",
@@ -34,8 +34,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Convert."""
-    from deepattn.export import convert
-    from deepattn.infer.deep_pot import find_model
+    from deepattn.formats.files import check_folder
+    from deepattn.formats.find import find_model
 
-    target = convert(find_model(args.input), args.output, head=args.head)
+    source = find_model(args.input)
+    check_folder(args.output)
+
+    from deepattn.export import convert
+
+    target = convert(source, args.output, head=args.head)
     log.info("the model is saved in %s", target)

@@ -3,6 +3,8 @@
 import argparse
 import logging
 
+from deepattn.cli.options import require_files
+
 log = logging.getLogger(__name__)
 
 
@@ -10,7 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "distill",
-        help="train a fast student to give what a slow teacher gives",
+        help="distill a slow teacher model into a fast student",
         description="Train a fast student on what a slow teacher says of structures that the "
         "student's own dynamics find. Stopped at any moment, the same command goes on. The exit "
         "status is 0 if the student is as near to the teacher as was wanted, 1 if not.",
@@ -39,6 +41,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Distill."""
+    require_files(args.input)
+
+    from deepattn.config import read_distill
+    from deepattn.formats.find import find_model
+
+    read_distill(args.input)
+    if ":" not in args.teacher:
+        find_model(args.teacher)
+
     from deepattn.distill import distill
 
     outcome = distill(args.teacher, args.input, args.output)

@@ -9,7 +9,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
     parser = subparsers.add_parser(
         "doc-train-input",
-        help="print what an input file may say",
+        help="print all input keys",
         description="Print every key of an input file with its type, default and meaning, to "
         "standard output.",
         epilog="example: deepattn doc-train-input --out-type json_schema > input.schema.json",

@@ -13,7 +13,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "eval-desc",
-        help="write the descriptors of all atoms",
+        help="compute the descriptors of all atoms",
         description="Write the descriptor of every atom, one file DIR/<name of the system>.npy of "
         "the shape [frames, atoms, width] for each system.",
         epilog="example: deepattn eval-desc -m frozen_model.pb -s data -o desc",
@@ -39,11 +39,15 @@ def run(args: argparse.Namespace) -> None:
 
     from deepattn.data import System, find_systems, read_list
     from deepattn.formats.files import write_whole
-    from deepattn.infer import DeepPot, read_frames
+    from deepattn.formats.find import find_model
 
+    find_model(args.model)
     listed = args.datafile is not None
     read, place = (read_list, args.datafile) if listed else (find_systems, args.system)
     paths = read(place, labelled=False)
+
+    from deepattn.infer import DeepPot, read_frames
+
     with DeepPot(args.model, head=args.head) as model:
         systems = [System(path, type_map=model.get_type_map(), labelled=False) for path in paths]
         files = _files(paths, Path(args.output))

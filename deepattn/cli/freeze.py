@@ -12,7 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "freeze",
-        help="write a checkpoint as a graph that DeePMD-kit runs",
+        help="write a checkpoint as a frozen model, which DeePMD-kit and LAMMPS run",
         description="Write a checkpoint as what an unmodified DeePMD-kit and its LAMMPS run, a "
         "frozen graph (.pb) or, for DeePMD-kit 3.2 and the only one of dpa2, a SavedModel "
         "(.savedmodeltf); or as a file that all backends of DeePMD-kit read (.dp, .yaml).",
@@ -47,15 +47,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Freeze."""
-    from deepattn import ops
-    from deepattn.export import convert
     from deepattn.formats.dp_file import is_dp_file
+    from deepattn.formats.files import check_folder
+    from deepattn.formats.find import find_model
     from deepattn.formats.saved_model import is_saved_model
 
     output = args.output
     if not (output.endswith(".pb") or is_dp_file(output) or is_saved_model(output)):
         output = f"{output}.pb"
-    convert(args.checkpoint, output, fast=args.fast, head=args.head)
+    source = find_model(args.checkpoint)
+    check_folder(output)
+
+    from deepattn import ops
+    from deepattn.export import convert
+
+    convert(source, output, fast=args.fast, head=args.head)
     log.info("the frozen model is saved in %s", output)
     if args.fast:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())

@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from logging import DEBUG
 from typing import TextIO
 
+from deepattn.cli.terminal import escape
+
 LEVELS = {
-    "DEBUG": logging.DEBUG,
-    "3": logging.DEBUG,
+    "DEBUG": DEBUG,
+    "3": DEBUG,
     "INFO": logging.INFO,
     "2": logging.INFO,
     "WARNING": logging.WARNING,
@@ -29,6 +32,13 @@ class _StandardErrorHandler(logging.StreamHandler):
         return sys.stderr
 
 
+class _Formatter(logging.Formatter):
+    """Writes nothing that a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escape(super().format(record))
+
+
 def set_up_logging(level: str = "INFO", path: str | None = None) -> None:
     """Log to standard error and, if asked, to a file too.
 
@@ -44,9 +54,12 @@ def set_up_logging(level: str = "INFO", path: str | None = None) -> None:
         root.removeHandler(handler)
         handler.close()
     root.setLevel(LEVELS[level])
+    # TensorFlow's Python code logs what concerns its developers.
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(DEBUG if LEVELS[level] == DEBUG else logging.ERROR)
     handlers: list[tuple[logging.Handler, str]] = [(_StandardErrorHandler(), _TERMINAL_FORMAT)]
     if path is not None:
         handlers.append((logging.FileHandler(path, encoding="utf-8"), _FILE_FORMAT))
     for handler, text in handlers:
-        handler.setFormatter(logging.Formatter(text))
+        handler.setFormatter(_Formatter(text))
         root.addHandler(handler)

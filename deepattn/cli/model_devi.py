@@ -18,7 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "model-devi",
-        help="tell how far several models are apart on given frames",
+        help="compute the model deviation of an ensemble",
         description="Tell how far several models are apart on given frames, in the columns of "
         "dp model-devi. The file is written anew.",
         epilog="example: deepattn model-devi -m a.pb b.pb c.pb -s trajectory.lammpstrj -t O H",
@@ -81,7 +81,14 @@ def run(args: argparse.Namespace) -> None:
     """Compare the models."""
     from deepattn.data import System, find_systems
     from deepattn.errors import DataError
-    from deepattn.formats.files import write_whole
+    from deepattn.formats.files import check_folder, write_whole
+    from deepattn.formats.find import find_model
+
+    for path in args.models:
+        find_model(path)
+    check_folder(args.output)
+    paths = find_systems(args.system, labelled=args.real_error)
+
     from deepattn.infer import DeepPot
 
     if len(args.models) == 1 and not args.real_error:
@@ -100,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
                 )
         systems = [
             System(path, type_map=type_map, names=args.type_map, labelled=args.real_error)
-            for path in find_systems(args.system, labelled=args.real_error)
+            for path in paths
         ]
         file = stack.enter_context(write_whole(args.output, "w"))
         for system in systems:

@@ -9,7 +9,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "neighbor-stat",
-        help="count neighbours in given data, to choose sel",
+        help="count the neighbors in data, to choose sel",
         description="Tell how near atoms come to each other, and the largest number of neighbours "
         "within a cut-off radius: sel must not be less.",
         epilog="example: deepattn neighbor-stat -s data -r 6.0 --mixed-type",
@@ -34,13 +34,15 @@ def run(args: argparse.Namespace) -> None:
 
     from deepattn.data import System, find_systems
     from deepattn.data.type_map import union
-    from deepattn.train.neighbor_stat import neighbor_statistics
 
     paths = find_systems(args.system, labelled=False)
     systems = [System(path, labelled=False) for path in paths]
     type_map = args.type_map or union([system.data_type_map for system in systems])
     if type_map:
         systems = [System(path, type_map=type_map, labelled=False) for path in paths]
+
+    from deepattn.train.neighbor_stat import neighbor_statistics
+
     found = neighbor_statistics(
         systems,
         rcut=args.rcut,

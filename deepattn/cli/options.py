@@ -62,6 +62,17 @@ def add_type_map(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def require_files(*paths: str | None) -> None:
+    """See that files can be opened, before imports that take seconds; None is passed over.
+
+    Raises:
+        OSError: one cannot.
+    """
+    for path in paths:
+        if path is not None:
+            open(path, "rb").close()
+
+
 def count(text: str) -> int:
     """A positive whole number, as a type of argument."""
     if not text.isdecimal() or not int(text):

@@ -3,10 +3,14 @@
 import argparse
 import json
 import logging
+from collections.abc import Iterator
+from functools import partial
+
+from deepattn.cli.parser import did_you_mean
 
 log = logging.getLogger(__name__)
 
-# Those of `deepattn.infer.inspect`, which is slow to import.
+# Those of `deepattn.infer.inspect`, without its import.
 _PARTS = (
     "model-branch",
     *("type-map", "descriptor", "fitting-net", "size", "weights", "type-embedding"),
@@ -17,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "show",
-        help="tell what a model file holds",
+        help="print what a model file holds",
         description="Tell what a model file holds. The answers go to standard output.",
         epilog="example: deepattn show frozen_model.pb type-map size --plot elements.png",
     )
@@ -78,7 +82,8 @@ def _print(several: bool, answers: dict) -> None:
 def _part(word: str) -> str:
     # Of positional arguments that may be absent argparse cannot check choices.
     if word not in _PARTS:
-        raise argparse.ArgumentTypeError(f"'{word}' is none of {', '.join(_PARTS)}")
+        hint = did_you_mean(word, _PARTS)
+        raise argparse.ArgumentTypeError(f"'{word}' is none of {', '.join(_PARTS)}{hint}")
     return word
 
 
@@ -103,10 +108,11 @@ def _plot(vectors: dict[str, list[float]], picture: str) -> None:
 
 def _branches(branches: dict[str, dict]) -> str:
     width = max(len(name) for name in branches)
-    lines = [
-        f"  {name:<{width}}  {', '.join(branch['aliases']) or '-'}  {branch['info'] or ''}".rstrip()
-        for name, branch in branches.items()
-    ]
+    lines = []
+    for name, branch in branches.items():
+        notes = "; ".join(f"{key}: {text}" for key, text in _rows(branch["info"]))
+        aliases = ", ".join(branch["aliases"]) or "-"
+        lines.append(f"  {name:<{width}}  {aliases}  {notes}".rstrip())
     return "\n".join(
         [
             f"Available model branches are {[*branches, 'RANDOM']}, where 'RANDOM' means a new "
@@ -136,11 +142,27 @@ def _type_embedding(vectors: dict[str, list[float]], of: str) -> str:
     return "\n".join([f"The type embedding{of} is", *lines])
 
 
-# The first three in DeePMD-kit's words.
+def _section(title: str, section: dict, of: str) -> str:
+    rows = dict(_rows(section))
+    width = max(map(len, rows), default=0)
+    lines = [f"  {key:<{width}}  {value}".rstrip() for key, value in rows.items()]
+    return "\n".join([f"The {title}{of} is", *lines])
+
+
+def _rows(section: dict, path: str = "") -> Iterator[tuple[str, str]]:
+    """Keys by their paths, and values as an input file would have them."""
+    for key, value in section.items():
+        if isinstance(value, dict) and value:
+            yield from _rows(value, f"{path}{key}/")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"{path}{key}", text
+
+
 _SENTENCES = {
-    "type-map": "The type_map{1} is {0}".format,
-    "descriptor": "The descriptor parameter{1} is {0}".format,
-    "fitting-net": "The fitting_net parameter{1} is {0}".format,
+    "type-map": "The type_map{1} is {0}".format,  # in DeePMD-kit's words
+    "descriptor": partial(_section, "descriptor"),
+    "fitting-net": partial(_section, "fitting net"),
     "size": _size,
     "weights": _weights,
     "type-embedding": _type_embedding,

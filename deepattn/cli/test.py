@@ -21,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "test",
-        help="compare a model with labelled data",
+        help="compute the errors of a model on labelled data",
         description="Compare the energies, forces and virials of a model with labelled data. The "
         "results go to standard output, everything else to standard error.",
         epilog="example: deepattn test -m frozen_model.pb -s data/valid --html report.html",
@@ -70,6 +70,12 @@ def run(args: argparse.Namespace) -> None:
     """Test."""
     from deepattn.data import System
     from deepattn.data.type_map import names_or_numbers
+    from deepattn.formats.find import find_model
+
+    _check_targets(args)
+    find_model(args.model)
+    systems = _systems(args)
+
     from deepattn.infer import (
         DeepPot,
         DetailFiles,
@@ -78,16 +84,16 @@ def run(args: argparse.Namespace) -> None:
         energy_errors,
         error_lines,
         errors_by_element,
+        summary,
     )
 
-    _check_targets(args)
     if args.set_prefix is not None:
         log.warning("--set-prefix is ignored: sets are always named set.*")
     random = np.random.RandomState(None if args.rand_seed is None else args.rand_seed % 2**32)
-    systems = _systems(args)
     report, sample = TestReport(args.model), PairSample()
     with DeepPot(args.model, head=args.head) as model, DetailFiles(args.detail_file) as details:
         for path in systems:
+            # Standard output is that of dp test, for scripts that read it.
             print("# ---------------output of dp test--------------- ")
             print(f"# testing system : {path}", flush=True)
             system = System(path, type_map=model.get_type_map())
@@ -113,6 +119,7 @@ def run(args: argparse.Namespace) -> None:
     print("# ----------weighted average of errors----------- ")
     print(f"# number of systems : {len(systems)}")
     _print_lines(error_lines(report.average))
+    log.info("RMSE: %s", summary(report.average) or "no labels to compare with")
     _write(report, sample, args)
 
 

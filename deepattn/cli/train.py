@@ -5,12 +5,14 @@ import os
 import signal
 from importlib import import_module
 
+from deepattn.cli.options import require_files
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "train",
-        help="train a model, or go on training or fine-tune one",
+        help="train, resume or fine-tune a model",
         description="Train a model as an input file says.",
         epilog="example: deepattn train input.json --finetune pretrained.pb",
     )
@@ -74,6 +76,9 @@ def run(args: argparse.Namespace) -> None:
     """Train."""
     if os.environ.get("TF_CONFIG"):
         _keep_sigterm_to_the_main_thread()
+    starts = (args.init_model, args.restart, args.init_frz_model, args.finetune)
+    _check(args.input, next(filter(None, starts), None), whole=not _takes_model_section(args))
+
     from deepattn.train import train
 
     train(
@@ -94,3 +99,20 @@ def _keep_sigterm_to_the_main_thread() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     import_module("numpy")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _check(file: str, start: str | None, *, whole: bool) -> None:
+    """Say what is wrong with input and start before TensorFlow is imported, which takes seconds."""
+    require_files(file)
+
+    from deepattn.config import load_input, read_config
+    from deepattn.formats.find import find_model
+
+    if start is not None:
+        find_model(start)
+    # Without its model section an input is not complete.
+    (read_config if whole else load_input)(file)
+
+
+def _takes_model_section(args: argparse.Namespace) -> bool:
+    return args.finetune is not None or args.use_pretrain_script

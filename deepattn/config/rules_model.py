@@ -5,8 +5,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ase.data import chemical_symbols
-
 from deepattn.config.clean import show
 from deepattn.config.rules_dpa2 import check_dpa2
 from deepattn.config.rules_net import (
@@ -61,6 +59,8 @@ def _check_type_embedding(section: dict[str, Any], type_map: Sequence[str] | Non
 
 
 def _check_elements(type_map: Sequence[str] | None, path: str) -> None:
+    from ase.data import chemical_symbols
+
     unknown = [name for name in type_map or () if name not in chemical_symbols[1:]]
     if unknown or not type_map:
         found = show(unknown[0]) if unknown else "nothing"

@@ -16,8 +16,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from deepattn.errors import ConfigError, DataError
+from deepattn.formats.find import find_model
 from deepattn.infer import DeepPot
-from deepattn.infer.deep_pot import find_model
 
 
 class Labels(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from deepattn.config.tables import DISTILL, NOT_SE_ATTEN, check_tables
 from deepattn.errors import ConfigError
 from deepattn.export.tables import TableRange, table_of, table_range
 from deepattn.layers import CompressedSeAtten, SeAtten
@@ -48,7 +49,9 @@ def compress(
             that is none; tables that would not fit a file.
     """
     descriptor = model.descriptor
-    _check(descriptor, fast)
+    if not isinstance(descriptor, SeAtten) or isinstance(descriptor, CompressedSeAtten):
+        raise ConfigError(NOT_SE_ATTEN)
+    check_tables(descriptor, fast=fast)
     span = _range(descriptor, min_nbor_dist=min_nbor_dist, step=step, extrapolate=extrapolate)
     compressed = CompressedSeAtten(
         **descriptor.get_config(), nintervals=span.nintervals, stock=not fast
@@ -90,25 +93,6 @@ def _switch(r: float, rcut_smth: float, rcut: float) -> float:
     return u**3 * (-6 * u**2 + 15 * u - 10) + 1
 
 
-def _check(descriptor, fast: bool) -> None:
-    if not isinstance(descriptor, SeAtten) or isinstance(descriptor, CompressedSeAtten):
-        raise ConfigError(
-            "only models with the descriptor se_atten or se_atten_v2 can be compressed, and once"
-        )
-    if fast:
-        return
-    for name, value, needed in (
-        ("attn_layer", descriptor.attn_layer, 0),
-        ("tebd_input_mode", descriptor.tebd_input_mode, "strip"),
-    ):
-        if value != needed:
-            raise ConfigError(
-                f"the model has {name} {value}, and the tables of DeePMD-kit's compressed graphs "
-                f"are for {name} {needed}; compress it to a fast graph (--fast), which needs "
-                "deepattn's library at run time"
-            )
-
-
 def _check_size(compressed: CompressedSeAtten, span: TableRange) -> None:
     ntables = 1 if compressed.tebd_input_mode == "strip" else compressed.npairs
     size = ntables * span.nintervals * 6 * compressed.stride
@@ -120,6 +104,7 @@ def _check_size(compressed: CompressedSeAtten, span: TableRange) -> None:
         f"the tables ({ntables} of {span.nintervals} intervals) would have {size / 2**30:.1f} GiB, "
         f"and a file holds {_MOST_BYTES / 2**30:.0f}; take a larger step"
         + (other if ntables > 1 else "")
+        + f", or {DISTILL}"
     )
 
 

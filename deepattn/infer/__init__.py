@@ -1,26 +1,22 @@
 """Evaluating models: energies, forces, virials, and their errors against labels."""
 
-import deepattn.keras_backend  # noqa: F401
-from deepattn.infer.deep_pot import DeepPot
-from deepattn.infer.details import DetailFiles
-from deepattn.infer.labelled import read_frames
-from deepattn.infer.pairs import PairSample
-from deepattn.infer.report import TestReport
-from deepattn.infer.statistics import (
-    energy_errors,
-    error_lines,
-    errors_by_element,
-    merge_errors,
-)
+import lazy_loader
 
-__all__ = [
-    "DeepPot",
-    "DetailFiles",
-    "PairSample",
-    "TestReport",
-    "energy_errors",
-    "error_lines",
-    "errors_by_element",
-    "merge_errors",
-    "read_frames",
-]
+# What only reads a file needs no TensorFlow, whose import takes seconds.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "deep_pot": ["DeepPot"],
+        "details": ["DetailFiles"],
+        "labelled": ["read_frames"],
+        "pairs": ["PairSample"],
+        "report": ["TestReport"],
+        "statistics": [
+            "energy_errors",
+            "error_lines",
+            "errors_by_element",
+            "merge_errors",
+            "summary",
+        ],
+    },
+)

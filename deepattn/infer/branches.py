@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.dp_file import is_dp_file
-from deepattn.infer.deep_pot import find_model
+from deepattn.formats.find import find_model
 from deepattn.infer.inspect import Inspection
 from deepattn.models.load import tasks_of
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class NeighborCheck:
-    """Atoms with more neighbours than a model has slots for, collected and reported once.
+    """Atoms with more neighbors than a model has slots for, collected over an evaluation.
 
     Counting needs the compiled op library; without it nothing is counted, as it would take
     longer than the evaluation.
@@ -32,6 +32,7 @@ class NeighborCheck:
         self.sel = sel
         self.type_map = type_map
         self._atoms = 0
+        self._most = 0  # neighbors beyond sel
         self._first = ""
 
     def add(self, batch: Batch) -> None:
@@ -47,6 +48,7 @@ class NeighborCheck:
         if not over.any():
             return
         self._atoms += np.count_nonzero(over)
+        self._most = max(self._most, int(worst.max()))
         if not self._first:
             frame = int(over.any(axis=1).argmax())
             atom = np.where(over[frame], batch.order[frame], np.iinfo(np.int64).max).argmin()
@@ -54,14 +56,29 @@ class NeighborCheck:
             name = "" if len(self.sel) == 1 else f" of type {self.type_map[kind]}"
             self._first = (
                 f"atom {batch.order[frame, atom]} of frame {batch.frames[frame]} has "
-                f"{count[frame, atom, kind]} neighbours{name} within {self.rcut:g} Å, but the "
+                f"{count[frame, atom, kind]} neighbors{name} within {self.rcut:g} Å, but the "
                 f"model takes {self.sel[kind]} (sel) and leaves out the farthest"
             )
 
-    def report(self) -> None:
-        """Log a warning if there was any such atom."""
-        if self._atoms:
-            log.warning("%s; %d atoms in all are concerned", self._first, self._atoms)
+    def report(self, *, reported: int) -> int:
+        """Log a warning unless earlier ones were of atoms with as many neighbors beyond ``sel``.
+
+        Args:
+            reported: their number in earlier warnings, 0 without any.
+
+        Returns:
+            The number for the next evaluation.
+        """
+        if self._most <= reported:
+            return reported
+        log.warning(
+            "%s; %d atoms in all are affected. The energy jumps when neighbors at that distance "
+            "change places: train or distill a model with a larger sel (deepattn neighbor-stat "
+            "counts neighbors). This is said again only if an atom has more.",
+            self._first,
+            self._atoms,
+        )
+        return self._most
 
 
 def check_finite(name: str, values: np.ndarray, batch: Batch) -> None:

@@ -1,5 +1,8 @@
 """Energies, forces and virials of frames from a model file."""
 
+import deepattn.keras_backend  # noqa: F401
+
+# isort: split
 import logging
 import os
 from collections.abc import Mapping
@@ -12,10 +15,9 @@ from numpy.typing import ArrayLike
 
 from deepattn import ops
 from deepattn.data.type_map import names_or_numbers
-from deepattn.errors import DataError, ModelFileError
+from deepattn.errors import DataError, ForkError, ModelFileError
 from deepattn.formats.allowed_ops import DEEPATTN_OPS
-from deepattn.formats.checkpoint import resolve_checkpoint
-from deepattn.formats.dp_file import is_dp_file
+from deepattn.formats.find import find_model
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
@@ -60,6 +62,7 @@ class DeepPot:
 
     Raises:
         ModelFileError: If the file is missing, damaged, unsafe or not an energy model.
+        ForkError: If the process was forked from one that has opened a model.
 
     Example:
         >>> dp = DeepPot("frozen_model.pb")
@@ -78,7 +81,10 @@ class DeepPot:
         self.model_file = str(model_file)
         self.neighbor_list = neighbor_list
         self._numb_atoms = 1 if neighbor_list else atoms_per_batch(auto_batch_size)
+        _refuse_forked()
         self._runner, self._facts = _open(Path(model_file), head)
+        _started.add(os.getpid())
+        self._neighbors_reported = 0
 
     def __enter__(self) -> "DeepPot":
         return self
@@ -169,6 +175,7 @@ class DeepPot:
 
     def eval_typeebd(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``; the last row is the padding's."""
+        _refuse_forked()
         try:
             vectors = self._runner.type_embedding()
         except tf.errors.OpError as error:
@@ -243,6 +250,7 @@ class DeepPot:
 
     def _evaluate(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
         """Fill the arrays of ``out``, all zero, by the names of docs/architecture.md."""
+        _refuse_forked()
         while True:
             names = names_or_numbers(self._facts.type_map, self._facts.ntypes)
             neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, names)
@@ -254,7 +262,7 @@ class DeepPot:
             except tf.errors.ResourceExhaustedError:
                 self._take_fewer_atoms(frames, out)
                 continue
-            neighbors.report()
+            self._neighbors_reported = neighbors.report(reported=self._neighbors_reported)
             return
 
     def _take_fewer_atoms(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
@@ -304,19 +312,22 @@ class DeepPot:
             batch.scatter(values, out[name])
 
 
-def find_model(path: str | os.PathLike) -> Path:
-    """The file that a user means.
+# Processes that have started TensorFlow's threads: this one, or one that it was forked from.
+_started: set[int] = set()
 
-    It is a frozen graph, whose ``.pb`` may be left out, a file of no backend, or a checkpoint.
+
+def _refuse_forked() -> None:
+    """Refuse to wait for threads of TensorFlow that a forked process does not have.
 
     Raises:
-        ModelFileError: there is none of them.
+        ForkError: a model was opened here before this process was forked.
     """
-    path = Path(path)
-    if path.suffix == ".pb" or is_dp_file(path):
-        return path
-    graph = path.parent / f"{path.name}.pb"
-    return graph if graph.is_file() else resolve_checkpoint(path)
+    if _started - {os.getpid()}:
+        raise ForkError(
+            "this process was forked from one that has opened a model, and TensorFlow would wait "
+            "for ever for threads that only the parent has; open models in the child processes "
+            "alone, or start these with multiprocessing.get_context('spawn')"
+        )
 
 
 def _open(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, _Facts]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ModelFileError
+from deepattn.formats.find import find_model
 from deepattn.formats.frozen import read_frozen
-from deepattn.infer.deep_pot import DeepPot, find_model
 from deepattn.models import read_model
 from deepattn.models.load import is_unused_time_step, refuse_head
 
@@ -117,6 +117,8 @@ class Inspection:
         """
         if not any(_owner(name) == "type embedding" for name in self._weights):
             raise ModelFileError(f"{self.path}: the model has no type embedding")
+        from deepattn.infer.deep_pot import DeepPot
+
         with DeepPot(self.path, head=self._head) as model:
             vectors = model.eval_typeebd()
             names = names_or_numbers(self._type_map, model.get_ntypes())

@@ -128,6 +128,16 @@ def error_lines(errors: Errors) -> list[str]:
     return [line.format(errors[name][0]) for name, line in _LINES.items() if name in errors]
 
 
+def summary(errors: Errors) -> str:
+    """Root-mean-square errors in the units people compare, such as ``energy 6.1 meV/atom``."""
+    parts = {"energy": ("ea", "meV/atom"), "force": ("f", "meV/Å"), "virial": ("va", "meV/atom")}
+    return ", ".join(
+        f"{name} {1e3 * errors[f'rmse_{error}'][0]:.4g} {unit}"
+        for name, (error, unit) in parts.items()
+        if f"rmse_{error}" in errors
+    )
+
+
 def _errors(name: str, difference: np.ndarray, weight: np.ndarray | None = None) -> Errors:
     weight = np.ones(difference.shape) if weight is None else weight
     total = float(weight.sum())

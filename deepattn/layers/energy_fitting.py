@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from deepattn.formats.weight_names import BIAS, CASE
 from deepattn.layers.by_type import by_type
 from deepattn.layers.environment import real_types
 from deepattn.layers.fitting_net import FittingNet
-
-BIAS = "fitting_attr/t_bias_atom_e"
-CASE = "fitting_attr/t_case_embd"
 
 
 @keras.saving.register_keras_serializable(package="deepattn")

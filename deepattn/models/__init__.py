@@ -1,19 +1,15 @@
 """Keras models: atoms to energy, forces and virial."""
 
-import deepattn.keras_backend  # noqa: F401
-from deepattn.models.build import build_model
-from deepattn.models.energy_model import EnergyModel
-from deepattn.models.load import StoredModel, load_model, read_model
-from deepattn.models.tasks import build_models, unique_variables
-from deepattn.models.weights import resize_statistics
+import lazy_loader
 
-__all__ = [
-    "EnergyModel",
-    "StoredModel",
-    "build_model",
-    "build_models",
-    "load_model",
-    "read_model",
-    "resize_statistics",
-    "unique_variables",
-]
+# Reading a file needs no TensorFlow, whose import takes seconds.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "build": ["build_model"],
+        "energy_model": ["EnergyModel"],
+        "load": ["StoredModel", "load_model", "read_model"],
+        "tasks": ["build_models", "unique_variables"],
+        "weights": ["resize_statistics"],
+    },
+)

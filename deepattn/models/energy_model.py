@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import deepattn.keras_backend  # noqa: F401
+
+# isort: split
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,11 +17,12 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.dp_file import is_dp_file, read_tree
 from deepattn.formats.frozen import FrozenModel, read_frozen
-from deepattn.layers.energy_fitting import BIAS
-from deepattn.models.build import build_model
-from deepattn.models.energy_model import EnergyModel
+from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD
 from deepattn.models.neutral import from_tree
-from deepattn.models.weights import OUT_BIAS, OUT_STD, refuse_scaled
+from deepattn.models.weights import refuse_scaled
+
+if TYPE_CHECKING:
+    from deepattn.models.energy_model import EnergyModel
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyMode
     Raises:
         ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
     """
+    # Files are read without TensorFlow, whose import takes seconds.
+    from deepattn.models.build import build_model
+
     stored = read_model(path, head=head)
     dtype = stored.interface_dtype
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import deepattn.keras_backend  # noqa: F401
+
+# isort: split
 from collections.abc import Mapping
 
 import keras
@@ -9,8 +12,8 @@ import numpy as np
 
 from deepattn.config import BranchConfig, MultiTaskConfig
 from deepattn.errors import ConfigError
+from deepattn.formats.weight_names import CASE
 from deepattn.layers import EnergyFitting
-from deepattn.layers.energy_fitting import CASE
 from deepattn.models.build import SharedLayers, build_model
 from deepattn.models.energy_model import EnergyModel
 

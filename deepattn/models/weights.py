@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from deepattn.errors import ModelFileError
+from deepattn.formats.weight_names import OUT_STD
 
-# What graphs of DeePMD-kit 3.2 add to their atomic energies, and multiply them by.
-OUT_BIAS = "model_attr/model_attr/t_out_bias"
-OUT_STD = "model_attr/model_attr/t_out_std"
+if TYPE_CHECKING:
+    import keras
 
 
 def assign_arrays(

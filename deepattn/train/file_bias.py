@@ -19,13 +19,13 @@ from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint, write_arrays
 from deepattn.formats.dp_file import is_dp_file, read_tree, write_tree
 from deepattn.formats.files import check_folder, write_whole
+from deepattn.formats.find import find_model
 from deepattn.formats.frozen import FrozenModel, read_frozen
+from deepattn.formats.weight_names import BIAS, OUT_BIAS
 from deepattn.infer import DeepPot
-from deepattn.infer.deep_pot import find_model
-from deepattn.layers.energy_fitting import BIAS
 from deepattn.models.load import model_of_checkpoint, refuse_head
 from deepattn.models.neutral import from_tree, set_bias
-from deepattn.models.weights import OUT_BIAS, refuse_scaled
+from deepattn.models.weights import refuse_scaled
 from deepattn.train.energy_bias import fit_energies, sample_errors
 from deepattn.train.finetune import log_type_table, named_types, predict_energies
 

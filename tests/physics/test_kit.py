@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from deepattn import testing
+from deepattn.cli.main import main
 from deepattn.testing import CHECKS, Frame, Values, check_model, evaluator, random_frames
-from deepattn.testing.__main__ import main
 
 from .options import OPTIONS, make_model, model_section
 
@@ -236,8 +236,11 @@ def test_command_line(tmp_path, capsys: pytest.CaptureFixture) -> None:
     np.save(system / "set.000" / "coord.npy", coord)
     np.save(system / "set.000" / "box.npy", np.eye(3).reshape(1, 9) * 5.0)
     quick = ["--skip", "forces", "training_gradient"]
-    assert main([str(path), "-s", str(system), *quick]) == 0
+    assert main(["check-model", str(path), "-s", str(system), *quick]) == 0
     printed = capsys.readouterr().out
     assert "water" in printed and "checks passed" in printed
-    assert main([str(tmp_path / "none.pb")]) == 1
+    assert main(["check-model", str(tmp_path / "none.pb")]) == 1
     assert "deepattn: error:" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["check-model", "--help"])
+    assert ", ".join(CHECKS) in " ".join(capsys.readouterr().out.split())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import ModelConfig, SeE2AConfig
-from deepattn.layers.energy_fitting import BIAS, CASE
+from deepattn.formats.weight_names import BIAS, CASE
 from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.nets import (
     Layer,

@@ -11,7 +11,7 @@ import numpy as np
 from deepattn import __version__
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ConfigError
-from deepattn.layers.energy_fitting import BIAS
+from deepattn.formats.weight_names import BIAS
 from deepattn.models.neutral.convention import needs_common, refuse_unwritable, sees_first_atom
 from deepattn.models.neutral.dpa1 import read_dpa1, write_dpa1
 from deepattn.models.neutral.dpa2 import ARGUMENTS, read_dpa2, write_dpa2

@@ -68,15 +68,57 @@ def test_errors_become_one_sentence(monkeypatch, capsys, error, sentence, status
     assert captured.err.count("\n") == 1
 
 
-def test_bugs_keep_their_traceback(monkeypatch):
+@pytest.fixture
+def bug(monkeypatch, tmp_path):
+    """A command with a bug, in an empty folder."""
     import deepattn.cli.freeze
 
     def fail(args):
-        raise ZeroDivisionError
+        raise ZeroDivisionError("by \x1b[31mzero\nand more")
 
     monkeypatch.setattr(deepattn.cli.freeze, "run", fail)
-    with pytest.raises(ZeroDivisionError):
-        main(["freeze"])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_bug_is_one_sentence_and_a_file_with_the_traceback(bug, capsys):
+    assert main(["freeze", "-c", "a b"]) == 1
+    captured = capsys.readouterr()
+    (report,) = bug.iterdir()
+    assert captured.out == "" and captured.err.count("\n") == 1 and "\x1b" not in captured.err
+    assert captured.err.startswith("deepattn: error: ZeroDivisionError: by \\x1b[31mzero; this is")
+    assert f"The traceback is in {report.name}: please report it" in captured.err
+    text = report.read_text()
+    for part in (f"deepattn {deepattn.__version__}, Python 3", "tensorflow 2.", "in fail\n"):
+        assert part in text
+    assert "command: deepattn freeze -c 'a b'\n" in text
+
+
+def test_a_bug_where_nothing_can_be_written(bug, capsys, monkeypatch):
+    elsewhere = bug / "elsewhere"
+    elsewhere.mkdir()
+    from deepattn.cli import bug as report
+
+    monkeypatch.setattr(report.tempfile, "gettempdir", lambda: str(elsewhere))
+    real = report.Path.write_text
+
+    def refuse(path, *args, **kwargs):
+        if path.parent != elsewhere:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(report.Path, "write_text", refuse)
+    assert main(["freeze"]) == 1
+    assert f"The traceback is in {elsewhere}/deepattn-error-" in capsys.readouterr().err
+    monkeypatch.setattr(report.tempfile, "gettempdir", lambda: str(bug / "nowhere"))
+    assert main(["freeze"]) == 1
+    err = capsys.readouterr().err
+    assert "in fail\n" in err and err.splitlines()[-1].endswith("report it with the traceback.")
+
+
+def test_debug_shows_the_traceback_too(bug, capsys):
+    assert main(["freeze", "-v", "DEBUG"]) == 1
+    assert "in fail\n" in capsys.readouterr().err and len(list(bug.iterdir())) == 1
 
 
 def test_missing_input_file(tmp_path, monkeypatch, capsys):
@@ -121,16 +163,6 @@ def test_log_goes_to_stderr_and_to_a_file(tmp_path, capsys):
     assert path.read_text().endswith(f"DEEPATTN WARNING {'deepattn.train.loop':45s} loud\n")
 
 
-def test_help_is_fast_because_tensorflow_is_not_imported():
-    code = (
-        "import sys\n"
-        "from deepattn.cli.main import main\n"
-        "try:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
-        "assert 'tensorflow' not in sys.modules and 'numpy' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-
-
 @pytest.mark.parametrize("name", module._COMMANDS)
 def test_every_command_explains_itself(name, capsys):
     """A description, and an example that its own parser takes."""
@@ -150,3 +182,74 @@ def test_module_runs_as_a_program():
         [sys.executable, "-m", "deepattn", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"deepattn {deepattn.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "advice"),
+    [
+        (["trian"], "'trian' is not a command; did you mean train?"),
+        (["check-nev"], "did you mean check-nve?"),
+        (["frobnicate"], "'frobnicate' is not a command\n"),
+        (["test", "--sistem", "x"], "unrecognized argument --sistem; did you mean --system?"),
+        (
+            ["train", "i.json", "--restrat=c"],
+            "argument --restrat=c; did you mean --restart?",
+        ),
+        (["show", "m.pb", "wieghts"], "did you mean weights?"),
+        (["\x1b[31m"], "is not a command"),
+        (["train", "i.json", "\x1b[31m"], "unrecognized argument \\x1b[31m"),
+    ],
+)
+def test_what_may_have_been_meant_is_said(argv, advice, capsys):
+    with pytest.raises(SystemExit) as leave:
+        main(argv)
+    assert leave.value.code == 2
+    err = capsys.readouterr().err
+    assert advice in err and "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "level"),
+    [
+        (["-v", "ERROR", "freeze"], "ERROR"),
+        (["freeze", "-v", "ERROR"], "ERROR"),
+        (["-v", "ERROR", "freeze", "-v", "DEBUG"], "DEBUG"),
+        (["--log-level=1", "-l", "log.txt", "freeze"], "1"),
+        (["freeze"], "INFO"),
+    ],
+)
+def test_the_log_options_may_stand_before_the_command(argv, level):
+    args = module._parser(argv).parse_args(argv)
+    assert args.command == "freeze" and args.log_level == level
+    assert args.log_path == ("log.txt" if "-l" in argv else None)
+
+
+def test_summaries_are_those_of_the_commands():
+    (commands,) = (a for a in module.full_parser()._actions if a.dest == "command")
+    assert {action.dest: action.help for action in commands._choices_actions} == module._COMMANDS
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_commands_and_options(shell, capsys):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    options = [] if shell == "tcsh" else ["--skip-neighbor-stat"]
+    for word in ("check-model", "lcurve", *options):
+        assert word in script
+
+
+def test_bash_completes(tmp_path):
+    script = subprocess.run(
+        [sys.executable, "-m", "deepattn", "completion", "bash"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    # What bash itself does when the tab key is pressed.
+    ask = (
+        "COMP_WORDS=(deepattn tra); COMP_CWORD=1; _shtab_deepattn deepattn tra deepattn; "
+        'echo "${COMPREPLY[@]}"; COMP_WORDS=(deepattn train --rest); COMP_CWORD=2; '
+        '_shtab_deepattn deepattn --rest train; echo "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", script + "\n" + ask], capture_output=True, text=True)
+    assert done.stdout.split() == ["train", "--restart"], done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import numpy as np
@@ -46,6 +47,16 @@ def test_text(capsys, attention, system):
     ]
     assert lines[20:34] == lines[3:17]
     assert len(lines) == 35
+
+
+def test_the_last_line_has_the_units_people_compare(capsys, attention, system):
+    lines, err, _ = run(capsys, "-m", attention.graph, "-s", system)
+    *_, last = err.strip().splitlines()
+    found = [float(number) for number in re.findall(r"([\d.e+-]+) meV", last)]
+    assert "energy" in last and " meV/atom, force " in last and " meV/Å, virial " in last
+    titles = ("Energy RMSE/Natoms", "Force  RMSE", "Virial RMSE/Natoms")
+    wanted = [next(x for x in lines if x.startswith(title)).split(":")[1] for title in titles]
+    assert found == pytest.approx([1e3 * float(x.split()[0]) for x in wanted], rel=1e-3)
 
 
 def test_figures(capsys, with_parameters, system):

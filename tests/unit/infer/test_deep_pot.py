@@ -1,5 +1,7 @@
 import logging
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -199,6 +201,34 @@ def test_neighbours_beyond_sel_are_reported_once(kind, request, frames, caplog):
     assert "atom 0 of frame 0 has" in message
     assert ("of type" in message) == (kind == "two_body")
     assert "24 atoms in all" in message
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "deepattn"):
+        pot.eval(coords * 0.45, cells * 0.45, types)
+        assert caplog.messages == []
+        pot.eval(coords * 0.35, cells * 0.35, types)
+    assert len(caplog.messages) == 1
+
+
+def test_a_forked_process_refuses_to_wait_for_threads_it_lacks(attention, frames):
+    """TensorFlow would wait for ever."""
+    code = (
+        "import os, sys, numpy as np\nfrom deepattn.infer import DeepPot\n"
+        "frame = np.eye(3)[None], 9 * np.eye(3).reshape(1, 9), [0, 1, 1]\n"
+        "def work(pot):\n"
+        "    try:\n        (pot or DeepPot(sys.argv[1])).eval(*frame)\n"
+        "    except RuntimeError as error:\n        print(error, flush=True)\n"
+        "pot = DeepPot(sys.argv[1])\npot.eval(*frame)\n"
+        "for given in (pot, None):\n"
+        "    if os.fork() == 0:\n        work(given)\n        os._exit(0)\n    os.wait()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(attention.graph)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.count("this process was forked from one that has opened a model") == 2
 
 
 def test_files_that_are_no_model(tmp_path, attention):

@@ -53,11 +53,13 @@ def test_vectors_are_those_of_the_model(attention):
         np.testing.assert_array_equal(list(shown.values()), model.eval_typeebd()[:-1])
 
 
-def test_text_begins_as_the_peers_does(attention, capsys):
+def test_an_overview_is_a_table(attention, capsys):
     out, _, status = run(capsys, attention.graph.with_suffix(""))
     assert status == 0
-    assert out.startswith("The type_map is ['O', 'H']\nThe descriptor parameter is {'")
-    assert "\nThe fitting_net parameter is {'" in out
+    assert out.startswith("The type_map is ['O', 'H']\nThe descriptor is\n  ")
+    rows = dict(line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  "))
+    assert rows["rcut"] == "3.0" and rows["neuron"] == "[6, 6]" and rows["trainable"] == "true"
+    assert "\nThe fitting net is\n" in out and "{" not in out
     assert "\nThe size is\n" in out and "weights" not in out
 
 

@@ -12,7 +12,9 @@ import importlib
 from deepattn.errors import BackendError
 for name in ("layers", "models", "train", "infer", "export", "testing", "calculator", "distill"):
     try:
-        importlib.import_module(f"deepattn.{name}")
+        package = importlib.import_module(f"deepattn.{name}")
+        for content in getattr(package, "__all__", ()):  # some import it when it is asked for
+            getattr(package, content)
     except BackendError as error:
         print(error)
 """

@@ -1,0 +1,36 @@
+"""The parser of the command line: that of `argparse`, with advice about misspelled words."""
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+from deepattn.cli.terminal import escape
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what may have been meant by a word that it does not know."""
+
+    def parse_args(
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As of `argparse`."""
+        namespace, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            speaker = getattr(namespace, "parser", self)
+            word = next((word for word in unknown if word.startswith("-")), unknown[0])
+            name = word.partition("=")[0]
+            known = [option for action in speaker._actions for option in action.option_strings]
+            hint = did_you_mean(name, known) if name.startswith("-") else ""
+            speaker.error(f"unrecognized argument {word}{hint}")
+        return namespace
+
+    def error(self, message: str) -> NoReturn:
+        """As of `argparse`."""
+        super().error(escape(message))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a word that is not known: the nearest that is, if one is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
