@@ -178,7 +178,8 @@ def build(
 ) -> Path:
     """Compiles the libraries into `output` and writes what they were built with beside them.
 
-    The CUDA library is built if there is an ``nvcc`` that can (see `build_cuda`).
+    The CUDA library is built if there are an ``nvcc`` that can and a GPU (see `build_cuda`). Lines
+    on standard error tell how far it is.
 
     Args:
         output: folder to fill; its libraries are replaced only after everything compiled.
@@ -206,17 +207,24 @@ def build(
             flags = [*tensorflow["compile"], *CXX_FLAGS, *UNIT_FLAGS.get(unit, ()), f"-I{source}"]
             _run([*compiler, *flags, "-c", str(source / unit), "-o", str(objects[unit])])
 
-        def compile_units(libraries: dict[str, tuple[str, ...]]) -> None:
+        def compile_units(libraries: dict[str, tuple[str, ...]], what: str) -> None:
             units = sorted({unit for names in libraries.values() for unit in names})
             objects.update({unit: work / (unit.replace("/", "-") + ".o") for unit in units})
-            with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-                list(pool.map(compile_unit, units))
+            progress = build_cuda.Progress(what, len(units))
 
-        compile_units(LIBRARIES)
+            def compile_and_tell(unit: str) -> None:
+                compile_unit(unit)
+                progress.tick(unit)
+
+            with ThreadPoolExecutor(jobs or build_cuda.processors()) as pool:
+                list(pool.map(compile_and_tell, units))
+
+        compile_units(LIBRARIES, "operations")
         cuda = _build_cuda(work, source, jobs)
         gpu_units = GPU_UNITS if "sources" in cuda else {}
         try:
-            compile_units(gpu_units)
+            if gpu_units:
+                compile_units(gpu_units, "operations on a GPU")
         except BuildError as error:  # all works without them
             cuda, gpu_units = {"missing": str(error)}, {}
         for name, names in LIBRARIES.items():

@@ -10,16 +10,16 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 LIBRARY = "libdeepattn_cuda.so"
 HOST_LIBRARY = "libdeepattn_cuda_host.so"
-ARCHITECTURES = "DEEPATTN_CUDA_ARCHITECTURES"  # the environment variable; "none": no CUDA library
-
-# From Volta to Hopper; newer devices make their own code of the newest PTX.
-DEFAULT_ARCHITECTURES = ("70", "75", "80", "86", "89", "90")
+# The environment variable with compute capabilities to compile for; "none": no CUDA library.
+ARCHITECTURES = "DEEPATTN_CUDA_ARCHITECTURES"
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 HOST_FLAGS = ("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", *WARNINGS)
@@ -63,26 +63,79 @@ def find_nvcc() -> str | None:
     return shutil.which("nvcc") or shutil.which("nvcc", path=os.pathsep.join(places))
 
 
+def device_architectures() -> list[str]:
+    """Compute capabilities, without their dots, of the GPUs of this machine; empty without one."""
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    try:
+        answer = run(query)
+    except CudaBuildError:
+        return []
+    found = re.findall(r"^\s*(\d+)\.(\d+)\s*$", answer, flags=re.MULTILINE)
+    return sorted({major + minor for major, minor in found}, key=int)
+
+
 def choose_architectures(nvcc: str) -> list[str]:
     """Compute capabilities without their dots, such as ``90``, oldest first.
 
-    Those that the environment variable names, else the default ones that this compiler knows.
+    Those that the environment variable names, else those of the GPUs that are there. A GPU newer
+    than the compiler makes its own code of the PTX of the newest that the compiler knows.
+
+    Args:
+        nvcc: the compiler.
+
+    Raises:
+        CudaBuildError: there is none, or the compiler cannot compile for it.
     """
     named = os.environ.get(ARCHITECTURES, "").replace(",", " ").replace(".", "").split()
-    known = re.findall(r"sm_(\d+)$", run([nvcc, "--list-gpu-code"]), flags=re.MULTILINE)
+    known = sorted(
+        re.findall(r"sm_(\d+)$", run([nvcc, "--list-gpu-code"]), flags=re.MULTILINE), key=int
+    )
     for name in named:
         if name not in known:
             raise CudaBuildError(
                 f"{ARCHITECTURES} names {name}, which {nvcc} cannot compile for; it knows "
                 + ", ".join(known)
             )
-    chosen = named or set(DEFAULT_ARCHITECTURES) & set(known)
-    if not chosen:
+    if named:
+        return sorted(named, key=int)
+    devices = device_architectures()
+    if not devices:
         raise CudaBuildError(
-            f"{nvcc} knows none of {', '.join(DEFAULT_ARCHITECTURES)}; name one that it knows in "
-            f"{ARCHITECTURES}: {', '.join(known)}"
+            "nvidia-smi tells of no GPU on this machine; to compile for others, name their compute "
+            f"capabilities in the environment variable {ARCHITECTURES}, such as '80 90'"
+        )
+    chosen = {max((k for k in known if int(k) <= int(d)), key=int, default="") for d in devices}
+    if "" in chosen:
+        raise CudaBuildError(
+            f"{nvcc} does not know the compute capabilities of the GPUs that are here, "
+            f"{', '.join(devices)}; it knows {', '.join(known)}"
         )
     return sorted(chosen, key=int)
+
+
+def processors() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Progress:
+    """Lines on standard error that tell how many of the units are compiled.
+
+    Args:
+        what: what they make.
+        total: how many there are.
+    """
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total, self._done = what, total, 0
+        self._lock = threading.Lock()
+
+    def tick(self, unit: str) -> None:
+        """One more is compiled."""
+        with self._lock:
+            self._done += 1
+            line = f"deepattn: {self._what}: {self._done} of {self._total} compiled, {unit}"
+            print(line, file=sys.stderr, flush=True)
 
 
 def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
@@ -109,19 +162,21 @@ def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
     architectures = choose_architectures(nvcc)
     targets = [*(f"sm_{name}" for name in architectures), f"compute_{architectures[-1]}"]
     codes = [f"-gencode=arch=compute_{target.split('_')[1]},code={target}" for target in targets]
-    jobs = jobs or os.cpu_count() or 1
+    jobs = jobs or processors()
     units = cuda_units(source)
     threads = f"--threads={max(1, jobs // len(units))}"
     # The last word: the others are a launcher's, such as ccache.
     host = ["-ccbin", shlex.split(os.environ["CXX"])[-1]] if "CXX" in os.environ else []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".cuda-") as work:
         objects = {unit: f"{work}/{n}.o" for n, unit in enumerate(units)}
+        progress = Progress(f"CUDA kernels for {', '.join(targets)}", len(units))
 
         def compile_unit(unit: Path) -> None:
             flags = [*NVCC_FLAGS, *UNIT_FLAGS.get(unit.name, ()), *codes, *host, threads]
             target = f'-DDEEPATTN_CUDA_TARGET="{" ".join(targets)}"'
             command = [nvcc, *flags, f"-I{source}", target, "-c", str(unit), "-o", objects[unit]]
             run(command)
+            progress.tick(str(unit.relative_to(source)))
 
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(compile_unit, units))
@@ -157,7 +212,7 @@ def build_host(output: Path, *, source: Path, jobs: int | None = None) -> Path:
         def compile_unit(unit: Path) -> None:
             run([*compiler, *HOST_FLAGS, f"-I{source}", "-c", str(unit), "-o", objects[unit]])
 
-        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(jobs or processors()) as pool:
             list(pool.map(compile_unit, objects))
         library = f"{folder}/{output.name}"
         run([*compiler, "-shared", *objects.values(), "-o", library])

@@ -1,6 +1,6 @@
 """Is this model a potential? Checks that anyone can run on a model of theirs.
 
-``check_model(model)`` runs them all; ``python -m deepattn.testing model.pb`` does so for a file.
+``check_model(model)`` runs them all; ``deepattn check-model`` does so for a file.
 Every check is also a function of its own, of anything that evaluates configurations.
 """
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_models import model_section, small_model
 
 from deepattn import ops
+from deepattn.config import normalize_model
 from deepattn.export import freeze
 from deepattn.infer import DeepPot
 from deepattn.models import load_model
@@ -118,6 +120,53 @@ def test_null_type(our_graph, tmp_path: Path) -> None:
     expected = reference(model, coord[seen], [names[index] for index in seen], cell)
     assert_same(tmp_path, expected, seen)
     assert not read_dump(tmp_path)[0, unseen, 3:].any()
+
+
+def bonded_water(path: Path) -> tuple[np.ndarray, list[str]]:
+    """A data file of eight molecules with bonds in a cell of 8 Å; coordinates and elements."""
+    rng = np.random.default_rng(0)
+    molecule = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    places = 4.0 * np.indices((2, 2, 2)).reshape(3, -1).T
+    coord = np.concatenate([molecule + place for place in places])
+    coord += rng.normal(scale=0.05, size=coord.shape)
+    write_data(path, coord, ["O", "H", "H"] * 8, ["O", "H"], 8.0 * np.eye(3))
+    head, atoms = path.read_text().split("Atoms # atomic\n\n")
+    head = head.replace("2 atom types", "2 atom types\n16 bonds\n1 bond types")
+    head = head.replace("24 atoms", "24 atoms\n2 extra special per atom")
+    rows = [row.split() for row in atoms.splitlines()]
+    lines = [f"{i} {(int(i) + 2) // 3} {kind} {' '.join(xyz)}" for i, kind, *xyz in rows]
+    bonds = [f"{3 * k + h} {1} {3 * k + 1} {3 * k + h + 1}" for k in range(8) for h in (1, 2)]
+    bonds = [f"{n} {line.split(maxsplit=1)[1]}" for n, line in enumerate(bonds, 1)]
+    text = ["Atoms # bond", "", *lines, "", "Bonds", "", *bonds, ""]
+    path.write_text(head + "\n".join(text))
+    return coord, ["O", "H", "H"] * 8
+
+
+@BOTH
+@pytest.mark.parametrize("line", ["", "special_bonds lj/coul 1 1 1"])
+def test_bonded_pairs_are_in_the_neighbor_list_if_lammps_is_told(
+    peer, line: str, compiled_ops, tmp_path: Path
+) -> None:
+    """By default LAMMPS leaves them out for any pair style; docs/inference.md has the line."""
+    peer.require()
+    coord, names = bonded_water(tmp_path / "data.lmp")
+    graph = freeze(
+        small_model({"sel": 40}),
+        tmp_path / "m.pb",
+        training_script={"model": normalize_model(model_section({"sel": 40}))},
+    )
+    text = script(graph, "O H").replace("atom_style atomic", f"atom_style bond\n{line}")
+    text = text.replace("read_data data.lmp", "bond_style zero\nread_data data.lmp\nbond_coeff *")
+    peer_lammps(peer, text, tmp_path)
+    with DeepPot(graph) as pot:
+        atype = [["O", "H"].index(name) for name in names]
+        energy, force, _ = pot.eval(coord[None], 8.0 * np.eye(3).reshape(1, 9), atype)
+    pe = read_thermo(tmp_path)["pe"][0]
+    if line:
+        np.testing.assert_allclose(pe, energy[0, 0], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(read_dump(tmp_path)[0, :, 3:6], force[0], rtol=0, atol=1e-10)
+    else:
+        assert abs(pe - energy[0, 0]) > 1e-3
 
 
 @pytest.fixture(scope="module")
