@@ -29,6 +29,11 @@ RANK = 8
 CONSTANT_BYTES = 1 << 31
 # Constants that repeat one value are masks and identities, of the size of a neighbourhood.
 REPEATED_BYTES = 256 << 20
+# Layers of a net, and neurons of a layer: the weights between two such layers fill 34 GB.
+LAYERS, WIDTH = 1000, 1 << 16
+# Neighbors of an atom: 25 times as many as there are within 20 Å in copper; their input statistics
+# for 100 elements fill 3 GB.
+SLOTS = 1 << 20
 # What a model multiplies numbers of atoms with: slots, widths and types, 1000 times 100 times 118.
 FACTOR = 1 << 24
 

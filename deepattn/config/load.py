@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import yaml
 
 from deepattn import limits
+from deepattn.config.values import check_values
 from deepattn.errors import ConfigError
 
 
@@ -20,7 +21,8 @@ def load_input(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         ConfigError: the suffix is another, the file cannot be read, is not valid JSON or YAML (the
-            message gives line and column), gives a key twice, or is not a mapping of sections.
+            message gives line and column), gives a key twice, is not a mapping of sections, or
+            holds a value that `check_values` refuses.
     """
     path = Path(path)
     parsers = {".json": _parse_json, ".yaml": _parse_yaml, ".yml": _parse_yaml}
@@ -49,7 +51,12 @@ def load_input(path: str | os.PathLike) -> dict[str, Any]:
             f"{path}: must hold a mapping with sections such as model and training, "
             f"not {_kind(data)}."
         )
-    return without_comments(data)
+    data = without_comments(data)
+    try:
+        check_values(data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return data
 
 
 def without_comments(value: Any) -> Any:

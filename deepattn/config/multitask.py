@@ -242,7 +242,7 @@ def _data_of(section: Any, path: str) -> dict[str, Any]:
 def _link(value: str, path: str, shared: Mapping[str, Any]) -> Link:
     key, colon, level = value.partition(":")
     if key not in shared:
-        known = f"has {', '.join(shared)}" if shared else "is empty"
+        known = f"has {', '.join(map(str, shared))}" if shared else "is empty"
         raise ConfigError(f"{path} is {show(value)}, but model/shared_dict {known}.")
     if colon and not re.fullmatch("[0-9]+", level):
         raise ConfigError(f"{path} is {show(value)}; after the colon it must have a whole number.")

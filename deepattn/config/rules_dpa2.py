@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from deepattn import limits
 from deepattn.config.rules_net import (
     at_least,
     check_activation,
@@ -40,7 +41,7 @@ def _check_repinit(section: dict[str, Any], path: str) -> None:
     check_slots(section["nsel"], f"{path}/nsel")
     check_widths(section["neuron"], f"{path}/neuron")
     check_axis(section, path, width=section["neuron"][-1], of="the last width of neuron")
-    at_least(section["tebd_dim"], f"{path}/tebd_dim", minimum=1)
+    at_least(section["tebd_dim"], f"{path}/tebd_dim", minimum=1, maximum=limits.WIDTH)
     mode = section["tebd_input_mode"]
     require(mode in ("concat", "strip"), f"{path}/tebd_input_mode", mode, "be concat or strip")
     check_activation(section["activation_function"], f"{path}/activation_function")
@@ -54,7 +55,8 @@ def _check_repformer(section: dict[str, Any], path: str) -> None:
     check_cutoff(section, path)
     check_slots(section["nsel"], f"{path}/nsel")
     for key in _SIZES:
-        at_least(section[key], f"{path}/{key}", minimum=1)
+        most = limits.LAYERS if key == "nlayers" else limits.WIDTH
+        at_least(section[key], f"{path}/{key}", minimum=1, maximum=most)
     widths = {key: section[key] for key in ("g1_dim", "g2_dim")}
     narrow = min(widths, key=widths.get)
     check_axis(section, path, width=widths[narrow], of=narrow)

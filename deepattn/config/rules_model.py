@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from deepattn import limits
 from deepattn.config.clean import show
 from deepattn.config.rules_dpa2 import check_dpa2
 from deepattn.config.rules_net import (
@@ -109,8 +110,8 @@ def _check_descriptor(descriptor: dict[str, Any], model: dict[str, Any]) -> None
     check_axis(descriptor, path, width=descriptor["neuron"][-1], of="the last width of neuron")
     if descriptor["type"] == "se_e2_a":
         return
-    at_least(descriptor["attn"], f"{path}/attn", minimum=1)
-    at_least(descriptor["attn_layer"], f"{path}/attn_layer", minimum=0)
+    at_least(descriptor["attn"], f"{path}/attn", minimum=1, maximum=limits.WIDTH)
+    at_least(descriptor["attn_layer"], f"{path}/attn_layer", minimum=0, maximum=limits.LAYERS)
     require(descriptor["ln_eps"] > 0, f"{path}/ln_eps", descriptor["ln_eps"], "be positive")
     mode = descriptor.get("tebd_input_mode", "strip")
     require(mode in ("concat", "strip"), f"{path}/tebd_input_mode", mode, "be concat or strip")
@@ -120,6 +121,7 @@ def _check_sel(descriptor: dict[str, Any], ntypes: int) -> None:
     sel, path = descriptor["sel"], "model/descriptor/sel"
     if isinstance(sel, list):
         require(all(n >= 0 for n in sel) and sum(sel) > 0, path, sel, "have numbers of neighbours")
+        require(sum(sel) <= limits.SLOTS, path, sel, f"have a sum of at most {limits.SLOTS}")
         require(len(sel) == ntypes, path, sel, f"have one number for each of the {ntypes} types")
     else:
         check_slots(sel, path)
@@ -129,7 +131,7 @@ def _check_fitting(fitting: dict[str, Any], ntypes: int) -> None:
     path = "model/fitting_net"
     check_net(fitting, path)
     for key in ("numb_fparam", "numb_aparam", "dim_case_embd"):
-        at_least(fitting[key], f"{path}/{key}", minimum=0)
+        at_least(fitting[key], f"{path}/{key}", minimum=0, maximum=limits.WIDTH)
     trainable, layers = fitting["trainable"], len(fitting["neuron"]) + 1
     if isinstance(trainable, list):
         require(

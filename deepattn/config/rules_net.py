@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any
 
+from deepattn import limits
 from deepattn.config.clean import show
 from deepattn.errors import ConfigError
 
@@ -28,9 +29,11 @@ def require(holds: bool, path: str, value: Any, condition: str) -> None:
         raise ConfigError(f"{path} is {show(value)}; it must {condition}.")
 
 
-def at_least(value: float, path: str, *, minimum: int) -> None:
-    """Raise a ConfigError for a value below a minimum."""
+def at_least(value: float, path: str, *, minimum: int, maximum: int | None = None) -> None:
+    """Raise a ConfigError for a value below a minimum or above a maximum."""
     require(value >= minimum, path, value, f"be at least {minimum}")
+    if maximum is not None:
+        require(value <= maximum, path, value, f"be at most {maximum}")
 
 
 def to_number(text: str) -> float | None:
@@ -57,6 +60,8 @@ def check_widths(widths: list[int], path: str) -> None:
         widths,
         "be a list of positive widths",
     )
+    require(max(widths) <= limits.WIDTH, path, widths, f"have widths of at most {limits.WIDTH}")
+    require(len(widths) <= limits.LAYERS, path, widths, f"have at most {limits.LAYERS} layers")
 
 
 def check_activation(name: str, path: str) -> None:
@@ -109,7 +114,7 @@ def check_slots(sel: int | str, path: str) -> None:
     if isinstance(sel, str):
         require(auto_factor(sel) is not None, path, sel, "be auto, auto:f with f > 0, or a number")
     else:
-        at_least(sel, path, minimum=1)
+        at_least(sel, path, minimum=1, maximum=limits.SLOTS)
 
 
 def auto_factor(sel: str) -> float | None:

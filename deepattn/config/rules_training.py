@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any
 
+from deepattn import limits
 from deepattn.config.clean import show
 from deepattn.config.rules_net import at_least, require
 from deepattn.errors import ConfigError
@@ -64,7 +65,7 @@ def check_loss(loss: dict[str, Any]) -> None:
         raise ConfigError("loss has no weight above 0; set start_pref_e or start_pref_f.")
     generalised = loss["start_pref_gf"] or loss["limit_pref_gf"]
     ncoord = loss["numb_generalized_coord"]
-    at_least(ncoord, "loss/numb_generalized_coord", minimum=0)
+    at_least(ncoord, "loss/numb_generalized_coord", minimum=0, maximum=limits.WIDTH)
     if generalised and not ncoord:
         raise ConfigError(
             "loss/numb_generalized_coord is 0; generalised forces have a weight, so it must be "

@@ -109,3 +109,32 @@ def test_any_content_loads_or_is_a_config_error(tmp_path, content):
             assert isinstance(load_input(path), dict)
         except ConfigError as error:
             assert str(path) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("a.yaml", "model: {1: 2}", "model has the key 1, which is no text"),
+        ("a.yaml", "on: 2", "the input has the key True"),
+        (
+            "a.yaml",
+            "model: {shared_dict: {5: [O]}, model_dict: {}}",
+            "model/shared_dict has the key",
+        ),
+        ("a.json", '{"training": {"save_ckpt": "a\\u0000b"}}', r"training/save_ckpt is 'a\x00b'"),
+        ("a.json", '{"model": {"type_map": ["O", "\\ud800"]}}', r"model/type_map is '\ud800'"),
+        ("a.json", '{"model": {"x\\u0000": 1}}', r"a key of model is 'x\x00'"),
+        ("a.json", '{"training": {"seed": 1%s}}' % ("0" * 29), "training/seed is 100000"),
+        ("a.yaml", "training: {seed: -0x%s}" % ("f" * 40), "training/seed is -"),
+        ("a.json", '{"training": {"numb_steps": %s}}' % ("9" * 4000), "4000 characters"),
+        ("a.yaml", "training: {numb_steps: %s}" % ("9" * 4000), "4000 characters"),
+    ],
+)
+def test_values_that_nothing_can_hold(tmp_path, name, text, named):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load_input(path)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ") and named in message and len(message) < 250 + len(name)
+    assert message.isprintable()
