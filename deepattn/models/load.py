@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normalize_model
 from deepattn.errors import ConfigError, ModelFileError
@@ -57,10 +56,13 @@ def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyMode
     Raises:
         ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
     """
+    stored = read_model(path, head=head)
+
     # Files are read without TensorFlow, whose import takes seconds.
+    import tensorflow as tf
+
     from deepattn.models.build import build_model
 
-    stored = read_model(path, head=head)
     dtype = stored.interface_dtype
     try:
         model = build_model(stored.config, interface_dtype=dtype, arrays=stored.arrays)
