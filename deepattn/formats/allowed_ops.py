@@ -34,7 +34,7 @@ _SHAPES = """
     StridedSlice StridedSliceGrad Tile Transpose Unpack ZerosLike
 """
 _SELECTION = """
-    DynamicStitch Gather GatherV2 Select SelectV2 TopKV2
+    DynamicStitch Gather GatherNd GatherV2 ScatterNd Select SelectV2 TopKV2 UnsortedSegmentSum Where
 """
 _ELEMENTWISE = """
     Abs Add AddN AddV2 Acos Asin Atan Atan2 BiasAdd BiasAddGrad Cast Ceil ClipByValue Cos Cosh

@@ -39,9 +39,11 @@ _SIZES = {
     "Pad": (1,),
     "PadV2": (1,),
     "Range": (0, 1),
+    "ScatterNd": (2,),
     "StridedSliceGrad": (0,),
     "TensorListReserve": (1,),
     "Tile": (1,),
+    "UnsortedSegmentSum": (2,),
 }
 # Which inputs have one number an axis.
 _SHAPES = {
@@ -51,7 +53,7 @@ _SHAPES = {
     "StridedSliceGrad": (0, 1, 2, 3),
     "TensorListConcatV2": (1, 2),
     "TensorListReserve": (0,),
-    **{op: _SIZES[op] for op in ("BroadcastTo", "Fill", "Tile")},
+    **{op: _SIZES[op] for op in ("BroadcastTo", "Fill", "ScatterNd", "Tile")},
 }
 _SAME = ("Identity", "IdentityN", "Enter", "Exit", "StopGradient", "PreventGradient", "Switch")
 _INTEGERS = (3, 9)  # int32, int64
@@ -336,6 +338,14 @@ class _Sizes:
         if op in ("Pack", "ConcatV2", "Concat"):
             parts = inputs if op == "Pack" else inputs[:-1] if op == "ConcatV2" else inputs[1:]
             return _joined(parts, rank=rank + (op == "Pack"))
+        if op == "Where":
+            return _Bound(2, factor=1, power=1)
+        if op == "GatherNd":
+            base, index = inputs[0], inputs[1]
+            rank = max(base.rank + index.rank - 1, 0)
+            return _Bound(rank, factor=base.factor, power=base.power)
+        if op == "ScatterNd":
+            return _Bound(rank=_at(inputs, 2).length)
         if op in ("GatherV2", "Gather"):
             # An index may come more than once.
             base, index = inputs[0], inputs[1]

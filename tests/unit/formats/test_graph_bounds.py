@@ -147,6 +147,14 @@ BAD = {
     "one hot": (lambda b: b.node("OneHot", "coord", b.const((1 << 31) - 1, np.int32)), SIZE),
     "tile": (lambda b: b.node("Tile", "coord", b.const([1 << 40])), SIZE),
     "pad": (lambda b: b.node("Pad", "coord", b.const([[0, 1 << 40]])), SIZE),
+    "scatter": (
+        lambda b: b.node("ScatterNd", b.const([[0]]), b.const([1.0], float), b.const([1 << 40])),
+        SIZE,
+    ),
+    "segments": (
+        lambda b: b.node("UnsortedSegmentSum", "coord", b.const([0]), b.const(1 << 40)),
+        SIZE,
+    ),
     "broadcast": (lambda b: b.node("BroadcastTo", "coord", b.const([1 << 20, 1 << 20])), SIZE),
     "reshape": (lambda b: b.node("Reshape", "coord", b.const([1] * 300)), MANY),
     "expanded": (many_axes_step_by_step, MANY),
