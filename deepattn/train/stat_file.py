@@ -195,7 +195,7 @@ class StatFile:
             with self._open() as old:
                 for name in old:
                     old.copy(old[name], new, name=name)
-        except (OSError, ValueError, RuntimeError, LookupError) as error:
+        except Exception as error:  # as in `read`
             raise self._useless(str(error)) from None
 
 

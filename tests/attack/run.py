@@ -28,7 +28,8 @@ from deepattn.errors import DeepattnError
 
 from .targets import TARGETS, Target
 
-SECONDS = 20
+# Of the processor, and of the clock: other processes may keep the processor busy.
+SECONDS, PATIENCE = 20, 300
 MEMORY = 2 << 30
 _STATE = struct.Struct("<QQQ")  # the next file; how many were read, and refused
 
@@ -75,7 +76,8 @@ def _child(name: str, seeds: Path, count: int, state: mmap.mmap, log) -> None:
             place = folder / str(number)
             place.mkdir()
             draw = random.Random(f"{name} {number}")
-            signal.alarm(SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.alarm(PATIENCE)
             try:
                 file = target.copy(seeds, place)
                 if number:
@@ -90,6 +92,7 @@ def _child(name: str, seeds: Path, count: int, state: mmap.mmap, log) -> None:
                 last = traceback.extract_tb(error.__traceback__)[-1]
                 words = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
                 print(json.dumps([number, words[:600]]), file=log, flush=True)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             state[:] = _STATE.pack(number + 1, read, refused)
             shutil.rmtree(place)

@@ -204,3 +204,14 @@ def test_a_damaged_heap_in_a_file_of_sums(tmp_path):
     for attempt in (cache.read_bias, lambda: cache.write({"x": np.ones(1)})):
         with pytest.raises(DataError, match="heap of strings in it is damaged"):
             attempt()
+
+
+def test_a_file_of_sums_that_cannot_be_copied(tmp_path):
+    """h5py is not ready for an address that is no positive number."""
+    cache = StatFile(tmp_path / "stat.h5", ["O", "H"])
+    cache.write({"bias_atom_energy": np.ones((2, 1))})
+    content = bytearray(cache.path.read_bytes())
+    content[48:56] = (1 << 63).to_bytes(8, "little")
+    cache.path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot be read: .*; delete it"):
+        cache.write({"x": np.ones(1)})
