@@ -321,7 +321,7 @@ class _Sizes:
         if op == "Size":
             return _Bound(0, 1, 1, 1, 1, 1)
         if op == "Fill":
-            sizes, value = inputs
+            sizes, value = _at(inputs, 0), _at(inputs, 1)
             length = _UNKNOWN if sizes.total_power else sizes.total
             total, power = _power(value.factor, value.power, length)
             return _Bound(sizes.length, length, value.factor, value.power, total, power)
@@ -365,7 +365,7 @@ class _Sizes:
             whole = node.attr["SrcT"].type in _INTEGERS
             return inputs[0] if whole else _Bound(rank, inputs[0].length)
         if op in ("Maximum", "Minimum", "Mul", "Add", "AddV2", "Sub", "FloorDiv", "FloorMod"):
-            bound = _elementwise(op, *inputs, rank=rank)
+            bound = _elementwise(op, _at(inputs, 0), _at(inputs, 1), rank=rank)
             divisor = self._constants.get(sources(node)[1]) if op == "FloorDiv" else None
             if divisor is not None and divisor.size == 1 and divisor > 1 and bound.length == 1:
                 factor = max(bound.factor / int(divisor), 1)
@@ -421,6 +421,8 @@ def _joined(parts: list[_Bound], *, rank: float) -> _Bound:
 
 def _worst(parts: list[_Bound], *, rank: float) -> _Bound:
     """One array or another."""
+    if not parts:
+        raise IndexError
     return _Bound(
         rank,
         max(part.length for part in parts),

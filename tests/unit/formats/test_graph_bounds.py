@@ -5,6 +5,7 @@ import pytest
 from small_graphs import constant, energy_model
 
 from deepattn.errors import ModelFileError
+from deepattn.formats.allowed_ops import TENSORFLOW_OPS
 from deepattn.formats.graphdef import Graph, read_graph
 
 INT32, INT64, FLOAT64, VARIANT = 3, 9, 2, 21
@@ -191,6 +192,17 @@ BAD = {
     "data type": (lambda b: b.node("Identity", "coord", T=20), "data type that models do not"),
     "attribute": (lambda b: b.node("Split", b.const(0), "coord", num_split=1 << 40), "attribute"),
 }
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("op", sorted(TENSORFLOW_OPS))
+def test_any_number_of_inputs(op, count):
+    builder = Builder()
+    builder.node(op, *[builder.const([1])] * count)
+    try:
+        builder.graph()
+    except ModelFileError as error:
+        assert str(error).startswith("m.pb: ")
 
 
 @pytest.mark.parametrize("name", BAD)
