@@ -138,6 +138,9 @@ def _settle_training(training: dict[str, Any]) -> None:
     for name in _LEFT_OUT:
         if training[name] is None:
             del training[name]
+    if training["save_ckpt"].endswith("/"):
+        # A folder for the checkpoints, which have DeePMD's name there.
+        training["save_ckpt"] += "model.ckpt"
     for section in (training["training_data"], training["validation_data"]):
         if section is not None and isinstance(section["systems"], str):
             section["systems"] = [section["systems"]]

@@ -1,59 +1,67 @@
 """What the values of the other sections must satisfy beyond their types."""
 
 import math
-import re
 from typing import Any
 
 from deepattn import limits
-from deepattn.config.clean import show
 from deepattn.config.rules_net import at_least, require
+from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
 from deepattn.errors import ConfigError
 
-_BATCH_FORMS = re.compile(r"auto|(auto|max|filter|mixed):\s*0*[1-9][0-9]*")
-_BLOCK = re.compile(
-    r"\s*-?[0-9]+\s*:\s*-?[0-9]+\s*:\s*([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*"
-)
+_LARGEST_RATE = 3.4e38
 
 
 def check_learning_rate(rate: dict[str, Any], numb_steps: int | None) -> None:
     """Check a complete ``learning_rate`` section; ``numb_steps`` is None where epochs count."""
-    path = "learning_rate"
-    for key in ("start_lr", "stop_lr"):
-        require(
-            rate[key] > 0 and math.isfinite(rate[key]), f"{path}/{key}", rate[key], "be positive"
-        )
+    check_rates(rate["start_lr"], rate["stop_lr"])
     steps, ratio = rate["warmup_steps"], rate["warmup_ratio"]
-    at_least(steps, f"{path}/warmup_steps", minimum=0)
     if ratio is not None:
-        require(0 <= ratio < 1, f"{path}/warmup_ratio", ratio, "be at least 0 and less than 1")
+        path = "learning_rate/warmup_ratio"
+        require(0 <= ratio < 1, path, ratio, "be at least 0 and less than 1")
         if steps:
             raise ConfigError(
                 f"learning_rate has both warmup_steps {steps} and warmup_ratio {ratio}; "
                 "keep one of them."
             )
-    if steps and numb_steps is not None:
-        require(
-            steps < numb_steps,
-            f"{path}/warmup_steps",
-            steps,
-            f"be less than training/numb_steps, which is {numb_steps}",
-        )
-    factor = rate["warmup_start_factor"]
-    at_least(factor, f"{path}/warmup_start_factor", minimum=0)
-    _one_of(rate, "scale_by_worker", path, ("linear", "sqrt", "none"))
+    check_warmup(steps, rate["warmup_start_factor"], numb_steps)
+    _one_of("learning_rate/scale_by_worker", rate["scale_by_worker"], ("linear", "sqrt", "none"))
     if rate["type"] == "exp":
-        at_least(rate["decay_steps"], f"{path}/decay_steps", minimum=1)
-        decay = rate["decay_rate"]
-        require(
-            decay is None or 0 < decay <= 1,
-            f"{path}/decay_rate",
-            decay,
-            "be above 0 and at most 1",
-        )
+        check_exponential(rate["decay_steps"], rate["decay_rate"])
     if rate["type"] == "wsd":
-        part = rate["decay_phase_ratio"]
-        require(0 < part <= 1, f"{path}/decay_phase_ratio", part, "be above 0 and at most 1")
-        _one_of(rate, "decay_type", path, ("inverse_linear", "cosine", "linear"))
+        check_decay_phase(rate["decay_phase_ratio"], rate["decay_type"])
+
+
+def check_rates(start_lr: float, stop_lr: float) -> None:
+    """Check the rates at both ends."""
+    for key, value in {"start_lr": start_lr, "stop_lr": stop_lr}.items():
+        path = f"learning_rate/{key}"
+        require(value > 0 and math.isfinite(value), path, value, "be positive")
+        # Adam's steps are taken in float32 at least.
+        require(value < _LARGEST_RATE, path, value, "be a number that float32 holds")
+
+
+def check_warmup(steps: int, start_factor: float, numb_steps: int | None) -> None:
+    """Check the warm-up of a training of so many steps, if they are known."""
+    path = "learning_rate/warmup_steps"
+    at_least(steps, path, minimum=0)
+    if steps and numb_steps is not None:
+        condition = f"be less than training/numb_steps, which is {numb_steps}"
+        require(steps < numb_steps, path, steps, condition)
+    at_least(start_factor, "learning_rate/warmup_start_factor", minimum=0)
+
+
+def check_exponential(decay_steps: int, decay_rate: float | None) -> None:
+    """Check what the schedule ``exp`` has of its own."""
+    at_least(decay_steps, "learning_rate/decay_steps", minimum=1)
+    fits = decay_rate is None or 0 < decay_rate <= 1
+    require(fits, "learning_rate/decay_rate", decay_rate, "be above 0 and at most 1")
+
+
+def check_decay_phase(ratio: float, kind: str) -> None:
+    """Check what the schedule ``wsd`` has of its own."""
+    path = "learning_rate/decay_phase_ratio"
+    require(0 < ratio <= 1, path, ratio, "be above 0 and at most 1")
+    _one_of("learning_rate/decay_type", kind, ("inverse_linear", "cosine", "linear"))
 
 
 def check_loss(loss: dict[str, Any]) -> None:
@@ -94,8 +102,11 @@ def check_training(training: dict[str, Any], descriptor: str) -> None:
     for key in ("disp_freq", "save_freq", "tensorboard_freq"):
         at_least(training[key], f"training/{key}", minimum=1)
     at_least(training["max_ckpt_keep"], "training/max_ckpt_keep", minimum=0)
-    for key in ("disp_file", "save_ckpt", "tensorboard_log_dir", "profiling_file"):
-        require(bool(training[key]), f"training/{key}", training[key], "name a file")
+    folder = training["tensorboard_log_dir"]
+    require(bool(folder), "training/tensorboard_log_dir", folder, "name a folder")
+    for key in ("disp_file", "save_ckpt", "profiling_file"):
+        name = training[key].rpartition("/")[2]
+        require(name not in ("", ".", ".."), f"training/{key}", training[key], "name a file")
     norm = training.get("gradient_max_norm")
     require(norm is None or norm > 0, "training/gradient_max_norm", norm, "be positive")
     _check_data(training["training_data"], "training/training_data", descriptor)
@@ -121,51 +132,16 @@ def _check_data(data: dict[str, Any], path: str, descriptor: str) -> None:
     require(bool(systems) and all(systems), f"{path}/systems", systems, "name at least one folder")
     patterns = data["rglob_patterns"]
     require(patterns is None or all(patterns), f"{path}/rglob_patterns", patterns, "have patterns")
-    _check_batch_size(data["batch_size"], f"{path}/batch_size", descriptor)
-    _check_auto_prob(data["auto_prob"], f"{path}/auto_prob")
-    probabilities = data["sys_probs"]
-    if probabilities is not None:
-        _check_probabilities(probabilities, f"{path}/sys_probs")
-
-
-def _check_batch_size(size: int | list[int] | str, path: str, descriptor: str) -> None:
-    if isinstance(size, str):
-        require(
-            bool(_BATCH_FORMS.fullmatch(size)),
-            path,
-            size,
-            "be auto, auto:M, max:M, filter:M, mixed:B or a number",
-        )
-        if size.startswith("mixed") and descriptor == "se_e2_a":
-            raise ConfigError(
-                f"{path} is {size!r}; batches of several systems need the descriptor se_atten."
-            )
-    else:
-        sizes = size if isinstance(size, list) else [size]
-        require(bool(sizes) and min(sizes) > 0, path, size, "be at least 1")
-
-
-def _check_auto_prob(style: str, path: str) -> None:
-    name, *blocks = style.split(";")
-    known = style == "prob_uniform" or (
-        name == "prob_sys_size" and all(_BLOCK.fullmatch(block) for block in blocks)
-    )
-    condition = "be prob_uniform, prob_sys_size or prob_sys_size;start:end:weight;…"
-    require(known, path, style, condition)
-
-
-def _check_probabilities(probabilities: list[float], path: str) -> None:
-    given = sum(p for p in probabilities if p >= 0)
-    open_ones = any(p < 0 for p in probabilities)
-    fits = given <= 1 + 1e-8 if open_ones else math.isclose(given, 1, abs_tol=1e-5)
-    if not fits:
-        share = "at most 1" if open_ones else "1"
+    rule = read_batch_size(data["batch_size"], f"{path}/batch_size")
+    if getattr(rule, "word", None) == "mixed" and descriptor == "se_e2_a":
         raise ConfigError(
-            f"{path} is {show(probabilities)}; its non-negative entries must sum to "
-            f"{share}, not {given}."
+            f"{path}/batch_size is {data['batch_size']!r}; batches of several systems need the "
+            "descriptor se_atten."
         )
+    read_auto_prob(data["auto_prob"], f"{path}/auto_prob")
+    if data["sys_probs"] is not None:
+        check_probabilities(data["sys_probs"], f"{path}/sys_probs")
 
 
-def _one_of(section: dict[str, Any], key: str, path: str, choices: tuple[str, ...]) -> None:
-    value = section[key]
-    require(value in choices, f"{path}/{key}", value, f"be one of {', '.join(choices)}")
+def _one_of(path: str, value: Any, choices: tuple[str, ...]) -> None:
+    require(value in choices, path, value, f"be one of {', '.join(choices)}")

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from deepattn.config.sampling import BatchRule, read_batch_size
 from deepattn.errors import ConfigError
-
-_AUTO = 32
 
 
 @dataclass(frozen=True)
@@ -43,30 +42,21 @@ def batch_sizes(rule: int | str | Sequence[int], natoms: Sequence[int]) -> Batch
     Raises:
         ConfigError: If the rule is none of these.
     """
-    if isinstance(rule, str):
-        return _by_word(rule, natoms)
-    if isinstance(rule, int):
-        return BatchSizes((_positive(rule),) * len(natoms), by_hand=True)
-    if len(rule) != len(natoms):
+    read = read_batch_size(rule, "batch_size")
+    if isinstance(read, BatchRule):
+        return _by_rule(read, natoms)
+    sizes = read * len(natoms) if isinstance(rule, int) else read
+    if len(sizes) != len(natoms):
         raise ConfigError(
-            f"batch_size lists {len(rule)} numbers, but {len(natoms)} systems were found"
+            f"batch_size lists {len(sizes)} numbers, but {len(natoms)} systems were found"
         )
-    return BatchSizes(tuple(_positive(size) for size in rule), by_hand=True)
+    return BatchSizes(sizes, by_hand=True)
 
 
-def _by_word(rule: str, natoms: Sequence[int]) -> BatchSizes:
-    word, colon, text = rule.partition(":")
-    number = int(text) if text.strip().isdecimal() else 0
-    if word not in ("auto", "max", "filter", "mixed"):
-        raise ConfigError(
-            f"batch_size {rule!r} is not a rule: give an integer, a list of integers, "
-            "auto[:M], max:M, filter:M or mixed:B"
-        )
-    if number < 1 and (colon or word != "auto"):
-        raise ConfigError(f"batch_size {rule!r} needs a positive integer after {word}:")
+def _by_rule(rule: BatchRule, natoms: Sequence[int]) -> BatchSizes:
+    word, number = rule
     if word == "auto":
-        atoms = number or _AUTO
-        return BatchSizes(tuple(-(-atoms // count) for count in natoms))
+        return BatchSizes(tuple(-(-number // count) for count in natoms))
     if word == "mixed":
         return BatchSizes((number,) * len(natoms), mixed=True)
     sizes = tuple(max(1, number // count) for count in natoms)
@@ -74,12 +64,6 @@ def _by_word(rule: str, natoms: Sequence[int]) -> BatchSizes:
         sizes = tuple(s if n <= number else 0 for s, n in zip(sizes, natoms, strict=True))
         if not any(sizes):
             raise ConfigError(
-                f"batch_size {rule!r} leaves no system: the smallest has {min(natoms)} atoms"
+                f"batch_size filter:{number} leaves no system: the smallest has {min(natoms)} atoms"
             )
     return BatchSizes(sizes)
-
-
-def _positive(size: object) -> int:
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise ConfigError(f"batch_size {size!r} is not a positive integer")
-    return size

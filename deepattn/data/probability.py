@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from deepattn.config.sampling import Block, check_probabilities, read_auto_prob
 from deepattn.errors import ConfigError
-
-_TOLERANCE = 1e-6
 
 
 def system_probabilities(
@@ -28,17 +27,12 @@ def system_probabilities(
     sizes = np.asarray(numb_batches, np.float64)
     if sys_probs is not None:
         weights = _by_hand(np.asarray(sys_probs, np.float64), sizes)
-    elif auto_prob == "prob_uniform":
+    elif (blocks := read_auto_prob(auto_prob, "auto_prob")) is None:
         weights = np.ones(len(sizes))
-    elif auto_prob == "prob_sys_size":
-        weights = sizes
-    elif auto_prob.startswith("prob_sys_size;"):
-        weights = _by_block(auto_prob, sizes)
+    elif blocks:
+        weights = _by_block(blocks, auto_prob, sizes)
     else:
-        raise ConfigError(
-            f"auto_prob {auto_prob!r} is none of prob_uniform, prob_sys_size, "
-            "prob_sys_size;start:end:weight;..."
-        )
+        weights = sizes
     weights = np.where(sizes > 0, weights, 0.0)
     total = weights.sum()
     if not total > 0:
@@ -49,12 +43,9 @@ def system_probabilities(
 def _by_hand(given: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     if given.shape != sizes.shape:
         raise ConfigError(f"sys_probs lists {len(given)} numbers for {len(sizes)} systems")
-    if not np.isfinite(given).all():
-        raise ConfigError(f"sys_probs {given.tolist()} holds a number that is not finite")
+    check_probabilities(given.tolist(), "sys_probs")
     free = given < 0
     fixed = given[~free].sum()
-    if fixed > 1 + _TOLERANCE or (not free.any() and fixed < 1 - _TOLERANCE):
-        raise ConfigError(f"sys_probs add up to {fixed:g}, not to 1")
     weights = given.copy()
     if free.any():
         share = np.where(free, sizes, 0.0)
@@ -62,11 +53,8 @@ def _by_hand(given: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _by_block(auto_prob: str, sizes: np.ndarray) -> np.ndarray:
-    blocks = [_block(text, auto_prob) for text in auto_prob.split(";")[1:] if text.strip()]
-    total = sum(weight for _, _, weight in blocks)
-    if not total > 0:
-        raise ConfigError(f"auto_prob {auto_prob!r}: the weights add up to {total:g}")
+def _by_block(blocks: Sequence[Block], auto_prob: str, sizes: np.ndarray) -> np.ndarray:
+    total = sum(block.weight for block in blocks)
     weights = np.zeros(len(sizes))
     for start, end, weight in blocks:
         inside = sizes[start:end]
@@ -75,16 +63,3 @@ def _by_block(auto_prob: str, sizes: np.ndarray) -> np.ndarray:
         elif weight > 0:
             raise ConfigError(f"auto_prob {auto_prob!r}: no system is in {start}:{end}")
     return weights
-
-
-def _block(text: str, auto_prob: str) -> tuple[int, int, float]:
-    try:
-        start, end, weight = text.split(":")
-        block = int(start), int(end), float(weight)
-    except ValueError:
-        raise ConfigError(
-            f"auto_prob {auto_prob!r}: {text.strip()!r} is not start:end:weight"
-        ) from None
-    if not 0 <= block[2] < np.inf:
-        raise ConfigError(f"auto_prob {auto_prob!r}: weight {block[2]:g} is not positive")
-    return block

@@ -11,9 +11,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from deepattn.config.rules_training import (
+    check_decay_phase,
+    check_exponential,
+    check_rates,
+    check_warmup,
+)
 from deepattn.errors import ConfigError
-
-_LARGEST = float(tf.float32.max)
 
 
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -40,15 +44,8 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         warmup_start_factor: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 < start_lr < _LARGEST:
-            raise ConfigError(
-                f"learning_rate/start_lr is {start_lr}; give a positive number that float32 holds."
-            )
-        if not 0 <= warmup_steps < max(num_steps, 1):
-            raise ConfigError(
-                f"learning_rate/warmup_steps is {warmup_steps}; it must be at least 0 and smaller "
-                f"than training/numb_steps, which is {num_steps}."
-            )
+        check_rates(start_lr, stop_lr)
+        check_warmup(warmup_steps, warmup_start_factor, num_steps)
         self.start_lr = float(start_lr)
         self.stop_lr = float(stop_lr)
         self.num_steps = int(num_steps)
@@ -108,8 +105,7 @@ class ExpSchedule(WarmupSchedule):
         **warmup: Any,
     ) -> None:
         super().__init__(start_lr, stop_lr, num_steps, **warmup)
-        if decay_steps <= 0:
-            raise ConfigError(f"learning_rate/decay_steps is {decay_steps}; it must be positive.")
+        check_exponential(decay_steps, decay_rate)
         self._given = {"decay_steps": decay_steps, "decay_rate": decay_rate, "smooth": smooth}
         total = self.decay_total
         if decay_rate is None and decay_steps >= total:
@@ -172,17 +168,7 @@ class WsdSchedule(WarmupSchedule):
         **warmup: Any,
     ) -> None:
         super().__init__(start_lr, stop_lr, num_steps, **warmup)
-        if not stop_lr > 0:
-            raise ConfigError(f"learning_rate/stop_lr is {stop_lr}; wsd needs a positive one.")
-        if not 0 < decay_phase_ratio <= 1:
-            raise ConfigError(
-                f"learning_rate/decay_phase_ratio is {decay_phase_ratio}; it must lie in (0, 1]."
-            )
-        if decay_type not in ("inverse_linear", "cosine", "linear"):
-            raise ConfigError(
-                f"learning_rate/decay_type is {decay_type!r}; "
-                "use 'inverse_linear', 'cosine' or 'linear'."
-            )
+        check_decay_phase(decay_phase_ratio, decay_type)
         self.decay_phase_ratio = float(decay_phase_ratio)
         self.decay_type = decay_type
         length = int(self.decay_phase_ratio * self.num_steps)

@@ -201,6 +201,8 @@ DATA = "training/training_data"
         ("training/disp_freq", 0, "disp_freq is 0; it must be at least 1"),
         ("training/gradient_max_norm", 0, "gradient_max_norm is 0.0; it must be positive"),
         ("training/save_ckpt", "", "save_ckpt is ''; it must name a file"),
+        ("training/save_ckpt", "run/..", "save_ckpt is 'run/..'; it must name a file"),
+        ("training/disp_file", "run/", "disp_file is 'run/'; it must name a file"),
         (f"{DATA}/systems", [], "training_data/systems is"),
         (f"{DATA}/batch_size", 0, "batch_size is 0"),
         (f"{DATA}/batch_size", "mixed", "batch_size is 'mixed'; it must be auto, auto:M"),
@@ -208,6 +210,9 @@ DATA = "training/training_data"
         (f"{DATA}/auto_prob", "prob_sys_size;0:1", "auto_prob"),
         (f"{DATA}/sys_probs", [0.5, 0.4], "must sum to 1, not 0.9"),
         (f"{DATA}/sys_probs", [1.5, -1], "must sum to at most 1, not 1.5"),
+        (f"{DATA}/sys_probs", [0.333332] * 3, "must sum to 1, not 0.999996"),
+        (f"{DATA}/auto_prob", "prob_sys_size;0:1:0", "must have a weight above 0"),
+        (f"{RATE}/start_lr", 1e39, "start_lr is 1e\\+39; it must be a number that float32 holds"),
     ],
 )
 def test_refused(path, value, expected):
@@ -346,3 +351,9 @@ def test_dpa2_electrons_need_elements():
     data = changed(DPA2, "model/type_map", ["O", "X"])
     with pytest.raises(ConfigError, match="descriptor/use_econf_tebd needs the names of elements"):
         normalize(changed(data, "model/descriptor/use_econf_tebd", True))
+
+
+def test_a_folder_of_checkpoints_has_the_usual_names():
+    assert normalize(changed(DPA1, "training/save_ckpt", "run/"))["training"]["save_ckpt"] == (
+        "run/model.ckpt"
+    )
