@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -50,11 +51,66 @@ def write_checkpoint(
         The file written.
     """
     prefix = Path(prefix)
-    path = prefix.with_name(f"{prefix.name}-{step}.h5")
+    name = f"{prefix.name}-{step}"
+    path = prefix.with_name(f"{name}.h5")
+    listed, latest = _listed(prefix)
+    # In order of writing, not of steps: a second run in the same folder starts again at step 0.
+    names = [*(other for other in listed if other != name), name]
+    # A file is in the list before it is there and until it is gone: whatever a killed run leaves,
+    # the next one knows of.
+    _write_list(prefix, latest, names)
     write_arrays(path, arrays, header)
     replace_link(path.name, prefix.with_name(f"{prefix.name}.h5"))
-    _list_and_remove(prefix, path, keep)
+    _write_list(prefix, name, names)
+    _remove(prefix, names[:-keep] if keep > 0 else [], names, name)
     return path
+
+
+def go_back_to(prefix: str | os.PathLike, path: Path, *, keep: int) -> None:
+    """Make a checkpoint the latest, and remove what a killed run left: later ones, or too many.
+
+    Args:
+        prefix: As of :func:`write_checkpoint`.
+        path: A checkpoint of the prefix.
+        keep: As of :func:`write_checkpoint`.
+    """
+    prefix = Path(prefix)
+    name = path.name.removesuffix(".h5")
+    listed, latest = _listed(prefix)
+    if name not in listed:
+        listed.append(name)
+    names = listed[: listed.index(name) + 1]
+    gone = [*(names[:-keep] if keep > 0 else []), *listed[len(names) :]]
+    if latest == name and not gone:
+        return
+    replace_link(path.name, prefix.with_name(f"{prefix.name}.h5"))
+    _write_list(prefix, name, listed)
+    _remove(prefix, gone, listed, name)
+
+
+def listed_after(prefix: str | os.PathLike, path: Path) -> list[Path]:
+    """Checkpoints of a prefix that were written after one of them, up to the latest."""
+    prefix = Path(prefix)
+    name = path.name.removesuffix(".h5")
+    listed, latest = _listed(prefix)
+    if name not in listed or latest not in listed:
+        return []
+    later = listed[listed.index(name) + 1 : listed.index(latest) + 1]
+    return [prefix.with_name(f"{other}.h5") for other in later]
+
+
+def checkpoints_of(prefix: str | os.PathLike) -> list[Path]:
+    """Files of a prefix and any step, in order of steps."""
+    prefix = Path(prefix)
+    pattern = re.compile(rf"{re.escape(prefix.name)}-([0-9]+)\.h5")
+    found = ((pattern.fullmatch(path.name), path) for path in _files(prefix.parent))
+    return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
+
+
+def list_only(prefix: str | os.PathLike, path: Path) -> None:
+    """Make the list of checkpoints that of a single one of the prefix."""
+    name = path.name.removesuffix(".h5")
+    _write_list(Path(prefix), name, [name])
 
 
 def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], header: dict) -> None:
@@ -150,7 +206,9 @@ def _latest(folder: Path) -> Path:
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{folder / 'checkpoint'}: cannot be read: {error}") from None
     if not state.model_checkpoint_path:
-        raise ModelFileError(f"{folder / 'checkpoint'}: has no entry model_checkpoint_path")
+        raise ModelFileError(
+            f"{folder / 'checkpoint'}: names no latest checkpoint (model_checkpoint_path)"
+        )
     target = folder / state.model_checkpoint_path
     if target.is_dir():
         raise ModelFileError(f"{folder / 'checkpoint'}: names a folder: {target}")
@@ -167,24 +225,36 @@ def _read_state(folder: Path):
     return state
 
 
-def _list_and_remove(prefix: Path, path: Path, keep: int) -> None:
-    folder = prefix.parent
+def _listed(prefix: Path) -> tuple[list[str], str]:
+    """Names of the prefix in the list of its folder, and the latest checkpoint there."""
     try:
-        listed = list(_read_state(folder).all_model_checkpoint_paths)
+        state = _read_state(prefix.parent)
     except (OSError, ValueError):
-        listed = []  # none yet, or of no use: start a new list
-    name = path.name.removesuffix(".h5")
-    # In order of writing, not of steps: a second run in the same folder starts again at step 0.
-    ours = [x for x in listed if x.startswith(f"{prefix.name}-") and x != name] + [name]
-    gone = ours[:-keep] if keep > 0 else []
-    state = CheckpointState(
-        model_checkpoint_path=name, all_model_checkpoint_paths=ours[len(gone) :]
-    )
-    with write_whole(folder / "checkpoint", "w") as file:
+        return [], ""  # none yet, or of no use: a new list begins
+    # A name is of a file in the folder, however the list came about.
+    pattern = re.compile(rf"{re.escape(prefix.name)}-[0-9]+")
+    names = [name for name in state.all_model_checkpoint_paths if pattern.fullmatch(name)]
+    return names, state.model_checkpoint_path
+
+
+def _write_list(prefix: Path, latest: str, names: list[str]) -> None:
+    state = CheckpointState(model_checkpoint_path=latest, all_model_checkpoint_paths=names)
+    with write_whole(prefix.parent / "checkpoint", "w") as file:
         file.write(text_format.MessageToString(state))
-    for old in gone:
-        if os.sep not in old:
-            (folder / f"{old}.h5").unlink(missing_ok=True)
+
+
+def _remove(prefix: Path, gone: list[str], names: list[str], latest: str) -> None:
+    for name in gone:
+        prefix.with_name(f"{name}.h5").unlink(missing_ok=True)
+    if gone:
+        _write_list(prefix, latest, [name for name in names if name not in gone])
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_file()]
+    except FileNotFoundError:
+        return []
 
 
 def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:

@@ -1,5 +1,6 @@
 import os
 import time
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -8,8 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepattn.errors import ModelFileError
+from deepattn.formats import checkpoint
 from deepattn.formats.checkpoint import (
     _first_block,
+    checkpoints_of,
+    go_back_to,
+    listed_after,
     read_checkpoint,
     resolve_checkpoint,
     write_checkpoint,
@@ -83,6 +88,62 @@ def test_keep(tmp_path, prefix):
     names = {x for x in os.listdir(tmp_path) if x.startswith("model")}
     assert names == {"model.ckpt.h5", "model.ckpt-5.h5", "model.ckpt-6.h5"}
     assert (tmp_path / "other-1.h5").exists()
+
+
+class Killed(BaseException):
+    """In the place of a signal that nothing can catch."""
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_what_a_killed_writer_leaves_is_known_to_the_next(tmp_path, keep, monkeypatch):
+    """Stopped before each of its actions, also twice: no file stays that is one too many."""
+    for point in range(12):
+        folder = tmp_path / str(point)
+        folder.mkdir()
+        prefix, left = folder / "model.ckpt", point
+        for step in (1, 2, 3):
+            write_checkpoint(prefix, step, ARRAYS, HEADER | {"step": step}, keep=keep)
+
+        def counted(action):
+            def call(*args, **kwargs):
+                nonlocal left
+                if left == 0:
+                    raise Killed
+                left -= 1
+                return action(*args, **kwargs)
+
+            return call
+
+        for step in (4, 5):
+            with monkeypatch.context() as patch:
+                for name in ("write_arrays", "replace_link", "_write_list"):
+                    patch.setattr(checkpoint, name, counted(getattr(checkpoint, name)))
+                patch.setattr(checkpoint.Path, "unlink", counted(checkpoint.Path.unlink))
+                with suppress(Killed):
+                    write_checkpoint(prefix, step, ARRAYS, HEADER | {"step": step}, keep=keep)
+            for name in (folder, prefix):
+                assert read_checkpoint(name)[1]["step"] in (step - 2, step - 1, step)
+            left = point
+        write_checkpoint(prefix, 6, ARRAYS, HEADER | {"step": 6}, keep=keep)
+        files = {path.name for path in folder.glob("model.ckpt-*.h5")}
+        assert len(files) <= keep and "model.ckpt-6.h5" in files
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_going_back_removes_what_came_after(tmp_path, prefix, keep):
+    for step in (1, 2, 3):
+        write_checkpoint(prefix, step, ARRAYS, HEADER | {"step": step}, keep=0)
+    assert [path.name for path in listed_after(prefix, tmp_path / "model.ckpt-1.h5")] == [
+        "model.ckpt-2.h5",
+        "model.ckpt-3.h5",
+    ]
+    (tmp_path / "model.ckpt-best.h5").touch()
+    go_back_to(prefix, tmp_path / "model.ckpt-2.h5", keep=keep)
+    kept = [f"model.ckpt-{step}.h5" for step in (1, 2)][-keep:]
+    assert [path.name for path in checkpoints_of(prefix)] == kept
+    for name in (tmp_path, prefix):
+        assert read_checkpoint(name)[1]["step"] == 2
+    assert (tmp_path / "model.ckpt-best.h5").exists()
 
 
 def test_keep_zero_keeps_all(tmp_path, prefix):
