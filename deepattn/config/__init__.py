@@ -3,6 +3,12 @@
 ``read_config(path)`` does it all; its steps are public functions of their own.
 """
 
+from deepattn.config.differences import (
+    Difference,
+    enumerate_differences,
+    model_differences,
+    section_differences,
+)
 from deepattn.config.distill import (
     DistillConfig,
     ExploreConfig,
@@ -23,10 +29,17 @@ from deepattn.config.model import (
     TypeEmbeddingConfig,
     network_dtype,
 )
-from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask
+from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask, relocated
 from deepattn.config.normalize import normalize, normalize_model
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
-from deepattn.config.sel import NoNeighborsError, automatic_sel, fill_nsel, fill_sel, with_sel
+from deepattn.config.sel import (
+    NoNeighborsError,
+    automatic_sel,
+    fill_nsel,
+    fill_sel,
+    take_sel,
+    with_sel,
+)
 from deepattn.config.tasks import (
     BranchConfig,
     MultiTaskConfig,
@@ -55,6 +68,7 @@ __all__ = [
     "CosineConfig",
     "DataConfig",
     "DescriptorConfig",
+    "Difference",
     "DistillConfig",
     "Dpa2Config",
     "EnerFittingConfig",
@@ -79,19 +93,24 @@ __all__ = [
     "automatic_sel",
     "base_of",
     "config_from_dict",
+    "enumerate_differences",
     "fill_nsel",
     "fill_sel",
     "is_multitask",
     "load_input",
     "merge_pretrained",
+    "model_differences",
     "network_dtype",
     "normalize",
     "normalize_model",
     "read_config",
     "read_distill",
     "read_input",
+    "relocated",
     "replace_model",
+    "section_differences",
     "take_sections",
+    "take_sel",
     "upgrade",
     "with_sel",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from deepattn.config.model import Dpa2Config, SeE2AConfig
+from deepattn.config.model import Dpa2Config, ModelConfig, SeE2AConfig
 from deepattn.config.rules_dpa2 import check_dpa2
 from deepattn.config.rules_net import auto_factor
 from deepattn.config.tree import Config
@@ -98,6 +98,26 @@ def fill_sel(config: Config, max_neighbours: int | Sequence[int]) -> Config:
             )
         return with_sel(config, [_round_up(int(n * factor)) for n in max_neighbours])
     return with_sel(config, _round_up(int(max_neighbours * factor)))
+
+
+def take_sel(config: Config, model: ModelConfig) -> Config:
+    """The configuration with a model's numbers of neighbours where its own are automatic.
+
+    Args:
+        config: configuration.
+        model: model with a descriptor of the same class, all of whose numbers are given.
+    """
+    ours, theirs = config.model.descriptor, model.descriptor
+    if automatic_sel(config) is None:
+        return config
+    if not isinstance(ours, Dpa2Config):
+        return with_sel(config, theirs.sel)
+    for name, key, _ in _LISTS:
+        if isinstance(getattr(getattr(ours, name), key), str):
+            number = getattr(getattr(theirs, name), key)
+            block = dataclasses.replace(getattr(ours, name), **{key: number})
+            ours = dataclasses.replace(ours, **{name: block})
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, descriptor=ours))
 
 
 def with_sel(config: Config, sel: int | Sequence[int]) -> Config:

@@ -1,7 +1,8 @@
 """Where the weights of a training come from."""
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import numpy as np
 
 from deepattn.config import (
     Config,
+    Difference,
     Dpa2Config,
     ModelConfig,
+    enumerate_differences,
     merge_pretrained,
+    model_differences,
     replace_model,
-    with_sel,
+    take_sel,
 )
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
@@ -23,8 +27,7 @@ from deepattn.models import StoredModel, read_model, resize_statistics
 from deepattn.models.load import model_of_checkpoint, tasks_of
 from deepattn.models.neutral import conventions_differ
 
-# What may differ between a pretrained model and the input without making another model of it.
-_FREE = ("type", "seed", "trainable", "trainable_ln", "rcond", "precision", "sel", "nsel")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,17 @@ class Start:
         targets = None if merged.target_types is None else tuple(merged.target_types)
         return replace(self, target_types=targets), merged.input
 
-    def adapt(self, config: Config) -> Config:
-        """The configuration with what only the weights tell: a bias in the type embedding.
+    def adapt(self, config: Config, *, place: Callable[[str], str] = str) -> Config:
+        """The configuration with what the file tells: an automatic ``sel``, a bias of types.
+
+        Differences without effect on what the weights compute are logged.
+
+        Args:
+            config: the configuration of the branch.
+            place: gives the path in the input of a key such as ``model/descriptor/rcut``.
 
         Raises:
-            ModelFileError: the type maps or the conventions differ.
+            ModelFileError: the configuration is of another model.
         """
         if self.model is None:
             return config
@@ -96,52 +105,54 @@ class Start:
         if known and wanted != known and not grown:
             raise ModelFileError(
                 f"{self.path}: has the types {' '.join(known)}, the input {' '.join(wanted)}; "
-                "model/type_map must be the same."
+                f"{place('model/type_map')} must be the same."
             )
-        kinds = [section.descriptor.type for section in (self.model, config.model)]
-        if ("dpa2" in kinds) and kinds[0] != kinds[1]:
+        theirs, ours = self.model.descriptor, config.model.descriptor
+        if type(theirs) is not type(ours):
             raise ModelFileError(
-                f"{self.path}: has the descriptor {kinds[0]}, the input {kinds[1]}; "
-                "model/descriptor/type must be the same."
+                f"{self.path}: has the descriptor {theirs.type}, the input {ours.type}; "
+                f"{place('model/descriptor/type')} must be the same."
             )
         same = self.model.is_common == config.model.is_common
         if not same and conventions_differ(config.model, self.weights):
             ours, theirs = (m.convention or "tensorflow" for m in (self.model, config.model))
             raise ModelFileError(
                 f"{self.path}: has the convention {ours}, the input {theirs}; "
-                "model/convention must be the same."
+                f"{place('model/convention')} must be the same."
             )
-        if self.mode in ("finetune", "resume"):
-            config = self._with_sel(config)
-            if wanted == known:
-                self._refuse_other_network(config.model)
+        config = take_sel(config, self.model)
+        self._compare(config.model, place)
         embedding = config.model.type_embedding
         if embedding is None:
             return config
         embedding = replace(embedding, use_tebd_bias="type_embed_net/bias_1" in self.weights)
         return replace(config, model=replace(config.model, type_embedding=embedding))
 
-    def _with_sel(self, config: Config) -> Config:
-        """The configuration with the pretrained model's ``sel`` where its own is automatic."""
-        if isinstance(config.model.descriptor.sel, str):
-            return with_sel(config, self.model.descriptor.sel)
-        return config
-
-    def _refuse_other_network(self, config: ModelConfig) -> None:
-        """Refuse options that would make another model of the same weights.
+    def _compare(self, given: ModelConfig, place: Callable[[str], str]) -> None:
+        """Refuse a section that makes another model of the weights; log other differences.
 
         Raises:
-            ModelFileError: one differs.
+            ModelFileError: there is one.
         """
-        parts = ["descriptor"] if self.random_fitting else ["descriptor", "fitting_net"]
-        for part in parts:
-            theirs, ours = (_flat(getattr(model, part).to_dict()) for model in (self.model, config))
-            for key in ours:
-                if key.split("/")[-1] not in _FREE and ours[key] != theirs.get(key, ours[key]):
-                    raise ModelFileError(
-                        f"{self.path}: has {part}/{key} {theirs[key]!r}, the input {ours[key]!r}; "
-                        "change the input, or give --use-pretrain-script"
-                    )
+        changes, remarks = model_differences(self.model, given)
+        if self.random_fitting:
+            changes, remarks = (
+                [d for d in some if not d.key.startswith("fitting_net/")]
+                for some in (changes, remarks)
+            )
+        if changes:
+            listed = enumerate_differences(
+                changes, lambda d: f"{place(f'model/{d.key}')} is {d.shown[0]}, not {d.shown[1]}"
+            )
+            raise ModelFileError(
+                f"{self.path}: is of another model than the input: there {listed}; change the "
+                "input, or give --use-pretrain-script"
+            )
+        if remarks:
+            listed = enumerate_differences(
+                remarks, lambda d: str(Difference(place(f"model/{d.key}"), d.stored, d.given))
+            )
+            log.info("since %s, without effect on what its weights compute: %s", self.path, listed)
 
     def weights_for(self, config: ModelConfig) -> dict[str, np.ndarray]:
         """The arrays, fitted to the number of neighbour slots of the configuration.
@@ -218,12 +229,3 @@ def of_model(stored: StoredModel, path: str | os.PathLike, head: str | None = No
         header=stored.header,
         min_nbor_dist=stored.header["min_nbor_dist"],
     )
-
-
-def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by their paths."""
-    values = {}
-    for key, value in section.items():
-        inner = _flat(value) if isinstance(value, dict) else {}
-        values |= {f"{key}/{path}": v for path, v in inner.items()} or {key: value}
-    return values

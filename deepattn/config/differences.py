@@ -1,0 +1,183 @@
+"""Where two configurations differ, and whether two models of the same weights are one function."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from deepattn.config.clean import show
+from deepattn.config.model import Dpa2Config, ModelConfig, SeAttenConfig
+from deepattn.config.section import Section, thaw
+
+# Keys that say how weights are found, and how exactly they are computed with.
+_OF_TRAINING = {
+    "atom_ener",
+    "data_bias_nsample",
+    "data_stat_nbatch",
+    "data_stat_protect",
+    "precision",
+    "preset_out_bias",
+    "rcond",
+    "seed",
+    "set_davg_zero",
+    "trainable",
+    "trainable_ln",
+    "update_residual",
+    "update_residual_init",
+}
+# Not compared: what the weights tell (a bias), and what has rules of its own.
+_SETTLED = {
+    "convention",
+    "descriptor/sel",
+    "descriptor/type",
+    "type_embedding/use_tebd_bias",
+    "type_map",
+}
+_OF_ATTENTION = ("attn", "attn_dotr", "attn_mask", "ln_eps", "temperature")
+
+
+class Difference(NamedTuple):
+    """A key with two values; None stands for a key that one side lacks.
+
+    Attributes:
+        key: its path.
+        stored: the earlier value.
+        given: the value of the input.
+    """
+
+    key: str
+    stored: Any
+    given: Any
+
+    def __str__(self) -> str:
+        if self.key.rpartition("/")[2] == "systems":
+            return f"{self.key}: {_lists(self.stored, self.given)}"
+        return f"{self.key}: {' -> '.join(self.shown)}"
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The two values as messages show them."""
+        return tuple("unset" if v is None else show(thaw(v)) for v in (self.stored, self.given))
+
+
+def model_differences(
+    stored: ModelConfig, given: ModelConfig
+) -> tuple[list[Difference], list[Difference]]:
+    """Compare the models that a file and an input describe.
+
+    Type maps, conventions and the ``sel`` of DPA-1 and se_e2_a are left out: whether these change
+    a model is told by its weights.
+
+    Args:
+        stored: the model section of the file.
+        given: that of the input.
+
+    Returns:
+        Differences that make another function of the same weights, or ask for other weights; and
+        those that do not: how statistics and initial weights are found, what is trained, the
+        precision of the arithmetic, and keys without effect in both.
+    """
+    kinds = [type(section.descriptor) for section in (stored, given)]
+    if kinds[0] is not kinds[1]:
+        names = [section.descriptor.type for section in (stored, given)]
+        return [Difference("descriptor/type", *names)], []
+    ours, theirs = (_functional(section) for section in (given, stored))
+    idle = _idle(stored) & _idle(given)
+    changes, remarks = [], []
+    for difference in _differences(theirs, ours):
+        key, stored_value, value = difference
+        if key in _SETTLED or (key.endswith("/seed") and value is None):
+            continue
+        # With any atom_ener the net's value for an isolated atom is subtracted.
+        other = key == "fitting_net/atom_ener" and bool(stored_value) != bool(value)
+        if not other and (_OF_TRAINING & set(key.split("/")) or key in idle):
+            remarks.append(difference)
+        else:
+            changes.append(difference)
+    return changes, remarks
+
+
+def section_differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[Difference]:
+    """Compare two normalised inputs in all but the model.
+
+    Args:
+        stored: the earlier input.
+        given: the new one.
+    """
+    parts = ({k: v for k, v in data.items() if k != "model"} for data in (stored, given))
+    return list(_differences(*map(_flat, parts)))
+
+
+def _differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Difference]:
+    for key in dict.fromkeys((*stored, *given)):
+        values = stored.get(key), given.get(key)
+        if values[0] != values[1]:
+            yield Difference(key, *values)
+
+
+def _functional(model: ModelConfig) -> dict[str, Any]:
+    """The values by key, in a form in which equal models are equal."""
+    values = _flat(model)
+    key = "descriptor/exclude_types"
+    values[key] = tuple(sorted({tuple(sorted(pair)) for pair in values[key]}))
+    return values
+
+
+def _idle(model: ModelConfig) -> set[str]:
+    """Keys that have no effect in a model."""
+    descriptor = model.descriptor
+    if isinstance(descriptor, SeAttenConfig) and descriptor.attn_layer == 0:
+        return {f"descriptor/{key}" for key in _OF_ATTENTION}
+    if not isinstance(descriptor, Dpa2Config):
+        return set()
+    idle: set[str] = set()
+    if not descriptor.repinit.use_three_body:
+        keys = ("neuron", "sel", "rcut", "rcut_smth")
+        idle |= {f"descriptor/repinit/three_body_{key}" for key in keys}
+    block = descriptor.repformer
+    if not block.update_g1_has_attn:
+        idle |= {f"descriptor/repformer/attn1_{key}" for key in ("hidden", "nhead")}
+    if not (block.update_g2_has_attn or block.update_h2):
+        keys = ("hidden", "nhead", "has_gate")
+        idle |= {f"descriptor/repformer/attn2_{key}" for key in keys}
+    return idle
+
+
+def _flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
+    """Values by their paths."""
+    if isinstance(section, Section):
+        names = [field.name for field in dataclasses.fields(section)]
+        section = {name: getattr(section, name) for name in names}
+    values = {}
+    for key, value in section.items():
+        if isinstance(value, Section | Mapping) and value:
+            values |= {f"{key}/{path}": inner for path, inner in _flat(value).items()}
+        else:
+            values[key] = value
+    return values
+
+
+def _lists(stored: Any, given: Any) -> str:
+    """How a list of folders has changed."""
+    stored, given = (list(value or ()) for value in (stored, given))
+    gone = [f"-{name}" for name in stored if name not in given]
+    new = [f"+{name}" for name in given if name not in stored]
+    shown = (gone + new)[:6]
+    left = len(gone) + len(new) - len(shown)
+    more = [f"and {left} more"] if left else []
+    return ", ".join(shown + more) or "in another order"
+
+
+def enumerate_differences(
+    differences: list[Difference], say: Callable[[Difference], str] = str, *, most: int = 6
+) -> str:
+    """Several differences in a phrase.
+
+    Args:
+        differences: at least one.
+        say: words one of them.
+        most: how many are named.
+    """
+    left = len(differences) - most
+    return "; ".join(map(say, differences[:most])) + (f"; and {left} more" if left > 0 else "")
