@@ -44,3 +44,7 @@ class BackendError(DeepattnError, ImportError):
 
 class ForkError(DeepattnError, RuntimeError):
     """A forked process wants to use TensorFlow, which its parent has started."""
+
+
+class BusyError(DeepattnError, RuntimeError):
+    """Files that another process is writing."""

@@ -31,6 +31,20 @@ class _StandardErrorHandler(logging.StreamHandler):
     def stream(self) -> TextIO:
         return sys.stderr
 
+    def emit(self, record: logging.LogRecord) -> None:
+        # A record may have a short form for terminals; an empty one is not shown there.
+        if getattr(record, "short", None) != "" or not sys.stderr.isatty():
+            super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not sys.stderr.isatty() or record.exc_info:
+            return super().format(record)
+        text = getattr(record, "short", None) or record.getMessage()
+        if record.levelno < logging.WARNING:
+            return text
+        colour = "31" if record.levelno >= logging.ERROR else "33"
+        return f"\033[{colour}m{record.levelname.lower()}:\033[0m {text}"
+
 
 class _Formatter(logging.Formatter):
     """Writes nothing that a terminal would obey."""

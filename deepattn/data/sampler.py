@@ -1,7 +1,6 @@
 """Which frames make the next batch: a random order that one integer fixes on every machine."""
 
 import hashlib
-import logging
 import secrets
 from collections.abc import Iterator
 from itertools import groupby
@@ -11,8 +10,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from deepattn.data.dataset import Batch, DataSet
-
-log = logging.getLogger(__name__)
 
 # Streams of random numbers that share a seed and are otherwise independent.
 TRAINING = 0
@@ -121,19 +118,20 @@ class Sampler:
             "data": self._fingerprint(),
         }
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict) -> bool:
         """Go on exactly where :meth:`state` was taken.
 
-        If the data have changed since, that is impossible: a warning is logged and the order
-        starts over.
+        Returns:
+            Whether that is possible. If the numbers of frames have changed since, it is not, and
+            the order starts over.
         """
         if state["data"] != self._fingerprint():
-            log.warning("the data are not those of the checkpoint: the order of frames starts over")
-            return
+            return False
         self.seed = state["seed"]
         self._choices = state["choices"]
         self._position = {int(key): tuple(value) for key, value in state["position"].items()}
         self._orders.clear()
+        return True
 
     def _fingerprint(self) -> str:
         frames = [len(copies) for copies in self.dataset.frame_lists]

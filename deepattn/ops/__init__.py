@@ -12,7 +12,7 @@ from deepattn.ops.functions import (
     prod_virial_se_a,
     total_virial,
 )
-from deepattn.ops.loader import fast_library, library, plain, portable
+from deepattn.ops.loader import fast_library, instruction_set, library, plain, portable
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
 from deepattn.ops.product import product
 from deepattn.ops.tabulated import (
@@ -34,6 +34,7 @@ __all__ = [
     "fast_library",
     "gated_attention",
     "gelu",
+    "instruction_set",
     "library",
     "neighbor_stat",
     "pair_embedding",

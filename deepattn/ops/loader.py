@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import ctypes
 import functools
 import json
 import logging
@@ -74,6 +75,18 @@ def _own_ops() -> ModuleType | None:
         product_gradients.register(module)
         tabulated_gradients.register_own(module)
     return module
+
+
+def instruction_set() -> str | None:
+    """The best that the kernels were compiled for and this processor has; None without kernels."""
+    path = fast_library()
+    if path is None:
+        return None
+    use = ctypes.CDLL(path).deepattn_use_instruction_set
+    use.argtypes = [ctypes.c_char_p]
+    found = next(name for name in ("avx512", "avx2", "generic") if use(name.encode()))
+    use(None)
+    return found
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
-"""What to think of before a fine-tuning starts as the input has it."""
+"""What to think of before a training starts as the input has it."""
 
 from __future__ import annotations
+
+from deepattn.config.training import ScheduleConfig
 
 # Adam's first steps move every weight by about the learning rate, however small its gradient is;
 # docs/training.md has measured what that does to a pretrained model.
@@ -38,3 +40,13 @@ def advice(*, start_lr: float, numb_steps: int, steps_per_pass: int, key: str) -
             "tell when the model begins to learn by heart"
         )
     return lines
+
+
+def rate_advice(rate: ScheduleConfig) -> list[str]:
+    """What speaks against a schedule of the learning rate, one line each."""
+    if rate.stop_lr <= rate.start_lr:
+        return []
+    return [
+        f"learning_rate/stop_lr is {rate.stop_lr:g}, above start_lr, which is {rate.start_lr:g}: "
+        "the learning rate does not fall"
+    ]

@@ -32,7 +32,6 @@ class Batches:
         data: the data set; its sampler is used up by this.
         prepare: maps the inputs of a batch, such as `EnergyModel.prepare`.
         distribution: the replicas that share a draw.
-        state: what `state` gave in an earlier run, to go on from there.
     """
 
     def __init__(
@@ -41,12 +40,9 @@ class Batches:
         prepare: Prepare,
         *,
         distribution: Distribution,
-        state: Mapping[str, Any] | None = None,
     ) -> None:
         self.data = data
         self._distribution = distribution
-        if state is not None:
-            data.sampler.restore(dict(state))
         self._follower = Sampler(data, seed=data.sampler.seed)
         self._follower.restore(data.sampler.state())
         self._draw: list[tuple[int, np.ndarray]] = []

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop after the current step."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request to stop after the current step."""
 
 import signal
 import threading
@@ -25,15 +25,18 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM for the time of the block; a second one acts at once.
+    """Catch SIGINT, SIGTERM and SIGHUP for the time of the block; a second one acts at once.
 
-    Outside the main thread, where Python has no signals, nothing is caught.
+    Outside the main thread, where Python has no signals, nothing is caught. SIGHUP, which a
+    terminal sends when it is closed, stays ignored under ``nohup``.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    caught = (signal.SIGINT, signal.SIGTERM)
+    caught = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        caught.append(signal.SIGHUP)
 
     def handle(number: int, frame: FrameType | None) -> None:
         request.signal = signal.Signals(number)

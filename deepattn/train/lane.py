@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from deepattn.data import DataSet
 from deepattn.train.batches import Batches, atoms_per_frame, signature
 from deepattn.train.branch import Branch
 from deepattn.train.distribution import Distribution
 from deepattn.train.learning_curve import Shown, average
+
+log = logging.getLogger(__name__)
 
 
 class Lane:
@@ -38,18 +42,14 @@ class Lane:
         state = state or {}
         self.name = branch.name
         self.distribution = distribution
-        self.batches = Batches(
-            branch.data,
-            branch.model.prepare,
-            distribution=distribution,
-            state=state.get("sampler"),
-        )
+        _resume(branch.data, state.get("sampler"), f"training data {branch.name}".rstrip())
+        self.batches = Batches(branch.data, branch.model.prepare, distribution=distribution)
         self._validation, self._numb_btch = None, 0
         if branch.validation_data is not None:
             self._validation = branch.validation_data.sampler
             self._numb_btch = branch.config.training.validation_data.numb_btch
-            if state.get("validation_sampler") is not None:
-                self._validation.restore(state["validation_sampler"])
+            place = state.get("validation_sampler")
+            _resume(branch.validation_data, place, f"validation data {branch.name}".rstrip())
         # A fixed signature: batches of another shape must not be traced again. The code has no
         # Python branches on tensors, and looking for them would double the time of tracing.
         # Partials, because TensorFlow counts tracings by code, and warns of five, one a branch.
@@ -114,3 +114,15 @@ class Lane:
 
     def _figures(self, results: Mapping[str, tf.Tensor]) -> dict[str, float]:
         return {name: float(results[name]) for name in self._names}
+
+
+def _resume(data: DataSet, state: Mapping[str, Any] | None, title: str) -> None:
+    """Bring a data set to the place where an earlier run stood, and say what came of it."""
+    if state is None:
+        return
+    if not data.sampler.restore(dict(state)):
+        log.warning(
+            "%s: other numbers of frames than in the checkpoint, so their order starts over", title
+        )
+    else:
+        log.info("%s: the order of frames is that of the checkpoint", title)

@@ -1,13 +1,22 @@
 """The file ``lcurve.out`` and the log lines of a display step, in DeePMD-kit's format."""
 
 import datetime
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+from deepattn.formats.files import write_whole
+
 Figures = Mapping[str, float]
+
+_SHORT = {
+    "rmse_e": ("E", 1e3, "meV/atom"),
+    "rmse_f": ("F", 1e3, "meV/Å"),
+    "rmse_v": ("V", 1e3, "meV/atom"),
+}
 
 
 class Shown(NamedTuple):
@@ -51,15 +60,18 @@ class LearningCurve:
     """Writes ``lcurve.out``: a header, then a line per display step.
 
     Args:
-        path: the file; it is truncated unless ``append``. Its folder is made if need be.
-        append: add to the file, after a second header, as a restart does.
+        path: the file. Its folder is made if need be.
+        after: step that an earlier run is resumed at, whose lines up to it are kept; with None the
+            file begins anew.
     """
 
-    def __init__(self, path: str | os.PathLike, *, append: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike, *, after: int | None = None) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.path, "a" if append else "w", encoding="utf-8")
-        self._header_written = False
+        self._header = ""
+        if after is not None and self.path.is_file():
+            self._header = _cut(self.path, after)
+        self._file = open(self.path, "w" if after is None else "a", encoding="utf-8")
 
     def write(self, step: int, shown: Sequence[Shown], learning_rate: float) -> None:
         """Add the line of a step.
@@ -69,9 +81,10 @@ class LearningCurve:
             shown: figures of each branch.
             learning_rate: rate of the next step.
         """
-        if not self._header_written:
-            self._file.write(_header(shown))
-            self._header_written = True
+        header = _header(shown)
+        if header != self._header:
+            self._file.write(header)
+            self._header = header
         line = f"{step:7d}"
         for _, train, valid in shown:
             for name, value in train.items():
@@ -111,12 +124,48 @@ def _header(shown: Sequence[Shown]) -> str:
     )
 
 
+def _cut(path: Path, step: int) -> str:
+    """Drop the lines after a step, and one that was not written to its end; the last header."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and not _is_after(line, step)]
+    if kept != lines:
+        with write_whole(path, "w") as file:
+            file.writelines(kept)
+    starts = [k for k, line in enumerate(kept) if line.startswith("# step")]
+    return "".join(kept[starts[-1] : starts[-1] + 2]) if starts else ""
+
+
+def _is_after(line: str, step: int) -> bool:
+    word = line.split(maxsplit=1)[:1]
+    return bool(word) and word[0].isdecimal() and int(word[0]) > step
+
+
 def batch_line(step: int, task: str, figures: Figures, learning_rate: float | None = None) -> str:
     """The log line with the figures of a display step; ``task`` is ``trn`` or ``a_val``, say."""
     text = ", ".join(f"{name} = {figures[name]:8.2e}" for name in sorted(figures))
     if learning_rate is not None:
         text += f", lr = {learning_rate:8.2e}"
     return f"Batch {step:7d}: {task}: {text}"
+
+
+def short_lines(step: int, shown: Sequence[Shown], learning_rate: float) -> list[str]:
+    """The lines of a display step on a terminal, one a branch: r.m.s. errors in handy units."""
+    lines = []
+    for branch, train, valid in shown:
+        parts = [f"step {step:6d}"] + ([f"{branch}:"] if branch else [])
+        terms = [term for term in _SHORT if not math.isnan(train.get(term, math.nan))]
+        for term in terms or ["rmse"]:
+            title, factor, unit = _SHORT.get(term, ("rmse", 1.0, ""))
+            text = f"{title} {_brief(factor * train[term])}"
+            if valid is not None:
+                text += f" (val {_brief(factor * valid[term])})"
+            parts.append(f"{text} {unit}".rstrip())
+        lines.append("  ".join([*parts, f"lr {learning_rate:.1e}"]))
+    return lines
+
+
+def _brief(value: float) -> str:
+    return f"{value:.0f}" if 100 <= value < 1e5 else f"{value:.3g}"
 
 
 def time_line(step: int, wall_time: float, eta: float, now: datetime.datetime) -> str:

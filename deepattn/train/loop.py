@@ -16,7 +16,7 @@ from deepattn.train.clock import Clock
 from deepattn.train.distribution import Distribution
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.lane import Lane
-from deepattn.train.learning_curve import LearningCurve, batch_line, time_line
+from deepattn.train.learning_curve import LearningCurve, batch_line, short_lines, time_line
 from deepattn.train.nan_guard import check_figures
 from deepattn.train.profiling import profiled, traced
 from deepattn.train.progress import progress_line
@@ -37,7 +37,7 @@ class TrainingLoop:
         arrays: gives the weights by name, for TensorBoard.
         save: called with the step to write a checkpoint.
         advice: gives, in words, the checkpoint to go on from after a failure.
-        append: whether the learning curve of an earlier run is continued.
+        resumed: whether the learning curve of an earlier run is continued.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
     """
 
@@ -52,7 +52,7 @@ class TrainingLoop:
         arrays: Callable[[], Mapping[str, np.ndarray]],
         save: Callable[[int], None],
         advice: Callable[[], str],
-        append: bool,
+        resumed: bool,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         self.lanes = lanes
@@ -63,7 +63,7 @@ class TrainingLoop:
         self.arrays = arrays
         self.save = save
         self.advice = advice
-        self.append = append
+        self.resumed = resumed
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         self._curve: LearningCurve | None = None
         self._events: TensorBoardWriter | None = None
@@ -82,7 +82,8 @@ class TrainingLoop:
         training = self.training
         self.model.stop_training = False
         if training.disp_training:
-            self._curve = LearningCurve(training.disp_file, append=self.append)
+            after = start if self.resumed else None
+            self._curve = LearningCurve(training.disp_file, after=after)
         if training.tensorboard:
             self._events = TensorBoardWriter(training.tensorboard_log_dir)
         clock = Clock(start, stop, training.disp_freq)
@@ -121,7 +122,7 @@ class TrainingLoop:
         lane = self.lanes[self.choose(step)]
         batch = next(lane.batches)
         if step == start:
-            self._display(step, lane, batch, keep_place=start > 0)
+            self._display(step, lane, batch, again=self.resumed)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             clock.interval()
         self.callbacks.on_train_batch_begin(step)
@@ -143,42 +144,46 @@ class TrainingLoop:
             self.callbacks.on_epoch_end(step // training.disp_freq - 1, logs)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             if training.time_training and training.disp_training:
-                log.info(time_line(step, *clock.lap(step), datetime.datetime.now()))
+                line = time_line(step, *clock.lap(step), datetime.datetime.now())
+                log.info(line, extra={"short": ""})
         if step % training.save_freq == 0:
             self._save(step)
         return step
 
     def _display(
-        self, step: int, drawn: Lane, batch: Any, *, keep_place: bool = False
+        self, step: int, drawn: Lane, batch: Any, *, again: bool = False
     ) -> dict[str, float]:
         """Evaluate, log, and add a line to the learning curve.
 
         Branches other than the one just drawn show the batch that they train on next. With
-        ``keep_place`` the validation data stay where they are: a restart shows where it stands
-        without shifting what an uninterrupted run would have seen.
+        ``again`` a restart logs where it stands: the validation data stay where they are, and
+        nothing is written, so that files and numbers are those of an uninterrupted run.
         """
         if self._curve is None:
             return {}
         self.callbacks.on_test_begin()
         shown = [
-            lane.show(batch if lane is drawn else lane.batches.peek(), keep_place=keep_place)
+            lane.show(batch if lane is drawn else lane.batches.peek(), keep_place=again)
             for lane in self.lanes
         ]
         rate = float(self.model.optimizer.learning_rate)
-        self._curve.write(step, shown, rate)
+        events = None if again else self._events
+        if not again:
+            self._curve.write(step, shown, rate)
         logs: dict[str, float] = {}
-        for branch in shown:
+        # A terminal shows the short lines in the place of those of files and pipes.
+        for branch, short in zip(shown, short_lines(step, shown, rate), strict=True):
             title = f"{branch.branch}_" if branch.branch else ""
-            log.info(batch_line(step, f"{title}trn", branch.train, rate))
+            log.info(batch_line(step, f"{title}trn", branch.train, rate), extra={"short": short})
             logs |= {f"{name}{branch.ending}": value for name, value in branch.train.items()}
             if branch.valid is None:
                 continue
-            log.info(batch_line(step, f"{title}val", branch.valid))
+            log.info(batch_line(step, f"{title}val", branch.valid), extra={"short": ""})
             logs |= {f"val_{name}{branch.ending}": value for name, value in branch.valid.items()}
-            if self._events is not None:
-                self._events.test(step, branch.valid, branch=branch.branch)
-        if self._events is not None:
-            self._events.weights(step, self.arrays())
+            if events is not None:
+                events.test(step, branch.valid, branch=branch.branch)
+        if events is not None:
+            events.weights(step, self.arrays())
         self.callbacks.on_test_end(logs)
         return logs
 

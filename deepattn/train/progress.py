@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 
@@ -41,11 +41,17 @@ def progress_line(start: int, stop: int, *, shown: bool = True) -> Iterator[Adva
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("rmse {task.fields[rmse]:.2e}"),
+        TextColumn("rmse {task.fields[rmse]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("training", total=stop, completed=start, rmse=float("nan"))
-        yield lambda step, rmse: progress.update(task, completed=step, rmse=rmse)
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = progress.add_task("training", total=stop, completed=start, rmse="–")
+    progress.start()
+    try:
+        yield lambda step, rmse: progress.update(task, completed=step, rmse=f"{rmse:.2e}")
+    finally:
+        # The terminal may be gone, and the training ends because of it.
+        with suppress(OSError):
+            progress.stop()

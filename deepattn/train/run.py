@@ -1,16 +1,28 @@
 """Training from an input file, as the command line does it."""
 
 import json
+import logging
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from deepattn.config import is_multitask, load_input, read_input, take_sections, upgrade
+from deepattn.config import (
+    Config,
+    Dpa2Config,
+    MultiTaskConfig,
+    is_multitask,
+    load_input,
+    read_input,
+    take_sections,
+    upgrade,
+)
 from deepattn.config.multitask import split
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.files import check_folder, write_whole
+from deepattn.formats.files import write_whole
+from deepattn.train.claim import Claim
 from deepattn.train.cluster import from_environment
 from deepattn.train.pretrained import Pretrained
 from deepattn.train.start import Start, from_checkpoint, from_frozen
@@ -18,6 +30,9 @@ from deepattn.train.trainer import Trainer
 
 # The input as version 2, before defaults; DeePMD-kit leaves it in the working folder too.
 _UPGRADED = "input_v2_compat.json"
+_OUTPUT = "out.json"
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -30,7 +45,7 @@ def train(
     model_branch: str | None = None,
     use_pretrain_script: bool = False,
     skip_neighbor_stat: bool = False,
-    output: str | os.PathLike = "out.json",
+    output: str | os.PathLike = _OUTPUT,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trainer:
     """Train as an input file says. At most one of the four ways to start may be given.
@@ -67,7 +82,6 @@ def train(
         raise ValueError(f"give one way to start, not {len(given)}: {given}")
     if model_branch is not None and finetune is None:
         raise ConfigError("--model-branch needs --finetune.")
-    check_folder(output)
     distribution = from_environment()
     raw = load_input(input_file)
     make = _several if is_multitask(raw) else _single
@@ -84,19 +98,62 @@ def train(
         config = read_input(upgraded)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
-    if distribution.chief:
-        with write_whole(_UPGRADED, "w") as file:
-            json.dump(upgraded, file, indent=4, ensure_ascii=False)
-    trainer = Trainer(
-        config,
-        start=start,
-        output=output,
-        skip_neighbor_stat=skip_neighbor_stat,
-        callbacks=callbacks,
-        distribution=distribution,
-    )
-    trainer.train()
+    training = next(iter(config.tasks.values())).training
+    with Claim(training, others=(output, _UPGRADED), chief=distribution.chief) as claim:
+        if distribution.chief:
+            with write_whole(_UPGRADED, "w") as file:
+                json.dump(upgraded, file, indent=4, ensure_ascii=False)
+        trainer = Trainer(
+            config,
+            start=start,
+            output=output,
+            skip_neighbor_stat=skip_neighbor_stat,
+            callbacks=callbacks,
+            distribution=distribution,
+            claim=claim,
+        )
+        try:
+            trainer.train()
+        except (KeyboardInterrupt, SystemExit):
+            if trainer.saved is not None:
+                whole = finetune is not None or use_pretrain_script
+                resume = resume_command(
+                    output if whole else input_file,
+                    training.save_ckpt,
+                    output=output,
+                    skip_neighbor_stat=skip_neighbor_stat,
+                )
+                log.info("resume with: %s", resume)
+            raise
+        log.info("next: %s", freeze_command(trainer.config, training.save_ckpt))
     return trainer
+
+
+def resume_command(
+    input_file: str | os.PathLike,
+    checkpoint: str,
+    *,
+    output: str | os.PathLike,
+    skip_neighbor_stat: bool,
+) -> str:
+    """The command that goes on where a training has stopped."""
+    words = ["deepattn", "train", os.fspath(input_file), "--restart", checkpoint]
+    if os.fspath(output) != _OUTPUT:
+        words += ["-o", os.fspath(output)]
+    if skip_neighbor_stat:
+        words.append("--skip-neighbor-stat")
+    return shlex.join(words)
+
+
+def freeze_command(config: Config | MultiTaskConfig, checkpoint: str) -> str:
+    """The command that makes a model file of the checkpoint of a training."""
+    words = ["deepattn", "freeze", "-c", checkpoint]
+    name, task = next(iter(config.tasks.items()))
+    if isinstance(task.model.descriptor, Dpa2Config):
+        words += ["-o", "frozen_model.savedmodeltf"]
+    if name:
+        words += ["--head", name]
+    return shlex.join(words)
 
 
 def _single(

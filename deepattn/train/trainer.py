@@ -4,24 +4,36 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from deepattn.config import Config, MultiTaskConfig, config_from_dict
+from deepattn.config import (
+    Config,
+    MultiTaskConfig,
+    config_from_dict,
+    relocated,
+    section_differences,
+)
 from deepattn.data import DataSet
 from deepattn.data.sampler import BRANCHES, choose
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
 from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import EnergyModel, build_model, build_models
-from deepattn.train.advice import advice
+from deepattn.train.advice import advice, rate_advice
 from deepattn.train.branch import Branch, open_branch
+from deepattn.train.claim import Claim
 from deepattn.train.distribution import Distribution
+from deepattn.train.earlier import make_room
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.finetune import fit_to_data, set_weights
+from deepattn.train.header import program_lines, training_lines
 from deepattn.train.initial import set_statistics
 from deepattn.train.lane import Lane
 from deepattn.train.loop import TrainingLoop
@@ -60,10 +72,12 @@ class Trainer:
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
         distribution: the devices and machines to train on; by default those of the
             `tf.distribute.Strategy` in whose scope the trainer is made, if any.
+        claim: a claim on the files of the training that is held already.
 
     Attributes:
         config: the configuration with nothing left open.
         branches: the branches with their models and data; a single task has one.
+        saved: the latest checkpoint that `train` has written, or None.
 
     Raises:
         DeepattnError: anything in the configuration, the data or the files that cannot work.
@@ -78,15 +92,21 @@ class Trainer:
         skip_neighbor_stat: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         distribution: Distribution | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self.callbacks = callbacks
         self.distribution = distribution or Distribution()
+        for line in program_lines(self.distribution):
+            log.info("%s", line)
         starts = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
         starts = {name: starts[name] or Start() for name in config.tasks}
         # What is the same for all branches: step, state of the optimizer, header.
         self.start = next(iter(starts.values()))
-        tasks = {name: starts[name].adapt(task) for name, task in config.tasks.items()}
-        adapted = config.with_tasks(tasks)
+        tasks = {
+            name: starts[name].adapt(task, place=_place(config, name))
+            for name, task in config.tasks.items()
+        }
+        adapted = self._with_seed(config.with_tasks(tasks))
         config = config_from_dict(
             self.distribution.from_chief(lambda: settle_all_seeds(adapted).to_dict())
         )
@@ -106,7 +126,13 @@ class Trainer:
             self._hand_out(config)
         by_epochs = self.branches[0].config.training.numb_steps is None
         self.config = self._hand_out(count_steps(config, self.branches))
+        if self.start.mode == "restart":
+            _log_changes(self.start.header["config"], self.config)
+        self._output, self._earlier_output = None, None
         if output is not None and self.distribution.chief:
+            self._output = Path(output)
+            if self._output.is_file():
+                self._earlier_output = self._output.read_bytes()
             with write_whole(output, "w") as file:
                 json.dump(self.config.to_dict(), file, indent=4, ensure_ascii=False)
         for branch in self.branches:
@@ -117,13 +143,20 @@ class Trainer:
             _log_parameters(branch)
             branch.open_validation(check=check)
         first = self.branches[0].config
+        self.saved: Path | None = None
+        self._claim = claim or Claim(first.training, chief=self.distribution.chief)
         self.schedule = make_schedule(
             first.learning_rate.to_dict(),
             first.training.numb_steps,
             workers=self.distribution.replicas,
         )
+        for line in rate_advice(first.learning_rate):
+            log.warning("%s", line)
         self._build_models()
         self.optimizer = self._build_optimizer()
+        trained, _ = _groups([branch.model for branch in self.branches])
+        for line in training_lines(self.branches, trained):
+            log.info("%s", line)
 
     @property
     def model(self) -> EnergyModel:
@@ -148,10 +181,18 @@ class Trainer:
     def train(self) -> None:
         """Train to the last step, writing the files of the ``training`` section.
 
+        The files of an earlier run in the same place are moved to a folder ``backup-1``, or the
+        first free number, unless this is a restart of it.
+
         Raises:
             NonFiniteError: the training has diverged.
+            BusyError: another training is writing the same files.
             KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
         """
+        with self._claim:
+            self._train()
+
+    def _train(self) -> None:
         began = time.monotonic()
         training = self.branches[0].config.training
         first, last = self.start.step, training.numb_steps
@@ -159,6 +200,8 @@ class Trainer:
         if restarted and first >= last:
             log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
             return
+        if self.distribution.chief:
+            make_room(training, self.start, output=self._output, content=self._earlier_output)
         lanes = [
             Lane(
                 branch,
@@ -184,7 +227,7 @@ class Trainer:
             arrays=saver.weights,
             save=lambda step: saver.save(step, lanes),
             advice=saver.advice,
-            append=restarted,
+            resumed=restarted,
             callbacks=self.callbacks,
         )
         log.info(
@@ -201,6 +244,7 @@ class Trainer:
                 saver.save(last, lanes)
             self.distribution.wait_for_all()
         finally:
+            self.saved = saver.last
             for lane in lanes:
                 lane.batches.close()
         log.info("finished training")
@@ -210,6 +254,18 @@ class Trainer:
         if len(self.branches) > 1 or self.branches[0].name:
             raise AttributeError("a training of several tasks has one of each branch: see branches")
         return self.branches[0]
+
+    def _with_seed(self, config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
+        """The configuration with the seed of the run that is resumed, if it has none."""
+        if self.start.mode != "restart":
+            return config
+        seed = self.start.header["config"].get("training", {}).get("seed")
+        tasks = {
+            name: replace(task, training=replace(task.training, seed=seed))
+            for name, task in config.tasks.items()
+            if task.training.seed is None
+        }
+        return config.with_tasks({**config.tasks, **tasks})
 
     def _hand_out(self, config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
         """Give every branch its part of the configuration."""
@@ -232,7 +288,7 @@ class Trainer:
 
     def _set_weights(self) -> None:
         if self.start.mode == "scratch":
-            log.info("data stating... (this step may take long time)")
+            log.info("computing the statistics of the training data")
             set_statistics(self.branches)
             log.info("initialize model from scratch")
             return
@@ -294,6 +350,19 @@ class Trainer:
         )
         for line in lines:
             log.warning("%s", line)
+
+
+def _place(config: Config | MultiTaskConfig, name: str) -> Callable[[str], str]:
+    """Gives the path in the input of a key of a branch's own configuration."""
+    if isinstance(config, Config):
+        return str
+    return lambda key: relocated(key, name, config.branches[name].links)
+
+
+def _log_changes(stored: Mapping[str, Any], config: Config | MultiTaskConfig) -> None:
+    """Log what the input of a restart says other than that of the checkpoint."""
+    for difference in section_differences(stored, config.to_dict()):
+        log.info("changed since the checkpoint: %s", difference)
 
 
 def _announced(start: Start) -> str:

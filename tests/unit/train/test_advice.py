@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from deepattn.config import Config, normalize
 from deepattn.export import freeze
 from deepattn.train import train
-from deepattn.train.advice import advice
+from deepattn.train.advice import advice, rate_advice
 
 from . import toy
 
@@ -71,3 +72,12 @@ def test_frozen_parts_stay_as_they_are(here, systems, pretrained, flags, frozen,
     assert {part for part in frozen if any(name.startswith(part) for name in before)} == set(frozen)
     assert "learning_rate/start_lr is 0.001: Adam's first steps" in caplog.text
     assert "numb_steps makes 2 steps, but it takes 5 to draw" in caplog.text
+
+
+@pytest.mark.parametrize(("stop_lr", "warned"), [(1e-5, False), (1e-3, False), (2e-3, True)])
+def test_a_rate_that_does_not_fall(stop_lr, warned):
+    content = toy.make_input(["data"], rate={"stop_lr": stop_lr})
+    lines = rate_advice(Config.from_dict(normalize(content)).learning_rate)
+    assert [line.split(":")[0] for line in lines] == [
+        "learning_rate/stop_lr is 0.002, above start_lr, which is 0.001"
+    ][: int(warned)]

@@ -38,11 +38,33 @@ def test_without_validation(tmp_path):
     assert line == "    100      7.20e+00      1.05e+00      2.27e-01    1.0e-03"
 
 
-def test_new_run_truncates_and_restart_appends(tmp_path):
+def test_a_new_run_begins_anew(tmp_path):
+    for step in (3, 4):
+        with LearningCurve(tmp_path / "lcurve.out") as curve:
+            curve.write(step, [Shown("", TRAIN, VALID)], 1e-3)
+    assert (tmp_path / "lcurve.out").read_text() == EXPECTED.replace("      0  ", "      4  ")
+
+
+@pytest.mark.parametrize("torn", ["", "      6      6.8"])
+def test_a_resumed_run_goes_on_after_its_step(tmp_path, torn):
+    """Lines after the checkpoint, and one that a kill has torn, come again as they were."""
+    whole, path = tmp_path / "whole.out", tmp_path / "lcurve.out"
+    with LearningCurve(whole) as curve:
+        for step in range(0, 10, 2):
+            curve.write(step, [Shown("", TRAIN, VALID)], 1e-3)
+    path.write_text("".join(whole.read_text().splitlines(keepends=True)[:-1]) + torn)
+    with LearningCurve(path, after=4) as curve:
+        for step in (6, 8):
+            curve.write(step, [Shown("", TRAIN, VALID)], 1e-3)
+    assert path.read_text() == whole.read_text()
+
+
+def test_a_resumed_run_with_other_columns_has_a_header_of_its_own(tmp_path):
     path = tmp_path / "lcurve.out"
-    for append in (False, False, True):
-        with LearningCurve(path, append=append) as curve:
-            curve.write(3, [Shown("", TRAIN, VALID)], 1e-3)
+    with LearningCurve(path) as curve:
+        curve.write(0, [Shown("", TRAIN, None)], 1e-3)
+    with LearningCurve(path, after=0) as curve:
+        curve.write(1, [Shown("", TRAIN, VALID)], 1e-3)
     assert path.read_text().count("# step") == 2
 
 
@@ -64,11 +86,15 @@ def test_log_lines():
 
 
 def test_reader_joins_restarts(tmp_path):
+    """Files of DeePMD-kit have a second header there, and repeat steps."""
     path = tmp_path / "lcurve.out"
-    for first, append in ((0, False), (2, True)):
-        with LearningCurve(path, append=append) as curve:
+    texts = []
+    for first in (0, 2):
+        with LearningCurve(path) as curve:
             for step in (first, first + 1, first + 2):
                 curve.write(step, [Shown("", {"rmse": 10.0 * first + step}, None)], 1e-3)
+        texts.append(path.read_text())
+    path.write_text("".join(texts))
     curve = read_learning_curve(path)
     np.testing.assert_array_equal(curve["step"], [0, 1, 2, 3, 4])
     np.testing.assert_array_equal(curve["rmse_trn"], [0, 1, 22, 23, 24])

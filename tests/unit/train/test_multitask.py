@@ -198,11 +198,41 @@ def test_epochs_give_steps_and_weights(here, systems):
 
 def test_other_networks_are_refused_by_name(trained, here, systems):
     content = make_input(systems, descriptor={"rcut": 2.2, "tebd_input_mode": "strip"})
-    with pytest.raises(ModelFileError, match=r"has descriptor/rcut 2.4, the input 2.2"):
+    with pytest.raises(ModelFileError, match=r"model/shared_dict/net/rcut is 2\.4, not 2\.2"):
         run(here, content, finetune=trained / "model.ckpt")
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("start", ["restart", "init_model"])
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (("shared_dict", "net", "rcut"), 2.3, r"model/shared_dict/net/rcut is 2\.4, not 2\.3"),
+        (
+            ("shared_dict", "fit", "activation_function"),
+            "gelu",
+            "model/shared_dict/fit/activation_function is 'tanh', not 'gelu'",
+        ),
+        (
+            ("type_embedding", "activation_function"),
+            "gelu",
+            "model/model_dict/b/type_embedding/activation_function is 'tanh'",
+        ),
+    ],
+)
+def test_another_model_of_the_same_shapes_is_refused(
+    trained, here, systems, start, path, value, named
+):
+    content = json.loads((trained / "input.json").read_text())
+    *sections, key = path
+    section = content["model"]
+    for name in sections:
+        section = section[name]
+    section[key] = value
+    with pytest.raises(ModelFileError, match=named):
+        run(here, content, **{start: trained / "model.ckpt"})
+
+
 def test_a_restarted_run_is_the_same_run(trained, here):
     content = json.loads((trained / "input.json").read_text())
     run(here, content, restart=trained / "model.ckpt-5")

@@ -6,12 +6,14 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from deepattn import __version__
 from deepattn.errors import ConfigError, DataError
 from deepattn.formats import files
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.plots.learning_curve import read_learning_curve
-from deepattn.train import NonFiniteError, train
+from deepattn.train import NonFiniteError
 
 from . import toy
 
@@ -52,7 +54,12 @@ def test_files_of_a_run(here, systems, caplog):
         "Neighbor statistics: training data with minimal neighbor distance",
         "Summary of DataSystem: Training",
         "training without frame parameter",
-        "data stating... (this step may take long time)",
+        f"deepattn {__version__}, TensorFlow {tf.__version__}, Keras {keras.__version__}, Python ",
+        "CPU, ",
+        "model: DPA-1 in float64, ",
+        "training data: 9 frames in 2 systems; validation data: 5 frames in 1 system",
+        "please cite DPA-1: Zhang et al.",
+        "computing the statistics of the training data",
         "initialize model from scratch",
         "start training at lr 1.00e-03 (== 1.00e-03), final lr will be",
         "Batch       4: trn: rmse = ",
@@ -83,8 +90,9 @@ def test_checkpoints_go_to_a_folder_of_their_own(here, systems):
 
 
 def test_no_steps_builds_and_saves(here, systems):
-    toy.run(here, systems, numb_steps=0)
+    toy.run(here, systems, numb_steps=0, start={"output": "sub/out.json"})
     assert read_checkpoint("model.ckpt-0")[1]["step"] == 0
+    assert (here / "sub" / "out.json").is_file()
 
 
 def test_tensorboard_events_are_written(here, systems):
@@ -149,10 +157,3 @@ def test_data_that_vanish_are_named(here, tmp_path):
     start = {"callbacks": [Remove()]}
     with pytest.raises((DataError, OSError), match=r"force\.npy"):
         toy.run(here, [system], numb_steps=200, disp_training=False, start=start)
-
-
-def test_a_missing_folder_of_the_output_is_told_at_once(here, systems):
-    (here / "input.json").write_text(json.dumps(toy.make_input(systems)))
-    with pytest.raises(DataError, match=r"sub: there is no such folder to write to"):
-        train("input.json", output="sub/out.json")
-    assert [path.name for path in here.iterdir()] == ["input.json"]

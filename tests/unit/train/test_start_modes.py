@@ -31,23 +31,25 @@ class KillAt(keras.callbacks.Callback):
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_and_restarted_run_is_the_same_run(here, systems, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_and_restarted_run_is_the_same_run(here, systems, number, caplog):
     options = {"valid": systems, "numb_steps": 12, "disp_freq": 2, "save_freq": 100}
     toy.run(here, systems, **options)
     (here / "model.ckpt-12.h5").rename(here / "whole.h5")
     (here / "lcurve.out").rename(here / "whole.out")
-    callbacks = [KillAt(7, number)]
+    caplog.set_level("INFO", "deepattn")
+    # At a display step, for one of them.
+    stop = 8 if number == signal.SIGHUP else 7
+    callbacks = [KillAt(stop, number)]
     left = KeyboardInterrupt if number == signal.SIGINT else SystemExit
     with pytest.raises(left):
         toy.run(here, systems, start={"callbacks": callbacks}, **options)
-    assert read_checkpoint("model.ckpt")[1]["step"] == 7
+    assert read_checkpoint("model.ckpt")[1]["step"] == stop
+    assert "resume with: deepattn train input.json --restart model.ckpt" in caplog.text
     toy.run(here, systems, start={"restart": "model.ckpt"}, **options)
     toy.assert_equal_checkpoints("whole.h5", "model.ckpt-12.h5")
-    text = (here / "lcurve.out").read_text()
-    assert text.count("# step") == 2
-    # The steps after the restart, validation columns included, are those of the whole run.
-    assert text.splitlines()[-3:] == (here / "whole.out").read_text().splitlines()[-3:]
+    assert (here / "lcurve.out").read_text() == (here / "whole.out").read_text()
+    assert "next: deepattn freeze -c model.ckpt" in caplog.text
 
 
 def test_restart_of_a_finished_run_does_nothing(here, systems):
@@ -93,13 +95,55 @@ def test_init_frz_model_takes_the_weights(here, systems):
 
 
 @pytest.mark.parametrize("start", ["init_model", "init_frz_model"])
-def test_another_architecture_is_refused_by_name_and_shape(here, systems, start):
+def test_another_architecture_is_refused_by_name(here, systems, start):
     trainer = toy.run(here, systems, numb_steps=1)
     freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
     path = {"init_model": "model.ckpt", "init_frz_model": "model.pb"}[start]
     larger = {"fitting_net": {"neuron": [9, 9]}}
-    with pytest.raises(ModelFileError, match=r"layer_0/(bias|matrix).*5.*9"):
+    with pytest.raises(ModelFileError, match=r"fitting_net/neuron is \[5, 5\], not \[9, 9\]"):
         toy.run(here, systems, model=larger, start={start: path})
+
+
+@pytest.mark.parametrize("start", ["restart", "init_model", "init_frz_model"])
+def test_another_model_of_the_same_shapes_is_refused(here, systems, start):
+    trainer = toy.run(here, systems, numb_steps=1)
+    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
+    path = "model.pb" if start == "init_frz_model" else "model.ckpt"
+    other = {"rcut": 2.3, "activation_function": "gelu", "seed": 4}
+    named = r"model/descriptor/rcut is 2\.4, not 2\.3; model/descriptor/activation_function is"
+    with pytest.raises(ModelFileError, match=named) as caught:
+        toy.run(here, systems, numb_steps=2, descriptor=other, start={start: path})
+    assert "seed" not in str(caught.value)
+
+
+def test_a_restart_says_what_has_changed(here, systems, caplog):
+    options = {"valid": systems, "descriptor": {"sel": "auto", "seed": 1}, "seed": None}
+    toy.run(here, systems, numb_steps=2, **options)
+    seed = read_checkpoint("model.ckpt")[1]["config"]["training"]["seed"]
+    options["descriptor"] = {**options["descriptor"], "seed": 3}
+    caplog.clear()
+    with caplog.at_level("INFO", "deepattn"):
+        trainer = toy.run(
+            here,
+            systems[:1],
+            numb_steps=4,
+            rate={"start_lr": 1e-4},
+            start={"restart": "model.ckpt"},
+            **options,
+        )
+    assert trainer.config.training.seed == seed
+    changed = "changed since the checkpoint: "
+    assert f"{changed}training/numb_steps: 2 -> 4" in caplog.text
+    assert f"{changed}learning_rate/start_lr: 0.001 -> 0.0001" in caplog.text
+    assert f"{changed}training/training_data/systems: -{systems[1]}" in caplog.text
+    assert "model/descriptor/seed: 1 -> 3" in caplog.text
+    assert "training data: other numbers of frames" in caplog.text
+    assert "validation data: the order of frames is that of the checkpoint" in caplog.text
+    assert read_checkpoint("model.ckpt")[1]["step"] == 4
+    caplog.clear()
+    with caplog.at_level("INFO", "deepattn"):
+        train("out.json", restart="model.ckpt")
+    assert "changed since" not in caplog.text
 
 
 def test_another_order_of_types_is_refused(here, systems):

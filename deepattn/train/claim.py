@@ -1,0 +1,131 @@
+"""The files of a training belong to one process at a time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import glob
+import logging
+import os
+import platform
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from deepattn.config import TrainingConfig
+from deepattn.errors import BusyError, ConfigError
+from deepattn.formats.files import remove_leftovers
+
+log = logging.getLogger(__name__)
+
+
+class Claim:
+    """The right to write the checkpoints and the learning curve of a training.
+
+    It is a lock on a hidden file beside each, which the kernel drops when the process ends, however
+    that happens. Once claimed, their folders are there, and what killed writers left is gone.
+
+    A context that may be entered again while it is held.
+
+    Args:
+        training: the ``training`` section.
+        others: further files that the training writes, such as ``out.json``.
+        chief: whether this process writes the files; otherwise nothing is claimed.
+
+    Raises:
+        BusyError: on entering: another training has claimed one of them.
+        ConfigError: on entering: one of them is a folder.
+    """
+
+    def __init__(
+        self, training: TrainingConfig, *, others: tuple[str | os.PathLike, ...] = (), chief: bool
+    ) -> None:
+        self._prefix = Path(training.save_ckpt)
+        self._curve = Path(training.disp_file) if training.disp_training else None
+        self._others = [Path(path) for path in others]
+        self._chief = chief
+        self._depth = 0
+        self._locks: list[tuple[Path, IO]] = []
+
+    def __enter__(self) -> Claim:
+        self._depth += 1
+        if self._depth == 1 and self._chief:
+            try:
+                self._take()
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        while self._locks:
+            path, file = self._locks.pop()
+            # Before the lock ends: whoever gets it then makes a file anew.
+            path.unlink(missing_ok=True)
+            file.close()
+
+    def _take(self) -> None:
+        files = [self._prefix, *self._others]
+        if self._curve is not None and (self._curve.is_file() or not self._curve.exists()):
+            files.append(self._curve)
+        for path in files:
+            os.makedirs(path.parent, exist_ok=True)
+        for path in [*self._others, *([self._curve] if self._curve else [])]:
+            if path.is_dir():
+                raise ConfigError(f"{path} is a folder, and the training writes a file there.")
+        self._lock(self._prefix, "training/save_ckpt")
+        if self._curve in files:
+            self._lock(self._curve, "training/disp_file")
+        name = glob.escape(self._prefix.name)
+        for pattern in (f"{name}-*.h5", f"{name}.h5", "checkpoint"):
+            remove_leftovers(self._prefix.parent, pattern)
+        for path in self._others:
+            remove_leftovers(path.parent, glob.escape(path.name))
+
+    def _lock(self, path: Path, key: str) -> None:
+        lock = path.with_name(f".{path.name}.lock")
+        while True:
+            file = open(lock, "a+", encoding="utf-8")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    log.warning(
+                        "%s: this file system has no locks (%s), so that two trainings that write "
+                        "the same files are not kept apart",
+                        path.parent,
+                        error.strerror,
+                    )
+                    file.close()
+                    lock.unlink(missing_ok=True)
+                    return
+                file.seek(0)
+                holder = file.read(200).strip() or "another process"
+                file.close()
+                raise BusyError(
+                    f"{path} is being written by another training ({holder}); wait for it to end, "
+                    f"or set another {key}"
+                ) from None
+            if _is_at(file, lock):
+                break
+            file.close()
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        self._locks.append((lock, file))
+
+
+def _is_at(file: IO, path: Path) -> bool:
+    """Whether an open file still has its name; a run that ended has removed it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False

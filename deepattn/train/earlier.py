@@ -1,0 +1,118 @@
+"""What an earlier run has left in the folder of a training, and where it goes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from deepattn.config import TrainingConfig
+from deepattn.errors import ModelFileError
+from deepattn.formats.checkpoint import (
+    checkpoints_of,
+    go_back_to,
+    list_only,
+    listed_after,
+    resolve_checkpoint,
+)
+from deepattn.formats.files import write_whole
+from deepattn.train.start import Start
+
+log = logging.getLogger(__name__)
+
+
+def make_room(
+    training: TrainingConfig, start: Start, *, output: Path | None, content: bytes | None
+) -> None:
+    """Put the files of an earlier run aside before a training writes its own.
+
+    They go to a folder ``backup-1`` beside them, or the first free number. A restart of that run
+    takes its files over; if it starts from an older checkpoint, the later ones and a copy of the
+    learning curve are put aside.
+
+    Args:
+        training: the ``training`` section.
+        start: where the training starts from. A checkpoint that it was read from stays where it is,
+            with a copy among the others.
+        output: the file of the complete configuration.
+        content: what that file held before this training wrote it, if it was there.
+    """
+    prefix = Path(training.save_ckpt)
+    read = _read_from(start)
+    curve = Path(training.disp_file)
+    curves = [curve] if training.disp_training and curve.is_file() else []
+    own = read is not None and read in [path.resolve() for path in checkpoints_of(prefix)]
+    if own and start.mode == "restart":
+        later = [path for path in listed_after(prefix, read) if path.exists()]
+        if later:
+            backup = _Backup([prefix, *curves])
+            backup.move(later)
+            backup.copy(curves)
+            backup.tell(f"an earlier run went on from {read.name}", later, curves)
+        go_back_to(prefix, read, keep=training.max_ckpt_keep)
+        return
+    checkpoints = checkpoints_of(prefix)
+    if start.mode == "restart":
+        curves = []  # which the run goes on with
+    if not checkpoints and not curves:
+        return
+    outputs = [output] if output is not None and content is not None else []
+    backup = _Backup([prefix, *curves, *outputs])
+    kept = [path for path in checkpoints if own and path.resolve() == read]
+    backup.copy(kept)
+    backup.move(path for path in (*checkpoints, *curves) if path not in kept)
+    index = prefix.parent / "checkpoint"
+    if checkpoints:
+        backup.move(path for path in (index,) if path.is_file())
+        if kept:
+            list_only(prefix, kept[0])
+        else:
+            prefix.with_name(f"{prefix.name}.h5").unlink(missing_ok=True)
+    for path in outputs:
+        with write_whole(backup.place(path)) as file:
+            file.write(content)
+    backup.tell("an earlier run is in this folder", checkpoints, [*curves, *outputs])
+
+
+class _Backup:
+    """Folders of one number that are not there yet, one beside each file."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        number = 1
+        while any(os.path.lexists(path.parent / f"backup-{number}") for path in files):
+            number += 1
+        self._name = f"backup-{number}"
+
+    def place(self, path: Path) -> Path:
+        """Where a file goes."""
+        folder = path.parent / self._name
+        folder.mkdir(exist_ok=True)
+        return folder / path.name
+
+    def move(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            os.rename(path, self.place(path))
+
+    def copy(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            shutil.copy2(path, self.place(path))
+
+    def tell(self, why: str, checkpoints: Sequence[Path], others: Sequence[Path]) -> None:
+        """Log what has been put aside."""
+        parts = [str(path) for path in others]
+        if checkpoints:
+            more = f" and {len(checkpoints) - 1} more" if len(checkpoints) > 1 else ""
+            parts.insert(0, f"{checkpoints[-1]}{more}")
+        log.warning("%s; its files are kept in %s: %s", why, self._name, ", ".join(parts))
+
+
+def _read_from(start: Start) -> Path | None:
+    """The file of the checkpoint that a training starts from."""
+    if not start.path:
+        return None
+    with suppress(ModelFileError):
+        return resolve_checkpoint(start.path).resolve()
+    return None

@@ -1,0 +1,82 @@
+"""The first lines of a log: on what, with what and of what a training is made."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import deepattn
+from deepattn import ops
+from deepattn.config import Dpa2Config, SeAttenConfig, SeE2AConfig, network_dtype
+from deepattn.data import DataSet
+from deepattn.train.branch import Branch
+from deepattn.train.distribution import Distribution
+
+_NAMES = {SeE2AConfig: "DeepPot-SE", SeAttenConfig: "DPA-1", Dpa2Config: "DPA-2"}
+_PAPERS = {
+    "DeepPot-SE": "Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003",
+    "DPA-1": "Zhang et al., npj Comput. Mater. 10, 94 (2024)",
+    "DPA-2": "Zhang et al., npj Comput. Mater. 10, 293 (2024)",
+}
+_SETS = {"generic": "any processor's", "avx2": "AVX2", "avx512": "AVX-512"}
+
+
+def program_lines(distribution: Distribution) -> list[str]:
+    """Versions, and the machine: devices, threads, kernels."""
+    versions = (
+        f"deepattn {deepattn.__version__}, TensorFlow {tf.__version__}, Keras {keras.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+    gpus = tf.config.list_physical_devices("GPU")
+    device = _count(len(gpus), "GPU") if gpus else "CPU"
+    workers = f", {_count(distribution.workers, 'worker')}" if distribution.workers > 1 else ""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    threads = threads or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or _cores()
+    found = ops.instruction_set()
+    kernels = f"compiled kernels ({_SETS[found]})" if found else "no compiled kernels"
+    machine = f"{platform.node()}: {device}{workers}, {_count(threads, 'thread')}, {kernels}"
+    return [versions, machine]
+
+
+def training_lines(branches: Sequence[Branch], variables: Sequence[keras.Variable]) -> list[str]:
+    """What is trained, on which data, and what to cite.
+
+    Args:
+        branches: with models and data.
+        variables: the trained weights of all branches, each once.
+    """
+    models = {}
+    for branch in branches:
+        section = branch.config.model
+        precision = network_dtype(section.descriptor.precision, branch.model.interface_dtype)
+        models.setdefault(_NAMES[type(section.descriptor)], []).append(precision)
+    names = ", ".join(f"{name} in {' and '.join(dict.fromkeys(p))}" for name, p in models.items())
+    count = sum(int(np.prod(variable.shape)) for variable in variables)
+    several = f", {len(branches)} branches" if len(branches) > 1 else ""
+    lines = [f"model: {names}{several}, {_count(count, 'parameter')}"]
+    lines.append(f"training data: {_size([branch.data for branch in branches])}")
+    if valid := [b.validation_data for b in branches if b.validation_data is not None]:
+        lines[-1] += f"; validation data: {_size(valid)}"
+    papers = "; ".join(f"{name}: {_PAPERS[name]}" for name in models)
+    return [*lines, f"please cite {papers}"]
+
+
+def _size(sets: Sequence[DataSet]) -> str:
+    systems = [system for data in sets for system in data.systems]
+    frames = sum(system.nframes for system in systems)
+    return f"{_count(frames, 'frame')} in {_count(len(systems), 'system')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
