@@ -23,6 +23,8 @@ DIGITS = 100
 # What a compressed array may unpack to: deflate reaches 1032 times the file, and then there are
 # headers. Small files may hold small arrays of zeros whatever their size.
 UNPACKED, UNPACKED_BYTES = 1100, 64 << 20
+# Types of a dump that numbers them: names are made up to the highest. There are 118 elements.
+TYPES = 10_000
 # TensorFlow ends the process above 254, and models need 5.
 RANK = 8
 # Protobuf holds no more, so a larger constant is one value repeated.

@@ -11,6 +11,7 @@ import ase
 import ase.io
 import numpy as np
 
+from deepattn import limits
 from deepattn.errors import DataError
 from deepattn.foreign.frames import StoredFrames
 from deepattn.progress import tracked
@@ -62,7 +63,7 @@ def read_dump(path: str) -> StoredFrames:
     return _frames(
         images,
         kinds,
-        _names(kinds, column),
+        _names(kinds, column, path),
         periodic=headers[0].periodic[0],
         numbered=column == "type",
     )
@@ -151,11 +152,15 @@ def _kinds(atoms: ase.Atoms, column: str) -> list[str]:
     return [str(number) for number in atoms.arrays["type"]]
 
 
-def _names(kinds: Sequence[list[str]], column: str) -> list[str]:
+def _names(kinds: Sequence[list[str]], column: str, path: str) -> list[str]:
     found = dict.fromkeys(kind for frame in kinds for kind in frame)
     if column == "element":
         return list(found)
-    return [str(number) for number in range(1, max(map(int, found)) + 1)]
+    numbers = sorted(map(int, found))
+    for number in (numbers[0], numbers[-1]):
+        if not 1 <= number <= limits.TYPES:
+            raise DataError(f"{path} has an atom of type {number}; types are numbers from 1 on")
+    return [str(number) for number in range(1, numbers[-1] + 1)]
 
 
 def _frames(
