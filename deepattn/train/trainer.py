@@ -94,6 +94,7 @@ class Trainer:
         distribution: Distribution | None = None,
         claim: Claim | None = None,
     ) -> None:
+        _refuse_half_precision()
         self.callbacks = callbacks
         self.distribution = distribution or Distribution()
         for line in program_lines(self.distribution):
@@ -363,6 +364,21 @@ def _log_changes(stored: Mapping[str, Any], config: Config | MultiTaskConfig) ->
     """Log what the input of a restart says other than that of the checkpoint."""
     for difference in section_differences(stored, config.to_dict()):
         log.info("changed since the checkpoint: %s", difference)
+
+
+def _refuse_half_precision() -> None:
+    """Refuse a global dtype policy of Keras that the nets would not follow.
+
+    Raises:
+        ConfigError: it is one, such as ``mixed_bfloat16``.
+    """
+    policy = keras.config.dtype_policy()
+    if policy.compute_dtype not in ("float32", "float64"):
+        raise ConfigError(
+            f"Keras' global dtype policy is {policy.name}, but the nets compute in the precision "
+            "that the input has for them, float32 or float64, as half precision is too coarse for "
+            'forces; before the training call keras.config.set_dtype_policy("float32"), Keras\' own'
+        )
 
 
 def _announced(start: Start) -> str:

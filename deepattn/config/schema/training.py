@@ -16,7 +16,7 @@ def training_section() -> Argument:
             OfTasks("data_dict"),
             OfTasks("model_prob"),
             OfTasks("num_epoch_dict"),
-            Refused("mixed_precision", hint="set a Keras dtype policy in Python instead"),
+            Refused("mixed_precision", hint="set precision of the nets to float32 instead"),
             section(
                 "training_data",
                 [*_data_fields(), Refused("min_pair_dist", 0.0, hint=_PYTORCH)],

@@ -132,7 +132,7 @@ DATA = "training/training_data"
         ("loss/loss_func", "mae", "loss_func = 'mae'"),
         ("loss/start_pref_h", 1.0, "start_pref_h"),
         ("optimizer/weight_decay", 0.1, "weight_decay = 0.1"),
-        ("training/mixed_precision", {"compute_prec": "float16"}, "Keras dtype policy"),
+        ("training/mixed_precision", {"compute_prec": "float16"}, "precision of the nets"),
         ("training/enable_ema", True, "enable_ema = True"),
         ("training/zero_stage", True, "zero_stage = True"),
         (f"{DATA}/min_pair_dist", 0.5, "min_pair_dist = 0.5"),

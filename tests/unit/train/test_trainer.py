@@ -170,3 +170,16 @@ def test_bias_can_be_fitted_after_training(here, systems):
     name = "fitting_attr/t_bias_atom_e"
     assert not np.allclose(arrays[f"weights/{name}"], plain[name], atol=1e-3)
     np.testing.assert_array_equal(trainer.model.get_arrays()[name], arrays[f"weights/{name}"])
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_policy_of_half_precision_is_refused(here, systems, policy):
+    """The nets would not follow it: their precision is the input's."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        with pytest.raises(ConfigError, match=rf"global dtype policy is {policy}, but the nets"):
+            toy.run(here, systems, numb_steps=4)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert not list(here.glob("model.ckpt*"))
