@@ -21,7 +21,7 @@ class Batch:
         order: Which atom of the frame each atom of the batch is, ``[n, nreal]``.
         coord: ``[n, nreal, 3]``.
         box: ``[n, 9]`` or None.
-        atype: int32 ``[n, nreal]``, rising in every frame.
+        atype: int32 ``[n, nreal]``, rising in every frame, unless frames stay as they are.
         fparam: ``[n, numb_fparam]`` or None.
         aparam: ``[n, nreal, numb_aparam]`` or None.
     """
@@ -44,7 +44,9 @@ class Batch:
         out[self.frames[:, None], self.order] = values
 
 
-def make_batches(frames: Frames, numb_atoms: int | None, *, uniform: bool) -> Iterator[Batch]:
+def make_batches(
+    frames: Frames, numb_atoms: int | None, *, uniform: bool, as_they_are: bool = False
+) -> Iterator[Batch]:
     """Cut frames into batches.
 
     A virtual atom takes no part in anything, so it is left out rather than handed on.
@@ -53,12 +55,16 @@ def make_batches(frames: Frames, numb_atoms: int | None, *, uniform: bool) -> It
         frames: All frames.
         numb_atoms: Atoms in a batch at most, though never less than a frame; None for no limit.
         uniform: Whether all frames of a batch must have the same atoms.
+        as_they_are: Whether frames keep the order of their atoms, and their virtual ones.
     """
     atype = frames.atype
     if not len(atype):
         return
-    order = np.argsort(np.where(atype < 0, np.iinfo(np.int32).max, atype), axis=1, kind="stable")
     nreal = np.count_nonzero(atype >= 0, axis=1)
+    order = np.argsort(np.where(atype < 0, np.iinfo(np.int32).max, atype), axis=1, kind="stable")
+    if as_they_are:
+        order = np.broadcast_to(np.arange(atype.shape[1]), atype.shape)
+        nreal = np.where(nreal > 0, atype.shape[1], 0)
     keys = np.take_along_axis(atype, order, axis=1) if uniform else nreal[:, None]
     _, group_of = np.unique(keys, axis=0, return_inverse=True)
     group_of = group_of.reshape(-1)

@@ -13,17 +13,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from deepattn import ops
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError, ForkError, ModelFileError
-from deepattn.formats.allowed_ops import DEEPATTN_OPS
 from deepattn.formats.find import find_model
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
 from deepattn.infer.feeds import make_feed
 from deepattn.infer.frames import Frames, as_frames
-from deepattn.infer.graph_runner import GraphRunner, reason
+from deepattn.infer.graph_runner import GraphRunner, has_ops, reason
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.models import load_model
 from deepattn.models.load import refuse_head
@@ -254,9 +252,14 @@ class DeepPot:
         while True:
             names = names_or_numbers(self._facts.type_map, self._facts.ntypes)
             neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, names)
-            uniform = self._runner.needs_uniform_frames
+            batches = make_batches(
+                frames,
+                self._numb_atoms,
+                uniform=self._runner.needs_uniform_frames,
+                as_they_are=self._runner.sees_order,
+            )
             try:
-                for batch in make_batches(frames, self._numb_atoms, uniform=uniform):
+                for batch in batches:
                     neighbors.add(batch)
                     self._run(batch, out)
             except tf.errors.ResourceExhaustedError:
@@ -335,7 +338,7 @@ def _open(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, _Fac
     if path.suffix == ".pb":
         refuse_head(head, path)
         frozen = read_frozen(path)
-        if _has_ops(frozen):
+        if has_ops(frozen):
             runner = GraphRunner(frozen)
         elif frozen.model_type == "compressed_model":
             raise ModelFileError(
@@ -360,12 +363,6 @@ def _open(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, _Fac
         model_script=config,
     )
     return KerasRunner(model, str(path)), facts
-
-
-def _has_ops(frozen: FrozenModel) -> bool:
-    """Whether the compiled operations that a graph is made of are there."""
-    is_fast = any(node.op in DEEPATTN_OPS for node in frozen.graph.nodes.values())
-    return ops.library() is not None and (not is_fast or ops.fast_library() is not None)
 
 
 def _warn_of_exclusion(path: Path, descriptor: Mapping) -> None:

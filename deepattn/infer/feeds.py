@@ -59,7 +59,7 @@ def make_feed(batch: Batch, ntypes: int, neighbor_list=None) -> Feed:
             that to the model.
     """
     nframes, nloc = batch.atype.shape
-    counts = np.bincount(batch.atype[0], minlength=ntypes)
+    counts = np.bincount(batch.atype[0][batch.atype[0] >= 0], minlength=ntypes)
     box = np.tile(np.eye(3).ravel(), (nframes, 1)) if batch.box is None else batch.box
     coord, atype = batch.coord, batch.atype
     ghost_of = np.zeros(0, np.int64)

@@ -7,7 +7,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from deepattn import ops
 from deepattn.errors import ModelFileError
+from deepattn.formats.allowed_ops import DEEPATTN_OPS
 from deepattn.formats.frozen import FrozenModel
 from deepattn.infer.feeds import Feed
 
@@ -59,6 +61,11 @@ class GraphRunner:
     def needs_uniform_frames(self) -> bool:
         """Whether the frames of a batch must have the same atoms, sorted by type."""
         return any(node.op == "ProdEnvMatA" for node in self.frozen.graph.nodes.values())
+
+    @property
+    def sees_order(self) -> bool:
+        """Whether it may matter which atom of a frame is the first."""
+        return False
 
     def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
         """Evaluate outputs by the names of docs/architecture.md, shaped as they are there.
@@ -131,6 +138,12 @@ class GraphRunner:
             return self._graph.get_tensor_by_name(f"{name}:0")
         except (KeyError, ValueError):
             raise ModelFileError(f"{self.origin}: the graph has no output '{name}'") from None
+
+
+def has_ops(frozen: FrozenModel) -> bool:
+    """Whether the compiled operations that a graph is made of are there."""
+    is_fast = any(node.op in DEEPATTN_OPS for node in frozen.graph.nodes.values())
+    return ops.library() is not None and (not is_fast or ops.fast_library() is not None)
 
 
 def _session_config() -> tf.compat.v1.ConfigProto:

@@ -26,6 +26,12 @@ class KerasRunner:
         self.origin = origin
         self._call = tf.function(self._evaluate, reduce_retracing=True)
 
+    @property
+    def sees_order(self) -> bool:
+        """Whether it may matter which atom of a frame is the first: missing neighbours of DPA-2
+        have its type."""
+        return self.model.descriptor.passes_messages
+
     def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
         """Evaluate outputs by the names of docs/architecture.md, shaped as they are there."""
         dtype = self.model.interface_dtype

@@ -22,7 +22,7 @@ class Slots(NamedTuple):
         real: bool ``[n, stored]``, false for padding.
         mask: bool ``[n, stored]``, false for padding and for excluded neighbours.
         ntype: int32 ``[n, stored]``, types of the neighbours; for padding that of the frame's
-            first atom, as DeePMD-kit has it (``ntypes`` if it is virtual).
+            first atom, as DeePMD-kit has it (0 if it is virtual).
         index: int32 ``[n, stored]``, which of the n atoms the neighbours are; 0 for padding.
         cut: int32, number of slots that are not stored.
     """
@@ -89,7 +89,9 @@ def neighbour_slots(
         return tf.pad(array, [[0, 0], [0, 1]], constant_values=padding)
 
     real = rows(environment.nmask, False) & (tf.reshape(atype, [-1, 1]) >= 0)
-    first = tf.repeat(tf.where(atype[:, :1] < 0, ntypes, atype[:, :1]), nloc, axis=0)
+    # One more, as there may be no atoms.
+    first = tf.maximum(tf.pad(atype, [[0, 0], [0, 1]])[:, :1], 0)
+    first = tf.repeat(first, nloc, axis=0)
     ntype = tf.where(real, rows(environment.ntype, ntypes), first)
     frame = tf.repeat(tf.range(nframes), nloc)[:, tf.newaxis]
     index = tf.where(real, frame * nloc + rows(environment.nlist, -1), 0)

@@ -18,7 +18,7 @@ from deepattn.formats.dp_file import is_dp_file, read_tree
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD
 from deepattn.models.neutral import from_tree
-from deepattn.models.weights import refuse_scaled
+from deepattn.models.weights import refuse_scaled, refuse_uneven
 
 if TYPE_CHECKING:
     from deepattn.models.energy_model import EnergyModel
@@ -125,10 +125,13 @@ def model_of_checkpoint(
         refuse_head(head, path)
         with _reading_config(path):
             config = ModelConfig.from_dict(normalize_model(header["config"]["model"]))
-        return StoredModel(config, part_of(stored, WEIGHTS), dtype, dict(header))
+        arrays = part_of(stored, WEIGHTS)
+        refuse_uneven(config, arrays, path)
+        return StoredModel(config, arrays, dtype, dict(header))
     name = find_branch(tasks, head, path)
     config = tasks.tasks[name]
     arrays = part_of(stored, f"{WEIGHTS}{name}/")
+    refuse_uneven(config.model, arrays, path)
     return StoredModel(config.model, arrays, dtype, {**header, "config": config.to_dict()})
 
 
@@ -215,7 +218,9 @@ def frozen_model(
         # DeePMD-kit before 3.0 always had the bias, and its scripts do not say so.
         biased = "type_embed_net/bias_1" in frozen.weights
         section["type_embedding"]["use_tebd_bias"] = biased
-    return ModelConfig.from_dict(section), _weights(frozen, path)
+    config, arrays = ModelConfig.from_dict(section), _weights(frozen, path)
+    refuse_uneven(config, arrays, path)
+    return config, arrays
 
 
 def _weights(frozen: FrozenModel, path: str | Path) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepattn.config import ModelConfig, SeE2AConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.weight_names import OUT_STD
 
@@ -63,6 +64,11 @@ def resize_statistics(
         slots = array.shape[1] // 4
         if slots == nnei:
             continue
+        if np.any(array.reshape(len(array), slots, 4) != array[:, np.newaxis, :4]):
+            raise ModelFileError(
+                f"sel is {slots} in the file and {nnei} in the input, but {name} differs from "
+                f"slot to slot; set sel to {slots}"
+            )
         if not davg_is_zero or np.any(arrays["descrpt_attr/t_avg"]):
             raise ModelFileError(
                 f"sel is {slots} in the file and {nnei} in the input, which changes a model that "
@@ -70,6 +76,32 @@ def resize_statistics(
             )
         resized[name] = np.tile(array[:, :4], (1, nnei))
     return resized
+
+
+def refuse_uneven(
+    config: ModelConfig, arrays: Mapping[str, np.ndarray], path: str | os.PathLike
+) -> None:
+    """Refuse input statistics that differ from slot to slot, where slots are not told apart.
+
+    No training makes any. Descriptors whose neighbours share all slots take the numbers of one
+    slot for those of all padding.
+
+    Raises:
+        ModelFileError: the model has such statistics.
+    """
+    if isinstance(config.descriptor, SeE2AConfig):
+        return
+    for name, array in arrays.items():
+        is_statistic = name.endswith(("/t_avg", "/t_std", "/davg", "/dstd"))
+        # Other shapes are refused when the model is built.
+        if not is_statistic or array.ndim < 2 or not array.size or array.size % (4 * len(array)):
+            continue
+        slots = array.reshape(len(array), -1, 4)
+        if np.any(slots != slots[:, :1]):
+            raise ModelFileError(
+                f"{path}: {name} differs from slot to slot of a neighbour list, which is supported "
+                "for the descriptor se_e2_a only; train the model anew"
+            )
 
 
 def _enumerate(names: list[str]) -> str:

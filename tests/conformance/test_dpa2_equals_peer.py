@@ -12,6 +12,7 @@ import pytest
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.data import Batch
 from deepattn.formats.dp_file import write_tree
+from deepattn.infer import DeepPot
 from deepattn.models import load_model, read_model
 from deepattn.models.neutral import to_tree
 from deepattn.train.input_blocks import input_blocks
@@ -54,6 +55,9 @@ def _cases(rng):
     coord = scatter(rng, TRICLINIC, 24, closest=1.1, periodic=True)
     cases["crowded"] = {"coord": coord[None], "atype": rng.integers(0, 3, 24)}
     cases["crowded"]["box"] = TRICLINIC.reshape(1, 9)
+    # The first atom is virtual, and one more.
+    cases["virtual"] = {**cases["crowded"], "atype": cases["crowded"]["atype"].copy()}
+    cases["virtual"]["atype"][[0, 5]] = -1
     return cases, directions
 
 
@@ -111,7 +115,8 @@ def _part(output, prefix):
 def test_statistics(answers, index):
     job, section, cases, _ = answers[index]
     config = ModelConfig.from_dict(normalize_model(section))
-    batches = [Batch(case, {}) for case in cases.values() if "box" in case]
+    chosen = [case for case in cases.values() if "box" in case and np.all(case["atype"] >= 0)]
+    batches = [Batch(case, {}) for case in chosen]
     ours = {}
     for block in input_blocks(config):
         found = input_statistics(batches, block.shape, set_davg_zero=block.set_davg_zero)
@@ -138,6 +143,26 @@ def test_energies_forces_and_virials(answers, index):
         np.testing.assert_allclose(-np.sum(force * displacement), along, rtol=0, atol=1e-9)
         strained = np.dot(energy[5:], WEIGHTS)
         np.testing.assert_allclose(-np.sum(virial * strain), strained, rtol=0, atol=1e-9)
+
+
+def test_order_of_atoms(answers):
+    """Missing neighbours have the type of the first atom, so frames are evaluated as they are."""
+    checked = 0
+    for job, section, cases, _ in answers:
+        repinit = section["descriptor"]["repinit"]
+        if repinit["set_davg_zero"] or repinit["tebd_input_mode"] == "strip":
+            continue
+        theirs = read_cases(job["output"])
+        with DeepPot(job["file"]) as potential:
+            for name, case in cases.items():
+                assert np.any(np.diff(case["atype"][0]) < 0)
+                parameters = {key: case.get(key) for key in ("fparam", "aparam")}
+                energy, *_ = potential.eval(
+                    case["coord"], case.get("box"), case["atype"][0], **parameters
+                )
+                np.testing.assert_allclose(energy[:, 0], theirs[name]["energy"], rtol=0, atol=1e-10)
+        checked += 1
+    assert checked >= 3
 
 
 @pytest.mark.parametrize("index", range(MODELS))

@@ -37,6 +37,8 @@ IN_BOTH = {
     "two_side": {"type": "se_e2_a", "sel": [12, 14, 12], "exclude_types": [[0, 2]]},
     "one_side": {"type": "se_e2_a", "sel": [12, 14, 12], "type_one_side": True},
 }
+# A model with other statistics in every slot.
+UNEVEN = "uneven"
 PLAIN = {"fitting_net": {"numb_fparam": 0, "numb_aparam": 0}}
 
 
@@ -75,6 +77,8 @@ def peer_again(peer_files, compiled_ops) -> Path:
         write_tree(peer_files / f"{name}.dp", tree)
         converted.append([str(peer_files / f"{name}.{end}") for end in ("dp", "pb")])
         evaluated.append(_evaluation(peer_files, PLAIN, f"{name}.pb"))
+    write_tree(peer_files / f"{UNEVEN}.dp", _uneven_tree())
+    evaluated.append(_evaluation(peer_files, PLAIN, f"{UNEVEN}.dp"))
     jobs = {"convert": converted, "evaluate": evaluated}
     run_inside(DP320, "neutral.py", [jobs], peer_files)
     return peer_files
@@ -104,6 +108,15 @@ def _our_model(name: str):
     bias = {"fitting_attr/t_bias_atom_e": np.array([-93.2, -0.3, 2.0])}
     model.set_arrays({**model.get_arrays(), **bias})
     return config, model
+
+
+def _uneven_tree() -> dict:
+    config, model = _our_model("two_side")
+    arrays, rng = model.get_arrays(), np.random.default_rng(4)
+    for key, low in (("t_avg", -0.1), ("t_std", 0.2)):
+        shape = arrays[f"descrpt_attr/{key}"].shape
+        arrays[f"descrpt_attr/{key}"] = rng.uniform(low, low + 0.2, shape)
+    return to_tree(config, arrays, min_nbor_dist=None)
 
 
 @pytest.mark.parametrize("name", SECTIONS)
@@ -152,6 +165,13 @@ def test_converted_by_the_peer(name: str, peer_again) -> None:
     back, _ = load_model(peer_again / f"{name}.pb")
     for key, array in back.get_arrays().items():
         np.testing.assert_array_equal(array, model.get_arrays()[key], err_msg=key)
+
+
+def test_statistics_by_slot(peer_again) -> None:
+    model, _ = load_model(peer_again / f"{UNEVEN}.dp")
+    ours = keras_eval(model, {"a": _case(PLAIN)})["a"]
+    theirs = np.load(peer_again / f"{UNEVEN}.dp.out.npz")
+    np.testing.assert_allclose(ours["atom_energy"], theirs["atom_energy"], rtol=0, atol=1e-10)
 
 
 def test_deeppot(peer_files) -> None:

@@ -27,7 +27,9 @@ def read_attention(node: Node, section: Mapping[str, Any]) -> tuple[dict[str, An
         Keys of the descriptor's section that the layers decide, and their weights by name.
     """
     node.version("NeighborGatedAttention", 1)
-    node.ignore("layer_num", "nnei", "embed_dim", "hidden_dim", "dotr", "do_mask", "precision")
+    node.only("layer_num", section["attn_layer"], reason="attn_layer says how many there are")
+    # Of these the innermost count.
+    node.ignore("nnei", "embed_dim", "hidden_dim", "dotr", "do_mask", "precision")
     node.ignore("scaling_factor", "normalize", "temperature", "trainable_ln", "ln_eps")
     layers = [child for child in node.children("attention_layers") if child is not None]
     node.finish()

@@ -51,6 +51,7 @@ def read_dpa2(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arra
     # The type embedding has these too.
     node.ignore("type", "use_econf_tebd", "use_tebd_bias")
     section = _read_section(node, embedding, type_map)
+    node.computes_in(section["precision"])
     config = Dpa2Config.from_dict(section)
     for key, block in initial_blocks(config).items():
         arrays |= read_initial(node.child(key), block, config, ntypes)

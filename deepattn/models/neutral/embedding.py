@@ -91,6 +91,7 @@ def read_type_embedding(node: Node, type_map: Sequence[str]) -> tuple[dict[str, 
         # Version 1 always had the bias.
         "use_tebd_bias": node.get("use_tebd_bias", bool, True),
     }
+    node.computes_in(section["precision"])
     node.only("ntypes", len(type_map), reason=f"the model has {len(type_map)} types")
     node.only("type_map", list(type_map), reason="it is not the model's")
     node.only("padding", True, reason="the embedding must have a row for the missing neighbour")

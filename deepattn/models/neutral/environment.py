@@ -28,6 +28,7 @@ def read_environment(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any
         "exclude_types": [list(pair) for pair in node.get("exclude_types", list, [])],
         "set_davg_zero": node.get("set_davg_zero", bool),
     }
+    node.computes_in(section["precision"], but=("type_embedding",))
     node.only("env_protection", 0.0, reason="distances are not protected here")
     node.only("spin", reason="models of magnetic moments are not supported")
     node.only("compress", reason="give the model that was compressed instead")

@@ -55,6 +55,7 @@ def read_fitting(
         "trainable": node.get("trainable", (bool, list), True),
         "atom_ener": _atom_ener(node, mixed_types),
     }
+    node.computes_in(section["precision"])
     node.only("type", "ener", reason="energies are all that is fitted")
     node.only("mixed_types", mixed_types, reason="the descriptor is of the other kind")
     node.only("exclude_types", [], reason="leave those atoms out of the data")

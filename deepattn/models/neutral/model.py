@@ -19,6 +19,7 @@ from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.fitting import read_fitting, write_fitting
 from deepattn.models.neutral.node import Node
 from deepattn.models.neutral.se_e2_a import read_se_e2_a, write_se_e2_a
+from deepattn.models.weights import refuse_uneven
 
 _READERS = {
     "dpa1": read_dpa1,
@@ -108,6 +109,7 @@ def _config(
             config = ModelConfig.from_dict(normalize_model(section))
     except ConfigError as error:
         node.fail(str(error))
+    refuse_uneven(config, arrays, origin)
     if sees_first_atom(config, arrays):
         node.fail(
             "model/descriptor/@variables/davg is not zero, and missing neighbours take the type of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,6 +11,12 @@ from deepattn.errors import ModelFileError
 
 _VARIABLES = "@variables"
 _REQUIRED = object()
+# Names of one precision.
+_PRECISIONS = {
+    **{name: "float64" for name in ("default", "double")},
+    **{name: "float32" for name in ("single", "float")},
+    "half": "float16",
+}
 
 
 class Node:
@@ -117,6 +123,21 @@ class Node:
         variables.finish()
         return found
 
+    def computes_in(self, precision: str, *, but: Sequence[str] = ()) -> None:
+        """Refuse layers of another precision than that of the part they are in.
+
+        Args:
+            precision: that of the part.
+            but: keys of parts with a precision of their own.
+        """
+        parts = {key: part for key, part in self._value.items() if key not in but}
+        for path, name in _precisions(parts, self.path):
+            if _PRECISIONS.get(name, name) != _PRECISIONS.get(precision, precision):
+                self.fail(
+                    f"{path} = {_shown(name)} is not supported; {self.path} computes in "
+                    f"{_shown(precision)}, and so must all its layers"
+                )
+
     def finish(self) -> None:
         """Refuse keys that nobody took.
 
@@ -140,6 +161,19 @@ class Node:
                 f"must be {list(shape)}"
             )
         return array
+
+
+def _precisions(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """All values of the key ``precision`` in a tree, with their paths."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if key == "precision":
+                yield f"{path}/{key}", part
+            elif key != _VARIABLES:
+                yield from _precisions(part, f"{path}/{key}")
+    elif isinstance(value, list):
+        for k, part in enumerate(value):
+            yield from _precisions(part, f"{path}/{k}")
 
 
 def _shown(value: Any) -> str:

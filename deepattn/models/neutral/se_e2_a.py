@@ -16,7 +16,7 @@ from deepattn.models.neutral.embedding import (
     write_embedding,
 )
 from deepattn.models.neutral.environment import read_environment, write_environment
-from deepattn.models.neutral.nets import read_nets, write_nets
+from deepattn.models.neutral.nets import Layer, read_nets, write_nets
 from deepattn.models.neutral.node import Node
 
 _KIND = "EmbeddingNetwork"
@@ -33,7 +33,16 @@ def read_se_e2_a(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], A
     nets = read_nets(node.child("embeddings"), _KIND, ndim=1 if one_side else 2, ntypes=ntypes)
     node.finish()
     activation = section["activation_function"]
-    for index, names in _places(ntypes, one_side, section["exclude_types"]):
+    places = dict(_places(ntypes, one_side, section["exclude_types"]))
+    if np.any(arrays["descrpt_attr/t_avg"]):
+        for index, layers in enumerate(nets):
+            if index not in places and layers is not None and not _is_nothing(layers):
+                node.fail(
+                    f"{node.path}/embeddings/networks/{index} is the net of a pair of "
+                    "exclude_types, which DeePMD-kit counts for missing neighbours as davg is not "
+                    "zero; set its weights to zero"
+                )
+    for index, names in places.items():
         layers = nets[index]
         if layers is None:
             node.fail(f"{node.path}/embeddings has no net {index}")
@@ -72,6 +81,17 @@ def write_se_e2_a(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
         **write_environment(section, config.type_map, arrays, precision),
         "embeddings": write_nets(nets, _KIND, ndim=ndim, ntypes=ntypes),
     }
+
+
+def _is_nothing(layers: Sequence[Layer]) -> bool:
+    """Whether a net gives zero for everything."""
+    return all(
+        not np.any(layer.matrix)
+        and (layer.bias is None or not np.any(layer.bias))
+        and not layer.copies * (k == 0)
+        and layer.activation not in ("sigmoid", "softplus")
+        for k, layer in enumerate(layers)
+    )
 
 
 def _places(

@@ -4,7 +4,7 @@
 ``"model"``, a section of an input, and ``"seed"`` the file is written first, with random weights,
 statistics and biases. The cases are those of ``evaluate.py``; the output gets ``<name>/energy`` and
 ``/atom_energy`` in eV and, of files that are written, ``statistics/<path>`` of the arrays that
-follow from the periodic cases, by their paths in the tree.
+follow from the periodic cases without virtual atoms, by their paths in the tree.
 """
 
 import json
@@ -23,7 +23,9 @@ def main(jobs: str) -> None:
             if "model" in job:
                 model = randomised(get_model(job["model"]), np.random.default_rng(job["seed"]))
                 save_dp_model(job["file"], {"model": model.serialize(), "model_def_script": {}})
-                periodic = [case for case in cases.values() if "box" in case]
+                periodic = [
+                    case for case in cases.values() if "box" in case and np.all(case["atype"] >= 0)
+                ]
                 for name, array in statistics_of(model, periodic):
                     results[f"statistics/{name}"] = array
             model = BaseModel.deserialize(load_dp_model(job["file"])["model"])

@@ -36,6 +36,18 @@ def test_as_few_batches_as_possible():
     assert sorted(groups) == [[0, 1], [2], [4]]
 
 
+@pytest.mark.parametrize("numb_atoms", [None, 1])
+def test_frames_as_they_are(numb_atoms):
+    """Where it matters which atom is the first, it stays so, even if it is virtual."""
+    found = {}
+    for batch in make_batches(some_frames(), numb_atoms, uniform=False, as_they_are=True):
+        assert make_feed(batch, 2).natoms[0] == 3
+        for frame, types, coord in zip(batch.frames, batch.atype, batch.coord, strict=True):
+            np.testing.assert_array_equal(coord, some_frames().coord[frame])
+            found[int(frame)] = types.tolist()
+    assert found == {k: ATYPE[k].tolist() for k in (0, 1, 2, 4)}
+
+
 def test_the_length_of_the_mesh_says_what_is_periodic():
     box = np.tile(np.eye(3).ravel() * 9, (5, 1))
     expected = {

@@ -147,6 +147,9 @@ REFUSED = {
     "use_aparam_as_mask": (put("model/fitting/use_aparam_as_mask", True), "use_aparam_as_mask"),
     "fitting type": (put("model/fitting/type", "dipole"), "dipole"),
     "precision": (put("model/fitting/precision", "bfloat16"), "bfloat16"),
+    "precision of a layer": (put(f"{HIDDEN}/precision", "float32"), "must all its layers"),
+    "precision of a projection": (put(f"{LAYER}/in_proj/precision", "float32"), "must all its"),
+    "layer_num": (put("model/descriptor/attention_layers/layer_num", 0), "layer_num"),
     "activation": (put(f"{HIDDEN}/activation_function", "relu"), "activation_function"),
     "residual connections": (put(f"{HIDDEN}/resnet", False), "residual connections"),
     "davg": (put("model/descriptor/@variables/davg", np.ones((2, 10, 4))), "order of atoms"),
@@ -170,6 +173,27 @@ def test_refused_by_name(tree, name):
     with pytest.raises(ModelFileError, match=words) as error:
         from_tree(tree, "model.dp")
     assert str(error.value).startswith("model.dp: ")
+
+
+@pytest.mark.parametrize("key", ["davg", "dstd"])
+def test_statistics_by_slot(tree, key):
+    """Slots that all types share are not told apart, so they must have the same statistics."""
+    tree = copy.deepcopy(tree)
+    tree["model"]["descriptor"]["@variables"][key][1, 3, 0] += 0.5
+    with pytest.raises(ModelFileError, match=r"model.dp: .* differs from slot to slot"):
+        from_tree(tree, "model.dp")
+
+
+def test_excluded_nets_that_would_count():
+    """For missing neighbours DeePMD-kit evaluates the nets of excluded pairs too."""
+    config, model = random_model("se_e2_a")
+    tree = to_tree(config, model.get_arrays(), min_nbor_dist=None)
+    tree["model"]["descriptor"]["@variables"]["davg"][..., 0] = 0.1
+    from_tree(copy.deepcopy(tree), "model.dp")
+    net = tree["model"]["descriptor"]["embeddings"]["networks"][1]
+    net["layers"][0]["@variables"]["w"][:] = 0.1
+    with pytest.raises(ModelFileError, match=r"networks/1 is the net of a pair of exclude_types"):
+        from_tree(tree, "model.dp")
 
 
 UNWRITABLE = {
