@@ -15,6 +15,7 @@ from deepattn import ops
 from deepattn.errors import ConfigError, OpLibraryError
 from deepattn.export.attributes import attribute_constants
 from deepattn.formats.files import write_whole
+from deepattn.infer.trial import try_graph
 from deepattn.models.blocks import potential_in_blocks
 from deepattn.models.energy_model import EnergyModel
 
@@ -47,6 +48,7 @@ def freeze(
     Raises:
         OpLibraryError: the compiled ops, whose names the graph must carry, are not there.
         ConfigError: DeePMD-kit has no graphs of such models.
+        ModelFileError: the graph, which is run once before the file gets its name, does not run.
     """
     if model.descriptor.passes_messages:
         raise ConfigError(
@@ -61,6 +63,8 @@ def freeze(
         graph_def = trace(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
     with write_whole(path) as file:
         file.write(graph_def.SerializeToString())
+        file.flush()
+        try_graph(file.name, path)
     return path
 
 
@@ -102,7 +106,7 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
     variables = model.named_variables()
     weights = [(variables[name], tf.constant(a, name=name)) for name, a in arrays.items()]
     inputs = _placeholders(model)
-    natoms = inputs["natoms"]
+    natoms, nframes = inputs["natoms"], tf.shape(inputs["box"])[0]
     with keras.StatelessScope(state_mapping=weights):
         environment = model.environment(
             inputs["coord"], inputs["atype"], natoms, inputs["box"], inputs["mesh"]
@@ -119,9 +123,9 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
     named = {
         "o_energy": outputs["energy"],
         "o_atom_energy": outputs["atom_energy"],
-        "o_force": tf.reshape(outputs["force"], [-1, 3 * natoms[1]]),
+        "o_force": tf.reshape(outputs["force"], [nframes, 3 * natoms[1]]),
         "o_virial": tf.reshape(outputs["virial"], [-1, 9]),
-        "o_atom_virial": tf.reshape(outputs["atom_virial"], [-1, 9 * natoms[1]]),
+        "o_atom_virial": tf.reshape(outputs["atom_virial"], [nframes, 9 * natoms[1]]),
         "o_descriptor": outputs["descriptor"],
         "o_rmat": tf.reshape(environment.descrpt, [-1, 4 * model.sel]),
         "o_rmat_deriv": environment.descrpt_deriv,
@@ -156,11 +160,15 @@ def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:
 
     natoms = placeholder("t_natoms", "int32", [model.ntypes + 2])
     nall = natoms[1]
+    coord, atype = placeholder("t_coord", dtype, [None]), placeholder("t_type", "int32", [None])
+    box = tf.reshape(placeholder("t_box", dtype, [None]), [-1, 9])
+    # Of no atoms coordinates do not tell how many frames there are.
+    nframes = tf.shape(box)[0]
     inputs = {
-        "coord": tf.reshape(placeholder("t_coord", dtype, [None]), [-1, nall, 3]),
-        "atype": tf.reshape(placeholder("t_type", "int32", [None]), [-1, nall]),
+        "coord": tf.reshape(coord, [nframes, nall, 3]),
+        "atype": tf.reshape(atype, [nframes, nall]),
         "natoms": natoms,
-        "box": tf.reshape(placeholder("t_box", dtype, [None]), [-1, 9]),
+        "box": box,
         "mesh": placeholder("t_mesh", "int32", [None]),
     }
     fitting = model.fitting
@@ -169,7 +177,7 @@ def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:
         inputs["fparam"] = tf.reshape(fparam, [-1, fitting.numb_fparam])
     if fitting.numb_aparam:
         aparam = placeholder("t_aparam", dtype, [None])
-        inputs["aparam"] = tf.reshape(aparam, [-1, natoms[0], fitting.numb_aparam])
+        inputs["aparam"] = tf.reshape(aparam, [nframes, natoms[0], fitting.numb_aparam])
     return inputs
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
+from deepattn.errors import ModelFileError
 from deepattn.formats.files import write_folder_whole
 from deepattn.formats.saved_model import MARK
 from deepattn.models.blocks import infer
@@ -52,10 +53,13 @@ def save_model(
     Raises:
         DataError: there is something else of that name.
         OSError: the folder cannot be written to, or the disk is full.
+        ModelFileError: what was written, which is run once before it gets its name, does not run.
     """
     module = make_module(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
-    with write_folder_whole(path, mark=MARK) as folder, _quiet(), _system_errors(path):
-        tf.saved_model.save(module, str(folder))
+    with write_folder_whole(path, mark=MARK) as folder, _quiet():
+        with _system_errors(path):
+            tf.saved_model.save(module, str(folder))
+        _try(folder, path, model)
     if model.descriptor.passes_messages:
         log.info(
             "messages between atoms: LAMMPS runs %s in one process, with atom_modify map yes in "
@@ -269,6 +273,43 @@ def _function(name: str, function: Callable, *signature: tf.TensorSpec) -> Calla
 
     traced.__name__ = name
     return tf.function(traced, input_signature=signature, autograph=False)
+
+
+def _try(folder: Path, path: str | Path, model: EnergyModel) -> None:
+    """Run what is in a folder once, on two atoms.
+
+    Raises:
+        ModelFileError: it does not run, or gives numbers that are not finite.
+    """
+    coord = np.array([[[0.0, 0.0, 0.0], [0.3, 0.4, 0.5]]]) * model.rcut
+    atype = np.array([[0, len(model.type_map) - 1]], np.int32)
+    fparam = np.zeros((1, model.fitting.numb_fparam))
+    aparam = np.zeros((1, 2, model.fitting.numb_aparam))
+    try:
+        with _unoptimised():
+            loaded = tf.saved_model.load(str(folder))
+            found = loaded.call(coord, atype, np.zeros((0, 0, 0)), fparam, aparam)
+    except (ValueError, tf.errors.OpError) as error:
+        text = str(error).strip().splitlines()[0]
+        raise ModelFileError(f"{path}: is not written, as it does not run: {text}") from None
+    wrong = [name for name, value in found.items() if not np.isfinite(value).all()]
+    if wrong:
+        raise ModelFileError(
+            f"{path}: is not written, as {wrong[0]} of two atoms is not finite; look for such "
+            "numbers in the model's weights"
+        )
+
+
+@contextmanager
+def _unoptimised() -> Iterator[None]:
+    """Run functions as they are: to rewrite a graph takes longer than to run it once."""
+    options = tf.config.optimizer.get_experimental_options()
+    key = "disable_meta_optimizer"
+    tf.config.optimizer.set_experimental_options({key: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({key: options.get(key, False)})
 
 
 @contextmanager

@@ -233,13 +233,12 @@ class SeE2A(keras.layers.Layer):
         blocks = []
         for t, block in enumerate(tf.split(matrix[:, :, 0], self.sel, axis=1)):
             net = self.nets.get(f"{centre}_{t}")
-            width = self.neuron[-1]
+            # Complete, as a type that is nobody's neighbour has no slots.
+            shape = tf.stack([tf.shape(matrix)[0], self.sel[t], self.neuron[-1]])
             if net is None:
-                shape = tf.stack([tf.shape(block)[0], self.sel[t], width])
                 blocks.append(tf.zeros(shape, matrix.dtype))
             else:
-                rows = net(tf.reshape(block, [-1, 1]))
-                blocks.append(tf.reshape(rows, [-1, self.sel[t], width]))
+                blocks.append(tf.reshape(net(tf.reshape(block, [-1, 1])), shape))
         return tf.concat(blocks, axis=1)
 
     def _contract(self, matrix, embedding):

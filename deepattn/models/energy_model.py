@@ -173,9 +173,10 @@ class EnergyModel(keras.Model):
 
     def environment(self, coord, atype, natoms, box, mesh) -> Environment:
         """Neighbourhoods of all local atoms; a function of coordinates only."""
-        nframes = tf.shape(atype)[0]
+        # Sizes are written out wherever there may be no frames or no atoms.
+        nframes, nall = tf.unstack(tf.shape(atype))
         return self.descriptor.environment(
-            tf.reshape(coord, [nframes, -1]),
+            tf.reshape(coord, [nframes, 3 * nall]),
             atype,
             natoms,
             tf.reshape(tf.cast(box, self.interface_dtype), [-1, 9]),
@@ -295,9 +296,9 @@ class EnergyModel(keras.Model):
             nnei=nnei,
         )
         return (
-            tf.reshape(force, [nframes, -1, 3]),
+            tf.reshape(force, [nframes, natoms[1], 3]),
             virial,
-            tf.reshape(atom_virial, [nframes, -1, 9]),
+            tf.reshape(atom_virial, [nframes, natoms[1], 9]),
         )
 
     @property

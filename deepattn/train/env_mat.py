@@ -88,7 +88,7 @@ def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.
     periodic = bool(inputs["box"].any())
     width = 4 * shape.nnei
     arguments = (
-        inputs["coord"].reshape(nframes, -1),
+        inputs["coord"].reshape(nframes, 3 * natoms),
         atype,
         np.array([natoms, natoms, natoms] + [0] * (shape.ntypes - 1), np.int32),
         inputs["box"],

@@ -23,6 +23,7 @@ from deepattn.formats.find import find_model
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS
 from deepattn.infer import DeepPot
+from deepattn.infer.trial import try_graph
 from deepattn.models.load import model_of_checkpoint, refuse_head
 from deepattn.models.neutral import from_tree, set_bias
 from deepattn.models.weights import refuse_scaled
@@ -110,6 +111,8 @@ class _Frozen:
         graph = self.model.graph.with_constant(BIAS, bias - _out_bias(self.model))
         with write_whole(output) as file:
             file.write(graph.serialize())
+            file.flush()
+            try_graph(file.name, output)
 
 
 @dataclass(frozen=True)

@@ -257,6 +257,13 @@ GRAPHS = [
         _model(se_e2_a(), None, tebd(activation_function="tanh")),
         BOTH,
     ),
+    # Types that are nobody's neighbour: first, in the middle, last.
+    GraphOptions("se_e2_a_no_slots_first", _model(se_e2_a(sel=[0, 20, 14]))),
+    GraphOptions(
+        "se_e2_a_no_slots_last_one_side_exclude",
+        _model(se_e2_a(sel=[14, 20, 0], type_one_side=True, exclude_types=[[0, 1]])),
+    ),
+    GraphOptions("se_e2_a_no_slots_type_embedding", _model(se_e2_a(sel=[14, 0, 14]), None, tebd())),
     GraphOptions(
         "se_e2_a_parameters",
         _model(se_e2_a(), fitting(numb_fparam=systems.NFPARAM, numb_aparam=systems.NAPARAM)),

@@ -27,7 +27,8 @@ def gated_attention(
     ``count`` None means all slots. The weights of plain attention are a mask: no derivatives.
     """
     *projections, matrix, bias, gamma, beta = parameters
-    nnei, width = tf.shape(embedding)[1], embedding.shape[2]
+    natoms, nnei = tf.unstack(tf.shape(embedding)[:2])
+    width = embedding.shape[2]
     if count is not None:
         live = tf.sequence_mask(count, nnei)
         weight = tf.where(live, weight, tf.zeros_like(weight))
@@ -42,7 +43,7 @@ def gated_attention(
         return unit_rows(projected, length)
 
     def by_atom(x):
-        return tf.reshape(x, [-1, nnei, x.shape[1]])
+        return tf.reshape(x, [natoms, nnei, x.shape[1]])
 
     length = faded if smooth else 1.0
     query, key = by_atom(project(0, temperature * length)), by_atom(project(1, length))

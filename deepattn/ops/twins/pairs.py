@@ -31,8 +31,9 @@ def prod_virial_se_a(
     nframes, nall = tf.shape(net_deriv)[0], natoms[1]
     nlist = _checked(nlist, nall)
     t = pair_derivative(net_deriv, in_deriv)
-    shares = t[..., :, None] * tf.reshape(rij, [nframes, -1, 1, 3])
-    shares = tf.reshape(shares, [nframes, tf.shape(nlist)[1], 9])
+    npairs = tf.shape(nlist)[1]
+    shares = t[..., :, None] * tf.reshape(rij, [nframes, npairs, 1, 3])
+    shares = tf.reshape(shares, [nframes, npairs, 9])
     atom_virial = _scatter(shares, nlist, nall)
     virial = tf.reduce_sum(atom_virial, axis=1)
     return virial, tf.reshape(atom_virial, [nframes, 9 * nall])

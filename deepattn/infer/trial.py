@@ -1,0 +1,58 @@
+"""The first run of a graph, before the file gets its name."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from deepattn.errors import ModelFileError
+from deepattn.formats.frozen import FrozenModel, read_frozen
+from deepattn.infer.batches import Batch
+from deepattn.infer.feeds import make_feed
+from deepattn.infer.graph_runner import GraphRunner, has_ops, reason
+
+_OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
+
+
+def try_graph(written: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Run a graph once, on two atoms, unless the compiled ops that it is made of are missing.
+
+    Args:
+        written: The file, which still has a temporary name.
+        path: Where it is to go, for messages.
+
+    Raises:
+        ModelFileError: If it does not run, or gives numbers that are not finite.
+    """
+    try:
+        frozen = read_frozen(written)
+        if not has_ops(frozen):
+            return
+        runner = GraphRunner(frozen)
+        try:
+            values = runner.run(make_feed(_pair(frozen), frozen.ntypes), _OUTPUTS)
+        finally:
+            runner.close()
+    except (ModelFileError, tf.errors.OpError) as error:
+        text = reason(error).removeprefix(f"{written}: ")
+        raise ModelFileError(f"{path}: is not written, as the graph does not run: {text}") from None
+    for name, array in zip(_OUTPUTS, values, strict=True):
+        if not np.isfinite(array).all():
+            raise ModelFileError(
+                f"{path}: is not written, as the graph gives two atoms {name.replace('_', ' ')} of "
+                f"{array[~np.isfinite(array)][0]}; look for such numbers in the model's weights"
+            )
+
+
+def _pair(frozen: FrozenModel) -> Batch:
+    """Two atoms in open space that see each other."""
+    coord = np.array([[[0.0, 0.0, 0.0], [0.3, 0.4, 0.5]]]) * frozen.rcut
+    return Batch(
+        frames=np.array([0]),
+        order=np.array([[0, 1]]),
+        coord=coord,
+        box=None,
+        atype=np.array([[0, frozen.ntypes - 1]], np.int32),
+        fparam=np.zeros((1, frozen.dfparam)) if frozen.dfparam else None,
+        aparam=np.zeros((1, 2, frozen.daparam)) if frozen.daparam else None,
+    )
