@@ -151,31 +151,38 @@ def _choose(pairs, owner, point_types, sel, mixed):
 
 
 def _values(rij, real, rcut, rcut_smth):
-    """Rows ``sw (1/r, d/r²)`` and their derivatives with respect to the centre; 0 for padding."""
+    """Rows ``sw (1/r, d/r²)`` and their derivatives with respect to the centre; 0 for padding.
+
+    Every step rounds as in the compiled op. Near the cut-off the switch is a difference of numbers
+    near 1, so that in float32 its last digits, and with them the direction of the row, are a
+    matter of rounding; divided by a small spread such rows count. (TensorFlow's optimiser of traced
+    graphs changes some last digits again.)
+    """
     lower, upper = np.float32(rcut_smth), np.float32(rcut)
     width = upper - lower  # rounded to float32, as DeePMD's attributes make it
     d = tf.where(real[..., None], rij, tf.ones([], rij.dtype))
-    r2 = tf.reduce_sum(d * d, axis=-1)
+    r2 = neighbors.dot(d, d)
     check = tf.debugging.Assert(
         tf.reduce_all(r2 > 0),
         ["two atoms are at the same place; [frame, atom, slot]:", tf.where(r2 <= 0)[:1]],
     )
     with tf.control_dependencies([check] if check is not None else []):
-        r = tf.sqrt(r2)
+        r = r2 * (1.0 / tf.sqrt(r2))
     u = (r - lower) / width
-    poly = u * (-6.0 * u + 15.0) - 10.0
+    poly = -6.0 * u * u + 15.0 * u - 10.0
     inside = (r >= lower) & (r < upper)
     one, zero = tf.ones([], r.dtype), tf.zeros([], r.dtype)
     sw = tf.where(inside, u * u * u * poly + 1.0, tf.where(r < lower, one, zero))
     dsw = (3.0 * u * u * poly + u * u * u * (-12.0 * u + 15.0)) / width
     dsw = tf.where(inside, dsw, zero)
-    sw, dsw = tf.where(real, sw, zero)[..., None], tf.where(real, dsw, zero)[..., None]
-    inverse = 1.0 / r[..., None]
-    rows = tf.concat([sw * inverse, sw * d * inverse**2], axis=-1)
-    radial = (sw * inverse**3 - dsw * inverse**2) * d
-    outer = (2.0 * sw * inverse**4 - dsw * inverse**3)[..., None]
+    sw, dsw = tf.where(real, sw, zero), tf.where(real, dsw, zero)
+    inverse = 1.0 / r
+    inverse2 = inverse * inverse
+    rows = tf.concat([(inverse * sw)[..., None], d / r2[..., None] * sw[..., None]], axis=-1)
+    radial = (sw * inverse2 * inverse - dsw * inverse2)[..., None] * d
+    outer = (2.0 * sw * inverse2 * inverse2 - dsw * inverse2 * inverse)[..., None, None]
     angular = outer * d[..., :, None] * d[..., None, :]
-    angular -= (sw * inverse**2)[..., None] * tf.eye(3, dtype=r.dtype)
+    angular -= (sw * inverse2)[..., None, None] * tf.eye(3, dtype=r.dtype)
     return rows, tf.concat([radial[..., None, :], angular], axis=-2)
 
 

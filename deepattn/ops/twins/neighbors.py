@@ -37,8 +37,8 @@ def periodic_points(coord: tf.Tensor, box: tf.Tensor, rcut: float) -> Points:
     """
     rows = tf.reshape(tf.cast(box, tf.float64), [3, 3])
     cross = tf.stack([_cross(rows[(d + 1) % 3], rows[(d + 2) % 3]) for d in range(3)])
-    volume = _dot(rows[0], cross[0])
-    height = tf.abs(volume) / tf.sqrt(_dot(cross, cross))
+    volume = dot(rows[0], cross[0])
+    height = tf.abs(volume) / tf.sqrt(dot(cross, cross))
     check = tf.debugging.Assert(
         tf.abs(volume) > 1e-12 * tf.reduce_max(tf.abs(rows)) ** 3,
         ["the box has no volume, as a periodic frame needs", box],
@@ -50,7 +50,7 @@ def periodic_points(coord: tf.Tensor, box: tf.Tensor, rcut: float) -> Points:
     nghost = tf.cast(tf.floor(rcut / thickness), tf.int64) + 1
 
     r = tf.cast(coord, tf.float64)
-    fraction = tf.stack([_dot(r, cross[d] / volume) for d in range(3)], axis=1)
+    fraction = tf.stack([dot(r, cross[d] / volume) for d in range(3)], axis=1)
     fraction = tf.math.floormod(fraction, 1.0)
     wrapped = fraction[:, 0:1] * rows[0] + fraction[:, 1:2] * rows[1] + fraction[:, 2:3] * rows[2]
     wrapped = tf.cast(wrapped, coord.dtype)
@@ -88,7 +88,7 @@ def pairs_of(centre: tf.Tensor, points: Points, atype: tf.Tensor, rcut: float) -
     exists = (tf.gather(atype, points.owner) >= 0)[None] & (tf.gather(atype, centre) >= 0)[:, None]
     # The first points are the atoms themselves: only the centre itself has the centre's number.
     is_other = tf.range(tf.shape(points.owner)[0])[None] != centre[:, None]
-    near = (_dot(vector, vector) < tf.cast(rcut2, vector.dtype)) & (q <= rcut2)
+    near = (dot(vector, vector) < tf.cast(rcut2, vector.dtype)) & (q <= rcut2)
     return Pairs(vector, q, exists & is_other & near)
 
 
@@ -133,10 +133,10 @@ def map_centres(fn, nloc, signature):
 def _selection_distance(here, there):
     """Squared distance in float32 from float32-rounded coordinates, whatever the precision."""
     d = tf.cast(there, tf.float32) - tf.cast(here, tf.float32)
-    return _dot(d, d)
+    return dot(d, d)
 
 
-def _dot(a, b):
+def dot(a, b):
     """Sum over the last axis of length 3, left to right."""
     p = a * b
     return p[..., 0] + p[..., 1] + p[..., 2]

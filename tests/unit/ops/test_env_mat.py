@@ -70,6 +70,22 @@ def test_float32_is_as_accurate_as_the_twin(compiled, box):
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_rounding_near_the_cutoff(compiled, dtype):
+    """There a row is what rounding leaves of a difference, and its direction may turn round."""
+    rng = np.random.default_rng(3)
+    direction = rng.normal(size=(60, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    length = 4.3 - np.geomspace(1e-6, 0.1, 60)
+    coord = np.concatenate([np.zeros((1, 3)), direction * length[:, None]])[None]
+    case = random_case("open", natoms=61, nframes=1, nnei=70, virtual=False).with_(
+        coord=coord, davg=np.zeros((2, 280)), dstd=np.full((2, 280), 0.01), periodic=False
+    )
+
+    for ours, theirs in zip(case.mix(twins, dtype), case.mix(compiled, dtype), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 @pytest.mark.parametrize("cell", ["cubic", "hexagonal", "fcc"])
 def test_equidistant_neighbors_are_told_apart_alike(compiled, cell, dtype):
     # Perfect lattices are all ties; slots end in the middle of a shell.
