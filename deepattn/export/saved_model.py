@@ -282,7 +282,7 @@ def _try(folder: Path, path: str | Path, model: EnergyModel) -> None:
         ModelFileError: it does not run, or gives numbers that are not finite.
     """
     coord = np.array([[[0.0, 0.0, 0.0], [0.3, 0.4, 0.5]]]) * model.rcut
-    atype = np.array([[0, len(model.type_map) - 1]], np.int32)
+    atype = np.array([[0, model.descriptor.ntypes - 1]], np.int32)
     fparam = np.zeros((1, model.fitting.numb_fparam))
     aparam = np.zeros((1, 2, model.fitting.numb_aparam))
     try:
