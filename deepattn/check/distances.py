@@ -10,6 +10,7 @@ import tensorflow as tf
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 from ase.neighborlist import neighbor_list
+from scipy.spatial import cKDTree
 
 from deepattn import ops
 from deepattn.check.finding import DOUBT, FAULT, Finding, Tally
@@ -21,6 +22,14 @@ _OVERLAP = 0.3
 # some hundred GPa, and half of the nearest neighbours lie between the two others.
 _CLOSE = 0.5
 _USUAL = (0.6, 1.45)
+# What the median of these fractions is in other units of length, and whether that is beyond doubt.
+_UNITS = (
+    ((1.6, 2.3), "Bohr", DOUBT),
+    ((0.06, 0.15), "nm", FAULT),
+    ((60.0, 150.0), "pm", FAULT),
+)
+# Their atoms have no bonds.
+_NOBLE = (2, 10, 18, 36, 54, 86)
 # Å and Å³ an atom; nothing is so dense.
 _THIN = 0.5
 _FRAMES_OF_A_SYSTEM = 3
@@ -45,7 +54,9 @@ class Distances:
         numbers = [atomic_numbers.get(name, 0) for name in type_map]
         # Of names that are no elements nothing is known.
         self._radii = np.where(np.array(numbers) == 0, 0.0, covalent_radii[numbers])
+        self._noble = np.isin(numbers, _NOBLE)
         self._ratios: list[np.ndarray] = []
+        self._without_cells: dict[str, float] = {}
         self._measured: set[str] = set()
         self._thin = Tally(FAULT, "box")
         self._overlap = Tally(FAULT, "overlap")
@@ -54,6 +65,9 @@ class Distances:
 
     def add(self, piece: Piece) -> None:
         """Look at some frames."""
+        if piece.path not in self._without_cells:
+            ratio = _ratio_without_cell(piece.atoms(0, self._type_map))
+            self._without_cells[piece.path] = ratio
         for rows, nearest, count in self._search(piece, self._with_a_cell(piece)):
             # Of two atoms too close the larger is at least this close to its nearest neighbour.
             limit = np.maximum(2 * _CLOSE * self._radii[piece.atype[rows]], _OVERLAP)
@@ -74,6 +88,12 @@ class Distances:
             yield from tally.report()
         ratios = np.concatenate([np.zeros(0), *self._ratios])
         usual = float(np.median(ratios)) if ratios.size else 1.0
+        without_cells = [ratio for ratio in self._without_cells.values() if np.isfinite(ratio)]
+        nearest = usual
+        if without_cells and (not ratios.size or not np.isfinite(usual)):
+            nearest = float(np.median(without_cells))
+        if not ratios.size:
+            usual = nearest
         if not _USUAL[0] < usual < _USUAL[1]:
             sentence = (
                 f"from an atom to its nearest neighbour it is {usual:.2f} times the sum of their "
@@ -81,7 +101,12 @@ class Distances:
             )
             if not np.isfinite(usual):
                 sentence = f"most atoms have no neighbour within {self._rcut:g} Å"
-            yield Finding(DOUBT, "lengths", "", f"{sentence}; are the lengths in Å?")
+            fitting = [(unit, level) for (a, b), unit, level in _UNITS if a < nearest < b]
+            hint, level = "are the lengths in Å?", DOUBT
+            if fitting:
+                ((unit, level),) = fitting
+                hint = f"it looks as if the lengths are in {unit}, not in Å"
+            yield Finding(level, "lengths", "", f"{sentence}; {hint}")
 
     def _with_a_cell(self, piece: Piece) -> np.ndarray:
         """Rows whose boxes can hold their atoms; the others are reported."""
@@ -137,15 +162,17 @@ class Distances:
 
     def _measure_bonds(self, piece: Piece, row: int, nearest: np.ndarray) -> None:
         """Keep the distances to nearest neighbours as fractions of bonds."""
-        known = self._radii[np.maximum(piece.atype[row], 0)] > 0
+        kinds = np.maximum(piece.atype[row], 0)
+        known = (self._radii[kinds] > 0) & ~self._noble[kinds]
         nearest = nearest[piece.real[row] & known]
         within = nearest[np.isfinite(nearest)]
         if piece.natoms[row] > 1:
             self._ratios.append(np.full(len(nearest) - len(within), np.inf))
         if len(within):
             reach = float(np.percentile(within, _MOST)) + _ROUNDING
-            ratio = _closest_pairs(piece.atoms(row, self._type_map), reach).ratio
-            self._ratios.append(ratio[np.isfinite(ratio)])
+            pairs = _closest_pairs(piece.atoms(row, self._type_map), reach)
+            bonded = known[piece.real[row]][pairs.first]
+            self._ratios.append(pairs.ratio[np.isfinite(pairs.ratio) & bonded])
 
     def _compare_with_sel(self, piece: Piece, rows: np.ndarray, count: np.ndarray) -> None:
         if len(self._sel) == 1:
@@ -161,6 +188,17 @@ class Distances:
                     f"{self._rcut:g} Å, but sel is {self._sel[kind]}"
                 )
                 self._beyond.add(piece.path, frame, sentence, badness=over.max())
+
+
+def _ratio_without_cell(atoms: Atoms) -> float:
+    """Median distance to the nearest atom of the cell over the sum of radii, or NaN."""
+    known = (atoms.numbers > 0) & ~np.isin(atoms.numbers, _NOBLE)
+    atoms = atoms[known]
+    if len(atoms) < 2:
+        return np.nan
+    distance, nearest = cKDTree(atoms.positions).query(atoms.positions, k=2)
+    radii = covalent_radii[atoms.numbers]
+    return float(np.median(distance[:, 1] / (radii + radii[nearest[:, 1]])))
 
 
 class _Pairs(NamedTuple):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 FAULT = "fault"
 DOUBT = "doubt"
+NOT_TESTED = "not tested"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,36 @@ class Finding:
     def __str__(self) -> str:
         where = f"{self.system}: " if self.system else ""
         return f"{self.level} ({self.check}): {where}{self.message}"
+
+
+@dataclass(frozen=True)
+class NotTested:
+    """A test that could not be made of a system, and why.
+
+    Attributes:
+        check: what should have been looked at.
+        system: path of the system.
+        message: why it could not.
+    """
+
+    check: str
+    system: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{NOT_TESTED} ({self.check}): {self.system}: {self.message}"
+
+
+class Findings(list[Finding]):
+    """What was found, and what could not be looked for.
+
+    Attributes:
+        not_tested: tests that could not be made, by test and in the order of the systems.
+    """
+
+    def __init__(self, found: Iterable[Finding] = ()) -> None:
+        super().__init__(found)
+        self.not_tested: list[NotTested] = []
 
 
 class Tally:

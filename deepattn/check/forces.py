@@ -14,6 +14,7 @@ from deepattn.check.piece import Piece
 _NET = 0.02
 _HUGE_FORCE = 100.0  # eV/Å
 _HUGE_PRESSURE = 1000.0  # GPa
+_TENSION = 100.0  # GPa; solids break at less
 # Antisymmetric part of a virial, as a fraction of it, and eV/atom.
 _ASYMMETRY = (0.01, 0.001)
 
@@ -25,6 +26,9 @@ class Forces:
         self._net = Tally(DOUBT, "net force", "; are atoms or an outer field missing?")
         self._huge = Tally(DOUBT, "force", "; is the frame wanted, and the unit eV/Å?")
         self._pressure = Tally(DOUBT, "virial", "; is the virial in eV, and the cell in Å?")
+        self._tension = Tally(
+            DOUBT, "virial", ", which no solid bears; has the virial the wrong sign?"
+        )
         self._torque = Tally(DOUBT, "virial", "; are its nine numbers in order?")
 
     def add(self, piece: Piece) -> None:
@@ -35,7 +39,7 @@ class Forces:
 
     def report(self) -> Iterator[Finding]:
         """What was found."""
-        for tally in (self._net, self._huge, self._pressure, self._torque):
+        for tally in (self._net, self._huge, self._pressure, self._tension, self._torque):
             yield from tally.report()
 
     def _look_at_forces(self, piece: Piece) -> None:
@@ -63,6 +67,9 @@ class Forces:
             if abs(pressure[row]) > _HUGE_PRESSURE:
                 sentence = f"the virial of frame {frame} is a pressure of {pressure[row]:.3g} GPa"
                 self._pressure.add(piece.path, frame, sentence, badness=abs(pressure[row]))
+            elif pressure[row] < -_TENSION:
+                sentence = f"the virial of frame {frame} is a tension of {-pressure[row]:.3g} GPa"
+                self._tension.add(piece.path, frame, sentence, badness=-pressure[row])
             if torque[row] > limit[row]:
                 sentence = f"the virial of frame {frame} is not symmetric, by {torque[row]:.3g} eV"
                 self._torque.add(piece.path, frame, sentence, badness=torque[row])

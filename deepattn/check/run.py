@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from deepattn.check.coverage import Coverage
+from deepattn.check.derivatives import Derivatives
 from deepattn.check.distances import Distances
 from deepattn.check.duplicates import Duplicates
 from deepattn.check.energies import Energies
-from deepattn.check.finding import DOUBT, FAULT, Finding
+from deepattn.check.finding import DOUBT, FAULT, Finding, Findings, NotTested
 from deepattn.check.forces import Forces
+from deepattn.check.open_virials import OpenVirials
 from deepattn.check.piece import read_pieces
+from deepattn.check.sample import Sample
 from deepattn.check.work import Work
 from deepattn.data import System
 from deepattn.data.type_map import union
@@ -26,7 +29,7 @@ def check_data(
     type_map: Sequence[str] | None = None,
     rcut: float = 6.0,
     sel: Sequence[int] | None = None,
-) -> list[Finding]:
+) -> Findings:
     """Look for what would spoil a training: damage, contradictions, outliers, wrong units.
 
     Args:
@@ -37,21 +40,23 @@ def check_data(
             compare.
 
     Returns:
-        What was found, by check and in the order of the systems.
+        What was found, by check and in the order of the systems: a list, with what could not be
+        tested in its ``not_tested``.
 
     Raises:
         DataError: ``sel`` is of another number of types.
 
     Example:
-        >>> for finding in check_data(find_systems("data")):
-        ...     print(finding)
+        >>> found = check_data(find_systems("data"))
+        >>> for record in [*found, *found.not_tested]:
+        ...     print(record)
     """
     distinct = list(dict.fromkeys(map(os.path.normpath, paths)))
-    findings = [
+    findings = Findings(
         Finding(DOUBT, "duplicate", path, "the system is listed more than once")
         for path, times in Counter(map(os.path.normpath, paths)).items()
         if times > 1
-    ]
+    )
     systems = _open(distinct, type_map, findings)
     if type_map is None:
         systems = _named(systems, findings)
@@ -63,20 +68,24 @@ def check_data(
         raise DataError(
             f"sel has {len(sel)} numbers, but there are {len(names)} types: {' '.join(names)}"
         )
+    sample, work = Sample(names, {system.path: system.nframes for system in systems}), Work()
     checks = (
         Distances(names, rcut=rcut, sel=sel),
         Forces(),
-        Work(),
+        OpenVirials(),
+        work,
         Energies(names),
         Duplicates(),
         Coverage(names),
     )
     for system in tracked(systems, "checking"):
         for piece in read_pieces(system, findings):
-            for check in checks:
+            for check in (*checks, sample):
                 check.add(piece)
     for check in checks:
         findings += check.report()
+    for record in Derivatives(sample, work).report():
+        (findings.not_tested if isinstance(record, NotTested) else findings).append(record)
     return findings
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from ase.units import Bohr, Hartree, Rydberg, kcal, kJ, mol
 
+from deepattn.check.factors import HINTS, explain
 from deepattn.check.finding import FAULT, Finding
 from deepattn.check.piece import Piece, rounding
 
@@ -36,32 +36,6 @@ _UNEXPLAINED = 3.0
 _OFTEN = 0.1
 _ROUNDS = 30
 
-_ENERGY = {
-    1 / Hartree: "the energy is in Hartree",
-    1 / Rydberg: "the energy is in Rydberg",
-    mol / kcal: "the energy is in kcal/mol",
-    mol / kJ: "the energy is in kJ/mol",
-}
-_UNITS = {
-    "force": {
-        -1.0: "the force has the wrong sign",
-        Hartree / Bohr: "the force is in Hartree/Bohr",
-        Rydberg / Bohr: "the force is in Rydberg/Bohr",
-        1 / Bohr: "the energy is in Hartree and the force in Hartree/Bohr (or both in Rydberg)",
-        kcal / mol: "the force is in kcal/mol",
-        **_ENERGY,
-    },
-    "virial": {
-        -1.0: "the virial has the wrong sign",
-        Hartree: "the virial is in Hartree",
-        **_ENERGY,
-    },
-}
-_HINTS = {
-    "force": "are the labels those of these frames, in the order of coord?",
-    "virial": "is it a virial in eV, −∂E/∂ε, positive under compression?",
-}
-
 # Of each pair of frames: change of the energy, work of the forces, work of the virial, what is
 # not known of them (all eV), number of atoms, volume (Å³), number of the second frame.
 _Pairs = np.ndarray
@@ -74,10 +48,18 @@ class Work:
     the strain; it is exact to second order in them. Trajectories and strained or relaxing
     cells have near frames, of which each is compared with the nearest of the 64 about it; where a
     system has none nothing can be said. A virial of zeros is none.
+
+    Attributes:
+        accused: systems of which something was found, after the report.
     """
 
     def __init__(self) -> None:
         self._systems: dict[str, list[_Pairs]] = {}
+        self.accused: set[str] = set()
+
+    def tested(self, path: str) -> list[str]:
+        """Which of ``force`` and ``virial`` a system has been tested for."""
+        return _telling(np.concatenate(self._systems[path])) if path in self._systems else []
 
     def add(self, piece: Piece) -> None:
         """Look at some frames."""
@@ -98,6 +80,7 @@ class Work:
             pairs = np.concatenate(parts)
             if len(pairs) >= _ENOUGH and (judged := _judge(pairs)):
                 sentence, frames = judged
+                self.accused.add(path)
                 message = f"in {len(pairs)} pairs of near frames {sentence}"
                 yield Finding(FAULT, "units", path, message, frames)
 
@@ -165,11 +148,17 @@ def _path(place: np.ndarray, box: np.ndarray, one: int) -> tuple[np.ndarray, np.
     return (step - np.round(step)) @ mean, np.linalg.solve(mean, box - box[one])
 
 
+def _telling(pairs: _Pairs) -> list[str]:
+    """The labels whose work is large enough to be compared."""
+    works = {"force": pairs[:, 1] / pairs[:, 3], "virial": pairs[:, 2] / pairs[:, 3]}
+    return [label for label in works if np.sum(np.abs(works[label]) > 1) >= _ENOUGH]
+
+
 def _judge(pairs: _Pairs) -> tuple[str, tuple[int, ...]] | None:
     """What is wrong with the energies, forces or virials of a system, and in which frames."""
     energy, force, virial, open_, natoms, volume, frames = pairs.T
     works = {"force": force / open_, "virial": virial / open_}
-    telling = [label for label in works if np.sum(np.abs(works[label]) > 1) >= _ENOUGH]
+    telling = _telling(pairs)
     rest = (energy - force - virial) / open_
     away, error = _fit(np.reshape([works[label] for label in telling], (-1, len(pairs))), rest)
     wrong = {}
@@ -187,7 +176,7 @@ def _judge(pairs: _Pairs) -> tuple[str, tuple[int, ...]] | None:
     if "virial" not in telling and np.any(virial[odd]):
         ratio = float(np.median((energy - force)[odd] / virial[odd]))
         return _explain("virial", ratio, set(), float(np.median(volume))), found
-    return f"the energy changes by something else than the work; {_HINTS['force']}", found
+    return f"the energy changes by something else than the work; {HINTS['force']}", found
 
 
 def _fit(works: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -214,10 +203,7 @@ def _fit(works: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _explain(label: str, ratio: float, natoms: set[int], volume: float) -> str:
     """A ratio that is not one, with the mistakes that lead to it."""
-    known = list(_UNITS[label].items())
-    known += [(1 / count, "the energy is that of one atom") for count in natoms]
-    if label == "virial":
-        known += [(sign * volume, "the virial is a stress") for sign in (-1, 1)]
-    fitting = dict.fromkeys(words for factor, words in known if 0.9 < ratio / factor < 1.1)
-    hint = f"it looks as if {' or '.join(fitting)}" if fitting else _HINTS[label]
-    return f"the energy changes by {ratio:.3g} times the work of the {label}; {hint}"
+    # Which of the two it is, bonds tell.
+    blamed = "energy or the force" if label == "force" else label
+    looks = explain(label, ratio, natoms=natoms, volume=volume, blamed=blamed)
+    return f"the energy changes by {ratio:.3g} times the work of the {label}; {looks}"

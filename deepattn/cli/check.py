@@ -3,6 +3,8 @@
 import argparse
 import json
 import logging
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,9 +25,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="look for what is wrong with data",
         description="Read every frame once and tell what is wrong with it or looks wrong: numbers "
         "that are none, overlapping atoms, frames that occur twice, energies that the composition "
-        "does not explain, forces that do not add up or do not belong to the energies, wrong "
-        "units, virials with the wrong sign, elements without samples, neighbours beyond sel. The "
-        "exit status is 1 if a fault is found, 0 if there are doubts at most.",
+        "does not explain, forces that do not add up, elements without samples, neighbours beyond "
+        "sel. Signs and units of energies, forces and virials are tested where the frames allow "
+        "it: by the work of forces between near frames, by short bonds, and by a model of pairs "
+        "fitted to the forces; what could not be tested is listed with the reason. The exit "
+        "status is 1 if a fault is found, 0 if there are doubts at most.",
         epilog="example: deepattn check input.json",
     )
     parser.add_argument(
@@ -47,14 +51,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="slots of the model for neighbours: one number, or one for each type",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print the findings as JSON, with all frames"
+        "--json",
+        action="store_true",
+        help="print the findings and what was not tested as JSON, with all frames",
     )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Check."""
-    from deepattn.check import FAULT, check_data
+    from deepattn.check import FAULT, NOT_TESTED, check_data
     from deepattn.data import find_systems
 
     systems, settings = [], {"type_map": args.type_map, "rcut": args.rcut, "sel": args.sel}
@@ -68,26 +74,45 @@ def run(args: argparse.Namespace) -> int:
         else:
             systems += find_systems(entry)
     findings = check_data(systems, **{k: v for k, v in settings.items() if v is not None})
+    untested = [{"level": NOT_TESTED, **asdict(x), "frames": ()} for x in findings.not_tested]
     if args.json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False))
+        records = [asdict(finding) for finding in findings] + untested
+        print(json.dumps(records, indent=1, ensure_ascii=False))
     else:
-        _print(findings)
+        _print(findings, key=lambda finding: (finding.level, finding.check))
+        _print(findings.not_tested, key=lambda test: (NOT_TESTED, test.check))
     faults = sum(finding.level == FAULT for finding in findings)
-    log.info("systems: %d, faults: %d, doubts: %d", len(systems), faults, len(findings) - faults)
+    log.info(
+        "systems: %d, faults: %d, doubts: %d, not tested: %s",
+        len(systems),
+        faults,
+        len(findings) - faults,
+        _count(findings.not_tested, len(systems)),
+    )
     return int(faults > 0)
 
 
-def _print(findings: list) -> None:
-    """The findings, of each kind those of the first systems."""
+def _print(records: list, key: Callable) -> None:
+    """Findings or tests left out, of each kind those of the first systems."""
     kinds = {}
-    for finding in findings:
-        kinds.setdefault((finding.level, finding.check), []).append(finding)
+    for record in records:
+        kinds.setdefault(key(record), []).append(record)
     for (level, check), alike in kinds.items():
-        for finding in alike[:_SYSTEMS_OF_A_KIND]:
-            print(finding)
+        for record in alike[:_SYSTEMS_OF_A_KIND]:
+            print(record)
         if (others := len(alike) - _SYSTEMS_OF_A_KIND) > 0:
             more = "1 more system is" if others == 1 else f"{others} more systems are"
             print(f"{level} ({check}): {more} like these; --json lists them")
+
+
+def _count(untested: list, systems: int) -> str:
+    """How many tests were left out, which, and for how many systems if not for all."""
+    counts = Counter(test.check for test in untested)
+    names = [
+        check if count == systems else f"{check} in {count} of {systems} systems"
+        for check, count in counts.items()
+    ]
+    return f"{len(counts)} ({', '.join(names)})" if names else "0"
 
 
 def _from_input(path: str) -> tuple[list[str], dict]:

@@ -25,6 +25,20 @@ def test_command_prints_findings_and_says_it_by_its_status(tmp_path, arrays, cap
     assert f"fault (overlap): {path}: in frame 5 atoms 0 and 1" in capsys.readouterr().out
 
 
+def test_command_says_what_it_did_not_test(tmp_path, arrays, caplog, capsys):
+    """In sentences, in the last line and in JSON; the exit status is that of the findings."""
+    caplog.set_level("INFO")
+    path = metals.write(tmp_path / "data", metals.ALLOY, {k: v[:4] for k, v in arrays.items()})
+    assert main(["check", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"not tested (sign of forces): {path}: too few frames, 4 of at least 11" in lines
+    assert "faults: 0, doubts: 0, not tested: 3 (" in caplog.text
+    assert main(["check", path, "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {(x["level"], x["system"]) for x in listed} == {("not tested", path)}
+    assert "sign of forces" in {x["check"] for x in listed}
+
+
 def test_command_takes_what_an_input_says(tmp_path, arrays, monkeypatch, capsys):
     metals.write(tmp_path / "train", metals.ALLOY, arrays)
     metals.write(tmp_path / "valid", metals.ALLOY, {k: v[:2] for k, v in arrays.items()})

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from deepattn.check import check_data
+from deepattn.check import FAULT, check_data
 from deepattn.data import find_systems
 
 # Large maps of elements, of which some are rare or absent; nothing else is to be said of the sets.
@@ -96,6 +96,35 @@ def test_lengths_in_bohr(shared, tmp_path):
                 np.save(path, np.load(path) / 0.529177)
         found = {finding.check for finding in check_data(find_systems(str(tmp_path / name)))}
         assert "lengths" in found, name
+
+
+# Sets and labels of which a wrong sign is a fault without a trajectory.
+TESTED = {
+    "water/valid": ("energy", "force"),
+    "organic/3bpa/valid": ("energy", "force"),
+    "mapbi3/npy/valid": ("energy", "force", "virial"),
+    "llzo/npy/valid": ("energy", "force", "virial"),
+}
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_wrong_signs_without_a_trajectory(shared, tmp_path, name):
+    for label in TESTED[name]:
+        target = tmp_path / label
+        shutil.copytree(shared / "data" / name, target, copy_function=_writable)
+        for path in target.rglob(f"{label}.npy"):
+            np.save(path, -np.load(path))
+        found = check_data(find_systems(str(target)))
+        words = f"the {label} has the wrong sign"
+        assert any(x.level == FAULT and words in x.message for x in found), label
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_few_frames_are_not_accused(shared, name):
+    """The first systems of a set, of which some have too few frames for a test."""
+    paths = find_systems(str(shared / "data" / name))
+    found = check_data(paths[:: max(len(paths) // 3, 1)])
+    assert not {x.check for x in found} & {"units", "lengths"}, "\n".join(map(str, found))
 
 
 def _read(folder, key):

@@ -1,0 +1,409 @@
+"""Whether energies, forces and virials are of one kind, in data without a trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from deepattn.check import bonds, pair_model
+from deepattn.check.factors import explain, explain_force
+from deepattn.check.finding import DOUBT, FAULT, Finding, NotTested
+from deepattn.check.pair_model import Fit
+from deepattn.check.piece import rounding
+from deepattn.check.sample import ENOUGH, Frame, Sample
+from deepattn.check.work import Work
+
+SIGN = "sign of forces"
+ENERGY = "energy against forces"
+VIRIAL = "virial against forces"
+
+# Atoms of all frames that the model is fitted to.
+_ATOMS = 3000
+# Elements of which each pair has a curve of its own in the model.
+_FEW = 5
+# Of right forces the correlation with the lengths of bonds is between −0.4 and −0.95, and the mean
+# over frames is four standard errors at least from zero where the atoms have left their places.
+_CLEAR = 0.35
+_SURE = 4.0
+_MOSTLY = 6.0
+# eV/Å²; bonds of H with C, N and O have 25 to 55.
+_STIFF = (10.0, 130.0)
+_USUAL_STIFFNESS = 37.0
+# The model must explain so much of the forces of other frames, and have so many components of
+# forces for each coefficient; then what it says of energies must be so many times what is open.
+_EXPLAINED = 0.5
+_EQUATIONS = 5.0
+_OPEN = 1.5
+_LEAST_OPEN = 0.1
+_LEAST = 1e-3  # eV/atom, of virials
+# Labels of frames are left out beyond so many times the usual deviation.
+_OUTLYING = 15.0
+# A correlation that makes a ratio known to some tens of per cent, what it must be in standard
+# errors, also times the expectation over what is open of it; and ratios that are right: a model of
+# pairs errs by up to a half, the next mistake is a factor of nine.
+_GOES_WITH = 0.65
+_ERRORS = 4.0
+_CERTAIN = 15.0
+_RIGHT = (0.4, 2.5)
+_FAR = (0.25, 4.0)
+_NAMED = 1.5
+# Labels that should go with the model's (so many times what is open) and do not at all are of
+# other frames.
+_STRONG = 6.0
+_ALONE = 0.25
+_CHANCE = 2.0
+# Forces that no frame explains another's, though they are not small (eV/Å).
+_UNEXPLAINED = 0.1
+_SMALL = 0.2
+
+
+class _Relation(NamedTuple):
+    """How labels go with what the forces let expect.
+
+    Attributes:
+        correlation: of the two, weighted by what is open.
+        ratio: label over expectation.
+        times: expectation over what is open of it.
+        errors: the correlation in standard errors.
+    """
+
+    correlation: float
+    ratio: float
+    times: float
+    errors: float
+
+
+class Derivatives:
+    """Signs and units by short bonds, and by a model of pairs fitted to the forces.
+
+    Systems of the same elements share a fit, those with more than five elements all. What the work
+    of forces has tested is not tested again, and of a system that it has accused nothing but the
+    sign of the forces is told.
+
+    Args:
+        sample: frames of the systems.
+        work: tests of near frames.
+    """
+
+    def __init__(self, sample: Sample, work: Work) -> None:
+        self._sample = sample
+        self._work = work
+        self._missing: dict[tuple[str, str], str] = {}
+
+    def report(self) -> Iterator[Finding | NotTested]:
+        """What was found, then what could not be tested."""
+        groups: dict[frozenset | None, list[Frame]] = {}
+        for path, frames in self._sample.frames.items():
+            labelled = [frame for frame in frames if np.isfinite(frame.force).all()]
+            self._ask(path, frames, labelled)
+            if labelled:
+                numbers = np.concatenate([frame.atoms.numbers for frame in labelled])
+                elements = frozenset(numbers.tolist())
+                key = elements if len(elements) <= _FEW else None
+                groups.setdefault(key, []).extend(labelled)
+        atoms = {key: sum(len(x.atoms) for x in frames) for key, frames in groups.items()}
+        for key, frames in groups.items():
+            yield from self._judge(frames, _ATOMS * atoms[key] // sum(atoms.values()))
+        for (check, path), reason in sorted(self._missing.items(), key=lambda item: item[0][0]):
+            yield NotTested(check, path, reason)
+
+    def _ask(self, path: str, frames: list[Frame], labelled: list[Frame]) -> None:
+        """Note what is to be tested of a system; a reason not to is kept until it is."""
+        reason = self._sample.left_out.get(path)
+        if not reason and not frames:
+            return
+        if not reason and not labelled:
+            reason = "it has no forces"
+        few = f"too few frames, {len(labelled)} of at least {ENOUGH}"
+        done = self._work.tested(path)
+        self._missing[SIGN, path] = reason or few
+        if "force" not in done:
+            energies = any(np.isfinite(frame.energy) for frame in labelled)
+            self._missing[ENERGY, path] = reason or (few if energies else "it has no energies")
+        virials = any(np.isfinite(frame.virial).all() and frame.periodic for frame in frames)
+        if "virial" not in done and virials:
+            self._missing[VIRIAL, path] = reason or few
+
+    def _tested(self, check: str, paths: Sequence[str]) -> None:
+        for path in paths:
+            self._missing.pop((check, path), None)
+
+    def _could_not(self, check: str, paths: Sequence[str], reason: str) -> None:
+        for path in paths:
+            if (check, path) in self._missing:
+                self._missing[check, path] = reason
+
+    def _judge(self, frames: list[Frame], natoms: int) -> Iterator[Finding]:
+        """Test systems of the same elements."""
+        if len(frames) < ENOUGH:
+            return
+        sizes = np.array([np.abs(frame.force).max() for frame in frames])
+        typical = np.median(sizes[sizes > 0]) if sizes.any() else 0.0
+        usual = [x for x, y in zip(frames, sizes, strict=True) if y <= _OUTLYING * typical]
+        frames = usual if len(usual) >= ENOUGH else frames
+        wrong = yield from self._signs(frames)
+        fitted = _some(frames, natoms)
+        factors = np.array([-1.0 if frame.system in wrong else 1.0 for frame in fitted])
+        paths = list(dict.fromkeys(frame.system for frame in frames))
+        fit = pair_model.fit(fitted, factors)
+        if fit is None:
+            for check in (ENERGY, VIRIAL):
+                self._could_not(check, paths, "all forces are zero")
+            return
+        if fit.explained < _EXPLAINED or fit.equations < _EQUATIONS:
+            reason = "too few frames for so many elements and so few atoms"
+            if fit.equations >= _EQUATIONS:
+                reason = f"a model of pairs explains only {max(fit.explained, 0):.0%} of the forces"
+                yield from self._unexplained(fitted, fit)
+            for check in (ENERGY, VIRIAL):
+                self._could_not(check, paths, reason)
+            return
+        for part in _parts(fitted):
+            yield from self._compare(fitted, part, fit)
+
+    def _signs(self, frames: list[Frame]) -> Iterator[Finding]:
+        """Bonds; gives the systems whose forces have the wrong sign."""
+        wrong, vague = set(), []
+        for part in _parts(frames):
+            chosen = [frames[k] for k in part]
+            if not (yield from self._sign(chosen, wrong)):
+                vague.append(chosen)
+        if len(vague) > 1:
+            # Systems that do not tell alone may do so together.
+            yield from self._sign([frame for chosen in vague for frame in chosen], wrong)
+        return wrong
+
+    def _sign(self, frames: list[Frame], wrong: set[str]) -> Iterator[Finding]:
+        """Bonds of some systems; adds these to the wrong ones; gives whether the bonds tell."""
+        paths = list(dict.fromkeys(frame.system for frame in frames))
+        found = bonds.measure(frames)
+        clear = abs(found.correlation) > _CLEAR and abs(found.significance) > _SURE
+        if found.frames < ENOUGH or not clear:
+            self._could_not(SIGN, paths, "bonds of different lengths have much the same forces")
+            return False
+        self._tested(SIGN, paths)
+        if found.correlation > 0:
+            wrong.update(paths)
+            level = FAULT if found.significance > _MOSTLY else DOUBT
+            message = (
+                "forces pull atoms of short bonds together and push those of long ones apart "
+                f"(correlation {found.correlation:+.2f}); it looks as if the force has the "
+                "wrong sign"
+            )
+            yield from (Finding(level, "units", path, message) for path in paths)
+        stiffness = abs(found.hydrogen)
+        if stiffness < _STIFF[0] or stiffness > _STIFF[1]:
+            looks = explain_force(_USUAL_STIFFNESS / stiffness, _NAMED)
+            message = (
+                f"bonds of H with C, N or O are {stiffness:.3g} eV/Å² stiff, and others 25 to "
+                f"55; {looks}"
+            )
+            yield from (Finding(FAULT, "units", path, message) for path in paths)
+        return True
+
+    def _unexplained(self, frames: list[Frame], fit: Fit) -> Iterator[Finding]:
+        """Forces that the places of atoms do not explain at all."""
+        sizes = [float(np.sqrt(np.mean(frame.force**2))) for frame in frames]
+        found = bonds.measure(frames)
+        elements = {number for frame in frames for number in frame.atoms.numbers.tolist()}
+        if (
+            fit.explained < _UNEXPLAINED
+            and np.median(sizes) > _SMALL
+            and abs(found.significance) < _SURE
+            and len(elements) <= _FEW
+        ):
+            message = (
+                f"a model of pairs explains {max(fit.explained, 0):.0%} of the forces; are they "
+                "those of these frames, in the order of coord?"
+            )
+            paths = dict.fromkeys(frame.system for frame in frames)
+            for path in (path for path in paths if path not in self._work.accused):
+                yield Finding(DOUBT, "units", path, message)
+
+    def _compare(self, frames: list[Frame], part: np.ndarray, fit: Fit) -> Iterator[Finding]:
+        """Energies and virials of some of the frames with what the forces let expect."""
+        chosen = [frames[k] for k in part]
+        paths = list(dict.fromkeys(frame.system for frame in chosen))
+        known = part[[np.isfinite(frame.energy) for frame in chosen]]
+        energy = _of_energies([frames[k] for k in known], known, fit)
+        yield from self._say(ENERGY, paths, energy, chosen)
+        known = part[[np.isfinite(frame.virial).all() and frame.periodic for frame in chosen]]
+        yield from self._say(
+            VIRIAL, paths, _of_virials([frames[k] for k in known], known, fit), chosen
+        )
+
+    def _say(
+        self, check: str, paths: list[str], found: _Relation | None, frames: list[Frame]
+    ) -> Iterator[Finding]:
+        asked = [path for path in paths if (check, path) in self._missing]
+        if not asked:
+            return
+        label = check.split()[0]
+        if found is None:
+            reason = f"too few frames with forces and the {label}, or the frames are all alike"
+            self._could_not(check, asked, reason)
+            return
+        clear = abs(found.correlation) > _GOES_WITH and found.errors > _ERRORS
+        clear &= found.errors * found.times > _CERTAIN
+        alone = abs(found.correlation) < _ALONE or found.errors < _CHANCE
+        apart = alone and found.times > _STRONG
+        right = _RIGHT[0] < found.ratio < _RIGHT[1]
+        if found.times < _OPEN or not (clear or apart):
+            reason = f"what the forces tell of the {label} is too uncertain"
+            self._could_not(check, asked, reason)
+            return
+        self._tested(check, asked)
+        if clear and right:
+            return
+        level = DOUBT
+        if apart:
+            message = f"the {label} does not go with what the forces let expect; is it that of "
+            message += "these frames?"
+        else:
+            far = found.ratio < _FAR[0] or found.ratio > _FAR[1]
+            level = FAULT if far else DOUBT
+            ratio, kind = (found.ratio, "force") if label == "energy" else (1 / found.ratio, label)
+            volume = np.median([abs(frame.atoms.cell.volume) for frame in frames])
+            looks = explain(
+                kind,
+                ratio,
+                natoms=sorted({int(np.median([len(frame.atoms) for frame in frames]))}),
+                volume=float(volume),
+                within=_NAMED,
+                blamed=label,
+            )
+            message = f"the {label} changes by {found.ratio:.2g} times what the forces let expect; "
+            message += looks
+        for path in asked:
+            if path not in self._work.accused:
+                yield Finding(level, "units", path, message)
+
+
+def _some(frames: list[Frame], natoms: int) -> list[Frame]:
+    """Frames of no more than so many atoms, if these are not too few; evenly spread."""
+    sizes = [len(frame.atoms) for frame in frames]
+    count = int(np.clip(natoms / np.mean(sizes), ENOUGH + 1, len(frames)))
+    count = min(count, len(frames))
+    return [frames[k] for k in np.unique(np.linspace(0, len(frames) - 1, count).astype(int))]
+
+
+def _parts(frames: list[Frame]) -> list[np.ndarray]:
+    """Each system that has frames enough, and all others together."""
+    systems = np.array([frame.system for frame in frames])
+    paths, counts = np.unique(systems, return_counts=True)
+    large = paths[counts >= ENOUGH]
+    parts = [np.flatnonzero(systems == path) for path in large]
+    return [*parts, rest] if len(rest := np.flatnonzero(~np.isin(systems, large))) else parts
+
+
+def _of_energies(frames: list[Frame], known: np.ndarray, fit: Fit) -> _Relation | None:
+    """Energies an atom, those of a composition or of its elements aside."""
+    if len(frames) < ENOUGH:
+        return None
+    natoms = np.array([len(frame.atoms) for frame in frames])
+    labels = np.array([frame.energy for frame in frames]) / natoms
+    usual = _usual(labels[:, None], _constants(frames))
+    frames, natoms = [frames[k] for k in usual], natoms[usual]
+    known, labels = known[usual], labels[usual]
+    least = float(np.median(rounding(labels * natoms, natoms) / natoms))
+    return _relate(labels, fit.energy[known] / natoms[:, None], _constants(frames), fit, least)
+
+
+# Of nine numbers: the trace, and the five that a shape of the cell goes with.
+_COMPONENTS = np.array(
+    [
+        [1, 0, 0, 0, 1, 0, 0, 0, 1],
+        [1, 0, 0, 0, -1, 0, 0, 0, 0],
+        [0.5, 0, 0, 0, 0.5, 0, 0, 0, -1],
+        [0, 1, 0, 1, 0, 0, 0, 0, 0],
+        [0, 0, 1, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 1, 0, 1, 0],
+    ],
+    dtype=float,
+)
+_VIRIALS = 150
+
+
+def _of_virials(frames: list[Frame], known: np.ndarray, fit: Fit) -> _Relation | None:
+    """Virials an atom, the mean trace of a composition aside."""
+    if len(frames) < ENOUGH:
+        return None
+    chosen = np.unique(np.linspace(0, len(frames) - 1, _VIRIALS).astype(int))
+    frames, known = [frames[k] for k in chosen], known[chosen]
+    natoms = np.array([len(frame.atoms) for frame in frames])
+    labels = np.array([frame.virial.ravel() for frame in frames]) @ _COMPONENTS.T / natoms[:, None]
+    usual = _usual(labels, _constants(frames))
+    frames, natoms = [frames[k] for k in usual], natoms[usual]
+    known, labels = known[usual], labels[usual]
+    rows = np.einsum("cx,nxp->ncp", _COMPONENTS, fit.virial[known]) / natoms[:, None, None]
+    constants = _constants(frames)
+    spread = np.zeros((*labels.shape, constants.shape[1]))
+    spread[:, 0] = constants
+    size = labels.size
+    return _relate(labels.ravel(), rows.reshape(size, -1), spread.reshape(size, -1), fit, _LEAST)
+
+
+def _usual(labels: np.ndarray, constants: np.ndarray) -> np.ndarray:
+    """Frames whose labels ``[n, m]`` are not far from all others.
+
+    A few wrong ones are told elsewhere, and must not hide what the rest says.
+    """
+    rows = np.arange(len(labels))
+    for _ in range(len(labels) // 10):
+        away = np.linalg.norm(_without(constants[rows], labels[rows]), axis=1)
+        if away.max() <= _OUTLYING * np.median(away):
+            break
+        rows = np.delete(rows, away.argmax())
+    return rows
+
+
+def _constants(frames: list[Frame]) -> np.ndarray:
+    """Columns that labels may differ by: a constant of each composition, or of each element."""
+    numbers = np.unique(np.concatenate([frame.atoms.numbers for frame in frames]))
+    parts = [[np.mean(frame.atoms.numbers == k) for k in numbers] for frame in frames]
+    distinct, which = np.unique(np.round(parts, 6), axis=0, return_inverse=True)
+    which = which.reshape(-1)
+    if len(distinct) * 3 > len(frames):
+        return np.array(parts)
+    return np.eye(len(distinct))[which]
+
+
+def _relate(
+    labels: np.ndarray, rows: np.ndarray, constants: np.ndarray, fit: Fit, least: float
+) -> _Relation | None:
+    """Compare labels with a model's, each difference weighted by how well the model knows it.
+
+    Expectations that differ by less than ``least`` are alike.
+    """
+    expected = rows @ fit.coefficients
+    unknown = rows @ fit.covariance @ rows.T
+    without = _without(constants, expected)
+    size = float(np.mean(without**2))
+    if size < least**2 or not np.any(_without(constants, labels)):
+        return None
+    unknown = unknown + _LEAST_OPEN**2 * size * np.eye(len(labels))
+    lower = np.linalg.cholesky(unknown)
+    labels, expected, constants = (
+        np.linalg.solve(lower, values) for values in (labels, expected, constants)
+    )
+    labels, expected = _without(constants, labels), _without(constants, expected)
+    free = len(labels) - int(np.linalg.matrix_rank(constants))
+    squares, product = (labels @ labels, expected @ expected), float(labels @ expected)
+    if free < ENOUGH - 3 or min(squares) == 0:
+        return None
+    correlation = product / float(np.sqrt(squares[0] * squares[1]))
+    return _Relation(
+        correlation=correlation,
+        errors=abs(float(np.arctanh(np.clip(correlation, -0.9999, 0.9999)))) * np.sqrt(free - 2),
+        ratio=float(np.sign(product) * np.sqrt(squares[0] / squares[1])),
+        times=float(np.sqrt(squares[1] / free)),
+    )
+
+
+def _without(constants: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What is left of values after a regression on constants."""
+    vectors, sizes, _ = np.linalg.svd(constants, full_matrices=False)
+    vectors = vectors[:, sizes > 1e-8 * sizes[0]]
+    return values - vectors @ (vectors.T @ values)

@@ -1,0 +1,117 @@
+"""Some frames of every system, for the tests that are too dear for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, covalent_radii
+
+from deepattn.check.piece import Piece
+
+# Frames and atoms of all systems together, and the frames that any system gives.
+_FRAMES = 300
+_ATOMS = 6000
+_LEAST = 3
+_MOST = 64
+# Å³ an atom, and Å between two faces; smaller cells, as of lengths in nm, have no end of neighbors,
+# and in larger ones, as of lengths in pm, there are none.
+_ROOM = (2.0, 20000.0)
+_THICK = 1.0
+# Frames that a system of its own needs to be judged by.
+ENOUGH = 11
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame with its labels.
+
+    Attributes:
+        system: path of the system.
+        number: number of the frame in it.
+        atoms: the atoms, in Å.
+        kinds: types by the common type map, ``[natoms]``.
+        energy: eV, or NaN.
+        force: eV/Å, ``[natoms, 3]``, or NaN.
+        virial: eV, ``[3, 3]``, or NaN.
+    """
+
+    system: str
+    number: int
+    atoms: Atoms
+    kinds: np.ndarray
+    energy: float
+    force: np.ndarray
+    virial: np.ndarray
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the cell repeats."""
+        return bool(self.atoms.pbc.any())
+
+    @property
+    def radii(self) -> np.ndarray:
+        """Covalent radii, Å, ``[natoms]``."""
+        return covalent_radii[self.atoms.numbers]
+
+
+class Sample:
+    """Frames evenly spread over each system.
+
+    Systems with frame or atomic parameters are left out, as the labels depend on these too, and
+    frames with atoms whose names are no elements.
+
+    Args:
+        type_map: names of the types.
+        sizes: numbers of frames, by the paths of the systems.
+    """
+
+    def __init__(self, type_map: Sequence[str], sizes: Mapping[str, int]) -> None:
+        self._type_map = list(type_map)
+        self._sizes = sizes
+        self.frames: dict[str, list[Frame]] = {}
+        self.left_out: dict[str, str] = {}
+
+    def add(self, piece: Piece) -> None:
+        """Take some of the frames."""
+        path = piece.path
+        kept = self.frames.setdefault(path, [])
+        if piece.has_parameters:
+            self.left_out[path] = "its energies depend on frame or atomic parameters too"
+            return
+        if any(name not in atomic_numbers for name in self._type_map):
+            self.left_out[path] = "its types do not have the names of elements"
+            return
+        wanted = np.clip(_FRAMES // len(self._sizes), _LEAST, _MOST)
+        by_atoms = _ATOMS // (len(self._sizes) * int(piece.natoms.max()))
+        wanted = min(wanted, max(by_atoms, _LEAST if wanted < ENOUGH else ENOUGH + 1))
+        nframes = self._sizes[path]
+        chosen = np.linspace(0, nframes - 1, min(wanted, nframes)).astype(int)
+        fit = np.isin(piece.frames, chosen) & (piece.natoms > 1) & _roomy(piece)
+        for row in np.flatnonzero(fit):
+            real = piece.real[row]
+            virial = piece.virial[row].reshape(3, 3)
+            kept.append(
+                Frame(
+                    system=path,
+                    number=int(piece.frames[row]),
+                    atoms=piece.atoms(row, self._type_map),
+                    kinds=piece.atype[row, real],
+                    energy=float(piece.energy[row]),
+                    force=piece.force[row, real].astype(float),
+                    virial=virial.astype(float) if virial.any() else np.full((3, 3), np.nan),
+                )
+            )
+
+
+def _roomy(piece: Piece) -> np.ndarray:
+    """Frames whose cells have room for their atoms."""
+    if not piece.periodic:
+        return np.ones(len(piece.frames), bool)
+    box = piece.box.reshape(-1, 3, 3)
+    volume = np.abs(np.linalg.det(box))
+    faces = np.linalg.norm(np.cross(box[:, [1, 2, 0]], box[:, [2, 0, 1]]), axis=2)
+    room = volume / piece.natoms
+    return (room > _ROOM[0]) & (room < _ROOM[1]) & (volume > _THICK * faces.max(axis=1))
