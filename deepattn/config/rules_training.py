@@ -82,7 +82,7 @@ def check_loss(loss: dict[str, Any]) -> None:
     relative = loss["relative_f"]
     require(relative is None or relative >= 0, "loss/relative_f", relative, "be null or at least 0")
     delta = loss["huber_delta"]
-    deltas = delta if isinstance(delta, list) else [delta] * 3
+    deltas = delta if isinstance(delta, list | tuple) else [delta] * 3
     require(
         len(deltas) == 3 and min(deltas) > 0,
         "loss/huber_delta",

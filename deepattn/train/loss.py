@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.errors import ConfigError, DataError
+from deepattn.config.rules_training import check_loss
+from deepattn.errors import DataError
 
 # Order of the columns in lcurve.out.
 _COLUMNS = ("e", "ae", "f", "v", "pf", "gf")
@@ -89,20 +90,8 @@ class EnergyLoss:
         self.use_huber = bool(use_huber)
         self.huber_delta = huber_delta
         self.intensive_ener_virial = bool(intensive_ener_virial)
+        check_loss(self.get_config())
         self._deltas = _huber_deltas(huber_delta)
-        if not self.terms:
-            raise ConfigError("loss: every prefactor is zero, so there is nothing to train on.")
-        if "gf" in self.terms and self.numb_generalized_coord < 1:
-            raise ConfigError(
-                f"loss/numb_generalized_coord is {numb_generalized_coord}; the generalised force "
-                "loss needs a positive one."
-            )
-        if self.use_huber and (
-            "pf" in self.terms or "gf" in self.terms or self.relative_f is not None
-        ):
-            raise ConfigError(
-                "loss/use_huber cannot be combined with the pf and gf prefactors or relative_f."
-            )
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -282,11 +271,6 @@ def _huber(error: tf.Tensor, delta: float) -> tf.Tensor:
 
 
 def _huber_deltas(huber_delta: float | Sequence[float]) -> dict[str, float]:
-    values = list(huber_delta) if isinstance(huber_delta, Sequence) else [huber_delta] * 3
-    if len(values) != 3 or not all(value > 0 for value in values):
-        raise ConfigError(
-            f"loss/huber_delta is {huber_delta}; give one positive number, or three for energy, "
-            "force and virial."
-        )
+    values = huber_delta if isinstance(huber_delta, Sequence) else [huber_delta] * 3
     energy, force, virial = (float(value) for value in values)
     return {"e": energy, "ae": energy, "f": force, "v": virial}
