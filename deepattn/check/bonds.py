@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from ase.neighborlist import neighbor_list
 
+from deepattn.check.neighbors import neighbor_pairs
 from deepattn.check.sample import Frame
 
 # Bonds are no longer than this times the sum of covalent radii, nor atoms nearer than that.
@@ -70,7 +70,7 @@ def _cut(values: np.ndarray) -> np.ndarray:
 def _of_frame(frame: Frame) -> np.ndarray:
     """Relative length and push less their means, sum of radii (Å), whether of H: ``[4, n]``."""
     radii, numbers = frame.radii, frame.atoms.numbers
-    i, j, distance, vector = neighbor_list("ijdD", frame.atoms, _LONGEST * 2 * float(radii.max()))
+    i, j, distance, vector = neighbor_pairs(frame.atoms, _LONGEST * 2 * float(radii.max()))
     ratio = distance / (radii[i] + radii[j])
     keep = (ratio < _LONGEST) & (ratio > _SHORTEST) & (i != j)
     i, j, distance, vector, ratio = (x[keep] for x in (i, j, distance, vector, ratio))

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from ase.neighborlist import neighbor_list
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
+from deepattn.check.neighbors import neighbor_pairs
 from deepattn.check.sample import Frame
 
 _CUTOFF = 5.0  # Å
@@ -113,7 +113,7 @@ def design(frame: Frame, elements: np.ndarray) -> Rows:
         elements: atomic numbers of all elements of the model, ascending.
     """
     natoms = len(frame.atoms)
-    i, j, r, vector = neighbor_list("ijdD", frame.atoms, _CUTOFF)
+    i, j, r, vector = neighbor_pairs(frame.atoms, _CUTOFF)
     near = r > 1e-3
     i, j, r, vector = i[near], j[near], r[near], vector[near]
     unit = vector / r[:, None]
