@@ -168,11 +168,6 @@ TABLE = {
         ["model.ckpt.h5"],
     ),
     "missing checkpoint": (["freeze", "-c", "model.ckpt"], lambda: None, ["model.ckpt"]),
-    "output in a missing folder": (
-        [*TRAIN, "--output", "nowhere/out.json"],
-        lambda: None,
-        ["nowhere"],
-    ),
 }
 
 
