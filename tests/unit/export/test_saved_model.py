@@ -13,7 +13,7 @@ from small_models import TYPE_MAP, dpa2, model_section, small_batch, small_model
 from tensorflow.core.protobuf import saved_model_pb2
 
 from deepattn.errors import ConfigError, DataError, ModelFileError
-from deepattn.export import freeze, save_model
+from deepattn.export import freeze, save_model, saved_model
 from deepattn.export.saved_model import make_module
 from deepattn.infer import DeepPot
 from deepattn.infer.inspect import Inspection
@@ -221,6 +221,7 @@ def test_the_folder_is_replaced_whole(tmp_path, monkeypatch):
         patch.setattr(
             tf.saved_model, "save", lambda _, f: (tmp_path / f / "saved_model.pb").touch()
         )
+        patch.setattr(saved_model, "_try", lambda *_: None)
         save_model(model, path, training_script={"model": {}})
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert not (path / "notes").exists()
