@@ -132,10 +132,14 @@ def design(frame: Frame, elements: np.ndarray) -> Rows:
     )
     for chosen, energy, gradient in blocks:
         columns = gradient.shape[1]
+        energies.append(energy)
+        if not len(chosen):  # of most kinds of many elements
+            forces.append(np.zeros((3 * natoms, columns)))
+            virials.append(np.zeros((9, columns)))
+            continue
         flat = gradient.reshape(len(gradient), 3 * columns)
         force = (scatter[:, chosen] @ flat).reshape(natoms, columns, 3)
         virial = -(vector[chosen].T @ flat).reshape(3, columns, 3)
-        energies.append(energy)
         forces.append(force.transpose(0, 2, 1).reshape(3 * natoms, columns))
         virials.append(virial.transpose(0, 2, 1).reshape(9, columns))
     return Rows(np.concatenate(energies), np.hstack(forces), np.hstack(virials))
