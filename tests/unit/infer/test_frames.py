@@ -57,7 +57,7 @@ def test_parameters_are_repeated():
         ({"cells": CELL}, r"cells has shape \(3, 3\), expected \(2, 9\)"),
         ({"cells": [CELL, CELL * 0]}, "cells: frame 1 has a cell without volume"),
         ({"cells": [CELL, np.full((3, 3), np.inf)]}, "cells: frame 1 holds inf"),
-        ({"atom_types": []}, "atom_types must be integers"),
+        ({"atom_types": []}, "atom_types is empty"),
         ({"atom_types": [0.0, 1.0]}, "atom_types must be integers"),
         ({"atom_types": [0, 2]}, "atom_types: frame 0, atom 1 has type 2"),
         ({"atom_types": [0, -2]}, "atom_types: frame 0, atom 1 has type -2"),
