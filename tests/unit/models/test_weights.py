@@ -88,8 +88,13 @@ def test_statistics_grow_with_sel_only_if_padding_does_not_count():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_frozen_model_is_rebuilt(tmp_path, descriptor, model, dtype):
     original = small_model(descriptor, interface_dtype=dtype, **model)
-    for variable in (original.fitting.bias_atom_e, original.descriptor.dstd):
-        variable.assign(np.random.default_rng(0).uniform(0.5, 1.0, variable.shape))
+    random = np.random.default_rng(0)
+    bias, spread = original.fitting.bias_atom_e, original.descriptor.dstd
+    bias.assign(random.uniform(0.5, 1.0, bias.shape))
+    # Of all slots the same, as statistics are.
+    of_slot = random.uniform(0.5, 1.0, (spread.shape[0], 1, 4))
+    shape = (spread.shape[0], int(np.prod(spread.shape[1:])) // 4, 4)
+    spread.assign(np.broadcast_to(of_slot, shape).reshape(spread.shape))
     script = {"model": normalize_model(model_section(descriptor, **model))}
     path = freeze(original, tmp_path / "model", training_script=script, min_nbor_dist=0.7)
     assert path.name == "model.pb"
