@@ -3,19 +3,16 @@
 NumPy arrays throughout; nothing here imports TensorFlow.
 """
 
-from deepattn.data.dataset import ArraySpec, Batch, DataSet
-from deepattn.data.sampler import Sampler
-from deepattn.data.search import find_systems, read_list
-from deepattn.data.summary import summary_lines
-from deepattn.data.system import System
+import lazy_loader
 
-__all__ = [
-    "ArraySpec",
-    "Batch",
-    "DataSet",
-    "Sampler",
-    "System",
-    "find_systems",
-    "read_list",
-    "summary_lines",
-]
+# Whoever asks for the names of types alone need not wait for HDF5 and LMDB.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "dataset": ["ArraySpec", "Batch", "DataSet"],
+        "sampler": ["Sampler"],
+        "search": ["find_systems", "read_list"],
+        "summary": ["summary_lines"],
+        "system": ["System"],
+    },
+)
