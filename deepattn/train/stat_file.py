@@ -29,6 +29,8 @@ from deepattn.formats.hdf5 import check_heaps
 from deepattn.train.env_mat import EnvMatShape, EnvMatSums
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
+# The one array that is not of numbers.
+_NAMES = "observed_type"
 # Of a name in a folder, in bytes.
 _LONGEST_NAME = 255
 
@@ -65,7 +67,9 @@ class StatFile:
         # A damaged file makes the libraries raise nearly anything.
         except Exception as error:
             raise self._useless(str(error)) from None
-        if array is not None and (array.dtype.kind not in "fiu" or not np.isfinite(array).all()):
+        if array is None or name == _NAMES:
+            return array
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise self._useless(f"{name} holds something else than finite numbers")
         return array
 
@@ -138,7 +142,7 @@ class StatFile:
             {
                 "bias_atom_energy": bias[:, None],
                 "std_atom_energy": np.full((len(bias), 1), spread),
-                "observed_type": np.array(names, dtype="S"),
+                _NAMES: np.array(names, dtype="S"),
             }
         )
 
