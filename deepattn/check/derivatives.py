@@ -9,7 +9,7 @@ import numpy as np
 
 from deepattn.check import bonds, pair_model
 from deepattn.check.factors import explain, explain_force
-from deepattn.check.finding import DOUBT, FAULT, Finding, NotTested
+from deepattn.check.finding import DOUBT, FAULT, NOT_TESTED, Finding
 from deepattn.check.pair_model import Fit
 from deepattn.check.piece import rounding
 from deepattn.check.sample import ENOUGH, Frame, Sample
@@ -92,7 +92,7 @@ class Derivatives:
         self._work = work
         self._missing: dict[tuple[str, str], str] = {}
 
-    def report(self) -> Iterator[Finding | NotTested]:
+    def report(self) -> Iterator[Finding]:
         """What was found, then what could not be tested."""
         groups: dict[frozenset | None, list[Frame]] = {}
         for path, frames in self._sample.frames.items():
@@ -107,7 +107,7 @@ class Derivatives:
         for key, frames in groups.items():
             yield from self._judge(frames, _ATOMS * atoms[key] // sum(atoms.values()))
         for (check, path), reason in sorted(self._missing.items(), key=lambda item: item[0][0]):
-            yield NotTested(check, path, reason)
+            yield Finding(NOT_TESTED, check, path, reason)
 
     def _ask(self, path: str, frames: list[Frame], labelled: list[Frame]) -> None:
         """Note what is to be tested of a system; a reason not to is kept until it is."""

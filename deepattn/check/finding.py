@@ -16,7 +16,7 @@ class Finding:
 
     Attributes:
         level: ``fault`` if a model must not be trained on it as it is, ``doubt`` if someone should
-            look at it.
+            look at it, ``not tested`` if a test could not be made.
         check: what was looked at, in a word.
         system: path of the system; empty if all systems are meant.
         message: the sentence.
@@ -34,24 +34,6 @@ class Finding:
         return f"{self.level} ({self.check}): {where}{self.message}"
 
 
-@dataclass(frozen=True)
-class NotTested:
-    """A test that could not be made of a system, and why.
-
-    Attributes:
-        check: what should have been looked at.
-        system: path of the system.
-        message: why it could not.
-    """
-
-    check: str
-    system: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{NOT_TESTED} ({self.check}): {self.system}: {self.message}"
-
-
 class Findings(list[Finding]):
     """What was found, and what could not be looked for.
 
@@ -61,7 +43,7 @@ class Findings(list[Finding]):
 
     def __init__(self, found: Iterable[Finding] = ()) -> None:
         super().__init__(found)
-        self.not_tested: list[NotTested] = []
+        self.not_tested: list[Finding] = []
 
 
 class Tally:

@@ -11,14 +11,14 @@ from deepattn.check.derivatives import Derivatives
 from deepattn.check.distances import Distances
 from deepattn.check.duplicates import Duplicates
 from deepattn.check.energies import Energies
-from deepattn.check.finding import DOUBT, FAULT, Finding, Findings, NotTested
+from deepattn.check.finding import DOUBT, FAULT, NOT_TESTED, Finding, Findings
 from deepattn.check.forces import Forces
 from deepattn.check.open_virials import OpenVirials
 from deepattn.check.piece import read_pieces
 from deepattn.check.sample import Sample
 from deepattn.check.work import Work
 from deepattn.data import System
-from deepattn.data.type_map import union
+from deepattn.data.type_map import names_or_numbers, union
 from deepattn.errors import DataError
 from deepattn.progress import tracked
 
@@ -63,7 +63,7 @@ def check_data(
         type_map = union([system.data_type_map for system in systems])
         if type_map:
             systems = [System(system.path, type_map=type_map) for system in systems]
-    names = list(type_map) or [str(k) for k in range(max((s.ntypes for s in systems), default=0))]
+    names = names_or_numbers(type_map, max((s.ntypes for s in systems), default=0))
     if sel is not None and len(sel) not in (1, len(names)):
         raise DataError(
             f"sel has {len(sel)} numbers, but there are {len(names)} types: {' '.join(names)}"
@@ -85,7 +85,7 @@ def check_data(
     for check in checks:
         findings += check.report()
     for record in Derivatives(sample, work).report():
-        (findings.not_tested if isinstance(record, NotTested) else findings).append(record)
+        (findings.not_tested if record.level == NOT_TESTED else findings).append(record)
     return findings
 
 

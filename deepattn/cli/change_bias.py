@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from deepattn.cli.options import add_head, add_systems
+from deepattn.cli.systems import systems_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -49,7 +50,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Change the bias."""
-    from deepattn.data import find_systems, read_list
     from deepattn.errors import ConfigError
     from deepattn.formats.find import find_model
 
@@ -60,9 +60,8 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError("--mode and --numb-batch are for data; leave out --bias-value")
         source = {"energies": _energies(args.bias_value)}
     else:
-        systems = read_list(args.datafile) if args.datafile else find_systems(args.system)
-        frames = args.numb_batch or 0
-        source = {"systems": systems, "mode": args.mode or "change", "numb_frames": frames}
+        mode, frames = args.mode or "change", args.numb_batch or 0
+        source = {"systems": systems_of(args), "mode": mode, "numb_frames": frames}
 
     from deepattn.train import change_bias
 

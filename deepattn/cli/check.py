@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Check."""
-    from deepattn.check import FAULT, NOT_TESTED, check_data
+    from deepattn.check import FAULT, check_data
     from deepattn.data import find_systems
 
     systems, settings = [], {"type_map": args.type_map, "rcut": args.rcut, "sel": args.sel}
@@ -74,13 +73,12 @@ def run(args: argparse.Namespace) -> int:
         else:
             systems += find_systems(entry)
     findings = check_data(systems, **{k: v for k, v in settings.items() if v is not None})
-    untested = [{"level": NOT_TESTED, **asdict(x), "frames": ()} for x in findings.not_tested]
     if args.json:
-        records = [asdict(finding) for finding in findings] + untested
+        records = [asdict(finding) for finding in (*findings, *findings.not_tested)]
         print(json.dumps(records, indent=1, ensure_ascii=False))
     else:
-        _print(findings, key=lambda finding: (finding.level, finding.check))
-        _print(findings.not_tested, key=lambda test: (NOT_TESTED, test.check))
+        _print(findings)
+        _print(findings.not_tested)
     faults = sum(finding.level == FAULT for finding in findings)
     log.info(
         "systems: %d, faults: %d, doubts: %d, not tested: %s",
@@ -92,11 +90,11 @@ def run(args: argparse.Namespace) -> int:
     return int(faults > 0)
 
 
-def _print(records: list, key: Callable) -> None:
+def _print(records: list) -> None:
     """Findings or tests left out, of each kind those of the first systems."""
     kinds = {}
     for record in records:
-        kinds.setdefault(key(record), []).append(record)
+        kinds.setdefault((record.level, record.check), []).append(record)
     for (level, check), alike in kinds.items():
         for record in alike[:_SYSTEMS_OF_A_KIND]:
             print(record)

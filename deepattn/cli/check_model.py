@@ -31,22 +31,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         metavar="PATH",
         help="check on the first frame of this system, not on random atoms",
     )
-    parser.add_argument(
-        "--fparam",
-        metavar="X",
-        nargs="+",
-        type=float,
-        default=[],
-        help="frame parameters, if the model has them",
-    )
-    parser.add_argument(
-        "--aparam",
-        metavar="X",
-        nargs="+",
-        type=float,
-        default=[],
-        help="atomic parameters of every atom",
-    )
+    for name, text in (
+        ("--fparam", "frame parameters, if the model has them"),
+        ("--aparam", "atomic parameters of every atom"),
+    ):
+        parser.add_argument(name, metavar="X", nargs="+", type=float, default=[], help=text)
     parser.add_argument(
         "--skip",
         metavar="CHECK",
@@ -63,16 +52,18 @@ def run(args: argparse.Namespace) -> int:
     """Check."""
     from deepattn.data import System
     from deepattn.formats.find import find_model
-    from deepattn.models import load_model, read_model
+    from deepattn.models import build_stored, read_model
 
     path = find_model(args.model)
-    type_map = read_model(path, head=args.head).config.type_map
-    system = None if args.system is None else System(args.system, type_map=type_map)
+    stored = read_model(path, head=args.head)
+    system = None
+    if args.system is not None:
+        system = System(args.system, type_map=stored.config.type_map)
 
     from deepattn.testing import check_model
 
     report = check_model(
-        path if args.head is None else load_model(path, head=args.head)[0],
+        path if args.head is None else build_stored(stored, path),
         frames=None if system is None else [_first_frame(system)],
         fparam=args.fparam,
         aparam=args.aparam,

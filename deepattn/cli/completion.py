@@ -6,7 +6,7 @@ _SHELLS = ("bash", "zsh", "tcsh")
 # What a metavar says of the words that may stand in its place.
 _FOLDERS = ("DIR",)
 _FILES = ("FILE", "PATH", "INPUT", "OUTPUT", "MODEL", "CHECKPOINT", "FROZEN", "TEACHER", "DATA")
-_FILES += ("SOURCE", "DEST", "CONFIGURATION")
+_FILES += ("SOURCE", "DEST", "CONF")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.errors import ConfigError
     from deepattn.formats.files import check_folder
     from deepattn.formats.find import find_model
-    from deepattn.models import load_model, read_model
+    from deepattn.models import build_stored, read_model
 
     for option in ("frequency", "checkpoint_folder"):
         if getattr(args, option) is not None:
@@ -105,16 +105,16 @@ def run(args: argparse.Namespace) -> None:
             "write to another file (-o)"
         )
     places = find_systems(args.data) if args.data else []
-    descriptor = read_model(path, head=args.head).config.descriptor
-    if not isinstance(descriptor, SeAttenConfig):
+    stored = read_model(path, head=args.head)
+    if not isinstance(stored.config.descriptor, SeAttenConfig):
         raise ConfigError(f"{path}: {NOT_SE_ATTEN}")
-    check_tables(descriptor, fast=args.fast)
+    check_tables(stored.config.descriptor, fast=args.fast)
 
     from deepattn import ops
     from deepattn.export import compress, freeze, require_ops
 
     require_ops(fast=args.fast)
-    model, header = load_model(path, head=args.head)
+    model, header = build_stored(stored, path), stored.header
     systems = [System(place, type_map=model.type_map) for place in places]
     distance = _shortest_distance(args, path, header, model)
     compressed = compress(

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from deepattn.cli.options import add_head, add_model, add_systems
+from deepattn.cli.systems import systems_of
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +38,12 @@ def run(args: argparse.Namespace) -> None:
     """Evaluate."""
     import numpy as np
 
-    from deepattn.data import System, find_systems, read_list
+    from deepattn.data import System
     from deepattn.formats.files import write_whole
     from deepattn.formats.find import find_model
 
     find_model(args.model)
-    listed = args.datafile is not None
-    read, place = (read_list, args.datafile) if listed else (find_systems, args.system)
-    paths = read(place, labelled=False)
+    paths = systems_of(args, labelled=False)
 
     from deepattn.infer import DeepPot, read_frames
 

@@ -39,7 +39,7 @@ class _StandardErrorHandler(logging.StreamHandler):
     def format(self, record: logging.LogRecord) -> str:
         if not sys.stderr.isatty() or record.exc_info:
             return super().format(record)
-        text = getattr(record, "short", None) or record.getMessage()
+        text = escape(getattr(record, "short", None) or record.getMessage())
         if record.levelno < logging.WARNING:
             return text
         colour = "31" if record.levelno >= logging.ERROR else "33"

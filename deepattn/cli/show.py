@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-from collections.abc import Iterator
 from functools import partial
 
 from deepattn.cli.parser import did_you_mean
@@ -110,7 +109,7 @@ def _branches(branches: dict[str, dict]) -> str:
     width = max(len(name) for name in branches)
     lines = []
     for name, branch in branches.items():
-        notes = "; ".join(f"{key}: {text}" for key, text in _rows(branch["info"]))
+        notes = "; ".join(f"{key}: {text}" for key, text in _rows(branch["info"]).items())
         aliases = ", ".join(branch["aliases"]) or "-"
         lines.append(f"  {name:<{width}}  {aliases}  {notes}".rstrip())
     return "\n".join(
@@ -143,20 +142,20 @@ def _type_embedding(vectors: dict[str, list[float]], of: str) -> str:
 
 
 def _section(title: str, section: dict, of: str) -> str:
-    rows = dict(_rows(section))
+    rows = _rows(section)
     width = max(map(len, rows), default=0)
     lines = [f"  {key:<{width}}  {value}".rstrip() for key, value in rows.items()]
     return "\n".join([f"The {title}{of} is", *lines])
 
 
-def _rows(section: dict, path: str = "") -> Iterator[tuple[str, str]]:
-    """Keys by their paths, and values as an input file would have them."""
-    for key, value in section.items():
-        if isinstance(value, dict) and value:
-            yield from _rows(value, f"{path}{key}/")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            yield f"{path}{key}", text
+def _rows(section: dict) -> dict[str, str]:
+    """Values by the paths of their keys, as an input file would have them."""
+    from deepattn.config.section import flat
+
+    return {
+        path: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for path, value in flat(section).items()
+    }
 
 
 _SENTENCES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from deepattn.cli.options import add_head, add_model, add_systems
-from deepattn.cli.systems import systems_of_input
+from deepattn.cli.systems import systems_of, systems_of_input
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> None:
     random = np.random.RandomState(None if args.rand_seed is None else args.rand_seed % 2**32)
     report, sample = TestReport(args.model), PairSample()
     with DeepPot(args.model, head=args.head) as model, DetailFiles(args.detail_file) as details:
+        names = names_or_numbers(model.get_type_map(), model.get_ntypes())
         for path in systems:
             # Standard output is that of dp test, for scripts that read it.
             print("# ---------------output of dp test--------------- ")
@@ -110,7 +111,6 @@ def run(args: argparse.Namespace) -> None:
                 if args.html:
                     report.worst.add(path, piece, **tested)
                 prediction, labels, atype, _ = tested.values()
-                names = names_or_numbers(model.get_type_map(), model.get_ntypes())
                 by_element = errors_by_element(prediction, labels, atype=atype, type_map=names)
                 parts.append((energy_errors(**tested), by_element))
             errors = report.add(path, len(frames), parts)
@@ -200,15 +200,11 @@ def _test(model, system, frames: np.ndarray, atomic: bool) -> dict:
 
 
 def _systems(args: argparse.Namespace) -> list[str]:
-    from deepattn.data import find_systems, read_list
-
-    if args.datafile is not None:
-        return read_list(args.datafile)
     if args.train_data:
         return systems_of_input(args.train_data, "training_data", head=args.head)
     if args.valid_data:
         return systems_of_input(args.valid_data, "validation_data", head=args.head)
-    return find_systems(args.system)
+    return systems_of(args)
 
 
 def _chunks(frames: np.ndarray, system) -> Iterator[np.ndarray]:

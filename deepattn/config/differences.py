@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from deepattn.config.clean import show
 from deepattn.config.model import Dpa2Config, ModelConfig, SeAttenConfig
-from deepattn.config.section import Section, thaw
+from deepattn.config.section import flat, thaw
+from deepattn.errors import show
 
 # Keys that say how weights are found, and how exactly they are computed with.
 _OF_TRAINING = {
@@ -34,6 +33,8 @@ _SETTLED = {
     "type_embedding/use_tebd_bias",
     "type_map",
 }
+# That a message names.
+_MOST = 6
 _OF_ATTENTION = ("attn", "attn_dotr", "attn_mask", "ln_eps", "temperature")
 
 
@@ -106,7 +107,7 @@ def section_differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> 
         given: the new one.
     """
     parts = ({k: v for k, v in data.items() if k != "model"} for data in (stored, given))
-    return list(_differences(*map(_flat, parts)))
+    return list(_differences(*map(flat, parts)))
 
 
 def _differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Difference]:
@@ -118,7 +119,7 @@ def _differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterato
 
 def _functional(model: ModelConfig) -> dict[str, Any]:
     """The values by key, in a form in which equal models are equal."""
-    values = _flat(model)
+    values = flat(model)
     key = "descriptor/exclude_types"
     values[key] = tuple(sorted({tuple(sorted(pair)) for pair in values[key]}))
     return values
@@ -144,40 +145,23 @@ def _idle(model: ModelConfig) -> set[str]:
     return idle
 
 
-def _flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
-    """Values by their paths."""
-    if isinstance(section, Section):
-        names = [field.name for field in dataclasses.fields(section)]
-        section = {name: getattr(section, name) for name in names}
-    values = {}
-    for key, value in section.items():
-        if isinstance(value, Section | Mapping) and value:
-            values |= {f"{key}/{path}": inner for path, inner in _flat(value).items()}
-        else:
-            values[key] = value
-    return values
-
-
 def _lists(stored: Any, given: Any) -> str:
     """How a list of folders has changed."""
     stored, given = (list(value or ()) for value in (stored, given))
     gone = [f"-{name}" for name in stored if name not in given]
     new = [f"+{name}" for name in given if name not in stored]
-    shown = (gone + new)[:6]
+    shown = (gone + new)[:_MOST]
     left = len(gone) + len(new) - len(shown)
     more = [f"and {left} more"] if left else []
     return ", ".join(shown + more) or "in another order"
 
 
-def enumerate_differences(
-    differences: list[Difference], say: Callable[[Difference], str] = str, *, most: int = 6
-) -> str:
+def enumerate_differences(differences: list[Difference], say: Callable[[Difference], str]) -> str:
     """Several differences in a phrase.
 
     Args:
         differences: at least one.
         say: words one of them.
-        most: how many are named.
     """
-    left = len(differences) - most
-    return "; ".join(map(say, differences[:most])) + (f"; and {left} more" if left > 0 else "")
+    left = len(differences) - _MOST
+    return "; ".join(map(say, differences[:_MOST])) + (f"; and {left} more" if left > 0 else "")

@@ -263,11 +263,6 @@ class ModelConfig(Section):
         return len(self.type_map) or len(self.descriptor.sel)
 
     @property
-    def type_names(self) -> tuple[str, ...]:
-        """Names of the types, or their numbers where none are given."""
-        return self.type_map or tuple(str(kind) for kind in range(self.ntypes))
-
-    @property
     def is_common(self) -> bool:
         """Whether details are those of DeePMD-kit's other backends, the only ones with DPA-2."""
         return self.convention == "common" or isinstance(self.descriptor, Dpa2Config)

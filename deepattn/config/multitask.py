@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deepattn.config.clean import show
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, show
 
 # What `finetune_head` and `--model-branch` call a new fitting net.
 RANDOM = "RANDOM"

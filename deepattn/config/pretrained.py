@@ -4,10 +4,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from deepattn.config.clean import show
 from deepattn.config.multitask import split
 from deepattn.config.normalize import DEFAULT_TYPE_EMBEDDING
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, show
 
 
 class Merged(NamedTuple):

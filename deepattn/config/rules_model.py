@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from deepattn import limits
-from deepattn.config.clean import show
 from deepattn.config.rules_dpa2 import check_dpa2
 from deepattn.config.rules_net import (
     at_least,
@@ -17,7 +16,7 @@ from deepattn.config.rules_net import (
     check_slots,
     require,
 )
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, show
 
 
 def check_model(model: dict[str, Any]) -> None:

@@ -5,8 +5,7 @@ import re
 from typing import Any
 
 from deepattn import limits
-from deepattn.config.clean import show
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, show
 
 ACTIVATIONS = (
     "tanh",

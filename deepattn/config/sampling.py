@@ -5,9 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from deepattn.config.clean import show
 from deepattn.config.rules_net import require
-from deepattn.errors import ConfigError
+from deepattn.errors import ConfigError, show
 
 _RULE = re.compile(r"(auto|max|filter|mixed)(?::\s*([0-9]{1,18})\s*)?")
 _BLOCK = re.compile(

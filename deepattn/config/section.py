@@ -33,6 +33,20 @@ class Section:
         }
 
 
+def flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
+    """Values by their paths, such as ``descriptor/rcut``; an empty section is a value."""
+    if isinstance(section, Section):
+        names = [field.name for field in dataclasses.fields(section)]
+        section = {name: getattr(section, name) for name in names}
+    values = {}
+    for key, value in section.items():
+        if isinstance(value, Section | Mapping) and value:
+            values |= {f"{key}/{path}": inner for path, inner in flat(value).items()}
+        else:
+            values[key] = value
+    return values
+
+
 def _freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_freeze(item) for item in value)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from deepattn.config.model import Dpa2Config, ModelConfig, SeE2AConfig
+from deepattn.config.model import DescriptorConfig, Dpa2Config, ModelConfig, SeE2AConfig
 from deepattn.config.rules_dpa2 import check_dpa2
 from deepattn.config.rules_net import auto_factor
 from deepattn.config.tree import Config
@@ -53,20 +53,18 @@ def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
     """
     if automatic_sel(config) is None:
         return config
-    descriptor = config.model.descriptor
-    for name, key, cutoff in _LISTS:
-        block = getattr(descriptor, name)
-        sel = getattr(block, key)
-        if isinstance(sel, str):
-            found = most(getattr(block, cutoff))
-            if not found and (key == "nsel" or block.use_three_body):
-                raise NoNeighborsError(f"{name}/{key}", sel, getattr(block, cutoff))
-            count = _round_up(int(found * auto_factor(sel)))
-            block = dataclasses.replace(block, **{key: count})
-            descriptor = dataclasses.replace(descriptor, **{name: block})
-    check_dpa2(descriptor.to_dict(), "model/descriptor")
-    model = dataclasses.replace(config.model, descriptor=descriptor)
-    return dataclasses.replace(config, model=model)
+
+    def number(name: str, key: str, cutoff: str) -> int:
+        block = getattr(config.model.descriptor, name)
+        sel, rcut = getattr(block, key), getattr(block, cutoff)
+        found = most(rcut)
+        if not found and (key == "nsel" or block.use_three_body):
+            raise NoNeighborsError(f"{name}/{key}", sel, rcut)
+        return _round_up(int(found * auto_factor(sel)))
+
+    filled = _fill_lists(config, number)
+    check_dpa2(filled.model.descriptor.to_dict(), "model/descriptor")
+    return filled
 
 
 def fill_sel(config: Config, max_neighbours: int | Sequence[int]) -> Config:
@@ -112,18 +110,27 @@ def take_sel(config: Config, model: ModelConfig) -> Config:
         return config
     if not isinstance(ours, Dpa2Config):
         return with_sel(config, theirs.sel)
-    for name, key, _ in _LISTS:
-        if isinstance(getattr(getattr(ours, name), key), str):
-            number = getattr(getattr(theirs, name), key)
-            block = dataclasses.replace(getattr(ours, name), **{key: number})
-            ours = dataclasses.replace(ours, **{name: block})
-    return dataclasses.replace(config, model=dataclasses.replace(config.model, descriptor=ours))
+    return _fill_lists(config, lambda name, key, _: getattr(getattr(theirs, name), key))
 
 
 def with_sel(config: Config, sel: int | Sequence[int]) -> Config:
     """The configuration with another ``sel``: a number for se_atten, one a type for se_e2_a."""
     value = sel if isinstance(sel, int) else tuple(sel)
-    descriptor = dataclasses.replace(config.model.descriptor, sel=value)
+    return _with_descriptor(config, dataclasses.replace(config.model.descriptor, sel=value))
+
+
+def _fill_lists(config: Config, number: Callable[[str, str, str], int]) -> Config:
+    """Automatic lengths of DPA-2's lists by block, key, and key of the cutoff."""
+    descriptor = config.model.descriptor
+    for name, key, cutoff in _LISTS:
+        block = getattr(descriptor, name)
+        if isinstance(getattr(block, key), str):
+            block = dataclasses.replace(block, **{key: number(name, key, cutoff)})
+            descriptor = dataclasses.replace(descriptor, **{name: block})
+    return _with_descriptor(config, descriptor)
+
+
+def _with_descriptor(config: Config, descriptor: DescriptorConfig) -> Config:
     model = dataclasses.replace(config.model, descriptor=descriptor)
     return dataclasses.replace(config, model=model)
 

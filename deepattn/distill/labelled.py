@@ -43,9 +43,7 @@ def write_labelled(data: Labelled, folder: str | os.PathLike) -> None:
         key = (tuple(atoms.get_chemical_symbols()), bool(atoms.pbc.all()), labels.virial is None)
         groups.setdefault(key, []).append(index)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(folder) as scratch:
-        whole = scratch / folder.name
-        whole.mkdir()
+    with scratch_folder(folder) as whole:
         for members in groups.values():
             formula = data.frames[members[0]].get_chemical_formula("metal")
             used = sum(place.name.partition(".")[0] == formula for place in whole.iterdir())

@@ -18,6 +18,7 @@ from deepattn import ops
 from deepattn.errors import ModelFileError
 from deepattn.formats.files import write_folder_whole
 from deepattn.formats.saved_model import MARK
+from deepattn.infer.trial import two_atoms
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel, mesh_of_box
 
@@ -281,8 +282,7 @@ def _try(folder: Path, path: str | Path, model: EnergyModel) -> None:
     Raises:
         ModelFileError: it does not run, or gives numbers that are not finite.
     """
-    coord = np.array([[[0.0, 0.0, 0.0], [0.3, 0.4, 0.5]]]) * model.rcut
-    atype = np.array([[0, model.descriptor.ntypes - 1]], np.int32)
+    coord, atype = two_atoms(model.rcut, model.ntypes)
     fparam = np.zeros((1, model.fitting.numb_fparam))
     aparam = np.zeros((1, 2, model.fitting.numb_aparam))
     try:

@@ -5,7 +5,7 @@ import deepattn.keras_backend  # noqa: F401
 # isort: split
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -249,17 +249,11 @@ class DeepPot:
     def _evaluate(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
         """Fill the arrays of ``out``, all zero, by the names of docs/architecture.md."""
         _refuse_forked()
+        names = names_or_numbers(self._facts.type_map, self._facts.ntypes)
         while True:
-            names = names_or_numbers(self._facts.type_map, self._facts.ntypes)
             neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, names)
-            batches = make_batches(
-                frames,
-                self._numb_atoms,
-                uniform=self._runner.needs_uniform_frames,
-                as_they_are=self._runner.sees_order,
-            )
             try:
-                for batch in batches:
+                for batch in self._batches(frames, self._numb_atoms):
                     neighbors.add(batch)
                     self._run(batch, out)
             except tf.errors.ResourceExhaustedError:
@@ -268,6 +262,14 @@ class DeepPot:
             self._neighbors_reported = neighbors.report(reported=self._neighbors_reported)
             return
 
+    def _batches(self, frames: Frames, numb_atoms: int | None) -> Iterator[Batch]:
+        return make_batches(
+            frames,
+            numb_atoms,
+            uniform=self._runner.needs_uniform_frames,
+            as_they_are=self._runner.sees_order,
+        )
+
     def _take_fewer_atoms(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
         """Halve the batches after one was too large, unless a single frame is.
 
@@ -275,20 +277,20 @@ class DeepPot:
             DataError: There is not enough memory for a frame.
         """
         natoms = frames.atype.shape[1]
-        halved = (self._numb_atoms or frames.atype.size) // 2
+        too_large = DataError(
+            f"there is not enough memory to evaluate a frame of {natoms} atoms with "
+            f"{self.model_file}"
+        )
+        if self._numb_atoms is not None and self._numb_atoms <= natoms:
+            raise too_large
+        self._numb_atoms = (self._numb_atoms or frames.atype.size) // 2
+        if self._numb_atoms < 2 * natoms:
+            return
+        # TensorFlow waits 10 s for memory before it fails: better not at every size.
         try:
-            if self._numb_atoms is not None and self._numb_atoms <= natoms:
-                raise MemoryError
-            if halved >= 2 * natoms:
-                # TensorFlow waits 10 s for memory before it fails: better not at every size.
-                uniform = self._runner.needs_uniform_frames
-                self._run(next(make_batches(frames, 1, uniform=uniform)), out)
-        except (MemoryError, tf.errors.ResourceExhaustedError):
-            raise DataError(
-                f"there is not enough memory to evaluate a frame of {natoms} atoms with "
-                f"{self.model_file}"
-            ) from None
-        self._numb_atoms = halved
+            self._run(next(self._batches(frames, 1)), out)
+        except tf.errors.ResourceExhaustedError:
+            raise too_large from None
 
     def _run(self, batch: Batch, out: dict[str, np.ndarray]) -> None:
         feed = make_feed(batch, self.get_ntypes(), self.neighbor_list)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from ase.units import GPa
 
 from deepattn import __version__
 from deepattn.infer.statistics import Errors, merge_errors, unit_of
@@ -60,7 +61,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 """
-_GPA = 160.21766208  # of 1 eV/Å³
+_GPA = 1 / GPa  # of 1 eV/Å³
 # Columns by the names of `energy_errors`: what stands above them, unit, how many are one of ours.
 _COLUMNS = {
     "mae_ea": ("MAE energy", "meV/atom", 1e3),
@@ -189,12 +190,13 @@ class TestReport:
             **(facts or {}),
             "frames": f"{frames:,} of {len(self.systems)} systems",
         }
-        shown = [name for name in _COLUMNS if name in self.average]
+        mean = self.average
+        shown = [name for name in _COLUMNS if name in mean]
         systems = [
             [path, nframes, *(errors.get(name, _NOTHING)[0] for name in shown)]
             for path, nframes, errors in self.systems
         ]
-        average = ["all", frames, *(self.average[name][0] for name in shown)]
+        average = ["all", frames, *(mean[name][0] for name in shown)]
         elements = [
             [name, int(errors["rmse_f"][1]) // 3, errors["mae_f"][0], errors["rmse_f"][0]]
             for name, errors in self.elements.items()

@@ -44,15 +44,21 @@ def try_graph(written: str | os.PathLike, path: str | os.PathLike) -> None:
             )
 
 
+def two_atoms(rcut: float, ntypes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates and types of a frame of two atoms that see each other."""
+    coord = np.array([[[0.0, 0.0, 0.0], [0.3, 0.4, 0.5]]]) * rcut
+    return coord, np.array([[0, ntypes - 1]], np.int32)
+
+
 def _pair(frozen: FrozenModel) -> Batch:
-    """Two atoms in open space that see each other."""
-    coord = np.array([[[0.0, 0.0, 0.0], [0.3, 0.4, 0.5]]]) * frozen.rcut
+    """Two atoms in open space."""
+    coord, atype = two_atoms(frozen.rcut, frozen.ntypes)
     return Batch(
         frames=np.array([0]),
         order=np.array([[0, 1]]),
         coord=coord,
         box=None,
-        atype=np.array([[0, frozen.ntypes - 1]], np.int32),
+        atype=atype,
         fparam=np.zeros((1, frozen.dfparam)) if frozen.dfparam else None,
         aparam=np.zeros((1, 2, frozen.daparam)) if frozen.daparam else None,
     )

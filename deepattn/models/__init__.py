@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "build": ["build_model"],
         "energy_model": ["EnergyModel"],
-        "load": ["StoredModel", "load_model", "read_model"],
+        "load": ["StoredModel", "build_stored", "load_model", "read_model"],
         "tasks": ["build_models", "unique_variables"],
         "weights": ["resize_statistics"],
     },

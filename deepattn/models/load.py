@@ -57,7 +57,19 @@ def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyMode
         ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
     """
     stored = read_model(path, head=head)
+    return build_stored(stored, path), stored.header
 
+
+def build_stored(stored: StoredModel, path: str | Path) -> EnergyModel:
+    """The Keras model of what `read_model` gave.
+
+    Args:
+        stored: the model as data.
+        path: its file, for messages.
+
+    Raises:
+        ModelFileError: the model cannot be rebuilt.
+    """
     # Files are read without TensorFlow, whose import takes seconds.
     import tensorflow as tf
 
@@ -65,12 +77,11 @@ def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyMode
 
     dtype = stored.interface_dtype
     try:
-        model = build_model(stored.config, interface_dtype=dtype, arrays=stored.arrays)
+        return build_model(stored.config, interface_dtype=dtype, arrays=stored.arrays)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
     except tf.errors.OpError as error:
         raise ModelFileError(f"{path}: the model cannot be built: {error.message}") from None
-    return model, stored.header
 
 
 def read_model(path: str | Path, *, head: str | None = None) -> StoredModel:

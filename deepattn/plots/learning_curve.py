@@ -119,16 +119,25 @@ def plot_learning_curve(
                     _draw_errors(axes, curve["step"], errors, label, color=color, **style)
         axes.set(xlabel="step", ylabel=f"RMSE of {_UNITS[name]}", yscale="log")
     if rated:
+        first = 0  # of the series of a run
         for number, curve in enumerate(curves):
-            if "lr" in curve:
-                color = INK if len(curves) == 1 else COLORS[_first(series, curve)]
+            count = len(_endings(curve))
+            if "lr" in curve and (count or len(curves) == 1):
+                color = INK if len(curves) == 1 else COLORS[first]
                 style = {"linewidth": 1.2, "zorder": 3 - number / 10}
                 panels[-1].plot(curve["step"], curve["lr"], color=color, **style)
+            first += count
         panels[-1].set(xlabel="step", ylabel="learning rate", yscale="log")
     for axes in panels:
         axes.grid()
         _label_few_ticks(axes)
     handles, labels = panels[0].get_legend_handles_labels()
+    # A run may lack the quantity of a panel.
+    for axes in panels[1:]:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            if label not in labels:
+                handles.append(handle)
+                labels.append(label)
     figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
     return save_figure(figure, picture)
 
@@ -179,10 +188,6 @@ def _tell_apart(paths: Sequence[str | os.PathLike]) -> list[str]:
     if not all(parts):
         return [os.fspath(path) for path in paths]
     return ["/".join(part) for part in parts]
-
-
-def _first(series: Sequence[tuple], curve: Mapping[str, np.ndarray]) -> int:
-    return next(number for number, (other, *_) in enumerate(series) if other is curve)
 
 
 def _endings(curve: Mapping[str, np.ndarray]) -> list[str]:

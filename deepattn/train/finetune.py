@@ -8,8 +8,8 @@ import numpy as np
 
 from deepattn.data import DataSet
 from deepattn.errors import DataError
+from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
-from deepattn.layers.energy_fitting import BIAS
 from deepattn.train.branch import Branch
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.initial import set_energy_bias, set_parameter_statistics

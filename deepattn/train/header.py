@@ -14,6 +14,7 @@ import deepattn
 from deepattn import ops
 from deepattn.config import Dpa2Config, SeAttenConfig, SeE2AConfig, network_dtype
 from deepattn.data import DataSet
+from deepattn.ops.build_cuda import processors
 from deepattn.train.branch import Branch
 from deepattn.train.distribution import Distribution
 
@@ -36,7 +37,7 @@ def program_lines(distribution: Distribution) -> list[str]:
     device = _count(len(gpus), "GPU") if gpus else "CPU"
     workers = f", {_count(distribution.workers, 'worker')}" if distribution.workers > 1 else ""
     threads = tf.config.threading.get_intra_op_parallelism_threads()
-    threads = threads or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or _cores()
+    threads = threads or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or processors()
     found = ops.instruction_set()
     kernels = f"compiled kernels ({_SETS[found]})" if found else "no compiled kernels"
     machine = f"{platform.node()}: {device}{workers}, {_count(threads, 'thread')}, {kernels}"
@@ -74,9 +75,3 @@ def _size(sets: Sequence[DataSet]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -8,7 +8,7 @@ import numpy as np
 from deepattn.config import ModelConfig
 from deepattn.data import Batch
 from deepattn.errors import DataError
-from deepattn.layers.energy_fitting import BIAS
+from deepattn.formats.weight_names import BIAS
 from deepattn.train.branch import Branch
 from deepattn.train.energy_bias import energy_bias
 from deepattn.train.env_mat import EnvMatSums

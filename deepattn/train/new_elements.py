@@ -10,7 +10,7 @@ import numpy as np
 from deepattn.config import ModelConfig, TypeEmbeddingConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
-from deepattn.layers.energy_fitting import BIAS
+from deepattn.formats.weight_names import BIAS
 from deepattn.models import EnergyModel
 from deepattn.periodic_table import most_alike
 from deepattn.train.input_blocks import input_blocks

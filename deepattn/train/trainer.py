@@ -22,9 +22,10 @@ from deepattn.config import (
 )
 from deepattn.data import DataSet
 from deepattn.data.sampler import BRANCHES, choose
+from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
-from deepattn.layers.energy_fitting import BIAS
+from deepattn.formats.weight_names import BIAS
 from deepattn.models import EnergyModel, build_model, build_models
 from deepattn.train.advice import advice, rate_advice
 from deepattn.train.branch import Branch, open_branch
@@ -326,6 +327,7 @@ class Trainer:
 
     def _change_bias(self, branch: Branch) -> None:
         model = branch.model
+        names = names_or_numbers(model.type_map, model.ntypes)
         variable = model.named_variables()[BIAS]
         if self.distribution.chief:
             variable.assign(
@@ -333,8 +335,8 @@ class Trainer:
                     branch.data,
                     lambda inputs: np.asarray(model(inputs)["energy"]),
                     variable.numpy(),
-                    names=branch.config.model.type_names,
-                    target_types=branch.config.model.type_names,
+                    names=names,
+                    target_types=names,
                     nsample=branch.config.model.data_bias_nsample,
                 )
             )

@@ -113,11 +113,14 @@ def _statistics(path: Path) -> None:
 
     cache = StatFile(path, TYPE_MAP)
     reads = (cache.read_bias, lambda: cache.read_env_mat(SHAPE))
+    errors = []
     for read in (*reads, lambda: cache.read_parameters("fparam"), lambda: cache.write({})):
         try:
             read()
-        except DataError:
-            continue
+        except DataError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 TARGETS = {

@@ -29,6 +29,7 @@ def logged(monkeypatch, tmp_path):
         logger.info("Batch  500: val: rmse = 6.80e+00", extra={"short": ""})
         logger.info("saved")
         logger.warning("mind this")
+        logger.info("saved in %s", "\x1b]0;gone\x07.pb")
         return stream.getvalue().splitlines(), (tmp_path / "log.txt").read_text().splitlines()
 
     yield log
@@ -37,15 +38,19 @@ def logged(monkeypatch, tmp_path):
 
 def test_a_terminal_has_short_lines_and_colours(logged):
     terminal, file = logged(Terminal())
-    assert terminal == ["step 500  E 52.1", "saved", "\033[33mwarning:\033[0m mind this"]
-    assert len(file) == 4
+    assert terminal[:2] == ["step 500  E 52.1", "saved"]
+    assert terminal[2:] == [
+        "\033[33mwarning:\033[0m mind this",
+        r"saved in \x1b]0;gone\x07.pb",
+    ]
+    assert len(file) == 5
     assert file[0].endswith("Batch  500: trn: rmse = 7.20e+00")
     assert not any("\033" in line or "step 500" in line for line in file)
 
 
 def test_a_pipe_has_what_a_file_has(logged):
     pipe, _ = logged(io.StringIO())
-    assert len(pipe) == 4
+    assert len(pipe) == 5
     assert pipe[1].endswith("DEEPATTN INFO    Batch  500: val: rmse = 6.80e+00")
     assert pipe[3].endswith("DEEPATTN WARNING mind this")
 

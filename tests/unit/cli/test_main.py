@@ -1,5 +1,6 @@
 """The command line: exit codes, streams, one sentence for every error."""
 
+import argparse
 import logging
 import os
 import subprocess
@@ -8,9 +9,10 @@ import sys
 import pytest
 
 import deepattn
+from deepattn.cli import completion
 from deepattn.cli import main as module
 from deepattn.cli.log import set_up_logging
-from deepattn.cli.main import main
+from deepattn.cli.main import full_parser, main
 from deepattn.errors import ConfigError
 
 
@@ -236,6 +238,17 @@ def test_completion_knows_commands_and_options(shell, capsys):
     options = [] if shell == "tcsh" else ["--skip-neighbor-stat"]
     for word in ("check-model", "lcurve", *options):
         assert word in script
+
+
+def test_completion_knows_all_words_for_files():
+    """A word that stands for a file is in the help of some command."""
+    pending, words = [full_parser()], set()
+    while pending:
+        for action in pending.pop()._actions:
+            words.add(action.metavar)
+            if isinstance(action, argparse._SubParsersAction):
+                pending.extend(action.choices.values())
+    assert {*completion._FILES, *completion._FOLDERS} <= words
 
 
 def test_bash_completes(tmp_path):

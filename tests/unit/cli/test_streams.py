@@ -114,7 +114,7 @@ def test_a_reader_that_leaves_is_no_error(folder):
 def test_ascii_output_has_other_letters(folder):
     done = run("show", folder / "model.pb", "weights", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
-    assert b"8x8 " in done.stdout or b"x" in done.stdout
+    assert re.search(rb"\dx\d", done.stdout)
     assert done.stdout.isascii()
 
 

@@ -1,5 +1,7 @@
 """Which differences between two model sections are told from those that make another function."""
 
+import functools
+
 import numpy as np
 import pytest
 from small_models import dpa2, model_section, small_batch
@@ -79,15 +81,23 @@ def _model(change):
     ],
 )
 def test_a_difference_counts_where_equal_weights_give_other_energies(section, change):
-    stored, given = _config(section({})), _config(section(change))
-    energy, model = _energy(stored)
-    other, _ = _energy(given, model.get_arrays())
+    stored, energy, arrays = _stored(section)
+    given = _config(section(change))
+    other, _ = _energy(given, arrays)
     changes, remarks = model_differences(stored, given)
     named = {difference.key.rpartition("/")[2] for difference in (*changes, *remarks)}
     inner = next(iter(change.values()))
     expected = set(inner if isinstance(inner, dict) else change) - {"type"}
     assert named == expected
     assert bool(changes) == (not np.array_equal(energy, other))
+
+
+@functools.cache
+def _stored(section):
+    """A model, its energies and its weights."""
+    config = _config(section({}))
+    energy, model = _energy(config)
+    return config, energy, model.get_arrays()
 
 
 def test_other_weights_are_a_difference():

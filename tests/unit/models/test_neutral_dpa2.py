@@ -10,7 +10,7 @@ from trees import put
 
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
-from deepattn.layers.energy_fitting import BIAS
+from deepattn.formats.weight_names import BIAS
 from deepattn.models import build_model
 from deepattn.models.neutral import from_tree, to_tree
 

@@ -53,11 +53,15 @@ def test_a_killed_training_leaves_no_lock(here):
     ready, told = os.pipe()
     child = os.fork()
     if child == 0:
-        with Claim(training(), chief=True):
-            os.write(told, b"x")
-            signal.pause()
-    os.read(ready, 1)
+        try:
+            with Claim(training(), chief=True):
+                os.write(told, b"x")
+                signal.pause()
+        finally:
+            os._exit(1)
+    os.close(told)
     try:
+        assert os.read(ready, 1)
         with pytest.raises(BusyError, match=f"process {child} on"):
             Claim(training(), chief=True).__enter__()
     finally:

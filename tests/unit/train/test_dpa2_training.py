@@ -11,9 +11,9 @@ from deepattn.config import Config, normalize
 from deepattn.data import Batch
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export import convert, freeze
+from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
 from deepattn.infer.inspect import Inspection
-from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import build_model, load_model, read_model
 from deepattn.train import train
 from deepattn.train.file_bias import change_bias

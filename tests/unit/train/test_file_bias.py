@@ -12,8 +12,8 @@ from deepattn.errors import DataError, ModelFileError
 from deepattn.export import freeze
 from deepattn.formats.checkpoint import read_checkpoint, write_checkpoint
 from deepattn.formats.frozen import read_frozen
+from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
-from deepattn.layers.energy_fitting import BIAS
 from deepattn.train import change_bias
 
 LATTICE = 1.8 * np.indices((2, 2, 2)).reshape(3, -1).T

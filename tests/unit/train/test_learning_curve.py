@@ -160,6 +160,20 @@ def test_runs_share_a_picture(tmp_path, figures):
     assert [line.get_color() for line in figure.axes[-1].lines] == list(COLORS[:3])
 
 
+def test_runs_with_other_columns(tmp_path, figures):
+    """One learns forces alone, one has nothing but a learning rate that can be drawn."""
+    forces = tmp_path / "forces.out"
+    with LearningCurve(forces) as curve:
+        curve.write(1, [Shown("", {"rmse": 1.0, "rmse_f": 0.5}, None)], 1e-3)
+    rate = tmp_path / "rate.out"
+    rate.write_text("# step loss lr\n1 0.5 1e-3\n2 0.4 1e-3\n")
+    paths = [forces, rate, write_curve(tmp_path / "both" / "both.out", 5)]
+    plot_learning_curve(paths, tmp_path / "curve.png")
+    texts = {text.get_text() for text in figures[0].legends[0].texts}
+    assert len(texts) == 3
+    assert any("forces" in text for text in texts)
+
+
 def test_more_runs_than_colors_are_refused(tmp_path):
     path = write_curve(tmp_path / "lcurve.out", 5)
     with pytest.raises(DataError, match="9 curves: at most 8"):

@@ -12,8 +12,8 @@ from deepattn.config import read_input, upgrade
 from deepattn.data import System
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
-from deepattn.layers.energy_fitting import BIAS
 from deepattn.models import load_model, read_model
 from deepattn.plots.learning_curve import plot_learning_curve, read_learning_curve
 from deepattn.train import Trainer, train
@@ -233,6 +233,7 @@ def test_another_model_of_the_same_shapes_is_refused(
         run(here, content, **{start: trained / "model.ckpt"})
 
 
+@pytest.mark.slow
 def test_a_restarted_run_is_the_same_run(trained, here):
     content = json.loads((trained / "input.json").read_text())
     run(here, content, restart=trained / "model.ckpt-5")

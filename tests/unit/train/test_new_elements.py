@@ -8,8 +8,8 @@ import pytest
 from deepattn.data import System
 from deepattn.errors import DataError, ModelFileError
 from deepattn.export import freeze
+from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
-from deepattn.layers.energy_fitting import BIAS
 from deepattn.periodic_table import most_alike
 from deepattn.train import train
 

@@ -221,11 +221,11 @@ def test_it_listens_at_the_address_of_tf_config(host, everywhere):
     ("address", "message"),
     [
         ("192.0.2.1:4001", "Cannot assign requested address; give it an address of its machine"),
-        ("no-such-name.invalid:4001", "cannot listen at no-such-name.invalid:4001"),
+        ("no-such-name.invalid:4001", "at no-such-name.invalid:4001"),
     ],
 )
 def test_an_address_of_nobody_is_named(address, message):
-    with pytest.raises(DistributionError, match=f"worker 0 cannot listen .*{message}|{message}"):
+    with pytest.raises(DistributionError, match=f"worker 0 cannot listen .*{message}"):
         gather([address, *free_addresses(1)], 0, timeout=1)
 
 

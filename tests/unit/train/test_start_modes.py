@@ -97,25 +97,34 @@ def test_init_frz_model_takes_the_weights(here, systems):
     assert not state["layer_0/matrix/momentum"].any()
 
 
+@pytest.fixture(scope="module")
+def one_step(systems, tmp_path_factory):
+    """A training of one step: by ways to start, the file to start from."""
+    folder = tmp_path_factory.mktemp("one_step")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        trainer = toy.run(folder, systems, numb_steps=1)
+        script = trainer.config.to_dict()
+        freeze(trainer.model, "model.pb", training_script=script, min_nbor_dist=1.0)
+    checkpoint = str(folder / "model.ckpt")
+    frozen = str(folder / "model.pb")
+    return {"restart": checkpoint, "init_model": checkpoint, "init_frz_model": frozen}
+
+
 @pytest.mark.parametrize("start", ["init_model", "init_frz_model"])
-def test_another_architecture_is_refused_by_name(here, systems, start):
-    trainer = toy.run(here, systems, numb_steps=1)
-    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
-    path = {"init_model": "model.ckpt", "init_frz_model": "model.pb"}[start]
+def test_another_architecture_is_refused_by_name(here, systems, one_step, start):
     larger = {"fitting_net": {"neuron": [9, 9]}}
     with pytest.raises(ModelFileError, match=r"fitting_net/neuron is \[5, 5\], not \[9, 9\]"):
-        toy.run(here, systems, model=larger, start={start: path})
+        toy.run(here, systems, model=larger, start={start: one_step[start]})
 
 
 @pytest.mark.parametrize("start", ["restart", "init_model", "init_frz_model"])
-def test_another_model_of_the_same_shapes_is_refused(here, systems, start):
-    trainer = toy.run(here, systems, numb_steps=1)
-    freeze(trainer.model, "model.pb", training_script=trainer.config.to_dict(), min_nbor_dist=1.0)
-    path = "model.pb" if start == "init_frz_model" else "model.ckpt"
+def test_another_model_of_the_same_shapes_is_refused(here, systems, one_step, start):
+    given = {start: one_step[start]}
     other = {"rcut": 2.3, "activation_function": "gelu", "seed": 4}
     named = r"model/descriptor/rcut is 2\.4, not 2\.3; model/descriptor/activation_function is"
     with pytest.raises(ModelFileError, match=named) as caught:
-        toy.run(here, systems, numb_steps=2, descriptor=other, start={start: path})
+        toy.run(here, systems, numb_steps=2, descriptor=other, start=given)
     assert "seed" not in str(caught.value)
 
 
