@@ -144,6 +144,21 @@ class DataSet:
         for first in range(0, left, size):
             yield sampler.draw_from(index, min(size, left - first))
 
+    def check_types(self, ntypes: int, reason: str) -> None:
+        """Refuse atoms of types that a model does not have; where types have names these tell.
+
+        Args:
+            ntypes: Number of types of the model.
+            reason: The rest of the sentence about a system that has more.
+
+        Raises:
+            DataError: A type is too large a number.
+        """
+        for system in self.systems:
+            used = system.ntypes if system.mixed_type else int(system.atype([0]).max()) + 1
+            if used > ntypes:
+                raise DataError(f"{system.path} has the types 0 to {used - 1}, but {reason}")
+
     def steps_per_epoch(self) -> int:
         """Batches until every system has probably been seen once."""
         drawn = [

@@ -130,7 +130,6 @@ def model_of_checkpoint(
     Raises:
         ModelFileError: as of `read_model`.
     """
-    dtype = header["interface_dtype"]
     tasks = tasks_of(header, path)
     if tasks is None:
         refuse_head(head, path)
@@ -138,12 +137,34 @@ def model_of_checkpoint(
             config = ModelConfig.from_dict(normalize_model(header["config"]["model"]))
         arrays = part_of(stored, WEIGHTS)
         refuse_uneven(config, arrays, path)
-        return StoredModel(config, arrays, dtype, dict(header))
-    name = find_branch(tasks, head, path)
+        return StoredModel(config, arrays, header["interface_dtype"], dict(header))
+    return branch_of_checkpoint(tasks, find_branch(tasks, head, path), stored, header, path)
+
+
+def branch_of_checkpoint(
+    tasks: MultiTaskConfig,
+    name: str,
+    stored: Mapping[str, np.ndarray],
+    header: Mapping[str, Any],
+    path: str | Path,
+) -> StoredModel:
+    """The model of a branch in the content of a checkpoint.
+
+    Args:
+        tasks: the configuration in its header, as of `tasks_of`.
+        name: the branch.
+        stored: as of `model_of_checkpoint`.
+        header: as of `model_of_checkpoint`.
+        path: as of `model_of_checkpoint`.
+
+    Raises:
+        ModelFileError: its statistics are of no model.
+    """
     config = tasks.tasks[name]
     arrays = part_of(stored, f"{WEIGHTS}{name}/")
     refuse_uneven(config.model, arrays, path)
-    return StoredModel(config.model, arrays, dtype, {**header, "config": config.to_dict()})
+    header = {**header, "config": config.to_dict()}
+    return StoredModel(config.model, arrays, header["interface_dtype"], header)
 
 
 def tasks_of(header: Mapping[str, Any], path: str | Path) -> MultiTaskConfig | None:

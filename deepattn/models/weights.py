@@ -64,7 +64,7 @@ def resize_statistics(
         slots = array.shape[1] // 4
         if slots == nnei:
             continue
-        if np.any(array.reshape(len(array), slots, 4) != array[:, np.newaxis, :4]):
+        if _differs_by_slot(array):
             raise ModelFileError(
                 f"sel is {slots} in the file and {nnei} in the input, but {name} differs from "
                 f"slot to slot; set sel to {slots}"
@@ -96,12 +96,16 @@ def refuse_uneven(
         # Other shapes are refused when the model is built.
         if not is_statistic or array.ndim < 2 or not array.size or array.size % (4 * len(array)):
             continue
-        slots = array.reshape(len(array), -1, 4)
-        if np.any(slots != slots[:, :1]):
+        if _differs_by_slot(array):
             raise ModelFileError(
                 f"{path}: {name} differs from slot to slot of a neighbour list, which is supported "
                 "for the descriptor se_e2_a only; train the model anew"
             )
+
+
+def _differs_by_slot(statistics: np.ndarray) -> bool:
+    slots = statistics.reshape(len(statistics), -1, 4)
+    return bool(np.any(slots != slots[:, :1]))
 
 
 def _enumerate(names: list[str]) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from deepattn.config import Config, DataConfig
 from deepattn.data import DataSet, summary_lines
-from deepattn.errors import DataError
 from deepattn.models import EnergyModel
 from deepattn.train.labels import check_labels
 from deepattn.train.loss import EnergyLoss
@@ -126,19 +125,15 @@ def open_data(
 
 
 def _check_types(config: Config, data: DataSet) -> None:
-    """Refuse atoms of types that a model without names does not have.
+    """Refuse atoms of types that a model without names does not have, and warn of lost names.
 
     Raises:
         DataError: a number is too large.
     """
     ntypes = config.model.ntypes
-    for system in data.systems:
-        used = system.ntypes if system.mixed_type else int(system.atype([0]).max()) + 1
-        if used > ntypes:
-            raise DataError(
-                f"{system.path} has the types 0 to {used - 1}, but model/descriptor/sel is for "
-                f"{ntypes}; add to sel, or set model/type_map."
-            )
+    data.check_types(
+        ntypes, f"model/descriptor/sel is for {ntypes}; add to sel, or set model/type_map."
+    )
     if data.type_map:
         pairs = ", ".join(f"{kind} is {name}" for kind, name in enumerate(data.type_map))
         log.warning(

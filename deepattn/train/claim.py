@@ -8,8 +8,8 @@ import glob
 import logging
 import os
 import platform
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from deepattn.config import TrainingConfig
@@ -45,7 +45,7 @@ class Claim:
         self._others = [Path(path) for path in others]
         self._chief = chief
         self._depth = 0
-        self._locks: list[tuple[Path, IO]] = []
+        self._locks = ExitStack()
 
     def __enter__(self) -> Claim:
         self._depth += 1
@@ -53,24 +53,14 @@ class Claim:
             try:
                 self._take()
             except BaseException:
-                self.__exit__(None, None, None)
+                self.__exit__()
                 raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._depth -= 1
-        if self._depth:
-            return
-        while self._locks:
-            path, file = self._locks.pop()
-            # Before the lock ends: whoever gets it then makes a file anew.
-            path.unlink(missing_ok=True)
-            file.close()
+        if not self._depth:
+            self._locks.close()
 
     def _take(self) -> None:
         files = [self._prefix, *self._others]
@@ -120,7 +110,9 @@ class Claim:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()}\n")
         file.flush()
-        self._locks.append((lock, file))
+        self._locks.callback(file.close)
+        # Before that, while the lock holds: whoever gets it then makes a file anew.
+        self._locks.callback(lock.unlink, missing_ok=True)
 
 
 def _is_at(file: IO, path: Path) -> bool:

@@ -44,8 +44,9 @@ def make_room(
     read = _read_from(start)
     curve = Path(training.disp_file)
     curves = [curve] if training.disp_training and curve.is_file() else []
-    own = read is not None and read in [path.resolve() for path in checkpoints_of(prefix)]
-    if own and start.mode == "restart":
+    checkpoints = checkpoints_of(prefix)
+    kept = [path for path in checkpoints if path.resolve() == read]
+    if kept and start.mode == "restart":
         later = [path for path in listed_after(prefix, read) if path.exists()]
         if later:
             backup = _Backup([prefix, *curves])
@@ -54,14 +55,12 @@ def make_room(
             backup.tell(f"an earlier run went on from {read.name}", later, curves)
         go_back_to(prefix, read, keep=training.max_ckpt_keep)
         return
-    checkpoints = checkpoints_of(prefix)
     if start.mode == "restart":
         curves = []  # which the run goes on with
     if not checkpoints and not curves:
         return
     outputs = [output] if output is not None and content is not None else []
     backup = _Backup([prefix, *curves, *outputs])
-    kept = [path for path in checkpoints if own and path.resolve() == read]
     backup.copy(kept)
     backup.move(path for path in (*checkpoints, *curves) if path not in kept)
     index = prefix.parent / "checkpoint"

@@ -139,7 +139,7 @@ def change_by_statistic(
     predict: Predict,
     bias: np.ndarray,
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str],
     target_types: Sequence[str],
     nsample: int,
     new_types: Sequence[str] = (),
@@ -154,7 +154,7 @@ def change_by_statistic(
         dataset: The new data, in the types of the model.
         predict: Gives the energies ``[nframes]`` (eV) of model inputs, with the bias as it is.
         bias: Bias of each type of the model (eV), ``[ntypes]``.
-        names: Names of the types of the model, or their numbers; by default those of the data.
+        names: Names of the types of the model, or their numbers.
         target_types: Those of the types to shift.
         nsample: Frames to take of each system, at random; all if zero or less.
         new_types: Target types that the model was not trained on: where the data cannot tell
@@ -166,7 +166,6 @@ def change_by_statistic(
     Raises:
         DataError: If a frame has an atom of a type that is not a target.
     """
-    names = names or dataset.type_map
     targets = [names.index(name) for name in target_types]
     log.info(
         "Changing energy bias in pretrained model for types %s... (this step may take long time)",

@@ -207,6 +207,8 @@ def _fitted(
         names = _names(file)
         if file.type_map:
             log_type_table(data, named_types(data))
+        else:
+            data.check_types(len(names), f"the model has 0 to {len(names) - 1}")
         predict = partial(predict_energies, potential) if mode == "change" else _nothing
         counts, errors = sample_errors(
             data, predict, nsample=numb_frames, targets=range(len(names)), names=names

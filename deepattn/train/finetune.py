@@ -74,6 +74,7 @@ def fit_to_data(branch: Branch) -> None:
             branch.data,
             predict,
             variable.numpy(),
+            names=branch.config.model.type_map,
             target_types=targets,
             nsample=branch.config.model.data_bias_nsample,
             new_types=new_types,
@@ -82,7 +83,7 @@ def fit_to_data(branch: Branch) -> None:
 
 
 def _new_types(branch: Branch) -> tuple[str, ...]:
-    return branch.config.model.type_map[len(branch.start.model.type_map) :]
+    return branch.config.model.type_map[branch.start.model.ntypes :]
 
 
 def predict_energies(potential: DeepPot, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -128,13 +128,14 @@ class EnergyLoss:
             The loss, float64 scalar, and a dictionary of `metric_names` to float64 scalars:
             root mean squared errors, energy and virial per atom; NaN where no frame has the label.
         """
-        loss, squares = self._evaluate(labels, outputs, learning_rate)
-        figures = {"rmse": tf.sqrt(loss)}
-        for name, (total, weight) in squares.items():
-            nan = tf.constant(float("nan"), tf.float64)
-            square = tf.where(weight > 0, tf.math.divide_no_nan(total, weight), nan)
-            figures[name] = tf.sqrt(square)
-        return loss, figures
+        loss, sums = self.sums(labels, outputs, learning_rate)
+        nan = tf.constant(float("nan"), tf.float64)
+        figures = {
+            name: tf.sqrt(tf.where(weight > 0, tf.math.divide_no_nan(total, weight), nan))
+            for name, (total, weight) in sums.items()
+        }
+        # Not of the sum over its number, which rounds.
+        return loss, figures | {"rmse": tf.sqrt(loss)}
 
     def sums(
         self,
@@ -151,17 +152,6 @@ class EnergyLoss:
             The loss, and a dictionary of `metric_names` to pairs of float64 scalars: the sum of
             weighted squares and that of the weights. The root of their ratio is the figure.
         """
-        loss, squares = self._evaluate(labels, outputs, learning_rate)
-        nframes = tf.cast(tf.shape(outputs["energy"])[0], tf.float64)
-        return loss, {"rmse": (loss * nframes, nframes), **squares}
-
-    def _evaluate(
-        self,
-        labels: Mapping[str, tf.Tensor],
-        outputs: Mapping[str, tf.Tensor],
-        learning_rate: tf.Tensor | float,
-    ) -> tuple[tf.Tensor, dict[str, tuple[tf.Tensor, tf.Tensor]]]:
-        """The loss, and for each term the sums of its weighted squares and of the weights."""
         self._check_labels(labels)
         labels = {k: tf.cast(v, tf.float64) for k, v in labels.items()}
         outputs = {k: tf.cast(v, tf.float64) for k, v in outputs.items()}
@@ -169,7 +159,7 @@ class EnergyLoss:
         natoms = tf.reduce_sum(mask, axis=1)
         learning_rate = tf.cast(learning_rate, tf.float32)
         loss = tf.zeros((), tf.float64)
-        squares = {}
+        sums = {}
         for term in self.terms:
             error, weight = self._error(term, labels, outputs, mask)
             found = labels[f"find_{_LABELS[term]}"][:, tf.newaxis]
@@ -194,8 +184,9 @@ class EnergyLoss:
             loss += prefactor * _mean(cost * scale, weight)
             shown = per_atom if term in ("e", "v") else error
             total = tf.reduce_sum(tf.square(shown) * scale * weight)
-            squares[f"rmse_{term}"] = (total, tf.reduce_sum(weight))
-        return loss, squares
+            sums[f"rmse_{term}"] = (total, tf.reduce_sum(weight))
+        nframes = tf.cast(tf.shape(outputs["energy"])[0], tf.float64)
+        return loss, {"rmse": (loss * nframes, nframes), **sums}
 
     def _check_labels(self, labels: Mapping[str, tf.Tensor]) -> None:
         finds = {f"find_{name}" for name in self.label_names if name != "atom_ener_coeff"}

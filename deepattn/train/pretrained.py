@@ -13,7 +13,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.dp_file import is_dp_file
 from deepattn.models import read_model
-from deepattn.models.load import model_of_checkpoint, tasks_of
+from deepattn.models.load import branch_of_checkpoint, model_of_checkpoint, tasks_of
 from deepattn.train.start import Start, of_model
 
 # What `finetune_head` calls the model of a single task.
@@ -97,6 +97,8 @@ class Pretrained:
     def _of(self, name: str, *, mode: str) -> Start:
         if self._content is None:
             return replace(of_model(read_model(self.path), self.path), mode=mode)
-        head = None if self._tasks is None else name
-        stored = model_of_checkpoint(*self._content, self.path, head=head)
-        return replace(of_model(stored, self.path, head), mode=mode)
+        if self._tasks is None:
+            stored = model_of_checkpoint(*self._content, self.path, head=None)
+            return replace(of_model(stored, self.path), mode=mode)
+        stored = branch_of_checkpoint(self._tasks, name, *self._content, self.path)
+        return replace(of_model(stored, self.path, name), mode=mode)

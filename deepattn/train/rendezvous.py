@@ -1,41 +1,32 @@
 """A meeting of all workers before TensorFlow connects them.
 
-TensorFlow waits for a missing worker without end, trusts whoever comes, and holds Python's lock
-while it waits, so that no signal is heard. The meeting has a deadline, knows its own by a secret
-that they share, and stays open until TensorFlow has connected all: a worker that ends meanwhile is
-noticed by its closed connection.
+TensorFlow waits for a missing worker without end, and trusts whoever comes. The meeting has a
+deadline, and knows its own by a secret that they share.
 """
 
 import errno
 import hmac
 import ipaddress
-import json
 import logging
 import os
 import secrets
 import selectors
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from deepattn.errors import DistributionError
+from deepattn.train.meeting import LONGEST, Meeting, expect, line_of
 from deepattn.train.secret import VARIABLE
 
 log = logging.getLogger(__name__)
 
 _GREETING = b"deepattn 2 "
 _REFUSED = b"refused"
-_GO, _CONNECTED = b"go", b"connected"
-# Bytes of a number used once; of a line, as hexadecimals, the longest.
-_NONCE = 32
-_LONGEST = 512
+_GO = b"go"
+_NONCE = 32  # bytes of a number used once
 # Connections that have not shown yet that they know the secret; more push the oldest out.
 _STRANGERS = 64
 # s. For a caller to show it, between two calls, and between two that were refused.
@@ -44,79 +35,6 @@ _PAUSE = 0.2
 _LONG_PAUSE = 1.0
 # Refused callers that are logged; the rest would only fill the log.
 _LOGGED = 5
-
-_WATCHER = Path(__file__).with_name("watcher.py")
-
-
-class Meeting:
-    """Open connections of a worker: of the first one to all others, of these to the first one.
-
-    Args:
-        connections: by the number of the worker at the other end.
-        addresses: ``host:port`` of each worker.
-        place: which of them this process is.
-        timeout: how long each thing to come may take, s.
-    """
-
-    def __init__(
-        self,
-        connections: dict[int, socket.socket],
-        addresses: Sequence[str],
-        place: int,
-        timeout: float,
-    ) -> None:
-        self._connections = connections
-        self._addresses = addresses
-        self._place = place
-        self._timeout = timeout
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Run a block that no signal reaches, such as TensorFlow's start, and be able to end it.
-
-        When another worker ends meanwhile, the time is over, or SIGTERM comes, a small process
-        beside this one says so and kills this one. SIGINT ends it as the system does.
-        """
-        watcher = self._start_watcher()
-        with watcher, watcher.stdin:
-            # A byte tells that it watches.
-            watcher.stdout.read(1)
-            with _signals_left_to_the_watcher():
-                yield
-
-    def wait_for_all(self) -> None:
-        """Return when all workers have called this; then the connections are of no more use.
-
-        Raises:
-            DistributionError: one of them has ended.
-        """
-        deadline = time.monotonic() + self._timeout
-        try:
-            if self._place:
-                self._connections[0].sendall(_CONNECTED + b"\n")
-            for connection in self._connections.values():
-                _expect(connection, _CONNECTED, deadline)
-            if not self._place:
-                for connection in self._connections.values():
-                    connection.sendall(_CONNECTED + b"\n")
-        except OSError:
-            raise DistributionError(
-                "another worker has stopped before the training began, so this one (worker "
-                f"{self._place}) stops too; see what the other one said."
-            ) from None
-
-    def _start_watcher(self) -> subprocess.Popen:
-        names = {
-            str(connection.fileno()): f"worker {place} ({self._addresses[place]})"
-            for place, connection in self._connections.items()
-        }
-        arguments = [str(os.getpid()), str(self._timeout), json.dumps(names)]
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_WATCHER), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=[int(number) for number in names],
-        )
 
 
 @contextmanager
@@ -247,14 +165,14 @@ class _Host:
 
     def _read(self, caller: _Caller) -> None:
         try:
-            text = caller.connection.recv(_LONGEST)
+            text = caller.connection.recv(LONGEST)
         except BlockingIOError:
             return
         except OSError:
             text = b""
         caller.received += text
         # A guest has nothing to say before it is told to go.
-        if not text or caller.place is not None or len(caller.received) > _LONGEST:
+        if not text or caller.place is not None or len(caller.received) > LONGEST:
             self._drop(caller)
         elif b"\n" in caller.received:
             self._answer(caller, caller.received.partition(b"\n")[0].split(b" "))
@@ -323,7 +241,7 @@ def _call(
                 stack.enter_context(connection)
                 _introduce(connection, len(addresses), place, secret(), deadline)
                 # The first worker's time may have begun later than ours.
-                _expect(connection, _GO, deadline + timeout)
+                expect(connection, _GO, deadline + timeout)
                 connection.settimeout(None)
                 stack.pop_all()
                 return connection
@@ -350,56 +268,32 @@ def _introduce(
 ) -> None:
     """Show the first worker that this one knows the secret, and see that it does."""
     deadline = min(deadline, time.monotonic() + _PATIENCE)
-    greeting = _line(connection, deadline)
+    greeting = line_of(connection, deadline)
     if not greeting.startswith(_GREETING):
         raise ConnectionError
     if key is None:
         raise _Refused(f"this worker has not found the secret, see {VARIABLE}")
-    facts = (
-        greeting.removeprefix(_GREETING).decode("ascii", "replace"),
-        secrets.token_hex(_NONCE),
-        str(place),
-        str(count),
-    )
-    words = [*(fact.encode() for fact in (*facts[2:], facts[1])), _prove(key, "worker", *facts)]
-    connection.sendall(b" ".join(words) + b"\n")
-    answer = _line(connection, deadline)
+    nonce = secrets.token_hex(_NONCE)
+    theirs = greeting.removeprefix(_GREETING).decode("ascii", "replace")
+    facts = (theirs, nonce, str(place), str(count))
+    proof = _prove(key, "worker", *facts)
+    connection.sendall(f"{place} {count} {nonce} ".encode() + proof + b"\n")
+    answer = line_of(connection, deadline)
     if answer == _REFUSED:
         raise _Refused(f"it has another secret, see {VARIABLE}")
-    proof, _, theirs = answer.partition(b" ")
+    proof, _, named = answer.partition(b" ")
     if not hmac.compare_digest(_prove(key, "first", *facts), proof):
         raise _Refused("what answers there does not know the secret")
-    if theirs.decode("ascii", "replace") != str(count):
+    if named.decode("ascii", "replace") != str(count):
         raise DistributionError(
             f"worker {place} has another TF_CONFIG than worker 0: it names {count} workers, that "
-            f"of worker 0 {theirs.decode('ascii', 'replace')}; give all workers the same cluster."
+            f"of worker 0 {named.decode('ascii', 'replace')}; give all workers the same cluster."
         )
 
 
 def _prove(key: bytes, *words: str) -> bytes:
     """What only one who knows the key can say of these words."""
     return hmac.digest(key, " ".join(words).encode(), "sha256").hex().encode()
-
-
-def _expect(connection: socket.socket, word: bytes, deadline: float) -> None:
-    if _line(connection, deadline) != word:
-        raise ConnectionError
-
-
-def _line(connection: socket.socket, deadline: float) -> bytes:
-    """The next line, without its end; what follows it stays.
-
-    Raises:
-        OSError: the other side has closed, says too much, or is too slow.
-    """
-    text = b""
-    while not text.endswith(b"\n"):
-        connection.settimeout(max(deadline - time.monotonic(), 1e-3))
-        byte = connection.recv(1)
-        if not byte or len(text) > _LONGEST or time.monotonic() > deadline:
-            raise ConnectionError
-        text += byte
-    return text[:-1]
 
 
 def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[socket.socket]:
@@ -452,28 +346,6 @@ def _is_local(host: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     return host == "localhost" or host.endswith(".localhost")
-
-
-@contextmanager
-def _signals_left_to_the_watcher() -> Iterator[None]:
-    """SIGINT as the system has it, and SIGTERM held back, which TensorFlow would catch and keep.
-
-    A signal that is held back is seen from outside as pending. Outside the main thread nothing is
-    changed.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        yield
-    finally:
-        # In place of TensorFlow's handler.
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _split(address: str) -> tuple[str, int]:

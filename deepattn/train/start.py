@@ -20,11 +20,12 @@ from deepattn.config import (
     replace_model,
     take_sel,
 )
+from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
 from deepattn.formats.dp_file import SUFFIXES
 from deepattn.models import StoredModel, read_model, resize_statistics
-from deepattn.models.load import model_of_checkpoint, tasks_of
+from deepattn.models.load import branch_of_checkpoint, model_of_checkpoint, tasks_of
 from deepattn.models.neutral import conventions_differ
 
 log = logging.getLogger(__name__)
@@ -100,11 +101,15 @@ class Start:
         if not wanted and len(known) == config.model.ntypes:
             config = replace(config, model=replace(config.model, type_map=known))
             wanted = known
+        elif not known and len(wanted) == self.model.ntypes:
+            known = wanted
         # Only the input of a single task may name further elements.
         grown = self.target_types is not None and wanted[: len(known)] == known
-        if known and wanted != known and not grown:
+        if wanted != known and not grown:
+            theirs = names_or_numbers(known, self.model.ntypes)
+            ours = names_or_numbers(wanted, config.model.ntypes)
             raise ModelFileError(
-                f"{self.path}: has the types {' '.join(known)}, the input {' '.join(wanted)}; "
+                f"{self.path}: has the types {' '.join(theirs)}, the input {' '.join(ours)}; "
                 f"{place('model/type_map')} must be the same."
             )
         theirs, ours = self.model.descriptor, config.model.descriptor
@@ -185,18 +190,19 @@ def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start | dict[s
     """
     arrays, header = read_checkpoint(path)
     tasks = tasks_of(header, path)
-    heads = [None] if tasks is None else list(tasks.branches)
     common = {
         "mode": "restart" if restart else "init_model",
+        # Of several tasks too that of the whole training.
+        "header": header,
         "optimizer": part_of(arrays, OPTIMIZER),
     }
-    starts = {
-        head: replace(
-            of_model(model_of_checkpoint(arrays, header, path, head=head), path, head), **common
-        )
-        for head in heads
+    if tasks is None:
+        stored = model_of_checkpoint(arrays, header, path, head=None)
+        return replace(of_model(stored, path), **common)
+    models = {
+        head: branch_of_checkpoint(tasks, head, arrays, header, path) for head in tasks.branches
     }
-    return starts.get(None) or starts
+    return {head: replace(of_model(found, path, head), **common) for head, found in models.items()}
 
 
 def from_frozen(path: str | os.PathLike) -> Start:

@@ -129,6 +129,10 @@ def _dataset(path, type_map):
     return DataSet(config, type_map, seed=1)
 
 
+def _shifted(data, predict, bias, **options):
+    return change_by_statistic(data, predict, bias, names=data.type_map, **options)
+
+
 def test_a_shift_of_the_target_types_by_name(tmp_path, caplog):
     """The data number their elements O 0, H 1; the model H 0, C 1, O 2."""
     _write(tmp_path / "a", [[0, 1, 1], [0, 0, 1], [0, -1, -1]], [4.0, 5.0, 2.0], ["O", "H"])
@@ -139,10 +143,10 @@ def test_a_shift_of_the_target_types_by_name(tmp_path, caplog):
         return composition(inputs["atype"], 3) @ old
 
     with caplog.at_level(logging.INFO):
-        new = change_by_statistic(data, predict, old, target_types=["O", "H"], nsample=0)
+        new = _shifted(data, predict, old, target_types=["O", "H"], nsample=0)
     np.testing.assert_allclose(new, [1.0, 9.0, 2.0], atol=1e-12)
     assert "Change energy bias of ['O', 'H'] from [-1.0, 0.5] to [" in caplog.text
-    new = change_by_statistic(data, predict, old, target_types=["C", "O", "H"], nsample=10)
+    new = _shifted(data, predict, old, target_types=["C", "O", "H"], nsample=10)
     np.testing.assert_allclose(new, [1.0, 9.0, 2.0], atol=1e-12)
 
 
@@ -150,14 +154,14 @@ def test_a_type_that_is_no_target_is_refused(tmp_path):
     _write(tmp_path / "a", [[0, 1]], [1.0], ["O", "H"])
     data = _dataset(tmp_path, ["H", "O"])
     with pytest.raises(DataError, match=r"a has atoms of H, which .*\['O'\] leaves out"):
-        change_by_statistic(data, None, np.zeros(2), target_types=["O"], nsample=10)
+        _shifted(data, None, np.zeros(2), target_types=["O"], nsample=10)
 
 
 def test_without_energies_the_bias_stays(tmp_path, caplog):
     _write(tmp_path / "a", [[0, 1]], None, ["O", "H"])
     data = _dataset(tmp_path, ["H", "O"])
     with caplog.at_level(logging.INFO):
-        got = change_by_statistic(data, None, np.ones(2), target_types=["O", "H"], nsample=10)
+        got = _shifted(data, None, np.ones(2), target_types=["O", "H"], nsample=10)
     assert got.tolist() == [1, 1] and "stays as it is" in caplog.text
 
 
@@ -171,7 +175,7 @@ def test_as_many_frames_of_each_system_as_asked(tmp_path):
         seen.append(len(inputs["atype"]))
         return np.zeros(len(inputs["atype"]))
 
-    change_by_statistic(data, predict, np.zeros(2), target_types=["O", "H"], nsample=12)
+    _shifted(data, predict, np.zeros(2), target_types=["O", "H"], nsample=12)
     assert sum(seen) == 24
 
 
@@ -181,7 +185,7 @@ def test_noise_does_not_move_known_types(tmp_path, new_types, shift):
     one, two = [[2] * 100 + [0] * 400], [[2] * 100 + [0] * 401]
     _write(tmp_path / "a", one, [-300.0], ["O", "H", "S"])
     _write(tmp_path / "b", two, [-298.0], ["O", "H", "S"])
-    bias = change_by_statistic(
+    bias = _shifted(
         _dataset(tmp_path, ["O", "H", "S"]),
         lambda inputs: np.zeros(len(inputs["atype"])),
         np.zeros(3),

@@ -234,9 +234,11 @@ def test_another_model_of_the_same_shapes_is_refused(
 
 
 @pytest.mark.slow
-def test_a_restarted_run_is_the_same_run(trained, here):
+def test_a_restarted_run_is_the_same_run(trained, here, caplog):
     content = json.loads((trained / "input.json").read_text())
+    caplog.set_level("INFO", "deepattn")
     run(here, content, restart=trained / "model.ckpt-5")
+    assert "changed since the checkpoint" not in caplog.text
     toy.assert_equal_checkpoints(trained / "model.ckpt-12.h5", "model.ckpt-12.h5")
     last = [(f / "lcurve.out").read_text().splitlines()[-1] for f in (trained, here)]
     assert last[0] == last[1]

@@ -101,6 +101,30 @@ def test_the_energies_of_numbers_are_changed(here):
     assert DeepPot("assigned.pb").get_type_map() == []
 
 
+@pytest.mark.parametrize("mode", ["change", "set"])
+def test_a_bias_is_not_fitted_to_types_that_the_model_lacks(here, tmp_path, mode):
+    system = write_system(tmp_path / "more", types=(0, 1, 2))
+    with pytest.raises(DataError, match=r"has the types 0 to 2, but the model has 0 to 1"):
+        change_bias("model.pb", tmp_path / "fitted.pb", systems=[system], mode=mode)
+    assert not (tmp_path / "fitted.pb").exists()
+
+
+@pytest.mark.parametrize("start", ["init_model", "init_frz_model"])
+def test_names_may_be_given_later(here, tmp_path, monkeypatch, start):
+    monkeypatch.chdir(tmp_path)
+    write_input(tmp_path, [write_system(tmp_path / "data", names=["O", "H"])])
+    content = json.loads((tmp_path / "input.json").read_text())
+    content["model"]["type_map"] = ["O", "H"]
+    content["training"]["numb_steps"] = 0
+    (tmp_path / "input.json").write_text(json.dumps(content))
+    train("input.json", **{start: here / ("model.pb" if "frz" in start else "model.ckpt")})
+    named, _ = load_model("model.ckpt")
+    assert named.type_map == ["O", "H"]
+    numbered, _ = load_model(here / "model.ckpt")
+    for name, array in numbered.get_arrays().items():
+        np.testing.assert_array_equal(named.get_arrays()[name], array)
+
+
 def test_a_saved_model_has_no_names_either(here):
     model, header = load_model("model.ckpt")
     save_model(model, "model.savedmodel", training_script=header["config"])

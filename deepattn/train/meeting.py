@@ -1,0 +1,152 @@
+"""What workers that have met do until TensorFlow has connected them.
+
+TensorFlow holds Python's lock while it waits for the others, so that no signal is heard. Their
+connections stay open meanwhile: a worker that ends is noticed by its closed one.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deepattn.errors import DistributionError
+
+# Bytes of a line.
+LONGEST = 512
+_CONNECTED = b"connected"
+_WATCHER = Path(__file__).with_name("watcher.py")
+
+
+class Meeting:
+    """Open connections of a worker: of the first one to all others, of these to the first one.
+
+    Args:
+        connections: by the number of the worker at the other end.
+        addresses: ``host:port`` of each worker.
+        place: which of them this process is.
+        timeout: how long each thing to come may take, s.
+    """
+
+    def __init__(
+        self,
+        connections: dict[int, socket.socket],
+        addresses: Sequence[str],
+        place: int,
+        timeout: float,
+    ) -> None:
+        self._connections = connections
+        self._addresses = addresses
+        self._place = place
+        self._timeout = timeout
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Run a block that no signal reaches, such as TensorFlow's start, and be able to end it.
+
+        When another worker ends meanwhile, the time is over, or SIGTERM comes, a small process
+        beside this one says so and kills this one. SIGINT ends it as the system does.
+        """
+        watcher = self._start_watcher()
+        with watcher, watcher.stdin:
+            # A byte tells that it watches.
+            watcher.stdout.read(1)
+            with _signals_left_to_the_watcher():
+                yield
+
+    def wait_for_all(self) -> None:
+        """Return when all workers have called this; then the connections are of no more use.
+
+        Raises:
+            DistributionError: one of them has ended.
+        """
+        deadline = time.monotonic() + self._timeout
+        try:
+            if self._place:
+                self._connections[0].sendall(_CONNECTED + b"\n")
+            for connection in self._connections.values():
+                expect(connection, _CONNECTED, deadline)
+            if not self._place:
+                for connection in self._connections.values():
+                    connection.sendall(_CONNECTED + b"\n")
+        except OSError:
+            raise DistributionError(
+                "another worker has stopped before the training began, so this one (worker "
+                f"{self._place}) stops too; see what the other one said."
+            ) from None
+
+    def _start_watcher(self) -> subprocess.Popen:
+        names = {
+            str(connection.fileno()): f"worker {place} ({self._addresses[place]})"
+            for place, connection in self._connections.items()
+        }
+        arguments = [str(os.getpid()), str(self._timeout), json.dumps(names)]
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_WATCHER), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[int(number) for number in names],
+        )
+
+
+def expect(connection: socket.socket, word: bytes, deadline: float) -> None:
+    """Take the next line, which must be this word.
+
+    Args:
+        connection: to another worker.
+        word: what it should say.
+        deadline: on the clock of `time.monotonic`, s.
+
+    Raises:
+        OSError: as of `line_of`, or the line is another.
+    """
+    if line_of(connection, deadline) != word:
+        raise ConnectionError
+
+
+def line_of(connection: socket.socket, deadline: float) -> bytes:
+    """The next line, without its end; what follows it stays.
+
+    Args:
+        connection: to another worker.
+        deadline: on the clock of `time.monotonic`, s.
+
+    Raises:
+        OSError: the other side has closed, says too much, or is too slow.
+    """
+    text = b""
+    while not text.endswith(b"\n"):
+        connection.settimeout(max(deadline - time.monotonic(), 1e-3))
+        byte = connection.recv(1)
+        if not byte or len(text) > LONGEST or time.monotonic() > deadline:
+            raise ConnectionError
+        text += byte
+    return text[:-1]
+
+
+@contextmanager
+def _signals_left_to_the_watcher() -> Iterator[None]:
+    """SIGINT as the system has it, and SIGTERM held back, which TensorFlow would catch and keep.
+
+    A signal that is held back is seen from outside as pending. Outside the main thread nothing is
+    changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        # In place of TensorFlow's handler.
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
