@@ -10,7 +10,7 @@ import numpy as np
 from deepattn.check import bonds, pair_model
 from deepattn.check.factors import explain, explain_force
 from deepattn.check.finding import DOUBT, FAULT, NOT_TESTED, Finding
-from deepattn.check.pair_model import Fit
+from deepattn.check.pair_model import FEW_ELEMENTS, Fit
 from deepattn.check.piece import rounding
 from deepattn.check.sample import ENOUGH, Frame, Sample
 from deepattn.check.work import Work
@@ -21,8 +21,6 @@ VIRIAL = "virial against forces"
 
 # Atoms of all frames that the model is fitted to.
 _ATOMS = 3000
-# Elements of which each pair has a curve of its own in the model.
-_FEW = 5
 # Of right forces the correlation with the lengths of bonds is between −0.4 and −0.95, and the mean
 # over frames is four standard errors at least from zero where the atoms have left their places.
 _CLEAR = 0.35
@@ -101,7 +99,7 @@ class Derivatives:
             if labelled:
                 numbers = np.concatenate([frame.atoms.numbers for frame in labelled])
                 elements = frozenset(numbers.tolist())
-                key = elements if len(elements) <= _FEW else None
+                key = elements if len(elements) <= FEW_ELEMENTS else None
                 groups.setdefault(key, []).extend(labelled)
         atoms = {key: sum(len(x.atoms) for x in frames) for key, frames in groups.items()}
         for key, frames in groups.items():
@@ -212,7 +210,7 @@ class Derivatives:
             fit.explained < _UNEXPLAINED
             and np.median(sizes) > _SMALL
             and abs(found.significance) < _SURE
-            and len(elements) <= _FEW
+            and len(elements) <= FEW_ELEMENTS
         ):
             message = (
                 f"a model of pairs explains {max(fit.explained, 0):.0%} of the forces; are they "

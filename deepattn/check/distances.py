@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
-from ase.neighborlist import neighbor_list
 from scipy.spatial import cKDTree
 
 from deepattn import ops
 from deepattn.check.finding import DOUBT, FAULT, Finding, Tally
+from deepattn.check.neighbors import neighbor_pairs
 from deepattn.check.piece import Piece
 
 # Å; less than half of the shortest bond there is, that of hydrogen.
@@ -212,7 +212,7 @@ class _Pairs(NamedTuple):
 
 def _closest_pairs(atoms: Atoms, reach: float) -> _Pairs:
     """Each atom that has a neighbour within ``reach`` (Å), with the nearest for their sizes."""
-    first, second, distance = neighbor_list("ijd", atoms, reach)
+    first, second, distance, _ = neighbor_pairs(atoms, reach)
     radii = np.where(atoms.numbers == 0, np.nan, covalent_radii[atoms.numbers])
     ratio = distance / (radii[first] + radii[second])
     order = np.lexsort([distance, ratio, first])

@@ -19,7 +19,7 @@ from deepattn.check.sample import Frame
 
 _CUTOFF = 5.0  # Å
 # With more elements than this the coefficients are those of elements, not of their pairs.
-_FEW = 5
+FEW_ELEMENTS = 5
 # Centers of the Gaussians, Å, and how many; as fractions of the sum of radii with many elements.
 _PAIRS = (0.7, 5.0, 12)
 _PAIRS_OF_MANY = (0.5, 2.6, 8)
@@ -123,7 +123,7 @@ def design(frame: Frame, elements: np.ndarray) -> Rows:
     scatter = scatter - csr_matrix((ones, (j, pairs)), (natoms, len(r)))
     energies, forces, virials = [], [], []
     kinds = np.searchsorted(elements, frame.atoms.numbers)
-    many = len(elements) > _FEW
+    many = len(elements) > FEW_ELEMENTS
     radii = frame.radii
     scale = radii[i] + radii[j] if many else ones
     blocks = (
@@ -150,7 +150,7 @@ _Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _pair_blocks(r, unit, scale, first, second, nelements) -> Iterator[_Block]:
     """Pairs, energies and gradients by their vectors, of one pair of elements after the other."""
-    many = nelements > _FEW
+    many = nelements > FEW_ELEMENTS
     value, slope = _gaussians(r, scale, _PAIRS_OF_MANY if many else _PAIRS)
     if many:
         kind, nkinds = first, nelements
@@ -168,7 +168,7 @@ def _pair_blocks(r, unit, scale, first, second, nelements) -> Iterator[_Block]:
 def _density_blocks(r, unit, scale, centers, kinds, j, nelements) -> Iterator[_Block]:
     """The same of products of two densities of elements about an atom."""
     i, natoms = centers
-    many = nelements > _FEW
+    many = nelements > FEW_ELEMENTS
     # With many elements all are alike to the densities.
     kind_of_atom = np.zeros_like(kinds) if many else kinds
     species = kind_of_atom[j]

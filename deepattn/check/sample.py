@@ -30,18 +30,14 @@ class Frame:
 
     Attributes:
         system: path of the system.
-        number: number of the frame in it.
         atoms: the atoms, in Å.
-        kinds: types by the common type map, ``[natoms]``.
         energy: eV, or NaN.
         force: eV/Å, ``[natoms, 3]``, or NaN.
         virial: eV, ``[3, 3]``, or NaN.
     """
 
     system: str
-    number: int
     atoms: Atoms
-    kinds: np.ndarray
     energy: float
     force: np.ndarray
     virial: np.ndarray
@@ -96,9 +92,7 @@ class Sample:
             kept.append(
                 Frame(
                     system=path,
-                    number=int(piece.frames[row]),
                     atoms=piece.atoms(row, self._type_map),
-                    kinds=piece.atype[row, real],
                     energy=float(piece.energy[row]),
                     force=piece.force[row, real].astype(float),
                     virial=virial.astype(float) if virial.any() else np.full((3, 3), np.nan),

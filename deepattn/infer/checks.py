@@ -1,7 +1,6 @@
 """What an evaluation says about frames a model cannot treat as they deserve."""
 
 import logging
-from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -116,19 +115,13 @@ def neighbor_statistics(batch: Batch, rcut: float, ntypes: int) -> tuple[np.ndar
     box = np.zeros((nframes, 9)) if batch.box is None else batch.box
     arrays = batch.coord, batch.atype, box
     try:
-        return _search(arrays, rcut, ntypes)
+        square, count = ops.neighbor_stat(*arrays, rcut=rcut, ntypes=ntypes)
     except tf.errors.InvalidArgumentError as error:
-        for row, frame in enumerate(batch.frames):
-            try:
-                _search([array[row : row + 1] for array in arrays], rcut, ntypes)
-            except tf.errors.InvalidArgumentError:
-                raise DataError(
-                    f"frame {frame}: no neighbours can be searched within {rcut:g} Å; the cell "
-                    f"{box[row].tolist()} is too thin, or an atom is too far outside; are the "
-                    "lengths in Å?"
-                ) from None
-        raise DataError(f"no neighbours can be searched: {error.message}") from None
-
-
-def _search(arrays: Sequence[np.ndarray], rcut: float, ntypes: int) -> tuple[np.ndarray, ...]:
-    return tuple(map(np.asarray, ops.neighbor_stat(*arrays, rcut=rcut, ntypes=ntypes)))
+        row = ops.first_unsearchable(*arrays, rcut=rcut, ntypes=ntypes)
+        if row is None:
+            raise DataError(f"no neighbours can be searched: {error.message}") from None
+        raise DataError(
+            f"frame {batch.frames[row]}: no neighbours can be searched within {rcut:g} Å; the cell "
+            f"{box[row].tolist()} is too thin, or an atom is too far outside; are the lengths in Å?"
+        ) from None
+    return square.numpy(), count.numpy()

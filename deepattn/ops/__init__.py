@@ -4,6 +4,7 @@ from deepattn.ops.attention import AttentionParameters, gated_attention
 from deepattn.ops.functions import (
     EnvMat,
     EnvMatA,
+    first_unsearchable,
     gelu,
     neighbor_stat,
     prod_env_mat_a,
@@ -32,6 +33,7 @@ __all__ = [
     "PairScale",
     "Tables",
     "fast_library",
+    "first_unsearchable",
     "gated_attention",
     "gelu",
     "instruction_set",

@@ -215,3 +215,20 @@ def neighbor_stat(
         return twins.neighbor_stat(coord, atype, box, rcut=rcut, ntypes=ntypes)
     min_dist2, count = ops.deepattn_neighbor_stat(coord, atype, box, rcut=rcut, ntypes=ntypes)
     return min_dist2, count
+
+
+def first_unsearchable(
+    coord: tf.Tensor, atype: tf.Tensor, box: tf.Tensor, *, rcut: float, ntypes: int
+) -> int | None:
+    """The first frame in which `neighbor_stat` cannot search neighbours, or None.
+
+    Such a cell is too thin for the cutoff, or an atom is too far outside. Arguments are those of
+    `neighbor_stat`.
+    """
+    for row in range(len(coord)):
+        frame = (array[row : row + 1] for array in (coord, atype, box))
+        try:
+            neighbor_stat(*frame, rcut=rcut, ntypes=ntypes)
+        except tf.errors.InvalidArgumentError:
+            return row
+    return None

@@ -176,16 +176,19 @@ def _search(
     """Squared distance of the nearest neighbour (infinite without) and counts by type."""
     arrays = [inputs[name] for name in ("coord", "atype", "box")]
     try:
-        return tuple(map(np.asarray, ops.neighbor_stat(*arrays, rcut=rcut, ntypes=ntypes)))
-    except tf.errors.InvalidArgumentError:
-        if len(frames) > 1:
-            for row in range(len(frames)):
-                alone = {name: array[row : row + 1] for name, array in inputs.items()}
-                _search(system, frames[row : row + 1], alone, rcut=rcut, ntypes=ntypes)
+        distance2, count = ops.neighbor_stat(*arrays, rcut=rcut, ntypes=ntypes)
+    except tf.errors.InvalidArgumentError as error:
+        row = ops.first_unsearchable(*arrays, rcut=rcut, ntypes=ntypes)
+        if row is None:
+            raise DataError(
+                f"{system.path}: no neighbours can be searched: {error.message}"
+            ) from None
         raise DataError(
-            f"{system.path}: in frame {frames[0]} no neighbours can be searched within {rcut:g} Å; "
-            f"the box {inputs['box'][0].tolist()} is too thin, or an atom is too far outside"
+            f"{system.path}: in frame {frames[row]} no neighbours can be searched within "
+            f"{rcut:g} Å; the box {inputs['box'][row].tolist()} is too thin, or an atom is too far "
+            "outside"
         ) from None
+    return distance2.numpy(), count.numpy()
 
 
 def _refuse_overlap(

@@ -59,19 +59,7 @@ class StatFile:
         Raises:
             DataError: If the file cannot be read.
         """
-        path = self.path if self._hdf5 else self.path / self._group / name
-        if not path.is_file():
-            return None
-        try:
-            array = self._read_hdf5(name) if self._hdf5 else _read_npy(path)
-        # A damaged file makes the libraries raise nearly anything.
-        except Exception as error:
-            raise self._useless(str(error)) from None
-        if array is None or name == _NAMES:
-            return array
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-            raise self._useless(f"{name} holds something else than finite numbers")
-        return array
+        return self._read([name])[0]
 
     def read_parameters(self, name: str) -> np.ndarray | None:
         """Number, Σ and Σ² of each component of ``fparam`` or ``aparam``, ``[width, 3]``.
@@ -98,15 +86,12 @@ class StatFile:
     def read_env_mat(self, shape: EnvMatShape) -> EnvMatSums | None:
         """Sums over the environment matrix, if they were kept for the same one."""
         folder = _fingerprint(shape)
-        rows = []
-        for center in range(shape.ntypes):
-            pair = self.read(f"{folder}/r_{center}"), self.read(f"{folder}/a_{center}")
-            if any(array is None for array in pair):
-                return None
-            if any(array.shape != (3,) for array in pair):
-                raise self._useless(f"{folder} holds other arrays than sums of three numbers")
-            rows.append(np.stack(pair))
-        radial, angular = np.moveaxis(np.array(rows, np.float64), 1, 0)
+        arrays = self._read([f"{folder}/{part}_{i}" for part in "ra" for i in range(shape.ntypes)])
+        if any(array is None for array in arrays):
+            return None
+        if any(array.shape != (3,) for array in arrays):
+            raise self._useless(f"{folder} holds other arrays than sums of three numbers")
+        radial, angular = np.array(arrays, np.float64).reshape(2, shape.ntypes, 3)
         return EnvMatSums(radial[:, 0], radial[:, 1:], angular[:, 1:] / 3)
 
     def write_env_mat(self, shape: EnvMatShape, sums: EnvMatSums) -> None:
@@ -161,15 +146,36 @@ class StatFile:
                 "that of a folder; take a file that ends in .h5"
             )
 
-    def _read_hdf5(self, name: str) -> np.ndarray | None:
+    def _read(self, names: Sequence[str]) -> list[np.ndarray | None]:
+        try:
+            if self._hdf5:
+                arrays = self._read_hdf5(names)
+            else:
+                arrays = [_read_npy(self.path / self._group / name) for name in names]
+        # A damaged file makes the libraries raise nearly anything.
+        except Exception as error:
+            raise self._useless(str(error)) from None
+        for name, array in zip(names, arrays, strict=True):
+            if array is None or name == _NAMES:
+                continue
+            if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+                raise self._useless(f"{name} holds something else than finite numbers")
+        return arrays
+
+    def _read_hdf5(self, names: Sequence[str]) -> list[np.ndarray | None]:
+        if not self.path.is_file():
+            return [None] * len(names)
         with self._open() as file:
-            item = file.get(f"{self._group}/{name}")
-            if not isinstance(item, h5py.Dataset):
-                return None
-            if item.shape is None or item.is_virtual or item.external:
-                raise ValueError(f"{name} is not an array")
-            limits.check_unpacked(item.nbytes, self.path.stat().st_size)
-            return np.asarray(item[()])
+            return [self._array(file, name) for name in names]
+
+    def _array(self, file: h5py.File, name: str) -> np.ndarray | None:
+        item = file.get(f"{self._group}/{name}")
+        if not isinstance(item, h5py.Dataset):
+            return None
+        if item.shape is None or item.is_virtual or item.external:
+            raise ValueError(f"{name} is not an array")
+        limits.check_unpacked(item.nbytes, self.path.stat().st_size)
+        return np.asarray(item[()])
 
     @contextmanager
     def _open(self) -> Iterator[h5py.File]:
@@ -203,7 +209,9 @@ class StatFile:
             raise self._useless(str(error)) from None
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def _read_npy(path: Path) -> np.ndarray | None:
+    if not path.is_file():
+        return None
     # Mapped, so that a header that lies about the size reserves no memory.
     return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
 
