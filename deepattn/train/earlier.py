@@ -76,6 +76,14 @@ def make_room(
     backup.tell("an earlier run is in this folder", checkpoints, [*curves, *outputs])
 
 
+def remove_leftovers(training: TrainingConfig, start: Start) -> None:
+    """Remove the checkpoints that a run, killed at its end, would still have removed itself."""
+    prefix, read = Path(training.save_ckpt), _read_from(start)
+    latest = [path for path in checkpoints_of(prefix) if path.resolve() == read]
+    if latest and not listed_after(prefix, read):
+        go_back_to(prefix, read, keep=training.max_ckpt_keep)
+
+
 class _Backup:
     """Folders of one number that are not there yet, one beside each file."""
 

@@ -69,10 +69,13 @@ class TrainingLoop:
         self._events: TensorBoardWriter | None = None
         self._saved_at: int | None = None
 
-    def run(self, start: int, stop: int) -> None:
+    def run(self, start: int, stop: int) -> int:
         """Train from step ``start`` to step ``stop``.
 
         A checkpoint is written every ``save_freq`` steps, at the end, and on SIGINT or SIGTERM.
+
+        Returns:
+            The step reached, which is an earlier one if a callback has stopped the training.
 
         Raises:
             NonFiniteError: a loss or weight is not finite; no checkpoint is written then.
@@ -116,6 +119,7 @@ class TrainingLoop:
         self.callbacks.on_train_end()
         if training.time_training:
             clock.report()
+        return step
 
     def _step(self, step: int, start: int, clock: Clock, advance: Callable) -> int:
         training = self.training

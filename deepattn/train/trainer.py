@@ -31,7 +31,7 @@ from deepattn.train.advice import advice, rate_advice
 from deepattn.train.branch import Branch, open_branch
 from deepattn.train.claim import Claim
 from deepattn.train.distribution import Distribution
-from deepattn.train.earlier import make_room
+from deepattn.train.earlier import make_room, remove_leftovers
 from deepattn.train.energy_bias import change_by_statistic
 from deepattn.train.finetune import fit_to_data, set_weights
 from deepattn.train.header import program_lines, training_lines
@@ -201,7 +201,11 @@ class Trainer:
         restarted = self.start.mode == "restart"
         if restarted and first >= last:
             log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
-            return
+            # A run that was killed after its last step may not have come to that.
+            if not training.change_bias_after_training:
+                if self.distribution.chief:
+                    remove_leftovers(training, self.start)
+                return
         if self.distribution.chief:
             make_room(training, self.start, output=self._output, content=self._earlier_output)
         lanes = [
@@ -239,11 +243,11 @@ class Trainer:
             self.schedule.value(last),
         )
         try:
-            loop.run(first, last)
+            step = loop.run(first, last)
             if training.change_bias_after_training:
                 for branch in self.branches:
                     self._change_bias(branch)
-                saver.save(last, lanes)
+                saver.save(step, lanes)
             self.distribution.wait_for_all()
         finally:
             self.saved = saver.last

@@ -122,7 +122,7 @@ def start(folder):
 
         def told(self, *args):
             os.write(writing, b"x")
-            run(self, *args)
+            return run(self, *args)
 
         TrainingLoop.run = told
         status = main(argv)

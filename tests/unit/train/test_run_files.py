@@ -73,6 +73,16 @@ def test_files_of_a_run(here, systems, caplog):
         assert line in caplog.text
 
 
+def test_a_run_at_its_end_removes_what_a_kill_has_left(here, systems):
+    """A run that is killed behind its last checkpoint has not removed the oldest one."""
+    toy.run(here, systems, numb_steps=6, save_freq=2, max_ckpt_keep=3)
+    restart = {"restart": "model.ckpt"}
+    toy.run(here, systems, numb_steps=6, save_freq=2, max_ckpt_keep=2, start=restart)
+    names = {path.name for path in here.glob("model.ckpt-*")}
+    assert names == {"model.ckpt-4.h5", "model.ckpt-6.h5"}
+    assert "model.ckpt-2" not in (here / "checkpoint").read_text()
+
+
 def test_checkpoints_need_no_display_step(here, systems):
     toy.run(here, systems, numb_steps=9, disp_freq=7, save_freq=3, disp_training=False)
     assert {p.name for p in here.glob("model.ckpt-*.h5")} == {

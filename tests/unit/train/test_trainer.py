@@ -172,6 +172,25 @@ def test_bias_can_be_fitted_after_training(here, systems):
     np.testing.assert_array_equal(trainer.model.get_arrays()[name], arrays[f"weights/{name}"])
 
 
+def test_bias_is_fitted_by_a_restart_if_the_run_did_not_come_to_that(here, systems):
+    whole = toy.run(here, systems, numb_steps=3, change_bias_after_training=True)
+    whole = whole.model.get_arrays()
+    toy.run(here, systems, numb_steps=3)
+    restart = {"restart": "model.ckpt"}
+    toy.run(here, systems, numb_steps=3, change_bias_after_training=True, start=restart)
+    arrays, header = read_checkpoint("model.ckpt")
+    name = "fitting_attr/t_bias_atom_e"
+    np.testing.assert_allclose(arrays[f"weights/{name}"], whole[name], rtol=1e-9)
+    assert header["step"] == 3
+
+
+def test_bias_is_fitted_where_a_callback_has_stopped(here, systems):
+    stop = keras.callbacks.EarlyStopping(monitor="val_rmse", mode="min", patience=1, min_delta=1e9)
+    options = {"numb_steps": 100, "disp_freq": 2, "change_bias_after_training": True}
+    toy.run(here, systems, valid=systems, start={"callbacks": [stop]}, **options)
+    assert [path.name for path in here.glob("model.ckpt-*")] == ["model.ckpt-4.h5"]
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_a_policy_of_half_precision_is_refused(here, systems, policy):
     """The nets would not follow it: their precision is the input's."""
