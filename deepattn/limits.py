@@ -20,6 +20,8 @@ DEPTH = 64
 PARTS = 100_000
 # Converting text to an integer takes the square of its length.
 DIGITS = 100
+# Numbers of atoms, frames or steps fit into eight bytes.
+COUNT_DIGITS = 18
 # What a compressed array may unpack to: deflate reaches 1032 times the file, and then there are
 # headers. Small files may hold small arrays of zeros whatever their size.
 UNPACKED, UNPACKED_BYTES = 1100, 64 << 20
@@ -54,6 +56,11 @@ def check_number(text: str) -> str:
     if len(text) > DIGITS:
         raise ValueError(f"holds a number of {len(text)} characters; give one of at most {DIGITS}")
     return text
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a few digits write, or None for anything else."""
+    return int(text) if text.isdecimal() and len(text) <= COUNT_DIGITS else None
 
 
 def check_unpacked(declared: int, stored: int) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from deepattn import __version__
+from deepattn import __version__, limits
 from deepattn.cli.log import DEBUG, LEVELS, set_up_logging
 from deepattn.cli.native_log import NativeLog
 from deepattn.cli.parser import Parser, did_you_mean
@@ -182,7 +182,7 @@ def _prepare_environment(level: str = "INFO") -> None:
         value = os.environ.get(ours)
         if value is None:
             continue
-        if not value.isdecimal():
+        if limits.whole_number(value) is None:
             raise ConfigError(f"the environment variable {ours} is {value!r}, not a number.")
         os.environ.setdefault(theirs, value)
 

@@ -4,6 +4,9 @@ import argparse
 import math
 from contextlib import suppress
 
+from deepattn import limits
+from deepattn.errors import show
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """``-m``: the model to evaluate."""
@@ -75,9 +78,10 @@ def require_files(*paths: str | None) -> None:
 
 def count(text: str) -> int:
     """A positive whole number, as a type of argument."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)
+    number = limits.whole_number(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a positive number")
+    return number
 
 
 def positive(text: str) -> float:

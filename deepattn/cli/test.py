@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from deepattn import limits
 from deepattn.cli.options import add_head, add_model, add_systems
 from deepattn.cli.systems import systems_of, systems_of_input
+from deepattn.errors import DataError, show
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +138,6 @@ def _check_targets(args: argparse.Namespace) -> None:
 
 def _write(report, sample, args: argparse.Namespace) -> None:
     """Write the report in the forms that are asked for."""
-    from deepattn.errors import DataError
     from deepattn.formats.files import write_whole
     from deepattn.plots.parity import Fit, draw_parity, parity_svg
 
@@ -184,7 +185,6 @@ def _print_lines(lines: list[str]) -> None:
 
 def _test(model, system, frames: np.ndarray, atomic: bool) -> dict:
     """Labels and predictions of some frames, as arguments by name of what compares them."""
-    from deepattn.errors import DataError
     from deepattn.infer import read_frames
 
     names = ["energy", "force", "virial", "atom_pref", *(["atom_ener"] if atomic else [])]
@@ -208,15 +208,15 @@ def _systems(args: argparse.Namespace) -> list[str]:
 
 
 def _chunks(frames: np.ndarray, system) -> Iterator[np.ndarray]:
-    from deepattn.errors import DataError
-
     text = os.environ.get("DP_TEST_CHUNK_ATOMS", str(_CHUNK_ATOMS))
-    if not text.isdecimal():
+    number = limits.whole_number(text)
+    if number is None:
         raise DataError(f"the variable DP_TEST_CHUNK_ATOMS is {text!r}, not a number")
-    return system.pieces(int(text), frames)
+    return system.pieces(number, frames)
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
-    return int(text)
+    number = limits.whole_number(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{show(text)} is not a number of frames")
+    return number

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from deepattn import limits
 from deepattn.data.keys import Layout
 from deepattn.data.lmdb_pages import check_pages
 from deepattn.data.opening import opened
@@ -61,10 +62,10 @@ def is_lmdb(path: str) -> bool:
 def split_lmdb(path: str) -> tuple[str, int, bool] | None:
     """``data.lmdb#192,open`` in its parts: file, atoms, whether periodic; None for other paths."""
     file, hash_sign, group = path.rpartition("#")
-    natoms = group.removesuffix(_OPEN)
-    if not hash_sign or not natoms.isdecimal() or not is_lmdb(file):
+    natoms = limits.whole_number(group.removesuffix(_OPEN))
+    if not hash_sign or natoms is None or not is_lmdb(file):
         return None
-    return file, int(natoms), not group.endswith(_OPEN)
+    return file, natoms, not group.endswith(_OPEN)
 
 
 def lmdb_systems(path: str) -> Iterator[str]:

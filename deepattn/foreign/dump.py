@@ -93,8 +93,7 @@ def _header(text: str, where: str) -> _Header:
     for line in lines:
         words = line.split()
         if words[:2] == ["ITEM:", "NUMBER"]:
-            count = next(lines, "").strip()
-            natoms = int(count) if count.isdecimal() else 0
+            natoms = limits.whole_number(next(lines, "").strip()) or 0
         elif words[:2] == ["ITEM:", "BOX"]:
             periodic = _boundaries(words[-3:], where)
         elif words[:2] == ["ITEM:", "ATOMS"]:

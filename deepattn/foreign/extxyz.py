@@ -10,6 +10,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.io.extxyz import key_val_str_to_dict
 
+from deepattn import limits
 from deepattn.errors import DataError, show
 from deepattn.foreign.named import NamedFrame
 from deepattn.progress import tracked
@@ -50,12 +51,12 @@ def _split(lines: list[str], path: str) -> Iterator[tuple[int, int]]:
         head = lines[place].strip()
         if not head and not any(map(str.strip, lines[place:])):
             return
-        if not head.isascii() or not head.isdecimal() or len(head) > 18 or not int(head):
+        natoms = limits.whole_number(head)
+        if not natoms:
             raise DataError(
                 f"{path}, line {place + 1}: {show(head)} is not the number of atoms with which "
                 f"frame {frame} must begin"
             )
-        natoms = int(head)
         if natoms > len(lines) - place - 2:
             raise DataError(
                 f"{path}: frame {frame} (line {place + 1}) announces {natoms} atoms, but only "
@@ -106,6 +107,8 @@ def _comment(line: str, where: str) -> dict[str, Any]:
     return {_MATRIX_NAMES.get(name, name): value for name, value in found.items()}
 
 
+# Of a column of a file; forces have 3, virials 9.
+_WIDEST = 9999
 _MATRIX_NAMES = {f"{name}_": name for name in ("Lattice", "virial", "stress")}
 
 
@@ -113,8 +116,8 @@ def _columns(properties: object, where: str) -> dict[str, _Column]:
     fields = str(_PLAIN if properties is None else properties).split(":")
     columns, first = {}, 0
     for name, kind, text in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
-        width = int(text) if text.isdecimal() and len(text) < 5 else 0
-        if kind not in _KINDS or not width or name in columns:
+        width = limits.whole_number(text)
+        if kind not in _KINDS or not width or width > _WIDEST or name in columns:
             break
         columns[name] = _Column(name, kind, slice(first, first + width))
         first += width

@@ -205,11 +205,16 @@ def _latest(folder: Path) -> Path:
         ) from None
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{folder / 'checkpoint'}: cannot be read: {error}") from None
-    if not state.model_checkpoint_path:
-        raise ModelFileError(
-            f"{folder / 'checkpoint'}: names no latest checkpoint (model_checkpoint_path)"
-        )
-    target = folder / state.model_checkpoint_path
+    latest = state.model_checkpoint_path
+    if not latest:
+        # The first one is in the list before it is there, and a kill came in between.
+        names = [n for n in state.all_model_checkpoint_paths if (folder / f"{n}.h5").is_file()]
+        if not names:
+            raise ModelFileError(
+                f"{folder / 'checkpoint'}: names no latest checkpoint (model_checkpoint_path)"
+            )
+        latest = names[-1]
+    target = folder / latest
     if target.is_dir():
         raise ModelFileError(f"{folder / 'checkpoint'}: names a folder: {target}")
     return resolve_checkpoint(target)

@@ -80,14 +80,14 @@ def read_frozen(path: str | os.PathLike) -> FrozenModel:
             model, or lacks something every model has.
     """
     graph = read_graph(path)
-    version = graph.attr("model_attr/model_version", "0.0")
-    major, _, minor = str(version).partition(".")
+    version = _scalar(graph, "model_attr/model_version", str, "0.0")
+    major, _, minor = version.partition(".")
     if major != "1" or minor not in ("0", "1"):
         raise ModelFileError(
             f"{path}: has model version {version}, and only 1.0 and 1.1 are read; convert it with "
             "'dp convert-from'"
         )
-    kind = graph.attr("model_attr/model_type", "ener")
+    kind = _scalar(graph, "model_attr/model_type", str, "ener")
     if kind != "ener":
         raise ModelFileError(f"{path}: is a model of type '{kind}'; only 'ener' is supported")
 
@@ -101,7 +101,7 @@ def read_frozen(path: str | os.PathLike) -> FrozenModel:
             f"{path}: has {ntypes} atom types (descrpt_attr/ntypes), but {len(type_map)} names in "
             "its type map (model_attr/tmap)"
         )
-    distance = graph.attr("train_attr/min_nbor_dist", float("nan"))
+    distance = _scalar(graph, "train_attr/min_nbor_dist", (int, float), float("nan"))
     sel = _integers(graph, "descrpt_attr/sel")
     return FrozenModel(
         graph=graph,
@@ -112,7 +112,7 @@ def read_frozen(path: str | os.PathLike) -> FrozenModel:
         dfparam=_scalar(graph, "fitting_attr/dfparam", int, default=0),
         daparam=_scalar(graph, "fitting_attr/daparam", int, default=0),
         min_nbor_dist=float(distance) if np.isfinite(distance) else None,
-        model_type=graph.attr("model_type", "") or None,
+        model_type=_scalar(graph, "model_type", str, "") or None,
         interface_dtype=_interface_dtype(graph),
         sel=sel,
         original_sel=_integers(graph, "descrpt_attr/original_sel") or sel,
@@ -142,7 +142,7 @@ def _interface_dtype(graph: Graph) -> str:
 
 
 def _training_script(graph: Graph) -> dict | None:
-    text = graph.attr("train_attr/training_script", "")
+    text = _scalar(graph, "train_attr/training_script", str, "")
     if not text:
         return None
     try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deepattn import limits
 from deepattn.errors import DataError
 from deepattn.infer.frames import Frames
 
@@ -93,9 +94,10 @@ def atoms_per_batch(auto_batch_size: bool | int) -> int | None:
             raise ValueError(f"auto_batch_size must be a bool or positive, not {auto_batch_size}")
         return int(auto_batch_size)
     text = os.environ.get("DP_INFER_BATCH_SIZE", str(_DEFAULT_ATOMS))
-    if not text.isdecimal() or int(text) < 1:
+    number = limits.whole_number(text)
+    if not number:
         raise DataError(f"the variable DP_INFER_BATCH_SIZE must be a positive number, not {text!r}")
-    return int(text)
+    return number
 
 
 def _take(frames: Frames, chosen: np.ndarray, order: np.ndarray) -> Batch:

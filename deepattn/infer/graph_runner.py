@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from deepattn import ops
+from deepattn import limits, ops
 from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import DEEPATTN_OPS
 from deepattn.formats.frozen import FrozenModel
@@ -151,9 +151,10 @@ def _session_config() -> tf.compat.v1.ConfigProto:
     config.gpu_options.allow_growth = True
     for pool in ("intra", "inter"):
         text = os.environ.get(f"DP_{pool.upper()}_OP_PARALLELISM_THREADS", "0")
-        if not text.isdecimal():
+        number = limits.whole_number(text)
+        if number is None:
             raise ValueError(f"DP_{pool.upper()}_OP_PARALLELISM_THREADS is {text!r}, not a number")
-        setattr(config, f"{pool}_op_parallelism_threads", int(text))
+        setattr(config, f"{pool}_op_parallelism_threads", number)
     return config
 
 

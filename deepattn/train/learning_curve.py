@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from deepattn import limits
 from deepattn.formats.files import write_whole
 
 Figures = Mapping[str, float]
@@ -130,8 +131,8 @@ def _cut(path: Path, step: int) -> str:
 
 
 def _is_after(line: str, step: int) -> bool:
-    word = line.split(maxsplit=1)[:1]
-    return bool(word) and word[0].isdecimal() and int(word[0]) > step
+    number = limits.whole_number((line.split(maxsplit=1) or [""])[0])
+    return number is not None and number > step
 
 
 def batch_line(step: int, task: str, figures: Figures, learning_rate: float | None = None) -> str:

@@ -94,14 +94,15 @@ class Killed(BaseException):
     """In the place of a signal that nothing can catch."""
 
 
+@pytest.mark.parametrize("first", [1, 4], ids=["later", "first"])
 @pytest.mark.parametrize("keep", [1, 2])
-def test_what_a_killed_writer_leaves_is_known_to_the_next(tmp_path, keep, monkeypatch):
+def test_what_a_killed_writer_leaves_is_known_to_the_next(tmp_path, keep, first, monkeypatch):
     """Stopped before each of its actions, also twice: no file stays that is one too many."""
     for point in range(12):
         folder = tmp_path / str(point)
         folder.mkdir()
         prefix, left = folder / "model.ckpt", point
-        for step in (1, 2, 3):
+        for step in range(first, 4):
             write_checkpoint(prefix, step, ARRAYS, HEADER | {"step": step}, keep=keep)
 
         def counted(action):
@@ -121,8 +122,9 @@ def test_what_a_killed_writer_leaves_is_known_to_the_next(tmp_path, keep, monkey
                 patch.setattr(checkpoint.Path, "unlink", counted(checkpoint.Path.unlink))
                 with suppress(Killed):
                     write_checkpoint(prefix, step, ARRAYS, HEADER | {"step": step}, keep=keep)
-            for name in (folder, prefix):
-                assert read_checkpoint(name)[1]["step"] in (step - 2, step - 1, step)
+            if (folder / "model.ckpt.h5").exists():
+                for name in (folder, prefix):
+                    assert read_checkpoint(name)[1]["step"] in (step - 2, step - 1, step)
             left = point
         write_checkpoint(prefix, 6, ARRAYS, HEADER | {"step": 6}, keep=keep)
         files = {path.name for path in folder.glob("model.ckpt-*.h5")}

@@ -86,6 +86,16 @@ def test_weights_and_statistics_only(tmp_path):
         ({"descrpt_attr/ntypes": np.int32(3)}, "has 3 atom types .* but 2 names"),
         ({"descrpt_attr/ntypes": "2"}, "'descrpt_attr/ntypes' is not what it should be"),
         ({"model_attr/tmap": np.int32(1)}, "'model_attr/tmap' is not what it should be"),
+        *(
+            ({name: np.ones(2, np.int32)}, f"'{name}' is not what it should be")
+            for name in (
+                "model_attr/model_version",
+                "model_attr/model_type",
+                "model_type",
+                "train_attr/min_nbor_dist",
+                "train_attr/training_script",
+            )
+        ),
         ({"descrpt_attr/sel": np.ones(2)}, "'descrpt_attr/sel' holds no integers"),
         ({"train_attr/training_script": "{"}, "is not a JSON object"),
         ({"train_attr/training_script": "[1]"}, "is not a JSON object"),

@@ -77,6 +77,14 @@ def test_neighbours(tmp_path, frames, capsys):
         assert lines == [f"min_nbor_dist: {nearest:f}", f"max_nbor_size: {size}"]
 
 
+@pytest.mark.parametrize("count", ["x", "-1", "9" * 5000])
+def test_impossible_counts(count, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tool("test", "-m", "m.pb", "-s", ".", "-n", count)
+    assert stop.value.code == 2
+    assert "is not a number of frames" in capsys.readouterr().err.replace("\n", " ")
+
+
 @pytest.mark.parametrize("radius", ["0", "-1", "nan", "wide"])
 def test_impossible_radii(radius, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -45,7 +45,7 @@ def test_a_new_run_begins_anew(tmp_path):
     assert (tmp_path / "lcurve.out").read_text() == EXPECTED.replace("      0  ", "      4  ")
 
 
-@pytest.mark.parametrize("torn", ["", "      6      6.8"])
+@pytest.mark.parametrize("torn", ["", "      6      6.8", "6" * 5000])
 def test_a_resumed_run_goes_on_after_its_step(tmp_path, torn):
     """Lines after the checkpoint, and one that a kill has torn, come again as they were."""
     whole, path = tmp_path / "whole.out", tmp_path / "lcurve.out"
