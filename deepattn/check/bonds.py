@@ -51,10 +51,10 @@ def measure(frames: list[Frame]) -> Bonds:
         return Bonds(0.0, 0.0, 0, np.nan)
     hydrogen = np.nan
     chosen = has_hydrogen > 0
-    if np.count_nonzero(chosen & moved) >= 2 * len(parts):
+    if np.count_nonzero(chosen & moved) >= 2 * len(parts) and push[chosen].any():
         real = (length * size)[chosen]
         hydrogen = -float(real @ push[chosen] / (real @ real))
-    a, b = _cut(length), _cut(push)
+    a, b = np.where(moved, _cut(length, moved), 0.0), _cut(push, moved & (push != 0))
     each = np.bincount(number, a * b)[np.bincount(number, moved) > 0]
     error = np.std(each) / np.sqrt(len(each))
     correlation = a @ b / np.sqrt((a @ a) * (b @ b))
@@ -62,8 +62,8 @@ def measure(frames: list[Frame]) -> Bonds:
     return Bonds(float(correlation), significance, len(each), hydrogen)
 
 
-def _cut(values: np.ndarray) -> np.ndarray:
-    typical = np.median(np.abs(values[values != 0]))
+def _cut(values: np.ndarray, telling: np.ndarray) -> np.ndarray:
+    typical = np.median(np.abs(values[telling]))
     return np.clip(values / typical, -_CUT, _CUT)
 
 

@@ -178,7 +178,9 @@ class Derivatives:
         paths = list(dict.fromkeys(frame.system for frame in frames))
         found = bonds.measure(frames)
         clear = abs(found.correlation) > _CLEAR and abs(found.significance) > _SURE
-        if found.frames < ENOUGH or not clear:
+        if found.frames < ENOUGH:
+            return False
+        if not clear:
             self._could_not(SIGN, paths, "bonds of different lengths have much the same forces")
             return False
         self._tested(SIGN, paths)
@@ -262,11 +264,15 @@ class Derivatives:
         else:
             far = found.ratio < _FAR[0] or found.ratio > _FAR[1]
             level = FAULT if far else DOUBT
-            ratio, kind = (found.ratio, "force") if label == "energy" else (1 / found.ratio, label)
+            if label == "energy":
+                kind, against, ratio = "force", "energy", found.ratio
+            else:
+                kind, against, ratio = label, "force", 1 / found.ratio
             volume = np.median([abs(frame.atoms.cell.volume) for frame in frames])
             looks = explain(
                 kind,
                 ratio,
+                against=against,
                 natoms=sorted({int(np.median([len(frame.atoms) for frame in frames]))}),
                 volume=float(volume),
                 within=_NAMED,

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from deepattn import ops
 from deepattn.check.finding import DOUBT, FAULT, Finding, Tally
@@ -112,10 +112,7 @@ class Distances:
         """Rows whose boxes can hold their atoms; the others are reported."""
         if not piece.periodic:
             return np.arange(len(piece.frames))
-        box = piece.box.reshape(-1, 3, 3)
-        volume = np.abs(np.linalg.det(box))
-        faces = np.linalg.norm(np.cross(box[:, [1, 2, 0]], box[:, [2, 0, 1]]), axis=2)
-        thickness = volume / faces.max(axis=1)
+        volume, thickness = piece.volume, piece.thickness
         thin = np.minimum(thickness, volume / piece.natoms) < _THIN
         for row in np.flatnonzero(thin):
             frame = piece.frames[row]
@@ -196,7 +193,7 @@ def _ratio_without_cell(atoms: Atoms) -> float:
     atoms = atoms[known]
     if len(atoms) < 2:
         return np.nan
-    distance, nearest = cKDTree(atoms.positions).query(atoms.positions, k=2)
+    distance, nearest = KDTree(atoms.positions).query(atoms.positions, k=2)
     radii = covalent_radii[atoms.numbers]
     return float(np.median(distance[:, 1] / (radii + radii[nearest[:, 1]])))
 

@@ -31,13 +31,21 @@ _FORCE = {
     1 / Bohr: "the energy is in Hartree and the force in Hartree/Bohr (or both in Rydberg)",
     **_ENERGY,
 }
-# Change of the energy over the work of the virial.
-_VIRIAL = {
+_VIRIAL_ALONE = {
     Hartree: "the virial is in Hartree",
     Rydberg: "the virial is in Rydberg",
     kcal / mol: "the virial is in kcal/mol",
     kJ / mol: "the virial is in kJ/mol",
-    **_ENERGY,
+}
+_TABLES = {
+    ("force", "energy"): _FORCE,
+    # Change of the energy over the work of the virial.
+    ("virial", "energy"): {**_VIRIAL_ALONE, **_ENERGY},
+    # Σ r⊗f over the virial.
+    ("virial", "force"): {
+        **_VIRIAL_ALONE,
+        **{1 / factor: words for factor, words in _FORCE_ALONE.items()},
+    },
 }
 HINTS = {
     "force": "are the labels those of these frames, in the order of coord?",
@@ -49,6 +57,7 @@ def explain(
     label: str,
     ratio: float,
     *,
+    against: str = "energy",
     natoms: Iterable[int] = (),
     volume: float = 0.0,
     within: float = 1.1,
@@ -57,15 +66,17 @@ def explain(
     """What a ratio that is not one looks like.
 
     Args:
-        label: ``force`` or ``virial``, whose work the energy was compared with.
-        ratio: change of the energy over the work.
+        label: ``force`` or ``virial``.
+        ratio: change of the energy over the label's work; or Σ r⊗f over the virial.
+        against: what the label was compared with, ``energy`` or ``force``.
         natoms: numbers of atoms of the frames.
         volume: typical volume, Å³; 0 if there is none.
         within: how far, as a factor, the ratio may be from that of a known mistake.
         blamed: what has the wrong sign if the ratio is negative; ``label`` by default.
     """
-    known = list((_FORCE if label == "force" else _VIRIAL).items())
-    known += [(1 / count, "the energy is that of one atom") for count in natoms]
+    known = list(_TABLES[label, against].items())
+    if against == "energy":
+        known += [(1 / count, "the energy is that of one atom") for count in natoms]
     if label == "virial" and volume:
         known += [
             (volume, "the virial is a stress in eV/Å³"),

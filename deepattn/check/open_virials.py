@@ -60,7 +60,6 @@ class OpenVirials:
                 message += f"; {len(frames) - 1} more like it"
             if abs(goes_with) > _RIGHT:
                 ratio = float(a @ b / (b @ b))
-                message += (
-                    f"; it is {ratio:.3g} times that; {explain('virial', 1 / ratio, within=_NAMED)}"
-                )
+                looks = explain("virial", 1 / ratio, against="force", within=_NAMED)
+                message += f"; it is {ratio:.3g} times that; {looks}"
             yield Finding(FAULT, "units", path, message, frames)

@@ -127,8 +127,8 @@ def design(frame: Frame, elements: np.ndarray) -> Rows:
     radii = frame.radii
     scale = radii[i] + radii[j] if many else ones
     blocks = (
-        *_pair_blocks(r, unit, scale, kinds[i], kinds[j], len(elements)),
-        *_density_blocks(r, unit, scale, (i, natoms), kinds, j, len(elements)),
+        *_pair_blocks(r, unit, scale, kinds[i], kinds[j], len(elements), many),
+        *_density_blocks(r, unit, scale, i, j, kinds, len(elements), many),
     )
     for chosen, energy, gradient in blocks:
         columns = gradient.shape[1]
@@ -148,9 +148,8 @@ def design(frame: Frame, elements: np.ndarray) -> Rows:
 _Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _pair_blocks(r, unit, scale, first, second, nelements) -> Iterator[_Block]:
+def _pair_blocks(r, unit, scale, first, second, nelements, many) -> Iterator[_Block]:
     """Pairs, energies and gradients by their vectors, of one pair of elements after the other."""
-    many = nelements > FEW_ELEMENTS
     value, slope = _gaussians(r, scale, _PAIRS_OF_MANY if many else _PAIRS)
     if many:
         kind, nkinds = first, nelements
@@ -165,10 +164,9 @@ def _pair_blocks(r, unit, scale, first, second, nelements) -> Iterator[_Block]:
         yield chosen, 0.5 * value[chosen].sum(axis=0), gradient
 
 
-def _density_blocks(r, unit, scale, centers, kinds, j, nelements) -> Iterator[_Block]:
+def _density_blocks(r, unit, scale, i, j, kinds, nelements, many) -> Iterator[_Block]:
     """The same of products of two densities of elements about an atom."""
-    i, natoms = centers
-    many = nelements > FEW_ELEMENTS
+    natoms = len(kinds)
     # With many elements all are alike to the densities.
     kind_of_atom = np.zeros_like(kinds) if many else kinds
     species = kind_of_atom[j]

@@ -57,6 +57,18 @@ class Piece:
         """Whether the cells repeat."""
         return bool(self.box.any())
 
+    @property
+    def volume(self) -> np.ndarray:
+        """Of the cells, Å³, ``[n]``; 0 without one."""
+        return np.abs(np.linalg.det(self.box.reshape(-1, 3, 3)))
+
+    @property
+    def thickness(self) -> np.ndarray:
+        """The shortest distance of two opposite faces of each cell, Å, ``[n]``; 0 without one."""
+        box = self.box.reshape(-1, 3, 3)
+        faces = np.linalg.norm(np.cross(box[:, [1, 2, 0]], box[:, [2, 0, 1]]), axis=2).max(axis=1)
+        return np.divide(self.volume, faces, out=np.zeros_like(faces), where=faces > 0)
+
     def rows(self, chosen: np.ndarray) -> Piece:
         """Some of the frames."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)[2:]}

@@ -66,6 +66,7 @@ class Sample:
 
     def __init__(self, type_map: Sequence[str], sizes: Mapping[str, int]) -> None:
         self._type_map = list(type_map)
+        self._is_element = np.array([name in atomic_numbers for name in type_map], bool)
         self._sizes = sizes
         self.frames: dict[str, list[Frame]] = {}
         self.left_out: dict[str, str] = {}
@@ -77,15 +78,22 @@ class Sample:
         if piece.has_parameters:
             self.left_out[path] = "its energies depend on frame or atomic parameters too"
             return
-        if any(name not in atomic_numbers for name in self._type_map):
-            self.left_out[path] = "its types do not have the names of elements"
+        elements = (self._is_element[np.maximum(piece.atype, 0)] | ~piece.real).all(axis=1)
+        small = piece.natoms <= _ATOMS
+        if not (elements & small).any() and not kept:
+            self.left_out[path] = (
+                f"its frames have more than {_ATOMS} atoms"
+                if elements.any()
+                else "its types do not have the names of elements"
+            )
             return
+        self.left_out.pop(path, None)
         wanted = np.clip(_FRAMES // len(self._sizes), _LEAST, _MOST)
         by_atoms = _ATOMS // (len(self._sizes) * int(piece.natoms.max()))
         wanted = min(wanted, max(by_atoms, _LEAST if wanted < ENOUGH else ENOUGH + 1))
         nframes = self._sizes[path]
         chosen = np.linspace(0, nframes - 1, min(wanted, nframes)).astype(int)
-        fit = np.isin(piece.frames, chosen) & (piece.natoms > 1) & _roomy(piece)
+        fit = np.isin(piece.frames, chosen) & (piece.natoms > 1) & elements & small & _roomy(piece)
         for row in np.flatnonzero(fit):
             real = piece.real[row]
             virial = piece.virial[row].reshape(3, 3)
@@ -104,8 +112,5 @@ def _roomy(piece: Piece) -> np.ndarray:
     """Frames whose cells have room for their atoms."""
     if not piece.periodic:
         return np.ones(len(piece.frames), bool)
-    box = piece.box.reshape(-1, 3, 3)
-    volume = np.abs(np.linalg.det(box))
-    faces = np.linalg.norm(np.cross(box[:, [1, 2, 0]], box[:, [2, 0, 1]]), axis=2)
-    room = volume / piece.natoms
-    return (room > _ROOM[0]) & (room < _ROOM[1]) & (volume > _THICK * faces.max(axis=1))
+    room = piece.volume / piece.natoms
+    return (room > _ROOM[0]) & (room < _ROOM[1]) & (piece.thickness > _THICK)

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,8 @@ from deepattn.errors import DataError
 log = logging.getLogger(__name__)
 
 _COMMENT = re.compile(r"(^|\s+)#.*")
+# Below a link, for a warning; there may be a whole disk.
+_FOLDERS = 1000
 
 
 def find_systems(
@@ -128,7 +131,8 @@ def _pattern_hint(path: str) -> str:
         return ""
     parts = path.split("/")
     first = next(place for place, part in enumerate(parts) if has_magic(part))
-    folder, pattern = "/".join(parts[:first]) or ".", "/".join(parts[first:])
+    folder = "/".join(parts[:first]) or ("/" if path.startswith("/") else ".")
+    pattern = "/".join(parts[first:])
     return (
         f"; patterns are not expanded here: give the folder {folder} and "
         f'"rglob_patterns": ["{pattern}"]'
@@ -160,7 +164,7 @@ def _leads_to_systems(link: str, root: str) -> bool:
     target, root = os.path.realpath(link), os.path.realpath(root)
     if os.path.commonpath([target, root]) in (target, root):
         return False
-    return any("type.raw" in files for _, _, files in os.walk(target))
+    return any("type.raw" in files for _, _, files in islice(os.walk(target), _FOLDERS))
 
 
 def _search_hdf5(file: str, group: str) -> Iterator[str]:

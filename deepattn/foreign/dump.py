@@ -158,7 +158,9 @@ def _names(kinds: Sequence[list[str]], column: str, path: str) -> list[str]:
     numbers = sorted(map(int, found))
     for number in (numbers[0], numbers[-1]):
         if not 1 <= number <= limits.TYPES:
-            raise DataError(f"{path} has an atom of type {number}; types are numbers from 1 on")
+            raise DataError(
+                f"{path} has an atom of type {number}; types are numbers from 1 to {limits.TYPES}"
+            )
     return [str(number) for number in range(1, numbers[-1] + 1)]
 
 

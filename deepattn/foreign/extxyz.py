@@ -163,6 +163,4 @@ def _cell(info: dict[str, Any], where: str) -> tuple[np.ndarray | None, bool, bo
         periodic = np.ravel(flags)
         if periodic.dtype.kind not in "bi" or periodic.size not in (1, 3):
             raise DataError(f"{where} has pbc={show(flags)}, not three of T and F")
-    if periodic.any() and box is None:
-        raise DataError(f"{where} is periodic, but has no Lattice")
     return box, bool(periodic.any()), bool(periodic.any() and not periodic.all())

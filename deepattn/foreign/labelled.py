@@ -25,6 +25,8 @@ NAMED = ("extxyz", "ase/traj")
 _LABELS = {"energy": "energies", "force": "forces", "virial": "virials"}
 # Å. The cell that dpdata gives to frames without one.
 _NO_CELL = 100.0 * np.eye(3)
+# Shares of each atom, which ASE keeps beside the labels.
+_OF_ATOMS = ("energies", "stresses")
 # What dpdata says of frames of one composition that do not go together.
 _UNLIKE = re.compile(r"(?:this|system) has (\w+), but")
 
@@ -177,6 +179,8 @@ def _read_named(path: str, form: str, keys: LabelKeys) -> list[dpdata.LabeledSys
 def _named_frames(path: str, form: str) -> list[NamedFrame]:
     frames = read_extxyz(path) if form == "extxyz" else _read_trajectory(path)
     for number, frame in enumerate(frames):
+        if frame.periodic and frame.box is None:
+            raise DataError(f"{path}: frame {number} is periodic, but has no cell")
         if frame.periodic and not abs(np.linalg.det(frame.box)) > 0:
             raise DataError(
                 f"{path}: frame {number} is periodic, but its cell {frame.box.tolist()} has no "
@@ -201,7 +205,11 @@ def _read_trajectory(path: str) -> list[NamedFrame]:
             if (free := results.pop("free_energy", None)) is not None:
                 results["energy"] = free
             # ASE writes what it has no value for as None.
-            labels = {name: value for name, value in results.items() if value is not None}
+            labels = {
+                name: value
+                for name, value in results.items()
+                if value is not None and name not in _OF_ATOMS
+            }
             arrays = {**atoms.arrays, **labels}
             frames.append(
                 NamedFrame(

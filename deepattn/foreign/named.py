@@ -44,7 +44,14 @@ _ENERGIES = {
     "kj/mol": "kJ_mol",
     "kj_mol": "kJ_mol",
 }
-_LENGTHS = {"angstrom": "angstrom", "ang": "angstrom", "a": "angstrom", "bohr": "bohr", "nm": "nm"}
+_LENGTHS = {
+    "angstrom": "angstrom",
+    "ang": "angstrom",
+    "a": "angstrom",
+    "å": "angstrom",
+    "bohr": "bohr",
+    "nm": "nm",
+}
 _PRESSURES = {"gpa": "GPa", "kpa": "kPa", "pa": "Pa", "kbar": "kbar", "bar": "bar"}
 
 
@@ -202,7 +209,8 @@ def _factor(frame: NamedFrame, kind: str, where: str) -> float:
     unit = frame.info.get(f"{kind}-unit", frame.info.get(f"{kind}_unit"))
     if unit is None:
         return 1.0
-    text = str(unit).strip().lower()
+    # The sign of the unit Å is another one than the letter, and small letters make them equal.
+    text = str(unit).strip().lower().replace("³", "^3")
     text = "hartree/bohr" if kind == "force" and text in ("au", "a.u.") else text
     energy, _, length = text.rpartition("/")
     try:

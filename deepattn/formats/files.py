@@ -171,8 +171,11 @@ def replace_link(target_name: str, link_path: str | os.PathLike) -> None:
     temporary = link.with_name(f".{link.name}.link.tmp")
     while True:
         temporary.unlink(missing_ok=True)
-        with suppress(FileExistsError, FileNotFoundError):  # another writer came between
+        try:
             os.symlink(target_name, temporary)
+        except FileExistsError:  # another writer came between
+            continue
+        with suppress(FileNotFoundError):  # another writer has removed it
             os.replace(temporary, link)
             return
 

@@ -16,6 +16,8 @@ from graphlib import CycleError, TopologicalSorter
 import numpy as np
 
 from deepattn import limits
+from deepattn.formats.graph_loops import CARRIERS, Loops
+from deepattn.formats.messages import attribute, sources
 
 _REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum")
 # Which inputs are axes, or numbers of axes: constants, or what TensorFlow makes for gradients.
@@ -59,9 +61,6 @@ _SAME = ("Identity", "IdentityN", "Enter", "Exit", "StopGradient", "PreventGradi
 _INTEGERS = (3, 9)  # int32, int64
 _NUMBERS = (*_INTEGERS, 1, 2, 4, 5, 6, 10, 17, 19, 22, 23)
 _TEXT, _VARIANT = 7, 21
-_LISTS = ("TensorListReserve", "TensorListSetItem", "TensorListConcatV2")
-_LOOPS = ("Enter", "Exit", "Merge", "NextIteration", "Switch")
-_OF_LISTS = (*_LOOPS, *_LISTS, "Identity")
 # Sizes of arrays that one number is a product of at most: frames, atoms, slots.
 _POWER = 3
 # Computed bounds may be far above the true number of axes; TensorFlow's limit is 254.
@@ -105,146 +104,29 @@ def check_bounds(nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
     for name, node in nodes.items():
         _check_attributes(name, node)
     try:
-        _Loops(nodes, constants).check()
+        Loops(nodes, constants).check()
         _Sizes(nodes, constants).check()
     except IndexError:
         raise ValueError("an operation lacks an input") from None
 
 
-def sources(node) -> list[str]:
-    """The nodes whose outputs a node takes, in order, without what it only waits for."""
-    return [entry.partition(":")[0] for entry in node.input if not entry.startswith("^")]
-
-
 def _check_attributes(name: str, node) -> None:
-    for attribute in node.attr.values():
-        shapes = [attribute.shape, *attribute.list.shape]
+    for value in node.attr.values():
+        shapes = [value.shape, *value.list.shape]
         for shape in shapes:
             size = 1.0
             for dim in shape.dim:
                 size *= max(dim.size, 1)
             if len(shape.dim) > _BOUND_OF_RANK or size > limits.CONSTANT_BYTES:
                 raise ValueError(f"node '{name}' has an impossible shape")
-        numbers = [attribute.i, *attribute.list.i]
+        numbers = [value.i, *value.list.i]
         if len(numbers) > limits.FACTOR or max(map(abs, numbers)) >= 1 << 31:
             raise ValueError(f"node '{name}' has an impossible attribute")
-        for kind in [attribute.type, *attribute.list.type]:
+        for kind in [value.type, *value.list.type]:
             is_text = kind == _TEXT and node.op in ("Const", "Identity")
-            is_list = kind == _VARIANT and node.op in _OF_LISTS
+            is_list = kind == _VARIANT and node.op in CARRIERS
             if kind and kind not in _NUMBERS and not is_text and not is_list:
                 raise ValueError(f"node '{name}' is of a data type that models do not have")
-
-
-class _Loops:
-    """Loops as TensorFlow writes them, with a counter, of which every turn sets items of lists."""
-
-    def __init__(self, nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
-        self._nodes = nodes
-        self._constants = constants
-
-    def check(self) -> None:
-        """Refuse a loop that does not count, or that carries anything else than lists."""
-        conditions: dict[str, str] = {}
-        for name, node in self._nodes.items():
-            if node.op == "LoopCond":
-                conditions[name] = self._counter(name)
-            if node.op in ("Merge", "NextIteration") and not node.input:
-                raise ValueError(f"node '{name}' has no input")
-            if node.op in _LISTS[1:]:
-                self._check_list(name)
-        counters = set(conditions.values())
-        carried = {}
-        for name, node in self._nodes.items():
-            inputs = sources(node)
-            backward = [k for k in inputs if self._nodes[k].op == "NextIteration"]
-            if not backward:
-                continue
-            if node.op != "Merge" or len(inputs) != 2 or self._nodes[inputs[0]].op != "Enter":
-                raise ValueError(f"node '{name}' is not of a loop that models have")
-            [after] = sources(self._nodes[backward[0]])[:1]
-            made = self._nodes[after]
-            if name not in counters:
-                if made.op != "TensorListSetItem" or self._origin(sources(made)[0]) != name:
-                    raise ValueError(f"the loop of node '{name}' carries something else than lists")
-            carried[name] = self._nodes[inputs[0]].attr["frame_name"].s
-        frames = [carried.get(counter) for counter in conditions.values()]
-        if None in frames or len(set(frames)) != len(frames):
-            raise ValueError("two loops have one name")
-        for name, frame in carried.items():
-            self._check_ends(name, frame, {f: c for c, f in zip(conditions, frames, strict=True)})
-
-    def _check_ends(self, name: str, frame: bytes, conditions: Mapping[bytes, str]) -> None:
-        """Whatever a turn takes from the one before, it takes while the loop's counter allows."""
-        for other, node in self._nodes.items():
-            if name not in sources(node):
-                continue
-            is_switch = node.op == "Switch" and sources(node)[1] == conditions.get(frame)
-            if not is_switch and node.op != "Less":
-                raise ValueError(f"node '{other}' takes from a loop without its condition")
-
-    def _counter(self, condition: str) -> str:
-        """The node that counts the turns of a loop, which its condition compares with a number."""
-        less = self._nodes[sources(self._nodes[condition])[0]]
-        wrong = ValueError(f"the loop of node '{condition}' does not count its turns")
-        if less.op != "Less" or len(sources(less)) != 2:
-            raise wrong
-        counter, bound = sources(less)
-        merge, enter = self._nodes[counter], self._nodes[bound]
-        if merge.op != "Merge" or len(sources(merge)) != 2 or enter.op != "Enter":
-            raise wrong
-        if not enter.attr["is_constant"].b:
-            raise wrong
-        first, back = (self._nodes[k] for k in sources(merge))
-        if first.op != "Enter" or back.op != "NextIteration":
-            raise wrong
-        start, added = self._constants.get(sources(first)[0]), self._nodes[sources(back)[0]]
-        if added.op not in ("Add", "AddV2") or self._origin(sources(added)[0]) != counter:
-            raise wrong
-        step = self._constants.get(sources(added)[1])
-        if start is None or step is None or start.shape or step.shape:
-            raise wrong
-        if start.dtype.kind != "i" or not (start >= 0 and 1 <= step <= limits.FACTOR):
-            raise wrong
-        return counter
-
-    def _origin(self, name: str) -> str:
-        """Where an output in a loop comes from, through what only hands it on."""
-        for _ in self._nodes:
-            node = self._nodes[name]
-            if node.op not in ("Identity", "Switch"):
-                break
-            name = sources(node)[0]
-        return name
-
-    def _check_list(self, name: str) -> None:
-        """A list is one that was reserved with the same elements, whatever loop it went through."""
-        node = self._nodes[name]
-        if node.attr["resize_if_index_out_of_bounds"].b:
-            raise ValueError(f"node '{name}' makes a list longer")
-        if node.op == "TensorListConcatV2":
-            leading = self._constants.get(_at(sources(node), 2))
-            if leading is None or leading.size:
-                raise ValueError(f"node '{name}' divides a list")
-        kind = node.attr["element_dtype"].type
-        place, wrong = name, ValueError(f"node '{name}' takes something else than a list")
-        for _ in self._nodes:
-            node = self._nodes[place]
-            if node.op == "TensorListReserve":
-                self._check_elements(place)
-                if node.attr["element_dtype"].type != kind:
-                    raise wrong
-                return
-            if node.op not in _OF_LISTS or not sources(node):
-                raise wrong
-            place = sources(node)[0]
-        raise wrong
-
-    def _check_elements(self, name: str) -> None:
-        shape = self._constants.get(sources(self._nodes[name])[0])
-        if shape is None or shape.ndim != 1 or not shape.size or (shape < -1).any():
-            raise ValueError(f"node '{name}' makes a list of something else than arrays")
-        if math.prod(max(int(size), 1) for size in shape) > limits.FACTOR:
-            raise ValueError(f"node '{name}' makes a list of impossibly large arrays")
 
 
 class _Sizes:
@@ -309,7 +191,9 @@ class _Sizes:
         op = node.op
         if op == "Placeholder":
             # Whatever else it declares, it is fed a list.
-            return _Bound(2 if len(node.attr["shape"].shape.dim) == 2 else 1, factor=1, power=1)
+            return _Bound(
+                2 if len(attribute(node, "shape").shape.dim) == 2 else 1, factor=1, power=1
+            )
         if op == "Shape" and sources(node)[0] in self._constants:
             return _of_constant(np.array(self._constants[sources(node)[0]].shape))
         if op in ("Shape", "ShapeN", "BroadcastGradientArgs"):
@@ -362,7 +246,7 @@ class _Sizes:
         if op == "Merge":
             return _worst(inputs, rank=rank)
         if op == "Cast":
-            whole = node.attr["SrcT"].type in _INTEGERS
+            whole = attribute(node, "SrcT").type in _INTEGERS
             return inputs[0] if whole else _Bound(rank, inputs[0].length)
         if op in ("Maximum", "Minimum", "Mul", "Add", "AddV2", "Sub", "FloorDiv", "FloorMod"):
             bound = _elementwise(op, _at(inputs, 0), _at(inputs, 1), rank=rank)
@@ -379,7 +263,7 @@ class _Sizes:
             return _Bound(base.rank, 1, base.total, base.total_power, base.total, base.total_power)
         if op in _REDUCTIONS:
             axes = self._constants.get(sources(node)[1])
-            if axes is not None and not node.attr["keep_dims"].b:
+            if axes is not None and not attribute(node, "keep_dims").b:
                 rank = max(rank - axes.size, 0)
             return _Bound(rank=rank)
         return _Bound(rank=rank, length=max((b.length for b in inputs), default=_UNKNOWN))
@@ -387,8 +271,10 @@ class _Sizes:
     def _part(self, node, base: _Bound) -> _Bound:
         """Some elements of an array."""
         if node.op == "StridedSlice":
-            added = bin(node.attr["new_axis_mask"].i).count("1")
-            if node.attr["shrink_axis_mask"].i & 1 and base.rank <= 1:  # of a list, one number
+            added = bin(attribute(node, "new_axis_mask").i).count("1")
+            if (
+                attribute(node, "shrink_axis_mask").i & 1 and base.rank <= 1
+            ):  # of a list, one number
                 return _Bound(0, 1, base.factor, base.power, base.factor, base.power)
             return replace(base, rank=base.rank + added)
         return base

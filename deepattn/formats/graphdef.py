@@ -11,7 +11,7 @@ from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import ALLOWED_OPS
 from deepattn.formats.graph_bounds import check_bounds
-from deepattn.formats.messages import GraphDef, NodeDef, TensorProto
+from deepattn.formats.messages import GraphDef, NodeDef, TensorProto, attribute
 
 # DataType number -> (numpy dtype, field that holds the values when tensor_content is empty)
 _DTYPES = {
@@ -124,9 +124,9 @@ class Graph:
         return self.message.SerializeToString(deterministic=True)
 
     def _decode(self, node: NodeDef) -> np.ndarray:
-        tensor = node.attr["value"].tensor
+        tensor = attribute(node, "value").tensor
         try:
-            if node.attr["dtype"].type != tensor.dtype:
+            if attribute(node, "dtype").type != tensor.dtype:
                 raise ValueError("holds another data type than it declares")
             return decode_tensor(tensor)
         except ValueError as error:
@@ -173,7 +173,7 @@ class Graph:
         """Refuse constants that a few bytes blow up, before one is decoded."""
         repeated = 0
         for node in self.nodes.values():
-            tensor = node.attr["value"].tensor
+            tensor = attribute(node, "value").tensor
             if node.op == "Const" and not tensor.tensor_content:
                 repeated += math.prod(max(dim.size, 0) for dim in tensor.tensor_shape.dim) * 8
         if repeated > limits.REPEATED_BYTES + self.message.ByteSize():

@@ -25,11 +25,15 @@ def check_heaps(content: bytes | mmap.mmap) -> None:
         ValueError: a heap is damaged.
     """
     start = content.find(_HEAP)
+    # Heaps do not overlap, but for what is left of old ones.
+    left = 2 * len(content) // _HEAD
     while start >= 0:
         end = start + _unsigned(content, start + 8)
         if end > len(content):
             raise ValueError("a heap of strings in it is damaged")
-        _check_heap(content[start:end])
+        left -= _check_heap(content, start, end)
+        if left < 0:
+            raise ValueError("its heaps of strings lie in one another")
         start = content.find(_HEAP, start + 1)
 
 
@@ -63,19 +67,21 @@ def check_text(dataset: h5py.Dataset) -> None:
             heap = head + file.read(min(max(size - _HEAD, 0), os.fstat(file.fileno()).st_size))
             if not head.startswith(_HEAP) or len(heap) != size:
                 raise ValueError("a heap of strings in it is damaged")
-            _check_heap(heap)
+            _check_heap(heap, 0, size)
 
 
-def _check_heap(heap: bytes) -> None:
-    """The objects of one collection, which must fill it step by step."""
-    place = _HEAD
-    while place + _HEAD <= len(heap):
-        is_free = not any(heap[place : place + 2])
-        size = _unsigned(heap, place + 8)
+def _check_heap(content: bytes | mmap.mmap, start: int, end: int) -> int:
+    """Check that the objects of a collection fill it step by step; gives their number."""
+    place, count = start + _HEAD, 0
+    while place + _HEAD <= end:
+        count += 1
+        is_free = not any(content[place : place + 2])
+        size = _unsigned(content, place + 8)
         step = size if is_free else _HEAD + -(-size // 8) * 8
         place += step
-        if step < _HEAD or place > len(heap):
+        if step < _HEAD or place > end:
             raise ValueError("a heap of strings in it is damaged")
+    return count
 
 
 def _unsigned(content: bytes | mmap.mmap, place: int) -> int:

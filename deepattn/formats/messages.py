@@ -143,3 +143,13 @@ TensorProto = _CLASSES["TensorProto"]
 TensorShapeProto = _CLASSES["TensorShapeProto"]
 VersionDef = _CLASSES["VersionDef"]
 CheckpointState = _CLASSES["CheckpointState"]
+
+
+def attribute(node: NodeDef, name: str) -> AttrValue:
+    """An attribute of a node, empty if it has none of that name; asking for it adds nothing."""
+    return node.attr[name] if name in node.attr else AttrValue()
+
+
+def sources(node: NodeDef) -> list[str]:
+    """The nodes whose outputs a node takes, in order, without what it only waits for."""
+    return [entry.partition(":")[0] for entry in node.input if not entry.startswith("^")]

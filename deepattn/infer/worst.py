@@ -70,15 +70,15 @@ class WorstFrames:
 
         def difference(name: str) -> np.ndarray:
             error = prediction[name] - labels[name]
-            return np.where(labels[f"find_{name}"].reshape(-1, *[1] * (error.ndim - 1)), error, nan)
+            known = labels[f"find_{name}"].reshape(-1, *[1] * (error.ndim - 1))
+            return np.where(known, error, np.nan)
 
-        nan = np.nan
         energy = difference("energy") / natoms
         squares = np.where(real, np.sum(difference("force") ** 2, axis=2), 0.0)
         force = np.sqrt(squares.sum(axis=1) / (3 * natoms))
         atom = squares.argmax(axis=1)
         largest = np.sqrt(squares[np.arange(len(squares)), atom])
-        virial, stress = np.full((2, len(natoms)), nan)
+        virial, stress = np.full((2, len(natoms)), np.nan)
         if box is not None:
             virial = np.sqrt(np.mean(difference("virial") ** 2, axis=1))
             stress = virial / np.abs(np.linalg.det(box.reshape(-1, 3, 3)))

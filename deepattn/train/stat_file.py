@@ -31,6 +31,8 @@ from deepattn.train.env_mat import EnvMatShape, EnvMatSums
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 # The one array that is not of numbers.
 _NAMES = "observed_type"
+# Groups within groups: types, and hashes of descriptors.
+_LEVELS = 2
 # Of a name in a folder, in bytes.
 _LONGEST_NAME = 255
 
@@ -166,10 +168,10 @@ class StatFile:
         if not self.path.is_file():
             return [None] * len(names)
         with self._open() as file:
-            return [self._array(file, name) for name in names]
+            return [self._array(file, f"{self._group}/{name}") for name in names]
 
     def _array(self, file: h5py.File, name: str) -> np.ndarray | None:
-        item = file.get(f"{self._group}/{name}")
+        item = file.get(name)
         if not isinstance(item, h5py.Dataset):
             return None
         if item.shape is None or item.is_virtual or item.external:
@@ -203,10 +205,23 @@ class StatFile:
     def _copy(self, new: h5py.File) -> None:
         try:
             with self._open() as old:
-                for name in old:
-                    old.copy(old[name], new, name=name)
-        except Exception as error:  # as in `read`
+                for name in _datasets(old, "", _LEVELS):
+                    new.create_dataset(name, data=self._array(old, name), dtype=old[name].dtype)
+        except Exception as error:  # as in `_read`
             raise self._useless(str(error)) from None
+
+
+def _datasets(group: h5py.Group, prefix: str, levels: int) -> Iterator[str]:
+    """Names of all arrays; HDF5's own copying ends the process on damaged files."""
+    for name in group:
+        link = group.get(name, getlink=True)
+        item = group[name] if isinstance(link, h5py.HardLink) else None
+        if isinstance(item, h5py.Dataset):
+            yield f"{prefix}{name}"
+        elif isinstance(item, h5py.Group) and levels:
+            yield from _datasets(item, f"{prefix}{name}/", levels - 1)
+        else:
+            raise ValueError(f"{prefix}{name} is not an array")
 
 
 def _read_npy(path: Path) -> np.ndarray | None:

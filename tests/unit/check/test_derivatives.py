@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.morse import MorsePotential
-from ase.units import Bohr, GPa, Hartree
+from ase.units import Bohr, GPa, Hartree, kcal, mol
 
-from deepattn.check import DOUBT, FAULT, check_data
+from deepattn.check import DOUBT, FAULT, bonds, check_data
 from deepattn.check.factors import explain
+from deepattn.check.sample import Frame
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +147,39 @@ def test_explanations():
     assert explain("force", -1.0) == "it looks as if the force has the wrong sign"
     assert "Hartree" in explain("force", 1 / 27.0, within=1.5)
     assert "the labels those of these frames" in explain("force", 7.0)
+    units = {"virial": kcal / mol, "force": mol / kcal}
+    for label, ratio in units.items():
+        looks = explain("virial", ratio, against="force", within=1.05)
+        assert looks.startswith(f"it looks as if the {label} is in kcal/mol")
+
+
+def test_one_name_that_is_no_element(tmp_path, apart):
+    """Frames with such atoms are left out, not all frames of all systems."""
+    wrong = {**apart, "force": -apart["force"]}
+    path = metals.write(tmp_path / "a", metals.ALLOY, wrong)
+    other = metals.write(tmp_path / "b", ["Xy", "Xy"], _pairs(12), names=("Xy",))
+    found = check_data([path, other], rcut=4.0)
+    assert {x.system for x in _units(found) if "wrong sign" in x.message} == {path}
+    reasons = {x.message for x in found.not_tested if x.system == other}
+    assert reasons == {"its types do not have the names of elements"}
+
+
+def _pairs(nframes):
+    random = np.random.default_rng(5)
+    coord = np.array([0, 0, 0, 0, 0, 2.0]) + 0.1 * random.normal(size=(nframes, 6))
+    box = np.tile(8 * np.eye(3).ravel(), (nframes, 1))
+    return {"coord": coord, "box": box, "energy": coord[:, 5], "force": 0 * coord}
+
+
+def test_bonds_without_forces_have_no_stiffness(molecules):
+    """Methane that nothing pulls at, beside two bonds of copper."""
+    copper = np.array([[30, 0, 0], [30, 0, 2.2], [40, 0, 0], [40, 0, 2.2]])
+    frames = []
+    for k, coord in enumerate(molecules["coord"]):
+        force = np.zeros((9, 3))
+        copper[1, 2] += 0.01
+        force[5:7, 2] = 0.1 * k, -0.1 * k
+        atoms = Atoms("CH4Cu4", np.concatenate([coord.reshape(5, 3), copper]))
+        frames.append(Frame("s", atoms, 0.0, force, np.full((3, 3), np.nan)))
+    found = bonds.measure(frames)
+    assert np.isnan(found.hydrogen) and found.frames == len(frames)

@@ -7,7 +7,9 @@ import ase.io
 import dpdata
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from deepattn.cli.main import main
@@ -108,6 +110,40 @@ def test_a_trajectory_with_an_energy_of_a_reference(tmp_path):
     assert not labels["find_force"].any() and not labels["find_virial"].any()
 
 
+def test_a_trajectory_with_shares_of_atoms(tmp_path):
+    """ASE keeps each atom's energy and stress where its calculator gives them."""
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1)
+    atoms.calc = EMT()
+    energy, force, stress = atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()
+    assert {"energies", "stresses"} & atoms.calc.results.keys()
+    ase.io.write(tmp_path / "a.traj", atoms)
+    _, labels = read(str(tmp_path / "a.traj"))
+    assert labels["energy"].tolist() == [energy]
+    np.testing.assert_array_equal(labels["force"], [force])
+    np.testing.assert_allclose(labels["virial"][0, 0], -atoms.get_volume() * stress[0])
+
+
+def test_a_trajectory_that_repeats_without_a_cell(tmp_path):
+    atoms = Atoms("H2", [[0, 0, 0], [0, 0, 0.7]], pbc=True)
+    atoms.info["energy"] = -1.0
+    ase.io.write(tmp_path / "a.traj", atoms)
+    with pytest.raises(DataError, match=r"a.traj: frame 0 is periodic, but has no cell"):
+        find_systems(str(tmp_path / "a.traj"))
+
+
+@pytest.mark.parametrize("angstrom", ["\u00e5", "\u00c5", "\u212b", "Ang", "angstrom"])
+def test_names_of_the_angstrom(tmp_path, angstrom):
+    comment = f'{HEAD} energy=-1.5 force_unit=eV/{angstrom} stress="{STRESS}"'
+    _, labels = read(write(tmp_path, comment))
+    _, plain = read(write(tmp_path, f'{HEAD} energy=-1.5 stress="{STRESS}"', name="b.extxyz"))
+    np.testing.assert_array_equal(labels["force"], plain["force"])
+    comment = f'{HEAD} energy=-1.5 stress="{STRESS}" stress_unit=eV/{angstrom}'
+    for power in ("^3", "³"):
+        _, labels = read(write(tmp_path, comment + power, name=f"{len(power)}.extxyz"))
+        np.testing.assert_allclose(labels["virial"], plain["virial"], rtol=1e-6)
+
+
 def test_two_names_of_one_label(tmp_path):
     _, labels = read(write(tmp_path, f"{HEAD} energy=-1.5 REF_energy=-1.5000001"))
     assert labels["energy"] == [-1.5]
@@ -191,7 +227,7 @@ DAMAGED = {
     "no places": (FRAME.replace("pos:R:3", "pot:R:3"), r"has Properties="),
     "word": (FRAME.replace("0.1 0.2 0.3", "0.1 x.2 0.3"), r"frame 0, pos: "),
     "lattice": (FRAME.replace("0.1 6", "0.1"), r"has Lattice=.*not nine numbers"),
-    "no lattice": (FRAME.replace("Lattice", "lattice"), r"is periodic, but has no Lattice"),
+    "no lattice": (FRAME.replace("Lattice", "lattice"), r"is periodic, but has no cell"),
     "flat": (
         FRAME.replace("0 0.5 5 0 0.2", "0 8 0 0 0.2"),
         r"is periodic, but its cell .* no volume",

@@ -81,6 +81,11 @@ def test_only_writing_modes():
         pass
 
 
+def test_a_link_in_a_folder_that_is_gone(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        replace_link("a", tmp_path / "gone" / "latest")
+
+
 def test_replace_link(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)

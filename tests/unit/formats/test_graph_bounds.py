@@ -1,5 +1,7 @@
 """Graphs of allowed operations that would end the process, or run and grow without end."""
 
+import time
+
 import numpy as np
 import pytest
 from small_graphs import constant, energy_model
@@ -189,6 +191,7 @@ BAD = {
         lambda b: loop(b, carried=lambda *a: carried_list(*a, kind=INT64)),
         "else than a list",
     ),
+    "waits": (lambda b: b.node("NextIteration", "^coord"), "has no input"),
     "data type": (lambda b: b.node("Identity", "coord", T=20), "data type that models do not"),
     "attribute": (lambda b: b.node("Split", b.const(0), "coord", num_split=1 << 40), "attribute"),
 }
@@ -212,6 +215,20 @@ def test_refused(name):
     change(builder)
     with pytest.raises(ModelFileError, match=f"m.pb: refused: .*{words}"):
         builder.graph()
+
+
+def test_long_ways_of_lists_take_no_long_time():
+    """Each way is gone once, not once for each of its nodes."""
+    builder = Builder()
+    shape, size = builder.const((-1, 3)), builder.const(3)
+    place = builder.node("TensorListReserve", shape, size, element_dtype=FLOAT64)
+    for _ in range(3000):
+        place = builder.node(
+            "TensorListSetItem", place, builder.const(0), "coord", element_dtype=FLOAT64
+        )
+    began = time.process_time()
+    builder.graph()
+    assert time.process_time() - began < 5
 
 
 def test_a_loop_of_blocks_is_allowed():

@@ -19,6 +19,17 @@ def test_reading_imports_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_reading_changes_nothing(tmp_path):
+    message = energy_model()
+    message.node.add(name="sum", op="AddV2", input=["descrpt_attr/rcut", "descrpt_attr/rcut"])
+    content = message.SerializeToString(deterministic=True)
+    (tmp_path / "m.pb").write_bytes(content)
+    read_frozen(tmp_path / "m.pb")
+    graph = read_graph(tmp_path / "m.pb")
+    assert graph.serialize() == content
+    assert graph.with_constant("descrpt_attr/rcut", np.array(6.0)).nodes["sum"].attr == {}
+
+
 @pytest.mark.parametrize(
     "array",
     [

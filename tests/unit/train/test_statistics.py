@@ -215,3 +215,21 @@ def test_a_file_of_sums_that_cannot_be_copied(tmp_path):
     cache.path.write_bytes(content)
     with pytest.raises(DataError, match=r"cannot be read: .*; delete it"):
         cache.write({"x": np.ones(1)})
+
+
+def test_other_sums_of_the_file_stay(tmp_path):
+    """Text of variable length too; what is no array is not followed."""
+    path = tmp_path / "stat.h5"
+    cache = StatFile(path, ["O", "H"])
+    cache.write({"hash/r_0": np.arange(3.0), "bias_atom_energy": np.ones((2, 1))})
+    with h5py.File(path, "a") as file:
+        file.create_dataset("O H/observed", data=["O", "H"], dtype=h5py.string_dtype())
+    StatFile(path, ["C"]).write({"bias_atom_energy": np.zeros((1, 1))})
+    with h5py.File(path) as file:
+        assert file["O H/observed"].asstr()[:].tolist() == ["O", "H"]
+        np.testing.assert_array_equal(file["O H/hash/r_0"], np.arange(3.0))
+        assert list(file["C"]) == ["bias_atom_energy"]
+    with h5py.File(path, "a") as file:
+        file["O H/link"] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(DataError, match="link is not an array"):
+        cache.write({"x": np.ones(1)})
