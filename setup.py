@@ -1,4 +1,4 @@
-"""Compiles the op libraries along with the package; everything else is in setup.cfg."""
+"""Compiles the op libraries along with the package; everything else is in pyproject.toml."""
 
 import importlib.util
 import shutil

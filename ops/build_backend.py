@@ -4,7 +4,6 @@ That is the one installed where the package goes, even under build isolation; if
 a supported TensorFlow is added to the build environment.
 """
 
-import configparser
 import importlib.util
 from pathlib import Path
 
@@ -31,7 +30,4 @@ def _tensorflow():
     spec.loader.exec_module(builder)
     if builder.target_tensorflow() is not None:
         return []
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / "setup.cfg", encoding="utf-8")
-    needed = settings["options"]["install_requires"].split()
-    return [need for need in needed if need.startswith("tensorflow")]
+    return [builder.requirement()]

@@ -33,7 +33,8 @@ digest_files = build_cuda.digest_files
 
 LIB_DIR = HERE / "lib"
 INFO_NAME = "build-info.json"
-SUPPORTED = ((2, 16), (2, 22))  # TensorFlow from, to before; as in setup.cfg
+# TensorFlow from, to before. This is the range's owner; pyproject.toml and the documents repeat it.
+SUPPORTED = ((2, 16), (2, 22))
 COMMAND = "python -m deepattn.ops.build"
 
 TABULATED = (
@@ -138,6 +139,12 @@ def source_digest(source: Path) -> str:
     return digest_files(
         [path for path in files if cuda not in path.parents], source, [CXX_FLAGS, UNIT_FLAGS]
     )
+
+
+def requirement() -> str:
+    """`SUPPORTED` as pip takes it."""
+    first, end = (".".join(map(str, version)) for version in SUPPORTED)
+    return f"tensorflow>={first},<{end}"
 
 
 def query_tensorflow(python: tuple[str, ...] = (sys.executable,)) -> dict:
