@@ -24,7 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
 ]
-include_patterns = ["README.md", "benchmarks/**README.md", "docs/**", "examples/**"]
+include_patterns = ["*.md", "benchmarks/**README.md", "docs/**", "examples/**"]
 exclude_patterns = [".*", "build", "**/.ipynb_checkpoints"]
 external_toc_path = "docs/site/toc.yml"
 

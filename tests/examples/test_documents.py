@@ -43,3 +43,10 @@ def test_readme_shows_the_commands_of_run_sh():
     lines = (ROOT / "examples" / "alloy" / "run.sh").read_text().splitlines()
     commands = [line for line in lines if line.startswith("deepattn ")]
     assert "\n".join(commands) + "\n" in [text for _, text in _blocks(ROOT / "README.md")]
+
+
+def test_files_named_in_contributing_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    names = re.findall(r"`((?:deepattn|docs|ops|tests)/[\w./-]*)`", text)
+    assert len(names) > 100
+    assert [name for name in names if not (ROOT / name).exists()] == []
