@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conformance.peer import DP320, peer_lammps
 
 from deepattn.cli.main import main
+
+from ..conformance.peer import DP320, peer_lammps
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

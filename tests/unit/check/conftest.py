@@ -1,7 +1,8 @@
 """Frames of an alloy in which nothing is wrong."""
 
-import metals
 import pytest
+
+from . import metals
 
 
 @pytest.fixture(scope="module")

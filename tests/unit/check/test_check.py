@@ -1,8 +1,6 @@
 """What a check of data finds: every planted fault, and nothing where nothing is wrong."""
 
 import dpdata
-import faults
-import metals
 import numpy as np
 import pytest
 from ase.units import Bohr
@@ -12,6 +10,8 @@ from deepattn.check.duplicates import _pairs, _tolerance
 from deepattn.check.energies import Energies
 from deepattn.check.piece import read_pieces
 from deepattn.data import System, find_systems
+
+from . import faults, metals
 
 
 def test_nothing_is_found_where_nothing_is_wrong(tmp_path, arrays):

@@ -2,12 +2,12 @@
 
 import json
 
-import faults
-import metals
 import numpy as np
 import pytest
 
 from deepattn.cli.main import main
+
+from . import faults, metals
 
 
 def test_command_prints_findings_and_says_it_by_its_status(tmp_path, arrays, capsys):

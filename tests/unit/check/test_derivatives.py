@@ -1,6 +1,5 @@
 """Signs and units in data whose frames are far from one another, and what is said if it is open."""
 
-import metals
 import numpy as np
 import pytest
 from ase import Atoms
@@ -10,6 +9,8 @@ from ase.units import Bohr, GPa, Hartree, kcal, mol
 from deepattn.check import DOUBT, FAULT, bonds, check_data
 from deepattn.check.factors import explain
 from deepattn.check.sample import Frame
+
+from . import metals
 
 
 @pytest.fixture(scope="module")

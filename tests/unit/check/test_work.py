@@ -1,12 +1,13 @@
 """Energies against the work of forces and virials: units, signs, order."""
 
-import metals
 import numpy as np
 import pytest
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 
 from deepattn.check import FAULT
 from deepattn.check.work import _judge
+
+from . import metals
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from write_systems import arrays, data_config, to_hdf5, write_system
 
 from deepattn.data import DataSet, System
 from deepattn.data.store import open_store
 from deepattn.errors import DataError
+
+from .write_systems import arrays, data_config, to_hdf5, write_system
 
 
 def _spoil(name, index, value, mixed=False):

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from write_systems import data_config
 
 from deepattn.data import DataSet, System, find_systems
 from deepattn.data import lmdb as lmdb_module
 from deepattn.data.lmdb_pages import check_pages
 from deepattn.errors import DataError
+
+from .write_systems import data_config
 
 lmdb = pytest.importorskip("lmdb")
 msgpack = pytest.importorskip("msgpack")

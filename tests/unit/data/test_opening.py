@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from write_systems import to_hdf5, write_system
+
+from .write_systems import to_hdf5, write_system
 
 _READ = """
 import resource

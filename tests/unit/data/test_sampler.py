@@ -8,11 +8,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from write_systems import data_config, write_system
 
 from deepattn.data import DataSet, Sampler
 from deepattn.data.sampler import share
 from deepattn.errors import DataError
+
+from .write_systems import data_config, write_system
 
 TYPES = ["O", "H"]
 

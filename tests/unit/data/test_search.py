@@ -4,10 +4,11 @@ import logging
 
 import h5py
 import pytest
-from write_systems import data_config, to_hdf5, write_system
 
 from deepattn.data import DataSet, find_systems, read_list
 from deepattn.errors import DataError
+
+from .write_systems import data_config, to_hdf5, write_system
 
 
 def _touch(*folders):

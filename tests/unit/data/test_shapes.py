@@ -3,10 +3,11 @@
 import h5py
 import numpy as np
 import pytest
-from write_systems import arrays, to_hdf5, write_system
 
 from deepattn.data import System
 from deepattn.errors import DataError
+
+from .write_systems import arrays, to_hdf5, write_system
 
 NFRAMES, TYPES = 5, (0, 1, 1, 1)
 NATOMS = len(TYPES)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from write_systems import data_config
 
 from deepattn.data import DataSet, find_systems
+
+from .write_systems import data_config
 
 SETS = {
     "water": (240, 80),

@@ -1,8 +1,8 @@
 """The table of systems."""
 
-from write_systems import data_config, write_system
-
 from deepattn.data import DataSet, summary_lines
+
+from .write_systems import data_config, write_system
 
 
 def test_the_table(tmp_path, monkeypatch):

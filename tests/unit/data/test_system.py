@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from write_systems import to_hdf5, write_system
 
 from deepattn.data import System
+
+from .write_systems import to_hdf5, write_system
 
 
 def test_reads_frames_of_several_sets_in_any_order(tmp_path):

@@ -1,11 +1,12 @@
 """LAMMPS dumps: columns, boxes, names, and what is refused."""
 
-import dumps
 import numpy as np
 import pytest
 
 from deepattn.data import System
 from deepattn.errors import DataError
+
+from . import dumps
 
 TYPES = [2, 1, 1, 2, 2]
 COLUMNS = ["x y z", "xs ys zs", "xu yu zu", "xsu ysu zsu"]

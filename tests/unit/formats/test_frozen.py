@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from small_graphs import SCRIPT, energy_model
 
 from deepattn.errors import ModelFileError
 from deepattn.formats.frozen import read_frozen
+
+from .small_graphs import SCRIPT, energy_model
 
 
 def read(tmp_path, **changes):

@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import pytest
-from small_graphs import constant, energy_model
 
 from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import TENSORFLOW_OPS
 from deepattn.formats.graphdef import Graph, read_graph
+
+from .small_graphs import constant, energy_model
 
 INT32, INT64, FLOAT64, VARIANT = 3, 9, 2, 21
 

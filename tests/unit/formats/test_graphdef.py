@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_graphs import constant, energy_model, tensor
 
 from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import TENSORFLOW_OPS
 from deepattn.formats.frozen import read_frozen
 from deepattn.formats.graphdef import Graph, decode_tensor, parse_graph, read_graph
 from deepattn.formats.messages import GraphDef
+
+from .small_graphs import constant, energy_model, tensor
 
 
 def test_reading_imports_no_tensorflow():

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from model_files import ATTENTION, TWO_BODY, Files
+
+from .model_files import ATTENTION, TWO_BODY, Files
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,11 @@ import subprocess
 
 import numpy as np
 import pytest
-from model_files import write_system
 
 from deepattn.cli.main import main
 from deepattn.infer import DeepPot, energy_errors, error_lines
+
+from .model_files import write_system
 
 ENDINGS = ["e", "e_peratom", "f", "v", "v_peratom", "s"]
 RULE = "# ----------------------------------------------- "

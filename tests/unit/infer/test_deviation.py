@@ -4,11 +4,12 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from model_files import ATTENTION, Files, write_system
 
 from deepattn.cli.main import main
 from deepattn.infer import DeepPot
 from deepattn.infer.deviation import COLUMNS, model_deviation
+
+from .model_files import ATTENTION, Files, write_system
 
 
 def random_predictions(nmodels=3, nframes=2, natoms=4, seed=0):

@@ -14,9 +14,10 @@ import ase.io
 import numpy as np
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
-from model_files import write_system
 
 from deepattn.train.learning_curve import LearningCurve, Shown
+
+from .model_files import write_system
 
 KILLS = int(os.environ.get("DEEPATTN_KILLS", "0"))
 # Those that are killed once without that variable: a folder, many files, data.

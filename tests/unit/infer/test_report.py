@@ -6,13 +6,14 @@ import re
 
 import numpy as np
 import pytest
-from model_files import write_system
 
 from deepattn import __version__
 from deepattn.cli.main import main
 from deepattn.infer import PairSample, TestReport, error_lines, errors_by_element
 from deepattn.infer.worst import WorstFrames
 from deepattn.plots import parity
+
+from .model_files import write_system
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from model_files import write_system
 
 from deepattn.cli.main import main
 from deepattn.infer import DeepPot
+
+from .model_files import write_system
 
 
 def tool(*arguments):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from check_layer import check_layer
-from test_gated_attention import attention_in_numpy
 
 from deepattn.layers import CompressedSeAtten, EnergyFitting, Environment, SeAtten, SeE2A
+
+from .check_layer import check_layer
+from .test_gated_attention import attention_in_numpy
 
 NTYPES, TEBD = 3, 5
 BASE = {

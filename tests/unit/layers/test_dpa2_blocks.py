@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from check_layer import check_layer
 
 from deepattn import ops
 from deepattn.layers import DPA2, EnvironmentMatrix, Repformers, RepInit, ThreeBody
 from deepattn.layers.repformer import RepformerOptions
 from deepattn.layers.slots import neighbour_slots
+
+from .check_layer import check_layer
 
 NTYPES, TEBD, NNEI = 3, 4, 14
 REPINIT = {"nnei": NNEI, "rcut": 4.0, "rcut_smth": 0.5, "neuron": [3, 6], "axis_neuron": 2}

@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from check_layer import check_layer
 
 from deepattn.layers import GatedAttention
+
+from .check_layer import check_layer
 
 
 def attention_in_numpy(w, g, u, c, *, dotr, mask, smooth, eps):

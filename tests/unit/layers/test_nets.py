@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from check_layer import check_layer
 
 from deepattn.layers import EmbeddingNet, FittingNet, ResidualDense, SeededNormal, TypeEmbedding
+
+from .check_layer import check_layer
 
 
 @pytest.fixture

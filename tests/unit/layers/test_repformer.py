@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from check_layer import check_layer
 
 from deepattn.layers.repformer import LocalAttention, RepformerLayer, RepformerOptions, Update
 from deepattn.layers.repformer.neighbourhood import neighbourhood
 from deepattn.layers.slots import Slots
+
+from .check_layer import check_layer
 
 ATOMS, STORED, NNEI = 4, 5, 9
 SIZES = {
