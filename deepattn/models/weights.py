@@ -48,15 +48,15 @@ def assign_arrays(
 
 
 def resize_statistics(
-    arrays: Mapping[str, np.ndarray], nnei: int, *, davg_is_zero: bool
+    arrays: Mapping[str, np.ndarray], nnei: int, *, davg_is_zero: bool, smooth_attention: bool
 ) -> dict[str, np.ndarray]:
     """Fit the input statistics to another number of neighbour slots.
 
-    All slots carry the same numbers, so they can be repeated; but with a non-zero average the
-    padding slots count and the model would change.
+    All slots carry the same numbers, so they can be repeated; but with a non-zero average, or in
+    the softmax of smooth attention, the padding slots count and the model would change.
 
     Raises:
-        ModelFileError: the number of slots differs and the averages are not zero.
+        ModelFileError: the number of slots differs, and padding slots count.
     """
     resized = dict(arrays)
     for name in ("descrpt_attr/t_avg", "descrpt_attr/t_std"):
@@ -73,6 +73,11 @@ def resize_statistics(
             raise ModelFileError(
                 f"sel is {slots} in the file and {nnei} in the input, which changes a model that "
                 f"was trained without set_davg_zero; set sel to {slots}"
+            )
+        if smooth_attention:
+            raise ModelFileError(
+                f"sel is {slots} in the file and {nnei} in the input, which changes a model of "
+                f"smooth attention, whose softmax counts empty slots; set sel to {slots}"
             )
         resized[name] = np.tile(array[:, :4], (1, nnei))
     return resized

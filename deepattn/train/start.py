@@ -14,6 +14,7 @@ from deepattn.config import (
     Difference,
     Dpa2Config,
     ModelConfig,
+    SeAttenConfig,
     enumerate_differences,
     merge_pretrained,
     model_differences,
@@ -168,11 +169,15 @@ class Start:
         if isinstance(config.descriptor, Dpa2Config):
             # Its blocks divide by their numbers of slots, so that these cannot change.
             return dict(self.weights)
-        sel = config.descriptor.sel
-        nnei = sel if isinstance(sel, int) else sum(sel)
+        descriptor = config.descriptor
+        nnei = descriptor.sel if isinstance(descriptor.sel, int) else sum(descriptor.sel)
+        smooth = isinstance(descriptor, SeAttenConfig) and descriptor.smooth_type_embedding
         try:
             return resize_statistics(
-                self.weights, nnei, davg_is_zero=config.descriptor.set_davg_zero
+                self.weights,
+                nnei,
+                davg_is_zero=descriptor.set_davg_zero,
+                smooth_attention=smooth and descriptor.attn_layer > 0,
             )
         except ModelFileError as error:
             raise ModelFileError(f"{self.path}: {error}") from None

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from small_models import model_section, small_batch, small_model
 
-from deepattn.config import normalize_model
+from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
 from deepattn.export import freeze
-from deepattn.models import load_model, resize_statistics
+from deepattn.models import build_model, load_model, resize_statistics
+from deepattn.train.start import Start
 
 
 def test_names_are_those_of_a_frozen_graph():
@@ -64,10 +65,13 @@ def test_arrays_that_do_not_fit_change_nothing(damage, message):
 def test_statistics_grow_with_sel_only_if_padding_does_not_count():
     model = small_model()
     arrays = model.get_arrays()
-    resized = resize_statistics(arrays, 14, davg_is_zero=True)
+    options = {"davg_is_zero": True, "smooth_attention": False}
+    resized = resize_statistics(arrays, 14, **options)
     assert resized["descrpt_attr/t_std"].shape == (2, 56)
     with pytest.raises(ModelFileError, match="sel is 10 in the file and 14 in the input"):
-        resize_statistics(arrays, 14, davg_is_zero=False)
+        resize_statistics(arrays, 14, **options | {"davg_is_zero": False})
+    with pytest.raises(ModelFileError, match="smooth attention, whose softmax counts empty slots"):
+        resize_statistics(arrays, 14, **options | {"smooth_attention": True})
 
 
 @pytest.mark.parametrize(
@@ -104,3 +108,35 @@ def test_a_frozen_model_is_rebuilt(tmp_path, descriptor, model, dtype):
     inputs, _ = small_batch(dtype=dtype)
     np.testing.assert_array_equal(rebuilt(inputs)["force"], original(inputs)["force"])
     np.testing.assert_array_equal(rebuilt(inputs)["energy"], original(inputs)["energy"])
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "same"),
+    [
+        ({}, True),
+        ({"smooth_type_embedding": True}, False),
+        ({"smooth_type_embedding": True, "attn_layer": 0}, True),
+        ({"type": "se_e2_a", "set_davg_zero": True, "sel": [12, 12]}, True),
+    ],
+)
+def test_more_slots_are_refused_where_they_make_another_function(descriptor, same):
+    stored = ModelConfig.from_dict(normalize_model(model_section(descriptor)))
+    sel, nnei = (14, 14) if isinstance(stored.descriptor.sel, int) else ([13, 13], 26)
+    more = ModelConfig.from_dict(normalize_model(model_section({**descriptor, "sel": sel})))
+    model = build_model(stored, interface_dtype="float64")
+    arrays = model.get_arrays()
+    resized = resize_statistics(arrays, nnei, davg_is_zero=True, smooth_attention=False)
+    inputs, _ = small_batch()
+    energies = [
+        np.asarray(build_model(config, interface_dtype="float64", arrays=given)(inputs)["energy"])
+        for config, given in ((stored, arrays), (more, resized))
+    ]
+    assert np.allclose(*energies, rtol=0, atol=1e-12) == same
+    start = Start(mode="init_frz_model", path="m.pb", model=stored, weights=arrays)
+    if same:
+        assert start.weights_for(more).keys() == arrays.keys()
+    else:
+        with pytest.raises(
+            ModelFileError, match=r"m\.pb: sel is 10 in the file and 14 .* set sel to 10"
+        ):
+            start.weights_for(more)
