@@ -28,6 +28,8 @@ include_patterns = ["*.md", "benchmarks/**README.md", "docs/**", "examples/**"]
 exclude_patterns = [".*", "build", "**/.ipynb_checkpoints"]
 external_toc_path = "docs/site/toc.yml"
 
+# Equations as GitHub has them: $…$ and $$…$$.
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
