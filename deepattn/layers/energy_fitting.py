@@ -30,12 +30,13 @@ class EnergyFitting(keras.layers.Layer):
         resnet_dt: whether residual layers have a trainable time step.
         numb_fparam: number of frame parameters.
         numb_aparam: number of atomic parameters.
-        dim_case_embd: width of the vector, the same for all atoms, that tells a net which several
-            models share whose atoms these are.
+        dim_case_embd: width of a vector, the same for all atoms of a model, that is appended to
+            the input, so that a net shared by several models can tell them apart.
         sibling: a built fitting of another model whose nets and parameter statistics this one
             shares; bias and case vector are its own.
-        subtract_vacuum: whether the net's value for a descriptor of zeros is subtracted, so that
-            an isolated atom has exactly the energy of its type's bias.
+        subtract_vacuum: whether the net's value for a descriptor of zeros is subtracted. An
+            isolated atom then has exactly the energy of its type's bias if its descriptor is zero:
+            in DPA-1 and DeepPot-SE with ``set_davg_zero``.
         common: whether the details are those of DeePMD-kit's backends other than TensorFlow: all
             residual connections that widths allow, and the type's vector is part of the descriptor
             of zeros.

@@ -20,11 +20,17 @@ class GatedAttention(keras.layers.Layer):
     - plain: ``P = softmax(S c_j' - 2^33 (1 - c_j')) c_j``;
     - smooth: ``P = softmax((S + 20) c_j c_j' - 20) c_j c_j'``;
 
-    the softmax of the smooth form includes ``padding`` neighbours of no weight that are not given;
-    then ``P`` is multiplied by the cosine of the angle between neighbours (``dotr``), cleared on
-    its diagonal (``mask``), and ``LayerNorm(G + P v W + b)`` is returned.
+    In the smooth form the denominator of the softmax also counts ``padding`` further neighbours of
+    no weight, which are not passed in. Then ``P`` is multiplied by the cosine of the angle between
+    neighbours (``dotr``), cleared on its diagonal (``mask``), and ``LayerNorm(G + P v W + b)`` is
+    returned.
 
-    Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236, eqs. 9-13.
+    As in DeePMD-kit, and other than in the paper, queries, keys and values have unit length, so
+    that scores need no ``1/√d``, and the normalization is of the sum. Without the 20 a neighbour
+    that fades out would keep a score of 0, as large as that of any other; with it the score goes
+    to -20, as that of an empty slot.
+
+    Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236.
 
     Args:
         width: width M of the pair embedding.

@@ -15,7 +15,7 @@ class ThreeBody(InitialFeatures):
     """Sums over pairs of neighbours of an embedding of their angle and types.
 
     With the angular columns ``R'`` of the environment matrix and ``c = R' R'^T`` the features are
-    ``Σ_kl c_kl E(c_kl, T_k, T_l) / nnei²``, over all slots, a neighbour with itself included.
+    ``Σ_kl c_kl E(c_kl, T_l, T_k) / nnei²``, over all slots, a neighbour with itself included.
     Both neighbours tell their types.
 
     Reference: D. Zhang et al., arXiv:2312.15492.
