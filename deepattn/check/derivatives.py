@@ -11,7 +11,7 @@ from deepattn.check import bonds, pair_model
 from deepattn.check.factors import explain, explain_force
 from deepattn.check.finding import DOUBT, FAULT, NOT_TESTED, Finding
 from deepattn.check.pair_model import FEW_ELEMENTS, Fit
-from deepattn.check.piece import rounding
+from deepattn.check.piece import converged, digits
 from deepattn.check.sample import ENOUGH, Frame, Sample
 from deepattn.check.work import Work
 
@@ -311,8 +311,11 @@ def _of_energies(frames: list[Frame], known: np.ndarray, fit: Fit) -> _Relation 
     usual = _usual(labels[:, None], _constants(frames))
     frames, natoms = [frames[k] for k in usual], natoms[usual]
     known, labels = known[usual], labels[usual]
-    least = float(np.median(rounding(labels * natoms, natoms) / natoms))
-    return _relate(labels, fit.energy[known] / natoms[:, None], _constants(frames), fit, least)
+    rows, constants = fit.energy[known] / natoms[:, None], _constants(frames)
+    # The labels may be in another unit than that of what the forces let expect.
+    if np.std(_without(constants, labels)) < np.median(digits(labels * natoms) / natoms):
+        return None
+    return _relate(labels, rows, constants, fit, float(np.median(converged(natoms) / natoms)))
 
 
 # Of nine numbers: the trace, and the five that a shape of the cell goes with.

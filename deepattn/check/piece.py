@@ -165,5 +165,15 @@ def rounding(energy: np.ndarray, natoms: np.ndarray | int) -> np.ndarray:
         energy: the labels, which may have the digits of float32 only.
         natoms: number of atoms; codes converge an energy to so much an atom.
     """
+    return converged(natoms) + digits(energy)
+
+
+def converged(natoms: np.ndarray | int) -> np.ndarray | float:
+    """How far codes converge the energy of so many atoms, eV."""
+    return 1e-3 + 1e-5 * natoms
+
+
+def digits(energy: np.ndarray) -> np.ndarray:
+    """What the digits of float32 leave open of energies, in their unit."""
     energy = np.nan_to_num(np.abs(energy)).astype(np.float32)
-    return 1e-3 + 1e-5 * natoms + 4.0 * np.spacing(energy).astype(np.float64)
+    return 4.0 * np.spacing(energy).astype(np.float64)

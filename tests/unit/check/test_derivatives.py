@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.morse import MorsePotential
-from ase.units import Bohr, GPa, Hartree, kcal, mol
+from ase.units import Bohr, GPa, Hartree, kcal, kJ, mol
 
 from deepattn.check import DOUBT, FAULT, bonds, check_data
 from deepattn.check.factors import explain
@@ -75,6 +75,13 @@ def test_mistake_is_named_without_a_trajectory(tmp_path, apart, label, factor, w
     found = _units(metals.check(tmp_path, arrays))
     assert found and {x.level for x in found} == {FAULT}
     assert any(words in x.message for x in found)
+
+
+def test_large_energies_in_the_digits_of_float32(tmp_path, apart):
+    """All-electron energies in kJ/mol: their digits are 0.5 kJ/mol, as much as some eV/1000."""
+    energy = ((apart["energy"] - 8 * 5000.0) * mol / kJ).astype(np.float32)
+    found = _units(metals.check(tmp_path, {**apart, "energy": energy}))
+    assert found and all("the energy is in kJ/mol" in x.message for x in found)
 
 
 @pytest.mark.parametrize("unit, sign", [(1.0, 1), (GPa / 10, -1)])
