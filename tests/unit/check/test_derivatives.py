@@ -78,8 +78,8 @@ def test_mistake_is_named_without_a_trajectory(tmp_path, apart, label, factor, w
 
 
 def test_large_energies_in_the_digits_of_float32(tmp_path, apart):
-    """All-electron energies in kJ/mol: their digits are 0.5 kJ/mol, as much as some eV/1000."""
-    energy = ((apart["energy"] - 8 * 5000.0) * mol / kJ).astype(np.float32)
+    """All-electron energies in kJ/mol: their last digit is 8 kJ/mol."""
+    energy = ((apart["energy"] - 8 * 100000.0) * mol / kJ).astype(np.float32)
     found = _units(metals.check(tmp_path, {**apart, "energy": energy}))
     assert found and all("the energy is in kJ/mol" in x.message for x in found)
 
