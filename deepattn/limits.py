@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yaml import SafeLoader as _Loader
+else:
+    _Loader = object
 
 # An input that lists 100,000 systems has 10 MB. PyYAML makes up to 500 bytes of a letter, and
 # reads 300 kB/s.
@@ -118,7 +123,7 @@ def _parts(value: Any) -> list[Any]:
     return [part for part in value if isinstance(part, dict | list | tuple)]
 
 
-class BoundedYaml:
+class BoundedYaml(_Loader):
     """Goes before a loader of PyYAML in the bases of a class, and checks what the text expands to.
 
     Args:

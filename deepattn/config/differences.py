@@ -59,7 +59,8 @@ class Difference(NamedTuple):
     @property
     def shown(self) -> tuple[str, str]:
         """The two values as messages show them."""
-        return tuple("unset" if v is None else show(thaw(v)) for v in (self.stored, self.given))
+        stored, given = ("unset" if v is None else show(thaw(v)) for v in (self.stored, self.given))
+        return stored, given
 
 
 def model_differences(
@@ -134,14 +135,14 @@ def _idle(model: ModelConfig) -> set[str]:
         return set()
     idle: set[str] = set()
     if not descriptor.repinit.use_three_body:
-        keys = ("neuron", "sel", "rcut", "rcut_smth")
-        idle |= {f"descriptor/repinit/three_body_{key}" for key in keys}
+        three_body = ("neuron", "sel", "rcut", "rcut_smth")
+        idle |= {f"descriptor/repinit/three_body_{key}" for key in three_body}
     block = descriptor.repformer
     if not block.update_g1_has_attn:
         idle |= {f"descriptor/repformer/attn1_{key}" for key in ("hidden", "nhead")}
     if not (block.update_g2_has_attn or block.update_h2):
-        keys = ("hidden", "nhead", "has_gate")
-        idle |= {f"descriptor/repformer/attn2_{key}" for key in keys}
+        attention = ("hidden", "nhead", "has_gate")
+        idle |= {f"descriptor/repformer/attn2_{key}" for key in attention}
     return idle
 
 

@@ -6,7 +6,6 @@ import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 from deepattn.config.clean import clean
@@ -104,7 +103,7 @@ class DistillConfig(Section):
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> DistillConfig:
         """Build from a normalised ``distill`` section."""
-        parts = {
+        parts: dict[str, type[Section]] = {
             "explore": ExploreConfig,
             "seed_frames": SeedFramesConfig,
             "select": SelectConfig,
@@ -181,7 +180,9 @@ _NOT_NEGATIVE = (
 def _check(full: dict[str, Any]) -> None:
     """Refuse numbers that make no sense."""
     for path in (*_POSITIVE, *_NOT_NEGATIVE):
-        value = reduce(lambda section, name: section[name], path.split("/"), full)
+        value: Any = full
+        for name in path.split("/"):
+            value = value[name]
         numbers = value if isinstance(value, list) else [0 if value is None else value]
         if value == [] or min(numbers) < 0:
             raise ConfigError(f"distill/{path} is {value}; it must be positive.")

@@ -215,7 +215,7 @@ class EnerFittingConfig(Section):
 
 DescriptorConfig = SeE2AConfig | SeAttenConfig | Dpa2Config
 
-_DESCRIPTORS = {
+_DESCRIPTORS: dict[str, type[DescriptorConfig]] = {
     "se_e2_a": SeE2AConfig,
     "se_atten": SeAttenConfig,
     "se_atten_v2": SeAttenConfig,
@@ -260,7 +260,12 @@ class ModelConfig(Section):
     @property
     def ntypes(self) -> int:
         """Number of types."""
-        return len(self.type_map) or len(self.descriptor.sel)
+        if self.type_map:
+            return len(self.type_map)
+        sel = self.descriptor.sel
+        if not isinstance(sel, tuple):
+            raise ValueError("a model without type_map needs a sel of one number for each type")
+        return len(sel)
 
     @property
     def is_common(self) -> bool:
@@ -273,6 +278,13 @@ class ModelConfig(Section):
         if not self.type_map:
             del section["type_map"]
         return section
+
+
+def slots_of(sel: tuple[int, ...] | int | str) -> tuple[int, ...]:
+    """The numbers of neighbours in a ``sel`` that is not automatic any more."""
+    if isinstance(sel, str):
+        raise ValueError(f"sel must be numbers by now, not {sel!r}")
+    return (sel,) if isinstance(sel, int) else sel
 
 
 def network_dtype(precision: str, interface_dtype: str) -> str:

@@ -115,7 +115,8 @@ def check_probabilities(weights: Mapping[str, Any] | None) -> None:
 
 def base_of(links: Mapping[str, Link | None]) -> str:
     """The branch whose weights the others of one entry take: the first of the lowest level."""
-    return min((name for name in links if links[name]), key=lambda name: links[name].level)
+    levels = {name: link.level for name, link in links.items() if link}
+    return min(levels, key=lambda name: levels[name])
 
 
 def relocated(message: str, name: str, links: Mapping[str, Link]) -> str:

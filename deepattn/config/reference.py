@@ -4,7 +4,7 @@ python -m deepattn.config.reference > docs/input.md
 """
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import Any, TypeGuard, get_args, get_origin
 
 from dargs import Argument, Variant
 
@@ -103,7 +103,7 @@ def _default(field: Argument) -> str:
     return _code(field.default)
 
 
-def _is_refused(field: Argument) -> bool:
+def _is_refused(field: Argument) -> TypeGuard[Refused]:
     return isinstance(field, Refused) and not isinstance(field, OfTasks)
 
 

@@ -58,7 +58,7 @@ def _check_repformer(section: dict[str, Any], path: str) -> None:
         most = limits.LAYERS if key == "nlayers" else limits.WIDTH
         at_least(section[key], f"{path}/{key}", minimum=1, maximum=most)
     widths = {key: section[key] for key in ("g1_dim", "g2_dim")}
-    narrow = min(widths, key=widths.get)
+    narrow = min(widths, key=lambda key: widths[key])
     check_axis(section, path, width=widths[narrow], of=narrow)
     check_activation(section["activation_function"], f"{path}/activation_function")
     style, how = section["update_style"], section["update_residual_init"]
@@ -107,7 +107,7 @@ def _check_lists(repinit: dict[str, Any], repformer: dict[str, Any], path: str) 
         third = _List(repinit["three_body_rcut"], repinit["three_body_sel"], *keys)
         third.precedes(longest)
         lists.append(third)
-    known = [one for one in lists if not isinstance(one.nsel, str)]
-    for near, far in pairwise(sorted(known)):
-        condition = f"be at least {near.nsel_key}, which is {near.nsel} for a shorter cut-off"
-        require(far.nsel >= near.nsel, far.nsel_key, far.nsel, condition)
+    known = [(one.rcut, one.nsel, one.nsel_key) for one in lists if not isinstance(one.nsel, str)]
+    for (_, near, near_key), (_, far, far_key) in pairwise(sorted(known)):
+        condition = f"be at least {near_key}, which is {near} for a shorter cut-off"
+        require(far >= near, far_key, far, condition)

@@ -123,7 +123,7 @@ def _check_length(training: dict[str, Any]) -> None:
         raise ConfigError(f"training has {both} of numb_steps and numb_epoch; give one of them.")
     if steps is not None:
         at_least(steps, "training/numb_steps", minimum=0)
-    else:
+    elif epochs is not None:
         require(epochs > 0, "training/numb_epoch", epochs, "be positive")
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deepattn.config.rules_net import require
 from deepattn.errors import ConfigError, show
@@ -48,14 +48,12 @@ def read_batch_size(size: int | str | Sequence[int], path: str) -> BatchRule | t
         word, number = match.groups() if match else ("", None)
         if number is None and word == "auto":
             return BatchRule(word, _DEFAULT_ATOMS)
+        rule = BatchRule(word, int(number or 0))
         require(
-            number is not None and int(number) > 0,
-            path,
-            size,
-            "be auto, auto:M, max:M, filter:M, mixed:B or a number",
+            rule.number > 0, path, size, "be auto, auto:M, max:M, filter:M, mixed:B or a number"
         )
-        return BatchRule(word, int(number))
-    sizes = tuple(size) if isinstance(size, Sequence) else (size,)
+        return rule
+    sizes: tuple[Any, ...] = tuple(size) if isinstance(size, Sequence) else (size,)
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes)
     require(bool(sizes) and whole, path, size, "be at least 1")
     return sizes
@@ -74,9 +72,9 @@ def read_auto_prob(style: str, path: str) -> list[Block] | None:
     if style == "prob_uniform":
         return None
     name, *texts = style.split(";")
-    blocks = [_block(text) for text in texts]
+    blocks = [block for block in map(_block, texts) if block is not None]
     require(
-        name == "prob_sys_size" and None not in blocks,
+        name == "prob_sys_size" and len(blocks) == len(texts),
         path,
         style,
         "be prob_uniform, prob_sys_size or prob_sys_size;start:end:weight;…",

@@ -38,7 +38,7 @@ def flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(section, Section):
         names = [field.name for field in dataclasses.fields(section)]
         section = {name: getattr(section, name) for name in names}
-    values = {}
+    values: dict[str, Any] = {}
     for key, value in section.items():
         if isinstance(value, Section | Mapping) and value:
             values |= {f"{key}/{path}": inner for path, inner in flat(value).items()}

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,11 +33,13 @@ class NoNeighborsError(ConfigError):
 def automatic_sel(config: Config) -> tuple[str, str] | None:
     """Key and value of a number of neighbours that follows from the data; None if all are given."""
     descriptor = config.model.descriptor
-    values = {"sel": descriptor.sel}
+    values: dict[str, Any] = {"sel": descriptor.sel}
     if isinstance(descriptor, Dpa2Config):
         values = {f"{one}/{key}": getattr(getattr(descriptor, one), key) for one, key, _ in _LISTS}
-    found = (pair for pair in values.items() if isinstance(pair[1], str))
-    return next(((f"model/descriptor/{key}", value) for key, value in found), None)
+    for key, value in values.items():
+        if isinstance(value, str):
+            return f"model/descriptor/{key}", value
+    return None
 
 
 def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
@@ -60,7 +63,7 @@ def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
         found = most(rcut)
         if not found and (key == "nsel" or block.use_three_body):
             raise NoNeighborsError(f"{name}/{key}", sel, rcut)
-        return _round_up(int(found * auto_factor(sel)))
+        return _filled(found, sel)
 
     filled = _fill_lists(config, number)
     check_dpa2(filled.model.descriptor.to_dict(), "model/descriptor")
@@ -80,22 +83,23 @@ def fill_sel(config: Config, max_neighbours: int | Sequence[int]) -> Config:
 
     Raises:
         NoNeighborsError: all numbers are zero.
-        ValueError: not one number for each type.
+        ValueError: not one number for each type, or not one for all of them.
     """
     descriptor = config.model.descriptor
     if not isinstance(descriptor.sel, str):
         return config
     if not np.any(max_neighbours):
         raise NoNeighborsError("sel", descriptor.sel, descriptor.rcut)
-    factor = auto_factor(descriptor.sel)
-    if isinstance(descriptor, SeE2AConfig):
-        if len(max_neighbours) != config.model.ntypes:
-            raise ValueError(
-                f"max_neighbours must have one number for each of the {config.model.ntypes} types, "
-                f"not {max_neighbours!r}"
-            )
-        return with_sel(config, [_round_up(int(n * factor)) for n in max_neighbours])
-    return with_sel(config, _round_up(int(max_neighbours * factor)))
+    if not isinstance(descriptor, SeE2AConfig):
+        if not isinstance(max_neighbours, int):
+            raise ValueError(f"max_neighbours must be one number, not {max_neighbours!r}")
+        return with_sel(config, _filled(max_neighbours, descriptor.sel))
+    if isinstance(max_neighbours, int) or len(max_neighbours) != config.model.ntypes:
+        raise ValueError(
+            f"max_neighbours must have one number for each of the {config.model.ntypes} types, "
+            f"not {max_neighbours!r}"
+        )
+    return with_sel(config, [_filled(most, descriptor.sel) for most in max_neighbours])
 
 
 def take_sel(config: Config, model: ModelConfig) -> Config:
@@ -109,14 +113,18 @@ def take_sel(config: Config, model: ModelConfig) -> Config:
     if automatic_sel(config) is None:
         return config
     if not isinstance(ours, Dpa2Config):
-        return with_sel(config, theirs.sel)
+        return _with_value(config, theirs.sel)
     return _fill_lists(config, lambda name, key, _: getattr(getattr(theirs, name), key))
 
 
 def with_sel(config: Config, sel: int | Sequence[int]) -> Config:
     """The configuration with another ``sel``: a number for se_atten, one a type for se_e2_a."""
-    value = sel if isinstance(sel, int) else tuple(sel)
-    return _with_descriptor(config, dataclasses.replace(config.model.descriptor, sel=value))
+    return _with_value(config, sel if isinstance(sel, int) else tuple(sel))
+
+
+def _with_value(config: Config, sel: Any) -> Config:
+    changed: dict[str, Any] = {"sel": sel}
+    return _with_descriptor(config, dataclasses.replace(config.model.descriptor, **changed))
 
 
 def _fill_lists(config: Config, number: Callable[[str, str, str], int]) -> Config:
@@ -135,5 +143,9 @@ def _with_descriptor(config: Config, descriptor: DescriptorConfig) -> Config:
     return dataclasses.replace(config, model=model)
 
 
-def _round_up(count: int) -> int:
-    return 4 * ((count + 3) // 4)
+def _filled(most: int, sel: str) -> int:
+    """The number of slots for `most` neighbours."""
+    factor = auto_factor(sel)
+    if factor is None:
+        raise ValueError(f"sel must be auto or auto:f, not {sel!r}")
+    return 4 * ((int(most * factor) + 3) // 4)

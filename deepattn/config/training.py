@@ -44,7 +44,11 @@ class WsdConfig(ScheduleConfig):
     decay_type: str
 
 
-SCHEDULES = {"exp": ExpConfig, "cosine": CosineConfig, "wsd": WsdConfig}
+SCHEDULES: dict[str, type[ScheduleConfig]] = {
+    "exp": ExpConfig,
+    "cosine": CosineConfig,
+    "wsd": WsdConfig,
+}
 
 
 @dataclass(frozen=True)

@@ -56,12 +56,14 @@ def find_sources(path: str | os.PathLike, form: str | None) -> Iterator[tuple[st
 def _below(folder: str) -> Iterator[tuple[str, str]]:
     for place, subfolders, files in os.walk(folder):
         subfolders.sort()
-        if detect_format(place) is not None:
+        whole = detect_format(place)
+        if whole is not None:
             subfolders.clear()
-            yield place, detect_format(place)
+            yield place, whole
             continue
-        known = [(detect_format(Path(place, name)), name) for name in sorted(files)]
+        forms = ((detect_format(Path(place, name)), name) for name in sorted(files))
+        known = [(form, name) for form, name in forms if form is not None]
         runs = [pair for pair in known if pair[0] in _RUNS_OF_VASP]
-        others = [pair for pair in known if pair[0] is not None and pair not in runs]
+        others = [pair for pair in known if pair not in runs]
         for form, name in [*runs[:1], *others]:
             yield os.path.join(place, name), form

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 
@@ -44,6 +44,15 @@ class ArraySpec(NamedTuple):
 
     dtype: str
     shape: tuple[int | None, ...]
+
+
+class _Wanted(TypedDict):
+    """What `System.frames` is asked for."""
+
+    fparam: int
+    aparam: int
+    labels: tuple[str, ...]
+    numb_generalized_coord: int
 
 
 class DataSet:
@@ -90,7 +99,7 @@ class DataSet:
         check: bool = True,
     ) -> None:
         type_map = type_map or None
-        self._wanted = {
+        self._wanted: _Wanted = {
             "fparam": numb_fparam,
             "aparam": numb_aparam,
             "labels": tuple(labels),
@@ -181,7 +190,7 @@ class DataSet:
 
     def signature(self) -> tuple[dict[str, ArraySpec], dict[str, ArraySpec]]:
         """What the arrays of a batch are, for ``tf.data.Dataset.from_generator``."""
-        inputs = {
+        inputs: dict[str, ArraySpec] = {
             "coord": ArraySpec("float64", (None, None, 3)),
             "atype": ArraySpec("int32", (None, None)),
             "box": ArraySpec("float64", (None, 9)),

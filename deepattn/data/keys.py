@@ -81,8 +81,10 @@ class Key:
 
 @lru_cache(maxsize=1024)  # asked for every array of every batch
 def _layout(key: Key, natoms: int, nframes: int) -> Layout:
-    shapes = [(key.size(natoms),)]
-    inner = [(key.width,), (3, key.width // 3)] if key.threes else [(key.width,)]
+    shapes: list[tuple[int, ...]] = [(key.size(natoms),)]
+    inner: list[tuple[int, ...]] = (
+        [(key.width,), (3, key.width // 3)] if key.threes else [(key.width,)]
+    )
     if not key.atomic:
         shapes += inner[1:]
     elif key.width > 1:

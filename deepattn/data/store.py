@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import h5py
 import numpy as np
@@ -133,7 +133,7 @@ class _Header(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    order: str
+    order: Literal["C", "F"]
     offset: int
 
 
@@ -149,7 +149,7 @@ def _npy_header(file: str, _mtime: int, _size: int) -> _Header:
             f"{file} is not a whole NumPy array ({type(error).__name__}: {error}); write it again"
         ) from None
     _require_numbers(array.dtype, file)
-    order = "C" if array.flags.c_contiguous else "F"
+    order: Literal["C", "F"] = "C" if array.flags.c_contiguous else "F"
     return _Header(array.shape, array.dtype, order, array.offset)
 
 
@@ -229,7 +229,7 @@ class NpyStore:
             for first, last in _runs(indices.tolist()):
                 file.seek(offset + int(indices[first]) * step)
                 # One call reads no more than 2 GiB.
-                left = memoryview(out[first:last].reshape(-1).view(np.uint8))
+                left = out[first:last].reshape(-1).view(np.uint8).data
                 while left:
                     count = file.readinto(left)
                     if not count:

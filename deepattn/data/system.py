@@ -100,7 +100,7 @@ class System:
     def __repr__(self) -> str:
         return f"System({self.path!r}, natoms={self.natoms}, nframes={self.nframes})"
 
-    def atype(self, indices: Sequence[int]) -> np.ndarray:
+    def atype(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Types of frames, int32 ``[n, natoms]``; −1 is a virtual atom."""
         indices = self._indices(indices)
         if self._atype is not None:
@@ -125,7 +125,9 @@ class System:
                 if entry.removesuffix(".npy") not in (_IN_SET if folder else _BESIDE_SETS):
                     yield entry, place
 
-    def load(self, name: str, indices: Sequence[int], *, width: int | None = None) -> np.ndarray:
+    def load(
+        self, name: str, indices: Sequence[int] | np.ndarray, *, width: int | None = None
+    ) -> np.ndarray:
         """Frames of one array, float64 ``[n, size]``, its default where a set lacks it.
 
         Args:
@@ -138,8 +140,9 @@ class System:
         stored = self._find(key)
         out = np.full((len(indices), key.size(self.natoms)), key.default)
         for number, inside, rows in self._split(indices):
-            if stored[number] is not None:
-                out[inside] = self._rows(key, self._sets[number], stored[number], rows)
+            entry = stored[number]
+            if entry is not None:
+                out[inside] = self._rows(key, self._sets[number], entry, rows)
         return out
 
     def numb_copy(self) -> np.ndarray:
@@ -155,7 +158,7 @@ class System:
 
     def frames(
         self,
-        indices: Sequence[int],
+        indices: Sequence[int] | np.ndarray,
         *,
         fparam: int = 0,
         aparam: int = 0,
@@ -203,7 +206,9 @@ class System:
             targets[f"find_{name}"] = stored[self._places(indices)]
         return inputs, targets
 
-    def pieces(self, atoms: int, frames: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+    def pieces(
+        self, atoms: int, frames: Sequence[int] | np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
         """Frames in pieces of at most so many atoms (but at least a frame).
 
         Args:
@@ -273,7 +278,7 @@ class System:
             if stored is None:
                 raise DataError(f"{self._store.where(f'{part.name}/{name}')} is missing{hint}")
 
-    def _indices(self, indices: Sequence[int]) -> np.ndarray:
+    def _indices(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         indices = np.asarray(indices, np.int64).reshape(-1)
         if indices.size and (indices.min() < 0 or indices.max() >= self.nframes):
             raise IndexError(f"frames {indices} of {self.path}, which has {self.nframes}")
@@ -325,9 +330,8 @@ class System:
         whole = values == np.round(values)
         if not whole.all():
             row, atom = np.argwhere(~whole)[0]
-            raise DataError(
-                f"{where}: frame {frames[row]}, atom {atom} has type {values[row, atom]}"
-            )
+            frame = row if frames is None else frames[row]
+            raise DataError(f"{where}: frame {frame}, atom {atom} has type {values[row, atom]}")
         values = values.astype(np.int64)
         types.check_range(values, self._ntypes_of_data, where, frames=frames)
         return types.to_model(

@@ -91,9 +91,10 @@ def name_numbers(
 
 def union(maps: Sequence[Sequence[str] | None]) -> list[str]:
     """The names of several type maps in the order they are met; none if one names nothing."""
-    if any(names is None for names in maps):
+    known = [names for names in maps if names is not None]
+    if len(known) < len(maps):
         return []
-    return list(dict.fromkeys(name for names in maps for name in names))
+    return list(dict.fromkeys(name for names in known for name in names))
 
 
 def names_or_numbers(type_map: Sequence[str], ntypes: int) -> list[str]:
@@ -153,7 +154,7 @@ def to_model(
     Raises:
         DataError: If an atom is of an element that the model's type map lacks.
     """
-    if table is None:
+    if table is None or names is None or type_map is None:
         return types.astype(np.int32)
     mapped = np.where(types < 0, types, table[np.maximum(types, 0)]).astype(np.int32)
     lost = np.unique(types[mapped == ABSENT])

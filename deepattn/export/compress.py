@@ -48,7 +48,7 @@ def compress(
         ConfigError: a model that cannot be compressed, or not into a portable graph; a distance
             that is none; tables that would not fit a file.
     """
-    descriptor = model.descriptor
+    descriptor, vectors = model.descriptor, model.type_vectors()
     if not isinstance(descriptor, SeAtten) or isinstance(descriptor, CompressedSeAtten):
         raise ConfigError(NOT_SE_ATTEN)
     check_tables(descriptor, fast=fast)
@@ -62,7 +62,7 @@ def compress(
     for name, variable in descriptor.named_variables().items():
         if name in own:
             compressed.named_variables()[name].assign(variable)
-    _fill(compressed, descriptor, span, model.type_vectors().numpy())
+    _fill(compressed, descriptor, span, np.asarray(vectors))
     return EnergyModel(compressed, model.fitting, model.type_embedding, type_map=model.type_map)
 
 
@@ -120,7 +120,7 @@ def _fill(
         rows = np.zeros((1, 0))
         factors = descriptor.type_factors(vectors).numpy()
     net = descriptor.embedding_net
-    tables = np.stack([table_of(net, row, span.nodes) for row in tracked(rows, "tables")])
+    tables = np.stack([table_of(net, row, span.nodes) for row in tracked(list(rows), "tables")])
     if compressed.stock:
         tables = tables[0].swapaxes(1, 2).reshape(span.nintervals, -1)
     compressed.table.assign(_filled_up(tables, compressed.table.shape))

@@ -96,7 +96,16 @@ def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
     """
     arrays, variables = model.get_arrays(), model.named_variables()
 
-    def evaluate(coord, atype, natoms, box, mesh, owner, fparam, aparam):
+    def evaluate(
+        coord: tf.Tensor,
+        atype: tf.Tensor,
+        natoms: tf.Tensor,
+        box: tf.Tensor,
+        mesh: tf.Tensor,
+        owner: tf.Tensor,
+        fparam: tf.Tensor,
+        aparam: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         weights = [(variables[name], tf.constant(array)) for name, array in arrays.items()]
         inputs = {
             "coord": tf.cast(coord, model.interface_dtype),
@@ -127,10 +136,12 @@ def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
     )
 
 
-def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool):
+def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool) -> Callable:
     """The function that finds neighbours itself; its results are those of the atoms given."""
 
-    def call(coord, atype, box, fparam, aparam):
+    def call(
+        coord: tf.Tensor, atype: tf.Tensor, box: tf.Tensor, fparam: tf.Tensor, aparam: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         nframes, natoms = tf.unstack(tf.shape(atype))
         # Without a cell the box has no elements.
         box = tf.cond(
@@ -152,10 +163,17 @@ def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: 
     )
 
 
-def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool):
+def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool) -> Callable:
     """The function for atoms, ghosts and a list of neighbours within the cut-off and a skin."""
 
-    def of_frame(coord, atype, nlist, mapping, fparam, aparam):
+    def of_frame(
+        coord: tf.Tensor,
+        atype: tf.Tensor,
+        nlist: tf.Tensor,
+        mapping: tf.Tensor,
+        fparam: tf.Tensor,
+        aparam: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         nloc, nall = tf.shape(nlist)[0], tf.size(atype)
         # Without a mapping ghosts are their own, which local models do not mind.
         owner = tf.where(mapping < 0, tf.range(nall), mapping)
@@ -166,7 +184,14 @@ def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: boo
         )
         return {name: value[0] for name, value in outputs.items()}
 
-    def call_lower(coord, atype, nlist, mapping, fparam, aparam):
+    def call_lower(
+        coord: tf.Tensor,
+        atype: tf.Tensor,
+        nlist: tf.Tensor,
+        mapping: tf.Tensor,
+        fparam: tf.Tensor,
+        aparam: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         frames = (coord, atype, tf.cast(nlist, tf.int32), tf.cast(mapping, tf.int32))
         outputs = tf.map_fn(
             lambda frame: of_frame(*frame),
@@ -192,7 +217,9 @@ def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: boo
     )
 
 
-def _results(outputs: Mapping[str, tf.Tensor], local: tf.Tensor, *, atomic: bool, shares: bool):
+def _results(
+    outputs: Mapping[str, tf.Tensor], local: tf.Tensor, *, atomic: bool, shares: bool
+) -> dict[str, tf.Tensor]:
     """What C++ reads by place, in the order of these names.
 
     Args:
@@ -268,7 +295,7 @@ def _constant(name: str, value: np.ndarray) -> Callable:
 def _function(name: str, function: Callable, *signature: tf.TensorSpec) -> Callable:
     """A TensorFlow function of one trace, made of TensorFlow's own operations."""
 
-    def traced(*arguments):
+    def traced(*arguments: tf.Tensor) -> dict[str, tf.Tensor]:
         with ops.plain():
             return function(*arguments)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,15 @@ def table_range(
     most = real(up + real(ncoarse) * coarse)
     while ncoarse and int((np.nextafter(most, real(0)) - up) / coarse) >= ncoarse:
         most = np.nextafter(most, real(0))
-    return TableRange(*map(float, (low, up, most, fine, coarse)), nfine, ncoarse)
+    return TableRange(
+        lower=float(low),
+        upper=float(up),
+        most=float(most),
+        fine=float(fine),
+        coarse=float(coarse),
+        nfine=nfine,
+        ncoarse=ncoarse,
+    )
 
 
 def _whole(count: float) -> int:
@@ -156,7 +165,7 @@ def quintics(
     return np.stack([part / h**degree for degree, part in enumerate(scaled)], axis=1)
 
 
-def _activation(function, z: np.ndarray) -> list[np.ndarray]:
+def _activation(function: Callable[[tf.Tensor], tf.Tensor], z: np.ndarray) -> list[np.ndarray]:
     """An activation and its first and second derivative."""
     z = tf.constant(z)
     with tf.GradientTape() as outer:

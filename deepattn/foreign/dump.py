@@ -89,7 +89,8 @@ def _split(path: str) -> list[str]:
 
 def _header(text: str, where: str) -> _Header:
     lines = iter(text.splitlines())
-    natoms, periodic = 0, ()
+    natoms = 0
+    periodic: tuple[bool, ...] = ()
     for line in lines:
         words = line.split()
         if words[:2] == ["ITEM:", "NUMBER"]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepattn.errors import DataError
 from deepattn.foreign.detect import DUMP, detect_foreign
+
+if TYPE_CHECKING:
+    import dpdata
 
 # By dpdata's names those of DeePMD.
 _ARRAYS = {
@@ -62,6 +67,8 @@ def read_file(path: str | os.PathLike, *, labelled: bool = True) -> dict[str, St
 
     path = os.fspath(path)
     form = detect_foreign(path)
+    if form is None:
+        raise DataError(f"{path}: is of no format that is known here")
     if form == DUMP:
         return {"": read_dump(path)}
     geometries = form in NAMED and not labelled
@@ -69,7 +76,7 @@ def read_file(path: str | os.PathLike, *, labelled: bool = True) -> dict[str, St
     return {name: _frames(system) for name, system in name_all(systems).items()}
 
 
-def _frames(system) -> StoredFrames:
+def _frames(system: dpdata.System) -> StoredFrames:
     """What dpdata would write of a system, in the same precision."""
     arrays = {}
     for name, ours in _ARRAYS.items():

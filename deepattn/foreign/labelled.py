@@ -179,12 +179,12 @@ def _read_named(path: str, form: str, keys: LabelKeys) -> list[dpdata.LabeledSys
 def _named_frames(path: str, form: str) -> list[NamedFrame]:
     frames = read_extxyz(path) if form == "extxyz" else _read_trajectory(path)
     for number, frame in enumerate(frames):
-        if frame.periodic and frame.box is None:
+        box = frame.box
+        if frame.periodic and box is None:
             raise DataError(f"{path}: frame {number} is periodic, but has no cell")
-        if frame.periodic and not abs(np.linalg.det(frame.box)) > 0:
+        if frame.periodic and not abs(np.linalg.det(box)) > 0:
             raise DataError(
-                f"{path}: frame {number} is periodic, but its cell {frame.box.tolist()} has no "
-                "volume"
+                f"{path}: frame {number} is periodic, but its cell {box.tolist()} has no volume"
             )
     if partly := sum(frame.partly for frame in frames):
         log.warning(

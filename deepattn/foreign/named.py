@@ -111,8 +111,8 @@ def take_labels(
             )
         for number, frame in enumerate(frames):
             where = f"{path}: frame {number}"
-            found = {name: _value(label, name, frame, where) for name in names}
-            found = {name: value for name, value in found.items() if value is not None}
+            values = {name: _value(label, name, frame, where) for name in names}
+            found = {name: value for name, value in values.items() if value is not None}
             _refuse_two(label, names, found, where)
             if found:
                 labels[number][label] = found[next(iter(found))]
@@ -139,10 +139,10 @@ def _names(label: str, frames: Sequence[NamedFrame]) -> Iterator[str]:
     for frame in frames:
         for name in _values(label, frame):
             found = _NAME.fullmatch(name)
-            kind = found and found["kind"].lower()
-            if kind in _KINDS[label]:
-                known[name] = (found["mark"] is not None, _KINDS[label].index(kind))
-    yield from sorted(known, key=known.get)
+            if found is not None and found["kind"].lower() in _KINDS[label]:
+                place = _KINDS[label].index(found["kind"].lower())
+                known[name] = (found["mark"] is not None, place)
+    yield from sorted(known, key=lambda name: known[name])
     if label == "energy" and not known:
         yield _FREE_ENERGY
 
@@ -167,7 +167,7 @@ def _refuse_two(
                 f"deepattn convert --{label}-key {name}"
             )
     # Of virials and stresses under one mark a file may have what it likes.
-    marks = {_NAME.fullmatch(name)["mark"] for name in names}
+    marks = {match["mark"] for match in map(_NAME.fullmatch, names) if match is not None}
     if len(found) < len(names) and len(marks) > 1:
         [missing, *_] = [name for name in names if name not in found]
         raise DataError(
@@ -219,9 +219,9 @@ def _factor(frame: NamedFrame, kind: str, where: str) -> float:
         if kind == "force":
             named = f"{_ENERGIES[energy]}/{_LENGTHS[length.rstrip('.')]}"
             return ForceConversion(named, "eV/angstrom").value()
-        named = _PRESSURES.get(text)
-        if named is None:
-            named = f"{_ENERGIES[energy]}/{_LENGTHS[length.removesuffix('^3')]}^3"
-        return PressureConversion(named, "eV/angstrom^3").value()
+        pressure = _PRESSURES.get(text)
+        if pressure is None:
+            pressure = f"{_ENERGIES[energy]}/{_LENGTHS[length.removesuffix('^3')]}^3"
+        return PressureConversion(pressure, "eV/angstrom^3").value()
     except KeyError:
         raise DataError(f"{where} has {kind}_unit={show(unit)}, which is not known here") from None

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -35,7 +36,7 @@ _TENSORFLOW_ENDINGS = (".index", ".meta", ".data-00000-of-00001")
 
 
 def write_checkpoint(
-    prefix: str, step: int, arrays: dict[str, np.ndarray], header: dict, *, keep: int
+    prefix: str | os.PathLike, step: int, arrays: dict[str, np.ndarray], header: dict, *, keep: int
 ) -> Path:
     """Write ``<prefix>-<step>.h5``, make it the latest, and remove the oldest ones.
 
@@ -155,7 +156,7 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dic
     return arrays, header
 
 
-def part_of(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def part_of(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """The arrays of a checkpoint under `WEIGHTS` or `OPTIMIZER`, by what follows that."""
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
@@ -220,7 +221,7 @@ def _latest(folder: Path) -> Path:
     return resolve_checkpoint(target)
 
 
-def _read_state(folder: Path):
+def _read_state(folder: Path) -> CheckpointState:
     text = (folder / "checkpoint").read_bytes()
     state = CheckpointState()
     try:
@@ -325,7 +326,7 @@ def _decode(body: io.BytesIO, size: int) -> tuple[dict[str, np.ndarray], dict]:
     left = size
     names: list[str] = []
 
-    def visit(name, link):
+    def visit(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> None:
         # Of soft and external links nothing is followed.
         if isinstance(link, h5py.HardLink):
             names.append(name)

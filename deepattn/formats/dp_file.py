@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import h5py
 import numpy as np
@@ -30,9 +30,10 @@ _DAMAGE = (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, Me
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 # libyaml's are ten times as fast; not every build of PyYAML has them.
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(limits.BoundedYaml, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _Loader(limits.BoundedYaml, _SafeLoader):
     """Without merge keys, by which a short text grows without end; model files have none."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -94,7 +95,7 @@ def _read_hdf5(path: Path) -> Any:
         left = len(content)
         read: dict[str, np.ndarray] = {}
 
-        def array(name):
+        def array(name: Any) -> np.ndarray:
             nonlocal left
             if isinstance(name, str) and name in read:
                 return read[name]
@@ -114,12 +115,12 @@ def _read_hdf5(path: Path) -> Any:
         return _map_arrays(tree, array)
 
 
-def _write_hdf5(file, tree: dict[str, Any]) -> None:
+def _write_hdf5(file: IO[bytes], tree: dict[str, Any]) -> None:
     # Later formats than the earliest write times, so that equal contents would differ.
     with h5py.File(file, "w", libver=("earliest", "v110")) as target:
         count = 0
 
-        def name(array):
+        def name(array: Any) -> str:
             nonlocal count
             dataset = target.create_dataset(f"variable_{count:04d}", data=np.asarray(array))
             count += 1

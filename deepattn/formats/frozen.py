@@ -4,6 +4,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def read_frozen(path: str | os.PathLike) -> FrozenModel:
     )
 
 
-def _scalar(graph: Graph, name: str, kind: type | tuple[type, ...], default=None):
+def _scalar(graph: Graph, name: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
     value = graph.attr(name, default)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ModelFileError(f"{graph.origin}: the constant '{name}' is not what it should be")

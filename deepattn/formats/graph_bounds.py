@@ -12,12 +12,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import TypeVar
 
 import numpy as np
 
 from deepattn import limits
 from deepattn.formats.graph_loops import CARRIERS, Loops
-from deepattn.formats.messages import attribute, sources
+from deepattn.formats.messages import NodeDef, attribute, sources
+
+T = TypeVar("T")
 
 _REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum")
 # Which inputs are axes, or numbers of axes: constants, or what TensorFlow makes for gradients.
@@ -91,7 +94,7 @@ class _Bound:
     total_power: int = 0
 
 
-def check_bounds(nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
+def check_bounds(nodes: Mapping[str, NodeDef], constants: Mapping[str, np.ndarray]) -> None:
     """Refuse a graph that could end the process, or run or grow without end.
 
     Args:
@@ -110,7 +113,7 @@ def check_bounds(nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
         raise ValueError("an operation lacks an input") from None
 
 
-def _check_attributes(name: str, node) -> None:
+def _check_attributes(name: str, node: NodeDef) -> None:
     for value in node.attr.values():
         shapes = [value.shape, *value.list.shape]
         for shape in shapes:
@@ -132,7 +135,7 @@ def _check_attributes(name: str, node) -> None:
 class _Sizes:
     """Bounds of all outputs, from the inputs of the graph on."""
 
-    def __init__(self, nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, nodes: Mapping[str, NodeDef], constants: Mapping[str, np.ndarray]) -> None:
         self._nodes = nodes
         self._constants = constants
         self._bounds: dict[str, _Bound] = {}
@@ -162,7 +165,7 @@ class _Sizes:
                 if turns.factor > _TURNS or turns.power > 1:
                     raise ValueError(f"the loop of node '{name}' has impossibly many turns")
 
-    def _check_arguments(self, name: str, node, inputs: list[_Bound]) -> None:
+    def _check_arguments(self, name: str, node: NodeDef, inputs: list[_Bound]) -> None:
         for place in _AXES.get(node.op, ()):
             bound = _at(inputs, place)
             made = self._nodes[_at(sources(node), place)].op == "BroadcastGradientArgs"
@@ -184,7 +187,7 @@ class _Sizes:
             if factor > most[0] or power > most[1]:
                 raise ValueError(f"node '{name}' makes an array of a size that models never need")
 
-    def _bound(self, name: str, node, inputs: list[_Bound]) -> _Bound:
+    def _bound(self, name: str, node: NodeDef, inputs: list[_Bound]) -> _Bound:
         if name in self._constants:
             return _of_constant(self._constants[name])
         rank = max((b.rank for b in inputs), default=0)
@@ -268,13 +271,12 @@ class _Sizes:
             return _Bound(rank=rank)
         return _Bound(rank=rank, length=max((b.length for b in inputs), default=_UNKNOWN))
 
-    def _part(self, node, base: _Bound) -> _Bound:
+    def _part(self, node: NodeDef, base: _Bound) -> _Bound:
         """Some elements of an array."""
         if node.op == "StridedSlice":
             added = bin(attribute(node, "new_axis_mask").i).count("1")
-            if (
-                attribute(node, "shrink_axis_mask").i & 1 and base.rank <= 1
-            ):  # of a list, one number
+            # Of a list one number.
+            if attribute(node, "shrink_axis_mask").i & 1 and base.rank <= 1:
                 return _Bound(0, 1, base.factor, base.power, base.factor, base.power)
             return replace(base, rank=base.rank + added)
         return base
@@ -351,7 +353,7 @@ def _highest(bounds: list[_Bound]) -> int:
     return max((bound.power for bound in bounds), default=0)
 
 
-def _at(values: list, place: int):
+def _at(values: list[T], place: int) -> T:
     if not -len(values) <= place < len(values):
         raise ValueError("an operation lacks an input")
     return values[place]

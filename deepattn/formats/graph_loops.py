@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from deepattn import limits
-from deepattn.formats.messages import attribute, sources
+from deepattn.formats.messages import NodeDef, attribute, sources
 
 LIST_OPS = ("TensorListReserve", "TensorListSetItem", "TensorListConcatV2")
 LOOP_OPS = ("Enter", "Exit", "Merge", "NextIteration", "Switch")
@@ -19,7 +19,7 @@ CARRIERS = (*LOOP_OPS, *LIST_OPS, "Identity")
 class Loops:
     """Loops as TensorFlow writes them, with a counter, of which every turn sets items of lists."""
 
-    def __init__(self, nodes: Mapping, constants: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, nodes: Mapping[str, NodeDef], constants: Mapping[str, np.ndarray]) -> None:
         self._nodes = nodes
         self._constants = constants
         self._takers: dict[str, list[str]] = {name: [] for name in nodes}

@@ -2,7 +2,9 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -14,7 +16,7 @@ from deepattn.formats.graph_bounds import check_bounds
 from deepattn.formats.messages import GraphDef, NodeDef, TensorProto, attribute
 
 # DataType number -> (numpy dtype, field that holds the values when tensor_content is empty)
-_DTYPES = {
+_DTYPES: dict[int, tuple[type[np.generic], str]] = {
     1: (np.float32, "float_val"),
     2: (np.float64, "double_val"),
     3: (np.int32, "int_val"),
@@ -62,7 +64,7 @@ class Graph:
         """Give every constant: numbers as arrays, strings as object arrays of ``bytes``."""
         return dict(self._constants)
 
-    def attr(self, name: str, default=None):
+    def attr(self, name: str, default: Any = None) -> Any:
         """Give the value of a constant: a plain ``str``, number or ``bool`` if it is a scalar.
 
         Args:
@@ -251,11 +253,12 @@ def decode_tensor(tensor: TensorProto) -> np.ndarray:
     return _unrepeat(values, count, dtype).reshape(shape)
 
 
-def _unrepeat(values, count: int, dtype: type) -> np.ndarray:
+def _unrepeat(values: Sequence[Any], count: int, dtype: type[np.generic]) -> np.ndarray:
     # TensorFlow leaves out a tail of equal values, and all of them if they are zero.
-    flat = np.empty(count, dtype)
+    flat: np.ndarray = np.empty(count, dtype)
     flat[:] = b"" if dtype is np.object_ else 0
     if values:
+        known: np.ndarray | list[bytes]
         if dtype is np.float16:  # stored as bit patterns
             known = np.array(values, np.int64).astype(np.uint16).view(np.float16)
         elif dtype is np.object_:

@@ -6,7 +6,12 @@ are declared as the integers they are on the wire. The messages live in a pool o
 cannot clash with those of an imported TensorFlow.
 """
 
+from typing import TYPE_CHECKING
+
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 _PACKAGE = "deepattn.tensorflow"
 _SCALARS = {
@@ -136,13 +141,31 @@ def _build() -> dict[str, type]:
 
 
 _CLASSES = _build()
-GraphDef = _CLASSES["GraphDef"]
-NodeDef = _CLASSES["NodeDef"]
-AttrValue = _CLASSES["AttrValue"]
-TensorProto = _CLASSES["TensorProto"]
-TensorShapeProto = _CLASSES["TensorShapeProto"]
-VersionDef = _CLASSES["VersionDef"]
-CheckpointState = _CLASSES["CheckpointState"]
+if TYPE_CHECKING:
+    # Classes made at run time are no types to a checker.
+
+    class GraphDef(Message): ...
+
+    class NodeDef(Message): ...
+
+    class AttrValue(Message): ...
+
+    class TensorProto(Message): ...
+
+    class TensorShapeProto(Message): ...
+
+    class VersionDef(Message): ...
+
+    class CheckpointState(Message): ...
+
+else:
+    GraphDef = _CLASSES["GraphDef"]
+    NodeDef = _CLASSES["NodeDef"]
+    AttrValue = _CLASSES["AttrValue"]
+    TensorProto = _CLASSES["TensorProto"]
+    TensorShapeProto = _CLASSES["TensorShapeProto"]
+    VersionDef = _CLASSES["VersionDef"]
+    CheckpointState = _CLASSES["CheckpointState"]
 
 
 def attribute(node: NodeDef, name: str) -> AttrValue:

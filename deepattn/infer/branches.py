@@ -37,7 +37,7 @@ class Branches:
         if self.path.suffix != ".pb" and not is_dp_file(self.path):
             self._tasks = tasks_of(read_checkpoint(self.path)[1], self.path)
         self.several = self._tasks is not None and head is None
-        names = list(self._tasks.branches) if self.several else [head]
+        names = [head] if self._tasks is None or head is not None else list(self._tasks.branches)
         self.models = {name or "": Inspection(self.path, head=name) for name in names}
 
     def tell(self, parts: Sequence[str] = ()) -> dict[str, object]:

@@ -36,7 +36,9 @@ class Comparison:
     virial: float = 0.0
     seconds: tuple[float, float] = (0.0, 0.0)
 
-    def add(self, models: tuple[DeepPot, DeepPot], system: System, frames: Sequence[int]) -> None:
+    def add(
+        self, models: tuple[DeepPot, DeepPot], system: System, frames: Sequence[int] | np.ndarray
+    ) -> None:
         """Evaluate frames of a system with both models.
 
         Args:
@@ -55,11 +57,14 @@ class Comparison:
                 seconds.append(time.perf_counter() - start)
             self._note(results, np.sum(arguments["atom_types"] >= 0, axis=1), seconds)
 
-    def _note(self, results, natoms: np.ndarray, seconds: Sequence[float]) -> None:
+    def _note(
+        self, results: Sequence[Sequence[np.ndarray]], natoms: np.ndarray, seconds: Sequence[float]
+    ) -> None:
         energy, force, virial = (abs(a - b) for a, b in zip(*results, strict=True))
         self.frames += len(natoms)
         self.atoms += int(natoms.sum())
         self.energy = max(self.energy, float((energy.ravel() / natoms).max()))
         self.force = max(self.force, float(force.max()))
         self.virial = max(self.virial, float((virial / natoms[:, np.newaxis]).max()))
-        self.seconds = tuple(old + new for old, new in zip(self.seconds, seconds, strict=True))
+        first, second = (old + new for old, new in zip(self.seconds, seconds, strict=True))
+        self.seconds = first, second

@@ -1,5 +1,7 @@
 """Energies, forces and virials of frames from a model file."""
 
+from __future__ import annotations
+
 import deepattn.keras_backend  # noqa: F401
 
 # isort: split
@@ -8,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +28,9 @@ from deepattn.infer.graph_runner import GraphRunner, has_ops, reason
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.models import load_model
 from deepattn.models.load import refuse_head
+
+if TYPE_CHECKING:
+    from ase.neighborlist import NewPrimitiveNeighborList
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +77,9 @@ class DeepPot:
         self,
         model_file: str | os.PathLike,
         auto_batch_size: bool | int = True,
-        neighbor_list=None,
+        neighbor_list: NewPrimitiveNeighborList | None = None,
         head: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         _refuse(kwargs)
         self.model_file = str(model_file)
@@ -84,10 +90,10 @@ class DeepPot:
         _started.add(os.getpid())
         self._neighbors_reported = 0
 
-    def __enter__(self) -> "DeepPot":
+    def __enter__(self) -> DeepPot:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -103,7 +109,7 @@ class DeepPot:
         fparam: ArrayLike | None = None,
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> tuple[np.ndarray, ...]:
         """Evaluate energy, forces and virial.
 
@@ -152,7 +158,7 @@ class DeepPot:
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
         dtype: str = "native",
-        **kwargs,
+        **kwargs: Any,
     ) -> np.ndarray:
         """Evaluate the descriptor of every atom, without its type embedding.
 
@@ -233,7 +239,15 @@ class DeepPot:
         """Whether the model gives a Hessian: never."""
         return False
 
-    def _frames(self, coords, cells, atom_types, fparam, aparam, mixed_type) -> Frames:
+    def _frames(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None,
+        aparam: ArrayLike | None,
+        mixed_type: bool,
+    ) -> Frames:
         return as_frames(
             coords,
             cells,
@@ -340,6 +354,7 @@ def _open(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, _Fac
     if path.suffix == ".pb":
         refuse_head(head, path)
         frozen = read_frozen(path)
+        runner: GraphRunner | KerasRunner
         if has_ops(frozen):
             runner = GraphRunner(frozen)
         elif frozen.model_type == "compressed_model":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class DetailFiles:
         self._stack.__enter__()
         return self
 
-    def __exit__(self, *error) -> bool | None:
+    def __exit__(self, *error: Any) -> bool | None:
         return self._stack.__exit__(*error)
 
     def write(
@@ -53,25 +54,28 @@ class DetailFiles:
         """
         if self._prefix is None:
             return
+        rows = partial(self._rows, self._prefix, system)
         natoms = np.maximum(np.count_nonzero(atype >= 0, axis=1), 1)[:, None]
         pairs = {name: (labels[name], prediction[name]) for name in ("energy", "force", "virial")}
         energy, force, virial = (
             np.hstack([x.reshape(-1, width), y.reshape(-1, width)])
             for (x, y), width in zip(pairs.values(), (1, 3, 9), strict=True)
         )
-        self._rows(".e.out", system, energy, ["e"])
-        self._rows(".e_peratom.out", system, energy / natoms, ["e"])
-        self._rows(".f.out", system, force, ["fx", "fy", "fz"])
-        self._rows(".v.out", system, virial, [f"v{axis}" for axis in _AXES])
-        self._rows(".v_peratom.out", system, virial / natoms, [f"v{axis}" for axis in _AXES])
+        rows(".e.out", energy, ["e"])
+        rows(".e_peratom.out", energy / natoms, ["e"])
+        rows(".f.out", force, ["fx", "fy", "fz"])
+        rows(".v.out", virial, [f"v{axis}" for axis in _AXES])
+        rows(".v_peratom.out", virial / natoms, [f"v{axis}" for axis in _AXES])
         if box is not None and labels["find_virial"].any():
             volume = np.abs(np.linalg.det(box.reshape(-1, 3, 3)))[:, None]
-            self._rows(".s.out", system, -virial / volume, [f"s{axis}" for axis in _AXES])
+            rows(".s.out", -virial / volume, [f"s{axis}" for axis in _AXES])
 
-    def _rows(self, ending: str, system: str, rows: np.ndarray, columns: Sequence[str]) -> None:
+    def _rows(
+        self, prefix: Path, system: str, ending: str, rows: np.ndarray, columns: Sequence[str]
+    ) -> None:
         header = ""
         if ending not in self._files:
-            path = self._prefix.with_suffix(ending)
+            path = prefix.with_suffix(ending)
             self._files[ending] = self._stack.enter_context(write_whole(path, "w"))
             unit = " (eV/Å³)" if ending == ".s.out" else ""
             names = [f"{origin}_{name}" for origin in ("data", "pred") for name in columns]

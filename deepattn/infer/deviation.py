@@ -73,6 +73,6 @@ def _spread(
     values: Sequence[np.ndarray], label: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the models' values, or the label, and the mean square distance from it."""
-    values = np.stack(values).astype(float)
-    centre = values.mean(axis=0) if label is None else label
-    return centre, np.mean((values - centre) ** 2, axis=0)
+    stacked = np.stack(values).astype(float)
+    centre = stacked.mean(axis=0) if label is None else label
+    return centre, np.mean((stacked - centre) ** 2, axis=0)

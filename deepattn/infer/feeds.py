@@ -1,10 +1,16 @@
 """What a model is fed for a batch: the inputs of the stock ops, with or without ghost atoms."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepattn.infer.batches import Batch
+
+if TYPE_CHECKING:
+    from ase.neighborlist import NewPrimitiveNeighborList
 
 # Only the length of the mesh says how neighbours are found.
 _MESH_OPEN, _MESH_OPEN_MIXED, _MESH_PERIODIC, _MESH_PERIODIC_MIXED = 0, 1, 6, 7
@@ -49,7 +55,9 @@ class Feed:
         return local
 
 
-def make_feed(batch: Batch, ntypes: int, neighbor_list=None) -> Feed:
+def make_feed(
+    batch: Batch, ntypes: int, neighbor_list: NewPrimitiveNeighborList | None = None
+) -> Feed:
     """Make the inputs of one run.
 
     Args:
@@ -86,7 +94,9 @@ def _mesh_length(batch: Batch) -> int:
     return _MESH_PERIODIC if batch.is_uniform else _MESH_PERIODIC_MIXED
 
 
-def _listed(batch: Batch, neighbor_list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _listed(
+    batch: Batch, neighbor_list: NewPrimitiveNeighborList
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates with ghosts, the atoms they are images of, and the list as a mesh."""
     positions = batch.coord[0]
     periodic = np.full(3, batch.box is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Inspection:
         if self.path.suffix == ".pb":
             refuse_head(head, self.path)
             frozen = read_frozen(self.path)
-            self._script = (frozen.training_script or {}).get("model")
+            script = (frozen.training_script or {}).get("model")
             self._type_map = frozen.type_map
             self._weights = {
                 name: array
@@ -52,15 +53,16 @@ class Inspection:
             }
         else:
             stored = read_model(self.path, head=head)
-            self._script = stored.header["config"]["model"]
+            script = stored.header["config"]["model"]
             self._type_map = stored.config.type_map
             self._weights = dict(stored.arrays)
             self._weights.pop("descrpt_attr/original_sel", None)
+        self._script: dict[str, Any] | None = script if isinstance(script, dict) else None
 
     @property
     def has_script(self) -> bool:
         """Whether the file has the input that the model was trained with."""
-        return isinstance(self._script, dict)
+        return self._script is not None
 
     def tell(self, parts: Sequence[str] = ()) -> dict[str, object]:
         """Parts of the model by name, in values that JSON can hold.
@@ -125,7 +127,7 @@ class Inspection:
         return {name: vectors[k].tolist() for k, name in enumerate(names)}
 
     def _section(self, key: str) -> dict:
-        if not self.has_script:
+        if self._script is None:
             raise ModelFileError(
                 f"{self.path}: carries no training script, so its {key} section is not known"
             )

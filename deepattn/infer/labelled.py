@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from deepattn.infer.deep_pot import DeepPot
 
 
 def read_frames(
-    model: DeepPot, system: System, frames: Sequence[int], labels: Sequence[str] = ()
-) -> tuple[dict[str, np.ndarray | bool | None], dict[str, np.ndarray]]:
+    model: DeepPot, system: System, frames: Sequence[int] | np.ndarray, labels: Sequence[str] = ()
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read frames with what a model needs of them.
 
     Args:

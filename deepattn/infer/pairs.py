@@ -62,7 +62,7 @@ class PairSample:
         """Every component has a random rank, and those of the smallest ranks stay."""
         if not pairs.size:
             return
-        ranks = self._random.random(pairs.shape[1])
+        ranks = self._random.random(size=(pairs.shape[1],))
         if kind in self._kept:
             kept, known = self._kept[kind]
             pairs, ranks = np.concatenate([kept, pairs], axis=1), np.concatenate([known, ranks])

@@ -53,7 +53,7 @@ def energy_errors(
     """
     real = atype >= 0
     natoms = np.maximum(np.count_nonzero(real, axis=1), 1)
-    errors = {}
+    errors: dict[str, tuple[float, float]] = {}
 
     def difference(name: str) -> tuple[np.ndarray, np.ndarray]:
         found = labels[f"find_{name}"] > 0

@@ -90,10 +90,10 @@ class WorstFrames:
 
     def _keep(self, rows: list[FrameErrors]) -> None:
         everyone = self.rows + rows
-        kept = {}
+        kept: dict[tuple[str, int], FrameErrors] = {}
         for size in (lambda row: row.force, lambda row: abs(row.energy)):
             ranked = sorted((row for row in everyone if size(row) >= 0), key=size, reverse=True)
-            kept |= {row[:2]: row for row in ranked[:_KEPT]}
+            kept |= {(row.system, row.frame): row for row in ranked[:_KEPT]}
         self.rows = sorted(
             kept.values(), key=lambda row: (np.nan_to_num(row.force), abs(row.energy)), reverse=True
         )

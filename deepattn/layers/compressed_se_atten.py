@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
 from deepattn.layers.embedding_net import EmbeddingNet
+from deepattn.layers.packing import Neighbours
 from deepattn.layers.se_atten import SeAtten
 from deepattn.layers.statistics_weights import add_statistics
 
@@ -34,7 +38,7 @@ class CompressedSeAtten(SeAtten):
         ValueError: ``stock`` for a descriptor that DeePMD-kit's op cannot make.
     """
 
-    def __init__(self, ntypes: int, tebd_dim: int, *, nintervals: int, stock: bool, **kwargs):
+    def __init__(self, ntypes: int, tebd_dim: int, *, nintervals: int, stock: bool, **kwargs: Any):
         super().__init__(ntypes, tebd_dim, **kwargs)
         self.nintervals = nintervals
         self.stock = stock
@@ -55,7 +59,7 @@ class CompressedSeAtten(SeAtten):
         width = self.neuron[-1]
         return width if self.stock else -(-width // ops.TABLE_STRIDE) * ops.TABLE_STRIDE
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         for layer in self.attention:
             layer.build()
         strip = self.tebd_input_mode == "strip"
@@ -85,10 +89,23 @@ class CompressedSeAtten(SeAtten):
     def _make_embedding_nets(self, seed: int | None) -> int | None:
         return seed
 
-    def _add_table(self, name: str, shape: tuple[int, ...], initializer="zeros") -> keras.Variable:
+    def _add_table(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: str | Callable[..., np.ndarray] = "zeros",
+    ) -> keras.Variable:
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
 
-    def _contracted(self, matrix, weight, pair, centre, neighbours, type_embedding):
+    def _contracted(
+        self,
+        matrix: tf.Tensor,
+        weight: tf.Tensor,
+        pair: tf.Tensor,
+        centre: tf.Tensor,
+        neighbours: Neighbours,
+        type_embedding: tf.Tensor,
+    ) -> tf.Tensor:
         if self.attention:
             return super()._contracted(matrix, weight, pair, centre, neighbours, type_embedding)
         rows, width = matrix[:, :, 0], self.neuron[-1]
@@ -112,11 +129,21 @@ class CompressedSeAtten(SeAtten):
             is_sorted=self._pairs is None,
         )
 
-    def _embed(self, matrix, weight, pair, centre, neighbours, type_embedding):
+    def _embed(
+        self,
+        matrix: tf.Tensor,
+        weight: tf.Tensor,
+        pair: tf.Tensor,
+        centre: tf.Tensor,
+        neighbours: Neighbours,
+        type_embedding: tf.Tensor,
+    ) -> tf.Tensor:
         scaling = self._scaling(weight, pair, neighbours)
         return ops.tabulated_embedding(matrix[:, :, 0], *scaling, width=self.neuron[-1])
 
-    def _scaling(self, weight, pair, neighbours):
+    def _scaling(
+        self, weight: tf.Tensor, pair: tf.Tensor, neighbours: Neighbours
+    ) -> tuple[tf.Tensor | None, tf.Tensor, ops.Tables]:
         """Weights and pairs of the slots, and the tables."""
         strip = self.tebd_input_mode == "strip"
         index = pair if self.sees_centre else neighbours.ntype

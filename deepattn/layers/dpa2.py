@@ -82,7 +82,7 @@ class DPA2(keras.layers.Layer):
         env_protection: float = 0.0,
         seed: int | None = None,
         interface_dtype: str = "float64",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         self.ntypes = ntypes
@@ -123,7 +123,7 @@ class DPA2(keras.layers.Layer):
         width = self.repformers.options.g1_dim
         return width + self.tebd_dim if self.concat_output_tebd else width
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         for layer in (self.repinit, self.three_body, self.repformers):
             if layer is not None:
                 layer.build()
@@ -132,7 +132,9 @@ class DPA2(keras.layers.Layer):
         if self.tebd_transform is not None:
             self.tebd_transform.build((None, self.tebd_dim))
 
-    def environment(self, coord, atype, natoms, box, mesh) -> Environment:
+    def environment(
+        self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
+    ) -> Environment:
         """Neighbours of atoms within the largest cut-off radius, and vectors to them."""
         unit = tf.ones([self.ntypes, 4 * self.nnei], coord.dtype)
         found = ops.prod_env_mat_a_mix(
@@ -150,7 +152,9 @@ class DPA2(keras.layers.Layer):
             *(found.rij, found.nlist, found.ntype, found.nmask),
         )
 
-    def call(self, environment, atype, type_embedding):
+    def call(
+        self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
         slots = neighbour_slots(
             environment, atype, nnei=self.nnei, ntypes=self.ntypes, pairs=self._pairs
         )
@@ -204,7 +208,12 @@ class DPA2(keras.layers.Layer):
             "interface_dtype": self.interface_dtype,
         }
 
-    def _make_blocks(self, repinit, repformer, three_body) -> None:
+    def _make_blocks(
+        self,
+        repinit: Mapping[str, Any],
+        repformer: Mapping[str, Any],
+        three_body: Mapping[str, Any] | None,
+    ) -> None:
         seeds = seeds_from(self.seed)
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
         common = {
@@ -242,7 +251,9 @@ class DPA2(keras.layers.Layer):
                 **common,
                 **three_body,
             )
-        self._initial_width = self.repinit.width + (self.three_body.width if three_body else 0)
+        self._initial_width = self.repinit.width
+        if self.three_body is not None:
+            self._initial_width += self.three_body.width
         self.shape_transform = self.tebd_transform = None
         width = self.repformers.options.g1_dim
         if self._initial_width != width:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -46,7 +47,7 @@ class EmbeddingNet(keras.layers.Layer):
         time_step: float = 1.0,
         use_bias: bool = True,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if not neuron:
@@ -72,12 +73,12 @@ class EmbeddingNet(keras.layers.Layer):
             for k, width in enumerate(self.neuron, start=1)
         ]
 
-    def build(self, input_shape=None) -> None:
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         widths = (self.input_width, *self.neuron)
         for layer, width in zip(self.hidden, widths, strict=False):
             layer.build((None, width))
 
-    def call(self, x, scale: ops.PairScale | None = None):
+    def call(self, x: tf.Tensor, scale: ops.PairScale | None = None) -> tf.Tensor:
         layers = []
         for layer in self.hidden:
             matrix, bias, step = (
@@ -98,7 +99,7 @@ class EmbeddingNet(keras.layers.Layer):
             for name, variable in layer.named_variables().items()
         }
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.neuron[-1])
 
     def get_config(self) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -73,7 +74,7 @@ class EnergyFitting(keras.layers.Layer):
         trainable_layers: Sequence[bool] | None = None,
         seed: int | None = None,
         interface_dtype: str = "float64",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         self.ntypes = ntypes
@@ -93,8 +94,10 @@ class EnergyFitting(keras.layers.Layer):
         self.interface_dtype = interface_dtype
         # The sibling itself is not a part of this layer, which would own its weights then.
         self._sibling = None if sibling is None else keras.saving.serialize_keras_object(sibling)
-        self.parameter_statistics = None if sibling is None else sibling.parameter_statistics
-        self.nets = self._make_nets() if sibling is None else sibling.nets
+        self.parameter_statistics: dict[str, keras.Variable] | None = (
+            None if sibling is None else sibling.parameter_statistics
+        )
+        self.nets: list[FittingNet] = self._make_nets() if sibling is None else sibling.nets
 
     @property
     def input_width(self) -> int:
@@ -102,7 +105,7 @@ class EnergyFitting(keras.layers.Layer):
         extras = self.tebd_dim + self.numb_fparam + self.numb_aparam + self.dim_case_embd
         return self.descriptor_width + extras
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         self.bias_atom_e = self._constant("bias_atom_e", self.ntypes, "zeros")
         if self.dim_case_embd:
             self.case_embd = self._constant("case_embd", self.dim_case_embd, "zeros")
@@ -117,7 +120,14 @@ class EnergyFitting(keras.layers.Layer):
             for statistic, value in (("avg", "zeros"), ("istd", "ones"))
         }
 
-    def call(self, descriptor, atype, type_embedding=None, fparam=None, aparam=None):
+    def call(
+        self,
+        descriptor: tf.Tensor,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None = None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         extras = self._extras(atype, type_embedding, fparam, aparam)
         rows = tf.reshape(descriptor, [-1, self.descriptor_width])
         energy = self._evaluate(rows, extras, atype)
@@ -137,7 +147,7 @@ class EnergyFitting(keras.layers.Layer):
         variables[BIAS] = self.bias_atom_e
         if self.dim_case_embd:
             variables[CASE] = self.case_embd
-        for name, variable in self.parameter_statistics.items():
+        for name, variable in (self.parameter_statistics or {}).items():
             variables[f"fitting_attr/t_{name}"] = variable
         return variables
 
@@ -190,7 +200,7 @@ class EnergyFitting(keras.layers.Layer):
             for k in range(1 if self.shared else self.ntypes)
         ]
 
-    def _constant(self, name: str, width: int, initializer: str):
+    def _constant(self, name: str, width: int, initializer: str) -> keras.Variable:
         return self.add_weight(
             name=name,
             shape=(width,),
@@ -200,7 +210,13 @@ class EnergyFitting(keras.layers.Layer):
             autocast=False,
         )
 
-    def _extras(self, atype, type_embedding, fparam, aparam):
+    def _extras(
+        self,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None,
+        fparam: tf.Tensor | None,
+        aparam: tf.Tensor | None,
+    ) -> list[tf.Tensor]:
         """What the net sees beside the descriptor, a list of ``[nframes * nloc, width]``."""
         extras = []
         if self.tebd_dim:
@@ -216,14 +232,17 @@ class EnergyFitting(keras.layers.Layer):
             extras.append(tf.tile(case, [tf.size(atype), 1]))
         return [tf.cast(extra, self.compute_dtype) for extra in extras]
 
-    def _standardise(self, kind, values):
+    def _standardise(self, kind: str, values: tf.Tensor | None) -> tf.Tensor:
         if values is None:
             raise ValueError(f"{kind} must be given: the model was made with numb_{kind} > 0")
-        average = tf.convert_to_tensor(self.parameter_statistics[f"{kind}_avg"])
-        inverse = tf.convert_to_tensor(self.parameter_statistics[f"{kind}_istd"])
+        statistics = self.parameter_statistics or {}
+        average = tf.convert_to_tensor(statistics[f"{kind}_avg"])
+        inverse = tf.convert_to_tensor(statistics[f"{kind}_istd"])
         return (values - average) * inverse
 
-    def _evaluate(self, rows, extras, atype):
+    def _evaluate(
+        self, rows: tf.Tensor, extras: Sequence[tf.Tensor], atype: tf.Tensor
+    ) -> tf.Tensor:
         """Output of the nets in the interface precision, ``[nframes * nloc]``."""
         features = tf.concat([tf.cast(rows, self.compute_dtype), *extras], axis=1)
         if self.shared:

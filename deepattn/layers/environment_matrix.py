@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -62,7 +64,7 @@ class EnvironmentMatrix(keras.layers.Layer):
         rcut: float,
         rcut_smth: float,
         protection: float = 0.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         if not 0 <= rcut_smth < rcut:
@@ -73,12 +75,12 @@ class EnvironmentMatrix(keras.layers.Layer):
         self.rcut_smth = float(rcut_smth)
         self.protection = float(protection)
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         shape = (self.ntypes, self.nnei, 4)
         self.davg = self.add_weight(name="davg", shape=shape, initializer="zeros", trainable=False)
         self.dstd = self.add_weight(name="dstd", shape=shape, initializer="ones", trainable=False)
 
-    def call(self, slots, centre):
+    def call(self, slots: Slots, centre: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, switch = environment_rows(
             slots, rcut=self.rcut, rcut_smth=self.rcut_smth, protection=self.protection
         )

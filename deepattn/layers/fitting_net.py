@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from deepattn.layers.residual_dense import ResidualDense
 
@@ -42,7 +44,7 @@ class FittingNet(keras.layers.Layer):
         every_residual: bool = False,
         trainable_layers: Sequence[bool] | None = None,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         count = len(neuron) + 1
@@ -75,11 +77,11 @@ class FittingNet(keras.layers.Layer):
             for k, (name, units) in enumerate(zip(names, (*self.neuron, 1), strict=True))
         ]
 
-    def build(self, input_shape=None) -> None:
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         for layer, width in zip(self.stack, (self.input_width, *self.neuron), strict=True):
             layer.build((None, width))
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         for layer in self.stack:
             x = layer(x)
         return x
@@ -92,7 +94,7 @@ class FittingNet(keras.layers.Layer):
             for name, variable in layer.named_variables().items()
         }
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], 1)
 
     def get_config(self) -> dict:

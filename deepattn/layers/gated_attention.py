@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -66,7 +68,7 @@ class GatedAttention(keras.layers.Layer):
         temperature: float = 1.0,
         trainable_ln: bool = True,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if attn < 1:
@@ -101,13 +103,20 @@ class GatedAttention(keras.layers.Layer):
             name="layer_normalization",
         )
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         for layer in (self.query, self.key, self.value):
             layer.build((None, self.width))
         self.out.build((None, self.attn))
         self.layer_normalization.build((None, None, self.width))
 
-    def call(self, embedding, direction, weight, count=None, padding=0):
+    def call(
+        self,
+        embedding: tf.Tensor,
+        direction: tf.Tensor,
+        weight: tf.Tensor,
+        count: tf.Tensor | None = None,
+        padding: tf.Tensor | int = 0,
+    ) -> tf.Tensor:
         projections = [
             tf.cast(variable, self.compute_dtype)
             for layer in (self.query, self.key, self.value, self.out)
@@ -140,7 +149,9 @@ class GatedAttention(keras.layers.Layer):
         variables["layer_normalization/beta"] = self.layer_normalization.beta
         return variables
 
-    def compute_output_shape(self, embedding_shape, *_):
+    def compute_output_shape(
+        self, embedding_shape: tuple[int | None, ...], *_: object
+    ) -> tuple[int | None, ...]:
         return embedding_shape
 
     def get_config(self) -> dict:

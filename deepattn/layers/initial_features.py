@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -50,7 +51,7 @@ class InitialFeatures(keras.layers.Layer):
         resnet_dt: bool = False,
         seed: int | None = None,
         interface_dtype: str = "float64",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         if tebd_input_mode not in ("concat", "strip"):
@@ -76,7 +77,7 @@ class InitialFeatures(keras.layers.Layer):
         )
         self._make_nets()
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         for layer in (self.matrix, self.embedding_net, self.type_net):
             if layer is not None:
                 layer.build()

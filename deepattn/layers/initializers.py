@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -28,7 +30,7 @@ class SeededNormal(keras.initializers.Initializer):
         self.stddev = stddev
         self.seed = seed
 
-    def __call__(self, shape, dtype=None) -> np.ndarray:
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
         dtype = keras.backend.standardize_dtype(dtype)
         stddev = 1.0 / np.sqrt(sum(shape)) if self.stddev is None else self.stddev
         seed = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 
 from deepattn.ops.twins import normalize_rows
 
@@ -15,5 +16,5 @@ class LayerNormalization(keras.layers.LayerNormalization):
     derivative right, but not the second, by which forces train the weights below.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return normalize_rows(inputs, self.epsilon) * self.gamma + self.beta

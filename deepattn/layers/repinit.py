@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -9,6 +11,7 @@ from deepattn import ops
 from deepattn.layers.contraction import square
 from deepattn.layers.environment import pair_vectors
 from deepattn.layers.initial_features import InitialFeatures
+from deepattn.layers.slots import Slots
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -33,7 +36,7 @@ class RepInit(InitialFeatures):
     Output shape: ``[n, neuron[-1] * axis_neuron]``.
     """
 
-    def __init__(self, ntypes: int, tebd_dim: int, *, axis_neuron: int = 16, **kwargs):
+    def __init__(self, ntypes: int, tebd_dim: int, *, axis_neuron: int = 16, **kwargs: Any):
         super().__init__(ntypes, tebd_dim, **kwargs)
         if axis_neuron > self.neuron[-1]:
             raise ValueError(
@@ -46,7 +49,7 @@ class RepInit(InitialFeatures):
         """Width of the features."""
         return self.neuron[-1] * self.axis_neuron
 
-    def call(self, slots, centre, type_embedding):
+    def call(self, slots: Slots, centre: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
         matrix, switch = self.matrix(slots, centre)
         matrix = tf.cast(matrix, self.compute_dtype)
         switch = tf.cast(switch, self.compute_dtype)
@@ -59,7 +62,14 @@ class RepInit(InitialFeatures):
     def get_config(self) -> dict:
         return {**super().get_config(), "axis_neuron": self.axis_neuron}
 
-    def _embed(self, matrix, switch, ntype, centre, type_embedding):
+    def _embed(
+        self,
+        matrix: tf.Tensor,
+        switch: tf.Tensor,
+        ntype: tf.Tensor,
+        centre: tf.Tensor,
+        type_embedding: tf.Tensor,
+    ) -> tf.Tensor:
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
         stored = tf.shape(ntype)[1]
         rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -48,7 +51,7 @@ class ResidualDense(keras.layers.Layer):
         time_step_shape: str = "row",
         use_bias: bool = True,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if units < 1:
@@ -63,8 +66,10 @@ class ResidualDense(keras.layers.Layer):
         self.seed = seed
         self.function = get_activation(activation)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: Sequence[int | None]) -> None:
         width = input_shape[-1]
+        if width is None:
+            raise ValueError("the last axis of the input must have a length")
         self.copies = self._copies(width)
         self.matrix = self.add_weight(
             name="matrix", shape=(width, self.units), initializer=SeededNormal(seed=self.seed)
@@ -82,10 +87,11 @@ class ResidualDense(keras.layers.Layer):
                 initializer=SeededNormal(self.time_step, 0.001, self._seed(2)),
             )
 
-    def call(self, x):
-        matrix, bias, idt = (
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        matrix = tf.convert_to_tensor(self.matrix)
+        bias, idt = (
             None if variable is None else tf.convert_to_tensor(variable)
-            for variable in (self.matrix, self.bias, self.idt)
+            for variable in (self.bias, self.idt)
         )
         # Of rows, for which there are better products than of more dimensions.
         rows = x if x.shape.rank == 2 else tf.reshape(x, [-1, matrix.shape[0]])
@@ -101,7 +107,7 @@ class ResidualDense(keras.layers.Layer):
         variables = {"matrix": self.matrix, "bias": self.bias, "idt": self.idt}
         return {name: variable for name, variable in variables.items() if variable is not None}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict:
@@ -129,7 +135,7 @@ class ResidualDense(keras.layers.Layer):
         return None if self.seed is None else self.seed + offset
 
 
-def linear(units: int, *, use_bias: bool, seed: int | None, **kwargs) -> ResidualDense:
+def linear(units: int, *, use_bias: bool, seed: int | None, **kwargs: Any) -> ResidualDense:
     """A dense layer without activation and residual connection.
 
     Args:

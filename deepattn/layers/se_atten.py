@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,7 +13,7 @@ from deepattn.layers.contraction import square
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, pair_vectors, real_types
 from deepattn.layers.gated_attention import GatedAttention
-from deepattn.layers.packing import pack
+from deepattn.layers.packing import Neighbours, pack
 from deepattn.layers.statistics_weights import add_statistics, named_statistics
 from deepattn.layers.switch import switch_of_distance, switch_of_inverse
 from deepattn.ops.twins import unit_rows
@@ -96,7 +97,7 @@ class SeAtten(keras.layers.Layer):
         trainable_ln: bool = True,
         seed: int | None = None,
         interface_dtype: str = "float64",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         if not 0 <= rcut_smth < rcut:
@@ -147,7 +148,7 @@ class SeAtten(keras.layers.Layer):
         strip = self.tebd_input_mode == "strip"
         return not self.type_one_side or (strip and not self.common)
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         self.embedding_net.build()
         if self.type_net is not None:
             self.type_net.build()
@@ -155,7 +156,9 @@ class SeAtten(keras.layers.Layer):
             layer.build()
         add_statistics(self, sel=[self.sel])
 
-    def environment(self, coord, atype, natoms, box, mesh) -> Environment:
+    def environment(
+        self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
+    ) -> Environment:
         """Neighbours and environment matrix of atoms, in the form of ``ProdEnvMatAMix``."""
         return Environment(
             *ops.prod_env_mat_a_mix(
@@ -172,7 +175,9 @@ class SeAtten(keras.layers.Layer):
             )
         )
 
-    def call(self, environment, atype, type_embedding):
+    def call(
+        self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
         neighbours = pack(environment, self.nnei)
         centre = real_types(atype, self.ntypes)
         pair = centre[:, tf.newaxis] * (self.ntypes + 1) + neighbours.ntype
@@ -200,6 +205,8 @@ class SeAtten(keras.layers.Layer):
 
     def type_factors(self, type_embedding: tf.Tensor) -> tf.Tensor:
         """Output of the type net for every row of `pair_vectors`."""
+        if self.type_net is None:
+            raise ValueError("there are no factors of types without tebd_input_mode strip")
         return self.type_net(self.pair_vectors(type_embedding))
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
@@ -294,7 +301,7 @@ class SeAtten(keras.layers.Layer):
             seed = None if seed is None else seed + 5
         return attention
 
-    def _weight(self, neighbours, centre):
+    def _weight(self, neighbours: Neighbours, centre: tf.Tensor) -> tf.Tensor:
         """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, stored]``."""
         if not self.smooth:
             return tf.cast(neighbours.mask, self.interface_dtype)
@@ -308,7 +315,9 @@ class SeAtten(keras.layers.Layer):
         )
         return tf.where(neighbours.mask, weight, tf.zeros_like(weight))
 
-    def _exclude(self, matrix, weight, pair, centre):
+    def _exclude(
+        self, matrix: tf.Tensor, weight: tf.Tensor, pair: tf.Tensor, centre: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Take excluded neighbours out of the environment matrix and the weights."""
         if self._pairs is None:
             return matrix, weight
@@ -319,7 +328,15 @@ class SeAtten(keras.layers.Layer):
             kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
         return kept, weight * keep
 
-    def _contracted(self, matrix, weight, pair, centre, neighbours, type_embedding):
+    def _contracted(
+        self,
+        matrix: tf.Tensor,
+        weight: tf.Tensor,
+        pair: tf.Tensor,
+        centre: tf.Tensor,
+        neighbours: Neighbours,
+        type_embedding: tf.Tensor,
+    ) -> tf.Tensor:
         """``R^T G`` with the attention's ``G``, ``[n, 4, neuron[-1]]``."""
         embedding = self._embed(matrix, weight, pair, centre, neighbours, type_embedding)
         least = _COMMON_LEAST if self.common else _TENSORFLOW_LEAST
@@ -329,7 +346,15 @@ class SeAtten(keras.layers.Layer):
         matrix *= neighbours.multiplicity(self.compute_dtype)
         return tf.matmul(matrix, embedding, transpose_a=True)
 
-    def _embed(self, matrix, weight, pair, centre, neighbours, type_embedding):
+    def _embed(
+        self,
+        matrix: tf.Tensor,
+        weight: tf.Tensor,
+        pair: tf.Tensor,
+        centre: tf.Tensor,
+        neighbours: Neighbours,
+        type_embedding: tf.Tensor,
+    ) -> tf.Tensor:
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
         rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
         if self.type_net is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -67,7 +68,7 @@ class SeE2A(keras.layers.Layer):
         common: bool = False,
         seed: int | None = None,
         interface_dtype: str = "float64",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         if not 0 <= rcut_smth < rcut:
@@ -104,12 +105,14 @@ class SeE2A(keras.layers.Layer):
         """Width of the descriptor."""
         return self.neuron[-1] * self.axis_neuron
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         for net in self.nets.values():
             net.build()
         add_statistics(self, sel=self.sel)
 
-    def environment(self, coord, atype, natoms, box, mesh) -> Environment:
+    def environment(
+        self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
+    ) -> Environment:
         """Neighbours, in a block of slots for each type, and environment matrix of atoms."""
         descrpt, descrpt_deriv, rij, nlist = ops.prod_env_mat_a(
             coord,
@@ -128,7 +131,9 @@ class SeE2A(keras.layers.Layer):
         ntype = tf.where(nmask, tf.tile(self._slot_types, [slots])[tf.newaxis], self.ntypes)
         return Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
 
-    def call(self, environment, atype, type_embedding=None):
+    def call(
+        self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
+    ) -> tf.Tensor:
         matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
         centre = real_types(atype, self.ntypes)
         if self._pairs is not None:
@@ -146,7 +151,7 @@ class SeE2A(keras.layers.Layer):
             descriptor = self._contract(matrix, self._embed_blocks(matrix, "all"))
         else:
 
-            def of_type(centre_type, index):
+            def of_type(centre_type: int, index: tf.Tensor) -> tf.Tensor:
                 rows = tf.gather(matrix, index)
                 return self._contract(rows, self._embed_blocks(rows, centre_type))
 
@@ -216,7 +221,9 @@ class SeE2A(keras.layers.Layer):
             )
             seed = seed_after(seed, self.neuron)
 
-    def _embed_types(self, matrix, centre, type_embedding):
+    def _embed_types(
+        self, matrix: tf.Tensor, centre: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
         """Pair embedding with types as inputs of the one net, ``[n, nnei, neuron[-1]]``."""
         atoms = tf.shape(matrix)[0]
         columns = [
@@ -228,7 +235,7 @@ class SeE2A(keras.layers.Layer):
         embedding = self.nets["all"](tf.concat(columns, axis=1))
         return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])
 
-    def _embed_blocks(self, matrix, centre):
+    def _embed_blocks(self, matrix: tf.Tensor, centre: int | str) -> tf.Tensor:
         """Pair embedding with a net for each block of slots, ``[n, nnei, neuron[-1]]``."""
         blocks = []
         for t, block in enumerate(tf.split(matrix[:, :, 0], self.sel, axis=1)):
@@ -241,6 +248,6 @@ class SeE2A(keras.layers.Layer):
                 blocks.append(tf.reshape(net(tf.reshape(block, [-1, 1])), shape))
         return tf.concat(blocks, axis=1)
 
-    def _contract(self, matrix, embedding):
+    def _contract(self, matrix: tf.Tensor, embedding: tf.Tensor) -> tf.Tensor:
         """Descriptor rows ``[n, width]``."""
         return contract(matrix, embedding, self.original_sel, axis_neuron=self.axis_neuron)

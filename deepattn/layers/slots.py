@@ -84,7 +84,7 @@ def neighbour_slots(
         "a neighbour is a ghost; give the model the ghosts' owners (input owner)",
     )
 
-    def rows(array, padding):
+    def rows(array: tf.Tensor, padding: int | bool) -> tf.Tensor:
         array = tf.reshape(array, [nframes * nloc, nnei])
         return tf.pad(array, [[0, 0], [0, 1]], constant_values=padding)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.layers.environment import pair_vectors
 from deepattn.layers.initial_features import InitialFeatures
+from deepattn.layers.slots import Slots
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -32,7 +33,7 @@ class ThreeBody(InitialFeatures):
         """Width of the features."""
         return self.neuron[-1]
 
-    def call(self, slots, centre, type_embedding):
+    def call(self, slots: Slots, centre: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
         matrix, switch = self.matrix(slots, centre)
         directions = tf.cast(matrix[:, :, 1:], self.compute_dtype)
         switch = tf.cast(switch, self.compute_dtype)
@@ -46,7 +47,9 @@ class ThreeBody(InitialFeatures):
         embedding = tf.reshape(embedding, [-1, pairs, self.width])
         return tf.matmul(product, embedding)[:, 0] / self.matrix.nnei**2
 
-    def _embed(self, product, switch, ntype, type_embedding):
+    def _embed(
+        self, product: tf.Tensor, switch: tf.Tensor, ntype: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
         """Embedding ``E`` of all pairs of slots, ``[n * stored * stored, neuron[-1]]``."""
         rows, scale = tf.reshape(product, [-1, 1]), None
         pair = ntype[:, :, tf.newaxis] * (self.ntypes + 1) + ntype[:, tf.newaxis]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,9 +42,9 @@ class TypeEmbedding(keras.layers.Layer):
         *,
         resnet_dt: bool = False,
         use_bias: bool = False,
-        features: Sequence[Sequence[float]] | None = None,
+        features: np.ndarray | Sequence[Sequence[float]] | None = None,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if ntypes < 1:
@@ -73,10 +74,10 @@ class TypeEmbedding(keras.layers.Layer):
         """Width of a type vector."""
         return self.net.neuron[-1]
 
-    def build(self, input_shape=None) -> None:
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         self.net.build()
 
-    def call(self, types):
+    def call(self, types: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.table(), types)
 
     def table(self) -> tf.Tensor:
@@ -84,7 +85,7 @@ class TypeEmbedding(keras.layers.Layer):
         vectors = self.net(tf.constant(self.features, self.net.compute_dtype))
         return tf.concat([vectors, tf.zeros([1, self.width], vectors.dtype)], axis=0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return (*input_shape, self.width)
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:

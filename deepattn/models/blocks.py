@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.layers import CompressedSeAtten, Environment
+from deepattn.layers import DPA2, CompressedSeAtten, Environment, SeAtten, SeE2A
 
 if TYPE_CHECKING:
     from deepattn.models.energy_model import EnergyModel
@@ -30,7 +30,8 @@ def infer(model: EnergyModel, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.T
             are passed.
     """
     geometry = [inputs[key] for key in ("coord", "atype", "natoms", "box", "mesh")]
-    environment, potential = model.environment(*geometry), potential_in_blocks
+    environment = model.environment(*geometry)
+    potential: Callable[..., dict[str, tf.Tensor]] = potential_in_blocks
     if model.descriptor.passes_messages:
         # Blocks of atoms would lack the features of neighbours in other blocks.
         environment, potential = environment.of_owners(inputs["owner"]), type(model).potential
@@ -73,7 +74,9 @@ def potential_in_blocks(
     kinds = tf.reshape(local, [-1, 1])
     order = tf.argsort(tf.reduce_sum(tf.cast(rows[-1], tf.int32), axis=1))
 
-    def neighbourhoods(atoms):
+    def neighbourhoods(
+        atoms: tf.Tensor,
+    ) -> tuple[Environment, tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         """Environment, types and parameters, as of frames of one atom each."""
         part = Environment(*(tf.gather(array, atoms) for array in rows))
         of_frames = None if fparam is None else tf.gather(fparam, atoms // nloc)
@@ -82,11 +85,11 @@ def potential_in_blocks(
             of_atoms = tf.gather(tf.reshape(aparam, [-1, 1, aparam.shape[-1]]), atoms)
         return part, tf.gather(kinds, atoms), of_frames, of_atoms
 
-    def evaluate(atoms):
+    def evaluate(atoms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         part, kind, *parameters = neighbourhoods(atoms)
         return model.atoms(part, kind, type_vectors, *parameters)[:2]
 
-    def describe(atoms):
+    def describe(atoms: tf.Tensor) -> list[tf.Tensor]:
         part, kind, *_ = neighbourhoods(atoms)
         return [model.descriptor(part, kind, type_vectors)]
 
@@ -107,7 +110,7 @@ def potential_in_blocks(
     return {**outputs, "virial": virial}
 
 
-def _block(descriptor) -> int:
+def _block(descriptor: SeAtten | SeE2A | DPA2) -> int:
     """How many atoms to evaluate at a time."""
     if not isinstance(descriptor, CompressedSeAtten) or descriptor.attention:
         return _WITH_NETS
@@ -140,7 +143,7 @@ def _in_blocks(
         for shape in shapes
     ]
 
-    def body(k, *results):
+    def body(k: tf.Tensor, *results: tf.Tensor) -> tuple[tf.Tensor, ...]:
         values = function(order[k * block : (k + 1) * block])
         written = [
             tf.raw_ops.TensorListSetItem(input_handle=result, index=k, item=value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from deepattn.config import (
     EnerFittingConfig,
     ModelConfig,
     SeAttenConfig,
+    SeE2AConfig,
     TypeEmbeddingConfig,
     network_dtype,
 )
@@ -56,22 +57,26 @@ def build_model(
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
     """
-    is_dpa2 = isinstance(config.descriptor, Dpa2Config)
-    make = dpa2_type_embedding if is_dpa2 else _type_embedding
-    type_embedding = shared.type_embedding or make(config, interface_dtype)
-    # A descriptor of DPA-2 has the type vector where it is wanted.
-    tebd_dim = 0 if is_dpa2 or type_embedding is None else type_embedding.width
-    descriptor = shared.descriptor
-    if descriptor is None and is_dpa2:
-        descriptor = dpa2_descriptor(config, interface_dtype)
-    elif descriptor is None:
-        descriptor = _descriptor(config, tebd_dim, interface_dtype)
+    section, type_embedding, descriptor = (
+        config.descriptor,
+        shared.type_embedding,
+        shared.descriptor,
+    )
+    if isinstance(section, Dpa2Config):
+        type_embedding = type_embedding or dpa2_type_embedding(section, config, interface_dtype)
+        # It has the type vector where it is wanted.
+        tebd_dim = 0
+        descriptor = descriptor or dpa2_descriptor(section, config, interface_dtype)
+    else:
+        type_embedding = type_embedding or _type_embedding(config, interface_dtype)
+        tebd_dim = 0 if type_embedding is None else type_embedding.width
+        descriptor = descriptor or _descriptor(section, config, tebd_dim, interface_dtype)
     fitting = _fitting(
         config,
         descriptor.width,
         tebd_dim,
         interface_dtype,
-        shared=is_dpa2,
+        shared=isinstance(section, Dpa2Config),
         sibling=shared.fitting,
     )
     model = EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
@@ -98,9 +103,10 @@ def _type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding 
     )
 
 
-def _descriptor(config: ModelConfig, tebd_dim: int, interface_dtype: str) -> SeAtten | SeE2A:
-    section = config.descriptor
-    common = {
+def _descriptor(
+    section: SeAttenConfig | SeE2AConfig, config: ModelConfig, tebd_dim: int, interface_dtype: str
+) -> SeAtten | SeE2A:
+    common: dict[str, Any] = {
         "rcut": section.rcut,
         "rcut_smth": section.rcut_smth,
         "sel": section.sel,
@@ -146,7 +152,8 @@ def _fitting(
     sibling: EnergyFitting | None,
 ) -> EnergyFitting:
     section: EnerFittingConfig = config.fitting_net
-    by_layer = not isinstance(section.trainable, bool)
+    trainable = section.trainable
+    by_layer = None if isinstance(trainable, bool) else trainable
     return EnergyFitting(
         config.ntypes,
         width,
@@ -161,10 +168,10 @@ def _fitting(
         sibling=sibling,
         subtract_vacuum=bool(section.atom_ener),
         common=config.is_common,
-        trainable_layers=section.trainable if by_layer else None,
+        trainable_layers=by_layer,
         seed=section.seed,
         interface_dtype=interface_dtype,
         dtype=network_dtype(section.precision, interface_dtype),
-        trainable=True if by_layer else section.trainable,
+        trainable=trainable if by_layer is None else True,
         name="fitting",
     )

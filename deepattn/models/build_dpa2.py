@@ -13,9 +13,10 @@ _OF_THE_BLOCK = ("nlayers", "rcut", "rcut_smth", "direct_dist")
 _ELSEWHERE = ("nsel", "activation_function", "set_davg_zero")
 
 
-def dpa2_type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding:
+def dpa2_type_embedding(
+    section: Dpa2Config, config: ModelConfig, interface_dtype: str
+) -> TypeEmbedding:
     """One linear layer."""
-    section: Dpa2Config = config.descriptor
     return TypeEmbedding(
         config.ntypes,
         (section.repinit.tebd_dim,),
@@ -29,9 +30,8 @@ def dpa2_type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedd
     )
 
 
-def dpa2_descriptor(config: ModelConfig, interface_dtype: str) -> DPA2:
+def dpa2_descriptor(section: Dpa2Config, config: ModelConfig, interface_dtype: str) -> DPA2:
     """The blocks."""
-    section: Dpa2Config = config.descriptor
     return DPA2(
         config.ntypes,
         section.repinit.tebd_dim,

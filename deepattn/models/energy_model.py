@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.errors import ConfigError
+from deepattn.layers import DPA2, EnergyFitting, SeAtten, SeE2A, TypeEmbedding
 from deepattn.layers.environment import Environment
 from deepattn.models.figures import Figures
 from deepattn.models.weights import assign_arrays
@@ -58,7 +59,15 @@ class EnergyModel(keras.Model):
         >>> model.fit(dataset)  # of (inputs, labels)
     """
 
-    def __init__(self, descriptor, fitting, type_embedding=None, *, type_map, **kwargs):
+    def __init__(
+        self,
+        descriptor: SeAtten | SeE2A | DPA2,
+        fitting: EnergyFitting,
+        type_embedding: TypeEmbedding | None = None,
+        *,
+        type_map: Sequence[str],
+        **kwargs: Any,
+    ):
         super().__init__(**{"autocast": False, **kwargs})
         if len(type_map) not in (0, descriptor.ntypes):
             raise ValueError(
@@ -92,13 +101,18 @@ class EnergyModel(keras.Model):
         """Precision of coordinates, forces and statistics."""
         return self.descriptor.interface_dtype
 
-    def build(self, input_shape=None) -> None:
+    def build(self, input_shape: object = None) -> None:
         for layer in (self.descriptor, self.fitting, self.type_embedding):
             if layer is not None and not layer.built:
                 layer.build()
         self.built = True
 
-    def compile(self, optimizer="adam", loss: EnergyLoss | None = None, **kwargs) -> None:
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | str = "adam",
+        loss: EnergyLoss | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Prepare for training.
 
         The loss and its figures are Keras metrics: over the batches of an epoch or of an
@@ -142,7 +156,9 @@ class EnergyModel(keras.Model):
         """The loss and its figures; those of a loss without ``sums`` come with the first batch."""
         return self._figures.metrics if self.compiled else []
 
-    def call(self, inputs: Mapping[str, tf.Tensor], training: bool | None = None):
+    def call(
+        self, inputs: Mapping[str, tf.Tensor], training: bool | None = None
+    ) -> dict[str, tf.Tensor]:
         if "environment" not in inputs:
             inputs = self.prepare(inputs)
         return self.potential(
@@ -171,7 +187,9 @@ class EnergyModel(keras.Model):
             environment = environment.of_owners(inputs["owner"])
         return {**inputs, "atype": atype, "natoms": natoms, "environment": environment}
 
-    def environment(self, coord, atype, natoms, box, mesh) -> Environment:
+    def environment(
+        self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
+    ) -> Environment:
         """Neighbourhoods of all local atoms; a function of coordinates only."""
         # Sizes are written out wherever there may be no frames or no atoms.
         nframes, nall = tf.unstack(tf.shape(atype))
@@ -183,7 +201,14 @@ class EnergyModel(keras.Model):
             mesh,
         )
 
-    def potential(self, environment: Environment, atype, natoms, fparam=None, aparam=None):
+    def potential(
+        self,
+        environment: Environment,
+        atype: tf.Tensor,
+        natoms: tf.Tensor,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """The outputs of `call` for given neighbourhoods.
 
         Forces and virial follow from the derivative of the energy by the environment matrix.
@@ -192,7 +217,14 @@ class EnergyModel(keras.Model):
         atoms = self.atoms(environment, local, self.type_vectors(), fparam, aparam)
         return self.outputs(environment, local, natoms, *atoms)
 
-    def atoms(self, environment: Environment, local, type_vectors, fparam=None, aparam=None):
+    def atoms(
+        self,
+        environment: Environment,
+        local: tf.Tensor,
+        type_vectors: tf.Tensor | None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Atomic energies, the derivative of their sum by ``environment.descrpt``, descriptors."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(environment.descrpt)
@@ -201,7 +233,15 @@ class EnergyModel(keras.Model):
             total = tf.reduce_sum(atom_energy)
         return atom_energy, tape.gradient(total, environment.descrpt), descriptor
 
-    def outputs(self, environment, local, natoms, atom_energy, net_deriv, descriptor):
+    def outputs(
+        self,
+        environment: Environment,
+        local: tf.Tensor,
+        natoms: tf.Tensor,
+        atom_energy: tf.Tensor,
+        net_deriv: tf.Tensor,
+        descriptor: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         """The outputs of `call` from those of `atoms`."""
         force, virial, atom_virial = self._force_and_virial(net_deriv, environment, natoms)
         return {
@@ -218,20 +258,20 @@ class EnergyModel(keras.Model):
         """Type embedding ``[ntypes + 1, width]``, or ``None``."""
         return None if self.type_embedding is None else self.type_embedding.table()
 
-    def train_step(self, data) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Update the weights; returns the metrics over all batches of the epoch."""
         return self._count(*self._train(data, self._sums))
 
-    def test_step(self, data) -> dict[str, tf.Tensor]:
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The metrics over all batches of the evaluation."""
         return self._count(*self._test(data, self._sums))
 
-    def train_step_figures(self, data) -> dict[str, tf.Tensor]:
+    def train_step_figures(self, data: Any) -> dict[str, tf.Tensor]:
         """Update the weights as `train_step`; returns the figures of this batch alone."""
         loss, figures, _ = self._train(data, self.energy_loss)
         return {"loss": loss, **figures}
 
-    def test_step_figures(self, data) -> dict[str, tf.Tensor]:
+    def test_step_figures(self, data: Any) -> dict[str, tf.Tensor]:
         """The figures of this batch alone."""
         loss, figures, _ = self._test(data, self.energy_loss)
         return {"loss": loss, **figures}
@@ -275,13 +315,15 @@ class EnergyModel(keras.Model):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
 
-    def _natoms(self, atype) -> tf.Tensor:
+    def _natoms(self, atype: tf.Tensor) -> tf.Tensor:
         """``natoms`` of frames whose atoms are all local; the ops use no counts of types."""
         count = tf.shape(atype)[1]
         counts: Sequence = [count] + [0] * (self.ntypes - 1)
         return tf.stack([count, count, *counts])
 
-    def _force_and_virial(self, net_deriv, environment, natoms):
+    def _force_and_virial(
+        self, net_deriv: tf.Tensor, environment: Environment, natoms: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         nnei = self.descriptor.nnei
         nframes = tf.shape(net_deriv)[0]
         force = ops.prod_force_se_a(
@@ -302,10 +344,12 @@ class EnergyModel(keras.Model):
         )
 
     @property
-    def _sums(self) -> EnergyLoss:
+    def _sums(self) -> EnergyLoss | None:
         return getattr(self.energy_loss, "sums", self.energy_loss)
 
-    def _train(self, data, measure: EnergyLoss):
+    def _train(
+        self, data: Any, measure: EnergyLoss | None
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
         inputs, labels = _unpack(data)
         with tf.GradientTape() as tape:
             outputs = self(inputs, training=True)
@@ -316,12 +360,19 @@ class EnergyModel(keras.Model):
         self.optimizer.apply(tape.gradient(scaled, weights), weights)
         return loss, figures, tf.shape(outputs["energy"])[0]
 
-    def _test(self, data, measure: EnergyLoss):
+    def _test(
+        self, data: Any, measure: EnergyLoss | None
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
         inputs, labels = _unpack(data)
         outputs = self(inputs, training=False)
         return *self._measure(measure, labels, outputs), tf.shape(outputs["energy"])[0]
 
-    def _measure(self, measure: EnergyLoss, labels, outputs):
+    def _measure(
+        self,
+        measure: EnergyLoss | None,
+        labels: Mapping[str, tf.Tensor],
+        outputs: Mapping[str, tf.Tensor],
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         if measure is None:
             raise ValueError("compile the model with a loss first: model.compile(optimizer, loss)")
         result = measure(labels, outputs, self.optimizer.learning_rate)
@@ -329,7 +380,9 @@ class EnergyModel(keras.Model):
             raise ConfigError(f"the loss returned a {type(result).__name__}; {_CONTRACT}.")
         return result
 
-    def _count(self, loss, figures, nframes) -> dict[str, tf.Tensor]:
+    def _count(
+        self, loss: tf.Tensor, figures: Mapping[str, tf.Tensor], nframes: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         self._figures.count(loss, figures, nframes)
         return self._figures.results()
 
@@ -352,7 +405,7 @@ def _check_loss(loss: Any) -> None:
         raise ConfigError(f"the loss takes the arguments {signature}; {_CONTRACT}.") from None
 
 
-def _unpack(data):
+def _unpack(data: Any) -> tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]:
     inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
     if weights is not None:
         raise ConfigError(

@@ -100,7 +100,7 @@ def read_model(path: str | Path, *, head: str | None = None) -> StoredModel:
         refuse_head(head, path)
         frozen = read_frozen(path)
         config, arrays = frozen_model(frozen, path)
-        script = {**frozen.training_script, "model": config.to_dict()}
+        script = {**(frozen.training_script or {}), "model": config.to_dict()}
         header = {"config": script, "min_nbor_dist": frozen.min_nbor_dist}
         return StoredModel(config, arrays, frozen.interface_dtype, header)
     if is_dp_file(path):

@@ -65,7 +65,9 @@ def _level(branch: BranchConfig) -> int:
     return branch.links["descriptor"].level if "descriptor" in branch.links else 0
 
 
-def _shared(branch: BranchConfig, made: Mapping[tuple[str, str], keras.layers.Layer]):
+def _shared(
+    branch: BranchConfig, made: Mapping[tuple[str, str], keras.layers.Layer]
+) -> SharedLayers:
     found = {}
     for part, link in branch.links.items():
         if part == "descriptor":

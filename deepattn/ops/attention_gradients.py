@@ -31,7 +31,9 @@ def register(ops: ModuleType) -> None:
     """Registers the gradients of the ops in `ops`, a module made by `tf.load_op_library`."""
 
     @tf.RegisterGradient("DeepattnGatedAttention")
-    def attention(op, grad, _, by_link):
+    def attention(
+        op: tf.Operation, grad: tf.Tensor, _: tf.Tensor, by_link: tf.Tensor | None
+    ) -> list[tf.Tensor | None]:
         inputs = (*op.inputs, op.outputs[1])
         options = _options(op)
         state = _state(op.outputs[2], by_link)
@@ -50,7 +52,7 @@ def register(ops: ModuleType) -> None:
         return _spread(op, gradients)
 
     @tf.RegisterGradient("DeepattnGatedAttentionGrad")
-    def attention_grad(op, *bars):
+    def attention_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         inputs, (kept, grad, link) = op.inputs[:_KEPT], op.inputs[_KEPT:]
         options = _options(op)
         by_grad, state = ops.deepattn_gated_attention_tangent(*inputs, kept, *bars, **options)
@@ -64,22 +66,22 @@ def register(ops: ModuleType) -> None:
         return [*_spread(op, gradients), None, by_grad, None]
 
     @tf.RegisterGradient("DeepattnGatedAttentionFullGrad")
-    def attention_full_grad(op, *bars):
+    def attention_full_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, _, grad = op.inputs
         options = _options(op)
 
-        def function(grad, *sources):
+        def function(grad: tf.Tensor, *sources: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
             return twins.gated_attention_grad(grad, *_merge(inputs, sources), **options)
 
         by_grad, *gradients = by_twin(function, [grad, *_sources(inputs)], bars)
         return [*_spread(op, gradients), None, by_grad]
 
     @tf.RegisterGradient("DeepattnGatedAttentionTangent")
-    def attention_tangent(op, bar, _):
+    def attention_tangent(op: tf.Operation, bar: tf.Tensor, _: tf.Tensor) -> list[tf.Tensor | None]:
         inputs, first_bars = op.inputs[:_KEPT], op.inputs[_BARS]
         options = _options(op)
 
-        def function(*sources):
+        def function(*sources: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
             return twins.gated_attention_tangent(
                 *sources[:3], *_merge(inputs, sources[3:]), **options
             )
@@ -88,11 +90,13 @@ def register(ops: ModuleType) -> None:
         return [*_spread(op, gradients[3:]), None, *gradients[:3]]
 
     @tf.RegisterGradient("DeepattnGatedAttentionReverse")
-    def attention_reverse(op, *bars):
+    def attention_reverse(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         inputs, (_, grad, *first_bars, _, bar_output) = op.inputs[:_KEPT], op.inputs[_KEPT:]
         options = _options(op)
 
-        def function(grad, bar_output, *others):
+        def function(
+            grad: tf.Tensor, bar_output: tf.Tensor, *others: tf.Tensor
+        ) -> tf.Tensor | list[tf.Tensor]:
             return twins.gated_attention_reverse(
                 grad, *others[:3], bar_output, *_merge(inputs, others[3:]), **options
             )
@@ -123,7 +127,9 @@ def _state(link: tf.Tensor, by_link: tf.Tensor | None) -> tf.Tensor | None:
     Where the attention is in a function, its outputs may leave it unasked, and what comes back for
     them is a placeholder: nothing, as no gradient op outside takes the link.
     """
-    if not tf.is_symbolic_tensor(by_link) or is_zero(by_link) or not _holders(link):
+    if by_link is None or not tf.is_symbolic_tensor(by_link):
+        return None
+    if is_zero(by_link) or not _holders(link):
         return None
     while by_link.op.type == "Identity":
         [by_link] = by_link.op.inputs
@@ -134,7 +140,7 @@ def _state(link: tf.Tensor, by_link: tf.Tensor | None) -> tf.Tensor | None:
     return by_link
 
 
-def _options(op) -> dict[str, bool]:
+def _options(op: tf.Operation) -> dict[str, bool]:
     return {name: op.get_attr(name) for name in _OPTIONS}
 
 
@@ -148,7 +154,7 @@ def _merge(inputs: Sequence, sources: Sequence) -> list:
     return [*sources[:3], *inputs[3 : _PARAMETERS.start], *sources[3:]]
 
 
-def _spread(op, gradients: Sequence) -> list:
+def _spread(op: tf.Operation, gradients: Sequence) -> list:
     """Gradients by `_sources` in the places of the op's inputs.
 
     The weights of plain attention are a mask, which has no derivatives.

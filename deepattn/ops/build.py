@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 def _beside(name: str) -> ModuleType:
     """A module of this folder, without the import of its package, which needs TensorFlow."""
     spec = importlib.util.spec_from_file_location(f"deepattn_{name}", HERE / f"{name}.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{HERE / name}.py cannot be loaded")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -214,7 +217,7 @@ def build(
             flags = [*tensorflow["compile"], *CXX_FLAGS, *UNIT_FLAGS.get(unit, ()), f"-I{source}"]
             _run([*compiler, *flags, "-c", str(source / unit), "-o", str(objects[unit])])
 
-        def compile_units(libraries: dict[str, tuple[str, ...]], what: str) -> None:
+        def compile_units(libraries: Mapping[str, tuple[str, ...]], what: str) -> None:
             units = sorted({unit for names in libraries.values() for unit in names})
             objects.update({unit: work / (unit.replace("/", "-") + ".o") for unit in units})
             progress = build_cuda.Progress(what, len(units))

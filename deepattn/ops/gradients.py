@@ -8,6 +8,7 @@ from `prod_force_se_a`.
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import NoReturn
 
 import tensorflow as tf
 
@@ -19,7 +20,7 @@ def register(ops: ModuleType) -> None:
     """Registers the gradients of the ops in `ops`, a module made by `tf.load_op_library`."""
 
     @tf.RegisterGradient("ProdForceSeA")
-    def force(op, grad):
+    def force(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         net_deriv, in_deriv, nlist, natoms = op.inputs
         nnei = op.get_attr("n_a_sel")
         grad_net = ops.prod_force_se_a_grad(
@@ -31,7 +32,7 @@ def register(ops: ModuleType) -> None:
         return grad_net, grad_in, None, None
 
     @tf.RegisterGradient("ProdForceSeAGrad")
-    def force_grad(op, grad):
+    def force_grad(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         force_bar, _, in_deriv, nlist, natoms = op.inputs
         nnei = op.get_attr("n_a_sel")
         grad_force = ops.prod_force_se_a(grad, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0)[
@@ -43,7 +44,9 @@ def register(ops: ModuleType) -> None:
         return grad_force, None, grad_in, None, None
 
     @tf.RegisterGradient("ProdVirialSeA")
-    def virial(op, grad, grad_atom):
+    def virial(
+        op: tf.Operation, grad: tf.Tensor, grad_atom: tf.Tensor
+    ) -> tuple[tf.Tensor | None, ...]:
         net_deriv, in_deriv, rij, nlist, natoms = op.inputs
         nnei = op.get_attr("n_a_sel")
         grad_net = ops.prod_virial_se_a_grad(
@@ -63,7 +66,7 @@ def register(ops: ModuleType) -> None:
         return grad_net, grad_in, grad_rij, None, None
 
     @tf.RegisterGradient("ProdVirialSeAGrad")
-    def virial_grad(op, grad):
+    def virial_grad(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         virial_bar, _, in_deriv, rij, nlist, natoms = op.inputs
         nnei = op.get_attr("n_a_sel")
         grad_virial, _ = ops.prod_virial_se_a(
@@ -85,16 +88,16 @@ def register(ops: ModuleType) -> None:
 
 def _register_gelu(ops: ModuleType, suffix: str) -> None:
     @tf.RegisterGradient("Gelu" + suffix)
-    def gelu(op, grad):
+    def gelu(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
         return ops.gelu_grad_custom(grad, op.inputs[0])
 
     @tf.RegisterGradient("GeluGrad" + suffix)
-    def gelu_grad(op, grad):
+    def gelu_grad(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         dy, x = op.inputs
         return ops.gelu_grad_custom(grad, x), ops.gelu_grad_grad_custom(grad, dy, x)
 
     @tf.RegisterGradient("GeluGradGrad" + suffix)
-    def gelu_grad_grad(op, grad):
+    def gelu_grad_grad(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         dy, dy2, x = op.inputs
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -106,17 +109,17 @@ def _register_gelu(ops: ModuleType, suffix: str) -> None:
         )
 
 
-def _refuse(op, *grads):
+def _refuse(op: tf.Operation, *grads: tf.Tensor) -> NoReturn:
     raise LookupError(twins.NO_GRADIENT)
 
 
-def is_wanted(op, index: int) -> bool:
+def is_wanted(op: tf.Operation, index: int) -> bool:
     """Whether anybody asked for the gradient of an input; a graph prunes what nobody uses."""
     skipped = getattr(op, "skip_input_indices", None)
     return skipped is None or index not in skipped
 
 
-def is_zero(grad) -> bool:
+def is_zero(grad: tf.Tensor | None) -> bool:
     """Whether a cotangent is the zeros that TensorFlow fills in for an unused output."""
     if grad is None:
         return True

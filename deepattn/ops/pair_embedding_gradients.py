@@ -3,7 +3,9 @@
 As in `attention_gradients`: the first two are compiled, beyond them the twins are differentiated.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,7 +21,7 @@ def register(ops: ModuleType) -> None:
     """Registers the gradients of the ops in `ops`, a module made by `tf.load_op_library`."""
 
     @tf.RegisterGradient("DeepattnPairEmbedding")
-    def embedding(op, grad):
+    def embedding(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
         inputs = _arguments(op.inputs, op)
         if any(is_wanted(op, k) for k in range(_INDEX + 1, len(op.inputs))):
             gradients = _flat(ops.deepattn_pair_embedding_full_grad(*inputs, grad))
@@ -29,27 +31,29 @@ def register(ops: ModuleType) -> None:
         return _spread(gradients)
 
     @tf.RegisterGradient("DeepattnPairEmbeddingGrad")
-    def embedding_grad(op, *bars):
+    def embedding_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad = op.inputs
         results = ops.deepattn_pair_embedding_grad_grad(*_arguments(inputs, op), grad, *bars)
         by_grad, *gradients = _flat(results)
         return [*_spread(gradients), by_grad]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingFullGrad")
-    def embedding_full_grad(op, *bars):
+    def embedding_full_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad = op.inputs
 
-        def function(grad, *sources):
+        def function(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
             return twins.pair_embedding_grad(grad, *_merge(inputs, sources))
 
         by_grad, *gradients = by_twin(function, [grad, *_sources(inputs)], bars)
         return [*_spread(gradients), by_grad]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingGradGrad")
-    def embedding_grad_grad(op, *bars):
+    def embedding_grad_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad, bar_rows, bar_weight = op.inputs
 
-        def function(grad, bar_rows, bar_weight, *sources):
+        def function(
+            grad: tf.Tensor, bar_rows: tf.Tensor, bar_weight: tf.Tensor, *sources: tf.Tensor
+        ) -> list[tf.Tensor]:
             return twins.pair_embedding_grad_grad(
                 grad, bar_rows, bar_weight, *_merge(inputs, sources)
             )
@@ -59,28 +63,28 @@ def register(ops: ModuleType) -> None:
         return [*_spread(gradients), by_grad, by_rows, by_weight]
 
 
-def _arguments(inputs, op) -> list:
+def _arguments(inputs: Sequence[tf.Tensor], op: tf.Operation) -> list:
     """The op's inputs as its Python function takes them, layers as three lists."""
     count = op.get_attr("nlayers")
     layers = list(inputs[4 : 4 + 3 * count])
     return [*inputs[:4], *(layers[k * count : (k + 1) * count] for k in range(3))]
 
 
-def _flat(results) -> list:
+def _flat(results: Sequence[Any]) -> list:
     """Results of an op, the lists among them unpacked."""
     return tf.nest.flatten(list(results))
 
 
-def _sources(inputs) -> list:
+def _sources(inputs: Sequence[tf.Tensor]) -> list:
     """Of the op's inputs those that have gradients."""
     return [*inputs[:_INDEX], *inputs[_INDEX + 1 :]]
 
 
-def _merge(inputs, sources) -> list:
+def _merge(inputs: Sequence[tf.Tensor], sources: Sequence[tf.Tensor]) -> list:
     """The op's inputs with `sources` in the places of `_sources`."""
     return [*sources[:_INDEX], inputs[_INDEX], *sources[_INDEX:]]
 
 
-def _spread(gradients) -> list:
+def _spread(gradients: Sequence[tf.Tensor | None]) -> list:
     """Gradients by `_sources` in the places of the op's inputs."""
     return [*gradients[:_INDEX], None, *gradients[_INDEX:]]

@@ -15,11 +15,13 @@ def register(ops: ModuleType) -> None:
     """Registers the gradient of the op in `ops`."""
 
     @tf.RegisterGradient("DeepattnProduct")
-    def gradient(op, grad):
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         a, b = op.inputs
         of_a, of_b = op.get_attr("transpose_a"), op.get_attr("transpose_b")
 
-        def product(first, second, turn_first, turn_second):
+        def product(
+            first: tf.Tensor, second: tf.Tensor, turn_first: bool, turn_second: bool
+        ) -> tf.Tensor:
             return ops.deepattn_product(
                 first, second, transpose_a=turn_first, transpose_b=turn_second
             )

@@ -101,6 +101,8 @@ def tabulate_fusion_se_atten(
     )
 
 
-def _arguments(rows, weight, index, tables):
+def _arguments(
+    rows: tf.Tensor, weight: tf.Tensor | None, index: tf.Tensor, tables: Tables
+) -> tuple[tf.Tensor, ...]:
     weight = tf.zeros([0], rows.dtype) if weight is None else weight
     return tables.table, tables.table_info, rows, weight, index, tables.factors

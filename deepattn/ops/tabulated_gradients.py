@@ -5,6 +5,7 @@ The first is compiled, beyond it the twins are differentiated. Tables are consta
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 import tensorflow as tf
 
@@ -29,18 +30,18 @@ def register_stock(ops: ModuleType) -> None:
     places = [_EM_X, _EM, _TWO_EMBED]
 
     @tf.RegisterGradient("TabulateFusionSeAtten")
-    def gradient(op, grad):
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
         results = ops.tabulate_fusion_se_atten_grad(
             *op.inputs, grad, op.outputs[0], is_sorted=op.get_attr("is_sorted")
         )
         return _spread(results, places, len(op.inputs))
 
     @tf.RegisterGradient("TabulateFusionSeAttenGrad")
-    def gradient_of_gradient(op, *bars):
+    def gradient_of_gradient(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad, _ = op.inputs
         width = grad.shape[-1]
 
-        def function(*arguments):
+        def function(*arguments: tf.Tensor) -> tf.Tensor:
             return twins.tabulate_fusion_se_atten(*arguments, last_layer_size=width)
 
         return [*_second(function, inputs, places, grad, bars), None]
@@ -48,25 +49,31 @@ def register_stock(ops: ModuleType) -> None:
 
 def _register(name: str, grad_op: Callable, twin: Callable, places: Sequence[int]) -> None:
     @tf.RegisterGradient(name)
-    def gradient(op, grad):
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
         results = grad_op(*op.inputs, grad, width=op.get_attr("width"))
         return _spread(results, places, len(op.inputs))
 
     @tf.RegisterGradient(name + "Grad")
-    def gradient_of_gradient(op, *bars):
+    def gradient_of_gradient(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad = op.inputs
         width = op.get_attr("width")
 
-        def function(*arguments):
+        def function(*arguments: tf.Tensor) -> tf.Tensor:
             return twin(*arguments, width=width)
 
         return _second(function, inputs, places, grad, bars)
 
 
-def _second(function, inputs, places, grad, bars) -> list:
+def _second(
+    function: Callable[..., Any],
+    inputs: Sequence[tf.Tensor],
+    places: Sequence[int],
+    grad: tf.Tensor,
+    bars: Sequence[tf.Tensor],
+) -> list:
     """Gradients, by `inputs` and `grad`, of the gradients of a plain function."""
 
-    def gradients(grad, *sources):
+    def gradients(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
         arguments = list(inputs)
         for place, source in zip(places, sources, strict=True):
             arguments[place] = source
@@ -81,7 +88,7 @@ def _second(function, inputs, places, grad, bars) -> list:
     return [*_spread(by_sources, places, len(inputs)), by_grad]
 
 
-def _spread(gradients, places, number) -> list:
+def _spread(gradients: Sequence[tf.Tensor | None], places: Sequence[int], number: int) -> list:
     """Gradients in the places of the inputs that have them."""
     spread: list = [None] * number
     for place, gradient in zip(places, gradients, strict=True):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from deepattn.layers.activations import get_activation
 from deepattn.layers.repformer.invariants import invariants, moments
 from deepattn.layers.repformer.local_attention import LocalAttention
+from deepattn.layers.repformer.neighbourhood import Neighbourhood
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.repformer.pair_attention import PairAttention
 from deepattn.layers.repformer.update import Update
@@ -39,7 +43,12 @@ class RepformerLayer(keras.layers.Layer):
     """
 
     def __init__(
-        self, options: RepformerOptions, *, last: bool = False, seed: int | None = None, **kwargs
+        self,
+        options: RepformerOptions,
+        *,
+        last: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         options = RepformerOptions.of(options)
@@ -54,15 +63,17 @@ class RepformerLayer(keras.layers.Layer):
         self._make_attention(seeds, policy)
         self._make_updates(seeds, policy)
 
-    def build(self, *_) -> None:
-        for name, layer in self.dense.items():
-            layer.build((None, self._input_widths()[name]))
+    def build(self, *_: object) -> None:
+        for name, dense in self.dense.items():
+            dense.build((None, self._input_widths()[name]))
         parts = (self.pair_attention, self.attention, *self.updates.values())
-        for layer in parts:
-            if layer is not None:
-                layer.build()
+        for part in parts:
+            if part is not None:
+                part.build()
 
-    def call(self, g1, g2, h2, nearby):
+    def call(
+        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighbourhood
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         around = nearby.gather(g1)
         new_g1 = self.updates["g1_residual"](g1, self._terms_g1(g1, g2, h2, around, nearby))
         if self.last:
@@ -99,7 +110,7 @@ class RepformerLayer(keras.layers.Layer):
             "seed": self.seed,
         }
 
-    def _make_dense(self, seeds, policy) -> None:
+    def _make_dense(self, seeds: Iterator[int | None], policy: Mapping[str, Any]) -> None:
         """The linear maps by their names in a ``.dp`` file."""
         options = self.options
         units = {"linear1": options.g1_dim}
@@ -132,7 +143,7 @@ class RepformerLayer(keras.layers.Layer):
             "proj_g1g1g2": options.g1_dim,
         }
 
-    def _make_attention(self, seeds, policy) -> None:
+    def _make_attention(self, seeds: Iterator[int | None], policy: Mapping[str, Any]) -> None:
         options = self.options
         self.pair_attention = self.attention = None
         if options.update_g2_has_attn or options.update_h2:
@@ -140,7 +151,7 @@ class RepformerLayer(keras.layers.Layer):
         if options.update_g1_has_attn:
             self.attention = LocalAttention(options, seed=next(seeds), **policy)
 
-    def _make_updates(self, seeds, policy) -> None:
+    def _make_updates(self, seeds: Iterator[int | None], policy: Mapping[str, Any]) -> None:
         """How g1, g2 and h2 take up their terms, by the names of the weights."""
         options = self.options
         of_g1 = 1 + options.g1_out_mlp + options.update_g1_has_attn
@@ -154,7 +165,9 @@ class RepformerLayer(keras.layers.Layer):
             name: Update(*size, options, seed=next(seeds), **policy) for name, size in sizes.items()
         }
 
-    def _terms_g1(self, g1, g2, h2, around, nearby):
+    def _terms_g1(
+        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, around: tf.Tensor, nearby: Neighbourhood
+    ) -> list[tf.Tensor]:
         """What is added to g1: of the atom, of a convolution, of invariants, of attention."""
         options, terms, inputs = self.options, [], []
         if options.g1_out_mlp:
@@ -173,7 +186,9 @@ class RepformerLayer(keras.layers.Layer):
             terms.append(self.attention(g1, nearby))
         return terms
 
-    def _convolution(self, g1, g2, around, nearby):
+    def _convolution(
+        self, g1: tf.Tensor, g2: tf.Tensor, around: tf.Tensor, nearby: Neighbourhood
+    ) -> tf.Tensor:
         """Mean of the neighbours' g1 times g2, one of them mapped to the width of the other."""
         if self.options.g1_out_conv:
             product = around * self.dense["proj_g1g2"](g2)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from deepattn.layers.repformer.neighbourhood import Neighbourhood
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
@@ -28,7 +31,7 @@ class LocalAttention(keras.layers.Layer):
     Output shape: that of ``g1``.
     """
 
-    def __init__(self, options: RepformerOptions, *, seed: int | None = None, **kwargs):
+    def __init__(self, options: RepformerOptions, *, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.options = options = RepformerOptions.of(options)
         self.seed = seed
@@ -39,13 +42,13 @@ class LocalAttention(keras.layers.Layer):
         self.mapkv = linear((hidden + width) * heads, use_bias=False, seed=next(seeds), **policy)
         self.head_map = linear(width, use_bias=True, seed=next(seeds), **policy)
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         width = self.options.g1_dim
         self.mapq.build((None, width))
         self.mapkv.build((None, width))
         self.head_map.build((None, width * self.options.attn1_nhead))
 
-    def call(self, g1, nearby):
+    def call(self, g1: tf.Tensor, nearby: Neighbourhood) -> tf.Tensor:
         options = self.options
         hidden, heads, width = options.attn1_hidden, options.attn1_nhead, options.g1_dim
         query = _by_head(self.mapq(g1), hidden, heads)

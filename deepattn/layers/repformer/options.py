@@ -87,7 +87,7 @@ class RepformerOptions:
     @classmethod
     def of(cls, options: RepformerOptions | Mapping[str, Any]) -> RepformerOptions:
         """The options themselves, or those of a mapping."""
-        return options if isinstance(options, cls) else cls(**options)
+        return options if isinstance(options, RepformerOptions) else cls(**options)
 
     def to_dict(self) -> dict[str, Any]:
         """As a mapping, which `of` takes back."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from deepattn.layers.layer_normalization import LayerNormalization
+from deepattn.layers.repformer.neighbourhood import Neighbourhood
 from deepattn.layers.repformer.options import RepformerOptions
-from deepattn.layers.residual_dense import linear
+from deepattn.layers.residual_dense import ResidualDense, linear
 from deepattn.layers.seeds import seeds_from
 from deepattn.layers.tree_names import dense_variables, under
 
@@ -36,7 +39,7 @@ class PairAttention(keras.layers.Layer):
     that there is not.
     """
 
-    def __init__(self, options: RepformerOptions, *, seed: int | None = None, **kwargs):
+    def __init__(self, options: RepformerOptions, *, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.options = options = RepformerOptions.of(options)
         self.seed = seed
@@ -57,22 +60,33 @@ class PairAttention(keras.layers.Layer):
         if options.update_h2:
             self.vector_map = linear(1, use_bias=False, seed=next(seeds), **policy)
 
-    def build(self, *_) -> None:
+    @property
+    def _of_g2(self) -> tuple[ResidualDense, ResidualDense, LayerNormalization] | None:
+        """The layers of the term for g2, in order."""
+        if self.mapv is None or self.head_map is None or self.norm is None:
+            return None
+        return self.mapv, self.head_map, self.norm
+
+    def build(self, *_: object) -> None:
         heads, width = self.options.attn2_nhead, self.options.g2_dim
         self.mapqk.build((None, None, width))
-        if self.mapv is not None:
-            self.mapv.build((None, None, width))
-            self.head_map.build((None, None, width * heads))
-            self.norm.build((None, None, width))
+        if self._of_g2 is not None:
+            mapv, head_map, norm = self._of_g2
+            mapv.build((None, None, width))
+            head_map.build((None, None, width * heads))
+            norm.build((None, None, width))
         if self.vector_map is not None:
             self.vector_map.build((None, None, 3, heads))
 
-    def call(self, g2, h2, nearby):
+    def call(
+        self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighbourhood
+    ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         attention = self._attention(g2, h2, nearby)
         g2_term = h2_term = None
-        if self.mapv is not None:
-            heard = tf.matmul(attention, _by_head(self.mapv(g2), self.options.attn2_nhead))
-            g2_term = self.norm(self.head_map(_by_feature(heard)))
+        if self._of_g2 is not None:
+            mapv, head_map, norm = self._of_g2
+            heard = tf.matmul(attention, _by_head(mapv(g2), self.options.attn2_nhead))
+            g2_term = norm(head_map(_by_feature(heard)))
         if self.vector_map is not None:
             heard = tf.matmul(attention, h2)
             shape = tf.concat([tf.shape(h2), [self.options.attn2_nhead]], axis=0)
@@ -82,10 +96,11 @@ class PairAttention(keras.layers.Layer):
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights by their paths below a repformer layer, ``attn2g_map/mapqk/w`` …"""
         variables = under("attn2g_map/mapqk", dense_variables(self.mapqk))
-        if self.mapv is not None:
-            variables.update(under("attn2_mh_apply/mapv", dense_variables(self.mapv)))
-            variables.update(under("attn2_mh_apply/head_map", dense_variables(self.head_map)))
-            variables.update({"attn2_lm/w": self.norm.gamma, "attn2_lm/b": self.norm.beta})
+        if self._of_g2 is not None:
+            mapv, head_map, norm = self._of_g2
+            variables.update(under("attn2_mh_apply/mapv", dense_variables(mapv)))
+            variables.update(under("attn2_mh_apply/head_map", dense_variables(head_map)))
+            variables.update({"attn2_lm/w": norm.gamma, "attn2_lm/b": norm.beta})
         if self.vector_map is not None:
             variables.update(under("attn2_ev_apply/head_map", dense_variables(self.vector_map)))
         return variables
@@ -93,7 +108,7 @@ class PairAttention(keras.layers.Layer):
     def get_config(self) -> dict:
         return {**super().get_config(), "options": self.options.to_dict(), "seed": self.seed}
 
-    def _attention(self, g2, h2, nearby):
+    def _attention(self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighbourhood) -> tf.Tensor:
         """The gated attention ``A``, ``[heads, n, stored, stored]``."""
         options = self.options
         mapped = _by_head(self.mapqk(g2), 2 * options.attn2_nhead)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -12,6 +14,7 @@ from deepattn.layers.repformer.neighbourhood import neighbourhood
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
+from deepattn.layers.slots import Slots
 from deepattn.layers.tree_names import dense_variables, under
 
 
@@ -56,7 +59,7 @@ class Repformers(keras.layers.Layer):
         direct_dist: bool = False,
         seed: int | None = None,
         interface_dtype: str = "float64",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         self.ntypes = ntypes
@@ -84,13 +87,13 @@ class Repformers(keras.layers.Layer):
             for k in range(nlayers)
         ]
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         self.matrix.build()
         self.g2_embd.build((None, None, 1))
         for layer in self.layers:
             layer.build()
 
-    def call(self, slots, centre, features):
+    def call(self, slots: Slots, centre: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
         matrix, switch = self.matrix(slots, centre)
         radial, h2 = matrix[:, :, :1], matrix[:, :, 1:]
         if self.direct_dist:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -36,7 +37,7 @@ class Update(keras.layers.Layer):
         options: RepformerOptions,
         *,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.count = count
@@ -44,7 +45,7 @@ class Update(keras.layers.Layer):
         self.options = RepformerOptions.of(options)
         self.seed = seed
 
-    def build(self, *_) -> None:
+    def build(self, *_: object) -> None:
         self.residuals = []
         if self.options.update_style != "res_residual":
             return
@@ -61,7 +62,7 @@ class Update(keras.layers.Layer):
                 )
             )
 
-    def call(self, x, terms: Sequence[tf.Tensor]):
+    def call(self, x: tf.Tensor, terms: Sequence[tf.Tensor]) -> tf.Tensor:
         if not terms:
             return x
         if self.options.update_style == "res_avg":

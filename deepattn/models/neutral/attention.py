@@ -37,7 +37,8 @@ def read_attention(node: Node, section: Mapping[str, Any]) -> tuple[dict[str, An
         node.fail(f"{node.path} has {len(layers)} layers, not attn_layer {section['attn_layer']}")
     if not layers:
         return {}, {}
-    found, arrays = [], {}
+    found: list[dict[str, Any]] = []
+    arrays: Arrays = {}
     for k, layer in enumerate(layers):
         options, weights = _read_layer(layer)
         found.append(options)
@@ -107,7 +108,7 @@ def write_attention(
         "temperature": temperature,
         "precision": precision,
     }
-    norm = {"trainable_ln": section.trainable_ln, "ln_eps": section.ln_eps}
+    norm: dict[str, Any] = {"trainable_ln": section.trainable_ln, "ln_eps": section.ln_eps}
     layers = []
     for k in range(section.attn_layer):
         name = f"attention_layer_{k}"
@@ -139,7 +140,9 @@ def write_attention(
     }
 
 
-def _write_projection(arrays, name: str, parts: tuple[str, ...], trainable: bool):
+def _write_projection(
+    arrays: Mapping[str, np.ndarray], name: str, parts: tuple[str, ...], trainable: bool
+) -> dict[str, Any]:
     matrix = np.concatenate([arrays[f"{name}/{part}/matrix"] for part in parts], axis=1)
     bias = np.concatenate([arrays[f"{name}/{part}/bias"] for part in parts])
     return write_layer(Layer(matrix, bias, None, "linear", trainable=trainable), activation="none")

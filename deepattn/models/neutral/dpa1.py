@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deepattn.config import ModelConfig
+from deepattn.config import ModelConfig, SeAttenConfig
 from deepattn.models.neutral.attention import read_attention, write_attention
 from deepattn.models.neutral.embedding import (
     Arrays,
@@ -70,10 +70,13 @@ def read_dpa1(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arra
     return sections, {**arrays, **weights, **vectors}
 
 
-def write_dpa1(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def write_dpa1(
+    section: SeAttenConfig, config: ModelConfig, arrays: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     """Sections and weights as a descriptor."""
-    section, embedding = config.descriptor, config.type_embedding
-    ntypes = len(config.type_map)
+    embedding, ntypes = config.type_embedding, len(config.type_map)
+    if embedding is None:
+        raise ValueError(f"{section.type} needs a type embedding")
     precision = arrays[f"{_SCOPE}/matrix_1"].dtype.name
     # Without attention it means nothing, and DeePMD-kit's TensorFlow backend wants none.
     temperature = section.temperature if section.attn_layer else None

@@ -67,9 +67,10 @@ def read_dpa2(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arra
     return {"descriptor": section}, arrays
 
 
-def write_dpa2(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def write_dpa2(
+    section: Dpa2Config, config: ModelConfig, arrays: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     """Section and weights as a descriptor."""
-    section: Dpa2Config = config.descriptor
     ntypes, trainable = len(config.type_map), section.trainable
     keys = section.to_dict()
     embedding = write_type_embedding(section.type_embedding, config.type_map, arrays)

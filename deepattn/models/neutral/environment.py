@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import SeAttenConfig, SeE2AConfig
+from deepattn.config.model import slots_of
 from deepattn.models.neutral.nets import activation_name
 from deepattn.models.neutral.node import Node
 
@@ -50,7 +51,7 @@ def write_environment(
     precision: str,
 ) -> dict[str, Any]:
     """The keys that every descriptor has, but those of its class."""
-    sel = [section.sel] if isinstance(section.sel, int) else list(section.sel)
+    sel = list(slots_of(section.sel))
     shape = (len(type_map), sum(sel), 4)
     statistics = (arrays[f"descrpt_attr/{key}"].reshape(shape) for key in ("t_avg", "t_std"))
     return {

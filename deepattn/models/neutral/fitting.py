@@ -84,8 +84,8 @@ def write_fitting(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict
     section, ntypes = config.fitting_net, len(config.type_map)
     mixed_types = not isinstance(config.descriptor, SeE2AConfig)
     count = len(section.neuron) + 1
-    trained = section.trainable
-    trained = [trained] * count if isinstance(trained, bool) else list(trained)
+    trainable = section.trainable
+    trained = [trainable] * count if isinstance(trainable, bool) else list(trainable)
     nets = [
         write_net(_layers(config, arrays, suffix, trained), _KIND, resnet_dt=section.resnet_dt)
         for suffix in ([""] if mixed_types else [f"_type_{k}" for k in range(ntypes)])

@@ -134,7 +134,9 @@ def read_nets(node: Node, kind: str, *, ndim: int, ntypes: int) -> list[list[Lay
     return [None if child is None else read_net(child, kind) for child in children]
 
 
-def write_nets(nets: Sequence[dict[str, Any] | None], kind: str, *, ndim: int, ntypes: int):
+def write_nets(
+    nets: Sequence[dict[str, Any] | None], kind: str, *, ndim: int, ntypes: int
+) -> dict[str, Any]:
     """Nets, in the order of `read_nets`, as a ``NetworkCollection``."""
     return {
         "@class": "NetworkCollection",

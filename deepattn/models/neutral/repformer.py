@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import Dpa2Config
+from deepattn.config.model import slots_of
 from deepattn.models.neutral.by_path import path_of, read_linear, write_linear
 from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.environment import read_matrix, write_matrix
@@ -18,7 +19,7 @@ from deepattn.models.neutral.repformer_layer import read_repformer_layer, write_
 def read_repformer(node: Node, section: Dpa2Config, ntypes: int) -> Arrays:
     """The weights of the block."""
     repformer = section.repformer
-    average, deviation = read_matrix(node, (ntypes, repformer.nsel, 4))
+    average, deviation = read_matrix(node, (ntypes, *slots_of(repformer.nsel), 4))
     arrays = {f"{path_of(node)}/davg": average, f"{path_of(node)}/dstd": deviation}
     arrays |= read_linear(node.child("g2_embd"))
     layers = [layer for layer in node.children("repformer_layers") if layer is not None]

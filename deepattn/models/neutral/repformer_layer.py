@@ -50,7 +50,7 @@ def read_repformer_layer(node: Node, section: Dpa2Config, *, last: bool) -> Arra
         node.fail(f"{node.path} has another activation_function than the descriptor says")
     _expect(node, options)
     node.ignore("rcut", "rcut_smth", "sel", "ntypes", "precision", *_INITIAL)
-    arrays = {}
+    arrays: Arrays = {}
     for name in _linear(options):
         arrays |= read_linear(node.child(name))
     for name, part in _parts(options).items():

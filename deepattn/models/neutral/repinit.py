@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepattn.config import Dpa2Config
+from deepattn.config.model import slots_of
 from deepattn.models.neutral.by_path import net_names, path_of
 from deepattn.models.neutral.embedding import Arrays, embedding_arrays, write_embedding
 from deepattn.models.neutral.environment import read_matrix, write_matrix
@@ -33,12 +34,12 @@ def initial_blocks(section: Dpa2Config) -> dict[str, InitialBlock]:
     repinit = section.repinit
     blocks = {
         "repinit_variable": InitialBlock(
-            repinit.nsel, repinit.rcut, repinit.rcut_smth, repinit.neuron
+            slots_of(repinit.nsel)[0], repinit.rcut, repinit.rcut_smth, repinit.neuron
         )
     }
     if repinit.use_three_body:
         blocks["repinit_three_body_variable"] = InitialBlock(
-            repinit.three_body_sel,
+            slots_of(repinit.three_body_sel)[0],
             repinit.three_body_rcut,
             repinit.three_body_rcut_smth,
             repinit.three_body_neuron,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deepattn.config import ModelConfig
+from deepattn.config import ModelConfig, SeE2AConfig
 from deepattn.models.neutral.embedding import (
     Arrays,
     Names,
@@ -50,9 +50,11 @@ def read_se_e2_a(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], A
     return {"descriptor": {**section, "type": "se_e2_a"}}, arrays
 
 
-def write_se_e2_a(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def write_se_e2_a(
+    section: SeE2AConfig, config: ModelConfig, arrays: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     """Section and weights as a descriptor."""
-    section, ntypes = config.descriptor, len(config.type_map)
+    ntypes = len(config.type_map)
     ndim = 1 if section.type_one_side else 2
     nets: list[dict[str, Any] | None] = [None] * ntypes**ndim
     places = list(_places(ntypes, section.type_one_side, section.exclude_types))

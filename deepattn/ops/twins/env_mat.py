@@ -1,5 +1,7 @@
 """The environment matrix of DeepPot-SE (arXiv:1805.09003, eq. 5) with its derivative."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +15,17 @@ NO_GRADIENT = (
 
 
 def prod_env_mat_a_mix(
-    coord, atype, natoms, box, mesh, davg, dstd, *, rcut: float, rcut_smth: float, nnei: int
+    coord: tf.Tensor,
+    atype: tf.Tensor,
+    natoms: tf.Tensor,
+    box: tf.Tensor,
+    mesh: tf.Tensor,
+    davg: tf.Tensor,
+    dstd: tf.Tensor,
+    *,
+    rcut: float,
+    rcut_smth: float,
+    nnei: int,
 ) -> tuple[tf.Tensor, ...]:
     """Twin of ``ProdEnvMatAMix``: all neighbours in one block of ``nnei`` slots, nearest first.
 
@@ -29,7 +41,17 @@ def prod_env_mat_a_mix(
 
 
 def prod_env_mat_a(
-    coord, atype, natoms, box, mesh, davg, dstd, *, rcut: float, rcut_smth: float, sel: list[int]
+    coord: tf.Tensor,
+    atype: tf.Tensor,
+    natoms: tf.Tensor,
+    box: tf.Tensor,
+    mesh: tf.Tensor,
+    davg: tf.Tensor,
+    dstd: tf.Tensor,
+    *,
+    rcut: float,
+    rcut_smth: float,
+    sel: list[int],
 ) -> tuple[tf.Tensor, ...]:
     """Twin of ``ProdEnvMatA``: ``sel[t]`` slots for neighbours of type t, nearest first in each.
 
@@ -38,7 +60,19 @@ def prod_env_mat_a(
     return _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, False, rcut, rcut_smth)
 
 
-def _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, mixed, rcut, rcut_smth):
+def _env_mat(
+    coord: tf.Tensor,
+    atype: tf.Tensor,
+    natoms: tf.Tensor,
+    box: tf.Tensor,
+    mesh: tf.Tensor,
+    davg: tf.Tensor,
+    dstd: tf.Tensor,
+    sel: Sequence[int],
+    mixed: bool,
+    rcut: float,
+    rcut_smth: float,
+) -> tuple[tf.Tensor, ...]:
     coord, box, davg, dstd = (_without_gradient(x) for x in (coord, box, davg, dstd))
     nframes, nloc, nall = tf.shape(coord)[0], natoms[0], natoms[1]
     nnei = sum(sel)
@@ -48,7 +82,7 @@ def _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, mixed, rcut, rcut
         tf.TensorSpec([None, nnei], tf.int32),
     )
 
-    def frame(arguments, kind):
+    def frame(arguments: tuple[tf.Tensor, ...], kind: str) -> tuple[tf.Tensor, tf.Tensor]:
         r, types, h = arguments
         if kind == "listed":
             table = _read_list(mesh, nloc, nall)
@@ -59,13 +93,13 @@ def _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, mixed, rcut, rcut
         )
         point_types = tf.gather(types, points.owner)
 
-        def block(centre):
+        def block(centre: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             pairs = neighbors.pairs_of(centre, points, types, rcut)
             return _choose(pairs, points.owner, point_types, sel, mixed)
 
         return neighbors.map_centres(block, nloc, signature)
 
-    def frames(kind):
+    def frames(kind: str) -> Callable[[], tuple[tf.Tensor, tf.Tensor]]:
         return lambda: neighbors.map_frames(
             lambda arguments: frame(arguments, kind), (coord, atype, box), nloc, signature
         )
@@ -88,7 +122,9 @@ def _env_mat(coord, atype, natoms, box, mesh, davg, dstd, sel, mixed, rcut, rcut
     )
 
 
-def _by_mesh(mesh, frames):
+def _by_mesh(
+    mesh: tf.Tensor, frames: Callable[[str], Callable[[], tuple[tf.Tensor, tf.Tensor]]]
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Calls the branch that the length of `mesh` asks for."""
     kinds = {0: "open", 1: "open", 6: "periodic", 7: "periodic"}
     length = mesh.shape[0]
@@ -110,7 +146,7 @@ def _by_mesh(mesh, frames):
     return tf.switch_case(branch, [frames("open"), frames("periodic"), frames("listed")])
 
 
-def _read_list(mesh, nloc, nall):
+def _read_list(mesh: tf.Tensor, nloc: tf.Tensor, nall: tf.Tensor) -> tf.Tensor:
     """Inline neighbour list as int32 ``[nloc, longest]``, ascending in each row, -1 at the end."""
     centre = mesh[16 : 16 + nloc]
     counts = mesh[16 + nloc : 16 + 2 * nloc]
@@ -133,7 +169,13 @@ def _read_list(mesh, nloc, nall):
     return tf.gather(table, tf.argsort(centre))
 
 
-def _choose(pairs, owner, point_types, sel, mixed):
+def _choose(
+    pairs: neighbors.Pairs,
+    owner: tf.Tensor,
+    point_types: tf.Tensor,
+    sel: Sequence[int],
+    mixed: bool,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Fills each block of slots with its nearest neighbours; of equals the first-numbered wins."""
     vectors, owners = [], []
     owner = tf.broadcast_to(owner, tf.shape(pairs.q))
@@ -150,7 +192,9 @@ def _choose(pairs, owner, point_types, sel, mixed):
     return tf.concat(vectors, axis=1), tf.concat(owners, axis=1)
 
 
-def _values(rij, real, rcut, rcut_smth):
+def _values(
+    rij: tf.Tensor, real: tf.Tensor, rcut: float, rcut_smth: float
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Rows ``sw (1/r, d/r²)`` and their derivatives with respect to the centre; 0 for padding.
 
     Every step rounds as in the compiled op. Near the cut-off the switch is a difference of numbers
@@ -186,7 +230,7 @@ def _values(rij, real, rcut, rcut_smth):
     return rows, tf.concat([radial[..., None, :], angular], axis=-2)
 
 
-def _checked(coord, atype, ntypes):
+def _checked(coord: tf.Tensor, atype: tf.Tensor, ntypes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Both, once coordinates are finite and types below `ntypes`."""
     infinite = tf.where(~tf.reduce_all(tf.math.is_finite(coord), axis=2))
     unknown = tf.where(atype >= ntypes)
@@ -204,5 +248,5 @@ def _checked(coord, atype, ntypes):
         return tf.identity(coord), tf.identity(atype)
 
 
-def _without_gradient(x):
+def _without_gradient(x: tf.Tensor) -> tf.Tensor:
     return tf.raw_ops.PreventGradient(input=x, message=NO_GRADIENT)

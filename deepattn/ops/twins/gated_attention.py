@@ -1,5 +1,7 @@
 """Gated self-attention over neighbours (arXiv:2208.08236, eqs. 9-13) and its two derivatives."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 # Raises the scores of smooth attention above zero, so that the switch can pull them down.
@@ -38,11 +40,11 @@ def gated_attention(
     rows = tf.reshape(embedding, [-1, width])
     column, faded = tf.expand_dims(weight, 2), tf.reshape(weight, [-1, 1])
 
-    def project(k, length):
+    def project(k: int, length: tf.Tensor | float) -> tf.Tensor:
         projected = tf.nn.bias_add(tf.matmul(rows, projections[2 * k]), projections[2 * k + 1])
         return unit_rows(projected, length)
 
-    def by_atom(x):
+    def by_atom(x: tf.Tensor) -> tf.Tensor:
         return tf.reshape(x, [natoms, nnei, x.shape[1]])
 
     length = faded if smooth else 1.0
@@ -138,13 +140,13 @@ def normalize_rows(x: tf.Tensor, epsilon: tf.Tensor | float) -> tf.Tensor:
     return centred / tf.sqrt(variance + epsilon)
 
 
-def _exp(score):
+def _exp(score: tf.Tensor) -> tf.Tensor:
     """Exponentials of scores, which need no maximum: they lie between -1 and 1, times the
     temperature, or with smooth attention 20 above that at most."""
     # e^21 is more than a half-precision number can be.
     return tf.exp(tf.cast(score, tf.float32) if score.dtype.size < 4 else score)
 
 
-def _sources(inputs):
+def _sources(inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """What has gradients: embedding, direction, weight, parameters."""
     return [*inputs[:3], *inputs[6:]]

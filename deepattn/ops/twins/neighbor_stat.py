@@ -5,7 +5,9 @@ import tensorflow as tf
 from deepattn.ops.twins import neighbors
 
 
-def neighbor_stat(coord, atype, box, *, rcut: float, ntypes: int) -> tuple[tf.Tensor, tf.Tensor]:
+def neighbor_stat(
+    coord: tf.Tensor, atype: tf.Tensor, box: tf.Tensor, *, rcut: float, ntypes: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Twin of ``DeepattnNeighborStat``; see `deepattn.ops.neighbor_stat`."""
     nloc = tf.shape(atype)[1]
     signature = (
@@ -13,7 +15,7 @@ def neighbor_stat(coord, atype, box, *, rcut: float, ntypes: int) -> tuple[tf.Te
         tf.TensorSpec([None, ntypes], tf.int32),
     )
 
-    def frame(arguments):
+    def frame(arguments: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
         r, types, h = arguments
         points = tf.cond(
             tf.reduce_all(h == 0),
@@ -22,7 +24,7 @@ def neighbor_stat(coord, atype, box, *, rcut: float, ntypes: int) -> tuple[tf.Te
         )
         point_type = tf.gather(types, points.owner)
 
-        def block(centre):
+        def block(centre: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             pairs = neighbors.pairs_of(centre, points, types, rcut)
             r2 = tf.reduce_sum(pairs.vector * pairs.vector, axis=2)
             infinity = tf.constant(float("inf"), r2.dtype)

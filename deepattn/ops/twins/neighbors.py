@@ -1,5 +1,6 @@
 """Which atoms are neighbours, in DeePMD's order: brute force over all atoms and periodic images."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -103,7 +104,12 @@ def listed_pairs(nlist: tf.Tensor, coord: tf.Tensor, atype: tf.Tensor, rcut: flo
     return Pairs(there - here[:, None], q, exists & (q <= rcut2))
 
 
-def map_frames(fn, arrays, nloc, signature):
+def map_frames(
+    fn: Callable[[tuple[tf.Tensor, ...]], tuple[tf.Tensor, ...]],
+    arrays: tuple[tf.Tensor, ...],
+    nloc: tf.Tensor,
+    signature: tuple[tf.TensorSpec, ...],
+) -> tuple[tf.Tensor, ...]:
     """Maps ``fn(arrays of a frame)``; the results' first axis runs over nloc atoms."""
     nframes = tf.shape(arrays[0])[0]
     # A loop over nothing would not know the shape of its results.
@@ -116,13 +122,17 @@ def map_frames(fn, arrays, nloc, signature):
     )
 
 
-def map_centres(fn, nloc, signature):
+def map_centres(
+    fn: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+    nloc: tf.Tensor,
+    signature: tuple[tf.TensorSpec, ...],
+) -> tuple[tf.Tensor, ...]:
     """Maps ``fn(centre [b])`` over 0 … nloc-1 in blocks and joins the results' first axes."""
     nblocks = (nloc + _BLOCK - 1) // _BLOCK
     index = tf.minimum(tf.range(nblocks * _BLOCK), tf.maximum(nloc - 1, 0))
     blocks = tf.map_fn(fn, tf.reshape(index, [nblocks, _BLOCK]), fn_output_signature=signature)
 
-    def join(block):
+    def join(block: tf.Tensor) -> tf.Tensor:
         shape = tf.concat([[nblocks * _BLOCK], tf.shape(block)[2:]], 0)
         joined = tf.reshape(block, shape)[:nloc]
         return tf.ensure_shape(joined, [None, *block.shape[2:]])
@@ -130,19 +140,19 @@ def map_centres(fn, nloc, signature):
     return tf.nest.map_structure(join, blocks)
 
 
-def _selection_distance(here, there):
+def _selection_distance(here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
     """Squared distance in float32 from float32-rounded coordinates, whatever the precision."""
     d = tf.cast(there, tf.float32) - tf.cast(here, tf.float32)
     return dot(d, d)
 
 
-def dot(a, b):
+def dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Sum over the last axis of length 3, left to right."""
     p = a * b
     return p[..., 0] + p[..., 1] + p[..., 2]
 
 
-def _cross(u, v):
+def _cross(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
     return tf.stack(
         [u[(k + 1) % 3] * v[(k + 2) % 3] - u[(k + 2) % 3] * v[(k + 1) % 3] for k in range(3)]
     )

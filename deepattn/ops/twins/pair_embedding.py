@@ -1,6 +1,6 @@
 """Residual perceptrons on rows, with factors by pair of types, and their two derivatives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -83,12 +83,17 @@ def pair_embedding_grad_grad(
     return _gradients(tape, gradients, sources, [bar_rows, bar_weight])
 
 
-def _sources(inputs):
+def _sources(inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """What has gradients: all but the index."""
     return [*inputs[:2], *inputs[3:]]
 
 
-def _gradients(tape, target, sources, grad):
+def _gradients(
+    tape: tf.GradientTape,
+    target: tf.Tensor | Sequence[tf.Tensor],
+    sources: Sequence[tf.Tensor],
+    grad: tf.Tensor | Sequence[tf.Tensor],
+) -> list[tf.Tensor]:
     gradients = tape.gradient(
         target, sources, output_gradients=grad, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )

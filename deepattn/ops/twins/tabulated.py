@@ -106,7 +106,9 @@ def tabulate_fusion_se_atten(
     )
 
 
-def _interval(table_info, nintervals, rows):
+def _interval(
+    table_info: tf.Tensor, nintervals: int, rows: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Interval of each number, how far from its left edge the number lies, how far beyond the ends.
 
     The sum of the last two has the slope 1 everywhere.
