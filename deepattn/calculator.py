@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.geometry import complete_cell
+from ase.neighborlist import NewPrimitiveNeighborList
 
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer import DeepPot
@@ -51,9 +52,9 @@ class DP(Calculator):
         model: str | os.PathLike,
         label: str = "DP",
         type_dict: dict[str, int] | None = None,
-        neighbor_list=None,
+        neighbor_list: NewPrimitiveNeighborList | None = None,
         head: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(label=label, **kwargs)
         self.dp = DeepPot(model, neighbor_list=neighbor_list, head=head)

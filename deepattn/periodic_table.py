@@ -52,9 +52,8 @@ def most_alike(symbol: str, known: Sequence[str]) -> str | None:
     heavier is taken, since the first of a group differs most from the others; hydrogen never.
     """
     here = place(symbol)
-    places = {name: place(name) for name in known}
-    candidates = [name for name, there in places.items() if there is not None and name != "H"]
-    if here is None or not candidates:
+    places = {name: there for name in known if name != "H" and (there := place(name)) is not None}
+    if here is None or not places:
         return None
 
     def distance(name: str) -> tuple[bool, bool, int, int, bool, int]:
@@ -64,7 +63,7 @@ def most_alike(symbol: str, known: Sequence[str]) -> str | None:
         lighter = places[name] < here
         return groups > 0, other_block, groups, periods, lighter, columns
 
-    return min(candidates, key=distance)
+    return min(places, key=distance)
 
 
 def _group(column: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -161,9 +161,10 @@ class Derivatives:
         for part in _parts(fitted):
             yield from self._compare(fitted, part, fit)
 
-    def _signs(self, frames: list[Frame]) -> Iterator[Finding]:
+    def _signs(self, frames: list[Frame]) -> Generator[Finding, None, set[str]]:
         """Bonds; gives the systems whose forces have the wrong sign."""
-        wrong, vague = set(), []
+        wrong: set[str] = set()
+        vague: list[list[Frame]] = []
         for part in _parts(frames):
             chosen = [frames[k] for k in part]
             if not (yield from self._sign(chosen, wrong)):
@@ -173,7 +174,7 @@ class Derivatives:
             yield from self._sign([frame for chosen in vague for frame in chosen], wrong)
         return wrong
 
-    def _sign(self, frames: list[Frame], wrong: set[str]) -> Iterator[Finding]:
+    def _sign(self, frames: list[Frame], wrong: set[str]) -> Generator[Finding, None, bool]:
         """Bonds of some systems; adds these to the wrong ones; gives whether the bonds tell."""
         paths = list(dict.fromkeys(frame.system for frame in frames))
         found = bonds.measure(frames)

@@ -75,7 +75,7 @@ class Distances:
             for row in rows[near]:
                 self._look_closer(piece, row, float(limit.max()))
             if self._sel is not None:
-                self._compare_with_sel(piece, rows, count)
+                self._compare_with_sel(self._sel, piece, rows, count)
             if piece.path not in self._measured:
                 self._measured.add(piece.path)
                 step = -(-len(rows) // _FRAMES_OF_A_SYSTEM)
@@ -171,18 +171,20 @@ class Distances:
             bonded = known[piece.real[row]][pairs.first]
             self._ratios.append(pairs.ratio[np.isfinite(pairs.ratio) & bonded])
 
-    def _compare_with_sel(self, piece: Piece, rows: np.ndarray, count: np.ndarray) -> None:
-        if len(self._sel) == 1:
+    def _compare_with_sel(
+        self, sel: np.ndarray, piece: Piece, rows: np.ndarray, count: np.ndarray
+    ) -> None:
+        if len(sel) == 1:
             count = count.sum(axis=2, keepdims=True)
-        excess = count - self._sel
+        excess = count - sel
         for row, over in zip(rows, excess, strict=True):
             if over.max() > 0:
                 atom, kind = np.unravel_index(over.argmax(), over.shape)
-                name = "" if len(self._sel) == 1 else f" of {self._type_map[kind]}"
-                frame, most = piece.frames[row], over[atom, kind] + self._sel[kind]
+                name = "" if len(sel) == 1 else f" of {self._type_map[kind]}"
+                frame, most = piece.frames[row], over[atom, kind] + sel[kind]
                 sentence = (
                     f"in frame {frame} atom {atom} has {most} neighbours{name} within "
-                    f"{self._rcut:g} Å, but sel is {self._sel[kind]}"
+                    f"{self._rcut:g} Å, but sel is {sel[kind]}"
                 )
                 self._beyond.add(piece.path, frame, sentence, badness=over.max())
 

@@ -77,7 +77,9 @@ def fit(frames: list[Frame], factors: np.ndarray) -> Fit | None:
         return None
     weights = 1 / np.maximum(sizes, typical)
     energies, virials, count = [], [], 0
-    matrices, sides, squares = [0.0] * _FOLDS, [0.0] * _FOLDS, [0.0] * _FOLDS
+    # Of a fold without frames they stay single numbers.
+    matrices, sides = [np.zeros(())] * _FOLDS, [np.zeros(())] * _FOLDS
+    squares = [0.0] * _FOLDS
     for k, (frame, factor, weight) in enumerate(zip(frames, factors, weights, strict=True)):
         rows = design(frame, elements)
         energies.append(rows.energy)
@@ -87,7 +89,7 @@ def fit(frames: list[Frame], factors: np.ndarray) -> Fit | None:
         sides[k % _FOLDS] = sides[k % _FOLDS] + scaled.T @ right
         squares[k % _FOLDS] += right @ right
         count += len(right)
-    matrix, side = sum(matrices), sum(sides)
+    matrix, side = sum(matrices, np.zeros(())), sum(sides, np.zeros(()))
     ridge = (_NOISE / _PRIOR) ** 2 * np.eye(len(side))
     left = 0.0
     for one, other, square in zip(matrices, sides, squares, strict=True):
@@ -148,7 +150,15 @@ def design(frame: Frame, elements: np.ndarray) -> Rows:
 _Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _pair_blocks(r, unit, scale, first, second, nelements, many) -> Iterator[_Block]:
+def _pair_blocks(
+    r: np.ndarray,
+    unit: np.ndarray,
+    scale: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    nelements: int,
+    many: bool,
+) -> Iterator[_Block]:
     """Pairs, energies and gradients by their vectors, of one pair of elements after the other."""
     value, slope = _gaussians(r, scale, _PAIRS_OF_MANY if many else _PAIRS)
     if many:
@@ -164,7 +174,16 @@ def _pair_blocks(r, unit, scale, first, second, nelements, many) -> Iterator[_Bl
         yield chosen, 0.5 * value[chosen].sum(axis=0), gradient
 
 
-def _density_blocks(r, unit, scale, i, j, kinds, nelements, many) -> Iterator[_Block]:
+def _density_blocks(
+    r: np.ndarray,
+    unit: np.ndarray,
+    scale: np.ndarray,
+    i: np.ndarray,
+    j: np.ndarray,
+    kinds: np.ndarray,
+    nelements: int,
+    many: bool,
+) -> Iterator[_Block]:
     """The same of products of two densities of elements about an atom."""
     natoms = len(kinds)
     # With many elements all are alike to the densities.
@@ -191,7 +210,9 @@ def _density_blocks(r, unit, scale, i, j, kinds, nelements, many) -> Iterator[_B
                 yield chosen, product[kind_of_atom == center].sum(axis=0), gradient[chosen]
 
 
-def _gaussians(r, scale, grid) -> tuple[np.ndarray, np.ndarray]:
+def _gaussians(
+    r: np.ndarray, scale: np.ndarray, grid: tuple[float, float, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Gaussians of ln r that go to zero at the cutoff, and their derivatives, ``[n, count]``."""
     low, high, count = grid
     centers = np.linspace(np.log(low), np.log(high), count)

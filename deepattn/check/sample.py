@@ -94,7 +94,7 @@ class Sample:
         nframes = self._sizes[path]
         chosen = np.linspace(0, nframes - 1, min(wanted, nframes)).astype(int)
         fit = np.isin(piece.frames, chosen) & (piece.natoms > 1) & elements & small & _roomy(piece)
-        for row in np.flatnonzero(fit):
+        for row in np.flatnonzero(fit).tolist():
             real = piece.real[row]
             virial = piece.virial[row].reshape(3, 3)
             kept.append(

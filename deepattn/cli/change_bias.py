@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from deepattn.cli.options import add_head, add_systems
 from deepattn.cli.systems import systems_of
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     if args.bias_value is not None:
         if args.mode is not None or args.numb_batch is not None:
             raise ConfigError("--mode and --numb-batch are for data; leave out --bias-value")
-        source = {"energies": _energies(args.bias_value)}
+        source: dict[str, Any] = {"energies": _energies(args.bias_value)}
     else:
         mode, frames = args.mode or "change", args.numb_batch or 0
         source = {"systems": systems_of(args), "mode": mode, "numb_frames": frames}

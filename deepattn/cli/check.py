@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(records: list) -> None:
     """Findings or tests left out, of each kind those of the first systems."""
-    kinds = {}
+    kinds: dict[tuple[str, str], list] = {}
     for record in records:
         kinds.setdefault((record.level, record.check), []).append(record)
     for (level, check), alike in kinds.items():

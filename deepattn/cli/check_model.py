@@ -1,9 +1,16 @@
 """``deepattn check-model``."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepattn.cli.options import add_head
+
+if TYPE_CHECKING:
+    from deepattn.data import System
+    from deepattn.testing import Frame
 
 # Those of `deepattn.testing`, which is slow to import.
 _CHECKS = (
@@ -73,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     return int(not report.passed)
 
 
-def _first_frame(system):
+def _first_frame(system: System) -> Frame:
     """The first frame of a system as the checks take it."""
     from deepattn.errors import DataError
     from deepattn.testing import Frame

@@ -5,8 +5,10 @@ import argparse
 _SHELLS = ("bash", "zsh", "tcsh")
 # What a metavar says of the words that may stand in its place.
 _FOLDERS = ("DIR",)
-_FILES = ("FILE", "PATH", "INPUT", "OUTPUT", "MODEL", "CHECKPOINT", "FROZEN", "TEACHER", "DATA")
-_FILES += ("SOURCE", "DEST", "CONF")
+_FILES = (
+    *("FILE", "PATH", "INPUT", "OUTPUT", "MODEL", "CHECKPOINT", "FROZEN", "TEACHER", "DATA"),
+    *("SOURCE", "DEST", "CONF"),
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -44,6 +46,6 @@ def _mark_files(parser: argparse.ArgumentParser) -> None:
             for command in action.choices.values():
                 _mark_files(command)
         elif action.metavar in _FOLDERS:
-            action.complete = shtab.DIRECTORY
+            vars(action)["complete"] = shtab.DIRECTORY
         elif action.metavar in _FILES:
-            action.complete = shtab.FILE
+            vars(action)["complete"] = shtab.FILE

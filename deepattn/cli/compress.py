@@ -1,11 +1,20 @@
 """``deepattn compress``."""
 
+from __future__ import annotations
+
 import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepattn.cli.options import add_head, count, positive, require_files
 from deepattn.cli.systems import systems_of_input
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deepattn.data import System
+    from deepattn.models import EnergyModel
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +148,9 @@ def run(args: argparse.Namespace) -> None:
         _compare(path, output, systems, args.numb_test, args.head)
 
 
-def _shortest_distance(args: argparse.Namespace, path: Path, header: dict, model) -> float:
+def _shortest_distance(
+    args: argparse.Namespace, path: Path, header: dict, model: EnergyModel
+) -> float:
     """How near atoms came in training, Å.
 
     Raises:
@@ -161,7 +172,7 @@ def _shortest_distance(args: argparse.Namespace, path: Path, header: dict, model
     return _nearest([System(place, type_map=model.type_map) for place in places], model)
 
 
-def _warn_of_near_pairs(systems, model, distance: float) -> None:
+def _warn_of_near_pairs(systems: Sequence[System], model: EnergyModel, distance: float) -> None:
     """Say if atoms of the data come nearer than in training."""
     nearest = _nearest(systems, model)
     if nearest < distance:
@@ -173,7 +184,7 @@ def _warn_of_near_pairs(systems, model, distance: float) -> None:
         )
 
 
-def _nearest(systems, model) -> float:
+def _nearest(systems: Sequence[System], model: EnergyModel) -> float:
     """How near atoms come in the data, Å."""
     from deepattn.train.neighbor_stat import neighbor_statistics
 
@@ -182,7 +193,9 @@ def _nearest(systems, model) -> float:
     return found.min_nbor_dist
 
 
-def _compare(original: Path, compressed: str, systems, numb_test: int, head: str | None) -> None:
+def _compare(
+    original: Path, compressed: str, systems: Sequence[System], numb_test: int, head: str | None
+) -> None:
     """Print how far the models are apart on data, and how fast they are."""
     import numpy as np
 
@@ -198,5 +211,5 @@ def _compare(original: Path, compressed: str, systems, numb_test: int, head: str
     print(f"  energy {found.energy:.2e} eV/atom")
     print(f"  force  {found.force:.2e} eV/Å")
     print(f"  virial {found.virial:.2e} eV/atom")
-    before, after = (1e6 * seconds / found.atoms for seconds in found.seconds)
-    print(f"time: {before:.1f} µs an atom before, {after:.1f} after: {before / after:.2f}×")
+    first, second = (1e6 * seconds / found.atoms for seconds in found.seconds)
+    print(f"time: {first:.1f} µs an atom before, {second:.1f} after: {first / second:.2f}×")

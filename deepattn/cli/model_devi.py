@@ -1,13 +1,19 @@
 """``deepattn model-devi``."""
 
+from __future__ import annotations
+
 import argparse
 import logging
 from contextlib import ExitStack
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from deepattn.cli.options import add_head, add_system
+
+if TYPE_CHECKING:
+    from deepattn.data import System
+    from deepattn.infer import DeepPot
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +121,9 @@ def run(args: argparse.Namespace) -> None:
     log.info("the deviations are in %s; systems: %d", args.output, len(systems))
 
 
-def _compare(models: list, system, args: argparse.Namespace, file: IO[str]) -> None:
+def _compare(
+    models: list[DeepPot], system: System, args: argparse.Namespace, file: IO[str]
+) -> None:
     """Write the header and the rows of one system."""
     from deepattn.infer import read_frames
     from deepattn.infer.deviation import COLUMNS, model_deviation
@@ -142,12 +150,12 @@ def _compare(models: list, system, args: argparse.Namespace, file: IO[str]) -> N
             file.write(f"{step:12d}{''.join(f'{x:19.6e}' for x in row)}\n")
 
 
-def _steps(system, frames: np.ndarray, args: argparse.Namespace) -> np.ndarray:
+def _steps(system: System, frames: np.ndarray, args: argparse.Namespace) -> np.ndarray:
     """The steps of the run that frames are from, as stored, or counted by ``--frequency``."""
     stored = system.load("timestep", frames)[:, 0].astype(int)
     return np.where(system.has("timestep")[frames], stored, frames * args.frequency)
 
 
-def _predict(model, arguments: dict) -> dict[str, np.ndarray]:
+def _predict(model: DeepPot, arguments: dict) -> dict[str, np.ndarray]:
     energy, force, virial = model.eval(**arguments)
     return {"energy": energy[:, 0], "force": force, "virial": virial}

@@ -2,8 +2,8 @@
 
 import argparse
 import difflib
-from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from deepattn.cli.terminal import escape
 
@@ -11,19 +11,18 @@ from deepattn.cli.terminal import escape
 class Parser(argparse.ArgumentParser):
     """Says what may have been meant by a word that it does not know."""
 
-    def parse_args(
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> argparse.Namespace:
+    # Any, as argparse returns a namespace of whatever class it is given.
+    def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """As of `argparse`."""
-        namespace, unknown = self.parse_known_args(args, namespace)
+        parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            speaker = getattr(namespace, "parser", self)
+            speaker = getattr(parsed, "parser", self)
             word = next((word for word in unknown if word.startswith("-")), unknown[0])
             name = word.partition("=")[0]
             known = [option for action in speaker._actions for option in action.option_strings]
             hint = did_you_mean(name, known) if name.startswith("-") else ""
             speaker.error(f"unrecognized argument {word}{hint}")
-        return namespace
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         """As of `argparse`."""

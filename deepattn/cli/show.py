@@ -3,7 +3,9 @@
 import argparse
 import json
 import logging
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from deepattn.cli.parser import did_you_mean
 
@@ -158,7 +160,7 @@ def _rows(section: dict) -> dict[str, str]:
     }
 
 
-_SENTENCES = {
+_SENTENCES: dict[str, Callable[[Any, str], str]] = {
     "type-map": "The type_map{1} is {0}".format,  # in DeePMD-kit's words
     "descriptor": partial(_section, "descriptor"),
     "fitting-net": partial(_section, "fitting net"),

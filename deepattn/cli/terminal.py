@@ -38,6 +38,9 @@ class _Escaped:
         self._stream.write(escape(text))
         return len(text)
 
+    def flush(self) -> None:
+        self._stream.flush()
+
 
 @contextmanager
 def readable_output() -> Iterator[None]:

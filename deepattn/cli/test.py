@@ -1,11 +1,14 @@
 """``deepattn test``."""
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +16,10 @@ from deepattn import limits
 from deepattn.cli.options import add_head, add_model, add_systems
 from deepattn.cli.systems import systems_of, systems_of_input
 from deepattn.errors import DataError, show
+
+if TYPE_CHECKING:
+    from deepattn.data import System
+    from deepattn.infer import DeepPot, PairSample, TestReport
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +143,7 @@ def _check_targets(args: argparse.Namespace) -> None:
         check_picture(args.plot)
 
 
-def _write(report, sample, args: argparse.Namespace) -> None:
+def _write(report: TestReport, sample: PairSample, args: argparse.Namespace) -> None:
     """Write the report in the forms that are asked for."""
     from deepattn.formats.files import write_whole
     from deepattn.plots.parity import Fit, draw_parity, parity_svg
@@ -183,7 +190,7 @@ def _print_lines(lines: list[str]) -> None:
         print(line, flush=True)
 
 
-def _test(model, system, frames: np.ndarray, atomic: bool) -> dict:
+def _test(model: DeepPot, system: System, frames: np.ndarray, atomic: bool) -> dict[str, Any]:
     """Labels and predictions of some frames, as arguments by name of what compares them."""
     from deepattn.infer import read_frames
 
@@ -207,7 +214,7 @@ def _systems(args: argparse.Namespace) -> list[str]:
     return systems_of(args)
 
 
-def _chunks(frames: np.ndarray, system) -> Iterator[np.ndarray]:
+def _chunks(frames: np.ndarray, system: System) -> Iterator[np.ndarray]:
     text = os.environ.get("DP_TEST_CHUNK_ATOMS", str(_CHUNK_ATOMS))
     number = limits.whole_number(text)
     if number is None:

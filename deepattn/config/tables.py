@@ -14,8 +14,11 @@ NOT_SE_ATTEN = (
 
 
 class _SeAtten(Protocol):
-    attn_layer: int
-    tebd_input_mode: str
+    @property
+    def attn_layer(self) -> int: ...
+
+    @property
+    def tebd_input_mode(self) -> str: ...
 
 
 def check_tables(descriptor: _SeAtten, *, fast: bool) -> None:

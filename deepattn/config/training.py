@@ -129,6 +129,13 @@ class TrainingConfig(Section):
     stat_file: str | None = None
     gradient_max_norm: float | None = None
 
+    @property
+    def steps(self) -> int:
+        """``numb_steps`` of a training whose epochs have been counted."""
+        if self.numb_steps is None:
+            raise ValueError("training/numb_steps is not known before epochs are counted")
+        return self.numb_steps
+
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> TrainingConfig:
         """Build from a normalised ``training`` section."""

@@ -77,7 +77,7 @@ def explore(
                 steps=steps,
                 every=every,
                 closest=closest,
-                seed=[seed, number],
+                seed=[*([seed] if isinstance(seed, int) else seed), number],
                 tick=tick,
             )
             runs.append(start)

@@ -23,7 +23,7 @@ class Labelled(NamedTuple):
     frames: list[Atoms]
     labels: list[Labels]
 
-    def take(self, indices: Sequence[int]) -> Labelled:
+    def take(self, indices: Sequence[int] | np.ndarray) -> Labelled:
         """Some of the frames."""
         return Labelled([self.frames[i] for i in indices], [self.labels[i] for i in indices])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -67,15 +68,21 @@ def _parity(
 ) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Panels of `draw_parity`."""
     pairs = list(zip(judged.labels, predicted, strict=True))
-    periodic = [(a, b) for a, b in pairs if a.virial is not None]
-    columns = {
+    virials = [
+        (a.virial / len(a.force), b.virial / len(a.force))
+        for a, b in pairs
+        if a.virial is not None and b.virial is not None
+    ]
+    columns: dict[str, Sequence[tuple[Any, Any]]] = {
         "e_peratom": [(a.energy / len(a.force), b.energy / len(a.force)) for a, b in pairs],
         "f": [(a.force, b.force) for a, b in pairs],
-        "v_peratom": [(a.virial / len(a.force), b.virial / len(a.force)) for a, b in periodic],
+        "v_peratom": virials,
     }
     panels = {}
     for kind, both in columns.items():
         if both:
-            sides = ([np.ravel(x) for x in side] for side in zip(*both, strict=True))
-            panels[kind] = {"student": tuple(np.concatenate(side) for side in sides)}
+            label, student = (
+                np.concatenate([np.ravel(x) for x in side]) for side in zip(*both, strict=True)
+            )
+            panels[kind] = {"student": (label, student)}
     return panels

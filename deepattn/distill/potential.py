@@ -34,8 +34,13 @@ class Labels(NamedTuple):
 class Potential(Protocol):
     """A teacher or student."""
 
-    name: str
-    elements: tuple[str, ...] | None  # those it knows; None: it does not tell
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def elements(self) -> tuple[str, ...] | None:
+        """Those it knows; None: it does not tell."""
 
     def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
         """Labels of each frame.

@@ -37,7 +37,8 @@ def radial_distribution(
     edges = np.linspace(0.0, rmax, round(rmax / width) + 1)
     shells = 4 / 3 * np.pi * np.diff(edges**3)
     elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
-    found, expected = {}, {}
+    found: dict[tuple[str, str], np.ndarray] = {}
+    expected: dict[tuple[str, str], np.ndarray] = {}
     for atoms in frames:
         first, second, distance = neighbor_list("ijd", atoms, rmax)
         symbols = np.array(atoms.get_chemical_symbols())

@@ -39,7 +39,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
         "teacher": _speed(outcome.place.figures("round-00/seed")),
         "student": _speed(outcome.rounds[-1]["explored"]),
     }
-    trained = Counter()
+    trained: Counter[str] = Counter()
     for number in range(len(outcome.rounds)):
         data = read_labelled(outcome.place.path(f"round-{number:02d}", "data"))
         trained.update(atoms.get_chemical_formula("metal") for atoms in data.frames)
@@ -138,8 +138,9 @@ def _speeds(speeds: dict[str, float | None]) -> str:
         for name, value in speeds.items()
     ]
     ratio = ""
-    if all(speeds.values()):
-        times = speeds["student"] / speeds["teacher"]
+    student, teacher = speeds["student"], speeds["teacher"]
+    if student and teacher:
+        times = student / teacher
         ratio = f"<p>The student is {times:.3g} times as fast here, evaluated in this process.</p>"
     return _table(("model", "atom-steps a second"), rows) + ratio
 

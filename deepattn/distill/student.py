@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepattn.config import Config, LaterConfig, normalize, upgrade
+from deepattn.config import Config, LaterConfig, ModelConfig, normalize, upgrade
+from deepattn.errors import ModelFileError
 from deepattn.export import compress, freeze
 from deepattn.layers import SeAtten
 from deepattn.train import Start, Trainer, from_checkpoint
@@ -45,16 +46,24 @@ def train_student(
     folder.mkdir(parents=True, exist_ok=True)
     full = _input(student, systems, folder, seed)
     start = Start()
-    if previous is not None:
-        start = from_checkpoint(previous / _CHECKPOINT, restart=False)
+    if previous is not None and later is not None:
+        start, model = _start(previous, restart=False)
         _shorten(full, later)
         # What was counted in fewer frames; the weights are made for it.
-        full["model"]["descriptor"] = start.model.descriptor.to_dict()
+        full["model"]["descriptor"] = model.descriptor.to_dict()
     if (folder / f"{_CHECKPOINT}.h5").exists():
-        start = from_checkpoint(folder / _CHECKPOINT, restart=True)
+        start, _ = _start(folder, restart=True)
     trainer = Trainer(Config.from_dict(full), start=start, output=folder / "out.json")
     trainer.train()
     return _write(trainer, folder)
+
+
+def _start(folder: Path, *, restart: bool) -> tuple[Start, ModelConfig]:
+    """The start from the checkpoint of a student, and its model."""
+    start = from_checkpoint(folder / _CHECKPOINT, restart=restart)
+    if not isinstance(start, Start) or start.model is None:
+        raise ModelFileError(f"{folder / _CHECKPOINT}: is not of a single task")
+    return start, start.model
 
 
 def normalize_student(student: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,9 +101,10 @@ def _write(trainer: Trainer, folder: Path) -> Path:
     if descriptor.passes_messages:
         log.info("%s: such models have no graph; the checkpoint is used", folder)
         return folder / f"{_CHECKPOINT}.h5"
-    can = isinstance(descriptor, SeAtten)
-    if can and descriptor.attn_layer == 0 and descriptor.tebd_input_mode == "strip":
-        model = compress(model, min_nbor_dist=trainer.min_nbor_dist)
+    distance = trainer.min_nbor_dist
+    can = isinstance(descriptor, SeAtten) and descriptor.attn_layer == 0
+    if can and descriptor.tebd_input_mode == "strip" and distance is not None:
+        model = compress(model, min_nbor_dist=distance)
     else:
         log.info("%s: such models have no compressed graph; it is frozen as it is", folder)
     return freeze(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class StoredModel:
     header: dict[str, Any] = field(repr=False)
 
 
-def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyModel, dict]:
+def load_model(path: str | os.PathLike, *, head: str | None = None) -> tuple[EnergyModel, dict]:
     """Rebuild the Keras model of a file.
 
     Args:
@@ -60,7 +60,7 @@ def load_model(path: str | Path, *, head: str | None = None) -> tuple[EnergyMode
     return build_stored(stored, path), stored.header
 
 
-def build_stored(stored: StoredModel, path: str | Path) -> EnergyModel:
+def build_stored(stored: StoredModel, path: str | os.PathLike) -> EnergyModel:
     """The Keras model of what `read_model` gave.
 
     Args:
@@ -84,7 +84,7 @@ def build_stored(stored: StoredModel, path: str | Path) -> EnergyModel:
         raise ModelFileError(f"{path}: the model cannot be built: {error.message}") from None
 
 
-def read_model(path: str | Path, *, head: str | None = None) -> StoredModel:
+def read_model(path: str | os.PathLike, *, head: str | None = None) -> StoredModel:
     """Read a model of any kind of file without building it.
 
     Args:
@@ -115,7 +115,7 @@ def read_model(path: str | Path, *, head: str | None = None) -> StoredModel:
 def model_of_checkpoint(
     stored: Mapping[str, np.ndarray],
     header: Mapping[str, Any],
-    path: str | Path,
+    path: str | os.PathLike,
     *,
     head: str | None,
 ) -> StoredModel:
@@ -146,7 +146,7 @@ def branch_of_checkpoint(
     name: str,
     stored: Mapping[str, np.ndarray],
     header: Mapping[str, Any],
-    path: str | Path,
+    path: str | os.PathLike,
 ) -> StoredModel:
     """The model of a branch in the content of a checkpoint.
 
@@ -167,7 +167,7 @@ def branch_of_checkpoint(
     return StoredModel(config.model, arrays, header["interface_dtype"], header)
 
 
-def tasks_of(header: Mapping[str, Any], path: str | Path) -> MultiTaskConfig | None:
+def tasks_of(header: Mapping[str, Any], path: str | os.PathLike) -> MultiTaskConfig | None:
     """The configuration in the header of a checkpoint of several tasks; None of a single one.
 
     Raises:
@@ -183,7 +183,7 @@ def tasks_of(header: Mapping[str, Any], path: str | Path) -> MultiTaskConfig | N
 
 
 @contextmanager
-def _reading_config(path: str | Path) -> Iterator[None]:
+def _reading_config(path: str | os.PathLike) -> Iterator[None]:
     """Turn what a header, which may hold anything, makes the configuration raise into one error."""
     try:
         yield
@@ -192,7 +192,7 @@ def _reading_config(path: str | Path) -> Iterator[None]:
         raise ModelFileError(f"{path}: the config in its header is of no use: {reason}") from error
 
 
-def find_branch(tasks: MultiTaskConfig, head: str | None, path: str | Path) -> str:
+def find_branch(tasks: MultiTaskConfig, head: str | None, path: str | os.PathLike) -> str:
     """The branch of a name or alias.
 
     Raises:
@@ -207,14 +207,14 @@ def find_branch(tasks: MultiTaskConfig, head: str | None, path: str | Path) -> s
     return name
 
 
-def refuse_head(head: str | None, path: str | Path) -> None:
+def refuse_head(head: str | None, path: str | os.PathLike) -> None:
     """Refuse a branch of a file of a single task."""
     if head is not None:
         raise ModelFileError(f"{path}: is of a single task, without branches; leave out --head")
 
 
 def frozen_model(
-    frozen: FrozenModel, path: str | Path
+    frozen: FrozenModel, path: str | os.PathLike
 ) -> tuple[ModelConfig, dict[str, np.ndarray]]:
     """Configuration and weights of a frozen graph, brought to the form of today's models.
 
@@ -255,7 +255,7 @@ def frozen_model(
     return config, arrays
 
 
-def _weights(frozen: FrozenModel, path: str | Path) -> dict[str, np.ndarray]:
+def _weights(frozen: FrozenModel, path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Weights without the constants that mean nothing, the output bias added to the other."""
     arrays = dict(frozen.weights)
     refuse_scaled(arrays, path)

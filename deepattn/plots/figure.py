@@ -3,14 +3,20 @@
 Files are written as every other one is: whole, or not at all.
 """
 
+from __future__ import annotations
+
 import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from deepattn.errors import DataError
 from deepattn.formats.files import check_folder, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Told apart without colour vision, and by shape in grey; the first belong to what comes first.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6BB3", "#8C6D31")
@@ -33,9 +39,10 @@ def look() -> Iterator[None]:
     """Draw in the block, or in the function that this decorates, with the look of all pictures."""
     from matplotlib import rc_context
 
-    style = dict.fromkeys(_INKED, INK) | {"axes.facecolor": "none", "grid.alpha": 0.15}
+    style: Any = dict.fromkeys(_INKED, INK)  # matplotlib has a type of its keys' names
+    style |= {"axes.facecolor": "none", "grid.alpha": 0.15, "legend.frameon": False}
     # Equal pictures are equal files.
-    with rc_context({**style, "svg.hashsalt": "deepattn", "legend.frameon": False}):
+    with rc_context(style | {"svg.hashsalt": "deepattn"}):
         yield
 
 
@@ -66,7 +73,7 @@ def check_picture(picture: str | os.PathLike) -> None:
     check_folder(picture)
 
 
-def save_figure(figure, picture: str | os.PathLike) -> Path:
+def save_figure(figure: Figure, picture: str | os.PathLike) -> Path:
     """Write a matplotlib ``Figure``.
 
     Args:
@@ -88,7 +95,7 @@ def save_figure(figure, picture: str | os.PathLike) -> Path:
     return picture
 
 
-def svg_of(figure) -> str:
+def svg_of(figure: Figure) -> str:
     """A figure as SVG without a background, in light or dark colors as the reader has chosen."""
     figure.set_facecolor("none")
     text = _bytes_of(figure, "svg").decode().replace(INK, "currentColor")
@@ -96,14 +103,14 @@ def svg_of(figure) -> str:
     return f"{text[:start]}\n{_SVG_STYLE}{text[start:]}"
 
 
-def _bytes_of(figure, ending: str) -> bytes:
+def _bytes_of(figure: Figure, ending: str) -> bytes:
     stream = io.BytesIO()
-    metadata = {"metadata": {"Date": None}} if ending == "svg" else {}
+    metadata: dict[str, Any] = {"metadata": {"Date": None}} if ending == "svg" else {}
     figure.savefig(stream, format=ending, dpi=150, **metadata)
     return stream.getvalue()
 
 
-def _format(figure, picture: Path) -> str:
+def _format(figure: Figure, picture: Path) -> str:
     ending = picture.suffix[1:].lower()
     if ending not in figure.canvas.get_supported_filetypes():
         raise DataError(f"{picture}: no picture ends like this; use .png, .svg or .pdf.")

@@ -1,13 +1,19 @@
 """Draw a ``lcurve.out``."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deepattn.errors import DataError
 from deepattn.plots.figure import COLORS, INK, look, plain, save_figure, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Columns that are worth a line, with their unit.
 _UNITS = {
@@ -113,7 +119,7 @@ def plot_learning_curve(
                 if f"{name}{suffix}{ending}" in curve:
                     alone = len(series) == 1
                     color = COLORS[number if not alone else list(_LINES).index(suffix)]
-                    style = {} if alone else {"dashes": _DASHES[suffix]}
+                    style: dict[str, Any] = {} if alone else {"dashes": _DASHES[suffix]}
                     errors = curve[f"{name}{suffix}{ending}"]
                     label = plain(short(f"{title} {kind}".lstrip()))
                     _draw_errors(axes, curve["step"], errors, label, color=color, **style)
@@ -142,7 +148,9 @@ def plot_learning_curve(
     return save_figure(figure, picture)
 
 
-def _draw_errors(axes, step: np.ndarray, errors: np.ndarray, label: str, **style) -> None:
+def _draw_errors(
+    axes: Axes, step: np.ndarray, errors: np.ndarray, label: str, **style: Any
+) -> None:
     known = np.isfinite(errors) & (errors > 0)
     step, errors = step[known], errors[known]
     if len(step) < _SMOOTHED_FROM:
@@ -161,7 +169,7 @@ def _running_mean(values: np.ndarray) -> np.ndarray:
     return (sums[behind] - sums[first]) / (behind - first)
 
 
-def _label_few_ticks(axes) -> None:
+def _label_few_ticks(axes: Axes) -> None:
     """Numbers at an axis that is logarithmic, where matplotlib writes all or none."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 

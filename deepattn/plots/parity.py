@@ -1,14 +1,22 @@
 """Draw what ``deepattn test -d`` wrote: predictions against labels."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepattn.errors import DataError
 from deepattn.plots.figure import COLORS, INK, MARKERS, look, plain, save_figure, short, svg_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
 
 # Ending of a detail file: columns of labels in it, name of the quantity, unit, what is counted.
 _PANELS = {
@@ -24,7 +32,12 @@ _FAR = 5
 _NO_HANDLES = {"handlelength": 0, "handletextpad": 0}
 
 
-class Fit(NamedTuple):
+# By the name of each set, labels and predictions.
+_Sets = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Fit:
     """How well predictions agree with labels.
 
     Attributes:
@@ -96,14 +109,14 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
         panels[kind] = {name: pair for name, pair in sets.items() if pair is not None}
     panels = {kind: sets for kind, sets in panels.items() if sets}
     if not panels:
-        names = ", ".join(str(prefix) for prefix in prefixes)
-        raise DataError(f"{names}: no detail files with labels; make them with deepattn test -d.")
+        listed = ", ".join(str(prefix) for prefix in prefixes)
+        raise DataError(f"{listed}: no detail files with labels; make them with deepattn test -d.")
     return draw_parity(panels, picture)
 
 
 @look()
 def draw_parity(
-    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
+    panels: Mapping[str, _Sets],
     picture: str | os.PathLike,
     *,
     fits: Mapping[str, Fit] | None = None,
@@ -123,7 +136,7 @@ def draw_parity(
 
 @look()
 def parity_svg(
-    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
+    panels: Mapping[str, _Sets],
     *,
     fits: Mapping[str, Fit] | None = None,
 ) -> str:
@@ -132,7 +145,7 @@ def parity_svg(
     return text[text.index("<svg") :]
 
 
-def _figure(panels, fits):
+def _figure(panels: Mapping[str, _Sets], fits: Mapping[str, Fit] | None) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -156,8 +169,10 @@ def _figure(panels, fits):
     return figure
 
 
-def _draw_panel(axes, kind: str, sets, styles, known: Fit | None) -> None:
-    """One square panel; ``axes`` is a matplotlib Axes."""
+def _draw_panel(
+    axes: Axes, kind: str, sets: _Sets, styles: Mapping[str, tuple[str, str]], known: Fit | None
+) -> None:
+    """One square panel."""
     _, quantity, unit, counted = _PANELS[kind]
     mean = _mean_to_subtract(kind, [label for label, _ in sets.values()])
     values = np.concatenate([np.concatenate(pair) for pair in sets.values()]) - mean
@@ -184,18 +199,24 @@ def _draw_panel(axes, kind: str, sets, styles, known: Fit | None) -> None:
     # Where predictions are good, nothing is up there.
     spacing = {"handlelength": 0.8, "handletextpad": 0.4} if len(styles) > 1 else _NO_HANDLES
     legend = axes.legend(handles, texts, loc="upper left", fontsize="small", **spacing)
-    for handle in legend.legend_handles:
+    for handle in filter(None, legend.legend_handles):
         handle.set(alpha=1, sizes=[22], visible=len(styles) > 1)
 
 
-def _draw_points(axes, label, prediction, limits, color: str, marker: str):
+def _draw_points(
+    axes: Axes,
+    label: np.ndarray,
+    prediction: np.ndarray,
+    limits: tuple[float, float],
+    color: str,
+    marker: str,
+) -> PathCollection:
     """Points, or their density where there are many; what a legend shows for them."""
-    from matplotlib.collections import PathCollection
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
     dense = label.size > _DENSE
     some = slice(0) if dense else slice(None)
-    points: PathCollection = axes.scatter(
+    points = axes.scatter(
         label[some],
         prediction[some],
         s=float(np.clip(6000 / label.size, 4, 22)),
@@ -225,7 +246,7 @@ def _draw_points(axes, label, prediction, limits, color: str, marker: str):
     return points
 
 
-def _draw_errors(axes, kind: str, sets, styles) -> None:
+def _draw_errors(axes: Axes, kind: str, sets: _Sets, styles: Mapping[str, tuple[str, str]]) -> None:
     """Histogram of the errors; a logarithmic axis shows the few that are far off."""
     from matplotlib.ticker import NullFormatter
 
@@ -234,7 +255,7 @@ def _draw_errors(axes, kind: str, sets, styles) -> None:
     largest = max(float(np.abs(error).max()) for error in errors.values()) or 1.0
     scale, prefix = (1.0, "") if largest >= 1 else (1000.0, "m")
     count = int(np.clip(2 * np.sqrt(max(error.size for error in errors.values())), 10, 60))
-    bins = np.linspace(-scale * largest, scale * largest, count + 1)
+    bins = np.linspace(-scale * largest, scale * largest, count + 1).tolist()
     for name, error in errors.items():
         axes.hist(scale * error, bins, color=styles[name][0], histtype="step", linewidth=1.3)
     axes.set(xlabel=f"error of the {quantity} ({prefix}{unit})", ylabel=counted, yscale="log")

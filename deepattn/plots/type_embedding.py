@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | o
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    places = {symbol: place(symbol) for symbol in vectors}
-    symbols = sorted((s for s in vectors if places[s]), key=places.get)
+    places = {symbol: there for symbol in vectors if (there := place(symbol)) is not None}
+    symbols = sorted(places, key=lambda symbol: places[symbol])
     if len(symbols) < 3:
         raise DataError(f"{len(symbols)} elements: a picture of the type embedding needs three.")
     rows = np.array([vectors[symbol] for symbol in symbols], float)
@@ -47,7 +48,7 @@ def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | o
     figure = Figure(figsize=(12.0, 5.6), layout="constrained")
     for number, dimensions in ((1, 2), (2, 3)):
         space = {"projection": "3d"} if dimensions == 3 else {}
-        axes = figure.add_subplot(1, 2, number, **space)
+        axes: Any = figure.add_subplot(1, 2, number, **space)  # texts have two or three places
         for period, colour in zip(_PERIODS, colours, strict=True):
             members = [k for k, symbol in enumerate(symbols) if places[symbol][0] == period]
             if not members:

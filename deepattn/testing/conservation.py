@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from ase import Atoms, units
@@ -126,9 +127,9 @@ def check_conservation(
         steps: number of steps of the first run, at least ten; the second takes twice as many.
         track: goes through the steps of a run, to show how far it is.
     """
-    settings = {"temperature": temperature, "track": track}
-    coarse = constant_energy_run(atoms, timestep=timestep, steps=steps, **settings)
-    fine = constant_energy_run(atoms, timestep=timestep / 2, steps=2 * steps, **settings)
+    run = partial(constant_energy_run, atoms, temperature=temperature, track=track)
+    coarse = run(timestep=timestep, steps=steps)
+    fine = run(timestep=timestep / 2, steps=2 * steps)
     return Conservation(coarse, fine)
 
 

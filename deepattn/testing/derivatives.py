@@ -35,16 +35,19 @@ def check_forces(
     moves = np.zeros((count, 3, frame.natoms, 3))
     for row, atom in enumerate(atoms):
         moves[row, :, atom] = np.eye(3)
-    moves = moves.reshape(-1, frame.natoms, 3)
-    frames = [frame.moved(frame.coord + step * k * move) for move in moves for k in _OFFSETS]
+    frames = [
+        frame.moved(frame.coord + step * k * move)
+        for move in moves.reshape(-1, frame.natoms, 3)
+        for k in _OFFSETS
+    ]
     energy = values(evaluate, frames).energy.reshape(-1, 4)
     expected = -(energy @ _WEIGHTS).reshape(-1, 3) / step
     force = values(evaluate, [frame]).force[0, atoms]
     error = np.abs(force - expected)
-    row, axis = np.unravel_index(np.argmax(error), error.shape)
+    worst, axis = np.unravel_index(np.argmax(error), error.shape)
     detail = (
-        f"atom {atoms[row]} {'xyz'[axis]}: force {force[row, axis]:.9f}, "
-        f"difference of energies {expected[row, axis]:.9f} eV/Å"
+        f"atom {atoms[worst]} {'xyz'[axis]}: force {force[worst, axis]:.9f}, "
+        f"difference of energies {expected[worst, axis]:.9f} eV/Å"
     )
     return Check("forces", frame.name, largest(error), tolerance, "eV/Å", detail)
 

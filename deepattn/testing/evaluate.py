@@ -69,7 +69,8 @@ def values(evaluate: Evaluate, frames: Sequence[Frame]) -> Values:
     """Evaluate configurations of the same atoms: one batch, as far as memory goes."""
     first = frames[0]
     coord = np.stack([frame.coord for frame in frames])
-    box = None if first.box is None else np.stack([frame.box.reshape(9) for frame in frames])
+    boxes = [frame.box.reshape(9) for frame in frames if frame.box is not None]
+    box = None if first.box is None else np.stack(boxes)
     step = max(1, _ATOMS_AT_ONCE // first.natoms)
     parts = []
     for start in range(0, len(frames), step):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -113,8 +113,7 @@ def check_model(
     """
     if unknown := sorted(set(skip) - set(CHECKS)):
         raise ValueError(f"skip names {unknown}; the checks are {list(CHECKS)}")
-    parameters = {"fparam": fparam, "aparam": aparam}
-    evaluate = evaluator(model, **parameters)
+    evaluate = evaluator(model, fparam=fparam, aparam=aparam)
     keras_model = load_model(model)[0] if isinstance(model, str | Path) else model
     precision = "float64"
     if isinstance(keras_model, EnergyModel):
@@ -124,7 +123,7 @@ def check_model(
     elif ntypes is None or rcut is None:
         raise ValueError("a function tells neither its number of types nor its cut-off: give both")
     frames = random_frames(ntypes, rcut) if frames is None else frames
-    checks = {
+    checks: dict[str, Callable[..., Check]] = {
         "forces": partial(check_forces, evaluate),
         "virial": partial(check_virial, evaluate),
         "atom_energies": partial(check_atom_energies, evaluate),
@@ -134,7 +133,9 @@ def check_model(
         "supercell": partial(check_supercell, evaluate),
         "extensivity": partial(check_extensivity, evaluate, rcut=rcut),
         "virtual_atoms": partial(check_virtual_atoms, evaluate),
-        "training_gradient": partial(check_training_gradient, keras_model, **parameters),
+        "training_gradient": partial(
+            check_training_gradient, keras_model, fparam=fparam, aparam=aparam
+        ),
     }
     outcomes = []
     for name in CHECKS:

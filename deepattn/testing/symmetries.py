@@ -44,7 +44,11 @@ def check_permutation(
 
 
 def check_supercell(
-    evaluate: Evaluate, frame: Frame, *, tolerance: float = 1e-11, counts=(2, 1, 2)
+    evaluate: Evaluate,
+    frame: Frame,
+    *,
+    tolerance: float = 1e-11,
+    counts: tuple[int, int, int] = (2, 1, 2),
 ) -> Check:
     """Every atom of a supercell has the energy and force of the atom that it repeats.
 

@@ -15,7 +15,7 @@ from deepattn.train.distribution import Distribution
 _READ_AHEAD = 2
 _PREPARED_AHEAD = 1
 
-Prepare = Callable[[Mapping[str, tf.Tensor]], Mapping[str, Any]]
+Prepare = Callable[[Mapping[str, tf.Tensor]], dict[str, Any]]
 Item = tuple[tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]], ...]
 
 
@@ -50,7 +50,7 @@ class Batches:
         self._error: Exception | None = None
 
         @tf.autograph.experimental.do_not_convert
-        def prepared(*batches):
+        def prepared(*batches: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]) -> Item:
             return tuple((prepare(inputs), labels) for inputs, labels in batches)
 
         parts = (signature(data),) * distribution.local
@@ -75,6 +75,8 @@ class Batches:
         return self._peeked
 
     def _take(self) -> Item:
+        if self._iterator is None:
+            raise ValueError("these batches have been closed")
         try:
             return next(self._iterator)
         except tf.errors.OpError:
@@ -91,7 +93,7 @@ class Batches:
         """Stop reading ahead. TensorFlow complains if Python ends while it still does."""
         self._iterator = None
 
-    def _read(self) -> Iterator[tuple[tuple[Arrays, Arrays], ...]]:
+    def _read(self) -> Iterator[tuple[tuple[Arrays, ...], ...]]:
         places, count = self._distribution.places, self._distribution.replicas
         try:
             while True:
@@ -127,10 +129,11 @@ def make_dataset(data: DataSet) -> tf.data.Dataset:
 
 def signature(data: DataSet) -> tuple[dict[str, tf.TensorSpec], dict[str, tf.TensorSpec]]:
     """Types and relaxed shapes of a batch as it is read."""
-    return tuple(
+    inputs, labels = (
         {name: tf.TensorSpec(spec.shape, spec.dtype) for name, spec in part.items()}
         for part in data.signature()
     )
+    return inputs, labels
 
 
 def _reading(spec: Any, read: Callable[[], Iterator[Any]]) -> tf.data.Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deepattn.config import Config, DataConfig
 from deepattn.data import DataSet, summary_lines
@@ -28,8 +28,9 @@ class Branch:
         loss: its loss.
         data: its training data.
         validation_data: its validation data, or None.
-        model: its model, which may share layers with those of other branches.
         weight: its share in the draw of the branch of a step; only ratios matter.
+        model: its model, which may share layers with those of other branches; set when all are
+            built.
     """
 
     name: str
@@ -38,8 +39,8 @@ class Branch:
     loss: EnergyLoss
     data: DataSet
     validation_data: DataSet | None = None
-    model: EnergyModel | None = None
     weight: float = 1.0
+    model: EnergyModel = field(init=False)
 
     @property
     def prefix(self) -> str:
@@ -82,12 +83,12 @@ def open_branch(
         DataError: the data are missing or malformed, have nothing that the loss weighs, or more
             types than the model.
     """
-    section = config.loss.to_dict()
-    del section["type"]
+    terms = config.loss.to_dict()
+    del terms["type"]
     rate = config.learning_rate
     # The schedule is scaled likewise, so that the weights of the terms fall as with one device.
     scale = scale_of_workers(rate.scale_by_worker, replicas)
-    loss = EnergyLoss(scale * rate.start_lr, **section)
+    loss = EnergyLoss(scale * rate.start_lr, **terms)
     section = config.training.training_data
     data = open_data(config, section, loss, name=name, replicas=replicas, check=check)
     check_labels(data, loss, branch=name)
@@ -115,7 +116,7 @@ def open_data(
         labels=sorted(labels),
         numb_generalized_coord=loss.numb_generalized_coord,
         # Branches would otherwise all draw their systems by the same numbers.
-        seed=derive_seed(seed, f"{name}/data") if name else seed,
+        seed=derive_seed(seed, f"{name}/data") if name and seed is not None else seed,
         replicas=replicas,
         check=check,
     )

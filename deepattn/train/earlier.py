@@ -46,7 +46,7 @@ def make_room(
     curves = [curve] if training.disp_training and curve.is_file() else []
     checkpoints = checkpoints_of(prefix)
     kept = [path for path in checkpoints if path.resolve() == read]
-    if kept and start.mode == "restart":
+    if read is not None and kept and start.mode == "restart":
         later = [path for path in listed_after(prefix, read) if path.exists()]
         if later:
             backup = _Backup([prefix, *curves])
@@ -80,7 +80,7 @@ def remove_leftovers(training: TrainingConfig, start: Start) -> None:
     """Remove the checkpoints that a run, killed at its end, would still have removed itself."""
     prefix, read = Path(training.save_ckpt), _read_from(start)
     latest = [path for path in checkpoints_of(prefix) if path.resolve() == read]
-    if latest and not listed_after(prefix, read):
+    if read is not None and latest and not listed_after(prefix, read):
         go_back_to(prefix, read, keep=training.max_ckpt_keep)
 
 

@@ -103,7 +103,7 @@ def energy_bias(
         DataError: If the cached bias is of another number of types.
     """
     cached = None if stat_file is None else stat_file.read_bias()
-    if cached is not None:
+    if stat_file is not None and cached is not None:
         if cached.shape != (ntypes,):
             raise DataError(
                 f"stat_file {stat_file.path} has the bias of {len(cached)} types, not {ntypes}"

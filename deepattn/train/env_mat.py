@@ -94,9 +94,10 @@ def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.
         inputs["box"],
     )
     unchanged = np.zeros((shape.ntypes, width)), np.ones((shape.ntypes, width))
+    env_mat: ops.EnvMat | ops.EnvMatA
     if shape.mixed_types:
         mesh = np.zeros(7 if periodic else 1, np.int32)
-        env_mat = ops.prod_env_mat_a_mix(
+        env_mat = mixed = ops.prod_env_mat_a_mix(
             *arguments,
             mesh,
             *unchanged,
@@ -104,7 +105,7 @@ def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.
             rcut_smth=shape.rcut_smth,
             nnei=shape.nnei,
         )
-        neighbor_type = np.asarray(env_mat.ntype).reshape(nframes, natoms, shape.nnei)
+        neighbor_type = np.asarray(mixed.ntype).reshape(nframes, natoms, shape.nnei)
     else:
         mesh = np.zeros(6 if periodic else 0, np.int32)
         env_mat = ops.prod_env_mat_a(

@@ -72,7 +72,7 @@ def change_bias(
     check_folder(output)
     path = find_model(model_file)
     kind = _Frozen if path.suffix == ".pb" else _Neutral if is_dp_file(path) else _Checkpoint
-    file = kind.read(path, head)
+    file: _ModelFile = kind.read(path, head)
     if energies is not None:
         bias = _assigned(file, energies)
     else:
@@ -83,8 +83,11 @@ def change_bias(
 
 
 class _ModelFile(Protocol):
-    type_map: list[str]
-    bias: np.ndarray
+    @property
+    def type_map(self) -> list[str]: ...
+
+    @property
+    def bias(self) -> np.ndarray: ...
 
     def write(self, output: str | os.PathLike, bias: np.ndarray) -> None: ...
 

@@ -83,7 +83,8 @@ def fit_to_data(branch: Branch) -> None:
 
 
 def _new_types(branch: Branch) -> tuple[str, ...]:
-    return branch.config.model.type_map[branch.start.model.ntypes :]
+    known = branch.start.model
+    return () if known is None else branch.config.model.type_map[known.ntypes :]
 
 
 def predict_energies(potential: DeepPot, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

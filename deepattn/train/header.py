@@ -51,7 +51,7 @@ def training_lines(branches: Sequence[Branch], variables: Sequence[keras.Variabl
         branches: with models and data.
         variables: the trained weights of all branches, each once.
     """
-    models = {}
+    models: dict[str, list[str]] = {}
     for branch in branches:
         section = branch.config.model
         precision = network_dtype(section.descriptor.precision, branch.model.interface_dtype)

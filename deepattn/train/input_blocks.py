@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from deepattn.config import Dpa2Config, ModelConfig, SeAttenConfig
+from deepattn.config.model import slots_of
 from deepattn.train.env_mat import EnvMatShape
 
 # The spread of types that the data lack, in all backends but TensorFlow.
@@ -37,13 +38,14 @@ def input_blocks(section: ModelConfig) -> list[InputBlock]:
 def env_mat_shape(section: ModelConfig) -> EnvMatShape:
     """The environment matrix of a model with one, whose ``sel`` is a number."""
     descriptor = section.descriptor
-    mixed = isinstance(descriptor, SeAttenConfig)
+    if isinstance(descriptor, Dpa2Config):
+        raise ValueError("dpa2 has several environment matrices, see input_blocks")
     return EnvMatShape(
         ntypes=section.ntypes,
         rcut=descriptor.rcut,
         rcut_smth=descriptor.rcut_smth,
-        sel=(descriptor.sel,) if mixed else descriptor.sel,
-        mixed_types=mixed,
+        sel=slots_of(descriptor.sel),
+        mixed_types=isinstance(descriptor, SeAttenConfig),
         exclude_types=descriptor.exclude_types,
         unseen=_UNSEEN if section.is_common else None,
     )
@@ -67,7 +69,7 @@ def _of_dpa2(ntypes: int, descriptor: Dpa2Config) -> list[InputBlock]:
             ntypes=ntypes,
             rcut=rcut,
             rcut_smth=rcut_smth,
-            sel=(nsel,),
+            sel=slots_of(nsel),
             mixed_types=True,
             exclude_types=descriptor.exclude_types,
             protection=descriptor.env_protection,

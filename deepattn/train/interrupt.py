@@ -18,7 +18,7 @@ class StopRequest:
 
     def leave(self) -> None:
         """End the program as the signal would have: `KeyboardInterrupt`, or status 128 + n."""
-        if self.signal is signal.SIGINT:
+        if self.signal is None or self.signal is signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + self.signal)
 

@@ -45,9 +45,10 @@ class Lane:
         _resume(branch.data, state.get("sampler"), f"training data {branch.name}".rstrip())
         self.batches = Batches(branch.data, branch.model.prepare, distribution=distribution)
         self._validation, self._numb_btch = None, 0
-        if branch.validation_data is not None:
+        section = branch.config.training.validation_data
+        if branch.validation_data is not None and section is not None:
             self._validation = branch.validation_data.sampler
-            self._numb_btch = branch.config.training.validation_data.numb_btch
+            self._numb_btch = section.numb_btch
             place = state.get("validation_sampler")
             _resume(branch.validation_data, place, f"validation data {branch.name}".rstrip())
         # A fixed signature: batches of another shape must not be traced again. The code has no
@@ -83,12 +84,12 @@ class Lane:
             batches: batches of this process.
             everyones: average over those of all processes; by default all have the same.
         """
-        rows = []
+        rows: list[list[float]] = []
         for inputs, labels in batches:
             figures = self._figures(self._test_step((inputs, labels)))
             rows.append([*figures.values(), atoms_per_frame(inputs)])
         if everyones:
-            rows = self.distribution.gather(np.array(rows))
+            rows = self.distribution.gather(np.array(rows)).tolist()
         return average((dict(zip(self._names, row, strict=False)), row[-1]) for row in rows)
 
     def show(self, batch: Any, *, keep_place: bool) -> Shown:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deepattn.errors import DistributionError
@@ -53,10 +53,12 @@ class Meeting:
         When another worker ends meanwhile, the time is over, or SIGTERM comes, a small process
         beside this one says so and kills this one. SIGINT ends it as the system does.
         """
-        watcher = self._start_watcher()
-        with watcher, watcher.stdin:
-            # A byte tells that it watches.
-            watcher.stdout.read(1)
+        with ExitStack() as stack:
+            watcher = stack.enter_context(self._start_watcher())
+            if watcher.stdin is not None and watcher.stdout is not None:
+                stack.enter_context(watcher.stdin)
+                # A byte tells that it watches.
+                watcher.stdout.read(1)
             with _signals_left_to_the_watcher():
                 yield
 

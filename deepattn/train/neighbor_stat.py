@@ -149,7 +149,7 @@ class _Scan:
                 self.alone,
                 rcut,
             )
-        if self.first is not None:
+        if self.first is not None and self.sel is not None:
             frame, atom, slot, count = self.first
             log.warning(
                 "sel[%d] = %d is not enough: %s has %d atoms with more neighbours within %g Å, "

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deepattn.config import ModelConfig, TypeEmbeddingConfig
+from deepattn.config import Dpa2Config, ModelConfig, TypeEmbeddingConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.weight_names import BIAS
@@ -49,9 +49,9 @@ def add_elements(
     """
     known = config.type_map[: -len(new_types)]
     grown = dict(weights)
-    for name, rows in _statistics(config, data, new_types).items():
-        rows = rows.reshape(len(new_types), *weights[name].shape[1:])
-        grown[name] = np.concatenate([weights[name], rows])
+    for name, added in _statistics(config, data, new_types).items():
+        added = added.reshape(len(new_types), *weights[name].shape[1:])
+        grown[name] = np.concatenate([weights[name], added])
     grown[BIAS] = np.concatenate([weights[BIAS], np.zeros(len(new_types))])
     if _type_embedding(config).use_econf_tebd:
         for name in new_types:
@@ -74,7 +74,11 @@ def add_elements(
 
 
 def _type_embedding(config: ModelConfig) -> TypeEmbeddingConfig:
-    return config.type_embedding or config.descriptor.type_embedding
+    if isinstance(config.descriptor, Dpa2Config):
+        return config.descriptor.type_embedding
+    if config.type_embedding is None:
+        raise ValueError("only models with a type embedding can learn further elements")
+    return config.type_embedding
 
 
 def _statistics(
@@ -82,7 +86,7 @@ def _statistics(
 ) -> dict[str, np.ndarray]:
     """Rows of the new elements in average and spread of each environment matrix, by weight."""
     first = config.ntypes - len(new_types)
-    rows = {}
+    rows: dict[str, np.ndarray] = {}
     for block in input_blocks(config):
         statistics = input_statistics(
             (batch for _, batch in data.statistics_batches(config.data_stat_nbatch)),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from deepattn.config import (
     fill_nsel,
     fill_sel,
 )
+from deepattn.config.model import slots_of
 from deepattn.data import System
 from deepattn.errors import ConfigError
 from deepattn.train.branch import Branch
@@ -55,9 +57,9 @@ def with_neighbors(
             rcut=section.descriptor.rcut,
             ntypes=section.ntypes,
             mixed_types=mixed,
-            sel=None if isinstance(sel, str) else [sel] if mixed else list(sel),
+            sel=None if isinstance(sel, str) else list(slots_of(sel)),
         )
-        found = NeighborStat(**distribution.from_chief(lambda search=search: asdict(search())))
+        found = NeighborStat(**distribution.from_chief(partial(_as_dict, search)))
         shortest = min(shortest, found.min_nbor_dist)
         key = _descriptor_key(config, branch.name)
         numbers = np.array(found.max_nbor_size)
@@ -72,6 +74,10 @@ def with_neighbors(
         except NoNeighborsError as error:
             raise ConfigError(f"{error}: {_why_no_neighbors(systems, branch)}") from None
     return config.with_tasks(tasks), shortest
+
+
+def _as_dict(search: Callable[[], NeighborStat]) -> dict[str, Any]:
+    return asdict(search())
 
 
 def _with_sel(
@@ -109,9 +115,10 @@ def count_steps(
 ) -> Config | MultiTaskConfig:
     """Turn epochs into ``numb_steps``, and settle the weights of several branches."""
     steps = {
-        branch.name: branch.config.training.numb_epoch * branch.data.steps_per_epoch()
+        branch.name: epochs * branch.data.steps_per_epoch()
         for branch in branches
-        if branch.config.training.numb_steps is None
+        if (epochs := branch.config.training.numb_epoch) is not None
+        and branch.config.training.numb_steps is None
     }
     tasks = {branch.name: branch.config for branch in branches}
     if steps:
@@ -130,7 +137,7 @@ def count_steps(
 
 def shares(config: Config | MultiTaskConfig) -> Mapping[str, float]:
     """Weight of each branch in the draw of a step's branch."""
-    return {"": 1.0} if isinstance(config, Config) else config.model_prob
+    return {"": 1.0} if isinstance(config, Config) else config.model_prob or {}
 
 
 def _with_steps(task: Config, steps: int) -> Config:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from deepattn.errors import DistributionError
 from deepattn.train.meeting import LONGEST, Meeting, expect, line_of
@@ -104,8 +105,11 @@ class _Host:
     def __init__(
         self, addresses: Sequence[str], secret: Callable[[], bytes | None], timeout: float
     ) -> None:
+        key = secret()
+        if key is None:
+            raise DistributionError(f"worker 0 has no secret, see {VARIABLE}.")
         self._addresses = addresses
-        self._key = secret()
+        self._key = key
         self._timeout = timeout
         self._callers: list[_Caller] = []
         self._refused = 0
@@ -114,7 +118,7 @@ class _Host:
     def __enter__(self) -> "_Host":
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self._selector.close()
         # Those of workers are kept if all is well.
         for caller in self._callers:
@@ -126,7 +130,7 @@ class _Host:
     ) -> dict[int, socket.socket]:
         """Connections of all other workers by their numbers."""
         for listener in listeners:
-            self._selector.register(listener, selectors.EVENT_READ)
+            self._selector.register(listener, selectors.EVENT_READ, listener)
         while len(guests := self._guests()) < len(self._addresses) - 1:
             now = time.monotonic()
             if now >= deadline:
@@ -140,8 +144,8 @@ class _Host:
                 self._drop(caller)
             ends = [caller.give_up for caller in self._callers if caller.place is None]
             for key, _ in self._selector.select(min([deadline, *ends]) - now):
-                if key.data is None:
-                    self._accept(key.fileobj)
+                if isinstance(key.data, socket.socket):
+                    self._accept(key.data)
                 elif key.data in self._callers:
                     self._read(key.data)
         return guests
@@ -300,12 +304,13 @@ def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[sock
     """Sockets at the address of this worker, one for each that its name stands for."""
     host, port = _split(addresses[place])
     try:
-        found = {entry[4][0]: entry for entry in socket.getaddrinfo(host, port, type=1)}
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise DistributionError(
             f"worker {place} cannot listen at {addresses[place]}, as TF_CONFIG says: "
             f"{error.strerror}."
         ) from None
+    found: dict[str, tuple[int, Any]] = {str(e[4][0]): (e[0], e[4]) for e in entries}
     # Some systems give their own name the address 127.0.1.1, where no other machine can call.
     loopback = all(ipaddress.ip_address(name.partition("%")[0]).is_loopback for name in found)
     if (
@@ -313,9 +318,9 @@ def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[sock
         and any(_split(address)[0] != host for address in addresses)
         and not _is_local(host)
     ):
-        found = {"": (socket.AF_INET, None, None, None, ("", port))}
+        found = {"": (socket.AF_INET, ("", port))}
     listeners = []
-    for family, *_, address in found.values():
+    for family, address in found.values():
         listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -328,8 +333,8 @@ def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[sock
                 continue
             raise DistributionError(
                 f"worker {place} cannot listen at port {port}, as {addresses[place]} in TF_CONFIG "
-                f"says: {os.strerror(error.errno)}; give it an address of its machine and a port "
-                "that is free."
+                f"says: {os.strerror(error.errno or errno.EINVAL)}; give it an address of its "
+                "machine and a port that is free."
             ) from None
         listener.setblocking(False)
         listeners.append(listener)

@@ -167,13 +167,15 @@ def _single(
     use_script: bool,
 ) -> tuple[Start, dict[str, Any]]:
     """The start of a single task, and the upgraded input."""
-    if init_model is not None or restart is not None:
-        start = from_checkpoint(init_model or restart, restart=restart is not None)
-        if isinstance(start, Mapping):
+    checkpoint = init_model if init_model is not None else restart
+    if checkpoint is not None:
+        found = from_checkpoint(checkpoint, restart=restart is not None)
+        if isinstance(found, Mapping):
             raise ModelFileError(
-                f"{init_model or restart}: has the branches {', '.join(start)}, but the input is "
-                "of a single task; start from one of them with --finetune and --model-branch"
+                f"{checkpoint}: has the branches {', '.join(found)}, but the input is of a single "
+                "task; start from one of them with --finetune and --model-branch"
             )
+        start = found
     elif init_frz_model is not None:
         start = from_frozen(init_frz_model)
     elif finetune is not None:
@@ -209,24 +211,25 @@ def _several(
     upgraded = upgrade(raw)
     branches = split(upgraded)
     starts = dict.fromkeys(branches, Start())
-    if init_model is not None or restart is not None:
-        path = init_model or restart
-        starts = from_checkpoint(path, restart=restart is not None)
-        _refuse_other_branches(path, starts, list(branches))
-        starts = {name: starts[name] for name in branches}
+    checkpoint = init_model if init_model is not None else restart
+    if checkpoint is not None:
+        found = from_checkpoint(checkpoint, restart=restart is not None)
+        starts = _of_branches(checkpoint, found, list(branches))
     elif finetune is not None:
         starts = Pretrained(finetune).several(branches)
     if use_script:
-        if any(start.model is None for start in starts.values()):
+        models = {name: start.model for name, start in starts.items()}
+        sections = {name: model.to_dict() for name, model in models.items() if model is not None}
+        if len(sections) < len(models):
             raise ConfigError("--use-pretrain-script needs --init-model or --finetune.")
-        sections = {name: start.model.to_dict() for name, start in starts.items()}
         upgraded = take_sections(upgraded, sections)
     return starts, upgraded
 
 
-def _refuse_other_branches(
+def _of_branches(
     path: str | os.PathLike, starts: Start | Mapping[str, Start], names: Sequence[str]
-) -> None:
+) -> dict[str, Start]:
+    """The starts in the order of an input's branches, which must be those of the file."""
     if isinstance(starts, Start):
         raise ModelFileError(
             f"{path}: is of a single task, but the input has the branches {', '.join(names)}; "
@@ -237,3 +240,4 @@ def _refuse_other_branches(
             f"{path}: has the branches {', '.join(starts)}, the input {', '.join(names)}; they "
             "must be the same, or start with --finetune"
         )
+    return {name: starts[name] for name in names}

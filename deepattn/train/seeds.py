@@ -25,8 +25,8 @@ def settle_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Con
             them from those of other branches, which would draw the same numbers; None for a
             single task.
     """
-    config = settle_training_seed(config)
-    seed, model = config.training.seed, config.model
+    config, seed = settle_training_seed(config)
+    model = config.model
     parts = {
         name: replace(part, seed=derive_seed(seed, f"{scope}/{name}" if scope else name))
         for name in BLOCKS
@@ -38,22 +38,24 @@ def settle_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Con
 
 def settle_all_seeds(config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
     """`settle_seeds` of every branch, by one ``training.seed``; shared blocks get the same."""
-    seed = settle_training_seed(next(iter(config.tasks.values()))).training.seed
+    _, seed = settle_training_seed(next(iter(config.tasks.values())))
     tasks = {}
     for name, task in config.tasks.items():
         seeded = replace(task, training=replace(task.training, seed=seed))
-        scopes = _scopes(name, config.branches[name]) if name else None
+        scopes = (
+            _scopes(name, config.branches[name]) if isinstance(config, MultiTaskConfig) else None
+        )
         tasks[name] = settle_seeds(seeded, scopes)
     return config.with_tasks(tasks)
 
 
-def settle_training_seed(config: Config) -> Config:
-    """Draw ``training.seed`` if the input has none, and log it."""
+def settle_training_seed(config: Config) -> tuple[Config, int]:
+    """The configuration with a ``training.seed``, and that; one that is drawn is logged."""
     if config.training.seed is not None:
-        return config
+        return config, config.training.seed
     seed = secrets.randbits(31)
     log.info("training/seed is not set; this run has the seed %d", seed)
-    return replace(config, training=replace(config.training, seed=seed))
+    return replace(config, training=replace(config.training, seed=seed)), seed
 
 
 def derive_seed(seed: int, name: str) -> int:

@@ -21,6 +21,7 @@ from deepattn.config import (
     replace_model,
     take_sel,
 )
+from deepattn.config.model import slots_of
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
@@ -107,10 +108,10 @@ class Start:
         # Only the input of a single task may name further elements.
         grown = self.target_types is not None and wanted[: len(known)] == known
         if wanted != known and not grown:
-            theirs = names_or_numbers(known, self.model.ntypes)
-            ours = names_or_numbers(wanted, config.model.ntypes)
+            names = names_or_numbers(known, self.model.ntypes)
+            others = names_or_numbers(wanted, config.model.ntypes)
             raise ModelFileError(
-                f"{self.path}: has the types {' '.join(theirs)}, the input {' '.join(ours)}; "
+                f"{self.path}: has the types {' '.join(names)}, the input {' '.join(others)}; "
                 f"{place('model/type_map')} must be the same."
             )
         theirs, ours = self.model.descriptor, config.model.descriptor
@@ -121,26 +122,28 @@ class Start:
             )
         same = self.model.is_common == config.model.is_common
         if not same and conventions_differ(config.model, self.weights):
-            ours, theirs = (m.convention or "tensorflow" for m in (self.model, config.model))
+            stored, given = (m.convention or "tensorflow" for m in (self.model, config.model))
             raise ModelFileError(
-                f"{self.path}: has the convention {ours}, the input {theirs}; "
+                f"{self.path}: has the convention {stored}, the input {given}; "
                 f"{place('model/convention')} must be the same."
             )
         config = take_sel(config, self.model)
-        self._compare(config.model, place)
+        self._compare(self.model, config.model, place)
         embedding = config.model.type_embedding
         if embedding is None:
             return config
         embedding = replace(embedding, use_tebd_bias="type_embed_net/bias_1" in self.weights)
         return replace(config, model=replace(config.model, type_embedding=embedding))
 
-    def _compare(self, given: ModelConfig, place: Callable[[str], str]) -> None:
+    def _compare(
+        self, stored: ModelConfig, given: ModelConfig, place: Callable[[str], str]
+    ) -> None:
         """Refuse a section that makes another model of the weights; log other differences.
 
         Raises:
             ModelFileError: there is one.
         """
-        changes, remarks = model_differences(self.model, given)
+        changes, remarks = model_differences(stored, given)
         if self.random_fitting:
             changes, remarks = (
                 [d for d in some if not d.key.startswith("fitting_net/")]
@@ -170,7 +173,7 @@ class Start:
             # Its blocks divide by their numbers of slots, so that these cannot change.
             return dict(self.weights)
         descriptor = config.descriptor
-        nnei = descriptor.sel if isinstance(descriptor.sel, int) else sum(descriptor.sel)
+        nnei = sum(slots_of(descriptor.sel))
         smooth = isinstance(descriptor, SeAttenConfig) and descriptor.smooth_type_embedding
         try:
             return resize_statistics(
@@ -195,7 +198,7 @@ def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start | dict[s
     """
     arrays, header = read_checkpoint(path)
     tasks = tasks_of(header, path)
-    common = {
+    common: dict[str, Any] = {
         "mode": "restart" if restart else "init_model",
         # Of several tasks too that of the whole training.
         "header": header,

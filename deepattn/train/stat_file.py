@@ -88,8 +88,9 @@ class StatFile:
     def read_env_mat(self, shape: EnvMatShape) -> EnvMatSums | None:
         """Sums over the environment matrix, if they were kept for the same one."""
         folder = _fingerprint(shape)
-        arrays = self._read([f"{folder}/{part}_{i}" for part in "ra" for i in range(shape.ntypes)])
-        if any(array is None for array in arrays):
+        names = [f"{folder}/{part}_{i}" for part in "ra" for i in range(shape.ntypes)]
+        arrays = [array for array in self._read(names) if array is not None]
+        if len(arrays) < len(names):
             return None
         if any(array.shape != (3,) for array in arrays):
             raise self._useless(f"{folder} holds other arrays than sums of three numbers")

@@ -43,7 +43,7 @@ from deepattn.train.optimizer import Adam, TorchAdam
 from deepattn.train.prepare import count_steps, require_sel, shares, with_neighbors
 from deepattn.train.saving import Saver, all_variables, restore_optimizer, state_of
 from deepattn.train.schedule import make_schedule
-from deepattn.train.seeds import settle_all_seeds
+from deepattn.train.seeds import settle_all_seeds, settle_training_seed
 from deepattn.train.start import Start
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,8 @@ class Trainer:
         self.distribution = distribution or Distribution()
         for line in program_lines(self.distribution):
             log.info("%s", line)
-        starts = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
-        starts = {name: starts[name] or Start() for name in config.tasks}
+        given = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
+        starts = {name: given[name] or Start() for name in config.tasks}
         # What is the same for all branches: step, state of the optimizer, header.
         self.start = next(iter(starts.values()))
         tasks = {
@@ -149,7 +149,7 @@ class Trainer:
         self._claim = claim or Claim(first.training, chief=self.distribution.chief)
         self.schedule = make_schedule(
             first.learning_rate.to_dict(),
-            first.training.numb_steps,
+            first.training.steps,
             workers=self.distribution.replicas,
         )
         for line in rate_advice(first.learning_rate):
@@ -197,7 +197,7 @@ class Trainer:
     def _train(self) -> None:
         began = time.monotonic()
         training = self.branches[0].config.training
-        first, last = self.start.step, training.numb_steps
+        first, last = self.start.step, training.steps
         restarted = self.start.mode == "restart"
         if restarted and first >= last:
             log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
@@ -224,9 +224,10 @@ class Trainer:
             chief=self.distribution.chief,
         )
         bounds = np.cumsum([branch.weight for branch in self.branches])
+        _, seed = settle_training_seed(self.branches[0].config)
         loop = TrainingLoop(
             lanes,
-            partial(choose, bounds, training.seed % 2**64, BRANCHES),
+            partial(choose, bounds, seed % 2**64, BRANCHES),
             model=self.branches[0].model,
             distribution=self.distribution,
             training=training,
@@ -347,7 +348,7 @@ class Trainer:
         self.distribution.copy_from_chief([variable])
 
     def _advise(self, branch: Branch, key: str) -> None:
-        steps = branch.config.training.numb_steps
+        steps = branch.config.training.steps
         part = branch.weight / sum(shares(self.config).values())
         lines = advice(
             start_lr=branch.config.learning_rate.start_lr,
