@@ -210,6 +210,7 @@ class Distillation:
         predictions = [student.evaluate(frames) for student in students]
         pieces = self.place.path(_folder(number), "pieces")
         ask = partial(self._ask, number)
+        rows: np.ndarray
         if len(students) == 1:
             judged, rows = ask(frames, "judged"), np.arange(len(frames))
             deviations = force_deviations(predictions, frames, judged.labels)

@@ -266,10 +266,10 @@ def _parameters(model: EnergyModel) -> list[tf.TensorSpec]:
 
 def _facts(
     model: EnergyModel, training_script: Mapping, min_nbor_dist: float | None
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray | np.generic]:
     """What DeePMD-kit asks a model, by the names of the functions that answer."""
     sel = np.atleast_1d(model.descriptor.sel)
-    facts = {
+    facts: dict[str, np.ndarray | np.generic] = {
         "get_rcut": np.float64(model.rcut),
         "get_dim_fparam": np.int64(model.fitting.numb_fparam),
         "get_dim_aparam": np.int64(model.fitting.numb_aparam),
@@ -287,7 +287,7 @@ def _facts(
     return facts
 
 
-def _constant(name: str, value: np.ndarray) -> Callable:
+def _constant(name: str, value: np.ndarray | np.generic) -> Callable:
     """A function without arguments that returns a constant."""
     return _function(name, lambda: tf.constant(value))
 

@@ -95,6 +95,7 @@ def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.
     )
     unchanged = np.zeros((shape.ntypes, width)), np.ones((shape.ntypes, width))
     env_mat: ops.EnvMat | ops.EnvMatA
+    neighbor_type: np.ndarray
     if shape.mixed_types:
         mesh = np.zeros(7 if periodic else 1, np.int32)
         env_mat = mixed = ops.prod_env_mat_a_mix(
