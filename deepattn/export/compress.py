@@ -49,7 +49,8 @@ def compress(
             that is none; tables that would not fit a file.
     """
     descriptor, vectors = model.descriptor, model.type_vectors()
-    if not isinstance(descriptor, SeAtten) or isinstance(descriptor, CompressedSeAtten):
+    compressed_already = isinstance(descriptor, CompressedSeAtten)
+    if not isinstance(descriptor, SeAtten) or compressed_already or vectors is None:
         raise ConfigError(NOT_SE_ATTEN)
     check_tables(descriptor, fast=fast)
     span = _range(descriptor, min_nbor_dist=min_nbor_dist, step=step, extrapolate=extrapolate)
@@ -62,7 +63,7 @@ def compress(
     for name, variable in descriptor.named_variables().items():
         if name in own:
             compressed.named_variables()[name].assign(variable)
-    _fill(compressed, descriptor, span, np.asarray(vectors))
+    _fill(compressed, descriptor, span, vectors.numpy())
     return EnergyModel(compressed, model.fitting, model.type_embedding, type_map=model.type_map)
 
 

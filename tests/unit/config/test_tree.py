@@ -126,8 +126,18 @@ def test_automatic_sel_by_type():
     assert filled.model.descriptor.sel == (12, 28)
     assert filled.to_dict()["model"]["descriptor"]["sel"] == [12, 28]
     assert fill_sel(filled, [1, 1]) is filled
-    with pytest.raises(ValueError, match="each of the 2 types"):
-        fill_sel(config, [10])
+    for wrong in ([10], 10):
+        with pytest.raises(ValueError, match="each of the 2 types"):
+            fill_sel(config, wrong)
+    with pytest.raises(ValueError, match="one number"):
+        fill_sel(config_of(changed(DPA1, "model/descriptor/sel", "auto")), [10, 25])
+
+
+def test_types_are_not_counted_by_an_automatic_sel():
+    config = config_of(changed(SE_E2_A, "model/descriptor/sel", "auto"))
+    nameless = dataclasses.replace(config.model, type_map=())
+    with pytest.raises(ValueError, match="type_map"):
+        _ = nameless.ntypes
 
 
 def test_automatic_lists_of_dpa2():

@@ -14,6 +14,7 @@ from ase.constraints import FixAtoms
 from deepattn.cli.main import main
 from deepattn.data import System, find_systems
 from deepattn.errors import DataError
+from deepattn.foreign.frames import read_file
 
 ARRAYS = ("coord", "box", "energy", "force", "virial")
 
@@ -189,3 +190,9 @@ def test_commands(alloys, capsys):
     assert "max_nbor_size" in capsys.readouterr().out
     assert main(["check", str(alloys), "-r", "3", "--sel", "1"]) == 0
     assert f"{alloys}#Cu4" in capsys.readouterr().out
+
+
+def test_a_file_of_no_known_format(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing\n")
+    with pytest.raises(DataError, match=r"notes\.txt: is of no format"):
+        read_file(tmp_path / "notes.txt")
