@@ -180,9 +180,11 @@ def _named_frames(path: str, form: str) -> list[NamedFrame]:
     frames = read_extxyz(path) if form == "extxyz" else _read_trajectory(path)
     for number, frame in enumerate(frames):
         box = frame.box
-        if frame.periodic and box is None:
+        if not frame.periodic:
+            continue
+        if box is None:
             raise DataError(f"{path}: frame {number} is periodic, but has no cell")
-        if frame.periodic and not abs(np.linalg.det(box)) > 0:
+        if not abs(np.linalg.det(box)) > 0:
             raise DataError(
                 f"{path}: frame {number} is periodic, but its cell {box.tolist()} has no volume"
             )

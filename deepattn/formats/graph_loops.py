@@ -117,7 +117,8 @@ class Loops:
 
     def _reserve(self, name: str) -> str:
         """The node that has reserved a list; each way is gone once."""
-        way, place = {}, name
+        way: dict[str, None] = {}
+        place = name
         while place not in self._reserves:
             node = self._nodes[place]
             if node.op == "TensorListReserve":

@@ -174,13 +174,15 @@ class Start:
             return dict(self.weights)
         descriptor = config.descriptor
         nnei = sum(slots_of(descriptor.sel))
-        smooth = isinstance(descriptor, SeAttenConfig) and descriptor.smooth_type_embedding
+        smooth = False
+        if isinstance(descriptor, SeAttenConfig):
+            smooth = descriptor.smooth_type_embedding and descriptor.attn_layer > 0
         try:
             return resize_statistics(
                 self.weights,
                 nnei,
                 davg_is_zero=descriptor.set_davg_zero,
-                smooth_attention=smooth and descriptor.attn_layer > 0,
+                smooth_attention=smooth,
             )
         except ModelFileError as error:
             raise ModelFileError(f"{self.path}: {error}") from None

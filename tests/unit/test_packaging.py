@@ -41,9 +41,10 @@ def test_tools_of_lint_are_those_of_pre_commit():
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
     pinned = {need for hook in hooks for need in hook["additional_dependencies"]}
-    dev = set(PROJECT["optional-dependencies"]["dev"])
-    assert pinned == dev - {"pre-commit"}
-    assert all(re.fullmatch(r"[\w-]+==[\d.]+", need) for need in pinned)
+    dev = set(PROJECT["optional-dependencies"]["dev"]) - {"pre-commit"}
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+", need) for need in dev)
+    # mypy needs the packages that deepattn uses, which pre-commit does not install.
+    assert pinned == {need for need in dev if not need.startswith("mypy==")}
 
 
 def test_citation():
