@@ -4,8 +4,9 @@
     python tests/tools/planted_mistakes.py water=/data/water llzo=/data/llzo
 
 Each set is written to a temporary folder with one mistake after the other and checked as a whole.
-A cell says ``fault`` or ``doubt``, with ``named`` if the sentence names the mistake; ``–`` where
-nothing is said of units or lengths, with ``open`` if the test says that it could not be made.
+A cell says ``F`` for a fault or ``D`` for a doubt whose sentence names the mistake, ``f`` or ``d``
+if it does not; ``–`` where nothing is said of units or lengths, and ``?`` if the test says that it
+could not be made.
 """
 
 import argparse
@@ -149,9 +150,9 @@ def _cell(name, words, findings, before):
     labels = [x for x in findings if x.check in _CHECKS and (x.level, x.check) not in before]
     if not labels:
         left_out = {x.check for x in findings.not_tested}
-        return "– (open)" if left_out & _ABOUT[_label(name)] else "–"
-    level = "fault" if any(x.level == FAULT for x in labels) else "doubt"
-    return level + (", named" if any(re.search(words, x.message) for x in labels) else "")
+        return "?" if left_out & _ABOUT[_label(name)] else "–"
+    level = "f" if any(x.level == FAULT for x in labels) else "d"
+    return level.upper() if any(re.search(words, x.message) for x in labels) else level
 
 
 def main():
