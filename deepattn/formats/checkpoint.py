@@ -6,6 +6,8 @@ the HDF5 library sees it. Next to the file stand a link to the latest one and th
 ``checkpoint`` in TensorFlow's form. See docs/formats.md.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json
@@ -13,8 +15,8 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 from google.protobuf import text_format
 
@@ -24,6 +26,9 @@ from deepattn.formats.files import replace_link, write_whole
 from deepattn.formats.hdf5 import check_heaps
 from deepattn.formats.messages import CheckpointState
 from deepattn.formats.saved_model import is_saved_model
+
+if TYPE_CHECKING:
+    import h5py
 
 WEIGHTS = "weights/"
 OPTIMIZER = "optimizer/"
@@ -264,6 +269,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
+    import h5py
+
     buffer = io.BytesIO()
     # Later formats than the earliest write times, so that equal contents would differ.
     with h5py.File(buffer, "w", userblock_size=_BLOCK, libver=("earliest", "v110")) as file:
@@ -322,6 +329,8 @@ def _is_number(value: object) -> bool:
 
 
 def _decode(body: io.BytesIO, size: int) -> tuple[dict[str, np.ndarray], dict]:
+    import h5py
+
     arrays, read = {}, {}
     left = size
     names: list[str] = []

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-import h5py
 import numpy as np
 import yaml
 
@@ -86,6 +85,8 @@ def write_tree(path: str | os.PathLike, tree: dict[str, Any]) -> None:
 
 
 def _read_hdf5(path: Path) -> Any:
+    import h5py
+
     content = path.read_bytes()
     check_heaps(content)
     with h5py.File(io.BytesIO(content), "r") as file:
@@ -116,6 +117,8 @@ def _read_hdf5(path: Path) -> Any:
 
 
 def _write_hdf5(file: IO[bytes], tree: dict[str, Any]) -> None:
+    import h5py
+
     # Later formats than the earliest write times, so that equal contents would differ.
     with h5py.File(file, "w", libver=("earliest", "v110")) as target:
         count = 0

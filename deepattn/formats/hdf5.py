@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import mmap
 import os
+from typing import TYPE_CHECKING
 
-import h5py
+if TYPE_CHECKING:
+    import h5py
 
 # How a collection of the global heap begins, in version 1, the only one there is.
 _HEAP = b"GCOL\x01\0\0\0"
@@ -45,6 +47,8 @@ def check_text(dataset: h5py.Dataset) -> None:
     Raises:
         ValueError: a heap is damaged, or the text is not in the same file.
     """
+    import h5py
+
     text = h5py.check_string_dtype(dataset.dtype)
     if text is None or text.length is not None or not dataset.size:
         return
