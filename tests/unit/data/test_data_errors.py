@@ -5,6 +5,7 @@ import time
 import h5py
 import numpy as np
 import pytest
+from damage import damage_heap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -241,10 +242,7 @@ def test_a_damaged_heap_of_strings(tmp_path, chunks):
         file["set.000/box"] = np.tile(np.eye(3).ravel() * 9, (2, 1))
     store = open_store(str(path), labelled=True)
     assert store.tokens("type_map.raw") == ["Ag", "Pd", "Au"]
-    content = bytearray(path.read_bytes())
-    heap = content.find(b"GCOL")
-    content[heap + 24 : heap + 32] = bytes(8)
-    path.write_bytes(content)
+    damage_heap(path)
     with pytest.raises(DataError, match="a heap of strings in it is damaged"):
         store.tokens("type_map.raw")
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 import h5py
 import numpy as np
 import pytest
+from damage import damage_heap
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -279,9 +280,8 @@ def test_headers_without_what_all_need(prefix, change, words):
 
 def test_a_damaged_heap_of_strings(prefix):
     path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
+    damage_heap(path)
     content = bytearray(path.read_bytes())
-    heap = content.find(b"GCOL")
-    content[heap + 24 : heap + 32] = bytes(8)
     content[:512] = _first_block(memoryview(content)[512:])
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match="a heap of strings in it is damaged"):

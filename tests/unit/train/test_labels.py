@@ -14,6 +14,7 @@ from deepattn.errors import DataError
 from deepattn.train.labels import check_labels
 from deepattn.train.loss import EnergyLoss
 
+from ..data.write_systems import to_hdf5
 from . import toy
 
 
@@ -38,10 +39,7 @@ def _data(*paths):
 
 
 def _to_hdf5(path, file):
-    with h5py.File(file, "w") as handle:
-        handle["s/type.raw"] = [int(word) for word in (path / "type.raw").read_text().split()]
-        for array in path.glob("set.*/*.npy"):
-            handle[f"s/{array.parent.name}/{array.name}"] = np.load(array)
+    to_hdf5(path, file, "s")
     return f"{file}#/s"
 
 

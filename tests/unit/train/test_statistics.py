@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from damage import damage_heap
 
 from deepattn.data.dataset import Batch
 from deepattn.errors import DataError
@@ -197,10 +198,7 @@ def test_a_damaged_heap_in_a_file_of_sums(tmp_path):
     cache.write({"bias_atom_energy": np.ones((2, 1))})
     with h5py.File(cache.path, "a") as file:
         file.create_dataset("O H/observed", data=["O", "H"], dtype=h5py.string_dtype())
-    content = bytearray(cache.path.read_bytes())
-    heap = content.find(b"GCOL")
-    content[heap + 24 : heap + 32] = bytes(8)
-    cache.path.write_bytes(content)
+    damage_heap(cache.path)
     for attempt in (cache.read_bias, lambda: cache.write({"x": np.ones(1)})):
         with pytest.raises(DataError, match="heap of strings in it is damaged"):
             attempt()
