@@ -137,11 +137,15 @@ def kill(command, seconds, chance, while_writing):
 
 
 def try_command(command, kills, chance):
-    """Kill a command so many times; what was wrong."""
+    """Kill a command so many times before it ends; what was wrong."""
     targets = [Path(target) for target in command["targets"]]
     seconds = run_whole(command["argv"])
-    faults, killed = [], 0
-    for number in range(kills):
+    faults, killed, number = [], 0, 0
+    while killed < kills:
+        number += 1
+        if number > 10 * kills:
+            faults.append(f"of {number} kills {killed} came in time")
+            break
         if command.get("fresh"):
             remove(targets)
         killed += kill(command, seconds, chance, number % 2 == 0)
