@@ -1,6 +1,10 @@
 """A whole distillation, killed in every stage."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from deepattn.train.saving import Saver
 
 from .metals import alloy
 
+KILLS = int(os.environ.get("DEEPATTN_KILLS", "0"))
 TEACHER = "distill_teachers:emt"
 INPUT = {
     "model": {
@@ -106,6 +111,21 @@ def test_killed_in_every_stage_it_gives_the_same_student(place, monkeypatch):
     assert not list((place / "killed").rglob("pieces")), "labels in pieces are left"
     _check_report(place / "killed", again)
     _check_changes(place)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not KILLS, reason="DEEPATTN_KILLS is not set; the test above is the short one")
+def test_killed_at_any_moment_it_gives_the_same_student(place):
+    script = Path(__file__).with_name("killed_distillations.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(place), str(KILLS), "0"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["faults"] == [] and result["kills"] == KILLS
 
 
 def _check_report(folder, outcome):

@@ -11,7 +11,8 @@ from deepattn.train import Adam, CosineSchedule, EnergyLoss, ExpSchedule, WsdSch
 # Keras reads its file in a way of which NumPy 2 warns.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-DESCRIPTORS = [{"type": "se_atten"}, {"type": "se_e2_a"}, dpa2()]
+# One layer of messages: tracing takes the time.
+DESCRIPTORS = [{"type": "se_atten"}, {"type": "se_e2_a"}, dpa2(repformer={"nlayers": 1})]
 SCHEDULES = {
     "exp": lambda: ExpSchedule(1e-2, 1e-4, 20, decay_steps=2, warmup_steps=3),
     "cosine": lambda: CosineSchedule(1e-2, 1e-4, 20),
