@@ -27,7 +27,7 @@ def train_student(
     folder: Path,
     seed: int,
     previous: Path | None = None,
-    later: LaterConfig | None = None,
+    later: LaterConfig,
 ) -> Path:
     """Train, go on training, or find that all is done.
 
@@ -46,7 +46,7 @@ def train_student(
     folder.mkdir(parents=True, exist_ok=True)
     full = _input(student, systems, folder, seed)
     start = Start()
-    if previous is not None and later is not None:
+    if previous is not None:
         start, model = _start(previous, restart=False)
         _shorten(full, later)
         # What was counted in fewer frames; the weights are made for it.
@@ -101,10 +101,11 @@ def _write(trainer: Trainer, folder: Path) -> Path:
     if descriptor.passes_messages:
         log.info("%s: such models have no graph; the checkpoint is used", folder)
         return folder / f"{_CHECKPOINT}.h5"
-    distance = trainer.min_nbor_dist
     can = isinstance(descriptor, SeAtten) and descriptor.attn_layer == 0
-    if can and descriptor.tebd_input_mode == "strip" and distance is not None:
-        model = compress(model, min_nbor_dist=distance)
+    if can and descriptor.tebd_input_mode == "strip":
+        if trainer.min_nbor_dist is None:
+            raise ValueError("the neighbour statistics of the student's data are missing")
+        model = compress(model, min_nbor_dist=trainer.min_nbor_dist)
     else:
         log.info("%s: such models have no compressed graph; it is frozen as it is", folder)
     return freeze(

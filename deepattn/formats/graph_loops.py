@@ -10,10 +10,10 @@ import numpy as np
 from deepattn import limits
 from deepattn.formats.messages import NodeDef, attribute, sources
 
-LIST_OPS = ("TensorListReserve", "TensorListSetItem", "TensorListConcatV2")
-LOOP_OPS = ("Enter", "Exit", "Merge", "NextIteration", "Switch")
+_LISTS = ("TensorListReserve", "TensorListSetItem", "TensorListConcatV2")
+_LOOPS = ("Enter", "Exit", "Merge", "NextIteration", "Switch")
 # What a list may go through, from where it is reserved to where it is read.
-CARRIERS = (*LOOP_OPS, *LIST_OPS, "Identity")
+CARRIERS = (*_LOOPS, *_LISTS, "Identity")
 
 
 class Loops:
@@ -36,7 +36,7 @@ class Loops:
                 conditions[name] = self._counter(name)
             if node.op in ("Merge", "NextIteration") and not sources(node):
                 raise ValueError(f"node '{name}' has no input")
-            if node.op in LIST_OPS[1:]:
+            if node.op in _LISTS[1:]:
                 self._check_list(name)
         counters = set(conditions.values())
         carried = {}

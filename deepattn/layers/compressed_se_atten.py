@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.layers.embedding_net import EmbeddingNet
-from deepattn.layers.packing import Neighbours
-from deepattn.layers.se_atten import SeAtten
+from deepattn.layers.se_atten import PairSlots, SeAtten
 from deepattn.layers.statistics_weights import add_statistics
 
 
@@ -97,27 +96,17 @@ class CompressedSeAtten(SeAtten):
     ) -> keras.Variable:
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
 
-    def _contracted(
-        self,
-        matrix: tf.Tensor,
-        weight: tf.Tensor,
-        pair: tf.Tensor,
-        centre: tf.Tensor,
-        neighbours: Neighbours,
-        type_embedding: tf.Tensor,
-    ) -> tf.Tensor:
+    def _contracted(self, slots: PairSlots) -> tf.Tensor:
         if self.attention:
-            return super()._contracted(matrix, weight, pair, centre, neighbours, type_embedding)
-        rows, width = matrix[:, :, 0], self.neuron[-1]
+            return super()._contracted(slots)
+        matrix, neighbours, width = slots.matrix, slots.neighbours, self.neuron[-1]
+        rows = matrix[:, :, 0]
         if not self.stock:
             matrix *= neighbours.multiplicity(self.compute_dtype)
-            return ops.tabulated_contraction(
-                matrix, rows, *self._scaling(weight, pair, neighbours), width=width
-            )
-        index = pair if self.sees_centre else neighbours.ntype
-        scale = tf.gather(tf.convert_to_tensor(self.factors), tf.reshape(index, [-1]))
+            return ops.tabulated_contraction(matrix, rows, *self._scaling(slots), width=width)
+        scale = tf.gather(tf.convert_to_tensor(self.factors), tf.reshape(self._index(slots), [-1]))
         if self.smooth:
-            scale *= tf.reshape(weight, [-1, 1])
+            scale *= tf.reshape(slots.weight, [-1, 1])
         return ops.tabulate_fusion_se_atten(
             tf.convert_to_tensor(self.table),
             tf.convert_to_tensor(self.table_info),
@@ -129,27 +118,16 @@ class CompressedSeAtten(SeAtten):
             is_sorted=self._pairs is None,
         )
 
-    def _embed(
-        self,
-        matrix: tf.Tensor,
-        weight: tf.Tensor,
-        pair: tf.Tensor,
-        centre: tf.Tensor,
-        neighbours: Neighbours,
-        type_embedding: tf.Tensor,
-    ) -> tf.Tensor:
-        scaling = self._scaling(weight, pair, neighbours)
-        return ops.tabulated_embedding(matrix[:, :, 0], *scaling, width=self.neuron[-1])
+    def _embed(self, slots: PairSlots) -> tf.Tensor:
+        scaling = self._scaling(slots)
+        return ops.tabulated_embedding(slots.matrix[:, :, 0], *scaling, width=self.neuron[-1])
 
-    def _scaling(
-        self, weight: tf.Tensor, pair: tf.Tensor, neighbours: Neighbours
-    ) -> tuple[tf.Tensor | None, tf.Tensor, ops.Tables]:
+    def _scaling(self, slots: PairSlots) -> tuple[tf.Tensor | None, tf.Tensor, ops.Tables]:
         """Weights and pairs of the slots, and the tables."""
         strip = self.tebd_input_mode == "strip"
-        index = pair if self.sees_centre else neighbours.ntype
         tables = (self.table, self.table_info, self.factors)
         return (
-            weight if strip and self.smooth else None,
-            index,
+            slots.weight if strip and self.smooth else None,
+            self._index(slots),
             ops.Tables(*(tf.convert_to_tensor(variable) for variable in tables)),
         )

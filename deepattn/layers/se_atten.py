@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -21,6 +21,26 @@ from deepattn.ops.twins import unit_rows
 # Squares of vectors of the environment matrix below which directions fade.
 _TENSORFLOW_LEAST = 1e-12
 _COMMON_LEAST = 1e-24
+
+
+class PairSlots(NamedTuple):
+    """What the embedding of pairs and the contraction see of n centers.
+
+    Shapes:
+        matrix: ``[n, stored, 4]``, environment matrix without excluded neighbours.
+        weight: ``[n, stored]``, 0 for padding and excluded neighbours.
+        pair: int32 ``[n, stored]``, types of both atoms: ``centre * (ntypes + 1) + neighbour``.
+        centre: int32 ``[n]``, types of the centers.
+        neighbours: the slots.
+        type_embedding: ``[ntypes + 1, tebd_dim]``.
+    """
+
+    matrix: tf.Tensor
+    weight: tf.Tensor
+    pair: tf.Tensor
+    centre: tf.Tensor
+    neighbours: Neighbours
+    type_embedding: tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -185,10 +205,16 @@ class SeAtten(keras.layers.Layer):
             neighbours.matrix, self._weight(neighbours, centre), pair, centre
         )
 
-        matrix = tf.cast(matrix, self.compute_dtype)
-        weight = tf.cast(weight, self.compute_dtype)
-        type_embedding = tf.cast(type_embedding, self.compute_dtype)
-        contracted = self._contracted(matrix, weight, pair, centre, neighbours, type_embedding)
+        contracted = self._contracted(
+            PairSlots(
+                matrix=tf.cast(matrix, self.compute_dtype),
+                weight=tf.cast(weight, self.compute_dtype),
+                pair=pair,
+                centre=centre,
+                neighbours=neighbours,
+                type_embedding=tf.cast(type_embedding, self.compute_dtype),
+            )
+        )
         descriptor = square(contracted, self.original_sel, axis_neuron=self.axis_neuron)
         shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
         return tf.cast(tf.reshape(descriptor, shape), self.interface_dtype)
@@ -328,45 +354,34 @@ class SeAtten(keras.layers.Layer):
             kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
         return kept, weight * keep
 
-    def _contracted(
-        self,
-        matrix: tf.Tensor,
-        weight: tf.Tensor,
-        pair: tf.Tensor,
-        centre: tf.Tensor,
-        neighbours: Neighbours,
-        type_embedding: tf.Tensor,
-    ) -> tf.Tensor:
+    def _index(self, slots: PairSlots) -> tf.Tensor:
+        """The row of `pair_vectors` that belongs to each slot, ``[n, stored]``."""
+        return slots.pair if self.sees_centre else slots.neighbours.ntype
+
+    def _contracted(self, slots: PairSlots) -> tf.Tensor:
         """``R^T G`` with the attention's ``G``, ``[n, 4, neuron[-1]]``."""
-        embedding = self._embed(matrix, weight, pair, centre, neighbours, type_embedding)
+        embedding, neighbours = self._embed(slots), slots.neighbours
         least = _COMMON_LEAST if self.common else _TENSORFLOW_LEAST
-        direction = unit_rows(matrix[:, :, 1:], least=least)
+        direction = unit_rows(slots.matrix[:, :, 1:], least=least)
         for layer in self.attention:
-            embedding = layer(embedding, direction, weight, neighbours.count, neighbours.cut)
-        matrix *= neighbours.multiplicity(self.compute_dtype)
+            embedding = layer(embedding, direction, slots.weight, neighbours.count, neighbours.cut)
+        matrix = slots.matrix * neighbours.multiplicity(self.compute_dtype)
         return tf.matmul(matrix, embedding, transpose_a=True)
 
-    def _embed(
-        self,
-        matrix: tf.Tensor,
-        weight: tf.Tensor,
-        pair: tf.Tensor,
-        centre: tf.Tensor,
-        neighbours: Neighbours,
-        type_embedding: tf.Tensor,
-    ) -> tf.Tensor:
+    def _embed(self, slots: PairSlots) -> tf.Tensor:
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
-        rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
+        rows, scale = tf.reshape(slots.matrix[:, :, 0], [-1, 1]), None
+        vectors, neighbours = slots.type_embedding, slots.neighbours
         if self.type_net is None:
-            columns = [rows, tf.gather(type_embedding, tf.reshape(neighbours.ntype, [-1]))]
+            columns = [rows, tf.gather(vectors, tf.reshape(neighbours.ntype, [-1]))]
             if self.sees_centre:
-                columns.append(tf.gather(type_embedding, tf.repeat(centre, neighbours.stored)))
+                columns.append(tf.gather(vectors, tf.repeat(slots.centre, neighbours.stored)))
             rows = tf.concat(columns, axis=1)
         else:
             scale = ops.PairScale(
-                tf.reshape(weight, [-1]) if self.smooth else None,
-                tf.reshape(pair if self.sees_centre else neighbours.ntype, [-1]),
-                self.type_factors(type_embedding),
+                tf.reshape(slots.weight, [-1]) if self.smooth else None,
+                tf.reshape(self._index(slots), [-1]),
+                self.type_factors(vectors),
             )
         embedding = self.embedding_net(rows, scale)
         return tf.reshape(embedding, [-1, neighbours.stored, self.neuron[-1]])

@@ -57,11 +57,8 @@ def build_model(
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
     """
-    section, type_embedding, descriptor = (
-        config.descriptor,
-        shared.type_embedding,
-        shared.descriptor,
-    )
+    section = config.descriptor
+    type_embedding, descriptor = shared.type_embedding, shared.descriptor
     if isinstance(section, Dpa2Config):
         type_embedding = type_embedding or dpa2_type_embedding(section, config, interface_dtype)
         # It has the type vector where it is wanted.

@@ -41,12 +41,11 @@ def make_room(
         content: what that file held before this training wrote it, if it was there.
     """
     prefix = Path(training.save_ckpt)
-    read = _read_from(start)
+    checkpoints = checkpoints_of(prefix)
+    read = _read_from(start, checkpoints)
     curve = Path(training.disp_file)
     curves = [curve] if training.disp_training and curve.is_file() else []
-    checkpoints = checkpoints_of(prefix)
-    kept = [path for path in checkpoints if path.resolve() == read]
-    if read is not None and kept and start.mode == "restart":
+    if read is not None and start.mode == "restart":
         later = [path for path in listed_after(prefix, read) if path.exists()]
         if later:
             backup = _Backup([prefix, *curves])
@@ -59,6 +58,7 @@ def make_room(
         curves = []  # which the run goes on with
     if not checkpoints and not curves:
         return
+    kept = [] if read is None else [read]
     outputs = [output] if output is not None and content is not None else []
     backup = _Backup([prefix, *curves, *outputs])
     backup.copy(kept)
@@ -78,9 +78,9 @@ def make_room(
 
 def remove_leftovers(training: TrainingConfig, start: Start) -> None:
     """Remove the checkpoints that a run, killed at its end, would still have removed itself."""
-    prefix, read = Path(training.save_ckpt), _read_from(start)
-    latest = [path for path in checkpoints_of(prefix) if path.resolve() == read]
-    if read is not None and latest and not listed_after(prefix, read):
+    prefix = Path(training.save_ckpt)
+    read = _read_from(start, checkpoints_of(prefix))
+    if read is not None and not listed_after(prefix, read):
         go_back_to(prefix, read, keep=training.max_ckpt_keep)
 
 
@@ -116,10 +116,11 @@ class _Backup:
         log.warning("%s; its files are kept in %s: %s", why, self._name, ", ".join(parts))
 
 
-def _read_from(start: Start) -> Path | None:
-    """The file of the checkpoint that a training starts from."""
+def _read_from(start: Start, checkpoints: Sequence[Path]) -> Path | None:
+    """Which of some checkpoints a training starts from."""
     if not start.path:
         return None
     with suppress(ModelFileError):
-        return resolve_checkpoint(start.path).resolve()
+        read = resolve_checkpoint(start.path).resolve()
+        return next((path for path in checkpoints if path.resolve() == read), None)
     return None

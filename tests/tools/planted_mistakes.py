@@ -162,10 +162,10 @@ def main():
     arguments = parser.parse_args()
     names = [entry.partition("=")[0] for entry in arguments.sets]
     rows = {mistake: [] for mistake in arguments.mistakes}
+    known = _remember_designs()
     with tempfile.TemporaryDirectory() as folder:
         for entry in arguments.sets:
             name, _, source = entry.partition("=")
-            known = _remember_designs()
             has_virial = any(Path(source).rglob("virial.npy"))
             before = set()
             for mistake in arguments.mistakes:

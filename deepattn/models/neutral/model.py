@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from deepattn import __version__
-from deepattn.config import ModelConfig, SeAttenConfig, SeE2AConfig, normalize_model
+from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.neutral.convention import needs_common, refuse_unwritable, sees_first_atom
@@ -27,7 +27,13 @@ _READERS = {
     "se_e2_a": read_se_e2_a,
     "dpa2": read_dpa2,
 }
-
+# By the descriptor's type in an input.
+_WRITERS: dict[str, Callable[[Any, ModelConfig, Mapping[str, np.ndarray]], dict[str, Any]]] = {
+    "se_atten": write_dpa1,
+    "se_atten_v2": write_dpa1,
+    "se_e2_a": write_se_e2_a,
+    "dpa2": write_dpa2,
+}
 # Of the trees of parts, what an input file says elsewhere, cannot say, or need not.
 _NO_INPUT = {
     "descriptor": {"ntypes", "type_map", "spin"},
@@ -127,7 +133,7 @@ def to_tree(
         ModelFileError: other backends cannot have such a model; the message says why.
     """
     refuse_unwritable(config, arrays)
-    descriptor = _write_descriptor(config, arrays)
+    descriptor = _WRITERS[config.descriptor.type](config.descriptor, config, arrays)
     fitting = write_fitting(config, arrays)
     shape, dtype = (1, len(config.type_map), 1), arrays[BIAS].dtype
     tree: dict[str, Any] = {
@@ -156,15 +162,6 @@ def to_tree(
     if min_nbor_dist is not None:
         tree["@variables"] = {"min_nbor_dist": np.array(min_nbor_dist, np.float64)}
     return tree
-
-
-def _write_descriptor(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    section = config.descriptor
-    if isinstance(section, SeAttenConfig):
-        return write_dpa1(section, config, arrays)
-    if isinstance(section, SeE2AConfig):
-        return write_se_e2_a(section, config, arrays)
-    return write_dpa2(section, config, arrays)
 
 
 def set_bias(tree: Mapping[str, Any], bias: np.ndarray) -> dict[str, Any]:
