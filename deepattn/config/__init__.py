@@ -28,6 +28,7 @@ from deepattn.config.model import (
     SeE2AConfig,
     TypeEmbeddingConfig,
     network_dtype,
+    slots_of,
 )
 from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask, relocated
 from deepattn.config.normalize import normalize, normalize_model
@@ -109,6 +110,7 @@ __all__ = [
     "relocated",
     "replace_model",
     "section_differences",
+    "slots_of",
     "take_sections",
     "take_sel",
     "upgrade",

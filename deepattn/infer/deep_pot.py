@@ -5,10 +5,8 @@ from __future__ import annotations
 import deepattn.keras_backend  # noqa: F401
 
 # isort: split
-import logging
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,35 +16,17 @@ from numpy.typing import ArrayLike
 
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError, ForkError, ModelFileError
-from deepattn.formats.find import find_model
-from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
 from deepattn.infer.feeds import make_feed
 from deepattn.infer.frames import Frames, as_frames
-from deepattn.infer.graph_runner import GraphRunner, has_ops, reason
-from deepattn.infer.keras_runner import KerasRunner
-from deepattn.models import load_model
-from deepattn.models.load import refuse_head
+from deepattn.infer.graph_runner import reason
+from deepattn.infer.opening import open_model
 
 if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
 
-log = logging.getLogger(__name__)
-
 _DTYPES = {"native": None, "fp32": np.float32, "fp64": np.float64}
-
-
-@dataclass(frozen=True)
-class _Facts:
-    type_map: list[str]
-    ntypes: int
-    rcut: float
-    sel: list[int]
-    dim_fparam: int
-    dim_aparam: int
-    interface_dtype: str
-    model_script: dict | None
 
 
 class DeepPot:
@@ -86,7 +66,7 @@ class DeepPot:
         self.neighbor_list = neighbor_list
         self._numb_atoms = 1 if neighbor_list else atoms_per_batch(auto_batch_size)
         _refuse_forked()
-        self._runner, self._facts = _open(Path(model_file), head)
+        self._runner, self._facts = open_model(Path(model_file), head)
         _started.add(os.getpid())
         self._neighbors_reported = 0
 
@@ -347,64 +327,6 @@ def _refuse_forked() -> None:
             "for ever for threads that only the parent has; open models in the child processes "
             "alone, or start these with multiprocessing.get_context('spawn')"
         )
-
-
-def _open(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, _Facts]:
-    path = find_model(path)
-    if path.suffix == ".pb":
-        refuse_head(head, path)
-        frozen = read_frozen(path)
-        runner: GraphRunner | KerasRunner
-        if has_ops(frozen):
-            runner = GraphRunner(frozen)
-        elif frozen.model_type == "compressed_model":
-            raise ModelFileError(
-                f"{path}: is compressed, which needs the compiled ops, and they are not there; "
-                "build them with: python -m deepattn.ops.build"
-            )
-        else:
-            model, header = load_model(path)
-            _warn_of_exclusion(path, header["config"]["model"]["descriptor"])
-            runner = KerasRunner(model, str(path))
-        return runner, _facts_of_graph(frozen)
-    model, header = load_model(path, head=head)
-    config = header["config"]["model"]
-    facts = _Facts(
-        type_map=list(model.type_map),
-        ntypes=model.ntypes,
-        rcut=model.rcut,
-        sel=np.ravel(model.descriptor.sel).tolist(),
-        dim_fparam=config["fitting_net"]["numb_fparam"],
-        dim_aparam=config["fitting_net"]["numb_aparam"],
-        interface_dtype=model.interface_dtype,
-        model_script=config,
-    )
-    return KerasRunner(model, str(path)), facts
-
-
-def _warn_of_exclusion(path: Path, descriptor: Mapping) -> None:
-    """Say that a rebuilt model may differ: attention of DeePMD-kit 2.x saw excluded neighbours."""
-    smooth = descriptor.get("smooth_type_embedding", descriptor["type"] == "se_atten_v2")
-    if descriptor.get("exclude_types") and descriptor.get("attn_layer") and not smooth:
-        log.warning(
-            "%s: without the compiled ops it is rebuilt, with the rule of DeePMD-kit 3 for "
-            "exclude_types in attention; a graph of 2.x gives other numbers where it is run as it "
-            "is (build the ops with: python -m deepattn.ops.build)",
-            path,
-        )
-
-
-def _facts_of_graph(frozen: FrozenModel) -> _Facts:
-    return _Facts(
-        type_map=frozen.type_map,
-        ntypes=frozen.ntypes,
-        rcut=frozen.rcut,
-        sel=frozen.sel,
-        dim_fparam=frozen.dfparam,
-        dim_aparam=frozen.daparam,
-        interface_dtype=frozen.interface_dtype,
-        model_script=(frozen.training_script or {}).get("model"),
-    )
 
 
 def _refuse(kwargs: dict) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import deepattn.keras_backend  # noqa: F401
 
 # isort: split
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,17 +17,12 @@ from deepattn.errors import ConfigError
 from deepattn.layers import DPA2, EnergyFitting, SeAtten, SeE2A, TypeEmbedding
 from deepattn.layers.environment import Environment
 from deepattn.models.figures import Figures
+from deepattn.models.loss_contract import EnergyLoss, check_loss, checked_result, unpack
 from deepattn.models.weights import assign_arrays
 
 # Only the length of ``mesh`` tells the environment ops whether cells repeat.
 _MESH_PERIODIC = 7
 _MESH_OPEN = 1
-
-EnergyLoss = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
-_CONTRACT = (
-    "a loss is a function of (labels, outputs, learning_rate) that returns (loss, dictionary of "
-    "figures), such as deepattn.train.EnergyLoss"
-)
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -136,7 +130,7 @@ class EnergyModel(keras.Model):
                     f"compile does not take {key}: it is the loss that weights its terms and "
                     "reports figures; put them into the dictionary that a loss of your own returns."
                 )
-        _check_loss(loss)
+        check_loss(loss)
         super().compile(optimizer=optimizer, **kwargs)
         self.energy_loss = loss
         self._figures = Figures(getattr(loss, "metric_names", ()) if hasattr(loss, "sums") else ())
@@ -350,7 +344,7 @@ class EnergyModel(keras.Model):
     def _train(
         self, data: Any, measure: EnergyLoss | None
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
-        inputs, labels = _unpack(data)
+        inputs, labels = unpack(data)
         with tf.GradientTape() as tape:
             outputs = self(inputs, training=True)
             loss, figures = self._measure(measure, labels, outputs)
@@ -363,7 +357,7 @@ class EnergyModel(keras.Model):
     def _test(
         self, data: Any, measure: EnergyLoss | None
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
-        inputs, labels = _unpack(data)
+        inputs, labels = unpack(data)
         outputs = self(inputs, training=False)
         return *self._measure(measure, labels, outputs), tf.shape(outputs["energy"])[0]
 
@@ -375,44 +369,13 @@ class EnergyModel(keras.Model):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         if measure is None:
             raise ValueError("compile the model with a loss first: model.compile(optimizer, loss)")
-        result = measure(labels, outputs, self.optimizer.learning_rate)
-        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
-            raise ConfigError(f"the loss returned a {type(result).__name__}; {_CONTRACT}.")
-        return result
+        return checked_result(measure(labels, outputs, self.optimizer.learning_rate))
 
     def _count(
         self, loss: tf.Tensor, figures: Mapping[str, tf.Tensor], nframes: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         self._figures.count(loss, figures, nframes)
         return self._figures.results()
-
-
-def _check_loss(loss: Any) -> None:
-    """Refuse what cannot be called as a loss of this model is."""
-    if loss is None:
-        return
-    if not callable(loss):
-        raise ConfigError(f"the loss {loss!r} is not a function; {_CONTRACT}.")
-    if isinstance(loss, keras.losses.Loss):
-        raise ConfigError(f"the loss is Keras' {type(loss).__name__}; {_CONTRACT}.")
-    try:
-        signature = inspect.signature(loss)
-    except ValueError:  # of a function that is not written in Python
-        return
-    try:
-        signature.bind("labels", "outputs", "learning_rate")
-    except TypeError:
-        raise ConfigError(f"the loss takes the arguments {signature}; {_CONTRACT}.") from None
-
-
-def _unpack(data: Any) -> tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]:
-    inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if weights is not None:
-        raise ConfigError(
-            "sample and class weights are not taken; leave a label out of a frame by its find_…, "
-            "or weight the forces of atoms by the label atom_pref."
-        )
-    return inputs, labels
 
 
 def mesh_of_box(box: tf.Tensor) -> tf.Tensor:

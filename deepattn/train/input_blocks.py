@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-from deepattn.config import Dpa2Config, ModelConfig, SeAttenConfig
-from deepattn.config.model import slots_of
+from deepattn.config import Dpa2Config, ModelConfig, SeAttenConfig, slots_of
 from deepattn.train.env_mat import EnvMatShape
 
 # The spread of types that the data lack, in all backends but TensorFlow.

@@ -20,8 +20,8 @@ from deepattn.config import (
     automatic_sel,
     fill_nsel,
     fill_sel,
+    slots_of,
 )
-from deepattn.config.model import slots_of
 from deepattn.data import System
 from deepattn.errors import ConfigError
 from deepattn.train.branch import Branch

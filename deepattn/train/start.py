@@ -19,9 +19,9 @@ from deepattn.config import (
     merge_pretrained,
     model_differences,
     replace_model,
+    slots_of,
     take_sel,
 )
-from deepattn.config.model import slots_of
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint

@@ -23,7 +23,6 @@ from deepattn.config import (
 from deepattn.data import DataSet
 from deepattn.data.sampler import BRANCHES, choose
 from deepattn.data.type_map import names_or_numbers
-from deepattn.errors import ConfigError
 from deepattn.formats.files import write_whole
 from deepattn.formats.weight_names import BIAS
 from deepattn.models import EnergyModel, build_model, build_models
@@ -40,6 +39,7 @@ from deepattn.train.lane import Lane
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
 from deepattn.train.optimizer import Adam, TorchAdam
+from deepattn.train.precision import interface_dtype, refuse_half_precision
 from deepattn.train.prepare import count_steps, require_sel, shares, with_neighbors
 from deepattn.train.saving import Saver, all_variables, restore_optimizer, state_of
 from deepattn.train.schedule import make_schedule
@@ -95,7 +95,7 @@ class Trainer:
         distribution: Distribution | None = None,
         claim: Claim | None = None,
     ) -> None:
-        _refuse_half_precision()
+        refuse_half_precision()
         self.callbacks = callbacks
         self.distribution = distribution or Distribution()
         for line in program_lines(self.distribution):
@@ -373,21 +373,6 @@ def _log_changes(stored: Mapping[str, Any], config: Config | MultiTaskConfig) ->
         log.info("changed since the checkpoint: %s", difference)
 
 
-def _refuse_half_precision() -> None:
-    """Refuse a global dtype policy of Keras that the nets would not follow.
-
-    Raises:
-        ConfigError: it is one, such as ``mixed_bfloat16``.
-    """
-    policy = keras.config.dtype_policy()
-    if policy.compute_dtype not in ("float32", "float64"):
-        raise ConfigError(
-            f"Keras' global dtype policy is {policy.name}, but the nets compute in the precision "
-            "that the input has for them, float32 or float64, as half precision is too coarse for "
-            'forces; before the training call keras.config.set_dtype_policy("float32"), Keras\' own'
-        )
-
-
 def _announced(start: Start) -> str:
     head = f", branch {start.head}" if start.head else ""
     fitting = ", with a new fitting net" if start.random_fitting else ""
@@ -411,11 +396,3 @@ def _groups(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[i
     sets = list(dict.fromkeys(tuple(numbers) for _, numbers in members.values()))
     variables = [variable for variable, _ in members.values()]
     return variables, [sets.index(tuple(numbers)) for _, numbers in members.values()]
-
-
-def interface_dtype() -> str:
-    """Precision of coordinates and forces, as the variable ``DP_INTERFACE_PREC`` says."""
-    name = os.environ.get("DP_INTERFACE_PREC", "high").lower()
-    if name not in ("high", "low"):
-        raise ConfigError(f"DP_INTERFACE_PREC is {name!r}; set it to 'high' or 'low'.")
-    return "float64" if name == "high" else "float32"

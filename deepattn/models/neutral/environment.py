@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deepattn.config import SeAttenConfig, SeE2AConfig
-from deepattn.config.model import slots_of
+from deepattn.config import SeAttenConfig, SeE2AConfig, slots_of
 from deepattn.models.neutral.nets import activation_name
 from deepattn.models.neutral.node import Node
 

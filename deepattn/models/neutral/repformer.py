@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deepattn.config import Dpa2Config
-from deepattn.config.model import slots_of
+from deepattn.config import Dpa2Config, slots_of
 from deepattn.models.neutral.by_path import path_of, read_linear, write_linear
 from deepattn.models.neutral.embedding import Arrays
 from deepattn.models.neutral.environment import read_matrix, write_matrix

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepattn.config import Dpa2Config
-from deepattn.config.model import slots_of
+from deepattn.config import Dpa2Config, slots_of
 from deepattn.models.neutral.by_path import net_names, path_of
 from deepattn.models.neutral.embedding import Arrays, embedding_arrays, write_embedding
 from deepattn.models.neutral.environment import read_matrix, write_matrix

@@ -12,7 +12,7 @@ def test_a_compressed_graph_needs_them(tmp_path, monkeypatch):
     options = {"attn_layer": 0, "tebd_input_mode": "strip"}
     model = compress(small_model(options), min_nbor_dist=0.9)
     path = freeze(model, tmp_path / "model.pb", training_script={"model": model_section(options)})
-    monkeypatch.setattr("deepattn.infer.deep_pot.has_ops", lambda frozen: False)
+    monkeypatch.setattr("deepattn.infer.opening.has_ops", lambda frozen: False)
     with pytest.raises(ModelFileError, match=r"model\.pb: is compressed, which needs the compiled"):
         DeepPot(path)
 
@@ -24,6 +24,6 @@ def test_exclusion_in_attention_is_warned_of(tmp_path, monkeypatch, caplog, excl
     path = freeze(small_model(options), tmp_path / "model.pb", training_script=script)
     DeepPot(path).close()
     assert not caplog.records
-    monkeypatch.setattr("deepattn.infer.deep_pot.has_ops", lambda frozen: False)
+    monkeypatch.setattr("deepattn.infer.opening.has_ops", lambda frozen: False)
     DeepPot(path).close()
     assert sum("exclude_types" in record.message for record in caplog.records) == warnings

@@ -1,0 +1,32 @@
+"""Precisions that the environment asks for."""
+
+from __future__ import annotations
+
+import os
+
+import keras
+
+from deepattn.errors import ConfigError
+
+
+def interface_dtype() -> str:
+    """Precision of coordinates and forces, as the variable ``DP_INTERFACE_PREC`` says."""
+    name = os.environ.get("DP_INTERFACE_PREC", "high").lower()
+    if name not in ("high", "low"):
+        raise ConfigError(f"DP_INTERFACE_PREC is {name!r}; set it to 'high' or 'low'.")
+    return "float64" if name == "high" else "float32"
+
+
+def refuse_half_precision() -> None:
+    """Refuse a global dtype policy of Keras that the nets would not follow.
+
+    Raises:
+        ConfigError: it is one, such as ``mixed_bfloat16``.
+    """
+    policy = keras.config.dtype_policy()
+    if policy.compute_dtype not in ("float32", "float64"):
+        raise ConfigError(
+            f"Keras' global dtype policy is {policy.name}, but the nets compute in the precision "
+            "that the input has for them, float32 or float64, as half precision is too coarse for "
+            'forces; before the training call keras.config.set_dtype_policy("float32"), Keras\' own'
+        )
