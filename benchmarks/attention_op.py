@@ -1,12 +1,12 @@
-"""The gated attention op against its plain twin and against the machine's own matrix products.
+"""The gated attention op against its reference and against the machine's own matrix products.
 
     python benchmarks/attention_op.py [--natoms 192] [--threads 2] [--repeats 7]
 
 Times one attention layer at the shape of a water model (by default 192 atoms, 120 slots of which
-85 to 95 hold neighbours, 100-wide embedding, 128-wide attention) in float64 and float32: the
+85 to 95 hold neighbors, 100-wide embedding, 128-wide attention) in float64 and float32: the
 forward pass; with the gradient that energies are trained by; and with the gradients that forces
-are trained by, the second one included. Compiled op and twin take turns. Rates count the matrix
-products of the real neighbours that the op does; they are compared with the larger of two rates of
+are trained by, the second one included. Compiled op and reference take turns. Rates count the matrix
+products of the real neighbors that the op does; they are compared with the larger of two rates of
 large products on the same threads: TensorFlow's, and that of our own op for products. Prints
 Markdown and writes the figures as JSON.
 """
@@ -31,7 +31,7 @@ from deepattn import ops
 from deepattn.ops import build, loader
 
 NNEI, WIDTH, ATTN = 120, 100, 128
-# Multiply-adds of a pass in units of neighbours·WIDTH·ATTN, neighbours²·ATTN, neighbours²·WIDTH;
+# Multiply-adds of a pass in units of neighbors·WIDTH·ATTN, neighbors²·ATTN, neighbors²·WIDTH;
 # float64 computes again what float32 keeps.
 WORK = {
     "float32": {
@@ -49,7 +49,7 @@ GEMM = (768, 384, 512)  # m, n, k
 
 
 def make_passes(natoms: int, dtype: tf.DType) -> tuple[dict[str, Callable], np.ndarray]:
-    """The three passes as compiled functions, and the number of neighbours of each atom."""
+    """The three passes as compiled functions, and the number of neighbors of each atom."""
     rng = np.random.default_rng(0)
     count = rng.integers(85, 96, natoms)
     direction = rng.normal(size=(natoms, NNEI, 3))
@@ -96,7 +96,7 @@ def make_passes(natoms: int, dtype: tf.DType) -> tuple[dict[str, Callable], np.n
 
 
 def as_graph(function: Callable, *, compiled: bool) -> Callable:
-    """The function traced with the compiled op or with its twin; it has run once."""
+    """The function traced with the compiled op or with its reference; it has run once."""
 
     def traced():
         if compiled:
@@ -134,7 +134,7 @@ def measure(natoms: int, dtype: tf.DType, repeats: int) -> dict:
     units = float(count.sum()) * WIDTH * ATTN, squares * ATTN, squares * WIDTH
     rows = {}
     for name, function in passes.items():
-        variants = {kind: as_graph(function, compiled=kind == "op") for kind in ("op", "twin")}
+        variants = {kind: as_graph(function, compiled=kind == "op") for kind in ("op", "reference")}
         runs: dict[str, list[float]] = {kind: [] for kind in variants}
         for _ in range(repeats):
             for kind, graph in variants.items():
@@ -143,7 +143,7 @@ def measure(natoms: int, dtype: tf.DType, repeats: int) -> dict:
         rate = gflop / min(runs["op"])
         rows[name] = {
             "op_ms": 1000 * min(runs["op"]),
-            "twin_ms": 1000 * min(runs["twin"]),
+            "reference_ms": 1000 * min(runs["reference"]),
             "gflops": rate,
             "of_gemm": rate / max(rates.values()),
             "runs_s": runs,
@@ -154,14 +154,14 @@ def measure(natoms: int, dtype: tf.DType, repeats: int) -> dict:
 def as_markdown(results: dict[str, dict]) -> str:
     """One table of both precisions."""
     lines = [
-        "| precision | passes | op, ms | twin, ms | twin / op | GFLOP/s | of the GEMM rate |",
+        "| precision | passes | op, ms | reference, ms | ratio | GFLOP/s | of the GEMM rate |",
         "|---|---|---|---|---|---|---|",
     ]
     for precision, result in results.items():
         for name, row in result["passes"].items():
             lines.append(
-                f"| {precision} | {name} | {row['op_ms']:.1f} | {row['twin_ms']:.1f} "
-                f"| {row['twin_ms'] / row['op_ms']:.2f} | {row['gflops']:.0f} "
+                f"| {precision} | {name} | {row['op_ms']:.1f} | {row['reference_ms']:.1f} "
+                f"| {row['reference_ms'] / row['op_ms']:.2f} | {row['gflops']:.0f} "
                 f"| {row['of_gemm']:.0%} |"
             )
     rates = [

@@ -163,7 +163,7 @@ def make_graphs(
     training.update(numb_steps=1, disp_freq=1, save_freq=1)
     (folder / "input.json").write_text(json.dumps(config))
     dp = [str(peer / "dp"), "--tf"]
-    # Compression asks for the shortest distance, which the statistics of neighbours find.
+    # Compression asks for the shortest distance, which the statistics of neighbors find.
     options = [] if compressed else ["--skip-neighbor-stat"]
     execute_peer([*dp, "train", "input.json", *options], folder)
     execute_peer([*dp, "freeze", "-o", "peer.pb"], folder)

@@ -58,7 +58,7 @@ def make_models(peer: Path, name: str, folder: Path) -> dict[str, Graph]:
     from deepattn.export import convert
     from deepattn.formats.dp_file import write_tree
     from deepattn.models import build_model
-    from deepattn.models.neutral import to_tree
+    from deepattn.models.dpmodel import to_tree
 
     folder.mkdir()
     config = ModelConfig.from_dict(normalize_model(MODELS[name]))

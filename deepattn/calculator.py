@@ -27,7 +27,7 @@ class DP(Calculator):
         label: Name of the calculator.
         type_dict: Number of the type that each chemical symbol stands for; by default the
             symbols are the model's type names.
-        neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbours; by default
+        neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbors; by default
             the model does.
         head: Name or alias of the branch, of a checkpoint of several tasks.
         **kwargs: Further arguments of ASE's ``Calculator``.

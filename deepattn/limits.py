@@ -36,7 +36,7 @@ TYPES = 10_000
 RANK = 8
 # Protobuf holds no more, so a larger constant is one value repeated.
 CONSTANT_BYTES = 1 << 31
-# Constants that repeat one value are masks and identities, of the size of a neighbourhood.
+# Constants that repeat one value are masks and identities, of the size of a neighborhood.
 REPEATED_BYTES = 256 << 20
 # Layers of a net, and neurons of a layer: the weights between two such layers fill 34 GB.
 LAYERS, WIDTH = 1000, 1 << 16

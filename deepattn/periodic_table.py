@@ -15,7 +15,7 @@ _BLOCK_ENDS = (2, 16, 26, 32)
 
 
 class NeighborScore(NamedTuple):
-    """How often the nearest neighbour in an embedding is a neighbour in the periodic table.
+    """How often the nearest neighbor in an embedding is a neighbor in the periodic table.
 
     Attributes:
         fraction: of the elements whose nearest one is the next or the last of its period, or stands
@@ -98,7 +98,7 @@ def principal_components(vectors: np.ndarray, number: int) -> tuple[np.ndarray, 
 def neighbor_score(
     vectors: np.ndarray, symbols: Sequence[str], *, shufflings: int = 2000
 ) -> NeighborScore:
-    """Compare nearest neighbours among type vectors with the periodic table.
+    """Compare nearest neighbors among type vectors with the periodic table.
 
     Args:
         vectors: ``[n, width]``, n > 1.

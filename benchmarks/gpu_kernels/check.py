@@ -165,7 +165,7 @@ def check_pairs(checks, cuda, cpu, dtype):
     cases = {
         "real lists": ((2, 300, 300, 90), real),
         "ghosts": ((3, 17, 40, 33), rng.integers(-20, 40, (3, 17 * 33)).astype(np.int32)),
-        "one neighbour": ((1, 60, 60, 31), np.zeros((1, 60 * 31), np.int32)),
+        "one neighbor": ((1, 60, 60, 31), np.zeros((1, 60 * 31), np.int32)),
         "all padding": ((1, 50, 90, 4), np.full((1, 200), -1, np.int32)),
         "no slots": ((2, 5, 9, 0), np.zeros((2, 0), np.int32)),
     }

@@ -69,11 +69,11 @@ def rounded(atoms: Atoms, dtype) -> Atoms:
 
 
 def listed(atoms: Atoms, skin=1.0) -> tuple[Atoms, list[np.ndarray]]:
-    """The first frame in open space with the list of neighbours that a caller would bring."""
+    """The first frame in open space with the list of neighbors that a caller would bring."""
     coord = atoms.coord[:1]
     rows = []
-    for i, centre in enumerate(coord[0]):
-        near = np.linalg.norm(coord[0] - centre, axis=1) < atoms.rcut + skin
+    for i, center in enumerate(coord[0]):
+        near = np.linalg.norm(coord[0] - center, axis=1) < atoms.rcut + skin
         near[i] = False
         rows.append(np.flatnonzero(near).astype(np.int32))
     fields = {**vars(atoms), "coord": coord, "atype": atoms.atype[:1], "box": atoms.box[:1]}
@@ -81,7 +81,7 @@ def listed(atoms: Atoms, skin=1.0) -> tuple[Atoms, list[np.ndarray]]:
 
 
 def pairs(nlist, shape, dtype, seed=0) -> dict[str, np.ndarray]:
-    """Inputs of forces, virials and their gradients, for neighbours `nlist`."""
+    """Inputs of forces, virials and their gradients, for neighbors `nlist`."""
     nframes, nloc, nall, nnei = shape
     rng, slots = np.random.default_rng(seed), nloc * nnei
     widths = {"net_deriv": 4 * slots, "in_deriv": 12 * slots, "rij": 3 * slots}

@@ -66,7 +66,7 @@ def env_mat(library, case, dtype, *, sel=None, rows=None):
 
 
 def over_pairs(library, name, shape, inputs, widths):
-    """Outputs of a function over neighbour pairs, of so many numbers a frame each."""
+    """Outputs of a function over neighbor pairs, of so many numbers a frame each."""
     out = [np.empty((shape[0], width), inputs[0].dtype) for width in widths]
     pairs = ctypes.byref(cuda_calls.Pairs(*shape))
     suffix = cuda_calls.SUFFIX[inputs[0].dtype]

@@ -73,31 +73,31 @@ class Derivatives:
         """What was found, then what could not be tested."""
         groups: dict[frozenset | None, list[Frame]] = {}
         for path, frames in self._sample.frames.items():
-            labelled = [frame for frame in frames if np.isfinite(frame.force).all()]
-            self._ask(path, frames, labelled)
-            if labelled:
-                numbers = np.concatenate([frame.atoms.numbers for frame in labelled])
+            labeled = [frame for frame in frames if np.isfinite(frame.force).all()]
+            self._ask(path, frames, labeled)
+            if labeled:
+                numbers = np.concatenate([frame.atoms.numbers for frame in labeled])
                 elements = frozenset(numbers.tolist())
                 key = elements if len(elements) <= FEW_ELEMENTS else None
-                groups.setdefault(key, []).extend(labelled)
+                groups.setdefault(key, []).extend(labeled)
         atoms = {key: sum(len(x.atoms) for x in frames) for key, frames in groups.items()}
         for key, frames in groups.items():
             yield from self._judge(frames, _ATOMS * atoms[key] // sum(atoms.values()))
         for (check, path), reason in sorted(self._missing.items(), key=lambda item: item[0][0]):
             yield Finding(NOT_TESTED, check, path, reason)
 
-    def _ask(self, path: str, frames: list[Frame], labelled: list[Frame]) -> None:
+    def _ask(self, path: str, frames: list[Frame], labeled: list[Frame]) -> None:
         """Note what is to be tested of a system; a reason not to is kept until it is."""
         reason = self._sample.left_out.get(path)
         if not reason and not frames:
             return
-        if not reason and not labelled:
+        if not reason and not labeled:
             reason = "it has no forces"
-        few = f"too few frames, {len(labelled)} of at least {ENOUGH}"
+        few = f"too few frames, {len(labeled)} of at least {ENOUGH}"
         done = self._work.tested(path)
         self._missing[SIGN, path] = reason or few
         if "force" not in done:
-            energies = any(np.isfinite(frame.energy) for frame in labelled)
+            energies = any(np.isfinite(frame.energy) for frame in labeled)
             self._missing[ENERGY, path] = reason or (few if energies else "it has no energies")
         virials = any(np.isfinite(frame.virial).all() and frame.periodic for frame in frames)
         if "virial" not in done and virials:

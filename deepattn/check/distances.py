@@ -19,7 +19,7 @@ from deepattn.check.piece import Piece
 # Å; less than half of the shortest bond there is, that of hydrogen.
 _OVERLAP = 0.3
 # Distances as fractions of the sum of two covalent radii: none is shorter than the first, even at
-# some hundred GPa, and half of the nearest neighbours lie between the two others.
+# some hundred GPa, and half of the nearest neighbors lie between the two others.
 _CLOSE = 0.5
 _USUAL = (0.6, 1.45)
 # What the median of these fractions is in other units of length, and whether that is beyond doubt.
@@ -39,12 +39,12 @@ _MOST = 90
 
 
 class Distances:
-    """Overlapping atoms, neighbours beyond ``sel``, lengths that are not in Å.
+    """Overlapping atoms, neighbors beyond ``sel``, lengths that are not in Å.
 
     Args:
         type_map: names of the types.
-        rcut: cut-off radius, Å.
-        sel: slots for neighbours: one number, or one for each type; ``None`` asks nothing.
+        rcut: cutoff radius, Å.
+        sel: slots for neighbors: one number, or one for each type; ``None`` asks nothing.
     """
 
     def __init__(self, type_map: list[str], *, rcut: float, sel: Sequence[int] | None) -> None:
@@ -69,7 +69,7 @@ class Distances:
             ratio = _ratio_without_cell(piece.atoms(0, self._type_map))
             self._without_cells[piece.path] = ratio
         for rows, nearest, count in self._search(piece, self._with_a_cell(piece)):
-            # Of two atoms too close the larger is at least this close to its nearest neighbour.
+            # Of two atoms too close the larger is at least this close to its nearest neighbor.
             limit = np.maximum(2 * _CLOSE * self._radii[piece.atype[rows]], _OVERLAP)
             near = (piece.real[rows] & (nearest < limit)).any(axis=1)
             for row in rows[near]:
@@ -96,11 +96,11 @@ class Distances:
             usual = nearest
         if not _USUAL[0] < usual < _USUAL[1]:
             sentence = (
-                f"from an atom to its nearest neighbour it is {usual:.2f} times the sum of their "
+                f"from an atom to its nearest neighbor it is {usual:.2f} times the sum of their "
                 "covalent radii, in the median of all atoms"
             )
             if not np.isfinite(usual):
-                sentence = f"most atoms have no neighbour within {self._rcut:g} Å"
+                sentence = f"most atoms have no neighbor within {self._rcut:g} Å"
             fitting = [(unit, level) for (a, b), unit, level in _UNITS if a < nearest < b]
             hint, level = "are the lengths in Å?", DOUBT
             if fitting:
@@ -124,7 +124,7 @@ class Distances:
         return np.flatnonzero(~thin)
 
     def _search(self, piece: Piece, rows: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-        """Rows, their atoms' distances to the nearest neighbours, and numbers of neighbours."""
+        """Rows, their atoms' distances to the nearest neighbors, and numbers of neighbors."""
         if not len(rows):
             return
         arrays = (array[rows] for array in (piece.coord, piece.atype, piece.box))
@@ -138,7 +138,7 @@ class Distances:
                     yield from self._search(piece, np.array([row]))
                 return
             frame = piece.frames[rows[0]]
-            sentence = f"in frame {frame} no neighbours can be searched within {self._rcut:g} Å; "
+            sentence = f"in frame {frame} no neighbors can be searched within {self._rcut:g} Å; "
             sentence += "the box is too thin, or an atom is too far outside"
             self._thin.add(piece.path, frame, sentence)
             return
@@ -158,7 +158,7 @@ class Distances:
         tally.add(piece.path, frame, sentence, badness=-distance)
 
     def _measure_bonds(self, piece: Piece, row: int, nearest: np.ndarray) -> None:
-        """Keep the distances to nearest neighbours as fractions of bonds."""
+        """Keep the distances to nearest neighbors as fractions of bonds."""
         kinds = np.maximum(piece.atype[row], 0)
         known = (self._radii[kinds] > 0) & ~self._noble[kinds]
         nearest = nearest[piece.real[row] & known]
@@ -183,7 +183,7 @@ class Distances:
                 name = "" if len(sel) == 1 else f" of {self._type_map[kind]}"
                 frame, most = piece.frames[row], over[atom, kind] + sel[kind]
                 sentence = (
-                    f"in frame {frame} atom {atom} has {most} neighbours{name} within "
+                    f"in frame {frame} atom {atom} has {most} neighbors{name} within "
                     f"{self._rcut:g} Å, but sel is {sel[kind]}"
                 )
                 self._beyond.add(piece.path, frame, sentence, badness=over.max())
@@ -210,7 +210,7 @@ class _Pairs(NamedTuple):
 
 
 def _closest_pairs(atoms: Atoms, reach: float) -> _Pairs:
-    """Each atom that has a neighbour within ``reach`` (Å), with the nearest for their sizes."""
+    """Each atom that has a neighbor within ``reach`` (Å), with the nearest for their sizes."""
     first, second, distance, _ = neighbor_pairs(atoms, reach)
     radii = np.where(atoms.numbers == 0, np.nan, covalent_radii[atoms.numbers])
     ratio = distance / (radii[first] + radii[second])

@@ -35,8 +35,8 @@ def check_data(
     Args:
         paths: systems, as `deepattn.data.find_systems` gives them.
         type_map: names of the model's types; by default those of the data.
-        rcut: cut-off radius, Å.
-        sel: slots of the model for neighbours: one number, or one for each type; ``None`` does not
+        rcut: cutoff radius, Å.
+        sel: slots of the model for neighbors: one number, or one for each type; ``None`` does not
             compare.
 
     Returns:

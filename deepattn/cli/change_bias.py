@@ -13,7 +13,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "change-bias",
         help="change the energy bias of each element of a model",
-        description="Write a model again with other energies of its elements: fitted to labelled "
+        description="Write a model again with other energies of its elements: fitted to labeled "
         "data, which brings a model to another level of theory, or given. All else stays as it is.",
         epilog="example: deepattn change-bias frozen_model.pb -s data -o adapted.pb",
     )

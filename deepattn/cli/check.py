@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="look for what is wrong with data",
         description="Read every frame once and tell what is wrong with it or looks wrong: numbers "
         "that are none, overlapping atoms, frames that occur twice, energies that the composition "
-        "does not explain, forces that do not add up, elements without samples, neighbours beyond "
+        "does not explain, forces that do not add up, elements without samples, neighbors beyond "
         "sel. Signs and units of energies, forces and virials are tested where the frames allow "
         "it: by the work of forces between near frames, by short bonds, and by a model of pairs "
         "fitted to the forces; what could not be tested is listed with the reason. The exit "
@@ -40,14 +40,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     )
     add_type_map(parser)
     parser.add_argument(
-        "-r", "--rcut", metavar="RCUT", type=positive, help="cut-off radius, Å (default 6)"
+        "-r", "--rcut", metavar="RCUT", type=positive, help="cutoff radius, Å (default 6)"
     )
     parser.add_argument(
         "--sel",
         metavar="N",
         type=count,
         nargs="+",
-        help="slots of the model for neighbours: one number, or one for each type",
+        help="slots of the model for neighbors: one number, or one for each type",
     )
     parser.add_argument(
         "--json",
@@ -114,7 +114,7 @@ def _count(untested: list, systems: int) -> str:
 
 
 def _from_input(path: str) -> tuple[list[str], dict]:
-    """The systems of an input, and what its model says of types and neighbours.
+    """The systems of an input, and what its model says of types and neighbors.
 
     A model section that fine-tuning will fill from a file may leave these out.
     """

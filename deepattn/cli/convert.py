@@ -15,7 +15,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "convert",
         help="convert data of other codes to DeePMD's layouts",
-        description="Read labelled frames of VASP, CP2K, Quantum ESPRESSO, Gaussian, extended XYZ "
+        description="Read labeled frames of VASP, CP2K, Quantum ESPRESSO, Gaussian, extended XYZ "
         "and whatever else dpdata reads, write them in one of DeePMD's layouts, and tell what "
         "there is of each element.",
         epilog="example: deepattn convert runs -o data",

@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.formats.find import find_model
 
     find_model(args.model)
-    paths = systems_of(args, labelled=False)
+    paths = systems_of(args, labeled=False)
 
     from deepattn.infer import DeepPot, read_frames
 
     with DeepPot(args.model, head=args.head) as model:
-        systems = [System(path, type_map=model.get_type_map(), labelled=False) for path in paths]
+        systems = [System(path, type_map=model.get_type_map(), labeled=False) for path in paths]
         files = _files(paths, Path(args.output))
         Path(args.output).mkdir(parents=True, exist_ok=True)
         for system, path in zip(systems, files, strict=True):

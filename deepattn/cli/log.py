@@ -42,8 +42,8 @@ class _StandardErrorHandler(logging.StreamHandler):
         text = escape(getattr(record, "short", None) or record.getMessage())
         if record.levelno < logging.WARNING:
             return text
-        colour = "31" if record.levelno >= logging.ERROR else "33"
-        return f"\033[{colour}m{record.levelname.lower()}:\033[0m {text}"
+        color = "31" if record.levelno >= logging.ERROR else "33"
+        return f"\033[{color}m{record.levelname.lower()}:\033[0m {text}"
 
 
 class _Formatter(logging.Formatter):

@@ -18,7 +18,7 @@ _COMMANDS = {
     "train": "train, resume or fine-tune a model",
     "freeze": "write a checkpoint as a frozen model, which DeePMD-kit and LAMMPS run",
     "compress": "tabulate the embedding nets of a model, for speed",
-    "test": "compute the errors of a model on labelled data",
+    "test": "compute the errors of a model on labeled data",
     "convert-backend": "convert a model between file formats",
     "convert": "convert data of other codes to DeePMD's layouts",
     "change-bias": "change the energy bias of each element of a model",

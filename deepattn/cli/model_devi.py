@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     for path in args.models:
         find_model(path)
     check_folder(args.output)
-    paths = find_systems(args.system, labelled=args.real_error)
+    paths = find_systems(args.system, labeled=args.real_error)
 
     from deepattn.infer import DeepPot
 
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
                     f"{type_map}; models are compared type by type"
                 )
         systems = [
-            System(path, type_map=type_map, names=args.type_map, labelled=args.real_error)
+            System(path, type_map=type_map, names=args.type_map, labeled=args.real_error)
             for path in paths
         ]
         file = stack.enter_context(write_whole(args.output, "w"))

@@ -10,20 +10,20 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "neighbor-stat",
         help="count the neighbors in data, to choose sel",
-        description="Tell how near atoms come to each other, and the largest number of neighbours "
-        "within a cut-off radius: sel must not be less.",
+        description="Tell how near atoms come to each other, and the largest number of neighbors "
+        "within a cutoff radius: sel must not be less.",
         epilog="example: deepattn neighbor-stat -s data -r 6.0 --mixed-type",
     )
     add_system(parser)
     parser.add_argument(
-        "-r", "--rcut", metavar="RCUT", type=positive, required=True, help="cut-off radius, Å"
+        "-r", "--rcut", metavar="RCUT", type=positive, required=True, help="cutoff radius, Å"
     )
     add_type_map(parser)
     parser.add_argument(
         "--mixed-type",
         "--one-type",
         action="store_true",
-        help="count neighbours of all types together, as DPA-1 does",
+        help="count neighbors of all types together, as DPA-1 does",
     )
     return parser
 
@@ -35,11 +35,11 @@ def run(args: argparse.Namespace) -> None:
     from deepattn.data import System, find_systems
     from deepattn.data.type_map import union
 
-    paths = find_systems(args.system, labelled=False)
-    systems = [System(path, labelled=False) for path in paths]
+    paths = find_systems(args.system, labeled=False)
+    systems = [System(path, labeled=False) for path in paths]
     type_map = args.type_map or union([system.data_type_map for system in systems])
     if type_map:
-        systems = [System(path, type_map=type_map, labelled=False) for path in paths]
+        systems = [System(path, type_map=type_map, labeled=False) for path in paths]
 
     from deepattn.train.neighbor_stat import neighbor_statistics
 

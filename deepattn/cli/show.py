@@ -48,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "--plot",
         metavar="FILE",
-        help="draw principal components of the type embedding, coloured by period",
+        help="draw principal components of the type embedding, colored by period",
     )
     return parser
 
@@ -98,7 +98,7 @@ def _plot(vectors: dict[str, list[float]], picture: str) -> None:
     elements = [symbol for symbol in vectors if place(symbol)]
     score = neighbor_score(np.array([vectors[s] for s in elements]), elements)
     log.info(
-        "of %d elements %.0f %% have their nearest neighbour in the embedding beside, above or "
+        "of %d elements %.0f %% have their nearest neighbor in the embedding beside, above or "
         "below them in the periodic table; with shuffled labels %.0f %%, at most %.0f %%",
         len(elements),
         100 * score.fraction,

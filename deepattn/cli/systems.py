@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 
-def systems_of(args: argparse.Namespace, *, labelled: bool = True) -> list[str]:
-    """Paths of the systems of ``-s`` or ``-f``; ``labelled`` as of `deepattn.data.System`."""
+def systems_of(args: argparse.Namespace, *, labeled: bool = True) -> list[str]:
+    """Paths of the systems of ``-s`` or ``-f``; ``labeled`` as of `deepattn.data.System`."""
     from deepattn.data import find_systems, read_list
 
     if args.datafile is not None:
-        return read_list(args.datafile, labelled=labelled)
-    return find_systems(args.system, labelled=labelled)
+        return read_list(args.datafile, labeled=labeled)
+    return find_systems(args.system, labeled=labeled)
 
 
 def systems_of_input(file: str, kind: str, *, head: str | None = None) -> list[str]:

@@ -30,8 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "test",
-        help="compute the errors of a model on labelled data",
-        description="Compare the energies, forces and virials of a model with labelled data. The "
+        help="compute the errors of a model on labeled data",
+        description="Compare the energies, forces and virials of a model with labeled data. The "
         "results go to standard output, everything else to standard error.",
         epilog="example: deepattn test -m frozen_model.pb -s data/valid --html report.html",
     )

@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--skip-neighbor-stat",
         action="store_true",
         help="do not read all data before the first step: no search for the shortest distance and "
-        "the most neighbours, and frames are checked when they are drawn",
+        "the most neighbors, and frames are checked when they are drawn",
     )
     parser.add_argument(
         "--use-pretrain-script",

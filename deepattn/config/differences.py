@@ -101,7 +101,7 @@ def model_differences(
 
 
 def section_differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[Difference]:
-    """Compare two normalised inputs in all but the model.
+    """Compare two normalized inputs in all but the model.
 
     Args:
         stored: the earlier input.

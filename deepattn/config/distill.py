@@ -102,7 +102,7 @@ class DistillConfig(Section):
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> DistillConfig:
-        """Build from a normalised ``distill`` section."""
+        """Build from a normalized ``distill`` section."""
         parts: dict[str, type[Section]] = {
             "explore": ExploreConfig,
             "seed_frames": SeedFramesConfig,

@@ -25,7 +25,7 @@ class TypeEmbeddingConfig(Section):
 
 @dataclass(frozen=True)
 class SeE2AConfig(Section):
-    """DeepPot-SE, the descriptor without attention; ``sel`` counts neighbours by type."""
+    """DeepPot-SE, the descriptor without attention; ``sel`` counts neighbors by type."""
 
     type: str
     sel: tuple[int, ...] | str
@@ -45,7 +45,7 @@ class SeE2AConfig(Section):
 
 @dataclass(frozen=True)
 class SeAttenConfig(Section):
-    """DPA-1; ``sel`` counts all neighbours together.
+    """DPA-1; ``sel`` counts all neighbors together.
 
     ``se_atten_v2`` has ``tebd_input_mode`` strip and ``smooth_type_embedding`` true; its input
     section has no such keys.
@@ -77,7 +77,7 @@ class SeAttenConfig(Section):
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> SeAttenConfig:
-        """Build from a normalised section of se_atten or se_atten_v2."""
+        """Build from a normalized section of se_atten or se_atten_v2."""
         if section["type"] == "se_atten_v2":
             section = {**section, "tebd_input_mode": "strip", "smooth_type_embedding": True}
         return super().from_dict(section)
@@ -89,7 +89,7 @@ class SeAttenConfig(Section):
 
 @dataclass(frozen=True)
 class RepInitConfig(Section):
-    """The block of DPA-2 that starts features of atoms; its list of neighbours is the longest."""
+    """The block of DPA-2 that starts features of atoms; its list of neighbors is the longest."""
 
     rcut: float
     rcut_smth: float
@@ -165,19 +165,19 @@ class Dpa2Config(Section):
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> Dpa2Config:
-        """Build from a normalised section."""
+        """Build from a normalized section."""
         repinit = RepInitConfig.from_dict(section["repinit"])
         repformer = RepformerConfig.from_dict(section["repformer"])
         return super().from_dict({**section, "repinit": repinit, "repformer": repformer})
 
     @property
     def rcut(self) -> float:
-        """Cut-off radius of the list of neighbours, Å."""
+        """Cutoff radius of the list of neighbors, Å."""
         return self.repinit.rcut
 
     @property
     def sel(self) -> int | str:
-        """Number of neighbours in that list."""
+        """Number of neighbors in that list."""
         return self.repinit.nsel
 
     @property
@@ -273,7 +273,7 @@ class ModelConfig(Section):
         return self.convention == "common" or isinstance(self.descriptor, Dpa2Config)
 
     def to_dict(self) -> dict[str, Any]:
-        """The normalised section; without names of elements it has no ``type_map``."""
+        """The normalized section; without names of elements it has no ``type_map``."""
         section = super().to_dict()
         if not self.type_map:
             del section["type_map"]
@@ -281,7 +281,7 @@ class ModelConfig(Section):
 
 
 def slots_of(sel: tuple[int, ...] | int | str) -> tuple[int, ...]:
-    """The numbers of neighbours in a ``sel`` that is not automatic any more."""
+    """The numbers of neighbors in a ``sel`` that is not automatic any more."""
     if isinstance(sel, str):
         raise ValueError(f"sel must be numbers by now, not {sel!r}")
     return (sel,) if isinstance(sel, int) else sel

@@ -34,7 +34,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
 
     The result states the effective configuration: aliases and old spellings are gone, an omitted
     type embedding is written out, ``sel`` lists of DPA-1 are summed, ``stop_lr_ratio`` has become
-    ``stop_lr``. DeePMD-kit 3.2 reads it with the same meaning, and normalising it again changes
+    ``stop_lr``. DeePMD-kit 3.2 reads it with the same meaning, and normalizing it again changes
     nothing.
 
     Args:

@@ -12,7 +12,7 @@ from deepattn.errors import ConfigError, show
 class Merged(NamedTuple):
     """Result of `merge_pretrained`.
 
-    ``input`` is the input to upgrade and normalise; ``target_types`` are the elements whose energy
+    ``input`` is the input to upgrade and normalize; ``target_types`` are the elements whose energy
     bias is fitted, None where the input names none and the training data decide.
     """
 

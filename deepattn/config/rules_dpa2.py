@@ -77,7 +77,7 @@ def _check_repformer(section: dict[str, Any], path: str) -> None:
 
 
 class _List(NamedTuple):
-    """Length and cut-off of a block's list of neighbours, and their keys."""
+    """Length and cutoff of a block's list of neighbors, and their keys."""
 
     rcut: float
     nsel: int | str
@@ -85,7 +85,7 @@ class _List(NamedTuple):
     nsel_key: str
 
     def precedes(self, other: "_List", *, strictly: bool = False) -> None:
-        """Check that the cut-off and, where both are known, the length are the smaller ones."""
+        """Check that the cutoff and, where both are known, the length are the smaller ones."""
         words = "be smaller than" if strictly else "be at most"
         pairs = [(self.rcut, other.rcut, self.rcut_key, other.rcut_key)]
         if not (isinstance(self.nsel, str) or isinstance(other.nsel, str)):
@@ -109,5 +109,5 @@ def _check_lists(repinit: dict[str, Any], repformer: dict[str, Any], path: str) 
         lists.append(third)
     known = [(one.rcut, one.nsel, one.nsel_key) for one in lists if not isinstance(one.nsel, str)]
     for (_, near, near_key), (_, far, far_key) in pairwise(sorted(known)):
-        condition = f"be at least {near_key}, which is {near} for a shorter cut-off"
+        condition = f"be at least {near_key}, which is {near} for a shorter cutoff"
         require(far >= near, far_key, far, condition)

@@ -119,7 +119,7 @@ def _check_descriptor(descriptor: dict[str, Any], model: dict[str, Any]) -> None
 def _check_sel(descriptor: dict[str, Any], ntypes: int) -> None:
     sel, path = descriptor["sel"], "model/descriptor/sel"
     if isinstance(sel, list):
-        require(all(n >= 0 for n in sel) and sum(sel) > 0, path, sel, "have numbers of neighbours")
+        require(all(n >= 0 for n in sel) and sum(sel) > 0, path, sel, "have numbers of neighbors")
         require(sum(sel) <= limits.SLOTS, path, sel, f"have a sum of at most {limits.SLOTS}")
         require(len(sel) == ntypes, path, sel, f"have one number for each of the {ntypes} types")
     else:

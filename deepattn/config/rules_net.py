@@ -1,4 +1,4 @@
-"""What holds for every net and every cut-off of a model, and the form of the errors."""
+"""What holds for every net and every cutoff of a model, and the form of the errors."""
 
 import math
 import re
@@ -78,7 +78,7 @@ def check_precision(precision: str, path: str) -> None:
 
 
 def check_cutoff(section: dict[str, Any], path: str, *, prefix: str = "") -> None:
-    """Check a cut-off radius and where the switching to zero begins."""
+    """Check a cutoff radius and where the switching to zero begins."""
     rcut, smooth = section[f"{prefix}rcut"], section[f"{prefix}rcut_smth"]
     require(rcut > 0, f"{path}/{prefix}rcut", rcut, "be positive")
     require(
@@ -109,7 +109,7 @@ def check_excluded(pairs: list[list[int]], path: str, ntypes: int) -> None:
 
 
 def check_slots(sel: int | str, path: str) -> None:
-    """A number of neighbours, or that it follows from the data."""
+    """A number of neighbors, or that it follows from the data."""
     if isinstance(sel, str):
         require(auto_factor(sel) is not None, path, sel, "be auto, auto:f with f > 0, or a number")
     else:

@@ -71,12 +71,12 @@ def check_loss(loss: dict[str, Any]) -> None:
         at_least(loss[key], f"loss/{key}", minimum=0)
     if not any(loss[key] for key in weights):
         raise ConfigError("loss has no weight above 0; set start_pref_e or start_pref_f.")
-    generalised = loss["start_pref_gf"] or loss["limit_pref_gf"]
+    generalized = loss["start_pref_gf"] or loss["limit_pref_gf"]
     ncoord = loss["numb_generalized_coord"]
     at_least(ncoord, "loss/numb_generalized_coord", minimum=0, maximum=limits.WIDTH)
-    if generalised and not ncoord:
+    if generalized and not ncoord:
         raise ConfigError(
-            "loss/numb_generalized_coord is 0; generalised forces have a weight, so it must be "
+            "loss/numb_generalized_coord is 0; generalized forces have a weight, so it must be "
             "at least 1."
         )
     relative = loss["relative_f"]
@@ -90,7 +90,7 @@ def check_loss(loss: dict[str, Any]) -> None:
         "be positive, or three positive numbers for energy, force, virial",
     )
     scaled = loss["start_pref_pf"] or loss["limit_pref_pf"]
-    if loss["use_huber"] and (generalised or scaled or relative is not None):
+    if loss["use_huber"] and (generalized or scaled or relative is not None):
         raise ConfigError(
             "loss/use_huber is true; it does not go with the weights pf and gf or with relative_f."
         )

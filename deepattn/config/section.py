@@ -9,15 +9,15 @@ T = TypeVar("T", bound="Section")
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A section of a configuration; its fields are the keys of a normalised input."""
+    """A section of a configuration; its fields are the keys of a normalized input."""
 
     @classmethod
     def from_dict(cls: type[T], section: Mapping[str, Any]) -> T:
-        """Build from a normalised section; lists become tuples."""
+        """Build from a normalized section; lists become tuples."""
         return cls(**{key: _freeze(value) for key, value in section.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """The normalised section; it can be written as JSON."""
+        """The normalized section; it can be written as JSON."""
         return {
             field.name: thaw(getattr(self, field.name))
             for field in dataclasses.fields(self)

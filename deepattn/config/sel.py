@@ -1,4 +1,4 @@
-"""Filling an automatic ``sel`` from neighbour statistics."""
+"""Filling an automatic ``sel`` from neighbor statistics."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from deepattn.config.rules_net import auto_factor
 from deepattn.config.tree import Config
 from deepattn.errors import ConfigError
 
-# The lengths of the lists of DPA-2 and their cut-offs: a block's, and its keys.
+# The lengths of the lists of DPA-2 and their cutoffs: a block's, and its keys.
 _LISTS = (
     ("repinit", "nsel", "rcut"),
     ("repinit", "three_body_sel", "three_body_rcut"),
@@ -31,7 +31,7 @@ class NoNeighborsError(ConfigError):
 
 
 def automatic_sel(config: Config) -> tuple[str, str] | None:
-    """Key and value of a number of neighbours that follows from the data; None if all are given."""
+    """Key and value of a number of neighbors that follows from the data; None if all are given."""
     descriptor = config.model.descriptor
     values: dict[str, Any] = {"sel": descriptor.sel}
     if isinstance(descriptor, Dpa2Config):
@@ -47,7 +47,7 @@ def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
 
     Args:
         config: configuration.
-        most: gives the largest number of neighbours within a cut-off radius (Å) of any atom of
+        most: gives the largest number of neighbors within a cutoff radius (Å) of any atom of
             the training data.
 
     Raises:
@@ -70,15 +70,15 @@ def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
     return filled
 
 
-def fill_sel(config: Config, max_neighbours: int | Sequence[int]) -> Config:
+def fill_sel(config: Config, max_neighbors: int | Sequence[int]) -> Config:
     """The configuration with numbers in place of ``auto``; a given ``sel`` stays.
 
-    Each number is ``max_neighbours`` times the factor of ``auto:f`` (1.1), cut to an integer and
+    Each number is ``max_neighbors`` times the factor of ``auto:f`` (1.1), cut to an integer and
     rounded up to a multiple of 4.
 
     Args:
         config: configuration.
-        max_neighbours: largest number of neighbours within ``rcut`` of any atom of the training
+        max_neighbors: largest number of neighbors within ``rcut`` of any atom of the training
             data: all together for se_atten, one number a type for se_e2_a.
 
     Raises:
@@ -88,22 +88,22 @@ def fill_sel(config: Config, max_neighbours: int | Sequence[int]) -> Config:
     descriptor = config.model.descriptor
     if not isinstance(descriptor.sel, str):
         return config
-    if not np.any(max_neighbours):
+    if not np.any(max_neighbors):
         raise NoNeighborsError("sel", descriptor.sel, descriptor.rcut)
     if not isinstance(descriptor, SeE2AConfig):
-        if not isinstance(max_neighbours, int):
-            raise ValueError(f"max_neighbours must be one number, not {max_neighbours!r}")
-        return with_sel(config, _filled(max_neighbours, descriptor.sel))
-    if isinstance(max_neighbours, int) or len(max_neighbours) != config.model.ntypes:
+        if not isinstance(max_neighbors, int):
+            raise ValueError(f"max_neighbors must be one number, not {max_neighbors!r}")
+        return with_sel(config, _filled(max_neighbors, descriptor.sel))
+    if isinstance(max_neighbors, int) or len(max_neighbors) != config.model.ntypes:
         raise ValueError(
-            f"max_neighbours must have one number for each of the {config.model.ntypes} types, "
-            f"not {max_neighbours!r}"
+            f"max_neighbors must have one number for each of the {config.model.ntypes} types, "
+            f"not {max_neighbors!r}"
         )
-    return with_sel(config, [_filled(most, descriptor.sel) for most in max_neighbours])
+    return with_sel(config, [_filled(most, descriptor.sel) for most in max_neighbors])
 
 
 def take_sel(config: Config, model: ModelConfig) -> Config:
-    """The configuration with a model's numbers of neighbours where its own are automatic.
+    """The configuration with a model's numbers of neighbors where its own are automatic.
 
     Args:
         config: configuration.
@@ -144,7 +144,7 @@ def _with_descriptor(config: Config, descriptor: DescriptorConfig) -> Config:
 
 
 def _filled(most: int, sel: str) -> int:
-    """The number of slots for `most` neighbours."""
+    """The number of slots for `most` neighbors."""
     factor = auto_factor(sel)
     if factor is None:
         raise ValueError(f"sel must be auto or auto:f, not {sel!r}")

@@ -96,7 +96,7 @@ class MultiTaskConfig:
         return known.get(head)
 
     def to_dict(self) -> dict[str, Any]:
-        """The normalised input."""
+        """The normalized input."""
         shared: dict[str, Any] = {}
         for part in PARTS:
             for key, links in self.links(part).items():
@@ -176,7 +176,7 @@ def read_config(path: str | os.PathLike) -> Config | MultiTaskConfig:
 
 
 def config_from_dict(data: Mapping[str, Any]) -> Config | MultiTaskConfig:
-    """The typed configuration of a normalised input of one task or several."""
+    """The typed configuration of a normalized input of one task or several."""
     return (MultiTaskConfig if is_multitask(data) else Config).from_dict(data)
 
 

@@ -138,7 +138,7 @@ class TrainingConfig(Section):
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> TrainingConfig:
-        """Build from a normalised ``training`` section."""
+        """Build from a normalized ``training`` section."""
         validation = section["validation_data"]
         return super().from_dict(
             {

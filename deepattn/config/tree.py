@@ -21,7 +21,7 @@ from deepattn.config.training import (
 class Config(Section):
     """Everything an input file says, with nothing left open.
 
-    Field names are the keys of the file. ``to_dict`` gives the normalised input back, which
+    Field names are the keys of the file. ``to_dict`` gives the normalized input back, which
     DeePMD-kit 3.2 reads with the same meaning.
     """
 

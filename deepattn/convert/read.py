@@ -1,4 +1,4 @@
-"""Reading labelled frames of other codes, or of another of DeePMD's layouts."""
+"""Reading labeled frames of other codes, or of another of DeePMD's layouts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepattn.data import System, find_systems
 from deepattn.data.keys import KEYS
 from deepattn.data.lmdb import close_lmdb
 from deepattn.errors import DataError
-from deepattn.foreign.labelled import NAMED, gather
+from deepattn.foreign.labeled import NAMED, gather
 from deepattn.foreign.named import LabelKeys
 
 _OURS = ("deepmd/npy", "deepmd/npy/mixed", "deepmd/hdf5", "lmdb")
@@ -27,7 +27,7 @@ def read_frames(
     type_map: Sequence[str] | None = None,
     keys: LabelKeys | None = None,
 ) -> dpdata.MultiSystems:
-    """Read labelled frames.
+    """Read labeled frames.
 
     Args:
         paths: files, systems, or folders to search.
@@ -40,7 +40,7 @@ def read_frames(
         converge are left out.
 
     Raises:
-        DataError: a file cannot be read, has no labelled frame, or has an element that
+        DataError: a file cannot be read, has no labeled frame, or has an element that
             ``type_map`` leaves out; a system of ours has more than dpdata takes over.
     """
     if form is not None and form not in Format.get_formats():

@@ -9,7 +9,7 @@ import dpdata
 import h5py
 
 from deepattn.errors import DataError
-from deepattn.foreign.labelled import formula, opened
+from deepattn.foreign.labeled import formula, opened
 from deepattn.formats.files import check_folder, scratch_folder
 
 # By our names those of dpdata.

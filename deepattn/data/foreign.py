@@ -30,9 +30,9 @@ def split_foreign(path: str) -> tuple[str, str] | None:
     return None
 
 
-def foreign_systems(file: str, *, labelled: bool) -> Iterator[str]:
+def foreign_systems(file: str, *, labeled: bool) -> Iterator[str]:
     """Names of the systems in a file, by formula."""
-    for formula in sorted(_read(file, labelled)):
+    for formula in sorted(_read(file, labeled)):
         yield f"{file}#{formula}" if formula else file
 
 
@@ -42,19 +42,19 @@ class ForeignStore:
     Args:
         file: The file.
         formula: The composition; empty if the file has but one.
-        labelled: Whether frames without an energy are left out, or labels are.
+        labeled: Whether frames without an energy are left out, or labels are.
 
     Attributes:
         file: The file.
         numbered: Whether it names its types ``1``, ``2``, … for want of elements.
     """
 
-    def __init__(self, file: str, formula: str, *, labelled: bool) -> None:
-        systems = _read(file, labelled)
+    def __init__(self, file: str, formula: str, *, labeled: bool) -> None:
+        systems = _read(file, labeled)
         if not formula and len(systems) == 1:
             [formula] = systems
         if formula not in systems:
-            known = ", ".join(foreign_systems(file, labelled=labelled))
+            known = ", ".join(foreign_systems(file, labeled=labeled))
             raise DataError(
                 f"{file} holds no system {formula or 'of one composition'}, but {known}"
             )
@@ -104,11 +104,11 @@ class ForeignStore:
         return self._frames.arrays[key][self._sets[part]]
 
 
-def _read(file: str, labelled: bool) -> dict[str, StoredFrames]:
+def _read(file: str, labeled: bool) -> dict[str, StoredFrames]:
     status = os.stat(file)
-    return _read_version(file, labelled, status.st_mtime_ns, status.st_size)
+    return _read_version(file, labeled, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=_OPEN_FILES)
-def _read_version(file: str, labelled: bool, _mtime: int, _size: int) -> dict[str, StoredFrames]:
-    return read_file(file, labelled=labelled)
+def _read_version(file: str, labeled: bool, _mtime: int, _size: int) -> dict[str, StoredFrames]:
+    return read_file(file, labeled=labeled)

@@ -27,7 +27,7 @@ def find_systems(
     *,
     rglob_patterns: Sequence[str] | None = None,
     base: str | os.PathLike | None = None,
-    labelled: bool = True,
+    labeled: bool = True,
 ) -> list[str]:
     """Paths of all systems below the given ones.
 
@@ -41,7 +41,7 @@ def find_systems(
         systems: One path, or several.
         rglob_patterns: Patterns below each directory to take instead of everything.
         base: Directory that relative paths start from; the current one by default.
-        labelled: As of `System`.
+        labeled: As of `System`.
 
     Raises:
         DataError: If a path does not exist or is a file of unknown format, or no system is found
@@ -52,7 +52,7 @@ def find_systems(
     found = []
     for entry in systems:
         path = os.fspath(entry) if base is None else os.path.join(base, entry)
-        below = list(_search(path, rglob_patterns, labelled))
+        below = list(_search(path, rglob_patterns, labeled))
         if not below:
             log.warning("no system (a directory or group with type.raw) below %s", path)
         found += below
@@ -64,14 +64,14 @@ def find_systems(
     return found
 
 
-def read_list(path: str | os.PathLike, *, labelled: bool = True) -> list[str]:
+def read_list(path: str | os.PathLike, *, labeled: bool = True) -> list[str]:
     """Paths of the systems that a file lists: one entry per line, as of `find_systems`.
 
     Empty lines and what follows a ``#`` at the beginning of a line or after a space are passed by.
 
     Args:
         path: The list.
-        labelled: As of `System`.
+        labeled: As of `System`.
 
     Raises:
         DataError: If it lists none, or an entry does not exist.
@@ -90,17 +90,17 @@ def read_list(path: str | os.PathLike, *, labelled: bool = True) -> list[str]:
     if not entries:
         raise DataError(f"{os.fspath(path)}: lists no system")
     try:
-        return find_systems(entries, labelled=labelled)
+        return find_systems(entries, labeled=labeled)
     except DataError as error:
         raise DataError(f"{os.fspath(path)}: {error}") from None
 
 
-def _search(path: str, patterns: Sequence[str] | None, labelled: bool) -> Iterator[str]:
+def _search(path: str, patterns: Sequence[str] | None, labeled: bool) -> Iterator[str]:
     parts, foreign = split_hdf5(path), split_foreign(path)
     if split_lmdb(path) is not None:
         yield path
     elif foreign is not None:
-        yield from [path] if foreign[1] else foreign_systems(path, labelled=labelled)
+        yield from [path] if foreign[1] else foreign_systems(path, labeled=labeled)
     elif parts is not None:
         yield from _search_hdf5(*parts)
     elif not os.path.exists(path):

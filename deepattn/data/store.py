@@ -72,14 +72,14 @@ def split_hdf5(path: str) -> tuple[str, str] | None:
     return None
 
 
-def open_store(path: str, *, labelled: bool) -> Store:
-    """The store of the system at ``path``; ``labelled`` as of `ForeignStore`."""
+def open_store(path: str, *, labeled: bool) -> Store:
+    """The store of the system at ``path``; ``labeled`` as of `ForeignStore`."""
     group = split_lmdb(path)
     if group is not None:
         return LmdbStore(*group)
     foreign = split_foreign(path)
     if foreign is not None:
-        return ForeignStore(*foreign, labelled=labelled)
+        return ForeignStore(*foreign, labeled=labeled)
     parts = split_hdf5(path)
     if parts is not None:
         return Hdf5Store(*parts)

@@ -39,7 +39,7 @@ class System:
         type_map: Names of the model's types. Types of the data are translated by name; without any
             it they stay as they are.
         names: Names of the data's types in their order, for data that do not name them.
-        labelled: Whether only frames with an energy count in extended XYZ and ``.traj``, or all
+        labeled: Whether only frames with an energy count in extended XYZ and ``.traj``, or all
             do and labels are left out.
 
     Attributes:
@@ -64,11 +64,11 @@ class System:
         *,
         type_map: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
-        labelled: bool = True,
+        labeled: bool = True,
     ) -> None:
         type_map = type_map or None
         self.path = os.fspath(path)
-        self._store = store = open_store(self.path, labelled=labelled)
+        self._store = store = open_store(self.path, labeled=labeled)
         self._stored: dict[str, list[str | None]] = {}
         if not store.has("type.raw"):
             raise DataError(f"{store.where('type.raw')} is missing")

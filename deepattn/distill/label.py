@@ -1,4 +1,4 @@
-"""Labelling by the teacher, in pieces that are kept if it is interrupted."""
+"""Labeling by the teacher, in pieces that are kept if it is interrupted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from deepattn.distill.labelled import Labelled
+from deepattn.distill.labeled import Labeled
 from deepattn.distill.potential import Labels, Potential
 from deepattn.formats.files import write_whole
 from deepattn.progress import tracked
@@ -20,7 +20,7 @@ _FRAMES_AT_ONCE = 32
 
 def label(
     teacher: Potential, frames: Sequence[Atoms], pieces: str | os.PathLike, *, title: str
-) -> Labelled:
+) -> Labeled:
     """Label frames; what earlier calls with the same frames have done is not done again.
 
     Args:
@@ -30,7 +30,7 @@ def label(
         title: what a line of progress says.
 
     Raises:
-        DataError: a frame cannot be labelled.
+        DataError: a frame cannot be labeled.
     """
     pieces = Path(pieces)
     pieces.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def label(
         if not path.exists():
             _write(path, teacher.evaluate(frames[first : first + _FRAMES_AT_ONCE]))
         labels += _read(path)
-    return Labelled(list(frames), labels)
+    return Labeled(list(frames), labels)
 
 
 def forget_pieces(pieces: str | os.PathLike) -> None:

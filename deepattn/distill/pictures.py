@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from deepattn.distill.labelled import Labelled, read_labelled
+from deepattn.distill.labeled import Labeled, read_labeled
 from deepattn.distill.outcome import Outcome
 from deepattn.distill.potential import Labels
 from deepattn.distill.rdf import radial_distribution
@@ -37,7 +37,7 @@ def draw_pictures(outcome: Outcome) -> Iterator[tuple[str, Path]]:
         )
     last = len(outcome.rounds) - 1
     if outcome.verdict["force"] is not None:
-        judged = read_labelled(path(f"round-{last:02d}", "judged"))
+        judged = read_labeled(path(f"round-{last:02d}", "judged"))
         panels = _parity(judged, outcome.student.evaluate(judged.frames))
         yield (
             "Student against teacher, on frames that the student was not trained on",
@@ -64,7 +64,7 @@ def _same_time(*explorations: Sequence[Atoms]) -> list[list[Atoms]]:
 
 
 def _parity(
-    judged: Labelled, predicted: Sequence[Labels]
+    judged: Labeled, predicted: Sequence[Labels]
 ) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Panels of `draw_parity`."""
     pairs = list(zip(judged.labels, predicted, strict=True))

@@ -89,7 +89,7 @@ class ModelPotential:
 
 
 class _First(logging.Filter):
-    """Lets the first warning of too many neighbours pass; in every step it would be repeated."""
+    """Lets the first warning of too many neighbors pass; in every step it would be repeated."""
 
     def __init__(self) -> None:
         super().__init__()

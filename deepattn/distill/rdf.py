@@ -26,7 +26,7 @@ class Distribution(NamedTuple):
 def radial_distribution(
     frames: Sequence[Atoms], *, rmax: float = 6.0, width: float = 0.1
 ) -> Distribution:
-    """Average over frames with periodic cells; neighbours in all images of a cell count.
+    """Average over frames with periodic cells; neighbors in all images of a cell count.
 
     Args:
         frames: the frames; those with open boundaries have no density and are left out.

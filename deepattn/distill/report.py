@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepattn.config import DistillConfig
-from deepattn.distill.labelled import read_labelled
+from deepattn.distill.labeled import read_labeled
 from deepattn.distill.outcome import Outcome
 from deepattn.distill.pictures import draw_pictures
 from deepattn.distill.workplace import write_json
@@ -41,7 +41,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     }
     trained: Counter[str] = Counter()
     for number in range(len(outcome.rounds)):
-        data = read_labelled(outcome.place.path(f"round-{number:02d}", "data"))
+        data = read_labeled(outcome.place.path(f"round-{number:02d}", "data"))
         trained.update(atoms.get_chemical_formula("metal") for atoms in data.frames)
     rounds = [
         {

@@ -15,7 +15,7 @@ from deepattn.config import DistillConfig
 from deepattn.distill.explore import Explored, explore
 from deepattn.distill.judge import errors, force_deviations, is_enough
 from deepattn.distill.label import forget_pieces, label
-from deepattn.distill.labelled import Labelled, read_labelled, write_labelled
+from deepattn.distill.labeled import Labeled, read_labeled, write_labeled
 from deepattn.distill.outcome import Outcome
 from deepattn.distill.potential import ModelPotential, Potential
 from deepattn.distill.report import write_report
@@ -139,7 +139,7 @@ class Distillation:
         frames = read_frames(self.place.path("round-00", "seed.extxyz"))
         log.info("the teacher labels %d frames", len(frames))
         pieces = self.place.path("round-00", "pieces")
-        write_labelled(
+        write_labeled(
             label(self.teacher, frames, pieces, title="labels"), self.place.path("round-00", "data")
         )
         forget_pieces(pieces)
@@ -150,7 +150,7 @@ class Distillation:
         config = self.config
         name = f"student-{member}"
         data = [self.place.path(_folder(earlier), "data") for earlier in range(number + 1)]
-        frames = sum(len(read_labelled(folder).frames) for folder in data)
+        frames = sum(len(read_labeled(folder).frames) for folder in data)
         log.info("round %d: student %d is trained on %d frames", number, member, frames)
         model = train_student(
             self.student,
@@ -223,8 +223,8 @@ class Distillation:
             count = min(self.config.select.judged, len(frames))
             rows = np.sort(random.choice(len(frames), count, replace=False))
             judged = ask([frames[row] for row in rows], "judged")
-        write_labelled(judged, self.place.path(_folder(number), "judged"))
-        write_labelled(selected, self.place.path(_folder(number + 1), "data"))
+        write_labeled(judged, self.place.path(_folder(number), "judged"))
+        write_labeled(selected, self.place.path(_folder(number + 1), "data"))
         forget_pieces(pieces)
         return {
             "frames": len(judged.frames),
@@ -233,7 +233,7 @@ class Distillation:
             "deviations": deviations.tolist(),
         }
 
-    def _ask(self, number: int, frames: list, kind: str) -> Labelled:
+    def _ask(self, number: int, frames: list, kind: str) -> Labeled:
         pieces = self.place.path(_folder(number), "pieces", kind)
         log.info("round %d: the teacher labels %d frames", number, len(frames))
         return label(self.teacher, frames, pieces, title="labels")

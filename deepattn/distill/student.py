@@ -33,7 +33,7 @@ def train_student(
 
     Args:
         student: input without ``training/training_data/systems``.
-        systems: labelled frames.
+        systems: labeled frames.
         folder: of the student.
         seed: of the training and, unless the input names others, of the weights.
         previous: folder of the student to start from, if it is not the first.
@@ -104,7 +104,7 @@ def _write(trainer: Trainer, folder: Path) -> Path:
     can = isinstance(descriptor, SeAtten) and descriptor.attn_layer == 0
     if can and descriptor.tebd_input_mode == "strip":
         if trainer.min_nbor_dist is None:
-            raise ValueError("the neighbour statistics of the student's data are missing")
+            raise ValueError("the neighbor statistics of the student's data are missing")
         model = compress(model, min_nbor_dist=trainer.min_nbor_dist)
     else:
         log.info("%s: such models have no compressed graph; it is frozen as it is", folder)

@@ -18,7 +18,7 @@ def attribute_constants(
 
     Args:
         model: the model.
-        training_script: the normalised input as JSON.
+        training_script: the normalized input as JSON.
         min_nbor_dist: shortest distance in the training data, Å; left out when ``None``.
     """
     descriptor, fitting = model.descriptor, model.fitting

@@ -36,7 +36,7 @@ def compress(
     Args:
         model: a model with a `SeAtten` descriptor; its fitting and type embedding are shared.
         min_nbor_dist: shortest distance that is expected, Å; nearer pairs have wider intervals.
-        step: width of the intervals of a table, in units of the normalised inverse distance.
+        step: width of the intervals of a table, in units of the normalized inverse distance.
         extrapolate: how many times the largest expected number the tables reach.
         fast: whether the graph may have operations of deepattn's own. Attention and concat mode
             need them.
@@ -70,11 +70,11 @@ def compress(
 def _range(
     descriptor: SeAtten, *, min_nbor_dist: float, step: float, extrapolate: float
 ) -> TableRange:
-    """Range of the normalised inverse distance, from the cut-off to the shortest distance."""
+    """Range of the normalized inverse distance, from the cutoff to the shortest distance."""
     if not 0 < min_nbor_dist < descriptor.rcut:
         raise ConfigError(
             f"the shortest distance of two atoms is {min_nbor_dist:g} Å, which is not between 0 "
-            f"and the cut-off radius of {descriptor.rcut:g} Å; take that of the training data"
+            f"and the cutoff radius of {descriptor.rcut:g} Å; take that of the training data"
         )
     average, deviation = descriptor.davg.numpy()[:, 0], descriptor.dstd.numpy()[:, 0]
     largest = _switch(min_nbor_dist, descriptor.rcut_smth, descriptor.rcut) / min_nbor_dist
@@ -89,7 +89,7 @@ def _range(
 
 
 def _switch(r: float, rcut_smth: float, rcut: float) -> float:
-    """The factor that takes inverse distances to zero at the cut-off."""
+    """The factor that takes inverse distances to zero at the cutoff."""
     u = min(max((r - rcut_smth) / (rcut - rcut_smth), 0.0), 1.0)
     return u**3 * (-6 * u**2 + 15 * u - 10) + 1
 

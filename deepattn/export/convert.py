@@ -12,7 +12,7 @@ from deepattn.formats.dp_file import SUFFIXES, is_dp_file, write_tree
 from deepattn.formats.files import check_folder
 from deepattn.formats.saved_model import SUFFIX, is_saved_model
 from deepattn.models import load_model, read_model
-from deepattn.models.neutral import to_tree
+from deepattn.models.dpmodel import to_tree
 
 
 def convert(

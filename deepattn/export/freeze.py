@@ -37,7 +37,7 @@ def freeze(
     Args:
         model: the model.
         path: file to write; ``.pb`` is appended if it does not end so.
-        training_script: the normalised input, which DeePMD-kit reads for fine-tuning and
+        training_script: the normalized input, which DeePMD-kit reads for fine-tuning and
             compression.
         min_nbor_dist: shortest distance in the training data, Å, which compression needs.
         fast: whether the graph may have operations of deepattn's own.

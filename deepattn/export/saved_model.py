@@ -24,7 +24,7 @@ from deepattn.models.energy_model import EnergyModel, mesh_of_box
 
 log = logging.getLogger(__name__)
 
-# Numbers that come before a list of neighbours in a mesh.
+# Numbers that come before a list of neighbors in a mesh.
 _MESH_HEAD = 16
 
 
@@ -45,7 +45,7 @@ def save_model(
         model: the model.
         path: folder to write, which should end in ``.savedmodeltf``; a SavedModel that is there
             is replaced once the new one is complete.
-        training_script: the normalised input.
+        training_script: the normalized input.
         min_nbor_dist: shortest distance in the training data, Å.
 
     Returns:
@@ -92,7 +92,7 @@ def make_module(
 def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
     """The function that all others call, so that weights are stored once.
 
-    It takes frames of the same list of neighbours, if their ``mesh`` has one.
+    It takes frames of the same list of neighbors, if their ``mesh`` has one.
     """
     arrays, variables = model.get_arrays(), model.named_variables()
 
@@ -137,7 +137,7 @@ def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
 
 
 def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool) -> Callable:
-    """The function that finds neighbours itself; its results are those of the atoms given."""
+    """The function that finds neighbors itself; its results are those of the atoms given."""
 
     def call(
         coord: tf.Tensor, atype: tf.Tensor, box: tf.Tensor, fparam: tf.Tensor, aparam: tf.Tensor
@@ -164,7 +164,7 @@ def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: 
 
 
 def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool) -> Callable:
-    """The function for atoms, ghosts and a list of neighbours within the cut-off and a skin."""
+    """The function for atoms, ghosts and a list of neighbors within the cutoff and a skin."""
 
     def of_frame(
         coord: tf.Tensor,
@@ -313,7 +313,7 @@ def _try(folder: Path, path: str | Path, model: EnergyModel) -> None:
     fparam = np.zeros((1, model.fitting.numb_fparam))
     aparam = np.zeros((1, 2, model.fitting.numb_aparam))
     try:
-        with _unoptimised():
+        with _unoptimized():
             loaded = tf.saved_model.load(str(folder))
             found = loaded.call(coord, atype, np.zeros((0, 0, 0)), fparam, aparam)
     except (ValueError, tf.errors.OpError) as error:
@@ -328,7 +328,7 @@ def _try(folder: Path, path: str | Path, model: EnergyModel) -> None:
 
 
 @contextmanager
-def _unoptimised() -> Iterator[None]:
+def _unoptimized() -> Iterator[None]:
     """Run functions as they are: to rewrite a graph takes longer than to run it once."""
     options = tf.config.optimizer.get_experimental_options()
     key = "disable_meta_optimizer"

@@ -22,7 +22,7 @@ _BEGINNING = b"ITEM: "
 
 
 def format_by_name(path: str | os.PathLike) -> str | None:
-    """Dpdata's format of labelled frames, or ``None`` if the name of the file does not tell."""
+    """Dpdata's format of labeled frames, or ``None`` if the name of the file does not tell."""
     name = Path(path).name
     return next((form for pattern, form in _NAMES.items() if fnmatch(name, pattern)), None)
 

@@ -46,12 +46,12 @@ class StoredFrames:
     numbered: bool = False
 
 
-def read_file(path: str | os.PathLike, *, labelled: bool = True) -> dict[str, StoredFrames]:
+def read_file(path: str | os.PathLike, *, labeled: bool = True) -> dict[str, StoredFrames]:
     """Frames of a file for which `detect_foreign` knows a format.
 
     Args:
         path: the file.
-        labelled: whether only frames with an energy count, or all as geometries alone where the
+        labeled: whether only frames with an energy count, or all as geometries alone where the
             format (extended XYZ, ``.traj``) allows for frames without labels.
 
     Returns:
@@ -63,7 +63,7 @@ def read_file(path: str | os.PathLike, *, labelled: bool = True) -> dict[str, St
     """
     # dpdata and ASE take a second to load, which only who reads such a file shall wait.
     from deepattn.foreign.dump import read_dump
-    from deepattn.foreign.labelled import NAMED, gather, gather_geometries, name_all
+    from deepattn.foreign.labeled import NAMED, gather, gather_geometries, name_all
 
     path = os.fspath(path)
     form = detect_foreign(path)
@@ -71,7 +71,7 @@ def read_file(path: str | os.PathLike, *, labelled: bool = True) -> dict[str, St
         raise DataError(f"{path}: is of no format that is known here")
     if form == DUMP:
         return {"": read_dump(path)}
-    geometries = form in NAMED and not labelled
+    geometries = form in NAMED and not labeled
     systems = gather_geometries(path, form) if geometries else gather([(path, form)])
     return {name: _frames(system) for name, system in name_all(systems).items()}
 

@@ -1,7 +1,7 @@
 """Checkpoints: one HDF5 file with weights, optimizer state and a JSON header.
 
 The file starts with a block of 512 bytes (an HDF5 "user block", which every HDF5 tool skips) that
-names the format and holds the SHA-256 of all that follows, so a damaged file is recognised before
+names the format and holds the SHA-256 of all that follows, so a damaged file is recognized before
 the HDF5 library sees it. Next to the file stand a link to the latest one and the text file
 ``checkpoint`` in TensorFlow's form. See docs/formats.md.
 """

@@ -29,7 +29,7 @@ _WEIGHT_NAMES = re.compile(
     """,
     re.VERBOSE,
 )
-# Constants of the mask that keeps a neighbour from itself, not weights.
+# Constants of the mask that keeps a neighbor from itself, not weights.
 _ATTENTION_MASK = re.compile(r"attention_layer_\d+/(eye|ones)(_\d+)?(/.*)?")
 # 2.x numbers layer norms as Keras does; the number says nothing that the layer's own does not.
 _NUMBERED_NORM = re.compile(r"(attention_layer_\d+/layer_normalization)_\d+/(gamma|beta)")
@@ -43,14 +43,14 @@ class FrozenModel:
         graph: The graph itself.
         training_script: The input file it was trained with, or None for a model without.
         type_map: Names of the atom types; empty if they are numbers only.
-        rcut: Cut-off radius in Å.
+        rcut: Cutoff radius in Å.
         ntypes: Number of atom types.
         dfparam: Number of frame parameters.
         daparam: Number of atomic parameters.
         min_nbor_dist: Shortest distance in the training data in Å, or None.
         model_type: ``original_model``, ``compressed_model`` or None.
         interface_dtype: ``float64``, or ``float32`` for a model made with low interface precision.
-        sel: Neighbour slots, one number or one for each type; empty if the file does not say.
+        sel: Neighbor slots, one number or one for each type; empty if the file does not say.
         original_sel: The ``sel`` of the first training, whose sum divides the descriptor.
         weights: Arrays by name.
     """
@@ -96,7 +96,7 @@ def read_frozen(path: str | os.PathLike) -> FrozenModel:
     ntypes = _scalar(graph, "descrpt_attr/ntypes", int)
     type_map = _scalar(graph, "model_attr/tmap", str, "").split()
     if not (np.isfinite(rcut) and rcut > 0):
-        raise ModelFileError(f"{path}: has the impossible cut-off radius {rcut}")
+        raise ModelFileError(f"{path}: has the impossible cutoff radius {rcut}")
     if ntypes < 1 or len(type_map) not in (0, ntypes):
         raise ModelFileError(
             f"{path}: has {ntypes} atom types (descrpt_attr/ntypes), but {len(type_map)} names in "

@@ -31,7 +31,7 @@ _DTYPES: dict[int, tuple[type[np.generic], str]] = {
     22: (np.uint32, "uint32_val"),
     23: (np.uint64, "uint64_val"),
 }
-_NEIGHBOUR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix")
+_NEIGHBOR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix")
 
 
 class Graph:
@@ -155,7 +155,7 @@ class Graph:
                         f"{self.origin}: the graph is incomplete: node '{name}' needs '{entry}', "
                         "which is not there; the file may be cut short"
                     )
-            if node.op in _NEIGHBOUR_OPS:
+            if node.op in _NEIGHBOR_OPS:
                 self._check_mesh(node)
 
     def _check_mesh(self, node: NodeDef) -> None:
@@ -167,7 +167,7 @@ class Graph:
                 break
         if source is None or source.op != "Placeholder":
             raise ModelFileError(
-                f"{self.origin}: refused: the neighbour list of node '{node.name}' does not come "
+                f"{self.origin}: refused: the neighbor list of node '{node.name}' does not come "
                 "from a placeholder"
             )
 

@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "deep_pot": ["DeepPot"],
         "details": ["DetailFiles"],
-        "labelled": ["read_frames"],
+        "labeled": ["read_frames"],
         "pairs": ["PairSample"],
         "report": ["TestReport"],
         "statistics": [

@@ -21,7 +21,7 @@ class NeighborCheck:
     longer than the evaluation.
 
     Args:
-        rcut: Cut-off radius in Å.
+        rcut: Cutoff radius in Å.
         sel: Slots: one number, or one for each type.
         type_map: Names of the types.
     """
@@ -35,7 +35,7 @@ class NeighborCheck:
         self._first = ""
 
     def add(self, batch: Batch) -> None:
-        """Count the neighbours of the atoms of a batch."""
+        """Count the neighbors of the atoms of a batch."""
         if not self.sel or not ops.library():
             return
         _, count = neighbor_statistics(batch, self.rcut, len(self.type_map))
@@ -106,10 +106,10 @@ def overlap(batch: Batch) -> str:
 
 
 def neighbor_statistics(batch: Batch, rcut: float, ntypes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give for each atom the square of its shortest distance and its neighbours of each type.
+    """Give for each atom the square of its shortest distance and its neighbors of each type.
 
     Raises:
-        DataError: If no neighbours can be searched in a frame, which is named.
+        DataError: If no neighbors can be searched in a frame, which is named.
     """
     nframes = len(batch.atype)
     box = np.zeros((nframes, 9)) if batch.box is None else batch.box
@@ -119,9 +119,9 @@ def neighbor_statistics(batch: Batch, rcut: float, ntypes: int) -> tuple[np.ndar
     except tf.errors.InvalidArgumentError as error:
         row = ops.first_unsearchable(*arrays, rcut=rcut, ntypes=ntypes)
         if row is None:
-            raise DataError(f"no neighbours can be searched: {error.message}") from None
+            raise DataError(f"no neighbors can be searched: {error.message}") from None
         raise DataError(
-            f"frame {batch.frames[row]}: no neighbours can be searched within {rcut:g} Å; the cell "
+            f"frame {batch.frames[row]}: no neighbors can be searched within {rcut:g} Å; the cell "
             f"{box[row].tolist()} is too thin, or an atom is too far outside; are the lengths in Å?"
         ) from None
     return square.numpy(), count.numpy()

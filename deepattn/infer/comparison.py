@@ -10,7 +10,7 @@ import numpy as np
 
 from deepattn.data import System
 from deepattn.infer.deep_pot import DeepPot
-from deepattn.infer.labelled import read_frames
+from deepattn.infer.labeled import read_frames
 
 _ATOMS_AT_ONCE = 4096
 

@@ -40,7 +40,7 @@ class DeepPot:
         auto_batch_size: How many atoms are evaluated at once: True for the environment variable
             ``DP_INFER_BATCH_SIZE`` (1024 by default), a number, or False for all frames at once.
         neighbor_list: An ``ase.neighborlist.NewPrimitiveNeighborList`` that finds the
-            neighbours; by default the model does.
+            neighbors; by default the model does.
         head: Name or alias of the branch, of a checkpoint of several tasks.
         **kwargs: Further arguments of DeePMD-kit, accepted as long as they ask for nothing.
 
@@ -112,7 +112,7 @@ class DeepPot:
 
         Raises:
             DataError: If an argument does not fit the model or is not finite, atoms overlap, a
-                cell is too thin for the cut-off, or there is not enough memory for a frame.
+                cell is too thin for the cutoff, or there is not enough memory for a frame.
             ModelFileError: If TensorFlow cannot run the model.
         """
         _refuse(kwargs)
@@ -179,7 +179,7 @@ class DeepPot:
         return self._facts.ntypes
 
     def get_rcut(self) -> float:
-        """Give the cut-off radius in Å."""
+        """Give the cutoff radius in Å."""
         return self._facts.rcut
 
     def get_dim_fparam(self) -> int:

@@ -74,5 +74,5 @@ def _spread(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the models' values, or the label, and the mean square distance from it."""
     stacked = np.stack(values).astype(float)
-    centre = stacked.mean(axis=0) if label is None else label
-    return centre, np.mean((stacked - centre) ** 2, axis=0)
+    center = stacked.mean(axis=0) if label is None else label
+    return center, np.mean((stacked - center) ** 2, axis=0)

@@ -12,7 +12,7 @@ from deepattn.infer.batches import Batch
 if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
 
-# Only the length of the mesh says how neighbours are found.
+# Only the length of the mesh says how neighbors are found.
 _MESH_OPEN, _MESH_OPEN_MIXED, _MESH_PERIODIC, _MESH_PERIODIC_MIXED = 0, 1, 6, 7
 _MESH_HEAD = 16
 
@@ -26,7 +26,7 @@ class Feed:
         atype: int32 ``[n, nall]``.
         natoms: int32 ``[ntypes + 2]``: nloc, nall, and how many atoms of each type.
         box: ``[n, 9]``.
-        mesh: int32; its length is the way to find neighbours, its content a neighbour list.
+        mesh: int32; its length is the way to find neighbors, its content a neighbor list.
         fparam: ``[n, numb_fparam]`` or None.
         aparam: ``[n, nloc, numb_aparam]`` or None.
         ghost_of: Which atom each ghost is an image of, ``[nall - nloc]``.
@@ -61,9 +61,9 @@ def make_feed(
     """Make the inputs of one run.
 
     Args:
-        batch: The frames; only one if there is a neighbour list.
+        batch: The frames; only one if there is a neighbor list.
         ntypes: Number of the model's types.
-        neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbours; None leaves
+        neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbors; None leaves
             that to the model.
     """
     nframes, nloc = batch.atype.shape

@@ -28,7 +28,7 @@ class KerasRunner:
 
     @property
     def sees_order(self) -> bool:
-        """Whether it may matter which atom of a frame is the first: missing neighbours of DPA-2
+        """Whether it may matter which atom of a frame is the first: missing neighbors of DPA-2
         have its type."""
         return self.model.descriptor.passes_messages
 

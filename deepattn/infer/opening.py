@@ -73,7 +73,7 @@ def open_model(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner,
 
 
 def _warn_of_exclusion(path: Path, descriptor: Mapping) -> None:
-    """Say that a rebuilt model may differ: attention of DeePMD-kit 2.x saw excluded neighbours."""
+    """Say that a rebuilt model may differ: attention of DeePMD-kit 2.x saw excluded neighbors."""
     smooth = descriptor.get("smooth_type_embedding", descriptor["type"] == "se_atten_v2")
     if descriptor.get("exclude_types") and descriptor.get("attn_layer") and not smooth:
         log.warning(

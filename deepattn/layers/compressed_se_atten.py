@@ -21,7 +21,7 @@ class CompressedSeAtten(SeAtten):
 
     In strip mode one table is the net of distances, and factors are the net of types for every
     pair of them. In concat mode, where one net has both, there is a table for every pair (with
-    ``type_one_side`` for every type of neighbour). The type embedding is not looked at any more.
+    ``type_one_side`` for every type of neighbor). The type embedding is not looked at any more.
 
     Reference: D. Lu et al., J. Chem. Theory Comput. 18, 5559 (2022), arXiv:2107.02103.
 
@@ -50,7 +50,7 @@ class CompressedSeAtten(SeAtten):
     @property
     def npairs(self) -> int:
         """Number of pairs of types that tables or factors tell apart."""
-        return (self.ntypes if self.sees_centre else 1) * (self.ntypes + 1)
+        return (self.ntypes if self.sees_center else 1) * (self.ntypes + 1)
 
     @property
     def stride(self) -> int:
@@ -99,10 +99,10 @@ class CompressedSeAtten(SeAtten):
     def _contracted(self, slots: PairSlots) -> tf.Tensor:
         if self.attention:
             return super()._contracted(slots)
-        matrix, neighbours, width = slots.matrix, slots.neighbours, self.neuron[-1]
+        matrix, neighbors, width = slots.matrix, slots.neighbors, self.neuron[-1]
         rows = matrix[:, :, 0]
         if not self.stock:
-            matrix *= neighbours.multiplicity(self.compute_dtype)
+            matrix *= neighbors.multiplicity(self.compute_dtype)
             return ops.tabulated_contraction(matrix, rows, *self._scaling(slots), width=width)
         scale = tf.gather(tf.convert_to_tensor(self.factors), tf.reshape(self._index(slots), [-1]))
         if self.smooth:
@@ -111,10 +111,10 @@ class CompressedSeAtten(SeAtten):
             tf.convert_to_tensor(self.table),
             tf.convert_to_tensor(self.table_info),
             tf.reshape(rows, [-1, 1]),
-            matrix * neighbours.even_multiplicity(self.compute_dtype),
+            matrix * neighbors.even_multiplicity(self.compute_dtype),
             scale,
             last_layer_size=width,
-            # An excluded neighbour looks like padding, but real ones may follow it.
+            # An excluded neighbor looks like padding, but real ones may follow it.
             is_sorted=self._pairs is None,
         )
 

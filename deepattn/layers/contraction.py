@@ -13,7 +13,7 @@ def contract(
     Args:
         matrix: environment matrix R, ``[n, nnei, 4]``.
         embedding: pair embedding G, ``[n, nnei, M]``.
-        original_sel: int32, neighbour numbers of the first training; N is their sum.
+        original_sel: int32, neighbor numbers of the first training; N is their sum.
         axis_neuron: columns of ``B`` in the second factor.
 
     Returns:

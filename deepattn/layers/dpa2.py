@@ -15,11 +15,11 @@ from deepattn.layers.repformer import RepformerOptions, Repformers
 from deepattn.layers.repinit import RepInit
 from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
-from deepattn.layers.slots import neighbour_slots
+from deepattn.layers.slots import neighbor_slots
 from deepattn.layers.three_body import ThreeBody
 from deepattn.layers.tree_names import dense_variables, under
 
-# Derivative of (0, d) by the centre's position.
+# Derivative of (0, d) by the center's position.
 _BY_CENTRE = -np.eye(4, 3, k=-1).ravel()
 
 
@@ -27,7 +27,7 @@ _BY_CENTRE = -np.eye(4, 3, k=-1).ravel()
 class DPA2(keras.layers.Layer):
     """Descriptor of DPA-2: `RepInit` and `ThreeBody` start features, `Repformers` refine them.
 
-    All blocks share one list of neighbours, that of the largest cut-off radius, whose first slots
+    All blocks share one list of neighbors, that of the largest cutoff radius, whose first slots
     are the lists of the others. Its vectors are what energies are differentiated by: they are the
     last three columns of ``environment.descrpt``, the first of which is zero. Features of a
     periodic image are those of the atom it is an image of, so the receptive field grows with
@@ -47,16 +47,16 @@ class DPA2(keras.layers.Layer):
         repformer: ``nlayers``, ``rcut``, ``rcut_smth``, ``direct_dist`` of `Repformers`, and its
             ``options``.
         three_body: arguments of `ThreeBody`; ``None`` for none.
-        concat_output_tebd: whether the centre's type vector is appended to the result.
+        concat_output_tebd: whether the center's type vector is appended to the result.
         add_tebd_to_repinit_out: whether a map of it is added to the initial features.
-        smooth: whether neighbours fade out at the cut-off radii, in every block.
+        smooth: whether neighbors fade out at the cutoff radii, in every block.
         exclude_types: pairs of types that do not interact.
         env_protection: added to distances that divide, Å.
         seed: seed of the weights.
         interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
     Call arguments:
-        environment: an `Environment` of this layer's `environment` method; with neighbours that
+        environment: an `Environment` of this layer's `environment` method; with neighbors that
             are ghosts, `Environment.of_owners`.
         atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
@@ -64,7 +64,7 @@ class DPA2(keras.layers.Layer):
     Output shape: ``[nframes, nloc, g1_dim (+ tebd_dim)]``.
     """
 
-    # Atoms cannot be evaluated apart from their neighbours.
+    # Atoms cannot be evaluated apart from their neighbors.
     passes_messages = True
 
     def __init__(
@@ -104,12 +104,12 @@ class DPA2(keras.layers.Layer):
 
     @property
     def rcut(self) -> float:
-        """Cut-off radius of the list of neighbours, Å."""
+        """Cutoff radius of the list of neighbors, Å."""
         return self.repinit.matrix.rcut
 
     @property
     def nnei(self) -> int:
-        """Number of neighbour slots."""
+        """Number of neighbor slots."""
         return self.repinit.matrix.nnei
 
     @property
@@ -135,7 +135,7 @@ class DPA2(keras.layers.Layer):
     def environment(
         self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
     ) -> Environment:
-        """Neighbours of atoms within the largest cut-off radius, and vectors to them."""
+        """Neighbors of atoms within the largest cutoff radius, and vectors to them."""
         unit = tf.ones([self.ntypes, 4 * self.nnei], coord.dtype)
         found = ops.prod_env_mat_a_mix(
             *(coord, atype, natoms, box, mesh, tf.zeros_like(unit), unit),
@@ -155,24 +155,24 @@ class DPA2(keras.layers.Layer):
     def call(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor
     ) -> tf.Tensor:
-        slots = neighbour_slots(
+        slots = neighbor_slots(
             environment, atype, nnei=self.nnei, ntypes=self.ntypes, pairs=self._pairs
         )
-        centre = real_types(atype, self.ntypes)
+        center = real_types(atype, self.ntypes)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)
         features = [
-            block(slots.within(block.matrix.rcut, block.matrix.nnei), centre, type_embedding)
+            block(slots.within(block.matrix.rcut, block.matrix.nnei), center, type_embedding)
             for block in (self.repinit, self.three_body)
             if block is not None
         ]
         features = tf.concat(features, axis=1)
         if self.shape_transform is not None:
             features = self.shape_transform(features)
-        vectors = tf.gather(type_embedding, centre)
+        vectors = tf.gather(type_embedding, center)
         if self.tebd_transform is not None:
             features += self.tebd_transform(vectors)
         matrix = self.repformers.matrix
-        features = self.repformers(slots.within(matrix.rcut, matrix.nnei), centre, features)
+        features = self.repformers(slots.within(matrix.rcut, matrix.nnei), center, features)
         if self.concat_output_tebd:
             features = tf.concat([features, vectors], axis=1)
         shape = tf.concat([tf.shape(atype), [self.width]], axis=0)

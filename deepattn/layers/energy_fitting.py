@@ -222,17 +222,17 @@ class EnergyFitting(keras.layers.Layer):
         if self.tebd_dim:
             extras.append(tf.gather(type_embedding, real_types(atype, self.ntypes)))
         if self.numb_fparam:
-            tiled = tf.repeat(self._standardise("fparam", fparam), tf.shape(atype)[1], axis=0)
+            tiled = tf.repeat(self._standardize("fparam", fparam), tf.shape(atype)[1], axis=0)
             extras.append(tf.reshape(tiled, [-1, self.numb_fparam]))
         if self.numb_aparam:
             rows = tf.reshape(aparam, [-1, self.numb_aparam])
-            extras.append(self._standardise("aparam", rows))
+            extras.append(self._standardize("aparam", rows))
         if self.dim_case_embd:
             case = tf.convert_to_tensor(self.case_embd)[tf.newaxis]
             extras.append(tf.tile(case, [tf.size(atype), 1]))
         return [tf.cast(extra, self.compute_dtype) for extra in extras]
 
-    def _standardise(self, kind: str, values: tf.Tensor | None) -> tf.Tensor:
+    def _standardize(self, kind: str, values: tf.Tensor | None) -> tf.Tensor:
         if values is None:
             raise ValueError(f"{kind} must be given: the model was made with numb_{kind} > 0")
         statistics = self.parameter_statistics or {}

@@ -1,4 +1,4 @@
-"""What an atom sees: neighbours, normalised environment matrix and its derivative."""
+"""What an atom sees: neighbors, normalized environment matrix and its derivative."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import tensorflow as tf
 
 
 class Environment(NamedTuple):
-    """Neighbourhoods of a batch of frames; the outputs of ``ProdEnvMatA(Mix)``.
+    """Neighborhoods of a batch of frames; the outputs of ``ProdEnvMatA(Mix)``.
 
     ``descrpt`` is what energies are differentiated by: forces and virials follow from that
     derivative by ``ProdForceSeA`` and ``ProdVirialSeA``. `DPA2`, with several environment
     matrices of one list, has the vectors themselves there.
 
     Shapes:
-        descrpt: ``[nframes, nloc * nnei * 4]``, normalised environment matrix, or zero and vector.
-        descrpt_deriv: ``[nframes, nloc * nnei * 12]``, its derivative by the centre's position.
-        rij: ``[nframes, nloc * nnei * 3]``, vectors to the neighbours, Å.
-        nlist: int32 ``[nframes, nloc * nnei]``, indices of the neighbours, −1 for padding.
+        descrpt: ``[nframes, nloc * nnei * 4]``, normalized environment matrix, or zero and vector.
+        descrpt_deriv: ``[nframes, nloc * nnei * 12]``, its derivative by the center's position.
+        rij: ``[nframes, nloc * nnei * 3]``, vectors to the neighbors, Å.
+        nlist: int32 ``[nframes, nloc * nnei]``, indices of the neighbors, −1 for padding.
         ntype: int32 ``[nframes, nloc * nnei]``, their types, ``ntypes`` for padding.
         nmask: bool ``[nframes, nloc * nnei]``, false for padding.
     """
@@ -41,7 +41,7 @@ class Environment(NamedTuple):
 def pair_table(ntypes: int, exclude_types: Iterable[Sequence[int]]) -> np.ndarray | None:
     """Table ``[ntypes * (ntypes + 1)]`` of 1 for pairs that interact and 0 for excluded ones.
 
-    Row ``centre * (ntypes + 1) + neighbour``; the padding type ``ntypes`` is never excluded.
+    Row ``center * (ntypes + 1) + neighbor``; the padding type ``ntypes`` is never excluded.
     ``None`` when nothing is excluded.
 
     Raises:
@@ -62,15 +62,15 @@ def real_types(atype: tf.Tensor, ntypes: int) -> tf.Tensor:
     return tf.reshape(tf.clip_by_value(atype, 0, ntypes - 1), [-1])
 
 
-def pair_vectors(type_embedding: tf.Tensor, centres: int) -> tf.Tensor:
-    """Type vectors of neighbour and centre side by side, one row for each pair of types.
+def pair_vectors(type_embedding: tf.Tensor, centers: int) -> tf.Tensor:
+    """Type vectors of neighbor and center side by side, one row for each pair of types.
 
-    Row ``centre * (ntypes + 1) + neighbour`` of a table ``[ntypes + 1, width]``; the centres are
-    the first ``centres`` types.
+    Row ``center * (ntypes + 1) + neighbor`` of a table ``[ntypes + 1, width]``; the centers are
+    the first ``centers`` types.
     """
     rows = type_embedding.shape[0]
-    neighbour = np.tile(np.arange(rows), centres)
-    centre = np.repeat(np.arange(centres), rows)
+    neighbor = np.tile(np.arange(rows), centers)
+    center = np.repeat(np.arange(centers), rows)
     return tf.concat(
-        [tf.gather(type_embedding, neighbour), tf.gather(type_embedding, centre)], axis=1
+        [tf.gather(type_embedding, neighbor), tf.gather(type_embedding, center)], axis=1
     )

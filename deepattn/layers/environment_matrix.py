@@ -1,4 +1,4 @@
-"""The environment matrix of a block with a cut-off of its own, as a function of vectors."""
+"""The environment matrix of a block with a cutoff of its own, as a function of vectors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def environment_rows(
     """Rows ``w (1/q, d/q²)``, ``q = r + protection``, and the switch ``w`` (arXiv:1805.09003).
 
     Args:
-        slots: the neighbourhoods.
-        rcut: cut-off radius, Å; ``w`` is zero there.
+        slots: the neighborhoods.
+        rcut: cutoff radius, Å; ``w`` is zero there.
         rcut_smth: where ``w`` begins to fall from one, Å.
         protection: added to distances that divide, Å.
 
     Returns:
-        ``[n, stored, 4]`` and ``[n, stored]``; zero for padding and excluded neighbours.
+        ``[n, stored, 4]`` and ``[n, stored]``; zero for padding and excluded neighbors.
     """
     u = tf.clip_by_value((slots.distance - rcut_smth) / (rcut - rcut_smth), 0.0, 1.0)
     switch = 1.0 + u * u * u * (u * (-6.0 * u + 15.0) - 10.0)
@@ -35,24 +35,24 @@ def environment_rows(
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class EnvironmentMatrix(keras.layers.Layer):
-    """Normalised environment matrix ``(w (1/q, d/q²) - davg) / dstd`` with derivatives.
+    """Normalized environment matrix ``(w (1/q, d/q²) - davg) / dstd`` with derivatives.
 
-    The op ``ProdEnvMatAMix`` makes such a matrix for one cut-off. Here blocks with different ones
+    The op ``ProdEnvMatAMix`` makes such a matrix for one cutoff. Here blocks with different ones
     share a list of vectors, by which energies are differentiated.
 
     Args:
         ntypes: number of types.
         nnei: slots of an atom.
-        rcut: cut-off radius, Å.
+        rcut: cutoff radius, Å.
         rcut_smth: where switching to zero begins, Å.
         protection: added to distances that divide, Å.
 
     Call arguments:
         slots: `Slots` within ``rcut``.
-        centre: int32 ``[n]``, types of the centres.
+        center: int32 ``[n]``, types of the centers.
 
     Output: the matrix ``[n, stored, 4]`` and the switch ``[n, stored]``. Rows of padding are
-    ``-davg / dstd``, those of excluded neighbours zero. The weights ``davg`` and ``dstd``
+    ``-davg / dstd``, those of excluded neighbors zero. The weights ``davg`` and ``dstd``
     ``[ntypes, nnei, 4]`` are the same in every slot.
     """
 
@@ -80,13 +80,13 @@ class EnvironmentMatrix(keras.layers.Layer):
         self.davg = self.add_weight(name="davg", shape=shape, initializer="zeros", trainable=False)
         self.dstd = self.add_weight(name="dstd", shape=shape, initializer="ones", trainable=False)
 
-    def call(self, slots: Slots, centre: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, slots: Slots, center: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, switch = environment_rows(
             slots, rcut=self.rcut, rcut_smth=self.rcut_smth, protection=self.protection
         )
         stored = tf.shape(slots.mask)[1]
-        average = tf.gather(tf.convert_to_tensor(self.davg)[:, :stored], centre)
-        spread = tf.gather(tf.convert_to_tensor(self.dstd)[:, :stored], centre)
+        average = tf.gather(tf.convert_to_tensor(self.davg)[:, :stored], center)
+        spread = tf.gather(tf.convert_to_tensor(self.dstd)[:, :stored], center)
         matrix = (rows - average) / spread
         excluded = (slots.real & ~slots.mask)[:, :, tf.newaxis]
         return tf.where(excluded, tf.zeros([], matrix.dtype), matrix), switch

@@ -1,4 +1,4 @@
-"""Gated self-attention over the neighbours of an atom."""
+"""Gated self-attention over the neighbors of an atom."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from deepattn.layers.residual_dense import ResidualDense
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class GatedAttention(keras.layers.Layer):
-    """One layer of self-attention over neighbours, gated by the angles between them.
+    """One layer of self-attention over neighbors, gated by the angles between them.
 
-    With unit-normalised queries, keys and values of the pair embedding ``G``, the score matrix
-    ``S = q k^T`` and the weights ``c`` of the neighbours (a 0/1 mask, or the smooth switch):
+    With unit-normalized queries, keys and values of the pair embedding ``G``, the score matrix
+    ``S = q k^T`` and the weights ``c`` of the neighbors (a 0/1 mask, or the smooth switch):
 
     - plain: ``P = softmax(S c_j' - 2^33 (1 - c_j')) c_j``;
     - smooth: ``P = softmax((S + 20) c_j c_j' - 20) c_j c_j'``;
 
-    In the smooth form the denominator of the softmax also counts ``padding`` further neighbours of
+    In the smooth form the denominator of the softmax also counts ``padding`` further neighbors of
     no weight, which are not passed in. Then ``P`` is multiplied by the cosine of the angle between
-    neighbours (``dotr``), cleared on its diagonal (``mask``), and ``LayerNorm(G + P v W + b)`` is
+    neighbors (``dotr``), cleared on its diagonal (``mask``), and ``LayerNorm(G + P v W + b)`` is
     returned.
 
     As in DeePMD-kit, and other than in the paper, queries, keys and values have unit length, so
-    that scores need no ``1/√d``, and the normalization is of the sum. Without the 20 a neighbour
+    that scores need no ``1/√d``, and the normalization is of the sum. Without the 20 a neighbor
     that fades out would keep a score of 0, as large as that of any other; with it the score goes
     to -20, as that of an empty slot.
 
@@ -38,11 +38,11 @@ class GatedAttention(keras.layers.Layer):
         width: width M of the pair embedding.
         attn: width of queries, keys and values.
         dotr: whether the angles gate the attention.
-        mask: whether a neighbour is barred from attending to itself.
-        smooth: whether the neighbour weights enter as a smooth switch.
-        ln_eps: epsilon of the layer normalisation.
+        mask: whether a neighbor is barred from attending to itself.
+        smooth: whether the neighbor weights enter as a smooth switch.
+        ln_eps: epsilon of the layer normalization.
         temperature: factor of the scores ``S``.
-        trainable_ln: whether scale and shift of the normalisation are trained.
+        trainable_ln: whether scale and shift of the normalization are trained.
         seed: seed of the weights: ``seed + k`` for the k-th of query, key, value, out.
 
     Call arguments:
@@ -51,7 +51,7 @@ class GatedAttention(keras.layers.Layer):
         weight: ``[n, nnei]``, 0 for padding.
         count: int32 ``[n]``; from this slot on the weight is taken to be 0. Default: all may
             count.
-        padding: number of further neighbours without weight that are not given.
+        padding: number of further neighbors without weight that are not given.
 
     Output shape: ``[n, nnei, width]``.
     """

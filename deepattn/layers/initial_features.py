@@ -20,14 +20,14 @@ class InitialFeatures(keras.layers.Layer):
         ntypes: number of types.
         tebd_dim: width of the type embedding.
         nnei: slots of an atom.
-        rcut: cut-off radius, Å.
+        rcut: cutoff radius, Å.
         rcut_smth: where switching to zero begins, Å.
         protection: as of `EnvironmentMatrix`.
         neuron: widths of the embedding net.
         tebd_input_mode: ``"concat"``: types enter the net beside the number; ``"strip"``: a net
             of their own scales the number's.
         type_one_side: whether only one of two atoms tells its type.
-        smooth: whether the scale of types fades out at the cut-off (strip only).
+        smooth: whether the scale of types fades out at the cutoff (strip only).
         activation: name of the nets' activation.
         resnet_dt: whether the nets have time steps.
         seed: seed of the weights.

@@ -1,11 +1,11 @@
-"""Layer normalisation with exact second derivatives."""
+"""Layer normalization with exact second derivatives."""
 
 from __future__ import annotations
 
 import keras
 import tensorflow as tf
 
-from deepattn.ops.twins import normalize_rows
+from deepattn.ops.reference import normalize_rows
 
 
 @keras.saving.register_keras_serializable(package="deepattn")

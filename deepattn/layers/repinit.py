@@ -16,7 +16,7 @@ from deepattn.layers.slots import Slots
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class RepInit(InitialFeatures):
-    """Initial features of atoms from distances, directions and types of neighbours.
+    """Initial features of atoms from distances, directions and types of neighbors.
 
     With the pair embedding ``G`` of distance and types the features are
     ``B^T B[:, :axis_neuron]``, ``B = R^T G / nnei``.
@@ -24,13 +24,13 @@ class RepInit(InitialFeatures):
     Reference: D. Zhang et al., arXiv:2312.15492, "repinit".
 
     Args:
-        ntypes, tebd_dim, …: as of `InitialFeatures`; with ``type_one_side`` the neighbour tells
+        ntypes, tebd_dim, …: as of `InitialFeatures`; with ``type_one_side`` the neighbor tells
             its type.
         axis_neuron: columns of ``B`` in the second factor.
 
     Call arguments:
         slots: `Slots` within ``rcut``.
-        centre: int32 ``[n]``, types of the centres.
+        center: int32 ``[n]``, types of the centers.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
 
     Output shape: ``[n, neuron[-1] * axis_neuron]``.
@@ -49,12 +49,12 @@ class RepInit(InitialFeatures):
         """Width of the features."""
         return self.neuron[-1] * self.axis_neuron
 
-    def call(self, slots: Slots, centre: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
-        matrix, switch = self.matrix(slots, centre)
+    def call(self, slots: Slots, center: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
+        matrix, switch = self.matrix(slots, center)
         matrix = tf.cast(matrix, self.compute_dtype)
         switch = tf.cast(switch, self.compute_dtype)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)
-        embedding = self._embed(matrix, switch, slots.ntype, centre, type_embedding)
+        embedding = self._embed(matrix, switch, slots.ntype, center, type_embedding)
         matrix *= slots.multiplicity(self.compute_dtype)[:, tf.newaxis]
         contracted = tf.matmul(matrix, embedding, transpose_a=True)
         return square(contracted, tf.constant([self.matrix.nnei]), axis_neuron=self.axis_neuron)
@@ -67,7 +67,7 @@ class RepInit(InitialFeatures):
         matrix: tf.Tensor,
         switch: tf.Tensor,
         ntype: tf.Tensor,
-        centre: tf.Tensor,
+        center: tf.Tensor,
         type_embedding: tf.Tensor,
     ) -> tf.Tensor:
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
@@ -76,12 +76,12 @@ class RepInit(InitialFeatures):
         if self.type_net is None:
             columns = [rows, tf.gather(type_embedding, tf.reshape(ntype, [-1]))]
             if not self.type_one_side:
-                columns.append(tf.gather(type_embedding, tf.repeat(centre, stored)))
+                columns.append(tf.gather(type_embedding, tf.repeat(center, stored)))
             rows = tf.concat(columns, axis=1)
         else:
             pair, vectors = ntype, type_embedding
             if not self.type_one_side:
-                pair = centre[:, tf.newaxis] * (self.ntypes + 1) + ntype
+                pair = center[:, tf.newaxis] * (self.ntypes + 1) + ntype
                 vectors = pair_vectors(type_embedding, self.ntypes)
             scale = ops.PairScale(
                 tf.reshape(switch, [-1]) if self.smooth else None,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from deepattn.layers.activations import get_activation
 from deepattn.layers.initializers import SeededNormal
 from deepattn.ops import product
-from deepattn.ops.twins import residual_layer
+from deepattn.ops.reference import residual_layer
 
 
 @keras.saving.register_keras_serializable(package="deepattn")

@@ -1,4 +1,4 @@
-"""The DPA-1 descriptor: embedding of neighbours, gated self-attention, contraction."""
+"""The DPA-1 descriptor: embedding of neighbors, gated self-attention, contraction."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from deepattn.layers.contraction import square
 from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
 from deepattn.layers.environment import Environment, pair_table, pair_vectors, real_types
 from deepattn.layers.gated_attention import GatedAttention
-from deepattn.layers.packing import Neighbours, pack
+from deepattn.layers.packing import Neighbors, pack
 from deepattn.layers.statistics_weights import add_statistics, named_statistics
 from deepattn.layers.switch import switch_of_distance, switch_of_inverse
-from deepattn.ops.twins import unit_rows
+from deepattn.ops.reference import unit_rows
 
 # Squares of vectors of the environment matrix below which directions fade.
 _TENSORFLOW_LEAST = 1e-12
@@ -27,19 +27,19 @@ class PairSlots(NamedTuple):
     """What the embedding of pairs and the contraction see of n centers.
 
     Shapes:
-        matrix: ``[n, stored, 4]``, environment matrix without excluded neighbours.
-        weight: ``[n, stored]``, 0 for padding and excluded neighbours.
-        pair: int32 ``[n, stored]``, types of both atoms: ``centre * (ntypes + 1) + neighbour``.
-        centre: int32 ``[n]``, types of the centers.
-        neighbours: the slots.
+        matrix: ``[n, stored, 4]``, environment matrix without excluded neighbors.
+        weight: ``[n, stored]``, 0 for padding and excluded neighbors.
+        pair: int32 ``[n, stored]``, types of both atoms: ``center * (ntypes + 1) + neighbor``.
+        center: int32 ``[n]``, types of the centers.
+        neighbors: the slots.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
     """
 
     matrix: tf.Tensor
     weight: tf.Tensor
     pair: tf.Tensor
-    centre: tf.Tensor
-    neighbours: Neighbours
+    center: tf.Tensor
+    neighbors: Neighbors
     type_embedding: tf.Tensor
 
 
@@ -47,8 +47,8 @@ class PairSlots(NamedTuple):
 class SeAtten(keras.layers.Layer):
     """Smooth descriptor with attention: DPA-1's ``se_atten`` and ``se_atten_v2``.
 
-    Each neighbour's distance and types become a pair embedding ``G``; layers of gated attention
-    let the neighbours see each other; with the environment matrix ``R`` the descriptor is
+    Each neighbor's distance and types become a pair embedding ``G``; layers of gated attention
+    let the neighbors see each other; with the environment matrix ``R`` the descriptor is
     ``D = B^T B[:, :axis_neuron]``, ``B = R^T G / N``.
 
     Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236.
@@ -56,28 +56,28 @@ class SeAtten(keras.layers.Layer):
     Args:
         ntypes: number of types.
         tebd_dim: width of the type embedding.
-        rcut: cut-off radius, Å.
+        rcut: cutoff radius, Å.
         rcut_smth: where switching to zero begins, Å.
-        sel: largest number of neighbours.
+        sel: largest number of neighbors.
         neuron: widths of the embedding net.
         axis_neuron: columns of ``B`` that form the second factor.
         attn: width of the attention; ``attn_layer`` the number of its layers.
         attn_dotr: whether angles gate the attention.
-        attn_mask: whether a neighbour is barred from attending to itself.
+        attn_mask: whether a neighbor is barred from attending to itself.
         tebd_input_mode: ``"concat"``: types enter the net beside the distance; ``"strip"``: a net
             of their own scales the distance's.
-        smooth: whether attention and type factors fade out at the cut-off
+        smooth: whether attention and type factors fade out at the cutoff
             (``se_atten_v2`` is ``"strip"`` and smooth).
-        type_one_side: whether the centre's type is left out of the embedding (concat only).
+        type_one_side: whether the center's type is left out of the embedding (concat only).
         activation: name of the nets' activation.
         resnet_dt: whether the nets have time steps.
         exclude_types: pairs of types that do not interact.
-        ln_eps: epsilon of the layer normalisation.
+        ln_eps: epsilon of the layer normalization.
         temperature: factor of the attention's scores.
         common: whether the details are those of DeePMD-kit's backends other than TensorFlow: the
-            smooth switch is the environment matrix's own, excluded neighbours are zero, directions
-            have length 1 up to the cut-off, and the net of types obeys ``type_one_side``.
-        trainable_ln: whether the layer normalisation is trained.
+            smooth switch is the environment matrix's own, excluded neighbors are zero, directions
+            have length 1 up to the cutoff, and the net of types obeys ``type_one_side``.
+        trainable_ln: whether the layer normalization is trained.
         seed: seed of the weights.
         interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
@@ -154,7 +154,7 @@ class SeAtten(keras.layers.Layer):
 
     @property
     def nnei(self) -> int:
-        """Number of neighbour slots."""
+        """Number of neighbor slots."""
         return self.sel
 
     @property
@@ -163,8 +163,8 @@ class SeAtten(keras.layers.Layer):
         return self.neuron[-1] * self.axis_neuron
 
     @property
-    def sees_centre(self) -> bool:
-        """Whether the type of the centre enters the embedding."""
+    def sees_center(self) -> bool:
+        """Whether the type of the center enters the embedding."""
         strip = self.tebd_input_mode == "strip"
         return not self.type_one_side or (strip and not self.common)
 
@@ -179,7 +179,7 @@ class SeAtten(keras.layers.Layer):
     def environment(
         self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
     ) -> Environment:
-        """Neighbours and environment matrix of atoms, in the form of ``ProdEnvMatAMix``."""
+        """Neighbors and environment matrix of atoms, in the form of ``ProdEnvMatAMix``."""
         return Environment(
             *ops.prod_env_mat_a_mix(
                 coord,
@@ -198,11 +198,11 @@ class SeAtten(keras.layers.Layer):
     def call(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor
     ) -> tf.Tensor:
-        neighbours = pack(environment, self.nnei)
-        centre = real_types(atype, self.ntypes)
-        pair = centre[:, tf.newaxis] * (self.ntypes + 1) + neighbours.ntype
+        neighbors = pack(environment, self.nnei)
+        center = real_types(atype, self.ntypes)
+        pair = center[:, tf.newaxis] * (self.ntypes + 1) + neighbors.ntype
         matrix, weight = self._exclude(
-            neighbours.matrix, self._weight(neighbours, centre), pair, centre
+            neighbors.matrix, self._weight(neighbors, center), pair, center
         )
 
         contracted = self._contracted(
@@ -210,8 +210,8 @@ class SeAtten(keras.layers.Layer):
                 matrix=tf.cast(matrix, self.compute_dtype),
                 weight=tf.cast(weight, self.compute_dtype),
                 pair=pair,
-                centre=centre,
-                neighbours=neighbours,
+                center=center,
+                neighbors=neighbors,
                 type_embedding=tf.cast(type_embedding, self.compute_dtype),
             )
         )
@@ -222,10 +222,10 @@ class SeAtten(keras.layers.Layer):
     def pair_vectors(self, type_embedding: tf.Tensor) -> tf.Tensor:
         """What a net is told of the types of a pair, one row for each ``pair`` of `call`.
 
-        Row ``centre * (ntypes + 1) + neighbour``; if the net is not told the centre, row
-        ``neighbour``.
+        Row ``center * (ntypes + 1) + neighbor``; if the net is not told the center, row
+        ``neighbor``.
         """
-        if not self.sees_centre:
+        if not self.sees_center:
             return type_embedding
         return pair_vectors(type_embedding, self.ntypes)
 
@@ -285,7 +285,7 @@ class SeAtten(keras.layers.Layer):
     def _make_embedding_nets(self, seed: int | None) -> int | None:
         """Make the nets of the embedding; returns the seed of what comes after them."""
         strip = self.tebd_input_mode == "strip"
-        type_width = (2 if self.sees_centre else 1) * self.tebd_dim
+        type_width = (2 if self.sees_center else 1) * self.tebd_dim
         net = {
             "neuron": self.neuron,
             "activation": self.activation,
@@ -323,59 +323,59 @@ class SeAtten(keras.layers.Layer):
                     name=f"attention_layer_{k}",
                 )
             )
-            # Four matrices and the layer normalisation take one seed each.
+            # Four matrices and the layer normalization take one seed each.
             seed = None if seed is None else seed + 5
         return attention
 
-    def _weight(self, neighbours: Neighbours, centre: tf.Tensor) -> tf.Tensor:
+    def _weight(self, neighbors: Neighbors, center: tf.Tensor) -> tf.Tensor:
         """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, stored]``."""
         if not self.smooth:
-            return tf.cast(neighbours.mask, self.interface_dtype)
-        scale = tf.gather(tf.convert_to_tensor(self.dstd)[:, :1], centre)
-        shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], centre)
-        inverse = neighbours.matrix[:, :, 0] * scale + shift
+            return tf.cast(neighbors.mask, self.interface_dtype)
+        scale = tf.gather(tf.convert_to_tensor(self.dstd)[:, :1], center)
+        shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], center)
+        inverse = neighbors.matrix[:, :, 0] * scale + shift
         if not self.common:
             return switch_of_inverse(inverse, rcut_smth=self.rcut_smth)
         weight = switch_of_distance(
-            inverse, neighbours.rij, rcut=self.rcut, rcut_smth=self.rcut_smth
+            inverse, neighbors.rij, rcut=self.rcut, rcut_smth=self.rcut_smth
         )
-        return tf.where(neighbours.mask, weight, tf.zeros_like(weight))
+        return tf.where(neighbors.mask, weight, tf.zeros_like(weight))
 
     def _exclude(
-        self, matrix: tf.Tensor, weight: tf.Tensor, pair: tf.Tensor, centre: tf.Tensor
+        self, matrix: tf.Tensor, weight: tf.Tensor, pair: tf.Tensor, center: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Take excluded neighbours out of the environment matrix and the weights."""
+        """Take excluded neighbors out of the environment matrix and the weights."""
         if self._pairs is None:
             return matrix, weight
         keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
         kept = matrix * keep[:, :, tf.newaxis]
         if self.smooth and not self.common:
-            shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], centre)
+            shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], center)
             kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
         return kept, weight * keep
 
     def _index(self, slots: PairSlots) -> tf.Tensor:
         """The row of `pair_vectors` that belongs to each slot, ``[n, stored]``."""
-        return slots.pair if self.sees_centre else slots.neighbours.ntype
+        return slots.pair if self.sees_center else slots.neighbors.ntype
 
     def _contracted(self, slots: PairSlots) -> tf.Tensor:
         """``R^T G`` with the attention's ``G``, ``[n, 4, neuron[-1]]``."""
-        embedding, neighbours = self._embed(slots), slots.neighbours
+        embedding, neighbors = self._embed(slots), slots.neighbors
         least = _COMMON_LEAST if self.common else _TENSORFLOW_LEAST
         direction = unit_rows(slots.matrix[:, :, 1:], least=least)
         for layer in self.attention:
-            embedding = layer(embedding, direction, slots.weight, neighbours.count, neighbours.cut)
-        matrix = slots.matrix * neighbours.multiplicity(self.compute_dtype)
+            embedding = layer(embedding, direction, slots.weight, neighbors.count, neighbors.cut)
+        matrix = slots.matrix * neighbors.multiplicity(self.compute_dtype)
         return tf.matmul(matrix, embedding, transpose_a=True)
 
     def _embed(self, slots: PairSlots) -> tf.Tensor:
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
         rows, scale = tf.reshape(slots.matrix[:, :, 0], [-1, 1]), None
-        vectors, neighbours = slots.type_embedding, slots.neighbours
+        vectors, neighbors = slots.type_embedding, slots.neighbors
         if self.type_net is None:
-            columns = [rows, tf.gather(vectors, tf.reshape(neighbours.ntype, [-1]))]
-            if self.sees_centre:
-                columns.append(tf.gather(vectors, tf.repeat(slots.centre, neighbours.stored)))
+            columns = [rows, tf.gather(vectors, tf.reshape(neighbors.ntype, [-1]))]
+            if self.sees_center:
+                columns.append(tf.gather(vectors, tf.repeat(slots.center, neighbors.stored)))
             rows = tf.concat(columns, axis=1)
         else:
             scale = ops.PairScale(
@@ -384,4 +384,4 @@ class SeAtten(keras.layers.Layer):
                 self.type_factors(vectors),
             )
         embedding = self.embedding_net(rows, scale)
-        return tf.reshape(embedding, [-1, neighbours.stored, self.neuron[-1]])
+        return tf.reshape(embedding, [-1, neighbors.stored, self.neuron[-1]])

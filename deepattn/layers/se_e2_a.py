@@ -21,7 +21,7 @@ from deepattn.layers.statistics_weights import add_statistics, named_statistics
 class SeE2A(keras.layers.Layer):
     """Smooth descriptor from distances and angles, ``se_e2_a``.
 
-    Each pair of types (or each neighbour type, ``type_one_side``) has an embedding net of the
+    Each pair of types (or each neighbor type, ``type_one_side``) has an embedding net of the
     distance; with a type embedding one net serves all pairs. The descriptor is
     ``D = B^T B[:, :axis_neuron]``, ``B = R^T G / N``.
 
@@ -29,17 +29,17 @@ class SeE2A(keras.layers.Layer):
 
     Args:
         ntypes: number of types.
-        rcut: cut-off radius, Å.
+        rcut: cutoff radius, Å.
         rcut_smth: where switching to zero begins, Å.
-        sel: largest number of neighbours of each type.
+        sel: largest number of neighbors of each type.
         neuron: widths of the embedding nets.
         axis_neuron: columns of ``B`` that form the second factor.
-        type_one_side: whether the centre's type plays no role in the embedding.
+        type_one_side: whether the center's type plays no role in the embedding.
         activation: name of the nets' activation.
         resnet_dt: whether the nets have time steps.
         exclude_types: pairs of types that do not interact.
         tebd_dim: width of the type embedding; 0 when there is none.
-        common: whether missing neighbours are never excluded, as in DeePMD-kit's backends other
+        common: whether missing neighbors are never excluded, as in DeePMD-kit's backends other
             than TensorFlow.
         seed: seed of the weights.
         interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
@@ -97,7 +97,7 @@ class SeE2A(keras.layers.Layer):
 
     @property
     def nnei(self) -> int:
-        """Number of neighbour slots, all types together."""
+        """Number of neighbor slots, all types together."""
         return sum(self.sel)
 
     @property
@@ -113,7 +113,7 @@ class SeE2A(keras.layers.Layer):
     def environment(
         self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
     ) -> Environment:
-        """Neighbours, in a block of slots for each type, and environment matrix of atoms."""
+        """Neighbors, in a block of slots for each type, and environment matrix of atoms."""
         descrpt, descrpt_deriv, rij, nlist = ops.prod_env_mat_a(
             coord,
             atype,
@@ -135,25 +135,25 @@ class SeE2A(keras.layers.Layer):
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> tf.Tensor:
         matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
-        centre = real_types(atype, self.ntypes)
+        center = real_types(atype, self.ntypes)
         if self._pairs is not None:
             slots = self._slot_types[np.newaxis]
             if self.common:
                 slots = tf.reshape(environment.ntype, [-1, self.nnei])
-            pair = centre[:, tf.newaxis] * (self.ntypes + 1) + slots
+            pair = center[:, tf.newaxis] * (self.ntypes + 1) + slots
             keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
             matrix *= keep[:, :, tf.newaxis]
         matrix = tf.cast(matrix, self.compute_dtype)
         if self.tebd_dim:
             type_embedding = tf.cast(type_embedding, self.compute_dtype)
-            descriptor = self._contract(matrix, self._embed_types(matrix, centre, type_embedding))
+            descriptor = self._contract(matrix, self._embed_types(matrix, center, type_embedding))
         elif self.type_one_side:
             descriptor = self._contract(matrix, self._embed_blocks(matrix, "all"))
         else:
 
-            def of_type(centre_type: int, index: tf.Tensor) -> tf.Tensor:
+            def of_type(center_type: int, index: tf.Tensor) -> tf.Tensor:
                 rows = tf.gather(matrix, index)
-                return self._contract(rows, self._embed_blocks(rows, centre_type))
+                return self._contract(rows, self._embed_blocks(rows, center_type))
 
             descriptor = by_type(tf.reshape(atype, [-1]), self.ntypes, of_type, width=self.width)
         shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
@@ -163,8 +163,8 @@ class SeE2A(keras.layers.Layer):
         """Embedding nets with the scope and suffix of their weights' names."""
         scoped = []
         for name, net in self.nets.items():
-            centre, separator, neighbour = name.partition("_")
-            scoped.append((f"filter_type_{centre}", separator + neighbour, net))
+            center, separator, neighbor = name.partition("_")
+            scoped.append((f"filter_type_{center}", separator + neighbor, net))
         return scoped
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -193,7 +193,7 @@ class SeE2A(keras.layers.Layer):
         }
 
     def _make_nets(self) -> None:
-        """Nets by name: ``centre_neighbour``, ``all_neighbour``, or ``all`` with type embedding."""
+        """Nets by name: ``center_neighbor``, ``all_neighbor``, or ``all`` with type embedding."""
         types = range(self.ntypes)
         width = 1
         if self.tebd_dim:
@@ -222,7 +222,7 @@ class SeE2A(keras.layers.Layer):
             seed = seed_after(seed, self.neuron)
 
     def _embed_types(
-        self, matrix: tf.Tensor, centre: tf.Tensor, type_embedding: tf.Tensor
+        self, matrix: tf.Tensor, center: tf.Tensor, type_embedding: tf.Tensor
     ) -> tf.Tensor:
         """Pair embedding with types as inputs of the one net, ``[n, nnei, neuron[-1]]``."""
         atoms = tf.shape(matrix)[0]
@@ -231,16 +231,16 @@ class SeE2A(keras.layers.Layer):
             tf.tile(tf.gather(type_embedding, self._slot_types), [atoms, 1]),
         ]
         if not self.type_one_side:
-            columns.append(tf.gather(type_embedding, tf.repeat(centre, self.nnei)))
+            columns.append(tf.gather(type_embedding, tf.repeat(center, self.nnei)))
         embedding = self.nets["all"](tf.concat(columns, axis=1))
         return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])
 
-    def _embed_blocks(self, matrix: tf.Tensor, centre: int | str) -> tf.Tensor:
+    def _embed_blocks(self, matrix: tf.Tensor, center: int | str) -> tf.Tensor:
         """Pair embedding with a net for each block of slots, ``[n, nnei, neuron[-1]]``."""
         blocks = []
         for t, block in enumerate(tf.split(matrix[:, :, 0], self.sel, axis=1)):
-            net = self.nets.get(f"{centre}_{t}")
-            # Complete, as a type that is nobody's neighbour has no slots.
+            net = self.nets.get(f"{center}_{t}")
+            # Complete, as a type that is nobody's neighbor has no slots.
             shape = tf.stack([tf.shape(matrix)[0], self.sel[t], self.neuron[-1]])
             if net is None:
                 blocks.append(tf.zeros(shape, matrix.dtype))

@@ -1,4 +1,4 @@
-"""Neighbourhoods as vectors, which blocks of different cut-off radii look at."""
+"""Neighborhoods as vectors, which blocks of different cutoff radii look at."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from deepattn.layers.environment import Environment, real_types
 
 
 class Slots(NamedTuple):
-    """The first slots of n neighbourhoods, nearest neighbours first.
+    """The first slots of n neighborhoods, nearest neighbors first.
 
     Padding is alike in every slot, so the last slot stands for all that are not stored, as in
-    `Neighbours`. Excluded neighbours keep their slots, among the others.
+    `Neighbors`. Excluded neighbors keep their slots, among the others.
 
     Shapes:
-        vectors: ``[n, stored, 3]``, from the centre to the neighbours, Å.
+        vectors: ``[n, stored, 3]``, from the center to the neighbors, Å.
         distance: ``[n, stored]``, Å; 1 for padding.
         real: bool ``[n, stored]``, false for padding.
-        mask: bool ``[n, stored]``, false for padding and for excluded neighbours.
-        ntype: int32 ``[n, stored]``, types of the neighbours; for padding that of the frame's
+        mask: bool ``[n, stored]``, false for padding and for excluded neighbors.
+        ntype: int32 ``[n, stored]``, types of the neighbors; for padding that of the frame's
             first atom, as DeePMD-kit has it (0 if it is virtual).
-        index: int32 ``[n, stored]``, which of the n atoms the neighbours are; 0 for padding.
+        index: int32 ``[n, stored]``, which of the n atoms the neighbors are; 0 for padding.
         cut: int32, number of slots that are not stored.
     """
 
@@ -56,7 +56,7 @@ class Slots(NamedTuple):
         return tf.cast(1 + self.cut * tf.one_hot(stored - 1, stored, dtype=tf.int32), dtype)
 
 
-def neighbour_slots(
+def neighbor_slots(
     environment: Environment,
     atype: tf.Tensor,
     *,
@@ -67,7 +67,7 @@ def neighbour_slots(
     """All slots of the atoms of a batch, and one more of padding.
 
     Args:
-        environment: neighbourhoods with vectors in the last three columns of ``descrpt``, and
+        environment: neighborhoods with vectors in the last three columns of ``descrpt``, and
             with the indices of local atoms.
         atype: int32 ``[nframes, nloc]``, negative for virtual atoms, which see nobody.
         nnei: slots of an atom.
@@ -75,13 +75,13 @@ def neighbour_slots(
         pairs: `pair_table` of the pairs that interact; ``None`` for all.
 
     Raises:
-        tf.errors.InvalidArgumentError: a neighbour is a ghost, of which no features are known.
+        tf.errors.InvalidArgumentError: a neighbor is a ghost, of which no features are known.
     """
     nframes, nloc = tf.unstack(tf.shape(atype))
     tf.debugging.assert_less(
         environment.nlist,
         nloc,
-        "a neighbour is a ghost; give the model the ghosts' owners (input owner)",
+        "a neighbor is a ghost; give the model the ghosts' owners (input owner)",
     )
 
     def rows(array: tf.Tensor, padding: int | bool) -> tf.Tensor:

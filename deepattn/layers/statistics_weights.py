@@ -12,7 +12,7 @@ def add_statistics(layer: keras.layers.Layer, *, sel: Sequence[int]) -> None:
     """Give a descriptor the weights ``davg``, ``dstd`` and ``original_sel``.
 
     ``davg`` and ``dstd`` are ``[ntypes, 4 * sum(sel)]`` in the layer's ``interface_dtype``;
-    ``original_sel`` holds the neighbour numbers the model was first trained with, whose sum
+    ``original_sel`` holds the neighbor numbers the model was first trained with, whose sum
     divides the contraction even when ``sel`` has changed since.
     """
     shape = (layer.ntypes, 4 * sum(sel))

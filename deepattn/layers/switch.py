@@ -1,4 +1,4 @@
-"""Switches from 1 to 0 towards the cut-off, for weights of neighbours."""
+"""Switches from 1 to 0 towards the cutoff, for weights of neighbors."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def switch_of_distance(
 
     Args:
         inverse: ``s``, 1/Å, ``[...]``.
-        rij: vectors to the neighbours, Å, ``[..., 3]``.
-        rcut: cut-off radius, Å.
+        rij: vectors to the neighbors, Å, ``[..., 3]``.
+        rcut: cutoff radius, Å.
         rcut_smth: where the switching begins, Å.
 
     Returns:
-        ``[...]``; a neighbour at distance 0 (padding) has 1.
+        ``[...]``; a neighbor at distance 0 (padding) has 1.
     """
     distance = tf.stop_gradient(tf.norm(rij, axis=-1))
     u = tf.clip_by_value((distance - rcut_smth) / (rcut - rcut_smth), 0.0, 1.0)
     weight = 1.0 + u * u * u * (u * (15.0 - 6.0 * u) - 10.0)
     slope = -30.0 * tf.square(u * (1.0 - u)) / (rcut - rcut_smth)
-    # Of s' = (w' r - w) / r^2; beyond the cut-off s does not change.
+    # Of s' = (w' r - w) / r^2; beyond the cutoff s does not change.
     slope_of_inverse = slope * distance - weight
     factor = tf.math.divide_no_nan(slope * tf.square(distance), slope_of_inverse)
     return weight + factor * (inverse - tf.stop_gradient(inverse))

@@ -1,4 +1,4 @@
-"""Features of angles between neighbours, ``se_t_tebd``."""
+"""Features of angles between neighbors, ``se_t_tebd``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from deepattn.layers.slots import Slots
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class ThreeBody(InitialFeatures):
-    """Sums over pairs of neighbours of an embedding of their angle and types.
+    """Sums over pairs of neighbors of an embedding of their angle and types.
 
     With the angular columns ``R'`` of the environment matrix and ``c = R' R'^T`` the features are
-    ``Σ_kl c_kl E(c_kl, T_l, T_k) / nnei²``, over all slots, a neighbour with itself included.
-    Both neighbours tell their types.
+    ``Σ_kl c_kl E(c_kl, T_l, T_k) / nnei²``, over all slots, a neighbor with itself included.
+    Both neighbors tell their types.
 
     Reference: D. Zhang et al., arXiv:2312.15492.
 
@@ -33,8 +33,8 @@ class ThreeBody(InitialFeatures):
         """Width of the features."""
         return self.neuron[-1]
 
-    def call(self, slots: Slots, centre: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
-        matrix, switch = self.matrix(slots, centre)
+    def call(self, slots: Slots, center: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
+        matrix, switch = self.matrix(slots, center)
         directions = tf.cast(matrix[:, :, 1:], self.compute_dtype)
         switch = tf.cast(switch, self.compute_dtype)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)

@@ -14,7 +14,7 @@ from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class TypeEmbedding(keras.layers.Layer):
-    """Table of type vectors, one row a type and a zero row for the missing neighbour.
+    """Table of type vectors, one row a type and a zero row for the missing neighbor.
 
     The rows are the outputs of an embedding net for one-hot inputs, or for the given features of
     the elements.
@@ -30,7 +30,7 @@ class TypeEmbedding(keras.layers.Layer):
         features: input of the net, ``[ntypes, width]``; one-hot when ``None``.
         seed: seed of the weights.
 
-    Input: int32 types of any shape, ``ntypes`` for the missing neighbour. Output: their vectors,
+    Input: int32 types of any shape, ``ntypes`` for the missing neighbor. Output: their vectors,
     one axis more. `table` gives all vectors.
     """
 

@@ -33,7 +33,7 @@ def infer(model: EnergyModel, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.T
     environment = model.environment(*geometry)
     potential: Callable[..., dict[str, tf.Tensor]] = potential_in_blocks
     if model.descriptor.passes_messages:
-        # Blocks of atoms would lack the features of neighbours in other blocks.
+        # Blocks of atoms would lack the features of neighbors in other blocks.
         environment, potential = environment.of_owners(inputs["owner"]), type(model).potential
     return potential(
         *(model, environment, inputs["atype"], inputs["natoms"]),
@@ -54,7 +54,7 @@ def potential_in_blocks(
 ) -> dict[str, tf.Tensor]:
     """What `EnergyModel.potential` returns, for inference: it cannot be differentiated again.
 
-    Atoms of all frames are ordered by their numbers of neighbours, so that those of a block need
+    Atoms of all frames are ordered by their numbers of neighbors, so that those of a block need
     about as many slots. The descriptor has a loop of its own, which a graph that does not fetch
     it leaves out.
 
@@ -74,7 +74,7 @@ def potential_in_blocks(
     kinds = tf.reshape(local, [-1, 1])
     order = tf.argsort(tf.reduce_sum(tf.cast(rows[-1], tf.int32), axis=1))
 
-    def neighbourhoods(
+    def neighborhoods(
         atoms: tf.Tensor,
     ) -> tuple[Environment, tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         """Environment, types and parameters, as of frames of one atom each."""
@@ -86,11 +86,11 @@ def potential_in_blocks(
         return part, tf.gather(kinds, atoms), of_frames, of_atoms
 
     def evaluate(atoms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        part, kind, *parameters = neighbourhoods(atoms)
+        part, kind, *parameters = neighborhoods(atoms)
         return model.atoms(part, kind, type_vectors, *parameters)[:2]
 
     def describe(atoms: tf.Tensor) -> list[tf.Tensor]:
-        part, kind, *_ = neighbourhoods(atoms)
+        part, kind, *_ = neighborhoods(atoms)
         return [model.descriptor(part, kind, type_vectors)]
 
     dtype, width = model.interface_dtype, 4 * model.sel

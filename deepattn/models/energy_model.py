@@ -32,10 +32,10 @@ class EnergyModel(keras.Model):
     The inputs are a dictionary of ``coord`` ``[nframes, natoms, 3]`` (Å), ``atype`` int32
     ``[nframes, natoms]`` (negative: virtual), ``box`` ``[nframes, 9]`` (all zero: open
     boundaries), and ``fparam`` ``[nframes, numb_fparam]`` and ``aparam``
-    ``[nframes, natoms, numb_aparam]`` where the fitting has them. A caller with a neighbour list
+    ``[nframes, natoms, numb_aparam]`` where the fitting has them. A caller with a neighbor list
     of its own adds ``natoms`` and ``mesh`` as the stock ops take them, and for a `DPA2` with ghosts
     ``owner`` int32 ``[nall]``, which atom each is an image of. Inputs that went through `prepare`
-    need no neighbour search.
+    need no neighbor search.
 
     The outputs are ``energy`` float64 ``[nframes]`` (eV), ``atom_energy`` ``[nframes, nloc]``,
     ``force`` ``[nframes, nall, 3]`` (eV/Å), ``virial`` ``[nframes, 9]`` (eV), ``atom_virial``
@@ -77,12 +77,12 @@ class EnergyModel(keras.Model):
 
     @property
     def rcut(self) -> float:
-        """Cut-off radius, Å."""
+        """Cutoff radius, Å."""
         return self.descriptor.rcut
 
     @property
     def sel(self) -> int:
-        """Number of neighbour slots of an atom."""
+        """Number of neighbor slots of an atom."""
         return self.descriptor.nnei
 
     @property
@@ -164,9 +164,9 @@ class EnergyModel(keras.Model):
         )
 
     def prepare(self, inputs: Mapping[str, tf.Tensor]) -> dict:
-        """The inputs of `call` with all that needs no weights but statistics: neighbourhoods.
+        """The inputs of `call` with all that needs no weights but statistics: neighborhoods.
 
-        Data pipelines map it over batches, so that neighbours are searched while a step is at
+        Data pipelines map it over batches, so that neighbors are searched while a step is at
         work on the batch before.
         """
         coord = tf.cast(inputs["coord"], self.interface_dtype)
@@ -184,7 +184,7 @@ class EnergyModel(keras.Model):
     def environment(
         self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
     ) -> Environment:
-        """Neighbourhoods of all local atoms; a function of coordinates only."""
+        """Neighborhoods of all local atoms; a function of coordinates only."""
         # Sizes are written out wherever there may be no frames or no atoms.
         nframes, nall = tf.unstack(tf.shape(atype))
         return self.descriptor.environment(
@@ -203,7 +203,7 @@ class EnergyModel(keras.Model):
         fparam: tf.Tensor | None = None,
         aparam: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """The outputs of `call` for given neighbourhoods.
+        """The outputs of `call` for given neighborhoods.
 
         Forces and virial follow from the derivative of the energy by the environment matrix.
         """

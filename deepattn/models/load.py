@@ -17,7 +17,7 @@ from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.dp_file import is_dp_file, read_tree
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD
-from deepattn.models.neutral import from_tree
+from deepattn.models.dpmodel import from_tree
 from deepattn.models.weights import refuse_scaled, refuse_uneven
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class StoredModel:
         config: its configuration.
         arrays: its weights by name.
         interface_dtype: precision of coordinates, forces and statistics.
-        header: ``config`` (the normalised input, of which a file that is no checkpoint may hold
+        header: ``config`` (the normalized input, of which a file that is no checkpoint may hold
             the model section only) and ``min_nbor_dist`` (Å, or ``None``) at least.
     """
 
@@ -50,7 +50,7 @@ def load_model(path: str | os.PathLike, *, head: str | None = None) -> tuple[Ene
         head: as of `read_model`.
 
     Returns:
-        The model, and a header with ``config`` (the normalised input; of a graph only what its
+        The model, and a header with ``config`` (the normalized input; of a graph only what its
         training script holds) and ``min_nbor_dist`` (Å, or ``None``) at least.
 
     Raises:

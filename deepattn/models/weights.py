@@ -50,7 +50,7 @@ def assign_arrays(
 def resize_statistics(
     arrays: Mapping[str, np.ndarray], nnei: int, *, davg_is_zero: bool, smooth_attention: bool
 ) -> dict[str, np.ndarray]:
-    """Fit the input statistics to another number of neighbour slots.
+    """Fit the input statistics to another number of neighbor slots.
 
     All slots carry the same numbers, so they can be repeated; but with a non-zero average, or in
     the softmax of smooth attention, the padding slots count and the model would change.
@@ -88,7 +88,7 @@ def refuse_uneven(
 ) -> None:
     """Refuse input statistics that differ from slot to slot, where slots are not told apart.
 
-    No training makes any. Descriptors whose neighbours share all slots take the numbers of one
+    No training makes any. Descriptors whose neighbors share all slots take the numbers of one
     slot for those of all padding.
 
     Raises:
@@ -103,7 +103,7 @@ def refuse_uneven(
             continue
         if _differs_by_slot(array):
             raise ModelFileError(
-                f"{path}: {name} differs from slot to slot of a neighbour list, which is supported "
+                f"{path}: {name} differs from slot to slot of a neighbor list, which is supported "
                 "for the descriptor se_e2_a only; train the model anew"
             )
 

@@ -1,4 +1,4 @@
-"""Neighbours, environment matrix, attention, force, virial as TensorFlow ops with gradients."""
+"""Neighbors, environment matrix, attention, force, virial as TensorFlow ops with gradients."""
 
 from deepattn.ops.attention import AttentionParameters, gated_attention
 from deepattn.ops.functions import (

@@ -1,10 +1,10 @@
-"""Gated attention over neighbours: compiled where that is possible, else its plain twin."""
+"""Gated attention over neighbors: compiled where possible, else in plain TensorFlow."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 from deepattn.ops.loader import own_ops
 
 
@@ -19,7 +19,7 @@ class AttentionParameters(NamedTuple):
     value_bias: tf.Tensor  # [A]
     out_matrix: tf.Tensor  # [A, M]
     out_bias: tf.Tensor  # [M]
-    gamma: tf.Tensor  # [M], scale of the layer normalisation
+    gamma: tf.Tensor  # [M], scale of the layer normalization
     beta: tf.Tensor  # [M], shift
 
 
@@ -37,12 +37,12 @@ def gated_attention(
     ln_eps: float,
     temperature: float = 1.0,
 ) -> tf.Tensor:
-    """One layer of self-attention over neighbours (arXiv:2208.08236, eqs. 9-13).
+    """One layer of self-attention over neighbors (arXiv:2208.08236, eqs. 9-13).
 
     The formula is that of `deepattn.layers.GatedAttention`. The compiled op keeps all matrices
-    between pairs of neighbours in the cache of a processor core, and has first and second
+    between pairs of neighbors in the cache of a processor core, and has first and second
     derivatives that do the same; derivatives of higher order, and second derivatives by two
-    parameters, are those of the twin.
+    parameters, are those of the reference.
 
     Args:
         embedding: T ``[n, nnei, M]``; the compiled op is for float32 and float64.
@@ -51,11 +51,11 @@ def gated_attention(
         parameters: T.
         count: int32 ``[n]``; from this slot on the weight is taken to be 0. None: all may count.
         padding: number of further slots of weight 0 for each atom that are not stored, a scalar.
-        dotr: whether the angles between neighbours gate the attention.
-        mask: whether a neighbour is barred from attending to itself.
+        dotr: whether the angles between neighbors gate the attention.
+        mask: whether a neighbor is barred from attending to itself.
         smooth: whether the weights enter as a smooth switch.
-        ln_eps: epsilon of the layer normalisation.
-        temperature: factor of the scores; with any but 1 the twin does the work.
+        ln_eps: epsilon of the layer normalization.
+        temperature: factor of the scores; with any but 1 the reference does the work.
 
     Returns:
         T ``[n, nnei, M]``.
@@ -69,7 +69,7 @@ def gated_attention(
     options = {"dotr": dotr, "mask": mask, "smooth": smooth}
     if ops is None:
         inputs = (embedding, direction, weight, count, padding, ln_eps, *parameters)
-        return twins.gated_attention(*inputs, temperature=temperature, **options)
+        return reference.gated_attention(*inputs, temperature=temperature, **options)
     if count is None:
         shape = tf.shape(weight)
         count = tf.fill([shape[0]], shape[1])

@@ -4,8 +4,8 @@ A gradient is the compiled op's own: the one without parameters where nobody ask
 when forces are computed. The gradient of that one is compiled too, in two parts: the tangent, which
 is the gradient by its cotangent, and a reverse pass, which is the rest. In a graph the reverse pass
 waits until the gradient by the attention's output is known as well and takes both together: see
-`_state`. Beyond, the twins are differentiated: third derivatives, and second ones by two
-parameters.
+`_state`. Beyond, the reference implementations are differentiated: third derivatives, and second
+ones by two parameters.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from deepattn.ops import twins
-from deepattn.ops.gradients import by_twin, is_wanted, is_zero
+from deepattn.ops import reference
+from deepattn.ops.gradients import by_reference, is_wanted, is_zero
 
 # Inputs of the op: embedding, direction, weight, count, padding, ln_eps, ten parameters. Those of
 # the gradients go on with what the op kept for them and the cotangent; the tangent has the bars
@@ -71,9 +71,9 @@ def register(ops: ModuleType) -> None:
         options = _options(op)
 
         def function(grad: tf.Tensor, *sources: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
-            return twins.gated_attention_grad(grad, *_merge(inputs, sources), **options)
+            return reference.gated_attention_grad(grad, *_merge(inputs, sources), **options)
 
-        by_grad, *gradients = by_twin(function, [grad, *_sources(inputs)], bars)
+        by_grad, *gradients = by_reference(function, [grad, *_sources(inputs)], bars)
         return [*_spread(op, gradients), None, by_grad]
 
     @tf.RegisterGradient("DeepattnGatedAttentionTangent")
@@ -82,11 +82,11 @@ def register(ops: ModuleType) -> None:
         options = _options(op)
 
         def function(*sources: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
-            return twins.gated_attention_tangent(
+            return reference.gated_attention_tangent(
                 *sources[:3], *_merge(inputs, sources[3:]), **options
             )
 
-        gradients = by_twin(function, [*first_bars, *_sources(inputs)], [bar])
+        gradients = by_reference(function, [*first_bars, *_sources(inputs)], [bar])
         return [*_spread(op, gradients[3:]), None, *gradients[:3]]
 
     @tf.RegisterGradient("DeepattnGatedAttentionReverse")
@@ -97,12 +97,12 @@ def register(ops: ModuleType) -> None:
         def function(
             grad: tf.Tensor, bar_output: tf.Tensor, *others: tf.Tensor
         ) -> tf.Tensor | list[tf.Tensor]:
-            return twins.gated_attention_reverse(
+            return reference.gated_attention_reverse(
                 grad, *others[:3], bar_output, *_merge(inputs, others[3:]), **options
             )
 
         sources = [grad, bar_output, *first_bars, *_sources(inputs)]
-        by_grad, by_output, *gradients = by_twin(function, sources, bars)
+        by_grad, by_output, *gradients = by_reference(function, sources, bars)
         return [*_spread(op, gradients[3:]), None, by_grad, *gradients[:3], None, by_output]
 
 

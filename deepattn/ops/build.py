@@ -101,10 +101,10 @@ GPU_UNITS = {
     ),
 }
 
-# Neighbours are chosen by float32 sums that must round after every operation, so nothing is fused.
+# Neighbors are chosen by float32 sums that must round after every operation, so nothing is fused.
 CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
 
-# The vectorised kernels may fuse; each is compiled for the processors it is then chosen on.
+# The vectorized kernels may fuse; each is compiled for the processors it is then chosen on.
 _FUSED = ("-ffp-contract=fast", "-fno-math-errno")
 _PROCESSORS = {
     "generic": (),

@@ -27,7 +27,7 @@ NVCC_FLAGS = (
     *("-std=c++17", "-O3", "-DNDEBUG", "-cudart", "static", "-Wno-deprecated-gpu-targets"),
     *("-Werror", "all-warnings", "-Xcompiler", ",".join(("-fPIC", *WARNINGS))),
 )
-# Neighbours are chosen by float32 sums that must round after every operation, as on the CPU.
+# Neighbors are chosen by float32 sums that must round after every operation, as on the CPU.
 UNIT_FLAGS = {"env_mat.cu": ("-fmad=false",)}
 
 

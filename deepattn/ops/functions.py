@@ -1,23 +1,23 @@
-"""The ops as functions: compiled where the library is there, else their plain TensorFlow twins."""
+"""The ops as functions: compiled where the library is there, else in plain TensorFlow."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 from deepattn.ops.loader import compat_ops, own_ops
 
 
 class EnvMat(NamedTuple):
     """Results of `prod_env_mat_a_mix`; rows of ``nloc*nnei`` slots run over atoms, then slots."""
 
-    descrpt: tf.Tensor  # T [nframes, nloc*nnei*4], normalised (1/r, d/r²)·switch
-    descrpt_deriv: tf.Tensor  # T [nframes, nloc*nnei*4*3], derivative with respect to the centre
-    rij: tf.Tensor  # T [nframes, nloc*nnei*3], Å, from the centre to the neighbour
+    descrpt: tf.Tensor  # T [nframes, nloc*nnei*4], normalized (1/r, d/r²)·switch
+    descrpt_deriv: tf.Tensor  # T [nframes, nloc*nnei*4*3], derivative with respect to the center
+    rij: tf.Tensor  # T [nframes, nloc*nnei*3], Å, from the center to the neighbor
     nlist: tf.Tensor  # int32 [nframes, nloc*nnei], -1: padding
-    ntype: tf.Tensor  # int32 [nframes, nloc*nnei], type of the neighbour, ntypes: padding
-    nmask: tf.Tensor  # bool [nframes, nloc*nnei], True: a neighbour
+    ntype: tf.Tensor  # int32 [nframes, nloc*nnei], type of the neighbor, ntypes: padding
+    nmask: tf.Tensor  # bool [nframes, nloc*nnei], True: a neighbor
 
 
 class EnvMatA(NamedTuple):
@@ -43,19 +43,19 @@ def prod_env_mat_a_mix(
     nnei: int,
     name: str | None = None,
 ) -> EnvMat:
-    """Environment matrix (arXiv:1805.09003, eq. 5) of the ``nnei`` nearest neighbours of any type.
+    """Environment matrix (arXiv:1805.09003, eq. 5) of the ``nnei`` nearest neighbors of any type.
 
     Args:
         coord: T ``[nframes, nall*3]``, Å; T is float32 or float64.
         atype: int32 ``[nframes, nall]``; negative marks a virtual atom.
         natoms: int32 ``[ntypes+2]``: nloc, nall, then counts that are not used.
         box: T ``[nframes, 9]``, rows a, b, c, Å; not used without periodicity.
-        mesh: int32; length 0 or 1: open boundaries; 6 or 7: periodic; 16: addresses of a neighbour
-            list; more: 16 numbers, ``ilist[nloc]``, ``numneigh[nloc]``, then all neighbours.
-        davg, dstd: T ``[ntypes, nnei*4]``, subtracted and divided by, per type of the centre.
+        mesh: int32; length 0 or 1: open boundaries; 6 or 7: periodic; 16: addresses of a neighbor
+            list; more: 16 numbers, ``ilist[nloc]``, ``numneigh[nloc]``, then all neighbors.
+        davg, dstd: T ``[ntypes, nnei*4]``, subtracted and divided by, per type of the center.
         rcut, rcut_smth: Å; the switch to zero runs from ``rcut_smth`` to ``rcut``. Both are
             rounded to float32.
-        nnei: slots per atom; the farthest neighbours beyond are dropped.
+        nnei: slots per atom; the farthest neighbors beyond are dropped.
         name: name of the graph node.
 
     Raises:
@@ -65,7 +65,7 @@ def prod_env_mat_a_mix(
     ops = compat_ops()
     if ops is None:
         return EnvMat(
-            *twins.prod_env_mat_a_mix(
+            *reference.prod_env_mat_a_mix(
                 *(coord, atype, natoms, box, mesh, davg, dstd),
                 rcut=rcut,
                 rcut_smth=rcut_smth,
@@ -99,14 +99,14 @@ def prod_env_mat_a(
     sel: Sequence[int],
     name: str | None = None,
 ) -> EnvMatA:
-    """Environment matrix with ``sel[t]`` slots for the nearest neighbours of each type t.
+    """Environment matrix with ``sel[t]`` slots for the nearest neighbors of each type t.
 
     Everything else is as in `prod_env_mat_a_mix`, with nnei the sum of ``sel``.
     """
     ops = compat_ops()
     if ops is None:
         return EnvMatA(
-            *twins.prod_env_mat_a(
+            *reference.prod_env_mat_a(
                 *(coord, atype, natoms, box, mesh, davg, dstd),
                 rcut=rcut,
                 rcut_smth=rcut_smth,
@@ -147,7 +147,7 @@ def prod_force_se_a(
     """
     ops = compat_ops()
     if ops is None:
-        return twins.prod_force_se_a(net_deriv, in_deriv, nlist, natoms, nnei=nnei)
+        return reference.prod_force_se_a(net_deriv, in_deriv, nlist, natoms, nnei=nnei)
     return ops.prod_force_se_a(
         net_deriv, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0, name=name
     )
@@ -163,14 +163,14 @@ def prod_virial_se_a(
     nnei: int,
     name: str | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Virial Σ r ⊗ f T ``[nframes, 9]`` and the neighbours' shares T ``[nframes, nall*9]``, eV.
+    """Virial Σ r ⊗ f T ``[nframes, 9]`` and the neighbors' shares T ``[nframes, nall*9]``, eV.
 
     Args:
         rij: T ``[nframes, nloc*nnei*3]``, `EnvMat.rij`; the others as in `prod_force_se_a`.
     """
     ops = compat_ops()
     if ops is None:
-        return twins.prod_virial_se_a(net_deriv, in_deriv, rij, nlist, natoms, nnei=nnei)
+        return reference.prod_virial_se_a(net_deriv, in_deriv, rij, nlist, natoms, nnei=nnei)
     virial, atom_virial = ops.prod_virial_se_a(
         net_deriv, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0, name=name
     )
@@ -180,10 +180,10 @@ def prod_virial_se_a(
 def total_virial(net_deriv: tf.Tensor, in_deriv: tf.Tensor, rij: tf.Tensor) -> tf.Tensor:
     """The virial of `prod_virial_se_a` alone, T ``[nframes, 9]``, of plain TensorFlow ops.
 
-    DeePMD-kit's op, which always adds up the shares of the neighbours too, takes four times as
+    DeePMD-kit's op, which always adds up the shares of the neighbors too, takes four times as
     long where a graph is run without our libraries.
     """
-    derivative = twins.pair_derivative(net_deriv, in_deriv)
+    derivative = reference.pair_derivative(net_deriv, in_deriv)
     rij = tf.reshape(rij, tf.shape(derivative))
     return tf.reshape(tf.matmul(derivative, rij, transpose_a=True), [-1, 9])
 
@@ -191,13 +191,13 @@ def total_virial(net_deriv: tf.Tensor, in_deriv: tf.Tensor, rij: tf.Tensor) -> t
 def gelu(x: tf.Tensor, name: str | None = None) -> tf.Tensor:
     """GELU in its tanh form (arXiv:1606.08415), of a float32 or float64 tensor of any shape."""
     ops = compat_ops()
-    return twins.gelu(x) if ops is None else ops.gelu_custom(x, name=name)
+    return reference.gelu(x) if ops is None else ops.gelu_custom(x, name=name)
 
 
 def neighbor_stat(
     coord: tf.Tensor, atype: tf.Tensor, box: tf.Tensor, *, rcut: float, ntypes: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Neighbour counts and nearest distances.
+    """Neighbor counts and nearest distances.
 
     Args:
         coord: T ``[nframes, nloc, 3]``, Å.
@@ -207,12 +207,12 @@ def neighbor_stat(
         ntypes: number of types.
 
     Returns:
-        The nearest neighbour's squared distance T ``[nframes, nloc]`` (Å², 0 where atoms coincide,
-        infinite without a neighbour inside ``rcut``) and counts int32 ``[nframes, nloc, ntypes]``.
+        The nearest neighbor's squared distance T ``[nframes, nloc]`` (Å², 0 where atoms coincide,
+        infinite without a neighbor inside ``rcut``) and counts int32 ``[nframes, nloc, ntypes]``.
     """
     ops = own_ops()
     if ops is None:
-        return twins.neighbor_stat(coord, atype, box, rcut=rcut, ntypes=ntypes)
+        return reference.neighbor_stat(coord, atype, box, rcut=rcut, ntypes=ntypes)
     min_dist2, count = ops.deepattn_neighbor_stat(coord, atype, box, rcut=rcut, ntypes=ntypes)
     return min_dist2, count
 
@@ -220,7 +220,7 @@ def neighbor_stat(
 def first_unsearchable(
     coord: tf.Tensor, atype: tf.Tensor, box: tf.Tensor, *, rcut: float, ntypes: int
 ) -> int | None:
-    """The first frame in which `neighbor_stat` cannot search neighbours, or None.
+    """The first frame in which `neighbor_stat` cannot search neighbors, or None.
 
     Such a cell is too thin for the cutoff, or an atom is too far outside. Arguments are those of
     `neighbor_stat`.

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import tensorflow as tf
 
-from deepattn.ops import twins
-from deepattn.ops.twins import pairs
+from deepattn.ops import reference
+from deepattn.ops.reference import pairs
 
 
 def register(ops: ModuleType) -> None:
@@ -101,7 +101,7 @@ def _register_gelu(ops: ModuleType, suffix: str) -> None:
         dy, dy2, x = op.inputs
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = twins.gelu_grad_grad(dy, dy2, x)
+            y = reference.gelu_grad_grad(dy, dy2, x)
         return (
             ops.gelu_grad_grad_custom(grad, dy2, x),
             ops.gelu_grad_grad_custom(grad, dy, x),
@@ -110,7 +110,7 @@ def _register_gelu(ops: ModuleType, suffix: str) -> None:
 
 
 def _refuse(op: tf.Operation, *grads: tf.Tensor) -> NoReturn:
-    raise LookupError(twins.NO_GRADIENT)
+    raise LookupError(reference.NO_GRADIENT)
 
 
 def is_wanted(op: tf.Operation, index: int) -> bool:
@@ -132,7 +132,9 @@ def is_zero(grad: tf.Tensor | None) -> bool:
     return grad.op.type == "ZerosLike"
 
 
-def by_twin(function: Callable, sources: Sequence[tf.Tensor], bars: Sequence[tf.Tensor]) -> list:
+def by_reference(
+    function: Callable, sources: Sequence[tf.Tensor], bars: Sequence[tf.Tensor]
+) -> list:
     """Gradients by `sources` of a plain function's results, for their cotangents `bars`."""
     with tf.GradientTape() as tape:
         tape.watch(sources)

@@ -101,7 +101,7 @@ def portable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def plain() -> Iterator[None]:
-    """Inside, graphs are built of TensorFlow's own ops: plain twins take the place of others."""
+    """Inside, graphs have TensorFlow's own ops only: reference implementations replace ours."""
     token = _plain.set(True)
     try:
         yield

@@ -1,11 +1,11 @@
-"""The pair embedding: compiled where that is possible, else its plain twin."""
+"""The pair embedding: compiled where that is possible, else its reference implementation."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 from deepattn.ops.loader import own_ops
 
 _MOST_LAYERS = 16
@@ -40,7 +40,7 @@ def pair_embedding(
     the result, or ``x`` twice side by side if the result is twice as wide (arXiv:1805.09003).
     The compiled op keeps a block of rows in the cache of a processor core through all layers, in
     both derivatives too; derivatives of higher order, and second ones by two parameters, are
-    those of the twin.
+    those of the reference implementation.
 
     Args:
         rows: T ``[n, in]``; the compiled op is for float32 and float64.
@@ -72,7 +72,7 @@ def pair_embedding(
     )
     ops = own_ops() if compiled else None
     if ops is None:
-        return twins.pair_embedding(rows, *scale, *matrices, *biases, *steps, function=function)
+        return reference.pair_embedding(rows, *scale, *matrices, *biases, *steps, function=function)
     if scale.weight is None:
         scale = scale._replace(weight=tf.ones_like(rows[:, 0]))
     return ops.deepattn_pair_embedding(rows, *scale, matrices, biases, steps)

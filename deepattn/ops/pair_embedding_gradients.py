@@ -1,6 +1,7 @@
 """Gradients of the compiled pair embedding, so that tapes cross it any number of times.
 
-As in `attention_gradients`: the first two are compiled, beyond them the twins are differentiated.
+As in `attention_gradients`: the first two are compiled, beyond them the reference
+implementation is differentiated.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from deepattn.ops import twins
-from deepattn.ops.gradients import by_twin, is_wanted
+from deepattn.ops import reference
+from deepattn.ops.gradients import by_reference, is_wanted
 
 # Inputs of the op: rows, weight, index, factors, then matrices, biases and time steps. Those of
 # the gradients go on with the cotangents.
@@ -42,9 +43,9 @@ def register(ops: ModuleType) -> None:
         *inputs, grad = op.inputs
 
         def function(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
-            return twins.pair_embedding_grad(grad, *_merge(inputs, sources))
+            return reference.pair_embedding_grad(grad, *_merge(inputs, sources))
 
-        by_grad, *gradients = by_twin(function, [grad, *_sources(inputs)], bars)
+        by_grad, *gradients = by_reference(function, [grad, *_sources(inputs)], bars)
         return [*_spread(gradients), by_grad]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingGradGrad")
@@ -54,12 +55,12 @@ def register(ops: ModuleType) -> None:
         def function(
             grad: tf.Tensor, bar_rows: tf.Tensor, bar_weight: tf.Tensor, *sources: tf.Tensor
         ) -> list[tf.Tensor]:
-            return twins.pair_embedding_grad_grad(
+            return reference.pair_embedding_grad_grad(
                 grad, bar_rows, bar_weight, *_merge(inputs, sources)
             )
 
         sources = [grad, bar_rows, bar_weight, *_sources(inputs)]
-        by_grad, by_rows, by_weight, *gradients = by_twin(function, sources, bars)
+        by_grad, by_rows, by_weight, *gradients = by_reference(function, sources, bars)
         return [*_spread(gradients), by_grad, by_rows, by_weight]
 
 

@@ -1,10 +1,10 @@
-"""Embeddings of compressed models, as tables: compiled where that is possible, else plain twins."""
+"""Embeddings of compressed models, as tables: compiled where possible, else plain TensorFlow."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 from deepattn.ops.loader import compat_ops, own_ops
 
 # Rows of tables for the ops of our own are multiples of this, filled up with zeros.
@@ -24,7 +24,7 @@ def tabulated_embedding(
 ) -> tf.Tensor:
     """Pair embedding ``P(x) (1 + weight * factors[index])`` of every slot.
 
-    Derivatives of the compiled op beyond the first are those of the twin.
+    Derivatives of the compiled op beyond the first are those of the reference implementation.
 
     Args:
         rows: T ``[natoms, nnei]``, the numbers x; T is float32 or float64.
@@ -42,7 +42,7 @@ def tabulated_embedding(
     """
     arguments = _arguments(rows, weight, index, tables)
     ops = own_ops()
-    function = twins.tabulated_embedding if ops is None else ops.deepattn_tabulated_embedding
+    function = reference.tabulated_embedding if ops is None else ops.deepattn_tabulated_embedding
     return function(*arguments, width=width)
 
 
@@ -62,7 +62,9 @@ def tabulated_contraction(
     """
     arguments = (*_arguments(rows, weight, index, tables), matrix)
     ops = own_ops()
-    function = twins.tabulated_contraction if ops is None else ops.deepattn_tabulated_contraction
+    function = (
+        reference.tabulated_contraction if ops is None else ops.deepattn_tabulated_contraction
+    )
     return function(*arguments, width=width)
 
 
@@ -95,7 +97,7 @@ def tabulate_fusion_se_atten(
     arguments = (table, table_info, em_x, em, two_embed)
     ops = compat_ops()
     if ops is None:
-        return twins.tabulate_fusion_se_atten(*arguments, last_layer_size=last_layer_size)
+        return reference.tabulate_fusion_se_atten(*arguments, last_layer_size=last_layer_size)
     return ops.tabulate_fusion_se_atten(
         *arguments, last_layer_size=last_layer_size, is_sorted=is_sorted
     )

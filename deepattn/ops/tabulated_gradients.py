@@ -1,6 +1,7 @@
 """Gradients of the compiled ops over tables, so that tapes cross them any number of times.
 
-The first is compiled, beyond it the twins are differentiated. Tables are constants.
+The first is compiled, beyond it the reference implementations are differentiated. Tables are
+constants.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from deepattn.ops import twins
-from deepattn.ops.gradients import by_twin
+from deepattn.ops import reference
+from deepattn.ops.gradients import by_reference
 
 # Places of the inputs that have gradients: rows and weight, and the matrix behind the tables.
 _ROWS, _WEIGHT, _MATRIX = 2, 3, 6
@@ -19,8 +20,8 @@ _EM_X, _EM, _TWO_EMBED = 2, 3, 4
 
 def register_own(ops: ModuleType) -> None:
     """Registers the gradients of the ops of our own names in `ops`."""
-    embedding = (ops.deepattn_tabulated_embedding_grad, twins.tabulated_embedding)
-    contraction = (ops.deepattn_tabulated_contraction_grad, twins.tabulated_contraction)
+    embedding = (ops.deepattn_tabulated_embedding_grad, reference.tabulated_embedding)
+    contraction = (ops.deepattn_tabulated_contraction_grad, reference.tabulated_contraction)
     _register("DeepattnTabulatedEmbedding", *embedding, [_ROWS, _WEIGHT])
     _register("DeepattnTabulatedContraction", *contraction, [_ROWS, _WEIGHT, _MATRIX])
 
@@ -42,12 +43,12 @@ def register_stock(ops: ModuleType) -> None:
         width = grad.shape[-1]
 
         def function(*arguments: tf.Tensor) -> tf.Tensor:
-            return twins.tabulate_fusion_se_atten(*arguments, last_layer_size=width)
+            return reference.tabulate_fusion_se_atten(*arguments, last_layer_size=width)
 
         return [*_second(function, inputs, places, grad, bars), None]
 
 
-def _register(name: str, grad_op: Callable, twin: Callable, places: Sequence[int]) -> None:
+def _register(name: str, grad_op: Callable, reference_op: Callable, places: Sequence[int]) -> None:
     @tf.RegisterGradient(name)
     def gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
         results = grad_op(*op.inputs, grad, width=op.get_attr("width"))
@@ -59,7 +60,7 @@ def _register(name: str, grad_op: Callable, twin: Callable, places: Sequence[int
         width = op.get_attr("width")
 
         def function(*arguments: tf.Tensor) -> tf.Tensor:
-            return twin(*arguments, width=width)
+            return reference_op(*arguments, width=width)
 
         return _second(function, inputs, places, grad, bars)
 
@@ -77,14 +78,14 @@ def _second(
         arguments = list(inputs)
         for place, source in zip(places, sources, strict=True):
             arguments[place] = source
-        found = by_twin(lambda *_: function(*arguments), sources, [grad])
+        found = by_reference(lambda *_: function(*arguments), sources, [grad])
         return [
             tf.zeros_like(source) if gradient is None else gradient
             for source, gradient in zip(sources, found, strict=True)
         ]
 
     sources = [inputs[place] for place in places]
-    by_grad, *by_sources = by_twin(gradients, [grad, *sources], bars)
+    by_grad, *by_sources = by_reference(gradients, [grad, *sources], bars)
     return [*_spread(by_sources, places, len(inputs)), by_grad]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepattn.plots.figure import COLORS, INK, look, plain, save_figure
 
-# Teacher and student, told apart without colour vision and, by their lines, in grey.
+# Teacher and student, told apart without color vision and, by their lines, in gray.
 _TEACHER = {"color": INK, "alpha": 0.6, "linewidth": 2.2}
 _STUDENT = {"color": COLORS[1], "linewidth": 1.2, "linestyle": "--"}
 _MOST_PAIRS = 6

@@ -18,7 +18,7 @@ from deepattn.formats.files import check_folder, write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Told apart without colour vision, and by shape in grey; the first belong to what comes first.
+# Told apart without color vision, and by shape in gray; the first belong to what comes first.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6BB3", "#8C6D31")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 # Text and lines of the axes: nearly black, and in an SVG whatever color the text around it has.

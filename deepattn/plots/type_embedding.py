@@ -20,7 +20,7 @@ _PERIODS = range(1, 8)
 def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | os.PathLike) -> Path:
     """Draw principal components of type vectors, in the plane and in space.
 
-    Points have the colour of their element's period and its symbol; a line joins the elements of
+    Points have the color of their element's period and its symbol; a line joins the elements of
     a period in their order. Types that are no elements are left out.
 
     Args:
@@ -43,19 +43,19 @@ def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | o
     rows = np.array([vectors[symbol] for symbol in symbols], float)
     rows = np.pad(rows, [(0, 0), (0, max(3 - rows.shape[1], 0))])
     points, shares = principal_components(rows, 3)
-    colours = colormaps["viridis"](np.linspace(0.0, 0.92, len(_PERIODS)))
+    colors = colormaps["viridis"](np.linspace(0.0, 0.92, len(_PERIODS)))
 
     figure = Figure(figsize=(12.0, 5.6), layout="constrained")
     for number, dimensions in ((1, 2), (2, 3)):
         space = {"projection": "3d"} if dimensions == 3 else {}
         axes: Any = figure.add_subplot(1, 2, number, **space)  # texts have two or three places
-        for period, colour in zip(_PERIODS, colours, strict=True):
+        for period, color in zip(_PERIODS, colors, strict=True):
             members = [k for k, symbol in enumerate(symbols) if places[symbol][0] == period]
             if not members:
                 continue
             line = points[members, :dimensions].T
-            axes.plot(*line, color=colour, linewidth=0.7, alpha=0.6)
-            axes.plot(*line, "o", color=colour, markersize=5, label=f"period {period}")
+            axes.plot(*line, color=color, linewidth=0.7, alpha=0.6)
+            axes.plot(*line, "o", color=color, markersize=5, label=f"period {period}")
             for k in members:
                 axes.text(*points[k, :dimensions], f" {symbols[k]}", fontsize=8)
         for name, share in zip("xyz"[:dimensions], shares, strict=False):

@@ -100,7 +100,7 @@ class Conservation:
             return False, (
                 "Half the time step does not make the energy swing less: the forces are not the "
                 "derivative of a smooth energy, for example because of weights in float32, "
-                "neighbours beyond sel, or plain attention at the cut-off."
+                "neighbors beyond sel, or plain attention at the cutoff."
             )
         if not abs(drift) + _STUDENT * error <= limit:
             return False, (

@@ -1,4 +1,4 @@
-"""The energy is smooth where a neighbour enters or leaves the cut-off sphere."""
+"""The energy is smooth where a neighbor enters or leaves the cutoff sphere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepattn.testing.frames import Frame
 def check_continuity(
     evaluate: Evaluate, *, rcut: float, ntypes: int, step: float = 1e-6, tolerance: float = 1e-9
 ) -> Check:
-    """Energy and forces do not jump when an atom crosses the cut-off sphere.
+    """Energy and forces do not jump when an atom crosses the cutoff sphere.
 
     One atom of every type in turn is moved from ``rcut − step`` to ``rcut + step`` from one atom
     of a cluster, out of reach of all others. What a smooth model changes by on this way is of
@@ -20,11 +20,11 @@ def check_continuity(
 
     DPA-1 is smooth only with ``smooth_type_embedding`` (as in ``se_atten_v2``) or without attention
     layers, and, if embedded by concatenation, with ``set_davg_zero``: its plain attention counts a
-    neighbour fully or not at all. That is its definition, not a fault of the program.
+    neighbor fully or not at all. That is its definition, not a fault of the program.
 
     Args:
         evaluate: see `evaluator`.
-        rcut: cut-off radius, Å.
+        rcut: cutoff radius, Å.
         ntypes: number of types.
         step: distance from the sphere, Å.
         tolerance: largest jump allowed, eV and eV/Å.

@@ -46,19 +46,19 @@ class Frame:
 
 
 def random_frames(ntypes: int, rcut: float, *, closest: float = 1.1, seed: int = 0) -> list[Frame]:
-    """A cubic, a triclinic, a smaller-than-cut-off and an open configuration of random atoms.
+    """A cubic, a triclinic, a smaller-than-cutoff and an open configuration of random atoms.
 
-    No distance is within 0.05 Å of the cut-off: what happens there is `check_continuity`'s to say.
+    No distance is within 0.05 Å of the cutoff: what happens there is `check_continuity`'s to say.
 
     Args:
         ntypes: number of types; each occurs as often as the others, in no order.
-        rcut: cut-off radius, Å; the small box has edges of about three quarters of it.
+        rcut: cutoff radius, Å; the small box has edges of about three quarters of it.
         closest: least distance of two atoms, Å.
         seed: of the random numbers.
     """
     rng = np.random.default_rng(seed)
     near = (closest, rcut)
-    # Long enough for several atoms, short enough that most of them are neighbours.
+    # Long enough for several atoms, short enough that most of them are neighbors.
     edge = max(1.6 * rcut, 4.0)
     skew = np.array([[1.0, 0.0, 0.0], [0.25, 0.95, 0.0], [-0.15, 0.1, 1.05]])
     small = max(0.75 * rcut, 2.2 * closest)

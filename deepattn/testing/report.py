@@ -99,7 +99,7 @@ def check_model(
             ``evaluate(coord, atype, box)`` (see `evaluator`).
         frames: configurations; by default `random_frames`.
         ntypes: number of types; only for a function, which cannot tell.
-        rcut: cut-off radius, Å; only for a function.
+        rcut: cutoff radius, Å; only for a function.
         fparam: frame parameters of a model that has them.
         aparam: atomic parameters, the same for every atom, of a model that has them.
         skip: names out of `CHECKS` to leave out.
@@ -121,7 +121,7 @@ def check_model(
         if any(variable.dtype == "float32" for variable in keras_model.weights):
             precision = "float32"
     elif ntypes is None or rcut is None:
-        raise ValueError("a function tells neither its number of types nor its cut-off: give both")
+        raise ValueError("a function tells neither its number of types nor its cutoff: give both")
     frames = random_frames(ntypes, rcut) if frames is None else frames
     checks: dict[str, Callable[..., Check]] = {
         "forces": partial(check_forces, evaluate),

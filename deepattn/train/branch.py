@@ -59,9 +59,9 @@ class Branch:
                 self.config, section, self.loss, name=self.name, check=check
             )
             check_labels(self.validation_data, self.loss, kind="validation", branch=self.name)
-            self.summarise("Validation", self.validation_data)
+            self.summarize("Validation", self.validation_data)
 
-    def summarise(self, title: str, data: DataSet) -> None:
+    def summarize(self, title: str, data: DataSet) -> None:
         """Log the systems of a data set."""
         for line in summary_lines(data, f"{title} {self.name}".rstrip()):
             log.info(line)

@@ -121,11 +121,11 @@ def energy_bias(
             known = labels["find_energy"] > 0
             counts.append(number[known])
             energies.append(labels["energy"][known])
-    labelled = np.concatenate(energies)
-    if not labelled.size:
+    labeled = np.concatenate(energies)
+    if not labeled.size:
         log.info("no frame of the sample has an energy: the energy bias is zero")
         return np.nan_to_num(fixed)
-    fit = fit_energies(np.concatenate(counts), labelled, assigned=fixed, rcond=rcond)
+    fit = fit_energies(np.concatenate(counts), labeled, assigned=fixed, rcond=rcond)
     log.info(
         "RMSE of energy per atom after linear regression is: %s in the unit of energy.", fit.rmse
     )

@@ -15,10 +15,10 @@ class EnvMatShape:
 
     Args:
         ntypes: Number of types.
-        rcut: Cut-off radius (Å).
+        rcut: Cutoff radius (Å).
         rcut_smth: Where the switching function starts (Å).
-        sel: Neighbour slots: per type, or one number with ``mixed_types``.
-        mixed_types: Whether neighbours of all types share the slots (DPA-1).
+        sel: Neighbor slots: per type, or one number with ``mixed_types``.
+        mixed_types: Whether neighbors of all types share the slots (DPA-1).
         exclude_types: Pairs of types that do not see each other.
         protection: Added to distances that divide (Å).
         unseen: Spread of a type that the data lack; None for 1 / rcut.
@@ -78,9 +78,9 @@ def env_mat_sums(batches: Iterable[Batch], shape: EnvMatShape) -> EnvMatSums:
 
 
 def environment_matrix(inputs: dict[str, np.ndarray], shape: EnvMatShape) -> np.ndarray:
-    """The matrix R before normalisation, ``[nframes, natoms, nnei, 4]``; empty slots are zero.
+    """The matrix R before normalization, ``[nframes, natoms, nnei, 4]``; empty slots are zero.
 
-    ``R = s(r) (1, x/r, y/r, z/r)`` for each neighbour, ``s`` falling smoothly to zero at rcut,
+    ``R = s(r) (1, x/r, y/r, z/r)`` for each neighbor, ``s`` falling smoothly to zero at rcut,
     with the distances that divide lengthened by the protection.
     """
     atype = inputs["atype"]

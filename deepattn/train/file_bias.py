@@ -24,8 +24,8 @@ from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS
 from deepattn.infer import DeepPot
 from deepattn.infer.trial import try_graph
+from deepattn.models.dpmodel import from_tree, set_bias
 from deepattn.models.load import model_of_checkpoint, refuse_head
-from deepattn.models.neutral import from_tree, set_bias
 from deepattn.models.weights import refuse_scaled
 from deepattn.train.energy_bias import fit_energies, sample_errors
 from deepattn.train.finetune import log_type_table, named_types, predict_energies
@@ -52,7 +52,7 @@ def change_bias(
         output: file of the same kind to write.
         energies: bias by element, eV, elements that are not named keep theirs; or one number for
             each type.
-        systems: in place of ``energies``, labelled systems to fit the bias to; it changes for the
+        systems: in place of ``energies``, labeled systems to fit the bias to; it changes for the
             elements they have.
         mode: with systems, ``change`` adds what makes up for the errors of the model, ``set`` fits
             the labels themselves, as if the network gave nothing.

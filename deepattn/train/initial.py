@@ -14,7 +14,7 @@ from deepattn.train.energy_bias import energy_bias
 from deepattn.train.env_mat import EnvMatSums
 from deepattn.train.input_blocks import InputBlock, input_blocks
 from deepattn.train.stat_file import StatFile
-from deepattn.train.statistics import input_sums, mean_and_inverse, normalisation, parameter_sums
+from deepattn.train.statistics import input_sums, mean_and_inverse, normalization, parameter_sums
 
 
 def set_statistics(branches: Sequence[Branch]) -> None:
@@ -81,7 +81,7 @@ def _set_input_statistics(branches: Sequence[Branch]) -> None:
             shared[key] = branch, block, sums if known is None else known[2] + sums
     for branch, block, sums in shared.values():
         variables = branch.model.named_variables()
-        statistics = normalisation(sums, block.shape, set_davg_zero=block.set_davg_zero)
+        statistics = normalization(sums, block.shape, set_davg_zero=block.set_davg_zero)
         for name, value in ((block.davg, statistics.davg), (block.dstd, statistics.dstd)):
             variables[name].assign(value.reshape(variables[name].shape))
 

@@ -1,4 +1,4 @@
-"""The environment matrices of a model, and the weights that normalise them."""
+"""The environment matrices of a model, and the weights that normalize them."""
 
 from typing import NamedTuple
 

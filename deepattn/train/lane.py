@@ -102,7 +102,7 @@ class Lane:
         if self._validation is not None:
             place = self._validation.state()
             drawn = (next(self._validation) for _ in range(self._numb_btch))
-            # Batch after batch: neighbourhoods of all at once would need much memory.
+            # Batch after batch: neighborhoods of all at once would need much memory.
             valid = self.evaluate((self._prepare(inputs), labels) for inputs, labels in drawn)
             if keep_place:
                 self._validation.restore(place)

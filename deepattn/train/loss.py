@@ -37,8 +37,8 @@ class EnergyLoss:
         start_pref_v, limit_pref_v: weight of the virial.
         start_pref_ae, limit_pref_ae: weight of the atomic energies.
         start_pref_pf, limit_pref_pf: weight of the forces scaled atom by atom with ``atom_pref``.
-        start_pref_gf, limit_pref_gf: weight of the generalised forces ``drdq . F``.
-        numb_generalized_coord: number of generalised coordinates; positive if ``gf`` is used.
+        start_pref_gf, limit_pref_gf: weight of the generalized forces ``drdq . F``.
+        numb_generalized_coord: number of generalized coordinates; positive if ``gf`` is used.
         relative_f: divide each force error by the length of the reference plus this (eV/Å).
         enable_atom_ener_coeff: fit ``sum_i c_i e_i`` with the label ``atom_ener_coeff`` as c.
         use_huber: quadratic up to ``huber_delta``, linear beyond.
@@ -227,8 +227,8 @@ class EnergyLoss:
         error = (force - outputs["force"]) * mask[:, :, tf.newaxis]
         nframes = tf.shape(force)[0]
         if term == "gf":
-            generalised = tf.einsum("bij,bi->bj", labels["drdq"], tf.reshape(error, [nframes, -1]))
-            return generalised, tf.ones_like(generalised)
+            generalized = tf.einsum("bij,bi->bj", labels["drdq"], tf.reshape(error, [nframes, -1]))
+            return generalized, tf.ones_like(generalized)
         if self.relative_f is not None:
             error /= tf.norm(force, axis=2, keepdims=True) + self.relative_f
         return tf.reshape(error, [nframes, -1]), tf.repeat(mask, 3, axis=1)

@@ -13,7 +13,7 @@ _NAMES = {
     "rmse_f": ("forces", "force"),
     "rmse_v": ("virial", "virial"),
     "rmse_pf": ("weighted forces", "atom_pref"),
-    "rmse_gf": ("generalised forces", "drdq"),
+    "rmse_gf": ("generalized forces", "drdq"),
 }
 
 

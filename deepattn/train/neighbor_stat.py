@@ -1,4 +1,4 @@
-"""How near atoms come to each other in the training data, and how many neighbours they have."""
+"""How near atoms come to each other in the training data, and how many neighbors they have."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # Å. Atoms nearer than this are one atom written twice.
 _OVERLAP = 1e-6
-# Å. Reported when no two atoms are within the cut-off.
+# Å. Reported when no two atoms are within the cutoff.
 _FAR = 10.0
 _ATOMS_AT_ONCE = 4096
 _SYSTEMS_MEASURED = 10
@@ -28,7 +28,7 @@ class NeighborStat:
 
     Attributes:
         min_nbor_dist: Smallest distance of two atoms (Å).
-        max_nbor_size: Largest number of neighbours within the cut-off: of each type, or, with
+        max_nbor_size: Largest number of neighbors within the cutoff: of each type, or, with
             ``mixed_types``, one number for all types together.
     """
 
@@ -46,15 +46,15 @@ def neighbor_statistics(
 ) -> NeighborStat:
     """Scan every frame of every system, periodic images included, virtual atoms left out.
 
-    Neighbours beyond ``sel``, which a model would drop, are counted, and each system that has
+    Neighbors beyond ``sel``, which a model would drop, are counted, and each system that has
     such is reported with the first frame and atom.
 
     Args:
         systems: The training systems.
-        rcut: Cut-off radius (Å).
+        rcut: Cutoff radius (Å).
         ntypes: Number of types of the model.
-        mixed_types: Whether neighbours of all types share their slots (DPA-1).
-        sel: Slots for neighbours: per type, or one number with ``mixed_types``. None if it is
+        mixed_types: Whether neighbors of all types share their slots (DPA-1).
+        sel: Slots for neighbors: per type, or one number with ``mixed_types``. None if it is
             yet to be chosen.
 
     Raises:
@@ -91,8 +91,8 @@ def neighbor_statistics(
     return result
 
 
-def most_neighbours(systems: Sequence[System], rcut: float, *, ntypes: int) -> int:
-    """The largest number of neighbours of any atom within a cut-off radius (Å)."""
+def most_neighbors(systems: Sequence[System], rcut: float, *, ntypes: int) -> int:
+    """The largest number of neighbors of any atom within a cutoff radius (Å)."""
     found = neighbor_statistics(systems, rcut=rcut, ntypes=ntypes, mixed_types=True)
     return found.max_nbor_size[0]
 
@@ -144,7 +144,7 @@ class _Scan:
         """Log the warnings."""
         if self.alone:
             log.warning(
-                "%s: %d frames have an atom without a neighbour within %g Å",
+                "%s: %d frames have an atom without a neighbor within %g Å",
                 self.system.path,
                 self.alone,
                 rcut,
@@ -152,7 +152,7 @@ class _Scan:
         if self.first is not None and self.sel is not None:
             frame, atom, slot, count = self.first
             log.warning(
-                "sel[%d] = %d is not enough: %s has %d atoms with more neighbours within %g Å, "
+                "sel[%d] = %d is not enough: %s has %d atoms with more neighbors within %g Å, "
                 "the first being frame %d, atom %d with %d; the farthest are dropped",
                 slot,
                 self.sel[slot],
@@ -173,7 +173,7 @@ def _search(
     rcut: float,
     ntypes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distance of the nearest neighbour (infinite without) and counts by type."""
+    """Squared distance of the nearest neighbor (infinite without) and counts by type."""
     arrays = [inputs[name] for name in ("coord", "atype", "box")]
     try:
         distance2, count = ops.neighbor_stat(*arrays, rcut=rcut, ntypes=ntypes)
@@ -181,10 +181,10 @@ def _search(
         row = ops.first_unsearchable(*arrays, rcut=rcut, ntypes=ntypes)
         if row is None:
             raise DataError(
-                f"{system.path}: no neighbours can be searched: {error.message}"
+                f"{system.path}: no neighbors can be searched: {error.message}"
             ) from None
         raise DataError(
-            f"{system.path}: in frame {frames[row]} no neighbours can be searched within "
+            f"{system.path}: in frame {frames[row]} no neighbors can be searched within "
             f"{rcut:g} Å; the box {inputs['box'][row].tolist()} is too thin, or an atom is too far "
             "outside"
         ) from None

@@ -38,7 +38,7 @@ def add_elements(
 
     Args:
         weights: arrays of the pretrained model by name.
-        model: the larger model, freshly initialised.
+        model: the larger model, freshly initialized.
         config: its configuration; the new elements are the last of ``type_map``.
         data: the training data.
         new_types: names of the new elements.

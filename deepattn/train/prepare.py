@@ -1,4 +1,4 @@
-"""What the data tell of the configuration before a training: neighbours, steps, weights."""
+"""What the data tell of the configuration before a training: neighbors, steps, weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from deepattn.train.branch import Branch
 from deepattn.train.distribution import Distribution
 from deepattn.train.neighbor_stat import (
     NeighborStat,
-    most_neighbours,
+    most_neighbors,
     neighbor_statistics,
     shortest_distance,
 )
@@ -41,7 +41,7 @@ def with_neighbors(
 ) -> tuple[Config | MultiTaskConfig, float]:
     """The configuration with numbers for an automatic ``sel``, and the shortest distance, Å.
 
-    Branches that share a descriptor share the largest numbers of neighbours. The search is the
+    Branches that share a descriptor share the largest numbers of neighbors. The search is the
     chief's.
     """
     log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
@@ -85,7 +85,7 @@ def _with_sel(
 ) -> Config:
     section = branch.config.model
     if isinstance(section.descriptor, Dpa2Config):
-        search = partial(most_neighbours, systems, ntypes=section.ntypes)
+        search = partial(most_neighbors, systems, ntypes=section.ntypes)
         return fill_nsel(branch.config, lambda rcut: distribution.from_chief(partial(search, rcut)))
     mixed = not isinstance(section.descriptor, SeE2AConfig)
     return fill_sel(branch.config, numbers[0] if mixed else numbers)
@@ -100,12 +100,12 @@ def _why_no_neighbors(systems: Sequence[System], branch: Branch) -> str:
 
 
 def require_sel(branches: Sequence[Branch]) -> None:
-    """Refuse an automatic ``sel``, for which there are no neighbour statistics."""
+    """Refuse an automatic ``sel``, for which there are no neighbor statistics."""
     for branch in branches:
         if (automatic := automatic_sel(branch.config)) is not None:
             key, sel = automatic
             raise ConfigError(
-                f"{key} is {sel!r}, which needs the neighbour statistics; leave out "
+                f"{key} is {sel!r}, which needs the neighbor statistics; leave out "
                 "--skip-neighbor-stat or give a number."
             )
 

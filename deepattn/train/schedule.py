@@ -206,7 +206,7 @@ def scale_of_workers(rule: str, workers: int) -> float:
 def make_schedule(
     learning_rate: Mapping[str, Any], num_steps: int, *, workers: int = 1
 ) -> WarmupSchedule:
-    """Build the schedule of a normalised ``learning_rate`` section.
+    """Build the schedule of a normalized ``learning_rate`` section.
 
     Args:
         learning_rate: section as in ``out.json``: ``type``, ``start_lr``, ``stop_lr`` or

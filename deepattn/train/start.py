@@ -27,8 +27,8 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
 from deepattn.formats.dp_file import SUFFIXES
 from deepattn.models import StoredModel, read_model, resize_statistics
+from deepattn.models.dpmodel import conventions_differ
 from deepattn.models.load import branch_of_checkpoint, model_of_checkpoint, tasks_of
-from deepattn.models.neutral import conventions_differ
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class Start:
             log.info("since %s, without effect on what its weights compute: %s", self.path, listed)
 
     def weights_for(self, config: ModelConfig) -> dict[str, np.ndarray]:
-        """The arrays, fitted to the number of neighbour slots of the configuration.
+        """The arrays, fitted to the number of neighbor slots of the configuration.
 
         Raises:
             ModelFileError: the slots differ and that would change the model.

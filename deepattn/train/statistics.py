@@ -17,7 +17,7 @@ _ENV_MAT_PROTECT = 1e-2
 
 
 class InputStatistics(NamedTuple):
-    """What the environment matrix is normalised by: ``(R − davg) / dstd``.
+    """What the environment matrix is normalized by: ``(R − davg) / dstd``.
 
     Attributes:
         davg: Average, ``[ntypes, 4 * nnei]``.
@@ -52,7 +52,7 @@ def input_statistics(
             pairs or a protection, so with any it is left alone.
     """
     sums = input_sums(batches, shape, stat_file=stat_file)
-    return normalisation(sums, shape, set_davg_zero=set_davg_zero)
+    return normalization(sums, shape, set_davg_zero=set_davg_zero)
 
 
 def input_sums(
@@ -127,7 +127,7 @@ def _parameter_rows(inputs: dict[str, np.ndarray], name: str) -> np.ndarray:
     return inputs["aparam"][inputs["atype"] >= 0] if name == "aparam" else inputs["fparam"]
 
 
-def normalisation(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool) -> InputStatistics:
+def normalization(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool) -> InputStatistics:
     """``davg`` and ``dstd`` from the sums."""
     seen = sums.number > 0
     mean, radial = _moments(sums.number, sums.radial)

@@ -68,7 +68,7 @@ class Trainer:
         start: where the weights come from; of several tasks one for each branch by name.
         output: file for the complete configuration (``out.json``); None writes none.
         skip_neighbor_stat: do not read all data before the first step: no search for the shortest
-            distance and the most neighbours, without which ``sel`` must be a number, and frames are
+            distance and the most neighbors, without which ``sel`` must be a number, and frames are
             checked when they are drawn.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
         distribution: the devices and machines to train on; by default those of the
@@ -139,7 +139,7 @@ class Trainer:
                 json.dump(self.config.to_dict(), file, indent=4, ensure_ascii=False)
         for branch in self.branches:
             branch.weight = shares(self.config)[branch.name]
-            branch.summarise("Training", branch.data)
+            branch.summarize("Training", branch.data)
             if branch.start.mode == "finetune":
                 self._advise(branch, "numb_epoch" if by_epochs else "numb_steps")
             _log_parameters(branch)

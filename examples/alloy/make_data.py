@@ -1,6 +1,6 @@
-"""Make the data set of this example: Ag-Pd-Au alloys labelled by an analytic potential.
+"""Make the data set of this example: Ag-Pd-Au alloys labeled by an analytic potential.
 
-Every frame is a 32-atom face-centred cubic cell with random site occupation and random strain,
+Every frame is a 32-atom face-centered cubic cell with random site occupation and random strain,
 taken from a short run of molecular dynamics. Energies, forces and virials are those of a closed
 formula, the second-moment potential of Cleri and Rosato (Phys. Rev. B 48, 22 (1993)), which costs
 nothing. It is *not* first-principles data: good for learning the program, not for learning about
@@ -59,7 +59,7 @@ def switch(distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def pairs(atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices i and j of pairs within ``CUTOFF``, and the vectors from i to j.
 
-    Tries 27 images, which is quick for 32 atoms and right for cells wider than the cut-off.
+    Tries 27 images, which is quick for 32 atoms and right for cells wider than the cutoff.
     """
     images = (np.indices((3, 3, 3)).reshape(3, -1).T - 1) @ atoms.cell.array
     vector = atoms.positions[None, :, None] + images - atoms.positions[:, None, None]
@@ -155,8 +155,8 @@ def label(frame: Atoms) -> dict[str, np.ndarray]:
 def make_system(counts: tuple[int, ...], nframes: int, rng: np.random.Generator) -> dict:
     """The arrays of one composition, frame first."""
     frames = [frame for _ in range(nframes // FRAMES_PER_RUN) for frame in run(counts, rng)]
-    labelled = [label(frame) for frame in frames]
-    return {key: np.stack([one[key] for one in labelled]) for key in labelled[0]}
+    labeled = [label(frame) for frame in frames]
+    return {key: np.stack([one[key] for one in labeled]) for key in labeled[0]}
 
 
 def formula(counts: tuple[int, ...]) -> str:

@@ -53,7 +53,7 @@ class PressureModel(keras.Model):
         self.head.build((None, None, self.descriptor.width))
 
     def set_statistics(self, data):
-        """Normalise what the descriptor sees by its mean and spread in the data."""
+        """Normalize what the descriptor sees by its mean and spread in the data."""
         layer = self.descriptor
         shape = EnvMatShape(
             ntypes=self.ntypes,

@@ -8,8 +8,8 @@ from spread import UNITS, over_seeds
 
 from deepattn.plots.figure import save_figure
 
-# Told apart without colour vision, and by shape in grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+# Told apart without color vision, and by shape in gray.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _MARKERS = ("o", "^", "s", "D")
 
 
@@ -30,17 +30,17 @@ def plot_transfer(rows: Sequence[dict], picture: Path) -> Path:
     for axes, (quantity, (unit, _)) in zip(figure.subplots(1, 2), UNITS.items(), strict=True):
         errors = [over_seeds(rows, ["model"], test, quantity) for test in tests]
         names = [values[0] for values in errors[0]]
-        for k, (values, colour, marker) in enumerate(
-            zip(errors[0], _COLOURS, _MARKERS, strict=False)
+        for k, (values, color, marker) in enumerate(
+            zip(errors[0], _COLORS, _MARKERS, strict=False)
         ):
             means = [test[values].mean() for test in errors]
-            axes.plot(range(len(tests)), means, color=colour, linewidth=1.2, zorder=2)
+            axes.plot(range(len(tests)), means, color=color, linewidth=1.2, zorder=2)
             for place, test in enumerate(errors):
                 shift = 0.03 * (k - (len(names) - 1) / 2)
                 axes.scatter(
                     np.full(len(test[values]), place + shift),
                     test[values],
-                    color=colour,
+                    color=color,
                     marker=marker,
                     s=26,
                     alpha=0.75,
@@ -104,13 +104,13 @@ def plot_sample_efficiency(
 def _draw_ways(axes, errors: Mapping[tuple[str, int], np.ndarray]) -> None:
     """Curves of the ways to train; ``axes`` is a matplotlib Axes."""
     ways = dict.fromkeys(way for way, _ in errors)
-    for way, colour, marker in zip(ways, _COLOURS, _MARKERS, strict=False):
+    for way, color, marker in zip(ways, _COLORS, _MARKERS, strict=False):
         curve = sorted((count, values) for (name, count), values in errors.items() if name == way)
         counts = [count for count, _ in curve]
         axes.plot(
             counts,
             [values.mean() for _, values in curve],
-            color=colour,
+            color=color,
             marker=marker,
             markersize=6,
             linewidth=1.4,
@@ -118,7 +118,7 @@ def _draw_ways(axes, errors: Mapping[tuple[str, int], np.ndarray]) -> None:
         )
         for count, values in curve:
             axes.scatter(
-                np.full(len(values), count), values, color=colour, marker=marker, s=9, alpha=0.6
+                np.full(len(values), count), values, color=color, marker=marker, s=9, alpha=0.6
             )
 
 

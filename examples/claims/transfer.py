@@ -30,7 +30,7 @@ COMMON = {
 }
 _ATTENTION = {"type": "se_atten", "attn": 32, "smooth_type_embedding": True}
 # Names as in the tables and pictures. One-sided means one embedding net for each element of a
-# neighbour; otherwise there is one for each pair of elements.
+# neighbor; otherwise there is one for each pair of elements.
 DESCRIPTORS = {
     "se_atten": _ATTENTION | {"attn_layer": 2},
     "se_atten, no attention": _ATTENTION | {"attn_layer": 0},

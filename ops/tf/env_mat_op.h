@@ -36,7 +36,7 @@ struct EnvMatArguments {
   uint8_t* nmask;
 };
 
-// `mixed`: all neighbour types share one block of slots, and ntype and nmask are wanted.
+// `mixed`: all neighbor types share one block of slots, and ntype and nmask are wanted.
 template <typename T, bool mixed>
 class EnvMatOp : public tensorflow::OpKernel {
  public:

@@ -92,7 +92,7 @@ inline absl::Status RequireIndexable(int64_t nframes, int64_t nloc, int64_t nnei
   int64_t size = 12;
   if (__builtin_mul_overflow(size, nframes, &size) || __builtin_mul_overflow(size, nloc, &size) ||
       __builtin_mul_overflow(size, nnei, &size) || size > std::numeric_limits<int64_t>::max() / 8) {
-    return tensorflow::errors::InvalidArgument("too many neighbour slots: ", nframes, " frames of ",
+    return tensorflow::errors::InvalidArgument("too many neighbor slots: ", nframes, " frames of ",
                                                nloc, " atoms with ", nnei, " slots each");
   }
   return absl::OkStatus();

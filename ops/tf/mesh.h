@@ -1,4 +1,4 @@
-// The `mesh` input of DeePMD's environment matrices: its length says where neighbours come from.
+// The `mesh` input of DeePMD's environment matrices: its length says where neighbors come from.
 #ifndef DEEPATTN_OPS_TF_MESH_H_
 #define DEEPATTN_OPS_TF_MESH_H_
 
@@ -18,8 +18,8 @@ struct Mesh {
   std::vector<const int32_t*> rows;
 };
 
-// Lengths 0 and 1: open boundaries; 6 and 7: periodic; 16: host addresses of a neighbour list;
-// more: 16 numbers, then ilist[nloc], numneigh[nloc] and all neighbours.
+// Lengths 0 and 1: open boundaries; 6 and 7: periodic; 16: host addresses of a neighbor list;
+// more: 16 numbers, then ilist[nloc], numneigh[nloc] and all neighbors.
 inline absl::Status ReadMesh(const tensorflow::Tensor& tensor, int64_t nloc, int64_t nall,
                              Mesh* mesh) {
   using tensorflow::errors::InvalidArgument;
@@ -42,7 +42,7 @@ inline absl::Status ReadMesh(const tensorflow::Tensor& tensor, int64_t nloc, int
   }
   if (length == 16) {
     if (data[1] < nloc) {
-      return InvalidArgument("mesh points at a neighbour list of ", data[1], " rows for ", nloc,
+      return InvalidArgument("mesh points at a neighbor list of ", data[1], " rows for ", nloc,
                              " local atoms");
     }
     std::memcpy(&mesh->source.ilist, data + 4, sizeof(void*));
@@ -56,7 +56,7 @@ inline absl::Status ReadMesh(const tensorflow::Tensor& tensor, int64_t nloc, int
   }
   int64_t wanted = 16 + 2 * nloc;
   if (length < wanted) {
-    return InvalidArgument("mesh of length ", length, " has no room for the neighbour counts of ",
+    return InvalidArgument("mesh of length ", length, " has no room for the neighbor counts of ",
                            nloc, " local atoms");
   }
   mesh->source.ilist = data + 16;
@@ -67,7 +67,7 @@ inline absl::Status ReadMesh(const tensorflow::Tensor& tensor, int64_t nloc, int
     wanted += std::max(mesh->source.numneigh[row], 0);  // the kernel refuses negative counts
   }
   if (length != wanted) {
-    return InvalidArgument("mesh has length ", length, ", but its neighbour counts need ", wanted);
+    return InvalidArgument("mesh has length ", length, ", but its neighbor counts need ", wanted);
   }
   mesh->source.firstneigh = mesh->rows.data();
   return absl::OkStatus();

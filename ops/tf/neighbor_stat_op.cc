@@ -1,4 +1,4 @@
-// DeepattnNeighborStat: neighbour counts by type and the squared distance of the nearest neighbour.
+// DeepattnNeighborStat: neighbor counts by type and the squared distance of the nearest neighbor.
 #include <cmath>
 
 #include "kernels/cpu/neighbor_stat.h"

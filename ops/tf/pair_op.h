@@ -1,4 +1,4 @@
-// The base of the ops over neighbour pairs: their attributes and the shapes they share.
+// The base of the ops over neighbor pairs: their attributes and the shapes they share.
 #ifndef DEEPATTN_OPS_TF_PAIR_OP_H_
 #define DEEPATTN_OPS_TF_PAIR_OP_H_
 

@@ -1,4 +1,4 @@
-// The base of ops that run a pass of a vectorised kernel: forward, gradient, its gradient.
+// The base of ops that run a pass of a vectorized kernel: forward, gradient, its gradient.
 #ifndef DEEPATTN_OPS_TF_PASS_OP_H_
 #define DEEPATTN_OPS_TF_PASS_OP_H_
 

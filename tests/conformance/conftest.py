@@ -47,7 +47,7 @@ def our_graph(graph_store: GraphStore, compiled_ops, tmp_path_factory) -> Callab
         path = folder / f"{name}.pb"
         if not path.exists():
             model, header = load_model(graph_store.get(DP320.require(), name).path)
-            # The peer skipped its neighbour statistics; compression needs the distance.
+            # The peer skipped its neighbor statistics; compression needs the distance.
             freeze(model, path, training_script=header["config"], min_nbor_dist=1.1)
         return path
 

@@ -257,7 +257,7 @@ GRAPHS = [
         _model(se_e2_a(), None, tebd(activation_function="tanh")),
         BOTH,
     ),
-    # Types that are nobody's neighbour: first, in the middle, last.
+    # Types that are nobody's neighbor: first, in the middle, last.
     GraphOptions("se_e2_a_no_slots_first", _model(se_e2_a(sel=[0, 20, 14]))),
     GraphOptions(
         "se_e2_a_no_slots_last_one_side_exclude",

@@ -16,7 +16,7 @@ def scatter(
 ) -> np.ndarray:
     """``natoms`` random points of a cell ``[3, 3]``, none nearer than ``closest`` Å to another.
 
-    No distance is within 0.05 Å of the cut-off: there plain attention divides by the length of a
+    No distance is within 0.05 Å of the cutoff: there plain attention divides by the length of a
     vanishing vector, and single precision has no digits left to compare.
     """
     images = np.indices((5, 5, 5)).reshape(3, -1).T - 2 if periodic else np.zeros((1, 3))

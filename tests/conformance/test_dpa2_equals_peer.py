@@ -14,7 +14,7 @@ from deepattn.data import Batch
 from deepattn.formats.dp_file import write_tree
 from deepattn.infer import DeepPot
 from deepattn.models import load_model, read_model
-from deepattn.models.neutral import to_tree
+from deepattn.models.dpmodel import to_tree
 from deepattn.train.input_blocks import input_blocks
 from deepattn.train.statistics import input_statistics
 
@@ -48,7 +48,7 @@ def _moved(rng, natoms, *, periodic):
 
 
 def _cases(rng):
-    """Frames to differentiate, and one in which atoms have more neighbours than slots."""
+    """Frames to differentiate, and one in which atoms have more neighbors than slots."""
     cases, directions = {}, {}
     cases["cell"], *directions["cell"] = _moved(rng, 9, periodic=True)
     cases["open"], *directions["open"] = _moved(rng, 7, periodic=False)
@@ -124,7 +124,7 @@ def test_statistics(answers, index):
     theirs = _part(job["output"], "statistics")
     assert ours.keys() == theirs.keys()
     for name, array in theirs.items():
-        # Our op has the cut-off radius in single precision.
+        # Our op has the cutoff radius in single precision.
         np.testing.assert_allclose(ours[name], array.reshape(3, -1), rtol=1e-7, atol=1e-7)
 
 
@@ -146,7 +146,7 @@ def test_energies_forces_and_virials(answers, index):
 
 
 def test_order_of_atoms(answers):
-    """Missing neighbours have the type of the first atom, so frames are evaluated as they are."""
+    """Missing neighbors have the type of the first atom, so frames are evaluated as they are."""
     checked = 0
     for job, section, cases, _ in answers:
         repinit = section["descriptor"]["repinit"]

@@ -10,7 +10,7 @@ import pytest
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.formats.dp_file import write_tree
 from deepattn.models import build_model, read_model
-from deepattn.models.neutral import to_tree
+from deepattn.models.dpmodel import to_tree
 from deepattn.train import train
 
 from .peer import DP320PT, run_inside

@@ -31,7 +31,7 @@ def all_graphs(*, only=lambda peer, name: True):
 
 
 def has_old_exclusion_rule(peer: str, name: str) -> bool:
-    """Whether attention sees excluded neighbours: 2.x without the smooth option (a rule of old)."""
+    """Whether attention sees excluded neighbors: 2.x without the smooth option (a rule of old)."""
     descriptor = TABLE[name].model["descriptor"]
     attends = descriptor["type"] != "se_e2_a" and descriptor["attn_layer"] > 0
     return peer == "dp220" and attends and bool(descriptor.get("exclude_types"))

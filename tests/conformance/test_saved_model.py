@@ -25,7 +25,7 @@ PARAMETERS = {"numb_fparam": NFPARAM, "numb_aparam": NAPARAM}
 MODELS = {
     "dpa2": (dpa2({"rcut": 4.0, "nsel": 90}, {"rcut": 3.0}), {}, {}),
     "dpa2_parameters": (dpa2({"rcut": 4.0, "nsel": 90}, {"nlayers": 1}), PARAMETERS, {}),
-    # More neighbours than slots.
+    # More neighbors than slots.
     "tensorflow": ({"type": "se_atten_v2", "rcut": 4.0, "sel": 20}, PARAMETERS, {}),
     "common": (
         {"rcut": 4.0, "sel": 90, "smooth_type_embedding": True},

@@ -26,7 +26,7 @@ def test_descriptors_equal_the_peers(row: str, our_graph, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("mixed", [[], ["--mixed-type"]], ids=["by type", "mixed"])
-def test_neighbours_equal_the_peers(mixed: list[str], tmp_path: Path, capsys) -> None:
+def test_neighbors_equal_the_peers(mixed: list[str], tmp_path: Path, capsys) -> None:
     [system, *_] = write_training_data(tmp_path)
     arguments = ["neighbor-stat", "-s", system, "-r", "3.5", *mixed]
     text = run_dp(DP320.require(), arguments, tmp_path)

@@ -48,7 +48,7 @@ def _e2(tebd: dict | None = None, *, fitting: dict | None = None, violates=(), *
     return Option({"type": "se_e2_a", **descriptor}, fitting or {}, tebd, violates)
 
 
-# Plain attention counts a neighbour fully or not at all, so energies jump at the cut-off. With a
+# Plain attention counts a neighbor fully or not at all, so energies jump at the cutoff. With a
 # shifted environment matrix padding contributes, as a type of its own: another jump.
 JUMPS = ("continuity",)
 # Smooth exclusion puts the mean of the radial column into all four columns of an excluded row:
@@ -105,7 +105,7 @@ OPTIONS = {
 
 
 def model_section(option: Option, *, sel: int = 60) -> dict:
-    """The model section of the option, normalised; ``sel`` is that of models with attention."""
+    """The model section of the option, normalized; ``sel`` is that of models with attention."""
     section = {
         "type_map": TYPE_MAP,
         "descriptor": {

@@ -1,4 +1,4 @@
-"""The laws for DPA-2, whose energies depend on neighbours of neighbours."""
+"""The laws for DPA-2, whose energies depend on neighbors of neighbors."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ DESCRIPTORS = {
         exclude_types=[[0, 1]],
         env_protection=0.2,
     ),
-    # Neighbours count fully or not at all. Padding counts too, in DeePMD-kit's definition, and
+    # Neighbors count fully or not at all. Padding counts too, in DeePMD-kit's definition, and
     # that of the first blocks has the type of the frame's first atom.
     "plain": dpa2(
         {**REPINIT, "set_davg_zero": False}, {**REPFORMER, "update_h2": True}, smooth=False
     ),
 }
 VIOLATES = {"plain": ("permutation", "continuity")}
-# In open boundaries atoms have from none to seven neighbours; one atom is virtual.
+# In open boundaries atoms have from none to seven neighbors; one atom is virtual.
 ATYPE = np.array([[0, 1, 2, 1, 0, 2, 1, 0, 0], [2, 2, 1, 0, 1, -1, 0, 1, 2]], np.int32)
 
 
@@ -89,7 +89,7 @@ def test_the_whole_kit(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["residual", "plain"])
 def test_forces_are_continuous_at_every_cutoff(name: str) -> None:
-    """What an atom's way across a cut-off changes them by shrinks with the way, or is a jump."""
+    """What an atom's way across a cutoff changes them by shrinks with the way, or is a jump."""
     model = make_model(name)
     cluster = np.array([[0.0, 0.0, 0.0], [-1.1, 0.3, 0.2], [-0.5, -1.2, 0.4]])
     direction = np.array([0.8, 0.48, -0.36])
@@ -101,7 +101,7 @@ def test_forces_are_continuous_at_every_cutoff(name: str) -> None:
     force = model({"coord": coord, "atype": atype, "box": np.zeros((len(probe), 9))})["force"]
     below, above = np.moveaxis(np.reshape(force, (len(CUTOFFS), 2, 2, -1)), 1, 0)
     long, short = np.moveaxis(np.abs(above - below).max(axis=2), 1, 0)
-    # Angles are with the directions of neighbours, and those of padding are zero in any case.
+    # Angles are with the directions of neighbors, and those of padding are zero in any case.
     assert list(short > 0.5 * long) == [name == "plain", name == "plain", False]
 
 
@@ -173,7 +173,7 @@ def test_nets_in_single_precision() -> None:
 
 
 def test_plain_messages_do_not_depend_on_nsel() -> None:
-    """The norm is the number of neighbours, not that of slots."""
+    """The norm is the number of neighbors, not that of slots."""
     results = [evaluate(make_model("plain", nsel=nsel)) for nsel in (30, 59)]
     assert_equal(*results)
 

@@ -1,4 +1,4 @@
-"""Cutting empty neighbour slots off changes nothing."""
+"""Cutting empty neighbor slots off changes nothing."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import pytest
 import tensorflow as tf
 
 from deepattn.layers import se_atten
-from deepattn.layers.packing import Neighbours
+from deepattn.layers.packing import Neighbors
 from deepattn.models import EnergyModel
 
 from .options import OPTIONS, Option, make_model
 
-# In open boundaries atoms have from none to seven neighbours; one atom is virtual.
+# In open boundaries atoms have from none to seven neighbors; one atom is virtual.
 ATYPE = np.array([[0, 1, 2, 1, 0, 2, 1, 0, 0], [2, 2, 1, 0, 1, -1, 0, 1, 2]], np.int32)
 ATTENTION = [name for name in OPTIONS if not name.startswith("se_e2_a")]
 # Where empty slots have no part in the formula either.
 BLIND = ["concat", "concat_mask", "concat_one_side", "concat_exclude", "strip", "gelu", "atom_ener"]
 
 
-def all_slots(environment, nnei: int) -> Neighbours:
-    """What `pack` makes of a neighbourhood, with nothing cut off."""
+def all_slots(environment, nnei: int) -> Neighbors:
+    """What `pack` makes of a neighborhood, with nothing cut off."""
     mask = tf.reshape(environment.nmask, [-1, nnei])
-    return Neighbours(
+    return Neighbors(
         tf.reshape(environment.descrpt, [-1, nnei, 4]),
         tf.reshape(environment.rij, [-1, nnei, 3]),
         tf.reshape(environment.ntype, [-1, nnei]),

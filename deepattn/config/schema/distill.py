@@ -73,7 +73,7 @@ def _select() -> list[Argument]:
         key("low", float, 0.1, "Largest deviation of a force in a frame to be taken, from, eV/Å."),
         key("high", float, 1.0, "The same, to, eV/Å."),
         key("frames", int, 200, "Frames taken in a round at most."),
-        key("judged", int, 100, "With an ensemble: random frames labelled to judge the students."),
+        key("judged", int, 100, "With an ensemble: random frames labeled to judge the students."),
     ]
 
 

@@ -11,12 +11,12 @@ _PREFACTORS = (
     ("v", "the virial", 0.0, 0.0),
     ("ae", "the atomic energies", 0.0, 0.0),
     ("pf", "the forces scaled by atom_pref.npy", 0.0, 0.0),
-    ("gf", "the generalised forces", 0.0, 0.0),
+    ("gf", "the generalized forces", 0.0, 0.0),
 )
 
 
 def loss_section() -> Argument:
-    """What is minimised."""
+    """What is minimized."""
     fields = []
     for term, what, start, limit in _PREFACTORS:
         fields += [
@@ -24,7 +24,7 @@ def loss_section() -> Argument:
             key(f"limit_pref_{term}", float, limit, f"Weight of {what} as the rate goes to zero."),
         ]
     fields += [
-        key("numb_generalized_coord", int, 0, "Number of generalised coordinates (drdq.npy)."),
+        key("numb_generalized_coord", int, 0, "Number of generalized coordinates (drdq.npy)."),
         key(
             "relative_f",
             [float, None],
@@ -68,6 +68,6 @@ def loss_section() -> Argument:
                 doc="Kind of the loss.",
             )
         ],
-        "What is minimised: the sum of squared errors, each times its weight.",
+        "What is minimized: the sum of squared errors, each times its weight.",
         optional=True,
     )

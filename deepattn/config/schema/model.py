@@ -174,7 +174,7 @@ def _environment(sel_types: list, sel_doc: str) -> list[Argument]:
         ),
         key("activation_function", str, "tanh", ACTIVATION),
         key("resnet_dt", bool, False, RESNET),
-        key("type_one_side", bool, False, "Whether the embedding ignores the centre's element."),
+        key("type_one_side", bool, False, "Whether the embedding ignores the center's element."),
         key("precision", str, "default", PRECISION),
         key("trainable", bool, True, TRAINABLE),
         key("seed", [int, None], None, SEED),
@@ -189,7 +189,7 @@ def _davg_zero(default: bool) -> Argument:
 
 def _se_e2_a() -> list[Argument]:
     doc = (
-        "Largest number of neighbours of each type, or auto, or auto:f: the largest number in the "
+        "Largest number of neighbors of each type, or auto, or auto:f: the largest number in the "
         "training data times f (1.1), rounded up to a multiple of 4."
     )
     return [*_environment([list[int], str], doc), _davg_zero(False)]
@@ -197,7 +197,7 @@ def _se_e2_a() -> list[Argument]:
 
 def _attention() -> list[Argument]:
     doc = (
-        "Largest number of neighbours; a list counts as its sum; auto or auto:f takes the largest "
+        "Largest number of neighbors; a list counts as its sum; auto or auto:f takes the largest "
         "number in the training data times f (1.1), rounded up to a multiple of 4."
     )
     return [
@@ -205,13 +205,13 @@ def _attention() -> list[Argument]:
         key("attn", int, 128, "Width of the attention."),
         key("attn_layer", int, 2, "Number of attention layers."),
         key("attn_dotr", bool, True, "Whether angles gate the attention."),
-        key("attn_mask", bool, False, "Whether a neighbour is barred from attending to itself."),
-        key("trainable_ln", bool, True, "Whether the layer normalisation is trained."),
+        key("attn_mask", bool, False, "Whether a neighbor is barred from attending to itself."),
+        key("trainable_ln", bool, True, "Whether the layer normalization is trained."),
         key(
             "ln_eps",
             [float, None],
             None,
-            "Epsilon of the layer normalisation; null is 1e-3, or 1e-5 with convention common.",
+            "Epsilon of the layer normalization; null is 1e-3, or 1e-5 with convention common.",
         ),
         Refused("lmax", hint=PYTORCH),
         Refused("tebd_dim", 8, hint="set the last width of model/type_embedding/neuron"),
@@ -250,7 +250,7 @@ def _se_atten() -> list[Argument]:
             "smooth_type_embedding",
             bool,
             False,
-            "Whether type factors and attention fade out at the cut-off.",
+            "Whether type factors and attention fade out at the cutoff.",
             alias=("smooth_type_embdding",),
         ),
     ]
@@ -284,7 +284,7 @@ def _fittings() -> Variant:
             True,
             "Whether the net is trained; a list gives each layer and the output.",
         ),
-        key("rcond", [float, None], None, "Cut-off of the least squares for the energy bias."),
+        key("rcond", [float, None], None, "Cutoff of the least squares for the energy bias."),
         key("seed", [int, None], None, SEED),
         key(
             "atom_ener",

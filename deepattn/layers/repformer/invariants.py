@@ -1,13 +1,13 @@
-"""Rotation invariants of features of neighbours and their vectors."""
+"""Rotation invariants of features of neighbors and their vectors."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from deepattn.layers.repformer.neighbourhood import Neighbourhood
+from deepattn.layers.repformer.neighborhood import Neighborhood
 
 
-def moments(vectors: tf.Tensor, features: tf.Tensor, nearby: Neighbourhood) -> tf.Tensor:
+def moments(vectors: tf.Tensor, features: tf.Tensor, nearby: Neighborhood) -> tf.Tensor:
     """``S = N Σ_k w_k h_k ⊗ g_k``, ``[n, 3, width]`` (arXiv:2312.15492).
 
     Args:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from deepattn.layers.activations import get_activation
 from deepattn.layers.repformer.invariants import invariants, moments
 from deepattn.layers.repformer.local_attention import LocalAttention
-from deepattn.layers.repformer.neighbourhood import Neighbourhood
+from deepattn.layers.repformer.neighborhood import Neighborhood
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.repformer.pair_attention import PairAttention
 from deepattn.layers.repformer.update import Update
@@ -37,7 +37,7 @@ class RepformerLayer(keras.layers.Layer):
         g1: ``[n, g1_dim]``.
         g2: ``[n, stored, g2_dim]``.
         h2: ``[n, stored, 3]``.
-        nearby: a `Neighbourhood`; its indices are rows of ``g1``.
+        nearby: a `Neighborhood`; its indices are rows of ``g1``.
 
     Output: new g1, g2 and h2.
     """
@@ -72,7 +72,7 @@ class RepformerLayer(keras.layers.Layer):
                 part.build()
 
     def call(
-        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighbourhood
+        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighborhood
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         around = nearby.gather(g1)
         new_g1 = self.updates["g1_residual"](g1, self._terms_g1(g1, g2, h2, around, nearby))
@@ -166,7 +166,7 @@ class RepformerLayer(keras.layers.Layer):
         }
 
     def _terms_g1(
-        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, around: tf.Tensor, nearby: Neighbourhood
+        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, around: tf.Tensor, nearby: Neighborhood
     ) -> list[tf.Tensor]:
         """What is added to g1: of the atom, of a convolution, of invariants, of attention."""
         options, terms, inputs = self.options, [], []
@@ -187,9 +187,9 @@ class RepformerLayer(keras.layers.Layer):
         return terms
 
     def _convolution(
-        self, g1: tf.Tensor, g2: tf.Tensor, around: tf.Tensor, nearby: Neighbourhood
+        self, g1: tf.Tensor, g2: tf.Tensor, around: tf.Tensor, nearby: Neighborhood
     ) -> tf.Tensor:
-        """Mean of the neighbours' g1 times g2, one of them mapped to the width of the other."""
+        """Mean of the neighbors' g1 times g2, one of them mapped to the width of the other."""
         if self.options.g1_out_conv:
             product = around * self.dense["proj_g1g2"](g2)
         else:

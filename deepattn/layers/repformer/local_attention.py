@@ -1,4 +1,4 @@
-"""Attention of an atom to its neighbours."""
+"""Attention of an atom to its neighbors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.layers.repformer.neighbourhood import Neighbourhood
+from deepattn.layers.repformer.neighborhood import Neighborhood
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
@@ -16,7 +16,7 @@ from deepattn.layers.tree_names import dense_variables, under
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class LocalAttention(keras.layers.Layer):
-    """Multi-head attention of g1 to the neighbours' g1, queries from the centre.
+    """Multi-head attention of g1 to the neighbors' g1, queries from the center.
 
     Reference: D. Zhang et al., arXiv:2312.15492, "localized self-attention".
 
@@ -26,7 +26,7 @@ class LocalAttention(keras.layers.Layer):
 
     Call arguments:
         g1: ``[n, g1_dim]``.
-        nearby: a `Neighbourhood`.
+        nearby: a `Neighborhood`.
 
     Output shape: that of ``g1``.
     """
@@ -48,11 +48,11 @@ class LocalAttention(keras.layers.Layer):
         self.mapkv.build((None, width))
         self.head_map.build((None, width * self.options.attn1_nhead))
 
-    def call(self, g1: tf.Tensor, nearby: Neighbourhood) -> tf.Tensor:
+    def call(self, g1: tf.Tensor, nearby: Neighborhood) -> tf.Tensor:
         options = self.options
         hidden, heads, width = options.attn1_hidden, options.attn1_nhead, options.g1_dim
         query = _by_head(self.mapq(g1), hidden, heads)
-        # The maps are linear: mapped once an atom, then looked up for every neighbour.
+        # The maps are linear: mapped once an atom, then looked up for every neighbor.
         keys, values = tf.split(_by_head(self.mapkv(g1), hidden, heads, width), [hidden, width], 2)
         logits = tf.einsum("nhd,nkhd->nhk", query, tf.gather(keys, nearby.index)) * hidden**-0.5
         weight = nearby.weight[:, tf.newaxis]

@@ -14,18 +14,18 @@ _RESIDUAL_INITS = ("norm", "const")
 class RepformerOptions:
     """Options of a repformer layer, under the names that input files have for them.
 
-    g1 are the features of atoms, g2 those of pairs of neighbours, h2 their vectors.
+    g1 are the features of atoms, g2 those of pairs of neighbors, h2 their vectors.
 
     Args:
         nnei: slots of an atom.
         g1_dim, g2_dim: widths of the features.
         axis_neuron: columns in the first factor of invariants.
-        update_g1_has_conv: whether g1 gets a convolution of the neighbours' g1 with g2.
+        update_g1_has_conv: whether g1 gets a convolution of the neighbors' g1 with g2.
         update_g1_has_grrg: whether g1 gets invariants of g2.
-        update_g1_has_drrd: whether g1 gets invariants of the neighbours' g1.
-        update_g1_has_attn: whether g1 gets an attention to the neighbours' g1.
+        update_g1_has_drrd: whether g1 gets invariants of the neighbors' g1.
+        update_g1_has_attn: whether g1 gets an attention to the neighbors' g1.
         update_g2_has_g1g1: whether g2 gets a product of the g1 of both atoms.
-        update_g2_has_attn: whether g2 gets a gated attention to other neighbours.
+        update_g2_has_attn: whether g2 gets a gated attention to other neighbors.
         update_h2: whether h2 is updated by that attention.
         attn1_hidden, attn1_nhead: width and heads of the attention of g1.
         attn2_hidden, attn2_nhead: width and heads of the attention of g2.
@@ -34,12 +34,12 @@ class RepformerOptions:
         update_style: how terms are added: ``"res_avg"``, ``"res_incr"`` or ``"res_residual"``.
         update_residual: initial size of the weights of terms of ``"res_residual"``.
         update_residual_init: ``"norm"``: drawn with that standard deviation; ``"const"``.
-        smooth: whether neighbours fade out at the cut-off.
-        use_sqrt_nnei: whether moments are divided by the root of the number of neighbours.
+        smooth: whether neighbors fade out at the cutoff.
+        use_sqrt_nnei: whether moments are divided by the root of the number of neighbors.
         g1_out_conv: whether the convolution is a term of its own.
         g1_out_mlp: whether a layer of g1 itself is a term of its own.
-        trainable_ln: whether layer normalisations are trained.
-        ln_eps: epsilon of the layer normalisations.
+        trainable_ln: whether layer normalizations are trained.
+        ln_eps: epsilon of the layer normalizations.
     """
 
     nnei: int

@@ -1,4 +1,4 @@
-"""Attention of pairs of neighbours to each other, gated by the angles between them."""
+"""Attention of pairs of neighbors to each other, gated by the angles between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from deepattn.layers.layer_normalization import LayerNormalization
-from deepattn.layers.repformer.neighbourhood import Neighbourhood
+from deepattn.layers.repformer.neighborhood import Neighborhood
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.residual_dense import ResidualDense, linear
 from deepattn.layers.seeds import seeds_from
@@ -17,7 +17,7 @@ from deepattn.layers.tree_names import dense_variables, under
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class PairAttention(keras.layers.Layer):
-    """Gated self-attention of g2 over the neighbours of an atom, for g2, for h2, or for both.
+    """Gated self-attention of g2 over the neighbors of an atom, for g2, for h2, or for both.
 
     With queries and keys of g2 and the gate ``G = h2 h2^T`` the attention is
     ``A = softmax(Q K^T / sqrt(d) [* G]) * G / sqrt(3)``. The terms are
@@ -33,7 +33,7 @@ class PairAttention(keras.layers.Layer):
     Call arguments:
         g2: ``[n, stored, g2_dim]``.
         h2: ``[n, stored, 3]``.
-        nearby: a `Neighbourhood`.
+        nearby: a `Neighborhood`.
 
     Output: the terms for g2 ``[n, stored, g2_dim]`` and h2 ``[n, stored, 3]``, ``None`` for one
     that there is not.
@@ -79,7 +79,7 @@ class PairAttention(keras.layers.Layer):
             self.vector_map.build((None, None, 3, heads))
 
     def call(
-        self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighbourhood
+        self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighborhood
     ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         attention = self._attention(g2, h2, nearby)
         g2_term = h2_term = None
@@ -108,7 +108,7 @@ class PairAttention(keras.layers.Layer):
     def get_config(self) -> dict:
         return {**super().get_config(), "options": self.options.to_dict(), "seed": self.seed}
 
-    def _attention(self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighbourhood) -> tf.Tensor:
+    def _attention(self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighborhood) -> tf.Tensor:
         """The gated attention ``A``, ``[heads, n, stored, stored]``."""
         options = self.options
         mapped = _by_head(self.mapqk(g2), 2 * options.attn2_nhead)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from deepattn.layers.activations import get_activation
 from deepattn.layers.environment_matrix import EnvironmentMatrix
 from deepattn.layers.repformer.layer import RepformerLayer
-from deepattn.layers.repformer.neighbourhood import neighbourhood
+from deepattn.layers.repformer.neighborhood import neighborhood
 from deepattn.layers.repformer.options import RepformerOptions
 from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
@@ -20,10 +20,10 @@ from deepattn.layers.tree_names import dense_variables, under
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class Repformers(keras.layers.Layer):
-    """Layers that pass messages between atoms within a cut-off radius.
+    """Layers that pass messages between atoms within a cutoff radius.
 
     Features of pairs start as a layer of the radial column of the environment matrix, their
-    vectors as its angular columns; with ``direct_dist`` distance and vector over the cut-off
+    vectors as its angular columns; with ``direct_dist`` distance and vector over the cutoff
     radius take their places.
 
     Reference: D. Zhang et al., arXiv:2312.15492, "repformer".
@@ -32,7 +32,7 @@ class Repformers(keras.layers.Layer):
         ntypes: number of types.
         options: `RepformerOptions`.
         nlayers: number of layers.
-        rcut: cut-off radius, Å.
+        rcut: cutoff radius, Å.
         rcut_smth: where switching to zero begins, Å.
         protection: as of `EnvironmentMatrix`.
         direct_dist: see above.
@@ -41,7 +41,7 @@ class Repformers(keras.layers.Layer):
 
     Call arguments:
         slots: `Slots` within ``rcut``.
-        centre: int32 ``[n]``, types of the centres.
+        center: int32 ``[n]``, types of the centers.
         features: ``[n, g1_dim]``, before the activation.
 
     Output shape: that of ``features``.
@@ -93,14 +93,14 @@ class Repformers(keras.layers.Layer):
         for layer in self.layers:
             layer.build()
 
-    def call(self, slots: Slots, centre: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        matrix, switch = self.matrix(slots, centre)
+    def call(self, slots: Slots, center: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        matrix, switch = self.matrix(slots, center)
         radial, h2 = matrix[:, :, :1], matrix[:, :, 1:]
         if self.direct_dist:
             mask = tf.cast(slots.mask, matrix.dtype)[:, :, tf.newaxis] / self.matrix.rcut
             radial, h2 = slots.distance[:, :, tf.newaxis] * mask, slots.vectors * mask
         dtype = self.compute_dtype
-        nearby = neighbourhood(
+        nearby = neighborhood(
             slots,
             tf.cast(switch, dtype),
             nnei=self.options.nnei,

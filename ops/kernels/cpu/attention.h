@@ -1,5 +1,5 @@
-// Gated self-attention over the neighbours of an atom (arXiv:2208.08236, eqs. 9-13), its gradient,
-// and the gradient of that gradient, one neighbourhood at a time.
+// Gated self-attention over the neighbors of an atom (arXiv:2208.08236, eqs. 9-13), its gradient,
+// and the gradient of that gradient, one neighborhood at a time.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_H_
 
@@ -15,7 +15,7 @@ typedef struct {
   int64_t width;  // of the pair embedding
   int64_t attn;   // of queries, keys and values
   int32_t dotr;   // angles gate the attention
-  int32_t mask;   // a neighbour is barred from attending to itself
+  int32_t mask;   // a neighbor is barred from attending to itself
   int32_t smooth;
 } deepattn_attention_shape;
 

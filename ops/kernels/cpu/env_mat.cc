@@ -31,7 +31,7 @@ struct Outputs {
   uint8_t* nmask;
 };
 
-// One centre at a time; holds the scratch memory of a range of centres.
+// One center at a time; holds the scratch memory of a range of centers.
 template <typename T>
 class RowFiller {
  public:
@@ -53,14 +53,14 @@ class RowFiller {
     }
   }
 
-  // unit = frame * nloc + centre
+  // unit = frame * nloc + center
   bool operator()(int64_t unit) {
     const int64_t frame = unit / shape_.nloc;
-    const int64_t centre = unit % shape_.nloc;
-    const int32_t type = in_.atype[frame * shape_.nall + centre];
+    const int64_t center = unit % shape_.nloc;
+    const int32_t type = in_.atype[frame * shape_.nall + center];
     std::fill(chosen_.begin(), chosen_.end(), -1);
     if (type >= 0) {
-      if (!Gather(unit, frame, centre)) return false;
+      if (!Gather(unit, frame, center)) return false;
       Sort(frame);
       Choose(frame);
       for (const int64_t n : chosen_) {
@@ -69,7 +69,7 @@ class RowFiller {
         if (!(found.d[0] * found.d[0] + found.d[1] * found.d[1] + found.d[2] * found.d[2] > 0)) {
           error_->Report(unit, DEEPATTN_INVALID_ARGUMENT,
                          "frame %lld: atoms %lld and %d are at the same place",
-                         static_cast<long long>(frame), static_cast<long long>(centre), found.atom);
+                         static_cast<long long>(frame), static_cast<long long>(center), found.atom);
           return false;
         }
       }
@@ -79,27 +79,27 @@ class RowFiller {
   }
 
  private:
-  bool Gather(int64_t unit, int64_t frame, int64_t centre) {
+  bool Gather(int64_t unit, int64_t frame, int64_t center) {
     found_.clear();
     if (source_.kind != DEEPATTN_LISTED) {
-      grids_[frame].Find(centre, &found_);
+      grids_[frame].Find(center, &found_);
       return true;
     }
     const T* coord = in_.coord + frame * shape_.nall * 3;
     const int32_t* atype = in_.atype + frame * shape_.nall;
-    const int64_t row = row_of_[centre];
+    const int64_t row = row_of_[center];
     const float rcut2 = shape_.rcut * shape_.rcut;
     for (int32_t k = 0; k < source_.numneigh[row]; ++k) {
       const int32_t j = source_.firstneigh[row][k];
-      if (j < 0 || j >= shape_.nall || j == centre) {
+      if (j < 0 || j >= shape_.nall || j == center) {
         error_->Report(unit, DEEPATTN_INVALID_ARGUMENT,
-                       "frame %lld: the neighbour list of atom %lld has entry %d, which is %s",
-                       static_cast<long long>(frame), static_cast<long long>(centre), j,
-                       j == centre ? "the atom itself" : "not the index of an atom");
+                       "frame %lld: the neighbor list of atom %lld has entry %d, which is %s",
+                       static_cast<long long>(frame), static_cast<long long>(center), j,
+                       j == center ? "the atom itself" : "not the index of an atom");
         return false;
       }
       if (atype[j] < 0) continue;
-      const T* from = coord + 3 * centre;
+      const T* from = coord + 3 * center;
       const T* to = coord + 3 * static_cast<int64_t>(j);
       const float q = SelectionDistance(from, to);
       if (q <= rcut2) {
@@ -181,27 +181,27 @@ class RowFiller {
   std::vector<int64_t> first_slot_;  // per block
 };
 
-// The row of every centre, or an error unless ilist is a permutation and the counts make sense.
+// The row of every center, or an error unless ilist is a permutation and the counts make sense.
 std::vector<int64_t> InvertList(const deepattn_env_mat_shape& shape,
                                 const deepattn_neighbor_source& source, FirstError* error) {
   std::vector<int64_t> row_of(shape.nloc, -1);
   for (int64_t row = 0; row < shape.nloc; ++row) {
-    const int32_t centre = source.ilist[row];
-    if (centre < 0 || centre >= shape.nloc || row_of[centre] >= 0) {
+    const int32_t center = source.ilist[row];
+    if (center < 0 || center >= shape.nloc || row_of[center] >= 0) {
       error->Report(0, DEEPATTN_INVALID_ARGUMENT,
-                    "row %lld of the neighbour list belongs to atom %d, which is %s",
-                    static_cast<long long>(row), centre,
-                    centre < 0 || centre >= shape.nloc ? "not a local atom" : "listed twice");
+                    "row %lld of the neighbor list belongs to atom %d, which is %s",
+                    static_cast<long long>(row), center,
+                    center < 0 || center >= shape.nloc ? "not a local atom" : "listed twice");
       break;
     }
     if (source.numneigh[row] < 0 ||
         (source.numneigh[row] > 0 && source.firstneigh[row] == nullptr)) {
-      error->Report(0, DEEPATTN_INVALID_ARGUMENT, "row %lld of the neighbour list has %d entries%s",
+      error->Report(0, DEEPATTN_INVALID_ARGUMENT, "row %lld of the neighbor list has %d entries%s",
                     static_cast<long long>(row), source.numneigh[row],
                     source.numneigh[row] < 0 ? "" : " at a null address");
       break;
     }
-    row_of[centre] = row;
+    row_of[center] = row;
   }
   return row_of;
 }

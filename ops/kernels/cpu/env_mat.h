@@ -16,13 +16,13 @@ typedef struct {
   int32_t ntypes;
   float rcut;  // Å; float32 in either precision, as DeePMD's attributes are
   float rcut_smth;
-  const int32_t* sel;  // slots per neighbour type [ntypes], or null: one block for all types
+  const int32_t* sel;  // slots per neighbor type [ntypes], or null: one block for all types
 } deepattn_env_mat_shape;
 
 enum { DEEPATTN_OPEN = 0, DEEPATTN_PERIODIC = 1, DEEPATTN_LISTED = 2 };
 
-// Where neighbours come from. The lists belong to DEEPATTN_LISTED alone: row r holds numneigh[r]
-// indices below nall for the centre ilist[r], a permutation of 0 … nloc-1.
+// Where neighbors come from. The lists belong to DEEPATTN_LISTED alone: row r holds numneigh[r]
+// indices below nall for the center ilist[r], a permutation of 0 … nloc-1.
 typedef struct {
   int kind;
   const int32_t* ilist;
@@ -32,8 +32,8 @@ typedef struct {
 
 // coord [nframes][nall][3], atype [nframes][nall] (negative: a virtual atom), box [nframes][9],
 // davg and dstd [ntypes][nnei][4]. Outputs: descrpt [nframes][nloc][nnei][4], deriv […][4][3]
-// (derivative with respect to the centre), rij […][3], nlist […] (-1: padding), and unless null
-// ntype […] (ntypes: padding) and nmask […] (1: a neighbour).
+// (derivative with respect to the center), rij […][3], nlist […] (-1: padding), and unless null
+// ntype […] (ntypes: padding) and nmask […] (1: a neighbor).
 #define DEEPATTN_DECLARE_ENV_MAT(T, suffix)                                                        \
   void deepattn_env_mat_##suffix(                                                                  \
       const deepattn_env_mat_shape* shape, const deepattn_neighbor_source* source, const T* coord, \

@@ -10,7 +10,7 @@ void Force(const deepattn_pairs& pairs, const T* net_deriv, const T* in_deriv, c
            T* force, const deepattn_threads& threads, deepattn_status* status) {
   FirstError error(status);
   ScatterPairs<T, 3>(pairs, threads, &error, force, [&](int64_t unit, T* sum) {
-    const int64_t centre = unit % pairs.nloc;
+    const int64_t center = unit % pairs.nloc;
     double own[3] = {0, 0, 0};
     for (int64_t slot = unit * pairs.nnei; slot < (unit + 1) * pairs.nnei; ++slot) {
       T t[3];
@@ -18,10 +18,10 @@ void Force(const deepattn_pairs& pairs, const T* net_deriv, const T* in_deriv, c
       for (int k = 0; k < 3; ++k) own[k] += t[k];
       const int32_t j = nlist[slot];
       if (j < 0) continue;
-      if (!CheckNeighbor(unit, unit / pairs.nloc, centre, j, pairs.nall, &error)) return false;
+      if (!CheckNeighbor(unit, unit / pairs.nloc, center, j, pairs.nall, &error)) return false;
       for (int k = 0; k < 3; ++k) sum[3 * static_cast<int64_t>(j) + k] += t[k];
     }
-    for (int k = 0; k < 3; ++k) sum[3 * centre + k] -= static_cast<T>(own[k]);
+    for (int k = 0; k < 3; ++k) sum[3 * center + k] -= static_cast<T>(own[k]);
     return true;
   });
 }
@@ -33,13 +33,13 @@ void ForceGrad(const deepattn_pairs& pairs, const T* grad, const T* in_deriv, co
   ParallelFor(threads, pairs.nframes * pairs.nloc, 12 * pairs.nnei, &error, [&] {
     return [&](int64_t unit) {
       const int64_t frame = unit / pairs.nloc;
-      const int64_t centre = unit % pairs.nloc;
+      const int64_t center = unit % pairs.nloc;
       const T* rows = grad + frame * pairs.nall * 3;
       for (int64_t slot = unit * pairs.nnei; slot < (unit + 1) * pairs.nnei; ++slot) {
         const int32_t j = nlist[slot];
-        T g[3] = {-rows[3 * centre], -rows[3 * centre + 1], -rows[3 * centre + 2]};
+        T g[3] = {-rows[3 * center], -rows[3 * center + 1], -rows[3 * center + 2]};
         if (j >= 0) {
-          if (!CheckNeighbor(unit, frame, centre, j, pairs.nall, &error)) return false;
+          if (!CheckNeighbor(unit, frame, center, j, pairs.nall, &error)) return false;
           for (int k = 0; k < 3; ++k) g[k] += rows[3 * static_cast<int64_t>(j) + k];
         }
         for (int a = 0; a < 4; ++a) {

@@ -1,4 +1,4 @@
-// The cells of a neighbour search: where they lie, which of them an atom sees, and the order that
+// The cells of a neighbor search: where they lie, which of them an atom sees, and the order that
 // DeePMD gives the periodic images in them.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_GRID_GEOMETRY_H_
 #define DEEPATTN_OPS_KERNELS_CPU_GRID_GEOMETRY_H_
@@ -26,7 +26,7 @@ DEEPATTN_BOTH int64_t MostCells(int64_t natoms) { return natoms > 32 ? 2 * natom
 struct GridGeometry {
   // More images than this around one atom is a broken box, not a small one.
   static constexpr double kMaxImages = 1 << 20;
-  // Cells are kept a hair within reach of each other, so that rounding loses no neighbour.
+  // Cells are kept a hair within reach of each other, so that rounding loses no neighbor.
   static constexpr double kSlack = 1e-9;
 
   enum Problem { kFine, kNotFinite, kNoVolume, kTooThin };
@@ -45,7 +45,7 @@ struct GridGeometry {
   double height[3];        // distance between opposite faces
   int64_t ghost_cells[3];  // cells of DeePMD's numbering along each axis
   int64_t ncells[3];       // cells of this grid
-  int64_t reach[3];        // how many cells away a neighbour can be
+  int64_t reach[3];        // how many cells away a neighbor can be
 
   // A finite double to a cell index; anything else lands at an edge.
   DEEPATTN_BOTH static int64_t CellIndex(double value, int64_t cells) {
@@ -114,7 +114,7 @@ struct GridGeometry {
 
   // Chooses the cells of the grid.
   DEEPATTN_BOTH void SetCells(int64_t natoms) {
-    // A sparse box has more cells than atoms; fewer, thicker cells find the same neighbours.
+    // A sparse box has more cells than atoms; fewer, thicker cells find the same neighbors.
     const double limit = static_cast<double>(MostCells(natoms));
     for (int d = 0; d < 3; ++d) ncells[d] = ghost_cells[d];
     while (static_cast<double>(ncells[0]) * static_cast<double>(ncells[1]) *

@@ -1,4 +1,4 @@
-// Which instruction set the vectorised kernels use: chosen once, when the program runs.
+// Which instruction set the vectorized kernels use: chosen once, when the program runs.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_INSTRUCTION_SET_H_
 #define DEEPATTN_OPS_KERNELS_CPU_INSTRUCTION_SET_H_
 
@@ -19,7 +19,7 @@ enum InstructionSet { kGeneric, kAvx2, kAvx512, kInstructionSets };
 
 InstructionSet CurrentInstructionSet();
 
-// A vectorised op's functions, compiled for one instruction set.
+// A vectorized op's functions, compiled for one instruction set.
 template <template <typename> class Kernels>
 struct KernelTable {
   Kernels<float> f32;

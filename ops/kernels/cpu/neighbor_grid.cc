@@ -14,7 +14,7 @@ const char* Sentence(GridGeometry::Problem problem) {
     case GridGeometry::kNoVolume:
       return "the box has no volume, as a periodic frame needs";
     case GridGeometry::kTooThin:
-      return "the box is too thin for the cut-off radius";
+      return "the box is too thin for the cutoff radius";
     default:
       return "";
   }
@@ -93,9 +93,9 @@ std::string NeighborGrid<T>::Build(const T* coord, const int32_t* atype, int64_t
 }
 
 template <typename T>
-void NeighborGrid<T>::Find(int64_t centre, std::vector<Neighbor<T>>* found) const {
-  const T* at = Position(centre);
-  const GridGeometry::Place home = geometry_.PlaceOf(&fraction_[3 * centre]);
+void NeighborGrid<T>::Find(int64_t center, std::vector<Neighbor<T>>* found) const {
+  const T* at = Position(center);
+  const GridGeometry::Place home = geometry_.PlaceOf(&fraction_[3 * center]);
   const int64_t* reach = geometry_.reach;
   int64_t at_cell[3];
   std::array<int32_t, 3> image;
@@ -117,7 +117,7 @@ void NeighborGrid<T>::Find(int64_t centre, std::vector<Neighbor<T>>* found) cons
           }
           if (!(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < rcut2_)) continue;
           const int32_t atom = members_[slot];
-          if (is_home_image && atom == centre) continue;
+          if (is_home_image && atom == center) continue;
           const float q = SelectionDistance(at, there);
           if (q <= rcut2_f_) found->push_back({{d[0], d[1], d[2]}, q, atom, image});
         }

@@ -1,4 +1,4 @@
-// The neighbours of every atom of one frame within a cut-off, in O(N): atoms sorted into cells.
+// The neighbors of every atom of one frame within a cutoff, in O(N): atoms sorted into cells.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_GRID_H_
 #define DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_GRID_H_
 
@@ -11,7 +11,7 @@
 
 namespace deepattn {
 
-// A neighbour and the vector from the centre to it.
+// A neighbor and the vector from the center to it.
 template <typename T>
 struct Neighbor {
   T d[3];
@@ -21,7 +21,7 @@ struct Neighbor {
 };
 
 // Periodic images are never stored: an image is a cell index outside the box. The order DeePMD
-// gives its ghost atoms (which decides between equidistant neighbours) is recomputed from the
+// gives its ghost atoms (which decides between equidistant neighbors) is recomputed from the
 // image.
 template <typename T>
 class NeighborGrid {
@@ -30,11 +30,11 @@ class NeighborGrid {
   // sentence without its end ("box …"), else an empty string. Coordinates must be finite.
   std::string Build(const T* coord, const int32_t* atype, int64_t natoms, const T* box, float rcut);
 
-  // Coordinates of an atom as the neighbours see it: wrapped into the box.
+  // Coordinates of an atom as the neighbors see it: wrapped into the box.
   const T* Position(int64_t atom) const { return &wrapped_[3 * atom]; }
 
-  // Appends the neighbours of `centre` to `found`, in no particular order.
-  void Find(int64_t centre, std::vector<Neighbor<T>>* found) const;
+  // Appends the neighbors of `center` to `found`, in no particular order.
+  void Find(int64_t center, std::vector<Neighbor<T>>* found) const;
 
   // Whether a comes before b in DeePMD's numbering: local atoms, then ghosts cell by cell.
   bool Precedes(const Neighbor<T>& a, const Neighbor<T>& b) const;

@@ -1,4 +1,4 @@
-// Runs the passes of a vectorised kernel over its units: atoms, or blocks of rows.
+// Runs the passes of a vectorized kernel over its units: atoms, or blocks of rows.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_RUN_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_RUN_PASSES_H_
 

@@ -1,4 +1,4 @@
-// Sums over pairs that land on the neighbour: the same bits whatever the number of threads.
+// Sums over pairs that land on the neighbor: the same bits whatever the number of threads.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_SCATTER_H_
 #define DEEPATTN_OPS_KERNELS_CPU_SCATTER_H_
 
@@ -12,7 +12,7 @@
 
 namespace deepattn {
 
-// How many parts a frame's centres are summed in. It follows from the frame alone, so a frame's
+// How many parts a frame's centers are summed in. It follows from the frame alone, so a frame's
 // result depends neither on the threads nor on its batch.
 inline int64_t CountParts(const deepattn_pairs& pairs) {
   constexpr int64_t kPairsPerPart = 1 << 14;
@@ -21,18 +21,18 @@ inline int64_t CountParts(const deepattn_pairs& pairs) {
   return std::max<int64_t>(1, std::min({parts, kMostParts, pairs.nloc}));
 }
 
-// Reports at `unit` and returns false if a neighbour is no atom.
-inline bool CheckNeighbor(int64_t unit, int64_t frame, int64_t centre, int32_t neighbor,
+// Reports at `unit` and returns false if a neighbor is no atom.
+inline bool CheckNeighbor(int64_t unit, int64_t frame, int64_t center, int32_t neighbor,
                           int64_t nall, FirstError* error) {
   if (neighbor < nall) return true;
   error->Report(unit, DEEPATTN_INVALID_ARGUMENT,
                 "frame %lld: nlist of atom %lld has entry %d, but there are only %lld atoms",
-                static_cast<long long>(frame), static_cast<long long>(centre), neighbor,
+                static_cast<long long>(frame), static_cast<long long>(center), neighbor,
                 static_cast<long long>(nall));
   return false;
 }
 
-// Fills out [nframes][nall][width]: add(unit, out_of_frame) adds what centre unit = frame · nloc +
+// Fills out [nframes][nall][width]: add(unit, out_of_frame) adds what center unit = frame · nloc +
 // i contributes to any row of its frame, or reports an error and returns false.
 template <typename T, int width, typename Add>
 void ScatterPairs(const deepattn_pairs& pairs, const deepattn_threads& threads, FirstError* error,

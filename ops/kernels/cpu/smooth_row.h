@@ -1,4 +1,4 @@
-// A row of the environment matrix, of the vector to one neighbour.
+// A row of the environment matrix, of the vector to one neighbor.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_SMOOTH_ROW_H_
 #define DEEPATTN_OPS_KERNELS_CPU_SMOOTH_ROW_H_
 
@@ -8,7 +8,7 @@
 
 namespace deepattn {
 
-// The row (1/r, d/r²)·sw [4] and its derivative with respect to the centre [4][3].
+// The row (1/r, d/r²)·sw [4] and its derivative with respect to the center [4][3].
 template <typename T>
 DEEPATTN_BOTH void SmoothRow(float rcut, float rcut_smth, const T* d, T* row, T* deriv) {
   const T lower = static_cast<T>(rcut_smth);

@@ -1,4 +1,4 @@
-// The virial Σ r ⊗ f and its share of every neighbour.
+// The virial Σ r ⊗ f and its share of every neighbor.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_VIRIAL_H_
 #define DEEPATTN_OPS_KERNELS_CPU_VIRIAL_H_
 

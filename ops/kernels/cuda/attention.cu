@@ -11,7 +11,7 @@ struct AttentionUnit {
   DEEPATTN_DEVICE void operator()(const Block& block, const AttentionArguments<Call>& of,
                                   int64_t atom) const {
     if (!CheckCount(block, of, atom)) return;
-    const Neighbourhood<Call> at(block, of, atom);
+    const Neighborhood<Call> at(block, of, atom);
     if constexpr (pass == DEEPATTN_ATTENTION_FORWARD) ForwardPass(at);
     if constexpr (pass == DEEPATTN_ATTENTION_GRADIENT) GradientPass(at);
     if constexpr (pass == DEEPATTN_ATTENTION_TANGENT) TangentPass(at);

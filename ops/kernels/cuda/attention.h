@@ -1,4 +1,4 @@
-// Gated self-attention over the neighbours of an atom on a GPU: the passes of the CPU's kernel,
+// Gated self-attention over the neighbors of an atom on a GPU: the passes of the CPU's kernel,
 // kernels/cpu/attention.h, with its structures.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_H_

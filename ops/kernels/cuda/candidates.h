@@ -1,4 +1,4 @@
-// The neighbours found around one atom, in no particular order, and their ranks in DeePMD's.
+// The neighbors found around one atom, in no particular order, and their ranks in DeePMD's.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_CANDIDATES_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_CANDIDATES_H_
 

@@ -20,7 +20,7 @@ struct DeviceGrid {
   GridGeometry* geometry;      // [nframes]
   unsigned long long* bounds;  // [nframes][6]: low, and high with the sign changed; see Ordered
   double* fraction;            // [nframes][nall][3]
-  T* wrapped;                  // [nframes][nall][3]: coordinates as the neighbours see them
+  T* wrapped;                  // [nframes][nall][3]: coordinates as the neighbors see them
   int64_t* home;               // [nframes][nall]: the cell, over all frames; -1: none
   int32_t* seat;               // [nframes][nall]: place in the cell
   int32_t* counts;             // [nframes][most_cells]

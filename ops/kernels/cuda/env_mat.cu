@@ -41,7 +41,7 @@ struct EnvMatWorkspace {
   }
 };
 
-// Of each centre the row of the list.
+// Of each center the row of the list.
 struct InvertList {
   deepattn_cuda_neighbors source;
   int64_t nloc;
@@ -49,18 +49,18 @@ struct InvertList {
   deepattn_cuda_problem* problem;
 
   DEEPATTN_DEVICE void operator()(int64_t row) const {
-    const int32_t centre = source.ilist[row];
-    if (centre < 0 || centre >= nloc) {
+    const int32_t center = source.ilist[row];
+    if (center < 0 || center >= nloc) {
       Report(problem, 0, row, kListedTwice);
     } else if (source.numneigh[row] < 0) {
-      Report(problem, 0, centre, kNegativeCount);
+      Report(problem, 0, center, kNegativeCount);
     } else {
-      row_of[centre] = static_cast<int32_t>(row);
+      row_of[center] = static_cast<int32_t>(row);
     }
   }
 };
 
-// A centre that is not where the list has it shares its row with another.
+// A center that is not where the list has it shares its row with another.
 struct CheckList {
   deepattn_cuda_neighbors source;
   int64_t nloc;
@@ -68,9 +68,9 @@ struct CheckList {
   deepattn_cuda_problem* problem;
 
   DEEPATTN_DEVICE void operator()(int64_t row) const {
-    const int32_t centre = source.ilist[row];
-    if (centre < 0 || centre >= nloc || source.numneigh[row] < 0) return;
-    if (row_of[centre] != row) Report(problem, 0, centre, kListedTwice);
+    const int32_t center = source.ilist[row];
+    if (center < 0 || center >= nloc || source.numneigh[row] < 0) return;
+    if (row_of[center] != row) Report(problem, 0, center, kListedTwice);
   }
 };
 

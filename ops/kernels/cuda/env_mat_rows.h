@@ -41,7 +41,7 @@ struct EnvMatMemory {
   Candidates kept;  // [nnei]: the best of `found`, when that is full
   int64_t* chosen;  // [nnei]: of each slot the number in `found`, or -1
   int64_t* count;   // of `found`
-  int64_t* wrong;   // entries of the atom's list that are no neighbours
+  int64_t* wrong;   // entries of the atom's list that are no neighbors
 
   DEEPATTN_BOTH EnvMatMemory(Memory* memory, int64_t nnei)
       : capacity(nnei + kEnvMatRoom),
@@ -95,7 +95,7 @@ struct EnvMatRows {
     const int64_t units = call.shape.nframes * call.shape.nloc;
     for (int64_t unit = block.index(); unit < units; unit += blocks) {
       Atom atom = {unit, unit / call.shape.nloc, unit % call.shape.nloc, 0, false};
-      const int64_t at = atom.frame * call.shape.nall + atom.centre;
+      const int64_t at = atom.frame * call.shape.nall + atom.center;
       atom.type = call.atype[at];
       const bool listed = call.source.kind == DEEPATTN_LISTED;
       atom.broken =
@@ -120,14 +120,14 @@ struct EnvMatRows {
   struct Atom {
     int64_t unit;
     int64_t frame;
-    int64_t centre;
+    int64_t center;
     int32_t type;
     bool broken;
   };
 
   DEEPATTN_DEVICE bool Listed() const { return call.source.kind == DEEPATTN_LISTED; }
 
-  // Coordinates as the neighbours see them.
+  // Coordinates as the neighbors see them.
   DEEPATTN_DEVICE const T* Position(const Atom& atom, int64_t which) const {
     return (Listed() ? call.coord : grid.wrapped) + 3 * (atom.frame * call.shape.nall + which);
   }
@@ -163,19 +163,19 @@ struct EnvMatRows {
 
   DEEPATTN_DEVICE void FindListed(const Block& block, const EnvMatMemory<T>& memory,
                                   const Atom& atom) const {
-    const int32_t row = call.row_of[atom.centre];
+    const int32_t row = call.row_of[atom.center];
     if (row < 0) {
       block.Each(1, [&](int64_t) { Increment(memory.wrong); });
       return;
     }
     const int32_t* entries = call.source.entries + call.source.first[row];
-    const T* from = Position(atom, atom.centre);
+    const T* from = Position(atom, atom.center);
     const float rcut2 = call.shape.rcut * call.shape.rcut;
     Look(block, memory, atom, call.source.numneigh[row], [&](int64_t k) {
       const int32_t j = entries[k];
-      if (j < 0 || j >= call.shape.nall || j == atom.centre) {
-        Report(call.problem, atom.frame, atom.centre,
-               j == atom.centre ? kListedItself : kListedNoAtom);
+      if (j < 0 || j >= call.shape.nall || j == atom.center) {
+        Report(call.problem, atom.frame, atom.center,
+               j == atom.center ? kListedItself : kListedNoAtom);
         Increment(memory.wrong);
         return;
       }
@@ -189,8 +189,8 @@ struct EnvMatRows {
                                    const EnvMatMemory<T>& memory, const Atom& atom) const {
     const GridGeometry& geometry = grid.geometry[atom.frame];
     const int64_t begin = atom.frame * call.shape.nall;
-    const auto place = geometry.PlaceOf(grid.fraction + 3 * (begin + atom.centre));
-    const T* from = Position(atom, atom.centre);
+    const auto place = geometry.PlaceOf(grid.fraction + 3 * (begin + atom.center));
+    const T* from = Position(atom, atom.center);
     const float rcut2_f = call.shape.rcut * call.shape.rcut;
     const T rcut2 = static_cast<T>(rcut2_f);
     int64_t span[3];
@@ -233,7 +233,7 @@ struct EnvMatRows {
         }
         if (!(d2 < rcut2)) return;
         const int32_t neighbor = grid.members[slot];
-        if (stage.cell_image[n] == kHomeImage && neighbor == atom.centre) return;
+        if (stage.cell_image[n] == kHomeImage && neighbor == atom.center) return;
         const float q = SelectionDistance(from, there);
         if (q <= rcut2_f) Append(memory, atom, q, neighbor, stage.cell_image[n]);
       });
@@ -307,7 +307,7 @@ struct EnvMatRows {
     if (n >= 0) {
       Vector(memory, atom, n, d);
       if (!(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] > 0)) {
-        Report(call.problem, atom.frame, atom.centre, kSamePlace);
+        Report(call.problem, atom.frame, atom.center, kSamePlace);
       }
       SmoothRow(call.shape.rcut, call.shape.rcut_smth, d, row, deriv);
     }
@@ -333,10 +333,10 @@ struct EnvMatRows {
     for (int c = 0; c < 3; ++c) stage.rij[3 * k + c] = d[c];
   }
 
-  // From the centre to candidate n.
+  // From the center to candidate n.
   DEEPATTN_DEVICE void Vector(const EnvMatMemory<T>& memory, const Atom& atom, int64_t n,
                               T* d) const {
-    const T* from = Position(atom, atom.centre);
+    const T* from = Position(atom, atom.center);
     const T* to = Position(atom, memory.found.atom[n]);
     double shift[3] = {0, 0, 0};
     if (memory.found.image[n] != kHomeImage) {

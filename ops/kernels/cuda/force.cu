@@ -4,7 +4,7 @@
 namespace deepattn {
 namespace {
 
-// Adds to the force of each atom what the pairs leave on it as a neighbour.
+// Adds to the force of each atom what the pairs leave on it as a neighbor.
 template <typename T>
 struct GatherForce {
   static constexpr int kThreads = ListSum<T, 3>::kThreads;
@@ -36,14 +36,14 @@ struct SpreadForceGrad {
 
   DEEPATTN_DEVICE void operator()(const Block& block) const {
     const int64_t unit = block.index();
-    const int64_t frame = unit / pairs.nloc, centre = unit % pairs.nloc;
+    const int64_t frame = unit / pairs.nloc, center = unit % pairs.nloc;
     const T* rows = grad + frame * pairs.nall * 3;
     block.Each(pairs.nnei, [&](int64_t k) {
       const int64_t slot = unit * pairs.nnei + k;
       const int32_t j = nlist[slot];
-      T g[3] = {-rows[3 * centre], -rows[3 * centre + 1], -rows[3 * centre + 2]};
+      T g[3] = {-rows[3 * center], -rows[3 * center + 1], -rows[3 * center + 2]};
       if (j >= pairs.nall) {
-        Report(problem, frame, centre, kNeighborNoAtom);
+        Report(problem, frame, center, kNeighborNoAtom);
         for (int c = 0; c < 3; ++c) g[c] = static_cast<T>(NAN);
       } else if (j >= 0) {
         for (int c = 0; c < 3; ++c) g[c] += rows[3 * static_cast<int64_t>(j) + c];

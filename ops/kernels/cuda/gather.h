@@ -1,5 +1,5 @@
-// Sums over pairs that land on the neighbour, without atomics on floats: each slot of a
-// neighbourhood is listed under the atom it holds, and every atom adds up its list in the order of
+// Sums over pairs that land on the neighbor, without atomics on floats: each slot of a
+// neighborhood is listed under the atom it holds, and every atom adds up its list in the order of
 // slots. So results are the same from run to run.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_GATHER_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_GATHER_H_
@@ -46,13 +46,13 @@ struct PairLists {
   }
 };
 
-// The atom that a slot is listed under, or a negative number: none. What is wrong is the centre's.
-DEEPATTN_DEVICE int64_t ListedUnder(const deepattn_pairs& pairs, int32_t neighbor, int64_t centre) {
-  return neighbor < pairs.nall ? neighbor : centre;
+// The atom that a slot is listed under, or a negative number: none. What is wrong is the center's.
+DEEPATTN_DEVICE int64_t ListedUnder(const deepattn_pairs& pairs, int32_t neighbor, int64_t center) {
+  return neighbor < pairs.nall ? neighbor : center;
 }
 
-// The derivatives of one centre's pairs; minus their sum is the force they leave on it. Where a
-// neighbour is no atom they are not numbers, and so is what the centre gets.
+// The derivatives of one center's pairs; minus their sum is the force they leave on it. Where a
+// neighbor is no atom they are not numbers, and so is what the center gets.
 template <typename T>
 struct FindTerms {
   static constexpr int kThreads = 64;
@@ -67,7 +67,7 @@ struct FindTerms {
 
   DEEPATTN_DEVICE void operator()(const Block& block) const {
     const int64_t unit = block.index(), first = unit * pairs.nnei;
-    const int64_t frame = unit / pairs.nloc, centre = unit % pairs.nloc;
+    const int64_t frame = unit / pairs.nloc, center = unit % pairs.nloc;
     const auto sum = block.Sum<double, 3>(pairs.nnei, [&](int64_t k, Numbers<double, 3>* to) {
       const int64_t slot = first + k;
       const auto net = Load<4>(net_deriv + 4 * slot);
@@ -75,19 +75,19 @@ struct FindTerms {
       T t[3];
       PairDerivative(net.at, in.at, t);
       const bool wrong = nlist[slot] >= pairs.nall;
-      if (wrong) Report(problem, frame, centre, kNeighborNoAtom);
+      if (wrong) Report(problem, frame, center, kNeighborNoAtom);
       for (int c = 0; c < 3; ++c) {
         if (wrong) t[c] = static_cast<T>(NAN);
         lists.terms[3 * slot + c] = t[c];
         (*to)[c] += static_cast<double>(t[c]);
       }
-      const int64_t j = ListedUnder(pairs, nlist[slot], centre);
+      const int64_t j = ListedUnder(pairs, nlist[slot], center);
       if (j < 0) return;
       lists.seat[slot] = static_cast<uint32_t>(AtomicAdd(lists.counts + frame * pairs.nall + j, 1));
     });
     if (own == nullptr) return;
     block.Each(1, [&](int64_t) {
-      T* to = own + 3 * (frame * pairs.nall + centre);
+      T* to = own + 3 * (frame * pairs.nall + center);
       for (int c = 0; c < 3; ++c) to[c] = static_cast<T>(-sum[c]);
     });
   }

@@ -8,7 +8,7 @@ namespace deepattn {
 
 constexpr int kGemmThreads = 256;
 constexpr int kGemmDepth = 8;              // inner terms of a stage
-constexpr int kGemmQuad = 4;               // neighbours that belong to one thread
+constexpr int kGemmQuad = 4;               // neighbors that belong to one thread
 constexpr int kGemmSpan = 16 * kGemmQuad;  // 16 threads side by side, 16 below each other
 // Of these so many are loaded ahead: with more the registers do not suffice.
 template <typename T>

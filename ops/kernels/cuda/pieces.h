@@ -1,5 +1,5 @@
 // Where matrices lie in blocks of memory whose address is known later: kernels get the places as
-// arguments, once for all neighbourhoods.
+// arguments, once for all neighborhoods.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_PIECES_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_PIECES_H_
 

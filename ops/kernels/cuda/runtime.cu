@@ -28,15 +28,15 @@ const char* Sentence(int kind, bool* of_atom) {
     case kNotWrapped:
       return "cannot be wrapped into the box";
     case kSamePlace:
-      return "is at the same place as a neighbour";
+      return "is at the same place as a neighbor";
     case kListedNoAtom:
-      return "has an entry in its neighbour list that is not the index of an atom";
+      return "has an entry in its neighbor list that is not the index of an atom";
     case kListedItself:
-      return "is in its own neighbour list";
+      return "is in its own neighbor list";
     case kListedTwice:
-      return "has no row of the neighbour list, or two";
+      return "has no row of the neighbor list, or two";
     case kNegativeCount:
-      return "has a neighbour list with a negative number of entries";
+      return "has a neighbor list with a negative number of entries";
     case kNeighborNoAtom:
       return "has an entry in nlist that is not below the number of atoms";
     case kIndexTooLarge:
@@ -51,7 +51,7 @@ const char* Sentence(int kind, bool* of_atom) {
     case kBoxNoVolume:
       return "the box has no volume, as a periodic frame needs";
     default:
-      return "the box is too thin for the cut-off radius";
+      return "the box is too thin for the cutoff radius";
   }
 }
 

@@ -4,7 +4,7 @@
 namespace deepattn {
 namespace {
 
-// The pairs' virials, each on its neighbour.
+// The pairs' virials, each on its neighbor.
 template <typename T>
 struct GatherVirial {
   static constexpr int kThreads = ListSum<T, 9>::kThreads;

@@ -1,4 +1,4 @@
-// The virial, its share of every neighbour and its gradient, as kernels/cpu/virial.h has them, on
+// The virial, its share of every neighbor and its gradient, as kernels/cpu/virial.h has them, on
 // a device.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_VIRIAL_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_VIRIAL_H_

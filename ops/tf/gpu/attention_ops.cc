@@ -31,7 +31,7 @@ class AttentionGpuOp : public AttentionOp<T, pass, parameters> {
     attention_(&call, pass, problem.get(), workspace, bytes, StreamOf(context), status);
   }
 
-  // Counts are on the device: there is room for full neighbourhoods.
+  // Counts are on the device: there is room for full neighborhoods.
   int64_t KeptSize(const Call& call) const override { return kept_(&call.shape); }
   int64_t StateSize(const Call& call) const override { return state_(&call.shape); }
 

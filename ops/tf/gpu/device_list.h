@@ -1,4 +1,4 @@
-// A neighbour list that the caller brings, on the device: copied there when it is new, and kept.
+// A neighbor list that the caller brings, on the device: copied there when it is new, and kept.
 #ifndef DEEPATTN_OPS_TF_GPU_DEVICE_LIST_H_
 #define DEEPATTN_OPS_TF_GPU_DEVICE_LIST_H_
 
@@ -57,7 +57,7 @@ class DeviceList {
     for (int64_t row = 0; row < nloc; ++row) {
       if (list.numneigh[row] < 0 || (list.numneigh[row] > 0 && list.firstneigh[row] == nullptr)) {
         return tensorflow::errors::InvalidArgument(
-            "row ", row, " of the neighbour list has ", list.numneigh[row], " entries",
+            "row ", row, " of the neighbor list has ", list.numneigh[row], " entries",
             list.numneigh[row] < 0 ? "" : " at a null address");
       }
       total += list.numneigh[row];

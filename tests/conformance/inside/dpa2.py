@@ -21,7 +21,7 @@ def main(jobs: str) -> None:
         for job in json.load(file):
             cases, results = read_cases(job["cases"]), {}
             if "model" in job:
-                model = randomised(get_model(job["model"]), np.random.default_rng(job["seed"]))
+                model = randomized(get_model(job["model"]), np.random.default_rng(job["seed"]))
                 save_dp_model(job["file"], {"model": model.serialize(), "model_def_script": {}})
                 periodic = [
                     case for case in cases.values() if "box" in case and np.all(case["atype"] >= 0)
@@ -68,15 +68,15 @@ def arrays_of(tree, path=""):
         yield path.removeprefix("/"), tree
 
 
-def randomised(model, rng):
-    """The model with statistics as they are of data, with scattered biases and normalisations."""
+def randomized(model, rng):
+    """The model with statistics as they are of data, with scattered biases and normalizations."""
     tree = model.serialize()
     descriptor, fitting = tree["descriptor"], tree["fitting"]
     for name, block in descriptor.items():
         if name.endswith("_variable"):
             arguments = "repformer_args" if name.startswith("repformers") else "repinit_args"
-            centred = descriptor[arguments]["set_davg_zero"]
-            set_statistics(block["@variables"], rng, centred=centred)
+            centered = descriptor[arguments]["set_davg_zero"]
+            set_statistics(block["@variables"], rng, centered=centered)
     for layer in descriptor["repformers_variable"]["repformer_layers"]:
         if "attn2_lm" in layer:
             for array in layer["attn2_lm"]["@variables"].values():
@@ -89,12 +89,12 @@ def randomised(model, rng):
     return type(model).deserialize(tree)
 
 
-def set_statistics(arrays, rng, *, centred):
+def set_statistics(arrays, rng, *, centered):
     """The same in every slot; angular averages zero."""
     ntypes, nnei, _ = arrays["dstd"].shape
     spread = rng.uniform(0.1, 0.3, (ntypes, 1, 2))[..., [0, 1, 1, 1]]
     arrays["dstd"] = np.tile(spread, (1, nnei, 1))
-    mean = rng.uniform(0.05, 0.1, (ntypes, 1, 1)) * np.array([not centred, 0.0, 0.0, 0.0])
+    mean = rng.uniform(0.05, 0.1, (ntypes, 1, 1)) * np.array([not centered, 0.0, 0.0, 0.0])
     arrays["davg"] = np.tile(mean, (1, nnei, 1))
 
 

@@ -53,7 +53,7 @@ def test_lengths_in_bohr_are_found(tmp_path, arrays):
     arrays["coord"] /= Bohr
     arrays["box"] /= Bohr
     path = metals.write(tmp_path / "data", metals.ALLOY, arrays)
-    for rcut, words in ((6.0, "times the sum"), (4.0, "no neighbour within 4 Å")):
+    for rcut, words in ((6.0, "times the sum"), (4.0, "no neighbor within 4 Å")):
         found = [x for x in check_data([path], rcut=rcut) if x.check == "lengths"]
         assert found and words in found[0].message
 
@@ -96,11 +96,11 @@ def test_missing_labels_are_found(tmp_path, arrays):
     assert "no frame has an energy" in metals.check(tmp_path, arrays)[-1].message
 
 
-def test_neighbours_beyond_sel_are_found(tmp_path, arrays):
+def test_neighbors_beyond_sel_are_found(tmp_path, arrays):
     found = metals.check(tmp_path, arrays, sel=[10])
     assert [x.check for x in found] == ["sel"] and "sel is 10" in found[0].message
     by_type = check_data([found[0].system], rcut=4.0, sel=[4, 60])
-    assert "neighbours of Cu" in by_type[0].message
+    assert "neighbors of Cu" in by_type[0].message
 
 
 def test_systems_that_cannot_be_opened_do_not_stop_the_others(tmp_path, arrays):

@@ -59,8 +59,8 @@ def test_there_and_back(here, compiled):
         assert load_model(path)[1]["min_nbor_dist"] == 0.5
     inputs, _ = small_batch(nframes=1)
     frame = [inputs[key] for key in ("coord", "box", "atype")]
-    with DeepPot("model.dp") as neutral, DeepPot("model.again.pb") as graph:
-        for one, other in zip(neutral.eval(*frame), graph.eval(*frame), strict=True):
+    with DeepPot("model.dp") as portable, DeepPot("model.again.pb") as graph:
+        for one, other in zip(portable.eval(*frame), graph.eval(*frame), strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
 
 

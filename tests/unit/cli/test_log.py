@@ -36,7 +36,7 @@ def logged(monkeypatch, tmp_path):
     set_up_logging()
 
 
-def test_a_terminal_has_short_lines_and_colours(logged):
+def test_a_terminal_has_short_lines_and_colors(logged):
     terminal, file = logged(Terminal())
     assert terminal[:2] == ["step 500  E 52.1", "saved"]
     assert terminal[2:] == [

@@ -239,7 +239,7 @@ def test_refused(path, value, expected):
         ),
         (without(DPA1, "model/type_map"), "model/type_map is required"),
         (changed(SE_E2_A, "model/descriptor/sel", [1]), "one number for each of the 2 types"),
-        (changed(SE_E2_A, "model/descriptor/sel", [-1, 2]), "have numbers of neighbours"),
+        (changed(SE_E2_A, "model/descriptor/sel", [-1, 2]), "have numbers of neighbors"),
         (changed(SE_E2_A, "model/descriptor/sel", [10**12, 2]), "have a sum of at most 1048576"),
         (changed(DPA1, "model/descriptor/sel", 10**12), "be at most 1048576"),
         (changed(DPA1, "model/descriptor/attn", 10**9), "be at most 65536"),

@@ -240,7 +240,7 @@ def test_a_damaged_heap_of_strings(tmp_path, chunks):
         file.create_dataset("type_map.raw", **names)
         file["set.000/coord"] = np.arange(24.0).reshape(2, 12)
         file["set.000/box"] = np.tile(np.eye(3).ravel() * 9, (2, 1))
-    store = open_store(str(path), labelled=True)
+    store = open_store(str(path), labeled=True)
     assert store.tokens("type_map.raw") == ["Ag", "Pd", "Au"]
     damage_heap(path)
     with pytest.raises(DataError, match="a heap of strings in it is damaged"):
@@ -253,7 +253,7 @@ def test_an_array_that_its_file_cannot_hold(tmp_path):
         options = {"shape": (1 << 36,), "chunks": (1 << 16,), "compression": "gzip"}
         file.create_dataset("type.raw", dtype="i4", **options)
         file["set.000/coord"] = np.zeros((2, 12))
-    store = open_store(str(path), labelled=True)
+    store = open_store(str(path), labeled=True)
     for read in (store.tokens, store.shape):
         with pytest.raises(DataError, match=r"type\.raw claims 274877906944 bytes"):
             read("type.raw")

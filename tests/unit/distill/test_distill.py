@@ -12,7 +12,7 @@ from ase.io import write
 
 from deepattn.cli.main import main
 from deepattn.distill import distill, stages, student
-from deepattn.distill.labelled import read_labelled
+from deepattn.distill.labeled import read_labeled
 from deepattn.distill.workplace import Workplace
 from deepattn.errors import ConfigError, DataError
 from deepattn.formats.checkpoint import read_checkpoint
@@ -87,12 +87,12 @@ def test_killed_in_every_stage_it_gives_the_same_student(place, monkeypatch):
         (stages, "write_frames", 1),  # the structures, and then the frames of the first stage
         (stages, "write_frames", 1),
         (stages, "label", 1),
-        (stages, "write_labelled", 1),
+        (stages, "write_labeled", 1),
         (Saver, "save", 1),  # in the middle of a training
         (student, "compress", 1),
         (stages, "explore", 1),
         (stages, "errors", 1),
-        (stages, "write_labelled", 1),
+        (stages, "write_labeled", 1),
         (Trainer, "train", 1),
         (stages, "write_report", 1),
     ]
@@ -166,7 +166,7 @@ def test_students_of_an_ensemble_select_by_themselves(place):
     outcome = distill(TEACHER, "input.json")
     assert (outcome.verdict["frames"], outcome.verdict["selected"]) == (5, 3)
     assert len(outcome.verdict["deviations"]) == 8
-    assert len(read_labelled(place / "distill" / "round-01" / "data").frames) == 3
+    assert len(read_labeled(place / "distill" / "round-01" / "data").frames) == 3
     weights = [
         read_checkpoint(place / "distill" / "round-00" / f"student-{k}" / "model.ckpt")[0]
         for k in range(2)

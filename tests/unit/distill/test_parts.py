@@ -71,9 +71,9 @@ def test_distribution_of_a_lattice_counts_its_shells():
     density = 4 / a**3
     shells = 4 / 3 * np.pi * ((found.r + 0.05) ** 3 - (found.r - 0.05) ** 3)
     counts = found.g["Cu", "Cu"] * density * shells
-    for distance, neighbours in ((a / np.sqrt(2), 12), (a, 6), (a * np.sqrt(1.5), 24)):
+    for distance, neighbors in ((a / np.sqrt(2), 12), (a, 6), (a * np.sqrt(1.5), 24)):
         around = np.abs(found.r - distance) < 0.1
-        assert counts[around].sum() == pytest.approx(neighbours)
+        assert counts[around].sum() == pytest.approx(neighbors)
     assert counts.sum() == pytest.approx(42)
 
 

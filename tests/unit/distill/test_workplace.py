@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepattn.distill.label import label
-from deepattn.distill.labelled import Labelled, read_labelled, write_labelled
+from deepattn.distill.labeled import Labeled, read_labeled, write_labeled
 from deepattn.distill.potential import open_teacher
 from deepattn.distill.workplace import Workplace, read_frames, write_frames
 from deepattn.errors import ConfigError
@@ -103,10 +103,10 @@ def test_systems_hold_what_was_written(tmp_path):
     frames = rattled(5)
     frames[3].symbols[frames[3].symbols == "Au"] = "Ag"
     frames[4].pbc = False
-    data = Labelled(frames, teacher().evaluate(frames))
+    data = Labeled(frames, teacher().evaluate(frames))
     for _ in range(2):  # the second time it replaces what is there
-        write_labelled(data, tmp_path / "data")
-    found = read_labelled(tmp_path / "data")
+        write_labeled(data, tmp_path / "data")
+    found = read_labeled(tmp_path / "data")
     assert len(found.frames) == 5
     assert [label.virial is None for label in found.labels].count(True) == 1
     known = {atoms.positions.tobytes(): labels for atoms, labels in zip(*data, strict=True)}
@@ -120,8 +120,8 @@ def test_systems_hold_what_was_written(tmp_path):
 
 
 def test_nothing_is_something_to_write(tmp_path):
-    write_labelled(Labelled([], []), tmp_path / "data")
-    assert read_labelled(tmp_path / "data") == ([], [])
+    write_labeled(Labeled([], []), tmp_path / "data")
+    assert read_labeled(tmp_path / "data") == ([], [])
     write_frames(tmp_path / "none.extxyz", [])
     assert read_frames(tmp_path / "none.extxyz") == []
 

@@ -35,7 +35,7 @@ def trained_model(descriptor, **kwargs):
     layer = model.descriptor
     mean = np.array([[0.1], [0.2]]) * np.tile([1.0, 0, 0, 0], layer.nnei)
     layer.davg.assign(mean)
-    layer.original_sel.assign([7])  # of a first training with fewer neighbours
+    layer.original_sel.assign([7])  # of a first training with fewer neighbors
     layer.dstd.assign(np.full(mean.shape, 0.15) + np.array([[0.0], [0.1]]))
     return model
 
@@ -69,7 +69,7 @@ def test_a_compressed_model_is_the_same_potential(options, tmp_path):
 
 @pytest.mark.parametrize("options", STOCK)
 def test_empty_slots_count(options):
-    """In open boundaries atoms have from none to five neighbours, some of them excluded ones."""
+    """In open boundaries atoms have from none to five neighbors, some of them excluded ones."""
     model = trained_model(STOCK[options])
     inputs, _ = small_batch()
     inputs["box"][:] = 0
@@ -81,8 +81,8 @@ def test_empty_slots_count(options):
     assert_same(compress(model, min_nbor_dist=SHORTEST)(inputs), expected)
 
 
-def test_real_neighbours_behind_an_excluded_one_count():
-    """Without a mean an excluded neighbour looks like an empty slot to DeePMD-kit's op."""
+def test_real_neighbors_behind_an_excluded_one_count():
+    """Without a mean an excluded neighbor looks like an empty slot to DeePMD-kit's op."""
     model = trained_model({**STRIP, "exclude_types": [[0, 1]]})
     model.descriptor.davg.assign(np.zeros(model.descriptor.davg.shape))
     inputs, _ = small_batch()
@@ -159,7 +159,7 @@ def test_what_the_file_says(tmp_path):
             r"the tables \(6 of .* would have .* strip",
         ),
         (STRIP, {"min_nbor_dist": 0.0}, "the shortest distance of two atoms is 0 Å"),
-        (STRIP, {"min_nbor_dist": 10.0}, "not between 0 and the cut-off radius of 3 Å"),
+        (STRIP, {"min_nbor_dist": 10.0}, "not between 0 and the cutoff radius of 3 Å"),
         (STRIP, {"extrapolate": 0.5}, "extrapolate is 0.5; it must be at least 1"),
     ],
 )

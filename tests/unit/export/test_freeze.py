@@ -1,4 +1,4 @@
-"""The frozen graph: what its readers look for, and the numbers of a caller's own neighbour list."""
+"""The frozen graph: what its readers look for, and the numbers of a caller's own neighbor list."""
 
 import json
 
@@ -67,7 +67,7 @@ def test_weights_are_top_level_constants_and_nothing_trains(graph):
     assert not {op for op in operations if op.endswith("SeAGrad") or "Variable" in op}
     assert not graph_def.library.function
     assert "train_attr/min_nbor_dist" not in constants
-    # Each op of a neighbourhood stands once: outputs share it.
+    # Each op of a neighborhood stands once: outputs share it.
     assert sum(n.op == "ProdEnvMatAMix" for n in graph_def.node) == 1
 
 
@@ -136,11 +136,11 @@ def test_a_caller_with_ghosts_gets_the_forces_of_a_periodic_run(graph, kind):
     ghosts = (coord[None] + (shifts @ box)[:, None]).reshape(-1, 3)
     everything = np.vstack([coord, ghosts])
     distance = np.linalg.norm(everything[None] - coord[:, None], axis=-1)
-    neighbours = [
+    neighbors = [
         np.flatnonzero((d < 3.5) & (np.arange(len(d)) != i)) for i, d in enumerate(distance)
     ]
     mesh = np.concatenate(
-        [np.zeros(16), np.arange(8), [len(n) for n in neighbours], *neighbours]
+        [np.zeros(16), np.arange(8), [len(n) for n in neighbors], *neighbors]
     ).astype(np.int32)
     nall = len(everything)
     feeds |= {

@@ -19,7 +19,7 @@ from deepattn.infer import DeepPot
 from deepattn.infer.inspect import Inspection
 
 PARAMETERS = {"numb_fparam": 2, "numb_aparam": 1}
-# Of "crowded" not all neighbours have a slot.
+# Of "crowded" not all neighbors have a slot.
 KINDS = {
     "dpa2": (dpa2(repformer={"nlayers": 1}), PARAMETERS),
     "crowded": ({"type": "se_atten_v2", "sel": 6}, PARAMETERS),
@@ -71,7 +71,7 @@ def assert_equal(found, expected, names, *, atol=1e-12):
 
 
 def listed(inputs, *, rcut, columns):
-    """One frame as LAMMPS has it: ghosts behind the atoms, and neighbours in no order, gaps in it.
+    """One frame as LAMMPS has it: ghosts behind the atoms, and neighbors in no order, gaps in it.
 
     Returns the arguments of the function, and which atoms all are.
     """
@@ -92,7 +92,7 @@ def listed(inputs, *, rcut, columns):
 
 
 def test_lists_of_a_caller(exported):
-    """Within the cut-off and a skin; sums of all images are the results of a periodic frame."""
+    """Within the cutoff and a skin; sums of all images are the results of a periodic frame."""
     model, module = exported
     inputs = batch(model, nframes=1, natoms=8)
     expected = reference(model, inputs)

@@ -190,8 +190,8 @@ def test_geometries(tmp_path, kind, capsys):
     frames[1].calc = SinglePointCalculator(frames[1], energy=-1.0)
     path = tmp_path / f"a.{kind}"
     ase.io.write(path, frames, format="traj" if kind == "traj" else "extxyz")
-    [place] = find_systems(str(path), labelled=False)
-    system = System(place, labelled=False)
+    [place] = find_systems(str(path), labeled=False)
+    system = System(place, labeled=False)
     assert system.nframes == 3 and not system.has("energy").any()
     np.testing.assert_allclose(
         system.load("coord", range(3)).reshape(3, 4, 3), [a.positions for a in frames], atol=1e-7
@@ -203,8 +203,8 @@ def test_geometries(tmp_path, kind, capsys):
 
 def test_a_plain_xyz_file_is_geometry(tmp_path):
     ase.io.write(tmp_path / "a.xyz", molecule("H2O"), format="xyz")
-    [place] = find_systems(str(tmp_path / "a.xyz"), labelled=False)
-    system = System(place, labelled=False)
+    [place] = find_systems(str(tmp_path / "a.xyz"), labeled=False)
+    system = System(place, labeled=False)
     assert not system.periodic and system.natoms == 3
     with pytest.raises(DataError, match="no frame with an energy"):
         find_systems(str(tmp_path / "a.xyz"))

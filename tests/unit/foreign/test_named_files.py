@@ -19,7 +19,7 @@ from deepattn.foreign.frames import read_file
 ARRAYS = ("coord", "box", "energy", "force", "virial")
 
 
-def labelled(atoms, seed):
+def labeled(atoms, seed):
     rng = np.random.default_rng(seed)
     forces = rng.normal(size=(len(atoms), 3))
     atoms.rattle(0.1, seed=seed)
@@ -34,7 +34,7 @@ def labelled(atoms, seed):
 def alloys(tmp_path):
     frames = []
     for seed, symbols in enumerate(["Cu4", "Au2Cu2", "Cu2Au2", "Cu4", "Cu4"]):
-        frames.append(labelled(bulk("Cu", cubic=True), seed))
+        frames.append(labeled(bulk("Cu", cubic=True), seed))
         frames[-1].symbols = symbols
     ase.io.write(tmp_path / "alloys.extxyz", frames)
     return tmp_path / "alloys.extxyz"
@@ -68,7 +68,7 @@ def test_compositions(tmp_path, alloys):
 
 def test_a_molecule(tmp_path):
     path = tmp_path / "water.xyz"
-    ase.io.write(path, labelled(molecule("H2O"), 1), format="extxyz")
+    ase.io.write(path, labeled(molecule("H2O"), 1), format="extxyz")
     assert_equal_systems(find_systems(str(path)), convert(path, tmp_path / "data"))
     assert not System(path).periodic  # of a single system the formula may be left out
 
@@ -87,7 +87,7 @@ def test_sets_are_as_converted(tmp_path, monkeypatch):
     }
     long = dpdata.LabeledSystem(data=data)
     monkeypatch.setattr(
-        "deepattn.foreign.labelled.gather", lambda sources: dpdata.MultiSystems(long)
+        "deepattn.foreign.labeled.gather", lambda sources: dpdata.MultiSystems(long)
     )
     (tmp_path / "OUTCAR").touch()
     long.to("deepmd/npy", str(tmp_path / "npy"))
@@ -125,7 +125,7 @@ def test_what_cannot_be_read(tmp_path):
 
 def test_constraints_and_frames_without_labels(tmp_path, caplog):
     """ASE's own answer is no force on a fixed atom."""
-    frames = [labelled(bulk("Cu", cubic=True), seed) for seed in range(3)]
+    frames = [labeled(bulk("Cu", cubic=True), seed) for seed in range(3)]
     forces = [atoms.get_forces() for atoms in frames]
     frames[1].set_constraint(FixAtoms([0, 2]))
     path = tmp_path / "relaxed.traj"
@@ -142,7 +142,7 @@ def test_orders_and_compositions_of_a_trajectory(tmp_path):
     for seed, symbols in enumerate(["AuCuAuCu", "Cu2Au2", "Cu4", "AuCuAuCu"]):
         atoms = bulk("Cu", cubic=True)
         atoms.symbols = symbols
-        frames.append(labelled(atoms, seed))
+        frames.append(labeled(atoms, seed))
     ase.io.write(tmp_path / "alloys.traj", frames)
     found = find_systems(str(tmp_path / "alloys.traj"))
     assert [path.rpartition("#")[2] for path in found] == ["Au2Cu2", "Cu4"]
@@ -157,7 +157,7 @@ def test_orders_and_compositions_of_a_trajectory(tmp_path):
 
 @pytest.mark.parametrize("name", ["some.traj", "some.extxyz"])
 def test_virials_in_some_frames_only(tmp_path, name):
-    frames = [labelled(bulk("Cu", cubic=True), seed) for seed in range(2)]
+    frames = [labeled(bulk("Cu", cubic=True), seed) for seed in range(2)]
     del frames[1].calc.results["stress"]
     ase.io.write(tmp_path / name, frames)
     with pytest.raises(DataError, match=rf"{name}: some frames .* have virials and some.*apart"):
@@ -165,7 +165,7 @@ def test_virials_in_some_frames_only(tmp_path, name):
 
 
 def test_whose_name_looks_like_another(tmp_path):
-    ase.io.write(tmp_path / "OUTCAR.extxyz", labelled(bulk("Cu"), 0), format="extxyz")
+    ase.io.write(tmp_path / "OUTCAR.extxyz", labeled(bulk("Cu"), 0), format="extxyz")
     [found] = find_systems(str(tmp_path / "OUTCAR.extxyz"))
     assert System(found).nframes == 1
     with h5py.File(tmp_path / "OUTCARs.hdf5", "w") as file:

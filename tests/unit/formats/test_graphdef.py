@@ -180,7 +180,7 @@ def test_what_would_end_the_process():
         Graph(message, "m.pb")
 
 
-def test_a_neighbour_list_in_the_file_is_refused():
+def test_a_neighbor_list_in_the_file_is_refused():
     message = GraphDef()
     for name in ("t_coord", "t_type", "t_natoms", "t_box", "davg", "dstd"):
         message.node.add(name=name, op="Placeholder")
@@ -188,7 +188,7 @@ def test_a_neighbour_list_in_the_file_is_refused():
     message.node.add(name="mesh", op="Identity", input=["t_mesh"])
     inputs = ["t_coord", "t_type", "t_natoms", "t_box", "mesh", "davg", "dstd"]
     message.node.add(name="env", op="ProdEnvMatAMix", input=inputs)
-    with pytest.raises(ModelFileError, match="neighbour list of node 'env' does not come from a"):
+    with pytest.raises(ModelFileError, match="neighbor list of node 'env' does not come from a"):
         Graph(message, "m.pb")
     message.node[6].CopyFrom(message.node[0])
     message.node[6].name = "t_mesh"

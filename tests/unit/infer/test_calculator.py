@@ -69,7 +69,7 @@ def test_open_systems_need_no_cell_and_have_no_stress(atoms):
         atoms.get_stress()
 
 
-def test_neighbour_list_of_ase(atoms, attention):
+def test_neighbor_list_of_ase(atoms, attention):
     expected = atoms.get_forces()
     listed = NewPrimitiveNeighborList(np.full(8, 1.6), bothways=True, self_interaction=False)
     atoms.calc = DP(attention.graph, neighbor_list=listed)

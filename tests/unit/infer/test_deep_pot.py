@@ -118,7 +118,7 @@ def test_mixed_types_and_virtual_atoms(files, frames):
 
 @pytest.mark.parametrize("periodic", [True, False])
 @pytest.mark.parametrize("kind", ["graph", "checkpoint"])
-def test_neighbour_list_of_ase(files, frames, periodic, kind):
+def test_neighbor_list_of_ase(files, frames, periodic, kind):
     coords, cells, types = frames
     cells = cells if periodic else None
     expected = DeepPot(files.graph).eval(coords, cells, types, atomic=True)
@@ -188,9 +188,9 @@ def test_overlapping_atoms_are_named(attention, frames, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_neighbours_beyond_sel_are_reported_once(kind, request, frames, caplog):
+def test_neighbors_beyond_sel_are_reported_once(kind, request, frames, caplog):
     if not ops.library():
-        pytest.skip("counting neighbours needs the compiled op library")
+        pytest.skip("counting neighbors needs the compiled op library")
     coords, cells, types = frames
     pot = DeepPot(request.getfixturevalue(kind).graph)
     with caplog.at_level(logging.WARNING, "deepattn"):
@@ -296,7 +296,7 @@ def test_a_cell_too_thin_for_the_cutoff(files, frames):
     cells = np.array([cells[0], THIN, cells[0]])
     for pot in (DeepPot(files.graph), DeepPot(files.checkpoint)):
         for evaluate in (pot.eval, pot.eval_descriptor):
-            with pytest.raises(DataError, match=r"frame 1: no neighbours .* too thin.* in Å\?"):
+            with pytest.raises(DataError, match=r"frame 1: no neighbors .* too thin.* in Å\?"):
                 evaluate(coords, cells, types)
 
 

@@ -91,9 +91,9 @@ def test_two_elements_make_no_picture(attention, tmp_path, capsys):
 
 def test_unknown_parts_are_refused(attention, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["show", str(attention.graph), "colour"])
+        main(["show", str(attention.graph), "color"])
     assert stop.value.code == 2
-    assert f"'colour' is none of model-branch, {', '.join(PARTS)}" in capsys.readouterr().err
+    assert f"'color' is none of model-branch, {', '.join(PARTS)}" in capsys.readouterr().err
 
 
 def test_a_folder_means_its_latest_checkpoint(attention):

@@ -48,7 +48,7 @@ def test_systems_of_one_name_are_refused(attention, tmp_path, frames, capsys):
 
 
 def count(frames, rcut):
-    """Neighbours of each atom by type, ``[nframes, natoms, 2]``, and the least distance."""
+    """Neighbors of each atom by type, ``[nframes, natoms, 2]``, and the least distance."""
     coords, cells, types = frames
     shifts = np.indices((5, 5, 5)).reshape(3, -1).T - 2
     counts, nearest = [], np.inf
@@ -63,7 +63,7 @@ def count(frames, rcut):
     return np.array(counts), nearest
 
 
-def test_neighbours(tmp_path, frames, capsys):
+def test_neighbors(tmp_path, frames, capsys):
     write_system(tmp_path / "data", frames)
     counts, nearest = count(frames, 3.0)
     options = ("neighbor-stat", "-s", tmp_path, "-r", 3.0)

@@ -1,4 +1,4 @@
-"""Descriptors and atomic energies against their formulas, from neighbourhoods drawn at random."""
+"""Descriptors and atomic energies against their formulas, from neighborhoods drawn at random."""
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ BASE = {
 
 
 def draw(rng, slot_types=None, nnei=6, longest=None, padding=None):
-    """An environment of 2 frames of 3 atoms (one virtual), the centres' types, type vectors.
+    """An environment of 2 frames of 3 atoms (one virtual), the centers' types, type vectors.
 
-    The longest neighbourhood has ``longest`` neighbours (default: all slots are filled); rows of
+    The longest neighborhood has ``longest`` neighbors (default: all slots are filled); rows of
     padding are those of ``padding`` ``[NTYPES, 4]`` (default: zeros).
     """
     atype = np.array([[0, 2, 1], [1, 1, -1]], np.int32)
@@ -81,15 +81,15 @@ def se_atten_in_numpy(w, config, environment, atype, vectors):
         else:
             r = r * keep[:, None]
         c = c * keep
-        neighbour, centre = vectors[e], np.tile(vectors[a], (nnei, 1))
+        neighbor, center = vectors[e], np.tile(vectors[a], (nnei, 1))
         if config["tebd_input_mode"] == "strip":
             g = net(w, r[:, :1])
-            t = net(w, np.hstack([neighbour, centre]), "_two_side_ebd")
+            t = net(w, np.hstack([neighbor, center]), "_two_side_ebd")
             g = g * t * (c[:, None] if config["smooth"] else 1.0) + g
         elif config["type_one_side"]:
-            g = net(w, np.hstack([r[:, :1], neighbour]))
+            g = net(w, np.hstack([r[:, :1], neighbor]))
         else:
-            g = net(w, np.hstack([r[:, :1], neighbour, centre]))
+            g = net(w, np.hstack([r[:, :1], neighbor, center]))
         square = (r[:, 1:] ** 2).sum(axis=1, keepdims=True)
         u = r[:, 1:] / np.sqrt(np.maximum(square, 1e-12))
         for k in range(config["attn_layer"]):
@@ -108,7 +108,7 @@ def se_atten_in_numpy(w, config, environment, atype, vectors):
 @pytest.mark.parametrize("exclude", [[], [[0, 2], [1, 1]]])
 @pytest.mark.parametrize("longest", [6, 5, 3, 0])
 def test_se_atten(mode, smooth, one_side, exclude, longest):
-    """Neighbourhoods are cut to the longest, but the formula is evaluated on all slots."""
+    """Neighborhoods are cut to the longest, but the formula is evaluated on all slots."""
     rng = np.random.default_rng(4)
     davg = rng.normal(scale=0.1, size=(NTYPES, 4))
     dstd = rng.uniform(0.5, 1.0, size=(NTYPES, 4))

@@ -1,4 +1,4 @@
-"""The blocks of DPA-2 and their common list of neighbours."""
+"""The blocks of DPA-2 and their common list of neighbors."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.layers import DPA2, EnvironmentMatrix, Repformers, RepInit, ThreeBody
 from deepattn.layers.repformer import RepformerOptions
-from deepattn.layers.slots import neighbour_slots
+from deepattn.layers.slots import neighbor_slots
 
 from .check_layer import check_layer
 
@@ -33,7 +33,7 @@ def environment_of(layer, seed=3, edge=4.2):
 
 
 def slots_of(environment):
-    return neighbour_slots(environment, tf.constant(ATYPE), nnei=NNEI, ntypes=NTYPES)
+    return neighbor_slots(environment, tf.constant(ATYPE), nnei=NNEI, ntypes=NTYPES)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_repformers_as_a_keras_layer(environment, direct):
 
 
 def test_environment_matrix_is_that_of_the_op():
-    """With the first cut-off, and with a shorter one of which the list is a part."""
+    """With the first cutoff, and with a shorter one of which the list is a part."""
     rng = np.random.default_rng(8)
     coord, box = rng.uniform(0.0, 4.2, (2, 15)), np.tile(np.eye(3).ravel() * 4.2, (2, 1))
     natoms, mesh = np.array([5, 5, 5, 0, 0], np.int32), np.zeros(7, np.int32)
@@ -111,9 +111,9 @@ def test_protection_lengthens_distances(environment):
 
 
 def test_ghosts_are_their_owners(environment):
-    """With a list of ghosts, which own nothing, neighbours are looked up by their owners."""
+    """With a list of ghosts, which own nothing, neighbors are looked up by their owners."""
     ghosts = environment._replace(nlist=tf.where(environment.nmask, environment.nlist + 5, -1))
     owner = np.tile(np.arange(5, dtype=np.int32), 2)
     np.testing.assert_array_equal(ghosts.of_owners(owner).nlist, environment.nlist)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="a neighbour is a ghost; give"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a neighbor is a ghost; give"):
         slots_of(ghosts)

@@ -11,7 +11,7 @@ from .check_layer import check_layer
 
 
 def attention_in_numpy(w, g, u, c, *, dotr, mask, smooth, eps):
-    """The formula of the layer's docstring for one neighbourhood."""
+    """The formula of the layer's docstring for one neighborhood."""
 
     def project(name, x):
         y = x @ w[f"{name}/matrix"] + w[f"{name}/bias"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepattn.layers.repformer import LocalAttention, RepformerLayer, RepformerOptions, Update
-from deepattn.layers.repformer.neighbourhood import neighbourhood
+from deepattn.layers.repformer.neighborhood import neighborhood
 from deepattn.layers.slots import Slots
 
 from .check_layer import check_layer
@@ -39,12 +39,12 @@ OPTIONS = {
 
 
 def draw(options, rng):
-    """Features, vectors and neighbourhoods of atoms that have from no to four neighbours."""
+    """Features, vectors and neighborhoods of atoms that have from no to four neighbors."""
     mask = np.arange(STORED) < np.array([4, 2, 0, 3])[:, None]
     switch = np.where(mask, rng.uniform(0.1, 1.0, mask.shape), 0.0)
     index = np.where(mask, rng.integers(0, ATOMS, mask.shape), 0).astype(np.int32)
     slots = Slots(None, None, mask, mask, None, index, np.int32(NNEI - STORED))
-    nearby = neighbourhood(
+    nearby = neighborhood(
         slots,
         switch * np.float64(1.0),
         nnei=NNEI,
@@ -139,7 +139,7 @@ def layer_in_numpy(w, options, g1, g2, h2, mask, switch, index):
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_layer(name):
-    """Slots are cut to the longest neighbourhood, but the formula is evaluated on all of them."""
+    """Slots are cut to the longest neighborhood, but the formula is evaluated on all of them."""
     rng = np.random.default_rng(4)
     options = RepformerOptions(**SIZES, **OPTIONS[name])
     g1, g2, h2, nearby, mask, switch = draw(options, rng)

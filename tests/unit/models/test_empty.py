@@ -1,4 +1,4 @@
-"""Nothing at all: no atoms, no frames, no neighbours, no slots for a type."""
+"""Nothing at all: no atoms, no frames, no neighbors, no slots for a type."""
 
 import contextlib
 
@@ -22,7 +22,7 @@ DESCRIPTORS = {
 
 @pytest.mark.parametrize("plain", [False, True], ids=["compiled", "plain"])
 @pytest.mark.parametrize("kind", DESCRIPTORS)
-def test_no_atoms_no_frames_no_neighbours(kind, plain):
+def test_no_atoms_no_frames_no_neighbors(kind, plain):
     model = small_model(DESCRIPTORS[kind], {"numb_fparam": 1, "numb_aparam": 2})
     for nframes, natoms in ((2, 0), (0, 5), (0, 0), (1, 3)):
         inputs, _ = small_batch(max(nframes, 1), 8)

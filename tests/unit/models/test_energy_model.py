@@ -77,7 +77,7 @@ def test_an_empty_box_means_open_boundaries():
 
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS[:3], ids=lambda d: d["type"])
-def test_a_pipeline_may_search_the_neighbours(descriptor):
+def test_a_pipeline_may_search_the_neighbors(descriptor):
     model = small_model(descriptor)
     inputs, _ = small_batch()
     prepared = next(iter(tf.data.Dataset.from_tensors(inputs).map(model.prepare)))

@@ -1,4 +1,4 @@
-"""Single precision: compiled ops and plain twins within one bound of the exact numbers."""
+"""Single precision: compiled and reference ops within one bound of the exact numbers."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def models(**descriptor):
 
 
 def frame(*, avoid):
-    """Twenty atoms in a cell, with no distance within ``avoid`` Å of the cut-off."""
+    """Twenty atoms in a cell, with no distance within ``avoid`` Å of the cutoff."""
     rng = np.random.default_rng(5)
     cell = np.diag([9.0, 9.5, 10.0])
     images = (np.indices((5, 5, 5)).reshape(3, -1).T - 2) @ cell

@@ -1,4 +1,4 @@
-"""Neighbourhoods for the tests of gated attention, and all that can be computed of them."""
+"""Neighborhoods for the tests of gated attention, and all that can be computed of them."""
 
 import itertools
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.ops import twins
+from deepattn.ops import reference
 
 LN_EPS = 1e-3
 OPTIONS = [
@@ -26,7 +26,7 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Case:
-    """One batch of neighbourhoods, float64, with cotangents for both derivatives."""
+    """One batch of neighborhoods, float64, with cotangents for both derivatives."""
 
     slots: list[np.ndarray]  # embedding, direction, weight
     parameters: list[np.ndarray]
@@ -64,7 +64,7 @@ def make_case(size: str | tuple, *, smooth: bool, seed: int = 0) -> Case:
 
 
 def compiled_attention(slots, parameters, count, padding, options):
-    """The function under test, with the arguments of `twin_attention`."""
+    """The function under test, with the arguments of `reference_attention`."""
     return ops.gated_attention(
         *slots,
         ops.AttentionParameters(*parameters),
@@ -75,9 +75,9 @@ def compiled_attention(slots, parameters, count, padding, options):
     )
 
 
-def twin_attention(slots, parameters, count, padding, options):
-    """The twin."""
-    return twins.gated_attention(*slots, count, padding, LN_EPS, *parameters, **options)
+def reference_attention(slots, parameters, count, padding, options):
+    """The reference implementation."""
+    return reference.gated_attention(*slots, count, padding, LN_EPS, *parameters, **options)
 
 
 def evaluate(attention, case: Case, options, dtype=tf.float64) -> dict[str, list[np.ndarray]]:

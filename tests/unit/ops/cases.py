@@ -9,7 +9,7 @@ BOXES = {
     "cubic": np.diag([9.0, 9.0, 9.0]),
     "triclinic": np.array([[9.0, 0.5, -0.2], [2.5, 8.0, 0.3], [-3.0, 1.5, 8.5]]),
     "left-handed": np.array([[0.0, 9.0, 0.0], [8.0, 0.0, 1.0], [0.0, 1.0, 8.5]]),
-    "below cut-off": np.array([[3.0, 0.2, 0.0], [0.7, 2.6, 0.1], [-0.4, 0.3, 3.3]]),
+    "below cutoff": np.array([[3.0, 0.2, 0.0], [0.7, 2.6, 0.1], [-0.4, 0.3, 3.3]]),
     "sheet": np.array([[2.7, 0.0, 0.0], [0.0, 14.0, 0.0], [1.0, 2.0, 9.5]]),
 }
 
@@ -89,11 +89,11 @@ def random_case(box="triclinic", *, natoms=14, nframes=2, nnei=90, seed=0, virtu
     )
 
 
-def neighbors(case, frame, centre):
-    """(vector, atom) of every neighbour in DeePMD's order, from more images than needed.
+def neighbors(case, frame, center):
+    """(vector, atom) of every neighbor in DeePMD's order, from more images than needed.
 
     The order is by float32 squared distance; among equals, atoms come before their images, and
-    images in the order of the cells, at least a cut-off thick, that they lie in.
+    images in the order of the cells, at least a cutoff thick, that they lie in.
     """
     coord, atype = case.coord[frame], case.atype[frame]
     images, ncells, fraction = np.zeros((1, 3), int), np.ones(3, int), np.zeros_like(coord)
@@ -112,10 +112,10 @@ def neighbors(case, frame, centre):
     for image in images:
         for j in np.flatnonzero(atype >= 0):
             there = coord[j] + image @ cell
-            d = there - coord[centre]
-            if np.linalg.norm(d) >= case.rcut or (j == centre and not image.any()):
+            d = there - coord[center]
+            if np.linalg.norm(d) >= case.rcut or (j == center and not image.any()):
                 continue
-            x, y, z = there.astype(np.float32) - coord[centre].astype(np.float32)
+            x, y, z = there.astype(np.float32) - coord[center].astype(np.float32)
             place = (fraction[j] * ncells).astype(int) + image * ncells
             place = tuple(place) if image.any() else (-np.inf,)
             found.append((x * x + y * y + z * z, place, j, d))
@@ -123,7 +123,7 @@ def neighbors(case, frame, centre):
 
 
 def smooth_row(d, rcut, rcut_smth):
-    """``sw (1/r, d/r²)`` of one neighbour; cut-offs as float32 numbers."""
+    """``sw (1/r, d/r²)`` of one neighbor; cutoffs as float32 numbers."""
     lower, upper = np.float32(rcut_smth), np.float32(rcut)
     r = np.linalg.norm(d)
     u = (r - float(lower)) / float(upper - lower)
@@ -132,7 +132,7 @@ def smooth_row(d, rcut, rcut_smth):
 
 
 def row_derivative(d, rcut, rcut_smth):
-    """Derivative of `smooth_row` with respect to the centre, by complex steps ``[4, 3]``."""
+    """Derivative of `smooth_row` with respect to the center, by complex steps ``[4, 3]``."""
     lower, upper = np.float32(rcut_smth), np.float32(rcut)
     out = np.empty((4, 3))
     for k in range(3):
@@ -146,8 +146,8 @@ def row_derivative(d, rcut, rcut_smth):
     return out
 
 
-def reference(case, sel=None):
-    """descrpt, descrpt_deriv, rij, nlist of the op; ``sel`` gives slots per neighbour type."""
+def oracle(case, sel=None):
+    """descrpt, descrpt_deriv, rij, nlist of the op; ``sel`` gives slots per neighbor type."""
     nframes, nall = case.atype.shape
     nnei, nloc = case.nnei, nall
     descrpt = np.zeros((nframes, nloc, nnei, 4))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepattn import ops
-from deepattn.ops import build, loader, twins
+from deepattn.ops import build, loader, reference
 from deepattn.ops.build import build_cuda
 
 
@@ -20,10 +20,10 @@ def compiled():
     return ops
 
 
-@pytest.fixture(params=["compiled", "twin"])
+@pytest.fixture(params=["compiled", "reference"])
 def either(request):
     """The compiled ops and the plain TensorFlow ones in turn."""
-    return twins if request.param == "twin" else request.getfixturevalue("compiled")
+    return reference if request.param == "reference" else request.getfixturevalue("compiled")
 
 
 @pytest.fixture(params=["avx512", "avx2", "generic"])

@@ -151,7 +151,7 @@ OPEN, PERIODIC, LISTED = range(3)
 def env_mat(library, case, dtype, *, sel=None, rows=None, order=None):
     """``ProdEnvMatAMix`` of a `cases.Case`, prepared; ``ProdEnvMatA`` with `sel`.
 
-    `rows` are the neighbours of every atom of a list, whose rows come in `order`.
+    `rows` are the neighbors of every atom of a list, whose rows come in `order`.
     """
     suffix = SUFFIX[np.dtype(dtype)]
     nframes, nall = case.atype.shape
@@ -186,7 +186,7 @@ def env_mat(library, case, dtype, *, sel=None, rows=None, order=None):
 
 
 def over_pairs(library, name, shape, inputs, outputs, *, room=False, problem=True):
-    """A function over neighbour pairs, prepared; `shape` is nframes, nloc, nall, nnei."""
+    """A function over neighbor pairs, prepared; `shape` is nframes, nloc, nall, nnei."""
     suffix, pairs = SUFFIX[inputs[0].dtype], ctypes.byref(Pairs(*shape))
     out = [empty(size, inputs[0].dtype) for size in outputs]
     problem = empty((1,), np.uint64) if problem else None

@@ -27,7 +27,7 @@ def draw(width, ntables, nfactors, weighted, dtype="float64", seed=0):
 
 
 def stock_case(width, count):
-    """Inputs of the stock op of atoms with ``count`` neighbours, then slots that are all alike."""
+    """Inputs of the stock op of atoms with ``count`` neighbors, then slots that are all alike."""
     rng = np.random.default_rng(3)
     table = rng.normal(size=(NINTERVALS, 6 * width))
     rows, matrix = rng.uniform(-1.5, 13, (NATOMS, NNEI)), rng.normal(size=(NATOMS, NNEI, 4))

@@ -3,7 +3,13 @@
 import pytest
 import tensorflow as tf
 
-from .attention_cases import OPTIONS, compiled_attention, make_case, twin_attention, worst_error
+from .attention_cases import (
+    OPTIONS,
+    compiled_attention,
+    make_case,
+    reference_attention,
+    worst_error,
+)
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -44,7 +50,7 @@ def test_graphs_take_both_parts_of_a_gradient_at_once(dtype, uses):
     assert names.count("DeepattnGatedAttentionFullGrad") == (uses == 0)
     assert names.count("DeepattnGatedAttentionTangent") == uses
     assert names.count("DeepattnGatedAttentionReverse") == uses
-    exact = of_outputs_and_gradients(twin_attention, case, tf.float64, uses)
+    exact = of_outputs_and_gradients(reference_attention, case, tf.float64, uses)
     bound = 1e-12 if dtype == tf.float64 else 3e-4
     for found in (function(), run()):
         pairs = [(f, e) for f, e in zip(found, exact, strict=True) if e is not None]
@@ -70,7 +76,7 @@ def test_a_link_serves_each_derivative_of_one_tape():
         results += outer.gradient([value, *first], slots, [case.bars[0], *case.bars])
         return results
 
-    found, exact = tf.function(run)(compiled_attention), run(twin_attention)
+    found, exact = tf.function(run)(compiled_attention), run(reference_attention)
     assert worst_error([x.numpy() for x in found], [x.numpy() for x in exact]) < 1e-12
 
 
@@ -173,12 +179,12 @@ def test_links_across_functions_tapes_and_loops(second):
     slots, parameters = ([tf.constant(x) for x in a] for a in (case.slots, case.parameters))
     for wrap in (lambda f: f, tf.function):
         found = wrap(lambda: second(compiled_attention, case, slots, parameters))()
-        exact = wrap(lambda: second(twin_attention, case, slots, parameters))()
+        exact = wrap(lambda: second(reference_attention, case, slots, parameters))()
         assert worst_error([x.numpy() for x in found], [x.numpy() for x in exact]) < 1e-11
 
 
 def test_a_tape_that_did_not_see_the_attention_has_its_gradients():
-    """Eager says what is right: of the twin such a tape sees only parts."""
+    """Eager says what is right: of the reference implementation such a tape sees only parts."""
     case = make_case("odd", smooth=True)
     slots, parameters = ([tf.constant(x) for x in a] for a in (case.slots, case.parameters))
     found = second_of_a_tape_that_began_late(compiled_attention, case, slots, parameters)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 
 from .cases import inline_mesh, random_case
 
@@ -46,14 +46,14 @@ FRAMES = {
     ),
     "zero box": (GOOD.with_(box=np.zeros((2, 9))), "frame 0: the box has no volume"),
     "flat box": (changed("box", (1, slice(6, 9)), GOOD.box[1, 3:6]), "frame 1: the box has no vol"),
-    "neighbor beyond": (relisted(3, 1, 6), "frame 0: the neighbour list of atom 3 has entry 6"),
-    "negative neighbor": (relisted(2, 0, -7), "the neighbour list of atom 2 has entry -7"),
+    "neighbor beyond": (relisted(3, 1, 6), "frame 0: the neighbor list of atom 3 has entry 6"),
+    "negative neighbor": (relisted(2, 0, -7), "the neighbor list of atom 2 has entry -7"),
     "own neighbor": (relisted(1, 2, 1), "list of atom 1 has entry 1, which is the atom itself"),
-    "centre beyond": (remeshed(16, 6), "row 0 of the neighbour list belongs to atom 6"),
-    "centre twice": (remeshed(17, 0), "row 1 of the neighbour list belongs to atom 0, .* twice"),
-    "count too high": (remeshed(22, 6), "mesh has length 58, but its neighbour counts need 59"),
-    "negative count": (remeshed(22, -5), "mesh has length 58, but its neighbour counts need 53"),
-    "list cut": (OPEN.with_(mesh=inline_mesh(ROWS)[:25]), "no room for the neighbour counts of 6"),
+    "center beyond": (remeshed(16, 6), "row 0 of the neighbor list belongs to atom 6"),
+    "center twice": (remeshed(17, 0), "row 1 of the neighbor list belongs to atom 0, .* twice"),
+    "count too high": (remeshed(22, 6), "mesh has length 58, but its neighbor counts need 59"),
+    "negative count": (remeshed(22, -5), "mesh has length 58, but its neighbor counts need 53"),
+    "list cut": (OPEN.with_(mesh=inline_mesh(ROWS)[:25]), "no room for the neighbor counts of 6"),
 }
 
 
@@ -68,7 +68,7 @@ def test_bad_frames(compiled, fault, dtype):
 @pytest.mark.parametrize("fault", FRAMES)
 def test_twins_refuse_the_same(fault):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        FRAMES[fault][0].mix(twins)
+        FRAMES[fault][0].mix(reference)
 
 
 def test_box_far_below_the_cutoff(compiled):
@@ -136,7 +136,7 @@ def test_blocks_for_another_number_of_types(compiled):
 
 
 def pair_arguments():
-    env = GOOD.mix(twins)
+    env = GOOD.mix(reference)
     return {
         "net_deriv": tf.constant(env[0]),
         "in_deriv": tf.constant(env[1]),

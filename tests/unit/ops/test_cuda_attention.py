@@ -1,10 +1,10 @@
-"""The CUDA library's gated attention, compiled for the host, against the twin."""
+"""The CUDA library's gated attention, compiled for the host, against the reference."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 
 from .attention_cases import LN_EPS, OPTIONS, SIZES, make_case, worst_error
 from .cuda_attention_calls import PASSES, CudaAttention, batch_of
@@ -47,7 +47,7 @@ def by_cuda(library, case, options, dtype):
     return comparable(results, options)
 
 
-def by_twin(case, options, dtype=np.float64):
+def by_reference(case, options, dtype=np.float64):
     """The same."""
 
     def tensors(arrays):
@@ -56,14 +56,14 @@ def by_twin(case, options, dtype=np.float64):
     numbers = tensors([case.padding, LN_EPS])
     inputs = [*tensors(case.slots), case.count, *numbers, *tensors(case.parameters)]
     grad, bars = tf.constant(case.grad, dtype), tensors(case.bars)
-    gradient = twins.gated_attention_grad(grad, *inputs, **options)
+    gradient = reference.gated_attention_grad(grad, *inputs, **options)
     last = tf.constant(bar_output(case), dtype)
     results = {
-        "forward": [twins.gated_attention(*inputs, **options)],
+        "forward": [reference.gated_attention(*inputs, **options)],
         "gradient": gradient,
         "gradient by slots": gradient[:3],
-        "tangent": [twins.gated_attention_tangent(*bars, *inputs, **options)],
-        "reverse": twins.gated_attention_reverse(grad, *bars, last, *inputs, **options),
+        "tangent": [reference.gated_attention_tangent(*bars, *inputs, **options)],
+        "reverse": reference.gated_attention_reverse(grad, *bars, last, *inputs, **options),
     }
     return comparable({k: [x.numpy() for x in v] for k, v in results.items()}, options)
 
@@ -77,7 +77,7 @@ def comparable(results, options):
 
 def check_float64(library, size, options):
     case = make_case(size, smooth=options["smooth"])
-    exact = by_twin(case, options)
+    exact = by_reference(case, options)
     for name, found in by_cuda(library, case, options, np.float64).items():
         assert worst_error(found, exact[name]) < 1e-12, name
 
@@ -104,10 +104,10 @@ def test_float32_is_as_exact_as_the_twin(cuda_host, smooth):
             continue
         for size, seed in [("odd", 0), ("many", 0), ("many", 1)]:
             case = make_case(size, smooth=smooth, seed=seed)
-            exact = by_twin(case, options)
+            exact = by_reference(case, options)
             for errors, results in (
                 (ours, by_cuda(cuda_host, case, options, np.float32)),
-                (twins_own, by_twin(case, options, np.float32)),
+                (twins_own, by_reference(case, options, np.float32)),
             ):
                 for name, values in results.items():
                     errors[name] = errors.get(name, 0.0) + worst_error(values, exact[name])
@@ -119,7 +119,7 @@ def test_float32_is_as_exact_as_the_twin(cuda_host, smooth):
 def test_usual_size_in_float32(cuda_host, smooth):
     options = {"dotr": True, "mask": False, "smooth": smooth}
     case = make_case(USUAL, smooth=smooth)
-    exact, plain = by_twin(case, options), by_twin(case, options, np.float32)
+    exact, plain = by_reference(case, options), by_reference(case, options, np.float32)
     for name, found in by_cuda(cuda_host, case, options, np.float32).items():
         assert worst_error(found, exact[name]) <= 2 * worst_error(plain[name], exact[name]), name
 

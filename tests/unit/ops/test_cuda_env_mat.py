@@ -13,7 +13,7 @@ BOX_NAMES = [*BOXES, "open"]
 
 
 def compare(got, expected, dtype):
-    """Neighbours are chosen alike to the last bit; values differ by a rounding."""
+    """Neighbors are chosen alike to the last bit; values differ by a rounding."""
     for of_cuda, of_cpu in zip(got[3:], expected[3:], strict=True):
         np.testing.assert_array_equal(of_cuda, of_cpu)
     np.testing.assert_array_equal(got[2], expected[2])
@@ -51,7 +51,7 @@ def test_many_more_neighbors_than_slots(cuda_order, compiled):
 
 
 def test_so_many_slots_that_they_do_not_fit_on_chip(cuda_order, compiled):
-    case = random_case("below cut-off", natoms=9, nframes=1, nnei=2500)
+    case = random_case("below cutoff", natoms=9, nframes=1, nnei=2500)
     compare(env_mat(cuda_order, case, np.float64).results(), case.mix(compiled), np.float64)
 
 
@@ -101,7 +101,7 @@ def test_nothing_to_do(cuda_host, compiled, box, nframes, natoms, nnei):
 
 
 def test_real_frames(cuda_host, compiled, shared):
-    """Water, 192 atoms in a box that is hardly wider than two cut-offs."""
+    """Water, 192 atoms in a box that is hardly wider than two cutoffs."""
     folder = shared / "data" / "water" / "valid" / "data_2"
     coord = np.load(folder / "set.000" / "coord.npy")[:2]
     atype = np.loadtxt(folder / "type.raw", dtype=np.int32)
@@ -147,10 +147,10 @@ def test_what_only_the_device_can_see(cuda_order, case, sentence):
 @pytest.mark.parametrize(
     "row, order, sentence",
     [
-        ([1, 5000], None, "frame 0: atom 0 has an entry in its neighbour list that is not the"),
-        ([1, 0], None, "frame 0: atom 0 is in its own neighbour list"),
-        ([1], [0, 1, 1, *range(3, 14)], "frame 0: atom 1 has no row of the neighbour list, or two"),
-        ([1], [0, 99, *range(2, 14)], "frame 0: atom 1 has no row of the neighbour list, or two"),
+        ([1, 5000], None, "frame 0: atom 0 has an entry in its neighbor list that is not the"),
+        ([1, 0], None, "frame 0: atom 0 is in its own neighbor list"),
+        ([1], [0, 1, 1, *range(3, 14)], "frame 0: atom 1 has no row of the neighbor list, or two"),
+        ([1], [0, 99, *range(2, 14)], "frame 0: atom 1 has no row of the neighbor list, or two"),
     ],
 )
 def test_wrong_lists(cuda_order, row, order, sentence):

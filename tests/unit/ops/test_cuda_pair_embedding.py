@@ -1,4 +1,4 @@
-"""The CUDA library's pair embedding, compiled for the host, against the twin."""
+"""The CUDA library's pair embedding, compiled for the host, against the reference."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 
 from .cuda_calls import CudaError
 from .cuda_embedding_calls import pair_embedding
@@ -53,7 +53,7 @@ def by_cuda(library, inputs):
     return {name: prepared.results() for name, prepared in passes.items()}
 
 
-def by_twin(inputs, dtype=np.float64):
+def by_reference(inputs, dtype=np.float64):
     """The same."""
 
     def tensors(arrays):
@@ -61,12 +61,12 @@ def by_twin(inputs, dtype=np.float64):
 
     flat = tensors([*inputs[:4], *(x for kind in inputs[4:] for x in kind)])
     grad, *bars = tensors(cotangents(inputs).values())
-    gradient = twins.pair_embedding_grad(grad, *flat)
+    gradient = reference.pair_embedding_grad(grad, *flat)
     results = {
-        "forward": [twins.pair_embedding(*flat)],
+        "forward": [reference.pair_embedding(*flat)],
         "gradient": gradient,
         "rows alone": gradient[:2],
-        "second": twins.pair_embedding_grad_grad(grad, *bars, *flat),
+        "second": reference.pair_embedding_grad_grad(grad, *bars, *flat),
     }
     return {name: [x.numpy() for x in values] for name, values in results.items()}
 
@@ -90,7 +90,7 @@ def error(values, exact):
 )
 def test_float64_equals_the_twin(cuda_host, net, nrows, scaled, steps):
     inputs = draw(net, nrows, scaled=scaled, steps=steps)
-    exact = by_twin(inputs)
+    exact = by_reference(inputs)
     for name, found in by_cuda(cuda_host, inputs).items():
         assert error(found, exact[name]) < 1e-12, name
 
@@ -101,7 +101,7 @@ def test_float32_is_as_exact_as_the_twin(cuda_host, net):
     ours, twins_own = {}, {}
     for seed in range(4):
         inputs = draw(net, 70, dtype=np.float32, seed=seed)
-        exact, plain = by_twin(inputs), by_twin(inputs, np.float32)
+        exact, plain = by_reference(inputs), by_reference(inputs, np.float32)
         for name, found in by_cuda(cuda_host, inputs).items():
             ours[name] = ours.get(name, 0.0) + error(found, exact[name])
             twins_own[name] = twins_own.get(name, 0.0) + error(plain[name], exact[name])

@@ -110,9 +110,9 @@ def test_neighbor_that_is_no_atom(cuda_order):
         with pytest.raises(CudaError, match=sentence):
             prepared.results()
     # Nothing of it passes for a number, and all else is one.
-    centre, slot = [(1, 3)], [(1, 3, 2)]
-    assert places_of_nan(force.outputs[0].reshape(2, 13, 3)) == centre
-    assert places_of_nan(virial.outputs[1].reshape(2, 13, 9)) == centre
+    center, slot = [(1, 3)], [(1, 3, 2)]
+    assert places_of_nan(force.outputs[0].reshape(2, 13, 3)) == center
+    assert places_of_nan(virial.outputs[1].reshape(2, 13, 9)) == center
     assert places_of_nan(virial.outputs[0]) == [(1,)]
     assert places_of_nan(grad.outputs[0].reshape(2, 7, 11, 4)) == slot
 

@@ -1,4 +1,4 @@
-"""Tables on the CUDA sources, compiled for the host, against the CPU's ops and their twins."""
+"""Tables on the CUDA sources, compiled for the host, against the CPU's ops and their reference."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import loader, twins
+from deepattn.ops import loader, reference
 
 from .cuda_calls import CudaError, TabulatedShape, tabulated
 from .tabulated_cases import NATOMS, NNEI, draw, stock_case
@@ -64,8 +64,8 @@ def test_own(cuda_order, kind, width, tables, dtype):
         outer.watch(grad)
         with tf.GradientTape() as inner:
             inner.watch(sources)
-            twin = getattr(twins, f"tabulated_{kind}")(*inputs, width=width)
-        gradients = inner.gradient(twin, sources, output_gradients=grad)
+            expected = getattr(reference, f"tabulated_{kind}")(*inputs, width=width)
+        gradients = inner.gradient(expected, sources, output_gradients=grad)
         total = tf.add_n([tf.reduce_sum(x * bar) for x, bar in zip(gradients, bars, strict=True)])
     of_rows, *rest = bars
     of_weight = rest.pop(0) if "weight" in arrays else None
@@ -103,8 +103,8 @@ def test_stock(cuda_order, is_sorted, dtype):
         outer.watch(grad)
         with tf.GradientTape() as inner:
             inner.watch(inputs[2:])
-            twin = twins.tabulate_fusion_se_atten(*inputs, last_layer_size=5)
-        gradients = inner.gradient(twin, inputs[2:], output_gradients=grad)
+            expected = reference.tabulate_fusion_se_atten(*inputs, last_layer_size=5)
+        gradients = inner.gradient(expected, inputs[2:], output_gradients=grad)
         total = tf.add_n([tf.reduce_sum(x * bar) for x, bar in zip(gradients, bars, strict=True)])
     order = [bars[0], bars[1], None, bars[2]]
     close(

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepattn import ops
-from deepattn.ops import twins
+from deepattn.ops import reference
 
-from .cases import BOXES, random_case, reference, row_derivative, smooth_row
+from .cases import BOXES, oracle, random_case, row_derivative, smooth_row
 
 BOX_NAMES = [*BOXES, "open"]
 
@@ -18,7 +18,7 @@ BOX_NAMES = [*BOXES, "open"]
 def test_mix_matches_independent_evaluation(either, box):
     case = random_case(box)
     descrpt, deriv, rij, nlist, ntype, nmask = case.mix(either)
-    expected = reference(case)
+    expected = oracle(case)
     np.testing.assert_allclose(descrpt, expected[0], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(deriv, expected[1], rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(rij, expected[2], rtol=1e-12, atol=1e-12)
@@ -33,14 +33,14 @@ def test_mix_matches_independent_evaluation(either, box):
 def test_blocks_match_independent_evaluation(either, box):
     case = random_case(box, nnei=40)
     sel = [12, 28]
-    for got, expected in zip(case.blocks(either, sel), reference(case, sel), strict=True):
+    for got, expected in zip(case.blocks(either, sel), oracle(case, sel), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
 
 
 def test_too_few_slots_keep_the_nearest(either):
     case = random_case("triclinic", natoms=30, nnei=5)
     nlist, nmask = case.mix(either)[3::2]
-    np.testing.assert_array_equal(nlist, reference(case)[3])
+    np.testing.assert_array_equal(nlist, oracle(case)[3])
     assert nmask.reshape(2, 30, 5)[case.atype >= 0].mean() > 0.5
 
 
@@ -48,7 +48,7 @@ def test_too_few_slots_keep_the_nearest(either):
 def test_float32_is_as_accurate_as_the_twin(compiled, box):
     case = random_case(box).with_(davg=np.zeros((2, 360)), dstd=np.ones((2, 360)))
     errors = []
-    for implementation in (compiled, twins):
+    for implementation in (compiled, reference):
         descrpt, deriv, rij, nlist, _, _ = case.mix(implementation, tf.float32)
         assert descrpt.dtype == deriv.dtype == rij.dtype == np.float32
         real = rij.reshape(-1, 3)[nlist.ravel() >= 0].astype(float)
@@ -62,10 +62,12 @@ def test_float32_is_as_accurate_as_the_twin(compiled, box):
                 np.abs(deriv.reshape(-1, 4, 3) - padded[..., 1:]).max(),
             ]
         )
-    for of_compiled, of_twin in zip(*errors, strict=True):
-        assert of_compiled <= 2 * of_twin
+    for of_compiled, of_reference in zip(*errors, strict=True):
+        assert of_compiled <= 2 * of_reference
         assert of_compiled < 1e-4
-    for got, want in zip(case.mix(compiled, tf.float32), case.mix(twins, tf.float32), strict=True):
+    for got, want in zip(
+        case.mix(compiled, tf.float32), case.mix(reference, tf.float32), strict=True
+    ):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
@@ -81,7 +83,7 @@ def test_rounding_near_the_cutoff(compiled, dtype):
         coord=coord, davg=np.zeros((2, 280)), dstd=np.full((2, 280), 0.01), periodic=False
     )
 
-    for ours, theirs in zip(case.mix(twins, dtype), case.mix(compiled, dtype), strict=True):
+    for ours, theirs in zip(case.mix(reference, dtype), case.mix(compiled, dtype), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -98,7 +100,7 @@ def test_equidistant_neighbors_are_told_apart_alike(compiled, cell, dtype):
     case = random_case("cubic", natoms=64, nframes=1, nnei=11, virtual=False).with_(
         coord=(2.7 * steps @ vectors)[None], box=(4 * 2.7 * vectors).reshape(1, 9)
     )
-    np.testing.assert_array_equal(case.mix(compiled, dtype)[3], case.mix(twins, dtype)[3])
+    np.testing.assert_array_equal(case.mix(compiled, dtype)[3], case.mix(reference, dtype)[3])
 
 
 @settings(max_examples=25, deadline=None)
@@ -119,9 +121,9 @@ def test_both_implementations_choose_the_same_neighbors(seed, scale, natoms, box
         fraction = lattice[:natoms] / 3
         coord = (fraction @ cell.reshape(3, 3))[None]
     case = case.with_(coord=coord, box=cell)
-    of_compiled, of_twin = case.mix(ops), case.mix(twins)
-    np.testing.assert_array_equal(of_compiled[3], of_twin[3])
-    np.testing.assert_allclose(of_compiled[2], of_twin[2], rtol=1e-13, atol=1e-13)
+    of_compiled, of_reference = case.mix(ops), case.mix(reference)
+    np.testing.assert_array_equal(of_compiled[3], of_reference[3])
+    np.testing.assert_allclose(of_compiled[2], of_reference[2], rtol=1e-13, atol=1e-13)
 
 
 def test_frames_do_not_see_each_other(either):

@@ -1,11 +1,11 @@
-"""Compiled gated attention against its twin: values, gradients, gradients of gradients."""
+"""Compiled gated attention against its reference: values, gradients, gradients of gradients."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.ops import loader, twins
+from deepattn.ops import loader, reference
 
 from .attention_cases import (
     LN_EPS,
@@ -14,7 +14,7 @@ from .attention_cases import (
     compiled_attention,
     evaluate,
     make_case,
-    twin_attention,
+    reference_attention,
     worst_error,
 )
 
@@ -34,7 +34,7 @@ each_size = pytest.mark.parametrize("size", SIZES)
 def test_float64_equals_the_twin(instruction_set, options, size):
     case = make_case(size, smooth=options["smooth"])
     found = evaluate(compiled_attention, case, options)
-    exact = evaluate(twin_attention, case, options)
+    exact = evaluate(reference_attention, case, options)
     for kind, values in found.items():
         assert worst_error(values, exact[kind]) < 1e-12, kind
 
@@ -47,8 +47,8 @@ def test_float32_is_as_exact_as_the_twin(instruction_set, options, size):
     errors = {kind: np.zeros(2) for kind in allowed}
     for seed in range(3):
         case = make_case(size, smooth=options["smooth"], seed=seed)
-        exact = evaluate(twin_attention, case, options)
-        for k, attention in enumerate((compiled_attention, twin_attention)):
+        exact = evaluate(reference_attention, case, options)
+        for k, attention in enumerate((compiled_attention, reference_attention)):
             for kind, values in evaluate(attention, case, options, tf.float32).items():
                 errors[kind][k] += worst_error(values, exact[kind])
     for kind, factor in allowed.items():
@@ -106,16 +106,16 @@ def test_count_hides_weights(either_attention, options):
         slots = [tf.constant(x) for x in hidden]
         tape.watch(slots)
         value = either_attention(slots, case.parameters, tf.constant(case.count), 0, options)
-    exact = twin_attention(case.slots, case.parameters, None, 0, options)
+    exact = reference_attention(case.slots, case.parameters, None, 0, options)
     np.testing.assert_allclose(value, exact, rtol=0, atol=1e-13)
     if options["smooth"]:
         by_weight = tape.gradient(value, slots[2], tf.constant(case.grad)).numpy()
         assert not by_weight[np.arange(13) >= case.count[:, np.newaxis]].any()
 
 
-@pytest.fixture(params=["compiled", "twin"])
+@pytest.fixture(params=["compiled", "reference"])
 def either_attention(request):
-    return compiled_attention if request.param == "compiled" else twin_attention
+    return compiled_attention if request.param == "compiled" else reference_attention
 
 
 def test_a_row_of_zeros_stays_one():
@@ -125,7 +125,7 @@ def test_a_row_of_zeros_stays_one():
     for bias in (1, 3, 5):
         case.parameters[bias][:] = 0.0
     found = evaluate(compiled_attention, case, OPTIONS[0])
-    exact = evaluate(twin_attention, case, OPTIONS[0])
+    exact = evaluate(reference_attention, case, OPTIONS[0])
     for kind in ("value", "gradient"):
         assert worst_error(found[kind], exact[kind]) < 1e-12
     # Second gradients go with the square of the floor's inverse, 1e12.
@@ -203,7 +203,7 @@ def derivative_chain(attention, case, order):
 def test_second_derivatives_by_parameters_are_the_twins():
     case = make_case("width one", smooth=True)
     found = derivative_chain(compiled_attention, case, 1)
-    assert worst_error(found, derivative_chain(twin_attention, case, 1)) < 1e-11
+    assert worst_error(found, derivative_chain(reference_attention, case, 1)) < 1e-11
 
 
 def test_third_derivatives_are_the_twins():
@@ -224,7 +224,7 @@ def test_third_derivatives_are_the_twins():
             second = outer.gradient(first, slots, bars)
         return [g.numpy() for g in outermost.gradient(second, slots, bars)]
 
-    assert worst_error(third(compiled_attention), third(twin_attention)) < 1e-11
+    assert worst_error(third(compiled_attention), third(reference_attention)) < 1e-11
 
 
 def test_portable_graphs_hold_no_op_of_ours():
@@ -247,7 +247,7 @@ def test_portable_graphs_hold_no_op_of_ours():
 def test_half_precision_uses_the_twin(dtype, smooth):
     case = make_case("odd", smooth=smooth)
     options = {"dotr": True, "mask": False, "smooth": smooth}
-    exact = evaluate(twin_attention, case, options)
+    exact = evaluate(reference_attention, case, options)
     found = evaluate(compiled_attention, case, options, dtype)
     assert worst_error([found["value"][0].astype(float)], exact["value"]) < 0.05
     assert np.isfinite(found["gradient"][0].astype(float)).all()
@@ -302,9 +302,9 @@ def test_bad_cotangents_are_named():
         own.deepattn_gated_attention_reverse(*inputs, kept, *rest, **OPTIONS[0])
 
 
-def test_twins_normalise_as_their_names_say():
+def test_twins_normalize_as_their_names_say():
     x = tf.constant(np.random.default_rng(0).normal(size=(5, 7)))
-    np.testing.assert_allclose(np.linalg.norm(twins.unit_rows(x), axis=-1), 1.0)
-    rows = twins.normalize_rows(x, 0.0).numpy()
+    np.testing.assert_allclose(np.linalg.norm(reference.unit_rows(x), axis=-1), 1.0)
+    rows = reference.normalize_rows(x, 0.0).numpy()
     np.testing.assert_allclose(rows.mean(-1), 0.0, atol=1e-14)
     np.testing.assert_allclose(rows.var(-1), 1.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 
 from .cases import explicit_ghosts, inline_mesh, random_case
 
@@ -16,7 +16,7 @@ WEIGHTS = np.random.default_rng(5).normal(size=(2, 5 * 10 * 4))
 
 def energy(case):
     """A smooth function of the environment matrix, and its derivative; one number a frame."""
-    descrpt = twins.prod_env_mat_a_mix(
+    descrpt = reference.prod_env_mat_a_mix(
         *case.arguments(), rcut=case.rcut, rcut_smth=case.rcut_smth, nnei=case.nnei
     )[0].numpy()
     return (WEIGHTS * np.sin(descrpt)).sum(axis=1), WEIGHTS * np.cos(descrpt)
@@ -41,7 +41,7 @@ def test_deriv_is_the_derivative_of_descrpt(either):
             coord = case.coord.copy()
             coord[0, i, k] += sign * step
             ends.append(case.with_(coord=coord).mix(either)[0].reshape(4, 60, 4)[i])
-        own = nlist.reshape(4, 60)[i] == i  # an image of the centre moves along with it
+        own = nlist.reshape(4, 60)[i] == i  # an image of the center moves along with it
         expected = np.where(own[:, None], 0, deriv[i, :, :, k])
         np.testing.assert_allclose((ends[0] - ends[1]) / (2 * step), expected, atol=2e-8)
 
@@ -174,7 +174,7 @@ def test_gradients_of_gelu_up_to_the_third(either):
         y = second.gradient(y, x)
     h = 1e-3
     differences = sum(
-        w * twins.gelu(x + k * h) for k, w in ((2, 1), (1, -2), (-1, 2), (-2, -1))
+        w * reference.gelu(x + k * h) for k, w in ((2, 1), (1, -2), (-1, 2), (-2, -1))
     ) / (2 * h**3)
     np.testing.assert_allclose(third.gradient(y, x), differences, atol=1e-4)
 
@@ -187,7 +187,7 @@ def test_training_step_agrees_with_the_twins(compiled, ghosts):
         ghosted, rows = explicit_ghosts(case)
         case = ghosted.with_(mesh=inline_mesh(rows))
     results = []
-    for ops in (compiled, twins):
+    for ops in (compiled, reference):
         env, natoms = pair_inputs(ops, case)
         w = tf.Variable(np.random.default_rng(0).normal(size=(1, 5 * 40 * 4)))
 

@@ -108,7 +108,7 @@ print([name for name in names if op_def_registry.get(name)], end="")
 
 
 def test_foreign_ops_are_not_registered_twice(compiled, caplog):
-    """With DeePMD-kit's ops in the process (our library stands in for them) the twins carry on."""
+    """With DeePMD-kit's ops in the process (here our library) plain TensorFlow takes over."""
     code = f"""
 import logging, tensorflow as tf
 logging.basicConfig(format="%(message)s")

@@ -1,4 +1,4 @@
-"""Neighbour lists that the caller brings, inline or by address, against lists made inside."""
+"""Neighbor lists that the caller brings, inline or by address, against lists made inside."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""Neighbour counts and nearest distances against the list of neighbours itself."""
+"""Neighbor counts and nearest distances against the list of neighbors itself."""
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 from deepattn.export.tables import quintics, table_range
-from deepattn.ops import loader, twins
+from deepattn.ops import loader, reference
 
 from .cases import BOXES, explicit_ghosts, inline_mesh, random_case
 
@@ -81,7 +81,7 @@ def make_jobs():
         tag = dtype.name
         for box in [*BOXES, "open"]:
             if box == "left-handed":
-                continue  # the peer misses neighbours there
+                continue  # the peer misses neighbors there
             case = random_case(box, seed=7)
             jobs[f"mix {box} {tag}"] = env_job(case, dtype)
             jobs[f"truncated {box} {tag}"] = env_job(
@@ -119,7 +119,7 @@ def lattice_case(vectors):
 
 def pair_jobs(dtype):
     case = random_case("triclinic", seed=11, virtual=False)
-    _, in_deriv, rij, nlist, _, _ = case.mix(twins, dtype)
+    _, in_deriv, rij, nlist, _, _ = case.mix(reference, dtype)
     rng = np.random.default_rng(1)
     real = dtype.as_numpy_dtype
     net = rng.normal(size=(2, nlist.shape[1] * 4)).astype(real)

@@ -1,4 +1,4 @@
-"""The pair embedding as a compiled op: equal to its twin, with both derivatives."""
+"""The pair embedding as a compiled op: equal to its reference, with both derivatives."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.ops import DenseLayer, PairScale, twins
+from deepattn.ops import DenseLayer, PairScale, reference
 from deepattn.ops.loader import own_ops
 
 pytestmark = pytest.mark.skipif(own_ops() is None, reason="the compiled ops are not there")
@@ -43,7 +43,7 @@ def flat(inputs):
 
 
 def both(inputs):
-    """Values and all first and second gradients: of the op, of its twin."""
+    """Values and all first and second gradients: of the op, of its reference."""
     everything = flat(inputs)
     sources = [x for k, x in enumerate(everything) if k != 2]
     count = len(inputs[4])
@@ -53,7 +53,7 @@ def both(inputs):
         return own_ops().deepattn_pair_embedding(*x[:4], *layers)
 
     results = []
-    for function in (compiled, twins.pair_embedding):
+    for function in (compiled, reference.pair_embedding):
         rng = np.random.default_rng(1)
         with tf.GradientTape() as outer:
             outer.watch(sources)
@@ -123,7 +123,9 @@ def test_third_derivatives_are_those_of_the_twin():
                 with tf.GradientTape() as t1:
                     t1.watch(x)
                     y = (
-                        twins.pair_embedding(x, None, None, tf.zeros([0, 2]), *layer[:2], x[:0, 0])
+                        reference.pair_embedding(
+                            x, None, None, tf.zeros([0, 2]), *layer[:2], x[:0, 0]
+                        )
                         if portable
                         else ops.pair_embedding(x, [layer])
                     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import twins
+from deepattn.ops import reference
 
 from .cases import random_case
 
@@ -25,10 +25,10 @@ def direct_sums(net_deriv, in_deriv, rij, nlist, nall):
     return force.reshape(nframes, -1), virial.reshape(nframes, -1)
 
 
-@pytest.mark.parametrize("box", ["triclinic", "below cut-off", "open"])
+@pytest.mark.parametrize("box", ["triclinic", "below cutoff", "open"])
 def test_sums(either, box):
     case = random_case(box)
-    _, in_deriv, rij, nlist, _, _ = case.mix(twins)
+    _, in_deriv, rij, nlist, _, _ = case.mix(reference)
     net_deriv = np.random.default_rng(0).normal(size=(2, nlist.shape[1] * 4))
     force, atoms = direct_sums(net_deriv, in_deriv, rij, nlist, 14)
     arguments = [tf.constant(x) for x in (net_deriv, in_deriv)]
@@ -57,13 +57,13 @@ def test_float32_is_as_accurate_as_the_twin(compiled):
             *ops.prod_virial_se_a(net, deriv, rij, nlist, natoms, nnei=100),
         ]
 
-    exact = results(twins, tf.float64)
-    for got, twin, want in zip(
-        results(compiled, tf.float32), results(twins, tf.float32), exact, strict=True
+    exact = results(reference, tf.float64)
+    for got, plain, want in zip(
+        results(compiled, tf.float32), results(reference, tf.float32), exact, strict=True
     ):
         assert got.dtype == tf.float32
         error = np.abs(got.numpy() - want).max()
-        assert error <= 2 * np.abs(twin.numpy() - want).max()
+        assert error <= 2 * np.abs(plain.numpy() - want).max()
     for got, want in zip(results(compiled, tf.float64), exact, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-11)
 

@@ -1,4 +1,4 @@
-"""The ops over tables of our own names: equal to their twins, with both derivatives."""
+"""The ops over tables of our own names: equal to their reference, with both derivatives."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import loader, twins
+from deepattn.ops import loader, reference
 
 from .tabulated_cases import NATOMS, NINTERVALS, NNEI, draw, stock_case
 
@@ -16,12 +16,12 @@ KINDS = ["embedding", "contraction"]
 
 
 def both(kind, inputs, width):
-    """Values and all first and second gradients: of the op, of its twin."""
+    """Values and all first and second gradients: of the op, of its reference."""
     inputs = inputs if kind == "contraction" else inputs[:-1]
     sources = [x for k, x in enumerate(inputs) if k in (2, 3, 6)]
     compiled = getattr(loader.own_ops(), f"deepattn_tabulated_{kind}")
     results = []
-    for function in (compiled, getattr(twins, f"tabulated_{kind}")):
+    for function in (compiled, getattr(reference, f"tabulated_{kind}")):
         rng = np.random.default_rng(1)
 
         def weigh(x, rng=rng):
@@ -79,7 +79,7 @@ def test_what_is_no_number_stays_so(plain):
     rows[1, 2] = np.nan
     inputs[2] = tf.constant(rows)
     compiled = loader.own_ops().deepattn_tabulated_embedding
-    value = (twins.tabulated_embedding if plain else compiled)(*inputs[:-1], width=5).numpy()
+    value = (reference.tabulated_embedding if plain else compiled)(*inputs[:-1], width=5).numpy()
     assert np.isnan(value[1, 2]).all()
     assert np.isnan(value).sum() == 5
 
@@ -127,7 +127,10 @@ def test_the_stock_op_has_both_derivatives_of_its_twin():
     table, info, *sources = stock_case(5, [NNEI] * NATOMS)
     stock = loader.compat_ops().tabulate_fusion_se_atten
     results = []
-    for function, options in ((stock, {"is_sorted": False}), (twins.tabulate_fusion_se_atten, {})):
+    for function, options in (
+        (stock, {"is_sorted": False}),
+        (reference.tabulate_fusion_se_atten, {}),
+    ):
         with tf.GradientTape() as outer:
             outer.watch(sources)
             with tf.GradientTape() as inner:

@@ -87,7 +87,7 @@ def test_cost_grows_with_the_atoms_not_with_their_square(compiled):
 
 
 def test_a_sparse_frame_needs_little_memory(compiled):
-    # A cell list with one cell per cut-off cubed would not fit into memory.
+    # A cell list with one cell per cutoff cubed would not fit into memory.
     case = random_case("cubic", natoms=50, nframes=1, nnei=6, virtual=False)
     for periodic in (True, False):
         far = case.with_(coord=case.coord * 1e6, box=case.box * 1e7, periodic=periodic)

@@ -1,4 +1,4 @@
-"""Neighbours and environment matrices by trying every image of every atom, in NumPy."""
+"""Neighbors and environment matrices by trying every image of every atom, in NumPy."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def neighbors(coord, atype, box, rcut):
-    """For each atom of a frame its neighbours ``(distance, vector, type)``, nearest first."""
+    """For each atom of a frame its neighbors ``(distance, vector, type)``, nearest first."""
     cell = box.reshape(3, 3)
     shifts = np.zeros((1, 3))
     if box.any():
@@ -39,7 +39,7 @@ def switch(r, rcut_smth, rcut):
 
 
 def environment(inputs, *, rcut, rcut_smth, nnei):
-    """Environment matrix ``[nframes, natoms, nnei, 4]`` and types of the neighbours."""
+    """Environment matrix ``[nframes, natoms, nnei, 4]`` and types of the neighbors."""
     nframes, natoms = inputs["atype"].shape
     rows = np.zeros((nframes, natoms, nnei, 4))
     types = np.full((nframes, natoms, nnei), -1)
@@ -53,7 +53,7 @@ def environment(inputs, *, rcut, rcut_smth, nnei):
     return rows, types
 
 
-def normalisation(batches, *, ntypes, rcut, rcut_smth, nnei, exclude=()):
+def normalization(batches, *, ntypes, rcut, rcut_smth, nnei, exclude=()):
     """Mean of column 1, spread of column 1, common spread of columns 2 to 4, each ``[ntypes]``."""
     chosen = [[] for _ in range(ntypes)]
     for inputs, _ in batches:

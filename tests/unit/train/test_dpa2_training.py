@@ -75,7 +75,7 @@ def test_the_complete_input_says_all(folder):
     assert Config.from_dict(normalize(complete)).to_dict() == complete
 
 
-def test_a_neighbour_list_of_ghosts_gives_the_same(folder):
+def test_a_neighbor_list_of_ghosts_gives_the_same(folder):
     """Ghosts have the features of the atoms they are images of."""
     coord, box = frames(folder)
     ghosts = NewPrimitiveNeighborList(cutoffs=[1.5] * len(TYPES), skin=0.2)

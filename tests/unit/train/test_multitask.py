@@ -19,7 +19,7 @@ from deepattn.plots.learning_curve import plot_learning_curve, read_learning_cur
 from deepattn.train import Trainer, train
 from deepattn.train.env_mat import env_mat_sums
 from deepattn.train.input_blocks import input_blocks
-from deepattn.train.statistics import normalisation
+from deepattn.train.statistics import normalization
 
 from . import toy
 
@@ -173,7 +173,7 @@ def test_statistics_are_pooled_and_biases_are_not(here, systems):
         for branch in trainer.branches
     ]
     assert not np.array_equal(*(part.number for part in sums))
-    expected = normalisation(sum_first + sum_second, block.shape, set_davg_zero=False)
+    expected = normalization(sum_first + sum_second, block.shape, set_davg_zero=False)
     for branch in trainer.branches:
         arrays = branch.model.get_arrays()
         np.testing.assert_allclose(arrays[block.davg], expected.davg)

@@ -1,4 +1,4 @@
-"""Neighbour statistics: distances, counts, overlaps, too small a sel."""
+"""Neighbor statistics: distances, counts, overlaps, too small a sel."""
 
 import json
 import logging
@@ -84,7 +84,7 @@ def test_too_small_a_sel_is_reported_once_a_system(tmp_path, caplog):
     neighbor_statistics([system], rcut=1.5, ntypes=2, mixed_types=True, sel=[1])
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 2
-    assert "1 frames have an atom without a neighbour" in warnings[0]
+    assert "1 frames have an atom without a neighbor" in warnings[0]
     assert "sel[0] = 1 is not enough" in warnings[1]
     assert "6 atoms" in warnings[1] and "frame 1, atom 1 with 2" in warnings[1]
 
@@ -96,7 +96,7 @@ def test_a_sufficient_sel_is_not_reported(tmp_path, caplog):
     assert "not enough" not in caplog.text
 
 
-def test_without_any_neighbour_the_distance_is_ten(tmp_path, caplog):
+def test_without_any_neighbor_the_distance_is_ten(tmp_path, caplog):
     system = _system(tmp_path / "far", [[[0, 0, 0], [50, 0, 0]]], [0, 1])
     got = neighbor_statistics([system], rcut=4, ntypes=2, mixed_types=True)
     assert got.min_nbor_dist == 10 and got.max_nbor_size == [0]
@@ -121,7 +121,7 @@ PLACES = {"se_atten": "sel", "se_e2_a": "sel", "dpa2": "repinit/nsel"}
 
 @pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("scale", [100, None])
-def test_an_automatic_sel_without_neighbours(here, kind, scale):
+def test_an_automatic_sel_without_neighbors(here, kind, scale):
     """Lengths in pm, or atoms that stand alone."""
     path = Path(toy.write_system(here / "a", [0, 1, 1] if scale else [0], 3, periodic=False))
     if scale:
@@ -157,5 +157,5 @@ def test_a_frame_that_cannot_be_searched_is_named(tmp_path):
     boxes[1, 8] = 1e-9
     system = _system(tmp_path / "thin", coord, [0, 1], box=8 * np.eye(3))
     np.save(tmp_path / "thin" / "set.000" / "box.npy", boxes)
-    with pytest.raises(DataError, match=r"thin: in frame 1 no neighbours can be searched"):
+    with pytest.raises(DataError, match=r"thin: in frame 1 no neighbors can be searched"):
         neighbor_statistics([system], rcut=4, ntypes=2, mixed_types=True)

@@ -11,7 +11,7 @@ from deepattn.train.env_mat import EnvMatShape
 from deepattn.train.stat_file import StatFile
 from deepattn.train.statistics import input_statistics, parameter_statistics
 
-from .brute_force import normalisation
+from .brute_force import normalization
 
 RCUT, SMOOTH = 4.0, 1.0
 
@@ -39,7 +39,7 @@ def _shape(**changes):
 
 
 def _expected(batches, nnei, *, exclude=()):
-    average, radial, angular = normalisation(
+    average, radial, angular = normalization(
         batches, ntypes=2, rcut=RCUT, rcut_smth=SMOOTH, nnei=nnei, exclude=exclude
     )
     zero = np.zeros(2)

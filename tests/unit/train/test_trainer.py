@@ -128,7 +128,7 @@ def test_frozen_blocks_do_not_move(here, systems):
         assert np.array_equal(array, after[name]) != moves, name
 
 
-def test_gradient_clipping_is_honoured(here, systems):
+def test_gradient_clipping_is_honored(here, systems):
     free = toy.run(here, systems, numb_steps=3).optimizer
     clipped = toy.run(here, systems, numb_steps=3, gradient_max_norm=1e-3).optimizer
     norms = [

@@ -1,4 +1,4 @@
-// Where the numbers of one neighbourhood and the parameters lie.
+// Where the numbers of one neighborhood and the parameters lie.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_
 
@@ -65,7 +65,7 @@ struct Mixed {
   Matrix<T> message;  // values times the output matrix
   Matrix<T> score;
   Matrix<T> soft;        // softmax of the scores
-  Matrix<T> normalized;  // rows of the layer normalisation
+  Matrix<T> normalized;  // rows of the layer normalization
   T* inverse_std;        // of each row
 
   Mixed(const Shape& shape, int64_t n, Pieces<T>* pieces)
@@ -76,7 +76,7 @@ struct Mixed {
         inverse_std(pieces->Row(n)) {}
 };
 
-// The tangents of an atom's numbers, up to the rows of its output before their normalisation.
+// The tangents of an atom's numbers, up to the rows of its output before their normalization.
 template <typename T>
 struct Tangents {
   Matrix<T> project[kProjections];
@@ -121,7 +121,7 @@ struct Scratch {
   Matrix<T> embedding;
   Matrix<T> transposed;  // of keys, or of messages
   Matrix<T> attention;
-  T* normalized;  // row of the layer normalisation of a slot without weight
+  T* normalized;  // row of the layer normalization of a slot without weight
   T* given;       // a row of the output, or of a gradient or tangent that is given
 
   Slots<T> slot_grad = {};  // gradient and reverse

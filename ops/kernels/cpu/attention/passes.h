@@ -1,4 +1,4 @@
-// The passes over one neighbourhood. Those behind the forward pass begin with what is kept.
+// The passes over one neighborhood. Those behind the forward pass begin with what is kept.
 // Messages, values times the output matrix, are what is mixed, since they have fewer columns than
 // values as a rule.
 //
@@ -16,9 +16,9 @@ constexpr double kSmoothDepth = 20;
 constexpr double kMaskDepth = 8589934592.0;  // 2^33
 
 template <typename T>
-class Neighbourhood {
+class Neighborhood {
  public:
-  Neighbourhood(const AttentionCall<T>& call, int64_t atom, int pass, T* block)
+  Neighborhood(const AttentionCall<T>& call, int64_t atom, int pass, T* block)
       : call_(call),
         shape_(call.shape),
         first_(atom * shape_.nnei),
@@ -110,7 +110,7 @@ class Neighbourhood {
     for (int64_t j = 0; j < shape_.nnei; ++j) {
       const auto [normalized, inverse_std] = NormalizedRow(j);
       ReadRowTangent(j, row);
-      // The derivative of the normalisation is symmetric.
+      // The derivative of the normalization is symmetric.
       NormalizeGradient(width_, shape_.width, packed_.live, normalized, inverse_std, row);
       for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
       Write(row, j, call_.out);
@@ -258,7 +258,7 @@ class Neighbourhood {
     }
   }
 
-  // Of slot j, before the normalisation.
+  // Of slot j, before the normalization.
   void ReadRowTangent(int64_t j, T* row) const {
     if (j < n_) {
       Copy(width_, tangents_.row.Row(j), row);
@@ -270,7 +270,7 @@ class Neighbourhood {
   // Where the row of slot j is in matrices of rows of the output.
   int64_t Place(int64_t j) const { return j < n_ ? j : shape_.nnei; }
 
-  // From mixed messages the row of the layer normalisation, in place; returns the inverse of the
+  // From mixed messages the row of the layer normalization, in place; returns the inverse of the
   // standard deviation.
   T NormalizeRow(const T* embedding, T* row) const {
     AddTo(width_, embedding, row);
@@ -291,8 +291,8 @@ class Neighbourhood {
     return {at_.normalized, NormalizeRow(embedding, at_.normalized)};
   }
 
-  // From slot j's row of `tensor`, a gradient by the output, that by the row before normalisation;
-  // adds to the gradients by the normalisation's parameters.
+  // From slot j's row of `tensor`, a gradient by the output, that by the row before normalization;
+  // adds to the gradients by the normalization's parameters.
   void NormalizedRowGradient(int64_t j, Normalized of, const T* tensor, T* row,
                              const Parameters<T>* sum) const {
     Read(tensor, j, row);
@@ -306,7 +306,7 @@ class Neighbourhood {
     NormalizeGradient(width_, shape_.width, packed_.live, of.row, of.inverse_std, row);
   }
 
-  // In the reverse pass: the gradients by the tangent of the row before normalisation, into `row`,
+  // In the reverse pass: the gradients by the tangent of the row before normalization, into `row`,
   // and by the row itself, into `second`.
   void NormalizedRowGradients(int64_t j, const Parameters<T>& sum) const {
     T *row = at_.row.Row(Place(j)), *second = at_.second.Row(Place(j));

@@ -1,4 +1,4 @@
-// Row by row: lengths of one, and layer normalisation, each with two derivatives.
+// Row by row: lengths of one, and layer normalization, each with two derivatives.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
 
@@ -94,16 +94,16 @@ inline T Normalize(int64_t n, int64_t width, const T* live, T eps, T* x) {
   const T mean = Sum<T>(sum) / T(width);
   Vec<T> square = {};
   for (int64_t i = 0; i < n; i += kLanes<T>) {
-    const Vec<T> centred = (At(x + i) - mean) * At(live + i);
-    At(x + i) = centred;
-    square += centred * centred;
+    const Vec<T> centered = (At(x + i) - mean) * At(live + i);
+    At(x + i) = centered;
+    square += centered * centered;
   }
   const T inverse = T(1) / SquareRoot(Sum<T>(square) / T(width) + eps);
   for (int64_t i = 0; i < n; i += kLanes<T>) At(x + i) *= inverse;
   return inverse;
 }
 
-// The gradient by the normalised row, in place that by the row itself; `x` is the normalised row.
+// The gradient by the normalized row, in place that by the row itself; `x` is the normalized row.
 template <typename T>
 inline void NormalizeGradient(int64_t n, int64_t width, const T* live, const T* x, T inverse,
                               T* grad) {
@@ -119,10 +119,10 @@ inline void NormalizeGradient(int64_t n, int64_t width, const T* live, const T* 
   }
 }
 
-// In: the gradient by the normalised row, and the row's tangent. Out, in the same places: the
-// gradient by the row's tangent, which is `NormalizeGradient`; the tangent of the normalised row;
+// In: the gradient by the normalized row, and the row's tangent. Out, in the same places: the
+// gradient by the row's tangent, which is `NormalizeGradient`; the tangent of the normalized row;
 // and in `second` the gradient by the row of the scalar product of the two inputs, the second of
-// them normalised.
+// them normalized.
 template <typename T>
 inline void NormalizeGradients(int64_t n, int64_t width, const T* live, const T* x, T inverse,
                                T* grad, T* tangent, T* second) {

@@ -1,6 +1,6 @@
 // From scores S to attention weights P, row by row, with two derivatives.
 //
-// With c the neighbours' weights and u their directions, P = P0 g d, where
+// With c the neighbors' weights and u their directions, P = P0 g d, where
 //   P0 = softmax(L) along the row, L = S a + K (a − 1),
 //   a = c' and g = c, or a = g = c c' and K = 20 in smooth mode (no mark: row, mark: column),
 //   d = u·u'.

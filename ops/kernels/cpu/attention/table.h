@@ -9,22 +9,22 @@ namespace {
 
 template <typename T>
 void ForwardPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T*) {
-  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_FORWARD, scratch).Forward();
+  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_FORWARD, scratch).Forward();
 }
 
 template <typename T>
 void GradientPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_GRADIENT, scratch).Gradient(sums);
+  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_GRADIENT, scratch).Gradient(sums);
 }
 
 template <typename T>
 void TangentPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T*) {
-  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_TANGENT, scratch).Tangent();
+  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_TANGENT, scratch).Tangent();
 }
 
 template <typename T>
 void ReversePass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighbourhood<T>(*call, atom, DEEPATTN_ATTENTION_REVERSE, scratch).Reverse(sums);
+  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_REVERSE, scratch).Reverse(sums);
 }
 
 template <typename T>

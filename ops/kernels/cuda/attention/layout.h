@@ -1,4 +1,4 @@
-// Where the numbers of one neighbourhood lie, in elements; the same for all.
+// Where the numbers of one neighborhood lie, in elements; the same for all.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_LAYOUT_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_LAYOUT_H_
 
@@ -15,7 +15,7 @@ struct MixedLayout {
   Piece message;  // values times the output matrix
   Piece score;
   Piece soft;         // softmax of the scores
-  Piece normalized;   // rows of the layer normalisation, of all slots
+  Piece normalized;   // rows of the layer normalization, of all slots
   Piece inverse_std;  // of each row
 
   void Take(const deepattn_attention_shape& shape, Pieces* pieces) {
@@ -27,7 +27,7 @@ struct MixedLayout {
   }
 };
 
-// The tangents, up to the rows of the output before their normalisation.
+// The tangents, up to the rows of the output before their normalization.
 struct TangentLayout {
   Piece project[kProjections];
   Piece slide[kProjections];  // of `UnitTangent`

@@ -1,15 +1,15 @@
-// From the projections of a neighbourhood to the rows of its output, and the tangents of both.
+// From the projections of a neighborhood to the rows of its output, and the tangents of both.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_MIX_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_MIX_H_
 
-#include "neighbourhood.h"
+#include "neighborhood.h"
 
 namespace deepattn {
 
 // Attention weights from `Soft`.
 template <typename Call>
-DEEPATTN_FUNCTION void MakeAttention(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void MakeAttention(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   const Scores<T> scores = at.MakeScores();
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
     const T* soft = at.Soft().Row(j);
@@ -20,8 +20,8 @@ DEEPATTN_FUNCTION void MakeAttention(const Neighbourhood<Call>& at) {
 
 // Attention weights and `layout.mixed` from queries, keys and values.
 template <typename Call>
-DEEPATTN_FUNCTION void Mix(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void Mix(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   Times(at.block, at.n, at.width, at.attn, at.Project(kValue), at.OutMatrix(), at.Message());
   TimesTransposed(at.block, at.n, at.n, at.attn, at.Project(kQuery), at.Project(kKey), at.Score());
   const Scores<T> scores = at.MakeScores();
@@ -44,8 +44,8 @@ DEEPATTN_FUNCTION void Mix(const Neighbourhood<Call>& at) {
 
 // Tangents of attention weights, from scores and theirs.
 template <typename Call>
-DEEPATTN_FUNCTION void MakeAttentionTangents(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void MakeAttentionTangents(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   const Scores<T> scores = at.MakeScores();
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
     const T *score = at.Score().Row(j), *tangent = at.ScoreTangent().Row(j),
@@ -62,8 +62,8 @@ DEEPATTN_FUNCTION void MakeAttentionTangents(const Neighbourhood<Call>& at) {
 
 // `layout.tangents`, and the tangents of attention weights.
 template <typename Call>
-DEEPATTN_FUNCTION void MakeTangents(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void MakeTangents(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   const Matrix<const T> embedding_tangent = at.Rows(at.call.bar_embedding);
   for (int p = 0; p < kProjections; ++p) {
     const Matrix<T> tangent = at.ProjectTangent(p);

@@ -1,4 +1,4 @@
-// The passes over one neighbourhood by one block, step by step. They are those of the CPU's kernel,
+// The passes over one neighborhood by one block, step by step. They are those of the CPU's kernel,
 // where the names are explained: by_x is the gradient by x; in the reverse pass by_x_second is the
 // gradient by x, and by_x that by the tangent of x.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_PASSES_H_
@@ -11,8 +11,8 @@
 namespace deepattn {
 
 template <typename Call>
-DEEPATTN_DEVICE void ForwardPass(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_DEVICE void ForwardPass(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   for (int p = 0; p < kProjections; ++p) {
     const Matrix<T> rows = at.Project(p);
     const T* bias = at.ProjectionBias(p);
@@ -33,8 +33,8 @@ DEEPATTN_DEVICE void ForwardPass(const Neighbourhood<Call>& at) {
 }
 
 template <typename Call>
-DEEPATTN_DEVICE void GradientPass(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_DEVICE void GradientPass(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   const Block& block = at.block;
   const int n = at.n, width = at.width, attn = at.attn;
   if (kKeepsAll<T>) {
@@ -64,23 +64,23 @@ DEEPATTN_DEVICE void GradientPass(const Neighbourhood<Call>& at) {
 }
 
 template <typename Call>
-DEEPATTN_DEVICE void TangentPass(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_DEVICE void TangentPass(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   if (!kKeepsAll<T>) Mix(at);
   MakeTangents(at);
   EachRow(at.block, at.nnei, [&](int j, const Lanes& lanes) {
     const T* tangent = at.RowTangent().Row(j);
     T* out = at.Rows(at.call.out).Row(j);
     lanes.Each(at.width, [&](int i) { out[i] = tangent[i]; });
-    // The derivative of the normalisation is symmetric.
+    // The derivative of the normalization is symmetric.
     NormalizeGradient(lanes, at.width, at.Normalized().Row(j), at.InverseStd()[j], out);
     lanes.Each(at.width, [&](int i) { out[i] *= at.call.parameters.gamma[i]; });
   });
 }
 
 template <typename Call>
-DEEPATTN_DEVICE void ReversePass(const Neighbourhood<Call>& at) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_DEVICE void ReversePass(const Neighborhood<Call>& at) {
+  using T = typename Neighborhood<Call>::T;
   const Block& block = at.block;
   const int n = at.n, width = at.width, attn = at.attn;
   if (kKeepsAll<T>) {

@@ -1,30 +1,30 @@
-// Back through the layer normalisation and through the projections, each with a second derivative,
+// Back through the layer normalization and through the projections, each with a second derivative,
 // and the gradients by their parameters.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_ROW_GRADIENTS_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_ROW_GRADIENTS_H_
 
-#include "neighbourhood.h"
+#include "neighborhood.h"
 
 namespace deepattn {
 
-// From slot j's row of `tensor`, a gradient by the output, that by the row before normalisation.
+// From slot j's row of `tensor`, a gradient by the output, that by the row before normalization.
 template <typename Call>
-DEEPATTN_DEVICE void NormalizedRowGradient(const Neighbourhood<Call>& at, const Lanes& lanes, int j,
-                                           const typename Neighbourhood<Call>::T* tensor,
-                                           typename Neighbourhood<Call>::T* row) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_DEVICE void NormalizedRowGradient(const Neighborhood<Call>& at, const Lanes& lanes, int j,
+                                           const typename Neighborhood<Call>::T* tensor,
+                                           typename Neighborhood<Call>::T* row) {
+  using T = typename Neighborhood<Call>::T;
   const T *grad = at.Rows(tensor).Row(j), *gamma = at.call.parameters.gamma;
   lanes.Each(at.width, [&](int i) { row[i] = grad[i] * gamma[i]; });
   NormalizeGradient(lanes, at.width, at.Normalized().Row(j), at.InverseStd()[j], row);
 }
 
-// In the reverse pass: the gradients by the tangents of rows before normalisation, into `row`,
-// and by the rows themselves, into `second`; and the tangents of the normalised rows.
+// In the reverse pass: the gradients by the tangents of rows before normalization, into `row`,
+// and by the rows themselves, into `second`; and the tangents of the normalized rows.
 template <typename Call>
 DEEPATTN_FUNCTION void NormalizedRowGradients(
-    const Neighbourhood<Call>& at, const Matrix<typename Neighbourhood<Call>::T>& row,
-    const Matrix<typename Neighbourhood<Call>::T>& second) {
-  using T = typename Neighbourhood<Call>::T;
+    const Neighborhood<Call>& at, const Matrix<typename Neighborhood<Call>::T>& row,
+    const Matrix<typename Neighborhood<Call>::T>& second) {
+  using T = typename Neighborhood<Call>::T;
   EachRow(at.block, at.nnei, [&](int j, const Lanes& lanes) {
     const T *grad = at.Rows(at.call.grad).Row(j), *gamma = at.call.parameters.gamma;
     const T* row_tangent = at.RowTangent().Row(j);
@@ -40,18 +40,18 @@ DEEPATTN_FUNCTION void NormalizedRowGradients(
 }
 
 template <typename Call>
-DEEPATTN_DEVICE void AddNormalizationSum(const Neighbourhood<Call>& at, int i,
-                                         const Numbers<typename Neighbourhood<Call>::T, 3>& sum) {
+DEEPATTN_DEVICE void AddNormalizationSum(const Neighborhood<Call>& at, int i,
+                                         const Numbers<typename Neighborhood<Call>::T, 3>& sum) {
   at.sums[at.places.beta.begin + i] += sum[0];
   at.sums[at.places.gamma.begin + i] += sum[1];
   at.sums[at.places.out_bias.begin + i] += sum[2];
 }
 
-// Of the gradients by the normalisation's parameters and by what is added to its rows, `row`.
+// Of the gradients by the normalization's parameters and by what is added to its rows, `row`.
 template <typename Call>
-DEEPATTN_FUNCTION void AddNormalizationSums(const Neighbourhood<Call>& at,
-                                            const Matrix<typename Neighbourhood<Call>::T>& row) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void AddNormalizationSums(const Neighborhood<Call>& at,
+                                            const Matrix<typename Neighborhood<Call>::T>& row) {
+  using T = typename Neighborhood<Call>::T;
   const Matrix<const T> grad = at.Rows(at.call.grad);
   const Matrix<T> normalized = at.Normalized();
   ColumnSums<T, 3>(
@@ -67,8 +67,8 @@ DEEPATTN_FUNCTION void AddNormalizationSums(const Neighbourhood<Call>& at,
 // The same in the reverse pass, where `second` is the gradient by the rows.
 template <typename Call>
 DEEPATTN_FUNCTION void AddSecondNormalizationSums(
-    const Neighbourhood<Call>& at, const Matrix<typename Neighbourhood<Call>::T>& second) {
-  using T = typename Neighbourhood<Call>::T;
+    const Neighborhood<Call>& at, const Matrix<typename Neighborhood<Call>::T>& second) {
+  using T = typename Neighborhood<Call>::T;
   const Matrix<const T> grad = at.Rows(at.call.grad), bar = at.Rows(at.call.bar_output);
   const Matrix<T> normalized = at.Normalized(), tangent = at.NormalizedTangent();
   ColumnSums<T, 3>(
@@ -82,9 +82,9 @@ DEEPATTN_FUNCTION void AddSecondNormalizationSums(
 }
 
 template <typename Call>
-DEEPATTN_FUNCTION void AddBiasSum(const Neighbourhood<Call>& at, int p,
-                                  const Matrix<typename Neighbourhood<Call>::T>& rows) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void AddBiasSum(const Neighborhood<Call>& at, int p,
+                                  const Matrix<typename Neighborhood<Call>::T>& rows) {
+  using T = typename Neighborhood<Call>::T;
   T* bias = at.places.project_bias[p].In(at.sums).data;
   ColumnSums<T, 1>(
       at.block, at.Partial(), at.n, at.attn,
@@ -95,9 +95,9 @@ DEEPATTN_FUNCTION void AddBiasSum(const Neighbourhood<Call>& at, int p,
 // From the gradient by the rows of a projection, in `ByProject`, those by what goes into it; that
 // by embeddings is added to `row`.
 template <typename Call>
-DEEPATTN_FUNCTION void ProjectionGradient(const Neighbourhood<Call>& at, int p,
-                                          const Matrix<typename Neighbourhood<Call>::T>& row) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void ProjectionGradient(const Neighborhood<Call>& at, int p,
+                                          const Matrix<typename Neighborhood<Call>::T>& row) {
+  using T = typename Neighborhood<Call>::T;
   const Matrix<T> by_project = at.ByProject();
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
     UnitGradient(lanes, at.attn, at.Project(p).Row(j), at.UnitOf(p, j), by_project.Row(j));
@@ -112,9 +112,9 @@ DEEPATTN_FUNCTION void ProjectionGradient(const Neighbourhood<Call>& at, int p,
 
 // The same in the reverse pass, from the gradients by the rows and by their tangents.
 template <typename Call>
-DEEPATTN_FUNCTION void ProjectionGradients(const Neighbourhood<Call>& at, int p,
-                                           const Matrix<typename Neighbourhood<Call>::T>& row) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void ProjectionGradients(const Neighborhood<Call>& at, int p,
+                                           const Matrix<typename Neighborhood<Call>::T>& row) {
+  using T = typename Neighborhood<Call>::T;
   const Matrix<T> by_project = at.ByProject(), second = at.ByProjectSecond();
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
     UnitGradients(lanes, at.attn, at.Project(p).Row(j), at.ProjectTangent(p).Row(j),

@@ -1,4 +1,4 @@
-// Row by row, with all lanes of it: lengths of one, and layer normalisation, each with two
+// Row by row, with all lanes of it: lengths of one, and layer normalization, each with two
 // derivatives. The formulas are those of the CPU's kernel.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_ROWS_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_ROWS_H_
@@ -75,16 +75,16 @@ template <typename T>
 DEEPATTN_DEVICE T Normalize(const Lanes& lanes, int n, T eps, T* x) {
   const T mean = lanes.Sum<T>(n, [&](int i) { return x[i]; }) / T(n);
   const T square = lanes.Sum<T>(n, [&](int i) {
-    const T centred = x[i] - mean;
-    x[i] = centred;
-    return centred * centred;
+    const T centered = x[i] - mean;
+    x[i] = centered;
+    return centered * centered;
   });
   const T inverse = T(1) / sqrt(square / T(n) + eps);
   lanes.Each(n, [&](int i) { x[i] *= inverse; });
   return inverse;
 }
 
-// The gradient by the normalised row, in place that by the row itself; `x` is the normalised row.
+// The gradient by the normalized row, in place that by the row itself; `x` is the normalized row.
 template <typename T>
 DEEPATTN_DEVICE void NormalizeGradient(const Lanes& lanes, int n, const T* x, T inverse, T* grad) {
   const auto sums = lanes.Sums<T, 2>(n, [&](int i, Numbers<T, 2>* sum) {
@@ -95,10 +95,10 @@ DEEPATTN_DEVICE void NormalizeGradient(const Lanes& lanes, int n, const T* x, T 
   lanes.Each(n, [&](int i) { grad[i] = inverse * (grad[i] - mean - along * x[i]); });
 }
 
-// In: the gradient by the normalised row, and the row's tangent. Out, in the same places: the
-// gradient by the row's tangent, which is `NormalizeGradient`, and the tangent of the normalised
+// In: the gradient by the normalized row, and the row's tangent. Out, in the same places: the
+// gradient by the row's tangent, which is `NormalizeGradient`, and the tangent of the normalized
 // row. To `second` is added the gradient by the row of the scalar product of the two inputs, the
-// second of them normalised.
+// second of them normalized.
 template <typename T>
 DEEPATTN_DEVICE void NormalizeGradients(const Lanes& lanes, int n, const T* x, T inverse, T* grad,
                                         T* tangent, T* second) {

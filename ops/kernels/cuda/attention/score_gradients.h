@@ -2,17 +2,17 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_SCORE_GRADIENTS_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_SCORE_GRADIENTS_H_
 
-#include "neighbourhood.h"
+#include "neighborhood.h"
 
 namespace deepattn {
 
 // The gradients by weights and directions of the slots, first as columns and then as rows, from
 // those that gradient(j, i) tells, which `store` may then overwrite.
 template <typename Call, typename Gradient, typename Store>
-DEEPATTN_DEVICE void SlotGradients(const Neighbourhood<Call>& at,
-                                   const Scores<typename Neighbourhood<Call>::T>& scores,
+DEEPATTN_DEVICE void SlotGradients(const Neighborhood<Call>& at,
+                                   const Scores<typename Neighborhood<Call>::T>& scores,
                                    bool tangents, const Gradient& gradient, const Store& store) {
-  using T = typename Neighbourhood<Call>::T;
+  using T = typename Neighborhood<Call>::T;
   T *by_weight = at.call.out_weight + at.first,
     *by_direction = at.call.out_direction + 3 * at.first;
   at.block.Each(at.nnei - at.n, [&](int64_t item) {
@@ -45,9 +45,9 @@ DEEPATTN_DEVICE void SlotGradients(const Neighbourhood<Call>& at,
 // From the gradients by attention weights, in place, those by scores; and the gradients by the
 // slots' numbers.
 template <typename Call>
-DEEPATTN_FUNCTION void ScoreGradients(const Neighbourhood<Call>& at,
-                                      const Matrix<typename Neighbourhood<Call>::T>& by_score) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void ScoreGradients(const Neighborhood<Call>& at,
+                                      const Matrix<typename Neighborhood<Call>::T>& by_score) {
+  using T = typename Neighborhood<Call>::T;
   const Scores<T> scores = at.MakeScores();
   T* sum = at.RowSum(0);
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
@@ -67,10 +67,10 @@ DEEPATTN_FUNCTION void ScoreGradients(const Neighbourhood<Call>& at,
 
 // The same in the reverse pass: in place the gradients by scores and by their tangents.
 template <typename Call>
-DEEPATTN_FUNCTION void SecondScoreGradients(const Neighbourhood<Call>& at,
-                                            const Matrix<typename Neighbourhood<Call>::T>& primal,
-                                            const Matrix<typename Neighbourhood<Call>::T>& dual) {
-  using T = typename Neighbourhood<Call>::T;
+DEEPATTN_FUNCTION void SecondScoreGradients(const Neighborhood<Call>& at,
+                                            const Matrix<typename Neighborhood<Call>::T>& primal,
+                                            const Matrix<typename Neighborhood<Call>::T>& dual) {
+  using T = typename Neighborhood<Call>::T;
   const Scores<T> scores = at.MakeScores();
   T *dual_sum = at.RowSum(0), *primal_sum = at.RowSum(1);
   const T* mean = at.Mean();

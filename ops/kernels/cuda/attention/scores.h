@@ -3,7 +3,7 @@
 //   P = P0 g d, P0 = softmax(L) along the row, L = S a + K (a − 1), d = u·u',
 //   a = c' and g = c, or a = g = c c' and K = 20 in smooth mode (no mark: row, mark: column),
 //
-// with c the neighbours' weights and u their directions. Both modes are written as a = α c' and
+// with c the neighbors' weights and u their directions. Both modes are written as a = α c' and
 // g = c γ', where α = γ is c or 1. Without angles d is 1; the mask clears the diagonal of P.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_SCORES_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ATTENTION_SCORES_H_

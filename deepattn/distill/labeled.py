@@ -1,0 +1,94 @@
+"""Labeled frames as DeePMD systems, one for each composition, and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ase import Atoms
+
+from deepattn.data import System, find_systems
+from deepattn.data.atoms import read_atoms
+from deepattn.distill.potential import Labels
+from deepattn.formats.files import scratch_folder
+
+
+class Labeled(NamedTuple):
+    """Frames and the labels of each."""
+
+    frames: list[Atoms]
+    labels: list[Labels]
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Labeled:
+        """Some of the frames."""
+        return Labeled([self.frames[i] for i in indices], [self.labels[i] for i in indices])
+
+
+def write_labeled(data: Labeled, folder: str | os.PathLike) -> None:
+    """Write a folder of systems in the layout deepmd/npy, whole or not at all.
+
+    Atoms of one composition that are in another order make a system of their own.
+
+    Args:
+        data: the frames; there may be none.
+        folder: what to write; one that is there is replaced.
+    """
+    folder = Path(folder)
+    groups: dict[tuple, list[int]] = {}
+    for index, (atoms, labels) in enumerate(zip(*data, strict=True)):
+        key = (tuple(atoms.get_chemical_symbols()), bool(atoms.pbc.all()), labels.virial is None)
+        groups.setdefault(key, []).append(index)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(folder) as whole:
+        for members in groups.values():
+            formula = data.frames[members[0]].get_chemical_formula("metal")
+            used = sum(place.name.partition(".")[0] == formula for place in whole.iterdir())
+            _write_system(whole / (f"{formula}.{used}" if used else formula), data.take(members))
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(whole, folder)
+
+
+def read_labeled(folder: str | os.PathLike) -> Labeled:
+    """Read what `write_labeled` wrote, system after system."""
+    data = Labeled([], [])
+    if not any(Path(folder).iterdir()):
+        return data
+    for path in find_systems(os.fspath(folder)):
+        system = System(path)
+        rows = np.arange(system.nframes)
+        energy, force = system.load("energy", rows), system.load("force", rows)
+        virial = system.load("virial", rows)
+        known = system.has("virial")
+        data.frames.extend(read_atoms(path))
+        data.labels.extend(
+            Labels(float(energy[i, 0]), force[i].reshape(-1, 3), virial[i] if known[i] else None)
+            for i in rows
+        )
+    return data
+
+
+def _write_system(folder: Path, data: Labeled) -> None:
+    frames, labels = data
+    symbols = frames[0].get_chemical_symbols()
+    names = list(dict.fromkeys(symbols))
+    (folder / "set.000").mkdir(parents=True)
+    (folder / "type_map.raw").write_text("".join(f"{name}\n" for name in names))
+    (folder / "type.raw").write_text("".join(f"{names.index(symbol)}\n" for symbol in symbols))
+    arrays = {
+        "coord": [atoms.positions.ravel() for atoms in frames],
+        "energy": [label.energy for label in labels],
+        "force": [label.force.ravel() for label in labels],
+    }
+    if frames[0].pbc.all():
+        arrays["box"] = [atoms.cell.array.ravel() for atoms in frames]
+    else:
+        (folder / "nopbc").touch()
+    if labels[0].virial is not None:
+        arrays["virial"] = [label.virial for label in labels]
+    for name, values in arrays.items():
+        np.save(folder / "set.000" / f"{name}.npy", np.array(values, np.float64))

@@ -1,0 +1,195 @@
+"""A whole model in a tree."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from deepattn import __version__
+from deepattn.config import ModelConfig, normalize_model
+from deepattn.errors import ConfigError
+from deepattn.formats.weight_names import BIAS
+from deepattn.models.dpmodel.convention import needs_common, refuse_unwritable, sees_first_atom
+from deepattn.models.dpmodel.dpa1 import read_dpa1, write_dpa1
+from deepattn.models.dpmodel.dpa2 import ARGUMENTS, read_dpa2, write_dpa2
+from deepattn.models.dpmodel.embedding import Arrays
+from deepattn.models.dpmodel.fitting import read_fitting, write_fitting
+from deepattn.models.dpmodel.node import Node
+from deepattn.models.dpmodel.se_e2_a import read_se_e2_a, write_se_e2_a
+from deepattn.models.weights import refuse_uneven
+
+_READERS = {
+    "dpa1": read_dpa1,
+    "se_atten_v2": read_dpa1,
+    "se_e2_a": read_se_e2_a,
+    "dpa2": read_dpa2,
+}
+# By the descriptor's type in an input.
+_WRITERS: dict[str, Callable[[Any, ModelConfig, Mapping[str, np.ndarray]], dict[str, Any]]] = {
+    "se_atten": write_dpa1,
+    "se_atten_v2": write_dpa1,
+    "se_e2_a": write_se_e2_a,
+    "dpa2": write_dpa2,
+}
+# Of the trees of parts, what an input file says elsewhere, cannot say, or need not.
+_NO_INPUT = {
+    "descriptor": {"ntypes", "type_map", "spin"},
+    "fitting": {
+        *("ntypes", "type_map", "spin", "var_name", "dim_out", "dim_descrpt", "mixed_types"),
+        *("default_fparam", "exclude_types", "tot_ener_zero", "layer_name"),
+        "use_aparam_as_mask",
+    },
+}
+
+
+def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays, float | None]:
+    """Configuration, weights by name, and shortest distance in the training data (Å, or None).
+
+    Args:
+        tree: what `deepattn.formats.dp_file.read_tree` returns.
+        origin: the file, for messages.
+
+    Raises:
+        ModelFileError: the model is of another kind, version or shape than those that are read.
+    """
+    node = Node(tree["model"], "model", origin)
+    node.only("type", "standard", reason="models of other kinds cannot be read")
+    node.version("Model", 2)
+    type_map = node.get("type_map", list)
+    if not type_map or not all(isinstance(name, str) for name in type_map):
+        node.fail("model/type_map is not a list of names")
+    node.only("atom_exclude_types", [], reason="leave those atoms out of the data")
+    node.only("pair_exclude_types", [], reason="use exclude_types of the descriptor")
+    # What trainings fit the bias with.
+    node.ignore("rcond", "preset_out_bias")
+    shape = (1, len(type_map), 1)
+    # No backend but TensorFlow multiplies by out_std, in which trainings leave what they like.
+    out_bias, _ = node.arrays({"out_bias": shape, "out_std": shape})
+    descriptor = node.child("descriptor")
+    kind = descriptor.get("type", str)
+    if kind not in _READERS:
+        known = ", ".join(_READERS)
+        node.fail(f"model/descriptor is of type {kind!r}; {known} can be read")
+    section, arrays = _READERS[kind](descriptor, type_map)
+    fitting, weights, every_residual = read_fitting(
+        node.child("fitting"), type_map, mixed_types=kind != "se_e2_a"
+    )
+    node.finish()
+    arrays |= weights
+    if out_bias is not None:
+        arrays[BIAS] = arrays[BIAS] + out_bias[0, :, 0]
+    section |= {"type_map": type_map, "fitting_net": fitting}
+    config = _config(section, origin, arrays, every_residual)
+    if kind != "dpa2":
+        sel = np.atleast_1d(np.asarray(config.descriptor.sel, np.int32))
+        arrays["descrpt_attr/original_sel"] = sel
+    return config, arrays, _distance(tree, origin)
+
+
+def _config(
+    section: dict[str, Any], origin: str, arrays: Arrays, every_residual: bool | None
+) -> ModelConfig:
+    node = Node({}, "model", origin)
+    temperature = section["descriptor"].pop("temperature", None)
+    try:
+        config = ModelConfig.from_dict(normalize_model(section))
+        # As in a graph of TensorFlow where that comes to the same, so that those can be made of it.
+        if needs_common(config) or every_residual:
+            if every_residual is False:
+                node.fail(
+                    "model/fitting has residual connections as TensorFlow's graphs do, which "
+                    "does not go with the rest of the model"
+                )
+            section["convention"] = "common"
+            if temperature is not None:
+                section["descriptor"]["temperature"] = temperature
+            config = ModelConfig.from_dict(normalize_model(section))
+    except ConfigError as error:
+        node.fail(str(error))
+    refuse_uneven(config, arrays, origin)
+    if sees_first_atom(config, arrays):
+        node.fail(
+            "model/descriptor/@variables/davg is not zero, and missing neighbors take the type of "
+            "a frame's first atom in DeePMD-kit, so that energies depend on the order of atoms; "
+            "train with set_davg_zero, or with tebd_input_mode strip and smooth_type_embedding"
+        )
+    return config
+
+
+def to_tree(
+    config: ModelConfig, arrays: Mapping[str, np.ndarray], *, min_nbor_dist: float | None
+) -> dict[str, Any]:
+    """The tree of a model.
+
+    Args:
+        config: its configuration.
+        arrays: its weights by name.
+        min_nbor_dist: shortest distance in the training data, Å, or None.
+
+    Raises:
+        ModelFileError: other backends cannot have such a model; the message says why.
+    """
+    refuse_unwritable(config, arrays)
+    descriptor = _WRITERS[config.descriptor.type](config.descriptor, config, arrays)
+    fitting = write_fitting(config, arrays)
+    shape, dtype = (1, len(config.type_map), 1), arrays[BIAS].dtype
+    tree: dict[str, Any] = {
+        "software": "deepattn",
+        "version": __version__,
+        "model_def_script": {
+            "type_map": list(config.type_map),
+            "descriptor": _input_of(descriptor, "descriptor"),
+            "fitting_net": _input_of(fitting, "fitting"),
+        },
+        "model": {
+            "@class": "Model",
+            "@version": 2,
+            "type": "standard",
+            "type_map": list(config.type_map),
+            "atom_exclude_types": [],
+            "pair_exclude_types": [],
+            "rcond": config.fitting_net.rcond,
+            "preset_out_bias": None,
+            "descriptor": descriptor,
+            "fitting": fitting,
+            # DeePMD-kit's TensorFlow backend drops the one and multiplies by the other.
+            "@variables": {"out_bias": np.zeros(shape, dtype), "out_std": np.ones(shape, dtype)},
+        },
+    }
+    if min_nbor_dist is not None:
+        tree["@variables"] = {"min_nbor_dist": np.array(min_nbor_dist, np.float64)}
+    return tree
+
+
+def set_bias(tree: Mapping[str, Any], bias: np.ndarray) -> dict[str, Any]:
+    """A copy of a tree, whose model has been read, with other energies of the types (eV)."""
+    changed = copy.deepcopy(dict(tree))
+    model = changed["model"]
+    model["fitting"]["@variables"]["bias_atom_e"] = bias[:, np.newaxis]
+    model["@variables"]["out_bias"] = np.zeros((1, len(bias), 1), bias.dtype)
+    return changed
+
+
+def _input_of(tree: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """The section of an input file for DeePMD-kit that would make such a part."""
+    section = {
+        key: value
+        for key, value in tree.items()
+        if not isinstance(value, dict) and key[0] != "@" and key not in _NO_INPUT[part]
+    }
+    return section | {key: tree[there] for key, there in ARGUMENTS.items() if there in tree}
+
+
+def _distance(tree: Mapping[str, Any], origin: str) -> float | None:
+    if tree.get("@variables") is None:
+        return None
+    node = Node(tree["@variables"], "@variables", origin)
+    value = node.get("min_nbor_dist", (np.ndarray, type(None)), None)
+    if value is None:
+        return None
+    if value.dtype.kind != "f" or value.size != 1 or not np.isfinite(value).all():
+        node.fail("@variables/min_nbor_dist is not a distance")
+    return float(value.reshape(()))

@@ -1,0 +1,59 @@
+"""The compiled ops in plain TensorFlow: oracle, fallback and readable definition."""
+
+from deepattn.ops.reference.env_mat import NO_GRADIENT, prod_env_mat_a, prod_env_mat_a_mix
+from deepattn.ops.reference.gated_attention import (
+    gated_attention,
+    gated_attention_grad,
+    gated_attention_reverse,
+    gated_attention_tangent,
+    normalize_rows,
+    unit_rows,
+)
+from deepattn.ops.reference.gelu import gelu, gelu_grad, gelu_grad_grad
+from deepattn.ops.reference.neighbor_stat import neighbor_stat
+from deepattn.ops.reference.pair_embedding import (
+    pair_embedding,
+    pair_embedding_grad,
+    pair_embedding_grad_grad,
+    residual_layer,
+)
+from deepattn.ops.reference.pairs import (
+    pair_derivative,
+    prod_force_se_a,
+    prod_force_se_a_grad,
+    prod_virial_se_a,
+    prod_virial_se_a_grad,
+)
+from deepattn.ops.reference.tabulated import (
+    tabulate_fusion_se_atten,
+    tabulated_contraction,
+    tabulated_embedding,
+)
+
+__all__ = [
+    "NO_GRADIENT",
+    "gated_attention",
+    "gated_attention_grad",
+    "gated_attention_reverse",
+    "gated_attention_tangent",
+    "gelu",
+    "gelu_grad",
+    "gelu_grad_grad",
+    "neighbor_stat",
+    "normalize_rows",
+    "pair_derivative",
+    "pair_embedding",
+    "pair_embedding_grad",
+    "pair_embedding_grad_grad",
+    "prod_env_mat_a",
+    "prod_env_mat_a_mix",
+    "prod_force_se_a",
+    "prod_force_se_a_grad",
+    "prod_virial_se_a",
+    "prod_virial_se_a_grad",
+    "residual_layer",
+    "tabulate_fusion_se_atten",
+    "tabulated_contraction",
+    "tabulated_embedding",
+    "unit_rows",
+]

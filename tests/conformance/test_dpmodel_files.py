@@ -1,0 +1,184 @@
+"""Files of no backend (``.dp``): the peer's read by us, ours read and converted by the peer."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepattn.config import ModelConfig, normalize_model
+from deepattn.export import convert
+from deepattn.formats.dp_file import write_tree
+from deepattn.infer import DeepPot
+from deepattn.models import build_model, load_model, read_model
+from deepattn.models.dpmodel import to_tree
+
+from .compare import keras_eval
+from .dpmodel_models import RCUT, RCUT_SMTH, TYPE_MAP, frames, sections, slopes
+from .peer import DP320, run_inside
+
+pytestmark = pytest.mark.xdist_group("dpmodel files")
+SECTIONS = sections()
+SINGLE = {name for name in SECTIONS if name.endswith("float32")}
+# Models that the peer's TensorFlow backend has only in our graphs, and one it has anyway.
+GRAPHS = ["dpa1_0_strip_smooth", "dpa1_2_concat_smooth"]
+# What TensorFlow's backend can have too: no attention, no smooth switch, no difference in details.
+IN_BOTH = {
+    "strip": {
+        "type": "se_atten",
+        "sel": 24,
+        "attn_layer": 0,
+        "tebd_input_mode": "strip",
+        "exclude_types": [[0, 1]],
+        "resnet_dt": True,
+    },
+    "two_side": {"type": "se_e2_a", "sel": [12, 14, 12], "exclude_types": [[0, 2]]},
+    "one_side": {"type": "se_e2_a", "sel": [12, 14, 12], "type_one_side": True},
+}
+# A model with other statistics in every slot.
+UNEVEN = "uneven"
+PLAIN = {"fitting_net": {"numb_fparam": 0, "numb_aparam": 0}}
+
+
+@pytest.fixture(scope="module")
+def peer_files(tmp_path_factory) -> Path:
+    """Files of the peer with random weights, and its energies of their frames."""
+    folder = tmp_path_factory.mktemp("dpmodel")
+    made = {
+        str(folder / f"{name}.dp"): {"model": section, "seed": seed}
+        for seed, (name, section) in enumerate(SECTIONS.items())
+    }
+    evaluated = [_evaluation(folder, SECTIONS[name], f"{name}.dp") for name in SECTIONS]
+    run_inside(DP320.require(), "dpmodel.py", [{"make": made, "evaluate": evaluated}], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def peer_again(peer_files, compiled_ops) -> Path:
+    """The peer's results of our copies of its files, of our graphs, and of ours it has converted.
+
+    Copies are YAML, which the peer converts itself.
+    """
+    converted, evaluated = [], []
+    for name, section in SECTIONS.items():
+        model = read_model(peer_files / f"{name}.dp")
+        tree = to_tree(model.config, model.arrays, min_nbor_dist=None)
+        write_tree(peer_files / f"{name}.copy.yaml", tree)
+        converted.append([str(peer_files / f"{name}.copy.{end}") for end in ("yaml", "dp")])
+        evaluated.append(_evaluation(peer_files, section, f"{name}.copy.dp"))
+    for name in GRAPHS:
+        convert(peer_files / f"{name}.dp", peer_files / f"{name}.pb")
+        evaluated.append(_evaluation(peer_files, SECTIONS[name], f"{name}.pb"))
+    for name in IN_BOTH:
+        config, model = _our_model(name)
+        tree = to_tree(config, model.get_arrays(), min_nbor_dist=0.9)
+        write_tree(peer_files / f"{name}.dp", tree)
+        converted.append([str(peer_files / f"{name}.{end}") for end in ("dp", "pb")])
+        evaluated.append(_evaluation(peer_files, PLAIN, f"{name}.pb"))
+    write_tree(peer_files / f"{UNEVEN}.dp", _uneven_tree())
+    evaluated.append(_evaluation(peer_files, PLAIN, f"{UNEVEN}.dp"))
+    jobs = {"convert": converted, "evaluate": evaluated}
+    run_inside(DP320, "dpmodel.py", [jobs], peer_files)
+    return peer_files
+
+
+def _evaluation(folder: Path, section: dict, model: str) -> dict[str, str]:
+    cases, output = folder / f"{model}.cases.npz", folder / f"{model}.out.npz"
+    np.savez(cases, **_case(section))
+    return {"model": str(folder / model), "cases": str(cases), "output": str(output)}
+
+
+def _case(section: dict) -> dict[str, np.ndarray]:
+    return {key: value for key, value in frames(section).items() if key != "directions"}
+
+
+@functools.cache
+def _our_model(name: str):
+    """A model of ours, made once, with its configuration."""
+    shape = {"rcut": RCUT, "rcut_smth": RCUT_SMTH, "neuron": [4, 8], "axis_neuron": 3, "seed": 1}
+    section = {
+        "type_map": TYPE_MAP,
+        "descriptor": {**shape, **IN_BOTH[name]},
+        "fitting_net": {"neuron": [6, 6], "seed": 2},
+    }
+    config = ModelConfig.from_dict(normalize_model(section))
+    model = build_model(config)
+    bias = {"fitting_attr/t_bias_atom_e": np.array([-93.2, -0.3, 2.0])}
+    model.set_arrays({**model.get_arrays(), **bias})
+    return config, model
+
+
+def _uneven_tree() -> dict:
+    config, model = _our_model("two_side")
+    arrays, rng = model.get_arrays(), np.random.default_rng(4)
+    for key, low in (("t_avg", -0.1), ("t_std", 0.2)):
+        shape = arrays[f"descrpt_attr/{key}"].shape
+        arrays[f"descrpt_attr/{key}"] = rng.uniform(low, low + 0.2, shape)
+    return to_tree(config, arrays, min_nbor_dist=None)
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_energies_and_forces(name: str, peer_files) -> None:
+    """The peer gives no forces: ours are compared with differences of its energies."""
+    case = frames(SECTIONS[name])
+    model, _ = load_model(peer_files / f"{name}.dp")
+    ours = keras_eval(model, {"a": case})["a"]
+    theirs = np.load(peer_files / f"{name}.dp.out.npz")
+    bound = 1e-5 if name in SINGLE else 1e-10
+    np.testing.assert_allclose(ours["atom_energy"], theirs["atom_energy"], rtol=0, atol=bound)
+    np.testing.assert_allclose(ours["energy"], theirs["energy"], rtol=0, atol=bound)
+    if name not in SINGLE:  # differences of such energies are noise
+        along = -np.einsum("ax,dax->d", ours["force"][0], case["directions"])
+        assert np.abs(along).max() > 1e-3
+        np.testing.assert_allclose(along, slopes(theirs["energy"]), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_ours_in_the_peer(name: str, peer_again) -> None:
+    """What we read and write again is the same model for the peer."""
+    first = np.load(peer_again / f"{name}.dp.out.npz")["energy"]
+    again = np.load(peer_again / f"{name}.copy.dp.out.npz")["energy"]
+    np.testing.assert_allclose(again, first, rtol=0, atol=1e-5 if name in SINGLE else 1e-10)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_our_graph_of_their_file(name: str, peer_again) -> None:
+    """What the peer's own conversion refuses runs in it from our graph, with the same numbers."""
+    portable = np.load(peer_again / f"{name}.dp.out.npz")
+    graph = np.load(peer_again / f"{name}.pb.out.npz")
+    np.testing.assert_allclose(graph["atom_energy"], portable["atom_energy"], rtol=0, atol=1e-10)
+    model, _ = load_model(peer_again / f"{name}.dp")
+    ours = keras_eval(model, {"a": frames(SECTIONS[name])})["a"]
+    np.testing.assert_allclose(ours["force"], graph["force"], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", IN_BOTH)
+def test_converted_by_the_peer(name: str, peer_again) -> None:
+    """The peer makes a ``.pb`` of our ``.dp``, and from that we read the weights we wrote."""
+    _, model = _our_model(name)
+    ours = keras_eval(model, {"a": _case(PLAIN)})["a"]
+    theirs = np.load(peer_again / f"{name}.pb.out.npz")
+    for key in ("energy", "atom_energy", "force"):
+        np.testing.assert_allclose(ours[key], theirs[key], rtol=0, atol=1e-10, err_msg=key)
+    back, _ = load_model(peer_again / f"{name}.pb")
+    for key, array in back.get_arrays().items():
+        np.testing.assert_array_equal(array, model.get_arrays()[key], err_msg=key)
+
+
+def test_statistics_by_slot(peer_again) -> None:
+    model, _ = load_model(peer_again / f"{UNEVEN}.dp")
+    ours = keras_eval(model, {"a": _case(PLAIN)})["a"]
+    theirs = np.load(peer_again / f"{UNEVEN}.dp.out.npz")
+    np.testing.assert_allclose(ours["atom_energy"], theirs["atom_energy"], rtol=0, atol=1e-10)
+
+
+def test_deeppot(peer_files) -> None:
+    """A ``.dp`` file goes where any model goes."""
+    case = _case(SECTIONS["dpa1_1_strip_plain"])
+    options = {key: case.pop(key) for key in ("fparam", "aparam") if key in case}
+    with DeepPot(peer_files / "dpa1_1_strip_plain.dp") as potential:
+        energy, *_ = potential.eval(case["coord"], case["box"], case["atype"], **options)
+    theirs = np.load(peer_files / "dpa1_1_strip_plain.dp.out.npz")["energy"]
+    np.testing.assert_allclose(energy[:, 0], theirs, rtol=0, atol=1e-10)
