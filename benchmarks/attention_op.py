@@ -5,7 +5,7 @@
 Times one attention layer at the shape of a water model (by default 192 atoms, 120 slots of which
 85 to 95 hold neighbors, 100-wide embedding, 128-wide attention) in float64 and float32: the
 forward pass; with the gradient that energies are trained by; and with the gradients that forces
-are trained by, the second one included. Compiled op and reference take turns. Rates count the matrix
+are trained by, the second one included. The two take turns. Rates count the matrix
 products of the real neighbors that the op does; they are compared with the larger of two rates of
 large products on the same threads: TensorFlow's, and that of our own op for products. Prints
 Markdown and writes the figures as JSON.
