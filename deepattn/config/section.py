@@ -1,20 +1,108 @@
-"""The common form of the typed sections."""
+"""Typed sections whose fields are the one declaration of the keys of an input file."""
+
+from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from dargs import Argument, Variant
+
+from deepattn.registry import Registry
 
 T = TypeVar("T", bound="Section")
+Check = Callable[[Any, str], None]
+
+_REQUIRED = object()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Key:
+    """What is known of a key beyond its name and type."""
+
+    doc: str
+    default: Any
+    alias: tuple[str, ...]
+    dtype: Any
+    check: Check | None
+
+
+def key(
+    default: Any,
+    doc: str,
+    *,
+    alias: tuple[str, ...] = (),
+    dtype: Any = None,
+    check: Check | None = None,
+    unset: bool = False,
+) -> Any:
+    """Field of a section: a key that may be left out.
+
+    Args:
+        default: the value it then has.
+        doc: its description, for the reference page and messages.
+        alias: other spellings.
+        dtype: type or list of types in the file, where that is not the field's.
+        check: called with a value and the key's path; raises a ConfigError if it is out of range.
+        unset: whether None is said by leaving the key out (DeePMD-kit reads no null there).
+    """
+    known = {"key": _Key(doc, default, alias, dtype, check)}
+    if unset:
+        return dataclasses.field(default=None, metadata=known)
+    return dataclasses.field(metadata=known)
+
+
+def required(doc: str, *, dtype: Any = None, check: Check | None = None) -> Any:
+    """Field of a section: a key that must be given."""
+    return dataclasses.field(metadata={"key": _Key(doc, _REQUIRED, (), dtype, check)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A section of a configuration; its fields are the keys of a normalized input."""
+    """A section of a configuration; its fields are the keys of a normalized input.
+
+    Class attributes:
+        implied: values of fields that the type of the section fixes; a file has no such keys.
+        input_only: further keys of a file: old spellings, and those that are not supported.
+    """
+
+    implied: ClassVar[Mapping[str, Any]] = {}
+    input_only: ClassVar[tuple[Argument, ...]] = ()
+
+    @classmethod
+    def arguments(cls) -> list[Argument]:
+        """The schema of the section, from its fields."""
+        hints = get_type_hints(cls)
+        declared = [
+            _argument(field, field.metadata["key"], hints[field.name])
+            for field in dataclasses.fields(cls)
+            if "key" in field.metadata and field.name not in cls.implied
+        ]
+        return [*declared, *cls.input_only]
+
+    @classmethod
+    def check_keys(cls, section: Mapping[str, Any], path: str) -> None:
+        """Check each value of a complete section by itself.
+
+        Args:
+            section: values by key.
+            path: where the section is: ``"training"``.
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        for field in dataclasses.fields(cls):
+            declared = field.metadata.get("key")
+            if declared is not None and declared.check is not None and field.name in section:
+                declared.check(section[field.name], f"{path}/{field.name}")
 
     @classmethod
     def from_dict(cls: type[T], section: Mapping[str, Any]) -> T:
-        """Build from a normalized section; lists become tuples."""
-        return cls(**{key: _freeze(value) for key, value in section.items()})
+        """Build from a normalized section; lists become tuples, mappings typed sections."""
+        hints = get_type_hints(cls)
+        values = {**section, **cls.implied}
+        return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """The normalized section; it can be written as JSON."""
@@ -26,11 +114,47 @@ class Section:
 
     def _left_out(self) -> set[str]:
         """Names that an input file does not have: unset ones with None as the class's default."""
-        return {
+        unset = {
             field.name
             for field in dataclasses.fields(self)
             if field.default is None and getattr(self, field.name) is None
         }
+        return unset | set(self.implied)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kind(Section):
+    """A section whose key ``type`` says which class describes it; the first line of that class's
+    docstring is the description of the type.
+
+    Class attributes:
+        registry: the classes by type.
+        default_type: the type where none is given; None where one must be.
+        aliases: other spellings of the class's type.
+    """
+
+    registry: ClassVar[Registry]
+    default_type: ClassVar[str | None] = None
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    type: str
+
+    @classmethod
+    def variant(cls, doc: str) -> Variant:
+        """The schema of all types: of this package's own, and of others that were asked for."""
+        choices = [
+            Argument(name, dict, kind.arguments(), alias=list(kind.aliases), doc=kind.summary())
+            for name, kind in cls.registry.loaded().items()
+        ]
+        default = cls.default_type
+        if default is None:
+            return Variant("type", choices, doc=doc)
+        return Variant("type", choices, optional=True, default_tag=default, doc=doc)
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of the docstring."""
+        return (cls.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
 
 
 def flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
@@ -39,20 +163,12 @@ def flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
         names = [field.name for field in dataclasses.fields(section)]
         section = {name: getattr(section, name) for name in names}
     values: dict[str, Any] = {}
-    for key, value in section.items():
+    for name, value in section.items():
         if isinstance(value, Section | Mapping) and value:
-            values |= {f"{key}/{path}": inner for path, inner in flat(value).items()}
+            values |= {f"{name}/{path}": inner for path, inner in flat(value).items()}
         else:
-            values[key] = value
+            values[name] = value
     return values
-
-
-def _freeze(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return tuple(_freeze(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _freeze(item) for key, item in value.items()}
-    return value
 
 
 def thaw(value: Any) -> Any:
@@ -62,5 +178,65 @@ def thaw(value: Any) -> Any:
     if isinstance(value, tuple):
         return [thaw(item) for item in value]
     if isinstance(value, dict):
-        return {key: thaw(item) for key, item in value.items()}
+        return {name: thaw(item) for name, item in value.items()}
+    return value
+
+
+def _argument(field: dataclasses.Field, declared: _Key, hint: Any) -> Argument:
+    options: dict[str, Any] = {"alias": list(declared.alias), "doc": declared.doc}
+    if declared.default is not _REQUIRED:
+        options |= {"optional": True, "default": declared.default}
+    inner = _section_of(hint)
+    if inner is None:
+        return Argument(field.name, declared.dtype or _types_in_a_file(hint), **options)
+    if issubclass(inner, Kind):
+        variant = inner.variant(f"Kind of the {inner.registry.what}.")
+        return Argument(field.name, dict, [], [variant], **options)
+    dtypes = [dict, None] if _is_optional(hint) else dict
+    return Argument(field.name, dtypes, inner.arguments(), **options)
+
+
+def _types_in_a_file(hint: Any) -> list[Any]:
+    """The types that dargs shall accept for a field's type."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return [_in_a_list(part) for part in get_args(hint)]
+    return [_in_a_list(hint)]
+
+
+def _in_a_list(hint: Any) -> Any:
+    origin = get_origin(hint)
+    if origin is tuple:
+        return types.GenericAlias(list, (_in_a_list(get_args(hint)[0]),))
+    if origin is dict:
+        return dict
+    return hint
+
+
+def _section_of(hint: Any) -> type[Section] | None:
+    """The class of a field that is a section of its own, or may be one."""
+    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for part in parts:
+        if isinstance(part, type) and issubclass(part, Section):
+            return part
+    return None
+
+
+def _is_optional(hint: Any) -> bool:
+    return type(None) in get_args(hint)
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    inner = _section_of(hint)
+    if inner is None or not isinstance(value, Mapping):
+        return _freeze(value)
+    if issubclass(inner, Kind):
+        inner = inner.registry[value["type"]]
+    return inner.from_dict(value)
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_freeze(item) for item in value)
+    if isinstance(value, dict):
+        return {name: _freeze(item) for name, item in value.items()}
     return value

@@ -151,7 +151,7 @@ def test_each_room_uses_what_the_table_allows():
 
 def test_what_only_reads_files_knows_no_tensorflow():
     assert outside(PACKAGE, READERS, TENSORFLOW) == []
-    small = {"periodic_table", "errors", "limits", "progress"}
+    small = {"periodic_table", "registry", "errors", "limits", "progress"}
     assert all(USES[room] <= READERS | small for room in READERS)
 
 
