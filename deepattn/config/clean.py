@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin
 
 from dargs import Argument, Variant
 
-from deepattn.config.schema import Refused
+from deepattn.config.argument import Refused
 from deepattn.errors import ConfigError, show
 
 _KINDS = {

@@ -8,7 +8,8 @@ from typing import Any, TypeGuard, get_args, get_origin
 
 from dargs import Argument, Variant
 
-from deepattn.config.schema import OfTasks, Refused, input_schema
+from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.schema import input_schema
 from deepattn.config.schema.distill import distill_section
 
 _HEAD = """# Input file

@@ -140,6 +140,17 @@ class Kind(Section):
     type: str
 
     @classmethod
+    def meet(cls, section: Any) -> None:
+        """Import the class of a section's type, so that the schema knows its keys.
+
+        Args:
+            section: the section as it was given, which may be anything.
+        """
+        name = section.get("type") if isinstance(section, Mapping) else None
+        if isinstance(name, str) and name in cls.registry:
+            cls.registry[name]
+
+    @classmethod
     def variant(cls, doc: str) -> Variant:
         """The schema of all types: of this package's own, and of others that were asked for."""
         choices = [

@@ -7,13 +7,13 @@ from functools import cache
 
 from dargs import Argument
 
-from deepattn.config.schema.argument import OfTasks, Refused
+from deepattn.config.argument import OfTasks, Refused
 from deepattn.config.schema.learning_rate import learning_rate_section, optimizer_section
 from deepattn.config.schema.loss import loss_section
 from deepattn.config.schema.model import model_section
 from deepattn.config.schema.training import training_section, validating_section
 
-__all__ = ["OfTasks", "Refused", "input_schema"]
+__all__ = ["input_schema"]
 
 
 @cache

@@ -4,7 +4,7 @@ from functools import cache
 
 from dargs import Argument
 
-from deepattn.config.schema.argument import key, required, section
+from deepattn.config.argument import key, required, section
 
 
 @cache

@@ -2,8 +2,8 @@
 
 from dargs import Argument
 
-from deepattn.config.schema.argument import key, required, section
-from deepattn.config.schema.texts import (
+from deepattn.config.argument import key, required, section
+from deepattn.config.texts import (
     ACTIVATION,
     AXIS_NEURON,
     DAVG_ZERO,

@@ -2,7 +2,7 @@
 
 from dargs import Argument, Variant
 
-from deepattn.config.schema.argument import Refused, key, required, section
+from deepattn.config.argument import Refused, key, required, section
 
 
 def learning_rate_section() -> Argument:

@@ -2,7 +2,7 @@
 
 from dargs import Argument, Variant
 
-from deepattn.config.schema.argument import Refused, key, section
+from deepattn.config.argument import Refused, key, section
 
 _HESSIAN = "Hessians are not trained"
 _PREFACTORS = (

@@ -2,9 +2,9 @@
 
 from dargs import Argument, Variant
 
-from deepattn.config.schema.argument import OfTasks, Refused, key, section
+from deepattn.config.argument import OfTasks, Refused, key, section
 from deepattn.config.schema.dpa2 import dpa2
-from deepattn.config.schema.texts import (
+from deepattn.config.texts import (
     ACTIVATION,
     AXIS_NEURON,
     DAVG_ZERO,

@@ -2,7 +2,7 @@
 
 from dargs import Argument
 
-from deepattn.config.schema.argument import OfTasks, Refused, key, required, section
+from deepattn.config.argument import OfTasks, Refused, key, required, section
 
 _PYTORCH = "it belongs to the PyTorch backend"
 _AVERAGE = "averages of the weights are not kept"
