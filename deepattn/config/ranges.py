@@ -1,0 +1,32 @@
+"""Checks of single values, for the fields of typed sections: each takes a value and its path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from deepattn.config.rules_net import at_least, require
+
+Check = Callable[[Any, str], None]
+
+
+def within(least: int, most: int | None = None) -> Check:
+    """At least one number and, if there is another, at most that."""
+    return lambda value, path: at_least(value, path, minimum=least, maximum=most)
+
+
+def positive(value: float, path: str) -> None:
+    """Above zero."""
+    require(value > 0, path, value, "be positive")
+
+
+def one_of(*choices: str) -> Check:
+    """One of some words."""
+    *others, last = choices
+    words = f"{', '.join(others)} or {last}" if others else last
+    return lambda value, path: require(value in choices, path, value, f"be {words}")
+
+
+def null_or(check: Check) -> Check:
+    """Null, or what another check allows."""
+    return lambda value, path: None if value is None else check(value, path)
