@@ -186,7 +186,7 @@ def _warn_of_near_pairs(systems: Sequence[System], model: EnergyModel, distance:
 
 def _nearest(systems: Sequence[System], model: EnergyModel) -> float:
     """How near atoms come in the data, Å."""
-    from deepattn.train.neighbor_stat import neighbor_statistics
+    from deepattn.statistics.neighbors import neighbor_statistics
 
     ntypes = model.ntypes
     found = neighbor_statistics(systems, rcut=model.rcut, ntypes=ntypes, mixed_types=True)

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     if type_map:
         systems = [System(path, type_map=type_map, labeled=False) for path in paths]
 
-    from deepattn.train.neighbor_stat import neighbor_statistics
+    from deepattn.statistics.neighbors import neighbor_statistics
 
     found = neighbor_statistics(
         systems,

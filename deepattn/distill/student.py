@@ -12,7 +12,7 @@ from deepattn.config import Config, LaterConfig, ModelConfig, normalize, upgrade
 from deepattn.errors import ModelFileError
 from deepattn.export import compress, freeze
 from deepattn.layers import SeAtten
-from deepattn.train import Start, Trainer, from_checkpoint
+from deepattn.train import Trainer, WeightSource, from_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def train_student(
     """
     folder.mkdir(parents=True, exist_ok=True)
     full = _input(student, systems, folder, seed)
-    start = Start()
+    start = WeightSource()
     if previous is not None:
         start, model = _start(previous, restart=False)
         _shorten(full, later)
@@ -58,10 +58,10 @@ def train_student(
     return _write(trainer, folder)
 
 
-def _start(folder: Path, *, restart: bool) -> tuple[Start, ModelConfig]:
+def _start(folder: Path, *, restart: bool) -> tuple[WeightSource, ModelConfig]:
     """The start from the checkpoint of a student, and its model."""
     start = from_checkpoint(folder / _CHECKPOINT, restart=restart)
-    if not isinstance(start, Start) or start.model is None:
+    if not isinstance(start, WeightSource) or start.model is None:
         raise ModelFileError(f"{folder / _CHECKPOINT}: is not of a single task")
     return start, start.model
 

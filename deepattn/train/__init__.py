@@ -1,15 +1,15 @@
-"""Training: loss, schedules, optimizer, statistics, the loop, and fine-tuning."""
+"""Training: loss, schedules, optimizer, the loop, and fine-tuning."""
 
 import deepattn.keras_backend  # noqa: F401
 from deepattn.train.batches import make_dataset
 from deepattn.train.file_bias import change_bias
 from deepattn.train.loss import EnergyLoss
-from deepattn.train.nan_guard import NonFiniteError
+from deepattn.train.monitoring.nan_guard import NonFiniteError
 from deepattn.train.optimizer import Adam
 from deepattn.train.run import train
 from deepattn.train.schedule import CosineSchedule, ExpSchedule, WsdSchedule, make_schedule
-from deepattn.train.start import Start, from_checkpoint, from_frozen
 from deepattn.train.trainer import Trainer
+from deepattn.train.weight_source import WeightSource, from_checkpoint, from_frozen
 
 __all__ = [
     "Adam",
@@ -17,8 +17,8 @@ __all__ = [
     "EnergyLoss",
     "ExpSchedule",
     "NonFiniteError",
-    "Start",
     "Trainer",
+    "WeightSource",
     "WsdSchedule",
     "change_bias",
     "from_checkpoint",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from deepattn.data.dataset import DataSet
 from deepattn.data.sampler import Sampler, share
 from deepattn.data.system import Arrays
-from deepattn.train.distribution import Distribution
+from deepattn.train.distributed.strategy import Distribution
 
 # Two batches ahead hide the reading. Prepared ones are large: one is on its way, one ready.
 _READ_AHEAD = 2

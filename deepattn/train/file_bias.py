@@ -27,8 +27,8 @@ from deepattn.infer.trial import try_graph
 from deepattn.models.dpmodel import from_tree, set_bias
 from deepattn.models.load import model_of_checkpoint, refuse_head
 from deepattn.models.weights import refuse_scaled
-from deepattn.train.energy_bias import fit_energies, sample_errors
-from deepattn.train.finetune import log_type_table, named_types, predict_energies
+from deepattn.statistics.energy_bias import fit_energies, sample_errors
+from deepattn.train.initialize.finetune import log_type_table, named_types, predict_energies
 
 log = logging.getLogger(__name__)
 

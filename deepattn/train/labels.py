@@ -28,7 +28,7 @@ _SHOWN = 3
 
 
 def check_labels(
-    data: DataSet, loss: EnergyLoss, *, kind: str = "training", branch: str = ""
+    data: DataSet, loss: EnergyLoss, *, kind: str = "training", task: str = ""
 ) -> None:
     """Refuse to train on nothing, and warn of labels that the loss weighs and no system has.
 
@@ -36,12 +36,12 @@ def check_labels(
         data: the data.
         loss: what they are for.
         kind: ``training`` or ``validation``; of the latter a lack is a warning.
-        branch: name of the branch, if there are several.
+        task: name of the task in a multi-task training.
 
     Raises:
         DataError: no system of the training data has a label that the loss weighs.
     """
-    of_branch = f" of {branch}" if branch else ""
+    of_task = f" of {task}" if task else ""
     drawn = [system for system, share in zip(data.systems, data.probs, strict=True) if share > 0]
     absent = {
         name: [system for system in drawn if not system.has(name).any()]
@@ -51,7 +51,7 @@ def check_labels(
     usable = [term for term in loss.terms if not set(loss.labels_of(term)) & set(lacking)]
     if not usable:
         message = (
-            f"no {kind} system{of_branch} has a label that the loss weighs ({', '.join(lacking)})"
+            f"no {kind} system{of_task} has a label that the loss weighs ({', '.join(lacking)})"
             f"{_hint(drawn, lacking)}"
         )
         if kind == "training":
@@ -61,16 +61,14 @@ def check_labels(
     for name, systems in absent.items():
         hint = _hint(systems, [name])
         if name in lacking:
-            log.warning(
-                "no %s system%s has %s, which the loss weighs%s", kind, of_branch, name, hint
-            )
+            log.warning("no %s system%s has %s, which the loss weighs%s", kind, of_task, name, hint)
         elif hint:
             log.warning(
                 "%d of %d %s systems%s lack %s, which the loss weighs%s",
                 len(systems),
                 len(drawn),
                 kind,
-                of_branch,
+                of_task,
                 name,
                 hint,
             )

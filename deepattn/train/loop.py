@@ -12,25 +12,30 @@ import tensorflow as tf
 
 from deepattn.config import TrainingConfig
 from deepattn.models import EnergyModel
-from deepattn.train.clock import Clock
-from deepattn.train.distribution import Distribution
+from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.interrupt import stop_on_signals
-from deepattn.train.lane import Lane
-from deepattn.train.learning_curve import LearningCurve, batch_line, short_lines, time_line
-from deepattn.train.nan_guard import check_figures
-from deepattn.train.profiling import profiled, traced
-from deepattn.train.progress import progress_line
-from deepattn.train.tensorboard import TensorBoardWriter
+from deepattn.train.monitoring.clock import Clock
+from deepattn.train.monitoring.learning_curve import (
+    LearningCurve,
+    batch_line,
+    short_lines,
+    time_line,
+)
+from deepattn.train.monitoring.nan_guard import check_figures
+from deepattn.train.monitoring.profiling import profiled, traced
+from deepattn.train.monitoring.progress import progress_line
+from deepattn.train.monitoring.tensorboard import TensorBoardWriter
+from deepattn.train.task_runner import TaskRunner
 
 log = logging.getLogger(__name__)
 
 
 class TrainingLoop:
-    """Drives the compiled train steps of the branches from one step to another.
+    """Drives the compiled train steps of the tasks from one step to another.
 
     Args:
-        lanes: the branches; a single task has one.
-        choose: gives the number of the lane that a step trains.
+        runners: those of all tasks.
+        choose: gives the number of the runner that a step trains.
         model: a model compiled with the optimizer; callbacks see it.
         distribution: the replicas that train together.
         training: the ``training`` section.
@@ -43,7 +48,7 @@ class TrainingLoop:
 
     def __init__(
         self,
-        lanes: Sequence[Lane],
+        runners: Sequence[TaskRunner],
         choose: Callable[[int], int],
         *,
         model: EnergyModel,
@@ -55,7 +60,7 @@ class TrainingLoop:
         resumed: bool,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
-        self.lanes = lanes
+        self.runners = runners
         self.choose = choose
         self.model = model
         self.distribution = distribution
@@ -123,28 +128,28 @@ class TrainingLoop:
 
     def _step(self, step: int, start: int, clock: Clock, advance: Callable) -> int:
         training = self.training
-        lane = self.lanes[self.choose(step)]
-        batch = next(lane.batches)
+        runner = self.runners[self.choose(step)]
+        batch = next(runner.batches)
         if step == start:
-            self._display(step, lane, batch, again=self.resumed)
+            self._display(step, runner, batch, again=self.resumed)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             clock.interval()
         self.callbacks.on_train_batch_begin(step)
         with clock:
             try:
-                figures = lane.train(batch)
+                figures = runner.train(batch)
             except tf.errors.ResourceExhaustedError as error:
                 raise MemoryError from error
         check_figures(
-            figures, batch[0][1], step=step, origin=lane.batches.origin(), advice=self.advice()
+            figures, batch[0][1], step=step, origin=runner.batches.origin(), advice=self.advice()
         )
         self.callbacks.on_train_batch_end(step, figures)
         if self._events is not None and step % training.tensorboard_freq == 0:
-            self._events.train(step, figures, branch=lane.name)
+            self._events.train(step, figures, task=runner.name)
         step += 1
         advance(step, figures["rmse"])
         if step % training.disp_freq == 0:
-            logs = self._display(step, lane, batch)
+            logs = self._display(step, runner, batch)
             self.callbacks.on_epoch_end(step // training.disp_freq - 1, logs)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             if training.time_training and training.disp_training:
@@ -155,7 +160,7 @@ class TrainingLoop:
         return step
 
     def _display(
-        self, step: int, drawn: Lane, batch: Any, *, again: bool = False
+        self, step: int, drawn: TaskRunner, batch: Any, *, again: bool = False
     ) -> dict[str, float]:
         """Evaluate, log, and add a line to the learning curve.
 
@@ -167,8 +172,8 @@ class TrainingLoop:
             return {}
         self.callbacks.on_test_begin()
         shown = [
-            lane.show(batch if lane is drawn else lane.batches.peek(), keep_place=again)
-            for lane in self.lanes
+            runner.show(batch if runner is drawn else runner.batches.peek(), keep_place=again)
+            for runner in self.runners
         ]
         rate = float(self.model.optimizer.learning_rate)
         events = None if again else self._events
@@ -176,16 +181,16 @@ class TrainingLoop:
             self._curve.write(step, shown, rate)
         logs: dict[str, float] = {}
         # A terminal shows the short lines in the place of those of files and pipes.
-        for branch, short in zip(shown, short_lines(step, shown, rate), strict=True):
-            title = f"{branch.branch}_" if branch.branch else ""
-            log.info(batch_line(step, f"{title}trn", branch.train, rate), extra={"short": short})
-            logs |= {f"{name}{branch.ending}": value for name, value in branch.train.items()}
-            if branch.valid is None:
+        for one, short in zip(shown, short_lines(step, shown, rate), strict=True):
+            title = f"{one.name}_" if one.name else ""
+            log.info(batch_line(step, f"{title}trn", one.train, rate), extra={"short": short})
+            logs |= {f"{name}{one.ending}": value for name, value in one.train.items()}
+            if one.valid is None:
                 continue
-            log.info(batch_line(step, f"{title}val", branch.valid), extra={"short": ""})
-            logs |= {f"val_{name}{branch.ending}": value for name, value in branch.valid.items()}
+            log.info(batch_line(step, f"{title}val", one.valid), extra={"short": ""})
+            logs |= {f"val_{name}{one.ending}": value for name, value in one.valid.items()}
             if events is not None:
-                events.test(step, branch.valid, branch=branch.branch)
+                events.test(step, one.valid, task=one.name)
         if events is not None:
             events.weights(step, self.arrays())
         self.callbacks.on_test_end(logs)

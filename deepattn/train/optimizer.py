@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepattn.train.distribution import add_up
+from deepattn.train.distributed.strategy import add_up
 
 
 @keras.saving.register_keras_serializable(package="deepattn")

@@ -14,7 +14,7 @@ from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.dp_file import is_dp_file
 from deepattn.models import read_model
 from deepattn.models.load import branch_of_checkpoint, model_of_checkpoint, tasks_of
-from deepattn.train.start import Start, of_model
+from deepattn.train.weight_source import WeightSource, of_model
 
 # What `finetune_head` calls the model of a single task.
 _DEFAULT = "Default"
@@ -42,7 +42,7 @@ class Pretrained:
             self._tasks = tasks_of(self._content[1], path)
         self.branches = [_DEFAULT] if self._tasks is None else list(self._tasks.branches)
 
-    def single(self, head: str | None) -> Start:
+    def single(self, head: str | None) -> WeightSource:
         """The start of a single task.
 
         Args:
@@ -61,7 +61,7 @@ class Pretrained:
             raise ModelFileError(f"{self.path}: has no branch {head!r}; {self._known()}")
         return self._of(name, mode="finetune")
 
-    def several(self, branches: Mapping[str, BranchInput]) -> dict[str, Start]:
+    def several(self, branches: Mapping[str, BranchInput]) -> dict[str, WeightSource]:
         """The start of each branch: resumed, from another branch, or with a new fitting net.
 
         Raises:
@@ -91,10 +91,10 @@ class Pretrained:
     def _known(self) -> str:
         return f"there are {', '.join([*self.branches, RANDOM])}"
 
-    def _random(self) -> Start:
+    def _random(self) -> WeightSource:
         return replace(self._of(self.branches[0], mode="finetune"), random_fitting=True)
 
-    def _of(self, name: str, *, mode: str) -> Start:
+    def _of(self, name: str, *, mode: str) -> WeightSource:
         if self._content is None:
             return replace(of_model(read_model(self.path), self.path), mode=mode)
         if self._tasks is None:

@@ -22,11 +22,11 @@ from deepattn.config import (
 from deepattn.config.multitask import split
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.files import write_whole
-from deepattn.train.claim import Claim
-from deepattn.train.cluster import from_environment
+from deepattn.train.checkpointing.claim import Claim
+from deepattn.train.distributed.cluster import from_environment
 from deepattn.train.pretrained import Pretrained
-from deepattn.train.start import Start, from_checkpoint, from_frozen
 from deepattn.train.trainer import Trainer
+from deepattn.train.weight_source import WeightSource, from_checkpoint, from_frozen
 
 # The input as version 2, before defaults; DeePMD-kit leaves it in the working folder too.
 _UPGRADED = "input_v2_compat.json"
@@ -165,7 +165,7 @@ def _single(
     finetune: str | os.PathLike | None,
     model_branch: str | None,
     use_script: bool,
-) -> tuple[Start, dict[str, Any]]:
+) -> tuple[WeightSource, dict[str, Any]]:
     """The start of a single task, and the upgraded input."""
     checkpoint = init_model if init_model is not None else restart
     if checkpoint is not None:
@@ -181,7 +181,7 @@ def _single(
     elif finetune is not None:
         start = Pretrained(finetune).single(model_branch)
     else:
-        start = Start()
+        start = WeightSource()
     if use_script or finetune is not None:
         start, raw = start.take_model_section(raw)
     return start, upgrade(raw)
@@ -196,7 +196,7 @@ def _several(
     finetune: str | os.PathLike | None,
     model_branch: str | None,
     use_script: bool,
-) -> tuple[dict[str, Start], dict[str, Any]]:
+) -> tuple[dict[str, WeightSource], dict[str, Any]]:
     """The start of each branch, and the upgraded input."""
     if model_branch is not None:
         raise ConfigError(
@@ -210,7 +210,7 @@ def _several(
         )
     upgraded = upgrade(raw)
     branches = split(upgraded)
-    starts = dict.fromkeys(branches, Start())
+    starts = dict.fromkeys(branches, WeightSource())
     checkpoint = init_model if init_model is not None else restart
     if checkpoint is not None:
         found = from_checkpoint(checkpoint, restart=restart is not None)
@@ -227,10 +227,10 @@ def _several(
 
 
 def _of_branches(
-    path: str | os.PathLike, starts: Start | Mapping[str, Start], names: Sequence[str]
-) -> dict[str, Start]:
+    path: str | os.PathLike, starts: WeightSource | Mapping[str, WeightSource], names: Sequence[str]
+) -> dict[str, WeightSource]:
     """The starts in the order of an input's branches, which must be those of the file."""
-    if isinstance(starts, Start):
+    if isinstance(starts, WeightSource):
         raise ModelFileError(
             f"{path}: is of a single task, but the input has the branches {', '.join(names)}; "
             "start from it with --finetune"

@@ -26,25 +26,25 @@ from deepattn.data.type_map import names_or_numbers
 from deepattn.formats.files import write_whole
 from deepattn.formats.weight_names import BIAS
 from deepattn.models import EnergyModel, build_model, build_models
-from deepattn.train.advice import advice, rate_advice
-from deepattn.train.branch import Branch, open_branch
-from deepattn.train.claim import Claim
-from deepattn.train.distribution import Distribution
-from deepattn.train.earlier import make_room, remove_leftovers
-from deepattn.train.energy_bias import change_by_statistic
-from deepattn.train.finetune import fit_to_data, set_weights
-from deepattn.train.header import program_lines, training_lines
-from deepattn.train.initial import set_statistics
-from deepattn.train.lane import Lane
+from deepattn.statistics.energy_bias import change_by_statistic
+from deepattn.train.checkpointing.backup import make_room, remove_leftovers
+from deepattn.train.checkpointing.claim import Claim
+from deepattn.train.checkpointing.saver import Saver, all_variables, restore_optimizer, state_of
+from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.initialize.advice import advice, rate_advice
+from deepattn.train.initialize.finetune import fit_to_data, set_weights
+from deepattn.train.initialize.scratch import set_statistics
+from deepattn.train.log_header import program_lines, training_lines
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
 from deepattn.train.optimizer import Adam, TorchAdam
 from deepattn.train.precision import interface_dtype, refuse_half_precision
-from deepattn.train.prepare import count_steps, require_sel, shares, with_neighbors
-from deepattn.train.saving import Saver, all_variables, restore_optimizer, state_of
+from deepattn.train.resolve import count_steps, require_sel, shares, with_neighbors
 from deepattn.train.schedule import make_schedule
 from deepattn.train.seeds import settle_all_seeds, settle_training_seed
-from deepattn.train.start import Start
+from deepattn.train.task import Task, open_task
+from deepattn.train.task_runner import TaskRunner
+from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Trainer:
 
     Args:
         config: configuration; its ``sel`` may be automatic.
-        start: where the weights come from; of several tasks one for each branch by name.
+        start: where the weights come from; for a multi-task input one for each task by name.
         output: file for the complete configuration (``out.json``); None writes none.
         skip_neighbor_stat: do not read all data before the first step: no search for the shortest
             distance and the most neighbors, without which ``sel`` must be a number, and frames are
@@ -77,7 +77,7 @@ class Trainer:
 
     Attributes:
         config: the configuration with nothing left open.
-        branches: the branches with their models and data; a single task has one.
+        tasks: the tasks with their models and data; a single task has one.
         saved: the latest checkpoint that `train` has written, or None.
 
     Raises:
@@ -88,7 +88,7 @@ class Trainer:
         self,
         config: Config | MultiTaskConfig,
         *,
-        start: Start | Mapping[str, Start] | None = None,
+        start: WeightSource | Mapping[str, WeightSource] | None = None,
         output: str | os.PathLike | None = None,
         skip_neighbor_stat: bool = False,
         callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -101,33 +101,33 @@ class Trainer:
         for line in program_lines(self.distribution):
             log.info("%s", line)
         given = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
-        starts = {name: given[name] or Start() for name in config.tasks}
-        # What is the same for all branches: step, state of the optimizer, header.
+        starts = {name: given[name] or WeightSource() for name in config.tasks}
+        # What is the same for all tasks: step, state of the optimizer, header.
         self.start = next(iter(starts.values()))
-        tasks = {
-            name: starts[name].adapt(task, place=_place(config, name))
-            for name, task in config.tasks.items()
+        adapted = {
+            name: starts[name].adapt(single, place=_place(config, name))
+            for name, single in config.tasks.items()
         }
-        adapted = self._with_seed(config.with_tasks(tasks))
+        seeded = self._with_seed(config.with_tasks(adapted))
         config = config_from_dict(
-            self.distribution.from_chief(lambda: settle_all_seeds(adapted).to_dict())
+            self.distribution.from_chief(lambda: settle_all_seeds(seeded).to_dict())
         )
         # What the chief finds amiss stops the others too.
         check = self.distribution.chief and not skip_neighbor_stat
-        self.branches = [
-            open_branch(name, task, starts[name], replicas=self.distribution.replicas, check=check)
-            for name, task in config.tasks.items()
+        self.tasks = [
+            open_task(name, single, starts[name], replicas=self.distribution.replicas, check=check)
+            for name, single in config.tasks.items()
         ]
-        config = self._hand_out(config.with_tasks({b.name: b.config for b in self.branches}))
+        config = self._hand_out(config.with_tasks({task.name: task.config for task in self.tasks}))
         distances = [s.min_nbor_dist for s in starts.values() if s.min_nbor_dist is not None]
         self.min_nbor_dist = min(distances, default=None)
         if skip_neighbor_stat:
-            require_sel(self.branches)
+            require_sel(self.tasks)
         else:
-            config, self.min_nbor_dist = with_neighbors(config, self.branches, self.distribution)
+            config, self.min_nbor_dist = with_neighbors(config, self.tasks, self.distribution)
             self._hand_out(config)
-        by_epochs = self.branches[0].config.training.numb_steps is None
-        self.config = self._hand_out(count_steps(config, self.branches))
+        by_epochs = self.tasks[0].config.training.numb_steps is None
+        self.config = self._hand_out(count_steps(config, self.tasks))
         if self.start.mode == "restart":
             _log_changes(self.start.header["config"], self.config)
         self._output, self._earlier_output = None, None
@@ -137,14 +137,14 @@ class Trainer:
                 self._earlier_output = self._output.read_bytes()
             with write_whole(output, "w") as file:
                 json.dump(self.config.to_dict(), file, indent=4, ensure_ascii=False)
-        for branch in self.branches:
-            branch.weight = shares(self.config)[branch.name]
-            branch.summarize("Training", branch.data)
-            if branch.start.mode == "finetune":
-                self._advise(branch, "numb_epoch" if by_epochs else "numb_steps")
-            _log_parameters(branch)
-            branch.open_validation(check=check)
-        first = self.branches[0].config
+        for task in self.tasks:
+            task.weight = shares(self.config)[task.name]
+            task.summarize("Training", task.data)
+            if task.start.mode == "finetune":
+                self._advise(task, "numb_epoch" if by_epochs else "numb_steps")
+            _log_parameters(task)
+            task.open_validation(check=check)
+        first = self.tasks[0].config
         self.saved: Path | None = None
         self._claim = claim or Claim(first.training, chief=self.distribution.chief)
         self.schedule = make_schedule(
@@ -156,8 +156,8 @@ class Trainer:
             log.warning("%s", line)
         self._build_models()
         self.optimizer = self._build_optimizer()
-        trained, _ = _groups([branch.model for branch in self.branches])
-        for line in training_lines(self.branches, trained):
+        trained, _ = _groups([task.model for task in self.tasks])
+        for line in training_lines(self.tasks, trained):
             log.info("%s", line)
 
     @property
@@ -196,7 +196,7 @@ class Trainer:
 
     def _train(self) -> None:
         began = time.monotonic()
-        training = self.branches[0].config.training
+        training = self.tasks[0].config.training
         first, last = self.start.step, training.steps
         restarted = self.start.mode == "restart"
         if restarted and first >= last:
@@ -208,31 +208,31 @@ class Trainer:
                 return
         if self.distribution.chief:
             make_room(training, self.start, output=self._output, content=self._earlier_output)
-        lanes = [
-            Lane(
-                branch,
+        runners = [
+            TaskRunner(
+                task,
                 distribution=self.distribution,
-                state=state_of(self.start.header, branch.name) if restarted else None,
+                state=state_of(self.start.header, task.name) if restarted else None,
             )
-            for branch in self.branches
+            for task in self.tasks
         ]
         saver = Saver(
-            self.branches,
+            self.tasks,
             self.optimizer,
             self.config,
             min_nbor_dist=self.min_nbor_dist,
             chief=self.distribution.chief,
         )
-        bounds = np.cumsum([branch.weight for branch in self.branches])
-        _, seed = settle_training_seed(self.branches[0].config)
+        bounds = np.cumsum([task.weight for task in self.tasks])
+        _, seed = settle_training_seed(self.tasks[0].config)
         loop = TrainingLoop(
-            lanes,
+            runners,
             partial(choose, bounds, seed % 2**64, BRANCHES),
-            model=self.branches[0].model,
+            model=self.tasks[0].model,
             distribution=self.distribution,
             training=training,
             arrays=saver.weights,
-            save=lambda step: saver.save(step, lanes),
+            save=lambda step: saver.save(step, runners),
             advice=saver.advice,
             resumed=restarted,
             callbacks=self.callbacks,
@@ -246,38 +246,38 @@ class Trainer:
         try:
             step = loop.run(first, last)
             if training.change_bias_after_training:
-                for branch in self.branches:
-                    self._change_bias(branch)
-                saver.save(step, lanes)
+                for task in self.tasks:
+                    self._change_bias(task)
+                saver.save(step, runners)
             self.distribution.wait_for_all()
         finally:
             self.saved = saver.last
-            for lane in lanes:
-                lane.batches.close()
+            for runner in runners:
+                runner.batches.close()
         log.info("finished training")
         log.info("wall time: %.3f s", time.monotonic() - began)
 
-    def _only(self) -> Branch:
-        if len(self.branches) > 1 or self.branches[0].name:
-            raise AttributeError("a training of several tasks has one of each branch: see branches")
-        return self.branches[0]
+    def _only(self) -> Task:
+        if len(self.tasks) > 1 or self.tasks[0].name:
+            raise AttributeError("a multi-task training has one for each task: see tasks")
+        return self.tasks[0]
 
     def _with_seed(self, config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
         """The configuration with the seed of the run that is resumed, if it has none."""
         if self.start.mode != "restart":
             return config
         seed = self.start.header["config"].get("training", {}).get("seed")
-        tasks = {
-            name: replace(task, training=replace(task.training, seed=seed))
-            for name, task in config.tasks.items()
-            if task.training.seed is None
+        seeded = {
+            name: replace(single, training=replace(single.training, seed=seed))
+            for name, single in config.tasks.items()
+            if single.training.seed is None
         }
-        return config.with_tasks({**config.tasks, **tasks})
+        return config.with_tasks({**config.tasks, **seeded})
 
     def _hand_out(self, config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
-        """Give every branch its part of the configuration."""
-        for branch in self.branches:
-            branch.config = config.tasks[branch.name]
+        """Give every task its part of the configuration."""
+        for task in self.tasks:
+            task.config = config.tasks[task.name]
         return config
 
     def _build_models(self) -> None:
@@ -287,27 +287,27 @@ class Trainer:
                 models = build_models(self.config, interface_dtype=dtype)
             else:
                 models = {"": build_model(self.config.model, interface_dtype=dtype)}
-        for branch in self.branches:
-            branch.model = models[branch.name]
+        for task in self.tasks:
+            task.model = models[task.name]
         if self.distribution.chief:
             self._set_weights()
-        self.distribution.copy_from_chief(list(all_variables(self.branches).values()))
+        self.distribution.copy_from_chief(list(all_variables(self.tasks).values()))
 
     def _set_weights(self) -> None:
         if self.start.mode == "scratch":
             log.info("computing the statistics of the training data")
-            set_statistics(self.branches)
+            set_statistics(self.tasks)
             log.info("initialize model from scratch")
             return
-        for branch in self.branches:
-            log.info("%s%s", f"{branch.name}: " if branch.name else "", _announced(branch.start))
-        set_weights(self.branches)
-        for branch in self.branches:
-            if branch.start.mode == "finetune":
-                fit_to_data(branch)
+        for task in self.tasks:
+            log.info("%s%s", f"{task.name}: " if task.name else "", _announced(task.start))
+        set_weights(self.tasks)
+        for task in self.tasks:
+            if task.start.mode == "finetune":
+                fit_to_data(task)
 
     def _build_optimizer(self) -> Adam:
-        config = self.branches[0].config
+        config = self.tasks[0].config
         # That of the backends that have such a model.
         kind = TorchAdam if config.model.is_common else Adam
         with self.distribution.scope():
@@ -317,43 +317,43 @@ class Trainer:
                 beta_2=config.optimizer.adam_beta2,
                 global_clipnorm=config.training.gradient_max_norm,
             )
-            for branch in self.branches:
-                branch.model.compile(optimizer=optimizer, loss=branch.loss)
-            optimizer.build(*_groups([branch.model for branch in self.branches]))
+            for task in self.tasks:
+                task.model.compile(optimizer=optimizer, loss=task.loss)
+            optimizer.build(*_groups([task.model for task in self.tasks]))
         if self.start.mode in ("init_model", "restart"):
             restore_optimizer(
                 optimizer,
-                all_variables(self.branches),
+                all_variables(self.tasks),
                 self.start.optimizer,
                 path=self.start.path,
                 keep_step=self.start.mode == "restart",
             )
         return optimizer
 
-    def _change_bias(self, branch: Branch) -> None:
-        model = branch.model
+    def _change_bias(self, task: Task) -> None:
+        model = task.model
         names = names_or_numbers(model.type_map, model.ntypes)
         variable = model.named_variables()[BIAS]
         if self.distribution.chief:
             variable.assign(
                 change_by_statistic(
-                    branch.data,
+                    task.data,
                     lambda inputs: np.asarray(model(inputs)["energy"]),
                     variable.numpy(),
                     names=names,
                     target_types=names,
-                    nsample=branch.config.model.data_bias_nsample,
+                    nsample=task.config.model.data_bias_nsample,
                 )
             )
         self.distribution.copy_from_chief([variable])
 
-    def _advise(self, branch: Branch, key: str) -> None:
-        steps = branch.config.training.steps
-        part = branch.weight / sum(shares(self.config).values())
+    def _advise(self, task: Task, key: str) -> None:
+        steps = task.config.training.steps
+        part = task.weight / sum(shares(self.config).values())
         lines = advice(
-            start_lr=branch.config.learning_rate.start_lr,
+            start_lr=task.config.learning_rate.start_lr,
             numb_steps=round(steps * part),
-            steps_per_pass=branch.data.steps_per_pass(),
+            steps_per_pass=task.data.steps_per_pass(),
             key=key,
         )
         for line in lines:
@@ -361,7 +361,7 @@ class Trainer:
 
 
 def _place(config: Config | MultiTaskConfig, name: str) -> Callable[[str], str]:
-    """Gives the path in the input of a key of a branch's own configuration."""
+    """Gives the path in the input of a key of a task's own configuration."""
     if isinstance(config, Config):
         return str
     return lambda key: relocated(key, name, config.branches[name].links)
@@ -373,14 +373,14 @@ def _log_changes(stored: Mapping[str, Any], config: Config | MultiTaskConfig) ->
         log.info("changed since the checkpoint: %s", difference)
 
 
-def _announced(start: Start) -> str:
+def _announced(start: WeightSource) -> str:
     head = f", branch {start.head}" if start.head else ""
     fitting = ", with a new fitting net" if start.random_fitting else ""
     return _ANNOUNCED[start.mode] % start.path + head + fitting
 
 
-def _log_parameters(branch: Branch) -> None:
-    count = branch.config.model.fitting_net.numb_fparam
+def _log_parameters(task: Task) -> None:
+    count = task.config.model.fitting_net.numb_fparam
     if count:
         log.info("training with %d frame parameter(s)", count)
     else:

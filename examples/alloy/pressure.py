@@ -12,8 +12,8 @@ import tensorflow as tf
 from deepattn.config import read_config
 from deepattn.data import DataSet
 from deepattn.layers import SeAtten, TypeEmbedding
+from deepattn.statistics import EnvMatShape, input_statistics
 from deepattn.train import make_dataset
-from deepattn.train.statistics import EnvMatShape, input_statistics
 
 EV_PER_A3 = 160.21766  # GPa
 EPOCHS, STEPS = 8, 100

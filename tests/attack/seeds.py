@@ -17,8 +17,8 @@ import numpy as np
 from deepattn.config import normalize
 from deepattn.export import convert, freeze
 from deepattn.formats.checkpoint import write_arrays
-from deepattn.train.env_mat import EnvMatShape, EnvMatSums
-from deepattn.train.stat_file import StatFile
+from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums
+from deepattn.statistics.stat_file import StatFile
 
 from ..small_models import TYPE_MAP, model_section, small_model
 

@@ -93,7 +93,7 @@ def _model(path: Path) -> None:
 
 
 def _checkpoint(path: Path) -> None:
-    from deepattn.train.start import from_checkpoint
+    from deepattn.train.weight_source import from_checkpoint
 
     from_checkpoint(path, restart=True)
 
@@ -107,7 +107,7 @@ def _with_checksum(content: bytes, draw: random.Random) -> bytes:
 
 def _statistics(path: Path) -> None:
     from deepattn.errors import DataError
-    from deepattn.train.stat_file import StatFile
+    from deepattn.statistics.stat_file import StatFile
 
     from .seeds import SHAPE, TYPE_MAP
 

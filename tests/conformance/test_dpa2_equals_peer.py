@@ -15,8 +15,8 @@ from deepattn.formats.dp_file import write_tree
 from deepattn.infer import DeepPot
 from deepattn.models import load_model, read_model
 from deepattn.models.dpmodel import to_tree
-from deepattn.train.input_blocks import input_blocks
-from deepattn.train.statistics import input_statistics
+from deepattn.statistics.input_blocks import input_blocks
+from deepattn.statistics.moments import input_statistics
 
 from .compare import keras_eval
 from .dpa2_options import random_sections

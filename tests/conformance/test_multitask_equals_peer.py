@@ -128,13 +128,13 @@ def trainer(peer):
 
 def test_statistics_and_biases_are_the_peers(peer, trainer):
     biases = np.load(peer / "statistics.npz")
-    for branch in trainer.branches:
-        arrays = branch.model.get_arrays()
-        stored = read_model(peer / f"{branch.name}.dp").arrays
+    for task in trainer.tasks:
+        arrays = task.model.get_arrays()
+        stored = read_model(peer / f"{task.name}.dp").arrays
         assert set(arrays) == set(stored)
         for name in ("descrpt_attr/t_avg", "descrpt_attr/t_std", CASE):
             np.testing.assert_allclose(arrays[name], stored[name], rtol=1e-9, err_msg=name)
-        np.testing.assert_allclose(arrays[BIAS], biases[f"{branch.name}/bias"], atol=1e-9)
+        np.testing.assert_allclose(arrays[BIAS], biases[f"{task.name}/bias"], atol=1e-9)
 
 
 def test_fine_tuning_from_a_branch_starts_at_the_peers_figures(peer, trainer, monkeypatch):
@@ -145,8 +145,8 @@ def test_fine_tuning_from_a_branch_starts_at_the_peers_figures(peer, trainer, mo
             self.figures = self.figures or dict(logs)
 
     monkeypatch.chdir(peer)
-    for branch in trainer.branches:
-        branch.model.set_arrays(read_model(f"{branch.name}.dp").arrays)
+    for task in trainer.tasks:
+        task.model.set_arrays(read_model(f"{task.name}.dp").arrays)
     trainer.train()
     Path("ours.json").write_text(json.dumps(_finetuning()))
     first = First()

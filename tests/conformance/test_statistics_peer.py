@@ -11,11 +11,11 @@ import pytest
 
 from deepattn.data import DataSet
 from deepattn.formats.frozen import read_frozen
-from deepattn.train.energy_bias import energy_bias
-from deepattn.train.env_mat import EnvMatShape
-from deepattn.train.neighbor_stat import neighbor_statistics
-from deepattn.train.stat_file import StatFile
-from deepattn.train.statistics import input_statistics, parameter_statistics
+from deepattn.statistics.energy_bias import energy_bias
+from deepattn.statistics.env_mat import EnvMatShape
+from deepattn.statistics.moments import input_statistics, parameter_statistics
+from deepattn.statistics.neighbors import neighbor_statistics
+from deepattn.statistics.stat_file import StatFile
 
 from .peer import DP320, run_dp, run_inside
 from .systems import scatter

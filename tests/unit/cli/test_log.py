@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from deepattn.cli.log import set_up_logging
-from deepattn.train.learning_curve import Shown, short_lines
+from deepattn.train.monitoring.learning_curve import Shown, short_lines
 
 TRAIN = {"rmse": 7.2, "rmse_e": 0.0521, "rmse_f": 0.6463, "rmse_v": float("nan")}
 VALID = {"rmse": 6.8, "rmse_e": 0.0603, "rmse_f": 1.7, "rmse_v": float("nan")}

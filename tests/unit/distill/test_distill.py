@@ -18,7 +18,7 @@ from deepattn.errors import ConfigError, DataError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.frozen import read_frozen
 from deepattn.train import Trainer
-from deepattn.train.saving import Saver
+from deepattn.train.checkpointing.saver import Saver
 
 from .metals import alloy
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from deepattn.train.learning_curve import LearningCurve, Shown
+from deepattn.train.monitoring.learning_curve import LearningCurve, Shown
 
 from .model_files import write_system
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from small_models import dpa2, small_batch, small_model
 
 from deepattn import ops
-from deepattn.train.env_mat import EnvMatShape, environment_matrix
+from deepattn.statistics.env_mat import EnvMatShape, environment_matrix
 
 OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
 DESCRIPTORS = {

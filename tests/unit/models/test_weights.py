@@ -8,7 +8,7 @@ from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
 from deepattn.export import freeze
 from deepattn.models import build_model, load_model, resize_statistics
-from deepattn.train.start import Start
+from deepattn.train.weight_source import WeightSource
 
 
 def test_names_are_those_of_a_frozen_graph():
@@ -132,7 +132,7 @@ def test_more_slots_are_refused_where_they_make_another_function(descriptor, sam
         for config, given in ((stored, arrays), (more, resized))
     ]
     assert np.allclose(*energies, rtol=0, atol=1e-12) == same
-    start = Start(mode="init_frz_model", path="m.pb", model=stored, weights=arrays)
+    start = WeightSource(mode="init_frz_model", path="m.pb", model=stored, weights=arrays)
     if same:
         assert start.weights_for(more).keys() == arrays.keys()
     else:

@@ -8,7 +8,7 @@ import pytest
 from deepattn.config import Config, normalize
 from deepattn.export import freeze
 from deepattn.train import train
-from deepattn.train.advice import advice, rate_advice
+from deepattn.train.initialize.advice import advice, rate_advice
 
 from . import toy
 

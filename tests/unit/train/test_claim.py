@@ -10,10 +10,10 @@ import pytest
 
 from deepattn.errors import BusyError, ConfigError
 from deepattn.formats.checkpoint import read_checkpoint, write_checkpoint
-from deepattn.train import claim as module
-from deepattn.train.claim import Claim
-from deepattn.train.earlier import make_room
-from deepattn.train.start import Start
+from deepattn.train.checkpointing import claim as module
+from deepattn.train.checkpointing.backup import make_room
+from deepattn.train.checkpointing.claim import Claim
+from deepattn.train.weight_source import WeightSource
 
 ARRAYS = {"weights/x": np.arange(3.0)}
 
@@ -120,7 +120,7 @@ def test_an_earlier_run_is_kept(here, caplog):
         Path("lcurve.out").write_text(f"run {number}")
         Path("out.json").write_text("of the new run")
         old = b"of the old run"
-        make_room(training(), Start(), output=Path("out.json"), content=old)
+        make_room(training(), WeightSource(), output=Path("out.json"), content=old)
         backup = Path(f"backup-{number}")
         kept = {"model.ckpt-5.h5", "model.ckpt-10.h5", "checkpoint", "lcurve.out", "out.json"}
         assert names(backup) == kept
@@ -133,7 +133,7 @@ def test_an_earlier_run_is_kept(here, caplog):
 def test_a_checkpoint_that_is_read_stays(here):
     write(5)
     path = write(10)
-    start = Start(mode="init_model", path="model.ckpt")
+    start = WeightSource(mode="init_model", path="model.ckpt")
     make_room(training(), start, output=None, content=None)
     assert names("backup-1") == {"model.ckpt-5.h5", "model.ckpt-10.h5", "checkpoint"}
     assert names() == {"backup-1", "model.ckpt-10.h5", "model.ckpt.h5", "checkpoint"}
@@ -146,7 +146,7 @@ def test_a_restart_takes_the_files_over(here):
         write(step)
     Path("lcurve.out").write_text("run")
     before = names()
-    make_room(training(), Start(mode="restart", path="."), output=None, content=None)
+    make_room(training(), WeightSource(mode="restart", path="."), output=None, content=None)
     assert names() == before
 
 
@@ -154,7 +154,9 @@ def test_a_restart_from_an_older_checkpoint_keeps_the_later_ones(here):
     for step in (5, 10, 15):
         write(step)
     Path("lcurve.out").write_text("run")
-    make_room(training(), Start(mode="restart", path="model.ckpt-5"), output=None, content=None)
+    make_room(
+        training(), WeightSource(mode="restart", path="model.ckpt-5"), output=None, content=None
+    )
     assert names("backup-1") == {"model.ckpt-10.h5", "model.ckpt-15.h5", "lcurve.out"}
     assert Path("lcurve.out").read_text() == "run"
     for name in (".", "model.ckpt"):
@@ -165,5 +167,5 @@ def test_other_files_are_nobodys(here):
     write(5, "other")
     Path("model.ckpt-best.h5").touch()
     before = names()
-    make_room(training(), Start(), output=None, content=None)
+    make_room(training(), WeightSource(), output=None, content=None)
     assert names() == before

@@ -14,10 +14,10 @@ import pytest
 from deepattn.errors import ConfigError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.train import train
-from deepattn.train.cluster import from_environment
-from deepattn.train.rendezvous import meet
+from deepattn.train.distributed.cluster import from_environment
+from deepattn.train.distributed.rendezvous import meet
+from deepattn.train.distributed.secret import VARIABLE
 from deepattn.train.schedule import make_schedule
-from deepattn.train.secret import VARIABLE
 
 from . import toy
 from .ports import free_addresses
@@ -32,7 +32,8 @@ import sys
 import tensorflow as tf
 
 from deepattn.cli.main import main
-from deepattn.train import cluster, distribution, run
+from deepattn.train import run
+from deepattn.train.distributed import cluster, strategy
 
 here = cluster.from_environment()
 
@@ -41,7 +42,7 @@ here = cluster.from_environment()
 def sums():
     def on_replica():
         parts = [tf.constant(1.0), tf.constant([2.0], tf.float64), None, tf.constant([3.0, 4.0])]
-        return [x for x in distribution.add_up(parts) if x is not None]
+        return [x for x in strategy.add_up(parts) if x is not None]
 
     return here.strategy.run(on_replica)
 

@@ -15,10 +15,10 @@ from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
 from deepattn.infer.inspect import Inspection
 from deepattn.models import build_model, load_model, read_model
+from deepattn.statistics.input_blocks import input_blocks
+from deepattn.statistics.moments import input_statistics
 from deepattn.train import train
 from deepattn.train.file_bias import change_bias
-from deepattn.train.input_blocks import input_blocks
-from deepattn.train.statistics import input_statistics
 
 from .toy import make_input, write_system
 

@@ -49,7 +49,7 @@ def test_training_on_nothing_is_refused(tmp_path, kind):
     if kind == "hdf5":
         path = _to_hdf5(path, tmp_path / "a.h5")
     with pytest.raises(DataError) as caught:
-        check_labels(_data(path), EnergyLoss(1e-3), branch="slab")
+        check_labels(_data(path), EnergyLoss(1e-3), task="slab")
     message = str(caught.value)
     assert "no training system of slab has a label that the loss weighs (energy, force)" in message
     assert f"{path}/set.000/energies.npy looks like energy" in message

@@ -9,7 +9,13 @@ from matplotlib.figure import Figure
 from deepattn.errors import DataError
 from deepattn.plots.figure import COLORS
 from deepattn.plots.learning_curve import _tell_apart, plot_learning_curve, read_learning_curve
-from deepattn.train.learning_curve import LearningCurve, Shown, average, batch_line, time_line
+from deepattn.train.monitoring.learning_curve import (
+    LearningCurve,
+    Shown,
+    average,
+    batch_line,
+    time_line,
+)
 
 TRAIN = {"rmse": 7.2, "rmse_e": 1.05, "rmse_f": 0.2273}
 VALID = {"rmse": 6.83, "rmse_e": 1.02, "rmse_f": float("nan")}

@@ -16,10 +16,10 @@ from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
 from deepattn.models import load_model, read_model
 from deepattn.plots.learning_curve import plot_learning_curve, read_learning_curve
+from deepattn.statistics.env_mat import env_mat_sums
+from deepattn.statistics.input_blocks import input_blocks
+from deepattn.statistics.moments import normalization
 from deepattn.train import Trainer, train
-from deepattn.train.env_mat import env_mat_sums
-from deepattn.train.input_blocks import input_blocks
-from deepattn.train.statistics import normalization
 
 from . import toy
 
@@ -163,26 +163,26 @@ def test_one_clear_sentence(trained, here, systems, capsys, command, sentence):
 def test_statistics_are_pooled_and_biases_are_not(here, systems):
     content = make_input(systems, descriptor={"set_davg_zero": False, "sel": "auto"})
     trainer = Trainer(read_input(upgrade(content)))
-    sel = {branch.config.model.descriptor.sel for branch in trainer.branches}
+    sel = {task.config.model.descriptor.sel for task in trainer.tasks}
     assert len(sel) == 1
-    first, second = trainer.branches
+    first, second = trainer.tasks
     assert len(first.data.systems) == len(second.data.systems) == 1
     (block,) = input_blocks(first.config.model)
     sums = sum_first, sum_second = [
-        env_mat_sums((batch for _, batch in branch.data.statistics_batches(10)), block.shape)
-        for branch in trainer.branches
+        env_mat_sums((batch for _, batch in task.data.statistics_batches(10)), block.shape)
+        for task in trainer.tasks
     ]
     assert not np.array_equal(*(part.number for part in sums))
     expected = normalization(sum_first + sum_second, block.shape, set_davg_zero=False)
-    for branch in trainer.branches:
-        arrays = branch.model.get_arrays()
+    for task in trainer.tasks:
+        arrays = task.model.get_arrays()
         np.testing.assert_allclose(arrays[block.davg], expected.davg)
         np.testing.assert_allclose(arrays[block.dstd], expected.dstd)
     # Every frame of a system has the same composition.
-    for branch in trainer.branches:
-        inputs, labels = branch.data.systems[0].frames(range(4))
+    for task in trainer.tasks:
+        inputs, labels = task.data.systems[0].frames(range(4))
         counts = [(inputs["atype"][0] == kind).sum() for kind in range(2)]
-        bias = branch.model.get_arrays()[BIAS]
+        bias = task.model.get_arrays()[BIAS]
         assert abs(counts @ bias - labels["energy"].mean()) < 0.2
 
 
@@ -193,7 +193,7 @@ def test_epochs_give_steps_and_weights(here, systems):
     trainer = Trainer(read_input(upgrade(content)))
     # Five frames in batches of one, four in batches of two.
     assert trainer.config.model_prob == {"b": 12.5, "a": 6.0}
-    assert trainer.branches[0].config.training.numb_steps == 19
+    assert trainer.tasks[0].config.training.numb_steps == 19
 
 
 def test_other_networks_are_refused_by_name(trained, here, systems):
@@ -264,13 +264,13 @@ def test_fine_tuning_of_several_branches(here, systems):
     trainer = run(here, content, finetune="old.ckpt")
     old = {head: read_model("old.ckpt", head=head).arrays for head in ("a", "b")}
     changed = {}
-    for part in trainer.branches:
+    for part in trainer.tasks:
         before = old["a" if part.name == "copy" else "b"]
         arrays = part.model.get_arrays()
         changed[part.name] = {n for n in arrays if not np.array_equal(arrays[n], before[n])}
     assert changed["b"] == set()
     assert changed["copy"] == {BIAS}
-    nets = set(trainer.branches[0].model.fitting.named_variables()) - {BIAS}
+    nets = set(trainer.tasks[0].model.fitting.named_variables()) - {BIAS}
     assert changed["new"] - {BIAS} == changed["draw"] - {BIAS} == nets
 
 
@@ -299,13 +299,13 @@ def test_dpa2_with_a_shared_descriptor(here, systems):
     content["model"]["shared_dict"]["net"] = small
     del content["model"]["type_embedding"]
     trainer = run(here, content)
-    for branch in trainer.branches:
-        loaded, header = load_model("model.ckpt", head=branch.name)
+    for task in trainer.tasks:
+        loaded, header = load_model("model.ckpt", head=task.name)
         assert header["config"]["model"]["descriptor"]["type"] == "dpa2"
         arrays = loaded.get_arrays()
-        for name, array in branch.model.get_arrays().items():
+        for name, array in task.model.get_arrays().items():
             np.testing.assert_array_equal(arrays[name], array, err_msg=name)
-    first, second = (branch.model for branch in trainer.branches)
+    first, second = (task.model for task in trainer.tasks)
     assert first.descriptor is second.descriptor
     moved = trainer.optimizer.get_arrays(first.descriptor.named_variables())
     assert any(array.any() for name, array in moved.items() if name.endswith("/momentum"))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deepattn.errors import ConfigError, DistributionError
-from deepattn.train.rendezvous import meet
-from deepattn.train.secret import VARIABLE, cluster_secret
+from deepattn.train.distributed.rendezvous import meet
+from deepattn.train.distributed.secret import VARIABLE, cluster_secret
 
 from .ports import free_addresses
 
@@ -30,7 +30,7 @@ import deepattn
 package = types.ModuleType("deepattn.train")
 package.__path__ = [os.path.join(deepattn.__path__[0], "train")]
 sys.modules["deepattn.train"] = package
-from deepattn.train.rendezvous import meet
+from deepattn.train.distributed.rendezvous import meet
 
 addresses, place, timeout, seconds = eval(sys.argv[1])
 libc = ctypes.PyDLL(None)

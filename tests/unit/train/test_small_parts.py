@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 
 from deepattn.config import Config, normalize
-from deepattn.train.clock import Clock
 from deepattn.train.interrupt import stop_on_signals
-from deepattn.train.nan_guard import NonFiniteError, check_figures, check_weights
-from deepattn.train.progress import progress_line
+from deepattn.train.monitoring.clock import Clock
+from deepattn.train.monitoring.nan_guard import NonFiniteError, check_figures, check_weights
+from deepattn.train.monitoring.progress import progress_line
+from deepattn.train.monitoring.tensorboard import TensorBoardWriter
 from deepattn.train.seeds import settle_seeds
-from deepattn.train.tensorboard import TensorBoardWriter
 
 # --- clock -------------------------------------------------------------------------------------
 

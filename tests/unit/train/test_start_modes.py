@@ -14,7 +14,7 @@ from deepattn.errors import ConfigError, DataError, ModelFileError
 from deepattn.export import convert, freeze
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.train import train
-from deepattn.train.start import Start
+from deepattn.train.weight_source import WeightSource
 
 from . import toy
 
@@ -228,7 +228,7 @@ def test_models_of_other_mathematics_are_refused(here, systems, model, message):
     """Weights of the one would give other energies in the other."""
     first = model_section({"smooth_type_embedding": True}, convention="common")
     stored = ModelConfig.from_dict(normalize_model(first))
-    start = Start(mode="init_model", path="here", model=stored, weights={})
+    start = WeightSource(mode="init_model", path="here", model=stored, weights={})
     content = toy.make_input(systems)
     config = Config.from_dict(normalize({**content, "model": model}))
     with pytest.raises(ModelFileError, match=message):

@@ -46,8 +46,8 @@ def test_batches_of_all_shapes_are_traced_once(here, systems, monkeypatch):
     monkeypatch.setattr(module, "TrainingLoop", Recorded)
     toy.run(here, systems, valid=systems, numb_steps=10)
     (loop,) = loops
-    assert loop.lanes[0]._train_step.experimental_get_tracing_count() == 1
-    assert loop.lanes[0]._test_step.experimental_get_tracing_count() == 1
+    assert loop.runners[0]._train_step.experimental_get_tracing_count() == 1
+    assert loop.runners[0]._test_step.experimental_get_tracing_count() == 1
 
 
 def test_mixed_types_open_boundaries_and_padding(here, tmp_path):

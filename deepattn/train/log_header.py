@@ -15,8 +15,8 @@ from deepattn import ops
 from deepattn.config import Dpa2Config, SeAttenConfig, SeE2AConfig, network_dtype
 from deepattn.data import DataSet
 from deepattn.ops.build_cuda import processors
-from deepattn.train.branch import Branch
-from deepattn.train.distribution import Distribution
+from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.task import Task
 
 _NAMES = {SeE2AConfig: "DeepPot-SE", SeAttenConfig: "DPA-1", Dpa2Config: "DPA-2"}
 _PAPERS = {
@@ -44,24 +44,24 @@ def program_lines(distribution: Distribution) -> list[str]:
     return [versions, machine]
 
 
-def training_lines(branches: Sequence[Branch], variables: Sequence[keras.Variable]) -> list[str]:
+def training_lines(tasks: Sequence[Task], variables: Sequence[keras.Variable]) -> list[str]:
     """What is trained, on which data, and what to cite.
 
     Args:
-        branches: with models and data.
-        variables: the trained weights of all branches, each once.
+        tasks: with models and data.
+        variables: the trained weights of all tasks, each once.
     """
     models: dict[str, list[str]] = {}
-    for branch in branches:
-        section = branch.config.model
-        precision = network_dtype(section.descriptor.precision, branch.model.interface_dtype)
+    for task in tasks:
+        section = task.config.model
+        precision = network_dtype(section.descriptor.precision, task.model.interface_dtype)
         models.setdefault(_NAMES[type(section.descriptor)], []).append(precision)
     names = ", ".join(f"{name} in {' and '.join(dict.fromkeys(p))}" for name, p in models.items())
     count = sum(int(np.prod(variable.shape)) for variable in variables)
-    several = f", {len(branches)} branches" if len(branches) > 1 else ""
+    several = f", {len(tasks)} branches" if len(tasks) > 1 else ""
     lines = [f"model: {names}{several}, {_count(count, 'parameter')}"]
-    lines.append(f"training data: {_size([branch.data for branch in branches])}")
-    if valid := [b.validation_data for b in branches if b.validation_data is not None]:
+    lines.append(f"training data: {_size([task.data for task in tasks])}")
+    if valid := [t.validation_data for t in tasks if t.validation_data is not None]:
         lines[-1] += f"; validation data: {_size(valid)}"
     papers = "; ".join(f"{name}: {_PAPERS[name]}" for name in models)
     return [*lines, f"please cite {papers}"]

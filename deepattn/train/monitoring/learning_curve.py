@@ -20,22 +20,22 @@ _SHORT = {
 
 
 class Shown(NamedTuple):
-    """What a display step shows of a branch.
+    """Metrics of one task at a display step.
 
     Attributes:
-        branch: its name; empty for the one branch of a single task.
+        name: name of the task; empty in a single-task training.
         train: figures of a training batch, in the order of the columns.
         valid: figures of the validation data; None if there are none.
     """
 
-    branch: str
+    name: str
     train: Figures
     valid: Figures | None
 
     @property
     def ending(self) -> str:
         """What ends the names of its columns."""
-        return f"_{self.branch}" if self.branch else ""
+        return f"_{self.name}" if self.name else ""
 
 
 def average(results: Iterable[tuple[Figures, float]]) -> dict[str, float]:
@@ -78,7 +78,7 @@ class LearningCurve:
 
         Args:
             step: number of updates done.
-            shown: figures of each branch.
+            shown: figures of each task.
             learning_rate: rate of the next step.
         """
         header = _header(shown)
@@ -107,12 +107,12 @@ class LearningCurve:
 
 def _header(shown: Sequence[Shown]) -> str:
     line = f"# {'step':5s}"
-    for branch in shown:
-        for name in branch.train:
+    for task in shown:
+        for name in task.train:
             line += "   "
-            if branch.valid is not None:
-                line += f"{name + '_val' + branch.ending:>11s} "
-            line += f"{name + '_trn' + branch.ending:>11s}"
+            if task.valid is not None:
+                line += f"{name + '_val' + task.ending:>11s} "
+            line += f"{name + '_trn' + task.ending:>11s}"
     return (
         f"{line}   {'lr':8s}\n"
         "# If there is no available reference data, rmse_*_{val,trn} will print nan\n"
@@ -144,10 +144,10 @@ def batch_line(step: int, task: str, figures: Figures, learning_rate: float | No
 
 
 def short_lines(step: int, shown: Sequence[Shown], learning_rate: float) -> list[str]:
-    """The lines of a display step on a terminal, one a branch: r.m.s. errors in handy units."""
+    """The lines of a display step on a terminal, one per task: r.m.s. errors in handy units."""
     lines = []
-    for branch, train, valid in shown:
-        parts = [f"step {step:6d}"] + ([f"{branch}:"] if branch else [])
+    for task, train, valid in shown:
+        parts = [f"step {step:6d}"] + ([f"{task}:"] if task else [])
         terms = [term for term in _SHORT if not math.isnan(train.get(term, math.nan))]
         for term in terms or ["rmse"]:
             title, factor, unit = _SHORT.get(term, ("rmse", 1.0, ""))

@@ -12,17 +12,17 @@ from deepattn.config import Config, MultiTaskConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, write_checkpoint
 from deepattn.models import unique_variables
-from deepattn.train.branch import Branch
-from deepattn.train.lane import Lane
-from deepattn.train.nan_guard import check_weights
+from deepattn.train.monitoring.nan_guard import check_weights
 from deepattn.train.optimizer import Adam
+from deepattn.train.task import Task
+from deepattn.train.task_runner import TaskRunner
 
 
 class Saver:
     """Writes checkpoints of one training.
 
     Args:
-        branches: the branches, with their models.
+        tasks: the tasks, with their models.
         optimizer: the optimizer.
         config: the complete configuration, stored with every checkpoint.
         min_nbor_dist: shortest distance in the training data, Å, or None.
@@ -31,26 +31,26 @@ class Saver:
 
     def __init__(
         self,
-        branches: Sequence[Branch],
+        tasks: Sequence[Task],
         optimizer: Adam,
         config: Config | MultiTaskConfig,
         *,
         min_nbor_dist: float | None,
         chief: bool = True,
     ) -> None:
-        self.branches = branches
+        self.tasks = tasks
         self.optimizer = optimizer
         self.config = config
         self.min_nbor_dist = min_nbor_dist
         self.chief = chief
         self.last: Path | None = None
 
-    def save(self, step: int, lanes: Sequence[Lane]) -> None:
+    def save(self, step: int, runners: Sequence[TaskRunner]) -> None:
         """Write the checkpoint of a step.
 
         Args:
             step: updates done.
-            lanes: the data of the branches, at the places of the next batches.
+            runners: the data of the tasks, at the places of the next batches.
 
         Raises:
             NonFiniteError: a weight is not finite; nothing is written then.
@@ -60,30 +60,30 @@ class Saver:
         check_weights(weights, step=step, advice=self.advice())
         if not self.chief:
             return
-        state = self.optimizer.get_arrays(all_variables(self.branches))
+        state = self.optimizer.get_arrays(all_variables(self.tasks))
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
         header = {
             "config": self.config.to_dict(),
-            "interface_dtype": self.branches[0].model.interface_dtype,
+            "interface_dtype": self.tasks[0].model.interface_dtype,
             "min_nbor_dist": self.min_nbor_dist,
             "step": step,
-            **_by_branch(lanes),
+            **_by_task(runners),
         }
-        training = self.branches[0].config.training
+        training = self.tasks[0].config.training
         prefix = Path(training.save_ckpt)
         os.makedirs(prefix.parent, exist_ok=True)
         self.last = write_checkpoint(str(prefix), step, arrays, header, keep=training.max_ckpt_keep)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """All weights by name; what branches share is one array under several names."""
+        """All weights by name; what tasks share is one array under several names."""
         values: dict[int, np.ndarray] = {}
         weights = {}
-        for branch in self.branches:
-            for name, variable in branch.model.named_variables().items():
+        for task in self.tasks:
+            for name, variable in task.model.named_variables().items():
                 if id(variable) not in values:
                     values[id(variable)] = variable.numpy()
-                weights[branch.prefix + name] = values[id(variable)]
+                weights[task.prefix + name] = values[id(variable)]
         return weights
 
     def advice(self) -> str:
@@ -93,19 +93,19 @@ class Saver:
         return f"go on from {self.last}, which is good,"
 
 
-def all_variables(branches: Sequence[Branch]) -> dict[str, keras.Variable]:
-    """Every variable of the branches once, by name."""
-    return unique_variables({branch.prefix: branch.model for branch in branches})
+def all_variables(tasks: Sequence[Task]) -> dict[str, keras.Variable]:
+    """Every variable of the tasks once, by name."""
+    return unique_variables({task.prefix: task.model for task in tasks})
 
 
 def state_of(header: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The places in the data of a branch that a header holds."""
+    """The places in the data of a task that a header holds."""
     keys = ("sampler", "validation_sampler")
     return {key: header[key][name] if name else header[key] for key in keys}
 
 
-def _by_branch(lanes: Sequence[Lane]) -> dict[str, Any]:
-    states = {lane.name: lane.state() for lane in lanes}
+def _by_task(runners: Sequence[TaskRunner]) -> dict[str, Any]:
+    states = {runner.name: runner.state() for runner in runners}
     if "" in states:
         return states[""]
     keys = ("sampler", "validation_sampler")

@@ -36,13 +36,13 @@ class TensorBoardWriter:
         self._train = tf.summary.create_file_writer(str(folder / "train"))
         self._test = tf.summary.create_file_writer(str(folder / "test"))
 
-    def train(self, step: int, figures: Mapping[str, float], *, branch: str = "") -> None:
-        """Figures of a training batch; ``branch`` is one of several, and precedes their tags."""
-        self._write(self._train, step, _scalars(figures, branch))
+    def train(self, step: int, figures: Mapping[str, float], *, task: str = "") -> None:
+        """Figures of a training batch; in a multi-task training ``task`` precedes their tags."""
+        self._write(self._train, step, _scalars(figures, task))
 
-    def test(self, step: int, figures: Mapping[str, float], *, branch: str = "") -> None:
+    def test(self, step: int, figures: Mapping[str, float], *, task: str = "") -> None:
         """Figures of the validation data."""
-        self._write(self._test, step, _scalars(figures, branch))
+        self._write(self._test, step, _scalars(figures, task))
 
     def weights(self, step: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Histograms of the weights, under their names; all so far is on the disk then."""
@@ -66,8 +66,8 @@ class TensorBoardWriter:
             tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)
 
 
-def _scalars(figures: Mapping[str, float], branch: str) -> tf.compat.v1.Summary:
-    prefix = f"{branch}/" if branch else ""
+def _scalars(figures: Mapping[str, float], task: str) -> tf.compat.v1.Summary:
+    prefix = f"{task}/" if task else ""
     values = [
         tf.compat.v1.Summary.Value(tag=prefix + tag, simple_value=float(figures[name]))
         for name, tag in _TAGS.items()

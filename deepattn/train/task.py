@@ -1,4 +1,4 @@
-"""One branch of a training: a model, its data and its loss. A single task is a single branch."""
+"""One task of a training: a model, its data and its loss. A multi-task training has several."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from deepattn.train.labels import check_labels
 from deepattn.train.loss import EnergyLoss
 from deepattn.train.schedule import scale_of_workers
 from deepattn.train.seeds import derive_seed
-from deepattn.train.start import Start
+from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Branch:
-    """A branch and what it is trained with.
+class Task:
+    """A task and what it is trained with.
 
     Attributes:
-        name: its name in ``model_dict``; empty for the one branch of a single task.
+        name: its name in ``model_dict``; empty in a single-task training.
         config: its configuration as a single task.
         start: where its weights come from.
         loss: its loss.
         data: its training data.
         validation_data: its validation data, or None.
-        weight: its share in the draw of the branch of a step; only ratios matter.
-        model: its model, which may share layers with those of other branches; set when all are
+        weight: its share in the draw of the task that a step trains; only ratios matter.
+        model: its model, which may share layers with those of other tasks; set when all are
             built.
     """
 
     name: str
     config: Config
-    start: Start
+    start: WeightSource
     loss: EnergyLoss
     data: DataSet
     validation_data: DataSet | None = None
@@ -58,7 +58,7 @@ class Branch:
             self.validation_data = open_data(
                 self.config, section, self.loss, name=self.name, check=check
             )
-            check_labels(self.validation_data, self.loss, kind="validation", branch=self.name)
+            check_labels(self.validation_data, self.loss, kind="validation", task=self.name)
             self.summarize("Validation", self.validation_data)
 
     def summarize(self, title: str, data: DataSet) -> None:
@@ -67,13 +67,13 @@ class Branch:
             log.info(line)
 
 
-def open_branch(
-    name: str, config: Config, start: Start, *, replicas: int = 1, check: bool = True
-) -> Branch:
-    """Open the training data of a branch.
+def open_task(
+    name: str, config: Config, start: WeightSource, *, replicas: int = 1, check: bool = True
+) -> Task:
+    """Open the training data of a task.
 
     Args:
-        name: its name; empty for a single task.
+        name: its name; empty in a single-task training.
         config: its configuration.
         start: where its weights come from.
         replicas: number of devices that share a batch.
@@ -91,8 +91,8 @@ def open_branch(
     loss = EnergyLoss(scale * rate.start_lr, **terms)
     section = config.training.training_data
     data = open_data(config, section, loss, name=name, replicas=replicas, check=check)
-    check_labels(data, loss, branch=name)
-    return Branch(name, config, start, loss, data)
+    check_labels(data, loss, task=name)
+    return Task(name, config, start, loss, data)
 
 
 def open_data(
@@ -104,7 +104,7 @@ def open_data(
     replicas: int = 1,
     check: bool,
 ) -> DataSet:
-    """The data of a branch, with the labels that its loss and the energy bias need."""
+    """The data of a task, with the labels that its loss and the energy bias need."""
     # The bias is fitted to energies even where the loss does not look at them.
     labels = {*loss.label_names, "energy"}
     seed = config.training.seed

@@ -13,8 +13,8 @@ from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.weight_names import BIAS
 from deepattn.models import EnergyModel
 from deepattn.periodic_table import most_alike
-from deepattn.train.input_blocks import input_blocks
-from deepattn.train.statistics import input_statistics
+from deepattn.statistics.input_blocks import input_blocks
+from deepattn.statistics.moments import input_statistics
 
 log = logging.getLogger(__name__)
 

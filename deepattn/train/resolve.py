@@ -24,20 +24,20 @@ from deepattn.config import (
 )
 from deepattn.data import System
 from deepattn.errors import ConfigError
-from deepattn.train.branch import Branch
-from deepattn.train.distribution import Distribution
-from deepattn.train.neighbor_stat import (
+from deepattn.statistics.neighbors import (
     NeighborStat,
     most_neighbors,
     neighbor_statistics,
     shortest_distance,
 )
+from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.task import Task
 
 log = logging.getLogger(__name__)
 
 
 def with_neighbors(
-    config: Config | MultiTaskConfig, branches: Sequence[Branch], distribution: Distribution
+    config: Config | MultiTaskConfig, tasks: Sequence[Task], distribution: Distribution
 ) -> tuple[Config | MultiTaskConfig, float]:
     """The configuration with numbers for an automatic ``sel``, and the shortest distance, Å.
 
@@ -47,13 +47,13 @@ def with_neighbors(
     log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
     most: dict[str, np.ndarray] = {}
     shortest = math.inf
-    for branch in branches:
-        section = branch.config.model
+    for task in tasks:
+        section = task.config.model
         mixed = not isinstance(section.descriptor, SeE2AConfig)
         sel = section.descriptor.sel
         search = partial(
             neighbor_statistics,
-            branch.data.systems,
+            task.data.systems,
             rcut=section.descriptor.rcut,
             ntypes=section.ntypes,
             mixed_types=mixed,
@@ -61,19 +61,19 @@ def with_neighbors(
         )
         found = NeighborStat(**distribution.from_chief(partial(_as_dict, search)))
         shortest = min(shortest, found.min_nbor_dist)
-        key = _descriptor_key(config, branch.name)
+        key = _descriptor_key(config, task.name)
         numbers = np.array(found.max_nbor_size)
         most[key] = np.maximum(most.get(key, numbers), numbers)
-    tasks = {}
-    for branch in branches:
-        key = _descriptor_key(config, branch.name)
-        sharing = [other for other in branches if _descriptor_key(config, other.name) == key]
+    settled = {}
+    for task in tasks:
+        key = _descriptor_key(config, task.name)
+        sharing = [other for other in tasks if _descriptor_key(config, other.name) == key]
         systems = [system for other in sharing for system in other.data.systems]
         try:
-            tasks[branch.name] = _with_sel(branch, most[key].tolist(), systems, distribution)
+            settled[task.name] = _with_sel(task, most[key].tolist(), systems, distribution)
         except NoNeighborsError as error:
-            raise ConfigError(f"{error}: {_why_no_neighbors(systems, branch)}") from None
-    return config.with_tasks(tasks), shortest
+            raise ConfigError(f"{error}: {_why_no_neighbors(systems, task)}") from None
+    return config.with_tasks(settled), shortest
 
 
 def _as_dict(search: Callable[[], NeighborStat]) -> dict[str, Any]:
@@ -81,28 +81,28 @@ def _as_dict(search: Callable[[], NeighborStat]) -> dict[str, Any]:
 
 
 def _with_sel(
-    branch: Branch, numbers: list[int], systems: Sequence[System], distribution: Distribution
+    task: Task, numbers: list[int], systems: Sequence[System], distribution: Distribution
 ) -> Config:
-    section = branch.config.model
+    section = task.config.model
     if isinstance(section.descriptor, Dpa2Config):
         search = partial(most_neighbors, systems, ntypes=section.ntypes)
-        return fill_nsel(branch.config, lambda rcut: distribution.from_chief(partial(search, rcut)))
+        return fill_nsel(task.config, lambda rcut: distribution.from_chief(partial(search, rcut)))
     mixed = not isinstance(section.descriptor, SeE2AConfig)
-    return fill_sel(branch.config, numbers[0] if mixed else numbers)
+    return fill_sel(task.config, numbers[0] if mixed else numbers)
 
 
-def _why_no_neighbors(systems: Sequence[System], branch: Branch) -> str:
-    section = branch.config.model
+def _why_no_neighbors(systems: Sequence[System], task: Task) -> str:
+    section = task.config.model
     distance = shortest_distance(systems, section.descriptor.rcut, ntypes=section.ntypes)
     if distance is None:
         return "each stands alone; give a number to train on isolated atoms"
     return f"the nearest two are {distance:.4g} Å apart; check the unit of the lengths, and rcut"
 
 
-def require_sel(branches: Sequence[Branch]) -> None:
+def require_sel(tasks: Sequence[Task]) -> None:
     """Refuse an automatic ``sel``, for which there are no neighbor statistics."""
-    for branch in branches:
-        if (automatic := automatic_sel(branch.config)) is not None:
+    for task in tasks:
+        if (automatic := automatic_sel(task.config)) is not None:
             key, sel = automatic
             raise ConfigError(
                 f"{key} is {sel!r}, which needs the neighbor statistics; leave out "
@@ -111,37 +111,37 @@ def require_sel(branches: Sequence[Branch]) -> None:
 
 
 def count_steps(
-    config: Config | MultiTaskConfig, branches: Sequence[Branch]
+    config: Config | MultiTaskConfig, tasks: Sequence[Task]
 ) -> Config | MultiTaskConfig:
-    """Turn epochs into ``numb_steps``, and settle the weights of several branches."""
+    """Turn epochs into ``numb_steps``, and settle the weights of several tasks."""
     steps = {
-        branch.name: epochs * branch.data.steps_per_epoch()
-        for branch in branches
-        if (epochs := branch.config.training.numb_epoch) is not None
-        and branch.config.training.numb_steps is None
+        task.name: epochs * task.data.steps_per_epoch()
+        for task in tasks
+        if (epochs := task.config.training.numb_epoch) is not None
+        and task.config.training.numb_steps is None
     }
-    tasks = {branch.name: branch.config for branch in branches}
+    settled = {task.name: task.config for task in tasks}
     if steps:
         total = math.ceil(sum(steps.values()))
-        for branch in branches:
-            label = f" of {branch.name}" if branch.name else ""
-            epochs = branch.config.training.numb_epoch
-            log.info("numb_epoch %g%s is %d steps", epochs, label, math.ceil(steps[branch.name]))
-        tasks = {name: _with_steps(task, total) for name, task in tasks.items()}
-    config = config.with_tasks(tasks)
+        for task in tasks:
+            label = f" of {task.name}" if task.name else ""
+            epochs = task.config.training.numb_epoch
+            log.info("numb_epoch %g%s is %d steps", epochs, label, math.ceil(steps[task.name]))
+        settled = {name: _with_steps(section, total) for name, section in settled.items()}
+    config = config.with_tasks(settled)
     if isinstance(config, Config) or config.model_prob is not None:
         return config
-    systems = {branch.name: float(len(branch.data.systems)) for branch in branches}
+    systems = {task.name: float(len(task.data.systems)) for task in tasks}
     return replace(config, model_prob=steps or systems)
 
 
 def shares(config: Config | MultiTaskConfig) -> Mapping[str, float]:
-    """Weight of each branch in the draw of a step's branch."""
+    """Weight of each task in the draw of the task that a step trains."""
     return {"": 1.0} if isinstance(config, Config) else config.model_prob or {}
 
 
-def _with_steps(task: Config, steps: int) -> Config:
-    return replace(task, training=replace(task.training, numb_steps=steps, numb_epoch=None))
+def _with_steps(config: Config, steps: int) -> Config:
+    return replace(config, training=replace(config.training, numb_steps=steps, numb_epoch=None))
 
 
 def _descriptor_key(config: Config | MultiTaskConfig, name: str) -> str:

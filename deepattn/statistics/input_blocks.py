@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from deepattn.config import Dpa2Config, ModelConfig, SeAttenConfig, slots_of
-from deepattn.train.env_mat import EnvMatShape
+from deepattn.statistics.env_mat import EnvMatShape
 
 # The spread of types that the data lack, in all backends but TensorFlow.
 _UNSEEN = 0.1

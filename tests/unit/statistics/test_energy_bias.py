@@ -9,13 +9,13 @@ import pytest
 from deepattn.data import DataSet
 from deepattn.data.dataset import Batch
 from deepattn.errors import DataError
-from deepattn.train.energy_bias import (
+from deepattn.statistics.energy_bias import (
     change_by_statistic,
     composition,
     energy_bias,
     fit_energies,
 )
-from deepattn.train.stat_file import StatFile
+from deepattn.statistics.stat_file import StatFile
 
 TRUE = np.array([-3.0, 1.5, 0.25])
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepattn.data import Batch, DataSet
 from deepattn.errors import DataError
-from deepattn.train.stat_file import StatFile
+from deepattn.statistics.stat_file import StatFile
 
 log = logging.getLogger(__name__)
 

@@ -1,19 +1,15 @@
 """Neighbor statistics: distances, counts, overlaps, too small a sel."""
 
-import json
 import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import dpa2, model_section
 
 from deepattn.data import System
-from deepattn.errors import ConfigError, DataError
-from deepattn.train import train
-from deepattn.train.neighbor_stat import neighbor_statistics, shortest_distance
+from deepattn.errors import DataError
+from deepattn.statistics.neighbors import neighbor_statistics, shortest_distance
 
-from . import toy
 from .brute_force import neighbors
 
 
@@ -114,41 +110,6 @@ def test_a_distance_beyond_the_cutoff(tmp_path):
         rcut = 2.5
         assert shortest_distance([system], rcut, ntypes=2) == (expected and pytest.approx(expected))
     assert shortest_distance([alone, image, far], 4, ntypes=2) == pytest.approx(50)
-
-
-PLACES = {"se_atten": "sel", "se_e2_a": "sel", "dpa2": "repinit/nsel"}
-
-
-@pytest.mark.parametrize("kind", PLACES)
-@pytest.mark.parametrize("scale", [100, None])
-def test_an_automatic_sel_without_neighbors(here, kind, scale):
-    """Lengths in pm, or atoms that stand alone."""
-    path = Path(toy.write_system(here / "a", [0, 1, 1] if scale else [0], 3, periodic=False))
-    if scale:
-        np.save(path / "set.000/coord.npy", scale * np.load(path / "set.000/coord.npy"))
-    content = toy.make_input([str(path)])
-    if kind == "se_e2_a":
-        del content["model"]["type_embedding"]
-        small = {"rcut": 2.4, "rcut_smth": 0.6, "neuron": [3, 6], "axis_neuron": 2}
-        content["model"]["descriptor"] = {"type": kind, "sel": "auto", **small}
-    elif kind == "dpa2":
-        content["model"] = model_section(dpa2(repinit={"nsel": "auto"}))
-    else:
-        content["model"]["descriptor"]["sel"] = "auto"
-    (here / "input.json").write_text(json.dumps(content))
-    with pytest.raises(ConfigError) as caught:
-        train("input.json")
-    message = str(caught.value)
-    assert f"model/descriptor/{PLACES[kind]} is 'auto', but no atom" in message
-    assert ("check the unit" if scale else "each stands alone") in message
-    assert "\n" not in message
-
-
-def test_isolated_atoms_alone_are_trained_on(here):
-    system = toy.write_system(here / "a", [0], 3, periodic=False)
-    trainer = toy.run(here, [system], numb_steps=1)
-    assert (here / "model.ckpt-1.h5").exists()
-    assert np.isfinite(trainer.model.named_variables()["layer_0/matrix"].numpy()).all()
 
 
 def test_a_frame_that_cannot_be_searched_is_named(tmp_path):

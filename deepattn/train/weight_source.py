@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Start:
+class WeightSource:
     """What a branch of a training begins with; `scratch` is drawn anew, all else is from a file.
 
     Attributes:
@@ -67,7 +67,7 @@ class Start:
         """Updates already done; only a restart has any."""
         return self.header["step"] if self.mode == "restart" else 0
 
-    def take_model_section(self, raw: Mapping[str, Any]) -> tuple["Start", dict[str, Any]]:
+    def take_model_section(self, raw: Mapping[str, Any]) -> tuple["WeightSource", dict[str, Any]]:
         """The input with the model of the file, for fine-tuning or ``--use-pretrain-script``.
 
         Args:
@@ -188,7 +188,9 @@ class Start:
             raise ModelFileError(f"{self.path}: {error}") from None
 
 
-def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start | dict[str, Start]:
+def from_checkpoint(
+    path: str | os.PathLike, *, restart: bool
+) -> WeightSource | dict[str, WeightSource]:
     """Start from a checkpoint of ours.
 
     Args:
@@ -215,7 +217,7 @@ def from_checkpoint(path: str | os.PathLike, *, restart: bool) -> Start | dict[s
     return {head: replace(of_model(found, path, head), **common) for head, found in models.items()}
 
 
-def from_frozen(path: str | os.PathLike) -> Start:
+def from_frozen(path: str | os.PathLike) -> WeightSource:
     """Start from the weights of a model that is no state of a training.
 
     Args:
@@ -228,7 +230,7 @@ def from_frozen(path: str | os.PathLike) -> Start:
     return of_model(read_model(path), path)
 
 
-def of_model(stored: StoredModel, path: str | os.PathLike, head: str | None = None) -> Start:
+def of_model(stored: StoredModel, path: str | os.PathLike, head: str | None = None) -> WeightSource:
     """Start from the weights of a model, at step 0.
 
     Args:
@@ -236,7 +238,7 @@ def of_model(stored: StoredModel, path: str | os.PathLike, head: str | None = No
         path: its file.
         head: branch in the file, if that is of several tasks.
     """
-    return Start(
+    return WeightSource(
         mode="init_frz_model",
         path=str(path),
         head=head,

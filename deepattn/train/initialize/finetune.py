@@ -10,18 +10,18 @@ from deepattn.data import DataSet
 from deepattn.errors import DataError
 from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
-from deepattn.train.branch import Branch
-from deepattn.train.energy_bias import change_by_statistic
-from deepattn.train.initial import set_energy_bias, set_parameter_statistics
-from deepattn.train.new_elements import add_elements
+from deepattn.statistics.energy_bias import change_by_statistic
+from deepattn.train.initialize.new_elements import add_elements
+from deepattn.train.initialize.scratch import set_energy_bias, set_parameter_statistics
+from deepattn.train.task import Task
 
 log = logging.getLogger(__name__)
 
 
-def set_weights(branches: Sequence[Branch]) -> None:
-    """Set the weights of all models to those that the branches start from.
+def set_weights(tasks: Sequence[Task]) -> None:
+    """Set the weights of all models to those that the tasks start from.
 
-    A fitting net that is to be new keeps its initial weights, and weights that branches share are
+    A fitting net that is to be new keeps its initial weights, and weights that tasks share are
     those of the first.
 
     Raises:
@@ -29,12 +29,12 @@ def set_weights(branches: Sequence[Branch]) -> None:
         ModelFileError: the weights do not fit, or no element can be added without changing the
             model for the others.
     """
-    for branch in reversed(branches):
-        model, start = branch.model, branch.start
-        weights = start.weights_for(branch.config.model)
-        new_types = _new_types(branch)
+    for task in reversed(tasks):
+        model, start = task.model, task.start
+        weights = start.weights_for(task.config.model)
+        new_types = _new_types(task)
         if new_types:
-            weights = add_elements(weights, model, branch.config.model, branch.data, new_types)
+            weights = add_elements(weights, model, task.config.model, task.data, new_types)
         if start.random_fitting:
             fitting = model.fitting.named_variables()
             others = set(model.named_variables()) - set(fitting)
@@ -43,7 +43,7 @@ def set_weights(branches: Sequence[Branch]) -> None:
         model.set_arrays(weights)
 
 
-def fit_to_data(branch: Branch) -> None:
+def fit_to_data(task: Task) -> None:
     """Fit what a fine-tuning takes from the training data rather than from the pretrained model.
 
     A fitting net that is taken over has its energy bias shifted. The errors that the shift makes up
@@ -54,14 +54,14 @@ def fit_to_data(branch: Branch) -> None:
     Raises:
         DataError: a system does not name its elements, or has one that is no target.
     """
-    start, model = branch.start, branch.model
-    targets = start.target_types or named_types(branch.data)
-    log_type_table(branch.data, targets)
+    start, model = task.start, task.model
+    targets = start.target_types or named_types(task.data)
+    log_type_table(task.data, targets)
     if start.random_fitting:
-        set_energy_bias(branch)
-        set_parameter_statistics([branch])
+        set_energy_bias(task)
+        set_parameter_statistics([task])
         return
-    new_types = _new_types(branch)
+    new_types = _new_types(task)
     if new_types:
 
         def predict(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -71,20 +71,20 @@ def fit_to_data(branch: Branch) -> None:
     variable = model.named_variables()[BIAS]
     variable.assign(
         change_by_statistic(
-            branch.data,
+            task.data,
             predict,
             variable.numpy(),
-            names=branch.config.model.type_map,
+            names=task.config.model.type_map,
             target_types=targets,
-            nsample=branch.config.model.data_bias_nsample,
+            nsample=task.config.model.data_bias_nsample,
             new_types=new_types,
         )
     )
 
 
-def _new_types(branch: Branch) -> tuple[str, ...]:
-    known = branch.start.model
-    return () if known is None else branch.config.model.type_map[known.ntypes :]
+def _new_types(task: Task) -> tuple[str, ...]:
+    known = task.start.model
+    return () if known is None else task.config.model.type_map[known.ntypes :]
 
 
 def predict_energies(potential: DeepPot, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -7,9 +7,9 @@ import os
 import tensorflow as tf
 
 from deepattn.errors import ConfigError, DistributionError
-from deepattn.train.distribution import Distribution
-from deepattn.train.rendezvous import meet
-from deepattn.train.secret import cluster_secret
+from deepattn.train.distributed.rendezvous import meet
+from deepattn.train.distributed.secret import cluster_secret
+from deepattn.train.distributed.strategy import Distribution
 
 log = logging.getLogger(__name__)
 

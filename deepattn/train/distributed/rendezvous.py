@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepattn.errors import DistributionError
-from deepattn.train.meeting import LONGEST, Meeting, expect, line_of
-from deepattn.train.secret import VARIABLE
+from deepattn.train.distributed.meeting import LONGEST, Meeting, expect, line_of
+from deepattn.train.distributed.secret import VARIABLE
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
 from deepattn.formats.hdf5 import check_heaps
-from deepattn.train.env_mat import EnvMatShape, EnvMatSums
+from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 # The one array that is not of numbers.

@@ -19,13 +19,13 @@ from deepattn.formats.checkpoint import (
     resolve_checkpoint,
 )
 from deepattn.formats.files import write_whole
-from deepattn.train.start import Start
+from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
 
 
 def make_room(
-    training: TrainingConfig, start: Start, *, output: Path | None, content: bytes | None
+    training: TrainingConfig, start: WeightSource, *, output: Path | None, content: bytes | None
 ) -> None:
     """Put the files of an earlier run aside before a training writes its own.
 
@@ -76,7 +76,7 @@ def make_room(
     backup.tell("an earlier run is in this folder", checkpoints, [*curves, *outputs])
 
 
-def remove_leftovers(training: TrainingConfig, start: Start) -> None:
+def remove_leftovers(training: TrainingConfig, start: WeightSource) -> None:
     """Remove the checkpoints that a run, killed at its end, would still have removed itself."""
     prefix = Path(training.save_ckpt)
     read = _read_from(start, checkpoints_of(prefix))
@@ -116,7 +116,7 @@ class _Backup:
         log.warning("%s; its files are kept in %s: %s", why, self._name, ", ".join(parts))
 
 
-def _read_from(start: Start, checkpoints: Sequence[Path]) -> Path | None:
+def _read_from(start: WeightSource, checkpoints: Sequence[Path]) -> Path | None:
     """Which of some checkpoints a training starts from."""
     if not start.path:
         return None

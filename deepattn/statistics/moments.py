@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from deepattn.data import Batch
-from deepattn.train.env_mat import EnvMatShape, EnvMatSums, env_mat_sums
-from deepattn.train.stat_file import StatFile
+from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums, env_mat_sums
+from deepattn.statistics.stat_file import StatFile
 
 log = logging.getLogger(__name__)
 

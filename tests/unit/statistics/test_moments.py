@@ -7,9 +7,9 @@ from damage import damage_heap
 
 from deepattn.data.dataset import Batch
 from deepattn.errors import DataError
-from deepattn.train.env_mat import EnvMatShape
-from deepattn.train.stat_file import StatFile
-from deepattn.train.statistics import input_statistics, parameter_statistics
+from deepattn.statistics.env_mat import EnvMatShape
+from deepattn.statistics.moments import input_statistics, parameter_statistics
+from deepattn.statistics.stat_file import StatFile
 
 from .brute_force import normalization
 

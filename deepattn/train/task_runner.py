@@ -1,4 +1,4 @@
-"""The compiled steps of one branch, with the places in its data."""
+"""The compiled steps of one task, with the places in its data."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ import tensorflow as tf
 
 from deepattn.data import DataSet
 from deepattn.train.batches import Batches, atoms_per_frame, signature
-from deepattn.train.branch import Branch
-from deepattn.train.distribution import Distribution
-from deepattn.train.learning_curve import Shown, average
+from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.monitoring.learning_curve import Shown, average
+from deepattn.train.task import Task
 
 log = logging.getLogger(__name__)
 
 
-class Lane:
-    """What a training loop runs of a branch.
+class TaskRunner:
+    """Runs the compiled steps of a task for the training loop.
 
     Args:
-        branch: the branch, whose model is compiled with a built optimizer.
+        task: the task, whose model is compiled with a built optimizer.
         distribution: the replicas that train together.
         state: what `state` gave in an earlier run, to go on from there.
 
     Attributes:
-        name: name of the branch.
+        name: name of the task.
         batches: its training data.
     """
 
     def __init__(
         self,
-        branch: Branch,
+        task: Task,
         *,
         distribution: Distribution,
         state: Mapping[str, Any] | None = None,
     ) -> None:
         state = state or {}
-        self.name = branch.name
+        self.name = task.name
         self.distribution = distribution
-        _resume(branch.data, state.get("sampler"), f"training data {branch.name}".rstrip())
-        self.batches = Batches(branch.data, branch.model.prepare, distribution=distribution)
+        _resume(task.data, state.get("sampler"), f"training data {task.name}".rstrip())
+        self.batches = Batches(task.data, task.model.prepare, distribution=distribution)
         self._validation, self._numb_btch = None, 0
-        section = branch.config.training.validation_data
-        if branch.validation_data is not None and section is not None:
-            self._validation = branch.validation_data.sampler
+        section = task.config.training.validation_data
+        if task.validation_data is not None and section is not None:
+            self._validation = task.validation_data.sampler
             self._numb_btch = section.numb_btch
             place = state.get("validation_sampler")
-            _resume(branch.validation_data, place, f"validation data {branch.name}".rstrip())
+            _resume(task.validation_data, place, f"validation data {task.name}".rstrip())
         # A fixed signature: batches of another shape must not be traced again. The code has no
         # Python branches on tensors, and looking for them would double the time of tracing.
-        # Partials, because TensorFlow counts tracings by code, and warns of five, one a branch.
-        model = branch.model
+        # Partials, because TensorFlow counts tracings by code, and warns of five, one per task.
+        model = task.model
         spec, traced_once = self.batches.element_spec, partial(tf.function, autograph=False)
         train_step = distribution.replicate(model.train_step_figures)
         self._train_step = traced_once(partial(train_step), input_signature=[spec])
         test_step = partial(model.test_step_figures)
         self._test_step = traced_once(test_step, input_signature=[spec[0]])
-        inputs, _ = signature(branch.data)
+        inputs, _ = signature(task.data)
         self._prepare = traced_once(partial(model.prepare), input_signature=[inputs])
         self._names = model.energy_loss.metric_names
 

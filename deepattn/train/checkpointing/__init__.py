@@ -1,0 +1,1 @@
+"""Checkpoints of a training: writing them, claiming their place, putting earlier ones aside."""

@@ -1,0 +1,1 @@
+"""How the weights of a training begin: statistics of the data, or a pretrained model."""

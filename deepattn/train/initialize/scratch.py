@@ -1,0 +1,108 @@
+"""What a model that starts from scratch takes from the data: statistics and energy bias."""
+
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+
+from deepattn.config import ModelConfig
+from deepattn.data import Batch
+from deepattn.errors import DataError
+from deepattn.formats.weight_names import BIAS
+from deepattn.statistics.energy_bias import energy_bias
+from deepattn.statistics.env_mat import EnvMatSums
+from deepattn.statistics.input_blocks import InputBlock, input_blocks
+from deepattn.statistics.moments import input_sums, mean_and_inverse, normalization, parameter_sums
+from deepattn.statistics.stat_file import StatFile
+from deepattn.train.task import Task
+
+
+def set_statistics(tasks: Sequence[Task]) -> None:
+    """Set input statistics, those of frame and atomic parameters, and energy biases.
+
+    Statistics that tasks share are of the data of all of them: the sums over the environment
+    matrices are added as they are, those of parameters by the weights of the tasks.
+
+    Args:
+        tasks: the tasks, whose models' variables are assigned; ``sel`` is a number.
+    """
+    for task in tasks:
+        set_energy_bias(task)
+    _set_input_statistics(tasks)
+    set_parameter_statistics(tasks)
+
+
+def set_energy_bias(task: Task) -> None:
+    """Set the energy bias to what fits the labels of the data without a network."""
+    section = task.config.model
+    bias = energy_bias(
+        _batches(task),
+        section.ntypes,
+        assigned=_assigned_energies(section),
+        rcond=section.fitting_net.rcond,
+        stat_file=_stat_file(task),
+    )
+    task.model.named_variables()[BIAS].assign(bias)
+
+
+def set_parameter_statistics(tasks: Sequence[Task]) -> None:
+    """Set mean and spread of frame and atomic parameters."""
+    shared: dict[int, tuple[Task, str, np.ndarray]] = {}
+    most = max(task.weight for task in tasks)
+    for task in tasks:
+        for name in ("fparam", "aparam"):
+            width = getattr(task.config.model.fitting_net, f"numb_{name}")
+            if not width:
+                continue
+            sums = parameter_sums(_batches(task), name, stat_file=_stat_file(task))
+            if len(sums) != width:
+                raise DataError(
+                    f"stat_file {task.config.training.stat_file} has {len(sums)} {name}, the "
+                    f"model {width}; delete it"
+                )
+            key = id(_parameter_variables(task, name)[0])
+            base, _, total = shared.get(key, (task, name, np.zeros_like(sums)))
+            shared[key] = base, name, total + sums * (task.weight / most)
+    for base, name, total in shared.values():
+        protect = base.config.model.data_stat_protect
+        values = mean_and_inverse(total, protect=protect)
+        for variable, value in zip(_parameter_variables(base, name), values, strict=True):
+            variable.assign(value)
+
+
+def _set_input_statistics(tasks: Sequence[Task]) -> None:
+    shared: dict[int, tuple[Task, InputBlock, EnvMatSums]] = {}
+    for task in tasks:
+        variables = task.model.named_variables()
+        for block in input_blocks(task.config.model):
+            sums = input_sums(_batches(task), block.shape, stat_file=_stat_file(task))
+            key = id(variables[block.davg])
+            known = shared.get(key)
+            shared[key] = task, block, sums if known is None else known[2] + sums
+    for task, block, sums in shared.values():
+        variables = task.model.named_variables()
+        statistics = normalization(sums, block.shape, set_davg_zero=block.set_davg_zero)
+        for name, value in ((block.davg, statistics.davg), (block.dstd, statistics.dstd)):
+            variables[name].assign(value.reshape(variables[name].shape))
+
+
+def _batches(task: Task) -> Iterator[Batch]:
+    # Drawn anew for each use, always the same: keeping them would cost memory.
+    count = task.config.model.data_stat_nbatch
+    return (batch for _, batch in task.data.statistics_batches(count))
+
+
+def _stat_file(task: Task) -> StatFile | None:
+    path = task.config.training.stat_file
+    return None if path is None else StatFile(path, task.config.model.type_map)
+
+
+def _parameter_variables(task: Task, name: str) -> list[keras.Variable]:
+    variables = task.model.named_variables()
+    return [variables[f"fitting_attr/t_{name}_{statistic}"] for statistic in ("avg", "istd")]
+
+
+def _assigned_energies(section: ModelConfig) -> tuple[float | None, ...] | None:
+    if section.fitting_net.atom_ener:
+        return section.fitting_net.atom_ener
+    return (section.preset_out_bias or {}).get("energy")

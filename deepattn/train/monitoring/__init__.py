@@ -1,0 +1,1 @@
+"""Watching a training: learning curve, TensorBoard, progress, timing, profiles, diverged values."""
