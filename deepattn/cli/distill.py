@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Distill."""
     require_files(args.input)
 
-    from deepattn.config import read_distill
+    from deepattn.distill.config import read_distill
     from deepattn.formats.find import find_model
 
     read_distill(args.input)

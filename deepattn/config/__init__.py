@@ -9,14 +9,8 @@ from deepattn.config.differences import (
     model_differences,
     section_differences,
 )
-from deepattn.config.distill import (
-    DistillConfig,
-    ExploreConfig,
-    LaterConfig,
-    SelectConfig,
-    read_distill,
-)
 from deepattn.config.load import load_input
+from deepattn.config.loss import LOSSES, LossConfig
 from deepattn.config.model import (
     DescriptorConfig,
     Dpa2Config,
@@ -32,7 +26,9 @@ from deepattn.config.model import (
 )
 from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask, relocated
 from deepattn.config.normalize import normalize, normalize_model
+from deepattn.config.optimizer import OPTIMIZERS, OptimizerConfig
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
+from deepattn.config.schedule import SCHEDULES, ScheduleConfig
 from deepattn.config.sel import (
     NoNeighborsError,
     automatic_sel,
@@ -49,48 +45,42 @@ from deepattn.config.tasks import (
     read_input,
 )
 from deepattn.config.training import (
-    AdamConfig,
-    CosineConfig,
     DataConfig,
-    EnerLossConfig,
-    ExpConfig,
     TrainingConfig,
+    TrainingDataConfig,
     ValidationDataConfig,
-    WsdConfig,
 )
 from deepattn.config.tree import Config
 from deepattn.config.upgrade import upgrade
 
 __all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
     "RANDOM",
-    "AdamConfig",
+    "SCHEDULES",
     "BranchConfig",
     "Config",
-    "CosineConfig",
     "DataConfig",
     "DescriptorConfig",
     "Difference",
-    "DistillConfig",
     "Dpa2Config",
     "EnerFittingConfig",
-    "EnerLossConfig",
-    "ExpConfig",
-    "ExploreConfig",
-    "LaterConfig",
     "Link",
+    "LossConfig",
     "Merged",
     "ModelConfig",
     "MultiTaskConfig",
     "NoNeighborsError",
+    "OptimizerConfig",
     "RepInitConfig",
     "RepformerConfig",
+    "ScheduleConfig",
     "SeAttenConfig",
     "SeE2AConfig",
-    "SelectConfig",
     "TrainingConfig",
+    "TrainingDataConfig",
     "TypeEmbeddingConfig",
     "ValidationDataConfig",
-    "WsdConfig",
     "automatic_sel",
     "base_of",
     "config_from_dict",
@@ -105,7 +95,6 @@ __all__ = [
     "normalize",
     "normalize_model",
     "read_config",
-    "read_distill",
     "read_input",
     "relocated",
     "replace_model",

@@ -7,7 +7,7 @@ from dargs import Argument, ArgumentEncoder
 from dargs.json_schema import generate_json_schema
 
 from deepattn.config.argument import Refused
-from deepattn.config.schema import input_schema
+from deepattn.config.tree import input_schema
 
 FORMS = ("rst", "json", "json_schema")
 

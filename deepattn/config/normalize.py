@@ -6,9 +6,12 @@ from typing import Any
 from dargs import Argument
 
 from deepattn.config.clean import clean
+from deepattn.config.loss import LOSSES
+from deepattn.config.optimizer import OPTIMIZERS
 from deepattn.config.rules_model import check_model
-from deepattn.config.rules_training import check_learning_rate, check_loss, check_training
-from deepattn.config.schema import input_schema
+from deepattn.config.schedule import SCHEDULES
+from deepattn.config.training import TrainingConfig
+from deepattn.config.tree import input_schema
 from deepattn.errors import ConfigError
 
 # What a DPA-1 model without a type_embedding section has; an empty section has tanh instead.
@@ -22,11 +25,8 @@ DEFAULT_TYPE_EMBEDDING = {
     "use_econf_tebd": False,
     "use_tebd_bias": False,
 }
-_STOP_LR = 5e-8
 _LN_EPS = 1e-3
 _COMMON_LN_EPS = 1e-5
-# Unset is said by leaving these out; DeePMD-kit does not read null there.
-_LEFT_OUT = ("numb_steps", "numb_epoch", "stat_file", "gradient_max_norm")
 
 
 def normalize(data: dict[str, Any]) -> dict[str, Any]:
@@ -43,17 +43,22 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: a key is unknown, missing or not supported, or a value is not valid.
     """
-    if isinstance(data, dict):
-        data = {"loss": {}, "optimizer": {}, **data}
-    full = _complete(input_schema(), clean(input_schema(), data, ""))
+    schema = input_schema(data)
+    full = _complete(schema, clean(schema, data, ""))
     full.pop("validating", None)
     full["model"] = _settle_model(full["model"])
-    _settle_learning_rate(full["learning_rate"])
-    _settle_training(full["training"])
     check_model(full["model"])
-    check_learning_rate(full["learning_rate"], full["training"].get("numb_steps"))
-    check_loss(full["loss"])
-    check_training(full["training"], full["model"]["descriptor"]["type"])
+    rate, loss, optimizer, training = (
+        full[name] for name in ("learning_rate", "loss", "optimizer", "training")
+    )
+    TrainingConfig.settle(training)
+    schedule = SCHEDULES[rate["type"]]
+    schedule.settle(rate)
+    schedule.check(rate, "learning_rate", numb_steps=training.get("numb_steps"))
+    LOSSES[loss["type"]].check(loss, "loss")
+    OPTIMIZERS[optimizer["type"]].check(optimizer, "optimizer")
+    mixed = full["model"]["descriptor"]["type"] != "se_e2_a"
+    TrainingConfig.check(training, "training", mixed_types=mixed)
     return full
 
 
@@ -119,28 +124,3 @@ def _settle_dpa2(descriptor: dict[str, Any]) -> None:
 def _settle_activation(section: dict[str, Any]) -> None:
     name = section["activation_function"].lower()
     section["activation_function"] = "linear" if name == "none" else name
-
-
-def _settle_learning_rate(rate: dict[str, Any]) -> None:
-    ratio = rate.pop("stop_lr_ratio")
-    if ratio is not None:
-        if rate["stop_lr"] is not None:
-            raise ConfigError(
-                f"learning_rate has both stop_lr {rate['stop_lr']} and stop_lr_ratio {ratio}; "
-                "keep one of them."
-            )
-        rate["stop_lr"] = rate["start_lr"] * ratio
-    elif rate["stop_lr"] is None:
-        rate["stop_lr"] = _STOP_LR
-
-
-def _settle_training(training: dict[str, Any]) -> None:
-    for name in _LEFT_OUT:
-        if training[name] is None:
-            del training[name]
-    if training["save_ckpt"].endswith("/"):
-        # A folder for the checkpoints, which have DeePMD's name there.
-        training["save_ckpt"] += "model.ckpt"
-    for section in (training["training_data"], training["validation_data"]):
-        if section is not None and isinstance(section["systems"], str):
-            section["systems"] = [section["systems"]]

@@ -30,3 +30,8 @@ def one_of(*choices: str) -> Check:
 def null_or(check: Check) -> Check:
     """Null, or what another check allows."""
     return lambda value, path: None if value is None else check(value, path)
+
+
+def holds(condition: Callable[[Any], bool], words: str) -> Check:
+    """What a condition is true of; the message is that the value must ``words``."""
+    return lambda value, path: require(condition(value), path, value, words)

@@ -9,8 +9,8 @@ from typing import Any, TypeGuard, get_args, get_origin
 from dargs import Argument, Variant
 
 from deepattn.config.argument import OfTasks, Refused
-from deepattn.config.schema import input_schema
-from deepattn.config.schema.distill import distill_section
+from deepattn.config.tree import input_schema
+from deepattn.registry import resolve
 
 _HEAD = """# Input file
 
@@ -26,6 +26,12 @@ converted. Relative paths start from the working folder. Inputs of several tasks
 which then check and complete an input while it is typed (VS Code: the setting `json.schemas`).
 The section `distill` is for [`deepattn distill`](distillation.md) alone.
 """
+# A section that no other command reads.
+_DISTILL = "deepattn.distill.config:DistillConfig"
+_DISTILL_DOC = (
+    "What `deepattn distill` does. The other sections are the student's and may be left out, each "
+    "with all it holds."
+)
 _KINDS = {
     type(None): "null",
     bool: "boolean",
@@ -46,7 +52,8 @@ def reference() -> str:
     """The page, in Markdown."""
     blocks = [_HEAD]
     refused: list[str] = []
-    sections = [*_sections(input_schema(), "", ""), *_sections(distill_section(), "distill", "")]
+    distill = resolve(_DISTILL).schema("distill", doc=_DISTILL_DOC)
+    sections = [*_sections(input_schema(), "", ""), *_sections(distill, "distill", "")]
     for path, kind, doc, fields in sections:
         rows = [_row(field) for field in fields if not isinstance(field, Refused)]
         refused += [_refused_row(path, field) for field in fields if _is_refused(field)]
@@ -64,18 +71,34 @@ def _sections(
     fields = list(section.sub_fields.values())
     choices: list[tuple[str, Argument]] = []
     for variant in section.sub_variants.values():
-        fields.insert(0, _flag(variant))
-        options = variant.choice_dict
-        if len(options) == 1:
-            fields += next(iter(options.values())).sub_fields.values()
-        else:
-            choices += [(f", {variant.flag_name} `{tag}`", c) for tag, c in options.items()]
+        shared = _shared(list(variant.choice_dict.values()))
+        fields = [_flag(variant), *fields, *shared.values()]
+        for tag, choice in variant.choice_dict.items():
+            own = [field for name, field in choice.sub_fields.items() if name not in shared]
+            choices.append(
+                (f", {variant.flag_name} `{tag}`", Argument(tag, dict, own, doc=choice.doc))
+            )
     yield path, kind, section.doc, fields
     for field in fields:
         if field.sub_fields or field.sub_variants:
             yield from _sections(field, f"{path}/{field.name}" if path else field.name, "")
     for name, choice in choices:
         yield from _sections(choice, path, name)
+
+
+def _shared(choices: list[Argument]) -> dict[str, Argument]:
+    """The keys that all types of a section have with one meaning."""
+    first, *others = (choice.sub_fields for choice in choices)
+    return {
+        name: field
+        for name, field in first.items()
+        if not isinstance(field, Refused)
+        and all(name in other and _same(other[name], field) for other in others)
+    }
+
+
+def _same(one: Argument, other: Argument) -> bool:
+    return not isinstance(one, Refused) and _row(one) == _row(other)
 
 
 def _flag(variant: Variant) -> Argument:

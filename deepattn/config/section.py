@@ -9,10 +9,11 @@ from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type
 
 from dargs import Argument, Variant
 
+from deepattn.config.clean import clean
 from deepattn.registry import Registry
 
 T = TypeVar("T", bound="Section")
-Check = Callable[[Any, str], None]
+Check = Callable[[Any, str], object]
 
 _REQUIRED = object()
 
@@ -82,8 +83,30 @@ class Section:
         return [*declared, *cls.input_only]
 
     @classmethod
+    def schema(cls, name: str, **options: Any) -> Argument:
+        """The schema under the name that a file has for the section."""
+        return Argument(name, dict, cls.arguments(), **options)
+
+    @classmethod
+    def complete(cls, given: Any, path: str) -> dict[str, Any]:
+        """Check names and types of the keys of a section, and fill in their defaults.
+
+        Args:
+            given: the section as a file has it.
+            path: where it is.
+
+        Raises:
+            ConfigError: a key is unknown, missing, given twice or not supported, or a value has the
+                wrong type.
+        """
+        schema = cls.schema(path.rpartition("/")[2])
+        return schema.normalize_value(clean(schema, given, path), do_alias=False)
+
+    @classmethod
     def check_keys(cls, section: Mapping[str, Any], path: str) -> None:
-        """Check each value of a complete section by itself.
+        """Check each value of a complete section, and of those below it, by itself.
+
+        A null is not checked: it says that the key is not set.
 
         Args:
             section: values by key.
@@ -92,17 +115,40 @@ class Section:
         Raises:
             ConfigError: a value is out of range.
         """
+        hints = get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            declared = field.metadata.get("key")
-            if declared is not None and declared.check is not None and field.name in section:
-                declared.check(section[field.name], f"{path}/{field.name}")
+            declared, value = field.metadata.get("key"), section.get(field.name)
+            if declared is None or value is None:
+                continue
+            if declared.check is not None:
+                declared.check(value, f"{path}/{field.name}")
+            inner = _class_of(hints[field.name], value)
+            if inner is not None:
+                inner.check_keys(value, f"{path}/{field.name}")
+
+    @classmethod
+    def drop_unset(cls, section: dict[str, Any]) -> None:
+        """Leave out of a complete section what is null and declared as ``unset``."""
+        for field in dataclasses.fields(cls):
+            if "key" in field.metadata and field.default is None:
+                if section.get(field.name, ...) is None:
+                    del section[field.name]
 
     @classmethod
     def from_dict(cls: type[T], section: Mapping[str, Any]) -> T:
         """Build from a normalized section; lists become tuples, mappings typed sections."""
         hints = get_type_hints(cls)
-        values = {**section, **cls.implied}
+        values = {**cls._defaults(), **section, **cls.implied}
         return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        """Of the keys with one, for sections that an earlier version has written without them."""
+        return {
+            field.name: field.metadata["key"].default
+            for field in dataclasses.fields(cls)
+            if "key" in field.metadata and field.metadata["key"].default is not _REQUIRED
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The normalized section; it can be written as JSON."""
@@ -149,6 +195,16 @@ class Kind(Section):
         name = section.get("type") if isinstance(section, Mapping) else None
         if isinstance(name, str) and name in cls.registry:
             cls.registry[name]
+
+    @classmethod
+    def schema(cls, name: str, **options: Any) -> Argument:
+        variant = cls.variant(f"Kind of the {cls.registry.what}.")
+        return Argument(name, dict, [], [variant], **options)
+
+    @classmethod
+    def complete(cls, given: Any, path: str) -> dict[str, Any]:
+        cls.meet(given)
+        return super().complete(given, path)
 
     @classmethod
     def variant(cls, doc: str) -> Variant:
@@ -200,15 +256,17 @@ def _argument(field: dataclasses.Field, declared: _Key, hint: Any) -> Argument:
     inner = _section_of(hint)
     if inner is None:
         return Argument(field.name, declared.dtype or _types_in_a_file(hint), **options)
-    if issubclass(inner, Kind):
-        variant = inner.variant(f"Kind of the {inner.registry.what}.")
-        return Argument(field.name, dict, [], [variant], **options)
-    dtypes = [dict, None] if _is_optional(hint) else dict
-    return Argument(field.name, dtypes, inner.arguments(), **options)
+    argument = inner.schema(field.name, **options)
+    if _is_optional(hint) and type(None) not in argument.dtype:
+        argument.dtype = (*argument.dtype, type(None))
+    if argument.default == {}:
+        # dargs would leave an empty section empty.
+        argument.default = argument.normalize_value({}, do_alias=False)
+    return argument
 
 
 def _types_in_a_file(hint: Any) -> list[Any]:
-    """The types that dargs shall accept for a field's type."""
+    """The types that dargs shall accept for a field's type; tuples are lists there."""
     if get_origin(hint) in (Union, types.UnionType):
         return [_in_a_list(part) for part in get_args(hint)]
     return [_in_a_list(hint)]
@@ -237,12 +295,16 @@ def _is_optional(hint: Any) -> bool:
 
 
 def _typed(hint: Any, value: Any) -> Any:
+    inner = _class_of(hint, value)
+    return _freeze(value) if inner is None else inner.from_dict(value)
+
+
+def _class_of(hint: Any, value: Any) -> type[Section] | None:
+    """The class of a value that is a section; of a kind that of its type."""
     inner = _section_of(hint)
     if inner is None or not isinstance(value, Mapping):
-        return _freeze(value)
-    if issubclass(inner, Kind):
-        inner = inner.registry[value["type"]]
-    return inner.from_dict(value)
+        return None
+    return inner.registry[value["type"]] if issubclass(inner, Kind) else inner
 
 
 def _freeze(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Typed ``learning_rate``, ``loss``, ``optimizer`` and ``training`` sections."""
+"""The ``training`` section."""
 
 from __future__ import annotations
 
@@ -6,128 +6,148 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deepattn.config.section import Section
+from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.ranges import holds, positive, within
+from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
+from deepattn.config.section import Section, key, required
+from deepattn.config.texts import PYTORCH
+from deepattn.errors import ConfigError
+
+_AVERAGE = "averages of the weights are not kept"
 
 
-@dataclass(frozen=True)
-class ScheduleConfig(Section):
-    """What every schedule of the learning rate has."""
-
-    type: str
-    start_lr: float
-    stop_lr: float
-    warmup_steps: int
-    warmup_ratio: float | None
-    warmup_start_factor: float
-    scale_by_worker: str
+def _names_a_file(path: str) -> bool:
+    return path.rpartition("/")[2] not in ("", ".", "..")
 
 
-@dataclass(frozen=True)
-class ExpConfig(ScheduleConfig):
-    """Exponential decay."""
-
-    decay_steps: int
-    decay_rate: float | None
-    smooth: bool
+_FILE = holds(_names_a_file, "name a file")
+_FOLDER = holds(bool, "name a folder")
 
 
-@dataclass(frozen=True)
-class CosineConfig(ScheduleConfig):
-    """Half a cosine."""
-
-
-@dataclass(frozen=True)
-class WsdConfig(ScheduleConfig):
-    """Warm-up, stable phase, decay."""
-
-    decay_phase_ratio: float
-    decay_type: str
-
-
-SCHEDULES: dict[str, type[ScheduleConfig]] = {
-    "exp": ExpConfig,
-    "cosine": CosineConfig,
-    "wsd": WsdConfig,
-}
-
-
-@dataclass(frozen=True)
-class EnerLossConfig(Section):
-    """Weights of the squared errors at the start and at the limit of a zero learning rate."""
-
-    type: str
-    start_pref_e: float
-    limit_pref_e: float
-    start_pref_f: float
-    limit_pref_f: float
-    start_pref_v: float
-    limit_pref_v: float
-    start_pref_ae: float
-    limit_pref_ae: float
-    start_pref_pf: float
-    limit_pref_pf: float
-    start_pref_gf: float
-    limit_pref_gf: float
-    numb_generalized_coord: int
-    relative_f: float | None
-    enable_atom_ener_coeff: bool
-    use_huber: bool
-    huber_delta: float | tuple[float, float, float]
-    intensive_ener_virial: bool
-
-
-@dataclass(frozen=True)
-class AdamConfig(Section):
-    """Adam."""
-
-    type: str
-    adam_beta1: float
-    adam_beta2: float
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataConfig(Section):
     """Where data are and how batches are drawn from them."""
 
-    systems: tuple[str, ...]
-    rglob_patterns: tuple[str, ...] | None
-    batch_size: int | tuple[int, ...] | str
-    auto_prob: str
-    sys_probs: tuple[float, ...] | None
+    systems: tuple[str, ...] = required(
+        "Folders or HDF5 files that are searched for systems, and files of other codes "
+        "(OUTCAR, vasprun.xml, .extxyz, …), relative to the working folder.",
+        dtype=[str, list[str]],
+        check=holds(lambda names: bool(names) and all(names), "name at least one folder"),
+    )
+    rglob_patterns: tuple[str, ...] | None = key(
+        None,
+        "Search below systems for folders that match these patterns.",
+        check=holds(all, "have patterns"),
+    )
+    batch_size: int | tuple[int, ...] | str = key(
+        "auto",
+        "Frames of a batch: a number, one for each system, auto (at least 32 atoms), auto:M "
+        "(at least M atoms), max:M (at most M atoms), filter:M (the same without larger "
+        "systems), mixed:B (B frames of any systems).",
+        check=read_batch_size,
+    )
+    auto_prob: str = key(
+        "prob_sys_size",
+        "How systems are drawn: prob_uniform, prob_sys_size (by number of batches), or "
+        "prob_sys_size;start:end:weight;… for blocks of systems.",
+        alias=("auto_prob_style",),
+        check=read_auto_prob,
+    )
+    sys_probs: tuple[float, ...] | None = key(
+        None,
+        "Probability of each system, instead of auto_prob; negative ones share the rest.",
+        alias=("sys_weights",),
+        check=check_probabilities,
+    )
+
+    @classmethod
+    def settle(cls, section: dict[str, Any]) -> None:
+        """Bring a complete section to its one form; it is changed."""
+        if isinstance(section["systems"], str):
+            section["systems"] = [section["systems"]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class TrainingDataConfig(DataConfig):
+    """Data to train on."""
+
+    input_only = (Refused("min_pair_dist", 0.0, hint=PYTORCH),)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidationDataConfig(DataConfig):
-    """Data to evaluate on; ``numb_btch`` batches an evaluation."""
+    """Data to evaluate on."""
 
-    numb_btch: int
+    numb_btch: int = key(1, "Batches an evaluation takes.", alias=("numb_batch",), check=within(1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Section):
     """Data, length and files of a training; one of ``numb_steps`` and ``numb_epoch`` is None."""
 
-    training_data: DataConfig
-    validation_data: ValidationDataConfig | None
-    seed: int | None
-    disp_file: str
-    disp_freq: int
-    save_freq: int
-    save_ckpt: str
-    max_ckpt_keep: int
-    disp_training: bool
-    time_training: bool
-    tensorboard: bool
-    tensorboard_log_dir: str
-    tensorboard_freq: int
-    profiling: bool
-    profiling_file: str
-    enable_profiler: bool
-    change_bias_after_training: bool
-    numb_steps: int | None = None
-    numb_epoch: float | None = None
-    stat_file: str | None = None
-    gradient_max_norm: float | None = None
+    input_only = (
+        OfTasks("data_dict"),
+        OfTasks("model_prob"),
+        OfTasks("num_epoch_dict"),
+        Refused("mixed_precision", hint="set precision of the nets to float32 instead"),
+        Refused("stat_file_mode", "update", hint=PYTORCH),
+        Refused("save_dir", hint="give the folder in training/save_ckpt"),
+        Refused("ckpt_keep_ratio", hint="set training/max_ckpt_keep"),
+        Refused("enable_ema", False, hint=_AVERAGE),
+        Refused("ema_decay", 0.999, hint=_AVERAGE),
+        Refused("ema_ckpt_keep", hint=_AVERAGE),
+        Refused("disp_avg", False, hint=PYTORCH),
+        Refused("acc_freq", 1, hint=PYTORCH),
+        Refused("zero_stage", 0, hint=PYTORCH),
+        Refused("neighbor_graph_method", "auto", hint=PYTORCH),
+        Refused("enable_compile", False, hint=PYTORCH),
+        Refused("enable_tf32", False, hint=PYTORCH),
+    )
+
+    training_data: TrainingDataConfig = required("Data to train on.")
+    validation_data: ValidationDataConfig | None = key(None, "Data to evaluate on while training.")
+    numb_steps: int | None = key(
+        None,
+        "Number of steps, counted from the very first; give it or numb_epoch.",
+        alias=("stop_batch", "num_step", "num_steps", "numb_step"),
+        check=within(0),
+        unset=True,
+    )
+    numb_epoch: float | None = key(
+        None,
+        "Number of passes over the data instead of numb_steps.",
+        alias=("num_epoch", "num_epochs", "numb_epochs"),
+        check=positive,
+        unset=True,
+    )
+    seed: int | None = key(None, "Seed of the order of the data.")
+    disp_file: str = key("lcurve.out", "File of the learning curve.", check=_FILE)
+    disp_freq: int = key(1000, "Steps between two of its lines.", check=within(1))
+    save_freq: int = key(1000, "Steps between two checkpoints.", check=within(1))
+    save_ckpt: str = key("model.ckpt", "Prefix of the checkpoints, folder included.", check=_FILE)
+    max_ckpt_keep: int = key(5, "Checkpoints that are kept; 0 keeps all.", check=within(0))
+    disp_training: bool = key(True, "Whether the learning curve is written.")
+    time_training: bool = key(True, "Whether the time of an interval is logged.")
+    tensorboard: bool = key(False, "Whether events for TensorBoard are written.")
+    tensorboard_log_dir: str = key("log", "Their folder.", check=_FOLDER)
+    tensorboard_freq: int = key(1, "Steps between two of them.", check=within(1))
+    profiling: bool = key(False, "Whether a trace of the last step is written.")
+    profiling_file: str = key("timeline.json", "File of that trace.", check=_FILE)
+    enable_profiler: bool = key(
+        False, "Whether TensorFlow's profiler writes into tensorboard_log_dir."
+    )
+    change_bias_after_training: bool = key(
+        False, "Whether the energy bias is fitted again after the last step."
+    )
+    stat_file: str | None = key(
+        None, "HDF5 file or folder that keeps the statistics of the data.", unset=True
+    )
+    gradient_max_norm: float | None = key(
+        None,
+        "Norm that the gradient of all weights together is scaled down to.",
+        check=positive,
+        unset=True,
+    )
 
     @property
     def steps(self) -> int:
@@ -137,13 +157,62 @@ class TrainingConfig(Section):
         return self.numb_steps
 
     @classmethod
-    def from_dict(cls, section: Mapping[str, Any]) -> TrainingConfig:
-        """Build from a normalized ``training`` section."""
-        validation = section["validation_data"]
-        return super().from_dict(
-            {
-                **section,
-                "training_data": DataConfig.from_dict(section["training_data"]),
-                "validation_data": validation and ValidationDataConfig.from_dict(validation),
-            }
-        )
+    def settle(cls, section: dict[str, Any]) -> None:
+        """Bring a complete section to its one form; it is changed."""
+        cls.drop_unset(section)
+        if section["save_ckpt"].endswith("/"):
+            # A folder for the checkpoints, which have DeePMD's name there.
+            section["save_ckpt"] += "model.ckpt"
+        for data in (section["training_data"], section["validation_data"]):
+            if data is not None:
+                DataConfig.settle(data)
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str, *, mixed_types: bool) -> None:
+        """Check a settled section.
+
+        Args:
+            section: the values.
+            path: where it is.
+            mixed_types: whether the descriptor takes batches of several systems.
+
+        Raises:
+            ConfigError: a value is out of range, or two do not go together.
+        """
+        given = [name for name in ("numb_steps", "numb_epoch") if section.get(name) is not None]
+        if len(given) != 1:
+            number = "both" if given else "neither"
+            raise ConfigError(
+                f"{path} has {number} of numb_steps and numb_epoch; give one of them."
+            )
+        cls.check_keys(section, path)
+        for name in ("training_data", "validation_data"):
+            size = (section[name] or {}).get("batch_size")
+            if isinstance(size, str) and size.startswith("mixed") and not mixed_types:
+                raise ConfigError(
+                    f"{path}/{name}/batch_size is {size!r}; batches of several systems need the "
+                    "descriptor se_atten."
+                )
+
+
+_HINT = "run deepattn test on the checkpoints"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidatingConfig(Section):
+    """DeePMD-kit's full validation, which is not supported: every key of it is refused."""
+
+    input_only = (
+        Refused("full_validation", False, hint=_HINT),
+        Refused("ema_full_validation", False, hint=_HINT),
+        Refused("validation_freq", 5000, hint=_HINT),
+        Refused("save_best", True, hint=_HINT),
+        Refused("save_best_dir", hint=_HINT),
+        Refused("max_best_ckpt", 1, hint=_HINT),
+        Refused("validation_metric", "E:MAE", hint=_HINT),
+        Refused("full_val_file", "val.log", hint=_HINT),
+        Refused("full_val_start", 0.5, hint=_HINT),
+        Refused("compiled_infer", False, hint=_HINT),
+        Refused("tf32_infer", False, hint=_HINT),
+        Refused("amp_infer", False, hint=_HINT),
+    )

@@ -1,23 +1,32 @@
-"""The whole configuration as one typed tree."""
+"""The whole configuration as one typed tree, and the schema of a whole input."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from dargs import Argument
+
+from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.loss import LossConfig
 from deepattn.config.model import ModelConfig
-from deepattn.config.section import Section
-from deepattn.config.training import (
-    SCHEDULES,
-    AdamConfig,
-    EnerLossConfig,
-    ScheduleConfig,
-    TrainingConfig,
-)
+from deepattn.config.optimizer import OptimizerConfig
+from deepattn.config.schedule import ScheduleConfig
+from deepattn.config.schema.model import model_section
+from deepattn.config.section import Kind, Section, key, required
+from deepattn.config.training import TrainingConfig, ValidatingConfig
+
+# The sections whose types say which keys an input has.
+KINDS: dict[str, type[Kind]] = {
+    "learning_rate": ScheduleConfig,
+    "loss": LossConfig,
+    "optimizer": OptimizerConfig,
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config(Section):
     """Everything an input file says, with nothing left open.
 
@@ -25,23 +34,24 @@ class Config(Section):
     DeePMD-kit 3.2 reads with the same meaning.
     """
 
-    model: ModelConfig
-    learning_rate: ScheduleConfig
-    loss: EnerLossConfig
-    optimizer: AdamConfig
-    training: TrainingConfig
+    input_only = (
+        ValidatingConfig.schema(
+            "validating",
+            optional=True,
+            doc="Validation on all data of DeePMD-kit's PyTorch backend; not supported.",
+        ),
+        Refused("nvnmd", hint="models for that hardware are not supported"),
+        OfTasks("loss_dict"),
+        Refused("learning_rate_dict", hint="all branches have one learning_rate"),
+    )
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Config:
-        """Build from what `normalize` returns."""
-        rate = data["learning_rate"]
-        return cls(
-            model=ModelConfig.from_dict(data["model"]),
-            learning_rate=SCHEDULES[rate["type"]].from_dict(rate),
-            loss=EnerLossConfig.from_dict(data["loss"]),
-            optimizer=AdamConfig.from_dict(data["optimizer"]),
-            training=TrainingConfig.from_dict(data["training"]),
-        )
+    model: ModelConfig
+    learning_rate: ScheduleConfig = required("How the learning rate changes.")
+    loss: LossConfig = key(
+        {}, "What is minimized: the sum of squared errors, each times its weight."
+    )
+    optimizer: OptimizerConfig = key({}, "How the weights follow the gradient.")
+    training: TrainingConfig = required("Data, length and files of the training.")
 
     @property
     def tasks(self) -> dict[str, Config]:
@@ -51,3 +61,21 @@ class Config(Section):
     def with_tasks(self, tasks: Mapping[str, Config]) -> Config:
         """The configuration of the one branch among `tasks`."""
         return tasks[""]
+
+
+def input_schema(data: Any = None) -> Argument:
+    """The schema of a whole input.
+
+    Args:
+        data: the input, whose types may be those of other packages.
+    """
+    if isinstance(data, Mapping):
+        for name, kind in KINDS.items():
+            kind.meet(data.get(name))
+    return _schema(tuple(name for kind in KINDS.values() for name in kind.registry.loaded()))
+
+
+@cache
+def _schema(known: tuple[str, ...]) -> Argument:
+    """The schema where these types are known."""
+    return Argument("input", dict, [model_section(), *Config.arguments()])

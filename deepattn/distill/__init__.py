@@ -1,7 +1,14 @@
 """Distillation: a fast student that gives what a slow teacher gives."""
 
-from deepattn.distill.outcome import Outcome
-from deepattn.distill.potential import Labels
-from deepattn.distill.run import distill
+import lazy_loader
 
-__all__ = ["Labels", "Outcome", "distill"]
+# The configuration needs no TensorFlow, whose import takes seconds.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "config": ["DistillConfig", "read_distill"],
+        "outcome": ["Outcome"],
+        "potential": ["Labels"],
+        "run": ["distill"],
+    },
+)

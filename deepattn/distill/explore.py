@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from ase import Atoms
 
-from deepattn.config import ExploreConfig
+from deepattn.distill.config import ExploreConfig
 from deepattn.distill.dynamics import Condition, Trajectory, run_dynamics
 from deepattn.distill.potential import Potential
 from deepattn.distill.together import Meeting, run_together

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepattn.config import DistillConfig
+from deepattn.distill.config import DistillConfig
 from deepattn.distill.potential import ModelPotential, Potential
 from deepattn.distill.workplace import Workplace
 

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from deepattn.config import DistillConfig
+from deepattn.distill.config import DistillConfig
 from deepattn.distill.labeled import read_labeled
 from deepattn.distill.outcome import Outcome
 from deepattn.distill.pictures import draw_pictures

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ase import Atoms
 
-from deepattn.config import read_distill
+from deepattn.distill.config import read_distill
 from deepattn.distill.outcome import Outcome
 from deepattn.distill.potential import fingerprint, open_teacher
 from deepattn.distill.stages import Distillation

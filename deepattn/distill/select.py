@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepattn.config import SelectConfig
+from deepattn.distill.config import SelectConfig
 
 
 def select(

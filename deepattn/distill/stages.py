@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from deepattn.config import DistillConfig
+from deepattn.distill.config import DistillConfig
 from deepattn.distill.explore import Explored, explore
 from deepattn.distill.judge import errors, force_deviations, is_enough
 from deepattn.distill.label import forget_pieces, label

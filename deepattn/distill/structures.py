@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 
-from deepattn.config import DistillConfig
 from deepattn.data.atoms import read_atoms
+from deepattn.distill.config import DistillConfig
 from deepattn.distill.nearest import too_close
 from deepattn.errors import DataError
 

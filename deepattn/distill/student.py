@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepattn.config import Config, LaterConfig, ModelConfig, normalize, upgrade
+from deepattn.config import Config, ModelConfig, normalize, upgrade
+from deepattn.distill.config import LaterConfig
 from deepattn.errors import ModelFileError
 from deepattn.export import compress, freeze
 from deepattn.layers import SeAtten

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.config.rules_training import check_loss
 from deepattn.errors import DataError
+from deepattn.losses import EnerLossConfig
 
 # Order of the columns in lcurve.out.
 _COLUMNS = ("e", "ae", "f", "v", "pf", "gf")
@@ -90,7 +90,7 @@ class EnergyLoss:
         self.use_huber = bool(use_huber)
         self.huber_delta = huber_delta
         self.intensive_ener_virial = bool(intensive_ener_virial)
-        check_loss(self.get_config())
+        EnerLossConfig.check(self.get_config(), "loss")
         self._deltas = _huber_deltas(huber_delta)
 
     @property

@@ -11,13 +11,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.config.rules_training import (
-    check_decay_phase,
-    check_exponential,
-    check_rates,
-    check_warmup,
-)
+from deepattn.config import ScheduleConfig
 from deepattn.errors import ConfigError
+from deepattn.schedules import ExpConfig, WsdConfig
 
 
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -44,8 +40,14 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         warmup_start_factor: float = 0.0,
     ) -> None:
         super().__init__()
-        check_rates(start_lr, stop_lr)
-        check_warmup(warmup_steps, warmup_start_factor, num_steps)
+        section = {
+            "start_lr": start_lr,
+            "stop_lr": stop_lr,
+            "warmup_steps": warmup_steps,
+            "warmup_ratio": None,
+            "warmup_start_factor": warmup_start_factor,
+        }
+        ScheduleConfig.check(section, "learning_rate", numb_steps=num_steps)
         self.start_lr = float(start_lr)
         self.stop_lr = float(stop_lr)
         self.num_steps = int(num_steps)
@@ -105,8 +107,8 @@ class ExpSchedule(WarmupSchedule):
         **warmup: Any,
     ) -> None:
         super().__init__(start_lr, stop_lr, num_steps, **warmup)
-        check_exponential(decay_steps, decay_rate)
         self._given = {"decay_steps": decay_steps, "decay_rate": decay_rate, "smooth": smooth}
+        ExpConfig.check_keys(self._given, "learning_rate")
         total = self.decay_total
         if decay_rate is None and decay_steps >= total:
             decay_steps = 100 if total // 10 > 100 else total // 100 + 1
@@ -168,7 +170,8 @@ class WsdSchedule(WarmupSchedule):
         **warmup: Any,
     ) -> None:
         super().__init__(start_lr, stop_lr, num_steps, **warmup)
-        check_decay_phase(decay_phase_ratio, decay_type)
+        given = {"decay_phase_ratio": decay_phase_ratio, "decay_type": decay_type}
+        WsdConfig.check_keys(given, "learning_rate")
         self.decay_phase_ratio = float(decay_phase_ratio)
         self.decay_type = decay_type
         length = int(self.decay_phase_ratio * self.num_steps)

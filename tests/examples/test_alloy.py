@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from deepattn.cli.main import main
-from deepattn.config import read_config, read_distill
+from deepattn.config import read_config
 from deepattn.data import System, find_systems
+from deepattn.distill.config import read_distill
 from deepattn.plots.learning_curve import read_learning_curve
 
 ROOT = Path(__file__).resolve().parents[2]

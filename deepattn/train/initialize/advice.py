@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepattn.config.training import ScheduleConfig
+from deepattn.config import ScheduleConfig
 
 # Adam's first steps move every weight by about the learning rate, however small its gradient is;
 # docs/training.md has measured what that does to a pretrained model.

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepattn.config import Config, merge_pretrained, normalize, replace_model, upgrade
-from deepattn.config.schema import input_schema
+from deepattn.config.tree import input_schema
 from deepattn.errors import ConfigError
 
 from .inputs import CASES, DPA1

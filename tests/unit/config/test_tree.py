@@ -10,12 +10,9 @@ import yaml
 
 from deepattn.config import (
     Config,
-    CosineConfig,
-    ExpConfig,
     ModelConfig,
     SeAttenConfig,
     SeE2AConfig,
-    WsdConfig,
     automatic_sel,
     fill_nsel,
     fill_sel,
@@ -27,6 +24,7 @@ from deepattn.config import (
     with_sel,
 )
 from deepattn.errors import ConfigError
+from deepattn.schedules import CosineConfig, ExpConfig, WsdConfig
 
 from .inputs import CASES, COSINE, DPA1, DPA2, SE_E2_A, WATER, changed
 

@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 
-from deepattn.config import ExploreConfig
+from deepattn.distill.config import ExploreConfig
 from deepattn.distill.dynamics import Condition, run_dynamics
 from deepattn.distill.explore import explore
 from deepattn.distill.potential import Labels

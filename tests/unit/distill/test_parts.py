@@ -6,8 +6,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.io import write
 
-from deepattn.config import SelectConfig
-from deepattn.config.distill import DistillConfig, normalize_distill
+from deepattn.distill.config import DistillConfig, SelectConfig, normalize_distill
 from deepattn.distill.judge import errors, force_deviations, is_enough
 from deepattn.distill.nearest import too_close
 from deepattn.distill.potential import Labels

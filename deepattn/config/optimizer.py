@@ -1,0 +1,38 @@
+"""The base of the sections that describe optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from deepattn.config.section import Kind
+from deepattn.registry import Registry
+
+OPTIMIZERS: Registry[OptimizerConfig] = Registry(
+    "optimizer", "deepattn.optimizers", {"Adam": "deepattn.optimizers.adam.config:AdamConfig"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig(Kind):
+    """An ``optimizer`` section: the keys of its type, and the Keras optimizer that it describes.
+
+    An optimizer of your own is a subclass with fields for its keys (docs/extending.md).
+
+    Class attributes:
+        implementation: reference ``"module:class"`` to the Keras optimizer.
+    """
+
+    registry: ClassVar[Registry] = OPTIMIZERS
+    default_type: ClassVar[str | None] = "Adam"
+    implementation: ClassVar[str]
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str) -> None:
+        """Check a complete section.
+
+        Raises:
+            ConfigError: a value is out of range, or two do not go together.
+        """
+        cls.check_keys(section, path)

@@ -1,0 +1,198 @@
+"""The input of a distillation: the section ``distill`` and the student's input."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deepattn.config import load_input
+from deepattn.config.ranges import holds
+from deepattn.config.rules_net import require
+from deepattn.config.section import Section, key, required
+from deepattn.errors import ConfigError
+
+# DPA-1 without attention, in the form whose embedding net can be tabulated.
+_STUDENT: dict[str, Any] = {
+    "model": {
+        "descriptor": {
+            "type": "se_atten_v2",
+            "rcut": 6.0,
+            "rcut_smth": 0.5,
+            "sel": "auto:1.3",
+            "neuron": [25, 50, 100],
+            "axis_neuron": 12,
+            "attn_layer": 0,
+        },
+        "fitting_net": {"neuron": [240, 240, 240]},
+    },
+    "learning_rate": {"type": "exp", "start_lr": 1e-3, "stop_lr": 1e-6, "decay_steps": 1000},
+    "loss": {
+        "start_pref_e": 0.02,
+        "limit_pref_e": 2,
+        "start_pref_f": 1000,
+        "limit_pref_f": 1,
+        "start_pref_v": 0.02,
+        "limit_pref_v": 0.2,
+    },
+    "training": {"numb_steps": 100000},
+}
+
+
+_NOT_NEGATIVE = holds(lambda value: value >= 0, "be positive")
+
+
+def _more_than_zero(value: Any, path: str) -> None:
+    numbers = value if isinstance(value, list | tuple) else [value]
+    require(bool(numbers) and min(numbers) >= 0, path, value, "be positive")
+    require(min(numbers) > 0, path, value, "be more than zero")
+
+
+def _positive(default: Any, doc: str) -> Any:
+    return key(default, doc, check=_more_than_zero)
+
+
+def _not_negative(default: Any, doc: str) -> Any:
+    return key(default, doc, check=_NOT_NEGATIVE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExploreConfig(Section):
+    """Molecular dynamics of a round."""
+
+    temperatures: tuple[float, ...] = _positive([300.0, 600.0, 1000.0], "K.")
+    pressures: tuple[float, ...] | None = key(
+        [0.0],
+        "GPa; null keeps the cells, as do structures without a complete periodic cell.",
+        check=holds(bool, "not be empty; give null to keep the cells"),
+    )
+    runs: int = _positive(4, "Runs at each temperature and pressure, from different structures.")
+    timestep: float = _positive(2.0, "fs.")
+    steps: int = _positive(1000, "Steps of a run.")
+    every: int = _positive(50, "Steps from one frame that is kept to the next.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedFramesConfig(Section):
+    """The frames before there is a student."""
+
+    copies: int = _not_negative(10, "Strained and perturbed copies of each structure.")
+    displacement: float = _not_negative(0.1, "Standard deviation of their atoms' displacements, Å.")
+    strain: float = _not_negative(0.05, "Largest component of their cells' strain.")
+    steps: int = _not_negative(200, "Steps of the teacher's runs, as many runs as in explore.")
+    every: int = _positive(20, "Steps from one frame of them that is kept to the next.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectConfig(Section):
+    """What a round adds to the data."""
+
+    low: float = _not_negative(
+        0.1, "Largest deviation of a force in a frame to be taken, from, eV/Å."
+    )
+    high: float = _positive(1.0, "The same, to, eV/Å.")
+    frames: int = _positive(200, "Frames taken in a round at most.")
+    judged: int = _positive(100, "With an ensemble: random frames labeled to judge the students.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaterConfig(Section):
+    """Trainings after the first one."""
+
+    numb_steps: int = _positive(20000, "Steps of each, from the weights of the last student.")
+    start_lr: float = _positive(1e-4, "Learning rate that they start with.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig(Section):
+    """The ``distill`` section."""
+
+    systems: tuple[str, ...] = required(
+        "Structures to start from: systems of DeePMD, or files that ASE reads.",
+        dtype=[str, list[str]],
+    )
+    structures: int = _positive(20, "Structures taken from them at most, evenly spread.")
+    supercell: tuple[int, int, int] = _positive(
+        [1, 1, 1], "How often each is repeated along its cell."
+    )
+    seed: int = key(1, "Seed of displacements, velocities, selection and students.")
+    ensemble: int = _positive(1, "Students trained a round; two or more select by themselves.")
+    rounds: int = _positive(5, "Rounds at most, each with a training and an exploration.")
+    hours: float | None = _positive(None, "Work, in hours, after which no round is begun.")
+    threshold: float = _positive(0.06, "RMSE of the forces on new frames that is enough, eV/Å.")
+    closest: float = _positive(
+        0.6, "Nearest two atoms may come, as a part of the sum of their covalent radii."
+    )
+    explore: ExploreConfig = key({}, "Molecular dynamics.")
+    seed_frames: SeedFramesConfig = key({}, "The first frames.")
+    select: SelectConfig = key({}, "What a round adds to the data.")
+    later: LaterConfig = key({}, "Trainings after the first one.")
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str) -> None:
+        """Check a complete section.
+
+        Raises:
+            ConfigError: a value is out of range, or two do not go together.
+        """
+        cls.check_keys(section, path)
+        if len(section["supercell"]) != 3:
+            raise ConfigError(f"{path}/supercell is {section['supercell']}; give three numbers.")
+        if section["explore"]["every"] > section["explore"]["steps"]:
+            raise ConfigError(
+                f"{path}/explore/every is larger than steps, so no frame would be kept."
+            )
+        if not section["select"]["low"] < section["select"]["high"]:
+            raise ConfigError(f"{path}/select/low must be less than high.")
+        if section["seed_frames"]["copies"] == 0 and section["seed_frames"]["steps"] == 0:
+            raise ConfigError(f"{path}/seed_frames has neither copies nor steps; give one of them.")
+
+
+def read_distill(path: str | os.PathLike) -> tuple[DistillConfig, dict[str, Any]]:
+    """Read the input of a distillation.
+
+    Args:
+        path: JSON or YAML.
+
+    Returns:
+        The section ``distill``, and the student's input, to which only the type map, where the
+        input has none, and the training data are wanting.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown or missing, or a value is not valid.
+    """
+    raw = load_input(path)
+    try:
+        if "distill" not in raw:
+            raise ConfigError("distill is required: what is explored, selected and trained.")
+        config = DistillConfig.from_dict(normalize_distill(raw.pop("distill")))
+        return config, _with_defaults(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{os.fspath(path)}: {error}") from None
+
+
+def normalize_distill(section: Any) -> dict[str, Any]:
+    """Check a ``distill`` section and fill in every default."""
+    full = DistillConfig.complete(section, "distill")
+    if isinstance(full["systems"], str):
+        full["systems"] = [full["systems"]]
+    DistillConfig.check(full, "distill")
+    return full
+
+
+def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+    """The student's input with the sections that it leaves out."""
+    student = copy.deepcopy(raw)
+    for name, default in copy.deepcopy(_STUDENT).items():
+        student.setdefault(name, default)
+    for name, default in copy.deepcopy(_STUDENT["model"]).items():
+        student["model"].setdefault(name, default)
+    data = student["training"].setdefault("training_data", {})
+    if "systems" in data:
+        raise ConfigError(
+            "training/training_data/systems is for the teacher's labels; leave it out and give "
+            "structures to start from in distill/systems."
+        )
+    return student

@@ -1,0 +1,98 @@
+"""The section of the loss ``ener``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deepattn import limits
+from deepattn.config.argument import Refused
+from deepattn.config.loss import LossConfig
+from deepattn.config.ranges import holds, within
+from deepattn.config.rules_net import require
+from deepattn.config.section import key
+from deepattn.errors import ConfigError
+
+_HESSIAN = "Hessians are not trained"
+
+
+def _start(value: float, what: str) -> Any:
+    return key(value, f"Weight of {what} at start_lr.", check=within(0))
+
+
+def _limit(value: float, what: str) -> Any:
+    return key(value, f"Weight of {what} as the rate goes to zero.", check=within(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnerLossConfig(LossConfig):
+    """Energy and forces."""
+
+    implementation = "deepattn.losses.ener.loss:EnergyLoss"
+    aliases = ("ener_hess",)
+    input_only = (
+        Refused("start_pref_h", 0.0, hint=_HESSIAN),
+        Refused("limit_pref_h", 0.0, hint=_HESSIAN),
+        Refused("use_default_pf", False, hint="give atom_pref.npy in the data"),
+        Refused("loss_func", "mse", hint="set use_huber for a loss that grows linearly"),
+        Refused("f_use_norm", False, hint="force errors are taken by component"),
+    )
+
+    start_pref_e: float = _start(0.02, "the energy")
+    limit_pref_e: float = _limit(1.0, "the energy")
+    start_pref_f: float = _start(1000.0, "the forces")
+    limit_pref_f: float = _limit(1.0, "the forces")
+    start_pref_v: float = _start(0.0, "the virial")
+    limit_pref_v: float = _limit(0.0, "the virial")
+    start_pref_ae: float = _start(0.0, "the atomic energies")
+    limit_pref_ae: float = _limit(0.0, "the atomic energies")
+    start_pref_pf: float = _start(0.0, "the forces scaled by atom_pref.npy")
+    limit_pref_pf: float = _limit(0.0, "the forces scaled by atom_pref.npy")
+    start_pref_gf: float = _start(0.0, "the generalized forces")
+    limit_pref_gf: float = _limit(0.0, "the generalized forces")
+    numb_generalized_coord: int = key(
+        0, "Number of generalized coordinates (drdq.npy).", check=within(0, limits.WIDTH)
+    )
+    relative_f: float | None = key(
+        None,
+        "Divide each force error by the reference force plus this, eV/Å.",
+        check=holds(lambda value: value >= 0, "be null or at least 0"),
+    )
+    enable_atom_ener_coeff: bool = key(
+        False, "Whether the energy is a sum with the coefficients of atom_ener_coeff.npy."
+    )
+    use_huber: bool = key(False, "Whether errors beyond huber_delta count linearly.")
+    huber_delta: float | tuple[float, float, float] = key(
+        0.01, "Where that begins; a list is for energy, force, virial."
+    )
+    intensive_ener_virial: bool = key(
+        False, "Whether errors of energy and virial are taken per atom before they are squared."
+    )
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str) -> None:
+        super().check(section, path)
+        if not any(value for name, value in section.items() if "_pref_" in name):
+            raise ConfigError(f"{path} has no weight above 0; set start_pref_e or start_pref_f.")
+        generalized = section["start_pref_gf"] or section["limit_pref_gf"]
+        if generalized and not section["numb_generalized_coord"]:
+            raise ConfigError(
+                f"{path}/numb_generalized_coord is 0; generalized forces have a weight, so it must "
+                "be at least 1."
+            )
+        delta = section["huber_delta"]
+        deltas = delta if isinstance(delta, list | tuple) else [delta] * 3
+        require(
+            len(deltas) == 3 and min(deltas) > 0,
+            f"{path}/huber_delta",
+            delta,
+            "be positive, or three positive numbers for energy, force, virial",
+        )
+        scaled = section["start_pref_pf"] or section["limit_pref_pf"]
+        relative = section["relative_f"] is not None
+        if section["use_huber"] and (generalized or scaled or relative):
+            raise ConfigError(
+                f"{path}/use_huber is true; it does not go with the weights pf and gf or with "
+                "relative_f."
+            )

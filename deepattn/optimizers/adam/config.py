@@ -1,0 +1,20 @@
+"""The section of the optimizer ``Adam``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deepattn.config.argument import Refused
+from deepattn.config.optimizer import OptimizerConfig
+from deepattn.config.section import key
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig(OptimizerConfig):
+    """Adam with epsilon 1e-8."""
+
+    implementation = "deepattn.optimizers.adam.optimizer:Adam"
+    input_only = (Refused("weight_decay", 0.0, hint="Adam is used without it"),)
+
+    adam_beta1: float = key(0.9, "Decay of the first moment.")
+    adam_beta2: float = key(0.999, "Decay of the second moment.")

@@ -1,0 +1,1 @@
+"""Exponential decay of the learning rate."""

@@ -1,0 +1,1 @@
+"""A stable learning rate, then a decay."""
