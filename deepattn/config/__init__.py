@@ -31,6 +31,7 @@ from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, 
 from deepattn.config.schedule import SCHEDULES, ScheduleConfig
 from deepattn.config.sel import (
     NoNeighborsError,
+    automatic_cutoffs,
     automatic_sel,
     fill_nsel,
     fill_sel,
@@ -81,6 +82,7 @@ __all__ = [
     "TrainingDataConfig",
     "TypeEmbeddingConfig",
     "ValidationDataConfig",
+    "automatic_cutoffs",
     "automatic_sel",
     "base_of",
     "config_from_dict",

@@ -42,6 +42,15 @@ def automatic_sel(config: Config) -> tuple[str, str] | None:
     return None
 
 
+def automatic_cutoffs(config: Config) -> list[float]:
+    """Cutoff radii (Å) of the lists of neighbors whose lengths follow from the data."""
+    descriptor = config.model.descriptor
+    if not isinstance(descriptor, Dpa2Config):
+        return [descriptor.rcut] if isinstance(descriptor.sel, str) else []
+    blocks = [(getattr(descriptor, name), key, cutoff) for name, key, cutoff in _LISTS]
+    return [getattr(b, cutoff) for b, key, cutoff in blocks if isinstance(getattr(b, key), str)]
+
+
 def fill_nsel(config: Config, most: Callable[[float], int]) -> Config:
     """The configuration of a DPA-2 model with numbers in place of ``auto``, as of `fill_sel`.
 

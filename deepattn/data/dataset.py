@@ -123,6 +123,23 @@ class DataSet:
         self._warn()
         self.sampler = Sampler(self, seed=seed)
 
+    def read_all(self, atoms: int, title: str) -> Iterator[tuple[System, np.ndarray, Batch]]:
+        """Read and check every frame once, in order, with a line of progress.
+
+        Args:
+            atoms: Most atoms to read at a time, but at least a frame.
+            title: What the reading is for.
+
+        Yields:
+            System, numbers of its frames, and these.
+
+        Raises:
+            DataError: A number is not finite.
+        """
+        pieces = [(system, frames) for system in self.systems for frames in system.pieces(atoms)]
+        for system, frames in tracked(pieces, title):
+            yield system, frames, Batch(*system.frames(frames, **self._wanted))
+
     def batch(self, draw: Draw) -> Batch:
         """Read what a sampler drew, padded to the largest system."""
         parts = [self.systems[index].frames(rows, **self._wanted) for index, rows in draw]
@@ -211,13 +228,8 @@ class DataSet:
         for system in self.systems:
             system.frames([0], **self._wanted)
         if whole:
-            pieces = [
-                (system, piece)
-                for system in self.systems
-                for piece in system.pieces(_ATOMS_AT_ONCE)
-            ]
-            for system, piece in tracked(pieces, "checking all frames"):
-                system.frames(piece, **self._wanted)
+            for _ in self.read_all(_ATOMS_AT_ONCE, "checking all frames"):
+                pass
 
     def _warn(self) -> None:
         for system, size, frames in zip(

@@ -1,14 +1,16 @@
-"""How near atoms come to each other in the training data, and how many neighbors they have."""
+"""How near atoms come to each other in data, and how many neighbors they have."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.data import System
+from deepattn.data import DataSet, System
+from deepattn.data.system import Arrays
 from deepattn.errors import DataError
 from deepattn.progress import tracked
 
@@ -36,6 +38,19 @@ class NeighborStat:
     max_nbor_size: list[int]
 
 
+class Cutoff(NamedTuple):
+    """Neighbors that are to be counted.
+
+    Attributes:
+        rcut: Cutoff radius (Å).
+        sel: Slots for them: per type, or one number if all types share their slots. None if that
+            is yet to be chosen.
+    """
+
+    rcut: float
+    sel: Sequence[int] | None = None
+
+
 def neighbor_statistics(
     systems: Sequence[System],
     *,
@@ -50,7 +65,7 @@ def neighbor_statistics(
     such is reported with the first frame and atom.
 
     Args:
-        systems: The training systems.
+        systems: The systems.
         rcut: Cutoff radius (Å).
         ntypes: Number of types of the model.
         mixed_types: Whether neighbors of all types share their slots (DPA-1).
@@ -60,41 +75,81 @@ def neighbor_statistics(
     Raises:
         DataError: If two atoms of a frame are at the same place.
     """
-    nearest = np.inf
-    largest = np.zeros(1 if mixed_types else ntypes, np.int64)
-    scans = [_Scan(system, sel) for system in systems]
-    pieces = [(scan, frames) for scan in scans for frames in scan.system.pieces(_ATOMS_AT_ONCE)]
-    for scan, frames in tracked(pieces, "neighbor statistics"):
-        inputs, _ = scan.system.frames(frames, labels=())
-        distance2, count = _search(scan.system, frames, inputs, rcut=rcut, ntypes=ntypes)
+    pieces = [(system, frames) for system in systems for frames in system.pieces(_ATOMS_AT_ONCE)]
+    read = (
+        (system, frames, system.frames(frames, labels=())[0])
+        for system, frames in tracked(pieces, "neighbor statistics")
+    )
+    cutoffs = [Cutoff(rcut, sel)]
+    (found,) = _scan(systems, read, cutoffs, ntypes=ntypes, mixed_types=mixed_types)
+    return found
+
+
+def data_set_statistics(
+    data: DataSet, cutoffs: Sequence[Cutoff], *, ntypes: int, mixed_types: bool
+) -> list[NeighborStat]:
+    """Read every frame of a data set once, check it, and count its neighbors within some cutoffs.
+
+    Args:
+        data: The data set.
+        cutoffs: What to count; the first is the largest.
+        ntypes: As in :func:`neighbor_statistics`.
+        mixed_types: As in :func:`neighbor_statistics`.
+
+    Returns:
+        The statistics of each cutoff.
+
+    Raises:
+        DataError: A number in the data is not finite, or two atoms are at the same place.
+    """
+    read = (
+        (system, frames, batch.inputs)
+        for system, frames, batch in data.read_all(_ATOMS_AT_ONCE, "neighbor statistics")
+    )
+    return _scan(data.systems, read, cutoffs, ntypes=ntypes, mixed_types=mixed_types)
+
+
+def _scan(
+    systems: Sequence[System],
+    read: Iterable[tuple[System, np.ndarray, Arrays]],
+    cutoffs: Sequence[Cutoff],
+    *,
+    ntypes: int,
+    mixed_types: bool,
+) -> list[NeighborStat]:
+    """The statistics of some cutoffs over frames that are read once.
+
+    Args:
+        systems: All systems.
+        read: Their frames: system, numbers of the frames, inputs.
+        cutoffs: See :func:`data_set_statistics`.
+        ntypes: See :func:`data_set_statistics`.
+        mixed_types: See :func:`data_set_statistics`.
+    """
+    counts = [_Count(systems, cutoff, 1 if mixed_types else ntypes) for cutoff in cutoffs]
+    for system, frames, inputs in read:
         real = inputs["atype"] >= 0
-        if mixed_types:
-            count = count.sum(axis=2, keepdims=True)
-        _refuse_overlap(scan.system, frames, inputs, distance2)
-        nearest = min(nearest, float(distance2.min()))
-        largest = np.maximum(largest, count.max(axis=(0, 1)))
-        scan.add(frames, real, count)
-    for scan in scans:
-        scan.report(rcut)
-    if not largest.any():
-        log.warning("no atom has a neighbor within %g Å; are the lengths in Å?", rcut)
-    result = NeighborStat(min(float(np.sqrt(nearest)), _FAR), largest.tolist())
+        for one in counts:
+            distance2, count = _search(system, frames, inputs, rcut=one.rcut, ntypes=ntypes)
+            if one is counts[0]:
+                _refuse_overlap(system, frames, inputs, distance2)
+            if mixed_types:
+                count = count.sum(axis=2, keepdims=True)
+            one.add(system, frames, real, distance2, count)
+    for one in counts:
+        one.report()
+    found = [one.result() for one in counts]
     log.info(
         "Neighbor statistics: training data with minimal neighbor distance: %f",
-        result.min_nbor_dist,
+        found[0].min_nbor_dist,
     )
-    log.info(
-        "Neighbor statistics: training data with maximum neighbor size: %s (cutoff radius: %f)",
-        result.max_nbor_size,
-        rcut,
-    )
-    return result
-
-
-def most_neighbors(systems: Sequence[System], rcut: float, *, ntypes: int) -> int:
-    """The largest number of neighbors of any atom within a cutoff radius (Å)."""
-    found = neighbor_statistics(systems, rcut=rcut, ntypes=ntypes, mixed_types=True)
-    return found.max_nbor_size[0]
+    for cutoff, result in zip(cutoffs, found, strict=True):
+        log.info(
+            "Neighbor statistics: training data with maximum neighbor size: %s (cutoff radius: %f)",
+            result.max_nbor_size,
+            cutoff.rcut,
+        )
+    return found
 
 
 def shortest_distance(systems: Sequence[System], rcut: float, *, ntypes: int) -> float | None:
@@ -119,7 +174,41 @@ def shortest_distance(systems: Sequence[System], rcut: float, *, ntypes: int) ->
     return shortest if np.isfinite(shortest) else None
 
 
-class _Scan:
+class _Count:
+    """The neighbors within one cutoff in all systems, and what is worth a warning."""
+
+    def __init__(self, systems: Sequence[System], cutoff: Cutoff, nsel: int) -> None:
+        self.rcut = cutoff.rcut
+        self._nearest2 = np.inf
+        self._largest = np.zeros(nsel, np.int64)
+        self._systems = {id(system): _SystemCount(system, cutoff.sel) for system in systems}
+
+    def add(
+        self,
+        system: System,
+        frames: np.ndarray,
+        real: np.ndarray,
+        distance2: np.ndarray,
+        count: np.ndarray,
+    ) -> None:
+        """Take in frames: ``real``, ``distance2 [n, natoms]``, ``count [n, natoms, nsel]``."""
+        self._nearest2 = min(self._nearest2, float(distance2.min()))
+        self._largest = np.maximum(self._largest, count.max(axis=(0, 1)))
+        self._systems[id(system)].add(frames, real, count)
+
+    def report(self) -> None:
+        """Log the warnings."""
+        for system in self._systems.values():
+            system.report(self.rcut)
+        if not self._largest.any():
+            log.warning("no atom has a neighbor within %g Å; are the lengths in Å?", self.rcut)
+
+    def result(self) -> NeighborStat:
+        """The statistics of all frames that were taken in."""
+        return NeighborStat(min(float(np.sqrt(self._nearest2)), _FAR), self._largest.tolist())
+
+
+class _SystemCount:
     """What is worth a warning in one system."""
 
     def __init__(self, system: System, sel: Sequence[int] | None) -> None:

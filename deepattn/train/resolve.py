@@ -1,108 +1,186 @@
-"""What the data tell of the configuration before a training: neighbors, steps, weights."""
+"""The configuration of a training with nothing left open: what files and data decide."""
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from deepattn.config import (
     Config,
     Dpa2Config,
+    ModelConfig,
     MultiTaskConfig,
     NoNeighborsError,
     SeE2AConfig,
+    automatic_cutoffs,
     automatic_sel,
+    config_from_dict,
     fill_nsel,
     fill_sel,
+    relocated,
     slots_of,
 )
-from deepattn.data import System
+from deepattn.data import DataSet, System
 from deepattn.errors import ConfigError
+from deepattn.formats.files import write_whole
 from deepattn.statistics.neighbors import (
+    Cutoff,
     NeighborStat,
-    most_neighbors,
-    neighbor_statistics,
+    data_set_statistics,
     shortest_distance,
 )
 from deepattn.train.distributed.strategy import Distribution
-from deepattn.train.task import Task
+from deepattn.train.seeds import settle_all_seeds
+from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
 
 
+class Resolved(NamedTuple):
+    """A configuration with nothing left open.
+
+    Attributes:
+        config: the configuration.
+        min_nbor_dist: shortest distance of two atoms in the training data (Å), or None if nobody
+            has searched for it.
+    """
+
+    config: Config | MultiTaskConfig
+    min_nbor_dist: float | None
+
+
+def resolve_with_files(
+    config: Config | MultiTaskConfig,
+    sources: Mapping[str, WeightSource],
+    distribution: Distribution,
+) -> Config | MultiTaskConfig:
+    """The configuration with what the files that the weights come from say, and with all seeds.
+
+    Args:
+        config: the configuration.
+        sources: where the weights of each task come from.
+        distribution: all workers get the seeds of the chief.
+
+    Raises:
+        ModelFileError: a file is of another model.
+    """
+    adapted = {
+        name: sources[name].adapt(single, place=_place(config, name))
+        for name, single in config.tasks.items()
+    }
+    adapted = _with_seed_of_the_run(adapted, next(iter(sources.values())))
+    seedless = config.with_tasks(adapted)
+    if distribution.workers == 1:
+        return settle_all_seeds(seedless)
+    return config_from_dict(distribution.from_chief(lambda: settle_all_seeds(seedless).to_dict()))
+
+
+def resolve_with_data(
+    config: Config | MultiTaskConfig,
+    data: Mapping[str, DataSet],
+    sources: Mapping[str, WeightSource],
+    distribution: Distribution,
+    *,
+    search: bool = True,
+) -> Resolved:
+    """The configuration with what the training data decide: ``sel``, steps, shares of the tasks.
+
+    Args:
+        config: what `resolve_with_files` gave.
+        data: the training data of each task.
+        sources: where the weights of each task come from.
+        distribution: the workers; the chief reads the data, which also checks them.
+        search: whether to read all data, to count neighbors and find the shortest distance;
+            otherwise the distance is that of the data that the sources were trained on.
+
+    Raises:
+        ConfigError: ``sel`` is automatic without a search, or no atom has a neighbor.
+        DataError: a number in the data is not finite, or two atoms are at the same place.
+    """
+    if search:
+        config, shortest = with_neighbors(config, data, distribution)
+        return Resolved(count_steps(config, data), shortest)
+    require_sel(config)
+    known = [s.min_nbor_dist for s in sources.values() if s.min_nbor_dist is not None]
+    return Resolved(count_steps(config, data), min(known, default=None))
+
+
 def with_neighbors(
-    config: Config | MultiTaskConfig, tasks: Sequence[Task], distribution: Distribution
+    config: Config | MultiTaskConfig, data: Mapping[str, DataSet], distribution: Distribution
 ) -> tuple[Config | MultiTaskConfig, float]:
     """The configuration with numbers for an automatic ``sel``, and the shortest distance, Å.
 
-    Branches that share a descriptor share the largest numbers of neighbors. The search is the
-    chief's.
+    Tasks that share a descriptor share the largest numbers of neighbors. The search is the chief's.
     """
     log.info("Calculate neighbor statistics... (add --skip-neighbor-stat to skip this step)")
-    most: dict[str, np.ndarray] = {}
-    shortest = math.inf
-    for task in tasks:
-        section = task.config.model
-        mixed = not isinstance(section.descriptor, SeE2AConfig)
-        sel = section.descriptor.sel
-        search = partial(
-            neighbor_statistics,
-            task.data.systems,
-            rcut=section.descriptor.rcut,
-            ntypes=section.ntypes,
-            mixed_types=mixed,
-            sel=None if isinstance(sel, str) else list(slots_of(sel)),
-        )
-        found = NeighborStat(**distribution.from_chief(partial(_as_dict, search)))
-        shortest = min(shortest, found.min_nbor_dist)
-        key = _descriptor_key(config, task.name)
-        numbers = np.array(found.max_nbor_size)
-        most[key] = np.maximum(most.get(key, numbers), numbers)
-    settled = {}
-    for task in tasks:
-        key = _descriptor_key(config, task.name)
-        sharing = [other for other in tasks if _descriptor_key(config, other.name) == key]
-        systems = [system for other in sharing for system in other.data.systems]
+    found = {
+        name: _search(single, data[name], distribution) for name, single in config.tasks.items()
+    }
+    filled = {}
+    for name, single in config.tasks.items():
+        sharing = _sharing_descriptor(config, name)
+        most = {
+            cutoff.rcut: np.max([found[other][place].max_nbor_size for other in sharing], axis=0)
+            for place, cutoff in enumerate(_cutoffs(single))
+        }
         try:
-            settled[task.name] = _with_sel(task, most[key].tolist(), systems, distribution)
+            filled[name] = _with_numbers(single, most)
         except NoNeighborsError as error:
-            raise ConfigError(f"{error}: {_why_no_neighbors(systems, task)}") from None
-    return config.with_tasks(settled), shortest
+            systems = [system for other in sharing for system in data[other].systems]
+            reason = _why_no_neighbors(systems, single.model)
+            raise ConfigError(f"{error}: {reason}") from None
+    shortest = min(stats[0].min_nbor_dist for stats in found.values())
+    return config.with_tasks(filled), shortest
 
 
-def _as_dict(search: Callable[[], NeighborStat]) -> dict[str, Any]:
-    return asdict(search())
+def _cutoffs(config: Config) -> list[Cutoff]:
+    """What is counted: the neighbors within the cutoff, and those whose number is to be found."""
+    descriptor = config.model.descriptor
+    sel = None if isinstance(descriptor.sel, str) else slots_of(descriptor.sel)
+    further = dict.fromkeys(automatic_cutoffs(config))
+    further.pop(descriptor.rcut, None)
+    return [Cutoff(descriptor.rcut, sel), *map(Cutoff, further)]
 
 
-def _with_sel(
-    task: Task, numbers: list[int], systems: Sequence[System], distribution: Distribution
-) -> Config:
-    section = task.config.model
-    if isinstance(section.descriptor, Dpa2Config):
-        search = partial(most_neighbors, systems, ntypes=section.ntypes)
-        return fill_nsel(task.config, lambda rcut: distribution.from_chief(partial(search, rcut)))
-    mixed = not isinstance(section.descriptor, SeE2AConfig)
-    return fill_sel(task.config, numbers[0] if mixed else numbers)
+def _search(config: Config, data: DataSet, distribution: Distribution) -> list[NeighborStat]:
+    mixed = not isinstance(config.model.descriptor, SeE2AConfig)
+
+    def on_the_chief() -> list[dict]:
+        stats = data_set_statistics(
+            data, _cutoffs(config), ntypes=config.model.ntypes, mixed_types=mixed
+        )
+        return [asdict(stat) for stat in stats]
+
+    return [NeighborStat(**stat) for stat in distribution.from_chief(on_the_chief)]
 
 
-def _why_no_neighbors(systems: Sequence[System], task: Task) -> str:
-    section = task.config.model
+def _with_numbers(config: Config, most: Mapping[float, np.ndarray]) -> Config:
+    """Automatic numbers of neighbors filled from the largest ones by cutoff."""
+    descriptor = config.model.descriptor
+    if isinstance(descriptor, Dpa2Config):
+        return fill_nsel(config, lambda rcut: int(most[rcut][0]))
+    numbers = most[descriptor.rcut].tolist()
+    return fill_sel(config, numbers if isinstance(descriptor, SeE2AConfig) else numbers[0])
+
+
+def _why_no_neighbors(systems: Sequence[System], section: ModelConfig) -> str:
     distance = shortest_distance(systems, section.descriptor.rcut, ntypes=section.ntypes)
     if distance is None:
         return "each stands alone; give a number to train on isolated atoms"
     return f"the nearest two are {distance:.4g} Å apart; check the unit of the lengths, and rcut"
 
 
-def require_sel(tasks: Sequence[Task]) -> None:
+def require_sel(config: Config | MultiTaskConfig) -> None:
     """Refuse an automatic ``sel``, for which there are no neighbor statistics."""
-    for task in tasks:
-        if (automatic := automatic_sel(task.config)) is not None:
+    for single in config.tasks.values():
+        if (automatic := automatic_sel(single)) is not None:
             key, sel = automatic
             raise ConfigError(
                 f"{key} is {sel!r}, which needs the neighbor statistics; leave out "
@@ -111,27 +189,25 @@ def require_sel(tasks: Sequence[Task]) -> None:
 
 
 def count_steps(
-    config: Config | MultiTaskConfig, tasks: Sequence[Task]
+    config: Config | MultiTaskConfig, data: Mapping[str, DataSet]
 ) -> Config | MultiTaskConfig:
-    """Turn epochs into ``numb_steps``, and settle the weights of several tasks."""
+    """Turn epochs into ``numb_steps``, and settle the shares of several tasks."""
     steps = {
-        task.name: epochs * task.data.steps_per_epoch()
-        for task in tasks
-        if (epochs := task.config.training.numb_epoch) is not None
-        and task.config.training.numb_steps is None
+        name: epochs * data[name].steps_per_epoch()
+        for name, single in config.tasks.items()
+        if (epochs := single.training.numb_epoch) is not None and single.training.numb_steps is None
     }
-    settled = {task.name: task.config for task in tasks}
     if steps:
+        for name, count in steps.items():
+            label = f" of {name}" if name else ""
+            epochs = config.tasks[name].training.numb_epoch
+            log.info("numb_epoch %g%s is %d steps", epochs, label, math.ceil(count))
         total = math.ceil(sum(steps.values()))
-        for task in tasks:
-            label = f" of {task.name}" if task.name else ""
-            epochs = task.config.training.numb_epoch
-            log.info("numb_epoch %g%s is %d steps", epochs, label, math.ceil(steps[task.name]))
-        settled = {name: _with_steps(section, total) for name, section in settled.items()}
-    config = config.with_tasks(settled)
+        counted = {name: _with_steps(single, total) for name, single in config.tasks.items()}
+        config = config.with_tasks(counted)
     if isinstance(config, Config) or config.model_prob is not None:
         return config
-    systems = {task.name: float(len(task.data.systems)) for task in tasks}
+    systems = {name: float(len(data[name].systems)) for name in config.tasks}
     return replace(config, model_prob=steps or systems)
 
 
@@ -144,6 +220,44 @@ def _with_steps(config: Config, steps: int) -> Config:
     return replace(config, training=replace(config.training, numb_steps=steps, numb_epoch=None))
 
 
+def _sharing_descriptor(config: Config | MultiTaskConfig, name: str) -> list[str]:
+    """The tasks that have one descriptor with a task, itself included."""
+    key = _descriptor_key(config, name)
+    return [other for other in config.tasks if _descriptor_key(config, other) == key]
+
+
 def _descriptor_key(config: Config | MultiTaskConfig, name: str) -> str:
     links = config.branches[name].links if isinstance(config, MultiTaskConfig) else {}
     return f"/{links['descriptor'].key}" if "descriptor" in links else name
+
+
+def _place(config: Config | MultiTaskConfig, name: str) -> Callable[[str], str]:
+    """Gives the path in the input of a key of a task's own configuration."""
+    if isinstance(config, Config):
+        return str
+    return lambda key: relocated(key, name, config.branches[name].links)
+
+
+def _with_seed_of_the_run(tasks: Mapping[str, Config], source: WeightSource) -> dict[str, Config]:
+    """The tasks with the seed of the run that is resumed, where they have none."""
+    if source.mode != "restart":
+        return dict(tasks)
+    seed = source.header["config"].get("training", {}).get("seed")
+    return {
+        name: single
+        if single.training.seed is not None
+        else replace(single, training=replace(single.training, seed=seed))
+        for name, single in tasks.items()
+    }
+
+
+def write_config(config: Config | MultiTaskConfig, path: Path) -> bytes | None:
+    """Write the complete configuration (``out.json``).
+
+    Returns:
+        What the file held before, or None if it is new.
+    """
+    earlier = path.read_bytes() if path.is_file() else None
+    with write_whole(path, "w") as file:
+        json.dump(config.to_dict(), file, indent=4, ensure_ascii=False)
+    return earlier

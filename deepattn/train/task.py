@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from deepattn.config import Config, DataConfig
 from deepattn.data import DataSet, summary_lines
@@ -17,20 +17,19 @@ from deepattn.train.weight_source import WeightSource
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Task:
-    """A task and what it is trained with.
+    """A task, ready to be trained.
 
     Attributes:
         name: its name in ``model_dict``; empty in a single-task training.
-        config: its configuration as a single task.
+        config: its part of the configuration, as that of a single task.
         start: where its weights come from.
         loss: its loss.
         data: its training data.
         validation_data: its validation data, or None.
         weight: its share in the draw of the task that a step trains; only ratios matter.
-        model: its model, which may share layers with those of other tasks; set when all are
-            built.
+        model: its model, which may share layers with those of other tasks.
     """
 
     name: str
@@ -38,64 +37,82 @@ class Task:
     start: WeightSource
     loss: EnergyLoss
     data: DataSet
-    validation_data: DataSet | None = None
-    weight: float = 1.0
-    model: EnergyModel = field(init=False)
+    validation_data: DataSet | None
+    weight: float
+    model: EnergyModel
 
     @property
     def prefix(self) -> str:
         """What precedes the names of its weights in a checkpoint."""
         return f"{self.name}/" if self.name else ""
 
-    def open_validation(self, *, check: bool) -> None:
-        """Open the validation data, if there are any, and log what they are.
 
-        Args:
-            check: whether to read and check every frame now.
-        """
-        section = self.config.training.validation_data
-        if section is not None:
-            self.validation_data = open_data(
-                self.config, section, self.loss, name=self.name, check=check
-            )
-            check_labels(self.validation_data, self.loss, kind="validation", task=self.name)
-            self.summarize("Validation", self.validation_data)
-
-    def summarize(self, title: str, data: DataSet) -> None:
-        """Log the systems of a data set."""
-        for line in summary_lines(data, f"{title} {self.name}".rstrip()):
-            log.info(line)
-
-
-def open_task(
-    name: str, config: Config, start: WeightSource, *, replicas: int = 1, check: bool = True
-) -> Task:
-    """Open the training data of a task.
+def make_loss(config: Config, *, replicas: int = 1) -> EnergyLoss:
+    """The loss of a task.
 
     Args:
-        name: its name; empty in a single-task training.
         config: its configuration.
-        start: where its weights come from.
         replicas: number of devices that share a batch.
-        check: whether to read and check every frame now.
-
-    Raises:
-        DataError: the data are missing or malformed, have nothing that the loss weighs, or more
-            types than the model.
     """
     terms = config.loss.to_dict()
     del terms["type"]
     rate = config.learning_rate
     # The schedule is scaled likewise, so that the weights of the terms fall as with one device.
     scale = scale_of_workers(rate.scale_by_worker, replicas)
-    loss = EnergyLoss(scale * rate.start_lr, **terms)
+    return EnergyLoss(scale * rate.start_lr, **terms)
+
+
+def open_training_data(
+    config: Config, loss: EnergyLoss, *, name: str = "", replicas: int = 1
+) -> DataSet:
+    """Open the training data of a task; all but the first frame of a system are yet to be checked.
+
+    Args:
+        config: its configuration.
+        loss: its loss, which decides what labels are read.
+        name: its name; empty in a single-task training.
+        replicas: number of devices that share a batch.
+
+    Raises:
+        DataError: the data are missing or malformed, have nothing that the loss weighs, or more
+            types than the model.
+    """
     section = config.training.training_data
-    data = open_data(config, section, loss, name=name, replicas=replicas, check=check)
+    data = _open(config, section, loss, name=name, replicas=replicas, check=False)
     check_labels(data, loss, task=name)
-    return Task(name, config, start, loss, data)
+    return data
 
 
-def open_data(
+def open_validation_data(
+    config: Config, loss: EnergyLoss, *, name: str = "", check: bool = True
+) -> DataSet | None:
+    """Open the validation data of a task, if there are any, and log what they are.
+
+    Args:
+        config: its configuration.
+        loss: its loss, which decides what labels are read.
+        name: its name; empty in a single-task training.
+        check: whether to read and check every frame now.
+
+    Raises:
+        DataError: the data are missing or malformed, or have more types than the model.
+    """
+    section = config.training.validation_data
+    if section is None:
+        return None
+    data = _open(config, section, loss, name=name, check=check)
+    check_labels(data, loss, kind="validation", task=name)
+    log_summary("Validation", name, data)
+    return data
+
+
+def log_summary(title: str, name: str, data: DataSet) -> None:
+    """Log the systems of a data set of a task."""
+    for line in summary_lines(data, f"{title} {name}".rstrip()):
+        log.info(line)
+
+
+def _open(
     config: Config,
     section: DataConfig,
     loss: EnergyLoss,
@@ -104,7 +121,7 @@ def open_data(
     replicas: int = 1,
     check: bool,
 ) -> DataSet:
-    """The data of a task, with the labels that its loss and the energy bias need."""
+    """Data of a task, with the labels that its loss and the energy bias need."""
     # The bias is fitted to energies even where the loss does not look at them.
     labels = {*loss.label_names, "energy"}
     seed = config.training.seed
@@ -115,7 +132,7 @@ def open_data(
         numb_aparam=config.model.fitting_net.numb_aparam,
         labels=sorted(labels),
         numb_generalized_coord=loss.numb_generalized_coord,
-        # Branches would otherwise all draw their systems by the same numbers.
+        # Tasks would otherwise all draw their systems by the same numbers.
         seed=derive_seed(seed, f"{name}/data") if name and seed is not None else seed,
         replicas=replicas,
         check=check,

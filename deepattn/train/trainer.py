@@ -1,11 +1,9 @@
 """A training from its configuration to its last checkpoint."""
 
-import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,52 +11,57 @@ from typing import Any
 import keras
 import numpy as np
 
-from deepattn.config import (
-    Config,
-    MultiTaskConfig,
-    config_from_dict,
-    relocated,
-    section_differences,
-)
+from deepattn.config import Config, MultiTaskConfig, TrainingConfig, section_differences
 from deepattn.data import DataSet
 from deepattn.data.sampler import BRANCHES, choose
 from deepattn.data.type_map import names_or_numbers
-from deepattn.formats.files import write_whole
 from deepattn.formats.weight_names import BIAS
-from deepattn.models import EnergyModel, build_model, build_models
+from deepattn.models import EnergyModel
 from deepattn.statistics.energy_bias import change_by_statistic
+from deepattn.train.build import (
+    build_optimizer,
+    build_schedule,
+    build_task_models,
+    trained_variables,
+)
 from deepattn.train.checkpointing.backup import make_room, remove_leftovers
 from deepattn.train.checkpointing.claim import Claim
-from deepattn.train.checkpointing.saver import Saver, all_variables, restore_optimizer, state_of
+from deepattn.train.checkpointing.saver import Saver, all_variables, state_of
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.initialize.advice import advice, rate_advice
-from deepattn.train.initialize.finetune import fit_to_data, set_weights
-from deepattn.train.initialize.scratch import set_statistics
+from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.log_header import program_lines, training_lines
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.loss import EnergyLoss
-from deepattn.train.optimizer import Adam, TorchAdam
-from deepattn.train.precision import interface_dtype, refuse_half_precision
-from deepattn.train.resolve import count_steps, require_sel, shares, with_neighbors
-from deepattn.train.schedule import make_schedule
-from deepattn.train.seeds import settle_all_seeds, settle_training_seed
-from deepattn.train.task import Task, open_task
+from deepattn.train.precision import refuse_half_precision
+from deepattn.train.resolve import resolve_with_data, resolve_with_files, shares, write_config
+from deepattn.train.seeds import settle_training_seed
+from deepattn.train.task import (
+    Task,
+    log_summary,
+    make_loss,
+    open_training_data,
+    open_validation_data,
+)
 from deepattn.train.task_runner import TaskRunner
 from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
 
-_ANNOUNCED = {
-    "init_model": "initialize from model %s",
-    "restart": "restart from model %s",
-    "init_frz_model": "initialize training from the frozen model %s",
-    "finetune": "initialize training from the pretrained model %s",
-    "resume": "go on with the unchanged model %s",
-}
-
 
 class Trainer:
     """Prepares a training of one task or several; `train` runs it.
+
+    The stages of the preparation, each a function of its own:
+
+    1. `resolve_with_files`: what the files that weights come from say; seeds.
+    2. `make_loss` and `open_training_data` of each task.
+    3. `resolve_with_data`: the configuration with nothing left open, after the one pass over all
+       data.
+    4. `write_config`: ``out.json``.
+    5. `open_validation_data` of each task.
+    6. `build_task_models`, and `initialize_weights` from statistics or files.
+    7. `build_schedule` and `build_optimizer`.
 
     On the CPU a run is reproducible: the same configuration with the same seeds gives the same
     numbers, and a run that was stopped and restarted gives those of one that was not.
@@ -77,7 +80,10 @@ class Trainer:
 
     Attributes:
         config: the configuration with nothing left open.
-        tasks: the tasks with their models and data; a single task has one.
+        tasks: the tasks with their models and data.
+        min_nbor_dist: shortest distance of two atoms in the training data, Å, or None.
+        schedule: the schedule of the learning rate.
+        optimizer: the optimizer of all models.
         saved: the latest checkpoint that `train` has written, or None.
 
     Raises:
@@ -101,64 +107,74 @@ class Trainer:
         for line in program_lines(self.distribution):
             log.info("%s", line)
         given = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
-        starts = {name: given[name] or WeightSource() for name in config.tasks}
+        sources = {name: given[name] or WeightSource() for name in config.tasks}
         # What is the same for all tasks: step, state of the optimizer, header.
-        self.start = next(iter(starts.values()))
-        adapted = {
-            name: starts[name].adapt(single, place=_place(config, name))
-            for name, single in config.tasks.items()
+        self.start = next(iter(sources.values()))
+
+        config = resolve_with_files(config, sources, self.distribution)
+        replicas = self.distribution.replicas
+        losses = {name: make_loss(one, replicas=replicas) for name, one in config.tasks.items()}
+        data = {
+            name: open_training_data(one, losses[name], name=name, replicas=replicas)
+            for name, one in config.tasks.items()
         }
-        seeded = self._with_seed(config.with_tasks(adapted))
-        config = config_from_dict(
-            self.distribution.from_chief(lambda: settle_all_seeds(seeded).to_dict())
+        by = "numb_epoch" if _first(config).training.numb_steps is None else "numb_steps"
+        self.config, self.min_nbor_dist = resolve_with_data(
+            config, data, sources, self.distribution, search=not skip_neighbor_stat
         )
-        # What the chief finds amiss stops the others too.
-        check = self.distribution.chief and not skip_neighbor_stat
-        self.tasks = [
-            open_task(name, single, starts[name], replicas=self.distribution.replicas, check=check)
-            for name, single in config.tasks.items()
-        ]
-        config = self._hand_out(config.with_tasks({task.name: task.config for task in self.tasks}))
-        distances = [s.min_nbor_dist for s in starts.values() if s.min_nbor_dist is not None]
-        self.min_nbor_dist = min(distances, default=None)
-        if skip_neighbor_stat:
-            require_sel(self.tasks)
-        else:
-            config, self.min_nbor_dist = with_neighbors(config, self.tasks, self.distribution)
-            self._hand_out(config)
-        by_epochs = self.tasks[0].config.training.numb_steps is None
-        self.config = self._hand_out(count_steps(config, self.tasks))
         if self.start.mode == "restart":
             _log_changes(self.start.header["config"], self.config)
         self._output, self._earlier_output = None, None
         if output is not None and self.distribution.chief:
             self._output = Path(output)
-            if self._output.is_file():
-                self._earlier_output = self._output.read_bytes()
-            with write_whole(output, "w") as file:
-                json.dump(self.config.to_dict(), file, indent=4, ensure_ascii=False)
-        for task in self.tasks:
-            task.weight = shares(self.config)[task.name]
-            task.summarize("Training", task.data)
-            if task.start.mode == "finetune":
-                self._advise(task, "numb_epoch" if by_epochs else "numb_steps")
-            _log_parameters(task)
-            task.open_validation(check=check)
-        first = self.tasks[0].config
+            self._earlier_output = write_config(self.config, self._output)
+
         self.saved: Path | None = None
-        self._claim = claim or Claim(first.training, chief=self.distribution.chief)
-        self.schedule = make_schedule(
-            first.learning_rate.to_dict(),
-            first.training.steps,
-            workers=self.distribution.replicas,
-        )
+        self._claim = claim or Claim(self.training, chief=self.distribution.chief)
+        weights = shares(self.config)
+        validation = {}
+        for name, one in self.config.tasks.items():
+            log_summary("Training", name, data[name])
+            if sources[name].mode == "finetune":
+                _advise(one, data[name], weights[name] / sum(weights.values()), by=by)
+            _log_parameters(one)
+            validation[name] = open_validation_data(
+                one,
+                losses[name],
+                name=name,
+                check=self.distribution.chief and not skip_neighbor_stat,
+            )
+        first = _first(self.config)
+        self.schedule = build_schedule(first, replicas=replicas)
         for line in rate_advice(first.learning_rate):
             log.warning("%s", line)
-        self._build_models()
-        self.optimizer = self._build_optimizer()
-        trained, _ = _groups([task.model for task in self.tasks])
+        models = build_task_models(self.config, self.distribution)
+        self.tasks = [
+            Task(
+                name,
+                one,
+                start=sources[name],
+                loss=losses[name],
+                data=data[name],
+                validation_data=validation[name],
+                weight=weights[name],
+                model=models[name],
+            )
+            for name, one in self.config.tasks.items()
+        ]
+        # What the chief finds amiss stops the others too.
+        if self.distribution.chief:
+            initialize_weights(self.tasks)
+        self.distribution.copy_from_chief(list(all_variables(self.tasks).values()))
+        self.optimizer = build_optimizer(self.tasks, self.schedule, self.distribution)
+        trained, _ = trained_variables([task.model for task in self.tasks])
         for line in training_lines(self.tasks, trained):
             log.info("%s", line)
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The ``training`` section, whose length and files are those of all tasks."""
+        return _first(self.config).training
 
     @property
     def model(self) -> EnergyModel:
@@ -196,18 +212,14 @@ class Trainer:
 
     def _train(self) -> None:
         began = time.monotonic()
-        training = self.tasks[0].config.training
-        first, last = self.start.step, training.steps
-        restarted = self.start.mode == "restart"
-        if restarted and first >= last:
-            log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
-            # A run that was killed after its last step may not have come to that.
-            if not training.change_bias_after_training:
-                if self.distribution.chief:
-                    remove_leftovers(training, self.start)
-                return
+        training = self.training
+        if self._is_done():
+            if self.distribution.chief:
+                remove_leftovers(training, self.start)
+            return
         if self.distribution.chief:
             make_room(training, self.start, output=self._output, content=self._earlier_output)
+        restarted = self.start.mode == "restart"
         runners = [
             TaskRunner(
                 task,
@@ -224,7 +236,7 @@ class Trainer:
             chief=self.distribution.chief,
         )
         bounds = np.cumsum([task.weight for task in self.tasks])
-        _, seed = settle_training_seed(self.tasks[0].config)
+        _, seed = settle_training_seed(_first(self.config))
         loop = TrainingLoop(
             runners,
             partial(choose, bounds, seed % 2**64, BRANCHES),
@@ -237,6 +249,7 @@ class Trainer:
             resumed=restarted,
             callbacks=self.callbacks,
         )
+        first, last = self.start.step, training.steps
         log.info(
             "start training at lr %.2e (== %.2e), final lr will be %.2e",
             float(self.optimizer.learning_rate),
@@ -257,78 +270,19 @@ class Trainer:
         log.info("finished training")
         log.info("wall time: %.3f s", time.monotonic() - began)
 
+    def _is_done(self) -> bool:
+        """Whether this is a restart of a run that has made all its steps."""
+        first, last = self.start.step, self.training.steps
+        if self.start.mode != "restart" or first < last:
+            return False
+        log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
+        # A run that was killed after its last step may not have come to that.
+        return not self.training.change_bias_after_training
+
     def _only(self) -> Task:
         if len(self.tasks) > 1 or self.tasks[0].name:
             raise AttributeError("a multi-task training has one for each task: see tasks")
         return self.tasks[0]
-
-    def _with_seed(self, config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
-        """The configuration with the seed of the run that is resumed, if it has none."""
-        if self.start.mode != "restart":
-            return config
-        seed = self.start.header["config"].get("training", {}).get("seed")
-        seeded = {
-            name: replace(single, training=replace(single.training, seed=seed))
-            for name, single in config.tasks.items()
-            if single.training.seed is None
-        }
-        return config.with_tasks({**config.tasks, **seeded})
-
-    def _hand_out(self, config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
-        """Give every task its part of the configuration."""
-        for task in self.tasks:
-            task.config = config.tasks[task.name]
-        return config
-
-    def _build_models(self) -> None:
-        dtype = interface_dtype()
-        with self.distribution.scope():
-            if isinstance(self.config, MultiTaskConfig):
-                models = build_models(self.config, interface_dtype=dtype)
-            else:
-                models = {"": build_model(self.config.model, interface_dtype=dtype)}
-        for task in self.tasks:
-            task.model = models[task.name]
-        if self.distribution.chief:
-            self._set_weights()
-        self.distribution.copy_from_chief(list(all_variables(self.tasks).values()))
-
-    def _set_weights(self) -> None:
-        if self.start.mode == "scratch":
-            log.info("computing the statistics of the training data")
-            set_statistics(self.tasks)
-            log.info("initialize model from scratch")
-            return
-        for task in self.tasks:
-            log.info("%s%s", f"{task.name}: " if task.name else "", _announced(task.start))
-        set_weights(self.tasks)
-        for task in self.tasks:
-            if task.start.mode == "finetune":
-                fit_to_data(task)
-
-    def _build_optimizer(self) -> Adam:
-        config = self.tasks[0].config
-        # That of the backends that have such a model.
-        kind = TorchAdam if config.model.is_common else Adam
-        with self.distribution.scope():
-            optimizer = kind(
-                self.schedule,
-                beta_1=config.optimizer.adam_beta1,
-                beta_2=config.optimizer.adam_beta2,
-                global_clipnorm=config.training.gradient_max_norm,
-            )
-            for task in self.tasks:
-                task.model.compile(optimizer=optimizer, loss=task.loss)
-            optimizer.build(*_groups([task.model for task in self.tasks]))
-        if self.start.mode in ("init_model", "restart"):
-            restore_optimizer(
-                optimizer,
-                all_variables(self.tasks),
-                self.start.optimizer,
-                path=self.start.path,
-                keep_step=self.start.mode == "restart",
-            )
-        return optimizer
 
     def _change_bias(self, task: Task) -> None:
         model = task.model
@@ -347,24 +301,29 @@ class Trainer:
             )
         self.distribution.copy_from_chief([variable])
 
-    def _advise(self, task: Task, key: str) -> None:
-        steps = task.config.training.steps
-        part = task.weight / sum(shares(self.config).values())
-        lines = advice(
-            start_lr=task.config.learning_rate.start_lr,
-            numb_steps=round(steps * part),
-            steps_per_pass=task.data.steps_per_pass(),
-            key=key,
-        )
-        for line in lines:
-            log.warning("%s", line)
+
+def _first(config: Config | MultiTaskConfig) -> Config:
+    """The first task, whose schedule, optimizer, length and files are those of all."""
+    return next(iter(config.tasks.values()))
 
 
-def _place(config: Config | MultiTaskConfig, name: str) -> Callable[[str], str]:
-    """Gives the path in the input of a key of a task's own configuration."""
-    if isinstance(config, Config):
-        return str
-    return lambda key: relocated(key, name, config.branches[name].links)
+def _advise(config: Config, data: DataSet, share: float, *, by: str) -> None:
+    """Log what speaks against the settings of a fine-tuning.
+
+    Args:
+        config: configuration of a task.
+        data: its training data.
+        share: its part of the steps.
+        by: key that gives their number.
+    """
+    lines = advice(
+        start_lr=config.learning_rate.start_lr,
+        numb_steps=round(config.training.steps * share),
+        steps_per_pass=data.steps_per_pass(),
+        key=by,
+    )
+    for line in lines:
+        log.warning("%s", line)
 
 
 def _log_changes(stored: Mapping[str, Any], config: Config | MultiTaskConfig) -> None:
@@ -373,26 +332,9 @@ def _log_changes(stored: Mapping[str, Any], config: Config | MultiTaskConfig) ->
         log.info("changed since the checkpoint: %s", difference)
 
 
-def _announced(start: WeightSource) -> str:
-    head = f", branch {start.head}" if start.head else ""
-    fitting = ", with a new fitting net" if start.random_fitting else ""
-    return _ANNOUNCED[start.mode] % start.path + head + fitting
-
-
-def _log_parameters(task: Task) -> None:
-    count = task.config.model.fitting_net.numb_fparam
+def _log_parameters(config: Config) -> None:
+    count = config.model.fitting_net.numb_fparam
     if count:
         log.info("training with %d frame parameter(s)", count)
     else:
         log.info("training without frame parameter")
-
-
-def _groups(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[int]]:
-    """The trained weights of all models once, and a number for each set of models they are in."""
-    members: dict[int, tuple[keras.Variable, list[int]]] = {}
-    for number, model in enumerate(models):
-        for variable in model.trainable_variables:
-            members.setdefault(id(variable), (variable, []))[1].append(number)
-    sets = list(dict.fromkeys(tuple(numbers) for _, numbers in members.values()))
-    variables = [variable for variable, _ in members.values()]
-    return variables, [sets.index(tuple(numbers)) for _, numbers in members.values()]

@@ -1,7 +1,7 @@
 """Fitting a pretrained model to new data before the training: its energy bias, its elements."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -11,36 +11,11 @@ from deepattn.errors import DataError
 from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
 from deepattn.statistics.energy_bias import change_by_statistic
-from deepattn.train.initialize.new_elements import add_elements
+from deepattn.train.initialize.new_elements import new_types_of
 from deepattn.train.initialize.scratch import set_energy_bias, set_parameter_statistics
 from deepattn.train.task import Task
 
 log = logging.getLogger(__name__)
-
-
-def set_weights(tasks: Sequence[Task]) -> None:
-    """Set the weights of all models to those that the tasks start from.
-
-    A fitting net that is to be new keeps its initial weights, and weights that tasks share are
-    those of the first.
-
-    Raises:
-        DataError: no frame has an element that is to be added.
-        ModelFileError: the weights do not fit, or no element can be added without changing the
-            model for the others.
-    """
-    for task in reversed(tasks):
-        model, start = task.model, task.start
-        weights = start.weights_for(task.config.model)
-        new_types = _new_types(task)
-        if new_types:
-            weights = add_elements(weights, model, task.config.model, task.data, new_types)
-        if start.random_fitting:
-            fitting = model.fitting.named_variables()
-            others = set(model.named_variables()) - set(fitting)
-            weights = {name: array for name, array in weights.items() if name in others}
-            weights |= {name: variable.numpy() for name, variable in fitting.items()}
-        model.set_arrays(weights)
 
 
 def fit_to_data(task: Task) -> None:
@@ -61,7 +36,7 @@ def fit_to_data(task: Task) -> None:
         set_energy_bias(task)
         set_parameter_statistics([task])
         return
-    new_types = _new_types(task)
+    new_types = new_types_of(task)
     if new_types:
 
         def predict(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -80,11 +55,6 @@ def fit_to_data(task: Task) -> None:
             new_types=new_types,
         )
     )
-
-
-def _new_types(task: Task) -> tuple[str, ...]:
-    known = task.start.model
-    return () if known is None else task.config.model.type_map[known.ntypes :]
 
 
 def predict_energies(potential: DeepPot, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

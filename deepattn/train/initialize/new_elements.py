@@ -15,10 +15,17 @@ from deepattn.models import EnergyModel
 from deepattn.periodic_table import most_alike
 from deepattn.statistics.input_blocks import input_blocks
 from deepattn.statistics.moments import input_statistics
+from deepattn.train.task import Task
 
 log = logging.getLogger(__name__)
 
 _TYPE_ROWS = "type_embed_net/matrix_1"
+
+
+def new_types_of(task: Task) -> tuple[str, ...]:
+    """Names of the elements that the file that a task starts from does not know."""
+    known = task.start.model
+    return () if known is None else task.config.model.type_map[known.ntypes :]
 
 
 def add_elements(

@@ -1,0 +1,92 @@
+"""What a training is made of, from its configuration: models, schedule, optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from deepattn.config import Config, MultiTaskConfig
+from deepattn.models import EnergyModel, build_model, build_models
+from deepattn.train.checkpointing.saver import all_variables, restore_optimizer
+from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.optimizer import Adam, TorchAdam
+from deepattn.train.precision import interface_dtype
+from deepattn.train.schedule import WarmupSchedule, make_schedule
+from deepattn.train.task import Task
+
+
+def build_task_models(
+    config: Config | MultiTaskConfig, distribution: Distribution
+) -> dict[str, EnergyModel]:
+    """The model of each task, with fresh weights.
+
+    Args:
+        config: configuration with nothing left open.
+        distribution: the devices that have the weights.
+    """
+    dtype = interface_dtype()
+    with distribution.scope():
+        if isinstance(config, MultiTaskConfig):
+            return build_models(config, interface_dtype=dtype)
+        return {"": build_model(config.model, interface_dtype=dtype)}
+
+
+def build_schedule(config: Config, *, replicas: int) -> WarmupSchedule:
+    """The schedule of the learning rate.
+
+    Args:
+        config: configuration of one of the tasks; all have the same ``learning_rate``.
+        replicas: number of devices that share a batch.
+    """
+    return make_schedule(config.learning_rate.to_dict(), config.training.steps, workers=replicas)
+
+
+def build_optimizer(
+    tasks: Sequence[Task], schedule: WarmupSchedule, distribution: Distribution
+) -> Adam:
+    """One optimizer for the models of all tasks, which are compiled with it.
+
+    Its state is that of the checkpoint that the weights come from, if any.
+
+    Args:
+        tasks: the tasks, whose models have their weights.
+        schedule: schedule of the learning rate.
+        distribution: the devices that have the weights.
+
+    Raises:
+        ModelFileError: the checkpoint lacks the state of the optimizer.
+    """
+    config, start = tasks[0].config, tasks[0].start
+    # That of the backends that have such a model.
+    kind = TorchAdam if config.model.is_common else Adam
+    with distribution.scope():
+        optimizer = kind(
+            schedule,
+            beta_1=config.optimizer.adam_beta1,
+            beta_2=config.optimizer.adam_beta2,
+            global_clipnorm=config.training.gradient_max_norm,
+        )
+        for task in tasks:
+            task.model.compile(optimizer=optimizer, loss=task.loss)
+        optimizer.build(*trained_variables([task.model for task in tasks]))
+    if start.mode in ("init_model", "restart"):
+        restore_optimizer(
+            optimizer,
+            all_variables(tasks),
+            start.optimizer,
+            path=start.path,
+            keep_step=start.mode == "restart",
+        )
+    return optimizer
+
+
+def trained_variables(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[int]]:
+    """The trained weights of all models once, and a number for each set of models they are in."""
+    members: dict[int, tuple[keras.Variable, list[int]]] = {}
+    for number, model in enumerate(models):
+        for variable in model.trainable_variables:
+            members.setdefault(id(variable), (variable, []))[1].append(number)
+    sets = list(dict.fromkeys(tuple(numbers) for _, numbers in members.values()))
+    variables = [variable for variable, _ in members.values()]
+    return variables, [sets.index(tuple(numbers)) for _, numbers in members.values()]
