@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deepattn.data.dataset import DataSet
+from deepattn.data.dataset import Batch, DataSet
 from deepattn.data.sampler import Sampler, share
-from deepattn.data.system import Arrays
 from deepattn.train.distributed.strategy import Distribution
 
 # Two batches ahead hide the reading. Prepared ones are large: one is on its way, one ready.
@@ -16,14 +15,15 @@ _READ_AHEAD = 2
 _PREPARED_AHEAD = 1
 
 Prepare = Callable[[Mapping[str, tf.Tensor]], dict[str, Any]]
-Item = tuple[tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]], ...]
+# A batch for each replica of this process.
+Item = tuple[Batch, ...]
 
 
 class Batches:
     """Endless batches of a data set, read and prepared by threads of their own.
 
-    An item is a tuple of ``(inputs, labels)``, one for each replica of this process: its parts of
-    what the sampler draws, which is the same in all processes. Nothing else is read.
+    An item is a tuple of `Batch`, one for each replica of this process: its parts of what the
+    sampler draws, which is the same in all processes. Nothing else is read.
 
     A second sampler with the same seed follows the one that reads ahead, so that the state is
     that of the batches used, whatever has been read.
@@ -50,8 +50,8 @@ class Batches:
         self._error: Exception | None = None
 
         @tf.autograph.experimental.do_not_convert
-        def prepared(*batches: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]) -> Item:
-            return tuple((prepare(inputs), labels) for inputs, labels in batches)
+        def prepared(*batches: Batch) -> Item:
+            return tuple(Batch(prepare(inputs), labels) for inputs, labels in batches)
 
         parts = (signature(data),) * distribution.local
         dataset = _reading(parts, self._read).map(prepared).prefetch(_PREPARED_AHEAD)
@@ -93,13 +93,12 @@ class Batches:
         """Stop reading ahead. TensorFlow complains if Python ends while it still does."""
         self._iterator = None
 
-    def _read(self) -> Iterator[tuple[tuple[Arrays, ...], ...]]:
+    def _read(self) -> Iterator[Item]:
         places, count = self._distribution.places, self._distribution.replicas
         try:
             while True:
                 draw = self.data.sampler.draw()
-                parts = (self.data.batch(share(draw, place, count)) for place in places)
-                yield tuple(tuple(part) for part in parts)
+                yield tuple(self.data.batch(share(draw, place, count)) for place in places)
         except Exception as error:
             self._error = error
             raise
@@ -124,16 +123,16 @@ def make_dataset(data: DataSet) -> tf.data.Dataset:
     Args:
         data: the data set; its sampler gives the order.
     """
-    return _reading(signature(data), lambda: (tuple(batch) for batch in data.sampler))
+    return _reading(signature(data), lambda: iter(data.sampler))
 
 
-def signature(data: DataSet) -> tuple[dict[str, tf.TensorSpec], dict[str, tf.TensorSpec]]:
+def signature(data: DataSet) -> Batch:
     """Types and relaxed shapes of a batch as it is read."""
-    inputs, labels = (
+    parts = (
         {name: tf.TensorSpec(spec.shape, spec.dtype) for name, spec in part.items()}
         for part in data.signature()
     )
-    return inputs, labels
+    return Batch(*parts)
 
 
 def _reading(spec: Any, read: Callable[[], Iterator[Any]]) -> tf.data.Dataset:

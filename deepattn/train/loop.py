@@ -3,15 +3,15 @@
 import datetime
 import logging
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from deepattn.config import TrainingConfig
 from deepattn.models import EnergyModel
+from deepattn.train.batches import Item
+from deepattn.train.checkpointing.saver import Saver
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.monitoring.clock import Clock
@@ -39,9 +39,7 @@ class TrainingLoop:
         model: a model compiled with the optimizer; callbacks see it.
         distribution: the replicas that train together.
         training: the ``training`` section.
-        arrays: gives the weights by name, for TensorBoard.
-        save: called with the step to write a checkpoint.
-        advice: gives, in words, the checkpoint to go on from after a failure.
+        saver: writes the checkpoints.
         resumed: whether the learning curve of an earlier run is continued.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
     """
@@ -54,9 +52,7 @@ class TrainingLoop:
         model: EnergyModel,
         distribution: Distribution,
         training: TrainingConfig,
-        arrays: Callable[[], Mapping[str, np.ndarray]],
-        save: Callable[[int], None],
-        advice: Callable[[], str],
+        saver: Saver,
         resumed: bool,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
@@ -65,9 +61,7 @@ class TrainingLoop:
         self.model = model
         self.distribution = distribution
         self.training = distribution.own_part(training)
-        self.arrays = arrays
-        self.save = save
-        self.advice = advice
+        self.saver = saver
         self.resumed = resumed
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         self._curve: LearningCurve | None = None
@@ -141,7 +135,11 @@ class TrainingLoop:
             except tf.errors.ResourceExhaustedError as error:
                 raise MemoryError from error
         check_figures(
-            figures, batch[0][1], step=step, origin=runner.batches.origin(), advice=self.advice()
+            figures,
+            batch[0].labels,
+            step=step,
+            origin=runner.batches.origin(),
+            advice=self.saver.advice(),
         )
         self.callbacks.on_train_batch_end(step, figures)
         if self._events is not None and step % training.tensorboard_freq == 0:
@@ -160,7 +158,7 @@ class TrainingLoop:
         return step
 
     def _display(
-        self, step: int, drawn: TaskRunner, batch: Any, *, again: bool = False
+        self, step: int, drawn: TaskRunner, batch: Item, *, again: bool = False
     ) -> dict[str, float]:
         """Evaluate, log, and add a line to the learning curve.
 
@@ -192,11 +190,11 @@ class TrainingLoop:
             if events is not None:
                 events.test(step, one.valid, task=one.name)
         if events is not None:
-            events.weights(step, self.arrays())
+            events.weights(step, self.saver.weights())
         self.callbacks.on_test_end(logs)
         return logs
 
     def _save(self, step: int) -> None:
-        self.save(step)
+        self.saver.save(step)
         self._saved_at = step
         log.info("saved checkpoint %s", self.training.save_ckpt)

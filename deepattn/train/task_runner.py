@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deepattn.data import DataSet
-from deepattn.train.batches import Batches, atoms_per_frame, signature
+from deepattn.data import Batch, DataSet
+from deepattn.train.batches import Batches, Item, atoms_per_frame, signature
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.monitoring.learning_curve import Shown, average
 from deepattn.train.task import Task
@@ -60,11 +60,11 @@ class TaskRunner:
         self._train_step = traced_once(partial(train_step), input_signature=[spec])
         test_step = partial(model.test_step_figures)
         self._test_step = traced_once(test_step, input_signature=[spec[0]])
-        inputs, _ = signature(task.data)
+        inputs = signature(task.data).inputs
         self._prepare = traced_once(partial(model.prepare), input_signature=[inputs])
         self._names = model.energy_loss.metric_names
 
-    def train(self, batch: Any) -> dict[str, float]:
+    def train(self, batch: Item) -> dict[str, float]:
         """Update the weights; the figures are those before, means over all replicas.
 
         Args:
@@ -75,9 +75,7 @@ class TaskRunner:
         means = self.distribution.gather(rows).mean(axis=0)
         return dict(zip(self._names, means.tolist(), strict=True))
 
-    def evaluate(
-        self, batches: Iterable[tuple[Any, Any]], *, everyones: bool = False
-    ) -> dict[str, float]:
+    def evaluate(self, batches: Iterable[Batch], *, everyones: bool = False) -> dict[str, float]:
         """Figures of the loss, averaged over prepared batches as the learning curve shows them.
 
         Args:
@@ -85,14 +83,14 @@ class TaskRunner:
             everyones: average over those of all processes; by default all have the same.
         """
         rows: list[list[float]] = []
-        for inputs, labels in batches:
-            figures = self._figures(self._test_step((inputs, labels)))
-            rows.append([*figures.values(), atoms_per_frame(inputs)])
+        for batch in batches:
+            figures = self._figures(self._test_step(batch))
+            rows.append([*figures.values(), atoms_per_frame(batch.inputs)])
         if everyones:
             rows = self.distribution.gather(np.array(rows)).tolist()
         return average((dict(zip(self._names, row, strict=False)), row[-1]) for row in rows)
 
-    def show(self, batch: Any, *, keep_place: bool) -> Shown:
+    def show(self, batch: Item, *, keep_place: bool) -> Shown:
         """Figures of an item of `batches` and of the validation data.
 
         With ``keep_place`` the validation data stay where they are.
@@ -103,7 +101,8 @@ class TaskRunner:
             place = self._validation.state()
             drawn = (next(self._validation) for _ in range(self._numb_btch))
             # Batch after batch: neighborhoods of all at once would need much memory.
-            valid = self.evaluate((self._prepare(inputs), labels) for inputs, labels in drawn)
+            prepared = (Batch(self._prepare(inputs), labels) for inputs, labels in drawn)
+            valid = self.evaluate(prepared)
             if keep_place:
                 self._validation.restore(place)
         return Shown(self.name, train, valid)

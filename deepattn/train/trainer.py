@@ -230,6 +230,7 @@ class Trainer:
         ]
         saver = Saver(
             self.tasks,
+            runners,
             self.optimizer,
             self.config,
             min_nbor_dist=self.min_nbor_dist,
@@ -243,9 +244,7 @@ class Trainer:
             model=self.tasks[0].model,
             distribution=self.distribution,
             training=training,
-            arrays=saver.weights,
-            save=lambda step: saver.save(step, runners),
-            advice=saver.advice,
+            saver=saver,
             resumed=restarted,
             callbacks=self.callbacks,
         )
@@ -261,7 +260,7 @@ class Trainer:
             if training.change_bias_after_training:
                 for task in self.tasks:
                     self._change_bias(task)
-                saver.save(step, runners)
+                saver.save(step)
             self.distribution.wait_for_all()
         finally:
             self.saved = saver.last

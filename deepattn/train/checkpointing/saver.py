@@ -23,6 +23,7 @@ class Saver:
 
     Args:
         tasks: the tasks, with their models.
+        runners: their runners, whose places in the data a checkpoint has.
         optimizer: the optimizer.
         config: the complete configuration, stored with every checkpoint.
         min_nbor_dist: shortest distance in the training data, Å, or None.
@@ -32,6 +33,7 @@ class Saver:
     def __init__(
         self,
         tasks: Sequence[Task],
+        runners: Sequence[TaskRunner],
         optimizer: Adam,
         config: Config | MultiTaskConfig,
         *,
@@ -39,18 +41,18 @@ class Saver:
         chief: bool = True,
     ) -> None:
         self.tasks = tasks
+        self.runners = runners
         self.optimizer = optimizer
         self.config = config
         self.min_nbor_dist = min_nbor_dist
         self.chief = chief
         self.last: Path | None = None
 
-    def save(self, step: int, runners: Sequence[TaskRunner]) -> None:
+    def save(self, step: int) -> None:
         """Write the checkpoint of a step.
 
         Args:
             step: updates done.
-            runners: the data of the tasks, at the places of the next batches.
 
         Raises:
             NonFiniteError: a weight is not finite; nothing is written then.
@@ -68,7 +70,7 @@ class Saver:
             "interface_dtype": self.tasks[0].model.interface_dtype,
             "min_nbor_dist": self.min_nbor_dist,
             "step": step,
-            **_by_task(runners),
+            **_by_task(self.runners),
         }
         training = self.tasks[0].config.training
         prefix = Path(training.save_ckpt)
