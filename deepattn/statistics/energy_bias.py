@@ -202,7 +202,7 @@ def sample_errors(
 
     Args:
         dataset: The data.
-        predict: As of :func:`change_by_statistic`.
+        predict: See :func:`change_by_statistic`.
         nsample: Frames to take of each system, at random; all if zero or less.
         targets: Types that the frames may have.
         names: Names of all types of the model, or their numbers.

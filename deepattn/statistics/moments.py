@@ -1,4 +1,4 @@
-"""Mean and spread of what a model is fed, over a sample of the training data."""
+"""Mean and spread of environment matrices and of parameters over a sample of the training data."""
 
 import logging
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _ENV_MAT_PROTECT = 1e-2
 
 
 class InputStatistics(NamedTuple):
-    """What the environment matrix is normalized by: ``(R − davg) / dstd``.
+    """Mean and spread of an environment matrix, which normalize it: ``(R − davg) / dstd``.
 
     Attributes:
         davg: Average, ``[ntypes, 4 * nnei]``.
@@ -61,9 +61,9 @@ def input_sums(
     """Sums over the environment matrix of a sample; those of several samples can be added.
 
     Args:
-        batches: As of :func:`input_statistics`.
+        batches: See :func:`input_statistics`.
         shape: The environment matrix.
-        stat_file: As of :func:`input_statistics`.
+        stat_file: See :func:`input_statistics`.
     """
     unrecorded = {"exclude_types": shape.exclude_types, "env_protection": shape.protection}
     if any(unrecorded.values()) and stat_file is not None:
@@ -103,9 +103,9 @@ def parameter_sums(
     """Number, Σ and Σ² of each parameter, ``[width, 3]``; those of several samples can be added.
 
     Args:
-        batches: As of :func:`parameter_statistics`.
-        name: As of :func:`parameter_statistics`.
-        stat_file: As of :func:`parameter_statistics`.
+        batches: See :func:`parameter_statistics`.
+        name: See :func:`parameter_statistics`.
+        stat_file: See :func:`parameter_statistics`.
     """
     sums = None if stat_file is None else stat_file.read_parameters(name)
     if sums is None:

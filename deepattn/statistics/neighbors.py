@@ -92,7 +92,7 @@ def data_set_statistics(
 
     Args:
         data: The data set.
-        cutoffs: What to count; the first is the largest.
+        cutoffs: The cutoffs; the first is the largest.
         ntypes: As in :func:`neighbor_statistics`.
         mixed_types: As in :func:`neighbor_statistics`.
 
@@ -175,7 +175,7 @@ def shortest_distance(systems: Sequence[System], rcut: float, *, ntypes: int) ->
 
 
 class _Count:
-    """The neighbors within one cutoff in all systems, and what is worth a warning."""
+    """The neighbors within one cutoff in all systems."""
 
     def __init__(self, systems: Sequence[System], cutoff: Cutoff, nsel: int) -> None:
         self.rcut = cutoff.rcut
@@ -209,7 +209,7 @@ class _Count:
 
 
 class _SystemCount:
-    """What is worth a warning in one system."""
+    """Too many neighbors and lonely atoms in one system."""
 
     def __init__(self, system: System, sel: Sequence[int] | None) -> None:
         self.system = system

@@ -1,4 +1,4 @@
-"""What a training is made of, from its configuration: models, schedule, optimizer."""
+"""Models, schedule and optimizer of a training, from its configuration."""
 
 from __future__ import annotations
 

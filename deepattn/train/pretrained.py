@@ -1,4 +1,4 @@
-"""Where the branches of a fine-tuning start from, by the rules for pretrained models."""
+"""Sources of the weights of a fine-tuning: a pretrained model, or branches of one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Pretrained:
 
         Args:
             head: ``--model-branch``: a branch whose fitting net is taken over, or ``RANDOM`` for a
-                new one; None is the model itself, of several tasks the same as ``RANDOM``.
+                new one; None is the model itself; for a multi-task one the same as ``RANDOM``.
 
         Raises:
             ModelFileError: there is no such branch.

@@ -1,4 +1,4 @@
-"""The configuration of a training with nothing left open: what files and data decide."""
+"""The complete configuration of a training, after files and data have decided what was open."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Resolved(NamedTuple):
 
     Attributes:
         config: the configuration.
-        min_nbor_dist: shortest distance of two atoms in the training data (Å), or None if nobody
-            has searched for it.
+        min_nbor_dist: shortest distance of two atoms in the training data (Å), or None if it
+            is not known.
     """
 
     config: Config | MultiTaskConfig
@@ -141,7 +141,7 @@ def with_neighbors(
 
 
 def _cutoffs(config: Config) -> list[Cutoff]:
-    """What is counted: the neighbors within the cutoff, and those whose number is to be found."""
+    """The cutoff of the model, and those of further lists whose lengths are automatic."""
     descriptor = config.model.descriptor
     sel = None if isinstance(descriptor.sel, str) else slots_of(descriptor.sel)
     further = dict.fromkeys(automatic_cutoffs(config))
@@ -191,7 +191,7 @@ def require_sel(config: Config | MultiTaskConfig) -> None:
 def count_steps(
     config: Config | MultiTaskConfig, data: Mapping[str, DataSet]
 ) -> Config | MultiTaskConfig:
-    """Turn epochs into ``numb_steps``, and settle the shares of several tasks."""
+    """Turn epochs into ``numb_steps``, and fix the shares of the tasks of a multi-task training."""
     steps = {
         name: epochs * data[name].steps_per_epoch()
         for name, single in config.tasks.items()
@@ -255,7 +255,7 @@ def write_config(config: Config | MultiTaskConfig, path: Path) -> bytes | None:
     """Write the complete configuration (``out.json``).
 
     Returns:
-        What the file held before, or None if it is new.
+        The earlier content of the file, or None if it is new.
     """
     earlier = path.read_bytes() if path.is_file() else None
     with write_whole(path, "w") as file:

@@ -1,4 +1,4 @@
-"""Training from an input file, as the command line does it."""
+"""Training from an input file: all that ``deepattn train`` does."""
 
 import json
 import logging
@@ -58,11 +58,11 @@ def train(
     Args:
         input_file: input, JSON or YAML.
         init_model: checkpoint whose weights and moments are taken, at step 0.
-        restart: checkpoint of a training to go on with.
+        restart: checkpoint of a training to resume.
         init_frz_model: frozen model whose weights are taken, at step 0.
         finetune: frozen model or checkpoint that is taken whole, its energy bias shifted to fit the
-            data. With an input of several tasks each branch says what it starts from.
-        model_branch: with ``finetune`` the branch of a checkpoint of several tasks that is taken,
+            data. In a multi-task input each branch says what it starts from.
+        model_branch: with ``finetune`` the branch of a multi-task checkpoint that is taken,
             or ``RANDOM`` for a new fitting net; with None the fitting net of such a checkpoint is
             new.
         use_pretrain_script: take the ``model`` section from the file too; the fine-tuning of a
@@ -136,7 +136,7 @@ def resume_command(
     output: str | os.PathLike,
     skip_neighbor_stat: bool,
 ) -> str:
-    """The command that goes on where a training has stopped."""
+    """The command that resumes a training where it has stopped."""
     words = ["deepattn", "train", os.fspath(input_file), "--restart", checkpoint]
     if os.fspath(output) != _OUTPUT:
         words += ["-o", os.fspath(output)]

@@ -25,7 +25,7 @@ class TaskRunner:
     Args:
         task: the task, whose model is compiled with a built optimizer.
         distribution: the replicas that train together.
-        state: what `state` gave in an earlier run, to go on from there.
+        state: the places in the data where an earlier run stood, as `state` gave them.
 
     Attributes:
         name: name of the task.

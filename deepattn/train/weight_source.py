@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WeightSource:
-    """What a branch of a training begins with; `scratch` is drawn anew, all else is from a file.
+    """Where the weights of a task come from: `scratch`, drawn anew, or a file.
 
     Attributes:
         mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model``, ``finetune``, or
@@ -195,16 +195,16 @@ def from_checkpoint(
 
     Args:
         path: the file, its prefix, or its folder.
-        restart: go on at its step; otherwise begin at step 0 with its weights and moments.
+        restart: resume at its step; otherwise begin at step 0 with its weights and moments.
 
     Returns:
-        The start; of several tasks one for each branch by name.
+        The source; for a multi-task checkpoint one for each branch by name.
     """
     arrays, header = read_checkpoint(path)
     tasks = tasks_of(header, path)
     common: dict[str, Any] = {
         "mode": "restart" if restart else "init_model",
-        # Of several tasks too that of the whole training.
+        # That of the whole training, also in a multi-task one.
         "header": header,
         "optimizer": part_of(arrays, OPTIMIZER),
     }

@@ -1,4 +1,4 @@
-"""What an earlier run has left in the folder of a training, and where it goes."""
+"""Backup of the files that an earlier run has left in the folder of a training."""
 
 from __future__ import annotations
 

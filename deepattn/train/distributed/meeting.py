@@ -1,4 +1,4 @@
-"""What workers that have met do until TensorFlow has connected them.
+"""The workers between their meeting and the moment when TensorFlow has connected them.
 
 TensorFlow holds Python's lock while it waits for the others, so that no signal is heard. Their
 connections stay open meanwhile: a worker that ends is noticed by its closed one.
@@ -106,7 +106,7 @@ def expect(connection: socket.socket, word: bytes, deadline: float) -> None:
         deadline: on the clock of `time.monotonic`, s.
 
     Raises:
-        OSError: as of `line_of`, or the line is another.
+        OSError: see `line_of`; or the line is another one.
     """
     if line_of(connection, deadline) != word:
         raise ConnectionError

@@ -1,4 +1,4 @@
-"""What the workers of a training share and nobody else knows."""
+"""The secret that the workers of a training share."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What to think of before a training starts as the input has it."""
+"""Advice about learning rate and length, given before a training starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model that starts from scratch takes from the data: statistics and energy bias."""
+"""The first weights of a model from scratch: statistics of the data and the energy bias."""
 
 from collections.abc import Iterator, Sequence
 
