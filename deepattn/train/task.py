@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deepattn.config import Config, DataConfig
+from deepattn.config import Config, DataConfig, MultiTaskConfig
 from deepattn.data import DataSet, summary_lines
 from deepattn.models import EnergyModel
 from deepattn.train.labels import check_labels
 from deepattn.train.loss import EnergyLoss
+from deepattn.train.resolve import shares
 from deepattn.train.schedule import scale_of_workers
 from deepattn.train.seeds import derive_seed
 from deepattn.train.weight_source import WeightSource
@@ -45,6 +47,41 @@ class Task:
     def prefix(self) -> str:
         """What precedes the names of its weights in a checkpoint."""
         return f"{self.name}/" if self.name else ""
+
+
+def make_tasks(
+    config: Config | MultiTaskConfig,
+    *,
+    sources: Mapping[str, WeightSource],
+    losses: Mapping[str, EnergyLoss],
+    data: Mapping[str, DataSet],
+    validation_data: Mapping[str, DataSet | None],
+    models: Mapping[str, EnergyModel],
+) -> list[Task]:
+    """The tasks of a complete configuration, each made of its parts.
+
+    Args:
+        config: the configuration, with the shares of the tasks.
+        sources: where the weights come from, by task.
+        losses: the losses.
+        data: the training data.
+        validation_data: the validation data; None where a task has none.
+        models: the models.
+    """
+    weights = shares(config)
+    return [
+        Task(
+            name,
+            single,
+            start=sources[name],
+            loss=losses[name],
+            data=data[name],
+            validation_data=validation_data[name],
+            weight=weights[name],
+            model=models[name],
+        )
+        for name, single in config.tasks.items()
+    ]
 
 
 def make_loss(config: Config, *, replicas: int = 1) -> EnergyLoss:

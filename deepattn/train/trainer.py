@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -40,6 +39,7 @@ from deepattn.train.task import (
     Task,
     log_summary,
     make_loss,
+    make_tasks,
     open_training_data,
     open_validation_data,
 )
@@ -110,62 +110,32 @@ class Trainer:
         sources = {name: given[name] or WeightSource() for name in config.tasks}
         # What is the same for all tasks: step, state of the optimizer, header.
         self.start = next(iter(sources.values()))
+        self.saved: Path | None = None
 
         config = resolve_with_files(config, sources, self.distribution)
-        replicas = self.distribution.replicas
-        losses = {name: make_loss(one, replicas=replicas) for name, one in config.tasks.items()}
-        data = {
-            name: open_training_data(one, losses[name], name=name, replicas=replicas)
-            for name, one in config.tasks.items()
-        }
         by = "numb_epoch" if _first(config).training.numb_steps is None else "numb_steps"
+        losses, data = self._open_training_data(config)
         self.config, self.min_nbor_dist = resolve_with_data(
             config, data, sources, self.distribution, search=not skip_neighbor_stat
         )
-        if self.start.mode == "restart":
-            _log_changes(self.start.header["config"], self.config)
-        self._output, self._earlier_output = None, None
-        if output is not None and self.distribution.chief:
-            self._output = Path(output)
-            self._earlier_output = write_config(self.config, self._output)
-
-        self.saved: Path | None = None
         self._claim = claim or Claim(self.training, chief=self.distribution.chief)
-        weights = shares(self.config)
+        self._write_config(output)
         validation = {}
-        for name, one in self.config.tasks.items():
-            log_summary("Training", name, data[name])
-            if sources[name].mode == "finetune":
-                _advise(one, data[name], weights[name] / sum(weights.values()), by=by)
-            _log_parameters(one)
-            validation[name] = open_validation_data(
-                one,
-                losses[name],
-                name=name,
-                check=self.distribution.chief and not skip_neighbor_stat,
-            )
-        first = _first(self.config)
-        self.schedule = build_schedule(first, replicas=replicas)
-        for line in rate_advice(first.learning_rate):
+        for name, loss in losses.items():
+            self._report_data(name, data[name], sources[name], length=by)
+            validation[name] = self._open_validation_data(name, loss, check=not skip_neighbor_stat)
+        self.schedule = build_schedule(_first(self.config), replicas=self.distribution.replicas)
+        for line in rate_advice(_first(self.config).learning_rate):
             log.warning("%s", line)
-        models = build_task_models(self.config, self.distribution)
-        self.tasks = [
-            Task(
-                name,
-                one,
-                start=sources[name],
-                loss=losses[name],
-                data=data[name],
-                validation_data=validation[name],
-                weight=weights[name],
-                model=models[name],
-            )
-            for name, one in self.config.tasks.items()
-        ]
-        # What the chief finds amiss stops the others too.
-        if self.distribution.chief:
-            initialize_weights(self.tasks)
-        self.distribution.copy_from_chief(list(all_variables(self.tasks).values()))
+        self.tasks = make_tasks(
+            self.config,
+            sources=sources,
+            losses=losses,
+            data=data,
+            validation_data=validation,
+            models=build_task_models(self.config, self.distribution),
+        )
+        self._initialize_weights()
         self.optimizer = build_optimizer(self.tasks, self.schedule, self.distribution)
         trained, _ = trained_variables([task.model for task in self.tasks])
         for line in training_lines(self.tasks, trained):
@@ -278,6 +248,67 @@ class Trainer:
         # A run that was killed after its last step may not have come to that.
         return not self.training.change_bias_after_training
 
+    def _open_training_data(
+        self, config: Config | MultiTaskConfig
+    ) -> tuple[dict[str, EnergyLoss], dict[str, DataSet]]:
+        """The loss of each task, and the training data with the labels that it reads."""
+        losses, data = {}, {}
+        replicas = self.distribution.replicas
+        for name, single in config.tasks.items():
+            losses[name] = make_loss(single, replicas=replicas)
+            data[name] = open_training_data(single, losses[name], name=name, replicas=replicas)
+        return losses, data
+
+    def _write_config(self, output: str | os.PathLike | None) -> None:
+        """Write ``out.json``, and log what a restart changes."""
+        if self.start.mode == "restart":
+            stored = self.start.header["config"]
+            for difference in section_differences(stored, self.config.to_dict()):
+                log.info("changed since the checkpoint: %s", difference)
+        self._output: Path | None = None
+        self._earlier_output: bytes | None = None
+        if output is not None and self.distribution.chief:
+            self._output = Path(output)
+            self._earlier_output = write_config(self.config, self._output)
+
+    def _report_data(self, name: str, data: DataSet, source: WeightSource, *, length: str) -> None:
+        """Log the training data of a task, and advice for a fine-tuning on them.
+
+        Args:
+            name: the task.
+            data: its training data.
+            source: where its weights come from.
+            length: the key that the input gives the number of steps by.
+        """
+        config, weights = self.config.tasks[name], shares(self.config)
+        log_summary("Training", name, data)
+        if source.mode == "finetune":
+            share = weights[name] / sum(weights.values())
+            lines = advice(
+                start_lr=config.learning_rate.start_lr,
+                numb_steps=round(config.training.steps * share),
+                steps_per_pass=data.steps_per_pass(),
+                key=length,
+            )
+            for line in lines:
+                log.warning("%s", line)
+        count = config.model.fitting_net.numb_fparam
+        if count:
+            log.info("training with %d frame parameter(s)", count)
+        else:
+            log.info("training without frame parameter")
+
+    def _open_validation_data(self, name: str, loss: EnergyLoss, *, check: bool) -> DataSet | None:
+        # What the chief finds amiss stops the others too.
+        check = check and self.distribution.chief
+        return open_validation_data(self.config.tasks[name], loss, name=name, check=check)
+
+    def _initialize_weights(self) -> None:
+        """Set the weights on the chief, and on the others to the same."""
+        if self.distribution.chief:
+            initialize_weights(self.tasks)
+        self.distribution.copy_from_chief(list(all_variables(self.tasks).values()))
+
     def _only(self) -> Task:
         if len(self.tasks) > 1 or self.tasks[0].name:
             raise AttributeError("a multi-task training has one for each task: see tasks")
@@ -304,36 +335,3 @@ class Trainer:
 def _first(config: Config | MultiTaskConfig) -> Config:
     """The first task, whose schedule, optimizer, length and files are those of all."""
     return next(iter(config.tasks.values()))
-
-
-def _advise(config: Config, data: DataSet, share: float, *, by: str) -> None:
-    """Log what speaks against the settings of a fine-tuning.
-
-    Args:
-        config: configuration of a task.
-        data: its training data.
-        share: its part of the steps.
-        by: key that gives their number.
-    """
-    lines = advice(
-        start_lr=config.learning_rate.start_lr,
-        numb_steps=round(config.training.steps * share),
-        steps_per_pass=data.steps_per_pass(),
-        key=by,
-    )
-    for line in lines:
-        log.warning("%s", line)
-
-
-def _log_changes(stored: Mapping[str, Any], config: Config | MultiTaskConfig) -> None:
-    """Log what the input of a restart says other than that of the checkpoint."""
-    for difference in section_differences(stored, config.to_dict()):
-        log.info("changed since the checkpoint: %s", difference)
-
-
-def _log_parameters(config: Config) -> None:
-    count = config.model.fitting_net.numb_fparam
-    if count:
-        log.info("training with %d frame parameter(s)", count)
-    else:
-        log.info("training without frame parameter")

@@ -24,10 +24,15 @@ from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.resolve import (
     resolve_with_data,
     resolve_with_files,
-    shares,
     write_config,
 )
-from deepattn.train.task import Task, make_loss, open_training_data, open_validation_data
+from deepattn.train.task import (
+    Task,
+    make_loss,
+    make_tasks,
+    open_training_data,
+    open_validation_data,
+)
 from deepattn.train.weight_source import WeightSource
 
 from . import toy
@@ -60,20 +65,14 @@ def resolved(config, **options):
 def tasks_of(config):
     """The tasks of a configuration, with fresh models."""
     (config, _), data = resolved(config)
-    models = build_task_models(config, Distribution())
-    return [
-        Task(
-            name,
-            single,
-            start=SCRATCH,
-            loss=make_loss(single),
-            data=data[name],
-            validation_data=None,
-            weight=shares(config)[name],
-            model=models[name],
-        )
-        for name, single in config.tasks.items()
-    ]
+    return make_tasks(
+        config,
+        sources=of_all(config),
+        losses={name: make_loss(single) for name, single in config.tasks.items()},
+        data=data,
+        validation_data=dict.fromkeys(config.tasks),
+        models=build_task_models(config, Distribution()),
+    )
 
 
 def test_seeds_that_are_not_given_follow_from_that_of_the_training(systems):
