@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 _OVERLAP = 1e-6
 # Å. Reported when no two atoms are within the cutoff.
 _FAR = 10.0
-_ATOMS_AT_ONCE = 4096
+# Atoms read at a time (a few MB).
+_ATOMS_AT_ONCE = 1 << 15
 _SYSTEMS_MEASURED = 10
 
 
