@@ -123,7 +123,8 @@ def make_dataset(data: DataSet) -> tf.data.Dataset:
     Args:
         data: the data set; its sampler gives the order.
     """
-    return _reading(signature(data), lambda: iter(data.sampler))
+    # Plain tuples, which `map` and `filter` of a dataset give to a function as two arguments.
+    return _reading(tuple(signature(data)), lambda: map(tuple, data.sampler))
 
 
 def signature(data: DataSet) -> Batch:

@@ -13,6 +13,7 @@ from deepattn.data import System
 from deepattn.errors import ConfigError, DataError, ModelFileError
 from deepattn.formats.weight_names import BIAS
 from deepattn.statistics import input_blocks, input_statistics, neighbor_statistics
+from deepattn.train import make_dataset
 from deepattn.train.build import (
     build_optimizer,
     build_schedule,
@@ -195,6 +196,13 @@ def test_the_complete_configuration_is_written(here, systems):
     assert json.loads(first) == config.to_dict()
     assert write_config(read(toy.make_input(systems, seed=9)), Path("out.json")) == first
     assert Path("out.json").read_bytes() != first
+
+
+def test_a_dataset_gives_inputs_and_labels_as_two_arguments(systems):
+    (data,) = training_data(read(toy.make_input(systems))).values()
+    dataset = make_dataset(data).map(lambda inputs, labels: (inputs["coord"], labels["energy"]))
+    coord, energy = next(iter(dataset))
+    assert coord.shape[0] == energy.shape[0] == 2
 
 
 def test_validation_data_are_read_as_they_are_opened(systems, frames_read):
