@@ -68,6 +68,11 @@ class Registry(Generic[T]):
         """All names, the package's own first."""
         return list(dict.fromkeys([*self._own, *self._classes, *self._others()]))
 
+    def name_of(self, cls: type[T]) -> str:
+        """The name of a class; the class's own where it has none."""
+        names = (name for name, known in self.loaded().items() if known is cls)
+        return next(names, cls.__name__)
+
     def loaded(self) -> dict[str, type[T]]:
         """The package's own classes, and those of other packages that were asked for before."""
         return {name: self[name] for name in self._own} | self._classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from deepattn.config.section import Kind
 from deepattn.registry import Registry
@@ -12,6 +12,35 @@ from deepattn.registry import Registry
 LOSSES: Registry[LossConfig] = Registry(
     "loss", "deepattn.losses", {"ener": "deepattn.losses.ener.config:EnerLossConfig"}
 )
+
+
+class Metric(NamedTuple):
+    """A number that a loss reports of a batch: the root of a mean of weighted squares.
+
+    Attributes:
+        name: its column in ``lcurve.out``, without the ending: ``"rmse_e"``.
+        words: what it is an error of, for messages: ``"energy"``.
+        labels: the labels without which there is nothing to compare with.
+        tag: its tag in TensorBoard.
+        short: title, factor and unit in the lines on a terminal; None is not shown there.
+        axis: what the axis of a plot says; None is not drawn.
+    """
+
+    name: str
+    words: str
+    labels: tuple[str, ...]
+    tag: str
+    short: tuple[str, float, str] | None = None
+    axis: str | None = None
+
+    @property
+    def term(self) -> str:
+        """What the name ends with: ``"e"``."""
+        return self.name.rpartition("_")[2]
+
+
+# The root of the loss itself, which every loss reports.
+TOTAL = Metric("rmse", "loss", (), "l2_loss_test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +51,13 @@ class LossConfig(Kind):
 
     Class attributes:
         implementation: reference ``"module:class"`` to its `deepattn.losses.Loss`.
+        metrics: what it may report beside the total, in the order of the columns of ``lcurve.out``.
     """
 
     registry: ClassVar[Registry] = LOSSES
     default_type: ClassVar[str | None] = "ener"
     implementation: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]] = ()
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:

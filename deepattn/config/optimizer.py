@@ -28,6 +28,16 @@ class OptimizerConfig(Kind):
     default_type: ClassVar[str | None] = "Adam"
     implementation: ClassVar[str]
 
+    def implementation_for(self, *, common: bool) -> str:
+        """The reference for a model of TensorFlow's convention, or of the common one."""
+        return self.implementation
+
+    def keras_arguments(self) -> dict[str, Any]:
+        """Arguments of the Keras optimizer; by default the keys of the section."""
+        arguments = self.to_dict()
+        del arguments["type"]
+        return arguments
+
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:
         """Check a complete section.

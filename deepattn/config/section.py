@@ -138,12 +138,13 @@ class Section:
     def from_dict(cls: type[T], section: Mapping[str, Any]) -> T:
         """Build from a normalized section; lists become tuples, mappings typed sections."""
         hints = get_type_hints(cls)
-        values = {**cls._defaults(), **section, **cls.implied}
+        # An earlier version may have written the section without a key.
+        values = {**cls.defaults(), **section, **cls.implied}
         return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
 
     @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        """Of the keys with one, for sections that an earlier version has written without them."""
+    def defaults(cls) -> dict[str, Any]:
+        """The defaults of the keys that may be left out."""
         return {
             field.name: field.metadata["key"].default
             for field in dataclasses.fields(cls)
@@ -205,6 +206,21 @@ class Kind(Section):
     def complete(cls, given: Any, path: str) -> dict[str, Any]:
         cls.meet(given)
         return super().complete(given, path)
+
+    @classmethod
+    def of_keys(cls, path: str, **keys: Any) -> dict[str, Any]:
+        """The complete section of this type from some of its keys, as from a file.
+
+        Args:
+            path: where it would be in a file.
+            keys: values by key.
+
+        Raises:
+            ConfigError: as in `complete`.
+        """
+        schema = Argument(path, dict, cls.arguments())
+        full = schema.normalize_value(clean(schema, thaw(keys), path), do_alias=False)
+        return {"type": cls.registry.name_of(cls), **full}
 
     @classmethod
     def variant(cls, doc: str) -> Variant:

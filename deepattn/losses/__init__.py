@@ -1,4 +1,4 @@
-"""Losses, one folder each: the configuration and the loss.
+"""Losses, one folder each: the section of the input, and the loss.
 
 The modules ``config`` do without TensorFlow; the rest is imported when a name is asked for.
 """
@@ -6,5 +6,10 @@ The modules ``config`` do without TensorFlow; the rest is imported when a name i
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"ener.config": ["EnerLossConfig"]}
+    __name__,
+    submod_attrs={
+        "base": ["Loss", "make_loss"],
+        "ener.config": ["EnerLossConfig"],
+        "ener.loss": ["EnergyLoss"],
+    },
 )

@@ -13,12 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
+from deepattn.config import LOSSES, OPTIMIZERS, SCHEDULES
 from deepattn.errors import ConfigError
 from deepattn.layers import DPA2, EnergyFitting, SeAtten, SeE2A, TypeEmbedding
 from deepattn.layers.environment import Environment
 from deepattn.models.figures import Figures
 from deepattn.models.loss_contract import EnergyLoss, check_loss, checked_result, unpack
 from deepattn.models.weights import assign_arrays
+from deepattn.registry import resolve
 
 # Only the length of ``mesh`` tells the environment ops whether cells repeat.
 _MESH_PERIODIC = 7
@@ -142,6 +144,10 @@ class EnergyModel(keras.Model):
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
+        # So that Keras knows what the file names.
+        for registry in (LOSSES, OPTIMIZERS, SCHEDULES):
+            for kind in registry.loaded().values():
+                resolve(kind.implementation)
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 

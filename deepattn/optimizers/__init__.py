@@ -1,4 +1,4 @@
-"""Optimizers, one folder each: the configuration and the optimizer.
+"""Optimizers, one folder each: the section of the input, and the optimizer.
 
 The modules ``config`` do without TensorFlow; the rest is imported when a name is asked for.
 """
@@ -6,5 +6,10 @@ The modules ``config`` do without TensorFlow; the rest is imported when a name i
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"adam.config": ["AdamConfig"]}
+    __name__,
+    submod_attrs={
+        "adam.config": ["AdamConfig"],
+        "adam.optimizer": ["Adam", "TorchAdam"],
+        "base": ["Optimizer", "make_optimizer"],
+    },
 )

@@ -9,20 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepattn.errors import DataError
+from deepattn.config import LOSSES
+from deepattn.config.loss import TOTAL
+from deepattn.errors import ConfigError, DataError
 from deepattn.plots.figure import COLORS, INK, look, plain, save_figure, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Columns that are worth a line, with their unit.
-_UNITS = {
-    "rmse_e": "energy (eV/atom)",
-    "rmse_ae": "atomic energy (eV)",
-    "rmse_f": "force (eV/Å)",
-    "rmse_v": "virial (eV/atom)",
-}
-
 
 _LINES = {"_trn": "training", "_val": "validation"}
 # Of several runs or branches each has a color, and validation is dashed.
@@ -102,9 +95,10 @@ def plot_learning_curve(
     ]
     if len(series) > len(COLORS):
         raise DataError(f"{len(series)} curves: at most {len(COLORS)} can be told apart.")
+    labels_of = _axis_labels()
     shown = [
         name
-        for name in _UNITS
+        for name in labels_of
         if any(np.isfinite(curve.get(f"{name}_trn{end}", np.nan)).any() for curve, end, _ in series)
     ]
     if not shown:
@@ -123,7 +117,7 @@ def plot_learning_curve(
                     errors = curve[f"{name}{suffix}{ending}"]
                     label = plain(short(f"{title} {kind}".lstrip()))
                     _draw_errors(axes, curve["step"], errors, label, color=color, **style)
-        axes.set(xlabel="step", ylabel=f"RMSE of {_UNITS[name]}", yscale="log")
+        axes.set(xlabel="step", ylabel=labels_of[name], yscale="log")
     if rated:
         first = 0  # of the series of a run
         for number, curve in enumerate(curves):
@@ -146,6 +140,17 @@ def plot_learning_curve(
                 labels.append(label)
     figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
     return save_figure(figure, picture)
+
+
+def _axis_labels() -> dict[str, str]:
+    """The metrics of all losses that are worth a panel, and what its axis says."""
+    kinds = []
+    for name in LOSSES.names():
+        try:
+            kinds.append(LOSSES[name])
+        except ConfigError:  # of a package that is broken
+            continue
+    return {metric.name: metric.axis for kind in kinds for metric in kind.metrics if metric.axis}
 
 
 def _draw_errors(
@@ -200,4 +205,5 @@ def _tell_apart(paths: Sequence[str | os.PathLike]) -> list[str]:
 
 def _endings(curve: Mapping[str, np.ndarray]) -> list[str]:
     """What follows ``rmse_trn`` in the names of the columns: nothing, or ``_`` and a branch."""
-    return [name.removeprefix("rmse_trn") for name in curve if name.startswith("rmse_trn")]
+    total = f"{TOTAL.name}_trn"
+    return [name.removeprefix(total) for name in curve if name.startswith(total)]

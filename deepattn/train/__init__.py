@@ -1,13 +1,13 @@
 """Training: loss, schedules, optimizer, the loop, and fine-tuning."""
 
 import deepattn.keras_backend  # noqa: F401
+from deepattn.losses import EnergyLoss
+from deepattn.optimizers import Adam
+from deepattn.schedules import CosineSchedule, ExpSchedule, WsdSchedule, make_schedule
 from deepattn.train.batches import make_dataset
 from deepattn.train.file_bias import change_bias
-from deepattn.train.loss import EnergyLoss
 from deepattn.train.monitoring.nan_guard import NonFiniteError
-from deepattn.train.optimizer import Adam
 from deepattn.train.run import train
-from deepattn.train.schedule import CosineSchedule, ExpSchedule, WsdSchedule, make_schedule
 from deepattn.train.trainer import Trainer
 from deepattn.train.weight_source import WeightSource, from_checkpoint, from_frozen
 

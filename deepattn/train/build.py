@@ -8,11 +8,11 @@ import keras
 
 from deepattn.config import Config, MultiTaskConfig
 from deepattn.models import EnergyModel, build_model, build_models
+from deepattn.optimizers import Optimizer, make_optimizer
+from deepattn.schedules import Schedule, make_schedule
 from deepattn.train.checkpointing.saver import all_variables, restore_optimizer
 from deepattn.train.distributed.strategy import Distribution
-from deepattn.train.optimizer import Adam, TorchAdam
 from deepattn.train.precision import interface_dtype
-from deepattn.train.schedule import WarmupSchedule, make_schedule
 from deepattn.train.task import Task
 
 
@@ -32,19 +32,19 @@ def build_task_models(
         return {"": build_model(config.model, interface_dtype=dtype)}
 
 
-def build_schedule(config: Config, *, replicas: int) -> WarmupSchedule:
+def build_schedule(config: Config, *, replicas: int) -> Schedule:
     """The schedule of the learning rate.
 
     Args:
         config: configuration of one of the tasks; all have the same ``learning_rate``.
         replicas: number of devices that share a batch.
     """
-    return make_schedule(config.learning_rate.to_dict(), config.training.steps, workers=replicas)
+    return make_schedule(config.learning_rate, config.training.steps, workers=replicas)
 
 
 def build_optimizer(
-    tasks: Sequence[Task], schedule: WarmupSchedule, distribution: Distribution
-) -> Adam:
+    tasks: Sequence[Task], schedule: Schedule, distribution: Distribution
+) -> Optimizer:
     """One optimizer for the models of all tasks, which are compiled with it.
 
     Its state is that of the checkpoint that the weights come from, if any.
@@ -55,29 +55,22 @@ def build_optimizer(
         distribution: the devices that have the weights.
 
     Raises:
-        ModelFileError: the checkpoint lacks the state of the optimizer.
+        ModelFileError: the checkpoint lacks the state of the optimizer, or is to be resumed with
+            another kind.
     """
     config, start = tasks[0].config, tasks[0].start
-    # That of the backends that have such a model.
-    kind = TorchAdam if config.model.is_common else Adam
     with distribution.scope():
-        optimizer = kind(
+        optimizer = make_optimizer(
+            config.optimizer,
             schedule,
-            beta_1=config.optimizer.adam_beta1,
-            beta_2=config.optimizer.adam_beta2,
+            common=config.model.is_common,
             global_clipnorm=config.training.gradient_max_norm,
         )
         for task in tasks:
             task.model.compile(optimizer=optimizer, loss=task.loss)
         optimizer.build(*trained_variables([task.model for task in tasks]))
     if start.mode in ("init_model", "restart"):
-        restore_optimizer(
-            optimizer,
-            all_variables(tasks),
-            start.optimizer,
-            path=start.path,
-            keep_step=start.mode == "restart",
-        )
+        restore_optimizer(optimizer, all_variables(tasks), start, kind=config.optimizer.type)
     return optimizer
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from deepattn.data import DataSet, System
 from deepattn.data.keys import KEYS
 from deepattn.errors import DataError
-from deepattn.train.loss import EnergyLoss
+from deepattn.losses import Loss
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,7 @@ _LIKENESS = 0.65
 _SHOWN = 3
 
 
-def check_labels(
-    data: DataSet, loss: EnergyLoss, *, kind: str = "training", task: str = ""
-) -> None:
+def check_labels(data: DataSet, loss: Loss, *, kind: str = "training", task: str = "") -> None:
     """Refuse to train on nothing, and warn of labels that the loss weighs and no system has.
 
     Args:
@@ -48,8 +46,7 @@ def check_labels(
         for name in loss.label_names
     }
     lacking = [name for name, systems in absent.items() if len(systems) == len(drawn)]
-    usable = [term for term in loss.terms if not set(loss.labels_of(term)) & set(lacking)]
-    if not usable:
+    if all(set(metric.labels) & set(lacking) for metric in loss.metrics):
         message = (
             f"no {kind} system{of_task} has a label that the loss weighs ({', '.join(lacking)})"
             f"{_hint(drawn, lacking)}"

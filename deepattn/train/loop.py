@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from deepattn.config import TrainingConfig
+from deepattn.config.loss import TOTAL
 from deepattn.models import EnergyModel
 from deepattn.train.batches import Item
 from deepattn.train.checkpointing.saver import Saver
@@ -137,15 +138,16 @@ class TrainingLoop:
         check_figures(
             figures,
             batch[0].labels,
+            runner.metrics,
             step=step,
             origin=runner.batches.origin(),
             advice=self.saver.advice(),
         )
         self.callbacks.on_train_batch_end(step, figures)
         if self._events is not None and step % training.tensorboard_freq == 0:
-            self._events.train(step, figures, task=runner.name)
+            self._events.train(step, figures, runner.metrics, task=runner.name)
         step += 1
-        advance(step, figures["rmse"])
+        advance(step, figures[TOTAL.name])
         if step % training.disp_freq == 0:
             logs = self._display(step, runner, batch)
             self.callbacks.on_epoch_end(step // training.disp_freq - 1, logs)
@@ -188,7 +190,7 @@ class TrainingLoop:
             log.info(batch_line(step, f"{title}val", one.valid), extra={"short": ""})
             logs |= {f"val_{name}{one.ending}": value for name, value in one.valid.items()}
             if events is not None:
-                events.test(step, one.valid, task=one.name)
+                events.test(step, one.valid, one.metrics, task=one.name)
         if events is not None:
             events.weights(step, self.saver.weights())
         self.callbacks.on_test_end(logs)

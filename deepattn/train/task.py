@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from deepattn.config import Config, DataConfig, MultiTaskConfig
 from deepattn.data import DataSet, summary_lines
+from deepattn.losses import Loss, make_loss
 from deepattn.models import EnergyModel
 from deepattn.train.labels import check_labels
-from deepattn.train.loss import EnergyLoss
 from deepattn.train.resolve import shares
-from deepattn.train.schedule import scale_of_workers
 from deepattn.train.seeds import derive_seed
 from deepattn.train.weight_source import WeightSource
 
@@ -37,7 +36,7 @@ class Task:
     name: str
     config: Config
     start: WeightSource
-    loss: EnergyLoss
+    loss: Loss
     data: DataSet
     validation_data: DataSet | None
     weight: float
@@ -53,7 +52,7 @@ def make_tasks(
     config: Config | MultiTaskConfig,
     *,
     sources: Mapping[str, WeightSource],
-    losses: Mapping[str, EnergyLoss],
+    losses: Mapping[str, Loss],
     data: Mapping[str, DataSet],
     validation_data: Mapping[str, DataSet | None],
     models: Mapping[str, EnergyModel],
@@ -84,23 +83,20 @@ def make_tasks(
     ]
 
 
-def make_loss(config: Config, *, replicas: int = 1) -> EnergyLoss:
+def make_task_loss(config: Config, *, replicas: int = 1) -> Loss:
     """The loss of a task.
 
     Args:
         config: its configuration.
         replicas: number of devices that share a batch.
     """
-    terms = config.loss.to_dict()
-    del terms["type"]
     rate = config.learning_rate
     # The schedule is scaled likewise, so that the weights of the terms fall as with one device.
-    scale = scale_of_workers(rate.scale_by_worker, replicas)
-    return EnergyLoss(scale * rate.start_lr, **terms)
+    return make_loss(config.loss, rate.scale(replicas) * rate.start_lr)
 
 
 def open_training_data(
-    config: Config, loss: EnergyLoss, *, name: str = "", replicas: int = 1
+    config: Config, loss: Loss, *, name: str = "", replicas: int = 1
 ) -> DataSet:
     """Open the training data of a task; all but the first frame of a system are yet to be checked.
 
@@ -121,7 +117,7 @@ def open_training_data(
 
 
 def open_validation_data(
-    config: Config, loss: EnergyLoss, *, name: str = "", check: bool = True
+    config: Config, loss: Loss, *, name: str = "", check: bool = True
 ) -> DataSet | None:
     """Open the validation data of a task, if there are any, and log what they are.
 
@@ -152,7 +148,7 @@ def log_summary(title: str, name: str, data: DataSet) -> None:
 def _open(
     config: Config,
     section: DataConfig,
-    loss: EnergyLoss,
+    loss: Loss,
     *,
     name: str,
     replicas: int = 1,

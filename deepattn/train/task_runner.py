@@ -30,6 +30,7 @@ class TaskRunner:
     Attributes:
         name: name of the task.
         batches: its training data.
+        metrics: what its loss reports beside the total.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class TaskRunner:
         self._test_step = traced_once(test_step, input_signature=[spec[0]])
         inputs = signature(task.data).inputs
         self._prepare = traced_once(partial(model.prepare), input_signature=[inputs])
-        self._names = model.energy_loss.metric_names
+        self.metrics = task.loss.metrics
+        self._names = task.loss.metric_names
 
     def train(self, batch: Item) -> dict[str, float]:
         """Update the weights; the figures are those before, means over all replicas.
@@ -105,7 +107,7 @@ class TaskRunner:
             valid = self.evaluate(prepared)
             if keep_place:
                 self._validation.restore(place)
-        return Shown(self.name, train, valid)
+        return Shown(self.name, train, valid, self.metrics)
 
     def state(self) -> dict[str, Any]:
         """Where the next batches start; JSON-able."""

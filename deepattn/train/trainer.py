@@ -15,6 +15,7 @@ from deepattn.data import DataSet
 from deepattn.data.sampler import BRANCHES, choose
 from deepattn.data.type_map import names_or_numbers
 from deepattn.formats.weight_names import BIAS
+from deepattn.losses import Loss
 from deepattn.models import EnergyModel
 from deepattn.statistics.energy_bias import change_by_statistic
 from deepattn.train.build import (
@@ -31,14 +32,13 @@ from deepattn.train.initialize.advice import advice, rate_advice
 from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.log_header import program_lines, training_lines
 from deepattn.train.loop import TrainingLoop
-from deepattn.train.loss import EnergyLoss
 from deepattn.train.precision import refuse_half_precision
 from deepattn.train.resolve import resolve_with_data, resolve_with_files, shares, write_config
 from deepattn.train.seeds import settle_training_seed
 from deepattn.train.task import (
     Task,
     log_summary,
-    make_loss,
+    make_task_loss,
     make_tasks,
     open_training_data,
     open_validation_data,
@@ -55,7 +55,7 @@ class Trainer:
     The stages of the preparation, each a function of its own:
 
     1. `resolve_with_files`: what the files that weights come from say; seeds.
-    2. `make_loss` and `open_training_data` of each task.
+    2. `make_task_loss` and `open_training_data` of each task.
     3. `resolve_with_data`: the configuration with nothing left open, after the one pass over all
        data.
     4. `write_config`: ``out.json``.
@@ -152,7 +152,7 @@ class Trainer:
         return self._only().model
 
     @property
-    def loss(self) -> EnergyLoss:
+    def loss(self) -> Loss:
         """The loss of a single task."""
         return self._only().loss
 
@@ -250,12 +250,12 @@ class Trainer:
 
     def _open_training_data(
         self, config: Config | MultiTaskConfig
-    ) -> tuple[dict[str, EnergyLoss], dict[str, DataSet]]:
+    ) -> tuple[dict[str, Loss], dict[str, DataSet]]:
         """The loss of each task, and the training data with the labels that it reads."""
         losses, data = {}, {}
         replicas = self.distribution.replicas
         for name, single in config.tasks.items():
-            losses[name] = make_loss(single, replicas=replicas)
+            losses[name] = make_task_loss(single, replicas=replicas)
             data[name] = open_training_data(single, losses[name], name=name, replicas=replicas)
         return losses, data
 
@@ -298,7 +298,7 @@ class Trainer:
         else:
             log.info("training without frame parameter")
 
-    def _open_validation_data(self, name: str, loss: EnergyLoss, *, check: bool) -> DataSet | None:
+    def _open_validation_data(self, name: str, loss: Loss, *, check: bool) -> DataSet | None:
         # What the chief finds amiss stops the others too.
         check = check and self.distribution.chief
         return open_validation_data(self.config.tasks[name], loss, name=name, check=check)

@@ -8,7 +8,7 @@ from typing import Any
 
 from deepattn import limits
 from deepattn.config.argument import Refused
-from deepattn.config.loss import LossConfig
+from deepattn.config.loss import LossConfig, Metric
 from deepattn.config.ranges import holds, within
 from deepattn.config.rules_net import require
 from deepattn.config.section import key
@@ -31,6 +31,41 @@ class EnerLossConfig(LossConfig):
 
     implementation = "deepattn.losses.ener.loss:EnergyLoss"
     aliases = ("ener_hess",)
+    metrics = (
+        Metric(
+            "rmse_e",
+            "energy",
+            ("energy",),
+            "l2_ener_loss_test",
+            ("E", 1e3, "meV/atom"),
+            "RMSE of energy (eV/atom)",
+        ),
+        Metric(
+            "rmse_ae",
+            "atomic energies",
+            ("atom_ener",),
+            "l2_atom_ener_loss_test",
+            axis="RMSE of atomic energy (eV)",
+        ),
+        Metric(
+            "rmse_f",
+            "forces",
+            ("force",),
+            "l2_force_loss_test",
+            ("F", 1e3, "meV/Å"),
+            "RMSE of force (eV/Å)",
+        ),
+        Metric(
+            "rmse_v",
+            "virial",
+            ("virial",),
+            "l2_virial_loss_test",
+            ("V", 1e3, "meV/atom"),
+            "RMSE of virial (eV/atom)",
+        ),
+        Metric("rmse_pf", "weighted forces", ("atom_pref", "force"), "l2_pref_force_loss_test"),
+        Metric("rmse_gf", "generalized forces", ("drdq", "force"), "l2_gen_force_loss_test"),
+    )
     input_only = (
         Refused("start_pref_h", 0.0, hint=_HESSIAN),
         Refused("limit_pref_h", 0.0, hint=_HESSIAN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from deepattn.config.argument import Refused
 from deepattn.config.optimizer import OptimizerConfig
@@ -18,3 +19,10 @@ class AdamConfig(OptimizerConfig):
 
     adam_beta1: float = key(0.9, "Decay of the first moment.")
     adam_beta2: float = key(0.999, "Decay of the second moment.")
+
+    def implementation_for(self, *, common: bool) -> str:
+        # That of the backends that have such a model.
+        return "deepattn.optimizers.adam.optimizer:TorchAdam" if common else self.implementation
+
+    def keras_arguments(self) -> dict[str, Any]:
+        return {"beta_1": self.adam_beta1, "beta_2": self.adam_beta2}

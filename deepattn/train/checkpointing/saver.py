@@ -12,8 +12,8 @@ from deepattn.config import Config, MultiTaskConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, write_checkpoint
 from deepattn.models import unique_variables
+from deepattn.optimizers import Optimizer
 from deepattn.train.monitoring.nan_guard import check_weights
-from deepattn.train.optimizer import Adam
 from deepattn.train.task import Task
 from deepattn.train.task_runner import TaskRunner
 
@@ -34,7 +34,7 @@ class Saver:
         self,
         tasks: Sequence[Task],
         runners: Sequence[TaskRunner],
-        optimizer: Adam,
+        optimizer: Optimizer,
         config: Config | MultiTaskConfig,
         *,
         min_nbor_dist: float | None,
@@ -115,7 +115,7 @@ def _by_task(runners: Sequence[TaskRunner]) -> dict[str, Any]:
 
 
 def restore_optimizer(
-    optimizer: Adam,
+    optimizer: Optimizer,
     names: Mapping[str, keras.Variable],
     arrays: Mapping[str, np.ndarray],
     *,

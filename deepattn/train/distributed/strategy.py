@@ -158,20 +158,6 @@ class Distribution:
         return self.strategy.experimental_local_results(self.strategy.run(on_replica))[0]
 
 
-def add_up(tensors: Sequence[tf.Tensor | None]) -> list[tf.Tensor | None]:
-    """Sums over all replicas, in a step that runs on each; None stays."""
-    sums = list(tensors)
-    context = tf.distribute.get_replica_context()
-    # TensorFlow joins small tensors into large ones, and fails if they are of several types.
-    # All workers must go through the types in the same order.
-    for dtype in dict.fromkeys(tensor.dtype for tensor in tensors if tensor is not None):
-        places = [k for k, x in enumerate(tensors) if x is not None and x.dtype == dtype]
-        reduced = context.all_reduce(tf.distribute.ReduceOp.SUM, [tensors[k] for k in places])
-        for place, tensor in zip(places, reduced, strict=True):
-            sums[place] = tensor
-    return sums
-
-
 def _place(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     """Number of this process, and how many there are."""
     resolver = strategy.cluster_resolver

@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deepattn import limits
+from deepattn.config.loss import TOTAL, Metric
 from deepattn.formats.files import write_whole
 
 Figures = Mapping[str, float]
-
-_SHORT = {
-    "rmse_e": ("E", 1e3, "meV/atom"),
-    "rmse_f": ("F", 1e3, "meV/Å"),
-    "rmse_v": ("V", 1e3, "meV/atom"),
-}
 
 
 class Shown(NamedTuple):
@@ -26,11 +21,13 @@ class Shown(NamedTuple):
         name: name of the task; empty in a single-task training.
         train: figures of a training batch, in the order of the columns.
         valid: figures of the validation data; None if there are none.
+        metrics: what they are, beside the total.
     """
 
     name: str
     train: Figures
     valid: Figures | None
+    metrics: Sequence[Metric] = ()
 
     @property
     def ending(self) -> str:
@@ -86,7 +83,7 @@ class LearningCurve:
             self._file.write(header)
             self._header = header
         line = f"{step:7d}"
-        for _, train, valid in shown:
+        for _, train, valid, _ in shown:
             for name, value in train.items():
                 line += "   "
                 if valid is not None:
@@ -146,14 +143,17 @@ def batch_line(step: int, task: str, figures: Figures, learning_rate: float | No
 def short_lines(step: int, shown: Sequence[Shown], learning_rate: float) -> list[str]:
     """The lines of a display step on a terminal, one per task: r.m.s. errors in handy units."""
     lines = []
-    for task, train, valid in shown:
+    for task, train, valid, metrics in shown:
         parts = [f"step {step:6d}"] + ([f"{task}:"] if task else [])
-        terms = [term for term in _SHORT if not math.isnan(train.get(term, math.nan))]
-        for term in terms or ["rmse"]:
-            title, factor, unit = _SHORT.get(term, ("rmse", 1.0, ""))
-            text = f"{title} {_brief(factor * train[term])}"
+        found = [
+            (metric.name, *metric.short)
+            for metric in metrics
+            if metric.short and not math.isnan(train[metric.name])
+        ]
+        for name, title, factor, unit in found or [(TOTAL.name, TOTAL.name, 1.0, "")]:
+            text = f"{title} {_brief(factor * train[name])}"
             if valid is not None:
-                text += f" (val {_brief(factor * valid[term])})"
+                text += f" (val {_brief(factor * valid[name])})"
             parts.append(f"{text} {unit}".rstrip())
         lines.append("  ".join([*parts, f"lr {learning_rate:.1e}"]))
     return lines

@@ -1,20 +1,12 @@
 """Stopping at the first number that is not finite, with a sentence that says where it arose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from deepattn.config.loss import TOTAL, Metric
 from deepattn.errors import DeepattnError
-
-_NAMES = {
-    "rmse_e": ("energy", "energy"),
-    "rmse_ae": ("atomic energies", "atom_ener"),
-    "rmse_f": ("forces", "force"),
-    "rmse_v": ("virial", "virial"),
-    "rmse_pf": ("weighted forces", "atom_pref"),
-    "rmse_gf": ("generalized forces", "drdq"),
-}
 
 
 class NonFiniteError(DeepattnError, FloatingPointError):
@@ -24,6 +16,7 @@ class NonFiniteError(DeepattnError, FloatingPointError):
 def check_figures(
     figures: Mapping[str, float],
     labels: Mapping[str, Any],
+    metrics: Sequence[Metric],
     *,
     step: int,
     origin: str,
@@ -34,6 +27,7 @@ def check_figures(
     Args:
         figures: what the training step returned, with the total as ``rmse``.
         labels: labels of the batch.
+        metrics: what the loss reports beside the total.
         step: updates done before this batch.
         origin: system and frames of the batch.
         advice: what the user can go on from.
@@ -41,13 +35,13 @@ def check_figures(
     Raises:
         NonFiniteError: names the step, the batch and the first term that is not finite.
     """
-    if np.isfinite(figures["rmse"]):
+    if np.isfinite(figures[TOTAL.name]):
         return
-    guilty = "loss"
-    for name, (words, label) in _NAMES.items():
-        present = label in labels and np.any(np.asarray(labels[f"find_{label}"]) > 0)
-        if name in figures and present and not np.isfinite(figures[name]):
-            guilty = f"error of the {words}"
+    guilty = TOTAL.words
+    for metric in metrics:
+        present = all(np.any(np.asarray(labels[f"find_{name}"]) > 0) for name in metric.labels)
+        if present and not np.isfinite(figures[metric.name]):
+            guilty = f"error of the {metric.words}"
             break
     raise NonFiniteError(
         f"the {guilty} is not finite at step {step}, on {origin}; {advice} and try a smaller "

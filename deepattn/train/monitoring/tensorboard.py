@@ -2,21 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-_TAGS = {
-    "rmse": "l2_loss_test",
-    "rmse_e": "l2_ener_loss_test",
-    "rmse_ae": "l2_atom_ener_loss_test",
-    "rmse_f": "l2_force_loss_test",
-    "rmse_v": "l2_virial_loss_test",
-    "rmse_pf": "l2_pref_force_loss_test",
-    "rmse_gf": "l2_gen_force_loss_test",
-}
+from deepattn.config.loss import TOTAL, Metric
+
 _BINS = 30
 
 
@@ -36,13 +29,34 @@ class TensorBoardWriter:
         self._train = tf.summary.create_file_writer(str(folder / "train"))
         self._test = tf.summary.create_file_writer(str(folder / "test"))
 
-    def train(self, step: int, figures: Mapping[str, float], *, task: str = "") -> None:
-        """Figures of a training batch; in a multi-task training ``task`` precedes their tags."""
-        self._write(self._train, step, _scalars(figures, task))
+    def train(
+        self,
+        step: int,
+        figures: Mapping[str, float],
+        metrics: Sequence[Metric],
+        *,
+        task: str = "",
+    ) -> None:
+        """Write the numbers of a training batch.
 
-    def test(self, step: int, figures: Mapping[str, float], *, task: str = "") -> None:
-        """Figures of the validation data."""
-        self._write(self._test, step, _scalars(figures, task))
+        Args:
+            step: updates done.
+            figures: numbers by name.
+            metrics: what they are.
+            task: precedes their tags in a multi-task training.
+        """
+        self._write(self._train, step, _scalars(figures, metrics, task))
+
+    def test(
+        self,
+        step: int,
+        figures: Mapping[str, float],
+        metrics: Sequence[Metric],
+        *,
+        task: str = "",
+    ) -> None:
+        """Write those of the validation data."""
+        self._write(self._test, step, _scalars(figures, metrics, task))
 
     def weights(self, step: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Histograms of the weights, under their names; all so far is on the disk then."""
@@ -66,12 +80,15 @@ class TensorBoardWriter:
             tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)
 
 
-def _scalars(figures: Mapping[str, float], task: str) -> tf.compat.v1.Summary:
+def _scalars(
+    figures: Mapping[str, float], metrics: Sequence[Metric], task: str
+) -> tf.compat.v1.Summary:
     prefix = f"{task}/" if task else ""
     values = [
-        tf.compat.v1.Summary.Value(tag=prefix + tag, simple_value=float(figures[name]))
-        for name, tag in _TAGS.items()
-        if name in figures
+        tf.compat.v1.Summary.Value(
+            tag=prefix + metric.tag, simple_value=float(figures[metric.name])
+        )
+        for metric in (TOTAL, *metrics)
     ]
     return tf.compat.v1.Summary(value=values)
 

@@ -6,8 +6,10 @@ import logging
 import pytest
 
 from deepattn.cli.log import set_up_logging
+from deepattn.losses import EnerLossConfig
 from deepattn.train.monitoring.learning_curve import Shown, short_lines
 
+METRICS = EnerLossConfig.metrics[0], EnerLossConfig.metrics[2]
 TRAIN = {"rmse": 7.2, "rmse_e": 0.0521, "rmse_f": 0.6463, "rmse_v": float("nan")}
 VALID = {"rmse": 6.8, "rmse_e": 0.0603, "rmse_f": 1.7, "rmse_v": float("nan")}
 
@@ -56,8 +58,10 @@ def test_a_pipe_has_what_a_file_has(logged):
 
 
 def test_short_lines_fit_a_terminal():
-    (line,) = short_lines(500, [Shown("", TRAIN, VALID)], 1e-3)
+    (line,) = short_lines(500, [Shown("", TRAIN, VALID, METRICS)], 1e-3)
     assert line == ("step    500  E 52.1 (val 60.3) meV/atom  F 646 (val 1700) meV/Å  lr 1.0e-03")
-    lines = short_lines(1, [Shown("a", TRAIN, None), Shown("b", {"rmse": 2.5}, None)], 1e-3)
+    lines = short_lines(
+        1, [Shown("a", TRAIN, None, METRICS), Shown("b", {"rmse": 2.5}, None)], 1e-3
+    )
     assert lines[0] == "step      1  a:  E 52.1 meV/atom  F 646 meV/Å  lr 1.0e-03"
     assert lines[1] == "step      1  b:  rmse 2.5  lr 1.0e-03"

@@ -13,8 +13,8 @@ from deepattn.layers.repformer.layer import RepformerLayer
 from deepattn.layers.repformer.local_attention import LocalAttention
 from deepattn.layers.repformer.pair_attention import PairAttention
 from deepattn.layers.repformer.update import Update
+from deepattn.optimizers import TorchAdam
 from deepattn.train import Adam, CosineSchedule, EnergyLoss, ExpSchedule, WsdSchedule
-from deepattn.train.optimizer import TorchAdam
 
 NETS = {"neuron": [3, 6], "activation": "gelu", "resnet_dt": True, "seed": 3}
 TYPES = {"ntypes": 2, "tebd_dim": 4}
@@ -130,7 +130,7 @@ CASES = [
     ],
 ]
 # Taken by keyword in other cases, or told apart below.
-ELSEWHERE = {"sibling", "last", "learning_rate"}
+ELSEWHERE = {"sibling", "last", "learning_rate", "warmup_ratio", "scale_by_worker"}
 
 
 def restored(thing):
@@ -175,6 +175,11 @@ def test_the_cases_have_every_argument(kind):
         if argument.kind is argument.VAR_KEYWORD or name in {"self", *ELSEWHERE}:
             continue
         assert any(case.get(name, argument.default) != argument.default for case in cases), name
+    # What is made from a section of the input takes its keys.
+    section = getattr(kind, "section", None)
+    for name, default in section.defaults().items() if section else ():
+        if name not in ELSEWHERE:
+            assert any(case.get(name, default) != default for case in cases), name
 
 
 def test_the_last_layer_comes_back():

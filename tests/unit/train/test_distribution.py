@@ -13,11 +13,11 @@ import pytest
 
 from deepattn.errors import ConfigError
 from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.schedules import make_schedule
 from deepattn.train import train
 from deepattn.train.distributed.cluster import from_environment
 from deepattn.train.distributed.rendezvous import meet
 from deepattn.train.distributed.secret import VARIABLE
-from deepattn.train.schedule import make_schedule
 
 from . import toy
 from .ports import free_addresses
@@ -33,7 +33,8 @@ import tensorflow as tf
 
 from deepattn.cli.main import main
 from deepattn.train import run
-from deepattn.train.distributed import cluster, strategy
+from deepattn.optimizers.base import add_up
+from deepattn.train.distributed import cluster
 
 here = cluster.from_environment()
 
@@ -42,7 +43,7 @@ here = cluster.from_environment()
 def sums():
     def on_replica():
         parts = [tf.constant(1.0), tf.constant([2.0], tf.float64), None, tf.constant([3.0, 4.0])]
-        return [x for x in strategy.add_up(parts) if x is not None]
+        return [x for x in add_up(parts) if x is not None]
 
     return here.strategy.run(on_replica)
 

@@ -11,8 +11,8 @@ import pytest
 from deepattn.cli.main import main
 from deepattn.data import DataSet
 from deepattn.errors import DataError
+from deepattn.losses import EnergyLoss
 from deepattn.train.labels import check_labels
-from deepattn.train.loss import EnergyLoss
 
 from ..data.write_systems import to_hdf5
 from . import toy

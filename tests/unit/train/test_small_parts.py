@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn.config import Config, normalize
+from deepattn.losses import EnerLossConfig
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.monitoring.clock import Clock
 from deepattn.train.monitoring.nan_guard import NonFiniteError, check_figures, check_weights
@@ -124,6 +125,8 @@ def test_a_run_without_a_seed_gets_one_that_is_logged(caplog):
 
 # --- NaN guard ---------------------------------------------------------------------------------
 
+# Energy and forces.
+METRICS = EnerLossConfig.metrics[0], EnerLossConfig.metrics[2]
 WHERE = {"step": 17, "origin": "frame 3 of ../d/a", "advice": "start again"}
 
 
@@ -132,11 +135,11 @@ def test_the_first_term_that_is_not_finite_is_named():
     labels |= {"find_force": np.ones(1), "force": np.zeros((1, 2, 3))}
     figures = {"rmse": np.nan, "rmse_e": np.nan, "rmse_f": np.inf}
     with pytest.raises(NonFiniteError, match=r"error of the forces .* step 17, on frame 3 of"):
-        check_figures(figures, labels, **WHERE)
+        check_figures(figures, labels, METRICS, **WHERE)
 
 
 def test_missing_labels_are_no_divergence():
-    check_figures({"rmse": 1.0, "rmse_v": np.nan}, {}, **WHERE)
+    check_figures({"rmse": 1.0, "rmse_v": np.nan}, {}, METRICS, **WHERE)
 
 
 def test_infinite_weights_are_named():
@@ -163,8 +166,8 @@ def test_events_have_the_peers_tags(tmp_path):
     log = tmp_path / "log"
     for _ in range(2):  # the second run replaces the first
         writer = TensorBoardWriter(log)
-        writer.train(3, {"rmse": 2.0, "rmse_e": 0.5, "rmse_f": 0.25})
-        writer.test(10, {"rmse": 1.5})
+        writer.train(3, {"rmse": 2.0, "rmse_e": 0.5, "rmse_f": 0.25}, METRICS)
+        writer.test(10, {"rmse": 1.5}, ())
         writer.weights(10, {"layer_0/matrix": np.arange(6.0).reshape(2, 3)})
         writer.close()
     train, test = _events(log / "train"), _events(log / "test")

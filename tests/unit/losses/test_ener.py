@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn.errors import ConfigError
-from deepattn.train.loss import EnergyLoss
+from deepattn.losses import EnergyLoss
 
 START_LR = 1e-3
 NGEN = 2

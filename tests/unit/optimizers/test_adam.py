@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.train.optimizer import Adam, TorchAdam
-from deepattn.train.schedule import ExpSchedule
+from deepattn.optimizers import Adam, TorchAdam
+from deepattn.schedules import ExpSchedule
 
 STEPS = 60
 

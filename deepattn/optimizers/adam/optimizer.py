@@ -1,17 +1,22 @@
 """Adam with the arithmetic of the programs in which published potentials were trained."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+import deepattn.keras_backend  # noqa: F401
+
+# isort: split
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from deepattn.train.distributed.strategy import add_up
+from deepattn.optimizers.base import Optimizer
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
-class Adam(keras.optimizers.Optimizer):
+class Adam(Optimizer):
     """Adam (Kingma and Ba, arXiv:1412.6980) that rounds like TensorFlow 1's.
 
     A weight ``w`` with gradient ``g`` is moved, in the precision of the weight, by::
@@ -50,17 +55,10 @@ class Adam(keras.optimizers.Optimizer):
         self.epsilon = epsilon
 
     def build(self, variables: list[keras.Variable], groups: Sequence[int] | None = None) -> None:
-        """Make the moments.
-
-        Args:
-            variables: all weights that are trained.
-            groups: number of a group for each, from 0 without gaps: weights that are always moved
-                together. Each group has powers of the betas of its own, so that steps in which it
-                is not moved count for nothing. None for one group.
-        """
+        """Make the moments; each group has powers of the betas of its own."""
         if self.built:
             return
-        super().build(variables)
+        super().build(variables, groups)
         self._momentums, self._velocities = self.add_optimizer_variables(
             variables, ["momentum", "velocity"]
         )
@@ -90,21 +88,6 @@ class Adam(keras.optimizers.Optimizer):
                 factor = tf.constant(beta, power.dtype)
                 power.assign(tf.where(moved, power.value * factor, power.value))
 
-    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-        """Clip by the norm of the sum over all replicas, of which these are the parts."""
-        if not self.global_clipnorm or not _on_a_replica_of_many():
-            return super()._clip_gradients(grads)
-        sums = [tf.cast(grad, tf.float64) for grad in add_up(grads) if grad is not None]
-        norm = tf.maximum(tf.linalg.global_norm(sums), self.global_clipnorm)
-        factor = self.global_clipnorm / norm
-        return [grad if grad is None else grad * tf.cast(factor, grad.dtype) for grad in grads]
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: list[tuple]) -> list[tuple]:
-        if not _on_a_replica_of_many():
-            return super()._all_reduce_sum_gradients(grads_and_vars)
-        grads, variables = zip(*grads_and_vars, strict=True)
-        return list(zip(add_up(grads), variables, strict=True))
-
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         dtype = variable.dtype
         index = self._get_variable_index(variable)
@@ -123,29 +106,6 @@ class Adam(keras.optimizers.Optimizer):
         self.assign_add(v, (tf.square(gradient) - v) * (1 - beta_2))
         self.assign_sub(variable, m * alpha / (tf.sqrt(v) + epsilon))
 
-    def get_arrays(self, names: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
-        """The optimizer's state by weight name.
-
-        Args:
-            names: the model's ``named_variables()``.
-
-        Returns:
-            ``iteration``, ``beta1_power``, ``beta2_power`` (``beta1_power_1`` … of further groups)
-            and, for each trained weight ``w``, ``w/momentum`` and ``w/velocity``.
-        """
-        return {name: slot.numpy() for name, slot in self._state(names).items()}
-
-    def set_arrays(
-        self, names: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray]
-    ) -> None:
-        """Set the state from what `get_arrays` gave.
-
-        Raises:
-            KeyError: a value is missing from ``arrays``.
-        """
-        for name, slot in self._state(names).items():
-            slot.assign(arrays[name])
-
     def _powers_of(self, index: int) -> list[keras.Variable]:
         """Powers of the betas for the weight of a number."""
         return self._beta_powers[self._groups[index]]
@@ -154,18 +114,6 @@ class Adam(keras.optimizers.Optimizer):
         if variables is None:
             return list(range(len(self._beta_powers)))
         return sorted({self._groups[self._get_variable_index(v)] for v in variables})
-
-    def _state(self, names: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
-        state = {"iteration": self._iterations}
-        for group, powers in enumerate(self._beta_powers):
-            suffix = f"_{group}" if group else ""
-            state[f"beta1_power{suffix}"], state[f"beta2_power{suffix}"] = powers
-        for name, variable in names.items():
-            if self._var_key(variable) in self._trainable_variables_indices:
-                index = self._get_variable_index(variable)
-                state[f"{name}/momentum"] = self._momentums[index]
-                state[f"{name}/velocity"] = self._velocities[index]
-        return state
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -200,8 +148,3 @@ class TorchAdam(Adam):
         self.assign_add(v, (tf.square(gradient) - v) * (1 - self.beta_2))
         rate = tf.cast(learning_rate, dtype) / left_1
         self.assign_sub(variable, rate * m / (tf.sqrt(v / left_2) + self.epsilon))
-
-
-def _on_a_replica_of_many() -> bool:
-    context = tf.distribute.get_replica_context()
-    return context is not None and context.num_replicas_in_sync > 1

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn.errors import ConfigError
-from deepattn.train.schedule import make_schedule
+from deepattn.schedules import make_schedule
 
 # Section of the input and, by step, the rate that DeePMD-kit 3.2.0 feeds (float32).
 PEER = [

@@ -1,0 +1,167 @@
+"""The base of losses."""
+
+from __future__ import annotations
+
+import deepattn.keras_backend  # noqa: F401
+
+# isort: split
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from deepattn.config.loss import TOTAL, LossConfig, Metric
+from deepattn.errors import DataError
+from deepattn.registry import resolve
+
+Tensors = Mapping[str, tf.Tensor]
+# By metric the sum of weighted squares and that of the weights.
+Sums = Mapping[str, tuple[tf.Tensor, tf.Tensor]]
+
+
+class Loss:
+    """What is minimized, and the metrics of the learning curve.
+
+    A loss of your own is a subclass with `section` and `measure`, and with `metrics` and
+    `label_names` where they depend on the keys (docs/extending.md). Decorate it with
+    `keras.saving.register_keras_serializable` to have it in Keras' files.
+
+    Args:
+        start_lr: learning rate of the first step; weights may follow the rate from there.
+        **keys: keys of the section ``loss``; the others have their defaults.
+
+    Class attributes:
+        section: class of the section of the input.
+
+    Attributes:
+        config: the section.
+        numb_generalized_coord: width of the label ``drdq``, where the loss reads it.
+
+    Raises:
+        ConfigError: an unknown key, a value out of range, or a combination that is not defined.
+    """
+
+    section: ClassVar[type[LossConfig]]
+    numb_generalized_coord: int = 0
+
+    def __init__(self, start_lr: float, **keys: Any) -> None:
+        self.start_lr = float(start_lr)
+        section = self.section.of_keys("loss", **keys)
+        self.section.check(section, "loss")
+        self.config = self.section.from_dict(section)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What the loss reports beside the total, in the order of the columns of ``lcurve.out``."""
+        return self.config.metrics
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics, the total first."""
+        return (TOTAL.name, *(metric.name for metric in self.metrics))
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels that the loss reads."""
+        return tuple(sorted({label for metric in self.metrics for label in metric.labels}))
+
+    def measure(
+        self, labels: Tensors, outputs: Tensors, learning_rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Sums]:
+        """Loss of a batch, and its metrics as sums that may be added up over batches.
+
+        Args:
+            labels: reference values of `label_names` and their ``find_*`` (docs/architecture.md),
+                float64.
+            outputs: what the model gave, float64, with ``atom_mask [nframes, nloc]``, 1 for a real
+                atom.
+            learning_rate: current rate, float32.
+
+        Returns:
+            The loss, a float64 scalar, and for each metric the sum of weighted squares and that of
+            the weights, float64 scalars. The root of their ratio is shown.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define measure")
+
+    def __call__(
+        self, labels: Tensors, outputs: Tensors, learning_rate: tf.Tensor | float
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Loss of a batch and the metrics of the learning curve.
+
+        Args:
+            labels: reference values and their ``find_*`` (see the architecture page), of one batch.
+            outputs: what the model gave, with ``atom_mask [nframes, nloc]``, 1 for a real atom.
+            learning_rate: current rate; moves the weights of the terms.
+
+        Returns:
+            The loss, float64 scalar, and a dictionary of `metric_names` to float64 scalars; NaN
+            where no frame has the label.
+        """
+        loss, sums = self.sums(labels, outputs, learning_rate)
+        nan = tf.constant(float("nan"), tf.float64)
+        metrics = {
+            name: tf.sqrt(tf.where(weight > 0, tf.math.divide_no_nan(total, weight), nan))
+            for name, (total, weight) in sums.items()
+        }
+        # Not of the sum over its number, which rounds.
+        return loss, metrics | {TOTAL.name: tf.sqrt(loss)}
+
+    def sums(
+        self, labels: Tensors, outputs: Tensors, learning_rate: tf.Tensor | float
+    ) -> tuple[tf.Tensor, dict[str, tuple[tf.Tensor, tf.Tensor]]]:
+        """Loss of a batch, and its metrics as sums that may be added up over batches.
+
+        Args:
+            labels, outputs, learning_rate: as in a call.
+
+        Returns:
+            The loss, and a dictionary of `metric_names` to pairs of float64 scalars: the sum of
+            weighted squares and that of the weights. The root of their ratio is the metric.
+
+        Raises:
+            DataError: a label is missing.
+        """
+        self._check_labels(labels)
+        labels = {name: tf.cast(value, tf.float64) for name, value in labels.items()}
+        outputs = {name: tf.cast(value, tf.float64) for name, value in outputs.items()}
+        loss, sums = self.measure(labels, outputs, tf.cast(learning_rate, tf.float32))
+        nframes = tf.cast(tf.shape(outputs["energy"])[0], tf.float64)
+        return loss, {TOTAL.name: (loss * nframes, nframes), **sums}
+
+    def _check_labels(self, labels: Tensors) -> None:
+        finds = {f"find_{label}" for metric in self.metrics for label in metric.labels}
+        for name in sorted(finds.union(self.label_names)):
+            if name not in labels:
+                raise DataError(
+                    f"the loss needs {name}, and the labels have {', '.join(sorted(labels))}; "
+                    "a frame without a label has zeros, and 0 in its find_…"
+                )
+
+    def get_config(self) -> dict[str, Any]:
+        section = self.config.to_dict()
+        del section["type"]
+        return {"start_lr": self.start_lr, **section}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Loss:
+        return cls(**config)
+
+
+def found_labels(labels: Tensors, metric: Metric) -> tf.Tensor:
+    """Which frames have all labels of a metric: 1 or 0, ``[nframes]``."""
+    found = labels[f"find_{metric.labels[0]}"]
+    for label in metric.labels[1:]:
+        found *= labels[f"find_{label}"]
+    return found
+
+
+def make_loss(config: LossConfig, start_lr: float) -> Loss:
+    """Build the loss of a ``loss`` section.
+
+    Args:
+        config: the section.
+        start_lr: learning rate of the first step.
+    """
+    keys = config.to_dict()
+    del keys["type"]
+    return resolve(config.implementation)(start_lr, **keys)

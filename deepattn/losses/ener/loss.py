@@ -1,0 +1,155 @@
+"""The loss of an energy model: squared errors of energy, force and virial with moving weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from deepattn.config.loss import Metric
+from deepattn.losses.base import Loss, Sums, found_labels
+from deepattn.losses.ener.config import EnerLossConfig
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class EnergyLoss(Loss):
+    """Weighted sum of mean squared errors, the ``ener`` loss of DeePMD-kit.
+
+    The weight of term x at learning rate lr is
+    ``limit_pref_x + (start_pref_x - limit_pref_x) * lr / start_lr``; a term with both at zero does
+    not exist. Means run over the frames that carry the label and over their real atoms: padding
+    atoms are counted out, so padding a frame changes no number.
+
+    Args:
+        start_lr: learning rate at which the weights are the ``start_pref`` ones.
+        start_pref_e, limit_pref_e: weight of the energy.
+        start_pref_f, limit_pref_f: weight of the forces.
+        start_pref_v, limit_pref_v: weight of the virial.
+        start_pref_ae, limit_pref_ae: weight of the atomic energies.
+        start_pref_pf, limit_pref_pf: weight of the forces scaled atom by atom with ``atom_pref``.
+        start_pref_gf, limit_pref_gf: weight of the generalized forces ``drdq . F``.
+        numb_generalized_coord: number of generalized coordinates; positive if ``gf`` is used.
+        relative_f: divide each force error by the length of the reference plus this (eV/Å).
+        enable_atom_ener_coeff: fit ``sum_i c_i e_i`` with the label ``atom_ener_coeff`` as c.
+        use_huber: quadratic up to ``huber_delta``, linear beyond.
+        huber_delta: one number, or three for energy, force and virial.
+        intensive_ener_virial: errors of energy and virial per atom, squared, instead of the squared
+            error divided once by the number of atoms.
+
+    Raises:
+        ConfigError: a combination that is not defined.
+    """
+
+    section = EnerLossConfig
+    config: EnerLossConfig
+
+    def __init__(self, start_lr: float, **keys: Any) -> None:
+        super().__init__(start_lr, **keys)
+        self.prefactors = {
+            metric.term: (
+                getattr(self.config, f"start_pref_{metric.term}"),
+                getattr(self.config, f"limit_pref_{metric.term}"),
+            )
+            for metric in self.config.metrics
+        }
+        self.terms = tuple(term for term, ends in self.prefactors.items() if any(ends))
+        self.numb_generalized_coord = self.config.numb_generalized_coord
+        self._deltas = _huber_deltas(self.config.huber_delta)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return tuple(metric for metric in self.config.metrics if metric.term in self.terms)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        names = super().label_names
+        if self.config.enable_atom_ener_coeff:
+            names = tuple(sorted({*names, "atom_ener_coeff"}))
+        return names
+
+    def measure(
+        self,
+        labels: Mapping[str, tf.Tensor],
+        outputs: Mapping[str, tf.Tensor],
+        learning_rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, Sums]:
+        mask = outputs["atom_mask"]
+        natoms = tf.reduce_sum(mask, axis=1)
+        loss = tf.zeros((), tf.float64)
+        sums = {}
+        for metric in self.metrics:
+            term = metric.term
+            error, weight = self._error(term, labels, outputs, mask)
+            found = found_labels(labels, metric)[:, tf.newaxis]
+            weight *= found
+            prefactor = self._prefactor(term, learning_rate) * tf.reduce_max(found)
+            per_atom = error / natoms[:, tf.newaxis]
+            if self.config.use_huber:
+                scaled = per_atom if term in ("e", "v") else error
+                cost = _huber(scaled, self._deltas[term])
+            elif term not in ("e", "v"):
+                cost = tf.square(error)
+            elif self.config.intensive_ener_virial:
+                cost = tf.square(per_atom)
+            else:
+                cost = tf.square(error) / natoms[:, tf.newaxis]
+            if term == "pf":
+                scale = tf.repeat(labels["atom_pref"], 3, axis=1)
+            else:
+                scale = tf.ones_like(weight)
+            loss += prefactor * _mean(cost * scale, weight)
+            shown = per_atom if term in ("e", "v") else error
+            total = tf.reduce_sum(tf.square(shown) * scale * weight)
+            sums[metric.name] = (total, tf.reduce_sum(weight))
+        return loss, sums
+
+    def _prefactor(self, term: str, learning_rate: tf.Tensor) -> tf.Tensor:
+        # float32 on purpose: the rate is a float32 number, and the peer combines the three as such.
+        start, limit = self.prefactors[term]
+        value = limit + (start - limit) * learning_rate / self.start_lr
+        return tf.cast(value, tf.float64)
+
+    def _error(
+        self,
+        term: str,
+        labels: Mapping[str, tf.Tensor],
+        outputs: Mapping[str, tf.Tensor],
+        mask: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Differences ``[nframes, n]`` of a term and the weight of each in its mean."""
+        if term == "e":
+            energy = outputs["energy"]
+            if self.config.enable_atom_ener_coeff:
+                products = labels["atom_ener_coeff"] * outputs["atom_energy"]
+                energy = tf.reduce_sum(products, axis=1)
+            error = (labels["energy"] - energy)[:, tf.newaxis]
+            return error, tf.ones_like(error)
+        if term == "v":
+            error = labels["virial"] - outputs["virial"]
+            return error, tf.ones_like(error)
+        if term == "ae":
+            return labels["atom_ener"] - outputs["atom_energy"], mask
+        force = labels["force"]
+        error = (force - outputs["force"]) * mask[:, :, tf.newaxis]
+        nframes = tf.shape(force)[0]
+        if term == "gf":
+            generalized = tf.einsum("bij,bi->bj", labels["drdq"], tf.reshape(error, [nframes, -1]))
+            return generalized, tf.ones_like(generalized)
+        if self.config.relative_f is not None:
+            error /= tf.norm(force, axis=2, keepdims=True) + self.config.relative_f
+        return tf.reshape(error, [nframes, -1]), tf.repeat(mask, 3, axis=1)
+
+
+def _mean(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weight), tf.reduce_sum(weight))
+
+
+def _huber(error: tf.Tensor, delta: float) -> tf.Tensor:
+    size = tf.abs(error)
+    return tf.where(size <= delta, 0.5 * tf.square(error), delta * (size - 0.5 * delta))
+
+
+def _huber_deltas(huber_delta: float | Sequence[float]) -> dict[str, float]:
+    values = huber_delta if isinstance(huber_delta, Sequence) else [huber_delta] * 3
+    energy, force, virial = (float(value) for value in values)
+    return {"e": energy, "ae": energy, "f": force, "v": virial}
