@@ -22,11 +22,14 @@ class OptimizerConfig(Kind):
 
     Class attributes:
         implementation: reference ``"module:class"`` to the Keras optimizer.
+        safe_lr: learning rate from which its first steps undo what a pretrained model knows, if
+            that is known.
     """
 
     registry: ClassVar[Registry] = OPTIMIZERS
     default_type: ClassVar[str | None] = "Adam"
     implementation: ClassVar[str]
+    safe_lr: ClassVar[float | None] = None
 
     def implementation_for(self, *, common: bool) -> str:
         """The reference for a model of TensorFlow's convention, or of the common one."""

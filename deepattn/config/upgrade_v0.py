@@ -79,7 +79,7 @@ def v0_to_v1(data: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         "model": {"descriptor": descriptor, "fitting_net": fitting_net},
-        "learning_rate": {"type": "exp", **_some(data, _RATE_KEYS)},
+        "learning_rate": _some(data, _RATE_KEYS),
         "loss": _some(data, _LOSS_KEYS),
         "training": _some(data, _TRAINING_KEYS),
     }

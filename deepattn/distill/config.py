@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deepattn.config import load_input
+from deepattn.config import ScheduleConfig, load_input
 from deepattn.config.ranges import holds
 from deepattn.config.rules_net import require
 from deepattn.config.section import Section, key, required
@@ -28,7 +28,12 @@ _STUDENT: dict[str, Any] = {
         },
         "fitting_net": {"neuron": [240, 240, 240]},
     },
-    "learning_rate": {"type": "exp", "start_lr": 1e-3, "stop_lr": 1e-6, "decay_steps": 1000},
+    "learning_rate": {
+        "type": ScheduleConfig.default_type,
+        "start_lr": 1e-3,
+        "stop_lr": 1e-6,
+        "decay_steps": 1000,
+    },
     "loss": {
         "start_pref_e": 0.02,
         "limit_pref_e": 2,

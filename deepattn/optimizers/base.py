@@ -5,6 +5,7 @@ from __future__ import annotations
 import deepattn.keras_backend  # noqa: F401
 
 # isort: split
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ class Optimizer(keras.optimizers.Optimizer):
     @property
     def indispensable(self) -> list[str]:
         """Names of the state without which a training cannot be resumed: what is not a weight's."""
-        return list(dict.fromkeys(variable.name for variable in self._of_no_weight()))
+        return list(dict.fromkeys(_name(variable) for variable in self._of_no_weight()))
 
     def _of_no_weight(self) -> list[keras.Variable]:
         return [
@@ -85,8 +86,9 @@ class Optimizer(keras.optimizers.Optimizer):
         state: dict[str, keras.Variable] = {}
         seen: dict[str, int] = {}
         for variable in self._of_no_weight():
-            number = seen[variable.name] = seen.get(variable.name, -1) + 1
-            state[f"{variable.name}_{number}" if number else variable.name] = variable
+            name = _name(variable)
+            number = seen[name] = seen.get(name, -1) + 1
+            state[f"{name}_{number}" if number else name] = variable
         weights = {self._var_key(variable): name for name, variable in names.items()}
         for variable in self.variables:
             weight, slot = self._slot_names.get(id(variable), (None, ""))
@@ -151,6 +153,11 @@ def add_up(tensors: Sequence[tf.Tensor | None]) -> list[tf.Tensor | None]:
         for place, tensor in zip(places, reduced, strict=True):
             sums[place] = tensor
     return sums
+
+
+def _name(variable: keras.Variable) -> str:
+    """Its name, without the number that Keras gives to one that has none."""
+    return "variable" if re.fullmatch(r"variable_[0-9]+", variable.name) else variable.name
 
 
 def _on_a_replica_of_many() -> bool:

@@ -95,9 +95,7 @@ def make_task_loss(config: Config, *, replicas: int = 1) -> Loss:
     return make_loss(config.loss, rate.scale(replicas) * rate.start_lr)
 
 
-def open_training_data(
-    config: Config, loss: Loss, *, name: str = "", replicas: int = 1
-) -> DataSet:
+def open_training_data(config: Config, loss: Loss, *, name: str = "", replicas: int = 1) -> DataSet:
     """Open the training data of a task; all but the first frame of a system are yet to be checked.
 
     Args:

@@ -285,6 +285,7 @@ class Trainer:
         if source.mode == "finetune":
             share = weights[name] / sum(weights.values())
             lines = advice(
+                config.optimizer,
                 start_lr=config.learning_rate.start_lr,
                 numb_steps=round(config.training.steps * share),
                 steps_per_pass=data.steps_per_pass(),

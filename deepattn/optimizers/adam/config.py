@@ -15,6 +15,9 @@ class AdamConfig(OptimizerConfig):
     """Adam with epsilon 1e-8."""
 
     implementation = "deepattn.optimizers.adam.optimizer:Adam"
+    # Its first steps move every weight by about the learning rate, however small its gradient is;
+    # docs/training.md has measured what that does to a pretrained model.
+    safe_lr = 1e-4
     input_only = (Refused("weight_decay", 0.0, hint="Adam is used without it"),)
 
     adam_beta1: float = key(0.9, "Decay of the first moment.")

@@ -1,5 +1,6 @@
 """Writing the state of a training to a checkpoint, and taking it up again."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from deepattn.optimizers import Optimizer
 from deepattn.train.monitoring.nan_guard import check_weights
 from deepattn.train.task import Task
 from deepattn.train.task_runner import TaskRunner
+from deepattn.train.weight_source import WeightSource
+
+log = logging.getLogger(__name__)
 
 
 class Saver:
@@ -115,32 +119,38 @@ def _by_task(runners: Sequence[TaskRunner]) -> dict[str, Any]:
 
 
 def restore_optimizer(
-    optimizer: Optimizer,
-    names: Mapping[str, keras.Variable],
-    arrays: Mapping[str, np.ndarray],
-    *,
-    path: str,
-    keep_step: bool,
+    optimizer: Optimizer, names: Mapping[str, keras.Variable], start: WeightSource, *, kind: str
 ) -> None:
     """Set an optimizer to the state in a checkpoint.
 
-    Weights that were not trained before and are now get fresh moments.
+    Weights that were not trained before and are now get fresh moments. Only a restart takes over
+    the number of updates; without one, the state of another kind of optimizer is left behind.
 
     Args:
         optimizer: built on the trainable weights.
         names: the weights by name.
-        arrays: state by name.
-        path: the checkpoint, for the message of an error.
-        keep_step: take over the number of updates too; otherwise it is 0.
+        start: the checkpoint.
+        kind: type of the optimizer in the input.
 
     Raises:
-        ModelFileError: the checkpoint lacks the state of the optimizer.
+        ModelFileError: the checkpoint lacks the state of the optimizer, or is to be resumed with
+            another kind.
     """
+    path, restart = start.path, start.mode == "restart"
+    stored = start.header["config"]["optimizer"]["type"]
+    if stored != kind and restart:
+        raise ModelFileError(
+            f"{path}: was trained with the optimizer {stored}, the input has {kind}; "
+            "optimizer/type must be the same, unless the training starts anew with --init-model."
+        )
+    if stored != kind:
+        log.info("%s: was trained with %s, so that %s starts afresh", path, stored, kind)
+        return
     state: dict[str, Any] = dict(optimizer.get_arrays(names))
-    for name in ("iteration", "beta1_power", "beta2_power"):
-        if name not in arrays:
+    for name in optimizer.indispensable:
+        if name not in start.optimizer:
             raise ModelFileError(f"{path}: holds no state of the optimizer ({name} is missing).")
-    state.update({name: arrays[name] for name in state if name in arrays})
-    if not keep_step:
+    state.update({name: start.optimizer[name] for name in state if name in start.optimizer})
+    if not restart:
         state["iteration"] = 0
     optimizer.set_arrays(names, state)

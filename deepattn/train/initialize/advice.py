@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from deepattn.config import ScheduleConfig
+from deepattn.config import OptimizerConfig, ScheduleConfig
 
-# Adam's first steps move every weight by about the learning rate, however small its gradient is;
-# docs/training.md has measured what that does to a pretrained model.
-_TOLERATED_LR = 1e-4
 _MANY_PASSES = 1000
 
 
-def advice(*, start_lr: float, numb_steps: int, steps_per_pass: int, key: str) -> list[str]:
+def advice(
+    optimizer: OptimizerConfig, *, start_lr: float, numb_steps: int, steps_per_pass: int, key: str
+) -> list[str]:
     """What speaks against the learning rate and the length of a fine-tuning, one line each.
 
     Args:
+        optimizer: what makes the steps.
         start_lr: learning rate of the first step.
         numb_steps: steps to make.
         steps_per_pass: steps that draw as many frames as there are.
@@ -22,10 +22,11 @@ def advice(*, start_lr: float, numb_steps: int, steps_per_pass: int, key: str) -
     if not numb_steps:
         return []
     lines = []
-    if start_lr > _TOLERATED_LR:
+    safe = optimizer.safe_lr
+    if safe is not None and start_lr > safe:
         lines.append(
-            f"learning_rate/start_lr is {start_lr:g}: Adam's first steps will undo much of what "
-            f"the pretrained model knows; {_TOLERATED_LR:g} or less is safer"
+            f"learning_rate/start_lr is {start_lr:g}: {optimizer.type}'s first steps will undo "
+            f"much of what the pretrained model knows; {safe:g} or less is safer"
         )
     passes = numb_steps / steps_per_pass
     if passes < 1:

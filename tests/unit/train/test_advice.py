@@ -7,10 +7,13 @@ import pytest
 
 from deepattn.config import Config, normalize
 from deepattn.export import freeze
+from deepattn.optimizers import AdamConfig
 from deepattn.train import train
 from deepattn.train.initialize.advice import advice, rate_advice
 
 from . import toy
+
+ADAM = AdamConfig.from_dict({"type": "Adam"})
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,8 @@ from . import toy
 )
 @pytest.mark.parametrize("key", ["numb_steps", "numb_epoch"])
 def test_rules(start_lr, numb_steps, steps_per_pass, words, key):
-    found = advice(start_lr=start_lr, numb_steps=numb_steps, steps_per_pass=steps_per_pass, key=key)
+    lengths = {"numb_steps": numb_steps, "steps_per_pass": steps_per_pass}
+    found = advice(ADAM, start_lr=start_lr, **lengths, key=key)
     assert len(found) == len(words)
     for line, part in zip(found, words, strict=True):
         assert part.replace("numb_steps", key) in line

@@ -29,7 +29,7 @@ from deepattn.train.resolve import (
 )
 from deepattn.train.task import (
     Task,
-    make_loss,
+    make_task_loss,
     make_tasks,
     open_training_data,
     open_validation_data,
@@ -52,7 +52,7 @@ def of_all(config, source=SCRATCH):
 
 def training_data(config):
     return {
-        name: open_training_data(single, make_loss(single), name=name)
+        name: open_training_data(single, make_task_loss(single), name=name)
         for name, single in config.tasks.items()
     }
 
@@ -69,7 +69,7 @@ def tasks_of(config):
     return make_tasks(
         config,
         sources=of_all(config),
-        losses={name: make_loss(single) for name, single in config.tasks.items()},
+        losses={name: make_task_loss(single) for name, single in config.tasks.items()},
         data=data,
         validation_data=dict.fromkeys(config.tasks),
         models=build_task_models(config, Distribution()),
@@ -207,10 +207,10 @@ def test_a_dataset_gives_inputs_and_labels_as_two_arguments(systems):
 
 def test_validation_data_are_read_as_they_are_opened(systems, frames_read):
     config = read(toy.make_input(systems[:1]))
-    assert open_validation_data(config, make_loss(config)) is None
+    assert open_validation_data(config, make_task_loss(config)) is None
     assert not frames_read
     config = read(toy.make_input(systems[:1], valid=systems[1:]))
-    data = open_validation_data(config, make_loss(config))
+    data = open_validation_data(config, make_task_loss(config))
     assert [system.nframes for system in data.systems] == [4]
     assert {frame for _, frame in frames_read} == {0, 1, 2, 3}
 

@@ -1,0 +1,128 @@
+"""Kinds are told apart by what their classes say: nobody else knows their names or asks for them.
+
+The kinds of a registry have rooms of their own. Outside these, no kind is named in quotes, and none
+of their classes is asked for by ``isinstance``.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from deepattn.config import LOSSES, OPTIMIZERS, SCHEDULES
+
+PACKAGE = Path(__file__).parents[2] / "deepattn"
+
+
+class Kinds(NamedTuple):
+    """The kinds of a registry.
+
+    Attributes:
+        registry: the registry.
+        rooms: folders of the package that the kinds live in.
+        base: the module with the registry and the default type.
+    """
+
+    registry: object
+    rooms: tuple[str, ...]
+    base: str
+
+
+KINDS = [
+    Kinds(LOSSES, ("losses",), "config/loss.py"),
+    Kinds(OPTIMIZERS, ("optimizers",), "config/optimizer.py"),
+    Kinds(SCHEDULES, ("schedules",), "config/schedule.py"),
+]
+# Names that stand for something else too, with the modules that use them so.
+OTHERWISE = {
+    # A fitting of this name, and the type of model in graphs.
+    "ener": {
+        "config/pretrained.py",
+        "config/schema/model.py",
+        "export/attributes.py",
+        "formats/frozen.py",
+        "models/dpmodel/fitting.py",
+    },
+    # In the list of what a package exports.
+    "Adam": {"train/__init__.py"},
+}
+
+
+def names(kinds: Kinds) -> set[str]:
+    """The names and aliases of the kinds in an input."""
+    found = kinds.registry.loaded()
+    return set(found) | {alias for kind in found.values() for alias in kind.aliases}
+
+
+def classes(kinds: Kinds, package: Path) -> set[str]:
+    """The names of the classes in the rooms, without the bases of all kinds."""
+    return {
+        node.name
+        for room in kinds.rooms
+        for path in (package / room).rglob("*.py")
+        if path.name != "base.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def seams(kinds: Kinds, package: Path) -> Iterator[str]:
+    """Where a kind is named or asked for outside its rooms."""
+    quoted, asked = names(kinds), classes(kinds, package)
+    for path in sorted(package.rglob("*.py")):
+        module = path.relative_to(package)
+        if module.parts[0] in kinds.rooms or str(module) == kinds.base:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            place = f"{module}, line {getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if node.value in quoted and str(module) not in OTHERWISE.get(node.value, ()):
+                    yield f"{place}: {node.value!r}"
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "isinstance",
+                "issubclass",
+            ):
+                words = {part for name in ast.walk(node.args[1]) for part in _words(name)}
+                if words & asked:
+                    yield f"{place}: {ast.unparse(node)}"
+            elif isinstance(node, ast.MatchClass):
+                for part in _words(node.cls):
+                    if part in asked:
+                        yield f"{place}: case {part}"
+
+
+def _words(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Name):
+        return [node.id]
+    return [node.attr] if isinstance(node, ast.Attribute) else []
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: kinds.registry.what)
+def test_nobody_else_knows_a_kind(kinds):
+    assert list(seams(kinds, PACKAGE)) == []
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: kinds.registry.what)
+def test_the_names_are_those_of_the_rooms(kinds):
+    assert names(kinds) and classes(kinds, PACKAGE)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'if rate.type == "wsd": pass',
+        "if isinstance(schedule, WsdSchedule): pass",
+        "if isinstance(schedule, (int, schedules.WsdSchedule)): pass",
+        "assert issubclass(type(schedule), WsdSchedule | None)",
+        "match schedule:\n    case WsdSchedule(): pass",
+    ],
+)
+def test_what_is_planted_is_found(tmp_path, line):
+    room = tmp_path / "schedules"
+    room.mkdir()
+    (room / "wsd.py").write_text('class WsdSchedule:\n    name = "wsd"\n')
+    assert list(seams(KINDS[2], tmp_path)) == []
+    (tmp_path / "trainer.py").write_text(line + "\n")
+    assert len(list(seams(KINDS[2], tmp_path))) == 1
