@@ -137,7 +137,7 @@ def restore_optimizer(
             another kind.
     """
     path, restart = start.path, start.mode == "restart"
-    stored = start.header["config"]["optimizer"]["type"]
+    stored = start.header["config"].get("optimizer", {}).get("type", kind)
     if stored != kind and restart:
         raise ModelFileError(
             f"{path}: was trained with the optimizer {stored}, the input has {kind}; "
