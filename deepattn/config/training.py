@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.argument import key as argument
 from deepattn.config.ranges import holds, positive, within
 from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
 from deepattn.config.section import Section, key, required
@@ -91,7 +93,13 @@ class TrainingConfig(Section):
         OfTasks("num_epoch_dict"),
         Refused("mixed_precision", hint="set precision of the nets to float32 instead"),
         Refused("stat_file_mode", "update", hint=PYTORCH),
-        Refused("save_dir", hint="give the folder in training/save_ckpt"),
+        argument(
+            "save_dir",
+            [str, None],
+            None,
+            "Folder that relative save_ckpt, disp_file, tensorboard_log_dir and profiling_file lie "
+            "in; the complete input has their paths instead.",
+        ),
         Refused("ckpt_keep_ratio", hint="set training/max_ckpt_keep"),
         Refused("enable_ema", False, hint=_AVERAGE),
         Refused("ema_decay", 0.999, hint=_AVERAGE),
@@ -160,6 +168,11 @@ class TrainingConfig(Section):
     def settle(cls, section: dict[str, Any]) -> None:
         """Bring a complete section to its one form; it is changed."""
         cls.drop_unset(section)
+        folder = section.pop("save_dir")
+        if folder is not None:
+            _FOLDER(folder, "training/save_dir")
+            for name in ("save_ckpt", "disp_file", "tensorboard_log_dir", "profiling_file"):
+                section[name] = os.path.join(folder, section[name])
         if section["save_ckpt"].endswith("/"):
             # A folder for the checkpoints, which have DeePMD's name there.
             section["save_ckpt"] += "model.ckpt"

@@ -65,6 +65,20 @@ def test_stop_lr_ratio():
     assert normalize(data)["learning_rate"]["stop_lr"] == pytest.approx(1e-5)
 
 
+def test_save_dir_holds_the_files_of_a_training():
+    data = changed(DPA1, "training/save_dir", "run")
+    data = changed(data, "training/disp_file", "/tmp/lcurve.out")
+    full = normalize(changed(data, "training/save_ckpt", "best/"))
+    training = full["training"]
+    assert "save_dir" not in training and normalize(full) == full
+    assert training["save_ckpt"] == "run/best/model.ckpt"
+    assert training["disp_file"] == "/tmp/lcurve.out"
+    assert training["tensorboard_log_dir"] == "run/log"
+    assert training["profiling_file"] == "run/timeline.json"
+    with pytest.raises(ConfigError, match="training/save_dir is ''; it must name a folder"):
+        normalize(changed(DPA1, "training/save_dir", ""))
+
+
 def test_numbers_and_names_are_canonical():
     full = normalize(upgrade(WATER))
     assert isinstance(full["model"]["descriptor"]["rcut"], float)
