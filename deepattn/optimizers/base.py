@@ -97,10 +97,16 @@ class Optimizer(keras.optimizers.Optimizer):
         return state
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-        """Clip by the norm of the sum over all replicas, of which these are the parts."""
-        if not self.global_clipnorm or not _on_a_replica_of_many():
+        """Clip by the norm of the sum over all replicas, of which these are the parts.
+
+        Keras does it where there is one replica, but not for weights of several precisions.
+        """
+        one_dtype = len({grad.dtype for grad in grads if grad is not None}) <= 1
+        spread = _on_a_replica_of_many()
+        if not self.global_clipnorm or (one_dtype and not spread):
             return super()._clip_gradients(grads)
-        sums = [tf.cast(grad, tf.float64) for grad in add_up(grads) if grad is not None]
+        parts = add_up(grads) if spread else grads
+        sums = [tf.cast(grad, tf.float64) for grad in parts if grad is not None]
         norm = tf.maximum(tf.linalg.global_norm(sums), self.global_clipnorm)
         factor = self.global_clipnorm / norm
         return [grad if grad is None else grad * tf.cast(factor, grad.dtype) for grad in grads]

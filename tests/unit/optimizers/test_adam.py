@@ -136,6 +136,19 @@ def test_global_clipnorm_bounds_the_gradient():
     np.testing.assert_allclose(momentum, 0.1 * np.array([0.3, 0.4]), rtol=1e-6)
 
 
+def test_global_clipnorm_of_weights_of_two_precisions():
+    weights = [
+        keras.Variable(np.zeros(1), dtype=dtype, name=f"w{k}")
+        for k, dtype in enumerate(("float64", "float32"))
+    ]
+    optimizer = Adam(1e-3, global_clipnorm=0.5)
+    optimizer.apply([tf.constant([3.0], tf.float64), tf.constant([4.0], tf.float32)], weights)
+    state = optimizer.get_arrays(dict(zip("ab", weights, strict=True)))
+    moments = [state["a/momentum"].item(), state["b/momentum"].item()]
+    np.testing.assert_allclose(moments, [0.03, 0.04], rtol=1e-6)
+    assert state["b/momentum"].dtype == np.float32
+
+
 def test_accumulated_gradients_advance_the_powers_once():
     weight = keras.Variable(np.zeros(2), dtype="float64", name="a")
     optimizer = Adam(1e-3, gradient_accumulation_steps=2)
