@@ -118,17 +118,15 @@ def _from_input(path: str) -> tuple[list[str], dict]:
 
     A model section that fine-tuning will fill from a file may leave these out.
     """
-    from deepattn.config import load_input, upgrade
+    from deepattn.config import DescriptorConfig, load_input, upgrade
     from deepattn.data import find_systems
     from deepattn.errors import ConfigError
 
     content = upgrade(load_input(path))
     training, model = content.get("training", {}), content.get("model", {})
     descriptor = model.get("descriptor", {})
-    if descriptor.get("type") == "dpa2":
-        repinit = descriptor.get("repinit")
-        repinit = repinit if isinstance(repinit, dict) else {}
-        descriptor = {**descriptor, **repinit, "sel": repinit.get("nsel")}
+    kind = DescriptorConfig.find(descriptor.get("type")) or DescriptorConfig
+    rcut, sel = kind.glance(descriptor)
     systems = []
     for section in (training.get("training_data"), training.get("validation_data")):
         if section and section.get("systems"):
@@ -136,8 +134,7 @@ def _from_input(path: str) -> tuple[list[str], dict]:
             systems += find_systems(section["systems"], rglob_patterns=patterns)
     if not systems:
         raise ConfigError(f"{path}: names no systems in training/training_data/systems")
-    sel = descriptor.get("sel")
     sel = None if isinstance(sel, str | None) else np.ravel(sel).tolist()
-    if sel and descriptor.get("type") not in ("se_e2_a", "se_a"):
+    if sel and kind.mixed_types:
         sel = [sum(sel)]
-    return systems, {"type_map": model.get("type_map"), "rcut": descriptor.get("rcut"), "sel": sel}
+    return systems, {"type_map": model.get("type_map"), "rcut": rcut, "sel": sel}

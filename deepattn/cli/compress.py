@@ -93,8 +93,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Compress."""
-    from deepattn.config import SeAttenConfig
-    from deepattn.config.tables import NOT_SE_ATTEN, check_tables
     from deepattn.data import System, find_systems
     from deepattn.errors import ConfigError
     from deepattn.formats.files import check_folder
@@ -115,9 +113,7 @@ def run(args: argparse.Namespace) -> None:
         )
     places = find_systems(args.data) if args.data else []
     stored = read_model(path, head=args.head)
-    if not isinstance(stored.config.descriptor, SeAttenConfig):
-        raise ConfigError(f"{path}: {NOT_SE_ATTEN}")
-    check_tables(stored.config.descriptor, fast=args.fast)
+    stored.config.descriptor.check_compressible(fast=args.fast)
 
     from deepattn import ops
     from deepattn.export import compress, freeze, require_ops

@@ -3,40 +3,36 @@
 ``read_config(path)`` does it all; its steps are public functions of their own.
 """
 
+from deepattn.config.descriptor import (
+    DESCRIPTORS,
+    DescriptorConfig,
+    EnvMatSpec,
+    NeighborList,
+    slots_of,
+)
 from deepattn.config.differences import (
     Difference,
     enumerate_differences,
     model_differences,
     section_differences,
 )
+from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.load import load_input
 from deepattn.config.loss import LOSSES, LossConfig
-from deepattn.config.model import (
-    DescriptorConfig,
-    Dpa2Config,
-    EnerFittingConfig,
-    ModelConfig,
-    RepformerConfig,
-    RepInitConfig,
-    SeAttenConfig,
-    SeE2AConfig,
-    TypeEmbeddingConfig,
-    network_dtype,
-    slots_of,
-)
+from deepattn.config.model import ModelConfig, network_dtype
 from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask, relocated
 from deepattn.config.normalize import normalize, normalize_model
 from deepattn.config.optimizer import OPTIMIZERS, OptimizerConfig
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
 from deepattn.config.schedule import SCHEDULES, ScheduleConfig
+from deepattn.config.section import Kind, Section, key, required
 from deepattn.config.sel import (
     NoNeighborsError,
     automatic_cutoffs,
     automatic_sel,
-    fill_nsel,
     fill_sel,
     take_sel,
-    with_sel,
+    with_neighbors,
 )
 from deepattn.config.tasks import (
     BranchConfig,
@@ -52,9 +48,12 @@ from deepattn.config.training import (
     ValidationDataConfig,
 )
 from deepattn.config.tree import Config
+from deepattn.config.type_embedding import TypeEmbeddingConfig
 from deepattn.config.upgrade import upgrade
 
 __all__ = [
+    "DESCRIPTORS",
+    "FITTINGS",
     "LOSSES",
     "OPTIMIZERS",
     "RANDOM",
@@ -64,20 +63,19 @@ __all__ = [
     "DataConfig",
     "DescriptorConfig",
     "Difference",
-    "Dpa2Config",
-    "EnerFittingConfig",
+    "EnvMatSpec",
+    "FittingConfig",
+    "Kind",
     "Link",
     "LossConfig",
     "Merged",
     "ModelConfig",
     "MultiTaskConfig",
+    "NeighborList",
     "NoNeighborsError",
     "OptimizerConfig",
-    "RepInitConfig",
-    "RepformerConfig",
     "ScheduleConfig",
-    "SeAttenConfig",
-    "SeE2AConfig",
+    "Section",
     "TrainingConfig",
     "TrainingDataConfig",
     "TypeEmbeddingConfig",
@@ -87,9 +85,9 @@ __all__ = [
     "base_of",
     "config_from_dict",
     "enumerate_differences",
-    "fill_nsel",
     "fill_sel",
     "is_multitask",
+    "key",
     "load_input",
     "merge_pretrained",
     "model_differences",
@@ -100,10 +98,11 @@ __all__ = [
     "read_input",
     "relocated",
     "replace_model",
+    "required",
     "section_differences",
     "slots_of",
     "take_sections",
     "take_sel",
     "upgrade",
-    "with_sel",
+    "with_neighbors",
 ]

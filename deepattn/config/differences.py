@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from deepattn.config.model import Dpa2Config, ModelConfig, SeAttenConfig
+from deepattn.config.model import ModelConfig
 from deepattn.config.section import flat, thaw
 from deepattn.errors import show
 
@@ -35,7 +35,6 @@ _SETTLED = {
 }
 # That a message names.
 _MOST = 6
-_OF_ATTENTION = ("attn", "attn_dotr", "attn_mask", "ln_eps", "temperature")
 
 
 class Difference(NamedTuple):
@@ -80,8 +79,7 @@ def model_differences(
         those that do not: how statistics and initial weights are found, what is trained, the
         precision of the arithmetic, and keys without effect in both.
     """
-    kinds = [type(section.descriptor) for section in (stored, given)]
-    if kinds[0] is not kinds[1]:
+    if stored.descriptor.layer != given.descriptor.layer:
         names = [section.descriptor.type for section in (stored, given)]
         return [Difference("descriptor/type", *names)], []
     ours, theirs = (_functional(section) for section in (given, stored))
@@ -128,22 +126,7 @@ def _functional(model: ModelConfig) -> dict[str, Any]:
 
 def _idle(model: ModelConfig) -> set[str]:
     """Keys that have no effect in a model."""
-    descriptor = model.descriptor
-    if isinstance(descriptor, SeAttenConfig) and descriptor.attn_layer == 0:
-        return {f"descriptor/{key}" for key in _OF_ATTENTION}
-    if not isinstance(descriptor, Dpa2Config):
-        return set()
-    idle: set[str] = set()
-    if not descriptor.repinit.use_three_body:
-        three_body = ("neuron", "sel", "rcut", "rcut_smth")
-        idle |= {f"descriptor/repinit/three_body_{key}" for key in three_body}
-    block = descriptor.repformer
-    if not block.update_g1_has_attn:
-        idle |= {f"descriptor/repformer/attn1_{key}" for key in ("hidden", "nhead")}
-    if not (block.update_g2_has_attn or block.update_h2):
-        attention = ("hidden", "nhead", "has_gate")
-        idle |= {f"descriptor/repformer/attn2_{key}" for key in attention}
-    return idle
+    return {f"descriptor/{key}" for key in model.descriptor.idle_keys()}
 
 
 def _lists(stored: Any, given: Any) -> str:

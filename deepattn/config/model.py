@@ -1,276 +1,198 @@
-"""Typed ``model`` section: descriptor, fitting net, type embedding."""
+"""The ``model`` section: descriptor, fitting net, type embedding."""
 
 from __future__ import annotations
 
+import copy
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deepattn.config.section import Section
+from dargs import Argument, Variant
+
+from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
+from deepattn.config.fitting import FITTINGS, FittingConfig
+from deepattn.config.ranges import positive, within
+from deepattn.config.rules_net import check_excluded, check_per_type, require
+from deepattn.config.section import Section, key, required
+from deepattn.config.texts import PYTORCH
+from deepattn.config.type_embedding import (
+    DEFAULT_TYPE_EMBEDDING,
+    TypeEmbeddingConfig,
+    check_elements,
+)
+from deepattn.errors import ConfigError, show
+
+_TABLE = "interpolation to a tabulated potential is not supported"
+_REFUSED = (
+    OfTasks("model_dict"),
+    OfTasks("shared_dict"),
+    Refused("modifier", hint="long-range corrections are not supported"),
+    Refused("compress", hint="give the model that was compressed instead"),
+    Refused("spin", hint="models of magnetic moments are not supported"),
+    OfTasks("finetune_head"),
+    Refused("use_srtab", hint=_TABLE),
+    Refused("smin_alpha", hint=_TABLE),
+    Refused("sw_rmin", hint=_TABLE),
+    Refused("sw_rmax", hint=_TABLE),
+    Refused("srtab_add_bias", True, hint=_TABLE),
+    Refused("pair_exclude_types", [], hint="use model/descriptor/exclude_types"),
+    Refused("atom_exclude_types", [], hint="leave those atoms out of the data"),
+)
+_REFUSED_IN_STANDARD = (
+    OfTasks("model_branch_alias", []),
+    OfTasks("info", {}),
+    Refused("bridging_method", "None", hint=PYTORCH),
+    Refused("bridging_r_inner", 0.5, hint=PYTORCH),
+    Refused("bridging_r_outer", 0.8, hint=PYTORCH),
+)
 
 
-@dataclass(frozen=True)
-class TypeEmbeddingConfig(Section):
-    """Vectors that stand for the elements."""
-
-    neuron: tuple[int, ...]
-    activation_function: str
-    resnet_dt: bool
-    precision: str
-    trainable: bool
-    seed: int | None
-    use_econf_tebd: bool
-    use_tebd_bias: bool
-
-
-@dataclass(frozen=True)
-class SeE2AConfig(Section):
-    """DeepPot-SE, the descriptor without attention; ``sel`` counts neighbors by type."""
-
-    type: str
-    sel: tuple[int, ...] | str
-    rcut: float
-    rcut_smth: float
-    neuron: tuple[int, ...]
-    axis_neuron: int
-    activation_function: str
-    resnet_dt: bool
-    type_one_side: bool
-    precision: str
-    trainable: bool
-    seed: int | None
-    exclude_types: tuple[tuple[int, int], ...]
-    set_davg_zero: bool
-
-
-@dataclass(frozen=True)
-class SeAttenConfig(Section):
-    """DPA-1; ``sel`` counts all neighbors together.
-
-    ``se_atten_v2`` has ``tebd_input_mode`` strip and ``smooth_type_embedding`` true; its input
-    section has no such keys.
-    """
-
-    type: str
-    sel: int | str
-    rcut: float
-    rcut_smth: float
-    neuron: tuple[int, ...]
-    axis_neuron: int
-    activation_function: str
-    resnet_dt: bool
-    type_one_side: bool
-    precision: str
-    trainable: bool
-    seed: int | None
-    exclude_types: tuple[tuple[int, int], ...]
-    set_davg_zero: bool
-    attn: int
-    attn_layer: int
-    attn_dotr: bool
-    attn_mask: bool
-    tebd_input_mode: str
-    smooth_type_embedding: bool
-    trainable_ln: bool
-    ln_eps: float
-    temperature: float | None = None
-
-    @classmethod
-    def from_dict(cls, section: Mapping[str, Any]) -> SeAttenConfig:
-        """Build from a normalized section of se_atten or se_atten_v2."""
-        if section["type"] == "se_atten_v2":
-            section = {**section, "tebd_input_mode": "strip", "smooth_type_embedding": True}
-        return super().from_dict(section)
-
-    def _left_out(self) -> set[str]:
-        implied = {"tebd_input_mode", "smooth_type_embedding"}
-        return super()._left_out() | (implied if self.type == "se_atten_v2" else set())
-
-
-@dataclass(frozen=True)
-class RepInitConfig(Section):
-    """The block of DPA-2 that starts features of atoms; its list of neighbors is the longest."""
-
-    rcut: float
-    rcut_smth: float
-    nsel: int | str
-    neuron: tuple[int, ...]
-    axis_neuron: int
-    tebd_dim: int
-    tebd_input_mode: str
-    set_davg_zero: bool
-    activation_function: str
-    resnet_dt: bool
-    type_one_side: bool
-    use_three_body: bool
-    three_body_neuron: tuple[int, ...]
-    three_body_sel: int | str
-    three_body_rcut: float
-    three_body_rcut_smth: float
-
-
-@dataclass(frozen=True)
-class RepformerConfig(Section):
-    """The layers of DPA-2 that pass messages."""
-
-    rcut: float
-    rcut_smth: float
-    nsel: int | str
-    nlayers: int
-    g1_dim: int
-    g2_dim: int
-    axis_neuron: int
-    direct_dist: bool
-    update_g1_has_conv: bool
-    update_g1_has_drrd: bool
-    update_g1_has_grrg: bool
-    update_g1_has_attn: bool
-    update_g2_has_g1g1: bool
-    update_g2_has_attn: bool
-    update_h2: bool
-    attn1_hidden: int
-    attn1_nhead: int
-    attn2_hidden: int
-    attn2_nhead: int
-    attn2_has_gate: bool
-    activation_function: str
-    update_style: str
-    update_residual: float
-    update_residual_init: str
-    set_davg_zero: bool
-    trainable_ln: bool
-    use_sqrt_nnei: bool
-    g1_out_conv: bool
-    g1_out_mlp: bool
-    ln_eps: float
-
-
-@dataclass(frozen=True)
-class Dpa2Config(Section):
-    """DPA-2."""
-
-    type: str
-    repinit: RepInitConfig
-    repformer: RepformerConfig
-    concat_output_tebd: bool
-    precision: str
-    smooth: bool
-    exclude_types: tuple[tuple[int, int], ...]
-    env_protection: float
-    trainable: bool
-    seed: int | None
-    add_tebd_to_repinit_out: bool
-    use_econf_tebd: bool
-    use_tebd_bias: bool
-
-    @classmethod
-    def from_dict(cls, section: Mapping[str, Any]) -> Dpa2Config:
-        """Build from a normalized section."""
-        repinit = RepInitConfig.from_dict(section["repinit"])
-        repformer = RepformerConfig.from_dict(section["repformer"])
-        return super().from_dict({**section, "repinit": repinit, "repformer": repformer})
-
-    @property
-    def rcut(self) -> float:
-        """Cutoff radius of the list of neighbors, Å."""
-        return self.repinit.rcut
-
-    @property
-    def sel(self) -> int | str:
-        """Number of neighbors in that list."""
-        return self.repinit.nsel
-
-    @property
-    def type_embedding(self) -> TypeEmbeddingConfig:
-        """The section that would describe the type embedding of another descriptor."""
-        return TypeEmbeddingConfig(
-            neuron=(self.repinit.tebd_dim,),
-            activation_function="linear",
-            resnet_dt=False,
-            precision=self.precision,
-            trainable=self.trainable,
-            seed=self.seed,
-            use_econf_tebd=self.use_econf_tebd,
-            use_tebd_bias=self.use_tebd_bias,
-        )
-
-
-@dataclass(frozen=True)
-class EnerFittingConfig(Section):
-    """Fitting net of the atomic energies."""
-
-    type: str
-    numb_fparam: int
-    numb_aparam: int
-    neuron: tuple[int, ...]
-    activation_function: str
-    precision: str
-    resnet_dt: bool
-    trainable: bool | tuple[bool, ...]
-    rcond: float | None
-    seed: int | None
-    atom_ener: tuple[float | None, ...]
-    dim_case_embd: int = 0
-
-
-DescriptorConfig = SeE2AConfig | SeAttenConfig | Dpa2Config
-
-_DESCRIPTORS: dict[str, type[DescriptorConfig]] = {
-    "se_e2_a": SeE2AConfig,
-    "se_atten": SeAttenConfig,
-    "se_atten_v2": SeAttenConfig,
-    "dpa2": Dpa2Config,
-}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig(Section):
     """The network.
 
-    ``type_map`` is empty where an se_e2_a input names no elements. ``type_embedding`` is None for
-    se_e2_a without one, and for dpa2, whose descriptor section describes it. ``preset_out_bias``
-    is ``{"energy": (None, -3.2)}`` or None. ``convention`` is ``common`` or None, which stands for
-    DeePMD-kit's TensorFlow backend.
+    ``type_map`` is empty where an input of a descriptor that allows it names no elements.
+    ``type_embedding`` is None where there is none, or where the descriptor describes its own (see
+    `embedding`). ``preset_out_bias`` is ``{"energy": (None, -3.2)}`` or None. ``convention`` is
+    ``common`` or None, which stands for DeePMD-kit's TensorFlow backend.
     """
 
+    input_only = _REFUSED
+
     type: str
-    type_map: tuple[str, ...]
-    descriptor: DescriptorConfig
-    fitting_net: EnerFittingConfig
-    data_stat_nbatch: int
-    data_stat_protect: float
-    data_bias_nsample: int
-    preset_out_bias: dict[str, tuple[float | None, ...]] | None
-    type_embedding: TypeEmbeddingConfig | None = None
-    convention: str | None = None
+    type_map: tuple[str, ...] = key(
+        [],
+        "Names of the elements; an atom's type is an index into them. Required for se_atten and "
+        "wherever sel is automatic.",
+    )
+    data_stat_nbatch: int = key(
+        10,
+        "Batches of each system that the statistics of the input are taken from.",
+        check=within(1),
+    )
+    data_stat_protect: float = key(
+        1e-2, "Smallest standard deviation of frame and atomic parameters.", check=positive
+    )
+    data_bias_nsample: int = key(
+        10, "Frames of each system that fine-tuning fits the energy bias to; 0 takes all."
+    )
+    preset_out_bias: dict[str, tuple[float | None, ...]] | None = key(
+        None, 'Energy bias of some elements, {"energy": [null, -3.2]} in eV; null is fitted.'
+    )
+    convention: str | None = key(
+        None,
+        "Whose details the model has: tensorflow, DeePMD-kit's TensorFlow backend, or common, its "
+        "other backends; only a common model with attention or smooth_type_embedding can be "
+        "written as .dp. Null: tensorflow; dpa2 is common.",
+        unset=True,
+    )
+    type_embedding: TypeEmbeddingConfig | None = key(
+        None,
+        "Vectors that stand for the elements. An se_atten model without this section has one "
+        "linear layer of 8 and no bias; an empty section has tanh instead. With se_e2_a one net "
+        "then serves all pairs of types.",
+        unset=True,
+    )
+    descriptor: DescriptorConfig = required("What an atom sees.")
+    fitting_net: FittingConfig = required("From descriptor to energy.")
 
     @classmethod
-    def from_dict(cls, section: Mapping[str, Any]) -> ModelConfig:
-        """Build from what `normalize_model` returns."""
-        parts: dict[str, Any] = {
-            "descriptor": _DESCRIPTORS[section["descriptor"]["type"]].from_dict(
-                section["descriptor"]
-            ),
-            "fitting_net": EnerFittingConfig.from_dict(section["fitting_net"]),
-        }
+    def schema(cls, name: str, **options: Any) -> Argument:
+        keys = {argument.name: argument for argument in cls.arguments()}
+        parts = [keys.pop(name) for name in ("descriptor", "fitting_net")]
+        standard = Argument(
+            "standard", dict, [*parts, *_REFUSED_IN_STANDARD], doc="Descriptor and fitting net."
+        )
+        kind = Variant(
+            "type", [standard], optional=True, default_tag="standard", doc="Kind of the model."
+        )
+        return Argument(name, dict, list(keys.values()), [kind], **options)
+
+    @classmethod
+    def meet(cls, section: Any) -> None:
+        """Import the classes of the types that a section names, so that the schema knows them."""
+        if isinstance(section, Mapping):
+            DescriptorConfig.meet(section.get("descriptor"))
+            FittingConfig.meet(section.get("fitting_net"))
+
+    @classmethod
+    def settle(cls, section: dict[str, Any]) -> None:
+        """Bring a complete section to its one form; it is changed.
+
+        Raises:
+            ConfigError: the descriptor does not have the convention.
+        """
+        descriptor = section["descriptor"]
+        kind = DESCRIPTORS[descriptor["type"]]
+        convention = section.pop("convention", None)
+        if convention is not None and convention in ("tensorflow", "common"):
+            if convention not in kind.conventions:
+                raise ConfigError(
+                    f"model/convention {convention} is not for the descriptor "
+                    f"{descriptor['type']}, which only the other backends have; leave it out."
+                )
+            if convention == kind.conventions[0]:
+                # DeePMD-kit has no such key.
+                convention = None
+        if convention is not None:
+            section["convention"] = convention
+        FITTINGS[section["fitting_net"]["type"]].settle(section["fitting_net"])
+        kind.settle(descriptor, common=(convention or kind.conventions[0]) == "common")
+        if section.get("type_embedding") is None:
+            section.pop("type_embedding", None)
+            if kind.default_type_embedding:
+                section["type_embedding"] = copy.deepcopy(DEFAULT_TYPE_EMBEDDING)
         if "type_embedding" in section:
-            parts["type_embedding"] = TypeEmbeddingConfig.from_dict(section["type_embedding"])
-        return super().from_dict({"type_map": (), **section, **parts})
+            TypeEmbeddingConfig.settle(section["type_embedding"])
+        if not section["type_map"]:
+            del section["type_map"]
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any]) -> None:
+        """Check a complete section.
+
+        Raises:
+            ConfigError: a value is out of range, or two keys do not go together.
+        """
+        descriptor, fitting = section["descriptor"], section["fitting_net"]
+        kind = DESCRIPTORS[descriptor["type"]]
+        _check_type_map(section, kind)
+        _check_convention(section)
+        cls.check_keys(section, "model")
+        ntypes = len(section.get("type_map", ())) or len(descriptor["sel"])
+        path = "model/descriptor"
+        check_excluded(descriptor["exclude_types"], f"{path}/exclude_types", ntypes)
+        kind.check(descriptor, path, ntypes=ntypes)
+        if descriptor.get("use_econf_tebd"):
+            check_elements(section.get("type_map"), f"{path}/use_econf_tebd")
+        FITTINGS[fitting["type"]].check(fitting, "model/fitting_net", ntypes=ntypes)
+        if "type_embedding" in section:
+            _check_type_embedding(section, kind)
+        if section["preset_out_bias"] is not None:
+            _check_preset_bias(section["preset_out_bias"], ntypes)
 
     @property
     def ntypes(self) -> int:
         """Number of types."""
         if self.type_map:
             return len(self.type_map)
-        sel = self.descriptor.sel
+        sel = self.descriptor.longest_list.sel
         if not isinstance(sel, tuple):
             raise ValueError("a model without type_map needs a sel of one number for each type")
         return len(sel)
 
     @property
     def is_common(self) -> bool:
-        """Whether details are those of DeePMD-kit's other backends, the only ones with DPA-2."""
-        return self.convention == "common" or isinstance(self.descriptor, Dpa2Config)
+        """Whether details are those of DeePMD-kit's backends other than TensorFlow."""
+        return (self.convention or self.descriptor.conventions[0]) == "common"
+
+    @property
+    def embedding(self) -> TypeEmbeddingConfig | None:
+        """The type embedding: the section's, or the one that the descriptor describes."""
+        return self.type_embedding or self.descriptor.type_embedding
 
     def to_dict(self) -> dict[str, Any]:
         """The normalized section; without names of elements it has no ``type_map``."""
@@ -279,14 +201,73 @@ class ModelConfig(Section):
             del section["type_map"]
         return section
 
-
-def slots_of(sel: tuple[int, ...] | int | str) -> tuple[int, ...]:
-    """The numbers of neighbors in a ``sel`` that is not automatic any more."""
-    if isinstance(sel, str):
-        raise ValueError(f"sel must be numbers by now, not {sel!r}")
-    return (sel,) if isinstance(sel, int) else sel
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Any]) -> ModelConfig:
+        """Build from what `normalize_model` returns."""
+        return super().from_dict({"type_map": (), **section})
 
 
 def network_dtype(precision: str, interface_dtype: str) -> str:
     """The dtype of weights with a ``precision`` in a model with an interface precision."""
     return interface_dtype if precision == "default" else precision
+
+
+def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
+    names = section.get("type_map")
+    if not names:
+        if not kind.may_lack_names or isinstance(section["descriptor"]["sel"], str):
+            raise ConfigError("model/type_map is required: the names of the elements, in order.")
+        return
+    for name in names:
+        if not name or re.search(r"\s", name):
+            raise ConfigError(
+                f"model/type_map has the name {show(name)}; a name must have letters and no spaces."
+            )
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ConfigError(f"model/type_map has {show(name)} twice; keep one of them.")
+
+
+def _check_convention(section: Mapping[str, Any]) -> None:
+    convention = section.get("convention", "tensorflow")
+    known = ("tensorflow", "common")
+    require(convention in known, "model/convention", convention, "be tensorflow or common")
+    temperature, path = section["descriptor"].get("temperature"), "model/descriptor/temperature"
+    if temperature is None:
+        return
+    if convention != "common":
+        raise ConfigError(f"{path} = {show(temperature)} needs model/convention common.")
+    # Exponentials of scores up to this need no safeguards.
+    require(0 < temperature <= 5, path, temperature, "be positive and at most 5")
+
+
+def _check_type_embedding(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
+    path = "model/type_embedding"
+    if not kind.takes_type_embedding:
+        raise ConfigError(
+            f"{path} is not for the descriptor {section['descriptor']['type']}; set tebd_dim in "
+            "model/descriptor/repinit, and use_econf_tebd and use_tebd_bias in model/descriptor."
+        )
+    TypeEmbeddingConfig.check(section["type_embedding"], path)
+    if section["type_embedding"]["use_econf_tebd"]:
+        check_elements(section.get("type_map"), f"{path}/use_econf_tebd")
+
+
+def _check_preset_bias(bias: dict[str, Any], ntypes: int) -> None:
+    path = "model/preset_out_bias"
+    require(set(bias) == {"energy"}, path, bias, 'have the one key "energy"')
+    values = bias["energy"]
+    require(
+        isinstance(values, list) and all(v is None or _is_finite(v) for v in values),
+        f"{path}/energy",
+        values,
+        "be a list of energies and nulls",
+    )
+    check_per_type(values, f"{path}/energy", ntypes, may_be_empty=False)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:
+        return False

@@ -4,8 +4,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from deepattn.config.descriptor import DescriptorConfig
+from deepattn.config.fitting import FittingConfig
 from deepattn.config.multitask import split
-from deepattn.config.normalize import DEFAULT_TYPE_EMBEDDING
+from deepattn.config.type_embedding import DEFAULT_TYPE_EMBEDDING
 from deepattn.errors import ConfigError, show
 
 
@@ -119,16 +121,19 @@ def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
 
 
 def _check_kind(pretrained: dict[str, Any]) -> None:
-    for name, kinds, default in (
-        ("descriptor", ("se_atten", "se_atten_v2", "dpa2"), None),
-        ("fitting_net", ("ener",), "ener"),
-    ):
+    bases: dict[str, type[DescriptorConfig | FittingConfig]] = {
+        "descriptor": DescriptorConfig,
+        "fitting_net": FittingConfig,
+    }
+    for name, base in bases.items():
         section = pretrained.get(name)
-        kind = section.get("type", default) if isinstance(section, dict) else None
-        if kind not in kinds:
+        tag = section.get("type", base.default_type) if isinstance(section, dict) else None
+        kind = base.find(tag)
+        if kind is None or not kind.fine_tunes:
+            known = [name for name, one in base.registry.loaded().items() if one.fine_tunes]
             raise ConfigError(
-                f"the pretrained model's {name} is {show(kind)}; "
-                f"only {' and '.join(kinds)} can be fine-tuned."
+                f"the pretrained model's {name} is {show(tag)}; "
+                f"only {' and '.join(known)} can be fine-tuned."
             )
 
 

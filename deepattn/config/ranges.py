@@ -22,8 +22,7 @@ def positive(value: float, path: str) -> None:
 
 def one_of(*choices: str) -> Check:
     """One of some words."""
-    *others, last = choices
-    words = f"{', '.join(others)} or {last}" if others else last
+    words = " or ".join(choices) if len(choices) < 3 else f"one of {', '.join(choices)}"
     return lambda value, path: require(value in choices, path, value, f"be {words}")
 
 

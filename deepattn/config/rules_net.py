@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepattn import limits
@@ -44,7 +45,7 @@ def to_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def check_net(net: dict[str, Any], path: str) -> None:
+def check_net(net: Mapping[str, Any], path: str) -> None:
     """Check the widths, the activation and the precision of a net."""
     check_widths(net["neuron"], f"{path}/neuron")
     check_activation(net["activation_function"], f"{path}/activation_function")
@@ -72,12 +73,18 @@ def check_activation(name: str, path: str) -> None:
     require(known, path, name, f"be one of {choices}, silut:x or none")
 
 
+def settle_activation(section: dict[str, Any]) -> None:
+    """Bring the name of an activation to its one form."""
+    name = section["activation_function"].lower()
+    section["activation_function"] = "linear" if name == "none" else name
+
+
 def check_precision(precision: str, path: str) -> None:
     """Check a precision of weights."""
     require(precision in PRECISIONS, path, precision, "be default, float32 or float64")
 
 
-def check_cutoff(section: dict[str, Any], path: str, *, prefix: str = "") -> None:
+def check_cutoff(section: Mapping[str, Any], path: str, *, prefix: str = "") -> None:
     """Check a cutoff radius and where the switching to zero begins."""
     rcut, smooth = section[f"{prefix}rcut"], section[f"{prefix}rcut_smth"]
     require(rcut > 0, f"{path}/{prefix}rcut", rcut, "be positive")
@@ -89,7 +96,7 @@ def check_cutoff(section: dict[str, Any], path: str, *, prefix: str = "") -> Non
     )
 
 
-def check_axis(section: dict[str, Any], path: str, *, width: int, of: str) -> None:
+def check_axis(section: Mapping[str, Any], path: str, *, width: int, of: str) -> None:
     """Check the number of columns in the second factor of a descriptor."""
     axis = section["axis_neuron"]
     require(
@@ -106,6 +113,16 @@ def check_excluded(pairs: list[list[int]], path: str, ntypes: int) -> None:
             pairs,
             f"be a list of pairs of type indices from 0 to {ntypes - 1}",
         )
+
+
+def check_per_type(values: Sequence, path: str, ntypes: int, *, may_be_empty: bool) -> None:
+    """Check that there is one energy for each type."""
+    require(
+        len(values) == ntypes or (may_be_empty and not values),
+        path,
+        values,
+        f"have one energy or null for each of the {ntypes} types",
+    )
 
 
 def check_slots(sel: int | str, path: str) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from dargs import Argument, Variant
 
 from deepattn.config.clean import clean
 from deepattn.registry import Registry
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 T = TypeVar("T", bound="Section")
 Check = Callable[[Any, str], object]
@@ -27,6 +40,7 @@ class _Key:
     alias: tuple[str, ...]
     dtype: Any
     check: Check | None
+    unset: bool = False
 
 
 def key(
@@ -46,9 +60,9 @@ def key(
         alias: other spellings.
         dtype: type or list of types in the file, where that is not the field's.
         check: called with a value and the key's path; raises a ConfigError if it is out of range.
-        unset: whether None is said by leaving the key out (DeePMD-kit reads no null there).
+        unset: whether None is said by leaving the key out: DeePMD-kit reads no null there.
     """
-    known = {"key": _Key(doc, default, alias, dtype, check)}
+    known = {"key": _Key(doc, default, alias, dtype, check, unset)}
     if unset:
         return dataclasses.field(default=None, metadata=known)
     return dataclasses.field(metadata=known)
@@ -77,7 +91,7 @@ class Section:
         hints = get_type_hints(cls)
         declared = [
             _argument(field, field.metadata["key"], hints[field.name])
-            for field in dataclasses.fields(cls)
+            for field in cls.ordered_fields()
             if "key" in field.metadata and field.name not in cls.implied
         ]
         return [*declared, *cls.input_only]
@@ -101,6 +115,18 @@ class Section:
         """
         schema = cls.schema(path.rpartition("/")[2])
         return schema.normalize_value(clean(schema, given, path), do_alias=False)
+
+    @classmethod
+    def ordered_fields(cls) -> list[dataclasses.Field]:
+        """The fields as people read them: what a class adds comes before what it inherits."""
+        rank = {
+            name: place
+            for place, base in reversed(list(enumerate(cls.__mro__)))
+            for name in vars(base).get("__annotations__", {})
+        }
+        return sorted(
+            dataclasses.fields(cls), key=lambda field: (field.name != "type", rank[field.name])
+        )
 
     @classmethod
     def check_keys(cls, section: Mapping[str, Any], path: str) -> None:
@@ -155,7 +181,7 @@ class Section:
         """The normalized section; it can be written as JSON."""
         return {
             field.name: thaw(getattr(self, field.name))
-            for field in dataclasses.fields(self)
+            for field in self.ordered_fields()
             if field.name not in self._left_out()
         }
 
@@ -185,6 +211,14 @@ class Kind(Section):
     aliases: ClassVar[tuple[str, ...]] = ()
 
     type: str
+
+    @classmethod
+    def find(cls, name: Any) -> builtins.type[Self] | None:
+        """The class of a type or an alias of one; None if there is none."""
+        for known, kind in cls.registry.loaded().items():
+            if name in (known, *kind.aliases):
+                return kind
+        return cls.registry[name] if name in cls.registry else None
 
     @classmethod
     def meet(cls, section: Any) -> None:
@@ -267,13 +301,15 @@ def thaw(value: Any) -> Any:
 
 def _argument(field: dataclasses.Field, declared: _Key, hint: Any) -> Argument:
     options: dict[str, Any] = {"alias": list(declared.alias), "doc": declared.doc}
-    if declared.default is not _REQUIRED:
-        options |= {"optional": True, "default": declared.default}
     inner = _section_of(hint)
+    if declared.default is not _REQUIRED:
+        options["optional"] = True
+        if inner is None or not declared.unset:
+            options["default"] = declared.default
     if inner is None:
         return Argument(field.name, declared.dtype or _types_in_a_file(hint), **options)
     argument = inner.schema(field.name, **options)
-    if _is_optional(hint) and type(None) not in argument.dtype:
+    if _is_optional(hint) and not declared.unset and type(None) not in argument.dtype:
         argument.dtype = (*argument.dtype, type(None))
     if argument.default == {}:
         # dargs would leave an empty section empty.
@@ -297,12 +333,16 @@ def _in_a_list(hint: Any) -> Any:
     return hint
 
 
-def _section_of(hint: Any) -> type[Section] | None:
-    """The class of a field that is a section of its own, or may be one."""
+def _section_of(hint: Any, value: Any = None) -> type[Section] | None:
+    """The class of a field that is, or may be, a section: that of a value, or of all values."""
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     for part in parts:
         if isinstance(part, type) and issubclass(part, Section):
-            return part
+            if value is None:
+                return part
+            if not isinstance(value, Mapping):
+                return None
+            return part.registry[value["type"]] if issubclass(part, Kind) else part
     return None
 
 

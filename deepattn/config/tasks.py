@@ -24,10 +24,6 @@ from deepattn.config.tree import Config
 from deepattn.config.upgrade import upgrade
 from deepattn.errors import ConfigError
 
-# Levels that a part may be shared at. 1 of a descriptor: its type embedding alone.
-_LEVELS = {"type_map": (0,), "fitting_net": (0,), "se_e2_a": (0,)}
-_DESCRIPTOR_LEVELS = (0, 1)
-
 
 @dataclass(frozen=True)
 class BranchConfig:
@@ -215,8 +211,12 @@ def _settle_convention(model: dict[str, Any]) -> None:
 def _check_levels(branches: Mapping[str, BranchConfig]) -> None:
     for name, branch in branches.items():
         for part, link in branch.links.items():
-            kind = branch.config.model.descriptor.type if part == "descriptor" else part
-            allowed = _LEVELS.get(kind, _DESCRIPTOR_LEVELS)
+            kind: str = part
+            # Of other parts there is nothing but the whole.
+            allowed: tuple[int, ...] = (0,)
+            if part == "descriptor":
+                descriptor = branch.config.model.descriptor
+                kind, allowed = descriptor.type, descriptor.share_levels
             if link.level not in allowed:
                 raise ConfigError(
                     f"model/model_dict/{name}/{part} is '{link}'; a {kind} can be shared at level "

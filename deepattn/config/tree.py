@@ -10,16 +10,18 @@ from typing import Any
 from dargs import Argument
 
 from deepattn.config.argument import OfTasks, Refused
-from deepattn.config.loss import LossConfig
+from deepattn.config.descriptor import DESCRIPTORS
+from deepattn.config.fitting import FITTINGS
+from deepattn.config.loss import LOSSES, LossConfig
 from deepattn.config.model import ModelConfig
-from deepattn.config.optimizer import OptimizerConfig
-from deepattn.config.schedule import ScheduleConfig
-from deepattn.config.schema.model import model_section
+from deepattn.config.optimizer import OPTIMIZERS, OptimizerConfig
+from deepattn.config.schedule import SCHEDULES, ScheduleConfig
 from deepattn.config.section import Kind, Section, key, required
 from deepattn.config.training import TrainingConfig, ValidatingConfig
 
 # The sections whose types say which keys an input has.
-KINDS: dict[str, type[Kind]] = {
+KINDS: dict[str, type[Kind | ModelConfig]] = {
+    "model": ModelConfig,
     "learning_rate": ScheduleConfig,
     "loss": LossConfig,
     "optimizer": OptimizerConfig,
@@ -45,7 +47,7 @@ class Config(Section):
         Refused("learning_rate_dict", hint="all branches have one learning_rate"),
     )
 
-    model: ModelConfig
+    model: ModelConfig = required("The network.")
     learning_rate: ScheduleConfig = required("How the learning rate changes.")
     loss: LossConfig = key(
         {}, "What is minimized: the sum of squared errors, each times its weight."
@@ -72,10 +74,11 @@ def input_schema(data: Any = None) -> Argument:
     if isinstance(data, Mapping):
         for name, kind in KINDS.items():
             kind.meet(data.get(name))
-    return _schema(tuple(name for kind in KINDS.values() for name in kind.registry.loaded()))
+    registries = (DESCRIPTORS, FITTINGS, SCHEDULES, LOSSES, OPTIMIZERS)
+    return _schema(tuple(name for registry in registries for name in registry.loaded()))
 
 
 @cache
 def _schema(known: tuple[str, ...]) -> Argument:
     """The schema where these types are known."""
-    return Argument("input", dict, [model_section(), *Config.arguments()])
+    return Argument("input", dict, Config.arguments())

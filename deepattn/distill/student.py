@@ -10,9 +10,8 @@ from typing import Any
 
 from deepattn.config import Config, ModelConfig, normalize, upgrade
 from deepattn.distill.config import LaterConfig
-from deepattn.errors import ModelFileError
+from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export import compress, freeze
-from deepattn.layers import SeAtten
 from deepattn.train import Trainer, WeightSource, from_checkpoint
 
 log = logging.getLogger(__name__)
@@ -102,8 +101,7 @@ def _write(trainer: Trainer, folder: Path) -> Path:
     if descriptor.passes_messages:
         log.info("%s: such models have no graph; the checkpoint is used", folder)
         return folder / f"{_CHECKPOINT}.h5"
-    can = isinstance(descriptor, SeAtten) and descriptor.attn_layer == 0
-    if can and descriptor.tebd_input_mode == "strip":
+    if _has_portable_tables(trainer):
         if trainer.min_nbor_dist is None:
             raise ValueError("the neighbor statistics of the student's data are missing")
         model = compress(model, min_nbor_dist=trainer.min_nbor_dist)
@@ -115,3 +113,12 @@ def _write(trainer: Trainer, folder: Path) -> Path:
         training_script=trainer.config.to_dict(),
         min_nbor_dist=trainer.min_nbor_dist,
     )
+
+
+def _has_portable_tables(trainer: Trainer) -> bool:
+    [config] = trainer.config.tasks.values()
+    try:
+        config.model.descriptor.check_compressible(fast=False)
+    except ConfigError:
+        return False
+    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepattn.layers import CompressedSeAtten
 from deepattn.models.energy_model import EnergyModel
 
 # Readers accept this format from DeePMD-kit 2.1.5 on.
@@ -22,10 +21,9 @@ def attribute_constants(
         min_nbor_dist: shortest distance in the training data, Å; left out when ``None``.
     """
     descriptor, fitting = model.descriptor, model.fitting
-    compressed = isinstance(descriptor, CompressedSeAtten)
     attributes: dict[str, object] = {
-        "model_type": "compressed_model" if compressed else "original_model",
-        "model_attr/model_type": "ener",
+        "model_type": "compressed_model" if descriptor.compressed else "original_model",
+        "model_attr/model_type": fitting.output,
         "model_attr/model_version": MODEL_VERSION,
         "model_attr/tmap": " ".join(model.type_map),
         "descrpt_attr/rcut": np.asarray(model.rcut, model.interface_dtype),

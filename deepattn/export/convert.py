@@ -45,10 +45,12 @@ def convert(
     if target.suffix != ".pb" and fast:
         raise ConfigError(f"{target}: only a graph (.pb) can be fast; leave out --fast.")
     if target.suffix == ".pb":
-        if read_model(source, head=head).config.descriptor.type == "dpa2":
+        descriptor = read_model(source, head=head).config.descriptor
+        if not descriptor.graphs:
             raise ModelFileError(
-                f"{source}: has the descriptor dpa2, of which DeePMD-kit has no TensorFlow graph; "
-                f"take {target.with_suffix(SUFFIX).name}, which DeePMD-kit 3.2 and its LAMMPS run"
+                f"{source}: has the descriptor {descriptor.type}, of which DeePMD-kit has no "
+                f"TensorFlow graph; take {target.with_suffix(SUFFIX).name}, which DeePMD-kit 3.2 "
+                "and its LAMMPS run"
             )
         require_ops(fast=fast)
     model, header = load_model(source, head=head)

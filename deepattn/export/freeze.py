@@ -52,7 +52,7 @@ def freeze(
     """
     if model.descriptor.passes_messages:
         raise ConfigError(
-            "models with the descriptor dpa2 cannot be frozen to .pb, since DeePMD-kit has no "
+            "models that pass messages cannot be frozen to .pb, since DeePMD-kit has no "
             "such graphs; write a .savedmodeltf, which DeePMD-kit 3.2 and its LAMMPS run"
         )
     require_ops(fast=fast)
@@ -108,8 +108,10 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
     inputs = _placeholders(model)
     natoms, nframes = inputs["natoms"], tf.shape(inputs["box"])[0]
     with keras.StatelessScope(state_mapping=weights):
-        environment = model.environment(
-            inputs["coord"], inputs["atype"], natoms, inputs["box"], inputs["mesh"]
+        environment = model.descriptor.environment(
+            *(inputs[name] for name in ("coord", "atype", "box")),
+            natoms=natoms,
+            mesh=inputs["mesh"],
         )
         outputs = potential_in_blocks(
             model,

@@ -17,15 +17,14 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.errors import ModelFileError
 from deepattn.formats.files import write_folder_whole
+from deepattn.formats.mesh import MESH_HEAD
 from deepattn.formats.saved_model import MARK
 from deepattn.infer.trial import two_atoms
+from deepattn.layers.boundaries import mesh_of_box
 from deepattn.models.blocks import infer
-from deepattn.models.energy_model import EnergyModel, mesh_of_box
+from deepattn.models.energy_model import EnergyModel
 
 log = logging.getLogger(__name__)
-
-# Numbers that come before a list of neighbors in a mesh.
-_MESH_HEAD = 16
 
 
 def save_model(
@@ -251,7 +250,7 @@ def _mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:
     """The list int32 ``[nloc, n]``, −1 for nothing, in the form that the environment ops take."""
     real = nlist >= 0
     counts = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
-    head = tf.zeros([_MESH_HEAD], tf.int32)
+    head = tf.zeros([MESH_HEAD], tf.int32)
     rows = tf.range(tf.shape(nlist)[0])
     return tf.concat([head, rows, counts, tf.boolean_mask(nlist, real)], axis=0)
 

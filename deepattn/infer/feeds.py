@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepattn.formats.mesh import (
+    MESH_HEAD,
+    MESH_OPEN,
+    MESH_OPEN_MIXED,
+    MESH_PERIODIC,
+    MESH_PERIODIC_MIXED,
+)
 from deepattn.infer.batches import Batch
 
 if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
-
-# Only the length of the mesh says how neighbors are found.
-_MESH_OPEN, _MESH_OPEN_MIXED, _MESH_PERIODIC, _MESH_PERIODIC_MIXED = 0, 1, 6, 7
-_MESH_HEAD = 16
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,8 @@ def make_feed(
 
 def _mesh_length(batch: Batch) -> int:
     if batch.box is None:
-        return _MESH_OPEN if batch.is_uniform else _MESH_OPEN_MIXED
-    return _MESH_PERIODIC if batch.is_uniform else _MESH_PERIODIC_MIXED
+        return MESH_OPEN if batch.is_uniform else MESH_OPEN_MIXED
+    return MESH_PERIODIC if batch.is_uniform else MESH_PERIODIC_MIXED
 
 
 def _listed(
@@ -116,5 +119,5 @@ def _listed(
     second[outside] = nloc + place.reshape(-1)
     ghost_of = ghosts[:, 0].astype(np.int64)
     coord = np.concatenate([positions, positions[ghost_of] + ghosts[:, 1:] @ cell])
-    mesh = np.concatenate([np.zeros(_MESH_HEAD), np.arange(nloc), np.diff(first), second])
+    mesh = np.concatenate([np.zeros(MESH_HEAD), np.arange(nloc), np.diff(first), second])
     return coord[None], ghost_of, mesh.astype(np.int32)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.find import find_model
 from deepattn.formats.frozen import FrozenModel, read_frozen
@@ -54,7 +54,9 @@ def open_model(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner,
             )
         else:
             model, header = load_model(path)
-            _warn_of_exclusion(path, header["config"]["model"]["descriptor"])
+            descriptor = ModelConfig.from_dict(header["config"]["model"]).descriptor
+            if descriptor.excluded_otherwise_before_3:
+                _warn_of_exclusion(path)
             runner = KerasRunner(model, str(path))
         return runner, _facts_of_graph(frozen)
     model, header = load_model(path, head=head)
@@ -72,16 +74,14 @@ def open_model(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner,
     return KerasRunner(model, str(path)), facts
 
 
-def _warn_of_exclusion(path: Path, descriptor: Mapping) -> None:
+def _warn_of_exclusion(path: Path) -> None:
     """Say that a rebuilt model may differ: attention of DeePMD-kit 2.x saw excluded neighbors."""
-    smooth = descriptor.get("smooth_type_embedding", descriptor["type"] == "se_atten_v2")
-    if descriptor.get("exclude_types") and descriptor.get("attn_layer") and not smooth:
-        log.warning(
-            "%s: without the compiled ops it is rebuilt, with the rule of DeePMD-kit 3 for "
-            "exclude_types in attention; a graph of 2.x gives other numbers where it is run as it "
-            "is (build the ops with: python -m deepattn.ops.build)",
-            path,
-        )
+    log.warning(
+        "%s: without the compiled ops it is rebuilt, with the rule of DeePMD-kit 3 for "
+        "exclude_types in attention; a graph of 2.x gives other numbers where it is run as it "
+        "is (build the ops with: python -m deepattn.ops.build)",
+        path,
+    )
 
 
 def _facts_of_graph(frozen: FrozenModel) -> Facts:

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.layers import DPA2, CompressedSeAtten, Environment, SeAtten, SeE2A
+from deepattn.layers import Environment
 
 if TYPE_CHECKING:
     from deepattn.models.energy_model import EnergyModel
 
-# Atoms of a block. With embedding nets 8 to 64 take the same time an atom within 10 %, in either
-# precision. Tables leave little to keep in the cache but the fitting net's weights, which large
-# blocks share; DeePMD-kit's op for tables needs memory for the factors of every pair.
-_WITH_NETS, _WITH_STOCK_TABLES, _WITH_TABLES = 32, 192, 768
 # Numbers in a slot of the arrays of an `Environment`.
 _WIDTHS = (4, 12, 3, 1, 1, 1)
 
@@ -29,8 +25,11 @@ def infer(model: EnergyModel, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.T
         inputs: as of `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` where messages
             are passed.
     """
-    geometry = [inputs[key] for key in ("coord", "atype", "natoms", "box", "mesh")]
-    environment = model.environment(*geometry)
+    environment = model.descriptor.environment(
+        *(inputs[key] for key in ("coord", "atype", "box")),
+        natoms=inputs["natoms"],
+        mesh=inputs["mesh"],
+    )
     potential: Callable[..., dict[str, tf.Tensor]] = potential_in_blocks
     if model.descriptor.passes_messages:
         # Blocks of atoms would lack the features of neighbors in other blocks.
@@ -63,7 +62,7 @@ def potential_in_blocks(
         environment, atype, natoms, fparam, aparam: as of `EnergyModel.potential`.
         block: number of atoms evaluated at a time; by default what suits the descriptor.
     """
-    block = block or _block(model.descriptor)
+    block = block or model.descriptor.block
     local = atype[:, : natoms[0]]
     nloc = tf.shape(local)[1]
     type_vectors = model.type_vectors()
@@ -108,13 +107,6 @@ def potential_in_blocks(
     # Who asks for no atomic virials runs nothing that makes them.
     virial = ops.total_virial(net_deriv, environment.descrpt_deriv, environment.rij)
     return {**outputs, "virial": virial}
-
-
-def _block(descriptor: SeAtten | SeE2A | DPA2) -> int:
-    """How many atoms to evaluate at a time."""
-    if not isinstance(descriptor, CompressedSeAtten) or descriptor.attention:
-        return _WITH_NETS
-    return _WITH_STOCK_TABLES if descriptor.stock else _WITH_TABLES
 
 
 def _in_blocks(

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from deepattn.config import (
-    Dpa2Config,
-    EnerFittingConfig,
-    ModelConfig,
-    SeAttenConfig,
-    SeE2AConfig,
-    TypeEmbeddingConfig,
-    network_dtype,
-)
-from deepattn.layers import DPA2, EnergyFitting, SeAtten, SeE2A, TypeEmbedding
+from deepattn.config import ModelConfig, network_dtype
+from deepattn.layers import TypeEmbedding
+from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.electron_configuration import electron_features
-from deepattn.models.build_dpa2 import dpa2_descriptor, dpa2_type_embedding
+from deepattn.layers.fitting import Fitting
 from deepattn.models.energy_model import EnergyModel
+from deepattn.registry import resolve
 
 
 class SharedLayers(NamedTuple):
@@ -32,8 +26,8 @@ class SharedLayers(NamedTuple):
     """
 
     type_embedding: TypeEmbedding | None = None
-    descriptor: SeAtten | SeE2A | DPA2 | None = None
-    fitting: EnergyFitting | None = None
+    descriptor: Descriptor | None = None
+    fitting: Fitting | None = None
 
 
 _NOTHING = SharedLayers()
@@ -57,23 +51,19 @@ def build_model(
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
     """
-    section = config.descriptor
-    type_embedding, descriptor = shared.type_embedding, shared.descriptor
-    if isinstance(section, Dpa2Config):
-        type_embedding = type_embedding or dpa2_type_embedding(section, config, interface_dtype)
-        # It has the type vector where it is wanted.
-        tebd_dim = 0
-        descriptor = descriptor or dpa2_descriptor(section, config, interface_dtype)
-    else:
-        type_embedding = type_embedding or _type_embedding(config, interface_dtype)
-        tebd_dim = 0 if type_embedding is None else type_embedding.width
-        descriptor = descriptor or _descriptor(section, config, tebd_dim, interface_dtype)
-    fitting = _fitting(
+    section, fitting_section = config.descriptor, config.fitting_net
+    type_embedding = shared.type_embedding or _type_embedding(config, interface_dtype)
+    width = 0 if type_embedding is None else type_embedding.width
+    descriptor = shared.descriptor or resolve(section.layer).from_section(
+        section, config, tebd_dim=width, interface_dtype=interface_dtype
+    )
+    fitting = resolve(fitting_section.layer).from_section(
+        fitting_section,
         config,
-        descriptor.width,
-        tebd_dim,
-        interface_dtype,
-        shared=isinstance(section, Dpa2Config),
+        descriptor=descriptor,
+        # A descriptor that tells types apart has the type vector where it is wanted.
+        tebd_dim=0 if section.contains_types else width,
+        interface_dtype=interface_dtype,
         sibling=shared.fitting,
     )
     model = EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
@@ -83,7 +73,7 @@ def build_model(
 
 
 def _type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding | None:
-    section: TypeEmbeddingConfig | None = config.type_embedding
+    section = config.embedding
     if section is None:
         return None
     return TypeEmbedding(
@@ -97,78 +87,4 @@ def _type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding 
         dtype=network_dtype(section.precision, interface_dtype),
         trainable=section.trainable,
         name="type_embedding",
-    )
-
-
-def _descriptor(
-    section: SeAttenConfig | SeE2AConfig, config: ModelConfig, tebd_dim: int, interface_dtype: str
-) -> SeAtten | SeE2A:
-    common: dict[str, Any] = {
-        "rcut": section.rcut,
-        "rcut_smth": section.rcut_smth,
-        "sel": section.sel,
-        "neuron": section.neuron,
-        "axis_neuron": section.axis_neuron,
-        "type_one_side": section.type_one_side,
-        "activation": section.activation_function,
-        "resnet_dt": section.resnet_dt,
-        "exclude_types": section.exclude_types,
-        "seed": section.seed,
-        "interface_dtype": interface_dtype,
-        "dtype": network_dtype(section.precision, interface_dtype),
-        "trainable": section.trainable,
-        "name": "descriptor",
-    }
-    ntypes = config.ntypes
-    if not isinstance(section, SeAttenConfig):
-        return SeE2A(ntypes, tebd_dim=tebd_dim, common=config.is_common, **common)
-    return SeAtten(
-        ntypes,
-        tebd_dim,
-        attn=section.attn,
-        attn_layer=section.attn_layer,
-        attn_dotr=section.attn_dotr,
-        attn_mask=section.attn_mask,
-        tebd_input_mode=section.tebd_input_mode,
-        smooth=section.smooth_type_embedding,
-        ln_eps=section.ln_eps,
-        temperature=1.0 if section.temperature is None else section.temperature,
-        common=config.is_common,
-        trainable_ln=section.trainable_ln,
-        **common,
-    )
-
-
-def _fitting(
-    config: ModelConfig,
-    width: int,
-    tebd_dim: int,
-    interface_dtype: str,
-    *,
-    shared: bool,
-    sibling: EnergyFitting | None,
-) -> EnergyFitting:
-    section: EnerFittingConfig = config.fitting_net
-    trainable = section.trainable
-    by_layer = None if isinstance(trainable, bool) else trainable
-    return EnergyFitting(
-        config.ntypes,
-        width,
-        tebd_dim=tebd_dim,
-        shared=shared,
-        neuron=section.neuron,
-        activation=section.activation_function,
-        resnet_dt=section.resnet_dt,
-        numb_fparam=section.numb_fparam,
-        numb_aparam=section.numb_aparam,
-        dim_case_embd=section.dim_case_embd,
-        sibling=sibling,
-        subtract_vacuum=bool(section.atom_ener),
-        common=config.is_common,
-        trainable_layers=by_layer,
-        seed=section.seed,
-        interface_dtype=interface_dtype,
-        dtype=network_dtype(section.precision, interface_dtype),
-        trainable=trainable if by_layer is None else True,
-        name="fitting",
     )

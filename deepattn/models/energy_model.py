@@ -13,18 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.config import LOSSES, OPTIMIZERS, SCHEDULES
+from deepattn.config import DESCRIPTORS, FITTINGS, LOSSES, OPTIMIZERS, SCHEDULES
 from deepattn.errors import ConfigError
-from deepattn.layers import DPA2, EnergyFitting, SeAtten, SeE2A, TypeEmbedding
-from deepattn.layers.environment import Environment
+from deepattn.layers import Descriptor, Environment, Fitting, TypeEmbedding
+from deepattn.layers.boundaries import natoms_of
 from deepattn.models.figures import Figures
 from deepattn.models.loss_contract import EnergyLoss, check_loss, checked_result, unpack
 from deepattn.models.weights import assign_arrays
 from deepattn.registry import resolve
-
-# Only the length of ``mesh`` tells the environment ops whether cells repeat.
-_MESH_PERIODIC = 7
-_MESH_OPEN = 1
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -35,9 +31,9 @@ class EnergyModel(keras.Model):
     ``[nframes, natoms]`` (negative: virtual), ``box`` ``[nframes, 9]`` (all zero: open
     boundaries), and ``fparam`` ``[nframes, numb_fparam]`` and ``aparam``
     ``[nframes, natoms, numb_aparam]`` where the fitting has them. A caller with a neighbor list
-    of its own adds ``natoms`` and ``mesh`` as the stock ops take them, and for a `DPA2` with ghosts
-    ``owner`` int32 ``[nall]``, which atom each is an image of. Inputs that went through `prepare`
-    need no neighbor search.
+    of its own adds ``natoms`` and ``mesh`` as the stock ops take them, and where messages are
+    passed and there are ghosts ``owner`` int32 ``[nall]``, which atom each is an image of. Inputs
+    that went through `prepare` need no neighbor search.
 
     The outputs are ``energy`` float64 ``[nframes]`` (eV), ``atom_energy`` ``[nframes, nloc]``,
     ``force`` ``[nframes, nall, 3]`` (eV/Å), ``virial`` ``[nframes, 9]`` (eV), ``atom_virial``
@@ -45,9 +41,9 @@ class EnergyModel(keras.Model):
     ``descriptor`` ``[nframes, nloc, width]``.
 
     Args:
-        descriptor: a `SeAtten`, `SeE2A` or `DPA2` layer.
-        fitting: an `EnergyFitting` layer.
-        type_embedding: a `TypeEmbedding` layer, or ``None`` for `SeE2A` without one.
+        descriptor: a `Descriptor`, such as `SeAtten` or `DPA2`.
+        fitting: a `Fitting` of atomic energies, such as `EnergyFitting`.
+        type_embedding: a `TypeEmbedding`, or ``None`` for a descriptor that does without.
         type_map: names of the types, in the order of their numbers; empty if they have none.
 
     Example:
@@ -57,8 +53,8 @@ class EnergyModel(keras.Model):
 
     def __init__(
         self,
-        descriptor: SeAtten | SeE2A | DPA2,
-        fitting: EnergyFitting,
+        descriptor: Descriptor,
+        fitting: Fitting,
         type_embedding: TypeEmbedding | None = None,
         *,
         type_map: Sequence[str],
@@ -175,31 +171,16 @@ class EnergyModel(keras.Model):
         Data pipelines map it over batches, so that neighbors are searched while a step is at
         work on the batch before.
         """
-        coord = tf.cast(inputs["coord"], self.interface_dtype)
         atype = tf.cast(inputs["atype"], tf.int32)
-        natoms, mesh = inputs.get("natoms"), inputs.get("mesh")
+        natoms = inputs.get("natoms")
         if natoms is None:
-            natoms = self._natoms(atype)
-        if mesh is None:
-            mesh = mesh_of_box(inputs["box"])
-        environment = self.environment(coord, atype, natoms, inputs["box"], mesh)
+            natoms = natoms_of(atype, self.ntypes)
+        environment = self.descriptor.environment(
+            inputs["coord"], atype, inputs["box"], natoms=natoms, mesh=inputs.get("mesh")
+        )
         if "owner" in inputs:
             environment = environment.of_owners(inputs["owner"])
         return {**inputs, "atype": atype, "natoms": natoms, "environment": environment}
-
-    def environment(
-        self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
-    ) -> Environment:
-        """Neighborhoods of all local atoms; a function of coordinates only."""
-        # Sizes are written out wherever there may be no frames or no atoms.
-        nframes, nall = tf.unstack(tf.shape(atype))
-        return self.descriptor.environment(
-            tf.reshape(coord, [nframes, 3 * nall]),
-            atype,
-            natoms,
-            tf.reshape(tf.cast(box, self.interface_dtype), [-1, 9]),
-            mesh,
-        )
 
     def potential(
         self,
@@ -311,15 +292,13 @@ class EnergyModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict) -> EnergyModel:
         config = dict(config)
+        # Keras finds classes by name once they are imported.
+        for kinds in (DESCRIPTORS, FITTINGS):
+            for kind in kinds.loaded().values():
+                resolve(kind.layer)
         for key in ("descriptor", "fitting", "type_embedding"):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)
-
-    def _natoms(self, atype: tf.Tensor) -> tf.Tensor:
-        """``natoms`` of frames whose atoms are all local; the ops use no counts of types."""
-        count = tf.shape(atype)[1]
-        counts: Sequence = [count] + [0] * (self.ntypes - 1)
-        return tf.stack([count, count, *counts])
 
     def _force_and_virial(
         self, net_deriv: tf.Tensor, environment: Environment, natoms: tf.Tensor
@@ -382,9 +361,3 @@ class EnergyModel(keras.Model):
     ) -> dict[str, tf.Tensor]:
         self._figures.count(loss, figures, nframes)
         return self._figures.results()
-
-
-def mesh_of_box(box: tf.Tensor) -> tf.Tensor:
-    """The input ``mesh`` for repeating cells, or for open boundaries where boxes are zero."""
-    length = tf.where(tf.reduce_any(box != 0), _MESH_PERIODIC, _MESH_OPEN)
-    return tf.zeros([length], tf.int32)

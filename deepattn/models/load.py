@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normalize_model
+from deepattn.config import (
+    DESCRIPTORS,
+    ModelConfig,
+    MultiTaskConfig,
+    is_multitask,
+    normalize_model,
+)
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import WEIGHTS, part_of, read_checkpoint
 from deepattn.formats.dp_file import is_dp_file, read_tree
@@ -243,9 +249,8 @@ def frozen_model(
         raise ModelFileError(f"{path}: its training script is of no use: {error}") from error
     if frozen.sel:
         sel = frozen.sel
-        section["descriptor"]["sel"] = (
-            sel if section["descriptor"]["type"] == "se_e2_a" else sum(sel)
-        )
+        mixed = DESCRIPTORS[section["descriptor"]["type"]].mixed_types
+        section["descriptor"]["sel"] = sum(sel) if mixed else sel
     if section.get("type_embedding"):
         # DeePMD-kit before 3.0 always had the bias, and its scripts do not say so.
         biased = "type_embed_net/bias_1" in frozen.weights

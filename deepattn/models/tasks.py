@@ -13,7 +13,7 @@ import numpy as np
 from deepattn.config import BranchConfig, MultiTaskConfig
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import CASE
-from deepattn.layers import EnergyFitting
+from deepattn.layers import Fitting
 from deepattn.models.build import SharedLayers, build_model
 from deepattn.models.energy_model import EnergyModel
 
@@ -87,9 +87,7 @@ def _note(branch: BranchConfig, model: EnergyModel, made: dict) -> None:
         made.setdefault(("type_embedding", branch.links["descriptor"].key), model.type_embedding)
 
 
-def _check_width(
-    name: str, branch: BranchConfig, base: EnergyFitting | None, fitting: EnergyFitting
-) -> None:
+def _check_width(name: str, branch: BranchConfig, base: Fitting | None, fitting: Fitting) -> None:
     if base is not None and base.input_width != fitting.input_width:
         raise ConfigError(
             f"model/shared_dict/{branch.links['fitting_net'].key} is for descriptors of the width "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepattn.config import ModelConfig, SeE2AConfig
+from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.weight_names import OUT_STD
 
@@ -94,7 +94,7 @@ def refuse_uneven(
     Raises:
         ModelFileError: the model has such statistics.
     """
-    if isinstance(config.descriptor, SeE2AConfig):
+    if not config.descriptor.mixed_types:
         return
     for name, array in arrays.items():
         is_statistic = name.endswith(("/t_avg", "/t_std", "/davg", "/dstd"))

@@ -12,18 +12,12 @@ import tensorflow as tf
 
 import deepattn
 from deepattn import ops
-from deepattn.config import Dpa2Config, SeAttenConfig, SeE2AConfig, network_dtype
+from deepattn.config import network_dtype
 from deepattn.data import DataSet
 from deepattn.ops.build_cuda import processors
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.task import Task
 
-_NAMES = {SeE2AConfig: "DeepPot-SE", SeAttenConfig: "DPA-1", Dpa2Config: "DPA-2"}
-_PAPERS = {
-    "DeepPot-SE": "Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003",
-    "DPA-1": "Zhang et al., npj Comput. Mater. 10, 94 (2024)",
-    "DPA-2": "Zhang et al., npj Comput. Mater. 10, 293 (2024)",
-}
 _SETS = {"generic": "any processor's", "avx2": "AVX2", "avx512": "AVX-512"}
 
 
@@ -55,7 +49,7 @@ def training_lines(tasks: Sequence[Task], variables: Sequence[keras.Variable]) -
     for task in tasks:
         section = task.config.model
         precision = network_dtype(section.descriptor.precision, task.model.interface_dtype)
-        models.setdefault(_NAMES[type(section.descriptor)], []).append(precision)
+        models.setdefault(section.descriptor.title, []).append(precision)
     names = ", ".join(f"{name} in {' and '.join(dict.fromkeys(p))}" for name, p in models.items())
     count = sum(int(np.prod(variable.shape)) for variable in variables)
     several = f", {len(tasks)} branches" if len(tasks) > 1 else ""
@@ -63,8 +57,9 @@ def training_lines(tasks: Sequence[Task], variables: Sequence[keras.Variable]) -
     lines.append(f"training data: {_size([task.data for task in tasks])}")
     if valid := [t.validation_data for t in tasks if t.validation_data is not None]:
         lines[-1] += f"; validation data: {_size(valid)}"
-    papers = "; ".join(f"{name}: {_PAPERS[name]}" for name in models)
-    return [*lines, f"please cite {papers}"]
+    sections = [task.config.model.descriptor for task in tasks]
+    papers = dict.fromkeys(f"{one.title}: {one.paper}" for one in sections if one.paper)
+    return [*lines, f"please cite {'; '.join(papers)}"] if papers else lines
 
 
 def _size(sets: Sequence[DataSet]) -> str:

@@ -14,15 +14,12 @@ import numpy as np
 
 from deepattn.config import (
     Config,
-    Dpa2Config,
     ModelConfig,
     MultiTaskConfig,
     NoNeighborsError,
-    SeE2AConfig,
     automatic_cutoffs,
     automatic_sel,
     config_from_dict,
-    fill_nsel,
     fill_sel,
     relocated,
     slots_of,
@@ -131,7 +128,7 @@ def with_neighbors(
             for place, cutoff in enumerate(_cutoffs(single))
         }
         try:
-            filled[name] = _with_numbers(single, most)
+            filled[name] = fill_sel(single, most.__getitem__)
         except NoNeighborsError as error:
             systems = [system for other in sharing for system in data[other].systems]
             reason = _why_no_neighbors(systems, single.model)
@@ -142,15 +139,15 @@ def with_neighbors(
 
 def _cutoffs(config: Config) -> list[Cutoff]:
     """The cutoff of the model, and those of further lists whose lengths are automatic."""
-    descriptor = config.model.descriptor
-    sel = None if isinstance(descriptor.sel, str) else slots_of(descriptor.sel)
+    longest = config.model.descriptor.longest_list
+    sel = None if isinstance(longest.sel, str) else slots_of(longest.sel)
     further = dict.fromkeys(automatic_cutoffs(config))
-    further.pop(descriptor.rcut, None)
-    return [Cutoff(descriptor.rcut, sel), *map(Cutoff, further)]
+    further.pop(longest.rcut, None)
+    return [Cutoff(longest.rcut, sel), *map(Cutoff, further)]
 
 
 def _search(config: Config, data: DataSet, distribution: Distribution) -> list[NeighborStat]:
-    mixed = not isinstance(config.model.descriptor, SeE2AConfig)
+    mixed = config.model.descriptor.mixed_types
 
     def on_the_chief() -> list[dict]:
         stats = data_set_statistics(
@@ -161,17 +158,10 @@ def _search(config: Config, data: DataSet, distribution: Distribution) -> list[N
     return [NeighborStat(**stat) for stat in distribution.from_chief(on_the_chief)]
 
 
-def _with_numbers(config: Config, most: Mapping[float, np.ndarray]) -> Config:
-    """Automatic numbers of neighbors filled from the largest ones by cutoff."""
-    descriptor = config.model.descriptor
-    if isinstance(descriptor, Dpa2Config):
-        return fill_nsel(config, lambda rcut: int(most[rcut][0]))
-    numbers = most[descriptor.rcut].tolist()
-    return fill_sel(config, numbers if isinstance(descriptor, SeE2AConfig) else numbers[0])
-
-
 def _why_no_neighbors(systems: Sequence[System], section: ModelConfig) -> str:
-    distance = shortest_distance(systems, section.descriptor.rcut, ntypes=section.ntypes)
+    distance = shortest_distance(
+        systems, section.descriptor.longest_list.rcut, ntypes=section.ntypes
+    )
     if distance is None:
         return "each stands alone; give a number to train on isolated atoms"
     return f"the nearest two are {distance:.4g} Å apart; check the unit of the lengths, and rcut"

@@ -11,7 +11,6 @@ import keras
 
 from deepattn.config import (
     Config,
-    Dpa2Config,
     MultiTaskConfig,
     is_multitask,
     load_input,
@@ -149,7 +148,7 @@ def freeze_command(config: Config | MultiTaskConfig, checkpoint: str) -> str:
     """The command that makes a model file of the checkpoint of a training."""
     words = ["deepattn", "freeze", "-c", checkpoint]
     name, task = next(iter(config.tasks.items()))
-    if isinstance(task.model.descriptor, Dpa2Config):
+    if not task.model.descriptor.graphs:
         words += ["-o", "frozen_model.savedmodeltf"]
     if name:
         words += ["--head", name]

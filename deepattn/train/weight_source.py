@@ -12,14 +12,11 @@ import numpy as np
 from deepattn.config import (
     Config,
     Difference,
-    Dpa2Config,
     ModelConfig,
-    SeAttenConfig,
     enumerate_differences,
     merge_pretrained,
     model_differences,
     replace_model,
-    slots_of,
     take_sel,
 )
 from deepattn.data.type_map import names_or_numbers
@@ -169,20 +166,16 @@ class WeightSource:
         Raises:
             ModelFileError: the slots differ and that would change the model.
         """
-        if isinstance(config.descriptor, Dpa2Config):
-            # Its blocks divide by their numbers of slots, so that these cannot change.
-            return dict(self.weights)
         descriptor = config.descriptor
-        nnei = sum(slots_of(descriptor.sel))
-        smooth = False
-        if isinstance(descriptor, SeAttenConfig):
-            smooth = descriptor.smooth_type_embedding and descriptor.attn_layer > 0
+        if descriptor.fixed_slots:
+            return dict(self.weights)
+        [matrix] = descriptor.env_mats()
         try:
             return resize_statistics(
                 self.weights,
-                nnei,
-                davg_is_zero=descriptor.set_davg_zero,
-                smooth_attention=smooth,
+                sum(matrix.sel),
+                davg_is_zero=matrix.set_davg_zero,
+                smooth_attention=descriptor.counts_empty_slots,
             )
         except ModelFileError as error:
             raise ModelFileError(f"{self.path}: {error}") from None

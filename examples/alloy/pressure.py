@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from deepattn.config import read_config
 from deepattn.data import DataSet
-from deepattn.layers import SeAtten, TypeEmbedding
+from deepattn.descriptors import SeAtten
+from deepattn.layers import TypeEmbedding
 from deepattn.statistics import EnvMatShape, input_statistics
 from deepattn.train import make_dataset
 
@@ -70,14 +71,7 @@ class PressureModel(keras.Model):
 
     def call(self, inputs):
         atype = inputs["atype"]
-        nframes, count = tf.unstack(tf.shape(atype))
-        environment = self.descriptor.environment(
-            tf.reshape(inputs["coord"], [nframes, -1]),
-            atype,
-            tf.stack([count, count] + [0] * self.ntypes),  # DeePMD's natoms: local, all, by type
-            inputs["box"],
-            tf.zeros([7], tf.int32),  # DeePMD's mesh; of this length it means: cells repeat
-        )
+        environment = self.descriptor.environment(inputs["coord"], atype, inputs["box"])
         descriptor = self.descriptor(environment, atype, self.type_embedding.table())
         return tf.reduce_mean(self.head(descriptor)[:, :, 0], axis=1)
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from small_models import dpa2
 
 from deepattn.config import ModelConfig, normalize_model
-from deepattn.layers.slots import Slots
+from deepattn.descriptors.dpa2.slots import Slots
 from deepattn.models import EnergyModel, build_model
 from deepattn.testing import check_model
 

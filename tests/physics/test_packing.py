@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.layers import se_atten
+from deepattn.descriptors.se_atten import layer as se_atten
 from deepattn.layers.packing import Neighbors
 from deepattn.models import EnergyModel
 

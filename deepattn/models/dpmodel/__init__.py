@@ -1,7 +1,6 @@
 """Models as the trees of ``.dp`` and ``.yaml`` files, and back: configuration and flat weights.
 
-One module a part of a model; each reads and writes it. `Node` is what readers read from, `nets`
-has the layers and nets that all parts are made of.
+Descriptors and fittings are read and written by the formats that their configurations name.
 """
 
 from deepattn.models.dpmodel.convention import conventions_differ

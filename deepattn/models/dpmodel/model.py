@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from deepattn import __version__
-from deepattn.config import ModelConfig, normalize_model
+from deepattn.config import DESCRIPTORS, FITTINGS, ModelConfig, normalize_model, slots_of
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import BIAS
-from deepattn.models.dpmodel.convention import needs_common, refuse_unwritable, sees_first_atom
-from deepattn.models.dpmodel.dpa1 import read_dpa1, write_dpa1
-from deepattn.models.dpmodel.dpa2 import ARGUMENTS, read_dpa2, write_dpa2
-from deepattn.models.dpmodel.embedding import Arrays
-from deepattn.models.dpmodel.fitting import read_fitting, write_fitting
-from deepattn.models.dpmodel.node import Node
-from deepattn.models.dpmodel.se_e2_a import read_se_e2_a, write_se_e2_a
+from deepattn.models.dpmodel.convention import refuse_unwritable
 from deepattn.models.weights import refuse_uneven
+from deepattn.registry import Registry, resolve
+from deepattn.trees import DescriptorFormat, FittingFormat
+from deepattn.trees.embedding import Arrays
+from deepattn.trees.node import Node
 
-_READERS = {
-    "dpa1": read_dpa1,
-    "se_atten_v2": read_dpa1,
-    "se_e2_a": read_se_e2_a,
-    "dpa2": read_dpa2,
-}
-# By the descriptor's type in an input.
-_WRITERS: dict[str, Callable[[Any, ModelConfig, Mapping[str, np.ndarray]], dict[str, Any]]] = {
-    "se_atten": write_dpa1,
-    "se_atten_v2": write_dpa1,
-    "se_e2_a": write_se_e2_a,
-    "dpa2": write_dpa2,
-}
 # Of the trees of parts, what an input file says elsewhere, cannot say, or need not.
 _NO_INPUT = {
     "descriptor": {"ntypes", "type_map", "spin"},
@@ -68,14 +53,10 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
     shape = (1, len(type_map), 1)
     # No backend but TensorFlow multiplies by out_std, in which trainings leave what they like.
     out_bias, _ = node.arrays({"out_bias": shape, "out_std": shape})
-    descriptor = node.child("descriptor")
-    kind = descriptor.get("type", str)
-    if kind not in _READERS:
-        known = ", ".join(_READERS)
-        node.fail(f"model/descriptor is of type {kind!r}; {known} can be read")
-    section, arrays = _READERS[kind](descriptor, type_map)
-    fitting, weights, every_residual = read_fitting(
-        node.child("fitting"), type_map, mixed_types=kind != "se_e2_a"
+    section, arrays = _descriptor_format(node).read(node.child("descriptor"), type_map)
+    kind = DESCRIPTORS[section["descriptor"]["type"]]
+    fitting, weights, every_residual = _fitting_format(node).read(
+        node.child("fitting"), type_map, mixed_types=kind.mixed_types
     )
     node.finish()
     arrays |= weights
@@ -83,9 +64,9 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
         arrays[BIAS] = arrays[BIAS] + out_bias[0, :, 0]
     section |= {"type_map": type_map, "fitting_net": fitting}
     config = _config(section, origin, arrays, every_residual)
-    if kind != "dpa2":
-        sel = np.atleast_1d(np.asarray(config.descriptor.sel, np.int32))
-        arrays["descrpt_attr/original_sel"] = sel
+    if not kind.fixed_slots:
+        sel = slots_of(config.descriptor.longest_list.sel)
+        arrays["descrpt_attr/original_sel"] = np.asarray(sel, np.int32)
     return config, arrays, _distance(tree, origin)
 
 
@@ -97,7 +78,7 @@ def _config(
     try:
         config = ModelConfig.from_dict(normalize_model(section))
         # As in a graph of TensorFlow where that comes to the same, so that those can be made of it.
-        if needs_common(config) or every_residual:
+        if config.descriptor.needs_common(config) or every_residual:
             if every_residual is False:
                 node.fail(
                     "model/fitting has residual connections as TensorFlow's graphs do, which "
@@ -110,7 +91,7 @@ def _config(
     except ConfigError as error:
         node.fail(str(error))
     refuse_uneven(config, arrays, origin)
-    if sees_first_atom(config, arrays):
+    if config.descriptor.sees_first_atom(arrays):
         node.fail(
             "model/descriptor/@variables/davg is not zero, and missing neighbors take the type of "
             "a frame's first atom in DeePMD-kit, so that energies depend on the order of atoms; "
@@ -133,16 +114,18 @@ def to_tree(
         ModelFileError: other backends cannot have such a model; the message says why.
     """
     refuse_unwritable(config, arrays)
-    descriptor = _WRITERS[config.descriptor.type](config.descriptor, config, arrays)
-    fitting = write_fitting(config, arrays)
+    of_descriptor: DescriptorFormat = resolve(config.descriptor.dpmodel or "")
+    of_fitting: FittingFormat = resolve(config.fitting_net.dpmodel or "")
+    descriptor = of_descriptor.write(config.descriptor, config, arrays)
+    fitting = of_fitting.write(config.fitting_net, config, arrays)
     shape, dtype = (1, len(config.type_map), 1), arrays[BIAS].dtype
     tree: dict[str, Any] = {
         "software": "deepattn",
         "version": __version__,
         "model_def_script": {
             "type_map": list(config.type_map),
-            "descriptor": _input_of(descriptor, "descriptor"),
-            "fitting_net": _input_of(fitting, "fitting"),
+            "descriptor": _input_of(descriptor, "descriptor", of_descriptor.arguments),
+            "fitting_net": _input_of(fitting, "fitting", {}),
         },
         "model": {
             "@class": "Model",
@@ -173,14 +156,42 @@ def set_bias(tree: Mapping[str, Any], bias: np.ndarray) -> dict[str, Any]:
     return changed
 
 
-def _input_of(tree: Mapping[str, Any], part: str) -> dict[str, Any]:
+def _descriptor_format(node: Node) -> DescriptorFormat:
+    """The format of the type of descriptor that a model has."""
+    name = node.child("descriptor").get("type", str)
+    formats = _formats(DESCRIPTORS, name)
+    if name not in formats:
+        node.fail(f"model/descriptor is of type {name!r}; {', '.join(formats)} can be read")
+    return formats[name]
+
+
+def _fitting_format(node: Node) -> FittingFormat:
+    """The format of the type of fitting that a model has."""
+    name = node.child("fitting").get("type", str)
+    formats = _formats(FITTINGS, name)
+    if name not in formats:
+        node.fail(f"model/fitting is of type {name!r}; {', '.join(formats)} can be read")
+    return formats[name]
+
+
+def _formats(kinds: Registry, wanted: str) -> dict[str, Any]:
+    """The formats of all kinds that have one, by their names in a tree."""
+    if wanted in kinds:
+        # Of another package, which is not loaded before.
+        kinds[wanted]
+    references = {kind.dpmodel: None for kind in kinds.loaded().values() if kind.dpmodel}
+    formats = [resolve(reference) for reference in references]
+    return {name: one for one in formats for name in one.types}
+
+
+def _input_of(tree: Mapping[str, Any], part: str, names: Mapping[str, str]) -> dict[str, Any]:
     """The section of an input file for DeePMD-kit that would make such a part."""
     section = {
         key: value
         for key, value in tree.items()
         if not isinstance(value, dict) and key[0] != "@" and key not in _NO_INPUT[part]
     }
-    return section | {key: tree[there] for key, there in ARGUMENTS.items() if there in tree}
+    return section | {key: tree[there] for key, there in names.items() if there in tree}
 
 
 def _distance(tree: Mapping[str, Any], origin: str) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deepattn.config import Dpa2Config, ModelConfig, TypeEmbeddingConfig
+from deepattn.config import ModelConfig, TypeEmbeddingConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.weight_names import BIAS
@@ -81,11 +81,9 @@ def add_elements(
 
 
 def _type_embedding(config: ModelConfig) -> TypeEmbeddingConfig:
-    if isinstance(config.descriptor, Dpa2Config):
-        return config.descriptor.type_embedding
-    if config.type_embedding is None:
+    if config.embedding is None:
         raise ValueError("only models with a type embedding can learn further elements")
-    return config.type_embedding
+    return config.embedding
 
 
 def _statistics(

@@ -103,6 +103,4 @@ def _parameter_variables(task: Task, name: str) -> list[keras.Variable]:
 
 
 def _assigned_energies(section: ModelConfig) -> tuple[float | None, ...] | None:
-    if section.fitting_net.atom_ener:
-        return section.fitting_net.atom_ener
-    return (section.preset_out_bias or {}).get("energy")
+    return section.fitting_net.isolated or (section.preset_out_bias or {}).get("energy")

@@ -76,10 +76,10 @@ def test_keys_of_the_model_section_are_defaults_of_the_branches():
 
 
 def test_an_adapted_part_is_that_of_all_who_share_it():
-    from deepattn.config import with_sel
+    from deepattn.config import with_neighbors
 
     config = read(make_input())
-    tasks = {"B": with_sel(config.tasks["B"], 12), "A": config.tasks["A"]}
+    tasks = {"B": with_neighbors(config.tasks["B"], {"sel": 12}), "A": config.tasks["A"]}
     assert [t.model.descriptor.sel for t in config.with_tasks(tasks).tasks.values()] == [12, 12]
 
 

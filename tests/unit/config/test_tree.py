@@ -11,18 +11,17 @@ import yaml
 from deepattn.config import (
     Config,
     ModelConfig,
-    SeAttenConfig,
-    SeE2AConfig,
     automatic_sel,
-    fill_nsel,
     fill_sel,
     network_dtype,
     normalize,
     normalize_model,
     read_config,
     upgrade,
-    with_sel,
+    with_neighbors,
 )
+from deepattn.descriptors.se_atten.config import SeAttenConfig
+from deepattn.descriptors.se_e2_a.config import SeE2AConfig
 from deepattn.errors import ConfigError
 from deepattn.schedules import CosineConfig, ExpConfig, WsdConfig
 
@@ -111,24 +110,22 @@ def test_network_dtype(precision, dtype):
     ],
 )
 def test_automatic_sel(sel, largest, expected):
-    config = fill_sel(config_of(changed(DPA1, "model/descriptor/sel", sel)), largest)
+    config = fill_sel(config_of(changed(DPA1, "model/descriptor/sel", sel)), lambda rcut: [largest])
     assert config.model.descriptor.sel == expected
 
 
 def test_automatic_sel_by_type():
     config = config_of(changed(SE_E2_A, "model/descriptor/sel", "auto"))
-    for none in ([0, 0], 0):
-        with pytest.raises(ConfigError, match=r"sel is 'auto.*', but no atom .* within 6 Å"):
-            fill_sel(config, none)
-    filled = fill_sel(config, [10, 25])
+    with pytest.raises(ConfigError, match=r"sel is 'auto.*', but no atom .* within 6 Å"):
+        fill_sel(config, lambda rcut: [0, 0])
+    filled = fill_sel(config, {6.0: [10, 25]}.get)
     assert filled.model.descriptor.sel == (12, 28)
     assert filled.to_dict()["model"]["descriptor"]["sel"] == [12, 28]
-    assert fill_sel(filled, [1, 1]) is filled
-    for wrong in ([10], 10):
-        with pytest.raises(ValueError, match="each of the 2 types"):
-            fill_sel(config, wrong)
+    assert fill_sel(filled, None) is filled
+    with pytest.raises(ValueError, match="each of the 2 types"):
+        fill_sel(config, lambda rcut: [10])
     with pytest.raises(ValueError, match="one number"):
-        fill_sel(config_of(changed(DPA1, "model/descriptor/sel", "auto")), [10, 25])
+        fill_sel(config_of(changed(DPA1, "model/descriptor/sel", "auto")), lambda rcut: [10, 25])
 
 
 def test_types_are_not_counted_by_an_automatic_sel():
@@ -143,19 +140,19 @@ def test_automatic_lists_of_dpa2():
     data = changed(data, "model/descriptor/repinit/three_body_sel", "auto")
     config = config_of(changed(data, "model/descriptor/repformer/nsel", "auto"))
     assert automatic_sel(config) == ("model/descriptor/repinit/nsel", "auto:1.5")
-    filled = fill_nsel(config, {6.0: 60, 4.0: 20}.get)
+    filled = fill_sel(config, {6.0: [60], 4.0: [20]}.get)
     descriptor = filled.model.descriptor
-    assert (descriptor.sel, descriptor.repinit.three_body_sel) == (92, 24)
+    assert (descriptor.repinit.nsel, descriptor.repinit.three_body_sel) == (92, 24)
     assert descriptor.repformer.nsel == 24
     assert automatic_sel(filled) is None
-    assert fill_nsel(filled, None) is filled
+    assert fill_sel(filled, None) is filled
     with pytest.raises(ConfigError, match=r"repformer/nsel is 48; it must be smaller than"):
-        fill_nsel(config, {6.0: 30, 4.0: 41}.get)
+        fill_sel(config, {6.0: [30], 4.0: [41]}.get)
 
 
-def test_with_sel():
-    assert with_sel(config_of(DPA1), 77).model.descriptor.sel == 77
-    assert with_sel(config_of(SE_E2_A), [1, 2]).model.descriptor.sel == (1, 2)
+def test_with_neighbors():
+    assert with_neighbors(config_of(DPA1), {"sel": 77}).model.descriptor.sel == 77
+    assert with_neighbors(config_of(SE_E2_A), {"sel": (1, 2)}).model.descriptor.sel == (1, 2)
 
 
 def test_no_tensorflow_is_imported():

@@ -152,7 +152,7 @@ def test_what_the_file_says(tmp_path):
     [
         ({}, {}, "the model has attn_layer 1, .* compress it to a fast graph"),
         ({"attn_layer": 0}, {}, "the model has tebd_input_mode concat, .* for .* strip"),
-        ({"type": "se_e2_a"}, {"fast": True}, "only models with the descriptor se_atten"),
+        ({"type": "se_e2_a"}, {"fast": True}, "a descriptor SeE2A cannot be compressed"),
         (
             {"attn_layer": 0},
             {"fast": True, "step": 1e-6},
@@ -172,5 +172,5 @@ def test_what_cannot_be_compressed_is_refused(descriptor, options, message):
 def test_a_compressed_model_is_not_compressed_again():
     compressed = compress(small_model(STRIP), min_nbor_dist=SHORTEST)
     assert compressed.type_map == TYPE_MAP
-    with pytest.raises(ConfigError, match="can be compressed, and once; distill it"):
+    with pytest.raises(ConfigError, match="compressed already; take the one .*, or distill it"):
         compress(compressed, min_nbor_dist=SHORTEST)

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from deepattn.errors import ConfigError
-from deepattn.export.tables import derivatives, quintics, table_of, table_range
 from deepattn.layers import EmbeddingNet
+from deepattn.layers.tables import derivatives, quintics, table_of, table_range
 
 
 def test_polynomials_of_degree_five_are_met():

@@ -6,10 +6,10 @@ import tensorflow as tf
 from small_models import dpa2, model_section, small_model
 
 from deepattn.config import normalize_model
+from deepattn.descriptors import SeE2A
 from deepattn.errors import ModelFileError
 from deepattn.export import freeze, save_model
 from deepattn.formats.weight_names import BIAS
-from deepattn.layers import SeE2A
 from deepattn.train.file_bias import change_bias
 
 SECTION = {"type": "se_e2_a", "sel": [0, 6]}

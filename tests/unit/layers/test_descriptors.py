@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from deepattn.layers import CompressedSeAtten, EnergyFitting, Environment, SeAtten, SeE2A
+from deepattn.descriptors import CompressedSeAtten, SeAtten, SeE2A
+from deepattn.fittings import EnergyFitting
+from deepattn.layers import Environment
 
 from .check_layer import check_layer
 from .test_gated_attention import attention_in_numpy

@@ -5,9 +5,12 @@ import pytest
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.layers import DPA2, EnvironmentMatrix, Repformers, RepInit, ThreeBody
-from deepattn.layers.repformer import RepformerOptions
-from deepattn.layers.slots import neighbor_slots
+from deepattn.descriptors import DPA2
+from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
+from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
+from deepattn.descriptors.dpa2.repinit import RepInit
+from deepattn.descriptors.dpa2.slots import neighbor_slots
+from deepattn.descriptors.dpa2.three_body import ThreeBody
 
 from .check_layer import check_layer
 
@@ -26,10 +29,9 @@ ATYPE = np.array([[0, 2, 1, 1, 0], [1, -1, 2, 0, 2]], np.int32)
 
 def environment_of(layer, seed=3, edge=4.2):
     """Two periodic frames of five atoms, one of them virtual."""
-    coord = np.random.default_rng(seed).uniform(0.0, edge, (2, 15))
+    coord = np.random.default_rng(seed).uniform(0.0, edge, (2, 5, 3))
     box = np.tile(np.eye(3).ravel() * edge, (2, 1))
-    natoms, mesh = np.array([5, 5, 5, 0, 0], np.int32), np.zeros(7, np.int32)
-    return layer.environment(*map(tf.constant, (coord, ATYPE, natoms, box, mesh)))
+    return layer.environment(*map(tf.constant, (coord, ATYPE, box)))
 
 
 def slots_of(environment):
@@ -81,7 +83,7 @@ def test_environment_matrix_is_that_of_the_op():
     coord, box = rng.uniform(0.0, 4.2, (2, 15)), np.tile(np.eye(3).ravel() * 4.2, (2, 1))
     natoms, mesh = np.array([5, 5, 5, 0, 0], np.int32), np.zeros(7, np.int32)
     geometry = [tf.constant(x) for x in (coord, ATYPE, natoms, box, mesh)]
-    environment = DPA2(NTYPES, TEBD, **MODEL, dtype="float64").environment(*geometry)
+    environment = DPA2(NTYPES, TEBD, **MODEL, dtype="float64").search(*geometry)
     davg, dstd = rng.normal(size=(NTYPES, 4)), rng.uniform(0.5, 2.0, (NTYPES, 4))
     real = ATYPE.ravel() >= 0
     for rcut, nnei in ((4.0, NNEI), (2.5, 6)):

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from deepattn.layers.repformer import LocalAttention, RepformerLayer, RepformerOptions, Update
-from deepattn.layers.repformer.neighborhood import neighborhood
-from deepattn.layers.slots import Slots
+from deepattn.descriptors.dpa2.repformer import (
+    LocalAttention,
+    RepformerLayer,
+    RepformerOptions,
+    Update,
+)
+from deepattn.descriptors.dpa2.repformer.neighborhood import neighborhood
+from deepattn.descriptors.dpa2.slots import Slots
 
 from .check_layer import check_layer
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from small_models import small_batch, small_model
 
 from deepattn.export.freeze import trace
+from deepattn.layers.boundaries import natoms_of
 from deepattn.models.blocks import potential_in_blocks
 
 MODELS = {
@@ -39,10 +40,8 @@ def make(name, *, nframes=3, natoms=7):
 
 
 def in_blocks(model, inputs, block):
-    natoms = model._natoms(inputs["atype"])
-    environment = model.environment(
-        inputs["coord"], inputs["atype"], natoms, inputs["box"], np.zeros(7, np.int32)
-    )
+    natoms = natoms_of(inputs["atype"], model.ntypes)
+    environment = model.descriptor.environment(inputs["coord"], inputs["atype"], inputs["box"])
     parameters = inputs.get("fparam"), inputs.get("aparam")
     return potential_in_blocks(
         model, environment, inputs["atype"], natoms, *parameters, block=block
@@ -85,7 +84,7 @@ def test_blocks_in_a_frozen_graph(name, monkeypatch):
         tf.import_graph_def(graph_def, name="")
     feeds = {f"t_{key}:0": np.ravel(inputs[key]) for key in ("coord", "box")}
     feeds |= {f"t_{key}:0": np.ravel(inputs[key]) for key in inputs if key.endswith("param")}
-    natoms = np.array(model._natoms(inputs["atype"]))
+    natoms = np.array(natoms_of(inputs["atype"], model.ntypes))
     natoms[2:] = [np.sum(inputs["atype"][0] == kind) for kind in (0, 1)]
     mesh = np.zeros(6 if name.startswith("se_e2_a") else 7, np.int32)
     feeds |= {"t_type:0": inputs["atype"].ravel(), "t_natoms:0": natoms, "t_mesh:0": mesh}

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from deepattn.export.tables import quintics, table_range
+from deepattn.layers.tables import quintics, table_range
 from deepattn.ops import loader, reference
 
 from .cases import BOXES, explicit_ghosts, inline_mesh, random_case

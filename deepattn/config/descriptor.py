@@ -1,0 +1,220 @@
+"""The base of the sections that describe descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from deepattn.config.section import Kind, key
+from deepattn.config.texts import EXCLUDE_TYPES, PRECISION, SEED, TRAINABLE
+from deepattn.errors import ConfigError
+from deepattn.registry import Registry
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from deepattn.config.model import ModelConfig
+    from deepattn.config.type_embedding import TypeEmbeddingConfig
+
+DESCRIPTORS: Registry[DescriptorConfig] = Registry(
+    "descriptor",
+    "deepattn.descriptors",
+    {
+        "se_e2_a": "deepattn.descriptors.se_e2_a.config:SeE2AConfig",
+        "se_atten": "deepattn.descriptors.se_atten.config:SeAttenConfig",
+        "se_atten_v2": "deepattn.descriptors.se_atten.config:SeAttenV2Config",
+        "dpa2": "deepattn.descriptors.dpa2.config:Dpa2Config",
+    },
+)
+
+
+class NeighborList(NamedTuple):
+    """The neighbors that a part of a descriptor looks at.
+
+    Attributes:
+        key: where the section has their number: ``"sel"``, ``"repinit/nsel"``.
+        sel: that number, or one number for each type, or ``"auto"``, ``"auto:f"``.
+        rcut: cutoff radius, Å.
+        may_be_empty: whether nothing is wrong if no atom has such a neighbor.
+    """
+
+    key: str
+    sel: int | tuple[int, ...] | str
+    rcut: float
+    may_be_empty: bool = False
+
+
+class EnvMatSpec(NamedTuple):
+    """An environment matrix, and the weights that normalize it by its mean and spread in the data.
+
+    Attributes:
+        davg: name of the weight that is subtracted.
+        dstd: name of the weight that is divided by.
+        rcut: cutoff radius, Å.
+        rcut_smth: where switching to zero begins, Å.
+        sel: numbers of neighbors: one, or one for each type.
+        set_davg_zero: whether nothing is subtracted.
+        protection: added to distances that divide, Å.
+    """
+
+    davg: str
+    dstd: str
+    rcut: float
+    rcut_smth: float
+    sel: tuple[int, ...]
+    set_davg_zero: bool
+    protection: float = 0.0
+
+
+def slots_of(sel: tuple[int, ...] | int | str) -> tuple[int, ...]:
+    """The numbers of neighbors in a ``sel`` that is not automatic any more."""
+    if isinstance(sel, str):
+        raise ValueError(f"sel must be numbers by now, not {sel!r}")
+    return (sel,) if isinstance(sel, int) else sel
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriptorConfig(Kind):
+    """A ``descriptor`` section: the keys of its type, and what the rest of the program asks.
+
+    A descriptor of your own is a subclass with fields for its keys, `neighbor_lists`, `env_mats`,
+    and whatever else is not as here (docs/extending.md).
+
+    Class attributes:
+        title: its name in print.
+        paper: what to cite; None if there is nothing.
+        layer: reference ``"module:class"`` to the `deepattn.layers.Descriptor`.
+        dpmodel: reference to the `deepattn.trees.DescriptorFormat` that reads and writes it in
+            ``.dp`` files; None if there is none.
+        mixed_types: whether neighbors of all types share their slots, so that one number counts
+            them and batches may mix systems of other compositions.
+        passes_messages: whether it looks at features of neighbors.
+        contains_types: whether its result tells the type of the center, so that one fitting net
+            serves all types without a type vector.
+        conventions: details that it may have (``model/convention``), the default first.
+        default_type_embedding: whether a model without the section ``type_embedding`` has one.
+        takes_type_embedding: whether that section is for it.
+        may_lack_names: whether ``type_map`` may be left out.
+        share_levels: levels that tasks may share it at: 0 all of it, 1 its type embedding.
+        graphs: whether DeePMD-kit has TensorFlow graphs (``.pb``) of it.
+        fine_tunes: whether a model that was trained on other data can be a start.
+        fixed_slots: whether the result depends on the numbers of slots themselves.
+    """
+
+    registry: ClassVar[Registry] = DESCRIPTORS
+    title: ClassVar[str]
+    paper: ClassVar[str | None] = None
+    layer: ClassVar[str]
+    dpmodel: ClassVar[str | None] = None
+    mixed_types: ClassVar[bool] = True
+    passes_messages: ClassVar[bool] = False
+    contains_types: ClassVar[bool] = False
+    conventions: ClassVar[tuple[str, ...]] = ("tensorflow", "common")
+    default_type_embedding: ClassVar[bool] = False
+    takes_type_embedding: ClassVar[bool] = True
+    may_lack_names: ClassVar[bool] = False
+    share_levels: ClassVar[tuple[int, ...]] = (0, 1)
+    graphs: ClassVar[bool] = True
+    fine_tunes: ClassVar[bool] = True
+    fixed_slots: ClassVar[bool] = False
+
+    precision: str = key("default", PRECISION)
+    trainable: bool = key(True, TRAINABLE)
+    seed: int | None = key(None, SEED)
+    exclude_types: tuple[tuple[int, int], ...] = key([], EXCLUDE_TYPES)
+
+    @classmethod
+    def settle(cls, section: dict[str, Any], *, common: bool) -> None:
+        """Bring a complete section to its one form: old spellings, defaults that depend on others.
+
+        Args:
+            section: it is changed.
+            common: whether the model has the common convention.
+        """
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
+        """Check a complete section beyond the ranges of its single keys.
+
+        Args:
+            section: the values.
+            path: where it is: ``"model/descriptor"``.
+            ntypes: number of types.
+
+        Raises:
+            ConfigError: keys do not go together.
+        """
+
+    @classmethod
+    def glance(cls, section: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Cutoff (Å) and numbers of neighbors in a section as given; None where it lacks them."""
+        return section.get("rcut"), section.get("sel")
+
+    def neighbor_lists(self) -> tuple[NeighborList, ...]:
+        """The lists of neighbors, the longest first."""
+        raise NotImplementedError(f"{type(self).__name__} does not define neighbor_lists")
+
+    def with_neighbors(self, numbers: Mapping[str, int | tuple[int, ...] | str]) -> Self:
+        """The section with other numbers of neighbors, by the keys of `neighbor_lists`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define with_neighbors")
+
+    def env_mats(self) -> tuple[EnvMatSpec, ...]:
+        """The environment matrices that are normalized; the numbers of neighbors are given."""
+        raise NotImplementedError(f"{type(self).__name__} does not define env_mats")
+
+    @property
+    def longest_list(self) -> NeighborList:
+        """The list that contains all others."""
+        return self.neighbor_lists()[0]
+
+    @property
+    def type_embedding(self) -> TypeEmbeddingConfig | None:
+        """The type embedding that the section itself describes; None where another one does."""
+        return None
+
+    @property
+    def counts_empty_slots(self) -> bool:
+        """Whether another number of slots, of the same weights, would make another function."""
+        return False
+
+    @property
+    def excluded_otherwise_before_3(self) -> bool:
+        """Whether graphs of DeePMD-kit 2 treat ``exclude_types`` in another way."""
+        return False
+
+    def idle_keys(self) -> set[str]:
+        """Keys without effect on what the weights compute, such as those of a part that is off."""
+        return set()
+
+    def needs_common(self, model: ModelConfig) -> str | None:
+        """The option by which the two conventions differ for a model; None if they do not."""
+        return "its descriptor"
+
+    def sees_first_atom(self, arrays: Mapping[str, np.ndarray]) -> bool:
+        """Whether energies of other backends depend on which atom of a frame comes first."""
+        return False
+
+    def why_not_dpmodel(self, model: ModelConfig, arrays: Mapping[str, np.ndarray]) -> str | None:
+        """Why other backends of DeePMD-kit cannot have a model; None if they can."""
+        return None
+
+    def check_compressible(self, *, fast: bool) -> None:
+        """Refuse what has no tables.
+
+        Args:
+            fast: whether operations of deepattn's own may be used.
+
+        Raises:
+            ConfigError: the descriptor cannot be compressed.
+        """
+        raise ConfigError(
+            f"models with the descriptor {self.type} cannot be compressed; distill it into one "
+            "that can (docs/distillation.md)"
+        )
+
+    def activations(self) -> Sequence[str]:
+        """The activations of all nets."""
+        return ()

@@ -1,0 +1,70 @@
+"""The ``type_embedding`` section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deepattn.config.rules_net import check_net, settle_activation
+from deepattn.config.section import Section, key
+from deepattn.config.texts import ACTIVATION, PRECISION, RESNET, SEED, USE_ECONF_TEBD
+from deepattn.errors import ConfigError, show
+
+# What a DPA-1 model without the section has; an empty section has tanh instead.
+DEFAULT_TYPE_EMBEDDING = {
+    "neuron": [8],
+    "activation_function": "linear",
+    "resnet_dt": False,
+    "precision": "default",
+    "trainable": True,
+    "seed": None,
+    "use_econf_tebd": False,
+    "use_tebd_bias": False,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeEmbeddingConfig(Section):
+    """Vectors that stand for the elements."""
+
+    neuron: tuple[int, ...] = key([8], "Widths of the layers; the last is the vector's.")
+    activation_function: str = key("tanh", ACTIVATION)
+    resnet_dt: bool = key(False, RESNET)
+    precision: str = key("default", PRECISION)
+    trainable: bool = key(True, "Whether the vectors are trained.")
+    seed: int | None = key(None, SEED)
+    use_econf_tebd: bool = key(False, USE_ECONF_TEBD)
+    use_tebd_bias: bool = key(
+        False, "Whether the layers have a bias, as they always had before DeePMD-kit 3.0."
+    )
+
+    @classmethod
+    def settle(cls, section: dict[str, Any]) -> None:
+        """Bring a complete section to its one form."""
+        settle_activation(section)
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str) -> None:
+        """Check a complete section.
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        check_net(section, path)
+
+
+def check_elements(type_map: Sequence[str] | None, path: str) -> None:
+    """Refuse type maps of other names than elements, where electron configurations are used.
+
+    Raises:
+        ConfigError: a name is no element, or there are no names.
+    """
+    from ase.data import chemical_symbols
+
+    unknown = [name for name in type_map or () if name not in chemical_symbols[1:]]
+    if unknown or not type_map:
+        found = show(unknown[0]) if unknown else "nothing"
+        raise ConfigError(
+            f"{path} needs the names of elements in model/type_map, which has {found}."
+        )

@@ -1,0 +1,19 @@
+"""The descriptors, one folder each: configuration, layers, reading and writing of ``.dp`` files.
+
+The modules ``config`` do without TensorFlow; the rest is imported when a name is asked for.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "dpa2.config": ["Dpa2Config"],
+        "dpa2.layer": ["DPA2"],
+        "se_atten.compressed": ["CompressedSeAtten"],
+        "se_atten.config": ["SeAttenConfig", "SeAttenV2Config"],
+        "se_atten.layer": ["SeAtten"],
+        "se_e2_a.config": ["SeE2AConfig"],
+        "se_e2_a.layer": ["SeE2A"],
+    },
+)

@@ -1,0 +1,1 @@
+"""DPA-2: initial features, then layers that pass messages."""

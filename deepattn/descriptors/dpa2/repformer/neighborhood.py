@@ -1,0 +1,76 @@
+"""What a repformer layer knows of the neighborhoods, whatever its features."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from deepattn.descriptors.dpa2.slots import Slots
+
+# Keeps atoms without neighbors from a division by zero.
+_ALONE = 1e-4
+
+
+class Neighborhood(NamedTuple):
+    """Weights and numbers of the neighbors of n atoms.
+
+    Shapes:
+        index: int32 ``[n, stored]``, which of the n atoms the neighbors are.
+        weight: ``[n, stored]``, the switch, or 1 if nothing is smooth; 0 for padding.
+        multiplicity: ``[stored]``, how many slots each stored one stands for.
+        mean: ``[n, 1]`` or scalar, one over the number of neighbors.
+        scale: ``[n, 1, 1]`` or scalar, likewise or its root: the norm of moments.
+    """
+
+    index: tf.Tensor
+    weight: tf.Tensor
+    multiplicity: tf.Tensor
+    mean: tf.Tensor
+    scale: tf.Tensor
+
+    def gather(self, features: tf.Tensor) -> tf.Tensor:
+        """Features ``[n, width]`` of the neighbors, ``[n, stored, width]``."""
+        return tf.gather(features, self.index)
+
+    def softmax(self, logits: tf.Tensor, weight: tf.Tensor, *, smooth: bool) -> tf.Tensor:
+        """Attention to neighbors, on the last axis, times ``weight``.
+
+        The smooth form counts every slot in the denominator, those of no weight with the logit
+        −20; the other one counts neighbors only.
+
+        Args:
+            logits: ``[…, stored]``.
+            weight: ``[…, stored]``, of that shape or broadcast to it.
+            smooth: which form.
+        """
+        if smooth:
+            logits = (logits + 20.0) * weight - 20.0 + tf.math.log(self.multiplicity)
+        else:
+            logits = tf.where(weight > 0, logits, logits.dtype.min)
+        return tf.nn.softmax(logits) * weight
+
+
+def neighborhood(
+    slots: Slots, switch: tf.Tensor, *, nnei: int, smooth: bool, use_sqrt_nnei: bool
+) -> Neighborhood:
+    """What layers need of the slots.
+
+    Args:
+        slots: the slots.
+        switch: ``[n, stored]``, 0 for padding; its dtype is that of the result.
+        nnei: slots of an atom.
+        smooth: whether neighbors fade out at the cutoff; their number is ``nnei`` then.
+        use_sqrt_nnei: whether moments are divided by its root.
+    """
+    dtype = switch.dtype
+    times = slots.multiplicity(dtype)
+    if smooth:
+        mean = tf.constant(1.0 / nnei, dtype)
+        scale = tf.constant(nnei**-0.5 if use_sqrt_nnei else 1.0 / nnei, dtype)
+        return Neighborhood(slots.index, switch, times, mean, scale)
+    mask = tf.cast(slots.mask, dtype)
+    count = tf.reduce_sum(mask, axis=1, keepdims=True)
+    mean = 1.0 / (_ALONE + count)
+    scale = 1.0 / (_ALONE + tf.sqrt(count)) if use_sqrt_nnei else mean
+    return Neighborhood(slots.index, mask, times, mean, scale[:, tf.newaxis])

@@ -1,0 +1,135 @@
+"""The repformer block: its input from distances, then its layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
+from deepattn.descriptors.dpa2.repformer.layer import RepformerLayer
+from deepattn.descriptors.dpa2.repformer.neighborhood import neighborhood
+from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
+from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.descriptors.dpa2.tree_names import dense_variables, under
+from deepattn.layers.activations import get_activation
+from deepattn.layers.residual_dense import linear
+from deepattn.layers.seeds import seeds_from
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class Repformers(keras.layers.Layer):
+    """Layers that pass messages between atoms within a cutoff radius.
+
+    Features of pairs start as a layer of the radial column of the environment matrix, their
+    vectors as its angular columns; with ``direct_dist`` distance and vector over the cutoff
+    radius take their places.
+
+    Reference: D. Zhang et al., arXiv:2312.15492, "repformer".
+
+    Args:
+        ntypes: number of types.
+        options: `RepformerOptions`.
+        nlayers: number of layers.
+        rcut: cutoff radius, Å.
+        rcut_smth: where switching to zero begins, Å.
+        protection: as of `EnvironmentMatrix`.
+        direct_dist: see above.
+        seed: seed of the weights.
+        interface_dtype: precision of distances and statistics; ``dtype`` is the weights'.
+
+    Call arguments:
+        slots: `Slots` within ``rcut``.
+        center: int32 ``[n]``, types of the centers.
+        features: ``[n, g1_dim]``, before the activation.
+
+    Output shape: that of ``features``.
+    """
+
+    def __init__(
+        self,
+        ntypes: int,
+        options: RepformerOptions,
+        *,
+        nlayers: int,
+        rcut: float,
+        rcut_smth: float,
+        protection: float = 0.0,
+        direct_dist: bool = False,
+        seed: int | None = None,
+        interface_dtype: str = "float64",
+        **kwargs: Any,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self.ntypes = ntypes
+        self.options = options = RepformerOptions.of(options)
+        self.direct_dist = direct_dist
+        self.seed = seed
+        self.interface_dtype = interface_dtype
+        self.function = get_activation(options.activation)
+        self.matrix = EnvironmentMatrix(
+            ntypes,
+            options.nnei,
+            rcut=rcut,
+            rcut_smth=rcut_smth,
+            protection=protection,
+            dtype=interface_dtype,
+            name="matrix",
+        )
+        seeds = seeds_from(seed)
+        policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        self.g2_embd = linear(options.g2_dim, use_bias=True, seed=next(seeds), **policy)
+        self.layers = [
+            RepformerLayer(
+                options, last=k == nlayers - 1, seed=next(seeds), name=f"layer_{k}", **policy
+            )
+            for k in range(nlayers)
+        ]
+
+    def build(self, *_: object) -> None:
+        self.matrix.build()
+        self.g2_embd.build((None, None, 1))
+        for layer in self.layers:
+            layer.build()
+
+    def call(self, slots: Slots, center: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        matrix, switch = self.matrix(slots, center)
+        radial, h2 = matrix[:, :, :1], matrix[:, :, 1:]
+        if self.direct_dist:
+            mask = tf.cast(slots.mask, matrix.dtype)[:, :, tf.newaxis] / self.matrix.rcut
+            radial, h2 = slots.distance[:, :, tf.newaxis] * mask, slots.vectors * mask
+        dtype = self.compute_dtype
+        nearby = neighborhood(
+            slots,
+            tf.cast(switch, dtype),
+            nnei=self.options.nnei,
+            smooth=self.options.smooth,
+            use_sqrt_nnei=self.options.use_sqrt_nnei,
+        )
+        g1, h2 = self.function(tf.cast(features, dtype)), tf.cast(h2, dtype)
+        g2 = self.function(self.g2_embd(tf.cast(radial, dtype)))
+        for layer in self.layers:
+            g1, g2, h2 = layer(g1, g2, h2, nearby)
+        return g1
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights and statistics by their paths below ``repformers_variable``."""
+        variables = under("g2_embd", dense_variables(self.g2_embd))
+        for k, layer in enumerate(self.layers):
+            variables.update(under(f"repformer_layers/{k}", layer.named_variables()))
+        return {**variables, **self.matrix.named_variables()}
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "ntypes": self.ntypes,
+            "options": self.options.to_dict(),
+            "nlayers": len(self.layers),
+            "rcut": self.matrix.rcut,
+            "rcut_smth": self.matrix.rcut_smth,
+            "protection": self.matrix.protection,
+            "direct_dist": self.direct_dist,
+            "seed": self.seed,
+            "interface_dtype": self.interface_dtype,
+        }

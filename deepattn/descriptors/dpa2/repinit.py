@@ -1,0 +1,91 @@
+"""The first block of DPA-2: a descriptor without attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.descriptors.dpa2.initial_features import InitialFeatures
+from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.layers.contraction import normalized, square
+from deepattn.layers.environment import pair_vectors
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class RepInit(InitialFeatures):
+    """Initial features of atoms from distances, directions and types of neighbors.
+
+    With the pair embedding ``G`` of distance and types the features are
+    ``B^T B[:, :axis_neuron]``, ``B = R^T G / nnei``.
+
+    Reference: D. Zhang et al., arXiv:2312.15492, "repinit".
+
+    Args:
+        ntypes, tebd_dim, …: as of `InitialFeatures`; with ``type_one_side`` the neighbor tells
+            its type.
+        axis_neuron: columns of ``B`` in the second factor.
+
+    Call arguments:
+        slots: `Slots` within ``rcut``.
+        center: int32 ``[n]``, types of the centers.
+        type_embedding: ``[ntypes + 1, tebd_dim]``.
+
+    Output shape: ``[n, neuron[-1] * axis_neuron]``.
+    """
+
+    def __init__(self, ntypes: int, tebd_dim: int, *, axis_neuron: int = 16, **kwargs: Any):
+        super().__init__(ntypes, tebd_dim, **kwargs)
+        if axis_neuron > self.neuron[-1]:
+            raise ValueError(
+                f"axis_neuron {axis_neuron} exceeds the last width of neuron {self.neuron}"
+            )
+        self.axis_neuron = axis_neuron
+
+    @property
+    def width(self) -> int:
+        """Width of the features."""
+        return self.neuron[-1] * self.axis_neuron
+
+    def call(self, slots: Slots, center: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
+        matrix, switch = self.matrix(slots, center)
+        matrix = tf.cast(matrix, self.compute_dtype)
+        switch = tf.cast(switch, self.compute_dtype)
+        type_embedding = tf.cast(type_embedding, self.compute_dtype)
+        embedding = self._embed(matrix, switch, slots.ntype, center, type_embedding)
+        matrix *= slots.multiplicity(self.compute_dtype)[:, tf.newaxis]
+        contracted = tf.matmul(matrix, embedding, transpose_a=True)
+        return square(normalized(contracted, tf.constant(self.matrix.nnei)), self.axis_neuron)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis_neuron": self.axis_neuron}
+
+    def _embed(
+        self,
+        matrix: tf.Tensor,
+        switch: tf.Tensor,
+        ntype: tf.Tensor,
+        center: tf.Tensor,
+        type_embedding: tf.Tensor,
+    ) -> tf.Tensor:
+        """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
+        stored = tf.shape(ntype)[1]
+        rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
+        if self.type_net is None:
+            columns = [rows, tf.gather(type_embedding, tf.reshape(ntype, [-1]))]
+            if not self.type_one_side:
+                columns.append(tf.gather(type_embedding, tf.repeat(center, stored)))
+            rows = tf.concat(columns, axis=1)
+        else:
+            pair, vectors = ntype, type_embedding
+            if not self.type_one_side:
+                pair = center[:, tf.newaxis] * (self.ntypes + 1) + ntype
+                vectors = pair_vectors(type_embedding, self.ntypes)
+            scale = ops.PairScale(
+                tf.reshape(switch, [-1]) if self.smooth else None,
+                tf.reshape(pair, [-1]),
+                self.type_net(vectors),
+            )
+        return tf.reshape(self.embedding_net(rows, scale), [-1, stored, self.neuron[-1]])

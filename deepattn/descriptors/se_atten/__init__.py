@@ -1,0 +1,1 @@
+"""DPA-1: embedding of neighbors, gated self-attention, contraction."""

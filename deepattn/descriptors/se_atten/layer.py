@@ -1,0 +1,399 @@
+"""The DPA-1 descriptor: embedding of neighbors, gated self-attention, contraction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.config import ModelConfig
+from deepattn.descriptors.se_atten.config import SeAttenConfig
+from deepattn.descriptors.shared import contracted_features, shared_arguments
+from deepattn.layers.descriptor import Descriptor, Features
+from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
+from deepattn.layers.environment import Environment, pair_table, pair_vectors, real_types
+from deepattn.layers.gated_attention import GatedAttention
+from deepattn.layers.packing import Neighbors, pack
+from deepattn.layers.switch import switch_of_distance, switch_of_inverse
+from deepattn.ops.reference import unit_rows
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# Squares of vectors of the environment matrix below which directions fade.
+_TENSORFLOW_LEAST = 1e-12
+_COMMON_LEAST = 1e-24
+
+
+class PairSlots(NamedTuple):
+    """What the embedding of pairs and the contraction see of n centers.
+
+    Shapes:
+        matrix: ``[n, stored, 4]``, environment matrix without excluded neighbors.
+        weight: ``[n, stored]``, 0 for padding and excluded neighbors.
+        pair: int32 ``[n, stored]``, types of both atoms: ``center * (ntypes + 1) + neighbor``.
+        center: int32 ``[n]``, types of the centers.
+        neighbors: the slots.
+        type_embedding: ``[ntypes + 1, tebd_dim]``.
+    """
+
+    matrix: tf.Tensor
+    weight: tf.Tensor
+    pair: tf.Tensor
+    center: tf.Tensor
+    neighbors: Neighbors
+    type_embedding: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class SeAtten(Descriptor):
+    """Smooth descriptor with attention: DPA-1's ``se_atten`` and ``se_atten_v2``.
+
+    Each neighbor's distance and types become a pair embedding ``G``; layers of gated attention
+    let the neighbors see each other; with the environment matrix ``R`` the descriptor is
+    ``D = B^T B[:, :axis_neuron]``, ``B = R^T G / N``.
+
+    Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236.
+
+    Args:
+        ntypes: number of types.
+        tebd_dim: width of the type embedding.
+        rcut: cutoff radius, Å.
+        rcut_smth: where switching to zero begins, Å.
+        sel: largest number of neighbors.
+        neuron: widths of the embedding net.
+        axis_neuron: columns of ``B`` that form the second factor.
+        attn: width of the attention; ``attn_layer`` the number of its layers.
+        attn_dotr: whether angles gate the attention.
+        attn_mask: whether a neighbor is barred from attending to itself.
+        tebd_input_mode: ``"concat"``: types enter the net beside the distance; ``"strip"``: a net
+            of their own scales the distance's.
+        smooth: whether attention and type factors fade out at the cutoff
+            (``se_atten_v2`` is ``"strip"`` and smooth).
+        type_one_side: whether the center's type is left out of the embedding (concat only).
+        activation: name of the nets' activation.
+        resnet_dt: whether the nets have time steps.
+        exclude_types: pairs of types that do not interact.
+        ln_eps: epsilon of the layer normalization.
+        temperature: factor of the attention's scores.
+        common: whether the details are those of DeePMD-kit's backends other than TensorFlow: the
+            smooth switch is the environment matrix's own, excluded neighbors are zero, directions
+            have length 1 up to the cutoff, and the net of types obeys ``type_one_side``.
+        trainable_ln: whether the layer normalization is trained.
+        seed: seed of the weights.
+        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+
+    Call arguments:
+        environment: an `Environment` of this layer's `environment` method.
+        atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
+        type_embedding: ``[ntypes + 1, tebd_dim]``.
+
+    Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
+    """
+
+    def __init__(
+        self,
+        ntypes: int,
+        tebd_dim: int,
+        *,
+        rcut: float,
+        rcut_smth: float,
+        sel: int,
+        neuron: Sequence[int] = (25, 50, 100),
+        axis_neuron: int = 16,
+        attn: int = 128,
+        attn_layer: int = 2,
+        attn_dotr: bool = True,
+        attn_mask: bool = False,
+        tebd_input_mode: str = "concat",
+        smooth: bool = False,
+        type_one_side: bool = False,
+        activation: str = "tanh",
+        resnet_dt: bool = False,
+        exclude_types: Sequence[Sequence[int]] = (),
+        ln_eps: float = 1e-3,
+        temperature: float = 1.0,
+        common: bool = False,
+        trainable_ln: bool = True,
+        seed: int | None = None,
+        interface_dtype: str = "float64",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            ntypes,
+            rcut=rcut,
+            rcut_smth=rcut_smth,
+            sel=sel,
+            interface_dtype=interface_dtype,
+            **kwargs,
+        )
+        if tebd_input_mode not in ("concat", "strip"):
+            raise ValueError(f"tebd_input_mode must be concat or strip, not {tebd_input_mode!r}")
+        if axis_neuron > neuron[-1]:
+            raise ValueError(f"axis_neuron {axis_neuron} exceeds the last width of neuron {neuron}")
+        self.tebd_dim = tebd_dim
+        self.neuron = tuple(neuron)
+        self.axis_neuron = axis_neuron
+        self.attn = attn
+        self.attn_layer = attn_layer
+        self.attn_dotr = attn_dotr
+        self.attn_mask = attn_mask
+        self.tebd_input_mode = tebd_input_mode
+        self.smooth = smooth
+        self.type_one_side = type_one_side
+        self.activation = activation
+        self.resnet_dt = resnet_dt
+        self.exclude_types = [list(pair) for pair in exclude_types]
+        self.ln_eps = ln_eps
+        self.temperature = temperature
+        self.common = common
+        self.trainable_ln = trainable_ln
+        self.seed = seed
+        self._pairs = pair_table(ntypes, exclude_types)
+        self._make_nets()
+
+    @classmethod
+    def from_section(
+        cls, section: SeAttenConfig, model: ModelConfig, *, tebd_dim: int, interface_dtype: str
+    ) -> Self:
+        return cls(
+            model.ntypes,
+            tebd_dim,
+            attn=section.attn,
+            attn_layer=section.attn_layer,
+            attn_dotr=section.attn_dotr,
+            attn_mask=section.attn_mask,
+            tebd_input_mode=section.tebd_input_mode,
+            smooth=section.smooth_type_embedding,
+            ln_eps=section.ln_eps,
+            temperature=1.0 if section.temperature is None else section.temperature,
+            common=model.is_common,
+            trainable_ln=section.trainable_ln,
+            **shared_arguments(section, interface_dtype),
+        )
+
+    @property
+    def width(self) -> int:
+        """Width of the descriptor."""
+        return self.neuron[-1] * self.axis_neuron
+
+    @property
+    def sees_center(self) -> bool:
+        """Whether the type of the center enters the embedding."""
+        strip = self.tebd_input_mode == "strip"
+        return not self.type_one_side or (strip and not self.common)
+
+    def build(self, *_: object) -> None:
+        self.embedding_net.build()
+        if self.type_net is not None:
+            self.type_net.build()
+        for layer in self.attention:
+            layer.build()
+        super().build()
+
+    @property
+    def equivariant_width(self) -> int:
+        return self.neuron[-1]
+
+    def features(
+        self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
+    ) -> Features:
+        if type_embedding is None:
+            raise ValueError("type_embedding must be given, not None")
+        neighbors = pack(environment, self.nnei)
+        center = real_types(atype, self.ntypes)
+        pair = center[:, tf.newaxis] * (self.ntypes + 1) + neighbors.ntype
+        matrix, weight = self._exclude(
+            neighbors.matrix, self._weight(neighbors, center), pair, center
+        )
+
+        contracted = self._contracted(
+            PairSlots(
+                matrix=tf.cast(matrix, self.compute_dtype),
+                weight=tf.cast(weight, self.compute_dtype),
+                pair=pair,
+                center=center,
+                neighbors=neighbors,
+                type_embedding=tf.cast(type_embedding, self.compute_dtype),
+            )
+        )
+        return contracted_features(
+            contracted,
+            self.original_sel,
+            atype,
+            axis_neuron=self.axis_neuron,
+            dtype=self.interface_dtype,
+        )
+
+    def pair_vectors(self, type_embedding: tf.Tensor) -> tf.Tensor:
+        """What a net is told of the types of a pair, one row for each ``pair`` of `call`.
+
+        Row ``center * (ntypes + 1) + neighbor``; if the net is not told the center, row
+        ``neighbor``.
+        """
+        if not self.sees_center:
+            return type_embedding
+        return pair_vectors(type_embedding, self.ntypes)
+
+    def type_factors(self, type_embedding: tf.Tensor) -> tf.Tensor:
+        """Output of the type net for every row of `pair_vectors`."""
+        if self.type_net is None:
+            raise ValueError("there are no factors of types without tebd_input_mode strip")
+        return self.type_net(self.pair_vectors(type_embedding))
+
+    def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
+        """Embedding nets with the scope and suffix of their weights' names."""
+        nets = [("filter_type_all", "", self.embedding_net)]
+        if self.type_net is not None:
+            nets.append(("filter_type_all", "_two_side_ebd", self.type_net))
+        return nets
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights and statistics under DeePMD's names."""
+        variables = scoped_variables(self.scoped_nets())
+        for k, layer in enumerate(self.attention):
+            named = layer.named_variables()
+            variables.update({f"attention_layer_{k}/{n}": v for n, v in named.items()})
+        return {**variables, **super().named_variables()}
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "tebd_dim": self.tebd_dim,
+            "neuron": list(self.neuron),
+            "axis_neuron": self.axis_neuron,
+            "attn": self.attn,
+            "attn_layer": self.attn_layer,
+            "attn_dotr": self.attn_dotr,
+            "attn_mask": self.attn_mask,
+            "tebd_input_mode": self.tebd_input_mode,
+            "smooth": self.smooth,
+            "type_one_side": self.type_one_side,
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "exclude_types": self.exclude_types,
+            "ln_eps": self.ln_eps,
+            "temperature": self.temperature,
+            "common": self.common,
+            "trainable_ln": self.trainable_ln,
+            "seed": self.seed,
+        }
+
+    def compress(
+        self, vectors: tf.Tensor | None, *, min_nbor_dist: float, fast: bool, **options: float
+    ) -> Descriptor:
+        from deepattn.descriptors.se_atten.compress import compressed_descriptor
+
+        return compressed_descriptor(
+            self, vectors, min_nbor_dist=min_nbor_dist, fast=fast, **options
+        )
+
+    def _make_nets(self) -> None:
+        self.attention = self._make_attention(self._make_embedding_nets(self.seed))
+
+    def _make_embedding_nets(self, seed: int | None) -> int | None:
+        """Make the nets of the embedding; returns the seed of what comes after them."""
+        strip = self.tebd_input_mode == "strip"
+        type_width = (2 if self.sees_center else 1) * self.tebd_dim
+        net = {
+            "neuron": self.neuron,
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "time_step": 0.1 if self.common else 1.0,
+            "dtype": self.dtype_policy,
+            "trainable": self.trainable,
+        }
+        self.embedding_net = EmbeddingNet(
+            1 if strip else 1 + type_width, seed=seed, name="embedding_net", **net
+        )
+        seed = seed_after(seed, self.neuron)
+        self.type_net = None
+        if strip:
+            self.type_net = EmbeddingNet(type_width, seed=seed, name="type_net", **net)
+            seed = seed_after(seed, self.neuron)
+        return seed
+
+    def _make_attention(self, seed: int | None) -> list[GatedAttention]:
+        attention = []
+        for k in range(self.attn_layer):
+            attention.append(
+                GatedAttention(
+                    self.neuron[-1],
+                    self.attn,
+                    dotr=self.attn_dotr,
+                    mask=self.attn_mask,
+                    smooth=self.smooth,
+                    ln_eps=self.ln_eps,
+                    temperature=self.temperature,
+                    trainable_ln=self.trainable_ln,
+                    seed=seed,
+                    dtype=self.dtype_policy,
+                    trainable=self.trainable,
+                    name=f"attention_layer_{k}",
+                )
+            )
+            # Four matrices and the layer normalization take one seed each.
+            seed = None if seed is None else seed + 5
+        return attention
+
+    def _weight(self, neighbors: Neighbors, center: tf.Tensor) -> tf.Tensor:
+        """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, stored]``."""
+        if not self.smooth:
+            return tf.cast(neighbors.mask, self.interface_dtype)
+        scale = tf.gather(tf.convert_to_tensor(self.dstd)[:, :1], center)
+        shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], center)
+        inverse = neighbors.matrix[:, :, 0] * scale + shift
+        if not self.common:
+            return switch_of_inverse(inverse, rcut_smth=self.rcut_smth)
+        weight = switch_of_distance(
+            inverse, neighbors.rij, rcut=self.rcut, rcut_smth=self.rcut_smth
+        )
+        return tf.where(neighbors.mask, weight, tf.zeros_like(weight))
+
+    def _exclude(
+        self, matrix: tf.Tensor, weight: tf.Tensor, pair: tf.Tensor, center: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Take excluded neighbors out of the environment matrix and the weights."""
+        if self._pairs is None:
+            return matrix, weight
+        keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
+        kept = matrix * keep[:, :, tf.newaxis]
+        if self.smooth and not self.common:
+            shift = tf.gather(tf.convert_to_tensor(self.davg)[:, :1], center)
+            kept += ((1.0 - keep) * shift)[:, :, tf.newaxis]
+        return kept, weight * keep
+
+    def _index(self, slots: PairSlots) -> tf.Tensor:
+        """The row of `pair_vectors` that belongs to each slot, ``[n, stored]``."""
+        return slots.pair if self.sees_center else slots.neighbors.ntype
+
+    def _contracted(self, slots: PairSlots) -> tf.Tensor:
+        """``R^T G`` with the attention's ``G``, ``[n, 4, neuron[-1]]``."""
+        embedding, neighbors = self._embed(slots), slots.neighbors
+        least = _COMMON_LEAST if self.common else _TENSORFLOW_LEAST
+        direction = unit_rows(slots.matrix[:, :, 1:], least=least)
+        for layer in self.attention:
+            embedding = layer(embedding, direction, slots.weight, neighbors.count, neighbors.cut)
+        matrix = slots.matrix * neighbors.multiplicity(self.compute_dtype)
+        return tf.matmul(matrix, embedding, transpose_a=True)
+
+    def _embed(self, slots: PairSlots) -> tf.Tensor:
+        """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
+        rows, scale = tf.reshape(slots.matrix[:, :, 0], [-1, 1]), None
+        vectors, neighbors = slots.type_embedding, slots.neighbors
+        if self.type_net is None:
+            columns = [rows, tf.gather(vectors, tf.reshape(neighbors.ntype, [-1]))]
+            if self.sees_center:
+                columns.append(tf.gather(vectors, tf.repeat(slots.center, neighbors.stored)))
+            rows = tf.concat(columns, axis=1)
+        else:
+            scale = ops.PairScale(
+                tf.reshape(slots.weight, [-1]) if self.smooth else None,
+                tf.reshape(self._index(slots), [-1]),
+                self.type_factors(vectors),
+            )
+        embedding = self.embedding_net(rows, scale)
+        return tf.reshape(embedding, [-1, neighbors.stored, self.neuron[-1]])

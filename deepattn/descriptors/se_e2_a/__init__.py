@@ -1,0 +1,1 @@
+"""DeepPot-SE with two-body embedding, the baseline of DPA-1."""

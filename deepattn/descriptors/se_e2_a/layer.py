@@ -1,0 +1,270 @@
+"""The DeepPot-SE descriptor with two-body embedding, the baseline beside DPA-1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.config import ModelConfig
+from deepattn.descriptors.se_e2_a.config import SeE2AConfig
+from deepattn.descriptors.shared import contracted_features, shared_arguments
+from deepattn.layers.by_type import by_type
+from deepattn.layers.descriptor import Descriptor, Features
+from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
+from deepattn.layers.environment import Environment, pair_table, real_types
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class SeE2A(Descriptor):
+    """Smooth descriptor from distances and angles, ``se_e2_a``.
+
+    Each pair of types (or each neighbor type, ``type_one_side``) has an embedding net of the
+    distance; with a type embedding one net serves all pairs. The descriptor is
+    ``D = B^T B[:, :axis_neuron]``, ``B = R^T G / N``.
+
+    Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
+
+    Args:
+        ntypes: number of types.
+        rcut: cutoff radius, Å.
+        rcut_smth: where switching to zero begins, Å.
+        sel: largest number of neighbors of each type.
+        neuron: widths of the embedding nets.
+        axis_neuron: columns of ``B`` that form the second factor.
+        type_one_side: whether the center's type plays no role in the embedding.
+        activation: name of the nets' activation.
+        resnet_dt: whether the nets have time steps.
+        exclude_types: pairs of types that do not interact.
+        tebd_dim: width of the type embedding; 0 when there is none.
+        common: whether missing neighbors are never excluded, as in DeePMD-kit's backends other
+            than TensorFlow.
+        seed: seed of the weights.
+        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+
+    Call arguments: see `Descriptor`; ``type_embedding`` is ``None`` when ``tebd_dim`` is 0.
+
+    Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
+    """
+
+    def __init__(
+        self,
+        ntypes: int,
+        *,
+        rcut: float,
+        rcut_smth: float,
+        sel: Sequence[int],
+        neuron: Sequence[int] = (10, 20, 40),
+        axis_neuron: int = 4,
+        type_one_side: bool = False,
+        activation: str = "tanh",
+        resnet_dt: bool = False,
+        exclude_types: Sequence[Sequence[int]] = (),
+        tebd_dim: int = 0,
+        common: bool = False,
+        seed: int | None = None,
+        interface_dtype: str = "float64",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            ntypes,
+            rcut=rcut,
+            rcut_smth=rcut_smth,
+            sel=list(sel),
+            interface_dtype=interface_dtype,
+            **kwargs,
+        )
+        if len(sel) != ntypes:
+            raise ValueError(f"sel must have one number for each of {ntypes} types, not {sel!r}")
+        if axis_neuron > neuron[-1]:
+            raise ValueError(f"axis_neuron {axis_neuron} exceeds the last width of neuron {neuron}")
+        self.neuron = tuple(neuron)
+        self.axis_neuron = axis_neuron
+        self.type_one_side = type_one_side
+        self.activation = activation
+        self.resnet_dt = resnet_dt
+        self.exclude_types = [list(pair) for pair in exclude_types]
+        self.tebd_dim = tebd_dim
+        self.common = common
+        self.seed = seed
+        self._pairs = pair_table(ntypes, exclude_types)
+        self._sizes = [int(n) for n in sel]
+        self._slot_types = np.repeat(np.arange(ntypes, dtype=np.int32), self._sizes)
+        self._make_nets()
+
+    @classmethod
+    def from_section(
+        cls, section: SeE2AConfig, model: ModelConfig, *, tebd_dim: int, interface_dtype: str
+    ) -> Self:
+        return cls(
+            model.ntypes,
+            tebd_dim=tebd_dim,
+            common=model.is_common,
+            **shared_arguments(section, interface_dtype),
+        )
+
+    @property
+    def width(self) -> int:
+        """Width of the descriptor."""
+        return self.neuron[-1] * self.axis_neuron
+
+    def build(self, *_: object) -> None:
+        for net in self.nets.values():
+            net.build()
+        super().build()
+
+    def search(
+        self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
+    ) -> Environment:
+        descrpt, descrpt_deriv, rij, nlist = ops.prod_env_mat_a(
+            coord,
+            atype,
+            natoms,
+            box,
+            mesh,
+            tf.convert_to_tensor(self.davg),
+            tf.convert_to_tensor(self.dstd),
+            rcut=self.rcut,
+            rcut_smth=self.rcut_smth,
+            sel=self._sizes,
+        )
+        nmask = nlist >= 0
+        slots = tf.shape(nlist)[1] // self.nnei
+        ntype = tf.where(nmask, tf.tile(self._slot_types, [slots])[tf.newaxis], self.ntypes)
+        return Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
+
+    @property
+    def equivariant_width(self) -> int:
+        return self.neuron[-1]
+
+    def features(
+        self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
+    ) -> Features:
+        matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
+        center = real_types(atype, self.ntypes)
+        if self._pairs is not None:
+            slots = self._slot_types[np.newaxis]
+            if self.common:
+                slots = tf.reshape(environment.ntype, [-1, self.nnei])
+            pair = center[:, tf.newaxis] * (self.ntypes + 1) + slots
+            keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
+            matrix *= keep[:, :, tf.newaxis]
+        matrix = tf.cast(matrix, self.compute_dtype)
+        if self.tebd_dim:
+            type_embedding = tf.cast(type_embedding, self.compute_dtype)
+            contracted = _contract(matrix, self._embed_types(matrix, center, type_embedding))
+        elif self.type_one_side:
+            contracted = _contract(matrix, self._embed_blocks(matrix, "all"))
+        else:
+
+            def of_type(center_type: int, index: tf.Tensor) -> tf.Tensor:
+                rows = tf.gather(matrix, index)
+                rows = _contract(rows, self._embed_blocks(rows, center_type))
+                return tf.reshape(rows, [-1, 4 * self.neuron[-1]])
+
+            contracted = by_type(
+                tf.reshape(atype, [-1]), self.ntypes, of_type, width=4 * self.neuron[-1]
+            )
+            contracted = tf.reshape(contracted, [-1, 4, self.neuron[-1]])
+        return contracted_features(
+            contracted,
+            self.original_sel,
+            atype,
+            axis_neuron=self.axis_neuron,
+            dtype=self.interface_dtype,
+        )
+
+    def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
+        """Embedding nets with the scope and suffix of their weights' names."""
+        scoped = []
+        for name, net in self.nets.items():
+            center, separator, neighbor = name.partition("_")
+            scoped.append((f"filter_type_{center}", separator + neighbor, net))
+        return scoped
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights and statistics under DeePMD's names."""
+        variables = scoped_variables(self.scoped_nets())
+        return {**variables, **super().named_variables()}
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "neuron": list(self.neuron),
+            "axis_neuron": self.axis_neuron,
+            "type_one_side": self.type_one_side,
+            "activation": self.activation,
+            "resnet_dt": self.resnet_dt,
+            "exclude_types": self.exclude_types,
+            "tebd_dim": self.tebd_dim,
+            "common": self.common,
+            "seed": self.seed,
+        }
+
+    def _make_nets(self) -> None:
+        """Nets by name: ``center_neighbor``, ``all_neighbor``, or ``all`` with type embedding."""
+        types = range(self.ntypes)
+        width = 1
+        if self.tebd_dim:
+            width += (1 if self.type_one_side else 2) * self.tebd_dim
+            names = ["all"]
+        elif self.type_one_side:
+            names = [f"all_{t}" for t in types]
+        else:
+            excluded = {tuple(p) for p in self.exclude_types}
+            excluded |= {pair[::-1] for pair in excluded}
+            names = [f"{a}_{t}" for a in types for t in types if (a, t) not in excluded]
+        seed = self.seed
+        self.nets = {}
+        for name in names:
+            self.nets[name] = EmbeddingNet(
+                width,
+                self.neuron,
+                self.activation,
+                resnet_dt=self.resnet_dt,
+                time_step=0.1 if self.common else 1.0,
+                seed=seed,
+                dtype=self.dtype_policy,
+                trainable=self.trainable,
+                name=f"net_{name}",
+            )
+            seed = seed_after(seed, self.neuron)
+
+    def _embed_types(
+        self, matrix: tf.Tensor, center: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
+        """Pair embedding with types as inputs of the one net, ``[n, nnei, neuron[-1]]``."""
+        atoms = tf.shape(matrix)[0]
+        columns = [
+            tf.reshape(matrix[:, :, 0], [-1, 1]),
+            tf.tile(tf.gather(type_embedding, self._slot_types), [atoms, 1]),
+        ]
+        if not self.type_one_side:
+            columns.append(tf.gather(type_embedding, tf.repeat(center, self.nnei)))
+        embedding = self.nets["all"](tf.concat(columns, axis=1))
+        return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])
+
+    def _embed_blocks(self, matrix: tf.Tensor, center: int | str) -> tf.Tensor:
+        """Pair embedding with a net for each block of slots, ``[n, nnei, neuron[-1]]``."""
+        blocks = []
+        for t, block in enumerate(tf.split(matrix[:, :, 0], self._sizes, axis=1)):
+            net = self.nets.get(f"{center}_{t}")
+            # Complete, as a type that is nobody's neighbor has no slots.
+            shape = tf.stack([tf.shape(matrix)[0], self._sizes[t], self.neuron[-1]])
+            if net is None:
+                blocks.append(tf.zeros(shape, matrix.dtype))
+            else:
+                blocks.append(tf.reshape(net(tf.reshape(block, [-1, 1])), shape))
+        return tf.concat(blocks, axis=1)
+
+
+def _contract(matrix: tf.Tensor, embedding: tf.Tensor) -> tf.Tensor:
+    """``R^T G``, ``[n, 4, M]``."""
+    return tf.matmul(matrix, embedding, transpose_a=True)

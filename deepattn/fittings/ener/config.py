@@ -1,0 +1,38 @@
+"""The section of a fitting ``ener``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deepattn.config.argument import Refused
+from deepattn.config.fitting import FittingConfig
+from deepattn.config.rules_net import check_per_type
+from deepattn.config.section import key
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnerFittingConfig(FittingConfig):
+    """Atomic energies."""
+
+    layer = "deepattn.fittings.ener.layer:EnergyFitting"
+    dpmodel = "deepattn.fittings.ener.dpmodel:FORMAT"
+    input_only = (
+        Refused("default_fparam", hint="give fparam.npy in the data"),
+        Refused("layer_name", hint="layers are not shared between models"),
+        Refused("use_aparam_as_mask", False, hint="mark virtual atoms with type -1"),
+    )
+
+    atom_ener: tuple[float | None, ...] = key(
+        [], "Energies of isolated atoms by type, eV; null is fitted."
+    )
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
+        super().check(section, path, ntypes=ntypes)
+        check_per_type(section["atom_ener"], f"{path}/atom_ener", ntypes, may_be_empty=True)
+
+    @property
+    def isolated(self) -> tuple[float | None, ...]:
+        return self.atom_ener

@@ -1,0 +1,87 @@
+"""The base of all fittings."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from deepattn.config import ModelConfig
+from deepattn.layers.descriptor import Descriptor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Fitting(keras.layers.Layer, abc.ABC):
+    """From a descriptor to a quantity of each atom.
+
+    A fitting of your own is a subclass with `from_section`, ``call`` and `named_variables`, and a
+    `deepattn.config.FittingConfig` that names it (docs/extending.md).
+
+    Class attributes:
+        output: the quantity, as frozen graphs name the model's kind: ``"ener"``.
+
+    Attributes:
+        numb_fparam: number of frame parameters.
+        numb_aparam: number of atomic parameters.
+        input_width: width of what the nets see of an atom.
+
+    Call arguments:
+        descriptor: ``[nframes, nloc, descriptor_width]``.
+        atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
+        type_embedding: ``[ntypes + 1, tebd_dim]``, or ``None``.
+        fparam: ``[nframes, numb_fparam]``, or ``None``.
+        aparam: ``[nframes, nloc, numb_aparam]``, or ``None``.
+
+    Output shape: ``[nframes, nloc]``; atoms of negative type have 0.
+    """
+
+    output: ClassVar[str]
+    numb_fparam: int = 0
+    numb_aparam: int = 0
+
+    @classmethod
+    @abc.abstractmethod
+    def from_section(
+        cls,
+        section: Any,
+        model: ModelConfig,
+        *,
+        descriptor: Descriptor,
+        tebd_dim: int,
+        interface_dtype: str,
+        sibling: Self | None = None,
+    ) -> Self:
+        """Build the layer that a section of an input describes.
+
+        Args:
+            section: the typed ``fitting_net`` section.
+            model: the ``model`` section that it belongs to.
+            descriptor: the layer whose result is fitted.
+            tebd_dim: width of the type vector that is appended to the descriptor; 0 for none.
+            interface_dtype: precision of the result.
+            sibling: a fitting of another model whose nets are shared, in multi-task trainings.
+        """
+
+    @property
+    @abc.abstractmethod
+    def input_width(self) -> int:
+        """Width of what the nets see of an atom."""
+
+    @abc.abstractmethod
+    def call(
+        self,
+        descriptor: tf.Tensor,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None = None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The quantity of each atom."""
+
+    @abc.abstractmethod
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Weights by the names that files have for them."""

@@ -1,0 +1,178 @@
+"""Tables of embedding nets: piecewise polynomials that equal a net, its slope and its curvature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from deepattn.errors import ConfigError
+from deepattn.layers.embedding_net import EmbeddingNet
+
+# Nodes at which a net is evaluated at once.
+_NODES_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class TableRange:
+    """Where the nodes of a table lie; all numbers are as the ops see them.
+
+    Attributes:
+        lower: the first node.
+        upper: where the narrow intervals end.
+        most: the last node.
+        fine: width of an interval up to ``upper``.
+        coarse: width of an interval from there on.
+        nfine: number of intervals up to ``upper``.
+        ncoarse: number of intervals from there on.
+    """
+
+    lower: float
+    upper: float
+    most: float
+    fine: float
+    coarse: float
+    nfine: int
+    ncoarse: int
+
+    @property
+    def nintervals(self) -> int:
+        """Number of intervals."""
+        return self.nfine + self.ncoarse
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """The left edges of all intervals and the last node."""
+        fine = self.lower + self.fine * np.arange(self.nfine)
+        coarse = self.upper + self.coarse * np.arange(self.ncoarse + 1)
+        return np.concatenate([fine, coarse])
+
+    def info(self) -> np.ndarray:
+        """The six numbers that tell an op where a number lies in the table; the last means none."""
+        return np.array([self.lower, self.upper, self.most, self.fine, self.coarse, -1.0])
+
+
+def table_range(
+    lower: float, upper: float, *, step: float, extrapolate: float, dtype: str
+) -> TableRange:
+    """Intervals of a width of ``step`` from ``lower`` to ``upper``, ten times as wide behind.
+
+    Ends are moved outwards to whole intervals. The ops find an interval by a quotient that they
+    round down, so widths and ends are moved by single bits until that gives the right number.
+
+    Args:
+        lower, upper: ends of the narrow intervals, ``upper`` positive.
+        step: their width.
+        extrapolate: how many times ``upper`` the last node is, 1 at least.
+        dtype: precision of the ops.
+
+    Raises:
+        ConfigError: ``extrapolate`` is too small.
+    """
+    if extrapolate < 1:
+        raise ConfigError(f"extrapolate is {extrapolate:g}; it must be at least 1")
+    real = np.dtype(dtype).type
+    nfine = _whole((upper - lower) / step)
+    ncoarse = _whole((extrapolate - 1) * upper / (10 * step))
+    low, up = real(lower), real(lower + nfine * step)
+    fine, coarse = real(step), real(10 * step)
+    while int((up - low) / fine) < nfine:
+        fine = np.nextafter(fine, real(0))
+    while int((up - low) / fine) > nfine:
+        fine = np.nextafter(fine, real(np.inf))
+    most = real(up + real(ncoarse) * coarse)
+    while ncoarse and int((np.nextafter(most, real(0)) - up) / coarse) >= ncoarse:
+        most = np.nextafter(most, real(0))
+    return TableRange(
+        lower=float(low),
+        upper=float(up),
+        most=float(most),
+        fine=float(fine),
+        coarse=float(coarse),
+        nfine=nfine,
+        ncoarse=ncoarse,
+    )
+
+
+def _whole(count: float) -> int:
+    """The next whole number, of one that may be a rounded whole number."""
+    return math.ceil(count * (1 - 1e-9))
+
+
+def table_of(net: EmbeddingNet, vector: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Coefficients of the polynomials of one net.
+
+    Args:
+        net: the net.
+        vector: what the net gets beside the number, ``[input width - 1]``.
+        nodes: ascending, ``[n + 1]``.
+
+    Returns:
+        float64 ``[n, 6, width]``, from degree 0 up, of the distance from an interval's left node.
+    """
+    pieces = range(0, len(nodes), _NODES_AT_ONCE)
+    parts = [derivatives(net, vector, nodes[k : k + _NODES_AT_ONCE]) for k in pieces]
+    return quintics(np.diff(nodes), *(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def derivatives(net: EmbeddingNet, vector: np.ndarray, x: np.ndarray) -> list[np.ndarray]:
+    """Value, slope and curvature of a net by its first input, float64 ``[n, width]`` each.
+
+    The weights are taken as they are, and everything is computed in float64.
+    """
+    row = np.column_stack([x, np.tile(vector, (len(x), 1))])
+    slope, curvature = np.zeros_like(row), np.zeros_like(row)
+    slope[:, 0] = 1.0
+    for layer in net.hidden:
+        matrix = layer.matrix.numpy().astype(np.float64)
+        bias = 0.0 if layer.bias is None else layer.bias.numpy().astype(np.float64)
+        step = 1.0 if layer.idt is None else layer.idt.numpy().astype(np.float64)
+        value, first, second = _activation(layer.function, row @ matrix + bias)
+        inner, outer = slope @ matrix, curvature @ matrix
+        results = (value, first * inner, second * inner**2 + first * outer)
+        row, slope, curvature = (
+            result * step + (np.tile(bypass, layer.copies) if layer.copies else 0.0)
+            for result, bypass in zip(results, (row, slope, curvature), strict=True)
+        )
+    return [row, slope, curvature]
+
+
+def quintics(
+    width: np.ndarray, value: np.ndarray, slope: np.ndarray, curvature: np.ndarray
+) -> np.ndarray:
+    """Polynomials of degree five with given values and first and second derivatives at both ends.
+
+    Args:
+        width: of the intervals, ``[n]``.
+        value, slope, curvature: at the nodes, ``[n + 1, m]``.
+
+    Returns:
+        ``[n, 6, m]``, coefficients from degree 0 up.
+    """
+    h = width[:, np.newaxis]
+    # In units of the interval, where all that is missing are the differences at its right end.
+    f, d, c = value[:-1], slope[:-1] * h, curvature[:-1] * h**2 / 2
+    rest = value[1:] - (f + d + c)
+    rest_slope = slope[1:] * h - (d + 2 * c)
+    rest_curvature = curvature[1:] * h**2 - 2 * c
+    cubic = 10 * rest - 4 * rest_slope + rest_curvature / 2
+    quartic = -15 * rest + 7 * rest_slope - rest_curvature
+    quintic = 6 * rest - 3 * rest_slope + rest_curvature / 2
+    scaled = (f, d, c, cubic, quartic, quintic)
+    return np.stack([part / h**degree for degree, part in enumerate(scaled)], axis=1)
+
+
+def _activation(function: Callable[[tf.Tensor], tf.Tensor], z: np.ndarray) -> list[np.ndarray]:
+    """An activation and its first and second derivative."""
+    z = tf.constant(z)
+    with tf.GradientTape() as outer:
+        outer.watch(z)
+        with tf.GradientTape() as inner:
+            inner.watch(z)
+            value = function(z)
+        first = inner.gradient(value, z)
+    second = outer.gradient(first, z, unconnected_gradients="zero")
+    return [value.numpy(), first.numpy(), second.numpy()]

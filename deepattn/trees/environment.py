@@ -1,0 +1,101 @@
+"""What all descriptors of a tree have: cutoffs, statistics, and options without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deepattn.config import slots_of
+from deepattn.trees.nets import activation_name
+from deepattn.trees.node import Node
+
+
+def read_environment(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], dict]:
+    """The keys that every descriptor has, as a section, and the statistics by name."""
+    section = {
+        "rcut": node.get("rcut", float),
+        "rcut_smth": node.get("rcut_smth", float),
+        "sel": node.get("sel", list),
+        "neuron": node.get("neuron", list),
+        "axis_neuron": node.get("axis_neuron", int),
+        "activation_function": activation_name(node.get("activation_function", str)),
+        "resnet_dt": node.get("resnet_dt", bool),
+        "type_one_side": node.get("type_one_side", bool),
+        "precision": node.get("precision", str),
+        "trainable": node.get("trainable", bool, True),
+        "exclude_types": [list(pair) for pair in node.get("exclude_types", list, [])],
+        "set_davg_zero": node.get("set_davg_zero", bool),
+    }
+    node.computes_in(section["precision"], but=("type_embedding",))
+    node.only("env_protection", 0.0, reason="distances are not protected here")
+    node.only("spin", reason="models of magnetic moments are not supported")
+    node.only("compress", reason="give the model that was compressed instead")
+    node.only("type_map", list(type_map), reason="it is not the model's")
+    if not all(type(count) is int and count >= 0 for count in section["sel"]):
+        node.fail(f"{node.path}/sel is not a list of numbers of neighbors")
+    ntypes, nnei = len(type_map), sum(section["sel"])
+    average, deviation = read_matrix(node, (ntypes, nnei, 4))
+    return section, {
+        "descrpt_attr/t_avg": average.reshape(ntypes, 4 * nnei),
+        "descrpt_attr/t_std": deviation.reshape(ntypes, 4 * nnei),
+    }
+
+
+def write_environment(
+    section: Any,
+    type_map: Sequence[str],
+    arrays: Mapping[str, np.ndarray],
+    precision: str,
+) -> dict[str, Any]:
+    """The keys that every descriptor has, but those of its class."""
+    sel = list(slots_of(section.sel))
+    shape = (len(type_map), sum(sel), 4)
+    statistics = (arrays[f"descrpt_attr/{key}"].reshape(shape) for key in ("t_avg", "t_std"))
+    return {
+        "rcut": section.rcut,
+        "rcut_smth": section.rcut_smth,
+        "sel": sel,
+        "neuron": list(section.neuron),
+        "axis_neuron": section.axis_neuron,
+        "activation_function": section.activation_function,
+        "resnet_dt": section.resnet_dt,
+        "type_one_side": section.type_one_side,
+        "precision": precision,
+        "trainable": section.trainable,
+        "exclude_types": [list(pair) for pair in section.exclude_types],
+        "set_davg_zero": section.set_davg_zero,
+        "env_protection": 0.0,
+        "spin": None,
+        "type_map": list(type_map),
+        **write_matrix(section.rcut, section.rcut_smth, *statistics),
+    }
+
+
+def read_matrix(node: Node, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Average and spread of an environment matrix, each of a shape ``[ntypes, nnei, 4]``."""
+    matrix = node.child("env_mat")
+    matrix.only("use_exp_switch", False, reason="the switch is a polynomial here")
+    # DeePMD-kit takes these from the descriptor too.
+    matrix.ignore("rcut", "rcut_smth", "protection")
+    matrix.finish()
+    average, deviation = node.arrays({"davg": shape, "dstd": shape})
+    if average is None or deviation is None:
+        node.fail(f"{node.path}/@variables lacks davg or dstd")
+    return average, deviation
+
+
+def write_matrix(
+    rcut: float, rcut_smth: float, average: np.ndarray, deviation: np.ndarray
+) -> dict[str, Any]:
+    """The keys that tell an environment matrix."""
+    return {
+        "env_mat": {
+            "rcut": rcut,
+            "rcut_smth": rcut_smth,
+            "protection": 0.0,
+            "use_exp_switch": False,
+        },
+        "@variables": {"davg": average, "dstd": deviation},
+    }

@@ -1,0 +1,48 @@
+"""What reads and writes a descriptor or a fitting in a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deepattn.config import ModelConfig
+from deepattn.trees.embedding import Arrays
+from deepattn.trees.node import Node
+
+
+@dataclass(frozen=True)
+class DescriptorFormat:
+    """A kind of descriptor in a tree.
+
+    Attributes:
+        types: what a tree has for its ``type``.
+        read: takes the node and the type map; returns model sections, ``descriptor`` among them,
+            and the weights by name.
+        write: takes the descriptor section, the model section and the weights; returns the tree.
+        arguments: sections of an input that have other names in a tree.
+    """
+
+    types: tuple[str, ...]
+    read: Callable[[Node, Sequence[str]], tuple[dict[str, Any], Arrays]]
+    write: Callable[[Any, ModelConfig, Mapping[str, np.ndarray]], dict[str, Any]]
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FittingFormat:
+    """A kind of fitting in a tree.
+
+    Attributes:
+        types: what a tree has for its ``type``.
+        read: takes the node, the type map, and whether one net serves all types; returns the
+            section ``fitting_net``, the weights by name, and whether layers have all residual
+            connections that their widths allow, None where that makes no difference.
+        write: takes the section, the model section and the weights; returns the tree.
+    """
+
+    types: tuple[str, ...]
+    read: Callable[..., tuple[dict[str, Any], Arrays, bool | None]]
+    write: Callable[[Any, ModelConfig, Mapping[str, np.ndarray]], dict[str, Any]]
