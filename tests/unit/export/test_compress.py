@@ -172,5 +172,5 @@ def test_what_cannot_be_compressed_is_refused(descriptor, options, message):
 def test_a_compressed_model_is_not_compressed_again():
     compressed = compress(small_model(STRIP), min_nbor_dist=SHORTEST)
     assert compressed.type_map == TYPE_MAP
-    with pytest.raises(ConfigError, match="compressed already; take the one .*, or distill it"):
+    with pytest.raises(ConfigError, match=r"compressed already; take the one .*, or distill it"):
         compress(compressed, min_nbor_dist=SHORTEST)
