@@ -23,6 +23,7 @@ _WEIGHT_NAMES = re.compile(
     | (layer_\d+)(_type_\d+)?/(matrix|bias|idt)
     | final_layer(_type_\d+)?/(matrix|bias)
     | share_.+/(matrix|bias|idt)
+    | (descrpt|fitting)_attr/own/[\w/]+
     | descrpt_attr/t_(avg|std)
     | fitting_attr/t_(bias_atom_e|[fa]param_(avg|istd))
     | model_attr/model_attr/t_out_(bias|std)

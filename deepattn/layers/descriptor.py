@@ -201,7 +201,11 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         return []
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Weights and statistics by the names that files have for them."""
+        """Weights and statistics by the names that files have for them.
+
+        Names that DeePMD-kit has no word for begin with ``descrpt_attr/own/``; by that they are
+        found in a frozen graph.
+        """
         return named_statistics(self)
 
     def compress(

@@ -84,4 +84,4 @@ class Fitting(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Weights by the names that files have for them."""
+        """Weights by the names that files have for them; of its own, ``fitting_attr/own/…``."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 NKTV2P = 1.6021765e6  # bar Å³/eV, LAMMPS' constant for metal units
-MASSES = {"O": 16.0, "H": 2.0, "C": 12.0}
+MASSES = {"O": 16.0, "H": 2.0, "C": 12.0, "Ag": 107.9, "Pd": 106.4, "Au": 197.0}
 
 
 def write_data(

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +15,8 @@ from deepattn.errors import ConfigError
 from deepattn.plots.learning_curve import plot_learning_curve, read_learning_curve
 from deepattn.schedules import make_schedule
 
+from .outside import forget, install
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "custom_training"
 DATA = ROOT / "examples" / "alloy" / "data" / "valid"
@@ -26,20 +26,14 @@ MODULES = ("log_cosh", "steps", "nadam")
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """A folder that the example is installed in, as into an environment."""
-    folder = tmp_path_factory.mktemp("installed")
-    source = shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("source") / "example")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--no-index", "--target", str(folder), str(source)], check=True)
-    return folder
+    return install("custom_training", tmp_path_factory.mktemp("custom"))
 
 
 @pytest.fixture
 def known(installed, monkeypatch):
     """The example's package is installed, and is not any more after the test."""
     monkeypatch.syspath_prepend(str(installed))
-    for registry in (LOSSES, SCHEDULES, OPTIMIZERS):
-        monkeypatch.setattr(registry, "_points", None)
-        monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    forget(monkeypatch, LOSSES, SCHEDULES, OPTIMIZERS)
     yield
     for name in MODULES:
         sys.modules.pop(name, None)
