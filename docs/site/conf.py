@@ -45,7 +45,11 @@ autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_inherit_docstrings = False
 autodoc_typehints = "signature"
 napoleon_numpy_docstring = False
-napoleon_custom_sections = [("Call arguments", "params_style"), ("Shapes", "params_style")]
+napoleon_custom_sections = [
+    ("Call arguments", "params_style"),
+    ("Class attributes", "params_style"),
+    ("Shapes", "params_style"),
+]
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 

@@ -18,7 +18,9 @@ SETTINGS = {"timestep": 4.0, "steps": 20, "every": 5, "closest": 0.6}
 
 
 def _explore(potential, structures, *, pressures=(0.0,), temperatures=(300.0, 900.0)):
-    config = ExploreConfig(temperatures, pressures, runs=2, timestep=4.0, steps=20, every=5)
+    config = ExploreConfig(
+        temperatures=temperatures, pressures=pressures, runs=2, timestep=4.0, steps=20, every=5
+    )
     return explore(
         potential, structures, config, steps=20, every=5, closest=0.6, seed=[1, 2], title="test"
     )
