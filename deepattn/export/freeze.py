@@ -52,8 +52,8 @@ def freeze(
     """
     if model.descriptor.passes_messages:
         raise ConfigError(
-            "models that pass messages cannot be frozen to .pb, since DeePMD-kit has no "
-            "such graphs; write a .savedmodeltf, which DeePMD-kit 3.2 and its LAMMPS run"
+            f"models with the descriptor {type(model.descriptor).__name__} cannot be frozen to "
+            ".pb, since DeePMD-kit has no such graphs; write a .savedmodeltf, which DeePMD-kit 3.2 and its LAMMPS run"
         )
     require_ops(fast=fast)
     path = Path(path)

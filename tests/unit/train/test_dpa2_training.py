@@ -192,6 +192,6 @@ def test_the_bias_of_such_a_file_changes(folder, tmp_path):
 
 
 def test_there_is_no_graph(tmp_path):
-    with pytest.raises(ConfigError, match="dpa2 cannot be frozen"):
+    with pytest.raises(ConfigError, match="DPA2 cannot be frozen"):
         freeze(small_model(dpa2()), tmp_path / "model.pb", training_script={})
     assert not list(tmp_path.iterdir())
