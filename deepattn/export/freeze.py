@@ -53,7 +53,8 @@ def freeze(
     if model.descriptor.passes_messages:
         raise ConfigError(
             f"models with the descriptor {type(model.descriptor).__name__} cannot be frozen to "
-            ".pb, since DeePMD-kit has no such graphs; write a .savedmodeltf, which DeePMD-kit 3.2 and its LAMMPS run"
+            ".pb, since DeePMD-kit has no such graphs; write a .savedmodeltf, which DeePMD-kit "
+            "3.2 and its LAMMPS run"
         )
     require_ops(fast=fast)
     path = Path(path)
