@@ -17,7 +17,7 @@ from deepattn.config.ranges import one_of, positive, within
 from deepattn.config.section import key
 from deepattn.config.texts import DAVG_ZERO, PYTORCH, TEBD_INPUT_MODE
 from deepattn.descriptors.se_atten.compressible import check_tables
-from deepattn.descriptors.smooth_edition import SmoothEditionConfig
+from deepattn.descriptors.smooth_edition.config import SmoothEditionConfig
 
 _LN_EPS = 1e-3
 _COMMON_LN_EPS = 1e-5

@@ -11,10 +11,10 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.descriptors.se_atten.config import SeAttenConfig
-from deepattn.descriptors.shared import contracted_features, shared_arguments
+from deepattn.descriptors.smooth_edition.layer import SmoothEdition, section_arguments
 from deepattn.layers.descriptor import Descriptor, Features
-from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
-from deepattn.layers.environment import Environment, pair_table, pair_vectors, real_types
+from deepattn.layers.embedding_net import EmbeddingNet, seed_after
+from deepattn.layers.environment import Environment, pair_vectors, real_types
 from deepattn.layers.gated_attention import GatedAttention
 from deepattn.layers.packing import Neighbors, pack
 from deepattn.layers.switch import switch_of_distance, switch_of_inverse
@@ -49,7 +49,7 @@ class PairSlots(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
-class SeAtten(Descriptor):
+class SeAtten(SmoothEdition):
     """Smooth descriptor with attention: DPA-1's ``se_atten`` and ``se_atten_v2``.
 
     Each neighbor's distance and types become a pair embedding ``G``; layers of gated attention
@@ -127,32 +127,29 @@ class SeAtten(Descriptor):
             rcut=rcut,
             rcut_smth=rcut_smth,
             sel=sel,
+            neuron=neuron,
+            axis_neuron=axis_neuron,
+            type_one_side=type_one_side,
+            activation=activation,
+            resnet_dt=resnet_dt,
+            exclude_types=exclude_types,
+            tebd_dim=tebd_dim,
+            common=common,
+            seed=seed,
             interface_dtype=interface_dtype,
             **kwargs,
         )
         if tebd_input_mode not in ("concat", "strip"):
             raise ValueError(f"tebd_input_mode must be concat or strip, not {tebd_input_mode!r}")
-        if axis_neuron > neuron[-1]:
-            raise ValueError(f"axis_neuron {axis_neuron} exceeds the last width of neuron {neuron}")
-        self.tebd_dim = tebd_dim
-        self.neuron = tuple(neuron)
-        self.axis_neuron = axis_neuron
         self.attn = attn
         self.attn_layer = attn_layer
         self.attn_dotr = attn_dotr
         self.attn_mask = attn_mask
         self.tebd_input_mode = tebd_input_mode
         self.smooth = smooth
-        self.type_one_side = type_one_side
-        self.activation = activation
-        self.resnet_dt = resnet_dt
-        self.exclude_types = [list(pair) for pair in exclude_types]
         self.ln_eps = ln_eps
         self.temperature = temperature
-        self.common = common
         self.trainable_ln = trainable_ln
-        self.seed = seed
-        self._pairs = pair_table(ntypes, exclude_types)
         self._make_nets()
 
     @classmethod
@@ -161,7 +158,6 @@ class SeAtten(Descriptor):
     ) -> Self:
         return cls(
             model.ntypes,
-            tebd_dim,
             attn=section.attn,
             attn_layer=section.attn_layer,
             attn_dotr=section.attn_dotr,
@@ -170,15 +166,14 @@ class SeAtten(Descriptor):
             smooth=section.smooth_type_embedding,
             ln_eps=section.ln_eps,
             temperature=1.0 if section.temperature is None else section.temperature,
-            common=model.is_common,
             trainable_ln=section.trainable_ln,
-            **shared_arguments(section, interface_dtype),
+            **section_arguments(
+                section,
+                tebd_dim=tebd_dim,
+                common=model.is_common,
+                interface_dtype=interface_dtype,
+            ),
         )
-
-    @property
-    def width(self) -> int:
-        """Width of the descriptor."""
-        return self.neuron[-1] * self.axis_neuron
 
     @property
     def sees_center(self) -> bool:
@@ -193,10 +188,6 @@ class SeAtten(Descriptor):
         for layer in self.attention:
             layer.build()
         super().build()
-
-    @property
-    def equivariant_width(self) -> int:
-        return self.neuron[-1]
 
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
@@ -220,13 +211,7 @@ class SeAtten(Descriptor):
                 type_embedding=tf.cast(type_embedding, self.compute_dtype),
             )
         )
-        return contracted_features(
-            contracted,
-            self.original_sel,
-            atype,
-            axis_neuron=self.axis_neuron,
-            dtype=self.interface_dtype,
-        )
+        return self._contracted_features(contracted, atype)
 
     def pair_vectors(self, type_embedding: tf.Tensor) -> tf.Tensor:
         """What a net is told of the types of a pair, one row for each ``pair`` of `call`.
@@ -251,35 +236,18 @@ class SeAtten(Descriptor):
             nets.append(("filter_type_all", "_two_side_ebd", self.type_net))
         return nets
 
-    def named_variables(self) -> dict[str, keras.Variable]:
-        """Weights and statistics under DeePMD's names."""
-        variables = scoped_variables(self.scoped_nets())
-        for k, layer in enumerate(self.attention):
-            named = layer.named_variables()
-            variables.update({f"attention_layer_{k}/{n}": v for n, v in named.items()})
-        return {**variables, **super().named_variables()}
-
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "tebd_dim": self.tebd_dim,
-            "neuron": list(self.neuron),
-            "axis_neuron": self.axis_neuron,
             "attn": self.attn,
             "attn_layer": self.attn_layer,
             "attn_dotr": self.attn_dotr,
             "attn_mask": self.attn_mask,
             "tebd_input_mode": self.tebd_input_mode,
             "smooth": self.smooth,
-            "type_one_side": self.type_one_side,
-            "activation": self.activation,
-            "resnet_dt": self.resnet_dt,
-            "exclude_types": self.exclude_types,
             "ln_eps": self.ln_eps,
             "temperature": self.temperature,
-            "common": self.common,
             "trainable_ln": self.trainable_ln,
-            "seed": self.seed,
         }
 
     def compress(
@@ -291,6 +259,13 @@ class SeAtten(Descriptor):
             self, vectors, min_nbor_dist=min_nbor_dist, fast=fast, **options
         )
 
+    def _net_variables(self) -> dict[str, keras.Variable]:
+        variables = super()._net_variables()
+        for k, layer in enumerate(self.attention):
+            named = layer.named_variables()
+            variables.update({f"attention_layer_{k}/{n}": v for n, v in named.items()})
+        return variables
+
     def _make_nets(self) -> None:
         self.attention = self._make_attention(self._make_embedding_nets(self.seed))
 
@@ -298,14 +273,7 @@ class SeAtten(Descriptor):
         """Make the nets of the embedding; returns the seed of what comes after them."""
         strip = self.tebd_input_mode == "strip"
         type_width = (2 if self.sees_center else 1) * self.tebd_dim
-        net = {
-            "neuron": self.neuron,
-            "activation": self.activation,
-            "resnet_dt": self.resnet_dt,
-            "time_step": 0.1 if self.common else 1.0,
-            "dtype": self.dtype_policy,
-            "trainable": self.trainable,
-        }
+        net = self._net_arguments()
         self.embedding_net = EmbeddingNet(
             1 if strip else 1 + type_width, seed=seed, name="embedding_net", **net
         )

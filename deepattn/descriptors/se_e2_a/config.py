@@ -9,7 +9,7 @@ import numpy as np
 
 from deepattn.config.model import ModelConfig
 from deepattn.config.section import key
-from deepattn.descriptors.smooth_edition import SmoothEditionConfig
+from deepattn.descriptors.smooth_edition.config import SmoothEditionConfig
 
 
 @dataclass(frozen=True, kw_only=True)

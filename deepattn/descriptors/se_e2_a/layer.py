@@ -12,18 +12,18 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.descriptors.se_e2_a.config import SeE2AConfig
-from deepattn.descriptors.shared import contracted_features, shared_arguments
+from deepattn.descriptors.smooth_edition.layer import SmoothEdition, section_arguments
 from deepattn.layers.by_type import by_type
-from deepattn.layers.descriptor import Descriptor, Features
-from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables, seed_after
-from deepattn.layers.environment import Environment, pair_table, real_types
+from deepattn.layers.descriptor import Features
+from deepattn.layers.embedding_net import EmbeddingNet, seed_after
+from deepattn.layers.environment import Environment, real_types
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
-class SeE2A(Descriptor):
+class SeE2A(SmoothEdition):
     """Smooth descriptor from distances and angles, ``se_e2_a``.
 
     Each pair of types (or each neighbor type, ``type_one_side``) has an embedding net of the
@@ -78,23 +78,20 @@ class SeE2A(Descriptor):
             rcut=rcut,
             rcut_smth=rcut_smth,
             sel=list(sel),
+            neuron=neuron,
+            axis_neuron=axis_neuron,
+            type_one_side=type_one_side,
+            activation=activation,
+            resnet_dt=resnet_dt,
+            exclude_types=exclude_types,
+            tebd_dim=tebd_dim,
+            common=common,
+            seed=seed,
             interface_dtype=interface_dtype,
             **kwargs,
         )
         if len(sel) != ntypes:
             raise ValueError(f"sel must have one number for each of {ntypes} types, not {sel!r}")
-        if axis_neuron > neuron[-1]:
-            raise ValueError(f"axis_neuron {axis_neuron} exceeds the last width of neuron {neuron}")
-        self.neuron = tuple(neuron)
-        self.axis_neuron = axis_neuron
-        self.type_one_side = type_one_side
-        self.activation = activation
-        self.resnet_dt = resnet_dt
-        self.exclude_types = [list(pair) for pair in exclude_types]
-        self.tebd_dim = tebd_dim
-        self.common = common
-        self.seed = seed
-        self._pairs = pair_table(ntypes, exclude_types)
         self._sizes = [int(n) for n in sel]
         self._slot_types = np.repeat(np.arange(ntypes, dtype=np.int32), self._sizes)
         self._make_nets()
@@ -105,15 +102,13 @@ class SeE2A(Descriptor):
     ) -> Self:
         return cls(
             model.ntypes,
-            tebd_dim=tebd_dim,
-            common=model.is_common,
-            **shared_arguments(section, interface_dtype),
+            **section_arguments(
+                section,
+                tebd_dim=tebd_dim,
+                common=model.is_common,
+                interface_dtype=interface_dtype,
+            ),
         )
-
-    @property
-    def width(self) -> int:
-        """Width of the descriptor."""
-        return self.neuron[-1] * self.axis_neuron
 
     def build(self, *_: object) -> None:
         for net in self.nets.values():
@@ -139,10 +134,6 @@ class SeE2A(Descriptor):
         slots = tf.shape(nlist)[1] // self.nnei
         ntype = tf.where(nmask, tf.tile(self._slot_types, [slots])[tf.newaxis], self.ntypes)
         return Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
-
-    @property
-    def equivariant_width(self) -> int:
-        return self.neuron[-1]
 
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
@@ -173,13 +164,7 @@ class SeE2A(Descriptor):
                 tf.reshape(atype, [-1]), self.ntypes, of_type, width=4 * self.neuron[-1]
             )
             contracted = tf.reshape(contracted, [-1, 4, self.neuron[-1]])
-        return contracted_features(
-            contracted,
-            self.original_sel,
-            atype,
-            axis_neuron=self.axis_neuron,
-            dtype=self.interface_dtype,
-        )
+        return self._contracted_features(contracted, atype)
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
         """Embedding nets with the scope and suffix of their weights' names."""
@@ -188,25 +173,6 @@ class SeE2A(Descriptor):
             center, separator, neighbor = name.partition("_")
             scoped.append((f"filter_type_{center}", separator + neighbor, net))
         return scoped
-
-    def named_variables(self) -> dict[str, keras.Variable]:
-        """Weights and statistics under DeePMD's names."""
-        variables = scoped_variables(self.scoped_nets())
-        return {**variables, **super().named_variables()}
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "neuron": list(self.neuron),
-            "axis_neuron": self.axis_neuron,
-            "type_one_side": self.type_one_side,
-            "activation": self.activation,
-            "resnet_dt": self.resnet_dt,
-            "exclude_types": self.exclude_types,
-            "tebd_dim": self.tebd_dim,
-            "common": self.common,
-            "seed": self.seed,
-        }
 
     def _make_nets(self) -> None:
         """Nets by name: ``center_neighbor``, ``all_neighbor``, or ``all`` with type embedding."""
@@ -225,15 +191,7 @@ class SeE2A(Descriptor):
         self.nets = {}
         for name in names:
             self.nets[name] = EmbeddingNet(
-                width,
-                self.neuron,
-                self.activation,
-                resnet_dt=self.resnet_dt,
-                time_step=0.1 if self.common else 1.0,
-                seed=seed,
-                dtype=self.dtype_policy,
-                trainable=self.trainable,
-                name=f"net_{name}",
+                width, seed=seed, name=f"net_{name}", **self._net_arguments()
             )
             seed = seed_after(seed, self.neuron)
 
