@@ -8,7 +8,7 @@ forward pass; with the gradient that energies are trained by; and with the gradi
 are trained by, the second one included. The two take turns. Rates count the matrix
 products of the real neighbors that the op does; they are compared with the larger of two rates of
 large products on the same threads: TensorFlow's, and that of our own op for products. Prints
-Markdown and writes the figures as JSON.
+Markdown and writes the results as JSON.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def gemm_rate(product: Callable, sizes: tuple[int, int, int], dtype: tf.DType, r
 
 
 def measure(natoms: int, dtype: tf.DType, repeats: int) -> dict:
-    """All figures of one precision."""
+    """All results of one precision."""
     rates = {
         "op": gemm_rate(loader.own_ops().deepattn_product, GEMM, dtype, repeats),
         "TensorFlow": gemm_rate(tf.matmul, (1024, 1024, 1024), dtype, repeats),
@@ -189,8 +189,8 @@ def main() -> None:
     }
     shape = {"natoms": args.natoms, "nnei": NNEI, "width": WIDTH, "attn": ATTN}
     print(as_markdown(results))
-    figures = {"machine": machine(args.threads), "shape": shape, "results": results}
-    args.output.write_text(json.dumps(figures, indent=1) + "\n")
+    report = {"machine": machine(args.threads), "shape": shape, "results": results}
+    args.output.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

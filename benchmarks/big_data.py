@@ -5,10 +5,10 @@
 Writes frames of 8 to 20 atoms of four elements in a folder of its own below ``--folder`` (about
 1 kB a frame, a layout at a time), trains a tiny DPA-1 on them for a few steps, with and without
 ``--skip-neighbor-stat``, and removes the folder. *Processor* is the processor time until the first
-step, which other work on the machine changes least. Of the process's memory two figures are taken
+step, which other work on the machine changes least. Of the process's memory two numbers are taken
 ten times a second, and the largest given: *private*, which the process has claimed, and *resident*,
 which also counts pages of the mapped data files; the system takes those back when it needs the
-room. Prints a Markdown table and writes the figures as JSON.
+room. Prints a Markdown table and writes the results as JSON.
 """
 
 import argparse
@@ -161,13 +161,13 @@ def processor_time(process: int) -> float:
 
 
 def train(folder: Path, threads: int, options: list[str]) -> dict[str, float]:
-    """The figures of a `Run`.
+    """The measurements of a `Run`.
 
     Raises:
         SystemExit: the training has failed; its last lines are in the message.
     """
     began = time.monotonic()
-    figures = dict.fromkeys(_MEMORY, 0.0)
+    measured = dict.fromkeys(_MEMORY, 0.0)
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "deepattn", "train", "input.json", *options],
@@ -180,18 +180,18 @@ def train(folder: Path, threads: int, options: list[str]) -> dict[str, float]:
             status = Path(f"/proc/{process.pid}/status").read_text()
             for name, pattern in _MEMORY.items():
                 if found := pattern.search(status):
-                    figures[name] = max(figures[name], int(found[1]) / 1024)
+                    measured[name] = max(measured[name], int(found[1]) / 1024)
             # The learning curve gets its first line just before the first step.
             curve = folder / "lcurve.out"
             started = curve.exists() and len(curve.read_text().splitlines()) > 2
-            if started and "first_step" not in figures:
-                figures["first_step"] = time.monotonic() - began
-                figures["processor"] = processor_time(process.pid)
+            if started and "first_step" not in measured:
+                measured["first_step"] = time.monotonic() - began
+                measured["processor"] = processor_time(process.pid)
             time.sleep(0.1)
     if process.returncode:
         lines = (folder / "output").read_text().splitlines()[-15:]
         raise SystemExit("deepattn failed:\n" + "\n".join(lines))
-    return figures
+    return measured
 
 
 def main() -> None:
@@ -215,8 +215,8 @@ def main() -> None:
             (folder / "input.json").write_text(json.dumps(make_input(data)))
             for options in ([], ["--skip-neighbor-stat"]):
                 (folder / "lcurve.out").unlink(missing_ok=True)
-                figures = train(folder, args.threads, options)
-                run = Run(layout, " ".join(options), args.frames, **figures)
+                measured = train(folder, args.threads, options)
+                run = Run(layout, " ".join(options), args.frames, **measured)
                 runs.append(run)
                 times = f"{run.first_step:.0f} | {run.processor:.0f}"
                 memory = f"{run.private:.0f} | {run.resident:.0f}"

@@ -1,11 +1,11 @@
 """Time and memory of a LAMMPS step, with our frozen graphs and DeePMD-kit's, in one run.
 
-    python benchmarks/lammps_step.py --peer /path/to/venv/bin [--atoms 192 1536] [--ranks 1]
+    python benchmarks/lammps_step.py --deepmd /path/to/venv/bin [--atoms 192 1536] [--ranks 1]
 
-The peer's unmodified LAMMPS runs three graphs of the same weights in turn (A B C A B C …): the one
-that ``dp freeze`` writes, and the two that deepattn writes after reading it, portable and fast, the
-latter with our library in ``DP_PLUGIN_PATH``. Needed are ``dp`` (3.x
-with TensorFlow) and ``lmp`` in one folder, for more than one rank also ``mpiexec.hydra`` or
+DeePMD-kit's unmodified LAMMPS runs three graphs of the same weights in turn (A B C A B C …): the
+one that ``dp freeze`` writes, and the two that deepattn writes after reading it, portable and fast,
+the latter with our library in ``DP_PLUGIN_PATH``. Needed are ``dp`` (3.x with
+TensorFlow) and ``lmp`` in one folder, for more than one rank also ``mpiexec.hydra`` or
 ``mpirun`` there or on the path, and deepattn with its compiled ops; nothing is downloaded. The
 model is DPA-1 on water (`water.json`) with random weights, which cost as much time as others. With
 ``--compress`` it has no attention, and the graphs are those of ``dp compress`` and of
@@ -13,7 +13,7 @@ model is DPA-1 on water (`water.json`) with random weights, which cost as much t
 
 The time is LAMMPS' own loop time, which leaves out the first evaluation; the memory is the peak
 resident size of the largest process. A graph that LAMMPS does not get through, as for want of
-memory, has a row that says so. Prints a Markdown table and writes the figures as JSON.
+memory, has a row that says so. Prints a Markdown table and writes the results as JSON.
 """
 
 import argparse
@@ -140,9 +140,9 @@ def replicas(atoms: int, unit: int) -> tuple[int, int, int]:
 
 
 def make_graphs(
-    peer: Path, system: Path, precision: str, folder: Path, *, compressed: bool
+    deepmd: Path, system: Path, precision: str, folder: Path, *, compressed: bool
 ) -> dict[str, Graph]:
-    """By name the peer's graph of random weights, and ours of the same.
+    """By name DeePMD-kit's graph of random weights, and ours of the same.
 
     Raises:
         SystemExit: deepattn's ops are not built.
@@ -162,18 +162,18 @@ def make_graphs(
     training["training_data"]["systems"] = [str(system)]
     training.update(numb_steps=1, disp_freq=1, save_freq=1)
     (folder / "input.json").write_text(json.dumps(config))
-    dp = [str(peer / "dp"), "--tf"]
+    dp = [str(deepmd / "dp"), "--tf"]
     # Compression asks for the shortest distance, which the statistics of neighbors find.
     options = [] if compressed else ["--skip-neighbor-stat"]
-    execute_peer([*dp, "train", "input.json", *options], folder)
-    execute_peer([*dp, "freeze", "-o", "peer.pb"], folder)
-    model, header = load_model(folder / "peer.pb")
+    execute_deepmd([*dp, "train", "input.json", *options], folder)
+    execute_deepmd([*dp, "freeze", "-o", "deepmd.pb"], folder)
+    model, header = load_model(folder / "deepmd.pb")
     library = ops.fast_library()
     if library is None:
         sys.exit("the op libraries are not built: python -m deepattn.ops.build")
-    theirs = "compressed.pb" if compressed else "peer.pb"
+    theirs = "compressed.pb" if compressed else "deepmd.pb"
     if compressed:
-        execute_peer([*dp, "compress", "-i", "peer.pb", "-o", theirs], folder)
+        execute_deepmd([*dp, "compress", "-i", "deepmd.pb", "-o", theirs], folder)
     graphs = {"DeePMD-kit": Graph(folder / theirs)}
     for name, plugins in (("portable", ""), ("fast", library)):
         path, fast = folder / f"{name}.pb", name == "fast"
@@ -185,10 +185,10 @@ def make_graphs(
     return graphs
 
 
-def execute_peer(
+def execute_deepmd(
     command: list[str], folder: Path, threads: int = 1, plugins: str = ""
 ) -> tuple[str, float]:
-    """Run one of the peer's programs as `execute` does, without our Python path.
+    """Run one of DeePMD-kit's programs as `execute` does, without our Python path.
 
     Raises:
         ProgramFailed: its last lines are in the message.
@@ -205,11 +205,11 @@ def lammps(args: argparse.Namespace, graph: Graph, atoms: int, ranks: int, folde
     shape = " ".join(map(str, replicas(atoms, args.unit)))
     script = _SCRIPT.format(replicas=shape, graph=graph.path, steps=args.steps)
     (folder / "in.lammps").write_text(script)
-    command = [str(args.peer / "lmp"), "-in", "in.lammps"]
+    command = [str(args.deepmd / "lmp"), "-in", "in.lammps"]
     if ranks > 1:
-        command = [str(mpi_starter(args.peer)), "-np", str(ranks), *command]
+        command = [str(mpi_starter(args.deepmd)), "-np", str(ranks), *command]
     try:
-        text, peak_mib = execute_peer(command, folder, args.threads, graph.plugins)
+        text, peak_mib = execute_deepmd(command, folder, args.threads, graph.plugins)
     except ProgramFailed as failure:
         print(failure, file=sys.stderr)
         return None, failure.peak_mib
@@ -219,14 +219,14 @@ def lammps(args: argparse.Namespace, graph: Graph, atoms: int, ranks: int, folde
     return float(found[1]) / args.steps, peak_mib
 
 
-def mpi_starter(peer: Path) -> Path:
+def mpi_starter(deepmd: Path) -> Path:
     """The program that starts several ranks.
 
     Raises:
         SystemExit: there is none.
     """
     for name in ("mpiexec.hydra", "mpirun"):
-        found = shutil.which(name, path=f"{peer}{os.pathsep}{os.environ['PATH']}")
+        found = shutil.which(name, path=f"{deepmd}{os.pathsep}{os.environ['PATH']}")
         if found:
             return Path(found)
     sys.exit("more than one rank needs mpiexec.hydra or mpirun beside lmp or on the path")
@@ -242,14 +242,14 @@ def measure(args: argparse.Namespace, folder: Path) -> Iterator[Run]:
         given = (graph.partition("=")[::2] for graph in args.graph)
         graphs = {name: Graph(Path(path).resolve()) for name, path in given}
         if not graphs:
-            places = (args.peer, folder / "system", precision, folder / precision)
+            places = (args.deepmd, folder / "system", precision, folder / precision)
             graphs = make_graphs(*places, compressed=args.compress)
         for atoms, ranks in product(args.atoms, args.ranks):
             going = dict(graphs)
             for _ in range(args.repeats):
                 for name, graph in list(going.items()):
-                    figures = lammps(args, graph, atoms, ranks, folder)
-                    run = Run(name, precision, atoms, ranks, *figures)
+                    measured = lammps(args, graph, atoms, ranks, folder)
+                    run = Run(name, precision, atoms, ranks, *measured)
                     print(run, file=sys.stderr)
                     yield run
                     if run.seconds_per_step is None:
@@ -304,7 +304,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--peer", required=True, type=Path, help="folder of DeePMD-kit's programs dp and lmp"
+        "--deepmd", required=True, type=Path, help="folder of DeePMD-kit's programs dp and lmp"
     )
     parser.add_argument("--atoms", nargs="+", type=int, default=[192, 1536])
     parser.add_argument("--ranks", nargs="+", type=int, default=[1])
@@ -330,9 +330,11 @@ def main() -> None:
     args = parser.parse_args()
     needed = ("lmp",) if args.graph else ("dp", "lmp")
     for name in needed:
-        if not (args.peer / name).is_file():
-            parser.error(f"--peer {args.peer}: there is no {name}; give the folder of its programs")
-    args.peer = args.peer.absolute()
+        if not (args.deepmd / name).is_file():
+            parser.error(
+                f"--deepmd {args.deepmd}: there is no {name}; give the folder of its programs"
+            )
+    args.deepmd = args.deepmd.absolute()
     with tempfile.TemporaryDirectory() as folder:
         try:
             runs = list(measure(args, Path(folder)))
@@ -340,9 +342,9 @@ def main() -> None:
             sys.exit(str(failure))
     rows = summarize(runs)
     print(as_markdown(rows))
-    figures = {"machine": machine(args.threads), "steps": args.steps, "summary": rows}
-    figures["runs"] = [asdict(run) for run in runs]
-    args.output.write_text(json.dumps(figures, indent=1))
+    results = {"machine": machine(args.threads), "steps": args.steps, "summary": rows}
+    results["runs"] = [asdict(run) for run in runs]
+    args.output.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

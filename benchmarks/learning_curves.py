@@ -1,10 +1,10 @@
 """Validation errors of deepattn and DeePMD-kit while both train on the same input.
 
-    python benchmarks/learning_curves.py --peer /path/to/dp [--input water.json] [--seeds 10 11]
+    python benchmarks/learning_curves.py --deepmd /path/to/dp [--input water.json] [--seeds 10 11]
 
 Equal seeds in the input give both programs equal initial weights; the order of frames differs, so
 the curves agree within the spread between seeds and not digit by digit (they do on one frame, see
-``tests/conformance/test_training_equals_peer.py``). Prints a Markdown table and writes JSON.
+``tests/conformance/test_training_equals_deepmd.py``). Prints a Markdown table and writes JSON.
 """
 
 import json
@@ -46,7 +46,7 @@ def main() -> None:
     config = json.loads(args.input.read_text())
     for section in ("training_data", "validation_data"):
         absolute_systems(config["training"][section], args.input.resolve().parent)
-    commands = programs(args.peer)
+    commands = programs(args.deepmd)
     curves = {program: [] for program in commands}
     for seed in args.seeds:
         config["training"]["seed"] = seed

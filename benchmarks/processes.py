@@ -57,5 +57,5 @@ def with_threads(threads: int) -> dict[str, str]:
 
 
 def machine(threads: int) -> dict[str, str | int]:
-    """What figures are written with: the processor and the threads used."""
+    """Context of the results: the processor and the threads used."""
     return {"processor": platform.processor() or platform.machine(), "threads": threads}

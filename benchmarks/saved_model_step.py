@@ -1,11 +1,12 @@
 """Time and memory of a LAMMPS step with our SavedModels and DeePMD-kit's own, in one run.
 
-    python benchmarks/saved_model_step.py --peer /path/to/venv/bin [--models dpa1 dpa2]
+    python benchmarks/saved_model_step.py --deepmd /path/to/venv/bin [--models dpa1 dpa2]
 
 A small model of random weights is written as ``.dp``; ``dp convert-backend`` and deepattn make a
-``.savedmodeltf`` of that file, which the peer's unmodified LAMMPS runs in turn (A B A B …). Needed
-are ``dp`` (3.2 with TensorFlow) and ``lmp`` in one folder; nothing is downloaded. Times, memory and
-configuration are those of `lammps_step.py`. Prints a Markdown table and writes the figures as JSON.
+``.savedmodeltf`` of that file, which DeePMD-kit's unmodified LAMMPS runs in turn (A B A B …).
+Needed are ``dp`` (3.2 with TensorFlow) and ``lmp`` in one folder; nothing is downloaded. Times,
+memory and configuration are those of `lammps_step.py`. Prints
+a Markdown table and writes the results as JSON.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lammps_step import TYPE_MAP, Graph, execute_peer, lammps, water_box, write_data
+from lammps_step import TYPE_MAP, Graph, execute_deepmd, lammps, water_box, write_data
 from processes import ProgramFailed, machine
 
 _FITTING = {"neuron": [32, 32, 32], "seed": 1}
@@ -52,7 +53,7 @@ MODELS = {
 }
 
 
-def make_models(peer: Path, name: str, folder: Path) -> dict[str, Graph]:
+def make_models(deepmd: Path, name: str, folder: Path) -> dict[str, Graph]:
     """DeePMD-kit's SavedModel of a file of random weights, and ours."""
     from deepattn.config import ModelConfig, normalize_model
     from deepattn.export import convert
@@ -65,28 +66,28 @@ def make_models(peer: Path, name: str, folder: Path) -> dict[str, Graph]:
     arrays = build_model(config).get_arrays()
     write_tree(folder / "model.dp", to_tree(config, arrays, min_nbor_dist=None))
     paths = {who: folder / f"{who}.savedmodeltf" for who in ("DeePMD-kit", "deepattn")}
-    command = [str(peer / "dp"), "convert-backend", "model.dp", str(paths["DeePMD-kit"])]
-    execute_peer(command, folder)
+    command = [str(deepmd / "dp"), "convert-backend", "model.dp", str(paths["DeePMD-kit"])]
+    execute_deepmd(command, folder)
     convert(folder / "model.dp", paths["deepattn"])
     return {who: Graph(path) for who, path in paths.items()}
 
 
 def measure(args: argparse.Namespace, name: str, folder: Path) -> list[dict]:
     """A row for each of the two: median step time, fastest, largest peak of memory."""
-    models = make_models(args.peer, name, folder / name)
+    models = make_models(args.deepmd, name, folder / name)
     runs: dict[str, list] = {who: [] for who in models}
     for _ in range(args.repeats):
         for who, model in models.items():
             runs[who].append(lammps(args, model, args.atoms, 1, folder))
             print(name, who, runs[who][-1], file=sys.stderr)
     rows = []
-    for who, figures in runs.items():
-        seconds = [figure[0] for figure in figures]
+    for who, measured in runs.items():
+        seconds = [run[0] for run in measured]
         if None in seconds:
             sys.exit(f"LAMMPS does not run {name} of {who}")
         row = {"model": name, "atoms": args.atoms, "export": who, "runs": seconds}
         row |= {"seconds_per_step": statistics.median(seconds)}
-        rows.append(row | {"peak_mib": max(figure[1] for figure in figures)})
+        rows.append(row | {"peak_mib": max(run[1] for run in measured)})
     return rows
 
 
@@ -108,7 +109,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--peer", required=True, type=Path, help="folder of DeePMD-kit's programs dp and lmp"
+        "--deepmd", required=True, type=Path, help="folder of DeePMD-kit's programs dp and lmp"
     )
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--atoms", type=int, default=192, help="a multiple of 192")
@@ -118,9 +119,11 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("saved_model_step.json"))
     args = parser.parse_args()
     for name in ("lmp", "dp"):
-        if not (args.peer / name).is_file():
-            parser.error(f"--peer {args.peer}: there is no {name}; give the folder of its programs")
-    args.peer = args.peer.absolute()
+        if not (args.deepmd / name).is_file():
+            parser.error(
+                f"--deepmd {args.deepmd}: there is no {name}; give the folder of its programs"
+            )
+    args.deepmd = args.deepmd.absolute()
     coord, atype, cell = water_box()
     args.unit = len(coord)
     with tempfile.TemporaryDirectory() as folder:
@@ -130,8 +133,8 @@ def main() -> None:
         except ProgramFailed as failure:
             sys.exit(str(failure))
     print(as_markdown(rows))
-    figures = {"machine": machine(args.threads), "steps": args.steps, "rows": rows}
-    args.output.write_text(json.dumps(figures, indent=1))
+    results = {"machine": machine(args.threads), "steps": args.steps, "rows": rows}
+    args.output.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Time and memory of a training, ours and DeePMD-kit's, on the same input in one run.
 
-    python benchmarks/training_step.py --peer /path/to/dp [--input input.json] [--steps 300]
+    python benchmarks/training_step.py --deepmd /path/to/dp [--input input.json] [--steps 300]
         [--precision float64 float32] [--attn-layer 0 1 2] [--sel 60 120 200]
-    python benchmarks/training_step.py --peer /path/to/dp --backend pt \\
+    python benchmarks/training_step.py --deepmd /path/to/dp --backend pt \\
         --input benchmarks/water_dpa2_small.json --steps 20
 
 Both programs train in processes of their own, in turn (A B A B …), with the same threads, from
@@ -10,7 +10,7 @@ the same input and the same data; nothing is downloaded. With the options of the
 input is varied: one row of the table for every combination. The time of a step comes from the line
 ``average training time`` that both log, which leaves out the first display interval; the memory is
 the peak resident size of the process; ``start`` is the wall time of the process without its steps:
-imports, statistics, tracing, the checkpoint. Prints a Markdown table and writes the figures as
+imports, statistics, tracing, the checkpoint. Prints a Markdown table and writes the results as
 JSON.
 """
 
@@ -110,7 +110,7 @@ def summarize(runs: list[Run]) -> dict[str, dict[str, float]]:
 
 
 def as_markdown(summaries: dict[str, dict[str, dict[str, float]]]) -> str:
-    """The table; ratios are of the peer to us, so above 1 means that we are better."""
+    """The table; ratios are of DeePMD-kit to us, so above 1 means that we are better."""
     programs = list(next(iter(summaries.values())))
     times = [f"{program}, ms a step" for program in programs]
     memory = [f"{program}, MiB" for program in programs]
@@ -118,18 +118,18 @@ def as_markdown(summaries: dict[str, dict[str, dict[str, float]]]) -> str:
     header = ["input", *times, "ratio", *memory, "ratio", *start]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for variant, summary in summaries.items():
-        ours, peer = summary.values()
+        ours, deepmd = summary.values()
         times = [
             f"{row['ms_per_step']:.1f} ({row['ms_min']:.1f} – {row['ms_max']:.1f})"
-            for row in (ours, peer)
+            for row in (ours, deepmd)
         ]
         cells = [
             variant,
             *times,
-            f"{peer['ms_per_step'] / ours['ms_per_step']:.2f}",
-            *(f"{row['peak_mib']:.0f}" for row in (ours, peer)),
-            f"{peer['peak_mib'] / ours['peak_mib']:.2f}",
-            *(f"{row['start_s']:.1f}" for row in (ours, peer)),
+            f"{deepmd['ms_per_step'] / ours['ms_per_step']:.2f}",
+            *(f"{row['peak_mib']:.0f}" for row in (ours, deepmd)),
+            f"{deepmd['peak_mib'] / ours['peak_mib']:.2f}",
+            *(f"{row['start_s']:.1f}" for row in (ours, deepmd)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -151,10 +151,10 @@ def main() -> None:
     runs: list[Run] = []
     for variant, varied in variants(config, options).items():
         for _ in range(args.repeats):
-            for program, command in programs(args.peer, args.backend).items():
+            for program, command in programs(args.deepmd, args.backend).items():
                 runs.append(train_once(variant, program, command, varied, args.threads))
-                figure = f"{1000 * runs[-1].seconds_per_step:.1f} ms"
-                print(f"{variant}: {program}: {figure}", file=sys.stderr)
+                result = f"{1000 * runs[-1].seconds_per_step:.1f} ms"
+                print(f"{variant}: {program}: {result}", file=sys.stderr)
     summaries = {
         variant: summarize([run for run in runs if run.variant == variant])
         for variant in dict.fromkeys(run.variant for run in runs)

@@ -10,7 +10,7 @@ from processes import ProgramFailed, execute, with_threads
 
 
 def make_parser(description: str, default_input: Path, meaning: str) -> argparse.ArgumentParser:
-    """A parser that knows the peer and the input; `parse` adds the rest.
+    """A parser of the path of DeePMD-kit and the input; `parse` adds the rest.
 
     Args:
         description: docstring of the script.
@@ -20,7 +20,7 @@ def make_parser(description: str, default_input: Path, meaning: str) -> argparse
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--peer", required=True, type=Path, help="DeePMD-kit's dp, 3.x")
+    parser.add_argument("--deepmd", required=True, type=Path, help="DeePMD-kit's dp, 3.x")
     parser.add_argument("--input", type=Path, default=default_input, help=f"default: {meaning}")
     return parser
 
@@ -29,21 +29,21 @@ def parse(parser: argparse.ArgumentParser, default_output: str) -> argparse.Name
     """The arguments of the command line, threads and output file among them.
 
     Raises:
-        SystemExit: the arguments are wrong, or the peer is not there.
+        SystemExit: the arguments are wrong, or DeePMD-kit is not there.
     """
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("-o", "--output", type=Path, default=Path(default_output))
     args = parser.parse_args()
-    if not args.peer.is_file():
-        parser.error(f"--peer {args.peer}: no such program; give the path of DeePMD-kit's dp")
+    if not args.deepmd.is_file():
+        parser.error(f"--deepmd {args.deepmd}: no such program; give the path of DeePMD-kit's dp")
     return args
 
 
-def programs(peer: Path, backend: str = "tf") -> dict[str, list[str]]:
-    """By name the commands that start deepattn and a backend of the peer, in this order."""
+def programs(deepmd: Path, backend: str = "tf") -> dict[str, list[str]]:
+    """By name the commands that start deepattn and a backend of DeePMD-kit, in this order."""
     return {
         "deepattn": [sys.executable, "-m", "deepattn"],
-        "DeePMD-kit": [str(peer.absolute()), f"--{backend}"],
+        "DeePMD-kit": [str(deepmd.absolute()), f"--{backend}"],
     }
 
 

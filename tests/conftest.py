@@ -22,7 +22,7 @@ def shared() -> Path:
     return path
 
 
-def _peer(variable: str, folder: str, version: str) -> Path:
+def _deepmd(variable: str, folder: str, version: str) -> Path:
     path = Path(os.environ.get(variable, ROOT / ".peers" / folder / "bin" / "python"))
     if not path.is_file():
         pytest.skip(f"DeePMD-kit {version} absent: {path} (set {variable})")
@@ -30,12 +30,12 @@ def _peer(variable: str, folder: str, version: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def peer_320() -> Path:
+def deepmd_320() -> Path:
     """Python of an environment with DeePMD-kit 3.2.0, run in a process of its own."""
-    return _peer("DEEPATTN_PEER_320", "dp320", "3.2.0")
+    return _deepmd("DEEPATTN_PEER_320", "dp320", "3.2.0")
 
 
 @pytest.fixture(scope="session")
-def peer_220() -> Path:
+def deepmd_220() -> Path:
     """Python of an environment with DeePMD-kit 2.2.0, run in a process of its own."""
-    return _peer("DEEPATTN_PEER_220", "dp220", "2.2.0")
+    return _deepmd("DEEPATTN_PEER_220", "dp220", "2.2.0")

@@ -52,11 +52,11 @@ def run(args: argparse.Namespace) -> int:
 
     from deepattn.distill import distill
 
-    outcome = distill(args.teacher, args.input, args.output)
-    log.info("the report is saved in %s", outcome.place.path("report.html"))
-    force = outcome.verdict["force"]
+    result = distill(args.teacher, args.input, args.output)
+    log.info("the report is saved in %s", result.workdir.path("report.html"))
+    force = result.errors["force"]
     if force is not None:
         print(f"RMSE of the forces on new frames: {1e3 * force:.1f} meV/Å")
-    print(f"It ended because {outcome.reason}.")
-    print(f"The student is {outcome.path}")
-    return int(not outcome.reached)
+    print(f"It ended because {result.reason}.")
+    print(f"The student is {result.path}")
+    return int(not result.reached)

@@ -7,8 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "config": ["DistillConfig", "read_distill"],
-        "outcome": ["Outcome"],
         "potential": ["Labels"],
+        "result": ["DistillResult"],
         "run": ["distill"],
     },
 )

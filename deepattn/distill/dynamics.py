@@ -11,7 +11,7 @@ from ase.calculators.calculator import Calculator
 from ase.md.langevinbaoab import LangevinBAOAB
 
 from deepattn.data.atoms import thermal_momenta
-from deepattn.distill.nearest import too_close
+from deepattn.distill.overlap import too_close
 from deepattn.errors import DataError
 
 # Time constants of thermostat and barostat, fs.

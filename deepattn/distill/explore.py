@@ -13,8 +13,8 @@ from ase import Atoms
 
 from deepattn.distill.config import ExploreConfig
 from deepattn.distill.dynamics import Condition, Trajectory, run_dynamics
+from deepattn.distill.lockstep import BatchedEvaluator, run_in_lockstep
 from deepattn.distill.potential import Potential
-from deepattn.distill.together import Meeting, run_together
 from deepattn.progress import counted
 
 
@@ -64,7 +64,7 @@ def explore(
     conditions = list(product(config.temperatures, pressures)) * config.runs
     # Every structure as often as the others, and the same ones for teacher and students.
     picks = np.random.default_rng(0).permutation(np.arange(len(conditions)) % len(structures))
-    meeting = Meeting(potential, len(conditions))
+    evaluator = BatchedEvaluator(potential, len(conditions))
     with counted(steps * len(conditions), title) as tick:
         runs = []
         for number, (temperature, pressure) in enumerate(conditions):
@@ -81,7 +81,7 @@ def explore(
                 tick=tick,
             )
             runs.append(start)
-        trajectories: list[Trajectory] = run_together(meeting, runs)
+        trajectories: list[Trajectory] = run_in_lockstep(evaluator, runs)
     for number, trajectory in enumerate(trajectories):
         for atoms in trajectory.frames:
             atoms.info |= {"origin": "dynamics", "run": number}
@@ -89,6 +89,6 @@ def explore(
         frames=[atoms for trajectory in trajectories for atoms in trajectory.frames],
         runs=len(trajectories),
         stopped=dict(Counter(t.stopped for t in trajectories if t.stopped)),
-        atom_steps=meeting.atoms,
-        seconds=meeting.seconds,
+        atom_steps=evaluator.atoms,
+        seconds=evaluator.seconds,
     )

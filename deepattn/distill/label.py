@@ -1,4 +1,4 @@
-"""Labeling by the teacher, in pieces that are kept if it is interrupted."""
+"""Labeling by the teacher, in chunks that are kept if it is interrupted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from deepattn.distill.labeled import Labeled
+from deepattn.distill.labeled import LabeledFrames
 from deepattn.distill.potential import Labels, Potential
 from deepattn.formats.files import write_whole
 from deepattn.progress import tracked
@@ -19,33 +19,33 @@ _FRAMES_AT_ONCE = 32
 
 
 def label(
-    teacher: Potential, frames: Sequence[Atoms], pieces: str | os.PathLike, *, title: str
-) -> Labeled:
+    teacher: Potential, frames: Sequence[Atoms], chunks: str | os.PathLike, *, title: str
+) -> LabeledFrames:
     """Label frames; what earlier calls with the same frames have done is not done again.
 
     Args:
         teacher: what labels.
         frames: the frames.
-        pieces: folder that keeps the labels of some frames each; `forget_pieces` removes it.
+        chunks: folder that keeps the labels of some frames each; `remove_chunks` removes it.
         title: what a line of progress says.
 
     Raises:
         DataError: a frame cannot be labeled.
     """
-    pieces = Path(pieces)
-    pieces.mkdir(parents=True, exist_ok=True)
+    chunks = Path(chunks)
+    chunks.mkdir(parents=True, exist_ok=True)
     labels: list[Labels] = []
     for first in tracked(range(0, len(frames), _FRAMES_AT_ONCE), title):
-        path = pieces / f"{first:06d}.npz"
+        path = chunks / f"{first:06d}.npz"
         if not path.exists():
             _write(path, teacher.evaluate(frames[first : first + _FRAMES_AT_ONCE]))
         labels += _read(path)
-    return Labeled(list(frames), labels)
+    return LabeledFrames(list(frames), labels)
 
 
-def forget_pieces(pieces: str | os.PathLike) -> None:
+def remove_chunks(chunks: str | os.PathLike) -> None:
     """Remove the folder, once the labels are written elsewhere."""
-    shutil.rmtree(pieces, ignore_errors=True)
+    shutil.rmtree(chunks, ignore_errors=True)
 
 
 def _write(path: Path, labels: Sequence[Labels]) -> None:

@@ -1,4 +1,4 @@
-"""Labeled frames as DeePMD systems, one for each composition, and back."""
+"""LabeledFrames frames as DeePMD systems, one for each composition, and back."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from deepattn.distill.potential import Labels
 from deepattn.formats.files import scratch_folder
 
 
-class Labeled(NamedTuple):
+class LabeledFrames(NamedTuple):
     """Frames and the labels of each."""
 
     frames: list[Atoms]
     labels: list[Labels]
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> Labeled:
+    def take(self, indices: Sequence[int] | np.ndarray) -> LabeledFrames:
         """Some of the frames."""
-        return Labeled([self.frames[i] for i in indices], [self.labels[i] for i in indices])
+        return LabeledFrames([self.frames[i] for i in indices], [self.labels[i] for i in indices])
 
 
-def write_labeled(data: Labeled, folder: str | os.PathLike) -> None:
+def write_labeled(data: LabeledFrames, folder: str | os.PathLike) -> None:
     """Write a folder of systems in the layout deepmd/npy, whole or not at all.
 
     Atoms of one composition that are in another order make a system of their own.
@@ -53,9 +53,9 @@ def write_labeled(data: Labeled, folder: str | os.PathLike) -> None:
         os.replace(whole, folder)
 
 
-def read_labeled(folder: str | os.PathLike) -> Labeled:
+def read_labeled(folder: str | os.PathLike) -> LabeledFrames:
     """Read what `write_labeled` wrote, system after system."""
-    data = Labeled([], [])
+    data = LabeledFrames([], [])
     if not any(Path(folder).iterdir()):
         return data
     for path in find_systems(os.fspath(folder)):
@@ -72,7 +72,7 @@ def read_labeled(folder: str | os.PathLike) -> Labeled:
     return data
 
 
-def _write_system(folder: Path, data: Labeled) -> None:
+def _write_system(folder: Path, data: LabeledFrames) -> None:
     frames, labels = data
     symbols = frames[0].get_chemical_symbols()
     names = list(dict.fromkeys(symbols))

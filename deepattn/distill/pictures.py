@@ -9,36 +9,36 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from deepattn.distill.labeled import Labeled, read_labeled
-from deepattn.distill.outcome import Outcome
+from deepattn.distill.labeled import LabeledFrames, read_labeled
 from deepattn.distill.potential import Labels
 from deepattn.distill.rdf import radial_distribution
-from deepattn.distill.workplace import read_frames
+from deepattn.distill.result import DistillResult
+from deepattn.distill.workdir import read_frames
 from deepattn.plots.distillation import draw_deviations, draw_distributions, draw_rounds
 from deepattn.plots.parity import draw_parity
 
 
-def draw_pictures(outcome: Outcome) -> Iterator[tuple[str, Path]]:
+def draw_pictures(result: DistillResult) -> Iterator[tuple[str, Path]]:
     """Draw what can be drawn into the working folder; captions and files."""
-    path = outcome.place.path
-    verdicts = [parts["verdict"] for parts in outcome.rounds]
-    force = [np.nan if v["force"] is None else v["force"] for v in verdicts]
-    frames = [parts["train"]["frames"] for parts in outcome.rounds]
+    path = result.workdir.path
+    validations = [parts["verdict"] for parts in result.rounds]
+    force = [np.nan if v["force"] is None else v["force"] for v in validations]
+    frames = [parts["train"]["frames"] for parts in result.rounds]
     if np.isfinite(force).any():
         yield (
             "Error of the forces on new frames, by round",
-            draw_rounds(force, frames, outcome.config.threshold, path("rounds.png")),
+            draw_rounds(force, frames, result.config.threshold, path("rounds.png")),
         )
-        select = outcome.config.select
-        found = [np.array(verdict["deviations"]) for verdict in verdicts]
+        select = result.config.select
+        found = [np.array(validation["deviations"]) for validation in validations]
         yield (
             "Deviations on new frames, by round",
             draw_deviations(found, select.low, select.high, path("deviations.png")),
         )
-    last = len(outcome.rounds) - 1
-    if outcome.verdict["force"] is not None:
-        judged = read_labeled(path(f"round-{last:02d}", "judged"))
-        panels = _parity(judged, outcome.student.evaluate(judged.frames))
+    last = len(result.rounds) - 1
+    if result.errors["force"] is not None:
+        validation = read_labeled(path(f"round-{last:02d}", "judged"))
+        panels = _parity(validation, result.student.evaluate(validation.frames))
         yield (
             "Student against teacher, on frames that the student was not trained on",
             draw_parity(panels, path("parity.png")),
@@ -64,10 +64,10 @@ def _same_time(*explorations: Sequence[Atoms]) -> list[list[Atoms]]:
 
 
 def _parity(
-    judged: Labeled, predicted: Sequence[Labels]
+    validation: LabeledFrames, predicted: Sequence[Labels]
 ) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Panels of `draw_parity`."""
-    pairs = list(zip(judged.labels, predicted, strict=True))
+    pairs = list(zip(validation.labels, predicted, strict=True))
     virials = [
         (a.virial / len(a.force), b.virial / len(a.force))
         for a, b in pairs

@@ -1,4 +1,4 @@
-"""What came of a distillation, as a page for people and figures for programs."""
+"""The report of a distillation, as an HTML page and as JSON."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from typing import Any
 
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.labeled import read_labeled
-from deepattn.distill.outcome import Outcome
 from deepattn.distill.pictures import draw_pictures
-from deepattn.distill.workplace import write_json
+from deepattn.distill.result import DistillResult
+from deepattn.distill.workdir import write_json
 from deepattn.formats.files import write_whole
 from deepattn.infer.report import STYLE
 
 _NONE = "–"
 
 
-def write_report(outcome: Outcome) -> dict[str, Any]:
+def write_report(result: DistillResult) -> dict[str, Any]:
     """Write ``report.html``, ``report.json`` and the pictures into the working folder.
 
     Returns:
         What ``report.json`` holds.
     """
-    figures = _figures(outcome)
-    pictures = dict(draw_pictures(outcome))
-    with write_whole(outcome.place.path("report.html"), "w") as file:
-        file.write(_page(outcome, figures, pictures))
-    write_json(outcome.place.path("report.json"), figures)
-    return figures
+    summary = _summary(result)
+    pictures = dict(draw_pictures(result))
+    with write_whole(result.workdir.path("report.html"), "w") as file:
+        file.write(_page(result, summary, pictures))
+    write_json(result.workdir.path("report.json"), summary)
+    return summary
 
 
-def _figures(outcome: Outcome) -> dict[str, Any]:
+def _summary(result: DistillResult) -> dict[str, Any]:
     speeds = {
-        "teacher": _speed(outcome.place.figures("round-00/seed")),
-        "student": _speed(outcome.rounds[-1]["explored"]),
+        "teacher": _speed(result.workdir.results("round-00/seed")),
+        "student": _speed(result.rounds[-1]["explored"]),
     }
     trained: Counter[str] = Counter()
-    for number in range(len(outcome.rounds)):
-        data = read_labeled(outcome.place.path(f"round-{number:02d}", "data"))
+    for number in range(len(result.rounds)):
+        data = read_labeled(result.workdir.path(f"round-{number:02d}", "data"))
         trained.update(atoms.get_chemical_formula("metal") for atoms in data.frames)
     rounds = [
         {
@@ -52,18 +52,18 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
             "stopped": parts["explored"]["stopped"],
             "seconds": sum(part["seconds"] for part in parts.values()),
         }
-        for parts in outcome.rounds
+        for parts in result.rounds
     ]
     return {
-        "teacher": outcome.teacher.name,
-        "student": str(outcome.path),
-        "reached": outcome.reached,
-        "reason": outcome.reason,
+        "teacher": result.teacher.name,
+        "student": str(result.path),
+        "reached": result.reached,
+        "reason": result.reason,
         "units": {"energy": "eV/atom", "force": "eV/Å", "virial": "eV/atom"},
         "rounds": rounds,
         "atom_steps_per_second": speeds,
         "trained_on": dict(sorted(trained.items())),
-        "hours": outcome.place.hours(),
+        "hours": result.workdir.hours(),
     }
 
 
@@ -72,33 +72,33 @@ def _speed(explored: dict[str, Any]) -> float | None:
     return explored["atom_steps"] / seconds if seconds else None
 
 
-def _page(outcome: Outcome, figures: dict[str, Any], pictures: dict[str, Path]) -> str:
+def _page(result: DistillResult, summary: dict[str, Any], pictures: dict[str, Path]) -> str:
     """A page that needs no other file."""
-    title = f"Student of {escape(outcome.teacher.name)}"
+    title = f"Student of {escape(result.teacher.name)}"
     images = "\n".join(
         f"<figure><figcaption>{escape(caption)}.</figcaption>"
         f'<img alt="{escape(caption)}" src="data:image/png;base64,'
         f'{base64.b64encode(path.read_bytes()).decode()}"></figure>'
         for caption, path in pictures.items()
     )
-    end = "as was wanted" if outcome.reached else "which is not what was wanted"
-    force = outcome.verdict["force"]
+    end = "as was wanted" if result.reached else "which is not what was wanted"
+    force = result.errors["force"]
     error = (
         "no new frame was found"
         if force is None
         else (
             f"{1e3 * force:.1f} meV/Å from the teacher's on new frames, {end} "
-            f"({1e3 * outcome.config.threshold:g} meV/Å)"
+            f"({1e3 * result.config.threshold:g} meV/Å)"
         )
     )
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
         f"<style>{STYLE}figure {{ margin: 1.5em 0; break-inside: avoid; }}\n</style>\n"
         f"<h1>{title}</h1>\n<p>The student's forces: {error}. The work took "
-        f"{figures['hours']:.2f} hours and ended because {escape(outcome.reason)}.</p>\n"
-        f"<h2>Rounds</h2>\n{_rounds(figures['rounds'])}\n"
-        f"<h2>Speed</h2>\n{_speeds(figures['atom_steps_per_second'])}\n"
-        f"<h2>Trained on</h2>\n<p>{_trained(outcome.config, figures)}</p>\n{images}\n</html>\n"
+        f"{summary['hours']:.2f} hours and ended because {escape(result.reason)}.</p>\n"
+        f"<h2>Rounds</h2>\n{_rounds(summary['rounds'])}\n"
+        f"<h2>Speed</h2>\n{_speeds(summary['atom_steps_per_second'])}\n"
+        f"<h2>Trained on</h2>\n<p>{_trained(result.config, summary)}</p>\n{images}\n</html>\n"
     )
 
 
@@ -145,14 +145,14 @@ def _speeds(speeds: dict[str, float | None]) -> str:
     return _table(("model", "atom-steps a second"), rows) + ratio
 
 
-def _trained(config: DistillConfig, figures: dict[str, Any]) -> str:
+def _trained(config: DistillConfig, summary: dict[str, Any]) -> str:
     explore = config.explore
     pressures = (
         "cells kept"
         if explore.pressures is None
         else (f"{', '.join(f'{p:g}' for p in explore.pressures)} GPa")
     )
-    formulas = figures["trained_on"]
+    formulas = summary["trained_on"]
     listed = ", ".join(f"{name} ({count})" for name, count in formulas.items())
     return (
         f"{sum(formulas.values())} frames: {escape(listed)}; "

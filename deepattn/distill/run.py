@@ -9,19 +9,19 @@ from pathlib import Path
 from ase import Atoms
 
 from deepattn.distill.config import read_distill
-from deepattn.distill.outcome import Outcome
 from deepattn.distill.potential import fingerprint, open_teacher
+from deepattn.distill.result import DistillResult
 from deepattn.distill.stages import Distillation
 from deepattn.distill.structures import elements_of, read_structures
 from deepattn.distill.student import normalize_student
-from deepattn.distill.workplace import STRUCTURES, Workplace, read_frames
+from deepattn.distill.workdir import STRUCTURES, WorkDir, read_frames
 from deepattn.errors import ConfigError, DataError
 from deepattn.export import require_ops
 
 
 def distill(
     teacher: str, input_file: str | os.PathLike, folder: str | os.PathLike = "distill"
-) -> Outcome:
+) -> DistillResult:
     """Train a fast student to give what a slow teacher gives.
 
     Each round trains students on all labels there are, lets one of them move atoms at the
@@ -55,7 +55,7 @@ def distill(
         normalize_student(student)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
-    return Distillation(opened, structures, config, student, Workplace(folder, record)).run()
+    return Distillation(opened, structures, config, student, WorkDir(folder, record)).run()
 
 
 def _check_elements(

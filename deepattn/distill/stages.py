@@ -13,16 +13,16 @@ from ase import Atoms
 
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.explore import Explored, explore
-from deepattn.distill.judge import errors, force_deviations, is_enough
-from deepattn.distill.label import forget_pieces, label
-from deepattn.distill.labeled import Labeled, read_labeled, write_labeled
-from deepattn.distill.outcome import Outcome
+from deepattn.distill.label import label, remove_chunks
+from deepattn.distill.labeled import LabeledFrames, read_labeled, write_labeled
 from deepattn.distill.potential import ModelPotential, Potential
 from deepattn.distill.report import write_report
+from deepattn.distill.result import DistillResult
 from deepattn.distill.select import select
 from deepattn.distill.structures import perturbed_copies
 from deepattn.distill.student import train_student
-from deepattn.distill.workplace import STRUCTURES, Workplace, read_frames, write_frames
+from deepattn.distill.validate import errors, force_deviations, is_enough
+from deepattn.distill.workdir import STRUCTURES, WorkDir, read_frames, write_frames
 from deepattn.formats.files import write_whole
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Distillation:
         structures: where dynamics starts.
         config: the section ``distill``.
         student: the student's input.
-        place: the working folder.
+        workdir: The working folder.
     """
 
     def __init__(
@@ -45,58 +45,59 @@ class Distillation:
         structures: list[Atoms],
         config: DistillConfig,
         student: dict[str, Any],
-        place: Workplace,
+        workdir: WorkDir,
     ) -> None:
         self.teacher = teacher
         self.structures = structures
         self.config = config
         self.student = student
-        self.place = place
+        self.workdir = workdir
 
-    def run(self) -> Outcome:
+    def run(self) -> DistillResult:
         """Do all that is not done."""
-        self.place.stage("structures", self._structures)
+        self.workdir.stage("structures", self._structures)
         # With the digits that a later call finds, so that it does the same.
-        self.structures = read_frames(self.place.path(STRUCTURES))
-        self.place.stage("round-00/seed", self._seed)
-        self.place.stage("round-00/data", self._label_seed)
+        self.structures = read_frames(self.workdir.path(STRUCTURES))
+        self.workdir.stage("round-00/seed", self._seed)
+        self.workdir.stage("round-00/data", self._label_seed)
         rounds: list[dict[str, dict[str, Any]]] = []
         reason = ""
         while not reason:
             rounds.append(self._round(len(rounds)))
             reason = self._reason_to_stop(len(rounds), rounds[-1]["verdict"])
-        outcome = Outcome(
+        result = DistillResult(
             teacher=self.teacher,
             student=self._student(len(rounds) - 1, 0),
-            place=self.place,
+            workdir=self.workdir,
             rounds=rounds,
             reason=reason,
             reached=is_enough(rounds[-1]["verdict"]["force"], self.config.threshold),
             config=self.config,
         )
-        with write_whole(outcome.path) as file:
-            file.write(Path(outcome.student.name).read_bytes())
-        write_report(outcome)
-        return outcome
+        with write_whole(result.path) as file:
+            file.write(Path(result.student.name).read_bytes())
+        write_report(result)
+        return result
 
     def _round(self, number: int) -> dict[str, dict[str, Any]]:
-        """Train, explore, judge; the figures of all three."""
+        """Train, explore and validate; returns the results of all three."""
         for member in reversed(range(self.config.ensemble)):
             stage = f"{_folder(number)}/train-{member}"
-            trained = self.place.stage(stage, partial(self._train, number, member))
+            trained = self.workdir.stage(stage, partial(self._train, number, member))
         stage = f"{_folder(number)}/explored"
-        explored = self.place.stage(stage, partial(self._explore, number))
-        verdict = self.place.stage(f"{_folder(number)}/verdict", partial(self._judge, number))
-        if verdict["force"] is not None:
+        explored = self.workdir.stage(stage, partial(self._explore, number))
+        stage = f"{_folder(number)}/verdict"
+        validation = self.workdir.stage(stage, partial(self._validate, number))
+        if validation["force"] is not None:
             log.info(
                 "round %d: on %d new frames the student's forces are %.1f meV/Å from the "
                 "teacher's (wanted: %.1f)",
                 number,
-                verdict["frames"],
-                1e3 * verdict["force"],
+                validation["frames"],
+                1e3 * validation["force"],
                 1e3 * self.config.threshold,
             )
-        return {"train": trained, "explored": explored, "verdict": verdict}
+        return {"train": trained, "explored": explored, "verdict": validation}
 
     def _reason_to_stop(self, done: int, last: dict[str, Any]) -> str:
         if is_enough(last["force"], self.config.threshold):
@@ -107,12 +108,12 @@ class Distillation:
             return (
                 "its runs found no frame to learn from; train longer, or lower distill/select/low"
             )
-        if self.config.hours is not None and self.place.hours() >= self.config.hours:
+        if self.config.hours is not None and self.workdir.hours() >= self.config.hours:
             return f"distill/hours allows {self.config.hours:g}"
         return ""
 
     def _structures(self) -> dict[str, Any]:
-        write_frames(self.place.path(STRUCTURES), self.structures)
+        write_frames(self.workdir.path(STRUCTURES), self.structures)
         return {"structures": len(self.structures), "atoms": sum(map(len, self.structures))}
 
     def _seed(self) -> dict[str, Any]:
@@ -126,46 +127,47 @@ class Distillation:
             closest=self.config.closest,
             seed=self.config.seed,
         )
-        figures: dict[str, Any] = {"perturbed": len(frames)}
+        results: dict[str, Any] = {"perturbed": len(frames)}
         if seed.steps:
             log.info("the teacher moves the structures")
             explored = self._dynamics(self.teacher, seed.steps, seed.every, "teacher's dynamics", 0)
             frames += explored.frames
-            figures |= _figures(explored)
-        write_frames(self.place.path("round-00", "seed.extxyz"), frames)
-        return figures
+            results |= _summary(explored)
+        write_frames(self.workdir.path("round-00", "seed.extxyz"), frames)
+        return results
 
     def _label_seed(self) -> dict[str, Any]:
-        frames = read_frames(self.place.path("round-00", "seed.extxyz"))
+        frames = read_frames(self.workdir.path("round-00", "seed.extxyz"))
         log.info("the teacher labels %d frames", len(frames))
-        pieces = self.place.path("round-00", "pieces")
+        chunks = self.workdir.path("round-00", "pieces")
         write_labeled(
-            label(self.teacher, frames, pieces, title="labels"), self.place.path("round-00", "data")
+            label(self.teacher, frames, chunks, title="labels"),
+            self.workdir.path("round-00", "data"),
         )
-        forget_pieces(pieces)
+        remove_chunks(chunks)
         return {"frames": len(frames)}
 
     def _train(self, number: int, member: int) -> dict[str, Any]:
         """Train a student on what all rounds so far have collected."""
         config = self.config
         name = f"student-{member}"
-        data = [self.place.path(_folder(earlier), "data") for earlier in range(number + 1)]
+        data = [self.workdir.path(_folder(earlier), "data") for earlier in range(number + 1)]
         frames = sum(len(read_labeled(folder).frames) for folder in data)
         log.info("round %d: student %d is trained on %d frames", number, member, frames)
         model = train_student(
             self.student,
             systems=[os.fspath(folder) for folder in data],
-            folder=self.place.path(_folder(number), name),
+            folder=self.workdir.path(_folder(number), name),
             seed=config.seed + member,
-            previous=self.place.path(_folder(number - 1), name) if number else None,
+            previous=self.workdir.path(_folder(number - 1), name) if number else None,
             later=config.later,
         )
         return {"model": model.name, "frames": frames}
 
     def _student(self, number: int, member: int) -> ModelPotential:
-        figures = self.place.figures(f"{_folder(number)}/train-{member}")
-        folder = self.place.path(_folder(number), f"student-{member}")
-        return ModelPotential(folder / figures["model"])
+        results = self.workdir.results(f"{_folder(number)}/train-{member}")
+        folder = self.workdir.path(_folder(number), f"student-{member}")
+        return ModelPotential(folder / results["model"])
 
     def _explore(self, number: int) -> dict[str, Any]:
         explore_section = self.config.explore
@@ -177,8 +179,8 @@ class Distillation:
             "student's dynamics",
             number + 1,
         )
-        write_frames(self.place.path(_folder(number), "explored.extxyz"), explored.frames)
-        return _figures(explored)
+        write_frames(self.workdir.path(_folder(number), "explored.extxyz"), explored.frames)
+        return _summary(explored)
 
     def _dynamics(
         self, potential: Potential, steps: int, every: int, title: str, stream: int
@@ -201,42 +203,42 @@ class Distillation:
         )
         return explored
 
-    def _judge(self, number: int) -> dict[str, Any]:
+    def _validate(self, number: int) -> dict[str, Any]:
         """Label new frames, compare, and choose what the next round learns."""
-        frames = read_frames(self.place.path(_folder(number), "explored.extxyz"))
+        frames = read_frames(self.workdir.path(_folder(number), "explored.extxyz"))
         students = [self._student(number, member) for member in range(self.config.ensemble)]
         if not frames:
             return {"frames": 0, "selected": 0, "force": None, "deviations": []}
         predictions = [student.evaluate(frames) for student in students]
-        pieces = self.place.path(_folder(number), "pieces")
-        ask = partial(self._ask, number)
+        chunks = self.workdir.path(_folder(number), "pieces")
+        label_frames = partial(self._label, number)
         rows: np.ndarray
         if len(students) == 1:
-            judged, rows = ask(frames, "judged"), np.arange(len(frames))
-            deviations = force_deviations(predictions, frames, judged.labels)
-            selected = judged.take(self._select(deviations, number))
+            validation, rows = label_frames(frames, "judged"), np.arange(len(frames))
+            deviations = force_deviations(predictions, frames, validation.labels)
+            selected = validation.take(self._select(deviations, number))
         else:
             deviations = force_deviations(predictions, frames)
             chosen = self._select(deviations, number)
-            selected = ask([frames[row] for row in chosen], "selected")
+            selected = label_frames([frames[row] for row in chosen], "selected")
             random = np.random.default_rng([self.config.seed, number, 1])
             count = min(self.config.select.judged, len(frames))
             rows = np.sort(random.choice(len(frames), count, replace=False))
-            judged = ask([frames[row] for row in rows], "judged")
-        write_labeled(judged, self.place.path(_folder(number), "judged"))
-        write_labeled(selected, self.place.path(_folder(number + 1), "data"))
-        forget_pieces(pieces)
+            validation = label_frames([frames[row] for row in rows], "judged")
+        write_labeled(validation, self.workdir.path(_folder(number), "judged"))
+        write_labeled(selected, self.workdir.path(_folder(number + 1), "data"))
+        remove_chunks(chunks)
         return {
-            "frames": len(judged.frames),
+            "frames": len(validation.frames),
             "selected": len(selected.frames),
-            **errors([predictions[0][row] for row in rows], judged.labels),
+            **errors([predictions[0][row] for row in rows], validation.labels),
             "deviations": deviations.tolist(),
         }
 
-    def _ask(self, number: int, frames: list, kind: str) -> Labeled:
-        pieces = self.place.path(_folder(number), "pieces", kind)
+    def _label(self, number: int, frames: list, kind: str) -> LabeledFrames:
+        chunks = self.workdir.path(_folder(number), "pieces", kind)
         log.info("round %d: the teacher labels %d frames", number, len(frames))
-        return label(self.teacher, frames, pieces, title="labels")
+        return label(self.teacher, frames, chunks, title="labels")
 
     def _select(self, deviations: np.ndarray, number: int) -> np.ndarray:
         return select(deviations, self.config.select, seed=[self.config.seed, number])
@@ -246,7 +248,7 @@ def _folder(number: int) -> str:
     return f"round-{number:02d}"
 
 
-def _figures(explored: Explored) -> dict[str, Any]:
+def _summary(explored: Explored) -> dict[str, Any]:
     """What is told of an exploration."""
     return {
         "frames": len(explored.frames),

@@ -9,7 +9,7 @@ from ase import Atoms
 
 from deepattn.data.atoms import read_atoms
 from deepattn.distill.config import DistillConfig
-from deepattn.distill.nearest import too_close
+from deepattn.distill.overlap import too_close
 from deepattn.errors import DataError
 
 # Copies whose atoms are too near each other are drawn again, so often.

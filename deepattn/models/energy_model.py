@@ -17,8 +17,8 @@ from deepattn.config import DESCRIPTORS, FITTINGS, LOSSES, OPTIMIZERS, SCHEDULES
 from deepattn.errors import ConfigError
 from deepattn.layers import Descriptor, Environment, Fitting, TypeEmbedding
 from deepattn.layers.boundaries import natoms_of
-from deepattn.models.figures import Figures
 from deepattn.models.loss_contract import EnergyLoss, check_loss, checked_result, unpack
+from deepattn.models.loss_metrics import LossMetrics
 from deepattn.models.weights import assign_arrays
 from deepattn.registry import resolve
 
@@ -107,16 +107,15 @@ class EnergyModel(keras.Model):
     ) -> None:
         """Prepare for training.
 
-        The loss and its figures are Keras metrics: over the batches of an epoch or of an
-        evaluation the loss is the mean over the frames, and so is each figure, unless the loss has
-        a method ``sums`` of the same arguments that returns in the place of a figure a pair of
-        tensors, the sum of weighted squares and the sum of the weights; then it is the root of
-        their ratio over all batches, NaN where there is no weight.
+        The loss and the values that it reports are Keras metrics. Over an epoch or an evaluation
+        each is the mean over the frames. A loss with a method ``sums`` of the same arguments
+        returns there, in place of a value, the pair (sum of weighted squares, sum of weights);
+        the metric is then the root of their ratio over all batches, NaN if the weights are zero.
 
         Args:
             optimizer: a Keras optimizer.
             loss: callable of ``(labels, outputs, learning_rate)`` that returns the loss and a
-                dictionary of figures to report, such as `deepattn.train.EnergyLoss`.
+                dictionary of metrics, such as `deepattn.train.EnergyLoss`.
             **kwargs: as of `keras.Model.compile`, without ``metrics`` and weights of losses.
 
         Raises:
@@ -126,12 +125,13 @@ class EnergyModel(keras.Model):
             if kwargs.get(key) is not None:
                 raise ConfigError(
                     f"compile does not take {key}: it is the loss that weights its terms and "
-                    "reports figures; put them into the dictionary that a loss of your own returns."
+                    "reports metrics; return them in the dictionary of a custom loss."
                 )
         check_loss(loss)
         super().compile(optimizer=optimizer, **kwargs)
         self.energy_loss = loss
-        self._figures = Figures(getattr(loss, "metric_names", ()) if hasattr(loss, "sums") else ())
+        names = getattr(loss, "metric_names", ()) if hasattr(loss, "sums") else ()
+        self._loss_metrics = LossMetrics(names)
 
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
@@ -149,8 +149,8 @@ class EnergyModel(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss and its figures; those of a loss without ``sums`` come with the first batch."""
-        return self._figures.metrics if self.compiled else []
+        """The loss and its terms; those of a loss without ``sums`` appear with the first batch."""
+        return self._loss_metrics.metrics if self.compiled else []
 
     def call(
         self, inputs: Mapping[str, tf.Tensor], training: bool | None = None
@@ -247,15 +247,15 @@ class EnergyModel(keras.Model):
         """The metrics over all batches of the evaluation."""
         return self._count(*self._test(data, self._sums))
 
-    def train_step_figures(self, data: Any) -> dict[str, tf.Tensor]:
-        """Update the weights as `train_step`; returns the figures of this batch alone."""
-        loss, figures, _ = self._train(data, self.energy_loss)
-        return {"loss": loss, **figures}
+    def train_step_metrics(self, data: Any) -> dict[str, tf.Tensor]:
+        """Update the weights as `train_step`; returns the metrics of this batch alone."""
+        loss, values, _ = self._train(data, self.energy_loss)
+        return {"loss": loss, **values}
 
-    def test_step_figures(self, data: Any) -> dict[str, tf.Tensor]:
-        """The figures of this batch alone."""
-        loss, figures, _ = self._test(data, self.energy_loss)
-        return {"loss": loss, **figures}
+    def test_step_metrics(self, data: Any) -> dict[str, tf.Tensor]:
+        """The metrics of this batch alone."""
+        loss, values, _ = self._test(data, self.energy_loss)
+        return {"loss": loss, **values}
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """All weights under DeePMD's names, trained or not."""
@@ -332,12 +332,12 @@ class EnergyModel(keras.Model):
         inputs, labels = unpack(data)
         with tf.GradientTape() as tape:
             outputs = self(inputs, training=True)
-            loss, figures = self._measure(measure, labels, outputs)
+            loss, values = self._measure(measure, labels, outputs)
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
         weights = self.trainable_weights
         self.optimizer.apply(tape.gradient(scaled, weights), weights)
-        return loss, figures, tf.shape(outputs["energy"])[0]
+        return loss, values, tf.shape(outputs["energy"])[0]
 
     def _test(
         self, data: Any, measure: EnergyLoss | None
@@ -357,7 +357,7 @@ class EnergyModel(keras.Model):
         return checked_result(measure(labels, outputs, self.optimizer.learning_rate))
 
     def _count(
-        self, loss: tf.Tensor, figures: Mapping[str, tf.Tensor], nframes: tf.Tensor
+        self, loss: tf.Tensor, values: Mapping[str, tf.Tensor], nframes: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        self._figures.count(loss, figures, nframes)
-        return self._figures.results()
+        self._loss_metrics.update(loss, values, nframes)
+        return self._loss_metrics.results()

@@ -14,7 +14,7 @@ from deepattn.errors import ConfigError
 EnergyLoss = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
 _CONTRACT = (
     "a loss is a function of (labels, outputs, learning_rate) that returns (loss, dictionary of "
-    "figures), such as deepattn.train.EnergyLoss"
+    "metrics), such as deepattn.train.EnergyLoss"
 )
 
 
@@ -44,7 +44,7 @@ def checked_result(result: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """What a loss has returned.
 
     Raises:
-        ConfigError: it is not a loss and figures.
+        ConfigError: it is not a pair of a loss and metrics.
     """
     if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
         raise ConfigError(f"the loss returned a {type(result).__name__}; {_CONTRACT}.")

@@ -22,7 +22,7 @@ from deepattn.train.monitoring.learning_curve import (
     short_lines,
     time_line,
 )
-from deepattn.train.monitoring.nan_guard import check_figures
+from deepattn.train.monitoring.nan_guard import check_metrics
 from deepattn.train.monitoring.profiling import profiled, traced
 from deepattn.train.monitoring.progress import progress_line
 from deepattn.train.monitoring.tensorboard import TensorBoardWriter
@@ -132,22 +132,22 @@ class TrainingLoop:
         self.callbacks.on_train_batch_begin(step)
         with clock:
             try:
-                figures = runner.train(batch)
+                values = runner.train(batch)
             except tf.errors.ResourceExhaustedError as error:
                 raise MemoryError from error
-        check_figures(
-            figures,
+        check_metrics(
+            values,
             batch[0].labels,
             runner.metrics,
             step=step,
             origin=runner.batches.origin(),
             advice=self.saver.advice(),
         )
-        self.callbacks.on_train_batch_end(step, figures)
+        self.callbacks.on_train_batch_end(step, values)
         if self._events is not None and step % training.tensorboard_freq == 0:
-            self._events.train(step, figures, runner.metrics, task=runner.name)
+            self._events.train(step, values, runner.metrics, task=runner.name)
         step += 1
-        advance(step, figures[TOTAL.name])
+        advance(step, values[TOTAL.name])
         if step % training.disp_freq == 0:
             logs = self._display(step, runner, batch)
             self.callbacks.on_epoch_end(step // training.disp_freq - 1, logs)

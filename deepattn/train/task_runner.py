@@ -30,7 +30,7 @@ class TaskRunner:
     Attributes:
         name: name of the task.
         batches: its training data.
-        metrics: what its loss reports beside the total.
+        metrics: What its loss reports besides the total.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class TaskRunner:
         # Partials, because TensorFlow counts tracings by code, and warns of five, one per task.
         model = task.model
         spec, traced_once = self.batches.element_spec, partial(tf.function, autograph=False)
-        train_step = distribution.replicate(model.train_step_figures)
+        train_step = distribution.replicate(model.train_step_metrics)
         self._train_step = traced_once(partial(train_step), input_signature=[spec])
-        test_step = partial(model.test_step_figures)
+        test_step = partial(model.test_step_metrics)
         self._test_step = traced_once(test_step, input_signature=[spec[0]])
         inputs = signature(task.data).inputs
         self._prepare = traced_once(partial(model.prepare), input_signature=[inputs])
@@ -67,18 +67,18 @@ class TaskRunner:
         self._names = task.loss.metric_names
 
     def train(self, batch: Item) -> dict[str, float]:
-        """Update the weights; the figures are those before, means over all replicas.
+        """Update the weights; the metrics are those before, means over all replicas.
 
         Args:
             batch: an item of `batches`.
         """
         results = self.distribution.call(self._train_step, batch)
-        rows = np.array([[*self._figures(figures).values()] for figures in results])
+        rows = np.array([[*self._values(values).values()] for values in results])
         means = self.distribution.gather(rows).mean(axis=0)
         return dict(zip(self._names, means.tolist(), strict=True))
 
     def evaluate(self, batches: Iterable[Batch], *, everyones: bool = False) -> dict[str, float]:
-        """Figures of the loss, averaged over prepared batches as the learning curve shows them.
+        """Metrics of the loss, averaged over prepared batches as the learning curve shows them.
 
         Args:
             batches: batches of this process.
@@ -86,14 +86,14 @@ class TaskRunner:
         """
         rows: list[list[float]] = []
         for batch in batches:
-            figures = self._figures(self._test_step(batch))
-            rows.append([*figures.values(), atoms_per_frame(batch.inputs)])
+            values = self._values(self._test_step(batch))
+            rows.append([*values.values(), atoms_per_frame(batch.inputs)])
         if everyones:
             rows = self.distribution.gather(np.array(rows)).tolist()
         return average((dict(zip(self._names, row, strict=False)), row[-1]) for row in rows)
 
     def show(self, batch: Item, *, keep_place: bool) -> Shown:
-        """Figures of an item of `batches` and of the validation data.
+        """Metrics of an item of `batches` and of the validation data.
 
         With ``keep_place`` the validation data stay where they are.
         """
@@ -114,7 +114,7 @@ class TaskRunner:
         validation = None if self._validation is None else self._validation.state()
         return {"sampler": self.batches.state(), "validation_sampler": validation}
 
-    def _figures(self, results: Mapping[str, tf.Tensor]) -> dict[str, float]:
+    def _values(self, results: Mapping[str, tf.Tensor]) -> dict[str, float]:
         return {name: float(results[name]) for name in self._names}
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the conformance tests: graphs that the peers made, and graphs of our own."""
+"""Fixtures of the conformance tests: graphs that DeePMD-kit made, and graphs of our own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from deepattn import ops
 from deepattn.export import freeze
 from deepattn.models import load_model
 
+from .deepmd_kit import DP320
 from .graphs import GraphStore
-from .peer import DP320
 
 HERE = Path(__file__).parent
 
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def graph_store(request) -> GraphStore:
-    """The peers' graphs of the option matrix; kept in pytest's cache, so made once."""
+    """DeePMD-kit's graphs of the option matrix; kept in pytest's cache, so made once."""
     return GraphStore(request.config.cache.mkdir("deepattn-graphs"))
 
 
@@ -40,14 +40,14 @@ def compiled_ops() -> None:
 
 @pytest.fixture(scope="session")
 def our_graph(graph_store: GraphStore, compiled_ops, tmp_path_factory) -> Callable[[str], Path]:
-    """Our own graph of a row of the matrix: the peer's weights in our model, frozen by us."""
+    """Our own graph of a row of the matrix: DeePMD-kit's weights in our model, frozen by us."""
     folder = tmp_path_factory.mktemp("ours")
 
     def make(name: str) -> Path:
         path = folder / f"{name}.pb"
         if not path.exists():
             model, header = load_model(graph_store.get(DP320.require(), name).path)
-            # The peer skipped its neighbor statistics; compression needs the distance.
+            # DeePMD-kit skipped its neighbor statistics; compression needs the distance.
             freeze(model, path, training_script=header["config"], min_nbor_dist=1.1)
         return path
 

@@ -1,4 +1,4 @@
-"""The option matrix: one row a graph that a peer trains for two steps and freezes.
+"""The option matrix: one row per graph that DeePMD-kit trains for two steps and freezes.
 
 Few neurons, but every branch of the mathematics: the widths are chosen so that embedding nets meet
 plain, equal and doubling layers, and ``rcut_smth`` is a number that float32 cannot hold.
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from . import systems
-from .peer import INSIDE, PEERS, Peer, read_cases, run_inside, write_cases
+from .deepmd_kit import INSIDE, INSTALLATIONS, DeepmdKit, read_cases, run_inside, write_cases
 
 NPROCESSES = min(2, os.cpu_count() or 1)
 BOTH = ("dp320", "dp220")
@@ -32,7 +32,7 @@ class GraphOptions:
 
     name: str
     model: dict
-    peers: tuple[str, ...] = NEW
+    versions: tuple[str, ...] = NEW
     single: bool = False  # float32 networks: 2e-5 instead of 1e-9
     interface: str = "high"  # DP_INTERFACE_PREC
     named: bool = True  # types have names
@@ -281,18 +281,18 @@ GRAPHS = [
 TABLE = {options.name: options for options in GRAPHS}
 
 
-def cases_for(options: GraphOptions, peer: Peer) -> dict[str, dict[str, np.ndarray]]:
+def cases_for(options: GraphOptions, deepmd: DeepmdKit) -> dict[str, dict[str, np.ndarray]]:
     """The boxes that this graph is defined for."""
     fit = options.model["fitting_net"]
     chosen = {}
     for name, case in systems.make_cases().items():
         # Virtual atoms and batches of mixed composition came with 2.2.3, and for se_e2_a never.
-        old = peer.version < "2.2.3" or options.model["descriptor"]["type"] == "se_e2_a"
+        old = deepmd.version < "2.2.3" or options.model["descriptor"]["type"] == "se_e2_a"
         if old and (case["atype"].ndim == 2 or (case["atype"] < 0).any()):
             continue
         unused = [key for key in ("fparam", "aparam") if f"numb_{key}" not in fit]
         chosen[name] = {key: value for key, value in case.items() if key not in unused}
-        if peer.version < "2.2.3" and "aparam" in chosen[name]:
+        if deepmd.version < "2.2.3" and "aparam" in chosen[name]:
             # It sorts atoms by type, but leaves their parameters where they are.
             order = np.argsort(case["atype"], kind="stable")
             for key in ("coord", "aparam"):
@@ -303,62 +303,62 @@ def cases_for(options: GraphOptions, peer: Peer) -> dict[str, dict[str, np.ndarr
 
 @dataclass(frozen=True)
 class ForeignGraph:
-    """A frozen graph of a peer with what the peer itself says about it."""
+    """A frozen graph of DeePMD-kit and DeePMD-kit's own results for it."""
 
     path: Path
     options: GraphOptions
-    peer: Peer
+    deepmd: DeepmdKit
     cases: dict[str, dict[str, np.ndarray]]
     reference: dict[str, dict[str, np.ndarray]]
 
 
 @dataclass
 class GraphStore:
-    """Makes the graphs of a peer, all missing ones in one go, and keeps them by content."""
+    """Makes the graphs of DeePMD-kit, all missing ones in one go, and keeps them by content."""
 
     folder: Path
     made: set[str] = field(default_factory=set)
 
-    def get(self, peer: Peer, name: str) -> ForeignGraph:
+    def get(self, deepmd: DeepmdKit, name: str) -> ForeignGraph:
         options = TABLE[name]
-        if peer.name not in self.made:
+        if deepmd.name not in self.made:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(self.folder / f"{peer.name}.lock", "w") as lock:
+            with open(self.folder / f"{deepmd.name}.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test workers share the folder
-                self._make_missing(peer)
-            self.made.add(peer.name)
-        home = self._home(peer, options)
+                self._make_missing(deepmd)
+            self.made.add(deepmd.name)
+        home = self._home(deepmd, options)
         return ForeignGraph(
             path=home / "frozen.pb",
             options=options,
-            peer=peer,
-            cases=cases_for(options, peer),
+            deepmd=deepmd,
+            cases=cases_for(options, deepmd),
             reference=read_cases(home / "reference.npz"),
         )
 
-    def _home(self, peer: Peer, options: GraphOptions) -> Path:
+    def _home(self, deepmd: DeepmdKit, options: GraphOptions) -> Path:
         digest = hashlib.sha256()
-        digest.update(json.dumps([peer.version, options.interface, options.model]).encode())
+        digest.update(json.dumps([deepmd.version, options.interface, options.model]).encode())
         digest.update(json.dumps(options.input([])).encode())
-        for case in cases_for(options, peer).values():
+        for case in cases_for(options, deepmd).values():
             for value in case.values():
                 digest.update(value.tobytes())
         for source in (systems.__file__, INSIDE / "make_graphs.py", INSIDE / "evaluate.py"):
             digest.update(Path(source).read_bytes())
-        return self.folder / f"{peer.name}-{options.name}-{digest.hexdigest()[:16]}"
+        return self.folder / f"{deepmd.name}-{options.name}-{digest.hexdigest()[:16]}"
 
-    def _make_missing(self, peer: Peer) -> None:
-        wanted = [options for options in GRAPHS if peer.name in options.peers]
+    def _make_missing(self, deepmd: DeepmdKit) -> None:
+        wanted = [options for options in GRAPHS if deepmd.name in options.versions]
         for interface in ("high", "low"):
             missing = [
                 options
                 for options in wanted
-                if options.interface == interface and not self._home(peer, options).exists()
+                if options.interface == interface and not self._home(deepmd, options).exists()
             ]
             if missing:
-                self._make(peer, missing, {"DP_INTERFACE_PREC": interface})
+                self._make(deepmd, missing, {"DP_INTERFACE_PREC": interface})
 
-    def _make(self, peer: Peer, missing: list[GraphOptions], env: dict[str, str]) -> None:
+    def _make(self, deepmd: DeepmdKit, missing: list[GraphOptions], env: dict[str, str]) -> None:
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             work = Path(scratch)
             data = systems.write_training_data(work / "data")
@@ -367,7 +367,7 @@ class GraphStore:
                 home = work / options.name
                 home.mkdir()
                 (home / "input.json").write_text(json.dumps(options.input(data), indent=1))
-                write_cases(home / "cases.npz", cases_for(options, peer))
+                write_cases(home / "cases.npz", cases_for(options, deepmd))
                 jobs.append(
                     {
                         "model": str(home / "frozen.pb"),
@@ -380,14 +380,14 @@ class GraphStore:
                 for script, tasks in (("make_graphs.py", folders), ("evaluate.py", jobs)):
                     shares = [tasks[start::NPROCESSES] for start in range(NPROCESSES)]
                     running = [
-                        pool.submit(run_inside, peer, script, share, work, env=env)
+                        pool.submit(run_inside, deepmd, script, share, work, env=env)
                         for share in shares
                         if share
                     ]
                     for process in running:
                         process.result()
             for options in missing:
-                home = self._home(peer, options)
+                home = self._home(deepmd, options)
                 parts = home.with_suffix(f".{os.getpid()}")
                 parts.mkdir()
                 for name in ("frozen.pb", "input.json", "reference.npz"):
@@ -396,5 +396,10 @@ class GraphStore:
 
 
 def pairs() -> list[tuple[str, str]]:
-    """Every (peer, graph) of the matrix, for ``pytest.mark.parametrize``."""
-    return [(peer, options.name) for options in GRAPHS for peer in options.peers if peer in PEERS]
+    """Every (installation, graph) of the matrix, for ``pytest.mark.parametrize``."""
+    return [
+        (name, options.name)
+        for options in GRAPHS
+        for name in options.versions
+        if name in INSTALLATIONS
+    ]

@@ -9,14 +9,14 @@ import pytest
 
 from deepattn.train import change_bias
 
+from .deepmd_kit import INSTALLATIONS, deepmd_eval
 from .graphs import GraphStore
-from .peer import PEERS, peer_eval
 
 ENERGIES = {"H": -13.6, "C": 1030.25}
 
 
 @pytest.mark.parametrize(
-    "peer, name",
+    "deepmd, name",
     [
         ("dp320", "v2_default"),
         ("dp320", "se_e2_a_two_side_exclude"),
@@ -25,15 +25,15 @@ ENERGIES = {"H": -13.6, "C": 1030.25}
         ("dp220", "se_e2_a_two_side_exclude"),
     ],
 )
-def test_peer_sees_the_new_energies(
-    peer: str, name: str, graph_store: GraphStore, tmp_path: Path
+def test_deepmd_sees_the_new_energies(
+    deepmd: str, name: str, graph_store: GraphStore, tmp_path: Path
 ) -> None:
-    graph = graph_store.get(PEERS[peer].require(), name)
+    graph = graph_store.get(INSTALLATIONS[deepmd].require(), name)
     target = tmp_path / "new.pb"
     changed = change_bias(graph.path, target, energies=ENERGIES)
     shifts = np.array([after - before for before, after in changed.values()])
     assert shifts[0] == 0 and np.all(shifts[1:] != 0)
-    [found] = peer_eval(graph.peer, [(target, graph.cases)], tmp_path)
+    [found] = deepmd_eval(graph.deepmd, [(target, graph.cases)], tmp_path)
     for key, case in graph.cases.items():
         before, after = graph.reference[key], found[key]
         atype = np.broadcast_to(case["atype"], before["atom_energy"].shape)

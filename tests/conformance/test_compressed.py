@@ -12,9 +12,9 @@ from deepattn.export import compress, freeze
 from deepattn.models import load_model
 
 from .compare import assert_equal, deeppot_eval
+from .deepmd_kit import DP320, DP2211, deepmd_eval, deepmd_lammps, run_dp
 from .graphs import TABLE, cases_for
 from .lammps import script, write_data
-from .peer import DP320, DP2211, peer_eval, peer_lammps, run_dp
 from .test_lammps import ELEMENTS, assert_same, one_frame, reference
 
 SHORTEST = 1.1  # Å; pairs of the boxes do not come nearer
@@ -38,36 +38,36 @@ def compressed(our_graph, tmp_path_factory):
     return make
 
 
-def test_ours_in_the_peer(our_graph, compressed, tmp_path: Path) -> None:
+def test_ours_in_deepmd(our_graph, compressed, tmp_path: Path) -> None:
     DP320.require()
     cases = [cases_for(TABLE[name], DP320) for name in STOCK]
     jobs = [(compressed(name), case) for name, case in zip(STOCK, cases, strict=True)]
-    found = peer_eval(DP320, jobs, tmp_path)
+    found = deepmd_eval(DP320, jobs, tmp_path)
     for name, case, result in zip(STOCK, cases, found, strict=True):
         assert_equal(deeppot_eval(our_graph(name), case), result, 1e-9)
         assert_equal(deeppot_eval(compressed(name), case), result, 1e-9)
 
 
 @pytest.mark.parametrize("name", ["v2_compressible", "se_e2_a_two_side_exclude"])
-def test_the_peers_here(name: str, our_graph, tmp_path: Path) -> None:
+def test_deepmds_here(name: str, our_graph, tmp_path: Path) -> None:
     DP320.require()
     graph = our_graph(name)
     run_dp(DP320, ["compress", "-i", graph, "-o", "small.pb"], tmp_path)
     cases = cases_for(TABLE[name], DP320)
     found = deeppot_eval(tmp_path / "small.pb", cases)
     assert_equal(found, deeppot_eval(graph, cases), 1e-8)
-    [theirs] = peer_eval(DP320, [(tmp_path / "small.pb", cases)], tmp_path)
+    [theirs] = deepmd_eval(DP320, [(tmp_path / "small.pb", cases)], tmp_path)
     assert_equal(found, theirs, 1e-9)
 
 
-@pytest.mark.parametrize("peer", [DP320, DP2211], ids=lambda peer: peer.name)
+@pytest.mark.parametrize("deepmd", [DP320, DP2211], ids=lambda deepmd: deepmd.name)
 @pytest.mark.parametrize("box", ["triclinic", "open"])
-def test_in_lammps(box: str, peer, our_graph, compressed, tmp_path: Path) -> None:
-    peer.require()
+def test_in_lammps(box: str, deepmd, our_graph, compressed, tmp_path: Path) -> None:
+    deepmd.require()
     coord, names, cell = one_frame(box)
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
     text = script(compressed("v2_compressible"), " ".join(ELEMENTS), periodic=cell is not None)
-    peer_lammps(peer, text, tmp_path)
+    deepmd_lammps(deepmd, text, tmp_path)
     assert_same(tmp_path, reference(our_graph("v2_compressible"), coord, names, cell))
 
 
@@ -80,7 +80,7 @@ def test_fast_in_lammps(name: str, our_graph, compressed, tmp_path: Path) -> Non
     coord, names, cell = one_frame("triclinic")
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
     text = script(compressed(name, fast=True), " ".join(ELEMENTS), periodic=True)
-    peer_lammps(DP320, text, tmp_path, env={"DP_PLUGIN_PATH": ops.fast_library()})
+    deepmd_lammps(DP320, text, tmp_path, env={"DP_PLUGIN_PATH": ops.fast_library()})
     expected = reference(our_graph(name), coord, names, cell)
     assert np.abs(expected["force"]).max() > 1e-3
     assert_same(tmp_path, expected)

@@ -14,8 +14,8 @@ from deepattn.cli.main import main
 from deepattn.config import DESCRIPTORS
 from tests.examples.outside import EXAMPLES, forget, install
 
+from .deepmd_kit import DP220, DP320, deepmd_lammps
 from .lammps import read_dump, read_thermo, script, write_data
-from .peer import DP220, DP320, peer_lammps
 
 TYPE_MAP = ["Ag", "Pd", "Au"]
 
@@ -38,9 +38,9 @@ def graph(tmp_path_factory) -> Path:
     return folder / "radial.pb"
 
 
-@pytest.mark.parametrize("peer", [DP320, DP220], ids=lambda peer: peer.name)
-def test_lammps(peer, graph: Path, tmp_path: Path) -> None:
-    peer.require()
+@pytest.mark.parametrize("deepmd", [DP320, DP220], ids=lambda deepmd: deepmd.name)
+def test_lammps(deepmd, graph: Path, tmp_path: Path) -> None:
+    deepmd.require()
     rng = np.random.default_rng(4)
     edge = 8.1
     grid = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -49,7 +49,7 @@ def test_lammps(peer, graph: Path, tmp_path: Path) -> None:
     names = [TYPE_MAP[kind] for kind in atype]
     cell = np.eye(3) * edge
     write_data(tmp_path / "data.lmp", coord, names, TYPE_MAP, cell)
-    peer_lammps(peer, script(graph, " ".join(TYPE_MAP)), tmp_path)
+    deepmd_lammps(deepmd, script(graph, " ".join(TYPE_MAP)), tmp_path)
     with DeepPot(graph) as pot:
         energy, force, virial = pot.eval(coord[None], cell.reshape(1, 9), atype)
     [rows] = read_dump(tmp_path)

@@ -1,4 +1,4 @@
-"""Files of no backend (``.dp``): the peer's read by us, ours read and converted by the peer."""
+"""Files of no backend (``.dp``): DeePMD-kit's read by us, ours read and converted by DeePMD-kit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from deepattn.models import build_model, load_model, read_model
 from deepattn.models.dpmodel import to_tree
 
 from .compare import keras_eval
+from .deepmd_kit import DP320, run_inside
 from .dpmodel_models import RCUT, RCUT_SMTH, TYPE_MAP, frames, sections, slopes
-from .peer import DP320, run_inside
 
 pytestmark = pytest.mark.xdist_group("dpmodel files")
 SECTIONS = sections()
 SINGLE = {name for name in SECTIONS if name.endswith("float32")}
-# Models that the peer's TensorFlow backend has only in our graphs, and one it has anyway.
+# Models that DeePMD-kit's TensorFlow backend has only in our graphs, and one it has anyway.
 GRAPHS = ["dpa1_0_strip_smooth", "dpa1_2_concat_smooth"]
 # What TensorFlow's backend can have too: no attention, no smooth switch, no difference in details.
 IN_BOTH = {
@@ -43,8 +43,8 @@ PLAIN = {"fitting_net": {"numb_fparam": 0, "numb_aparam": 0}}
 
 
 @pytest.fixture(scope="module")
-def peer_files(tmp_path_factory) -> Path:
-    """Files of the peer with random weights, and its energies of their frames."""
+def deepmd_files(tmp_path_factory) -> Path:
+    """Files of DeePMD-kit with random weights, and its energies of their frames."""
     folder = tmp_path_factory.mktemp("dpmodel")
     made = {
         str(folder / f"{name}.dp"): {"model": section, "seed": seed}
@@ -56,32 +56,32 @@ def peer_files(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def peer_again(peer_files, compiled_ops) -> Path:
-    """The peer's results of our copies of its files, of our graphs, and of ours it has converted.
+def deepmd_again(deepmd_files, compiled_ops) -> Path:
+    """DeePMD-kit's results of our copies of its files, of our graphs, and of ours it has converted.
 
-    Copies are YAML, which the peer converts itself.
+    Copies are YAML, which DeePMD-kit converts itself.
     """
     converted, evaluated = [], []
     for name, section in SECTIONS.items():
-        model = read_model(peer_files / f"{name}.dp")
+        model = read_model(deepmd_files / f"{name}.dp")
         tree = to_tree(model.config, model.arrays, min_nbor_dist=None)
-        write_tree(peer_files / f"{name}.copy.yaml", tree)
-        converted.append([str(peer_files / f"{name}.copy.{end}") for end in ("yaml", "dp")])
-        evaluated.append(_evaluation(peer_files, section, f"{name}.copy.dp"))
+        write_tree(deepmd_files / f"{name}.copy.yaml", tree)
+        converted.append([str(deepmd_files / f"{name}.copy.{end}") for end in ("yaml", "dp")])
+        evaluated.append(_evaluation(deepmd_files, section, f"{name}.copy.dp"))
     for name in GRAPHS:
-        convert(peer_files / f"{name}.dp", peer_files / f"{name}.pb")
-        evaluated.append(_evaluation(peer_files, SECTIONS[name], f"{name}.pb"))
+        convert(deepmd_files / f"{name}.dp", deepmd_files / f"{name}.pb")
+        evaluated.append(_evaluation(deepmd_files, SECTIONS[name], f"{name}.pb"))
     for name in IN_BOTH:
         config, model = _our_model(name)
         tree = to_tree(config, model.get_arrays(), min_nbor_dist=0.9)
-        write_tree(peer_files / f"{name}.dp", tree)
-        converted.append([str(peer_files / f"{name}.{end}") for end in ("dp", "pb")])
-        evaluated.append(_evaluation(peer_files, PLAIN, f"{name}.pb"))
-    write_tree(peer_files / f"{UNEVEN}.dp", _uneven_tree())
-    evaluated.append(_evaluation(peer_files, PLAIN, f"{UNEVEN}.dp"))
+        write_tree(deepmd_files / f"{name}.dp", tree)
+        converted.append([str(deepmd_files / f"{name}.{end}") for end in ("dp", "pb")])
+        evaluated.append(_evaluation(deepmd_files, PLAIN, f"{name}.pb"))
+    write_tree(deepmd_files / f"{UNEVEN}.dp", _uneven_tree())
+    evaluated.append(_evaluation(deepmd_files, PLAIN, f"{UNEVEN}.dp"))
     jobs = {"convert": converted, "evaluate": evaluated}
-    run_inside(DP320, "dpmodel.py", [jobs], peer_files)
-    return peer_files
+    run_inside(DP320, "dpmodel.py", [jobs], deepmd_files)
+    return deepmd_files
 
 
 def _evaluation(folder: Path, section: dict, model: str) -> dict[str, str]:
@@ -120,12 +120,12 @@ def _uneven_tree() -> dict:
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_energies_and_forces(name: str, peer_files) -> None:
-    """The peer gives no forces: ours are compared with differences of its energies."""
+def test_energies_and_forces(name: str, deepmd_files) -> None:
+    """DeePMD-kit gives no forces: ours are compared with differences of its energies."""
     case = frames(SECTIONS[name])
-    model, _ = load_model(peer_files / f"{name}.dp")
+    model, _ = load_model(deepmd_files / f"{name}.dp")
     ours = keras_eval(model, {"a": case})["a"]
-    theirs = np.load(peer_files / f"{name}.dp.out.npz")
+    theirs = np.load(deepmd_files / f"{name}.dp.out.npz")
     bound = 1e-5 if name in SINGLE else 1e-10
     np.testing.assert_allclose(ours["atom_energy"], theirs["atom_energy"], rtol=0, atol=bound)
     np.testing.assert_allclose(ours["energy"], theirs["energy"], rtol=0, atol=bound)
@@ -136,49 +136,49 @@ def test_energies_and_forces(name: str, peer_files) -> None:
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_ours_in_the_peer(name: str, peer_again) -> None:
-    """What we read and write again is the same model for the peer."""
-    first = np.load(peer_again / f"{name}.dp.out.npz")["energy"]
-    again = np.load(peer_again / f"{name}.copy.dp.out.npz")["energy"]
+def test_ours_in_deepmd(name: str, deepmd_again) -> None:
+    """What we read and write again is the same model for DeePMD-kit."""
+    first = np.load(deepmd_again / f"{name}.dp.out.npz")["energy"]
+    again = np.load(deepmd_again / f"{name}.copy.dp.out.npz")["energy"]
     np.testing.assert_allclose(again, first, rtol=0, atol=1e-5 if name in SINGLE else 1e-10)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_our_graph_of_their_file(name: str, peer_again) -> None:
-    """What the peer's own conversion refuses runs in it from our graph, with the same numbers."""
-    portable = np.load(peer_again / f"{name}.dp.out.npz")
-    graph = np.load(peer_again / f"{name}.pb.out.npz")
+def test_our_graph_of_their_file(name: str, deepmd_again) -> None:
+    """What DeePMD-kit's own conversion refuses runs in it from our graph, with the same numbers."""
+    portable = np.load(deepmd_again / f"{name}.dp.out.npz")
+    graph = np.load(deepmd_again / f"{name}.pb.out.npz")
     np.testing.assert_allclose(graph["atom_energy"], portable["atom_energy"], rtol=0, atol=1e-10)
-    model, _ = load_model(peer_again / f"{name}.dp")
+    model, _ = load_model(deepmd_again / f"{name}.dp")
     ours = keras_eval(model, {"a": frames(SECTIONS[name])})["a"]
     np.testing.assert_allclose(ours["force"], graph["force"], rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", IN_BOTH)
-def test_converted_by_the_peer(name: str, peer_again) -> None:
-    """The peer makes a ``.pb`` of our ``.dp``, and from that we read the weights we wrote."""
+def test_converted_by_deepmd(name: str, deepmd_again) -> None:
+    """DeePMD-kit makes a ``.pb`` of our ``.dp``, and from that we read the weights we wrote."""
     _, model = _our_model(name)
     ours = keras_eval(model, {"a": _case(PLAIN)})["a"]
-    theirs = np.load(peer_again / f"{name}.pb.out.npz")
+    theirs = np.load(deepmd_again / f"{name}.pb.out.npz")
     for key in ("energy", "atom_energy", "force"):
         np.testing.assert_allclose(ours[key], theirs[key], rtol=0, atol=1e-10, err_msg=key)
-    back, _ = load_model(peer_again / f"{name}.pb")
+    back, _ = load_model(deepmd_again / f"{name}.pb")
     for key, array in back.get_arrays().items():
         np.testing.assert_array_equal(array, model.get_arrays()[key], err_msg=key)
 
 
-def test_statistics_by_slot(peer_again) -> None:
-    model, _ = load_model(peer_again / f"{UNEVEN}.dp")
+def test_statistics_by_slot(deepmd_again) -> None:
+    model, _ = load_model(deepmd_again / f"{UNEVEN}.dp")
     ours = keras_eval(model, {"a": _case(PLAIN)})["a"]
-    theirs = np.load(peer_again / f"{UNEVEN}.dp.out.npz")
+    theirs = np.load(deepmd_again / f"{UNEVEN}.dp.out.npz")
     np.testing.assert_allclose(ours["atom_energy"], theirs["atom_energy"], rtol=0, atol=1e-10)
 
 
-def test_deeppot(peer_files) -> None:
+def test_deeppot(deepmd_files) -> None:
     """A ``.dp`` file goes where any model goes."""
     case = _case(SECTIONS["dpa1_1_strip_plain"])
     options = {key: case.pop(key) for key in ("fparam", "aparam") if key in case}
-    with DeepPot(peer_files / "dpa1_1_strip_plain.dp") as potential:
+    with DeepPot(deepmd_files / "dpa1_1_strip_plain.dp") as potential:
         energy, *_ = potential.eval(case["coord"], case["box"], case["atype"], **options)
-    theirs = np.load(peer_files / "dpa1_1_strip_plain.dp.out.npz")["energy"]
+    theirs = np.load(deepmd_files / "dpa1_1_strip_plain.dp.out.npz")["energy"]
     np.testing.assert_allclose(energy[:, 0], theirs, rtol=0, atol=1e-10)

@@ -12,8 +12,8 @@ from deepattn.infer import DeepPot
 from deepattn.models import load_model
 
 from .compare import assert_equal, deeppot_eval, errors, in_float64, keras_eval, rms
+from .deepmd_kit import DP320, INSTALLATIONS, deepmd_eval
 from .graphs import TABLE, ForeignGraph, GraphStore, pairs
-from .peer import DP320, PEERS, peer_eval
 from .systems import CUBIC, OPEN, SMALL, TRICLINIC, scatter
 
 PUBLISHED = ("water_se_atten_f32.pb", "oc2m_se_atten_f32.pb")
@@ -21,31 +21,31 @@ PUBLISHED = ("water_se_atten_f32.pb", "oc2m_se_atten_f32.pb")
 
 @pytest.fixture
 def graph(request, graph_store: GraphStore) -> ForeignGraph:
-    peer, name = request.param
-    return graph_store.get(PEERS[peer].require(), name)
+    deepmd, name = request.param
+    return graph_store.get(INSTALLATIONS[deepmd].require(), name)
 
 
-def all_graphs(*, only=lambda peer, name: True):
+def all_graphs(*, only=lambda deepmd, name: True):
     chosen = [pair for pair in pairs() if only(*pair)]
     return pytest.mark.parametrize("graph", chosen, indirect=True, ids=map("-".join, chosen))
 
 
-def has_old_exclusion_rule(peer: str, name: str) -> bool:
+def has_old_exclusion_rule(deepmd: str, name: str) -> bool:
     """Whether attention sees excluded neighbors: 2.x without the smooth option (a rule of old)."""
     descriptor = TABLE[name].model["descriptor"]
     attends = descriptor["type"] != "se_e2_a" and descriptor["attn_layer"] > 0
-    return peer == "dp220" and attends and bool(descriptor.get("exclude_types"))
+    return deepmd == "dp220" and attends and bool(descriptor.get("exclude_types"))
 
 
 @all_graphs()
-def test_deeppot_equals_the_peer(request, graph: ForeignGraph) -> None:
+def test_deeppot_equals_deepmd(request, graph: ForeignGraph) -> None:
     if ops.library() is None and has_old_exclusion_rule(*request.node.callspec.params["graph"]):
         pytest.skip("without the compiled ops the model is rebuilt, with today's rule")
     assert_equal(deeppot_eval(graph.path, graph.cases), graph.reference, graph.options.tolerance)
 
 
-@all_graphs(only=lambda peer, name: not has_old_exclusion_rule(peer, name))
-def test_rebuilt_model_equals_the_peer(graph: ForeignGraph) -> None:
+@all_graphs(only=lambda deepmd, name: not has_old_exclusion_rule(deepmd, name))
+def test_rebuilt_model_equals_deepmd(graph: ForeignGraph) -> None:
     model, _ = load_model(graph.path)
     assert_equal(keras_eval(model, graph.cases), graph.reference, graph.options.tolerance)
 
@@ -93,11 +93,11 @@ def published_cases(ntypes: int, nsets: int = 8) -> dict[str, dict[str, np.ndarr
 
 @pytest.mark.parametrize("file", PUBLISHED)
 def test_published_graph(file: str, shared: Path, tmp_path: Path) -> None:
-    """The file's graph equals the peer's; our model is nearer to the exact result than that is."""
+    """The file's graph equals DeePMD-kit's; our model is nearer to the exact result."""
     path = shared / "pretrained" / file
     model, header = load_model(path)
     cases = published_cases(len(model.type_map))
-    [reference] = peer_eval(DP320.require(), [(path, cases)], tmp_path)
+    [reference] = deepmd_eval(DP320.require(), [(path, cases)], tmp_path)
     if ops.library() is not None:  # without it there is the rebuilt model only
         assert_equal(deeppot_eval(path, cases), reference, 2e-5)
     exact = keras_eval(in_float64(model, header["config"]["model"]), cases)

@@ -18,11 +18,11 @@ from deepattn.infer import DeepPot
 from deepattn.models import load_model
 from deepattn.train import train
 
+from .deepmd_kit import DP220, DP320, deepmd_lammps
 from .lammps import read_dump, read_thermo, script, write_data
-from .peer import DP220, DP320, peer_lammps
 from .systems import TYPE_MAP, make_cases
 
-BOTH = pytest.mark.parametrize("peer", [DP320, DP220], ids=lambda peer: peer.name)
+BOTH = pytest.mark.parametrize("deepmd", [DP320, DP220], ids=lambda deepmd: deepmd.name)
 # LAMMPS counts types as it likes; elements are matched by name.
 ELEMENTS = ["H", "C", "O"]
 FPARAM, APARAM = [0.3, -0.7], [0.4]
@@ -63,24 +63,24 @@ def assert_same(folder: Path, expected: dict[str, np.ndarray], atoms=slice(None)
 @BOTH
 @pytest.mark.parametrize("box", ["cubic", "triclinic", "small", "open"])
 @pytest.mark.parametrize("name", GRAPHS)
-def test_static(peer, name: str, box: str, our_graph, tmp_path: Path) -> None:
-    peer.require()
+def test_static(deepmd, name: str, box: str, our_graph, tmp_path: Path) -> None:
+    deepmd.require()
     coord, names, cell = one_frame(box)
     model = our_graph(name)
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
     text = script(model, " ".join(ELEMENTS), periodic=cell is not None)
-    peer_lammps(peer, text, tmp_path)
+    deepmd_lammps(deepmd, text, tmp_path)
     assert_same(tmp_path, reference(model, coord, names, cell))
 
 
 @BOTH
-def test_frame_and_atomic_parameters(peer, our_graph, tmp_path: Path) -> None:
-    peer.require()
+def test_frame_and_atomic_parameters(deepmd, our_graph, tmp_path: Path) -> None:
+    deepmd.require()
     coord, names, cell = one_frame("triclinic")
     model = our_graph("parameters")
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
     words = ["fparam", *map(str, FPARAM), "aparam", *map(str, APARAM)]
-    peer_lammps(peer, script(model, " ".join(ELEMENTS), parameters=" ".join(words)), tmp_path)
+    deepmd_lammps(deepmd, script(model, " ".join(ELEMENTS), parameters=" ".join(words)), tmp_path)
     assert_same(tmp_path, reference(model, coord, names, cell, fparam=FPARAM, aparam=APARAM))
 
 
@@ -97,7 +97,7 @@ def test_fast_graph(name: str, box: str, our_graph, tmp_path: Path) -> None:
     fast = freeze(model, tmp_path / "fast.pb", training_script=header["config"], fast=True)
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
     text = script(fast, " ".join(ELEMENTS), periodic=cell is not None)
-    peer_lammps(DP320, text, tmp_path, env={"DP_PLUGIN_PATH": ops.fast_library()})
+    deepmd_lammps(DP320, text, tmp_path, env={"DP_PLUGIN_PATH": ops.fast_library()})
     expected = reference(portable, coord, names, cell)
     if name == "float32_nets":
         [rows] = read_dump(tmp_path)
@@ -113,7 +113,7 @@ def test_null_type(our_graph, tmp_path: Path) -> None:
     coord, names, cell = one_frame("cubic")
     model = our_graph("v2_default")
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
-    peer_lammps(DP320, script(model, "H NULL O"), tmp_path)
+    deepmd_lammps(DP320, script(model, "H NULL O"), tmp_path)
     seen = [index for index, name in enumerate(names) if name != "C"]
     unseen = [index for index, name in enumerate(names) if name == "C"]
     assert seen and unseen
@@ -145,10 +145,10 @@ def bonded_water(path: Path) -> tuple[np.ndarray, list[str]]:
 @BOTH
 @pytest.mark.parametrize("line", ["", "special_bonds lj/coul 1 1 1"])
 def test_bonded_pairs_are_in_the_neighbor_list_if_lammps_is_told(
-    peer, line: str, compiled_ops, tmp_path: Path
+    deepmd, line: str, compiled_ops, tmp_path: Path
 ) -> None:
     """By default LAMMPS leaves them out for any pair style; docs/inference.md has the line."""
-    peer.require()
+    deepmd.require()
     coord, names = bonded_water(tmp_path / "data.lmp")
     graph = freeze(
         small_model({"sel": 40}),
@@ -157,7 +157,7 @@ def test_bonded_pairs_are_in_the_neighbor_list_if_lammps_is_told(
     )
     text = script(graph, "O H").replace("atom_style atomic", f"atom_style bond\n{line}")
     text = text.replace("read_data data.lmp", "bond_style zero\nread_data data.lmp\nbond_coeff *")
-    peer_lammps(peer, text, tmp_path)
+    deepmd_lammps(deepmd, text, tmp_path)
     with DeepPot(graph) as pot:
         atype = [["O", "H"].index(name) for name in names]
         energy, force, _ = pot.eval(coord[None], 8.0 * np.eye(3).reshape(1, 9), atype)
@@ -241,7 +241,7 @@ def test_energy_is_conserved(water, tmp_path: Path) -> None:
     model, data = water
     shutil.copy(data, tmp_path / "data.lmp")
     text = script(model, "O H", steps=1000, timestep=TIMESTEP, every=10)
-    peer_lammps(DP320, text, tmp_path)
+    deepmd_lammps(DP320, text, tmp_path)
     thermo = read_thermo(tmp_path)
     assert thermo["step"][-1] == 1000
     # The atoms do move: potential energy is exchanged with kinetic energy.
@@ -250,8 +250,8 @@ def test_energy_is_conserved(water, tmp_path: Path) -> None:
 
 
 @BOTH
-def test_two_ranks_equal_one(peer, water, tmp_path: Path) -> None:
-    peer.require()
+def test_two_ranks_equal_one(deepmd, water, tmp_path: Path) -> None:
+    deepmd.require()
     DP320.require()  # whose MPI starts them
     model, data = water
     dumps = []
@@ -259,7 +259,7 @@ def test_two_ranks_equal_one(peer, water, tmp_path: Path) -> None:
         folder = tmp_path / str(nranks)
         folder.mkdir()
         shutil.copy(data, folder / "data.lmp")
-        peer_lammps(peer, script(model, "O H", steps=10, every=5), folder, nranks=nranks)
+        deepmd_lammps(deepmd, script(model, "O H", steps=10, every=5), folder, nranks=nranks)
         dumps.append(read_dump(folder))
         assert f"on {nranks} procs" in (folder / "log.lammps").read_text()
     assert dumps[0].shape == (3, 192, 7)

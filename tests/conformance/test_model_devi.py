@@ -9,8 +9,8 @@ import pytest
 
 from deepattn.cli.main import main
 
+from .deepmd_kit import DP320, deepmd_lammps, run_dp
 from .lammps import script, write_data
-from .peer import DP320, peer_lammps, run_dp
 from .systems import TYPE_MAP, make_cases, write_training_data
 
 ROWS = ("concat_default", "concat_dotr_mask", "strip_plain")
@@ -22,7 +22,7 @@ ELEMENTS = ["H", "C", "O"]  # LAMMPS' types
     [[], ["--atomic", "-f", "10"], ["--relative", "0.5"], ["--real_error", "--relative", "1.0"]],
     ids=lambda options: " ".join(options) or "plain",
 )
-def test_file_equals_the_peers(options: list[str], our_graph, tmp_path: Path) -> None:
+def test_file_equals_deepmds(options: list[str], our_graph, tmp_path: Path) -> None:
     [system, *_] = write_training_data(tmp_path)
     arguments = ["-m", *map(our_graph, ROWS), "-s", system, *options]
     run_dp(DP320.require(), ["model-devi", *arguments, "-o", "theirs.out"], tmp_path)
@@ -59,7 +59,7 @@ def test_dumps_give_what_lammps_wrote(our_graph, tmp_path: Path) -> None:
         f"dump_modify {name} format float %.17g element {' '.join(ELEMENTS)}"
         for name, columns in DUMPS.items()
     ]
-    peer_lammps(DP320, text.replace("\nfix ", "\n" + "\n".join(dumps) + "\nfix "), tmp_path)
+    deepmd_lammps(DP320, text.replace("\nfix ", "\n" + "\n".join(dumps) + "\nfix "), tmp_path)
     expected = np.loadtxt(tmp_path / "theirs.out")
     assert expected[:, 0].tolist() == [0, 2, 4, 6]
     for name in DUMPS:

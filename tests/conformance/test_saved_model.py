@@ -16,8 +16,8 @@ from deepattn.infer import DeepPot
 from deepattn.models import build_model
 
 from .compare import assert_equal, deeppot_eval
+from .deepmd_kit import DP320, DeepmdError, deepmd_eval, deepmd_lammps, run, run_dp
 from .lammps import read_dump, read_thermo, script, write_data
-from .peer import DP320, PeerError, peer_eval, peer_lammps, run, run_dp
 from .systems import NAPARAM, NFPARAM, TYPE_MAP, make_cases, write_training_data
 from .test_lammps import APARAM, ELEMENTS, FPARAM, assert_same, drift, one_frame, reference
 
@@ -86,7 +86,7 @@ def test_lammps(name: str, box: str, exported, tmp_path: Path) -> None:
     checkpoint, saved = exported(name)
     coord, names, cell = write_frame(tmp_path, box)
     text = script(saved, " ".join(ELEMENTS), periodic=cell is not None, mapped=True)
-    peer_lammps(DP320, text, tmp_path)
+    deepmd_lammps(DP320, text, tmp_path)
     expected = reference(checkpoint, coord, names, cell)
     assert np.ptp(expected["force"]) > 0.01
     assert_same(tmp_path, expected)
@@ -105,7 +105,7 @@ def test_parameters_and_atomic_virials(name: str, exported, tmp_path: Path) -> N
         f"dump share all custom 1 shares.txt id {columns}\n"
         "dump_modify share sort id format float %.17g\nfix run",
     )
-    peer_lammps(DP320, text, tmp_path)
+    deepmd_lammps(DP320, text, tmp_path)
     given = {"fparam": FPARAM, "aparam": APARAM}
     assert_same(tmp_path, reference(checkpoint, coord, names, cell, **given))
     with DeepPot(checkpoint) as pot:
@@ -123,7 +123,7 @@ def test_null_type(exported, tmp_path: Path) -> None:
     """Atoms of a type that the model does not get are not there."""
     checkpoint, saved = exported("dpa2")
     coord, names, cell = write_frame(tmp_path, "cubic")
-    peer_lammps(DP320, script(saved, "H NULL O", mapped=True), tmp_path)
+    deepmd_lammps(DP320, script(saved, "H NULL O", mapped=True), tmp_path)
     seen = [index for index, name in enumerate(names) if name != "C"]
     expected = reference(checkpoint, coord[seen], [names[index] for index in seen], cell)
     assert_same(tmp_path, expected, seen)
@@ -132,13 +132,13 @@ def test_null_type(exported, tmp_path: Path) -> None:
 def test_messages_need_a_map(exported, tmp_path: Path) -> None:
     _, saved = exported("dpa2")
     write_frame(tmp_path, "cubic")
-    with pytest.raises(PeerError, match=r"atom_modify map yes"):
-        peer_lammps(DP320, script(saved, " ".join(ELEMENTS)), tmp_path)
+    with pytest.raises(DeepmdError, match=r"atom_modify map yes"):
+        deepmd_lammps(DP320, script(saved, " ".join(ELEMENTS)), tmp_path)
 
 
 @pytest.fixture
 def without_devices(tmp_path: Path) -> dict[str, str]:
-    """Environment in which the peer counts no GPUs.
+    """Environment in which DeePMD-kit counts no GPUs.
 
     Without CUDA its loader of SavedModels reads a count that nobody has set, and the second process
     of a run ends.
@@ -161,7 +161,7 @@ def test_two_ranks_equal_one(exported, without_devices, tmp_path: Path) -> None:
         folder.mkdir()
         write_frame(folder, "cubic")
         text = script(saved, " ".join(ELEMENTS), steps=10)
-        peer_lammps(DP320, text, folder, nranks=nranks, env=without_devices)
+        deepmd_lammps(DP320, text, folder, nranks=nranks, env=without_devices)
         dumps.append(read_dump(folder))
         assert f"on {nranks} procs" in (folder / "log.lammps").read_text()
     assert dumps[0].shape == (11, 12, 7)
@@ -174,18 +174,18 @@ def test_energy_is_conserved(name: str, exported, tmp_path: Path) -> None:
     _, saved = exported(name)
     _, names, _ = write_frame(tmp_path, "cubic")
     text = script(saved, " ".join(ELEMENTS), steps=1000, timestep=TIMESTEP, every=10, mapped=True)
-    peer_lammps(DP320, text, tmp_path)
+    deepmd_lammps(DP320, text, tmp_path)
     thermo = read_thermo(tmp_path)
     assert thermo["step"][-1] == 1000
     assert np.ptp(thermo["pe"]) > 0.01
     assert abs(drift(tmp_path, len(names))) < 1e-5
 
 
-def test_deeppot_of_the_peer(exported, tmp_path: Path) -> None:
-    """Both models in one process of the peer."""
+def test_deeppot_of_deepmd(exported, tmp_path: Path) -> None:
+    """Both models in one process of DeePMD-kit."""
     models = [exported(name) for name in ("dpa2_parameters", "tensorflow")]
     cases = {name: make_cases()[name] for name in ("small", "open", "mixed")}
-    theirs = peer_eval(DP320, [(saved, cases) for _, saved in models], tmp_path)
+    theirs = deepmd_eval(DP320, [(saved, cases) for _, saved in models], tmp_path)
     for (checkpoint, _), found in zip(models, theirs, strict=True):
         assert_equal(deeppot_eval(checkpoint, cases), found, 1e-10)
 

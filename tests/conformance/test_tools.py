@@ -10,12 +10,12 @@ import pytest
 
 from deepattn.cli.main import main
 
-from .peer import DP320, run_dp
+from .deepmd_kit import DP320, run_dp
 from .systems import write_training_data
 
 
 @pytest.mark.parametrize("row", ["v2_default", "se_e2_a_two_side_exclude"])
-def test_descriptors_equal_the_peers(row: str, our_graph, tmp_path: Path) -> None:
+def test_descriptors_equal_deepmds(row: str, our_graph, tmp_path: Path) -> None:
     [system, *_] = write_training_data(tmp_path)
     arguments = ["eval-desc", "-m", str(our_graph(row)), "-s", system]
     run_dp(DP320.require(), [*arguments, "-o", "theirs"], tmp_path)
@@ -26,7 +26,7 @@ def test_descriptors_equal_the_peers(row: str, our_graph, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("mixed", [[], ["--mixed-type"]], ids=["by type", "mixed"])
-def test_neighbors_equal_the_peers(mixed: list[str], tmp_path: Path, capsys) -> None:
+def test_neighbors_equal_deepmds(mixed: list[str], tmp_path: Path, capsys) -> None:
     [system, *_] = write_training_data(tmp_path)
     arguments = ["neighbor-stat", "-s", system, "-r", "3.5", *mixed]
     text = run_dp(DP320.require(), arguments, tmp_path)

@@ -13,7 +13,7 @@ from deepattn.config import ModelConfig, normalize_model
 from deepattn.export import freeze
 from deepattn.models import build_model
 
-from .peer import DP320, run_inside
+from .deepmd_kit import DP320, run_inside
 
 # One periodic cell, frames of mixed composition, molecules in open boundaries.
 SETS = {
@@ -54,13 +54,13 @@ def graphs(compiled_ops, tmp_path_factory) -> list[str]:
     return paths
 
 
-def figures(text: str) -> list[tuple[str, str]]:
+def numbers(text: str) -> list[tuple[str, str]]:
     """Names and values, as printed."""
     return [(" ".join(name.split()), value.strip()) for name, value in FIGURES.findall(text)]
 
 
 def test_digits_are_those_of_dp(graphs, shared, tmp_path: Path, capsys) -> None:
-    """All commands in one process of the peer, whose start takes longer than any of them."""
+    """All commands in one process of DeePMD-kit, whose start takes longer than any of them."""
     DP320.require()
     commands = {}
     for name, folder in SETS.items():
@@ -85,6 +85,6 @@ def test_digits_are_those_of_dp(graphs, shared, tmp_path: Path, capsys) -> None:
             )
             continue
         assert main(arguments) == 0
-        expected = figures((tmp_path / f"{name}.log").read_text())
+        expected = numbers((tmp_path / f"{name}.log").read_text())
         assert expected, name
-        assert figures(capsys.readouterr().out) == expected, name
+        assert numbers(capsys.readouterr().out) == expected, name

@@ -8,7 +8,7 @@ import pytest
 
 from deepattn.cli.main import main
 
-from ..conformance.peer import DP320, peer_lammps
+from ..conformance.deepmd_kit import DP320, deepmd_lammps
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -70,5 +70,5 @@ def test_the_student_is_a_compressed_graph(loop):
 @pytest.mark.slow
 @pytest.mark.conformance
 def test_the_student_moves_atoms_in_lammps(loop):
-    printed = peer_lammps(DP320.require(), (loop / "in.alloy").read_text(), loop)
+    printed = deepmd_lammps(DP320.require(), (loop / "in.alloy").read_text(), loop)
     assert "Loop time of" in printed and "200 steps with 500 atoms" in printed

@@ -104,7 +104,7 @@ class EnergyLoss(Loss):
         return loss, sums
 
     def _prefactor(self, term: str, learning_rate: tf.Tensor) -> tf.Tensor:
-        # float32 on purpose: the rate is a float32 number, and the peer combines the three as such.
+        # In float32, as DeePMD-kit combines the three; the rate is a float32 number.
         start, limit = self.prefactors[term]
         value = limit + (start - limit) * learning_rate / self.start_lr
         return tf.cast(value, tf.float64)

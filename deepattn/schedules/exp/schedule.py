@@ -35,7 +35,7 @@ class ExpSchedule(Schedule):
         if decay_rate is None:
             decay_rate = 1.0
             if total > 0:
-                # Written with exp and log, not as a power, to round like the peer.
+                # Written with exp and log, not as a power, to round like DeePMD-kit.
                 ratio = math.log(max(self.stop_lr, 1e-10) / self.start_lr)
                 decay_rate = math.exp(ratio / (total / decay_steps))
         self.decay_steps = int(decay_steps)

@@ -11,7 +11,7 @@ from deepattn import limits
 from deepattn.config.loss import TOTAL, Metric
 from deepattn.formats.files import write_whole
 
-Figures = Mapping[str, float]
+Values = Mapping[str, float]
 
 
 class Shown(NamedTuple):
@@ -19,14 +19,14 @@ class Shown(NamedTuple):
 
     Attributes:
         name: name of the task; empty in a single-task training.
-        train: figures of a training batch, in the order of the columns.
-        valid: figures of the validation data; None if there are none.
-        metrics: what they are, beside the total.
+        train: Metrics of a training batch, in the order of the columns.
+        valid: Metrics of the validation data; None if there are none.
+        metrics: What they are, besides the total.
     """
 
     name: str
-    train: Figures
-    valid: Figures | None
+    train: Values
+    valid: Values | None
     metrics: Sequence[Metric] = ()
 
     @property
@@ -35,20 +35,20 @@ class Shown(NamedTuple):
         return f"_{self.name}" if self.name else ""
 
 
-def average(results: Iterable[tuple[Figures, float]]) -> dict[str, float]:
-    """Combine the figures of several batches, weighted with their numbers of atoms a frame.
+def average(results: Iterable[tuple[Values, float]]) -> dict[str, float]:
+    """Combine the metrics of several batches, weighted by atoms per frame.
 
     Args:
-        results: pairs of figures by name and atoms a frame.
+        results: Pairs of metrics by name and atoms per frame.
 
     Returns:
-        Weighted means of the figures (of the errors, not of their squares); one NaN makes a NaN.
+        Weighted means of the metrics (of the errors, not of their squares); one NaN makes a NaN.
     """
     sums: dict[str, float] = {}
     total = 0.0
-    for figures, natoms in results:
+    for values, natoms in results:
         total += natoms
-        for name, value in figures.items():
+        for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value) * natoms
     return {name: value / total for name, value in sums.items()}
 
@@ -75,7 +75,7 @@ class LearningCurve:
 
         Args:
             step: number of updates done.
-            shown: figures of each task.
+            shown: Metrics of each task.
             learning_rate: rate of the next step.
         """
         header = _header(shown)
@@ -132,9 +132,9 @@ def _is_after(line: str, step: int) -> bool:
     return number is not None and number > step
 
 
-def batch_line(step: int, task: str, figures: Figures, learning_rate: float | None = None) -> str:
-    """The log line with the figures of a display step; ``task`` is ``trn`` or ``a_val``, say."""
-    text = ", ".join(f"{name} = {figures[name]:8.2e}" for name in sorted(figures))
+def batch_line(step: int, task: str, values: Values, learning_rate: float | None = None) -> str:
+    """The log line with the metrics of a display step; ``task`` is ``trn`` or ``a_val``, say."""
+    text = ", ".join(f"{name} = {values[name]:8.2e}" for name in sorted(values))
     if learning_rate is not None:
         text += f", lr = {learning_rate:8.2e}"
     return f"Batch {step:7d}: {task}: {text}"

@@ -13,8 +13,8 @@ class NonFiniteError(DeepattnError, FloatingPointError):
     """Training has diverged: a loss or a weight is NaN or infinite."""
 
 
-def check_figures(
-    figures: Mapping[str, float],
+def check_metrics(
+    values: Mapping[str, float],
     labels: Mapping[str, Any],
     metrics: Sequence[Metric],
     *,
@@ -25,9 +25,9 @@ def check_figures(
     """Refuse a loss that is not finite.
 
     Args:
-        figures: what the training step returned, with the total as ``rmse``.
+        values: What the training step returned, with the total as ``rmse``.
         labels: labels of the batch.
-        metrics: what the loss reports beside the total.
+        metrics: What the loss reports besides the total.
         step: updates done before this batch.
         origin: system and frames of the batch.
         advice: what the user can go on from.
@@ -35,12 +35,12 @@ def check_figures(
     Raises:
         NonFiniteError: names the step, the batch and the first term that is not finite.
     """
-    if np.isfinite(figures[TOTAL.name]):
+    if np.isfinite(values[TOTAL.name]):
         return
     guilty = TOTAL.words
     for metric in metrics:
         present = all(np.any(np.asarray(labels[f"find_{name}"]) > 0) for name in metric.labels)
-        if present and not np.isfinite(figures[metric.name]):
+        if present and not np.isfinite(values[metric.name]):
             guilty = f"error of the {metric.words}"
             break
     raise NonFiniteError(

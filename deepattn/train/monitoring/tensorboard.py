@@ -32,31 +32,31 @@ class TensorBoardWriter:
     def train(
         self,
         step: int,
-        figures: Mapping[str, float],
+        values: Mapping[str, float],
         metrics: Sequence[Metric],
         *,
         task: str = "",
     ) -> None:
-        """Write the numbers of a training batch.
+        """Write the metrics of a training batch.
 
         Args:
             step: updates done.
-            figures: numbers by name.
-            metrics: what they are.
+            values: Values of the metrics, by name.
+            metrics: The metrics.
             task: precedes their tags in a multi-task training.
         """
-        self._write(self._train, step, _scalars(figures, metrics, task))
+        self._write(self._train, step, _scalars(values, metrics, task))
 
     def test(
         self,
         step: int,
-        figures: Mapping[str, float],
+        values: Mapping[str, float],
         metrics: Sequence[Metric],
         *,
         task: str = "",
     ) -> None:
         """Write those of the validation data."""
-        self._write(self._test, step, _scalars(figures, metrics, task))
+        self._write(self._test, step, _scalars(values, metrics, task))
 
     def weights(self, step: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Histograms of the weights, under their names; all so far is on the disk then."""
@@ -81,16 +81,14 @@ class TensorBoardWriter:
 
 
 def _scalars(
-    figures: Mapping[str, float], metrics: Sequence[Metric], task: str
+    values: Mapping[str, float], metrics: Sequence[Metric], task: str
 ) -> tf.compat.v1.Summary:
     prefix = f"{task}/" if task else ""
-    values = [
-        tf.compat.v1.Summary.Value(
-            tag=prefix + metric.tag, simple_value=float(figures[metric.name])
-        )
+    scalars = [
+        tf.compat.v1.Summary.Value(tag=prefix + metric.tag, simple_value=float(values[metric.name]))
         for metric in (TOTAL, *metrics)
     ]
-    return tf.compat.v1.Summary(value=values)
+    return tf.compat.v1.Summary(value=scalars)
 
 
 def _histogram(array: np.ndarray) -> tf.compat.v1.HistogramProto:

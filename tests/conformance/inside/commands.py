@@ -1,4 +1,4 @@
-"""Runs inside a peer's Python: command lines of ``dp``, one after the other in one process.
+"""Runs inside DeePMD-kit's Python: command lines of ``dp``, one after the other in one process.
 
 ``python commands.py JOBS.json``: a list of ``{"arguments": [...], "output": file}``. The file gets
 what the command logged.

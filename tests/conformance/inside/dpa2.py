@@ -1,4 +1,4 @@
-"""Runs inside a peer's Python: files of models, and what these say of frames.
+"""Runs inside DeePMD-kit's Python: files of models, and what these say of frames.
 
 ``python dpa2.py JOBS.json``: a list of ``{"file": dp, "cases": npz, "output": npz}``. With
 ``"model"``, a section of an input, and ``"seed"`` the file is written first, with random weights,

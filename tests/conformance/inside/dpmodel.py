@@ -1,4 +1,4 @@
-"""Runs inside a peer's Python: make, evaluate and convert files of no backend, all in one process.
+"""Runs inside DeePMD-kit's Python: make, evaluate and convert ``.dp`` files in one process.
 
 ``python dpmodel.py JOBS.json``: a list of one object with any of
 

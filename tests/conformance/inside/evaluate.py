@@ -1,4 +1,4 @@
-"""Runs inside a peer's Python: evaluate graphs on the cases of ``.npz`` files.
+"""Runs inside DeePMD-kit's Python: evaluate graphs on the cases of ``.npz`` files.
 
 ``python evaluate.py JOBS.json``: a list of ``{"model": pb, "cases": npz, "output": npz}``. The
 cases file holds, for each name, ``<name>/coord [nframes, natoms, 3]``, ``/atype [natoms]`` or

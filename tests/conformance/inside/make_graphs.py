@@ -1,4 +1,4 @@
-"""Runs inside a peer's Python: train a few steps and freeze, for many inputs in one process.
+"""Runs inside DeePMD-kit's Python: train a few steps and freeze, for many inputs in one process.
 
 ``python make_graphs.py JOBS.json``: a list of working folders, each with an ``input.json``; every
 folder gets a ``frozen.pb``. One process, as importing TensorFlow takes longer than one training.

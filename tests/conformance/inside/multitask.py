@@ -1,4 +1,4 @@
-"""Runs inside a peer's Python with PyTorch: trains several tasks and fine-tunes from a branch.
+"""Runs inside DeePMD-kit's Python with PyTorch: trains several tasks and fine-tunes from a branch.
 
 ``python multitask.py JOBS.json``: a list of ``{"input", "heads", "finetune", "branch"}`` in the
 working folder. Writes ``<head>.dp`` of every branch, ``statistics.npz`` with ``<head>/bias`` (eV)

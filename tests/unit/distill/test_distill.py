@@ -13,7 +13,7 @@ from ase.io import write
 from deepattn.cli.main import main
 from deepattn.distill import distill, stages, student
 from deepattn.distill.labeled import read_labeled
-from deepattn.distill.workplace import Workplace
+from deepattn.distill.workdir import WorkDir
 from deepattn.errors import ConfigError, DataError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.frozen import read_frozen
@@ -101,7 +101,7 @@ def test_killed_in_every_stage_it_gives_the_same_student(place, monkeypatch):
             _killing(patch, owner, name, after=after)
             distill(TEACHER, "input.json", "killed")
     again = distill(TEACHER, "input.json", "killed")
-    assert again.verdict["force"] == whole.verdict["force"]
+    assert again.errors["force"] == whole.errors["force"]
     arrays, others = (
         read_checkpoint(folder / "round-01" / "student-0" / "model.ckpt")[0]
         for folder in (place / "whole", place / "killed")
@@ -128,14 +128,14 @@ def test_killed_at_any_moment_it_gives_the_same_student(place):
     assert result["faults"] == [] and result["kills"] == KILLS
 
 
-def _check_report(folder, outcome):
+def _check_report(folder, result):
     """Report and student are there, and say the same."""
     report = json.loads((folder / "report.json").read_text())
-    assert report["rounds"][1]["rmse_force"] == outcome.verdict["force"]
+    assert report["rounds"][1]["rmse_force"] == result.errors["force"]
     assert report["rounds"][1]["frames_trained_on"] == sum(report["trained_on"].values())
     assert set(report["atom_steps_per_second"]) == {"teacher", "student"}
     page = (folder / "report.html").read_text()
-    assert page.count("<img") == 4 and f"{1e3 * outcome.verdict['force']:.1f} meV/Å" in page
+    assert page.count("<img") == 4 and f"{1e3 * result.errors['force']:.1f} meV/Å" in page
     assert read_frozen(folder / "student.pb").model_type == "compressed_model"
 
 
@@ -163,9 +163,9 @@ def test_students_of_an_ensemble_select_by_themselves(place):
     raw["distill"]["seed_frames"] = {"copies": 4, "steps": 0}
     raw["distill"]["select"] = {"low": 1e-9, "high": 100.0, "frames": 3, "judged": 5}
     (place / "input.json").write_text(json.dumps(raw))
-    outcome = distill(TEACHER, "input.json")
-    assert (outcome.verdict["frames"], outcome.verdict["selected"]) == (5, 3)
-    assert len(outcome.verdict["deviations"]) == 8
+    result = distill(TEACHER, "input.json")
+    assert (result.errors["frames"], result.errors["selected"]) == (5, 3)
+    assert len(result.errors["deviations"]) == 8
     assert len(read_labeled(place / "distill" / "round-01" / "data").frames) == 3
     weights = [
         read_checkpoint(place / "distill" / "round-00" / f"student-{k}" / "model.ckpt")[0]
@@ -204,7 +204,7 @@ def test_data_of_its_own_are_refused(place):
 
 
 def test_work_is_counted_in_hours(tmp_path):
-    place = Workplace(tmp_path / "work", {"distill": {}})
+    place = WorkDir(tmp_path / "work", {"distill": {}})
     for name in ("a", "round-00/b"):
         place.stage(name, dict)
     assert 0 <= place.hours() < 1 / 60

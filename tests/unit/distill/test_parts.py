@@ -7,12 +7,12 @@ from ase.build import bulk, molecule
 from ase.io import write
 
 from deepattn.distill.config import DistillConfig, SelectConfig, normalize_distill
-from deepattn.distill.judge import errors, force_deviations, is_enough
-from deepattn.distill.nearest import too_close
+from deepattn.distill.overlap import too_close
 from deepattn.distill.potential import Labels
 from deepattn.distill.rdf import radial_distribution
 from deepattn.distill.select import select
 from deepattn.distill.structures import perturbed_copies, read_structures
+from deepattn.distill.validate import errors, force_deviations, is_enough
 from deepattn.errors import DataError
 
 from .metals import alloy

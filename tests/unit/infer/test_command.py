@@ -60,7 +60,7 @@ def test_the_last_line_has_the_units_people_compare(capsys, attention, system):
     assert found == pytest.approx([1e3 * float(x.split()[0]) for x in wanted], rel=1e-3)
 
 
-def test_figures(capsys, with_parameters, system):
+def test_metrics(capsys, with_parameters, system):
     lines, _, _ = run(capsys, "-m", with_parameters.checkpoint, "-s", system, "-a")
     arrays = {p.stem: np.load(p) for p in (system / "set.000").glob("*.npy")}
     types = np.loadtxt(system / "type.raw", dtype=int)
@@ -215,7 +215,7 @@ def test_arguments(capsys, attention, system):
 
 @pytest.mark.conformance
 @pytest.mark.parametrize("kind", ["attention", "with_parameters"])
-def test_digit_for_digit_as_deepmd(capsys, kind, request, tmp_path, frames, peer_320):
+def test_digit_for_digit_as_deepmd(capsys, kind, request, tmp_path, frames, deepmd_320):
     graph = request.getfixturevalue(kind).graph
     for name in ("a", "b"):
         write_system(tmp_path / "data" / name, frames)
@@ -225,7 +225,7 @@ def test_digit_for_digit_as_deepmd(capsys, kind, request, tmp_path, frames, peer
     arguments = ["test", "-m", str(graph), "-f", str(tmp_path / "list"), "-a", "-n", "2"]
     arguments += ["--shuffle-test", "-r", "7", "-d"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
-    command = [str(peer_320.parent / "dp"), "--tf", *arguments, str(tmp_path / "theirs")]
+    command = [str(deepmd_320.parent / "dp"), "--tf", *arguments, str(tmp_path / "theirs")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     pairs = [line.partition("DEEPMD INFO") for line in done.stderr.splitlines()]
     told = [text.strip() for _, found, text in pairs if found]

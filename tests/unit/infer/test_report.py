@@ -54,8 +54,8 @@ def test_json_has_the_numbers_that_are_printed(capsys, attention, systems, tmp_p
     assert [entry["system"] for entry in found["systems"]] == [str(path) for path in systems]
     assert [entry["frames"] for entry in found["systems"]] == [3, 2]
     assert "rmse_v" in found["systems"][0] and "rmse_v" not in found["systems"][1]
-    for figures in (*found["systems"], found["average"]):
-        errors = {name: (figures[name], 1) for name in found["units"] if name in figures}
+    for metrics in (*found["systems"], found["average"]):
+        errors = {name: (metrics[name], 1) for name in found["units"] if name in metrics}
         assert "\n".join(error_lines(errors)) in out
     assert found["units"]["rmse_ea"] == "eV/atom" and found["units"]["mae_f"] == "eV/Å"
     # The mean square of all components is that of the elements together.
@@ -171,9 +171,9 @@ def test_without_labels_there_is_no_picture(capsys, attention, frames, tmp_path)
     labels = ("energy", "force", "virial", "atom_pref", "atom_ener")
     write_system(tmp_path / "data", frames, absent=labels)
     arguments = ["test", "-m", str(attention.graph), "-s", str(tmp_path / "data")]
-    page, figures = tmp_path / "x.html", tmp_path / "x.json"
-    assert main([*arguments, "--html", str(page), "--json", str(figures)]) == 0
-    assert "<svg" not in page.read_text() and json.loads(figures.read_text())["average"] == {}
+    page, output = tmp_path / "x.html", tmp_path / "x.json"
+    assert main([*arguments, "--html", str(page), "--json", str(output)]) == 0
+    assert "<svg" not in page.read_text() and json.loads(output.read_text())["average"] == {}
     assert main([*arguments, "--plot", str(tmp_path / "x.png")]) == 1
     assert "no labels to draw" in capsys.readouterr().err
     assert not (tmp_path / "x.png").exists()
@@ -195,10 +195,10 @@ def test_the_picture_gives_the_errors_of_the_table(attention, systems, tmp_path,
     monkeypatch.setattr(
         parity, "_draw_errors", lambda axes, kind, sets, styles: collected.append((kind, sets))
     )
-    figures = tmp_path / "x.json"
+    output = tmp_path / "x.json"
     arguments = ["test", "-m", str(attention.graph), "-s", str(tmp_path / "data")]
-    assert main([*arguments, "--json", str(figures), "--plot", str(tmp_path / "x.png")]) == 0
-    average = json.loads(figures.read_text())["average"]
+    assert main([*arguments, "--json", str(output), "--plot", str(tmp_path / "x.png")]) == 0
+    average = json.loads(output.read_text())["average"]
     assert len(texts) == len(collected) == 3
     for (kind, sets), text in zip(collected, texts, strict=True):
         [(label, prediction)] = sets.values()

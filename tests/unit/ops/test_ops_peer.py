@@ -184,7 +184,7 @@ def table_jobs(dtype):
 
 
 @pytest.fixture(scope="module")
-def peer(compiled, peer_320, tmp_path_factory):
+def peer(compiled, deepmd_320, tmp_path_factory):
     """Results of the peer for all jobs, and its definitions of the ops."""
     folder: Path = tmp_path_factory.mktemp("peer")
     jobs = make_jobs()
@@ -197,7 +197,7 @@ def peer(compiled, peer_320, tmp_path_factory):
     )
     files = [str(folder / name) for name in ("jobs.json", "in.npz", "out.npz")]
     done = subprocess.run(
-        [str(peer_320), "-c", PEER, *files, json.dumps(OPS)],
+        [str(deepmd_320), "-c", PEER, *files, json.dumps(OPS)],
         env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES=""),
         capture_output=True,
         text=True,

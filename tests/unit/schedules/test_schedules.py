@@ -1,4 +1,4 @@
-"""Learning-rate schedules against the figures of DeePMD-kit 3.2.0."""
+"""Learning-rate schedules against the values of DeePMD-kit 3.2.0."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from deepattn.errors import ConfigError
 from deepattn.schedules import make_schedule
 
 # Section of the input and, by step, the rate that DeePMD-kit 3.2.0 feeds (float32).
-PEER = [
+DEEPMD = [
     (
         {
             "type": "exp",
@@ -201,14 +201,14 @@ def _build(section):
     return make_schedule(section, section.pop("num_steps"))
 
 
-@pytest.mark.parametrize(("section", "rates"), PEER)
-def test_rates_are_the_peers(section, rates):
+@pytest.mark.parametrize(("section", "rates"), DEEPMD)
+def test_rates_are_deepmds(section, rates):
     schedule = _build(section)
     got = [schedule.value(step) for step in rates]
     np.testing.assert_array_equal(np.float32(got), np.float32(list(rates.values())))
 
 
-@pytest.mark.parametrize("section", [PEER[0][0], PEER[5][0], PEER[7][0]])
+@pytest.mark.parametrize("section", [DEEPMD[0][0], DEEPMD[5][0], DEEPMD[7][0]])
 def test_config_rebuilds_the_schedule_and_a_graph_evaluates_it(section):
     schedule = _build(section)
     layer = keras.saving.serialize_keras_object(schedule)

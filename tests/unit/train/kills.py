@@ -50,19 +50,19 @@ class Source:
         return self._read()
 
 
-def figures_of(model, inputs):
-    """A figure for each column that depends on the weights and on the batch."""
+def metrics_of(model, inputs):
+    """A value for each column that depends on the weights and on the batch."""
     value = float(np.abs(inputs["coord"]).mean())
     value += sum(float(np.abs(v.numpy()).sum()) for v in model.trainable_variables)
     return {name: value for name in model.energy_loss.metric_names}
 
 
 def train_step(model, data):
-    figures = figures_of(model, data[0])
+    metrics = metrics_of(model, data[0])
     for variable in model.trainable_variables:
-        variable.assign(0.9 * variable.numpy() + 1e-3 * figures["rmse"])
+        variable.assign(0.9 * variable.numpy() + 1e-3 * metrics["rmse"])
     model.optimizer.iterations.assign_add(1)
-    return figures
+    return metrics
 
 
 def make_light():
@@ -70,8 +70,8 @@ def make_light():
     tf.config.run_functions_eagerly(True)
     batches._reading = Source
     EnergyModel.prepare = lambda self, inputs: inputs
-    EnergyModel.train_step_figures = train_step
-    EnergyModel.test_step_figures = lambda self, data: figures_of(self, data[0])
+    EnergyModel.train_step_metrics = train_step
+    EnergyModel.test_step_metrics = lambda self, data: metrics_of(self, data[0])
 
 
 def write_input(folder, systems, options):

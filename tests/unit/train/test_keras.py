@@ -41,11 +41,11 @@ def fit(strategy):
     dataset = tf.data.Dataset.from_tensor_slices(tuple(frames)).batch(4).repeat()
     trainer.model.fit(dataset, steps_per_epoch=3, shuffle=False, verbose=0)
     state = trainer.optimizer.get_arrays(trainer.model.named_variables())
-    figures = trainer.model.evaluate(dataset.take(2), verbose=0, return_dict=True)
+    metrics = trainer.model.evaluate(dataset.take(2), verbose=0, return_dict=True)
     with strategy.scope():
         trainer.model.compile(trainer.optimizer, loss=own_loss)
     own = trainer.model.evaluate(dataset.take(2), verbose=0, return_dict=True)
-    return trainer.model.get_arrays(), state, figures, own
+    return trainer.model.get_arrays(), state, metrics, own
 
 
 def own_loss(labels, outputs, learning_rate):
@@ -148,8 +148,8 @@ def test_evaluate_is_over_all_batches(model, batches):
 def test_a_batch_alone(model, batches):
     single = model.test_on_batch(*batches[0], return_dict=True)
     assert single == pytest.approx(by_hand(model, batches[:1]), rel=1e-12)
-    _, figures = model.energy_loss(batches[0][1], model(batches[0][0]), 1e-3)
-    assert single["rmse_f"] == pytest.approx(float(figures["rmse_f"]), rel=1e-12)
+    _, metrics = model.energy_loss(batches[0][1], model(batches[0][0]), 1e-3)
+    assert single["rmse_f"] == pytest.approx(float(metrics["rmse_f"]), rel=1e-12)
     model.reset_metrics()
     assert float(model.metrics[0].result()) == 0.0
 
@@ -201,7 +201,7 @@ def by_hand_forces(model, batches):
     return np.sqrt(np.mean(np.concatenate(errors) ** 2))
 
 
-def test_figures_of_ones_own_loss_are_means_over_the_frames(batches):
+def test_metrics_of_ones_own_loss_are_means_over_the_frames(batches):
     def own(labels, outputs, learning_rate):
         error = labels["energy"] - outputs["energy"]
         return tf.reduce_mean(error**2), {"mae_e": tf.reduce_mean(abs(error))}
@@ -224,7 +224,7 @@ def test_other_kinds_of_loss_are_refused(model, loss):
         model.compile("adam", loss=loss)
 
 
-def test_a_loss_without_figures_is_refused(batches):
+def test_a_loss_without_metrics_is_refused(batches):
     model = small_model({"attn_layer": 0})
     model.compile("adam", loss=lambda labels, outputs, rate: tf.reduce_mean(outputs["energy"]))
     with pytest.raises(ConfigError, match="; a loss is a function of"):

@@ -20,7 +20,7 @@ from deepattn.train.monitoring.learning_curve import (
 TRAIN = {"rmse": 7.2, "rmse_e": 1.05, "rmse_f": 0.2273}
 VALID = {"rmse": 6.83, "rmse_e": 1.02, "rmse_f": float("nan")}
 
-# What DeePMD-kit 3.2.0 writes for these figures.
+# What DeePMD-kit 3.2.0 writes for these metrics.
 EXPECTED = (
     "# step       rmse_val    rmse_trn    rmse_e_val  rmse_e_trn    rmse_f_val  rmse_f_trn"
     "   lr      \n"
@@ -30,7 +30,7 @@ EXPECTED = (
 )
 
 
-def test_lines_are_the_peers(tmp_path):
+def test_lines_are_deepmds(tmp_path):
     with LearningCurve(tmp_path / "lcurve.out") as curve:
         curve.write(0, [Shown("", TRAIN, VALID)], 1e-3)
     assert (tmp_path / "lcurve.out").read_text() == EXPECTED

@@ -74,9 +74,9 @@ def trained(systems, tmp_path_factory):
 
 def test_the_learning_curve_has_columns_of_every_branch(trained, tmp_path):
     curve = read_learning_curve(trained / "lcurve.out")
-    figures = ("rmse", "rmse_e", "rmse_f")
-    expected = ["step", *(f"{name}_trn_b" for name in figures)]
-    expected += [f"{name}_{kind}_a" for name in figures for kind in ("val", "trn")]
+    metrics = ("rmse", "rmse_e", "rmse_f")
+    expected = ["step", *(f"{name}_trn_b" for name in metrics)]
+    expected += [f"{name}_{kind}_a" for name in metrics for kind in ("val", "trn")]
     assert list(curve) == [*expected, "lr"]
     assert all(np.isfinite(column).all() for column in curve.values())
     picture = plot_learning_curve(trained / "lcurve.out", tmp_path / "curve.svg")
@@ -352,6 +352,6 @@ def test_alloys_and_crystals_learn_together(here, shared):
     run(here, content, skip_neighbor_stat=True)
     curve = read_learning_curve("lcurve.out")
     # The crystals are relaxed or nearly so: with few steps only their energies are learned.
-    for figure, bound in (("e_val_alloys", 0.5), ("f_val_alloys", 0.95), ("e_val_crystals", 0.5)):
-        first, last = curve[f"rmse_{figure}"]
-        assert last < bound * first, figure
+    for column, bound in (("e_val_alloys", 0.5), ("f_val_alloys", 0.95), ("e_val_crystals", 0.5)):
+        first, last = curve[f"rmse_{column}"]
+        assert last < bound * first, column

@@ -12,7 +12,7 @@ from deepattn.config import Config, normalize
 from deepattn.losses import EnerLossConfig
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.monitoring.clock import Clock
-from deepattn.train.monitoring.nan_guard import NonFiniteError, check_figures, check_weights
+from deepattn.train.monitoring.nan_guard import NonFiniteError, check_metrics, check_weights
 from deepattn.train.monitoring.progress import progress_line
 from deepattn.train.monitoring.tensorboard import TensorBoardWriter
 from deepattn.train.seeds import settle_seeds
@@ -133,13 +133,13 @@ WHERE = {"step": 17, "origin": "frame 3 of ../d/a", "advice": "start again"}
 def test_the_first_term_that_is_not_finite_is_named():
     labels = {"find_energy": np.zeros(1), "energy": np.zeros(1)}
     labels |= {"find_force": np.ones(1), "force": np.zeros((1, 2, 3))}
-    figures = {"rmse": np.nan, "rmse_e": np.nan, "rmse_f": np.inf}
+    values = {"rmse": np.nan, "rmse_e": np.nan, "rmse_f": np.inf}
     with pytest.raises(NonFiniteError, match=r"error of the forces .* step 17, on frame 3 of"):
-        check_figures(figures, labels, METRICS, **WHERE)
+        check_metrics(values, labels, METRICS, **WHERE)
 
 
 def test_missing_labels_are_no_divergence():
-    check_figures({"rmse": 1.0, "rmse_v": np.nan}, {}, METRICS, **WHERE)
+    check_metrics({"rmse": 1.0, "rmse_v": np.nan}, {}, METRICS, **WHERE)
 
 
 def test_infinite_weights_are_named():
@@ -162,7 +162,7 @@ def _events(folder):
     return found
 
 
-def test_events_have_the_peers_tags(tmp_path):
+def test_events_have_deepmds_tags(tmp_path):
     log = tmp_path / "log"
     for _ in range(2):  # the second run replaces the first
         writer = TensorBoardWriter(log)

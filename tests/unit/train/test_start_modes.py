@@ -200,9 +200,9 @@ def test_finetuning_goes_by_element(here, systems, caplog):
         same = np.array_equal(array, after[name])
         assert same == (name != "fitting_attr/t_bias_atom_e"), name
     # After the shift the mean error of the energies is gone.
-    figures = tuned.data.systems[0].frames(range(5))
-    predicted = np.asarray(tuned.model(figures[0])["energy"])
-    assert abs((predicted - figures[1]["energy"]).mean()) < 0.2
+    inputs, labels = tuned.data.systems[0].frames(range(5))
+    predicted = np.asarray(tuned.model(inputs)["energy"])
+    assert abs((predicted - labels["energy"]).mean()) < 0.2
 
 
 def test_finetuning_refuses_what_it_cannot_map(here, systems, tmp_path):

@@ -8,13 +8,13 @@ import pytest
 from deepattn.formats.frozen import read_frozen
 from deepattn.train import train
 
-from .peer import DP320, run_dp
+from .deepmd_kit import DP320, run_dp
 from .systems import CUBIC, TYPE_MAP, scatter
 
 pytestmark = [
     pytest.mark.conformance,
     pytest.mark.slow,
-    pytest.mark.xdist_group("training of the peer"),
+    pytest.mark.xdist_group("training of DeePMD-kit"),
 ]
 
 STEPS = 50
@@ -96,7 +96,7 @@ def _write_system(folder):
 
 @pytest.fixture(scope="module")
 def starts(tmp_path_factory):
-    """A system, and by descriptor a model that the peer trained on it for one step and froze."""
+    """A system, and by descriptor a model that DeePMD-kit trained on it for one step and froze."""
     DP320.require()
     folder = tmp_path_factory.mktemp("starts")
     system = _write_system(folder / "system")
@@ -107,7 +107,7 @@ def starts(tmp_path_factory):
             work = folder / descriptor
             work.mkdir()
             script = _input(descriptor, "energy_force", system, 1)
-            # The peer's graph of a force loss takes longer to build than all else together.
+            # DeePMD-kit's graph of a force loss takes longer to build than all else together.
             script["loss"] = {"start_pref_f": 0, "limit_pref_f": 0}
             (work / "input.json").write_text(json.dumps(script))
             run_dp(DP320, ["train", "input.json"], work)

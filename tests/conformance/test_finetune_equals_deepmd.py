@@ -11,7 +11,7 @@ import pytest
 from deepattn.data import System
 from deepattn.train import train
 
-from .peer import DP320, peer_eval, run_dp
+from .deepmd_kit import DP320, deepmd_eval, run_dp
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
@@ -25,7 +25,7 @@ FLOAT = r"[-+]?\d[\d.]*(?:e[-+]?\d+)?"
 
 
 class FirstErrors(keras.callbacks.Callback):
-    """Keeps the first figures in full precision, where lcurve.out has three digits."""
+    """Keeps the first metrics in full precision, where lcurve.out has three digits."""
 
     logs = None
 
@@ -119,11 +119,11 @@ def _biases(text):
 
 
 def _errors(folder, validation, type_map, model, shift):
-    """Root mean squared errors by the peer's evaluation of the unmodified file and the shift."""
+    """Root mean squared errors by DeePMD-kit's evaluation of the unmodified file and the shift."""
     system = System(validation, type_map=PRETRAINED)
     inputs, labels = system.frames(range(system.nframes))
     case = {"coord": inputs["coord"], "atype": inputs["atype"], "box": inputs["box"]}
-    result = peer_eval(DP320, [(model, {"validation": case})], folder)[0]["validation"]
+    result = deepmd_eval(DP320, [(model, {"validation": case})], folder)[0]["validation"]
     places = [PRETRAINED.index(name) for name in type_map]
     counts = (inputs["atype"][:, :, None] == places).sum(axis=1)
     natoms = system.natoms

@@ -1,6 +1,6 @@
 """Several tasks: statistics, biases and the start of a fine-tuning are those of DeePMD-kit 3.2.0.
 
-The peer is its PyTorch backend, the only one that is documented for it.
+DeePMD-kit runs its PyTorch backend, the only one that supports it.
 """
 
 import json
@@ -15,11 +15,11 @@ from deepattn.data import System
 from deepattn.models import read_model
 from deepattn.train import Trainer, train
 
-from .peer import Peer, run_inside
+from .deepmd_kit import DeepmdKit, run_inside
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
-DP320PT = Peer("dp320pt", "3.2.0")
+DP320PT = DeepmdKit("dp320pt", "3.2.0")
 TYPES = ["Nb", "Mo", "Ta", "W"]
 # Frames of each system, and the branch or the fine-tuning it is for.
 SYSTEMS = {"w": ("Mo8W8", 2), "nb": ("Mo10Nb6", 3), "new": ("Mo10Ta6", 2)}
@@ -102,10 +102,10 @@ def _write_systems(root, folder):
 
 
 @pytest.fixture(scope="module")
-def peer(shared, tmp_path_factory):
-    """The folder in which the peer trained and fine-tuned."""
+def deepmd(shared, tmp_path_factory):
+    """The folder in which DeePMD-kit trained and fine-tuned."""
     DP320PT.require()
-    folder = tmp_path_factory.mktemp("peer")
+    folder = tmp_path_factory.mktemp("deepmd")
     _write_systems(shared / "data" / "monbtaw" / "npy" / "train" / "binary", folder)
     (folder / "input.json").write_text(json.dumps(_input()))
     finetuning = _finetuning()
@@ -117,34 +117,34 @@ def peer(shared, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trainer(peer):
+def trainer(deepmd):
     """Our training of the same input, before its first step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(peer)
+        patch.chdir(deepmd)
         data = _input()
         data["training"] |= {"numb_steps": 0, "save_ckpt": "ours.ckpt", "disp_file": "ours.out"}
         yield Trainer(read_input(upgrade(data)))
 
 
-def test_statistics_and_biases_are_the_peers(peer, trainer):
-    biases = np.load(peer / "statistics.npz")
+def test_statistics_and_biases_are_deepmds(deepmd, trainer):
+    biases = np.load(deepmd / "statistics.npz")
     for task in trainer.tasks:
         arrays = task.model.get_arrays()
-        stored = read_model(peer / f"{task.name}.dp").arrays
+        stored = read_model(deepmd / f"{task.name}.dp").arrays
         assert set(arrays) == set(stored)
         for name in ("descrpt_attr/t_avg", "descrpt_attr/t_std", CASE):
             np.testing.assert_allclose(arrays[name], stored[name], rtol=1e-9, err_msg=name)
         np.testing.assert_allclose(arrays[BIAS], biases[f"{task.name}/bias"], atol=1e-9)
 
 
-def test_fine_tuning_from_a_branch_starts_at_the_peers_figures(peer, trainer, monkeypatch):
+def test_fine_tuning_from_a_branch_starts_at_deepmds_metrics(deepmd, trainer, monkeypatch):
     class First(keras.callbacks.Callback):
-        figures = None
+        metrics = None
 
         def on_test_end(self, logs=None):
-            self.figures = self.figures or dict(logs)
+            self.metrics = self.metrics or dict(logs)
 
-    monkeypatch.chdir(peer)
+    monkeypatch.chdir(deepmd)
     for task in trainer.tasks:
         task.model.set_arrays(read_model(f"{task.name}.dp").arrays)
     trainer.train()
@@ -155,6 +155,6 @@ def test_fine_tuning_from_a_branch_starts_at_the_peers_figures(peer, trainer, mo
     np.testing.assert_allclose(tuned.model.get_arrays()[BIAS], bias, atol=1e-8)
     *_, line = [line for line in Path("finetuned.out").read_text().splitlines()]
     _, rmse, rmse_e, rmse_f, _ = map(float, line.split())
-    assert first.figures["rmse"] == pytest.approx(rmse, rel=5e-3)
-    assert first.figures["rmse_e"] == pytest.approx(rmse_e, rel=5e-3)
-    assert first.figures["rmse_f"] == pytest.approx(rmse_f, rel=5e-3)
+    assert first.metrics["rmse"] == pytest.approx(rmse, rel=5e-3)
+    assert first.metrics["rmse_e"] == pytest.approx(rmse_e, rel=5e-3)
+    assert first.metrics["rmse_f"] == pytest.approx(rmse_f, rel=5e-3)

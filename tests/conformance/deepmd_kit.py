@@ -1,4 +1,4 @@
-"""The peers: DeePMD-kit installations under ``.peers/``, run in subprocesses, never imported.
+"""DeePMD-kit installations under ``.peers/``, run in subprocesses, never imported.
 
 ``tests/tools/install_peers.py`` makes them. Where one is missing, its tests are skipped by name.
 """
@@ -34,12 +34,12 @@ print("ENV" + json.dumps({name: os.environ.get(name, "") for name in names}))
 """
 
 
-class PeerError(AssertionError):
-    """A peer's command ended with an error."""
+class DeepmdError(AssertionError):
+    """A command of DeePMD-kit ended with an error."""
 
 
 @dataclass(frozen=True)
-class Peer:
+class DeepmdKit:
     """One DeePMD-kit installation (a virtual environment)."""
 
     name: str
@@ -59,8 +59,8 @@ class Peer:
     def installed(self) -> bool:
         return (self.root / "bin" / "dp").exists()
 
-    def require(self) -> Peer:
-        """Skip the calling test unless this peer is installed."""
+    def require(self) -> DeepmdKit:
+        """Skip the calling test unless this version is installed."""
         if not self.installed:
             pytest.skip(
                 f"DeePMD-kit {self.version} is not installed in .peers/{self.name}; "
@@ -70,7 +70,7 @@ class Peer:
 
     @cached_property
     def lammps_environment(self) -> dict[str, str]:
-        """What the peer's ``lmp`` wrapper sets before it starts LAMMPS; slow, so asked once."""
+        """Variables that the ``lmp`` wrapper sets before it starts LAMMPS; slow, so asked once."""
         text = run([self.python, "-c", _LAMMPS_ENVIRONMENT], Path.cwd()).stdout
         line = next(line for line in text.splitlines() if line.startswith("ENV"))
         return json.loads(line[3:])
@@ -80,13 +80,13 @@ class Peer:
         return next((self.root / "lib").glob("python3*/site-packages/lammps/lmp"))
 
 
-DP320 = Peer("dp320", "3.2.0")
-DP220 = Peer("dp220", "2.2.0")
+DP320 = DeepmdKit("dp320", "3.2.0")
+DP220 = DeepmdKit("dp220", "2.2.0")
 # With PyTorch.
-DP320PT = Peer("dp320pt", "3.2.0")
+DP320PT = DeepmdKit("dp320pt", "3.2.0")
 # Only for compressed graphs, which 2.2.0 does not run; not installed unless asked for.
-DP2211 = Peer("dp2211", "2.2.11")
-PEERS = {peer.name: peer for peer in (DP320, DP220)}
+DP2211 = DeepmdKit("dp2211", "2.2.11")
+INSTALLATIONS = {kit.name: kit for kit in (DP320, DP220)}
 
 
 def run(
@@ -105,27 +105,32 @@ def run(
     )
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
-        raise PeerError(f"{' '.join(words)} (in {cwd}) exited with {done.returncode}:\n{tail}")
+        raise DeepmdError(f"{' '.join(words)} (in {cwd}) exited with {done.returncode}:\n{tail}")
     return done
 
 
 def run_dp(
-    peer: Peer, args: list, cwd: Path, *, env: dict[str, str] | None = None, timeout: float = 900
+    deepmd: DeepmdKit,
+    args: list,
+    cwd: Path,
+    *,
+    env: dict[str, str] | None = None,
+    timeout: float = 900,
 ) -> str:
-    """``dp ARGS`` of a peer's TensorFlow backend in ``cwd``; returns stdout and stderr together."""
-    backend = ["--tf"] if peer.version >= "3" else []
-    done = run([peer.root / "bin" / "dp", *backend, *args], cwd, env=env, timeout=timeout)
+    """``dp ARGS`` of the TensorFlow backend in ``cwd``; returns stdout and stderr together."""
+    backend = ["--tf"] if deepmd.version >= "3" else []
+    done = run([deepmd.root / "bin" / "dp", *backend, *args], cwd, env=env, timeout=timeout)
     return done.stdout + done.stderr
 
 
 def run_inside(
-    peer: Peer, script: str, jobs: list, cwd: Path, *, env: dict[str, str] | None = None
+    deepmd: DeepmdKit, script: str, jobs: list, cwd: Path, *, env: dict[str, str] | None = None
 ) -> str:
-    """Run a script of ``inside/`` with the peer's Python on a list of jobs."""
+    """Run a script of ``inside/`` with DeePMD-kit's Python on a list of jobs."""
     with tempfile.NamedTemporaryFile("w", dir=cwd, suffix=".json") as job_file:
         json.dump(jobs, job_file)
         job_file.flush()
-        return run([peer.python, INSIDE / script, job_file.name], cwd, env=env).stdout
+        return run([deepmd.python, INSIDE / script, job_file.name], cwd, env=env).stdout
 
 
 def write_cases(path: Path, cases: dict[str, dict[str, np.ndarray]]) -> Path:
@@ -145,30 +150,30 @@ def read_cases(path: Path) -> dict[str, dict[str, np.ndarray]]:
     return cases
 
 
-def peer_eval(
-    peer: Peer, jobs: list[tuple[Path, dict[str, dict[str, np.ndarray]]]], cwd: Path
+def deepmd_eval(
+    deepmd: DeepmdKit, jobs: list[tuple[Path, dict[str, dict[str, np.ndarray]]]], cwd: Path
 ) -> list[dict[str, dict[str, np.ndarray]]]:
-    """What the peer's ``DeepPot`` says, for pairs of a model and its cases, in one process.
+    """Results of DeePMD-kit's ``DeepPot`` for pairs of a model and its cases, in one process.
 
     Each answer holds, by case, energy, force, virial, atom_energy and atom_virial.
     """
     tasks = []
     for index, (model, cases) in enumerate(jobs):
-        given = write_cases(Path(cwd) / f"peer_eval_{index}.cases.npz", cases)
-        output = Path(cwd) / f"peer_eval_{index}.npz"
+        given = write_cases(Path(cwd) / f"deepmd_eval_{index}.cases.npz", cases)
+        output = Path(cwd) / f"deepmd_eval_{index}.npz"
         tasks.append({"model": str(model), "cases": str(given), "output": str(output)})
-    run_inside(peer, "evaluate.py", tasks, cwd)
+    run_inside(deepmd, "evaluate.py", tasks, cwd)
     return [read_cases(task["output"]) for task in tasks]
 
 
 def mpirun() -> Path | None:
-    """The MPI starter: the one that comes with 3.2.0 (MPICH) serves both peers."""
+    """The MPI starter: the one that comes with 3.2.0 (MPICH) serves both versions."""
     path = DP320.root / "bin" / "mpiexec.hydra"
     return path if path.exists() else None
 
 
-def peer_lammps(
-    peer: Peer,
+def deepmd_lammps(
+    deepmd: DeepmdKit,
     script: str,
     cwd: Path,
     *,
@@ -176,17 +181,17 @@ def peer_lammps(
     timeout: float = 1200,
     env: dict[str, str] | None = None,
 ) -> str:
-    """Run the peer's unmodified LAMMPS on an input script; returns what it printed."""
+    """Run DeePMD-kit's unmodified LAMMPS on an input script; returns what it printed."""
     (Path(cwd) / "in.lammps").write_text(script)
-    command: list = [peer.lammps_binary, "-in", "in.lammps", "-log", "log.lammps"]
+    command: list = [deepmd.lammps_binary, "-in", "in.lammps", "-log", "log.lammps"]
     if nranks > 1:
         starter = mpirun()
         if starter is None:
             pytest.skip("no mpiexec.hydra in .peers/dp320: the two-rank run needs MPICH's starter")
         command = [starter, "-launcher", "fork", "-np", nranks, *command]
-    env = {**peer.lammps_environment, **(env or {})}
+    env = {**deepmd.lammps_environment, **(env or {})}
     done = run(command, cwd, env=env, timeout=timeout)
     text = done.stdout + done.stderr
     if "ERROR" in text:
-        raise PeerError(f"LAMMPS of {peer.version} reported an error:\n{text[-3000:]}")
+        raise DeepmdError(f"LAMMPS of {deepmd.version} reported an error:\n{text[-3000:]}")
     return text

@@ -9,20 +9,22 @@ import numpy as np
 import pytest
 
 from .compare import assert_equal, deeppot_eval
+from .deepmd_kit import DP220, DP320, INSTALLATIONS, deepmd_eval, run_dp
 from .graphs import GRAPHS, TABLE, cases_for
-from .peer import DP220, DP320, PEERS, peer_eval, run_dp
 from .systems import RCUT, TYPE_MAP, write_training_data
 
-NAMES = [options.name for options in GRAPHS if "dp320" in options.peers]
+NAMES = [options.name for options in GRAPHS if "dp320" in options.versions]
 
 
-@pytest.mark.parametrize("peer", [DP320, DP220], ids=lambda peer: peer.name)
-def test_deeppot_of_the_peer(peer, our_graph, tmp_path: Path) -> None:
-    """All rows in one process of the peer, whose start takes longer than a row."""
-    peer.require()
-    graphs = {name: (our_graph(name), cases_for(TABLE[name], peer)) for name in NAMES}
+@pytest.mark.parametrize("deepmd", [DP320, DP220], ids=lambda deepmd: deepmd.name)
+def test_deeppot_of_deepmd(deepmd, our_graph, tmp_path: Path) -> None:
+    """All rows in one process of DeePMD-kit, whose start takes longer than a row."""
+    deepmd.require()
+    graphs = {name: (our_graph(name), cases_for(TABLE[name], deepmd)) for name in NAMES}
     problems = []
-    for name, theirs in zip(NAMES, peer_eval(peer, list(graphs.values()), tmp_path), strict=True):
+    for name, theirs in zip(
+        NAMES, deepmd_eval(deepmd, list(graphs.values()), tmp_path), strict=True
+    ):
         try:
             assert_equal(deeppot_eval(*graphs[name]), theirs, 2e-5 if TABLE[name].single else 1e-10)
         except AssertionError as error:
@@ -112,6 +114,8 @@ def test_model_devi(our_graph, data, tmp_path: Path) -> None:
     np.testing.assert_allclose(found[:, 4:7], expected, rtol=1e-5)
 
 
-def test_every_peer_is_in_the_matrix() -> None:
-    """A row without a peer would be compared with nothing."""
-    assert all(set(options.peers) <= set(PEERS) and options.peers for options in GRAPHS)
+def test_every_installation_is_in_the_matrix() -> None:
+    """A row without DeePMD-kit would be compared with nothing."""
+    assert all(
+        set(options.versions) <= set(INSTALLATIONS) and options.versions for options in GRAPHS
+    )

@@ -11,7 +11,7 @@ from deepattn.config.rules_net import ACTIVATIONS
 
 from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
 
-pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("inputs in the peer")]
+pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("inputs in DeePMD-kit")]
 
 MORE_CASES = {
     **CASES,
@@ -37,7 +37,7 @@ RESTATED = {
     "training/validation_data/systems",
 }
 
-PEER = """
+DEEPMD = """
 import json, sys
 from deepmd.tf.common import get_activation_func
 from deepmd.tf.utils.finetune import replace_model_params_with_pretrained_model
@@ -60,7 +60,7 @@ json.dump(result, open(sys.argv[2], "w"))
 """
 
 
-def ask_peer(python, folder, *, inputs=(), models=(), activations=(), fine_tuned=()):
+def ask_deepmd(python, folder, *, inputs=(), models=(), activations=(), fine_tuned=()):
     job = {
         "inputs": inputs,
         "models": [str(model) for model in models],
@@ -69,7 +69,7 @@ def ask_peer(python, folder, *, inputs=(), models=(), activations=(), fine_tuned
     }
     (folder / "job.json").write_text(json.dumps(job))
     done = subprocess.run(
-        [python, "-c", PEER, folder / "job.json", folder / "answer.json"],
+        [python, "-c", DEEPMD, folder / "job.json", folder / "answer.json"],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
         capture_output=True,
         text=True,
@@ -80,13 +80,13 @@ def ask_peer(python, folder, *, inputs=(), models=(), activations=(), fine_tuned
 
 
 @pytest.fixture(scope="module")
-def answers(peer_320, tmp_path_factory):
-    """For each case: our normal form, the peer's of the input, the peer's of our normal form."""
+def answers(deepmd_320, tmp_path_factory):
+    """For each case: our normal form, and DeePMD-kit's of the input and of our normal form."""
     ours = [Config.from_dict(normalize(upgrade(raw))).to_dict() for raw in MORE_CASES.values()]
-    answer = ask_peer(
-        peer_320,
-        tmp_path_factory.mktemp("peer"),
-        # Without a loss section the peer fills its defaults in later, out of sight.
+    answer = ask_deepmd(
+        deepmd_320,
+        tmp_path_factory.mktemp("deepmd"),
+        # Without a loss section DeePMD-kit fills its defaults in later, out of sight.
         inputs=[*({"loss": {}, **raw} for raw in MORE_CASES.values()), *ours],
         activations=[*ACTIVATIONS, "silut:5.0"],
     )["inputs"]
@@ -106,14 +106,14 @@ def flat(tree, path=""):
 
 
 @pytest.mark.parametrize("name", MORE_CASES)
-def test_peer_reads_our_normal_form(answers, name):
+def test_deepmd_reads_our_normal_form(answers, name):
     ours, _, theirs = answers[name]
     theirs = flat(theirs)
     assert {path: theirs[path] for path in flat(ours)} == flat(ours)
 
 
 @pytest.mark.parametrize("name", MORE_CASES)
-def test_defaults_are_the_peers(answers, name):
+def test_defaults_are_deepmds(answers, name):
     ours, theirs, _ = answers[name]
     theirs = flat(theirs)
     different = {
@@ -139,7 +139,7 @@ def test_defaults_are_the_peers(answers, name):
 
 
 @pytest.mark.parametrize("name", MORE_CASES)
-def test_we_read_the_peers_normal_form(answers, name):
+def test_we_read_deepmds_normal_form(answers, name):
     ours, theirs, theirs_of_ours = answers[name]
     assert normalize(upgrade(theirs_of_ours)) == ours
     ours = {**ours, "learning_rate": {**ours["learning_rate"]}}
@@ -149,21 +149,21 @@ def test_we_read_the_peers_normal_form(answers, name):
     assert again == ours
 
 
-def test_published_training_scripts(peer_320, shared, tmp_path):
+def test_published_training_scripts(deepmd_320, shared, tmp_path):
     models = sorted((shared / "pretrained").glob("*.pb"))
-    scripts = ask_peer(peer_320, tmp_path, models=models)["scripts"]
+    scripts = ask_deepmd(deepmd_320, tmp_path, models=models)["scripts"]
     assert scripts
     ours = [Config.from_dict(normalize(upgrade(script))).to_dict() for script in scripts]
     for config, script in zip(ours, scripts, strict=True):
         assert config["model"]["type_map"] == script["model"]["type_map"]
         assert config["model"]["descriptor"]["sel"] == script["model"]["descriptor"]["sel"]
-    theirs = ask_peer(peer_320, tmp_path, inputs=ours)["inputs"]
+    theirs = ask_deepmd(deepmd_320, tmp_path, inputs=ours)["inputs"]
     for config, answer in zip(ours, theirs, strict=True):
         answer = flat(answer)
         assert {path: answer[path] for path in flat(config)} == flat(config)
 
 
-def test_fine_tuning_takes_the_same_sections(peer_320, shared, tmp_path):
+def test_fine_tuning_takes_the_same_sections(deepmd_320, shared, tmp_path):
     minimal = {"type_map": ["O", "H"], "descriptor": {}, "fitting_net": {}}
     models = [
         minimal,
@@ -174,7 +174,7 @@ def test_fine_tuning_takes_the_same_sections(peer_320, shared, tmp_path):
     ]
     raw = [{**DPA1, "model": model} for model in models]
     published = shared / "pretrained" / "water_se_atten_f32.pb"
-    answer = ask_peer(peer_320, tmp_path, models=[published], fine_tuned=raw)
+    answer = ask_deepmd(deepmd_320, tmp_path, models=[published], fine_tuned=raw)
     for data, (theirs, target_types) in zip(raw, answer["fine_tuned"], strict=True):
         ours = merge_pretrained(data, answer["scripts"][0])
         assert normalize(upgrade(ours.input)) == normalize(upgrade(theirs))

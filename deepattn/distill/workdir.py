@@ -1,4 +1,4 @@
-"""The working folder: what is done is kept, and not done again."""
+"""The working directory: stages that are done are kept, and not repeated."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _INPUT = "distill.json"
 _FREE = ("rounds", "hours", "threshold")
 
 
-class Workplace:
+class WorkDir:
     """Files of one distillation.
 
-    A stage is a function that writes its files and returns figures. These are written when it is
-    through, and a stage whose figures are there is skipped; so a distillation that was ended at any
-    moment goes on with the stage it was in.
+    A stage is a function that writes its files and returns results, which are written last. A stage
+    whose results exist is skipped, so a distillation that was interrupted at any moment resumes
+    with the stage it was in.
 
     Args:
-        folder: the folder; it is made.
-        record: what the distillation is made from, as JSON has it.
+        folder: The folder, which is created.
+        record: Teacher and input of the distillation, JSON-able.
 
     Raises:
         ConfigError: the folder is that of another distillation.
@@ -67,39 +67,39 @@ class Workplace:
         return path
 
     def stage(self, name: str, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """Do a stage, or find that it is done.
+        """Execute a stage unless it is done.
 
         Args:
-            name: path of its figures in the folder, without ``.json``.
-            work: writes its files and returns the figures.
+            name: Path of its results in the folder, without ``.json``.
+            work: Writes its files and returns the results.
 
         Returns:
-            The figures, with the ``seconds`` it took.
+            The results, with the ``seconds`` it took.
         """
         path = self.path(f"{name}.json")
         if path.exists():
             log.info("%s: done before", name)
-            return self.figures(name)
+            return self.results(name)
         began = time.monotonic()
-        figures = {**work(), "seconds": time.monotonic() - began}
-        write_json(path, figures)
-        return figures
+        results = {**work(), "seconds": time.monotonic() - began}
+        write_json(path, results)
+        return results
 
-    def figures(self, name: str) -> dict[str, Any]:
-        """Figures of a stage that is done."""
+    def results(self, name: str) -> dict[str, Any]:
+        """Results of a stage that is done."""
         return json.loads(self.path(f"{name}.json").read_text(encoding="utf-8"))
 
     def hours(self) -> float:
         """Work done in all stages."""
         stages = [path for path in self.folder.rglob("*.json") if "student" not in path.parent.name]
-        figures = [json.loads(path.read_text(encoding="utf-8")) for path in stages]
-        return sum(found.get("seconds", 0.0) for found in figures) / 3600
+        results = [json.loads(path.read_text(encoding="utf-8")) for path in stages]
+        return sum(found.get("seconds", 0.0) for found in results) / 3600
 
 
-def write_json(path: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures, whole."""
+def write_json(path: Path, results: Mapping[str, Any]) -> None:
+    """Write results as JSON, atomically."""
     with write_whole(path, "w") as file:
-        json.dump(figures, file, indent=1, ensure_ascii=False)
+        json.dump(results, file, indent=1, ensure_ascii=False)
 
 
 def write_frames(path: Path, frames: Sequence[Atoms]) -> None:

@@ -17,7 +17,7 @@ from deepattn.statistics.moments import input_statistics, parameter_statistics
 from deepattn.statistics.neighbors import neighbor_statistics
 from deepattn.statistics.stat_file import StatFile
 
-from .peer import DP320, run_dp, run_inside
+from .deepmd_kit import DP320, run_dp, run_inside
 from .systems import scatter
 
 pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("statistics")]
@@ -41,7 +41,7 @@ CASES = {
 
 
 def _write(folder: Path, atypes: list[list[int]], *, mixed: bool, periodic: bool) -> None:
-    """Five random frames, sorted by type as the peer needs its mixed frames."""
+    """Five random frames, sorted by type as DeePMD-kit needs its mixed frames."""
     rng = np.random.default_rng(len(atypes[0]))
     (folder / "set.000").mkdir(parents=True)
     (folder / "type.raw").write_text(
@@ -111,7 +111,7 @@ def _input(case: dict, data: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder a case, with the data and what the peer made of them."""
+    """One folder per case, with the data and what DeePMD-kit made of them."""
     DP320.require()
     root = tmp_path_factory.mktemp("statistics")
     _write(root / "standard/a", [[0, 1, 0, 1, 0]] * 5, mixed=False, periodic=True)
@@ -154,7 +154,7 @@ def _shape(case: dict) -> EnvMatShape:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_statistics_are_the_peers(trained: Path, name: str) -> None:
+def test_statistics_are_deepmds(trained: Path, name: str) -> None:
     """Ten batches of one frame out of five: both take each frame twice, in whatever order."""
     case = CASES[name]
     weights = read_frozen(trained / name / "frozen.pb").weights
@@ -174,7 +174,7 @@ def test_statistics_are_the_peers(trained: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["kept_in_hdf5", "kept_in_folder"])
-def test_the_peers_cache_is_read(trained: Path, name: str) -> None:
+def test_deepmds_cache_is_read(trained: Path, name: str) -> None:
     case = CASES[name]
     weights = read_frozen(trained / name / "frozen.pb").weights
     cache = StatFile(trained / name / case["stat_file"], TYPE_MAP)
@@ -191,7 +191,7 @@ def test_the_peers_cache_is_read(trained: Path, name: str) -> None:
     assert ours.read("observed_type").tolist() == cache.read("observed_type").tolist()
 
 
-def test_the_peer_reads_our_cache(trained: Path) -> None:
+def test_deepmd_reads_our_cache(trained: Path) -> None:
     """Sums that no data have, so that only the cache can be where they come from."""
     folders = []
     for name in ("kept_in_hdf5", "kept_in_folder"):
@@ -216,7 +216,7 @@ def test_the_peer_reads_our_cache(trained: Path) -> None:
         )
 
 
-def test_neighbor_statistics_are_the_peers(trained: Path) -> None:
+def test_neighbor_statistics_are_deepmds(trained: Path) -> None:
     data = trained / "standard"
     text = run_dp(DP320, ["neighbor-stat", "-s", data, "-r", str(RCUT), "-t", *TYPE_MAP], trained)
     systems = _dataset(data, {}).systems
@@ -227,7 +227,7 @@ def test_neighbor_statistics_are_the_peers(trained: Path) -> None:
 
 @pytest.mark.parametrize("mixed_types", [True, False])
 def test_mixed_and_standard_twins_give_the_same_statistics(shared: Path, mixed_types: bool) -> None:
-    """Every frame once, atoms in other orders and systems; no peer needed."""
+    """Every frame once, atoms in other orders and systems; DeePMD-kit is not needed."""
     type_map = ["Nb", "Mo", "Ta", "W"]
     shape = EnvMatShape(
         ntypes=4,

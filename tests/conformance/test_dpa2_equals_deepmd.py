@@ -1,7 +1,7 @@
-"""DPA-2 against the peer: statistics, and of ``.dp`` files energies, forces and virials.
+"""DPA-2 against DeePMD-kit: statistics, and of ``.dp`` files energies, forces and virials.
 
-The peer's NumPy models give energies only, so forces and virial are compared along one direction
-each, with five-point differences of the peer's energies.
+DeePMD-kit's NumPy models give energies only, so forces and virial are compared along one direction
+each, with five-point differences of DeePMD-kit's energies.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from deepattn.statistics.input_blocks import input_blocks
 from deepattn.statistics.moments import input_statistics
 
 from .compare import keras_eval
+from .deepmd_kit import DP320, read_cases, run_inside, write_cases
 from .dpa2_options import random_sections
-from .peer import DP320, read_cases, run_inside, write_cases
 from .systems import NAPARAM, NFPARAM, TRICLINIC, scatter
 
-pytestmark = pytest.mark.xdist_group("dpa2 of the peer")
+pytestmark = pytest.mark.xdist_group("dpa2 of DeePMD-kit")
 MODELS = 20
 STEP = 2e-4
 # Displacements of the differences, in steps, and their weights.
@@ -73,7 +73,7 @@ def _with_parameters(rng, case, fitting):
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """For each model the job of the peer that wrote its file, section, cases and directions."""
+    """For each model the job of DeePMD-kit that wrote its file, section, cases and directions."""
     folder = tmp_path_factory.mktemp("dpa2")
     rng = np.random.default_rng(7)
     jobs, rest = [], []
@@ -91,7 +91,7 @@ def answers(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def answers_of_copies(answers, tmp_path_factory):
-    """The peer's answers of its files as we write them again."""
+    """DeePMD-kit's answers of its files as we write them again."""
     folder = tmp_path_factory.mktemp("copies")
     jobs = []
     for k, (job, *_) in enumerate(answers):
@@ -105,7 +105,7 @@ def answers_of_copies(answers, tmp_path_factory):
 
 
 def _part(output, prefix):
-    """Arrays of the peer's answer whose names begin with ``prefix/``, by the rest."""
+    """Arrays of DeePMD-kit's answer whose names begin with ``prefix/``, by the rest."""
     with np.load(output) as stored:
         names = [name for name in stored.files if name.startswith(f"{prefix}/")]
         return {name.removeprefix(f"{prefix}/"): stored[name] for name in names}
@@ -166,8 +166,8 @@ def test_order_of_atoms(answers):
 
 
 @pytest.mark.parametrize("index", range(MODELS))
-def test_ours_in_the_peer(answers, answers_of_copies, index):
-    """What we read and write again is the same model for the peer."""
+def test_ours_in_deepmd(answers, answers_of_copies, index):
+    """What we read and write again is the same model for DeePMD-kit."""
     first = read_cases(answers[index][0]["output"])
     again = read_cases(answers_of_copies[index])
     for name in answers[index][2]:

@@ -1,4 +1,4 @@
-"""Keras metrics of a loss and of the figures that come with it."""
+"""Keras metrics of a loss and of the terms that it reports."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class RootMeanSquare(keras.metrics.Metric):
         return tf.sqrt(tf.convert_to_tensor(self.total) / tf.convert_to_tensor(self.weight))
 
 
-class Figures:
-    """The metrics ``loss`` and one a figure, in the order in which a loss gives them.
+class LossMetrics:
+    """The metric ``loss`` and one for each value that a loss reports, in its order.
 
     Args:
-        names: root mean squares that are known before the first batch. Others, of losses that do
-            not tell their names, are made when they first come.
+        names: Root mean squares that are known before the first batch. Those of a loss that does
+            not declare its names are created with the first batch.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
@@ -56,21 +56,21 @@ class Figures:
         """The metrics."""
         return list(self._metrics.values())
 
-    def count(self, loss: tf.Tensor, figures: Mapping[str, Any], nframes: tf.Tensor) -> None:
-        """Count a batch.
+    def update(self, loss: tf.Tensor, values: Mapping[str, Any], nframes: tf.Tensor) -> None:
+        """Add a batch.
 
         Args:
-            loss: its loss.
-            figures: a sum of squares and a sum of weights, of which the root mean square is
-                wanted, or a number, of which the mean over the frames is.
-            nframes: number of its frames.
+            loss: Its loss.
+            values: By name, either a pair (sum of squares, sum of weights), whose root mean square
+                is reported, or a number, whose mean over the frames is reported.
+            nframes: Number of its frames.
         """
         self._metric("loss", keras.metrics.Mean).update_state(loss, sample_weight=nframes)
-        for name, figure in figures.items():
-            if isinstance(figure, tuple):
-                self._metric(name, RootMeanSquare).update_state(*figure)
+        for name, value in values.items():
+            if isinstance(value, tuple):
+                self._metric(name, RootMeanSquare).update_state(*value)
             else:
-                self._metric(name, keras.metrics.Mean).update_state(figure, sample_weight=nframes)
+                self._metric(name, keras.metrics.Mean).update_state(value, sample_weight=nframes)
 
     def results(self) -> dict[str, tf.Tensor]:
         """Values over all batches since the last reset."""

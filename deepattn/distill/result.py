@@ -1,4 +1,4 @@
-"""What came of a distillation."""
+"""Results of a distillation."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.potential import ModelPotential, Potential
-from deepattn.distill.workplace import Workplace
+from deepattn.distill.workdir import WorkDir
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a distillation.
+class DistillResult:
+    """Results of a distillation.
 
     Attributes:
         teacher: the teacher.
         student: the last student.
-        place: the working folder.
-        rounds: figures of each round: those of its training, exploration and verdict.
+        workdir: the working folder.
+        rounds: Results of each round: of its training, exploration and validation.
         reason: why it ended.
         reached: whether the forces are as near to the teacher's as was wanted.
         config: the section ``distill``.
@@ -27,7 +27,7 @@ class Outcome:
 
     teacher: Potential
     student: ModelPotential
-    place: Workplace
+    workdir: WorkDir
     rounds: list[dict[str, dict[str, Any]]]
     reason: str
     reached: bool
@@ -36,9 +36,9 @@ class Outcome:
     @property
     def path(self) -> Path:
         """The student, beside the report."""
-        return self.place.path(f"student{Path(self.student.name).suffix}")
+        return self.workdir.path(f"student{Path(self.student.name).suffix}")
 
     @property
-    def verdict(self) -> dict[str, Any]:
+    def errors(self) -> dict[str, Any]:
         """Errors of the last student, on frames that it was not trained on."""
         return self.rounds[-1]["verdict"]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from deepattn.distill.label import label
-from deepattn.distill.labeled import Labeled, read_labeled, write_labeled
+from deepattn.distill.labeled import LabeledFrames, read_labeled, write_labeled
 from deepattn.distill.potential import open_teacher
-from deepattn.distill.workplace import Workplace, read_frames, write_frames
+from deepattn.distill.workdir import WorkDir, read_frames, write_frames
 from deepattn.errors import ConfigError
 from deepattn.formats.files import _open_temporary
 
@@ -25,23 +25,23 @@ def test_a_stage_is_done_once(tmp_path):
         return {"frames": 3}
 
     for _ in range(2):
-        place = Workplace(tmp_path / "work", RECORD)
-        assert place.stage("round-00/seed", work)["frames"] == 3
+        workdir = WorkDir(tmp_path / "work", RECORD)
+        assert workdir.stage("round-00/seed", work)["frames"] == 3
     assert calls == [1]
-    assert place.hours() > 0
+    assert workdir.hours() > 0
 
 
 def test_a_stage_that_fails_leaves_nothing(tmp_path):
-    place = Workplace(tmp_path, RECORD)
+    workdir = WorkDir(tmp_path, RECORD)
     with pytest.raises(KeyboardInterrupt):
-        place.stage("seed", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
-    assert place.stage("seed", lambda: {"frames": 1})["frames"] == 1
+        workdir.stage("seed", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert workdir.stage("seed", lambda: {"frames": 1})["frames"] == 1
 
 
 def test_a_folder_with_what_a_killed_one_left_is_taken(tmp_path):
     """Killed while it wrote the first file; a file that is closed has no living writer."""
     _open_temporary(tmp_path / "distill.json", "w")[1].close()
-    Workplace(tmp_path, RECORD)
+    WorkDir(tmp_path, RECORD)
     assert [path.name for path in tmp_path.iterdir()] == ["distill.json"]
 
 
@@ -54,22 +54,22 @@ def test_a_folder_with_what_a_killed_one_left_is_taken(tmp_path):
     ],
 )
 def test_another_input_is_refused(tmp_path, change, where):
-    Workplace(tmp_path, RECORD)
+    WorkDir(tmp_path, RECORD)
     with pytest.raises(ConfigError, match=f"with another {where}; .*-o"):
-        Workplace(tmp_path, RECORD | change)
+        WorkDir(tmp_path, RECORD | change)
 
 
 def test_more_rounds_are_allowed_and_recorded(tmp_path):
-    Workplace(tmp_path, RECORD)
+    WorkDir(tmp_path, RECORD)
     changed = RECORD | {"distill": {**RECORD["distill"], "rounds": 9}}
-    Workplace(tmp_path, changed)
+    WorkDir(tmp_path, changed)
     assert json.loads((tmp_path / "distill.json").read_text()) == changed
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(ConfigError, match="no folder of a distillation"):
-        Workplace(tmp_path, RECORD)
+        WorkDir(tmp_path, RECORD)
 
 
 class Counting:
@@ -103,7 +103,7 @@ def test_systems_hold_what_was_written(tmp_path):
     frames = rattled(5)
     frames[3].symbols[frames[3].symbols == "Au"] = "Ag"
     frames[4].pbc = False
-    data = Labeled(frames, teacher().evaluate(frames))
+    data = LabeledFrames(frames, teacher().evaluate(frames))
     for _ in range(2):  # the second time it replaces what is there
         write_labeled(data, tmp_path / "data")
     found = read_labeled(tmp_path / "data")
@@ -120,7 +120,7 @@ def test_systems_hold_what_was_written(tmp_path):
 
 
 def test_nothing_is_something_to_write(tmp_path):
-    write_labeled(Labeled([], []), tmp_path / "data")
+    write_labeled(LabeledFrames([], []), tmp_path / "data")
     assert read_labeled(tmp_path / "data") == ([], [])
     write_frames(tmp_path / "none.extxyz", [])
     assert read_frames(tmp_path / "none.extxyz") == []

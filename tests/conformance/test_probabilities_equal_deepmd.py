@@ -8,7 +8,7 @@ import pytest
 from deepattn.data.probability import system_probabilities
 from deepattn.errors import ConfigError
 
-from .peer import DP320, run_inside
+from .deepmd_kit import DP320, run_inside
 
 pytestmark = pytest.mark.conformance
 

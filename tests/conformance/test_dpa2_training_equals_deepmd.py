@@ -1,4 +1,4 @@
-"""A training of DPA-2 follows that of the peer's PyTorch backend step by step."""
+"""A training of DPA-2 follows that of DeePMD-kit's PyTorch backend step by step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepattn.models import build_model, read_model
 from deepattn.models.dpmodel import to_tree
 from deepattn.train import train
 
-from .peer import DP320PT, run_inside
+from .deepmd_kit import DP320PT, run_inside
 
 STEPS = 20
 TYPE_MAP = ["O", "H"]
@@ -76,7 +76,7 @@ def start(tmp_path):
 
 
 def test_twenty_steps_are_the_same(start, tmp_path, monkeypatch):
-    peer = DP320PT.require()
+    deepmd = DP320PT.require()
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     for folder in (theirs, ours):
         folder.mkdir()
@@ -89,7 +89,7 @@ def test_twenty_steps_are_the_same(start, tmp_path, monkeypatch):
         ["convert-backend", "end.pth", "end.dp"],
     ]
     jobs = [{"arguments": command, "output": "log"} for command in commands]
-    run_inside(peer, "commands.py", jobs, theirs)
+    run_inside(deepmd, "commands.py", jobs, theirs)
     monkeypatch.chdir(ours)
     trainer = train("input.json", init_frz_model=start)
 
