@@ -95,8 +95,9 @@ class DescriptorConfig(Kind):
         contains_types: whether its result tells the type of the center, so that one fitting net
             serves all types without a type vector.
         conventions: details that it may have (``model/convention``), the default first.
+        common_keys: keys that need the convention ``common``.
         default_type_embedding: whether a model without the section ``type_embedding`` has one.
-        takes_type_embedding: whether that section is for it.
+        instead_of_type_embedding: what to set where that section is not for it; None where it is.
         may_lack_names: whether ``type_map`` may be left out.
         share_levels: levels that tasks may share it at: 0 all of it, 1 its type embedding.
         graphs: whether DeePMD-kit has TensorFlow graphs (``.pb``) of it.
@@ -113,8 +114,9 @@ class DescriptorConfig(Kind):
     passes_messages: ClassVar[bool] = False
     contains_types: ClassVar[bool] = False
     conventions: ClassVar[tuple[str, ...]] = ("tensorflow", "common")
+    common_keys: ClassVar[tuple[str, ...]] = ()
     default_type_embedding: ClassVar[bool] = False
-    takes_type_embedding: ClassVar[bool] = True
+    instead_of_type_embedding: ClassVar[str | None] = None
     may_lack_names: ClassVar[bool] = False
     share_levels: ClassVar[tuple[int, ...]] = (0, 1)
     graphs: ClassVar[bool] = True

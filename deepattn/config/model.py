@@ -160,7 +160,7 @@ class ModelConfig(Section):
         descriptor, fitting = section["descriptor"], section["fitting_net"]
         kind = DESCRIPTORS[descriptor["type"]]
         _check_type_map(section, kind)
-        _check_convention(section)
+        _check_convention(section, kind)
         cls.check_keys(section, "model")
         ntypes = len(section.get("type_map", ())) or len(descriptor["sel"])
         path = "model/descriptor"
@@ -228,25 +228,24 @@ def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) ->
             raise ConfigError(f"model/type_map has {show(name)} twice; keep one of them.")
 
 
-def _check_convention(section: Mapping[str, Any]) -> None:
+def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
     convention = section.get("convention", "tensorflow")
     known = ("tensorflow", "common")
     require(convention in known, "model/convention", convention, "be tensorflow or common")
-    temperature, path = section["descriptor"].get("temperature"), "model/descriptor/temperature"
-    if temperature is None:
-        return
-    if convention != "common":
-        raise ConfigError(f"{path} = {show(temperature)} needs model/convention common.")
-    # Exponentials of scores up to this need no safeguards.
-    require(0 < temperature <= 5, path, temperature, "be positive and at most 5")
+    for name in kind.common_keys:
+        value = section["descriptor"].get(name)
+        if value is not None and convention != "common":
+            raise ConfigError(
+                f"model/descriptor/{name} = {show(value)} needs model/convention common."
+            )
 
 
 def _check_type_embedding(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
     path = "model/type_embedding"
-    if not kind.takes_type_embedding:
+    if kind.instead_of_type_embedding is not None:
         raise ConfigError(
-            f"{path} is not for the descriptor {section['descriptor']['type']}; set tebd_dim in "
-            "model/descriptor/repinit, and use_econf_tebd and use_tebd_bias in model/descriptor."
+            f"{path} is not for the descriptor {section['descriptor']['type']}; "
+            f"{kind.instead_of_type_embedding}."
         )
     TypeEmbeddingConfig.check(section["type_embedding"], path)
     if section["type_embedding"]["use_econf_tebd"]:

@@ -20,7 +20,7 @@ from deepattn.formats.files import write_folder_whole
 from deepattn.formats.mesh import MESH_HEAD
 from deepattn.formats.saved_model import MARK
 from deepattn.infer.trial import two_atoms
-from deepattn.layers.boundaries import mesh_of_box
+from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
 
@@ -148,7 +148,7 @@ def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: 
             lambda: tf.reshape(box, [-1, 9]),
             lambda: tf.zeros([nframes, 9], tf.float64),
         )
-        counts, owner = _counts(model, natoms, natoms), tf.range(natoms)
+        counts, owner = natoms_of(natoms, natoms, model.ntypes), tf.range(natoms)
         outputs = evaluate(coord, atype, counts, box, mesh_of_box(box), owner, fparam, aparam)
         return _results(outputs, atype, atomic=atomic, shares=atomic)
 
@@ -177,7 +177,7 @@ def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: boo
         # Without a mapping ghosts are their own, which local models do not mind.
         owner = tf.where(mapping < 0, tf.range(nall), mapping)
         outputs = evaluate(
-            *(coord[tf.newaxis], atype[tf.newaxis], _counts(model, nloc, nall)),
+            *(coord[tf.newaxis], atype[tf.newaxis], natoms_of(nloc, nall, model.ntypes)),
             *(tf.zeros([1, 9], tf.float64), _mesh_of_list(nlist), owner),
             *(fparam[tf.newaxis], aparam[tf.newaxis]),
         )
@@ -239,11 +239,6 @@ def _results(
     if not shares:
         del results["energy_derv_c"]
     return results
-
-
-def _counts(model: EnergyModel, nloc: tf.Tensor, nall: tf.Tensor) -> tf.Tensor:
-    """The input ``natoms``; nothing uses the counts of types in it."""
-    return tf.stack([nloc, nall, *[0] * model.ntypes])
 
 
 def _mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:

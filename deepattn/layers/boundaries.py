@@ -7,14 +7,12 @@ import tensorflow as tf
 from deepattn.formats.mesh import MESH_OPEN_MIXED, MESH_PERIODIC_MIXED
 
 
-def natoms_of(atype: tf.Tensor, ntypes: int) -> tf.Tensor:
-    """``natoms`` int32 ``[2 + ntypes]`` of frames all of whose atoms are local.
+def natoms_of(nloc: tf.Tensor, nall: tf.Tensor, ntypes: int) -> tf.Tensor:
+    """``natoms`` int32 ``[2 + ntypes]``: numbers of local and of all atoms, counts of types.
 
-    The operations look at the first two numbers only, those of local and of all atoms; the counts
-    of types behind them are not right.
+    The operations read the first two numbers only; the counts are 0.
     """
-    count = tf.shape(atype)[1]
-    return tf.stack([count, count, count, *[0] * (ntypes - 1)])
+    return tf.stack([nloc, nall, *[0] * ntypes])
 
 
 def mesh_of_box(box: tf.Tensor) -> tf.Tensor:

@@ -157,7 +157,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         return self.search(
             tf.reshape(coord, [nframes, 3 * nall]),
             atype,
-            natoms_of(atype, self.ntypes) if natoms is None else natoms,
+            natoms_of(nall, nall, self.ntypes) if natoms is None else natoms,
             box,
             mesh_of_box(box) if mesh is None else mesh,
         )

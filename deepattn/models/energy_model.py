@@ -174,7 +174,8 @@ class EnergyModel(keras.Model):
         atype = tf.cast(inputs["atype"], tf.int32)
         natoms = inputs.get("natoms")
         if natoms is None:
-            natoms = natoms_of(atype, self.ntypes)
+            count = tf.shape(atype)[1]
+            natoms = natoms_of(count, count, self.ntypes)
         environment = self.descriptor.environment(
             inputs["coord"], atype, inputs["box"], natoms=natoms, mesh=inputs.get("mesh")
         )

@@ -33,12 +33,6 @@ def input_blocks(section: ModelConfig) -> list[InputBlock]:
     ]
 
 
-def env_mat_shape(section: ModelConfig) -> EnvMatShape:
-    """The environment matrix of a model with one, whose numbers of neighbors are given."""
-    [spec] = section.descriptor.env_mats()
-    return _shape(section, spec)
-
-
 def _shape(section: ModelConfig, spec: EnvMatSpec) -> EnvMatShape:
     descriptor = section.descriptor
     return EnvMatShape(

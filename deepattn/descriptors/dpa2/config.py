@@ -122,7 +122,10 @@ class Dpa2Config(DescriptorConfig):
     passes_messages = True
     contains_types = True
     conventions = ("common",)
-    takes_type_embedding = False
+    instead_of_type_embedding = (
+        "set tebd_dim in model/descriptor/repinit, and use_econf_tebd and use_tebd_bias in "
+        "model/descriptor"
+    )
     graphs = False
     fixed_slots = True
 

@@ -14,6 +14,7 @@ from deepattn.config.argument import Refused
 from deepattn.config.argument import key as argument
 from deepattn.config.model import ModelConfig
 from deepattn.config.ranges import one_of, positive, within
+from deepattn.config.rules_net import require
 from deepattn.config.section import key
 from deepattn.config.texts import DAVG_ZERO, PYTORCH, TEBD_INPUT_MODE
 from deepattn.descriptors.se_atten.compressible import check_tables
@@ -43,6 +44,7 @@ class SeAttenConfig(SmoothEditionConfig):
     paper = "Zhang et al., npj Comput. Mater. 10, 94 (2024)"
     layer = "deepattn.descriptors.se_atten.layer:SeAtten"
     dpmodel = "deepattn.descriptors.se_atten.dpmodel:FORMAT"
+    common_keys = ("temperature",)
     default_type_embedding = True
     input_only: ClassVar[tuple[Argument, ...]] = (
         *_REFUSED,
@@ -99,6 +101,19 @@ class SeAttenConfig(SmoothEditionConfig):
         stripped = section.pop("stripped_type_embedding", None)
         if stripped is not None:
             section["tebd_input_mode"] = "strip" if stripped else "concat"
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
+        super().check(section, path, ntypes=ntypes)
+        temperature = section.get("temperature")
+        # Exponentials of scores up to 5 need no safeguards.
+        if temperature is not None:
+            require(
+                0 < temperature <= 5,
+                f"{path}/temperature",
+                temperature,
+                "be positive and at most 5",
+            )
 
     @property
     def counts_empty_slots(self) -> bool:

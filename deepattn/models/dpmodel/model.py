@@ -74,7 +74,9 @@ def _config(
     section: dict[str, Any], origin: str, arrays: Arrays, every_residual: bool | None
 ) -> ModelConfig:
     node = Node({}, "model", origin)
-    temperature = section["descriptor"].pop("temperature", None)
+    descriptor = section["descriptor"]
+    names = DESCRIPTORS[descriptor["type"]].common_keys
+    common_keys = {name: descriptor.pop(name) for name in names if name in descriptor}
     try:
         config = ModelConfig.from_dict(normalize_model(section))
         # As in a graph of TensorFlow where that comes to the same, so that those can be made of it.
@@ -85,8 +87,7 @@ def _config(
                     "does not go with the rest of the model"
                 )
             section["convention"] = "common"
-            if temperature is not None:
-                section["descriptor"]["temperature"] = temperature
+            descriptor.update(common_keys)
             config = ModelConfig.from_dict(normalize_model(section))
     except ConfigError as error:
         node.fail(str(error))

@@ -40,7 +40,8 @@ def make(name, *, nframes=3, natoms=7):
 
 
 def in_blocks(model, inputs, block):
-    natoms = natoms_of(inputs["atype"], model.ntypes)
+    natoms = inputs["atype"].shape[1]
+    natoms = natoms_of(natoms, natoms, model.ntypes)
     environment = model.descriptor.environment(inputs["coord"], inputs["atype"], inputs["box"])
     parameters = inputs.get("fparam"), inputs.get("aparam")
     return potential_in_blocks(
@@ -84,8 +85,8 @@ def test_blocks_in_a_frozen_graph(name, monkeypatch):
         tf.import_graph_def(graph_def, name="")
     feeds = {f"t_{key}:0": np.ravel(inputs[key]) for key in ("coord", "box")}
     feeds |= {f"t_{key}:0": np.ravel(inputs[key]) for key in inputs if key.endswith("param")}
-    natoms = np.array(natoms_of(inputs["atype"], model.ntypes))
-    natoms[2:] = [np.sum(inputs["atype"][0] == kind) for kind in (0, 1)]
+    count, kinds = inputs["atype"].shape[1], inputs["atype"][0]
+    natoms = np.array([count, count, np.sum(kinds == 0), np.sum(kinds == 1)], np.int32)
     mesh = np.zeros(6 if name.startswith("se_e2_a") else 7, np.int32)
     feeds |= {"t_type:0": inputs["atype"].ravel(), "t_natoms:0": natoms, "t_mesh:0": mesh}
     expected = model(inputs)
