@@ -14,19 +14,6 @@ sys.path.insert(0, str(ROOT / "tests" / "unit"))
 
 from ops import cuda_attention_calls, cuda_calls, cuda_embedding_calls  # noqa: E402, F401
 
-CPU_UNITS = (
-    "attention",
-    "env_mat",
-    "neighbor_grid",
-    "force",
-    "virial",
-    "tabulated",
-    "instruction_set",
-    "pair_embedding",
-    "scratch",
-)
-CPU_FOLDERS = ("attention", "pair_embedding", "tabulated")
-
 
 def load_builder():
     """``deepattn.ops.build`` without its package, whose import needs TensorFlow."""
@@ -38,6 +25,7 @@ def load_builder():
 
 
 builder = load_builder()
+STORES = builder.object_stores(ROOT / "ops", BUILD)
 
 
 def load_cpu() -> ctypes.CDLL:
@@ -45,17 +33,17 @@ def load_cpu() -> ctypes.CDLL:
     path = BUILD / f"libdeepattn_cpu-{builder.source_digest(ROOT / 'ops')}.so"
     if not path.is_file():
         BUILD.mkdir(parents=True, exist_ok=True)
-        kernels = ROOT / "ops" / "kernels" / "cpu"
-        units = [kernels / f"{name}.cc" for name in CPU_UNITS]
-        units += sorted(unit for name in CPU_FOLDERS for unit in (kernels / name).glob("*.cc"))
-        objects = []
-        for unit in units:
-            objects.append(str(BUILD / f"{unit.parent.name}-{unit.stem}.o"))
-            name = unit.relative_to(ROOT / "ops").as_posix()
-            flags = [*builder.CXX_FLAGS, *builder.UNIT_FLAGS.get(name, ())]
-            command = ["c++", "-std=c++17", *flags, f"-I{ROOT / 'ops'}"]
-            builder.build_cuda.run([*command, "-c", str(unit), "-o", objects[-1]])
-        builder.build_cuda.run(["c++", "-shared", *objects, "-o", str(path)])
+        units = {unit for units in builder.LIBRARIES.values() for unit in units}
+        tensorflow = {"compile": ["-std=c++17"]}  # none is needed
+        items = [
+            builder.compilation(unit, ROOT / "ops", tensorflow)
+            for unit in sorted(units, key=lambda unit: unit.name)
+            if unit.source.startswith("kernels/")
+        ]
+        run = builder.build_cuda.run
+        store = STORES(run(["c++", "--version"]))
+        objects = store.compile(items, "kernels", run)
+        run(["c++", "-shared", *map(str, objects.values()), "-o", str(path)])
     return ctypes.CDLL(str(path))
 
 
@@ -69,9 +57,9 @@ def load_cuda(host: bool) -> ctypes.CDLL:
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         if host:
-            builder_cuda.build_host(path, source=ROOT / "ops")
+            builder_cuda.build_host(path, source=ROOT / "ops", open_store=STORES)
         else:
-            builder_cuda.build_cuda(folder, source=ROOT / "ops")
+            builder_cuda.build_cuda(folder, source=ROOT / "ops", open_store=STORES)
     if not host:
         cuda_calls.arrays = CupyArrays()
     return ctypes.CDLL(str(path))

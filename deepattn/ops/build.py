@@ -8,15 +8,18 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deepattn.ops.build_objects import Compilation, ObjectStore
+    from deepattn.ops.build_units import Unit
 
 HERE = Path(__file__).resolve().parent
 
@@ -32,91 +35,16 @@ def _beside(name: str) -> ModuleType:
 
 
 build_cuda = _beside("build_cuda")
+build_objects = _beside("build_objects")
+build_units = _beside("build_units")
 digest_files = build_cuda.digest_files
+LIBRARIES, GPU_UNITS = build_units.LIBRARIES, build_units.GPU_UNITS
 
 LIB_DIR = HERE / "lib"
 INFO_NAME = "build-info.json"
 # TensorFlow from, to before. This is the range's owner; pyproject.toml and the documents repeat it.
 SUPPORTED = ((2, 16), (2, 22))
 COMMAND = "python -m deepattn.ops.build"
-
-TABULATED = (
-    "kernels/cpu/tabulated.cc",
-    "kernels/cpu/tabulated/avx2.cc",
-    "kernels/cpu/tabulated/avx512.cc",
-    "kernels/cpu/tabulated/generic.cc",
-)
-LIBRARIES = {
-    "libdeepattn_compat.so": (
-        "kernels/cpu/env_mat.cc",
-        "kernels/cpu/force.cc",
-        "kernels/cpu/gelu.cc",
-        "kernels/cpu/instruction_set.cc",
-        "kernels/cpu/neighbor_grid.cc",
-        "kernels/cpu/scratch.cc",
-        *TABULATED,
-        "kernels/cpu/virial.cc",
-        "tf/env_mat_ops.cc",
-        "tf/force_ops.cc",
-        "tf/gelu_ops.cc",
-        "tf/tabulate_fusion_ops.cc",
-        "tf/virial_ops.cc",
-    ),
-    "libdeepattn_ops.so": (
-        "kernels/cpu/attention.cc",
-        "kernels/cpu/attention/avx2.cc",
-        "kernels/cpu/attention/avx512.cc",
-        "kernels/cpu/attention/generic.cc",
-        "kernels/cpu/instruction_set.cc",
-        "kernels/cpu/neighbor_grid.cc",
-        "kernels/cpu/neighbor_stat.cc",
-        "kernels/cpu/pair_embedding.cc",
-        "kernels/cpu/scratch.cc",
-        "kernels/cpu/pair_embedding/avx2.cc",
-        "kernels/cpu/pair_embedding/avx512.cc",
-        "kernels/cpu/pair_embedding/generic.cc",
-        "kernels/cpu/product.cc",
-        "kernels/cpu/product/avx2.cc",
-        "kernels/cpu/product/avx512.cc",
-        "kernels/cpu/product/generic.cc",
-        *TABULATED,
-        "tf/attention_ops.cc",
-        "tf/neighbor_stat_op.cc",
-        "tf/pair_embedding_ops.cc",
-        "tf/product_op.cc",
-        "tf/tabulated_ops.cc",
-    ),
-}
-# What the libraries hold besides where the CUDA library was built.
-GPU_UNITS = {
-    "libdeepattn_compat.so": (
-        "tf/gpu/env_mat_ops.cc",
-        "tf/gpu/pair_ops.cc",
-        "tf/gpu/tabulate_fusion_ops.cc",
-    ),
-    "libdeepattn_ops.so": (
-        "tf/gpu/attention_ops.cc",
-        "tf/gpu/pair_embedding_ops.cc",
-        "tf/gpu/tabulated_ops.cc",
-    ),
-}
-
-# Neighbors are chosen by float32 sums that must round after every operation, so nothing is fused.
-CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
-
-# The vectorized kernels may fuse; each is compiled for the processors it is then chosen on.
-_FUSED = ("-ffp-contract=fast", "-fno-math-errno")
-_PROCESSORS = {
-    "generic": (),
-    "avx2": ("-mavx2", "-mfma"),
-    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl"),
-}
-_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
-UNIT_FLAGS = {
-    f"kernels/cpu/{kernel}/{processor}.cc": (*_FUSED, *(flags if _IS_X86 else ()))
-    for kernel in ("attention", "pair_embedding", "product", "tabulated")
-    for processor, flags in _PROCESSORS.items()
-}
 
 _QUERY = """
 import json, tensorflow as tf
@@ -140,7 +68,9 @@ def source_digest(source: Path) -> str:
     cuda = source / "kernels" / "cuda"
     files = [path for path in source.rglob("*") if path.suffix in (".cc", ".h")]
     return digest_files(
-        [path for path in files if cuda not in path.parents], source, [CXX_FLAGS, UNIT_FLAGS]
+        [path for path in files if cuda not in path.parents],
+        source,
+        [build_units.CXX_FLAGS, build_units.UNIT_FLAGS],
     )
 
 
@@ -188,8 +118,9 @@ def build(
 ) -> Path:
     """Compiles the libraries into `output` and writes what they were built with beside them.
 
-    The CUDA library is built if there are an ``nvcc`` that can and a GPU (see `build_cuda`). Lines
-    on standard error tell how far it is.
+    In a checkout, objects are kept in ``build/ops`` for the next time (see `build_objects`). The
+    CUDA library is built if there are an ``nvcc`` that can and a GPU (see `build_cuda`). Lines on
+    standard error tell how far it is.
 
     Args:
         output: folder to fill; its libraries are replaced only after everything compiled.
@@ -205,44 +136,32 @@ def build(
     """
     source = source or source_dir()
     tensorflow = tensorflow or query_tensorflow()
-    compiler = shlex.split(os.environ.get("CXX", "c++"))
-    version = _run([*compiler, "--version"]).splitlines()[0]
+    compiler = find_compiler()
+    version = _run([*compiler, "--version"])
     digest = source_digest(source)  # before compiling: an edit meanwhile makes the result stale
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder:
         work = Path(folder)
-        objects: dict[str, Path] = {}
+        open_store = object_stores(source, work, _roots(source, tensorflow))
+        store = open_store(version)
 
-        def compile_unit(unit: str) -> None:
-            flags = [*tensorflow["compile"], *CXX_FLAGS, *UNIT_FLAGS.get(unit, ()), f"-I{source}"]
-            _run([*compiler, *flags, "-c", str(source / unit), "-o", str(objects[unit])])
+        def compile_units(units: "Iterable[Unit]", what: str) -> dict[str, Path]:
+            items = [compilation(unit, source, tensorflow) for unit in units]
+            return store.compile(items, what, _run, jobs)
 
-        def compile_units(libraries: Mapping[str, tuple[str, ...]], what: str) -> None:
-            units = sorted({unit for names in libraries.values() for unit in names})
-            objects.update({unit: work / (unit.replace("/", "-") + ".o") for unit in units})
-            progress = build_cuda.Progress(what, len(units))
-
-            def compile_and_tell(unit: str) -> None:
-                compile_unit(unit)
-                progress.tick(unit)
-
-            with ThreadPoolExecutor(jobs or build_cuda.processors()) as pool:
-                list(pool.map(compile_and_tell, units))
-
-        compile_units(LIBRARIES, "operations")
-        cuda = _build_cuda(work, source, jobs)
+        objects = compile_units(_units(LIBRARIES), "operations")
+        cuda = _build_cuda(work, source, open_store, jobs)
         gpu_units = GPU_UNITS if "sources" in cuda else {}
         try:
-            if gpu_units:
-                compile_units(gpu_units, "operations on a GPU")
+            objects |= compile_units(_units(gpu_units), "operations on a GPU")
         except BuildError as error:  # all works without them
             cuda, gpu_units = {"missing": str(error)}, {}
-        for name, names in LIBRARIES.items():
-            inputs = [str(objects[unit]) for unit in (*names, *gpu_units.get(name, ()))]
+        for name, units in LIBRARIES.items():
+            inputs = [str(objects[unit.name]) for unit in (*units, *gpu_units.get(name, ()))]
             _run([*compiler, "-shared", *inputs, *tensorflow["link"], "-o", str(work / name)])
         info = {
             "tensorflow": tensorflow["tensorflow"],
-            "compiler": version,
+            "compiler": version.splitlines()[0],
             "sources": digest,
             "cuda": cuda,
         }
@@ -256,10 +175,99 @@ def build(
     return output
 
 
-def _build_cuda(folder: Path, source: Path, jobs: int | None) -> dict:
+def find_compiler() -> list[str]:
+    """The words that call the C++ compiler."""
+    return shlex.split(os.environ.get("CXX", "c++"))
+
+
+def object_stores(
+    source: Path, otherwise: Path, roots: Mapping[str, Path] | None = None
+) -> "Callable[[str], ObjectStore]":
+    """What opens the store of objects of a compiler, by what that says of its version.
+
+    Args:
+        source: folder of the sources; that of a checkout has its objects in ``build/ops``.
+        otherwise: a folder for the objects of other sources.
+        roots: as `ObjectStore` takes them.
+    """
+    is_checkout = (source / "build_backend.py").is_file()
+    folder = source.parent / "build" / "ops" if is_checkout else otherwise / "objects"
+    roots = roots or {"ops": source}
+    return lambda compiler: build_objects.ObjectStore(folder, compiler, roots)
+
+
+def compilation(unit: "Unit", source: Path, tensorflow: dict) -> "Compilation":
+    """How a unit is compiled against a TensorFlow, of which `query_tensorflow` has the flags."""
+    roots = _roots(source, tensorflow).items()
+    command = (
+        *find_compiler(),
+        *tensorflow["compile"],
+        *build_units.CXX_FLAGS,
+        *unit.flags,
+        f"-I{source}",
+        # The same libraries, wherever the folders are.
+        *(f"-ffile-prefix-map={folder}={name}" for name, folder in roots),
+    )
+    return build_objects.Compilation(unit.name, source / unit.source, command)
+
+
+def _roots(source: Path, tensorflow: dict) -> dict[str, Path]:
+    """The folders of headers, by names that stay when they move."""
+    roots = {"ops": source}
+    for flag in tensorflow["compile"]:
+        if flag.startswith("-I"):
+            roots["tensorflow"] = Path(flag[2:])
+    return roots
+
+
+def _units(libraries: "Mapping[str, tuple[Unit, ...]]") -> "list[Unit]":
+    """Every unit of some libraries once."""
+    return sorted({unit for units in libraries.values() for unit in units}, key=lambda u: u.name)
+
+
+def write_compile_commands(
+    path: Path, *, source: Path | None = None, tensorflow: dict | None = None
+) -> Path:
+    """Writes how every source is compiled, for clangd and other tools that read C++.
+
+    Sources of the CUDA library appear as they are compiled for the host.
+
+    Args:
+        path: the file, ``compile_commands.json``.
+        source: folder with ``kernels/`` and ``tf/``; that of this installation by default.
+        tensorflow: the answer of `query_tensorflow`; asked of this interpreter by default.
+
+    Returns:
+        `path`.
+    """
+    source = source or source_dir()
+    tensorflow = tensorflow or query_tensorflow()
+    units = _units(LIBRARIES) + _units(GPU_UNITS)
+    items = [compilation(unit, source, tensorflow) for unit in units]
+    cuda = build_cuda.host_compilations(source, find_compiler())
+    items += [build_objects.Compilation(*item) for item in cuda]
+    entries = [
+        {
+            "directory": str(source),
+            "file": str(item.source),
+            "arguments": [*item.command, "-c", str(item.source)],
+            "output": f"{item.name}.o",
+        }
+        for item in items
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_name(f".{path.name}.{os.getpid()}")
+    whole.write_text(json.dumps(entries, indent=1) + "\n")
+    os.replace(whole, path)
+    return path
+
+
+def _build_cuda(
+    folder: Path, source: Path, open_store: "Callable[[str], ObjectStore]", jobs: int | None
+) -> dict:
     """What the CUDA library was built with, or else ``{"missing": why}``: all works without it."""
     try:
-        return build_cuda.build_cuda(folder, source=source, jobs=jobs)
+        return build_cuda.build_cuda(folder, source=source, open_store=open_store, jobs=jobs)
     except build_cuda.CudaBuildError as error:
         return {"missing": str(error)}
 
@@ -296,8 +304,18 @@ def main(argv: list[str] | None = None) -> int:
         prog=COMMAND, description="Compile the op libraries against the installed TensorFlow."
     )
     parser.add_argument("-j", "--jobs", type=int, help="compilers to run at once")
+    parser.add_argument(
+        "--compile-commands",
+        action="store_true",
+        help="compile nothing, but write compile_commands.json, from which clangd knows the flags",
+    )
+    arguments = parser.parse_args(argv)
     try:
-        output = build(jobs=parser.parse_args(argv).jobs)
+        if arguments.compile_commands:
+            path = write_compile_commands(source_dir().parent / "build" / "compile_commands.json")
+            print(f"wrote {path}")
+            return 0
+        output = build(jobs=arguments.jobs)
     except (BuildError, OSError) as error:
         print(f"deepattn: error: {error}", file=sys.stderr)
         return 1

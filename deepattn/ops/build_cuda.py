@@ -10,11 +10,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deepattn.ops.build_objects import ObjectStore
 
 LIBRARY = "libdeepattn_cuda.so"
 HOST_LIBRARY = "libdeepattn_cuda_host.so"
@@ -113,39 +115,19 @@ def choose_architectures(nvcc: str) -> list[str]:
     return sorted(chosen, key=int)
 
 
-def processors() -> int:
-    """The number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class Progress:
-    """Lines on standard error that tell how many of the units are compiled.
-
-    Args:
-        what: what they make.
-        total: how many there are.
-    """
-
-    def __init__(self, what: str, total: int) -> None:
-        self._what, self._total, self._done = what, total, 0
-        self._lock = threading.Lock()
-
-    def tick(self, unit: str) -> None:
-        """One more is compiled."""
-        with self._lock:
-            self._done += 1
-            line = f"deepattn: {self._what}: {self._done} of {self._total} compiled, {unit}"
-            print(line, file=sys.stderr, flush=True)
-
-
-def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
+def build_cuda(
+    folder: Path,
+    *,
+    source: Path,
+    open_store: "Callable[[str], ObjectStore]",
+    jobs: int | None = None,
+) -> dict:
     """Compiles the CUDA library into the folder `folder`.
 
     Args:
         folder: where to write ``libdeepattn_cuda.so``.
         source: folder with ``kernels/``.
+        open_store: gives the store of objects of a compiler, by what that says of its version.
         jobs: compilers run at once; the number of processors by default.
 
     Returns:
@@ -164,27 +146,30 @@ def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
     architectures = choose_architectures(nvcc)
     targets = [*(f"sm_{name}" for name in architectures), f"compute_{architectures[-1]}"]
     codes = [f"-gencode=arch=compute_{target.split('_')[1]},code={target}" for target in targets]
-    jobs = jobs or processors()
     units = cuda_units(source)
-    threads = f"--threads={max(1, jobs // len(units))}"
+    threads = f"--threads={max(1, (jobs or 1) // len(units))}"
     # The last word: the others are a launcher's, such as ccache.
     host = ["-ccbin", shlex.split(os.environ["CXX"])[-1]] if "CXX" in os.environ else []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".cuda-") as work:
-        objects = {unit: f"{work}/{n}.o" for n, unit in enumerate(units)}
-        progress = Progress(f"CUDA kernels for {', '.join(targets)}", len(units))
-
-        def compile_unit(unit: Path) -> None:
-            flags = [*NVCC_FLAGS, *UNIT_FLAGS.get(unit.name, ()), *codes, *host, threads]
-            target = f'-DDEEPATTN_CUDA_TARGET="{" ".join(targets)}"'
-            command = [nvcc, *flags, f"-I{source}", target, "-c", str(unit), "-o", objects[unit]]
-            run(command)
-            progress.tick(str(unit.relative_to(source)))
-
-        with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(compile_unit, units))
-        library = str(folder / LIBRARY)
-        run([nvcc, "-shared", "-cudart", "static", *host, *objects.values(), "-o", library])
-    version = re.search(r"release [\d.]+, V([\d.]+)", run([nvcc, "--version"]))
+    target = f'-DDEEPATTN_CUDA_TARGET="{" ".join(targets)}"'
+    items = [
+        (
+            unit.relative_to(source).as_posix(),
+            unit,
+            (
+                *(nvcc, *NVCC_FLAGS, *UNIT_FLAGS.get(unit.name, ()), *codes, *host, threads),
+                *(f"-I{source}", target),
+            ),
+        )
+        for unit in units
+    ]
+    # Of both compilers.
+    versions = run([nvcc, "--version"]) + run([host[-1] if host else "c++", "--version"])
+    what = f"CUDA kernels for {', '.join(targets)}"
+    objects = open_store(versions).compile(items, what, run, jobs)
+    library = str(folder / LIBRARY)
+    inputs = [str(path) for path in objects.values()]
+    run([nvcc, "-shared", "-cudart", "static", *host, *inputs, "-o", library])
+    version = re.search(r"release [\d.]+, V([\d.]+)", versions)
     return {
         "nvcc": version.group(1) if version else "unknown",
         "targets": targets,
@@ -192,12 +177,26 @@ def build_cuda(folder: Path, *, source: Path, jobs: int | None = None) -> dict:
     }
 
 
-def build_host(output: Path, *, source: Path, jobs: int | None = None) -> Path:
+def host_compilations(source: Path, compiler: list[str]) -> list[tuple[str, Path, tuple[str, ...]]]:
+    """How the CUDA sources in `source` are compiled for the host: name, source, command."""
+    command = (*compiler, *HOST_FLAGS, f"-I{source}")
+    units = cuda_units(source)
+    return [(f"{unit.relative_to(source).as_posix()}:host", unit, command) for unit in units]
+
+
+def build_host(
+    output: Path,
+    *,
+    source: Path,
+    open_store: "Callable[[str], ObjectStore]",
+    jobs: int | None = None,
+) -> Path:
     """Compiles the CUDA sources for the host, into the library `output`.
 
     Args:
         output: the library to write, replaced only after everything compiled.
         source: folder with ``kernels/``.
+        open_store: gives the store of objects of a compiler, by what that says of its version.
         jobs: compilers run at once; the number of processors by default.
 
     Returns:
@@ -207,17 +206,14 @@ def build_host(output: Path, *, source: Path, jobs: int | None = None) -> Path:
         CudaBuildError: no compiler, or a source does not compile.
     """
     compiler = shlex.split(os.environ.get("CXX", "c++"))
+    store = open_store(run([*compiler, "--version"]))
+    items = host_compilations(source, compiler)
+    objects = store.compile(items, "CUDA kernels for the host", run, jobs)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
-        objects = {unit: f"{folder}/{n}.o" for n, unit in enumerate(cuda_units(source))}
-
-        def compile_unit(unit: Path) -> None:
-            run([*compiler, *HOST_FLAGS, f"-I{source}", "-c", str(unit), "-o", objects[unit]])
-
-        with ThreadPoolExecutor(jobs or processors()) as pool:
-            list(pool.map(compile_unit, objects))
         library = f"{folder}/{output.name}"
-        run([*compiler, "-shared", *objects.values(), "-o", library])
+        inputs = [str(path) for path in objects.values()]
+        run([*compiler, "-shared", *inputs, "-o", library])
         os.replace(library, output)
     return output
 

@@ -14,7 +14,7 @@ import deepattn
 from deepattn import ops
 from deepattn.config import network_dtype
 from deepattn.data import DataSet
-from deepattn.ops.build_cuda import processors
+from deepattn.ops.build_objects import processors
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.task import Task
 

@@ -52,7 +52,8 @@ def cuda_host() -> ctypes.CDLL:
         if not path.is_file():
             for old in folder.glob("*/"):
                 shutil.rmtree(old)
-            build_cuda.build_host(path, source=source)
+            stores = build.object_stores(source, folder)
+            build_cuda.build_host(path, source=source, open_store=stores)
     return ctypes.CDLL(str(path))
 
 

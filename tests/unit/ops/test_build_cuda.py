@@ -3,11 +3,12 @@
 import ctypes
 import os
 import re
+import shutil
 
 import pytest
 
 from deepattn.ops import build
-from deepattn.ops.build import build_cuda  # the module that it has loaded by its path
+from deepattn.ops.build import build_cuda, build_objects  # as it has loaded them, by their paths
 
 
 def test_the_library_has_every_function_of_its_headers():
@@ -88,7 +89,7 @@ def test_a_gpu_older_than_the_compiler(nvcc, gpus, tmp_path):
 
 
 def test_progress_is_told(capsys):
-    progress = build_cuda.Progress("operations", 2)
+    progress = build_objects.Progress("operations", 2)
     progress.tick("a.cc")
     progress.tick("b.cc")
     assert capsys.readouterr().err.splitlines() == [
@@ -106,7 +107,9 @@ def test_architectures_can_be_named(nvcc, monkeypatch):
 
 
 def missing(tmp_path):
-    return build._build_cuda(tmp_path, build.source_dir(), 1)["missing"]
+    source = build.source_dir()
+    stores = build.object_stores(tmp_path, tmp_path)
+    return build._build_cuda(tmp_path, source, stores, 1)["missing"]
 
 
 def test_without_a_compiler(monkeypatch, tmp_path):
@@ -127,7 +130,7 @@ def test_a_compiler_that_fails(nvcc, monkeypatch, tmp_path):
 
 
 def test_a_tensorflow_for_which_the_gpu_ops_do_not_compile(monkeypatch, tmp_path):
-    def build_cuda_library(folder, source, jobs):
+    def build_cuda_library(folder, source, open_store, jobs):
         (folder / build_cuda.LIBRARY).touch()
         return {"sources": "0"}
 
@@ -136,14 +139,18 @@ def test_a_tensorflow_for_which_the_gpu_ops_do_not_compile(monkeypatch, tmp_path
             raise build.BuildError("c++ failed:\nno such header")
         if "-o" in command:
             build.Path(command[-1]).touch()
+        if "-MF" in command:
+            build.Path(command[command.index("-MF") + 1]).touch()
         return "c++ 1\n"
 
     monkeypatch.setattr(build, "_build_cuda", build_cuda_library)
     monkeypatch.setattr(build, "_run", compile_or_link)
+    source, output = tmp_path / "ops", tmp_path / "lib"
+    shutil.copytree(build.source_dir(), source)
     tensorflow = {"tensorflow": "2.21.0", "compile": [], "link": []}
-    build.build(tmp_path, tensorflow=tensorflow)
-    assert {path.name for path in tmp_path.iterdir()} == {*build.LIBRARIES, build.INFO_NAME}
-    assert build.describe(tmp_path).endswith("; no CUDA kernels: c++ failed:")
+    build.build(output, source=source, tensorflow=tensorflow)
+    assert {path.name for path in output.iterdir()} == {*build.LIBRARIES, build.INFO_NAME}
+    assert build.describe(output).endswith("; no CUDA kernels: c++ failed:")
 
 
 def test_what_was_built_is_told_in_one_line(tmp_path):

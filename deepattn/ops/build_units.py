@@ -1,0 +1,110 @@
+"""What the op libraries are made of: sources, the variants of a source, and flags.
+
+`deepattn.ops.build` loads this file by its path, so it imports nothing but the standard library.
+"""
+
+import platform
+from dataclasses import dataclass
+
+# Neighbors are chosen by float32 sums that must round after every operation, so nothing is fused.
+CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
+
+# The vectorized kernels may fuse; each is compiled for the processors it is then chosen on.
+_FUSED = ("-ffp-contract=fast", "-fno-math-errno")
+_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+INSTRUCTION_SETS: dict[str, tuple[str, ...]] = {
+    "generic": (),
+    "avx2": ("-mavx2", "-mfma"),
+    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl"),
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A source as it is compiled into one object.
+
+    A source may be compiled several times, with other flags and defines: those are units of
+    different variants.
+
+    Attributes:
+        source: the file, in the folder of the sources.
+        flags: flags and defines besides those of all units.
+        variant: what tells it from other units of the same source.
+    """
+
+    source: str
+    flags: tuple[str, ...] = ()
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """The source, and the variant after a colon."""
+        return f"{self.source}:{self.variant}" if self.variant else self.source
+
+
+def _vectorized(kernel: str) -> tuple[Unit, ...]:
+    """The units that a kernel has for each set of instructions."""
+    return tuple(
+        Unit(f"kernels/cpu/{kernel}/{name}.cc", flags=(*_FUSED, *(flags if _IS_X86 else ())))
+        for name, flags in INSTRUCTION_SETS.items()
+    )
+
+
+_ATTENTION = _vectorized("attention")
+_PAIR_EMBEDDING = _vectorized("pair_embedding")
+_PRODUCT = _vectorized("product")
+_TABULATED = _vectorized("tabulated")
+UNIT_FLAGS = {
+    unit.name: unit.flags for unit in (*_ATTENTION, *_PAIR_EMBEDDING, *_PRODUCT, *_TABULATED)
+}
+
+LIBRARIES = {
+    "libdeepattn_compat.so": (
+        Unit("kernels/cpu/env_mat.cc"),
+        Unit("kernels/cpu/force.cc"),
+        Unit("kernels/cpu/gelu.cc"),
+        Unit("kernels/cpu/instruction_set.cc"),
+        Unit("kernels/cpu/neighbor_grid.cc"),
+        Unit("kernels/cpu/scratch.cc"),
+        Unit("kernels/cpu/tabulated.cc"),
+        *_TABULATED,
+        Unit("kernels/cpu/virial.cc"),
+        Unit("tf/env_mat_ops.cc"),
+        Unit("tf/force_ops.cc"),
+        Unit("tf/gelu_ops.cc"),
+        Unit("tf/tabulate_fusion_ops.cc"),
+        Unit("tf/virial_ops.cc"),
+    ),
+    "libdeepattn_ops.so": (
+        Unit("kernels/cpu/attention.cc"),
+        *_ATTENTION,
+        Unit("kernels/cpu/instruction_set.cc"),
+        Unit("kernels/cpu/neighbor_grid.cc"),
+        Unit("kernels/cpu/neighbor_stat.cc"),
+        Unit("kernels/cpu/pair_embedding.cc"),
+        *_PAIR_EMBEDDING,
+        Unit("kernels/cpu/product.cc"),
+        *_PRODUCT,
+        Unit("kernels/cpu/scratch.cc"),
+        Unit("kernels/cpu/tabulated.cc"),
+        *_TABULATED,
+        Unit("tf/attention_ops.cc"),
+        Unit("tf/neighbor_stat_op.cc"),
+        Unit("tf/pair_embedding_ops.cc"),
+        Unit("tf/product_op.cc"),
+        Unit("tf/tabulated_ops.cc"),
+    ),
+}
+# What the libraries hold besides where the CUDA library was built.
+GPU_UNITS = {
+    "libdeepattn_compat.so": (
+        Unit("tf/gpu/env_mat_ops.cc"),
+        Unit("tf/gpu/pair_ops.cc"),
+        Unit("tf/gpu/tabulate_fusion_ops.cc"),
+    ),
+    "libdeepattn_ops.so": (
+        Unit("tf/gpu/attention_ops.cc"),
+        Unit("tf/gpu/pair_embedding_ops.cc"),
+        Unit("tf/gpu/tabulated_ops.cc"),
+    ),
+}

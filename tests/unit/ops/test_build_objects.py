@@ -1,0 +1,160 @@
+"""An object is compiled again when something that it is made of has changed, and only then."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from deepattn.ops import build
+from deepattn.ops.build import build_cuda, build_objects, build_units
+
+COMPILER = shlex.split(os.environ.get("CXX", "c++"))
+
+pytestmark = pytest.mark.skipif(
+    shutil.which(COMPILER[0]) is None, reason="no C++ compiler: c++ is not on the PATH"
+)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A source that includes a header of a folder with a space in its name."""
+    folder = tmp_path / "the sources"
+    folder.mkdir()
+    (folder / "number.h").write_text("#define NUMBER 1\n")
+    (folder / "a.cc").write_text('#include "number.h"\nint a() { return NUMBER + FURTHER; }\n')
+    (folder / "b.cc").write_text("int b() { return 2; }\n")
+    return folder
+
+
+@pytest.fixture
+def compile(source, tmp_path, capfd):
+    """Compiles both; gives the objects, and which were compiled anew."""
+
+    def call(*flags, version="1", folder=source):
+        store = build_objects.ObjectStore(tmp_path / "kept", version, {"here": folder})
+        items = [
+            ("a.cc", folder / "a.cc", (*COMPILER, "-DFURTHER=0", *flags)),
+            ("b.cc", folder / "b.cc", (*COMPILER, *flags)),
+        ]
+        objects = store.compile(items, "tests", build_cuda.run)
+        lines = capfd.readouterr().err.splitlines()
+        return objects, sorted(line.rpartition(" ")[2] for line in lines)
+
+    return call
+
+
+def test_nothing_is_compiled_twice(compile):
+    first, compiled = compile()
+    assert compiled == ["a.cc", "b.cc"]
+    times = [path.stat().st_mtime_ns for path in first.values()]
+    assert compile() == (first, [])
+    assert [path.stat().st_mtime_ns for path in first.values()] == times
+
+
+def test_a_header_that_changes(compile, source):
+    first, _ = compile()
+    old = first["a.cc"].read_bytes()
+    (source / "number.h").write_text("#define NUMBER 5\n")
+    second, compiled = compile()
+    assert compiled == ["a.cc"] and second == first
+    assert second["a.cc"].read_bytes() != old
+    (source / "number.h").touch()  # not a change
+    assert compile()[1] == []
+
+
+def test_flags_and_compilers_have_objects_of_their_own(compile):
+    compile()
+    assert compile("-O1")[1] == ["a.cc", "b.cc"]
+    assert compile(version="2")[1] == ["a.cc", "b.cc"]
+    assert compile()[1] == []
+
+
+def test_folders_may_move(compile, source, tmp_path):
+    compile()
+    moved = source.rename(tmp_path / "moved")
+    assert compile(folder=moved)[1] == []
+
+
+@pytest.mark.parametrize("damage", ["object", "record", "header"])
+def test_what_is_damaged_is_compiled_again(compile, source, damage):
+    objects, _ = compile()
+    if damage == "object":
+        objects["a.cc"].write_bytes(b"")
+    elif damage == "record":
+        objects["a.cc"].with_suffix(".json").write_text("[]")
+    else:
+        (source / "a.cc").write_text('#include "other.h"\nint a() { return 0; }\n')
+        (source / "number.h").rename(source / "other.h")
+    assert compile()[1] == ["a.cc"]
+
+
+def test_a_source_that_is_edited_meanwhile(source, tmp_path):
+    """The object may be of either text, so it counts for neither."""
+    store = build_objects.ObjectStore(tmp_path / "kept", "1")
+    items = [("b.cc", source / "b.cc", tuple(COMPILER))]
+
+    def run(command):
+        build_cuda.run(command)
+        text = "int b() { return 3; }\n"
+        (source / "b.cc").write_text(text)
+
+    (path,) = store.compile(items, "tests", run).values()
+    assert path.is_file() and not path.with_suffix(".json").exists()
+
+
+def test_files_of_a_rule():
+    rule = "a.o: a.cc /usr/x.h \\\n the\\ sources/$$b.h \\\n  c\\#d.h\n"
+    assert build_objects.included(rule) == ["a.cc", "/usr/x.h", "the sources/$b.h", "c#d.h"]
+    assert build_objects.included("") == []
+
+
+@pytest.fixture
+def variants(source, monkeypatch):
+    """A library of one source that is compiled twice, and another."""
+    units = (
+        build_units.Unit("a.cc", flags=("-DFURTHER=10",), variant="ten"),
+        build_units.Unit("a.cc", flags=("-DFURTHER=20", "-Da=twenty"), variant="twenty"),
+        build_units.Unit("b.cc"),
+    )
+    monkeypatch.setattr(build, "LIBRARIES", {"libvariants.so": units})
+    monkeypatch.setenv(build_cuda.ARCHITECTURES, "none")
+    return source
+
+
+def test_variants_of_a_source(variants, tmp_path):
+    tensorflow = {"tensorflow": "2.21.0", "compile": ["-std=c++17"], "link": []}
+    output = build.build(tmp_path / "lib", source=variants, tensorflow=tensorflow)
+    assert {path.name for path in output.iterdir()} == {"libvariants.so", build.INFO_NAME}
+    names = subprocess.run(
+        ["nm", "-D", "--defined-only", output / "libvariants.so"], capture_output=True, text=True
+    )
+    if names.returncode == 0:
+        assert {"_Z1av", "_Z6twentyv", "_Z1bv"} <= set(names.stdout.split())
+    again = build.build(tmp_path / "again", source=variants, tensorflow=tensorflow)
+    first, second = ((folder / "libvariants.so").read_bytes() for folder in (output, again))
+    assert first == second
+
+
+def test_compile_commands(variants, tmp_path):
+    tensorflow = {"tensorflow": "2.21.0", "compile": ["-I/tf/include", "-std=c++17"], "link": []}
+    path = build.write_compile_commands(
+        tmp_path / "build" / "compile_commands.json", source=variants, tensorflow=tensorflow
+    )
+    entries = {entry["output"]: entry for entry in json.loads(path.read_text())}
+    assert {"a.cc:ten.o", "a.cc:twenty.o", "b.cc.o"} <= set(entries)
+    entry = entries["a.cc:ten.o"]
+    assert entry["file"] == str(variants / "a.cc") == entry["arguments"][-1]
+    assert {"-DFURTHER=10", "-I/tf/include", f"-I{variants}"} <= set(entry["arguments"])
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["compile_commands.json"]
+
+
+def test_every_source_has_its_command(tmp_path):
+    """Those of kernels for GPUs are there as they are compiled for the host."""
+    tensorflow = {"tensorflow": "2.21.0", "compile": [], "link": []}
+    path = build.write_compile_commands(tmp_path / "c.json", tensorflow=tensorflow)
+    files = {entry["file"] for entry in json.loads(path.read_text())}
+    source = build.source_dir()
+    assert files == {str(path) for kind in ("cc", "cu") for path in source.rglob(f"*.{kind}")}
