@@ -1,4 +1,4 @@
-"""The documentation site: the repository's own pages, where they lie, and the public names.
+"""The documentation site: the pages of the repository, in place, and the API reference.
 
     sphinx-build -W --keep-going -c docs/site . build/site
 

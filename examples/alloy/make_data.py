@@ -1,4 +1,4 @@
-"""Make the data set of this example: Ag-Pd-Au alloys labeled by an analytic potential.
+"""Make the data set of this example: Ag-Pd-Au alloys labeled with an analytic potential.
 
 Every frame is a 32-atom face-centered cubic cell with random site occupation and random strain,
 taken from a short run of molecular dynamics. Energies, forces and virials are those of a closed
@@ -25,7 +25,7 @@ from ase import Atoms, units
 from ase.build import bulk
 
 TYPE_MAP = ("Ag", "Pd", "Au")
-# A, ξ (eV), p, q and the lattice constant (Å) of each element; means between unlike ones.
+# A, ξ (eV), p, q and the lattice constant (Å) of each element; means for mixed pairs.
 PARAMETERS = {
     "A": (0.1028, 0.1746, 0.2061),
     "xi": (1.178, 1.718, 1.790),
@@ -42,7 +42,7 @@ BINARIES = tuple(
 )
 TERNARIES = ((10, 11, 11), (16, 8, 8), (8, 16, 8), (8, 8, 16))
 FRAMES_PER_RUN = 2
-# folder: (compositions, frames of each, number that keeps the random streams apart)
+# folder: (compositions, frames of each, number that separates the random streams)
 PARTS = {
     "train": (ELEMENTS + BINARIES, 72, 1),
     "valid": (ELEMENTS + BINARIES, 8, 2),
@@ -108,7 +108,7 @@ def random_cell(counts: tuple[int, ...], rng: np.random.Generator) -> Atoms:
 
 
 def run(counts: tuple[int, ...], rng: np.random.Generator) -> list[Atoms]:
-    """Let one random cell move (velocity Verlet, 5 fs); take frames 0.1 ps apart."""
+    """Run MD for one random cell (velocity Verlet, 5 fs); take frames 0.1 ps apart."""
     atoms = random_cell(counts, rng)
     mass = atoms.get_masses()[:, None]
     kelvin = rng.uniform(200, 1500)
@@ -136,7 +136,7 @@ def crystal_energy(symbol: str) -> float:
 
 
 def label(frame: Atoms) -> dict[str, np.ndarray]:
-    """A frame as stored, in float32, and what the potential says of exactly these numbers.
+    """A frame as stored, in float32, with the labels for exactly these numbers.
 
     Energies count from those of the elements' crystals.
     """

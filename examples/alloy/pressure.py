@@ -1,4 +1,4 @@
-"""DPA-1's layers in a Keras model of one's own: it learns the pressure of an alloy.
+"""DPA-1's layers in a custom Keras model, which learns the pressure of an alloy.
 
     python pressure.py
 
@@ -21,7 +21,7 @@ EPOCHS, STEPS = 8, 100
 
 
 class PressureModel(keras.Model):
-    """Atoms in periodic cells to one number a frame, ``[nframes]``."""
+    """From atoms in periodic cells to one number per frame, ``[nframes]``."""
 
     def __init__(self, ntypes: int):
         super().__init__(autocast=False)  # coordinates stay in float64
@@ -54,7 +54,7 @@ class PressureModel(keras.Model):
         self.head.build((None, None, self.descriptor.width))
 
     def set_statistics(self, data):
-        """Normalize what the descriptor sees by its mean and spread in the data."""
+        """Normalize the environment matrix by its mean and spread in the data."""
         layer = self.descriptor
         shape = EnvMatShape(
             ntypes=self.ntypes,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train, freeze, test, draw: the whole road on the data set beside this file. A few minutes on two cores.
+# Train, freeze, test and plot with the data set in this folder. Takes a few minutes on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

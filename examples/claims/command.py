@@ -1,4 +1,4 @@
-"""What the command lines of the scripts have in common."""
+"""Options and error messages that the scripts share."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ def make_parser(description: str, *, seeds: Sequence[int]) -> argparse.ArgumentP
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="folder for runs, results and pictures"
+        "-o", "--output", type=Path, required=True, help="folder for runs, results and figures"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), metavar="SEED")
     return parser
@@ -36,7 +36,7 @@ def make_parser(description: str, *, seeds: Sequence[int]) -> argparse.ArgumentP
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """End the program with one sentence where the input, not the program, is at fault."""
+    """End the program with a one-sentence message if the input is wrong."""
     set_up_logging("WARNING")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
@@ -48,7 +48,7 @@ def one_sentence() -> Iterator[None]:
 
 
 def check_folder(folder: Path, meaning: str) -> Path:
-    """The absolute path of a folder that has to be there.
+    """The absolute path of a folder that must exist.
 
     Raises:
         DataError: it is not.
@@ -59,7 +59,7 @@ def check_folder(folder: Path, meaning: str) -> Path:
 
 
 def check_file(path: Path, meaning: str) -> Path:
-    """The absolute path of a file that has to be there.
+    """The absolute path of a file that must exist.
 
     Raises:
         DataError: it is not.
@@ -70,7 +70,7 @@ def check_file(path: Path, meaning: str) -> Path:
 
 
 def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], output: Path) -> list[dict]:
-    """Do all runs, say how far it is, and add what they gave to ``results.json``.
+    """Do all runs, report the progress, and add their results to ``results.json``.
 
     Args:
         rows: what tells the runs apart.

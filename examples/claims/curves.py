@@ -1,4 +1,4 @@
-"""The trainings of a learning curve: one data set, one architecture, two ways to start."""
+"""The trainings of a learning curve: one data set, one architecture, two initializations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Curve:
 
     @cached_property
     def frames(self) -> dpdata.MultiSystems:
-        """All frames that there are to train on."""
+        """All training frames."""
         return read_all(self.data / "train")
 
     @cached_property
@@ -52,7 +52,7 @@ class Curve:
         return write_some(systems, self.output / "valid", count=count, seed=0)
 
     def count(self, size: str) -> int:
-        """The number of frames that is meant: itself, or ``all``.
+        """The number of frames as an integer, also for ``all``.
 
         Raises:
             DataError: it is neither.
@@ -68,7 +68,7 @@ class Curve:
         name = f"{count}-frames-seed-{seed}"
         type_map = element_names(self.frames)
         if way == FINE_TUNED:
-            # All but the elements comes from the file.
+            # Everything except the elements comes from the file.
             model = {"descriptor": {}, "fitting_net": {}, "type_embedding": {}}
         else:
             model = from_frozen(self.pretrained).model.to_dict()
@@ -88,7 +88,7 @@ class Curve:
         )
 
     def references(self) -> dict[str, float]:
-        """Force errors (eV/Å) without training: of the graph as it is, and of forces of zero."""
+        """Force errors (eV/Å) without training: of the unmodified graph, and of zero forces."""
         systems = [System(path) for path in self.valid]
         forces = [system.load("force", range(system.nframes)).ravel() for system in systems]
         with DeepPot(self.pretrained) as model:

@@ -1,4 +1,4 @@
-"""Which frames a model is trained on: by their elements, or some drawn at random."""
+"""Selection of training frames, by their elements or at random."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pictures of the claims, drawn from the results of the runs."""
+"""The figures of the claims, drawn from the results of the runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,13 +8,13 @@ from spread import UNITS, over_seeds
 
 from deepattn.plots.figure import save_figure
 
-# Told apart without color vision, and by shape in gray.
+# Distinguishable without color vision, and by shape in gray.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _MARKERS = ("o", "^", "s", "D")
 
 
 def plot_transfer(rows: Sequence[dict], picture: Path) -> Path:
-    """Draw the errors of several models on what they have seen and on what they have not.
+    """Draw the errors of several models for seen and unseen pairs.
 
     Args:
         rows: results with ``model``, ``seed`` and ``errors``.
@@ -63,7 +63,7 @@ def plot_transfer(rows: Sequence[dict], picture: Path) -> Path:
 def plot_sample_efficiency(
     rows: Sequence[dict], lines: Mapping[str, Mapping[str, float]], picture: Path
 ) -> Path:
-    """Draw errors against the number of frames trained on, one column a data set.
+    """Draw errors against the number of frames trained on, one column per data set.
 
     Points are single seeds, lines go through their means.
 
@@ -102,7 +102,7 @@ def plot_sample_efficiency(
 
 
 def _draw_ways(axes, errors: Mapping[tuple[str, int], np.ndarray]) -> None:
-    """Curves of the ways to train; ``axes`` is a matplotlib Axes."""
+    """Curves of the methods; ``axes`` is a matplotlib Axes."""
     ways = dict.fromkeys(way for way, _ in errors)
     for way, color, marker in zip(ways, _COLORS, _MARKERS, strict=False):
         curve = sorted((count, values) for (name, count), values in errors.items() if name == way)
@@ -123,7 +123,7 @@ def _draw_ways(axes, errors: Mapping[tuple[str, int], np.ndarray]) -> None:
 
 
 def _add_legend(figure, axes, ncols: int) -> None:
-    """The names of one panel, which are those of all, above them."""
+    """A common legend above all panels."""
     names = axes.get_legend_handles_labels()
     figure.legend(*names, frameon=False, loc="outside upper center", ncols=ncols)
 

@@ -40,7 +40,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FRAMES",
         help="numbers of frames to train on; the last may be: all",
     )
-    parser.add_argument("--steps", type=int, help="of every training; by default as the set says")
+    parser.add_argument("--steps", type=int, help="of every training; default: by data set")
     parser.add_argument("--scratch-lr", type=float, default=5e-3)
     parser.add_argument("--finetune-lr", type=float, default=3e-4)
     return parser.parse_args(argv)

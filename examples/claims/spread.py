@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# By quantity: unit in tables and pictures, and the factor from eV/atom and eV/Å.
+# By quantity: unit in tables and figures, and the factor from eV/atom and eV/Å.
 UNITS = {"energy": ("meV/atom", 1000.0), "force": ("meV/Å", 1000.0)}
 
 

@@ -1,4 +1,4 @@
-"""One training that can be resumed, and the errors of the model that it gives."""
+"""One training that can be resumed, and the errors of its model."""
 
 import json
 import os
@@ -24,7 +24,7 @@ Errors = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A training in a folder of its own.
+    """A training in its own folder.
 
     Attributes:
         folder: where its files are.
@@ -39,7 +39,7 @@ class TrainingRun:
     pretrained: Path | None = None
 
     def errors(self) -> Errors:
-        """The errors of the trained model; what is done already is not done again.
+        """The errors of the trained model; completed parts are not repeated.
 
         A finished run is known by its ``errors.json``; a stopped one goes on from its last
         checkpoint.
@@ -75,7 +75,7 @@ class TrainingRun:
     def _train(self) -> None:
         with _working_folder(self.folder):
             if Path("model.ckpt.h5").exists():
-                # It has the whole model section, which a fine-tuning takes from the file.
+                # It has the complete model section, which fine-tuning takes from the file.
                 train("out.json", restart="model.ckpt", skip_neighbor_stat=True)
             else:
                 train("input.json", finetune=self.pretrained)

@@ -1,4 +1,4 @@
-"""Compositions never seen: does a shared type embedding carry over where one net a pair does not?
+"""Unseen compositions: does a shared type embedding transfer better than one net per pair?
 
     python transfer.py -o transfer [--data .../monbtaw/npy] [--unseen Nb-W Mo-Ta] [--steps 1500]
 
@@ -29,7 +29,7 @@ COMMON = {
     "precision": "float32",
 }
 _ATTENTION = {"type": "se_atten", "attn": 32, "smooth_type_embedding": True}
-# Names as in the tables and pictures. One-sided means one embedding net for each element of a
+# Names as in the tables and figures. One-sided means one embedding net for each element of a
 # neighbor; otherwise there is one for each pair of elements.
 DESCRIPTORS = {
     "se_atten": _ATTENTION | {"attn_layer": 2},

@@ -1,4 +1,4 @@
-"""A descriptor of one's own: radial functions of the neighbors' distances, weighted by their types.
+"""A custom descriptor: radial functions of the neighbors' distances, weighted by their types.
 
 With ``x_ij`` the first column of the environment matrix, which goes from 1/r to 0 at the cutoff,
 and the type vectors ``t``:
@@ -35,7 +35,7 @@ class RadialConfig(DescriptorConfig):
 
     sel: int | str = key("auto", "Largest number of neighbors, auto or auto:factor.")
     rcut: float = key(6.0, "Cutoff radius, Å.")
-    rcut_smth: float = key(0.5, "Where the switching to zero begins, Å.")
+    rcut_smth: float = key(0.5, "Distance at which switching begins, Å.")
     nradial: int = key(8, "Number of radial functions.", check=within(2, 1000))
 
     @classmethod
@@ -50,7 +50,7 @@ class RadialConfig(DescriptorConfig):
         return replace(self, **numbers)
 
     def env_mats(self):
-        # Nothing is subtracted, so that missing neighbors are zero.
+        # No mean is subtracted, so empty slots are zero.
         names = ("descrpt_attr/t_avg", "descrpt_attr/t_std")
         sel = slots_of(self.sel)
         return (EnvMatSpec(*names, self.rcut, self.rcut_smth, sel, set_davg_zero=True),)

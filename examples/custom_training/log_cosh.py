@@ -1,7 +1,7 @@
-"""A loss of one's own: the logarithm of the hyperbolic cosine of the errors.
+"""A custom loss: the logarithm of the hyperbolic cosine of the errors.
 
-Small errors count by their square and large ones by their size, so that a few frames that did not
-converge do not rule the training.
+It is quadratic for small errors and linear for large ones, so that a few unconverged frames do not
+dominate the training.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from deepattn.losses import Loss
 
 @dataclass(frozen=True, kw_only=True)
 class LogCoshConfig(LossConfig):
-    """Errors of energy and forces, which a few bad frames do not rule."""
+    """Errors of energy and forces, not dominated by a few bad frames."""
 
     implementation = "log_cosh:LogCosh"
     metrics = (
@@ -26,8 +26,8 @@ class LogCoshConfig(LossConfig):
         Metric("rmse_f", "forces", ("force",), "rmse_f", ("F", 1e3, "meV/Å"), "RMSE (eV/Å)"),
     )
 
-    scale_e: float = key(0.01, "Error of the energy that is large, eV/atom.", check=positive)
-    scale_f: float = key(0.1, "Error of a force component that is large, eV/Å.", check=positive)
+    scale_e: float = key(0.01, "Scale of the energy error, eV/atom.", check=positive)
+    scale_f: float = key(0.1, "Scale of the force error, eV/Å.", check=positive)
     pref_f: float = key(10.0, "Weight of the forces; it falls with the learning rate.")
 
 
@@ -42,7 +42,7 @@ class LogCosh(Loss):
         natoms = tf.reduce_sum(mask, axis=1)
         energy = (labels["energy"] - outputs["energy"]) / natoms
         force = labels["force"] - outputs["force"]
-        # Frames without a label have 0 in its find_….
+        # find_… is 0 for frames without the label.
         weight_e = labels["find_energy"]
         weight_f = labels["find_force"][:, tf.newaxis, tf.newaxis] * mask[:, :, tf.newaxis]
         weight_f *= tf.ones_like(force)
@@ -61,5 +61,5 @@ def log_cosh(x):
 
 
 def mean(values, weight):
-    """Weighted mean; 0 where nothing has a weight."""
+    """Weighted mean; 0 if all weights are 0."""
     return tf.math.divide_no_nan(tf.reduce_sum(values * weight), tf.reduce_sum(weight))

@@ -1,4 +1,4 @@
-"""An optimizer of one's own: Keras' Nadam, with its arguments as keys of the input."""
+"""A custom optimizer: Keras' Nadam, with its arguments as keys of the input."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A schedule of one's own: the learning rate falls by a factor at given steps."""
+"""A custom schedule: the learning rate falls by a factor at given steps."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class StepsConfig(ScheduleConfig):
     milestones: tuple[int, ...] = key([], "Steps, after the warm-up, at which the rate falls.")
     factor: float = key(
         0.1,
-        "What it is multiplied by.",
+        "Factor for the rate at each milestone.",
         check=holds(lambda factor: 0 < factor < 1, "lie between 0 and 1"),
     )
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pre-train, fine-tune, distil, compress, move atoms. Some minutes on two cores.
+# Pre-train, fine-tune, distill, compress, run MD. Takes some minutes on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
