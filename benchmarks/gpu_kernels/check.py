@@ -194,41 +194,44 @@ def table_cases(dtype):
 
 
 def check_tabulated(checks, cuda, cpu, dtype):
-    """Tables of all kinds: the pass, its gradient and the gradient of the gradient."""
+    """Tables of all kinds: forward, backward and double backward."""
     for label, shape, arrays in table_cases(dtype):
-        for order in (0, 1):
+        for name in cuda_calls.TABULATED_PASSES:
 
-            def compute(dtype, order=order, shape=shape, arrays=arrays):
-                return reference.tabulated(cpu, order, shape, **cast(arrays, dtype))
+            def compute(dtype, name=name, shape=shape, arrays=arrays):
+                return reference.tabulated(cpu, name, shape, **cast(arrays, dtype))
 
-            prepared = cuda_calls.tabulated(cuda, order, shape, **arrays)
-            checks.add(f"tables {order}, {label}", dtype, prepared, compute)
+            prepared = cuda_calls.tabulated(cuda, name, shape, **arrays)
+            checks.add(f"tables {name}, {label}", dtype, prepared, compute)
         if shape.is_sorted or shape.width > 100:
             continue
-        names = cuda_calls.tabulated_outputs(1, shape, arrays)
+        names = cuda_calls.tabulated_outputs("backward", shape, arrays)
         rng = np.random.default_rng(7)
-        bars = {name: rng.normal(size=size).astype(dtype) for name, size in names.items()}
-        order = [bars.get(f"out_{name}") for name in ("rows", "matrix", "weight", "factors")]
-        prepared = cuda_calls.tabulated(cuda, 2, shape, bars=order, **arrays)
+        given = {name: rng.normal(size=size).astype(dtype) for name, size in names.items()}
+        order = [given.get(f"grad_{name}") for name in ("rows", "matrix", "weight", "factors")]
+        prepared = cuda_calls.tabulated(cuda, "double_backward", shape, grad_grads=order, **arrays)
 
-        def compute(dtype, shape=shape, arrays=arrays, bars=bars):
-            return [table_second(cpu, shape, cast(arrays, dtype), cast(bars, dtype))]
+        def compute(dtype, shape=shape, arrays=arrays, given=given):
+            return [double_backward(cpu, shape, cast(arrays, dtype), cast(given, dtype))]
 
-        checks.add(f"tables 2, {label}", dtype, prepared, compute)
+        checks.add(f"tables double backward, {label}", dtype, prepared, compute)
 
 
-def table_second(cpu, shape, arrays, bars):
-    """Σ bar · gradient, differentiated by grad: as the gradient is linear in it, each element is
-    the sum for a grad that is 1 there and else 0. Atoms, or slots, do not know of each other. Sums
-    go from term to term, as a kernel's do, not in numpy's order, which loses less."""
-    out = np.empty_like(arrays["grad"])
+def double_backward(cpu, shape, arrays, grad_grads):
+    """Σ grad_grad · gradient, differentiated by grad_output.
+
+    As the gradient is linear in it, each element is the sum for one that is 1 there and else 0.
+    Atoms, or slots, do not know of each other. Sums go from term to term, as a kernel's do, not in
+    numpy's order, which loses less.
+    """
+    out = np.empty_like(arrays["grad_output"])
     for column in np.ndindex(*out.shape[1 + (not shape.contracted) :]):
         grad = np.zeros_like(out)
         grad[(..., *column)] = 1
-        gradients = reference.tabulated(cpu, 1, shape, **(arrays | {"grad": grad}))
+        gradients = reference.tabulated(cpu, "backward", shape, **(arrays | {"grad_output": grad}))
         terms = [
-            (bar * x).reshape(*out.shape[: out.ndim - len(column)], -1)
-            for bar, x in zip(bars.values(), gradients, strict=True)
+            (y * x).reshape(*out.shape[: out.ndim - len(column)], -1)
+            for y, x in zip(grad_grads.values(), gradients, strict=True)
         ]
         out[(..., *column)] = np.add.accumulate(np.concatenate(terms, -1), -1)[..., -1]
     return out
@@ -246,7 +249,7 @@ def check_attention(checks, cuda, cpu, dtype):
         }
         label = f"{' × '.join(map(str, size))}{''.join(f', {k}' for k, v in options.items() if v)}"
         for name, with_sums in (
-            *(("forward", False), ("gradient", True), ("gradient", False)),
+            *(("forward", False), ("backward", True), ("backward", False)),
             *(("tangent", False), ("reverse", True)),
         ):
             prepared = passes.prepare(name, with_sums=with_sums)
@@ -258,29 +261,32 @@ def check_attention(checks, cuda, cpu, dtype):
             def compute(kind, name=name, kept=kept, results=results):
                 return [results[kind][name][k] for k in kept]
 
-            alone = ", slots alone" * (name == "gradient" and not with_sums)
+            alone = ", slots alone" * (name == "backward" and not with_sums)
             checks.add(f"attention {name}{alone}, {label}", dtype, prepared, compute)
 
 
 def check_pair_embedding(checks, cuda, cpu, dtype):
-    """All orders of the pair embedding, with gradients by parameters and without."""
-    taken = ((), ("grad",), ("grad",), ("grad", "bar_input", "bar_weight"))
+    """All passes of the pair embedding, with gradients by parameters and without."""
+    passes = (
+        *(("forward", False), ("backward", True), ("backward", False)),
+        ("double_backward", True),
+    )
     for nrows, widths in ((5000, (1, 25, 50, 100)), (65, (3, 70, 140, 140)), (129, (2, 5))):
-        for order, names, with_sums in zip((0, 1, 1, 2), taken, (0, 1, 0, 1), strict=True):
+        for name, with_sums in passes:
 
-            def compute(kind, order=order, names=names, with_sums=with_sums, size=(nrows, widths)):
-                given, bars = inputs.layers(*size, kind)
-                arrays = {name: bars[name] for name in names}
-                results = reference.pair_embedding(cpu, order, given, **arrays)
-                return results if with_sums or order == 0 else results[:2]
+            def compute(kind, name=name, with_sums=with_sums, size=(nrows, widths)):
+                given, grads = inputs.layers(*size, kind)
+                arrays = {key: grads[key] for key in cuda_embedding_calls.TAKEN[name]}
+                results = reference.pair_embedding(cpu, name, given, **arrays)
+                return results if with_sums or name == "forward" else results[:2]
 
-            given, bars = inputs.layers(nrows, widths, dtype)
-            arrays = {name: bars[name] for name in names}
+            given, grads = inputs.layers(nrows, widths, dtype)
+            arrays = {key: grads[key] for key in cuda_embedding_calls.TAKEN[name]}
             prepared = cuda_embedding_calls.pair_embedding(
-                cuda, order, given, with_sums=bool(with_sums), **arrays
+                cuda, name, given, with_sums=with_sums, **arrays
             )
-            alone = ", rows alone" * (order == 1 and not with_sums)
-            label = f"pair embedding {order}{alone}, {nrows} × {widths}"
+            alone = ", rows alone" * (name == "backward" and not with_sums)
+            label = f"pair embedding {name}{alone}, {nrows} × {widths}"
             checks.add(label, dtype, prepared, compute)
 
 

@@ -110,7 +110,7 @@ def tables(natoms, nnei, width, dtype, *, is_sorted=True, seed=0):
         natoms, nnei, width, width, 1, INTERVALS, natoms * nnei, 1, 1, int(is_sorted)
     )
     arrays = {"table": table, "range": RANGE, "rows": rows, "matrix": matrix, "factors": factors}
-    arrays["grad"] = rng.normal(size=(natoms, 4, width))
+    arrays["grad_output"] = rng.normal(size=(natoms, 4, width))
     return shape, {name: np.asarray(value, dtype) for name, value in arrays.items()}
 
 
@@ -122,7 +122,8 @@ def own_tables(natoms, nnei, width, dtype, *, contracted, ntables, nfactors, see
     factors[:, :width] = rng.normal(size=(nfactors, width))
     grad = rng.normal(size=(natoms, 4 if contracted else nnei, width))
     rows = rng.uniform(-1.5, 13, (natoms, nnei))
-    arrays = {"table": table, "range": RANGE, "rows": rows, "factors": factors, "grad": grad}
+    arrays = {"table": table, "range": RANGE, "rows": rows, "factors": factors}
+    arrays["grad_output"] = grad
     if nfactors:
         arrays["weight"] = rng.uniform(size=(natoms, nnei))
     if contracted:
@@ -146,9 +147,9 @@ def attention(natoms, nnei, width, attn, dtype, *, dotr=True, mask=False, smooth
     direction, weight = array(natoms, nnei, 3), rng.random((natoms, nnei), np.float32)
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
     arrays = {"embedding": array(*rows), "direction": direction}
-    arrays |= {"weight": weight if smooth else np.ones_like(weight), "grad": array(*rows)}
-    arrays |= {"bar_embedding": array(*rows), "bar_direction": array(natoms, nnei, 3)}
-    arrays |= {"bar_weight": array(natoms, nnei) * smooth, "bar_output": array(*rows)}
+    arrays |= {"weight": weight if smooth else np.ones_like(weight), "grad_output": array(*rows)}
+    arrays |= {"grad_grad_embedding": array(*rows), "grad_grad_direction": array(natoms, nnei, 3)}
+    arrays |= {"grad_grad_weight": array(natoms, nnei) * smooth, "outer_grad_output": array(*rows)}
     arrays = {name: x.astype(dtype) for name, x in arrays.items()}
     arrays["count"] = rng.integers(0, nnei + 1, natoms).astype(np.int32)
     arrays["count"][::2] = nnei
@@ -174,5 +175,5 @@ def layers(nrows, widths, dtype, *, seed=0):
     ]
     index = np.sort(rng.integers(0, 4, nrows)).astype(np.int32)
     inputs = [array(nrows, widths[0]), array(nrows), index, array(4, widths[-1]), *lists]
-    bars = {"bar_input": array(nrows, widths[0]), "bar_weight": array(nrows)}
-    return inputs, {"grad": array(nrows, widths[-1])} | bars
+    grad_grads = {"grad_grad_input": array(nrows, widths[0]), "grad_grad_weight": array(nrows)}
+    return inputs, {"grad_output": array(nrows, widths[-1])} | grad_grads

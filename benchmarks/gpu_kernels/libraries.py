@@ -10,9 +10,11 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "gpu_kernels"
-sys.path.insert(0, str(ROOT / "tests" / "unit"))
+sys.path.insert(0, str(ROOT / "ops" / "python"))
 
-from ops import cuda_attention_calls, cuda_calls, cuda_embedding_calls  # noqa: E402, F401
+import cuda_attention_calls  # noqa: E402, F401
+import cuda_calls  # noqa: E402
+import cuda_embedding_calls  # noqa: E402, F401
 
 
 def load_builder():

@@ -74,24 +74,21 @@ def over_pairs(library, name, shape, inputs, widths):
     return out
 
 
-def tabulated(library, order, shape, **inputs):
-    """Outputs of a pass over tables, of order 0 or 1; as `cuda_calls.tabulated`."""
+def tabulated(library, name, shape, **inputs):
+    """Outputs of a pass over tables, forward or backward; as `cuda_calls.tabulated`."""
     dtype = inputs["rows"].dtype
-    outputs = cuda_calls.tabulated_outputs(order, shape, inputs)
+    outputs = cuda_calls.tabulated_outputs(name, shape, inputs)
     out = {name: np.empty(size, dtype) for name, size in outputs.items()}
     addresses = {name: array.ctypes.data for name, array in (inputs | out).items()}
     call = cuda_calls.TabulatedCall(shape, **addresses)
-    suffix = cuda_calls.SUFFIX[dtype]
-    _call(library, f"tabulated_{suffix}", ctypes.byref(call), ctypes.c_int(order))
+    suffix, number = cuda_calls.SUFFIX[dtype], cuda_calls.TABULATED_PASSES.index(name)
+    _call(library, f"tabulated_{suffix}", ctypes.byref(call), ctypes.c_int(number))
     return list(out.values())
 
 
 def attention(library, batch) -> dict[str, list[np.ndarray]]:
     """Outputs of all passes of gated attention, gradients by parameters with them."""
     calls, suffix = cuda_attention_calls, cuda_calls.SUFFIX[batch.dtype]
-
-    def like(*names):
-        return {f"out_{name}": np.empty_like(batch.arrays[name]) for name in names}
 
     call = calls.CALLS[suffix](
         shape=batch.shape,
@@ -101,31 +98,31 @@ def attention(library, batch) -> dict[str, list[np.ndarray]]:
         **{name: x.ctypes.data for name, x in batch.arrays.items()},
     )
     rooms = []
-    for name in ("kept", "state"):
+    for name in ("saved", "saved_tangents"):
         size = getattr(library, f"deepattn_attention_{name}_{suffix}")
         size.restype = ctypes.c_int64
         rooms.append(np.empty(size(ctypes.byref(call)) + 64, batch.dtype))
         setattr(call, name, rooms[-1].ctypes.data + -rooms[-1].ctypes.data % 64)
     results = {}
     for number, name in enumerate(calls.PASSES):
-        tensor = name in ("forward", "tangent")
-        out = like("embedding") if tensor else like(*calls.SLOTS)
-        sums = [] if tensor else [np.empty_like(x) for x in batch.parameters]
-        if tensor:
-            call.out, call.sums = out["out_embedding"].ctypes.data, None
-        else:
-            for key, x in out.items():
-                setattr(call, key, x.ctypes.data)
-            call.sums = ctypes.pointer(calls.Parameters(*(x.ctypes.data for x in sums)))
+        out = {key: np.empty_like(batch.arrays[like]) for key, like in calls.OUTPUTS[name].items()}
+        for key, x in out.items():
+            setattr(call, key, x.ctypes.data)
+        has_parameters = name in ("backward", "reverse")
+        sums = [np.empty_like(x) for x in batch.parameters] if has_parameters else []
+        call.grad_parameters = None
+        if has_parameters:
+            call.grad_parameters = ctypes.pointer(calls.Parameters(*(x.ctypes.data for x in sums)))
         _call(library, f"attention_{suffix}", ctypes.byref(call), ctypes.c_int(number))
         results[name] = [*out.values(), *sums]
     return results
 
 
-def pair_embedding(library, order, inputs, **arrays):
+def pair_embedding(library, name, inputs, **arrays):
     """Outputs of a pass of the pair embedding; as `cuda_embedding_calls.pair_embedding`."""
     run, host = cuda_embedding_calls.prepare, cuda_calls.HostArrays()
-    call, outputs, _ = run(host, order, inputs, with_sums=True, **arrays)
+    call, outputs, _ = run(host, name, inputs, with_sums=True, **arrays)
     suffix = cuda_calls.SUFFIX[inputs[0].dtype]
-    _call(library, f"pair_embedding_{suffix}", ctypes.byref(call), ctypes.c_int(order))
+    number = cuda_embedding_calls.PASSES.index(name)
+    _call(library, f"pair_embedding_{suffix}", ctypes.byref(call), ctypes.c_int(number))
     return outputs

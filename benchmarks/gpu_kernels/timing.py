@@ -21,9 +21,9 @@ TRAFFIC = {
     # reads in_deriv, rij, nlist; writes grad_net
     "virial_grad": (lambda F: 19 * F + 4, lambda F: 0),
     # reads rows, matrix, factors; writes the descriptor; the table stays in the cache
-    "tabulated 0": (lambda F: (5 + WIDTH) * F, lambda F: 4 * WIDTH * F),
-    # reads the same and grad; writes the gradients by all of them
-    "tabulated 1": (lambda F: 2 * (5 + WIDTH) * F, lambda F: 4 * WIDTH * F),
+    "tabulated forward": (lambda F: (5 + WIDTH) * F, lambda F: 4 * WIDTH * F),
+    # reads the same and grad_output; writes the gradients by all of them
+    "tabulated backward": (lambda F: 2 * (5 + WIDTH) * F, lambda F: 4 * WIDTH * F),
 }
 WIDTH = 100
 NNEI = 120
@@ -35,12 +35,12 @@ LAYERS = (1, 25, 50, WIDTH)
 # of a pass, such as the softmax, are not counted, nor what float64 computes again.
 ATTENTION = {
     "forward": lambda n, w, a: 4 * n * w * a + n * n * (w + a),
-    "gradient": lambda n, w, a: 8 * n * w * a + 2 * n * n * (w + a),
+    "backward": lambda n, w, a: 8 * n * w * a + 2 * n * n * (w + a),
     "tangent": lambda n, w, a: 4 * n * w * a + 2 * n * n * (w + a),
     "reverse": lambda n, w, a: 13 * n * w * a + 6 * n * n * (w + a),
 }
 # Of the pair embedding, how often each matrix is multiplied with all rows.
-EMBEDDING = (1, 3, 6)
+EMBEDDING = {"forward": 1, "backward": 3, "double_backward": 6}
 
 
 def seconds(function, repeats=10) -> float:
@@ -101,16 +101,16 @@ def timed_products(cuda, natoms, dtype):
     batch.arrays["count"][:] = NNEI
     passes = cuda_attention_calls.CudaAttention(cuda, batch)
     for name, work in ATTENTION.items():
-        prepared = passes.prepare(name, with_sums=name in ("gradient", "reverse"))
+        prepared = passes.prepare(name, with_sums=name in ("backward", "reverse"))
         yield f"attention {name}", prepared, natoms * work(NNEI, WIDTH, ATTN)
     del passes, batch
     nrows = natoms * NNEI
-    given, bars = inputs.layers(nrows, LAYERS, dtype)
+    given, grads = inputs.layers(nrows, LAYERS, dtype)
     products = nrows * sum(a * b for a, b in itertools.pairwise(LAYERS))
-    for order, names in enumerate(((), ("grad",), ("grad", "bar_input", "bar_weight"))):
-        arrays = {name: bars[name] for name in names}
-        prepared = cuda_embedding_calls.pair_embedding(cuda, order, given, **arrays)
-        yield f"pair embedding, order {order}", prepared, EMBEDDING[order] * products
+    for name, times in EMBEDDING.items():
+        arrays = {key: grads[key] for key in cuda_embedding_calls.TAKEN[name]}
+        prepared = cuda_embedding_calls.pair_embedding(cuda, name, given, **arrays)
+        yield f"pair embedding {name}", prepared, times * products
 
 
 def run(cuda, natoms: int) -> None:
@@ -154,5 +154,5 @@ def timed_calls(cuda, natoms, dtype):
     del arrays
     few = max(1, natoms // 10)  # of the factors of 1 M atoms there are 48 GB in float32
     table_shape, arrays = inputs.tables(few, NNEI, WIDTH, dtype, is_sorted=False)
-    for order in (0, 1):
-        yield f"tabulated {order}", cuda_calls.tabulated(cuda, order, table_shape, **arrays), few
+    for name in cuda_calls.TABULATED_PASSES:
+        yield f"tabulated {name}", cuda_calls.tabulated(cuda, name, table_shape, **arrays), few

@@ -55,7 +55,7 @@ def cuda_digest(source: Path) -> str:
     kernels = source / "kernels"
     files = [path for path in (kernels / "cuda").rglob("*") if path.suffix in (".cu", ".h")]
     flags = [HOST_FLAGS, NVCC_FLAGS, UNIT_FLAGS]
-    return digest_files([*files, *(kernels / "cpu").rglob("*.h")], source, flags)
+    return digest_files([*files, *(kernels / "common").rglob("*.h")], source, flags)
 
 
 def find_nvcc() -> str | None:

@@ -33,14 +33,14 @@ def register(ops: ModuleType) -> None:
 
     @tf.RegisterGradient("ProdForceSeAGrad")
     def force_grad(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        force_bar, _, in_deriv, nlist, natoms = op.inputs
+        grad_of_force, _, in_deriv, nlist, natoms = op.inputs
         nnei = op.get_attr("n_a_sel")
         grad_force = ops.prod_force_se_a(grad, in_deriv, nlist, natoms, n_a_sel=nnei, n_r_sel=0)[
-            :, : tf.shape(force_bar)[1]
+            :, : tf.shape(grad_of_force)[1]
         ]
         grad_in = None
         if is_wanted(op, 2):
-            grad_in = pairs.outer(grad, pairs.force_differences(force_bar, nlist, natoms, nnei))
+            grad_in = pairs.outer(grad, pairs.force_differences(grad_of_force, nlist, natoms, nnei))
         return grad_force, None, grad_in, None, None
 
     @tf.RegisterGradient("ProdVirialSeA")
@@ -67,7 +67,7 @@ def register(ops: ModuleType) -> None:
 
     @tf.RegisterGradient("ProdVirialSeAGrad")
     def virial_grad(op: tf.Operation, grad: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        virial_bar, _, in_deriv, rij, nlist, natoms = op.inputs
+        grad_of_virial, _, in_deriv, rij, nlist, natoms = op.inputs
         nnei = op.get_attr("n_a_sel")
         grad_virial, _ = ops.prod_virial_se_a(
             grad, in_deriv, rij, nlist, natoms, n_a_sel=nnei, n_r_sel=0
@@ -75,7 +75,7 @@ def register(ops: ModuleType) -> None:
         wants_in, wants_rij = is_wanted(op, 2), is_wanted(op, 3)
         grad_in = grad_rij = None
         if wants_in or wants_rij:
-            shares = pairs.spread_virial(virial_bar, nlist)
+            shares = pairs.spread_virial(grad_of_virial, nlist)
             grad_in = pairs.outer(grad, pairs.along(shares, rij)) if wants_in else None
             grad_rij = pairs.across(shares, grad, in_deriv) if wants_rij else None
         return grad_virial, None, grad_in, grad_rij, None, None
@@ -133,10 +133,10 @@ def is_zero(grad: tf.Tensor | None) -> bool:
 
 
 def by_reference(
-    function: Callable, sources: Sequence[tf.Tensor], bars: Sequence[tf.Tensor]
+    function: Callable, sources: Sequence[tf.Tensor], grads: Sequence[tf.Tensor]
 ) -> list:
-    """Gradients by `sources` of a plain function's results, for their cotangents `bars`."""
+    """Gradients by `sources` of a plain function, for the gradients `grads` by its results."""
     with tf.GradientTape() as tape:
         tape.watch(sources)
         outputs = function(*sources)
-    return tape.gradient(outputs, sources, output_gradients=list(bars))
+    return tape.gradient(outputs, sources, output_gradients=list(grads))

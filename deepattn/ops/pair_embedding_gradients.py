@@ -1,6 +1,6 @@
 """Gradients of the compiled pair embedding, so that tapes cross it any number of times.
 
-As in `attention_gradients`: the first two are compiled, beyond them the reference
+As in `attention_gradients`: backward and double backward are compiled, beyond them the reference
 implementation is differentiated.
 """
 
@@ -14,7 +14,8 @@ from deepattn.ops import reference
 from deepattn.ops.gradients import by_reference, is_wanted
 
 # Inputs of the op: rows, weight, index, factors, then matrices, biases and time steps. Those of
-# the gradients go on with the cotangents.
+# the backward passes have in addition `grad_output`, and the double backward `grad_grad_rows` and
+# `grad_grad_weight`.
 _INDEX = 2
 
 
@@ -32,36 +33,41 @@ def register(ops: ModuleType) -> None:
         return _spread(gradients)
 
     @tf.RegisterGradient("DeepattnPairEmbeddingGrad")
-    def embedding_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
-        *inputs, grad = op.inputs
-        results = ops.deepattn_pair_embedding_grad_grad(*_arguments(inputs, op), grad, *bars)
-        by_grad, *gradients = _flat(results)
-        return [*_spread(gradients), by_grad]
+    def embedding_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
+        *inputs, grad_output = op.inputs
+        results = ops.deepattn_pair_embedding_grad_grad(
+            *_arguments(inputs, op), grad_output, *grad_grads
+        )
+        grad_grad_output, *gradients = _flat(results)
+        return [*_spread(gradients), grad_grad_output]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingFullGrad")
-    def embedding_full_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
+    def embedding_full_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad = op.inputs
 
         def function(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
-            return reference.pair_embedding_grad(grad, *_merge(inputs, sources))
+            return reference.pair_embedding_backward(grad, *_merge(inputs, sources))
 
-        by_grad, *gradients = by_reference(function, [grad, *_sources(inputs)], bars)
+        by_grad, *gradients = by_reference(function, [grad, *_sources(inputs)], grad_grads)
         return [*_spread(gradients), by_grad]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingGradGrad")
-    def embedding_grad_grad(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
-        *inputs, grad, bar_rows, bar_weight = op.inputs
+    def embedding_grad_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
+        *inputs, grad, grad_grad_rows, grad_grad_weight = op.inputs
 
         def function(
-            grad: tf.Tensor, bar_rows: tf.Tensor, bar_weight: tf.Tensor, *sources: tf.Tensor
+            grad: tf.Tensor,
+            grad_grad_rows: tf.Tensor,
+            grad_grad_weight: tf.Tensor,
+            *sources: tf.Tensor,
         ) -> list[tf.Tensor]:
-            return reference.pair_embedding_grad_grad(
-                grad, bar_rows, bar_weight, *_merge(inputs, sources)
+            return reference.pair_embedding_double_backward(
+                grad, grad_grad_rows, grad_grad_weight, *_merge(inputs, sources)
             )
 
-        sources = [grad, bar_rows, bar_weight, *_sources(inputs)]
-        by_grad, by_rows, by_weight, *gradients = by_reference(function, sources, bars)
-        return [*_spread(gradients), by_grad, by_rows, by_weight]
+        sources = [grad, grad_grad_rows, grad_grad_weight, *_sources(inputs)]
+        by_grad, grad_rows, grad_weight, *gradients = by_reference(function, sources, grad_grads)
+        return [*_spread(gradients), by_grad, grad_rows, grad_weight]
 
 
 def _arguments(inputs: Sequence[tf.Tensor], op: tf.Operation) -> list:

@@ -38,14 +38,14 @@ def register_stock(ops: ModuleType) -> None:
         return _spread(results, places, len(op.inputs))
 
     @tf.RegisterGradient("TabulateFusionSeAttenGrad")
-    def gradient_of_gradient(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
+    def double_backward(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad, _ = op.inputs
         width = grad.shape[-1]
 
         def function(*arguments: tf.Tensor) -> tf.Tensor:
             return reference.tabulate_fusion_se_atten(*arguments, last_layer_size=width)
 
-        return [*_second(function, inputs, places, grad, bars), None]
+        return [*_double_backward(function, inputs, places, grad, grad_grads), None]
 
 
 def _register(name: str, grad_op: Callable, reference_op: Callable, places: Sequence[int]) -> None:
@@ -55,24 +55,24 @@ def _register(name: str, grad_op: Callable, reference_op: Callable, places: Sequ
         return _spread(results, places, len(op.inputs))
 
     @tf.RegisterGradient(name + "Grad")
-    def gradient_of_gradient(op: tf.Operation, *bars: tf.Tensor) -> list[tf.Tensor | None]:
+    def double_backward(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad = op.inputs
         width = op.get_attr("width")
 
         def function(*arguments: tf.Tensor) -> tf.Tensor:
             return reference_op(*arguments, width=width)
 
-        return _second(function, inputs, places, grad, bars)
+        return _double_backward(function, inputs, places, grad, grad_grads)
 
 
-def _second(
+def _double_backward(
     function: Callable[..., Any],
     inputs: Sequence[tf.Tensor],
     places: Sequence[int],
     grad: tf.Tensor,
-    bars: Sequence[tf.Tensor],
+    grad_grads: Sequence[tf.Tensor],
 ) -> list:
-    """Gradients, by `inputs` and `grad`, of the gradients of a plain function."""
+    """Gradients by `inputs` and `grad` of a plain function's gradients, as autodiff has them."""
 
     def gradients(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
         arguments = list(inputs)
@@ -85,7 +85,7 @@ def _second(
         ]
 
     sources = [inputs[place] for place in places]
-    by_grad, *by_sources = by_reference(gradients, [grad, *sources], bars)
+    by_grad, *by_sources = by_reference(gradients, [grad, *sources], grad_grads)
     return [*_spread(by_sources, places, len(inputs)), by_grad]
 
 

@@ -19,12 +19,12 @@ enum AttentionInput {
   kPadding,
   kLnEps,
   kParameters,
-  kKept = kParameters + 10,
-  kGrad,          // of the gradient and the reverse pass
-  kBars = kGrad,  // of the tangent pass
-  kReverseBars,   // of the reverse pass, as the next
-  kState = kReverseBars + 3,
-  kBarOutput,
+  kSaved = kParameters + 10,
+  kGrad,               // of the backward and the reverse pass
+  kGradGrads = kGrad,  // of the tangent pass
+  kReverseGradGrads,   // of the reverse pass, as the next
+  kSavedTangents = kReverseGradGrads + 3,
+  kOuterGradOutput,
 };
 
 constexpr int kNumParameters = 10;
@@ -32,28 +32,12 @@ inline const char* const kParameterNames[kNumParameters] = {
     "query_matrix", "query_bias", "key_matrix", "key_bias", "value_matrix",
     "value_bias",   "out_matrix", "out_bias",   "gamma",    "beta"};
 
-template <typename T>
-struct AttentionTypes;
-
-template <>
-struct AttentionTypes<float> {
-  using Call = deepattn_attention_call_f32;
-  using Sums = deepattn_attention_sums_f32;
-};
-
-template <>
-struct AttentionTypes<double> {
-  using Call = deepattn_attention_call_f64;
-  using Sums = deepattn_attention_sums_f64;
-};
-
 // One pass, with gradients by the parameters or without.
-template <typename T, int pass, bool parameters = pass == DEEPATTN_ATTENTION_REVERSE>
-class AttentionOp
-    : public PassOp<T, typename AttentionTypes<T>::Call, typename AttentionTypes<T>::Sums> {
+template <typename T, int pass, bool parameters = pass == kReverse>
+class AttentionOp : public PassOp<T, AttentionCall<T>, AttentionParameters<T>> {
  public:
-  using Call = typename AttentionTypes<T>::Call;
-  using Sums = typename AttentionTypes<T>::Sums;
+  using Call = AttentionCall<T>;
+  using Sums = AttentionParameters<T>;
 
   explicit AttentionOp(OpKernelConstruction* context) : PassOp<T, Call, Sums>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("dotr", &dotr_));
@@ -94,45 +78,46 @@ class AttentionOp
     call->ln_eps = context->input(kLnEps).scalar<T>()();
     call->parameters = {values[0], values[1], values[2], values[3], values[4],
                         values[5], values[6], values[7], values[8], values[9]};
-    if (pass == DEEPATTN_ATTENTION_FORWARD) return absl::OkStatus();
-    TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kKept), {KeptSize(*call)}));
-    call->kept = const_cast<T*>(this->Data(context, kKept));
-    if (pass != DEEPATTN_ATTENTION_TANGENT) {
+    if (pass == kForward) return absl::OkStatus();
+    TF_RETURN_IF_ERROR(RequireShape("kept", context->input(kSaved), {SavedSize(*call)}));
+    call->saved = const_cast<T*>(this->Data(context, kSaved));
+    if (pass != kTangent) {
       TF_RETURN_IF_ERROR(RequireShape("grad", context->input(kGrad), {natoms, nnei, width}));
-      call->grad = this->Data(context, kGrad);
+      call->grad_output = this->Data(context, kGrad);
     }
-    if (pass == DEEPATTN_ATTENTION_GRADIENT) return absl::OkStatus();
-    const int bars = pass == DEEPATTN_ATTENTION_TANGENT ? kBars : kReverseBars;
-    TF_RETURN_IF_ERROR(RequireShape("bar_embedding", context->input(bars), {natoms, nnei, width}));
-    TF_RETURN_IF_ERROR(RequireShape("bar_direction", context->input(bars + 1), {natoms, nnei, 3}));
-    TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(bars + 2), {natoms, nnei}));
-    call->bar_embedding = this->Data(context, bars);
-    call->bar_direction = this->Data(context, bars + 1);
-    call->bar_weight = this->Data(context, bars + 2);
-    if (pass == DEEPATTN_ATTENTION_TANGENT) return absl::OkStatus();
-    TF_RETURN_IF_ERROR(RequireShape("state", context->input(kState), {StateSize(*call)}));
+    if (pass == kBackward) return absl::OkStatus();
+    const int place = pass == kTangent ? kGradGrads : kReverseGradGrads;
+    TF_RETURN_IF_ERROR(RequireShape("bar_embedding", context->input(place), {natoms, nnei, width}));
+    TF_RETURN_IF_ERROR(RequireShape("bar_direction", context->input(place + 1), {natoms, nnei, 3}));
+    TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(place + 2), {natoms, nnei}));
+    call->grad_grad_embedding = this->Data(context, place);
+    call->grad_grad_direction = this->Data(context, place + 1);
+    call->grad_grad_weight = this->Data(context, place + 2);
+    if (pass == kTangent) return absl::OkStatus();
     TF_RETURN_IF_ERROR(
-        RequireShape("bar_output", context->input(kBarOutput), {natoms, nnei, width}));
-    call->state = const_cast<T*>(this->Data(context, kState));
-    call->bar_output = this->Data(context, kBarOutput);
+        RequireShape("state", context->input(kSavedTangents), {SavedTangentsSize(*call)}));
+    TF_RETURN_IF_ERROR(
+        RequireShape("bar_output", context->input(kOuterGradOutput), {natoms, nnei, width}));
+    call->saved_tangents = const_cast<T*>(this->Data(context, kSavedTangents));
+    call->outer_grad_output = this->Data(context, kOuterGradOutput);
     return absl::OkStatus();
   }
 
   absl::Status AllocateOutputs(OpKernelContext* context, Call* call, Sums* sums) const override {
-    if (pass == DEEPATTN_ATTENTION_FORWARD) {
+    if (pass == kForward) {
       T* link;
-      TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &call->out));
-      TF_RETURN_IF_ERROR(this->Allocate(context, 1, {KeptSize(*call)}, &call->kept));
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &call->output));
+      TF_RETURN_IF_ERROR(this->Allocate(context, 1, {SavedSize(*call)}, &call->saved));
       return this->Allocate(context, 2, {0}, &link);
     }
-    if (pass == DEEPATTN_ATTENTION_TANGENT) {
-      TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &call->out));
-      return this->Allocate(context, 1, {StateSize(*call)}, &call->state);
+    if (pass == kTangent) {
+      TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmbedding, &call->grad_grad_output));
+      return this->Allocate(context, 1, {SavedTangentsSize(*call)}, &call->saved_tangents);
     }
     int output = 0;
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kEmbedding, &call->out_embedding));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kDirection, &call->out_direction));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kWeight, &call->out_weight));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kEmbedding, &call->grad_embedding));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kDirection, &call->grad_direction));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kWeight, &call->grad_weight));
     if (!parameters) return absl::OkStatus();
     T** const places[kNumParameters] = {&sums->query_matrix, &sums->query_bias,   &sums->key_matrix,
                                         &sums->key_bias,     &sums->value_matrix, &sums->value_bias,
@@ -141,7 +126,7 @@ class AttentionOp
     for (int k = 0; k < kNumParameters; ++k) {
       TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kParameters + k, places[k]));
     }
-    call->sums = sums;
+    call->grad_parameters = sums;
     return absl::OkStatus();
   }
 
@@ -150,13 +135,14 @@ class AttentionOp
     Pick<T>(deepattn_attention_f32, deepattn_attention_f64)(&call, pass, &threads, status);
   }
 
-  // How many numbers passes leave for each other.
-  virtual int64_t KeptSize(const Call& call) const {
-    return Pick<T>(deepattn_attention_kept_f32, deepattn_attention_kept_f64)(&call);
+  // How many numbers passes save for each other.
+  virtual int64_t SavedSize(const Call& call) const {
+    return Pick<T>(deepattn_attention_saved_f32, deepattn_attention_saved_f64)(&call);
   }
 
-  virtual int64_t StateSize(const Call& call) const {
-    return Pick<T>(deepattn_attention_state_f32, deepattn_attention_state_f64)(&call);
+  virtual int64_t SavedTangentsSize(const Call& call) const {
+    return Pick<T>(deepattn_attention_saved_tangents_f32,
+                   deepattn_attention_saved_tangents_f64)(&call);
   }
 
  private:

@@ -1,8 +1,7 @@
 // GELU and its two derivatives under DeePMD's names, of version 2.2 on and before it.
 #include "kernels/cpu/gelu.h"
 #include "launch.h"
-#include "shapes.h"
-#include "tensorflow/core/framework/op.h"
+#include "op_def.h"
 
 namespace deepattn {
 namespace {
@@ -10,29 +9,22 @@ namespace {
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
-#define DEEPATTN_REGISTER_GELU_OPS(value, grad, grad_grad)      \
-  REGISTER_OP(value)                                            \
-      .Attr("T: {float, double} = DT_DOUBLE")                   \
-      .Input("x: T")                                            \
-      .Output("output: T")                                      \
-      .SetShapeFn(tensorflow::shape_inference::UnchangedShape); \
-  REGISTER_OP(grad)                                             \
-      .Attr("T: {float, double} = DT_DOUBLE")                   \
-      .Input("dy: T")                                           \
-      .Input("x: T")                                            \
-      .Output("output: T")                                      \
-      .SetShapeFn(tensorflow::shape_inference::UnchangedShape); \
-  REGISTER_OP(grad_grad)                                        \
-      .Attr("T: {float, double} = DT_DOUBLE")                   \
-      .Input("dy: T")                                           \
-      .Input("dy_: T")                                          \
-      .Input("x: T")                                            \
-      .Output("output: T")                                      \
-      .SetShapeFn(tensorflow::shape_inference::UnchangedShape)
+// The inputs of the derivatives begin with the cotangents.
+InitOnStartupMarker RegisterOp(const char* name, const std::vector<const char*>& inputs) {
+  OpDef op(name);
+  op.Attr("T: {float, double} = DT_DOUBLE");
+  for (const char* input : inputs) op.Input(std::string(input) + ": T");
+  return op.Output("output: T").SetShapeFn(tensorflow::shape_inference::UnchangedShape)();
+}
 
-DEEPATTN_REGISTER_GELU_OPS("GeluCustom", "GeluGradCustom", "GeluGradGradCustom");
-DEEPATTN_REGISTER_GELU_OPS("Gelu", "GeluGrad", "GeluGradGrad");
-#undef DEEPATTN_REGISTER_GELU_OPS
+[[maybe_unused]] const InitOnStartupMarker kRegistered[] = {
+    RegisterOp("GeluCustom", {"x"}),
+    RegisterOp("GeluGradCustom", {"dy", "x"}),
+    RegisterOp("GeluGradGradCustom", {"dy", "dy_", "x"}),
+    RegisterOp("Gelu", {"x"}),
+    RegisterOp("GeluGrad", {"dy", "x"}),
+    RegisterOp("GeluGradGrad", {"dy", "dy_", "x"}),
+};
 
 // order: 0 for the value, 1 and 2 for the derivatives; the op has order + 1 inputs of one shape.
 template <typename T, int order>

@@ -11,34 +11,18 @@ namespace deepattn {
 // layers follow, then what the gradients need.
 enum EmbeddingInput { kRows, kWeight, kIndex, kFactors, kLayers };
 
-template <typename T>
-struct EmbeddingTypes;
-
-template <>
-struct EmbeddingTypes<float> {
-  using Call = deepattn_pair_embedding_call_f32;
-  using Sums = deepattn_pair_embedding_sums_f32;
-};
-
-template <>
-struct EmbeddingTypes<double> {
-  using Call = deepattn_pair_embedding_call_f64;
-  using Sums = deepattn_pair_embedding_sums_f64;
-};
-
-// The pass of an order, with gradients by the parameters or without.
-template <typename T, int order, bool parameters = order == 2>
-class EmbeddingOp
-    : public PassOp<T, typename EmbeddingTypes<T>::Call, typename EmbeddingTypes<T>::Sums> {
+// The pass of an pass, with gradients by the parameters or without.
+template <typename T, int pass, bool parameters = pass == kDoubleBackward>
+class EmbeddingOp : public PassOp<T, EmbeddingCall<T>, EmbeddingParameters<T>> {
  public:
-  using Call = typename EmbeddingTypes<T>::Call;
-  using Sums = typename EmbeddingTypes<T>::Sums;
+  using Call = EmbeddingCall<T>;
+  using Sums = EmbeddingParameters<T>;
 
   explicit EmbeddingOp(OpKernelConstruction* context) : PassOp<T, Call, Sums>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("nlayers", &nlayers_));
-    OP_REQUIRES(context, nlayers_ <= DEEPATTN_MOST_LAYERS,
-                InvalidArgument("there are ", nlayers_, " layers; at most ", DEEPATTN_MOST_LAYERS,
-                                " are possible"));
+    OP_REQUIRES(
+        context, nlayers_ <= kMostLayers,
+        InvalidArgument("there are ", nlayers_, " layers; at most ", kMostLayers, " are possible"));
   }
 
  protected:
@@ -79,30 +63,31 @@ class EmbeddingOp
     call->weight = this->Data(context, kWeight);
     call->index = context->input(kIndex).flat<int32_t>().data();
     call->parameters.factors = this->Data(context, kFactors);
-    if (order < 1) return absl::OkStatus();
+    if (pass == kForward) return absl::OkStatus();
     const int grad = GradPlace();
     TF_RETURN_IF_ERROR(RequireShape("grad", context->input(grad), {shape.nrows, width}));
-    call->grad = this->Data(context, grad);
-    if (order < 2) return absl::OkStatus();
+    call->grad_output = this->Data(context, grad);
+    if (pass == kBackward) return absl::OkStatus();
     TF_RETURN_IF_ERROR(
         RequireShape("bar_input", context->input(grad + 1), {shape.nrows, shape.width[0]}));
     TF_RETURN_IF_ERROR(RequireShape("bar_weight", context->input(grad + 2), {scaled}));
-    call->bar_input = this->Data(context, grad + 1);
-    call->bar_weight = this->Data(context, grad + 2);
+    call->grad_grad_input = this->Data(context, grad + 1);
+    call->grad_grad_weight = this->Data(context, grad + 2);
     return absl::OkStatus();
   }
 
   absl::Status AllocateOutputs(OpKernelContext* context, Call* call, Sums* sums) const override {
-    if (order == 0) {
+    if (pass == kForward) {
       const deepattn_pair_embedding_shape& shape = call->shape;
-      return this->Allocate(context, 0, {shape.nrows, shape.width[nlayers_]}, &call->out);
+      return this->Allocate(context, 0, {shape.nrows, shape.width[nlayers_]}, &call->output);
     }
     int output = 0;
-    if (order == 2) {
-      TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, GradPlace(), &call->out));
+    if (pass == kDoubleBackward) {
+      TF_RETURN_IF_ERROR(
+          this->AllocateLike(context, output++, GradPlace(), &call->grad_grad_output));
     }
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kRows, &call->out_input));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kWeight, &call->out_weight));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kRows, &call->grad_input));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kWeight, &call->grad_weight));
     if (!parameters) return absl::OkStatus();
     TF_RETURN_IF_ERROR(this->AllocateLike(context, output++, kFactors, &sums->factors));
     T** const lists[] = {sums->matrix, sums->bias, sums->step};
@@ -113,13 +98,13 @@ class EmbeddingOp
         if (context->input(input).NumElements() == 0) lists[list][k] = nullptr;
       }
     }
-    call->sums = sums;
+    call->grad_parameters = sums;
     return absl::OkStatus();
   }
 
   void Run(const Call& call, const deepattn_threads& threads,
            deepattn_status* status) const override {
-    Pick<T>(deepattn_pair_embedding_f32, deepattn_pair_embedding_f64)(&call, order, &threads,
+    Pick<T>(deepattn_pair_embedding_f32, deepattn_pair_embedding_f64)(&call, pass, &threads,
                                                                       status);
   }
 

@@ -1,4 +1,5 @@
-// The base of ops that run a pass of a vectorized kernel: forward, gradient, its gradient.
+// The base of ops that run one function of the kernels: their inputs, outputs and checks are the
+// same on all devices.
 #ifndef DEEPATTN_OPS_TF_PASS_OP_H_
 #define DEEPATTN_OPS_TF_PASS_OP_H_
 
@@ -17,10 +18,13 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using tensorflow::errors::InvalidArgument;
 
-// `Call` and `Sums` are the kernel's structures of those names.
-template <typename T, typename Call, typename Sums>
+struct NoSums {};
+
+// `CallType` has the kernel's arguments, `Sums` where gradients by parameters go.
+template <typename T, typename CallType, typename Sums = NoSums>
 class PassOp : public tensorflow::OpKernel {
  public:
+  using Call = CallType;
   using OpKernel::OpKernel;
 
   void Compute(OpKernelContext* context) final {

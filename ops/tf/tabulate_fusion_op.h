@@ -9,19 +9,17 @@ namespace deepattn {
 // Places of the inputs. With factors of pairs of types those are next, then `dy` of the gradients.
 enum FusionInput { kTable, kTableInfo, kEmX, kEm, kMore };
 
-template <typename T, bool factors, int order>
-class TabulateFusionOp : public TabulatedOp<T, order> {
+template <typename T, bool factors, int pass>
+class TabulateFusionOp : public TabulatedOp<T, pass> {
  public:
-  using typename TabulatedOp<T, order>::Call;
-
-  explicit TabulateFusionOp(OpKernelConstruction* context) : TabulatedOp<T, order>(context) {
+  explicit TabulateFusionOp(OpKernelConstruction* context) : TabulatedOp<T, pass>(context) {
     // Without factors the op has no attribute, and slots are taken to be sorted.
     if (factors) OP_REQUIRES_OK(context, context->GetAttr("is_sorted", &is_sorted_));
-    if (order == 0) OP_REQUIRES_OK(context, context->GetAttr("last_layer_size", &width_));
+    if (pass == kForward) OP_REQUIRES_OK(context, context->GetAttr("last_layer_size", &width_));
   }
 
  protected:
-  absl::Status ReadInputs(OpKernelContext* context, Call* call) const override {
+  absl::Status ReadInputs(OpKernelContext* context, TabulatedCall<T>* call) const override {
     const Tensor& table = context->input(kTable);
     const Tensor& em = context->input(kEm);
     deepattn_tabulated_shape& shape = call->shape;
@@ -52,21 +50,22 @@ class TabulateFusionOp : public TabulatedOp<T, order> {
       shape.nfactors = slots;
       call->factors = this->Data(context, place++);
     }
-    if (order == 0) return absl::OkStatus();
+    if (pass == kForward) return absl::OkStatus();
     TF_RETURN_IF_ERROR(RequireShape("dy", context->input(place), {shape.natoms, 4, shape.width}));
-    call->grad = this->Data(context, place);
+    call->grad_output = this->Data(context, place);
     return absl::OkStatus();
   }
 
-  absl::Status AllocateOutputs(OpKernelContext* context, Call* call, NoSums*) const override {
+  absl::Status AllocateOutputs(OpKernelContext* context, TabulatedCall<T>* call,
+                               NoSums*) const override {
     const deepattn_tabulated_shape& shape = call->shape;
-    if (order == 0) {
-      return this->Allocate(context, 0, {shape.natoms, 4, shape.width}, &call->out);
+    if (pass == kForward) {
+      return this->Allocate(context, 0, {shape.natoms, 4, shape.width}, &call->output);
     }
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmX, &call->out_rows));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kEm, &call->out_matrix));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kEmX, &call->grad_rows));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kEm, &call->grad_matrix));
     if (!factors) return absl::OkStatus();
-    return this->AllocateLike(context, 2, kMore, &call->out_factors);
+    return this->AllocateLike(context, 2, kMore, &call->grad_factors);
   }
 
  private:

@@ -1,8 +1,7 @@
 // TabulateFusionSeAtten and TabulateFusionSeA, the ops of DeePMD-kit's compressed graphs, with
 // their gradients.
-#include "shapes.h"
+#include "op_def.h"
 #include "tabulate_fusion_op.h"
-#include "tensorflow/core/framework/op.h"
 
 namespace deepattn {
 namespace {
@@ -21,49 +20,47 @@ absl::Status SetGradientShapes(InferenceContext* c, bool factors) {
   return absl::OkStatus();
 }
 
-#define DEEPATTN_FUSION_INPUTS                       \
-  Attr("T: {float, double} = DT_DOUBLE")             \
-      .Input("table: T")      /* [nrows, 6 M] */     \
-      .Input("table_info: T") /* [6] */              \
-      .Input("em_x: T")       /* [natoms nnei, 1] */ \
-      .Input("em: T")         /* [natoms, nnei, 4] */
+// table [nrows, 6 M], table_info [6], em_x [natoms nnei, 1], em [natoms, nnei, 4].
+OpDef WithInputs(const char* name) {
+  OpDef op(name);
+  op.Attr("T: {float, double} = DT_DOUBLE");
+  op.Input("table: T").Input("table_info: T").Input("em_x: T").Input("em: T");
+  return op;
+}
 
-REGISTER_OP("TabulateFusionSeA")
-    .DEEPATTN_FUSION_INPUTS.Attr("last_layer_size: int")
-    .Output("descriptor: T")
-    .SetShapeFn(SetDescriptorShape);
+[[maybe_unused]] const InitOnStartupMarker kRegistered[] = {
+    WithInputs("TabulateFusionSeA")
+        .Attr("last_layer_size: int")
+        .Output("descriptor: T")
+        .SetShapeFn(SetDescriptorShape)(),
+    WithInputs("TabulateFusionSeAGrad")
+        .Input("dy: T")
+        .Input("descriptor: T")
+        .Output("dy_dem_x: T")
+        .Output("dy_dem: T")
+        .SetShapeFn([](InferenceContext* c) { return SetGradientShapes(c, false); })(),
+    WithInputs("TabulateFusionSeAtten")
+        .Input("two_embed: T")
+        .Attr("last_layer_size: int")
+        .Attr("is_sorted: bool = true")
+        .Output("descriptor: T")
+        .SetShapeFn(SetDescriptorShape)(),
+    WithInputs("TabulateFusionSeAttenGrad")
+        .Input("two_embed: T")
+        .Input("dy: T")
+        .Input("descriptor: T")
+        .Attr("is_sorted: bool = true")
+        .Output("dy_dem_x: T")
+        .Output("dy_dem: T")
+        .Output("dy_dtwo: T")
+        .SetShapeFn([](InferenceContext* c) { return SetGradientShapes(c, true); })(),
+};
 
-REGISTER_OP("TabulateFusionSeAGrad")
-    .DEEPATTN_FUSION_INPUTS.Input("dy: T")
-    .Input("descriptor: T")
-    .Output("dy_dem_x: T")
-    .Output("dy_dem: T")
-    .SetShapeFn([](InferenceContext* c) { return SetGradientShapes(c, false); });
-
-REGISTER_OP("TabulateFusionSeAtten")
-    .DEEPATTN_FUSION_INPUTS.Input("two_embed: T")
-    .Attr("last_layer_size: int")
-    .Attr("is_sorted: bool = true")
-    .Output("descriptor: T")
-    .SetShapeFn(SetDescriptorShape);
-
-REGISTER_OP("TabulateFusionSeAttenGrad")
-    .DEEPATTN_FUSION_INPUTS.Input("two_embed: T")
-    .Input("dy: T")
-    .Input("descriptor: T")
-    .Attr("is_sorted: bool = true")
-    .Output("dy_dem_x: T")
-    .Output("dy_dem: T")
-    .Output("dy_dtwo: T")
-    .SetShapeFn([](InferenceContext* c) { return SetGradientShapes(c, true); });
-
-#undef DEEPATTN_FUSION_INPUTS
-
-#define DEEPATTN_REGISTER_ALL(T)                                                \
-  DEEPATTN_REGISTER("TabulateFusionSeA", T, TabulateFusionOp<T, false, 0>);     \
-  DEEPATTN_REGISTER("TabulateFusionSeAGrad", T, TabulateFusionOp<T, false, 1>); \
-  DEEPATTN_REGISTER("TabulateFusionSeAtten", T, TabulateFusionOp<T, true, 0>);  \
-  DEEPATTN_REGISTER("TabulateFusionSeAttenGrad", T, TabulateFusionOp<T, true, 1>)
+#define DEEPATTN_REGISTER_ALL(T)                                                        \
+  DEEPATTN_REGISTER("TabulateFusionSeA", T, TabulateFusionOp<T, false, kForward>);      \
+  DEEPATTN_REGISTER("TabulateFusionSeAGrad", T, TabulateFusionOp<T, false, kBackward>); \
+  DEEPATTN_REGISTER("TabulateFusionSeAtten", T, TabulateFusionOp<T, true, kForward>);   \
+  DEEPATTN_REGISTER("TabulateFusionSeAttenGrad", T, TabulateFusionOp<T, true, kBackward>)
 
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);

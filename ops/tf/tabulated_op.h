@@ -1,4 +1,5 @@
-// The base of the ops over tables of embeddings, of our own names and of DeePMD-kit's.
+// The base of the ops over tables of embeddings, of our own names and of DeePMD-kit's. The tables
+// are constants.
 #ifndef DEEPATTN_OPS_TF_TABULATED_OP_H_
 #define DEEPATTN_OPS_TF_TABULATED_OP_H_
 
@@ -7,32 +8,15 @@
 
 namespace deepattn {
 
-template <typename T>
-struct TabulatedCallOf;
-
-template <>
-struct TabulatedCallOf<float> {
-  using Call = deepattn_tabulated_call_f32;
-};
-
-template <>
-struct TabulatedCallOf<double> {
-  using Call = deepattn_tabulated_call_f64;
-};
-
-// The tables are constants.
-struct NoSums {};
-
-template <typename T, int order>
-class TabulatedOp : public PassOp<T, typename TabulatedCallOf<T>::Call, NoSums> {
+template <typename T, int pass>
+class TabulatedOp : public PassOp<T, TabulatedCall<T>> {
  public:
-  using Call = typename TabulatedCallOf<T>::Call;
-  using PassOp<T, Call, NoSums>::PassOp;
+  using PassOp<T, TabulatedCall<T>>::PassOp;
 
  protected:
-  void Run(const Call& call, const deepattn_threads& threads,
+  void Run(const TabulatedCall<T>& call, const deepattn_threads& threads,
            deepattn_status* status) const override {
-    Pick<T>(deepattn_tabulated_f32, deepattn_tabulated_f64)(&call, order, &threads, status);
+    Pick<T>(deepattn_tabulated_f32, deepattn_tabulated_f64)(&call, pass, &threads, status);
   }
 };
 

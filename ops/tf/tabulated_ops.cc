@@ -1,20 +1,19 @@
 // DeepattnTabulatedContraction and DeepattnTabulatedEmbedding, with their gradients.
-#include "shapes.h"
+#include "op_def.h"
 #include "tabulated_own_op.h"
-#include "tensorflow/core/framework/op.h"
 
 namespace deepattn {
 namespace {
 
-#define DEEPATTN_TABULATED_INPUTS                               \
-  Attr("T: {float, double}")                                    \
-      .Attr("width: int >= 1")                                  \
-      .Input("table: T")      /* [ntables, nrows, 6, stride] */ \
-      .Input("table_info: T") /* [6] */                         \
-      .Input("rows: T")       /* [natoms, nnei] */              \
-      .Input("weight: T")     /* [natoms, nnei] or [0] */       \
-      .Input("index: int32")  /* [natoms, nnei] */              \
-      .Input("factors: T")    /* [nfactors, stride] */
+// table [ntables, nrows, 6, stride], table_info [6], rows [natoms, nnei], weight [natoms, nnei] or
+// [0], index [natoms, nnei], factors [nfactors, stride].
+OpDef WithInputs(const char* name) {
+  OpDef op(name);
+  op.Attr("T: {float, double}").Attr("width: int >= 1");
+  op.Input("table: T").Input("table_info: T").Input("rows: T").Input("weight: T");
+  op.Input("index: int32").Input("factors: T");
+  return op;
+}
 
 // The output is [natoms, 4, width] or [natoms, nnei, width].
 absl::Status SetOutputShape(InferenceContext* c, bool contracted) {
@@ -27,43 +26,40 @@ absl::Status SetOutputShape(InferenceContext* c, bool contracted) {
   return absl::OkStatus();
 }
 
-REGISTER_OP("DeepattnTabulatedEmbedding")
-    .DEEPATTN_TABULATED_INPUTS.Output("output: T")
-    .SetShapeFn([](InferenceContext* c) { return SetOutputShape(c, false); });
+[[maybe_unused]] const InitOnStartupMarker kRegistered[] = {
+    WithInputs("DeepattnTabulatedEmbedding")
+        .Output("output: T")
+        .SetShapeFn([](InferenceContext* c) { return SetOutputShape(c, false); })(),
+    WithInputs("DeepattnTabulatedContraction")
+        .Input("matrix: T")
+        .Output("output: T")
+        .SetShapeFn([](InferenceContext* c) { return SetOutputShape(c, true); })(),
+    WithInputs("DeepattnTabulatedEmbeddingGrad")
+        .Input("grad: T")
+        .Output("out_rows: T")
+        .Output("out_weight: T")
+        .SetShapeFn([](InferenceContext* c) -> absl::Status {
+          SetShapesLike(c, 0, kRows, 2);
+          return absl::OkStatus();
+        })(),
+    WithInputs("DeepattnTabulatedContractionGrad")
+        .Input("matrix: T")
+        .Input("grad: T")
+        .Output("out_rows: T")
+        .Output("out_weight: T")
+        .Output("out_matrix: T")
+        .SetShapeFn([](InferenceContext* c) -> absl::Status {
+          SetShapesLike(c, 0, kRows, 2);
+          SetShapesLike(c, 2, kMore, 1);
+          return absl::OkStatus();
+        })(),
+};
 
-REGISTER_OP("DeepattnTabulatedContraction")
-    .DEEPATTN_TABULATED_INPUTS.Input("matrix: T")
-    .Output("output: T")
-    .SetShapeFn([](InferenceContext* c) { return SetOutputShape(c, true); });
-
-REGISTER_OP("DeepattnTabulatedEmbeddingGrad")
-    .DEEPATTN_TABULATED_INPUTS.Input("grad: T")
-    .Output("out_rows: T")
-    .Output("out_weight: T")
-    .SetShapeFn([](InferenceContext* c) -> absl::Status {
-      SetShapesLike(c, 0, kRows, 2);
-      return absl::OkStatus();
-    });
-
-REGISTER_OP("DeepattnTabulatedContractionGrad")
-    .DEEPATTN_TABULATED_INPUTS.Input("matrix: T")
-    .Input("grad: T")
-    .Output("out_rows: T")
-    .Output("out_weight: T")
-    .Output("out_matrix: T")
-    .SetShapeFn([](InferenceContext* c) -> absl::Status {
-      SetShapesLike(c, 0, kRows, 2);
-      SetShapesLike(c, 2, kMore, 1);
-      return absl::OkStatus();
-    });
-
-#undef DEEPATTN_TABULATED_INPUTS
-
-#define DEEPATTN_REGISTER_ALL(T)                                                       \
-  DEEPATTN_REGISTER("DeepattnTabulatedEmbedding", T, TabulatedOwnOp<T, false, 0>);     \
-  DEEPATTN_REGISTER("DeepattnTabulatedEmbeddingGrad", T, TabulatedOwnOp<T, false, 1>); \
-  DEEPATTN_REGISTER("DeepattnTabulatedContraction", T, TabulatedOwnOp<T, true, 0>);    \
-  DEEPATTN_REGISTER("DeepattnTabulatedContractionGrad", T, TabulatedOwnOp<T, true, 1>)
+#define DEEPATTN_REGISTER_ALL(T)                                                               \
+  DEEPATTN_REGISTER("DeepattnTabulatedEmbedding", T, TabulatedOwnOp<T, false, kForward>);      \
+  DEEPATTN_REGISTER("DeepattnTabulatedEmbeddingGrad", T, TabulatedOwnOp<T, false, kBackward>); \
+  DEEPATTN_REGISTER("DeepattnTabulatedContraction", T, TabulatedOwnOp<T, true, kForward>);     \
+  DEEPATTN_REGISTER("DeepattnTabulatedContractionGrad", T, TabulatedOwnOp<T, true, kBackward>)
 
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);

@@ -9,17 +9,15 @@ namespace deepattn {
 // Places of the inputs; the contraction has the matrix behind them, and gradients `grad` at last.
 enum TabulatedInput { kTable, kTableInfo, kRows, kWeight, kIndex, kFactors, kMore };
 
-template <typename T, bool contracted, int order>
-class TabulatedOwnOp : public TabulatedOp<T, order> {
+template <typename T, bool contracted, int pass>
+class TabulatedOwnOp : public TabulatedOp<T, pass> {
  public:
-  using typename TabulatedOp<T, order>::Call;
-
-  explicit TabulatedOwnOp(OpKernelConstruction* context) : TabulatedOp<T, order>(context) {
+  explicit TabulatedOwnOp(OpKernelConstruction* context) : TabulatedOp<T, pass>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("width", &width_));
   }
 
  protected:
-  absl::Status ReadInputs(OpKernelContext* context, Call* call) const override {
+  absl::Status ReadInputs(OpKernelContext* context, TabulatedCall<T>* call) const override {
     const Tensor& table = context->input(kTable);
     const Tensor& rows = context->input(kRows);
     const Tensor& weight = context->input(kWeight);
@@ -37,10 +35,9 @@ class TabulatedOwnOp : public TabulatedOp<T, order> {
     shape.width = width_;
     shape.contracted = contracted;
     if (shape.ntables < 1 || shape.nrows < 1 || width_ > shape.stride ||
-        shape.stride % DEEPATTN_TABULATED_STRIDE != 0) {
-      return InvalidArgument("table must not be empty, and its rows a multiple of ",
-                             DEEPATTN_TABULATED_STRIDE, " that has ", width_, " numbers, not ",
-                             table.shape().DebugString());
+        shape.stride % kTableStride != 0) {
+      return InvalidArgument("table must not be empty, and its rows a multiple of ", kTableStride,
+                             " that has ", width_, " numbers, not ", table.shape().DebugString());
     }
     TF_RETURN_IF_ERROR(RequireShape("index", index, {shape.natoms, shape.nnei}));
     TF_RETURN_IF_ERROR(RequireShape("factors", factors, {kAny, shape.stride}));
@@ -64,24 +61,25 @@ class TabulatedOwnOp : public TabulatedOp<T, order> {
       TF_RETURN_IF_ERROR(RequireShape("matrix", matrix, {shape.natoms, shape.nnei, 4}));
       call->matrix = this->Data(context, place++);
     }
-    if (order == 0) return absl::OkStatus();
+    if (pass == kForward) return absl::OkStatus();
     const int64_t second = contracted ? 4 : shape.nnei;
     TF_RETURN_IF_ERROR(RequireShape("grad", context->input(place), {shape.natoms, second, width_}));
-    call->grad = this->Data(context, place);
+    call->grad_output = this->Data(context, place);
     return absl::OkStatus();
   }
 
-  absl::Status AllocateOutputs(OpKernelContext* context, Call* call, NoSums*) const override {
+  absl::Status AllocateOutputs(OpKernelContext* context, TabulatedCall<T>* call,
+                               NoSums*) const override {
     const deepattn_tabulated_shape& shape = call->shape;
-    if (order == 0) {
+    if (pass == kForward) {
       return this->Allocate(context, 0, {shape.natoms, contracted ? 4 : shape.nnei, width_},
-                            &call->out);
+                            &call->output);
     }
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kRows, &call->out_rows));
-    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kWeight, &call->out_weight));
-    if (call->weight == nullptr) call->out_weight = nullptr;
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 0, kRows, &call->grad_rows));
+    TF_RETURN_IF_ERROR(this->AllocateLike(context, 1, kWeight, &call->grad_weight));
+    if (call->weight == nullptr) call->grad_weight = nullptr;
     if (!contracted) return absl::OkStatus();
-    return this->AllocateLike(context, 2, kMore, &call->out_matrix);
+    return this->AllocateLike(context, 2, kMore, &call->grad_matrix);
   }
 
  private:

@@ -1,5 +1,4 @@
 // ProdVirialSeA and ProdVirialSeAGrad under DeePMD's names.
-#include "kernels/cpu/virial.h"
 #include "pair_op.h"
 #include "shapes.h"
 #include "tensorflow/core/framework/op.h"
@@ -42,59 +41,10 @@ REGISTER_OP("ProdVirialSeAGrad")
       return absl::OkStatus();
     });
 
-template <typename T>
-class VirialOp : public PairOp {
- public:
-  using PairOp::PairOp;
-
-  void Compute(OpKernelContext* context) override {
-    PairInputs<T> in;
-    OP_REQUIRES_OK(context, ReadInputs(context, 0, /*has_rij=*/true, &in));
-    const deepattn_pairs& pairs = in.pairs;
-    Tensor *virial, *atom_virial;
-    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({pairs.nframes, 9}), &virial));
-    OP_REQUIRES_OK(context, context->allocate_output(
-                                1, TensorShape({pairs.nframes, 9 * pairs.nall}), &atom_virial));
-    const deepattn_threads threads = ThreadsOf(context);
-    deepattn_status status = {DEEPATTN_OK, ""};
-    Pick<T>(deepattn_virial_f32, deepattn_virial_f64)(
-        &pairs, in.net_deriv, in.in_deriv, in.rij, in.nlist, virial->flat<T>().data(),
-        atom_virial->flat<T>().data(), &threads, &status);
-    OP_REQUIRES_OK(context, ToStatus(status));
-  }
-};
-
-template <typename T>
-class VirialGradOp : public PairOp {
- public:
-  using PairOp::PairOp;
-
-  void Compute(OpKernelContext* context) override {
-    const Tensor& grad = context->input(0);
-    PairInputs<T> in;
-    OP_REQUIRES_OK(context, ReadInputs(context, 1, /*has_rij=*/true, &in));
-    OP_REQUIRES_OK(context, RequireShape("grad", grad, {in.pairs.nframes, 9}));
-    Tensor* grad_net;
-    OP_REQUIRES_OK(context, context->allocate_output(0, context->input(1).shape(), &grad_net));
-    const deepattn_threads threads = ThreadsOf(context);
-    deepattn_status status = {DEEPATTN_OK, ""};
-    Pick<T>(deepattn_virial_grad_f32, deepattn_virial_grad_f64)(
-        &in.pairs, grad.flat<T>().data(), in.in_deriv, in.rij, in.nlist, grad_net->flat<T>().data(),
-        &threads, &status);
-    OP_REQUIRES_OK(context, ToStatus(status));
-  }
-};
-
-#define DEEPATTN_REGISTER(T)                                                                     \
-  REGISTER_KERNEL_BUILDER(                                                                       \
-      Name("ProdVirialSeA").Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"), VirialOp<T>); \
-  REGISTER_KERNEL_BUILDER(                                                                       \
-      Name("ProdVirialSeAGrad").Device(tensorflow::DEVICE_CPU).TypeConstraint<T>("T"),           \
-      VirialGradOp<T>)
-
-DEEPATTN_REGISTER(float);
-DEEPATTN_REGISTER(double);
-#undef DEEPATTN_REGISTER
+DEEPATTN_REGISTER("ProdVirialSeA", float, PairOp<float, kVirial>);
+DEEPATTN_REGISTER("ProdVirialSeAGrad", float, PairOp<float, kVirialGrad>);
+DEEPATTN_REGISTER("ProdVirialSeA", double, PairOp<double, kVirial>);
+DEEPATTN_REGISTER("ProdVirialSeAGrad", double, PairOp<double, kVirialGrad>);
 
 }  // namespace
 }  // namespace deepattn

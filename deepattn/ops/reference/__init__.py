@@ -3,7 +3,7 @@
 from deepattn.ops.reference.env_mat import NO_GRADIENT, prod_env_mat_a, prod_env_mat_a_mix
 from deepattn.ops.reference.gated_attention import (
     gated_attention,
-    gated_attention_grad,
+    gated_attention_backward,
     gated_attention_reverse,
     gated_attention_tangent,
     normalize_rows,
@@ -13,8 +13,8 @@ from deepattn.ops.reference.gelu import gelu, gelu_grad, gelu_grad_grad
 from deepattn.ops.reference.neighbor_stat import neighbor_stat
 from deepattn.ops.reference.pair_embedding import (
     pair_embedding,
-    pair_embedding_grad,
-    pair_embedding_grad_grad,
+    pair_embedding_backward,
+    pair_embedding_double_backward,
     residual_layer,
 )
 from deepattn.ops.reference.pairs import (
@@ -33,7 +33,7 @@ from deepattn.ops.reference.tabulated import (
 __all__ = [
     "NO_GRADIENT",
     "gated_attention",
-    "gated_attention_grad",
+    "gated_attention_backward",
     "gated_attention_reverse",
     "gated_attention_tangent",
     "gelu",
@@ -43,8 +43,8 @@ __all__ = [
     "normalize_rows",
     "pair_derivative",
     "pair_embedding",
-    "pair_embedding_grad",
-    "pair_embedding_grad_grad",
+    "pair_embedding_backward",
+    "pair_embedding_double_backward",
     "prod_env_mat_a",
     "prod_env_mat_a_mix",
     "prod_force_se_a",

@@ -1,4 +1,6 @@
-"""Gated self-attention over neighbors (arXiv:2208.08236, eqs. 9-13) and its two derivatives."""
+"""Gated self-attention over neighbors (arXiv:2208.08236, eqs. 9-13) and its two derivatives.
+
+The names are explained in ``ops/kernels/common/passes.h``."""
 
 from collections.abc import Sequence
 
@@ -71,53 +73,65 @@ def gated_attention(
     return normalize_rows(mixed, ln_eps) * gamma + beta
 
 
-def gated_attention_grad(grad: tf.Tensor, *inputs: tf.Tensor, **options: bool) -> list[tf.Tensor]:
+def gated_attention_backward(
+    grad_output: tf.Tensor, *inputs: tf.Tensor, **options: bool
+) -> list[tf.Tensor]:
     """Gradients by embedding, direction, weight and all parameters; inputs as in the op."""
     sources = _sources(inputs)
     with tf.GradientTape() as tape:
         tape.watch(sources)
         output = gated_attention(*inputs, **options)
     return tape.gradient(
-        output, sources, output_gradients=grad, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        output,
+        sources,
+        output_gradients=grad_output,
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
 
 
 def gated_attention_tangent(
-    bar_embedding: tf.Tensor,
-    bar_direction: tf.Tensor,
-    bar_weight: tf.Tensor,
+    grad_grad_embedding: tf.Tensor,
+    grad_grad_direction: tf.Tensor,
+    grad_grad_weight: tf.Tensor,
     *inputs: tf.Tensor,
     **options: bool,
 ) -> tf.Tensor:
-    """The output's tangent along those of embedding, direction and weight."""
-    grad = tf.zeros_like(inputs[0])
+    """First part of the double backward: ``grad_grad_output``, the output's tangent."""
+    grad_output = tf.zeros_like(inputs[0])
     with tf.GradientTape() as tape:
-        tape.watch(grad)
-        gradients = gated_attention_grad(grad, *inputs, **options)[:3]
+        tape.watch(grad_output)
+        gradients = gated_attention_backward(grad_output, *inputs, **options)[:3]
     return tape.gradient(
-        gradients, grad, output_gradients=[bar_embedding, bar_direction, bar_weight]
+        gradients,
+        grad_output,
+        output_gradients=[grad_grad_embedding, grad_grad_direction, grad_grad_weight],
     )
 
 
 def gated_attention_reverse(
-    grad: tf.Tensor,
-    bar_embedding: tf.Tensor,
-    bar_direction: tf.Tensor,
-    bar_weight: tf.Tensor,
-    bar_output: tf.Tensor,
+    grad_output: tf.Tensor,
+    grad_grad_embedding: tf.Tensor,
+    grad_grad_direction: tf.Tensor,
+    grad_grad_weight: tf.Tensor,
+    outer_grad_output: tf.Tensor,
     *inputs: tf.Tensor,
     **options: bool,
 ) -> list[tf.Tensor]:
-    """Gradients of the product of the first three bars and gradients, and of ``bar_output``'s."""
+    """Second part of the double backward: gradients by embedding, direction, weight, parameters."""
     sources = _sources(inputs)
     with tf.GradientTape() as tape:
         tape.watch(sources)
         output = gated_attention(*inputs, **options)
-        gradients = gated_attention_grad(grad, *inputs, **options)[:3]
+        gradients = gated_attention_backward(grad_output, *inputs, **options)[:3]
     return tape.gradient(
         [output, *gradients],
         sources,
-        output_gradients=[bar_output, bar_embedding, bar_direction, bar_weight],
+        output_gradients=[
+            outer_grad_output,
+            grad_grad_embedding,
+            grad_grad_direction,
+            grad_grad_weight,
+        ],
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
 

@@ -1,4 +1,6 @@
-"""Residual perceptrons on rows, with factors by pair of types, and their two derivatives."""
+"""Residual perceptrons on rows, with factors by pair of types, and their two derivatives.
+
+The names are explained in ``ops/kernels/common/passes.h``."""
 
 from collections.abc import Callable, Sequence
 
@@ -63,24 +65,27 @@ def pair_embedding(
     return rows * factor + rows
 
 
-def pair_embedding_grad(grad: tf.Tensor, *inputs: tf.Tensor) -> list[tf.Tensor]:
+def pair_embedding_backward(grad_output: tf.Tensor, *inputs: tf.Tensor) -> list[tf.Tensor]:
     """Gradients by rows, weight, factors and layers; inputs as in the op."""
     sources = _sources(inputs)
     with tf.GradientTape() as tape:
         tape.watch(sources)
         output = pair_embedding(*inputs)
-    return _gradients(tape, output, sources, grad)
+    return _gradients(tape, output, sources, grad_output)
 
 
-def pair_embedding_grad_grad(
-    grad: tf.Tensor, bar_rows: tf.Tensor, bar_weight: tf.Tensor, *inputs: tf.Tensor
+def pair_embedding_double_backward(
+    grad_output: tf.Tensor,
+    grad_grad_rows: tf.Tensor,
+    grad_grad_weight: tf.Tensor,
+    *inputs: tf.Tensor,
 ) -> list[tf.Tensor]:
-    """Gradients, by ``grad`` and by what follows it, of the product of bars and gradients."""
-    sources = [grad, *_sources(inputs)]
+    """``grad_grad_output``, then gradients by rows, weight, factors and layers."""
+    sources = [grad_output, *_sources(inputs)]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        gradients = pair_embedding_grad(grad, *inputs)[:2]
-    return _gradients(tape, gradients, sources, [bar_rows, bar_weight])
+        gradients = pair_embedding_backward(grad_output, *inputs)[:2]
+    return _gradients(tape, gradients, sources, [grad_grad_rows, grad_grad_weight])
 
 
 def _sources(inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:

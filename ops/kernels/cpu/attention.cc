@@ -19,7 +19,7 @@ constexpr const AttentionTable* kTables[kInstructionSets] = {
 };
 
 template <typename T>
-void Check(const AttentionCall<T>& call, FirstError* error) {
+void Check(const PackedAttentionCall<T>& call, FirstError* error) {
   for (int64_t i = 0; i < call.shape.natoms && error->ok(); ++i) {
     if (call.count[i] < 0 || call.count[i] > call.shape.nnei) {
       error->Report(i, DEEPATTN_INVALID_ARGUMENT, "count of atom %lld is %d, but it has %lld slots",
@@ -27,7 +27,7 @@ void Check(const AttentionCall<T>& call, FirstError* error) {
                     static_cast<long long>(call.shape.nnei));
     }
   }
-  for (const T* array : {call.kept, call.state}) {
+  for (const T* array : {call.saved, call.saved_tangents}) {
     if (reinterpret_cast<uintptr_t>(array) % 64 != 0) {
       error->Report(-1, DEEPATTN_INVALID_ARGUMENT, "what an earlier pass left is not aligned");
     }
@@ -38,10 +38,10 @@ void Check(const AttentionCall<T>& call, FirstError* error) {
   }
 }
 
-// The sum of an array's sizes of all atoms, such as `kept_size`; where each atom's part begins goes
-// to `offset` unless that is null.
+// The sum of an array's sizes of all atoms, such as `saved_size`; where each atom's part begins
+// goes to `offset` unless that is null.
 template <typename T>
-int64_t AddSizes(const typename AttentionTypes<T>::Call& call,
+int64_t AddSizes(const AttentionCall<T>& call,
                  int64_t (*AttentionKernels<T>::*size)(const deepattn_attention_shape*, int64_t),
                  int64_t* offset) {
   const auto size_of = CurrentKernels<T>(kTables).*size;
@@ -63,17 +63,17 @@ int64_t Cost(const deepattn_attention_shape& shape, int pass) {
 }
 
 template <typename T>
-void Run(AttentionCall<T> call, int pass, const deepattn_threads& threads,
+void Run(PackedAttentionCall<T> call, int pass, const deepattn_threads& threads,
          deepattn_status* status) {
   Guard(status, [&] {
     FirstError error(status);
     Check(call, &error);
     if (!error.ok()) return;
-    std::vector<int64_t> kept_offset(call.shape.natoms), state_offset(call.shape.natoms);
-    AddSizes<T>(call, &AttentionKernels<T>::kept_size, kept_offset.data());
-    AddSizes<T>(call, &AttentionKernels<T>::state_size, state_offset.data());
-    call.kept_offset = kept_offset.data();
-    call.state_offset = state_offset.data();
+    std::vector<int64_t> saved_offset(call.shape.natoms), saved_tangents_offset(call.shape.natoms);
+    AddSizes<T>(call, &AttentionKernels<T>::saved_size, saved_offset.data());
+    AddSizes<T>(call, &AttentionKernels<T>::saved_tangents_size, saved_tangents_offset.data());
+    call.saved_offset = saved_offset.data();
+    call.saved_tangents_offset = saved_tangents_offset.data();
     RunPasses<T>(CurrentKernels<T>(kTables), call, pass, call.shape.natoms, Cost(call.shape, pass),
                  threads, &error);
   });
@@ -83,13 +83,14 @@ void Run(AttentionCall<T> call, int pass, const deepattn_threads& threads,
 }  // namespace deepattn
 
 #define DEEPATTN_DEFINE_ATTENTION(T, suffix)                                                   \
-  int64_t deepattn_attention_kept_##suffix(const deepattn_attention_call_##suffix* call) {     \
-    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::kept_size, nullptr);   \
+  int64_t deepattn_attention_saved_##suffix(const deepattn::AttentionCall<T>* call) {          \
+    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::saved_size, nullptr);  \
   }                                                                                            \
-  int64_t deepattn_attention_state_##suffix(const deepattn_attention_call_##suffix* call) {    \
-    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::state_size, nullptr);  \
+  int64_t deepattn_attention_saved_tangents_##suffix(const deepattn::AttentionCall<T>* call) { \
+    return deepattn::AddSizes<T>(*call, &deepattn::AttentionKernels<T>::saved_tangents_size,   \
+                                 nullptr);                                                     \
   }                                                                                            \
-  void deepattn_attention_##suffix(const deepattn_attention_call_##suffix* call, int pass,     \
+  void deepattn_attention_##suffix(const deepattn::AttentionCall<T>* call, int pass,           \
                                    const deepattn_threads* threads, deepattn_status* status) { \
     deepattn::Run<T>({*call, nullptr, nullptr, nullptr}, pass, *threads, status);              \
   }

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "check_frame.h"
+#include "kernels/common/smooth_row.h"
 #include "neighbor_grid.h"
 #include "parallel.h"
-#include "smooth_row.h"
 
 namespace deepattn {
 namespace {

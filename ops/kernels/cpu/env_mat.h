@@ -2,24 +2,12 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ENV_MAT_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ENV_MAT_H_
 
-#include "runtime.h"
+#include "kernels/common/env_mat.h"
+#include "kernels/common/runtime.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef struct {
-  int64_t nframes;
-  int64_t nloc;
-  int64_t nall;
-  int64_t nnei;  // slots per atom
-  int32_t ntypes;
-  float rcut;  // Å; float32 in either precision, as DeePMD's attributes are
-  float rcut_smth;
-  const int32_t* sel;  // slots per neighbor type [ntypes], or null: one block for all types
-} deepattn_env_mat_shape;
-
-enum { DEEPATTN_OPEN = 0, DEEPATTN_PERIODIC = 1, DEEPATTN_LISTED = 2 };
 
 // Where neighbors come from. The lists belong to DEEPATTN_LISTED alone: row r holds numneigh[r]
 // indices below nall for the center ilist[r], a permutation of 0 … nloc-1.

@@ -2,19 +2,12 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_FORCE_H_
 #define DEEPATTN_OPS_KERNELS_CPU_FORCE_H_
 
-#include "runtime.h"
+#include "kernels/common/pairs.h"
+#include "kernels/common/runtime.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-// nlist [nframes][nloc][nnei]: below nall, negative for padding.
-typedef struct {
-  int64_t nframes;
-  int64_t nloc;
-  int64_t nall;
-  int64_t nnei;
-} deepattn_pairs;
 
 // force: net_deriv [nframes][nloc][nnei][4], in_deriv […][4][3] -> force [nframes][nall][3].
 // force_grad: the transpose, grad [nframes][pairs->nall][3] -> grad_net [nframes][nloc][nnei][4].

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "grid_geometry.h"
+#include "kernels/common/grid_geometry.h"
 
 namespace deepattn {
 

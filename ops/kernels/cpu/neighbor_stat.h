@@ -2,7 +2,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_STAT_H_
 #define DEEPATTN_OPS_KERNELS_CPU_NEIGHBOR_STAT_H_
 
-#include "runtime.h"
+#include "kernels/common/runtime.h"
 
 #ifdef __cplusplus
 extern "C" {

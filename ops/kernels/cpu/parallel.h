@@ -9,7 +9,7 @@
 #include <mutex>
 #include <stdexcept>
 
-#include "runtime.h"
+#include "kernels/common/runtime.h"
 
 namespace deepattn {
 

@@ -3,7 +3,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_PRODUCT_H_
 #define DEEPATTN_OPS_KERNELS_CPU_PRODUCT_H_
 
-#include "runtime.h"
+#include "kernels/common/runtime.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -33,7 +33,7 @@ void RunPasses(const Kernels& kernels, Call call, int pass, int64_t nunits, int6
   kernels.pack(&call, packed.get());
   call.packed = packed.get();
   const int64_t scratch_size = kernels.scratch_size(&shape, pass);
-  if (call.sums == nullptr) {
+  if (call.grad_parameters == nullptr) {
     ParallelFor(threads, nunits, cost, error, [&] {
       return [&, scratch = ScratchArray<T>(scratch_size)](int64_t unit) {
         kernels.pass[pass](&call, unit, scratch.get(), nullptr);
@@ -56,7 +56,7 @@ void RunPasses(const Kernels& kernels, Call call, int pass, int64_t nunits, int6
       return true;
     };
   });
-  if (error->ok()) kernels.write_sums(&shape, partial.get(), parts, call.sums);
+  if (error->ok()) kernels.write_sums(&shape, partial.get(), parts, call.grad_parameters);
 }
 
 }  // namespace deepattn

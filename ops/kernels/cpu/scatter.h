@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "force.h"
-#include "pair_derivative.h"
+#include "kernels/common/pair_derivative.h"
+#include "kernels/common/pairs.h"
 #include "parallel.h"
 
 namespace deepattn {

@@ -1,9 +1,9 @@
 #include "tabulated.h"
 
 #include "instruction_set.h"
+#include "kernels/common/table_interval.h"
 #include "parallel.h"
 #include "scratch.h"
-#include "tabulated/interval.h"
 #include "tabulated/kernels.h"
 
 namespace deepattn {
@@ -44,7 +44,7 @@ void Check(const TabulatedCall<T>& call, FirstError* error) {
 }
 
 template <typename T>
-void Run(const TabulatedCall<T>& call, int order, const deepattn_threads& threads,
+void Run(const TabulatedCall<T>& call, int pass, const deepattn_threads& threads,
          deepattn_status* status) {
   Guard(status, [&] {
     FirstError error(status);
@@ -52,10 +52,10 @@ void Run(const TabulatedCall<T>& call, int order, const deepattn_threads& thread
     if (!error.ok()) return;
     const TabulatedKernels<T>& kernels = CurrentKernels<T>(kTables);
     const int64_t size = kernels.scratch_size(&call.shape);
-    const int64_t cost = call.shape.nnei * call.shape.width * (1 + order) + 1;
+    const int64_t cost = call.shape.nnei * call.shape.width * (1 + pass) + 1;
     ParallelFor(threads, call.shape.natoms, cost, &error, [&] {
       return [&, scratch = ScratchArray<T>(size)](int64_t atom) {
-        kernels.pass[order](&call, atom, scratch.get());
+        kernels.pass[pass](&call, atom, scratch.get());
         return true;
       };
     });
@@ -65,12 +65,12 @@ void Run(const TabulatedCall<T>& call, int order, const deepattn_threads& thread
 }  // namespace
 }  // namespace deepattn
 
-void deepattn_tabulated_f32(const deepattn_tabulated_call_f32* call, int order,
+void deepattn_tabulated_f32(const deepattn::TabulatedCall<float>* call, int pass,
                             const deepattn_threads* threads, deepattn_status* status) {
-  deepattn::Run<float>(*call, order, *threads, status);
+  deepattn::Run<float>(*call, pass, *threads, status);
 }
 
-void deepattn_tabulated_f64(const deepattn_tabulated_call_f64* call, int order,
+void deepattn_tabulated_f64(const deepattn::TabulatedCall<double>* call, int pass,
                             const deepattn_threads* threads, deepattn_status* status) {
-  deepattn::Run<double>(*call, order, *threads, status);
+  deepattn::Run<double>(*call, pass, *threads, status);
 }

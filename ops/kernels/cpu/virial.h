@@ -2,8 +2,8 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_VIRIAL_H_
 #define DEEPATTN_OPS_KERNELS_CPU_VIRIAL_H_
 
-#include "force.h"
-#include "runtime.h"
+#include "kernels/common/pairs.h"
+#include "kernels/common/runtime.h"
 
 #ifdef __cplusplus
 extern "C" {

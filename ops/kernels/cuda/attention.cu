@@ -12,16 +12,16 @@ struct AttentionUnit {
                                   int64_t atom) const {
     if (!CheckCount(block, of, atom)) return;
     const Neighborhood<Call> at(block, of, atom);
-    if constexpr (pass == DEEPATTN_ATTENTION_FORWARD) ForwardPass(at);
-    if constexpr (pass == DEEPATTN_ATTENTION_GRADIENT) GradientPass(at);
-    if constexpr (pass == DEEPATTN_ATTENTION_TANGENT) TangentPass(at);
-    if constexpr (pass == DEEPATTN_ATTENTION_REVERSE) ReversePass(at);
+    if constexpr (pass == kForward) ForwardPass(at);
+    if constexpr (pass == kBackward) BackwardPass(at);
+    if constexpr (pass == kTangent) TangentPass(at);
+    if constexpr (pass == kReverse) ReversePass(at);
   }
 };
 
 template <typename T>
 AttentionLayout LayoutOf(const deepattn_attention_shape& shape, int pass) {
-  return AttentionLayout(shape, pass, kKeepsAll<T>);
+  return AttentionLayout(shape, pass, kSavesAll<T>);
 }
 
 template <typename T>
@@ -41,7 +41,7 @@ int64_t WorkspaceBytes(const deepattn_attention_shape& shape, int pass, bool wit
 template <typename Call>
 void WriteSums(const AttentionArguments<Call>& of, int64_t blocks, Queue* queue) {
   using T = typename AttentionArguments<Call>::T;
-  const auto& out = *of.call.sums;
+  const auto& out = *of.call.grad_parameters;
   const auto& at = of.places;
   const int64_t width = of.call.shape.width, attn = of.call.shape.attn;
   const AddSums<T, 10> add = {{{out.query_matrix, at.project[kQuery].begin, width * attn},
@@ -80,7 +80,7 @@ void RunAttention(const Call& call, int pass, deepattn_cuda_problem* problem, vo
                static_cast<long long>(shape.attn), static_cast<long long>(kMostColumns));
   }
   Memory memory(workspace);
-  const auto taken = TakeWorkspace<T>(shape, pass, call.sums != nullptr, &memory);
+  const auto taken = TakeWorkspace<T>(shape, pass, call.grad_parameters != nullptr, &memory);
   if (!queue.Fits(memory, workspace_bytes)) return;
   const Arguments of = {
       call, LayoutOf<T>(shape, pass), AttentionSums(shape), problem, taken.memory, taken.sums};
@@ -89,31 +89,31 @@ void RunAttention(const Call& call, int pass, deepattn_cuda_problem* problem, vo
     using Kernel = PersistentKernel<Arguments, decltype(unit)>;
     queue.Launch(taken.blocks, sizeof(GemmMemory<T>), Kernel{of, shape.natoms, taken.blocks});
   };
-  if (pass == DEEPATTN_ATTENTION_FORWARD) run(AttentionUnit<DEEPATTN_ATTENTION_FORWARD>());
-  if (pass == DEEPATTN_ATTENTION_GRADIENT) run(AttentionUnit<DEEPATTN_ATTENTION_GRADIENT>());
-  if (pass == DEEPATTN_ATTENTION_TANGENT) run(AttentionUnit<DEEPATTN_ATTENTION_TANGENT>());
-  if (pass == DEEPATTN_ATTENTION_REVERSE) run(AttentionUnit<DEEPATTN_ATTENTION_REVERSE>());
-  if (call.sums != nullptr) WriteSums(of, taken.blocks, &queue);
+  if (pass == kForward) run(AttentionUnit<kForward>());
+  if (pass == kBackward) run(AttentionUnit<kBackward>());
+  if (pass == kTangent) run(AttentionUnit<kTangent>());
+  if (pass == kReverse) run(AttentionUnit<kReverse>());
+  if (call.grad_parameters != nullptr) WriteSums(of, taken.blocks, &queue);
 }
 
 }  // namespace
 }  // namespace deepattn
 
-#define DEEPATTN_DEFINE_CUDA_ATTENTION(T, suffix)                                                \
-  int64_t deepattn_cuda_attention_kept_##suffix(const deepattn_attention_shape* shape) {         \
-    return shape->natoms * deepattn::LayoutOf<T>(*shape, DEEPATTN_ATTENTION_FORWARD).kept_size;  \
-  }                                                                                              \
-  int64_t deepattn_cuda_attention_state_##suffix(const deepattn_attention_shape* shape) {        \
-    return shape->natoms * deepattn::LayoutOf<T>(*shape, DEEPATTN_ATTENTION_TANGENT).state_size; \
-  }                                                                                              \
-  int64_t deepattn_cuda_attention_workspace_##suffix(const deepattn_attention_shape* shape,      \
-                                                     int pass, int with_sums) {                  \
-    return deepattn::WorkspaceBytes<T>(*shape, pass, with_sums != 0);                            \
-  }                                                                                              \
-  void deepattn_cuda_attention_##suffix(                                                         \
-      const deepattn_attention_call_##suffix* call, int pass, deepattn_cuda_problem* problem,    \
-      void* workspace, int64_t workspace_bytes, void* stream, deepattn_status* status) {         \
-    deepattn::RunAttention(*call, pass, problem, workspace, workspace_bytes, stream, status);    \
+#define DEEPATTN_DEFINE_CUDA_ATTENTION(T, suffix)                                                  \
+  int64_t deepattn_cuda_attention_saved_##suffix(const deepattn_attention_shape* shape) {          \
+    return shape->natoms * deepattn::LayoutOf<T>(*shape, deepattn::kForward).saved_size;           \
+  }                                                                                                \
+  int64_t deepattn_cuda_attention_saved_tangents_##suffix(const deepattn_attention_shape* shape) { \
+    return shape->natoms * deepattn::LayoutOf<T>(*shape, deepattn::kTangent).saved_tangents_size;  \
+  }                                                                                                \
+  int64_t deepattn_cuda_attention_workspace_##suffix(const deepattn_attention_shape* shape,        \
+                                                     int pass, int with_sums) {                    \
+    return deepattn::WorkspaceBytes<T>(*shape, pass, with_sums != 0);                              \
+  }                                                                                                \
+  void deepattn_cuda_attention_##suffix(                                                           \
+      const deepattn::AttentionCall<T>* call, int pass, deepattn_cuda_problem* problem,            \
+      void* workspace, int64_t workspace_bytes, void* stream, deepattn_status* status) {           \
+    deepattn::RunAttention(*call, pass, problem, workspace, workspace_bytes, stream, status);      \
   }
 
 DEEPATTN_DEFINE_CUDA_ATTENTION(float, f32)

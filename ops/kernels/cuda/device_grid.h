@@ -4,8 +4,8 @@
 
 #include <cstring>
 
-#include "kernels/cpu/env_mat.h"
-#include "kernels/cpu/grid_geometry.h"
+#include "kernels/common/env_mat.h"
+#include "kernels/common/grid_geometry.h"
 #include "problem.h"
 #include "scan.h"
 

@@ -87,9 +87,9 @@ void StartRows(const EnvMatCall<T>& call, const EnvMatWorkspace<T>& work, Queue*
 template <typename T>
 void EnvMat(EnvMatCall<T> call, const T* box, void* memory, int64_t memory_bytes, Queue* queue) {
   const deepattn_env_mat_shape shape = call.shape;
-  Memory pieces(memory);
-  EnvMatWorkspace<T> work(shape, call.source.kind, &pieces);
-  if (!queue->Fits(pieces, memory_bytes)) return;
+  Memory arena(memory);
+  EnvMatWorkspace<T> work(shape, call.source.kind, &arena);
+  if (!queue->Fits(arena, memory_bytes)) return;
   queue->Clear(call.problem, 0xff, sizeof(*call.problem));
   queue->Clear(work.broken, 0, shape.nframes * sizeof(*work.broken));
   queue->Each(shape.nframes * shape.nall, CheckAtoms<T>{shape.nall, shape.ntypes, call.coord,

@@ -2,7 +2,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_ENV_MAT_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_ENV_MAT_H_
 
-#include "kernels/cpu/env_mat.h"
+#include "kernels/common/env_mat.h"
 #include "runtime.h"
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@
 
 #include "candidates.h"
 #include "env_mat.h"
-#include "kernels/cpu/smooth_row.h"
+#include "kernels/common/smooth_row.h"
 
 namespace deepattn {
 

@@ -2,7 +2,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_FORCE_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_FORCE_H_
 
-#include "kernels/cpu/force.h"
+#include "kernels/common/pairs.h"
 #include "runtime.h"
 
 #ifdef __cplusplus

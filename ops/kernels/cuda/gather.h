@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-#include "kernels/cpu/force.h"
-#include "kernels/cpu/pair_derivative.h"
+#include "kernels/common/pair_derivative.h"
+#include "kernels/common/pairs.h"
 #include "problem.h"
 #include "scan.h"
 

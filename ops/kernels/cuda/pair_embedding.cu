@@ -5,15 +5,15 @@
 namespace deepattn {
 namespace {
 
-template <int order>
+template <int pass>
 struct EmbeddingUnit {
   template <typename Call>
   DEEPATTN_DEVICE void operator()(const Block& block, const EmbeddingArguments<Call>& of,
                                   int64_t unit) const {
     const RowBlock<Call> at(block, of, unit);
-    if constexpr (order == 0) EmbeddingForward(at);
-    if constexpr (order == 1) EmbeddingGradient(at);
-    if constexpr (order == 2) EmbeddingGradientOfGradient(at);
+    if constexpr (pass == kForward) EmbeddingForward(at);
+    if constexpr (pass == kBackward) EmbeddingBackward(at);
+    if constexpr (pass == kDoubleBackward) EmbeddingDoubleBackward(at);
   }
 };
 
@@ -22,10 +22,10 @@ int64_t NumberOfUnits(const deepattn_pair_embedding_shape& shape) {
 }
 
 template <typename T>
-BlocksMemory<T> TakeWorkspace(const deepattn_pair_embedding_shape& shape, int order, bool with_sums,
+BlocksMemory<T> TakeWorkspace(const deepattn_pair_embedding_shape& shape, int pass, bool with_sums,
                               Memory* memory) {
   return BlocksMemory<T>(PersistentBlocks(NumberOfUnits(shape)),
-                         EmbeddingLayout(shape, order).block_size,
+                         EmbeddingLayout(shape, pass).block_size,
                          with_sums ? EmbeddingSums(shape).size : 0, memory);
 }
 
@@ -33,7 +33,7 @@ template <typename Call>
 void WriteSums(const EmbeddingArguments<Call>& of, int64_t blocks, Queue* queue) {
   using T = typename EmbeddingArguments<Call>::T;
   const deepattn_pair_embedding_shape& shape = of.call.shape;
-  const auto& out = *of.call.sums;
+  const auto& out = *of.call.grad_parameters;
   AddSums<T, 3 * kMostLayers + 1> add = {{}, 0, of.places.size, blocks, of.sums};
   for (int64_t k = 0; k < shape.nlayers; ++k) {
     const int64_t width = shape.width[k + 1];
@@ -49,7 +49,7 @@ void WriteSums(const EmbeddingArguments<Call>& of, int64_t blocks, Queue* queue)
 }
 
 template <typename Call>
-void RunEmbedding(const Call& call, int order, deepattn_cuda_problem* problem, void* workspace,
+void RunEmbedding(const Call& call, int pass, deepattn_cuda_problem* problem, void* workspace,
                   int64_t workspace_bytes, void* stream, deepattn_status* status) {
   using Arguments = EmbeddingArguments<Call>;
   using T = typename Arguments::T;
@@ -62,42 +62,41 @@ void RunEmbedding(const Call& call, int order, deepattn_cuda_problem* problem, v
     }
   }
   Memory memory(workspace);
-  const auto taken = TakeWorkspace<T>(shape, order, call.sums != nullptr, &memory);
+  const auto taken = TakeWorkspace<T>(shape, pass, call.grad_parameters != nullptr, &memory);
   if (!queue.Fits(memory, workspace_bytes)) return;
   const Arguments of = {
-      call, EmbeddingLayout(shape, order), EmbeddingSums(shape), problem, taken.memory, taken.sums};
+      call, EmbeddingLayout(shape, pass), EmbeddingSums(shape), problem, taken.memory, taken.sums};
   queue.Clear(problem, 0xff, sizeof(*problem));
   const auto run = [&](auto unit) {
     using Kernel = PersistentKernel<Arguments, decltype(unit)>;
     queue.Launch(taken.blocks, sizeof(GemmMemory<T>),
                  Kernel{of, NumberOfUnits(shape), taken.blocks});
   };
-  if (order == 0) run(EmbeddingUnit<0>());
-  if (order == 1) run(EmbeddingUnit<1>());
-  if (order == 2) run(EmbeddingUnit<2>());
-  if (call.sums != nullptr) WriteSums(of, taken.blocks, &queue);
+  if (pass == kForward) run(EmbeddingUnit<kForward>());
+  if (pass == kBackward) run(EmbeddingUnit<kBackward>());
+  if (pass == kDoubleBackward) run(EmbeddingUnit<kDoubleBackward>());
+  if (call.grad_parameters != nullptr) WriteSums(of, taken.blocks, &queue);
 }
 
 template <typename T>
-int64_t WorkspaceBytes(const deepattn_pair_embedding_shape& shape, int order, bool with_sums) {
+int64_t WorkspaceBytes(const deepattn_pair_embedding_shape& shape, int pass, bool with_sums) {
   Memory memory(nullptr);
-  TakeWorkspace<T>(shape, order, with_sums, &memory);
+  TakeWorkspace<T>(shape, pass, with_sums, &memory);
   return memory.used();
 }
 
 }  // namespace
 }  // namespace deepattn
 
-#define DEEPATTN_DEFINE_CUDA_PAIR_EMBEDDING(T, suffix)                                          \
-  int64_t deepattn_cuda_pair_embedding_workspace_##suffix(                                      \
-      const deepattn_pair_embedding_shape* shape, int order, int with_sums) {                   \
-    return deepattn::WorkspaceBytes<T>(*shape, order, with_sums != 0);                          \
-  }                                                                                             \
-  void deepattn_cuda_pair_embedding_##suffix(const deepattn_pair_embedding_call_##suffix* call, \
-                                             int order, deepattn_cuda_problem* problem,         \
-                                             void* workspace, int64_t workspace_bytes,          \
-                                             void* stream, deepattn_status* status) {           \
-    deepattn::RunEmbedding(*call, order, problem, workspace, workspace_bytes, stream, status);  \
+#define DEEPATTN_DEFINE_CUDA_PAIR_EMBEDDING(T, suffix)                                        \
+  int64_t deepattn_cuda_pair_embedding_workspace_##suffix(                                    \
+      const deepattn_pair_embedding_shape* shape, int pass, int with_sums) {                  \
+    return deepattn::WorkspaceBytes<T>(*shape, pass, with_sums != 0);                         \
+  }                                                                                           \
+  void deepattn_cuda_pair_embedding_##suffix(                                                 \
+      const deepattn::EmbeddingCall<T>* call, int pass, deepattn_cuda_problem* problem,       \
+      void* workspace, int64_t workspace_bytes, void* stream, deepattn_status* status) {      \
+    deepattn::RunEmbedding(*call, pass, problem, workspace, workspace_bytes, stream, status); \
   }
 
 DEEPATTN_DEFINE_CUDA_PAIR_EMBEDDING(float, f32)

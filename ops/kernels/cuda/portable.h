@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "kernels/cpu/both.h"
+#include "kernels/common/both.h"
 
 #if defined(__CUDACC__)
 #define DEEPATTN_DEVICE __device__ __forceinline__
@@ -71,7 +71,7 @@ DEEPATTN_DEVICE void AtomicMin(Int* place, Int value) {
 #endif
 }
 
-// Pieces of one stretch of memory, each aligned to 16 bytes. With a null base it only counts, so
+// Arena of one stretch of memory, each aligned to 16 bytes. With a null base it only counts, so
 // the size of what a kernel will take is found by the code that takes it.
 class Memory {
  public:

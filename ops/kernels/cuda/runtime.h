@@ -10,7 +10,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_RUNTIME_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_RUNTIME_H_
 
-#include "kernels/cpu/runtime.h"
+#include "kernels/common/runtime.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,21 +7,13 @@ namespace {
 
 constexpr int64_t kSlots = 128;  // whose intervals are found at once
 
-template <typename T>
-struct TabulatedBars {
-  const T* rows;
-  const T* matrix;
-  const T* weight;
-  const T* factors;
-};
-
-// The embedding of a slot, and in a second pass what the bars make of it.
-template <typename T, bool second>
+// The embedding of a slot, and in the double backward the share of grad_grad_output.
+template <typename T, bool double_backward>
 struct Embedding {
   TabulatedSlots<T> slots;
-  TabulatedBars<T> bars;
+  TabulatedGradGrads<T> grad_grads;
 
-  // The embedding k of slot p, and Σ bar · ∂(embedding · grad)/∂source by grad, without the matrix.
+  // The embedding k of slot p, and Σ grad_grad_x · ∂embedding/∂x over all x but the matrix.
   DEEPATTN_DEVICE void At(const TabulatedSlot<T>& slot, int64_t p, int64_t k, T* embedding,
                           T* along) const {
     T value, slope;
@@ -29,21 +21,21 @@ struct Embedding {
     const T factor = slot.factor == nullptr ? T(0) : slot.factor[k];
     const T scale = T(1) + slot.weight * factor;
     *embedding = value * scale;
-    if (!second) return;
-    *along = slope * scale * bars.rows[p];
-    if (bars.weight != nullptr) *along += value * factor * bars.weight[p];
-    if (bars.factors != nullptr) {
-      *along += value * slot.weight * bars.factors[p * slots.call.shape.width + k];
+    if (!double_backward) return;
+    *along = slope * scale * grad_grads.rows[p];
+    if (grad_grads.weight != nullptr) *along += value * factor * grad_grads.weight[p];
+    if (grad_grads.factors != nullptr) {
+      *along += value * slot.weight * grad_grads.factors[p * slots.call.shape.width + k];
     }
   }
 };
 
 // The embedding itself, a block an atom.
-template <typename T, bool second>
+template <typename T, bool double_backward>
 struct TabulateRows {
   static constexpr int kThreads = 128;
 
-  Embedding<T, second> embedding;
+  Embedding<T, double_backward> embedding;
 
   static int64_t SharedBytes() {
     Memory memory(nullptr);
@@ -62,7 +54,8 @@ struct TabulateRows {
         const int64_t j = item / shape.width, k = item % shape.width;
         T value, along;
         embedding.At(found[j], first + j, k, &value, &along);
-        embedding.slots.call.out[(first + j) * shape.width + k] = second ? along : value;
+        embedding.slots.call.output[(first + j) * shape.width + k] =
+            double_backward ? along : value;
       });
     }
   }
@@ -70,11 +63,11 @@ struct TabulateRows {
 
 // The embedding contracted with the matrix, a block an atom. Threads have a function each; where
 // there are few functions, some share the slots.
-template <typename T, bool second>
+template <typename T, bool double_backward>
 struct Contract {
   static constexpr int kThreads = 128;
 
-  Embedding<T, second> embedding;
+  Embedding<T, double_backward> embedding;
 
   DEEPATTN_BOTH static int64_t Groups(int64_t width) {
     const int64_t groups = kThreads / ((width + kWarp - 1) / kWarp * kWarp);
@@ -123,7 +116,7 @@ struct Contract {
         const int64_t c = item / here, k = item % here;
         T sum = 0;
         for (int64_t g = 0; g < groups; ++g) sum += partial[(g * here + k) * kColumns + c];
-        embedding.slots.call.out[(block.index() * kColumns + c) * width + k0 + k] = sum;
+        embedding.slots.call.output[(block.index() * kColumns + c) * width + k0 + k] = sum;
       });
     }
   }
@@ -135,15 +128,16 @@ struct Contract {
     T value, along;
     embedding.At(slot, p, k, &value, &along);
     for (int c = 0; c < kColumns; ++c) {
-      const T by_matrix = second ? value * embedding.bars.matrix[p * kColumns + c] : T(0);
-      (*sums)[c] += count * (second ? along * row[c] + by_matrix : value * row[c]);
+      const T grad_matrix =
+          double_backward ? value * embedding.grad_grads.matrix[p * kColumns + c] : T(0);
+      (*sums)[c] += count * (double_backward ? along * row[c] + grad_matrix : value * row[c]);
     }
   }
 };
 
 // Gradients by everything but the tables, a block an atom and a warp a slot.
 template <typename T>
-struct TabulatedGradient {
+struct TabulatedBackward {
   static constexpr int kThreads = 128;
 
   TabulatedSlots<T> slots;
@@ -176,23 +170,23 @@ struct TabulatedGradient {
     }
     // Slots that another stands for have no gradients.
     block.Each(nnei - n, [&](int64_t j) {
-      call.out_rows[first + n + j] = 0;
-      Store(call.out_matrix + (first + n + j) * kColumns, Numbers<T, kColumns>{});
+      call.grad_rows[first + n + j] = 0;
+      Store(call.grad_matrix + (first + n + j) * kColumns, Numbers<T, kColumns>{});
     });
-    if (call.out_factors == nullptr) return;
+    if (call.grad_factors == nullptr) return;
     block.Each((nnei - n) * width,
-               [&](int64_t item) { call.out_factors[(first + n) * width + item] = 0; });
+               [&](int64_t item) { call.grad_factors[(first + n) * width + item] = 0; });
   }
 
  private:
   DEEPATTN_DEVICE void Write(int64_t p, T times, const Numbers<T, 2 + kColumns>& sums) const {
     const TabulatedCall<T>& call = slots.call;
-    call.out_rows[p] = times * sums[0];
-    if (call.out_weight != nullptr) call.out_weight[p] = sums[1];
+    call.grad_rows[p] = times * sums[0];
+    if (call.grad_weight != nullptr) call.grad_weight[p] = sums[1];
     if (!call.shape.contracted) return;
-    Numbers<T, kColumns> by_matrix;
-    for (int c = 0; c < kColumns; ++c) by_matrix[c] = times * sums[2 + c];
-    Store(call.out_matrix + p * kColumns, by_matrix);
+    Numbers<T, kColumns> grad_matrix;
+    for (int c = 0; c < kColumns; ++c) grad_matrix[c] = times * sums[2 + c];
+    Store(call.grad_matrix + p * kColumns, grad_matrix);
   }
 
   // Adds what function k of slot p gives to its gradients: by the number, the weight, the matrix.
@@ -208,17 +202,17 @@ struct TabulatedGradient {
     if (call.shape.contracted) {
       const auto row = Load<kColumns>(call.matrix + p * kColumns);
       for (int c = 0; c < kColumns; ++c) {
-        const T of_column = call.grad[(atom * kColumns + c) * width + k];
+        const T of_column = call.grad_output[(atom * kColumns + c) * width + k];
         grad += row[c] * of_column;
         (*sums)[2 + c] += value * scale * of_column;
       }
     } else {
-      grad = call.grad[p * width + k];
+      grad = call.grad_output[p * width + k];
     }
     (*sums)[0] += slope * scale * grad;
     (*sums)[1] += grad * value * factor;
-    if (call.out_factors != nullptr) {
-      call.out_factors[p * width + k] = times * slot.weight * grad * value;
+    if (call.grad_factors != nullptr) {
+      call.grad_factors[p * width + k] = times * slot.weight * grad * value;
     }
   }
 };
@@ -245,47 +239,47 @@ TabulatedSlots<T> Begin(const TabulatedCall<T>& call, deepattn_cuda_problem* pro
   return slots;
 }
 
-template <typename T, bool second>
-void Forward(const TabulatedSlots<T>& slots, const TabulatedBars<T>& bars, Queue* queue) {
+template <typename T, bool double_backward>
+void Forward(const TabulatedSlots<T>& slots, const TabulatedGradGrads<T>& grad_grads,
+             Queue* queue) {
   const deepattn_tabulated_shape& shape = slots.call.shape;
   if (shape.contracted) {
-    queue->Launch(shape.natoms, Contract<T, second>::SharedBytes(shape.width),
-                  Contract<T, second>{{slots, bars}});
+    queue->Launch(shape.natoms, Contract<T, double_backward>::SharedBytes(shape.width),
+                  Contract<T, double_backward>{{slots, grad_grads}});
   } else {
-    queue->Launch(shape.natoms, TabulateRows<T, second>::SharedBytes(),
-                  TabulateRows<T, second>{{slots, bars}});
+    queue->Launch(shape.natoms, TabulateRows<T, double_backward>::SharedBytes(),
+                  TabulateRows<T, double_backward>{{slots, grad_grads}});
   }
 }
 
 template <typename T>
-void Tabulated(const TabulatedCall<T>& call, int order, deepattn_cuda_problem* problem,
+void Tabulated(const TabulatedCall<T>& call, int pass, deepattn_cuda_problem* problem,
                Queue queue) {
   const TabulatedSlots<T> slots = Begin<T>(call, problem, &queue);
-  if (order == 0) return Forward<T, false>(slots, {}, &queue);
-  queue.Launch(call.shape.natoms, TabulatedGradient<T>::SharedBytes(), TabulatedGradient<T>{slots});
+  if (pass == kForward) return Forward<T, false>(slots, {}, &queue);
+  queue.Launch(call.shape.natoms, TabulatedBackward<T>::SharedBytes(), TabulatedBackward<T>{slots});
 }
 
 template <typename T>
-void TabulatedSecond(const TabulatedCall<T>& call, const TabulatedBars<T>& bars,
-                     deepattn_cuda_problem* problem, Queue queue) {
-  Forward<T, true>(Begin<T>(call, problem, &queue), bars, &queue);
+void TabulatedDoubleBackward(const TabulatedCall<T>& call, const TabulatedGradGrads<T>& grad_grads,
+                             deepattn_cuda_problem* problem, Queue queue) {
+  Forward<T, true>(Begin<T>(call, problem, &queue), grad_grads, &queue);
 }
 
 }  // namespace
 }  // namespace deepattn
 
-#define DEEPATTN_DEFINE_CUDA_TABULATED(T, suffix)                                                 \
-  void deepattn_cuda_tabulated_##suffix(const deepattn_tabulated_call_##suffix* call, int order,  \
-                                        deepattn_cuda_problem* problem, void* stream,             \
-                                        deepattn_status* status) {                                \
-    deepattn::Tabulated<T>(*call, order, problem, deepattn::Queue(stream, status));               \
-  }                                                                                               \
-  void deepattn_cuda_tabulated_second_##suffix(const deepattn_tabulated_call_##suffix* call,      \
-                                               const deepattn_cuda_tabulated_bars_##suffix* bars, \
-                                               deepattn_cuda_problem* problem, void* stream,      \
-                                               deepattn_status* status) {                         \
-    deepattn::TabulatedSecond<T>(*call, {bars->rows, bars->matrix, bars->weight, bars->factors},  \
-                                 problem, deepattn::Queue(stream, status));                       \
+#define DEEPATTN_DEFINE_CUDA_TABULATED(T, suffix)                                                \
+  void deepattn_cuda_tabulated_##suffix(const deepattn::TabulatedCall<T>* call, int pass,        \
+                                        deepattn_cuda_problem* problem, void* stream,            \
+                                        deepattn_status* status) {                               \
+    deepattn::Tabulated<T>(*call, pass, problem, deepattn::Queue(stream, status));               \
+  }                                                                                              \
+  void deepattn_cuda_tabulated_double_backward_##suffix(                                         \
+      const deepattn::TabulatedCall<T>* call, const deepattn::TabulatedGradGrads<T>* grad_grads, \
+      deepattn_cuda_problem* problem, void* stream, deepattn_status* status) {                   \
+    deepattn::TabulatedDoubleBackward<T>(*call, *grad_grads, problem,                            \
+                                         deepattn::Queue(stream, status));                       \
   }
 
 DEEPATTN_DEFINE_CUDA_TABULATED(float, f32)

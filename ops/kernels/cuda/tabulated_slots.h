@@ -4,14 +4,11 @@
 
 #include <cmath>
 
-#include "kernels/cpu/tabulated/interval.h"
-#include "kernels/cpu/tabulated/kernels.h"
+#include "kernels/common/table_interval.h"
 #include "problem.h"
 #include "tabulated.h"
 
 namespace deepattn {
-
-constexpr int kColumns = 4;  // of the environment matrix
 
 // Where a slot's number lies in its table, and what its embedding is scaled with.
 template <typename T>

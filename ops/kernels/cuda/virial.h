@@ -3,7 +3,7 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_VIRIAL_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_VIRIAL_H_
 
-#include "kernels/cpu/virial.h"
+#include "kernels/common/pairs.h"
 #include "runtime.h"
 
 #ifdef __cplusplus

@@ -5,11 +5,14 @@
 namespace deepattn {
 namespace {
 
-#define DEEPATTN_REGISTER_ALL(T)                                                       \
-  DEEPATTN_REGISTER_GPU("TabulateFusionSeA", T, 0, TabulateFusionOp<T, false, 0>);     \
-  DEEPATTN_REGISTER_GPU("TabulateFusionSeAGrad", T, 1, TabulateFusionOp<T, false, 1>); \
-  DEEPATTN_REGISTER_GPU("TabulateFusionSeAtten", T, 0, TabulateFusionOp<T, true, 0>);  \
-  DEEPATTN_REGISTER_GPU("TabulateFusionSeAttenGrad", T, 1, TabulateFusionOp<T, true, 1>)
+#define DEEPATTN_REGISTER_ALL(T)                                                                 \
+  DEEPATTN_REGISTER_GPU("TabulateFusionSeA", T, kForward, TabulateFusionOp<T, false, kForward>); \
+  DEEPATTN_REGISTER_GPU("TabulateFusionSeAGrad", T, kBackward,                                   \
+                        TabulateFusionOp<T, false, kBackward>);                                  \
+  DEEPATTN_REGISTER_GPU("TabulateFusionSeAtten", T, kForward,                                    \
+                        TabulateFusionOp<T, true, kForward>);                                    \
+  DEEPATTN_REGISTER_GPU("TabulateFusionSeAttenGrad", T, kBackward,                               \
+                        TabulateFusionOp<T, true, kBackward>)
 
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);

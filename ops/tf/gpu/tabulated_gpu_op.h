@@ -2,7 +2,7 @@
 #ifndef DEEPATTN_OPS_TF_GPU_TABULATED_GPU_OP_H_
 #define DEEPATTN_OPS_TF_GPU_TABULATED_GPU_OP_H_
 
-#include "cuda_library.h"
+#include "gpu_pass_op.h"
 #include "kernels/cuda/tabulated.h"
 #include "tf/tabulated_op.h"
 
@@ -14,27 +14,25 @@
 
 namespace deepattn {
 
-// Op is a TabulatedOp of the order.
-template <typename T, int order, typename Op>
-class TabulatedGpuOp : public Op {
- public:
-  using typename Op::Call;
-
-  explicit TabulatedGpuOp(OpKernelConstruction* context) : Op(context) {
-    OP_REQUIRES_OK(context, tabulated_.Find(std::string("deepattn_cuda_tabulated_") + kSuffix<T>));
-  }
-
- protected:
-  void Execute(OpKernelContext* context, const Call& call, deepattn_status* status) const override {
-    UnreadProblem problem;
-    OP_REQUIRES_OK(context, problem.Allocate(context));
-    tabulated_(&call, order, problem.get(), StreamOf(context), status);
-  }
-
- private:
+template <typename T, int pass>
+struct TabulatedKernel {
   FunctionOf<T, decltype(deepattn_cuda_tabulated_f32), decltype(deepattn_cuda_tabulated_f64)>
-      tabulated_;
+      tabulated;
+
+  absl::Status Find() {
+    return tabulated.Find(std::string("deepattn_cuda_tabulated_") + kSuffix<T>);
+  }
+
+  int64_t WorkspaceBytes(const TabulatedCall<T>&) const { return 0; }
+
+  void Run(const TabulatedCall<T>& call, const GpuLaunch& launch, deepattn_status* status) const {
+    tabulated(&call, pass, launch.problem, launch.stream, status);
+  }
 };
+
+// Op is a TabulatedOp of the pass.
+template <typename T, int pass, typename Op>
+using TabulatedGpuOp = GpuPassOp<Op, TabulatedKernel<T, pass>>;
 
 }  // namespace deepattn
 

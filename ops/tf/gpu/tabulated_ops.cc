@@ -5,11 +5,15 @@
 namespace deepattn {
 namespace {
 
-#define DEEPATTN_REGISTER_ALL(T)                                                              \
-  DEEPATTN_REGISTER_GPU("DeepattnTabulatedEmbedding", T, 0, TabulatedOwnOp<T, false, 0>);     \
-  DEEPATTN_REGISTER_GPU("DeepattnTabulatedEmbeddingGrad", T, 1, TabulatedOwnOp<T, false, 1>); \
-  DEEPATTN_REGISTER_GPU("DeepattnTabulatedContraction", T, 0, TabulatedOwnOp<T, true, 0>);    \
-  DEEPATTN_REGISTER_GPU("DeepattnTabulatedContractionGrad", T, 1, TabulatedOwnOp<T, true, 1>)
+#define DEEPATTN_REGISTER_ALL(T)                                          \
+  DEEPATTN_REGISTER_GPU("DeepattnTabulatedEmbedding", T, kForward,        \
+                        TabulatedOwnOp<T, false, kForward>);              \
+  DEEPATTN_REGISTER_GPU("DeepattnTabulatedEmbeddingGrad", T, kBackward,   \
+                        TabulatedOwnOp<T, false, kBackward>);             \
+  DEEPATTN_REGISTER_GPU("DeepattnTabulatedContraction", T, kForward,      \
+                        TabulatedOwnOp<T, true, kForward>);               \
+  DEEPATTN_REGISTER_GPU("DeepattnTabulatedContractionGrad", T, kBackward, \
+                        TabulatedOwnOp<T, true, kBackward>)
 
 DEEPATTN_REGISTER_ALL(float);
 DEEPATTN_REGISTER_ALL(double);

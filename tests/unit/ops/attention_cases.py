@@ -31,7 +31,7 @@ class Case:
     slots: list[np.ndarray]  # embedding, direction, weight
     parameters: list[np.ndarray]
     grad: np.ndarray
-    bars: list[np.ndarray]  # cotangents of the gradients by the slots
+    grad_grads: list[np.ndarray]  # gradients by the gradients by the slots
     count: np.ndarray
     padding: int
 
@@ -50,14 +50,14 @@ def make_case(size: str | tuple, *, smooth: bool, seed: int = 0) -> Case:
     weight *= rng.uniform(size=weight.shape) > 0.2
     weight *= np.arange(nnei) < np.array(count)[:, np.newaxis]
     shapes = [(width, attn), (attn,)] * 3 + [(attn, width), (width,), (width,), (width,)]
-    bars = [rng.normal(size=x.shape) for x in (embedding, direction, weight)]
+    grad_grads = [rng.normal(size=x.shape) for x in (embedding, direction, weight)]
     if not smooth:
-        bars[2][:] = 0.0  # plain weights are a mask: they do not move
+        grad_grads[2][:] = 0.0  # plain weights are a mask: they do not move
     return Case(
         slots=[embedding, direction, weight],
         parameters=[rng.normal(size=shape) / np.sqrt(shape[0]) for shape in shapes],
         grad=rng.normal(size=embedding.shape),
-        bars=bars,
+        grad_grads=grad_grads,
         count=np.array(count, np.int32),
         padding=padding,
     )
@@ -82,9 +82,9 @@ def reference_attention(slots, parameters, count, padding, options):
 
 def evaluate(attention, case: Case, options, dtype=tf.float64) -> dict[str, list[np.ndarray]]:
     """Values, first gradients with and without parameters, and second gradients."""
-    slots, parameters, bars = (
+    slots, parameters, grad_grads = (
         [tf.constant(x, dtype) for x in arrays]
-        for arrays in (case.slots, case.parameters, case.bars)
+        for arrays in (case.slots, case.parameters, case.grad_grads)
     )
     grad = tf.constant(case.grad, dtype)
     sources = [*slots, *parameters]
@@ -100,7 +100,7 @@ def evaluate(attention, case: Case, options, dtype=tf.float64) -> dict[str, list
             inner.watch(slots)
             value = attention(slots, parameters, *arguments)
         first = inner.gradient(value, slots, grad, unconnected_gradients=zero)
-    second = outer.gradient(first, [*sources, grad], bars, unconnected_gradients=zero)
+    second = outer.gradient(first, [*sources, grad], grad_grads, unconnected_gradients=zero)
     results = {"value": [value], "full gradient": full, "gradient": first, "second": second}
     return {name: [x.numpy() for x in tensors] for name, tensors in results.items()}
 

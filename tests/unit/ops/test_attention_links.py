@@ -20,7 +20,7 @@ def of_outputs_and_gradients(attention, case, dtype, uses=1):
     ``uses``: how many first gradients of one forward pass go in.
     """
     slots, parameters, bars = (
-        [tf.constant(x, dtype) for x in a] for a in (case.slots, case.parameters, case.bars)
+        [tf.constant(x, dtype) for x in a] for a in (case.slots, case.parameters, case.grad_grads)
     )
     grad = tf.constant(case.grad, dtype)
     with tf.GradientTape() as outer:
@@ -29,7 +29,7 @@ def of_outputs_and_gradients(attention, case, dtype, uses=1):
             inner.watch(slots)
             value = attention(slots, parameters, case.count, case.padding, OPTIONS[0])
             values = [tf.sin((k + 1.0) * value) for k in range(uses)]
-        total = tf.reduce_sum(value * tf.constant(case.bars[0], dtype))
+        total = tf.reduce_sum(value * tf.constant(case.grad_grads[0], dtype))
         for scaled in values:
             first = inner.gradient(scaled, slots, grad)
             total += tf.add_n([tf.reduce_sum(b * g) for b, g in zip(bars, first, strict=True)])
@@ -70,10 +70,10 @@ def test_a_link_serves_each_derivative_of_one_tape():
                 inner.watch(slots)
                 value = attention(slots, parameters, case.count, case.padding, OPTIONS[0])
             first = inner.gradient(value, slots, grad)
-        results = [outer.gradient(first, grad, case.bars)]
-        results += outer.gradient(first, slots, case.bars)
-        results += outer.gradient(value, slots, case.bars[0])
-        results += outer.gradient([value, *first], slots, [case.bars[0], *case.bars])
+        results = [outer.gradient(first, grad, case.grad_grads)]
+        results += outer.gradient(first, slots, case.grad_grads)
+        results += outer.gradient(value, slots, case.grad_grads[0])
+        results += outer.gradient([value, *first], slots, [case.grad_grads[0], *case.grad_grads])
         return results
 
     found, exact = tf.function(run)(compiled_attention), run(reference_attention)
@@ -88,7 +88,7 @@ def second_in_nested_functions(attention, case, slots, parameters):
             inner.watch(slots)
             value = energy(*slots)
         first = inner.gradient(value, slots, case.grad)
-    return outer.gradient([value, *first], slots, [case.bars[0], *case.bars])
+    return outer.gradient([value, *first], slots, [case.grad_grads[0], *case.grad_grads])
 
 
 def second_of_a_persistent_tape(attention, case, slots, parameters):
@@ -97,7 +97,7 @@ def second_of_a_persistent_tape(attention, case, slots, parameters):
         tape.watch(slots)
         value = energy(*slots)
         first = tape.gradient(value, slots, case.grad)
-    return tape.gradient(first, slots, case.bars)
+    return tape.gradient(first, slots, case.grad_grads)
 
 
 def second_where_forces_are_held_fast(attention, case, slots, parameters):
@@ -114,7 +114,7 @@ def second_where_forces_are_held_fast(attention, case, slots, parameters):
             inner.watch(slots)
             value, fixed = both(*slots)
         first = inner.gradient(value, slots, fixed[0])
-    return outer.gradient(first, slots, case.bars)
+    return outer.gradient(first, slots, case.grad_grads)
 
 
 def second_of_a_tape_that_began_late(attention, case, slots, parameters):
@@ -128,7 +128,7 @@ def second_of_a_tape_that_began_late(attention, case, slots, parameters):
         with tf.GradientTape() as outer:
             outer.watch(slots)
             first = inner.gradient(value, slots, case.grad)
-        return outer.gradient(first, slots, case.bars)
+        return outer.gradient(first, slots, case.grad_grads)
 
     return run(*slots)
 
@@ -140,7 +140,7 @@ def second_through_gates(attention, case, slots, parameters):
             tape.watch(slots)
             value = attention(slots, parameters, None, 0, OPTIONS[0])
         first = tape.gradient(value, slots, case.grad)
-        bars = [tf.constant(bar) for bar in (case.bars[0], *case.bars)]
+        bars = [tf.constant(bar) for bar in (case.grad_grads[0], *case.grad_grads)]
         return tf.gradients([value, *first], slots, bars, gate_gradients=True)
 
     return run(*slots)
@@ -159,7 +159,7 @@ def second_around_a_loop(attention, case, slots, parameters):
             outer.watch(slots)
             start = (1, slots[0], *slots)
             _, *results = tf.while_loop(lambda k, *_: k < 3, body, start)
-        return outer.gradient(results, slots, [case.bars[0], *case.bars])
+        return outer.gradient(results, slots, [case.grad_grads[0], *case.grad_grads])
 
     return run(*slots)
 
@@ -194,5 +194,5 @@ def test_a_tape_that_did_not_see_the_attention_has_its_gradients():
             inner.watch(slots)
             value = compiled_attention(slots, parameters, None, 0, OPTIONS[0])
         first = inner.gradient(value, slots, case.grad)
-    exact = outer.gradient(first, slots, case.bars)
+    exact = outer.gradient(first, slots, case.grad_grads)
     assert worst_error([x.numpy() for x in found], [x.numpy() for x in exact]) < 1e-12

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from cuda_attention_calls import PASSES, CudaAttention, batch_of
+from cuda_calls import CudaError
 
 from deepattn.ops import reference
 
 from .attention_cases import LN_EPS, OPTIONS, SIZES, make_case, worst_error
-from .cuda_attention_calls import PASSES, CudaAttention, batch_of
-from .cuda_calls import CudaError
 
 # One slot and several tiles of a product; slots, atoms and blocks of which nothing has weight.
 CUDA_SIZES = {
@@ -26,12 +26,12 @@ def describe(options):
 each_option = pytest.mark.parametrize("options", OPTIONS, ids=describe)
 
 
-def bar_output(case):
+def outer_grad_output(case):
     return np.random.default_rng(1).normal(size=case.grad.shape)
 
 
 def prepare(library, case, options, dtype=np.float64):
-    return CudaAttention(library, batch_of(case, bar_output(case), options, LN_EPS, dtype))
+    return CudaAttention(library, batch_of(case, outer_grad_output(case), options, LN_EPS, dtype))
 
 
 def by_cuda(library, case, options, dtype):
@@ -39,8 +39,8 @@ def by_cuda(library, case, options, dtype):
     attention = prepare(library, case, options, dtype)
     results = {
         "forward": attention.run("forward"),
-        "gradient": attention.run("gradient", with_sums=True),
-        "gradient by slots": attention.run("gradient"),
+        "backward": attention.run("backward", with_sums=True),
+        "backward by slots": attention.run("backward"),
         "tangent": attention.run("tangent"),
         "reverse": attention.run("reverse", with_sums=True),
     }
@@ -55,15 +55,15 @@ def by_reference(case, options, dtype=np.float64):
 
     numbers = tensors([case.padding, LN_EPS])
     inputs = [*tensors(case.slots), case.count, *numbers, *tensors(case.parameters)]
-    grad, bars = tf.constant(case.grad, dtype), tensors(case.bars)
-    gradient = reference.gated_attention_grad(grad, *inputs, **options)
-    last = tf.constant(bar_output(case), dtype)
+    grad, grad_grads = tf.constant(case.grad, dtype), tensors(case.grad_grads)
+    backward = reference.gated_attention_backward(grad, *inputs, **options)
+    last = tf.constant(outer_grad_output(case), dtype)
     results = {
         "forward": [reference.gated_attention(*inputs, **options)],
-        "gradient": gradient,
-        "gradient by slots": gradient[:3],
-        "tangent": [reference.gated_attention_tangent(*bars, *inputs, **options)],
-        "reverse": reference.gated_attention_reverse(grad, *bars, last, *inputs, **options),
+        "backward": backward,
+        "backward by slots": backward[:3],
+        "tangent": [reference.gated_attention_tangent(*grad_grads, *inputs, **options)],
+        "reverse": reference.gated_attention_reverse(grad, *grad_grads, last, *inputs, **options),
     }
     return comparable({k: [x.numpy() for x in v] for k, v in results.items()}, options)
 
@@ -83,7 +83,7 @@ def check_float64(library, size, options):
 
 
 @each_option
-def test_float64_equals_the_twin(cuda_host, options):
+def test_float64_equals_the_reference(cuda_host, options):
     check_float64(cuda_host, "odd", options)
 
 
@@ -96,9 +96,9 @@ def test_sizes(cuda_host, size, smooth):
 
 
 @pytest.mark.parametrize("smooth", [True, False])
-def test_float32_is_as_exact_as_the_twin(cuda_host, smooth):
+def test_float32_is_as_exact_as_the_reference(cuda_host, smooth):
     """Errors against float64, over random cases, in units of the largest number."""
-    ours, twins_own = {}, {}
+    ours, reference_own = {}, {}
     for options in OPTIONS:
         if options["smooth"] is not smooth:
             continue
@@ -107,12 +107,12 @@ def test_float32_is_as_exact_as_the_twin(cuda_host, smooth):
             exact = by_reference(case, options)
             for errors, results in (
                 (ours, by_cuda(cuda_host, case, options, np.float32)),
-                (twins_own, by_reference(case, options, np.float32)),
+                (reference_own, by_reference(case, options, np.float32)),
             ):
                 for name, values in results.items():
                     errors[name] = errors.get(name, 0.0) + worst_error(values, exact[name])
     for name, error in ours.items():
-        assert error <= 2 * twins_own[name], name
+        assert error <= 2 * reference_own[name], name
 
 
 @pytest.mark.parametrize("smooth", [True, False])
@@ -138,7 +138,7 @@ def test_order_within_a_step_does_not_matter(cuda_order):
 def test_nothing_to_attend_to(cuda_host, size):
     attention = prepare(cuda_host, make_case(size, smooth=True), OPTIONS[0])
     assert attention.run("forward")[0].size == 0
-    assert not any(x.any() for x in attention.run("gradient", with_sums=True)[3:])
+    assert not any(x.any() for x in attention.run("backward", with_sums=True)[3:])
 
 
 def test_what_does_not_fit_is_told(cuda_host):

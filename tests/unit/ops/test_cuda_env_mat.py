@@ -5,9 +5,9 @@ import ctypes
 import numpy as np
 import pytest
 import tensorflow as tf
+from cuda_calls import OPEN, CudaError, EnvMatShape, Neighbors, call, env_mat
 
 from .cases import BOXES, explicit_ghosts, inline_mesh, random_case
-from .cuda_calls import OPEN, CudaError, EnvMatShape, Neighbors, call, env_mat
 
 BOX_NAMES = [*BOXES, "open"]
 

@@ -1,14 +1,13 @@
 """Forces, virials and their gradients of the CUDA sources, compiled for the host, against the
 CPU's."""
 
+import cuda_calls
 import numpy as np
 import pytest
 import tensorflow as tf
+from cuda_calls import CudaError
 
 from deepattn.ops import loader
-
-from . import cuda_calls
-from .cuda_calls import CudaError
 
 SHAPES = {  # nframes, nloc, nall, nnei
     "ghosts": (2, 7, 13, 11),

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from cuda_calls import CudaError, TabulatedShape, tabulated
 
 from deepattn.ops import loader, reference
 
-from .cuda_calls import CudaError, TabulatedShape, tabulated
 from .tabulated_cases import NATOMS, NNEI, draw, stock_case
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -51,14 +51,14 @@ def test_own(cuda_order, kind, width, tables, dtype):
     shape, arrays = own_call(kind, inputs, width)
     ops = loader.own_ops()
     value = getattr(ops, f"deepattn_tabulated_{kind}")(*inputs, width=width)
-    close(tabulated(cuda_order, 0, shape, **arrays).results(), [value])
+    close(tabulated(cuda_order, "forward", shape, **arrays).results(), [value])
     grad = tf.cos(value)
     expected = getattr(ops, f"deepattn_tabulated_{kind}_grad")(*inputs, grad, width=width)
     expected = [x for x in expected if x.shape.rank > 1]  # no weights, no gradient by them
-    got = tabulated(cuda_order, 1, shape, **arrays, grad=grad.numpy()).results()
+    got = tabulated(cuda_order, "backward", shape, **arrays, grad_output=grad.numpy()).results()
     close(got, expected)
 
-    bars = [np.random.default_rng(2).normal(size=x.shape).astype(x.dtype) for x in got]
+    grad_grads = [np.random.default_rng(2).normal(size=x.shape).astype(x.dtype) for x in got]
     sources = [inputs[2], *([inputs[3]] if "weight" in arrays else []), *inputs[6:]]
     with tf.GradientTape() as outer:
         outer.watch(grad)
@@ -66,12 +66,19 @@ def test_own(cuda_order, kind, width, tables, dtype):
             inner.watch(sources)
             expected = getattr(reference, f"tabulated_{kind}")(*inputs, width=width)
         gradients = inner.gradient(expected, sources, output_gradients=grad)
-        total = tf.add_n([tf.reduce_sum(x * bar) for x, bar in zip(gradients, bars, strict=True)])
-    of_rows, *rest = bars
+        total = tf.add_n([tf.reduce_sum(x * y) for x, y in zip(gradients, grad_grads, strict=True)])
+    of_rows, *rest = grad_grads
     of_weight = rest.pop(0) if "weight" in arrays else None
     order = [of_rows, rest.pop() if rest else None, of_weight, None]
     close(
-        tabulated(cuda_order, 2, shape, bars=order, **arrays, grad=grad.numpy()).results(),
+        tabulated(
+            cuda_order,
+            "double_backward",
+            shape,
+            grad_grads=order,
+            **arrays,
+            grad_output=grad.numpy(),
+        ).results(),
         [outer.gradient(total, grad)],
     )
 
@@ -92,23 +99,33 @@ def test_stock(cuda_order, is_sorted, dtype):
     ops, options = loader.compat_ops(), {"is_sorted": is_sorted}
     shape, arrays = stock_call(inputs, 5, is_sorted, True)
     value = ops.tabulate_fusion_se_atten(*inputs, last_layer_size=5, **options)
-    close(tabulated(cuda_order, 0, shape, **arrays).results(), [value])
+    close(tabulated(cuda_order, "forward", shape, **arrays).results(), [value])
     grad = tf.cos(value)
     expected = ops.tabulate_fusion_se_atten_grad(*inputs, grad, value, **options)
-    close(tabulated(cuda_order, 1, shape, **arrays, grad=grad.numpy()).results(), expected)
+    close(
+        tabulated(cuda_order, "backward", shape, **arrays, grad_output=grad.numpy()).results(),
+        expected,
+    )
     if is_sorted:
         return
-    bars = [np.random.default_rng(3).normal(size=x.shape).astype(dtype) for x in expected]
+    grad_grads = [np.random.default_rng(3).normal(size=x.shape).astype(dtype) for x in expected]
     with tf.GradientTape() as outer:
         outer.watch(grad)
         with tf.GradientTape() as inner:
             inner.watch(inputs[2:])
             expected = reference.tabulate_fusion_se_atten(*inputs, last_layer_size=5)
         gradients = inner.gradient(expected, inputs[2:], output_gradients=grad)
-        total = tf.add_n([tf.reduce_sum(x * bar) for x, bar in zip(gradients, bars, strict=True)])
-    order = [bars[0], bars[1], None, bars[2]]
+        total = tf.add_n([tf.reduce_sum(x * y) for x, y in zip(gradients, grad_grads, strict=True)])
+    order = [grad_grads[0], grad_grads[1], None, grad_grads[2]]
     close(
-        tabulated(cuda_order, 2, shape, bars=order, **arrays, grad=grad.numpy()).results(),
+        tabulated(
+            cuda_order,
+            "double_backward",
+            shape,
+            grad_grads=order,
+            **arrays,
+            grad_output=grad.numpy(),
+        ).results(),
         [outer.gradient(total, grad)],
     )
 
@@ -117,7 +134,7 @@ def test_stock_without_factors(cuda_order):
     inputs = stock_case(5, [4, 7, 0, 6, 1])
     shape, arrays = stock_call(inputs, 5, 1, False)
     expected = loader.compat_ops().tabulate_fusion_se_a(*inputs[:4], last_layer_size=5)
-    close(tabulated(cuda_order, 0, shape, **arrays).results(), [expected])
+    close(tabulated(cuda_order, "forward", shape, **arrays).results(), [expected])
 
 
 def test_wrong_inputs(cuda_order):
@@ -125,10 +142,10 @@ def test_wrong_inputs(cuda_order):
     shape, arrays = own_call("contraction", inputs, 5)
     arrays["index"][2, 1] = 3
     with pytest.raises(CudaError, match="atom 2 has a slot with an index that is not below"):
-        tabulated(cuda_order, 0, shape, **arrays).results()
+        tabulated(cuda_order, "forward", shape, **arrays).results()
     shape.nrows = 12
     with pytest.raises(CudaError, match="the table has 12 rows, which do not fit its range: from"):
-        tabulated(cuda_order, 0, shape, **arrays).results()
+        tabulated(cuda_order, "forward", shape, **arrays).results()
     shape.nrows, shape.is_sorted, shape.contracted = 30, 1, 0
     with pytest.raises(CudaError, match="sorted slots need a matrix"):
-        tabulated(cuda_order, 0, shape, **arrays).results()
+        tabulated(cuda_order, "forward", shape, **arrays).results()

@@ -149,7 +149,7 @@ def test_graph_equals_eager(dtype):
                 inner.watch(slots)
                 value = compiled_attention(slots, parameters, count, case.padding, OPTIONS[0])
             first = inner.gradient(value, slots, tf.constant(case.grad, dtype))
-        bars = [tf.constant(x, dtype) for x in case.bars]
+        bars = [tf.constant(x, dtype) for x in case.grad_grads]
         return value, first, outer.gradient(first, [*slots, *parameters], bars)
 
     value, first, second = run(*(tf.constant(x, dtype) for x in case.slots), case.count)
@@ -209,7 +209,7 @@ def test_second_derivatives_by_parameters_are_the_twins():
 def test_third_derivatives_are_the_twins():
     case = make_case("odd", smooth=True)
     slots, parameters, bars = (
-        [tf.constant(x) for x in a] for a in (case.slots, case.parameters, case.bars)
+        [tf.constant(x) for x in a] for a in (case.slots, case.parameters, case.grad_grads)
     )
 
     def third(attention):
@@ -293,11 +293,11 @@ def test_bad_cotangents_are_named():
         tf.errors.InvalidArgumentError, match=r"grad must have the shape \[4, 13, 9"
     ):
         own.deepattn_gated_attention_grad(*inputs, kept, case.grad[:3], link, **OPTIONS[0])
-    bars = [case.bars[0], case.bars[1][:, :, :2], case.bars[2]]
+    bars = [case.grad_grads[0], case.grad_grads[1][:, :, :2], case.grad_grads[2]]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_direction must have the shape"):
         own.deepattn_gated_attention_tangent(*inputs, kept, *bars, **OPTIONS[0])
-    state = own.deepattn_gated_attention_tangent(*inputs, kept, *case.bars, **OPTIONS[0])[1]
-    rest = (case.grad, *case.bars, state, case.grad[:, :12])
+    state = own.deepattn_gated_attention_tangent(*inputs, kept, *case.grad_grads, **OPTIONS[0])[1]
+    rest = (case.grad, *case.grad_grads, state, case.grad[:, :12])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_output must have the shape"):
         own.deepattn_gated_attention_reverse(*inputs, kept, *rest, **OPTIONS[0])
 

@@ -2,49 +2,33 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_KERNELS_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_KERNELS_H_
 
-#include "kernels/cpu/attention.h"
+#include "kernels/common/attention.h"
 #include "kernels/cpu/instruction_set.h"
 
 namespace deepattn {
 
 template <typename T>
-struct AttentionTypes;
-
-template <>
-struct AttentionTypes<float> {
-  typedef deepattn_attention_call_f32 Call;
-  typedef deepattn_attention_sums_f32 Sums;
-};
-
-template <>
-struct AttentionTypes<double> {
-  typedef deepattn_attention_call_f64 Call;
-  typedef deepattn_attention_sums_f64 Sums;
-};
-
-template <typename T>
-struct AttentionCall : AttentionTypes<T>::Call {
-  const T* packed;             // parameters as the passes want them
-  const int64_t* kept_offset;  // of each atom
-  const int64_t* state_offset;
+struct PackedAttentionCall : AttentionCall<T> {
+  const T* packed;              // parameters as the passes want them
+  const int64_t* saved_offset;  // of each atom
+  const int64_t* saved_tangents_offset;
 };
 
 // Sizes are in elements; buffers are aligned to 64 bytes.
 template <typename T>
 struct AttentionKernels {
   int64_t (*packed_size)(const deepattn_attention_shape* shape);
-  void (*pack)(const typename AttentionTypes<T>::Call* call, T* packed);
+  void (*pack)(const AttentionCall<T>* call, T* packed);
   int64_t (*scratch_size)(const deepattn_attention_shape* shape, int pass);
   // Of an atom with that count.
-  int64_t (*kept_size)(const deepattn_attention_shape* shape, int64_t count);
-  int64_t (*state_size)(const deepattn_attention_shape* shape, int64_t count);
+  int64_t (*saved_size)(const deepattn_attention_shape* shape, int64_t count);
+  int64_t (*saved_tangents_size)(const deepattn_attention_shape* shape, int64_t count);
   // Does one atom. Gradients by parameters are added to `sums` unless that is null.
-  void (*pass[DEEPATTN_ATTENTION_PASSES])(const AttentionCall<T>* call, int64_t atom, T* scratch,
-                                          T* sums);
+  void (*pass[kPasses])(const PackedAttentionCall<T>* call, int64_t atom, T* scratch, T* sums);
   int64_t (*sums_size)(const deepattn_attention_shape* shape);
   // Adds up `number` arrays of sums, in order, and writes the gradients out.
   void (*write_sums)(const deepattn_attention_shape* shape, const T* sums, int64_t number,
-                     const typename AttentionTypes<T>::Sums* out);
+                     const AttentionParameters<T>* out);
 };
 
 using AttentionTable = KernelTable<AttentionKernels>;

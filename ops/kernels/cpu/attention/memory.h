@@ -3,17 +3,26 @@
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_MEMORY_H_
 
 #include "kernels.h"
-#include "kernels/cpu/simd/pieces.h"
+#include "kernels/cpu/simd/arena.h"
 #include "rows.h"
 #include "scores.h"
 
 namespace {
 
 using deepattn::AttentionCall;
+using deepattn::AttentionParameters;
+using deepattn::kBackward;
+using deepattn::kForward;
+using deepattn::kKey;
+using deepattn::kProjections;
+using deepattn::kQuery;
+using deepattn::kReverse;
+using deepattn::kSavesAll;
+using deepattn::kTangent;
+using deepattn::kValue;
+using deepattn::PackedAttentionCall;
+using deepattn::Projection;
 using Shape = deepattn_attention_shape;
-
-// Queries, keys and values, in this order.
-enum Projection { kQuery, kKey, kValue, kProjections };
 
 // Parameters, or sums of gradients by them.
 template <typename T>
@@ -25,15 +34,15 @@ struct Parameters {
   T* gamma;
   T* beta;
 
-  Parameters(const Shape& shape, Pieces<T>* pieces) {
+  Parameters(const Shape& shape, Arena<T>* arena) {
     for (int p = 0; p < kProjections; ++p) {
-      project[p] = pieces->Rows(shape.width, shape.attn);
-      project_bias[p] = pieces->Row(shape.attn);
+      project[p] = arena->Rows(shape.width, shape.attn);
+      project_bias[p] = arena->Row(shape.attn);
     }
-    out = pieces->Rows(shape.attn, shape.width);
-    out_bias = pieces->Row(shape.width);
-    gamma = pieces->Row(shape.width);
-    beta = pieces->Row(shape.width);
+    out = arena->Rows(shape.attn, shape.width);
+    out_bias = arena->Row(shape.width);
+    gamma = arena->Row(shape.width);
+    beta = arena->Row(shape.width);
   }
 };
 
@@ -44,19 +53,17 @@ struct Packed : Parameters<T> {
   Matrix<T> out_transposed;
   T* live;  // 1 in the columns of the embedding, 0 in the padding
 
-  Packed(const Shape& shape, Pieces<T>* pieces) : Parameters<T>(shape, pieces) {
-    for (Matrix<T>& matrix : project_transposed) matrix = pieces->Rows(shape.attn, shape.width);
-    out_transposed = pieces->Rows(shape.width, shape.attn);
-    live = pieces->Row(shape.width);
+  Packed(const Shape& shape, Arena<T>* arena) : Parameters<T>(shape, arena) {
+    for (Matrix<T>& matrix : project_transposed) matrix = arena->Rows(shape.attn, shape.width);
+    out_transposed = arena->Rows(shape.width, shape.attn);
+    live = arena->Row(shape.width);
   }
 };
 
 template <typename T>
-Slots<T> TakeSlots(int64_t n, Pieces<T>* pieces) {
-  return {pieces->Row(n),
-          pieces->Row(n),
-          pieces->Row(n),
-          {pieces->Row(n), pieces->Row(n), pieces->Row(n)}};
+Slots<T> TakeSlots(int64_t n, Arena<T>* arena) {
+  return {
+      arena->Row(n), arena->Row(n), arena->Row(n), {arena->Row(n), arena->Row(n), arena->Row(n)}};
 }
 
 // From the projections of an atom with n slots that may have weight to the rows of its output.
@@ -68,12 +75,12 @@ struct Mixed {
   Matrix<T> normalized;  // rows of the layer normalization
   T* inverse_std;        // of each row
 
-  Mixed(const Shape& shape, int64_t n, Pieces<T>* pieces)
-      : message(pieces->Rows(n, shape.width)),
-        score(pieces->Rows(n, n)),
-        soft(pieces->Rows(n, n)),
-        normalized(pieces->Rows(n, shape.width)),
-        inverse_std(pieces->Row(n)) {}
+  Mixed(const Shape& shape, int64_t n, Arena<T>* arena)
+      : message(arena->Rows(n, shape.width)),
+        score(arena->Rows(n, n)),
+        soft(arena->Rows(n, n)),
+        normalized(arena->Rows(n, shape.width)),
+        inverse_std(arena->Row(n)) {}
 };
 
 // The tangents of an atom's numbers, up to the rows of its output before their normalization.
@@ -85,35 +92,29 @@ struct Tangents {
   Matrix<T> score;
   Matrix<T> row;
 
-  Tangents(const Shape& shape, int64_t n, Pieces<T>* pieces) {
-    for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, shape.attn);
-    for (T*& slides : slide) slides = pieces->Row(n);
-    message = pieces->Rows(n, shape.width);
-    score = pieces->Rows(n, n);
-    row = pieces->Rows(n, shape.width);
+  Tangents(const Shape& shape, int64_t n, Arena<T>* arena) {
+    for (Matrix<T>& matrix : project) matrix = arena->Rows(n, shape.attn);
+    for (T*& slides : slide) slides = arena->Row(n);
+    message = arena->Rows(n, shape.width);
+    score = arena->Rows(n, n);
+    row = arena->Rows(n, shape.width);
   }
 };
 
-// Whether `Mixed` is kept by the forward pass and `Tangents` by the tangent pass, or both computed
-// again: a quarter of the arithmetic of training for nearly four times the memory, which in float64
-// is worth more.
+// What is saved of an atom in any case; `Mixed` follows, if at all.
 template <typename T>
-constexpr bool kKeepsAll = sizeof(T) == sizeof(float);
-
-// What is kept of an atom in any case; `Mixed` follows, if at all.
-template <typename T>
-struct Kept {
+struct Saved {
   Matrix<T> project[kProjections];
   Unit<T>* unit[kProjections];  // of each row
 
-  Kept(const Shape& shape, int64_t n, Pieces<T>* pieces) {
+  Saved(const Shape& shape, int64_t n, Arena<T>* arena) {
     constexpr int64_t per_unit = sizeof(Unit<T>) / sizeof(T);
-    for (Matrix<T>& matrix : project) matrix = pieces->Rows(n, shape.attn);
-    for (Unit<T>*& units : unit) units = reinterpret_cast<Unit<T>*>(pieces->Row(n * per_unit));
+    for (Matrix<T>& matrix : project) matrix = arena->Rows(n, shape.attn);
+    for (Unit<T>*& units : unit) units = reinterpret_cast<Unit<T>*>(arena->Row(n * per_unit));
   }
 };
 
-// Scratch memory of a pass; `Mixed` and `Tangents` follow where they are not kept.
+// Scratch memory of a pass; `Mixed` and `Tangents` follow where they are not saved.
 template <typename T>
 struct Scratch {
   Slots<T> slot;
@@ -124,10 +125,10 @@ struct Scratch {
   T* normalized;  // row of the layer normalization of a slot without weight
   T* given;       // a row of the output, or of a gradient or tangent that is given
 
-  Slots<T> slot_grad = {};  // gradient and reverse
-  Matrix<T> row;            // of gradients by rows of the output; the last for weightless slots
-  Matrix<T> by_message;
-  Matrix<T> by_project;  // of one projection after the other
+  Slots<T> slot_grad = {};  // backward and reverse
+  Matrix<T> grad_row;       // by rows of the output; the last for weightless slots
+  Matrix<T> grad_message;
+  Matrix<T> grad_project;  // of one projection after the other
 
   Slots<T> slot_tangent = {};  // tangent and reverse
   T* mean = nullptr;           // of logit tangents
@@ -136,49 +137,49 @@ struct Scratch {
   Matrix<T> attention_tangent;
 
   T* tangent = nullptr;  // reverse: of a row of the output
-  Matrix<T> second;
-  Matrix<T> by_message_second;
-  Matrix<T> by_project_second;
+  Matrix<T> outer_grad_row;
+  Matrix<T> outer_grad_message;
+  Matrix<T> outer_grad_project;
 
-  Scratch(const Shape& shape, int pass, Pieces<T>* pieces) {
+  Scratch(const Shape& shape, int pass, Arena<T>* arena) {
     const int64_t n = shape.nnei, width = shape.width, attn = shape.attn;
     const int64_t widest = width > attn ? width : attn;
-    slot = TakeSlots(n, pieces);
-    live = pieces->Row(n);
-    embedding = pieces->Rows(n, width);
-    transposed = pieces->Rows(widest, n);
-    attention = pieces->Rows(n, n);
-    normalized = pieces->Row(width);
-    given = pieces->Row(width);
-    if (pass == DEEPATTN_ATTENTION_GRADIENT || pass == DEEPATTN_ATTENTION_REVERSE) {
-      slot_grad = TakeSlots(n, pieces);
-      row = pieces->Rows(n + 1, width);
-      by_message = pieces->Rows(n, width);
-      by_project = pieces->Rows(n, attn);
+    slot = TakeSlots(n, arena);
+    live = arena->Row(n);
+    embedding = arena->Rows(n, width);
+    transposed = arena->Rows(widest, n);
+    attention = arena->Rows(n, n);
+    normalized = arena->Row(width);
+    given = arena->Row(width);
+    if (pass == kBackward || pass == kReverse) {
+      slot_grad = TakeSlots(n, arena);
+      grad_row = arena->Rows(n + 1, width);
+      grad_message = arena->Rows(n, width);
+      grad_project = arena->Rows(n, attn);
     }
-    if (pass == DEEPATTN_ATTENTION_TANGENT || pass == DEEPATTN_ATTENTION_REVERSE) {
-      slot_tangent = TakeSlots(n, pieces);
-      mean = pieces->Row(n);
-      embedding_tangent = pieces->Rows(n, width);
-      transposed_tangent = pieces->Rows(widest, n);
-      attention_tangent = pieces->Rows(n, n);
+    if (pass == kTangent || pass == kReverse) {
+      slot_tangent = TakeSlots(n, arena);
+      mean = arena->Row(n);
+      embedding_tangent = arena->Rows(n, width);
+      transposed_tangent = arena->Rows(widest, n);
+      attention_tangent = arena->Rows(n, n);
     }
-    if (pass == DEEPATTN_ATTENTION_REVERSE) {
-      tangent = pieces->Row(width);
-      second = pieces->Rows(n + 1, width);
-      by_message_second = pieces->Rows(n, width);
-      by_project_second = pieces->Rows(n, attn);
+    if (pass == kReverse) {
+      tangent = arena->Row(width);
+      outer_grad_row = arena->Rows(n + 1, width);
+      outer_grad_message = arena->Rows(n, width);
+      outer_grad_project = arena->Rows(n, attn);
     }
   }
 };
 
 template <typename T>
-void Pack(const typename deepattn::AttentionTypes<T>::Call* call, T* block) {
+void Pack(const AttentionCall<T>* call, T* block) {
   const Shape& shape = call->shape;
   const auto& from = call->parameters;
-  Pieces<T> pieces(block);
-  const Packed<T> to(shape, &pieces);
-  memset(block, 0, pieces.used() * sizeof(T));
+  Arena<T> arena(block);
+  const Packed<T> to(shape, &arena);
+  memset(block, 0, arena.used() * sizeof(T));
   const T* matrices[kProjections] = {from.query_matrix, from.key_matrix, from.value_matrix};
   const T* biases[kProjections] = {from.query_bias, from.key_bias, from.value_bias};
   for (int p = 0; p < kProjections; ++p) {
@@ -200,10 +201,10 @@ void Pack(const typename deepattn::AttentionTypes<T>::Call* call, T* block) {
 
 template <typename T>
 void WriteSums(const Shape* shape, const T* sums, int64_t number,
-               const typename deepattn::AttentionTypes<T>::Sums* out) {
-  Pieces<T> pieces(const_cast<T*>(sums));
-  const Parameters<T> from(*shape, &pieces);
-  const int64_t width = shape->width, attn = shape->attn, distance = pieces.used();
+               const AttentionParameters<T>* out) {
+  Arena<T> arena(const_cast<T*>(sums));
+  const Parameters<T> from(*shape, &arena);
+  const int64_t width = shape->width, attn = shape->attn, distance = arena.used();
   T* matrices[kProjections] = {out->query_matrix, out->key_matrix, out->value_matrix};
   T* biases[kProjections] = {out->query_bias, out->key_bias, out->value_bias};
   for (int p = 0; p < kProjections; ++p) {
@@ -222,42 +223,42 @@ void WriteSums(const Shape* shape, const T* sums, int64_t number,
 
 template <typename T>
 int64_t PackedSize(const Shape* shape) {
-  Pieces<T> pieces(nullptr);
-  Packed<T>(*shape, &pieces);
-  return pieces.used();
+  Arena<T> arena(nullptr);
+  Packed<T>(*shape, &arena);
+  return arena.used();
 }
 
 template <typename T>
 int64_t SumsSize(const Shape* shape) {
-  Pieces<T> pieces(nullptr);
-  Parameters<T>(*shape, &pieces);
-  return pieces.used();
+  Arena<T> arena(nullptr);
+  Parameters<T>(*shape, &arena);
+  return arena.used();
 }
 
 template <typename T>
-int64_t KeptSize(const Shape* shape, int64_t count) {
-  Pieces<T> pieces(nullptr);
-  Kept<T>(*shape, count, &pieces);
-  if (kKeepsAll<T>) Mixed<T>(*shape, count, &pieces);
-  return pieces.used();
+int64_t SavedSize(const Shape* shape, int64_t count) {
+  Arena<T> arena(nullptr);
+  Saved<T>(*shape, count, &arena);
+  if (kSavesAll<T>) Mixed<T>(*shape, count, &arena);
+  return arena.used();
 }
 
 template <typename T>
-int64_t StateSize(const Shape* shape, int64_t count) {
-  Pieces<T> pieces(nullptr);
-  if (kKeepsAll<T>) Tangents<T>(*shape, count, &pieces);
-  return pieces.used();
+int64_t SavedTangentsSize(const Shape* shape, int64_t count) {
+  Arena<T> arena(nullptr);
+  if (kSavesAll<T>) Tangents<T>(*shape, count, &arena);
+  return arena.used();
 }
 
 template <typename T>
 int64_t ScratchSize(const Shape* shape, int pass) {
-  Pieces<T> pieces(nullptr);
-  Scratch<T>(*shape, pass, &pieces);
-  if (!kKeepsAll<T>) {
-    Mixed<T>(*shape, shape->nnei, &pieces);
-    Tangents<T>(*shape, shape->nnei, &pieces);
+  Arena<T> arena(nullptr);
+  Scratch<T>(*shape, pass, &arena);
+  if (!kSavesAll<T>) {
+    Mixed<T>(*shape, shape->nnei, &arena);
+    Tangents<T>(*shape, shape->nnei, &arena);
   }
-  return pieces.used();
+  return arena.used();
 }
 
 }  // namespace

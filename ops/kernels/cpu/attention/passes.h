@@ -1,10 +1,8 @@
-// The passes over one neighborhood. Those behind the forward pass begin with what is kept.
+// The passes over one neighborhood. Those behind the forward pass begin with what is
+// saved.
 // Messages, values times the output matrix, are what is mixed, since they have fewer columns than
 // values as a rule.
-//
-// Names: by_x is the gradient by x. The tangent pass differentiates the forward pass along given
-// tangents, the reverse pass both in reverse; there by_x_second is the gradient by x, and by_x
-// that by the tangent of x, which equals the ordinary gradient.
+// common/passes.h explains the names.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_PASSES_H_
 
@@ -12,13 +10,13 @@
 
 namespace {
 
-constexpr double kSmoothDepth = 20;
-constexpr double kMaskDepth = 8589934592.0;  // 2^33
+using deepattn::kMaskDepth;
+using deepattn::kSmoothDepth;
 
 template <typename T>
 class Neighborhood {
  public:
-  Neighborhood(const AttentionCall<T>& call, int64_t atom, int pass, T* block)
+  Neighborhood(const PackedAttentionCall<T>& call, int64_t atom, int pass, T* block)
       : call_(call),
         shape_(call.shape),
         first_(atom * shape_.nnei),
@@ -26,13 +24,15 @@ class Neighborhood {
         width_(RoundUp<T>(shape_.width)),
         attn_(RoundUp<T>(shape_.attn)),
         packed_(PackedOf(call)),
-        kept_pieces_(call.kept + call.kept_offset[atom]),
-        state_pieces_(call.state == nullptr ? nullptr : call.state + call.state_offset[atom]),
-        scratch_pieces_(block),
-        kept_(shape_, n_, &kept_pieces_),
-        at_(shape_, pass, &scratch_pieces_),
-        mixed_(shape_, n_, kKeepsAll<T> ? &kept_pieces_ : &scratch_pieces_),
-        tangents_(shape_, n_, kKeepsAll<T> ? &state_pieces_ : &scratch_pieces_) {
+        saved_arena_(call.saved + call.saved_offset[atom]),
+        saved_tangents_arena_(call.saved_tangents == nullptr
+                                  ? nullptr
+                                  : call.saved_tangents + call.saved_tangents_offset[atom]),
+        scratch_arena_(block),
+        saved_(shape_, n_, &saved_arena_),
+        at_(shape_, pass, &scratch_arena_),
+        mixed_(shape_, n_, kSavesAll<T> ? &saved_arena_ : &scratch_arena_),
+        tangents_(shape_, n_, kSavesAll<T> ? &saved_tangents_arena_ : &scratch_arena_) {
     scores_.n = n_;
     scores_.padded = RoundUp<T>(n_);
     scores_.mask = shape_.mask != 0;
@@ -41,16 +41,16 @@ class Neighborhood {
     scores_.live = at_.live;
     scores_.slot = at_.slot;
     scores_.tangent = at_.slot_tangent;
-    scores_.grad = at_.slot_grad;
+    scores_.slot_grad = at_.slot_grad;
   }
 
   void Forward() {
     ReadInputs();
     for (int p = 0; p < kProjections; ++p) {
-      const Matrix<T> rows = kept_.project[p];
+      const Matrix<T> rows = saved_.project[p];
       Product(n_, shape_.attn, shape_.width, at_.embedding, packed_.project[p], rows);
       for (int64_t j = 0; j < n_; ++j) {
-        MakeUnit(attn_, packed_.project_bias[p], rows.Row(j), &kept_.unit[p][j]);
+        MakeUnit(attn_, packed_.project_bias[p], rows.Row(j), &saved_.unit[p][j]);
       }
     }
     Mix();
@@ -60,113 +60,117 @@ class Neighborhood {
       for (int64_t i = 0; i < width_; i += kLanes<T>) {
         At(row + i) = At(normalized + i) * At(packed_.gamma + i) + At(packed_.beta + i);
       }
-      Write(row, j, call_.out);
+      Write(row, j, call_.output);
     }
   }
 
-  void Gradient(T* sums) {
+  void Backward(T* sums) {
     ReadInputs();
-    if (kKeepsAll<T>) {
+    if (kSavesAll<T>) {
       for (int64_t j = 0; j < n_; ++j) scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
     } else {
       Mix();
     }
-    Pieces<T> pieces(sums);
-    const Parameters<T> parameters(shape_, &pieces);
+    Arena<T> arena(sums);
+    const Parameters<T> parameters(shape_, &arena);
     const Parameters<T>* sum = sums == nullptr ? nullptr : &parameters;
     for (int64_t j = 0; j < shape_.nnei; ++j) {
-      T* row = at_.row.Row(Place(j));
-      NormalizedRowGradient(j, NormalizedRow(j), call_.grad, row, sum);
+      T* row = at_.grad_row.Row(Place(j));
+      NormalizedRowBackward(j, NormalizedRow(j), call_.grad_output, row, sum);
       if (sum != nullptr) AddTo(width_, row, sum->out_bias);
-      if (j >= n_) Write(row, j, call_.out_embedding);
+      if (j >= n_) Write(row, j, call_.grad_embedding);
     }
-    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.row, at_.by_message);
+    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.grad_row, at_.grad_message);
     if (sum != nullptr) {
-      TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message,
+      TransposedProduct(shape_.attn, shape_.width, n_, saved_.project[kValue], at_.grad_message,
                         sum->out, kAdd);
     }
     Transpose(n_, shape_.width, mixed_.message, at_.transposed);
-    const Matrix<T> by_score = at_.attention;
-    Product(n_, n_, shape_.width, at_.row, at_.transposed, by_score);
+    const Matrix<T> grad_score = at_.attention;
+    Product(n_, n_, shape_.width, at_.grad_row, at_.transposed, grad_score);
     ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradient(j, mixed_.score.Row(j), mixed_.soft.Row(j), by_score.Row(j));
+      scores_.Backward(j, mixed_.score.Row(j), mixed_.soft.Row(j), grad_score.Row(j));
     }
-    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed, at_.by_project);
-    ProjectionGradient(kValue, sum);
-    Product(n_, shape_.attn, n_, by_score, kept_.project[kKey], at_.by_project);
-    ProjectionGradient(kQuery, sum);
-    TransposedProduct(n_, shape_.attn, n_, by_score, kept_.project[kQuery], at_.by_project);
-    ProjectionGradient(kKey, sum);
-    WriteGradients(at_.row);
+    Product(n_, shape_.attn, shape_.width, at_.grad_message, packed_.out_transposed,
+            at_.grad_project);
+    ProjectionBackward(kValue, sum);
+    Product(n_, shape_.attn, n_, grad_score, saved_.project[kKey], at_.grad_project);
+    ProjectionBackward(kQuery, sum);
+    TransposedProduct(n_, shape_.attn, n_, grad_score, saved_.project[kQuery], at_.grad_project);
+    ProjectionBackward(kKey, sum);
+    WriteGradients(at_.grad_row);
   }
 
   void Tangent() {
     ReadInputs();
     ReadTangents();
-    if (!kKeepsAll<T>) Mix();
+    if (!kSavesAll<T>) Mix();
     MakeTangents();
     T* row = at_.given;
     for (int64_t j = 0; j < shape_.nnei; ++j) {
       const auto [normalized, inverse_std] = NormalizedRow(j);
       ReadRowTangent(j, row);
       // The derivative of the normalization is symmetric.
-      NormalizeGradient(width_, shape_.width, packed_.live, normalized, inverse_std, row);
+      NormalizeBackward(width_, shape_.width, packed_.live, normalized, inverse_std, row);
       for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
-      Write(row, j, call_.out);
+      Write(row, j, call_.grad_grad_output);
     }
   }
 
   void Reverse(T* sums) {
     ReadInputs();
     ReadTangents();
-    if (kKeepsAll<T>) {
+    if (kSavesAll<T>) {
       MakeAttentionTangents();
     } else {
       Mix();
       MakeTangents();
     }
-    Pieces<T> pieces(sums);
-    const Parameters<T> sum(shape_, &pieces);
-    for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowGradients(j, sum);
-    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.row, at_.by_message);
-    TransposedProduct(n_, shape_.width, n_, at_.attention_tangent, at_.row, at_.by_message_second);
-    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.second, at_.by_message_second, kAdd);
-    TransposedProduct(shape_.attn, shape_.width, n_, tangents_.project[kValue], at_.by_message,
+    Arena<T> arena(sums);
+    const Parameters<T> sum(shape_, &arena);
+    for (int64_t j = 0; j < shape_.nnei; ++j) NormalizedRowReverse(j, sum);
+    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.grad_row, at_.grad_message);
+    TransposedProduct(n_, shape_.width, n_, at_.attention_tangent, at_.grad_row,
+                      at_.outer_grad_message);
+    TransposedProduct(n_, shape_.width, n_, at_.attention, at_.outer_grad_row,
+                      at_.outer_grad_message, kAdd);
+    TransposedProduct(shape_.attn, shape_.width, n_, tangents_.project[kValue], at_.grad_message,
                       sum.out, kAdd);
-    TransposedProduct(shape_.attn, shape_.width, n_, kept_.project[kValue], at_.by_message_second,
+    TransposedProduct(shape_.attn, shape_.width, n_, saved_.project[kValue], at_.outer_grad_message,
                       sum.out, kAdd);
     Transpose(n_, shape_.width, mixed_.message, at_.transposed);
     Transpose(n_, shape_.width, tangents_.message, at_.transposed_tangent);
     // From here on these two hold the gradients by themselves.
-    const Matrix<T> dual = at_.attention, primal = at_.attention_tangent;
-    Product(n_, n_, shape_.width, at_.row, at_.transposed, dual);
-    Product(n_, n_, shape_.width, at_.row, at_.transposed_tangent, primal);
-    Product(n_, n_, shape_.width, at_.second, at_.transposed, primal, kAdd);
+    const Matrix<T> grad_score = at_.attention, outer_grad_score = at_.attention_tangent;
+    Product(n_, n_, shape_.width, at_.grad_row, at_.transposed, grad_score);
+    Product(n_, n_, shape_.width, at_.grad_row, at_.transposed_tangent, outer_grad_score);
+    Product(n_, n_, shape_.width, at_.outer_grad_row, at_.transposed, outer_grad_score, kAdd);
     ClearSlotGradients();
     for (int64_t j = 0; j < n_; ++j) {
-      scores_.Gradients(j, mixed_.score.Row(j), tangents_.score.Row(j), mixed_.soft.Row(j),
-                        at_.mean[j], primal.Row(j), dual.Row(j));
+      scores_.Reverse(j, mixed_.score.Row(j), tangents_.score.Row(j), mixed_.soft.Row(j),
+                      at_.mean[j], outer_grad_score.Row(j), grad_score.Row(j));
     }
-    const Matrix<T> by_project = at_.by_project, second = at_.by_project_second;
-    Product(n_, shape_.attn, shape_.width, at_.by_message, packed_.out_transposed, by_project);
-    Product(n_, shape_.attn, shape_.width, at_.by_message_second, packed_.out_transposed, second);
-    ProjectionGradients(kValue, sum);
-    Product(n_, shape_.attn, n_, dual, kept_.project[kKey], by_project);
-    Product(n_, shape_.attn, n_, primal, kept_.project[kKey], second);
-    Product(n_, shape_.attn, n_, dual, tangents_.project[kKey], second, kAdd);
-    ProjectionGradients(kQuery, sum);
-    TransposedProduct(n_, shape_.attn, n_, dual, kept_.project[kQuery], by_project);
-    TransposedProduct(n_, shape_.attn, n_, primal, kept_.project[kQuery], second);
-    TransposedProduct(n_, shape_.attn, n_, dual, tangents_.project[kQuery], second, kAdd);
-    ProjectionGradients(kKey, sum);
-    WriteGradients(at_.second);
+    const Matrix<T> grad_project = at_.grad_project, outer_grad = at_.outer_grad_project;
+    Product(n_, shape_.attn, shape_.width, at_.grad_message, packed_.out_transposed, grad_project);
+    Product(n_, shape_.attn, shape_.width, at_.outer_grad_message, packed_.out_transposed,
+            outer_grad);
+    ProjectionReverse(kValue, sum);
+    Product(n_, shape_.attn, n_, grad_score, saved_.project[kKey], grad_project);
+    Product(n_, shape_.attn, n_, outer_grad_score, saved_.project[kKey], outer_grad);
+    Product(n_, shape_.attn, n_, grad_score, tangents_.project[kKey], outer_grad, kAdd);
+    ProjectionReverse(kQuery, sum);
+    TransposedProduct(n_, shape_.attn, n_, grad_score, saved_.project[kQuery], grad_project);
+    TransposedProduct(n_, shape_.attn, n_, outer_grad_score, saved_.project[kQuery], outer_grad);
+    TransposedProduct(n_, shape_.attn, n_, grad_score, tangents_.project[kQuery], outer_grad, kAdd);
+    ProjectionReverse(kKey, sum);
+    WriteGradients(at_.outer_grad_row);
   }
 
  private:
-  static Packed<T> PackedOf(const AttentionCall<T>& call) {
-    Pieces<T> pieces(const_cast<T*>(call.packed));
-    return Packed<T>(call.shape, &pieces);
+  static Packed<T> PackedOf(const PackedAttentionCall<T>& call) {
+    Arena<T> arena(const_cast<T*>(call.packed));
+    return Packed<T>(call.shape, &arena);
   }
 
   const T* Read(const T* tensor, int64_t j, T* row) const {
@@ -207,9 +211,9 @@ class Neighborhood {
 
   // Attention weights and `mixed_` from queries, keys and values.
   void Mix() const {
-    Product(n_, shape_.width, shape_.attn, kept_.project[kValue], packed_.out, mixed_.message);
-    Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed);
-    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed, mixed_.score);
+    Product(n_, shape_.width, shape_.attn, saved_.project[kValue], packed_.out, mixed_.message);
+    Transpose(n_, shape_.attn, saved_.project[kKey], at_.transposed);
+    Product(n_, n_, shape_.attn, saved_.project[kQuery], at_.transposed, mixed_.score);
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Softmax(j, mixed_.score.Row(j), mixed_.soft.Row(j));
       scores_.Gate(j, mixed_.soft.Row(j), at_.attention.Row(j));
@@ -221,8 +225,8 @@ class Neighborhood {
   }
 
   void ReadTangents() {
-    ReadSlots(call_.bar_weight, call_.bar_direction, T(0), at_.slot_tangent);
-    ReadEmbeddings(call_.bar_embedding, at_.embedding_tangent);
+    ReadSlots(call_.grad_grad_weight, call_.grad_grad_direction, T(0), at_.slot_tangent);
+    ReadEmbeddings(call_.grad_grad_embedding, at_.embedding_tangent);
   }
 
   void MakeTangents() const {
@@ -231,15 +235,15 @@ class Neighborhood {
       Product(n_, shape_.attn, shape_.width, at_.embedding_tangent, packed_.project[p], tangent);
       for (int64_t j = 0; j < n_; ++j) {
         tangents_.slide[p][j] =
-            UnitTangent(attn_, kept_.project[p].Row(j), kept_.unit[p][j], tangent.Row(j));
+            UnitTangent(attn_, saved_.project[p].Row(j), saved_.unit[p][j], tangent.Row(j));
       }
     }
     Product(n_, shape_.width, shape_.attn, tangents_.project[kValue], packed_.out,
             tangents_.message);
-    Transpose(n_, shape_.attn, kept_.project[kKey], at_.transposed);
+    Transpose(n_, shape_.attn, saved_.project[kKey], at_.transposed);
     Transpose(n_, shape_.attn, tangents_.project[kKey], at_.transposed_tangent);
     Product(n_, n_, shape_.attn, tangents_.project[kQuery], at_.transposed, tangents_.score);
-    Product(n_, n_, shape_.attn, kept_.project[kQuery], at_.transposed_tangent, tangents_.score,
+    Product(n_, n_, shape_.attn, saved_.project[kQuery], at_.transposed_tangent, tangents_.score,
             kAdd);
     MakeAttentionTangents();
     Product(n_, shape_.width, n_, at_.attention_tangent, mixed_.message, tangents_.row);
@@ -263,7 +267,7 @@ class Neighborhood {
     if (j < n_) {
       Copy(width_, tangents_.row.Row(j), row);
     } else {
-      Read(call_.bar_embedding, j, row);
+      Read(call_.grad_grad_embedding, j, row);
     }
   }
 
@@ -293,7 +297,7 @@ class Neighborhood {
 
   // From slot j's row of `tensor`, a gradient by the output, that by the row before normalization;
   // adds to the gradients by the normalization's parameters.
-  void NormalizedRowGradient(int64_t j, Normalized of, const T* tensor, T* row,
+  void NormalizedRowBackward(int64_t j, Normalized of, const T* tensor, T* row,
                              const Parameters<T>* sum) const {
     Read(tensor, j, row);
     if (sum != nullptr) {
@@ -303,58 +307,60 @@ class Neighborhood {
       }
     }
     for (int64_t i = 0; i < width_; i += kLanes<T>) At(row + i) *= At(packed_.gamma + i);
-    NormalizeGradient(width_, shape_.width, packed_.live, of.row, of.inverse_std, row);
+    NormalizeBackward(width_, shape_.width, packed_.live, of.row, of.inverse_std, row);
   }
 
   // In the reverse pass: the gradients by the tangent of the row before normalization, into `row`,
-  // and by the row itself, into `second`.
-  void NormalizedRowGradients(int64_t j, const Parameters<T>& sum) const {
-    T *row = at_.row.Row(Place(j)), *second = at_.second.Row(Place(j));
+  // and by the row itself, into `outer_grad`.
+  void NormalizedRowReverse(int64_t j, const Parameters<T>& sum) const {
+    T *row = at_.grad_row.Row(Place(j)), *outer_grad = at_.outer_grad_row.Row(Place(j));
     T *given = at_.given, *tangent = at_.tangent;
     const Normalized of = NormalizedRow(j);
     ReadRowTangent(j, tangent);
-    Read(call_.grad, j, given);
+    Read(call_.grad_output, j, given);
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(row + i) = At(given + i) * At(packed_.gamma + i);
     }
-    NormalizeGradients(width_, shape_.width, packed_.live, of.row, of.inverse_std, row, tangent,
-                       second);
+    NormalizeReverse(width_, shape_.width, packed_.live, of.row, of.inverse_std, row, tangent,
+                     outer_grad);
     for (int64_t i = 0; i < width_; i += kLanes<T>) {
       At(sum.gamma + i) += At(given + i) * At(tangent + i);
     }
-    NormalizedRowGradient(j, of, call_.bar_output, given, &sum);
-    AddTo(width_, given, second);
-    AddTo(width_, second, sum.out_bias);
-    if (j >= n_) Write(second, j, call_.out_embedding);
+    NormalizedRowBackward(j, of, call_.outer_grad_output, given, &sum);
+    AddTo(width_, given, outer_grad);
+    AddTo(width_, outer_grad, sum.out_bias);
+    if (j >= n_) Write(outer_grad, j, call_.grad_embedding);
   }
 
-  // From the gradient by the rows of a projection, in `by_project`, those by what goes into it.
-  void ProjectionGradient(Projection p, const Parameters<T>* sum) const {
-    const Matrix<T> by_project = at_.by_project;
+  // From the gradient by the rows of a projection, in `grad_project`, those by what goes into it.
+  void ProjectionBackward(Projection p, const Parameters<T>* sum) const {
+    const Matrix<T> grad_project = at_.grad_project;
     for (int64_t j = 0; j < n_; ++j) {
-      UnitGradient(attn_, kept_.project[p].Row(j), kept_.unit[p][j], by_project.Row(j));
-      if (sum != nullptr) AddTo(attn_, by_project.Row(j), sum->project_bias[p]);
+      UnitBackward(attn_, saved_.project[p].Row(j), saved_.unit[p][j], grad_project.Row(j));
+      if (sum != nullptr) AddTo(attn_, grad_project.Row(j), sum->project_bias[p]);
     }
     if (sum != nullptr) {
-      TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, by_project, sum->project[p],
+      TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, grad_project, sum->project[p],
                         kAdd);
     }
-    Product(n_, shape_.width, shape_.attn, by_project, packed_.project_transposed[p], at_.row,
-            kAdd);
+    Product(n_, shape_.width, shape_.attn, grad_project, packed_.project_transposed[p],
+            at_.grad_row, kAdd);
   }
 
   // The same in the reverse pass, from the gradients by the rows and by their tangents.
-  void ProjectionGradients(Projection p, const Parameters<T>& sum) const {
-    const Matrix<T> by_project = at_.by_project, second = at_.by_project_second;
+  void ProjectionReverse(Projection p, const Parameters<T>& sum) const {
+    const Matrix<T> grad_project = at_.grad_project, outer_grad = at_.outer_grad_project;
     for (int64_t j = 0; j < n_; ++j) {
-      UnitGradients(attn_, kept_.project[p].Row(j), tangents_.project[p].Row(j), kept_.unit[p][j],
-                    tangents_.slide[p][j], second.Row(j), by_project.Row(j));
-      AddTo(attn_, second.Row(j), sum.project_bias[p]);
+      UnitReverse(attn_, saved_.project[p].Row(j), tangents_.project[p].Row(j), saved_.unit[p][j],
+                  tangents_.slide[p][j], outer_grad.Row(j), grad_project.Row(j));
+      AddTo(attn_, outer_grad.Row(j), sum.project_bias[p]);
     }
-    TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, second, sum.project[p], kAdd);
-    TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding_tangent, by_project,
+    TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding, outer_grad, sum.project[p],
+                      kAdd);
+    TransposedProduct(shape_.width, shape_.attn, n_, at_.embedding_tangent, grad_project,
                       sum.project[p], kAdd);
-    Product(n_, shape_.width, shape_.attn, second, packed_.project_transposed[p], at_.second, kAdd);
+    Product(n_, shape_.width, shape_.attn, outer_grad, packed_.project_transposed[p],
+            at_.outer_grad_row, kAdd);
   }
 
   void ClearSlotGradients() const {
@@ -365,32 +371,32 @@ class Neighborhood {
   }
 
   // The gradients by the slots' numbers, and by the embeddings of slots that may have weight.
-  void WriteGradients(Matrix<T> by_embedding) const {
+  void WriteGradients(Matrix<T> grad_embedding) const {
     const Slots<T>& grad = at_.slot_grad;
-    for (int64_t j = 0; j < n_; ++j) Write(by_embedding.Row(j), j, call_.out_embedding);
+    for (int64_t j = 0; j < n_; ++j) Write(grad_embedding.Row(j), j, call_.grad_embedding);
     for (int64_t j = 0; j < shape_.nnei; ++j) {
-      T by_weight = 0;
-      if (j < n_) by_weight = grad.weight[j];
-      if (j < n_ && shape_.smooth) by_weight += grad.alpha[j] + grad.gamma[j];
-      call_.out_weight[first_ + j] = by_weight;
+      T grad_weight = 0;
+      if (j < n_) grad_weight = grad.weight[j];
+      if (j < n_ && shape_.smooth) grad_weight += grad.alpha[j] + grad.gamma[j];
+      call_.grad_weight[first_ + j] = grad_weight;
       for (int64_t x = 0; x < 3; ++x) {
-        call_.out_direction[3 * (first_ + j) + x] =
+        call_.grad_direction[3 * (first_ + j) + x] =
             j < n_ && shape_.dotr ? grad.direction[x][j] : T(0);
       }
     }
   }
 
-  const AttentionCall<T>& call_;
+  const PackedAttentionCall<T>& call_;
   const Shape& shape_;
   const int64_t first_;  // the atom's first slot among all
   const int64_t n_;      // slots that may have weight
   const int64_t width_;  // padded, as the next
   const int64_t attn_;
   const Packed<T> packed_;
-  Pieces<T> kept_pieces_;
-  Pieces<T> state_pieces_;
-  Pieces<T> scratch_pieces_;
-  const Kept<T> kept_;
+  Arena<T> saved_arena_;
+  Arena<T> saved_tangents_arena_;
+  Arena<T> scratch_arena_;
+  const Saved<T> saved_;
   const Scratch<T> at_;
   const Mixed<T> mixed_;
   const Tangents<T> tangents_;

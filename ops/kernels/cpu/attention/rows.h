@@ -2,11 +2,12 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_ROWS_H_
 
+#include "kernels/common/attention.h"
 #include "kernels/cpu/simd/simd.h"
 
 namespace {
 
-constexpr double kNormFloor = 1e-12;
+using deepattn::kNormFloor;
 
 inline float SquareRoot(float x) { return __builtin_sqrtf(x); }
 inline double SquareRoot(double x) { return __builtin_sqrt(x); }
@@ -58,30 +59,31 @@ inline T UnitTangent(int64_t n, const T* q, const Unit<T>& unit, T* tangent) {
 
 // From the gradient by q that by z, in place.
 template <typename T>
-inline void UnitGradient(int64_t n, const T* q, const Unit<T>& unit, T* grad) {
+inline void UnitBackward(int64_t n, const T* q, const Unit<T>& unit, T* grad) {
   const T along = unit.free * Dot(n, q, grad);
   for (int64_t i = 0; i < n; i += kLanes<T>) {
     At(grad + i) = unit.inverse * (At(grad + i) - along * At(q + i));
   }
 }
 
-// From the gradients by q (`primal`) and by its tangent (`dual`) those by z and its tangent;
+// From the gradients by q (`outer_grad`) and by its tangent (`grad`) those by z and its tangent;
 // `slide` is the result of `UnitTangent`.
 template <typename T>
-inline void UnitGradients(int64_t n, const T* q, const T* tangent, const Unit<T>& unit, T slide,
-                          T* primal, T* dual) {
-  Vec<T> dual_q = {}, dual_tangent = {}, primal_q = {};
+inline void UnitReverse(int64_t n, const T* q, const T* tangent, const Unit<T>& unit, T slide,
+                        T* outer_grad, T* grad) {
+  Vec<T> grad_q = {}, grad_tangent = {}, outer_grad_q = {};
   for (int64_t i = 0; i < n; i += kLanes<T>) {
-    dual_q += At(dual + i) * At(q + i);
-    dual_tangent += At(dual + i) * At(tangent + i);
-    primal_q += At(primal + i) * At(q + i);
+    grad_q += At(grad + i) * At(q + i);
+    grad_tangent += At(grad + i) * At(tangent + i);
+    outer_grad_q += At(outer_grad + i) * At(q + i);
   }
-  const T along = unit.free * Sum<T>(dual_q);
-  const T primal_along = unit.free * (Sum<T>(primal_q) + Sum<T>(dual_tangent)) - along * slide;
+  const T along = unit.free * Sum<T>(grad_q);
+  const T outer_grad_along =
+      unit.free * (Sum<T>(outer_grad_q) + Sum<T>(grad_tangent)) - along * slide;
   for (int64_t i = 0; i < n; i += kLanes<T>) {
-    At(primal + i) = unit.inverse * (At(primal + i) - along * At(tangent + i) -
-                                     slide * At(dual + i) - primal_along * At(q + i));
-    At(dual + i) = unit.inverse * (At(dual + i) - along * At(q + i));
+    At(outer_grad + i) = unit.inverse * (At(outer_grad + i) - along * At(tangent + i) -
+                                         slide * At(grad + i) - outer_grad_along * At(q + i));
+    At(grad + i) = unit.inverse * (At(grad + i) - along * At(q + i));
   }
 }
 
@@ -105,7 +107,7 @@ inline T Normalize(int64_t n, int64_t width, const T* live, T eps, T* x) {
 
 // The gradient by the normalized row, in place that by the row itself; `x` is the normalized row.
 template <typename T>
-inline void NormalizeGradient(int64_t n, int64_t width, const T* live, const T* x, T inverse,
+inline void NormalizeBackward(int64_t n, int64_t width, const T* live, const T* x, T inverse,
                               T* grad) {
   Vec<T> sum = {}, product = {};
   for (int64_t i = 0; i < n; i += kLanes<T>) {
@@ -120,12 +122,12 @@ inline void NormalizeGradient(int64_t n, int64_t width, const T* live, const T* 
 }
 
 // In: the gradient by the normalized row, and the row's tangent. Out, in the same places: the
-// gradient by the row's tangent, which is `NormalizeGradient`; the tangent of the normalized row;
-// and in `second` the gradient by the row of the scalar product of the two inputs, the second of
-// them normalized.
+// gradient by the row's tangent, which is `NormalizeBackward`; the tangent of the normalized row;
+// and in `outer_grad` the gradient by the row of the scalar product of the two inputs, the second
+// of them normalized.
 template <typename T>
-inline void NormalizeGradients(int64_t n, int64_t width, const T* live, const T* x, T inverse,
-                               T* grad, T* tangent, T* second) {
+inline void NormalizeReverse(int64_t n, int64_t width, const T* live, const T* x, T inverse,
+                             T* grad, T* tangent, T* outer_grad) {
   Vec<T> sum_g = {}, sum_t = {}, dot_g = {}, dot_t = {};
   for (int64_t i = 0; i < n; i += kLanes<T>) {
     sum_g += At(grad + i);
@@ -140,13 +142,13 @@ inline void NormalizeGradients(int64_t n, int64_t width, const T* live, const T*
     const Vec<T> g = (At(grad + i) - mean_g) * At(live + i);
     const Vec<T> t = (At(tangent + i) - mean_t) * At(live + i);
     product += g * t;
-    At(second + i) = along_g * t + along_t * g;
+    At(outer_grad + i) = along_g * t + along_t * g;
     At(grad + i) = inverse * (g - along_g * At(x + i));
     At(tangent + i) = inverse * (t - along_t * At(x + i));
   }
   const T both = Sum<T>(product) / T(width) - T(3) * along_g * along_t;
   for (int64_t i = 0; i < n; i += kLanes<T>) {
-    At(second + i) = -inverse * inverse * (At(second + i) + both * At(x + i));
+    At(outer_grad + i) = -inverse * inverse * (At(outer_grad + i) + both * At(x + i));
   }
 }
 

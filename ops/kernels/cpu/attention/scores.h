@@ -31,8 +31,8 @@ struct Scores {
   T weightless;  // slots that have no column here
   T* live;       // 1 for slots, 0 in the padding
   Slots<T> slot;
-  Slots<T> tangent;  // of the slots' numbers
-  Slots<T> grad;     // sums of the gradients by them
+  Slots<T> tangent;    // of the slots' numbers
+  Slots<T> slot_grad;  // sums of the gradients by them
 
   Vec<T> Cosine(int64_t row, int64_t i) const {
     return slot.direction[0][row] * At(slot.direction[0] + i) +
@@ -118,7 +118,7 @@ struct Scores {
   }
 
   // From the gradient by P, in place, that by S; adds those by the slots' numbers.
-  void Gradient(int64_t row, const T* score, const T* soft, T* grad_row) const {
+  void Backward(int64_t row, const T* score, const T* soft, T* grad_row) const {
     ClearDiagonal(row, grad_row);
     const T alpha = slot.alpha[row], weight = slot.weight[row];
     Vec<T> sum = {};
@@ -127,49 +127,50 @@ struct Scores {
       sum += At(grad_row + i) * gate * At(soft + i);
     }
     const T mean = Sum<T>(sum);
-    Vec<T> by_alpha = {}, by_weight = {}, by_direction[3] = {};
+    Vec<T> grad_alpha = {}, grad_weight = {}, grad_direction[3] = {};
     for (int64_t i = 0; i < padded; i += kLanes<T>) {
-      const Vec<T> p = At(soft + i), by_p = At(grad_row + i), cosine = Cosine(row, i);
+      const Vec<T> p = At(soft + i), grad_p = At(grad_row + i), cosine = Cosine(row, i);
       const Vec<T> g = weight * At(slot.gamma + i);
-      const Vec<T> by_logit = p * (by_p * (g * cosine) - mean);
-      const Vec<T> by_a = by_logit * (At(score + i) + depth);
-      const Vec<T> by_gate = by_p * p;
-      const Vec<T> by_g = by_gate * cosine, by_cosine = by_gate * g;
-      At(grad_row + i) = by_logit * (alpha * At(slot.weight + i));
-      by_alpha += by_a * At(slot.weight + i);
-      by_weight += by_g * At(slot.gamma + i);
-      At(grad.weight + i) += alpha * by_a;
-      At(grad.gamma + i) += weight * by_g;
+      const Vec<T> grad_logit = p * (grad_p * (g * cosine) - mean);
+      const Vec<T> grad_a = grad_logit * (At(score + i) + depth);
+      const Vec<T> grad_gate = grad_p * p;
+      const Vec<T> grad_g = grad_gate * cosine, grad_cosine = grad_gate * g;
+      At(grad_row + i) = grad_logit * (alpha * At(slot.weight + i));
+      grad_alpha += grad_a * At(slot.weight + i);
+      grad_weight += grad_g * At(slot.gamma + i);
+      At(slot_grad.weight + i) += alpha * grad_a;
+      At(slot_grad.gamma + i) += weight * grad_g;
       for (int x = 0; x < 3; ++x) {
-        by_direction[x] += by_cosine * At(slot.direction[x] + i);
-        At(grad.direction[x] + i) += slot.direction[x][row] * by_cosine;
+        grad_direction[x] += grad_cosine * At(slot.direction[x] + i);
+        At(slot_grad.direction[x] + i) += slot.direction[x][row] * grad_cosine;
       }
     }
-    AddRow(row, by_alpha, by_weight, by_direction);
+    AddRow(row, grad_alpha, grad_weight, grad_direction);
   }
 
-  // The same a derivative further. In: the gradients by P (`primal`) and by its tangent (`dual`),
-  // and the result of `GateTangents`. In the same places those by S and its tangent.
-  void Gradients(int64_t row, const T* score, const T* score_tangent, const T* soft,
-                 T logit_tangent_mean, T* primal, T* dual) const {
-    ClearDiagonal(row, primal);
-    ClearDiagonal(row, dual);
+  // The same a derivative further. In: the gradients by P (`outer_grad_row`) and by its tangent
+  // (`grad_row`), and the result of `GateTangents`. In the same places those by S and its tangent.
+  // Locally, grad_x is ∂M/∂x, also of tangents.
+  void Reverse(int64_t row, const T* score, const T* score_tangent, const T* soft,
+               T logit_tangent_mean, T* outer_grad_row, T* grad_row) const {
+    ClearDiagonal(row, outer_grad_row);
+    ClearDiagonal(row, grad_row);
     const T alpha = slot.alpha[row], weight = slot.weight[row];
-    Vec<T> dual_sum = {}, primal_sum = {};
+    Vec<T> grad_sum = {}, outer_grad_sum = {};
     for (int64_t i = 0; i < padded; i += kLanes<T>) {
       const Vec<T> p = At(soft + i), cosine = Cosine(row, i);
       const Vec<T> g = weight * At(slot.gamma + i), gate = g * cosine;
       const Vec<T> gate_tangent = GateTangent(row, i) * cosine + g * CosineTangent(row, i);
       const Vec<T> logit_tangent = At(score_tangent + i) * (alpha * At(slot.weight + i)) +
                                    (At(score + i) + depth) * ScaleTangent(row, i);
-      const Vec<T> by_soft_tangent = At(dual + i) * gate;
-      dual_sum += p * by_soft_tangent;
-      primal_sum += p * (At(primal + i) * gate + At(dual + i) * gate_tangent +
-                         by_soft_tangent * (logit_tangent - logit_tangent_mean));
+      const Vec<T> grad_soft_tangent = At(grad_row + i) * gate;
+      grad_sum += p * grad_soft_tangent;
+      outer_grad_sum += p * (At(outer_grad_row + i) * gate + At(grad_row + i) * gate_tangent +
+                             grad_soft_tangent * (logit_tangent - logit_tangent_mean));
     }
-    const T dual_mean = Sum<T>(dual_sum);
-    const T primal_mean = Sum<T>(primal_sum) - dual_mean * logit_tangent_mean;
-    Vec<T> by_alpha = {}, by_weight = {}, by_direction[3] = {};
+    const T grad_mean = Sum<T>(grad_sum);
+    const T outer_grad_mean = Sum<T>(outer_grad_sum) - grad_mean * logit_tangent_mean;
+    Vec<T> grad_alpha = {}, grad_weight = {}, grad_direction[3] = {};
     for (int64_t i = 0; i < padded; i += kLanes<T>) {
       const Vec<T> p = At(soft + i), cosine = Cosine(row, i);
       const Vec<T> cosine_tangent = CosineTangent(row, i);
@@ -178,45 +179,46 @@ struct Scores {
       const Vec<T> deep = At(score + i) + depth;
       const Vec<T> logit_tangent = At(score_tangent + i) * a + deep * a_tangent;
       const Vec<T> lift = logit_tangent - logit_tangent_mean;
-      const Vec<T> by_p = At(primal + i), by_p_tangent = At(dual + i);
+      const Vec<T> grad_p = At(outer_grad_row + i), grad_p_tangent = At(grad_row + i);
 
-      const Vec<T> by_soft_tangent = by_p_tangent * (g * cosine);
-      const Vec<T> by_soft = by_p * (g * cosine) +
-                             by_p_tangent * (g_tangent * cosine + g * cosine_tangent) +
-                             by_soft_tangent * lift - dual_mean * logit_tangent;
-      const Vec<T> by_logit = p * (by_soft - primal_mean);
-      const Vec<T> by_logit_tangent = p * (by_soft_tangent - dual_mean);
-      At(primal + i) = by_logit * a + by_logit_tangent * a_tangent;
-      At(dual + i) = by_logit_tangent * a;
+      const Vec<T> grad_soft_tangent = grad_p_tangent * (g * cosine);
+      const Vec<T> grad_soft = grad_p * (g * cosine) +
+                               grad_p_tangent * (g_tangent * cosine + g * cosine_tangent) +
+                               grad_soft_tangent * lift - grad_mean * logit_tangent;
+      const Vec<T> grad_logit = p * (grad_soft - outer_grad_mean);
+      const Vec<T> grad_logit_tangent = p * (grad_soft_tangent - grad_mean);
+      At(outer_grad_row + i) = grad_logit * a + grad_logit_tangent * a_tangent;
+      At(grad_row + i) = grad_logit_tangent * a;
 
-      const Vec<T> by_a = by_logit * deep + by_logit_tangent * At(score_tangent + i);
-      const Vec<T> by_a_tangent = by_logit_tangent * deep;
-      const Vec<T> by_gate_tangent = by_p_tangent * p;
-      const Vec<T> by_gate = by_p * p + by_gate_tangent * lift;
-      const Vec<T> by_g = by_gate * cosine + by_gate_tangent * cosine_tangent;
-      const Vec<T> by_g_tangent = by_gate_tangent * cosine;
-      const Vec<T> by_cosine = by_gate * g + by_gate_tangent * g_tangent;
-      const Vec<T> by_cosine_tangent = by_gate_tangent * g;
+      const Vec<T> grad_a = grad_logit * deep + grad_logit_tangent * At(score_tangent + i);
+      const Vec<T> grad_a_tangent = grad_logit_tangent * deep;
+      const Vec<T> grad_gate_tangent = grad_p_tangent * p;
+      const Vec<T> grad_gate = grad_p * p + grad_gate_tangent * lift;
+      const Vec<T> grad_g = grad_gate * cosine + grad_gate_tangent * cosine_tangent;
+      const Vec<T> grad_g_tangent = grad_gate_tangent * cosine;
+      const Vec<T> grad_cosine = grad_gate * g + grad_gate_tangent * g_tangent;
+      const Vec<T> grad_cosine_tangent = grad_gate_tangent * g;
 
-      by_alpha += by_a * At(slot.weight + i) + by_a_tangent * At(tangent.weight + i);
-      by_weight += by_g * At(slot.gamma + i) + by_g_tangent * At(tangent.gamma + i);
-      At(grad.weight + i) += alpha * by_a + tangent.alpha[row] * by_a_tangent;
-      At(grad.gamma + i) += weight * by_g + tangent.weight[row] * by_g_tangent;
+      grad_alpha += grad_a * At(slot.weight + i) + grad_a_tangent * At(tangent.weight + i);
+      grad_weight += grad_g * At(slot.gamma + i) + grad_g_tangent * At(tangent.gamma + i);
+      At(slot_grad.weight + i) += alpha * grad_a + tangent.alpha[row] * grad_a_tangent;
+      At(slot_grad.gamma + i) += weight * grad_g + tangent.weight[row] * grad_g_tangent;
       for (int x = 0; x < 3; ++x) {
-        by_direction[x] += by_cosine * At(slot.direction[x] + i) +
-                           by_cosine_tangent * At(tangent.direction[x] + i);
-        At(grad.direction[x] + i) +=
-            slot.direction[x][row] * by_cosine + tangent.direction[x][row] * by_cosine_tangent;
+        grad_direction[x] += grad_cosine * At(slot.direction[x] + i) +
+                             grad_cosine_tangent * At(tangent.direction[x] + i);
+        At(slot_grad.direction[x] + i) +=
+            slot.direction[x][row] * grad_cosine + tangent.direction[x][row] * grad_cosine_tangent;
       }
     }
-    AddRow(row, by_alpha, by_weight, by_direction);
+    AddRow(row, grad_alpha, grad_weight, grad_direction);
   }
 
  private:
-  void AddRow(int64_t row, Vec<T> by_alpha, Vec<T> by_weight, const Vec<T>* by_direction) const {
-    grad.alpha[row] += Sum<T>(by_alpha);
-    grad.weight[row] += Sum<T>(by_weight);
-    for (int x = 0; x < 3; ++x) grad.direction[x][row] += Sum<T>(by_direction[x]);
+  void AddRow(int64_t row, Vec<T> grad_alpha, Vec<T> grad_weight,
+              const Vec<T>* grad_direction) const {
+    slot_grad.alpha[row] += Sum<T>(grad_alpha);
+    slot_grad.weight[row] += Sum<T>(grad_weight);
+    for (int x = 0; x < 3; ++x) slot_grad.direction[x][row] += Sum<T>(grad_direction[x]);
   }
 };
 

@@ -8,30 +8,31 @@
 namespace {
 
 template <typename T>
-void ForwardPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T*) {
-  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_FORWARD, scratch).Forward();
+void ForwardPass(const PackedAttentionCall<T>* call, int64_t atom, T* scratch, T*) {
+  Neighborhood<T>(*call, atom, kForward, scratch).Forward();
 }
 
 template <typename T>
-void GradientPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_GRADIENT, scratch).Gradient(sums);
+void BackwardPass(const PackedAttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
+  Neighborhood<T>(*call, atom, kBackward, scratch).Backward(sums);
 }
 
 template <typename T>
-void TangentPass(const AttentionCall<T>* call, int64_t atom, T* scratch, T*) {
-  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_TANGENT, scratch).Tangent();
+void TangentPass(const PackedAttentionCall<T>* call, int64_t atom, T* scratch, T*) {
+  Neighborhood<T>(*call, atom, kTangent, scratch).Tangent();
 }
 
 template <typename T>
-void ReversePass(const AttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighborhood<T>(*call, atom, DEEPATTN_ATTENTION_REVERSE, scratch).Reverse(sums);
+void ReversePass(const PackedAttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
+  Neighborhood<T>(*call, atom, kReverse, scratch).Reverse(sums);
 }
 
 template <typename T>
 constexpr deepattn::AttentionKernels<T> kKernels = {
-    PackedSize<T>, Pack<T>,      ScratchSize<T>,
-    KeptSize<T>,   StateSize<T>, {ForwardPass<T>, GradientPass<T>, TangentPass<T>, ReversePass<T>},
-    SumsSize<T>,   WriteSums<T>,
+    PackedSize<T>,        Pack<T>,
+    ScratchSize<T>,       SavedSize<T>,
+    SavedTangentsSize<T>, {ForwardPass<T>, BackwardPass<T>, TangentPass<T>, ReversePass<T>},
+    SumsSize<T>,          WriteSums<T>,
 };
 
 }  // namespace

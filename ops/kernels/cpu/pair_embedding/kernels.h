@@ -2,31 +2,16 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_KERNELS_H_
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_KERNELS_H_
 
+#include "kernels/common/pair_embedding.h"
 #include "kernels/cpu/instruction_set.h"
-#include "kernels/cpu/pair_embedding.h"
 
 namespace deepattn {
-
-template <typename T>
-struct EmbeddingTypes;
-
-template <>
-struct EmbeddingTypes<float> {
-  typedef deepattn_pair_embedding_call_f32 Call;
-  typedef deepattn_pair_embedding_sums_f32 Sums;
-};
-
-template <>
-struct EmbeddingTypes<double> {
-  typedef deepattn_pair_embedding_call_f64 Call;
-  typedef deepattn_pair_embedding_sums_f64 Sums;
-};
 
 // Rows are worked through in blocks of this many, which stay in the cache.
 constexpr int64_t kBlockRows = 32;
 
 template <typename T>
-struct EmbeddingCall : EmbeddingTypes<T>::Call {
+struct PackedEmbeddingCall : EmbeddingCall<T> {
   const T* packed;  // parameters as the passes want them
 };
 
@@ -34,15 +19,16 @@ struct EmbeddingCall : EmbeddingTypes<T>::Call {
 template <typename T>
 struct EmbeddingKernels {
   int64_t (*packed_size)(const deepattn_pair_embedding_shape* shape);
-  void (*pack)(const typename EmbeddingTypes<T>::Call* call, T* packed);
-  // Scratch memory of a pass of order 0 (forward), 1 (gradient) or 2 (its gradient).
-  int64_t (*scratch_size)(const deepattn_pair_embedding_shape* shape, int order);
+  void (*pack)(const EmbeddingCall<T>* call, T* packed);
+  // Scratch memory of a pass.
+  int64_t (*scratch_size)(const deepattn_pair_embedding_shape* shape, int pass);
   // Does one block. Gradients by parameters are added to `sums` unless that is null.
-  void (*pass[3])(const EmbeddingCall<T>* call, int64_t block, T* scratch, T* sums);
+  void (*pass[kDoubleBackward + 1])(const PackedEmbeddingCall<T>* call, int64_t block, T* scratch,
+                                    T* sums);
   int64_t (*sums_size)(const deepattn_pair_embedding_shape* shape);
   // Adds up `number` arrays of sums, in order, and writes the gradients out.
   void (*write_sums)(const deepattn_pair_embedding_shape* shape, const T* sums, int64_t number,
-                     const typename EmbeddingTypes<T>::Sums* out);
+                     const EmbeddingParameters<T>* out);
 };
 
 using EmbeddingTable = KernelTable<EmbeddingKernels>;

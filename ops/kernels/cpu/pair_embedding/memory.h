@@ -3,15 +3,19 @@
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_MEMORY_H_
 
 #include "kernels.h"
-#include "kernels/cpu/simd/pieces.h"
+#include "kernels/cpu/simd/arena.h"
 
 namespace {
 
 using deepattn::EmbeddingCall;
+using deepattn::EmbeddingParameters;
+using deepattn::kBackward;
 using deepattn::kBlockRows;
+using deepattn::kDoubleBackward;
+using deepattn::kForward;
+using deepattn::kMostLayers;
+using deepattn::PackedEmbeddingCall;
 using EmbeddingShape = deepattn_pair_embedding_shape;
-
-constexpr int64_t kMostLayers = DEEPATTN_MOST_LAYERS;
 
 // Parameters padded with zeros, or sums of gradients by them.
 template <typename T>
@@ -20,11 +24,11 @@ struct Layers {
   T* bias[kMostLayers];
   T* step[kMostLayers];
 
-  Layers(const EmbeddingShape& shape, Pieces<T>* pieces) {
+  Layers(const EmbeddingShape& shape, Arena<T>* arena) {
     for (int64_t k = 0; k < shape.nlayers; ++k) {
-      matrix[k] = pieces->Rows(shape.width[k], shape.width[k + 1]);
-      bias[k] = pieces->Row(shape.width[k + 1]);
-      step[k] = pieces->Row(shape.width[k + 1]);
+      matrix[k] = arena->Rows(shape.width[k], shape.width[k + 1]);
+      bias[k] = arena->Row(shape.width[k + 1]);
+      step[k] = arena->Row(shape.width[k + 1]);
     }
   }
 };
@@ -33,9 +37,9 @@ template <typename T>
 struct PackedLayers : Layers<T> {
   Matrix<T> transposed[kMostLayers];
 
-  PackedLayers(const EmbeddingShape& shape, Pieces<T>* pieces) : Layers<T>(shape, pieces) {
+  PackedLayers(const EmbeddingShape& shape, Arena<T>* arena) : Layers<T>(shape, arena) {
     for (int64_t k = 0; k < shape.nlayers; ++k) {
-      transposed[k] = pieces->Rows(shape.width[k + 1], shape.width[k]);
+      transposed[k] = arena->Rows(shape.width[k + 1], shape.width[k]);
     }
   }
 };
@@ -44,59 +48,58 @@ template <typename T>
 struct LayerSums : Layers<T> {
   Matrix<T> factors;
 
-  LayerSums(const EmbeddingShape& shape, Pieces<T>* pieces)
-      : Layers<T>(shape, pieces),
-        factors(pieces->Rows(shape.nfactors, shape.width[shape.nlayers])) {}
+  LayerSums(const EmbeddingShape& shape, Arena<T>* arena)
+      : Layers<T>(shape, arena), factors(arena->Rows(shape.nfactors, shape.width[shape.nlayers])) {}
 };
 
-// Scratch memory; a pass of order k takes what is marked with k or less. Rows number k are those
-// that go into layer k; `hidden` is the layer's tanh.
+// Scratch memory; what is marked is of the backward passes, or of the double backward. Rows number
+// k are those that go into layer k; `hidden` is the layer's tanh.
 template <typename T>
 struct LayerRows {
   Matrix<T> row[kMostLayers + 1];
   Matrix<T> hidden[kMostLayers];
 
-  Matrix<T> dual[kMostLayers + 1];  // 1
-  Matrix<T> by_hidden;              // gradients by what goes into a tanh
+  Matrix<T> grad_row[kMostLayers + 1];  // backward passes
+  Matrix<T> grad_hidden;                // gradients by what goes into a tanh
 
-  Matrix<T> tangent[kMostLayers + 1];  // 2
+  Matrix<T> tangent[kMostLayers + 1];  // double backward
   Matrix<T> hidden_tangent[kMostLayers];
-  Matrix<T> second[kMostLayers + 1];
-  Matrix<T> by_hidden_second;
+  Matrix<T> outer_grad_row[kMostLayers + 1];
+  Matrix<T> outer_grad_hidden;
 
-  LayerRows(const EmbeddingShape& shape, int order, Pieces<T>* pieces) {
-    Take(shape, pieces, row, hidden);
-    if (order < 1) return;
+  LayerRows(const EmbeddingShape& shape, int pass, Arena<T>* arena) {
+    Take(shape, arena, row, hidden);
+    if (pass == kForward) return;
     int64_t widest = 0;
     for (int64_t k = 0; k <= shape.nlayers; ++k) {
-      dual[k] = pieces->Rows(kBlockRows, shape.width[k]);
+      grad_row[k] = arena->Rows(kBlockRows, shape.width[k]);
       if (shape.width[k] > widest) widest = shape.width[k];
     }
-    by_hidden = pieces->Rows(kBlockRows, widest);
-    if (order < 2) return;
-    Take(shape, pieces, tangent, hidden_tangent);
+    grad_hidden = arena->Rows(kBlockRows, widest);
+    if (pass == kBackward) return;
+    Take(shape, arena, tangent, hidden_tangent);
     for (int64_t k = 0; k <= shape.nlayers; ++k) {
-      second[k] = pieces->Rows(kBlockRows, shape.width[k]);
+      outer_grad_row[k] = arena->Rows(kBlockRows, shape.width[k]);
     }
-    by_hidden_second = pieces->Rows(kBlockRows, widest);
+    outer_grad_hidden = arena->Rows(kBlockRows, widest);
   }
 
  private:
-  static void Take(const EmbeddingShape& shape, Pieces<T>* pieces, Matrix<T>* rows,
+  static void Take(const EmbeddingShape& shape, Arena<T>* arena, Matrix<T>* rows,
                    Matrix<T>* hidden) {
     for (int64_t k = 0; k <= shape.nlayers; ++k) {
-      rows[k] = pieces->Rows(kBlockRows, shape.width[k]);
-      if (k > 0) hidden[k - 1] = pieces->Rows(kBlockRows, shape.width[k]);
+      rows[k] = arena->Rows(kBlockRows, shape.width[k]);
+      if (k > 0) hidden[k - 1] = arena->Rows(kBlockRows, shape.width[k]);
     }
   }
 };
 
 template <typename T>
-void PackLayers(const typename deepattn::EmbeddingTypes<T>::Call* call, T* block) {
+void PackLayers(const EmbeddingCall<T>* call, T* block) {
   const EmbeddingShape& shape = call->shape;
-  Pieces<T> pieces(block);
-  const PackedLayers<T> to(shape, &pieces);
-  memset(block, 0, pieces.used() * sizeof(T));
+  Arena<T> arena(block);
+  const PackedLayers<T> to(shape, &arena);
+  memset(block, 0, arena.used() * sizeof(T));
   for (int64_t k = 0; k < shape.nlayers; ++k) {
     const int64_t in = shape.width[k], out = shape.width[k + 1];
     for (int64_t i = 0; i < in; ++i) {
@@ -111,10 +114,10 @@ void PackLayers(const typename deepattn::EmbeddingTypes<T>::Call* call, T* block
 
 template <typename T>
 void WriteLayerSums(const EmbeddingShape* shape, const T* sums, int64_t number,
-                    const typename deepattn::EmbeddingTypes<T>::Sums* to) {
-  Pieces<T> pieces(const_cast<T*>(sums));
-  const LayerSums<T> from(*shape, &pieces);
-  const int64_t distance = pieces.used();
+                    const EmbeddingParameters<T>* to) {
+  Arena<T> arena(const_cast<T*>(sums));
+  const LayerSums<T> from(*shape, &arena);
+  const int64_t distance = arena.used();
   for (int64_t k = 0; k < shape->nlayers; ++k) {
     const int64_t in = shape->width[k], out = shape->width[k + 1];
     for (int64_t i = 0; i < in; ++i) {
@@ -131,23 +134,23 @@ void WriteLayerSums(const EmbeddingShape* shape, const T* sums, int64_t number,
 
 template <typename T>
 int64_t PackedLayersSize(const EmbeddingShape* shape) {
-  Pieces<T> pieces(nullptr);
-  PackedLayers<T>(*shape, &pieces);
-  return pieces.used();
+  Arena<T> arena(nullptr);
+  PackedLayers<T>(*shape, &arena);
+  return arena.used();
 }
 
 template <typename T>
 int64_t LayerSumsSize(const EmbeddingShape* shape) {
-  Pieces<T> pieces(nullptr);
-  LayerSums<T>(*shape, &pieces);
-  return pieces.used();
+  Arena<T> arena(nullptr);
+  LayerSums<T>(*shape, &arena);
+  return arena.used();
 }
 
 template <typename T>
-int64_t LayerRowsSize(const EmbeddingShape* shape, int order) {
-  Pieces<T> pieces(nullptr);
-  LayerRows<T>(*shape, order, &pieces);
-  return pieces.used();
+int64_t LayerRowsSize(const EmbeddingShape* shape, int pass) {
+  Arena<T> arena(nullptr);
+  LayerRows<T>(*shape, pass, &arena);
+  return arena.used();
 }
 
 }  // namespace

@@ -1,9 +1,5 @@
-// The three passes over a block of rows: forward, gradient, and the gradient's gradient. The last
-// two compute the layers again; nothing is kept between passes.
-//
-// As in attention/passes.h, the gradient of the gradient differentiates the forward pass along the
-// given tangents, and then the result in reverse: `second` is the gradient by a row, and `dual`
-// that by the tangent of a row, which equals the ordinary gradient.
+// The three passes over a block of rows. The last two compute the layers again; nothing is saved
+// between passes. common/passes.h explains the names.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 
@@ -21,17 +17,17 @@ inline void AddShortcut(int64_t in, int64_t out, const T* x, T* y) {
 }
 
 template <typename T>
-inline void AddShortcutBack(int64_t in, int64_t out, const T* by_y, T* by_x) {
+inline void AddShortcutBack(int64_t in, int64_t out, const T* grad_y, T* grad_x) {
   if (out != in && out != 2 * in) return;
-  for (int64_t i = 0; i < in; ++i) by_x[i] += by_y[i];
+  for (int64_t i = 0; i < in; ++i) grad_x[i] += grad_y[i];
   if (out == in) return;
-  for (int64_t i = 0; i < in; ++i) by_x[i] += by_y[in + i];
+  for (int64_t i = 0; i < in; ++i) grad_x[i] += grad_y[in + i];
 }
 
 template <typename T>
 class Block {
  public:
-  Block(const EmbeddingCall<T>& call, int64_t block, int order, T* scratch)
+  Block(const PackedEmbeddingCall<T>& call, int64_t block, int pass, T* scratch)
       : call_(call),
         shape_(call.shape),
         nlayers_(shape_.nlayers),
@@ -39,13 +35,13 @@ class Block {
         first_(block * kBlockRows),
         n_(shape_.nrows - first_ < kBlockRows ? shape_.nrows - first_ : kBlockRows),
         packed_(PackedOf(call)),
-        at_(RowsOf(shape_, order, scratch)) {}
+        at_(RowsOf(shape_, pass, scratch)) {}
 
   void Forward() {
     ComputeLayers();
     for (int64_t r = 0; r < n_; ++r) {
       const T* row = at_.row[nlayers_].Row(r);
-      T* out = call_.out + (first_ + r) * width_;
+      T* out = call_.output + (first_ + r) * width_;
       if (shape_.nfactors == 0) {
         Copy(width_, row, out);
         continue;
@@ -56,86 +52,87 @@ class Block {
     }
   }
 
-  void Gradient(T* sums) {
+  void Backward(T* sums) {
     ComputeLayers();
-    Pieces<T> pieces(sums);
-    const LayerSums<T> sum(shape_, &pieces);
+    Arena<T> arena(sums);
+    const LayerSums<T> sum(shape_, &arena);
     for (int64_t r = 0; r < n_; ++r) {
-      T* dual = at_.dual[nlayers_].Row(r);
-      CopyPadded(width_, call_.grad + (first_ + r) * width_, dual);
+      T* grad_row = at_.grad_row[nlayers_].Row(r);
+      CopyPadded(width_, call_.grad_output + (first_ + r) * width_, grad_row);
       if (shape_.nfactors == 0) continue;
       const T *row = at_.row[nlayers_].Row(r), *factor = Factor(r);
       const T weight = call_.weight[first_ + r];
       if (sums != nullptr) {
-        T* by_factor = sum.factors.Row(Index(r));
-        for (int64_t i = 0; i < width_; ++i) by_factor[i] += weight * dual[i] * row[i];
+        T* grad_factor = sum.factors.Row(Index(r));
+        for (int64_t i = 0; i < width_; ++i) grad_factor[i] += weight * grad_row[i] * row[i];
       }
-      call_.out_weight[first_ + r] = ScaledDot(dual, row, factor);
-      for (int64_t i = 0; i < width_; ++i) dual[i] *= T(1) + weight * factor[i];
+      call_.grad_weight[first_ + r] = ScaledDot(grad_row, row, factor);
+      for (int64_t i = 0; i < width_; ++i) grad_row[i] *= T(1) + weight * factor[i];
     }
     for (int64_t k = nlayers_ - 1; k >= 0; --k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
       for (int64_t r = 0; r < n_; ++r) {
-        const T *hidden = at_.hidden[k].Row(r), *dual = at_.dual[k + 1].Row(r);
-        T* by_hidden = at_.by_hidden.Row(r);
+        const T *hidden = at_.hidden[k].Row(r), *grad_row = at_.grad_row[k + 1].Row(r);
+        T* grad_hidden = at_.grad_hidden.Row(r);
         for (int64_t i = 0; i < out; i += kLanes<T>) {
           const Vec<T> h = At(hidden + i);
           const Vec<T> slope = T(1) - h * h;
-          At(by_hidden + i) = At(dual + i) * At(packed_.step[k] + i) * slope;
+          At(grad_hidden + i) = At(grad_row + i) * At(packed_.step[k] + i) * slope;
           if (sums == nullptr) continue;
-          At(sum.bias[k] + i) += At(by_hidden + i);
-          At(sum.step[k] + i) += At(dual + i) * h;
+          At(sum.bias[k] + i) += At(grad_hidden + i);
+          At(sum.step[k] + i) += At(grad_row + i) * h;
         }
       }
       if (sums != nullptr) {
-        TransposedProduct(in, out, n_, at_.row[k], at_.by_hidden, sum.matrix[k], kAdd);
+        TransposedProduct(in, out, n_, at_.row[k], at_.grad_hidden, sum.matrix[k], kAdd);
       }
-      Back(k, at_.by_hidden, at_.dual);
+      Back(k, at_.grad_hidden, at_.grad_row);
     }
-    WriteInput(at_.dual[0]);
+    WriteInput(at_.grad_row[0]);
   }
 
-  void GradientOfGradient(T* sums) {
+  void DoubleBackward(T* sums) {
     ComputeLayers();
     ComputeTangents();
-    Pieces<T> pieces(sums);
-    const LayerSums<T> sum(shape_, &pieces);
-    for (int64_t r = 0; r < n_; ++r) FactorGradients(r, sum);
+    Arena<T> arena(sums);
+    const LayerSums<T> sum(shape_, &arena);
+    for (int64_t r = 0; r < n_; ++r) FactorDoubleBackward(r, sum);
     for (int64_t k = nlayers_ - 1; k >= 0; --k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
       for (int64_t r = 0; r < n_; ++r) {
         const T *hidden = at_.hidden[k].Row(r), *tangent = at_.hidden_tangent[k].Row(r);
-        const T *dual = at_.dual[k + 1].Row(r), *second = at_.second[k + 1].Row(r);
-        T *by_hidden = at_.by_hidden.Row(r), *by_second = at_.by_hidden_second.Row(r);
+        const T *grad_row = at_.grad_row[k + 1].Row(r),
+                *outer_grad_row = at_.outer_grad_row[k + 1].Row(r);
+        T *grad_hidden = at_.grad_hidden.Row(r), *outer_grad_hidden = at_.outer_grad_hidden.Row(r);
         for (int64_t i = 0; i < out; i += kLanes<T>) {
           const Vec<T> h = At(hidden + i), t = At(tangent + i), step = At(packed_.step[k] + i);
           const Vec<T> slope = T(1) - h * h;
           // h' = slope x', and the slope itself changes by -2 h h'.
-          const Vec<T> d = At(dual + i) * step, s = At(second + i) * step;
-          At(by_hidden + i) = d * slope;
-          At(by_second + i) = s * slope - T(2) * d * h * t;
-          At(sum.bias[k] + i) += At(by_second + i);
-          At(sum.step[k] + i) += At(second + i) * h + At(dual + i) * t;
+          const Vec<T> d = At(grad_row + i) * step, s = At(outer_grad_row + i) * step;
+          At(grad_hidden + i) = d * slope;
+          At(outer_grad_hidden + i) = s * slope - T(2) * d * h * t;
+          At(sum.bias[k] + i) += At(outer_grad_hidden + i);
+          At(sum.step[k] + i) += At(outer_grad_row + i) * h + At(grad_row + i) * t;
         }
       }
-      TransposedProduct(in, out, n_, at_.row[k], at_.by_hidden_second, sum.matrix[k], kAdd);
-      TransposedProduct(in, out, n_, at_.tangent[k], at_.by_hidden, sum.matrix[k], kAdd);
+      TransposedProduct(in, out, n_, at_.row[k], at_.outer_grad_hidden, sum.matrix[k], kAdd);
+      TransposedProduct(in, out, n_, at_.tangent[k], at_.grad_hidden, sum.matrix[k], kAdd);
       // The gradient by the tangent of the input is known from the pass before.
-      if (k > 0) Back(k, at_.by_hidden, at_.dual);
-      Back(k, at_.by_hidden_second, at_.second);
+      if (k > 0) Back(k, at_.grad_hidden, at_.grad_row);
+      Back(k, at_.outer_grad_hidden, at_.outer_grad_row);
     }
-    WriteInput(at_.second[0]);
+    WriteInput(at_.outer_grad_row[0]);
   }
 
  private:
-  static PackedLayers<T> PackedOf(const EmbeddingCall<T>& call) {
-    Pieces<T> pieces(const_cast<T*>(call.packed));
-    return PackedLayers<T>(call.shape, &pieces);
+  static PackedLayers<T> PackedOf(const PackedEmbeddingCall<T>& call) {
+    Arena<T> arena(const_cast<T*>(call.packed));
+    return PackedLayers<T>(call.shape, &arena);
   }
 
-  static LayerRows<T> RowsOf(const EmbeddingShape& shape, int order, T* block) {
-    Pieces<T> pieces(block);
-    return LayerRows<T>(shape, order, &pieces);
+  static LayerRows<T> RowsOf(const EmbeddingShape& shape, int pass, T* block) {
+    Arena<T> arena(block);
+    return LayerRows<T>(shape, pass, &arena);
   }
 
   int32_t Index(int64_t r) const { return call_.index[first_ + r]; }
@@ -178,7 +175,7 @@ class Block {
 
   // After `ComputeLayers`.
   void ComputeTangents() {
-    Read(call_.bar_input, at_.tangent[0]);
+    Read(call_.grad_grad_input, at_.tangent[0]);
     for (int64_t k = 0; k < nlayers_; ++k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
       Product(n_, out, in, at_.tangent[k], packed_.matrix[k], at_.hidden_tangent[k]);
@@ -198,35 +195,36 @@ class Block {
 
   // The tangent of the output, and from its gradient `grad` those by the last layer's row and by
   // its tangent, by the weight and by the factors.
-  void FactorGradients(int64_t r, const LayerSums<T>& sum) {
+  void FactorDoubleBackward(int64_t r, const LayerSums<T>& sum) {
     const T *row = at_.row[nlayers_].Row(r), *tangent = at_.tangent[nlayers_].Row(r);
-    T *dual = at_.dual[nlayers_].Row(r), *second = at_.second[nlayers_].Row(r);
-    T* out = call_.out + (first_ + r) * width_;
-    CopyPadded(width_, call_.grad + (first_ + r) * width_, dual);
-    memset(second, 0, RoundUp<T>(width_) * sizeof(T));
+    T *grad_row = at_.grad_row[nlayers_].Row(r),
+      *outer_grad_row = at_.outer_grad_row[nlayers_].Row(r);
+    T* out = call_.grad_grad_output + (first_ + r) * width_;
+    CopyPadded(width_, call_.grad_output + (first_ + r) * width_, grad_row);
+    memset(outer_grad_row, 0, RoundUp<T>(width_) * sizeof(T));
     if (shape_.nfactors == 0) {
       Copy(width_, tangent, out);
       return;
     }
     const T* factor = Factor(r);
     const T weight = call_.weight[first_ + r];
-    const T weight_tangent = call_.bar_weight[first_ + r];
-    call_.out_weight[first_ + r] = ScaledDot(dual, tangent, factor);
-    T* by_factor = sum.factors.Row(Index(r));
+    const T weight_tangent = call_.grad_grad_weight[first_ + r];
+    call_.grad_weight[first_ + r] = ScaledDot(grad_row, tangent, factor);
+    T* grad_factor = sum.factors.Row(Index(r));
     for (int64_t i = 0; i < width_; ++i) {
       const T scale = T(1) + weight * factor[i], scale_tangent = weight_tangent * factor[i];
-      by_factor[i] += dual[i] * (weight * tangent[i] + weight_tangent * row[i]);
+      grad_factor[i] += grad_row[i] * (weight * tangent[i] + weight_tangent * row[i]);
       out[i] = scale * tangent[i] + scale_tangent * row[i];
-      second[i] = dual[i] * scale_tangent;
-      dual[i] *= scale;
+      outer_grad_row[i] = grad_row[i] * scale_tangent;
+      grad_row[i] *= scale;
     }
   }
 
   // From the gradient by what goes into layer k's tanh, and rows[k + 1], the gradient by its
   // result, the gradient rows[k] by what goes into the layer.
-  void Back(int64_t k, Matrix<T> by_hidden, const Matrix<T>* rows) const {
+  void Back(int64_t k, Matrix<T> grad_hidden, const Matrix<T>* rows) const {
     const int64_t in = shape_.width[k], out = shape_.width[k + 1];
-    Product(n_, in, out, by_hidden, packed_.transposed[k], rows[k]);
+    Product(n_, in, out, grad_hidden, packed_.transposed[k], rows[k]);
     for (int64_t r = 0; r < n_; ++r) {
       AddShortcutBack(in, out, rows[k + 1].Row(r), rows[k].Row(r));
     }
@@ -235,11 +233,11 @@ class Block {
   void WriteInput(Matrix<T> rows) const {
     const int64_t width = shape_.width[0];
     for (int64_t r = 0; r < n_; ++r) {
-      Copy(width, rows.Row(r), call_.out_input + (first_ + r) * width);
+      Copy(width, rows.Row(r), call_.grad_input + (first_ + r) * width);
     }
   }
 
-  const EmbeddingCall<T>& call_;
+  const PackedEmbeddingCall<T>& call_;
   const EmbeddingShape& shape_;
   const int64_t nlayers_;
   const int64_t width_;  // of the last layer

@@ -8,24 +8,24 @@
 namespace {
 
 template <typename T>
-void ForwardPass(const EmbeddingCall<T>* call, int64_t block, T* scratch, T*) {
-  Block<T>(*call, block, 0, scratch).Forward();
+void ForwardPass(const PackedEmbeddingCall<T>* call, int64_t block, T* scratch, T*) {
+  Block<T>(*call, block, kForward, scratch).Forward();
 }
 
 template <typename T>
-void GradientPass(const EmbeddingCall<T>* call, int64_t block, T* scratch, T* sums) {
-  Block<T>(*call, block, 1, scratch).Gradient(sums);
+void BackwardPass(const PackedEmbeddingCall<T>* call, int64_t block, T* scratch, T* sums) {
+  Block<T>(*call, block, kBackward, scratch).Backward(sums);
 }
 
 template <typename T>
-void GradientOfGradientPass(const EmbeddingCall<T>* call, int64_t block, T* scratch, T* sums) {
-  Block<T>(*call, block, 2, scratch).GradientOfGradient(sums);
+void DoubleBackwardPass(const PackedEmbeddingCall<T>* call, int64_t block, T* scratch, T* sums) {
+  Block<T>(*call, block, kDoubleBackward, scratch).DoubleBackward(sums);
 }
 
 template <typename T>
 constexpr deepattn::EmbeddingKernels<T> kKernels = {
     PackedLayersSize<T>, PackLayers<T>,
-    LayerRowsSize<T>,    {ForwardPass<T>, GradientPass<T>, GradientOfGradientPass<T>},
+    LayerRowsSize<T>,    {ForwardPass<T>, BackwardPass<T>, DoubleBackwardPass<T>},
     LayerSumsSize<T>,    WriteLayerSums<T>,
 };
 

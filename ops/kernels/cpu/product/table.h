@@ -8,7 +8,7 @@
 #define DEEPATTN_OPS_KERNELS_CPU_PRODUCT_TABLE_H_
 
 #include "kernels.h"
-#include "kernels/cpu/simd/pieces.h"
+#include "kernels/cpu/simd/arena.h"
 
 namespace {
 

@@ -2,32 +2,16 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_TABULATED_KERNELS_H_
 #define DEEPATTN_OPS_KERNELS_CPU_TABULATED_KERNELS_H_
 
+#include "kernels/common/tabulated.h"
 #include "kernels/cpu/instruction_set.h"
-#include "kernels/cpu/tabulated.h"
 
 namespace deepattn {
 
 template <typename T>
-struct TabulatedTypes;
-
-template <>
-struct TabulatedTypes<float> {
-  typedef deepattn_tabulated_call_f32 Call;
-};
-
-template <>
-struct TabulatedTypes<double> {
-  typedef deepattn_tabulated_call_f64 Call;
-};
-
-template <typename T>
-using TabulatedCall = typename TabulatedTypes<T>::Call;
-
-template <typename T>
 struct TabulatedKernels {
   int64_t (*scratch_size)(const deepattn_tabulated_shape* shape);
-  // Does one atom in a pass of order 0 (forward) or 1 (gradient).
-  void (*pass[2])(const TabulatedCall<T>* call, int64_t atom, T* scratch);
+  // Does one atom in a pass, kForward or kBackward.
+  void (*pass[kBackward + 1])(const TabulatedCall<T>* call, int64_t atom, T* scratch);
 };
 
 using TabulatedTable = KernelTable<TabulatedKernels>;

@@ -2,15 +2,14 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_TABULATED_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_TABULATED_PASSES_H_
 
-#include "interval.h"
 #include "kernels.h"
-#include "kernels/cpu/simd/pieces.h"
+#include "kernels/common/table_interval.h"
+#include "kernels/cpu/simd/arena.h"
 
 namespace {
 
+using deepattn::kColumns;
 using deepattn::TabulatedCall;
-
-constexpr int kColumns = 4;  // of the environment matrix
 
 // A vector from any place; of the last one of a row only the first `n` numbers.
 template <typename T>
@@ -30,14 +29,14 @@ class Atom {
  public:
   Atom(const TabulatedCall<T>& call, int64_t atom, T* scratch)
       : call_(call), shape_(call.shape), first_(atom * shape_.nnei), atom_(atom) {
-    Pieces<T> pieces(scratch);
-    rows_ = pieces.Rows(kColumns, shape_.width);
+    Arena<T> arena(scratch);
+    rows_ = arena.Rows(kColumns, shape_.width);
   }
 
   static int64_t ScratchSize(const deepattn_tabulated_shape& shape) {
-    Pieces<T> pieces(nullptr);
-    pieces.Rows(kColumns, shape.width);
-    return pieces.used();
+    Arena<T> arena(nullptr);
+    arena.Rows(kColumns, shape.width);
+    return arena.used();
   }
 
   void Forward() {
@@ -46,7 +45,7 @@ class Atom {
       for (int64_t j = 0; j < shape_.nnei; ++j) {
         const Slot slot = SlotAt(j);
         for (int64_t k = 0; k < width; k += kLanes<T>) At(rows_.Row(0) + k) = Embedding(slot, k);
-        Copy(width, rows_.Row(0), call_.out + (first_ + j) * width);
+        Copy(width, rows_.Row(0), call_.output + (first_ + j) * width);
       }
       return;
     }
@@ -63,21 +62,21 @@ class Atom {
       if (times > 1) break;
     }
     for (int c = 0; c < kColumns; ++c) {
-      Copy(width, rows_.Row(c), call_.out + (atom_ * kColumns + c) * width);
+      Copy(width, rows_.Row(c), call_.output + (atom_ * kColumns + c) * width);
     }
   }
 
-  void Gradient() {
+  void Backward() {
     if (shape_.contracted) {
       for (int c = 0; c < kColumns; ++c) {
-        const T* grad = call_.grad + (atom_ * kColumns + c) * shape_.width;
+        const T* grad = call_.grad_output + (atom_ * kColumns + c) * shape_.width;
         CopyPadded(shape_.width, grad, rows_.Row(c));
       }
     }
     int64_t j = 0;
     for (int64_t times = 1; j < shape_.nnei && times == 1; ++j) {
       times = Multiplicity(j);
-      SlotGradient(j, times);
+      SlotBackward(j, times);
     }
     for (; j < shape_.nnei; ++j) NoGradient(j);
   }
@@ -155,16 +154,16 @@ class Atom {
     return slot.factor == nullptr ? value : value * (T(1) + slot.weight * Factor(slot, k));
   }
 
-  void SlotGradient(int64_t j, int64_t times) {
+  void SlotBackward(int64_t j, int64_t times) {
     const int64_t p = first_ + j, width = shape_.width;
     const Slot slot = SlotAt(j);
     const T* row = nullptr;
     if (!shape_.contracted) {
-      CopyPadded(width, call_.grad + p * width, rows_.Row(0));
+      CopyPadded(width, call_.grad_output + p * width, rows_.Row(0));
     } else {
       row = Matrix4(j);
     }
-    Vec<T> by_row = {}, by_weight = {}, by_matrix[kColumns] = {};
+    Vec<T> grad_row = {}, grad_weight = {}, grad_matrix[kColumns] = {};
     for (int64_t k = 0; k < width; k += kLanes<T>) {
       Vec<T> value, slope, scale = Vec<T>{} + T(1), factor = {};
       Evaluate(slot, k, &value, &slope);
@@ -177,30 +176,30 @@ class Atom {
         const Vec<T> embedding = value * scale;
         grad *= row[0];
         for (int c = 1; c < kColumns; ++c) grad += row[c] * At(rows_.Row(c) + k);
-        for (int c = 0; c < kColumns; ++c) by_matrix[c] += embedding * At(rows_.Row(c) + k);
+        for (int c = 0; c < kColumns; ++c) grad_matrix[c] += embedding * At(rows_.Row(c) + k);
       }
-      const Vec<T> by_scale = grad * value;
-      by_row += slope * scale * grad;
-      by_weight += by_scale * factor;
-      if (call_.out_factors == nullptr) continue;
-      T* out = call_.out_factors + p * width + k;
+      const Vec<T> grad_scale = grad * value;
+      grad_row += slope * scale * grad;
+      grad_weight += grad_scale * factor;
+      if (call_.grad_factors == nullptr) continue;
+      T* out = call_.grad_factors + p * width + k;
       for (int64_t i = 0; i < kLanes<T> && k + i < width; ++i) {
-        out[i] = times * slot.weight * by_scale[i];
+        out[i] = times * slot.weight * grad_scale[i];
       }
     }
-    call_.out_rows[p] = times * Sum<T>(by_row);
-    if (call_.out_weight != nullptr) call_.out_weight[p] = Sum<T>(by_weight);
+    call_.grad_rows[p] = times * Sum<T>(grad_row);
+    if (call_.grad_weight != nullptr) call_.grad_weight[p] = Sum<T>(grad_weight);
     if (row == nullptr) return;
-    T* out = call_.out_matrix + p * kColumns;
-    for (int c = 0; c < kColumns; ++c) out[c] = times * Sum<T>(by_matrix[c]);
+    T* out = call_.grad_matrix + p * kColumns;
+    for (int c = 0; c < kColumns; ++c) out[c] = times * Sum<T>(grad_matrix[c]);
   }
 
   void NoGradient(int64_t j) {
     const int64_t p = first_ + j;
-    call_.out_rows[p] = 0;
-    memset(call_.out_matrix + p * kColumns, 0, kColumns * sizeof(T));
-    if (call_.out_factors == nullptr) return;
-    memset(call_.out_factors + p * shape_.width, 0, shape_.width * sizeof(T));
+    call_.grad_rows[p] = 0;
+    memset(call_.grad_matrix + p * kColumns, 0, kColumns * sizeof(T));
+    if (call_.grad_factors == nullptr) return;
+    memset(call_.grad_factors + p * shape_.width, 0, shape_.width * sizeof(T));
   }
 
   const TabulatedCall<T>& call_;

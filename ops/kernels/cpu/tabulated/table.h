@@ -22,17 +22,17 @@ void ForwardPass(const TabulatedCall<T>* call, int64_t atom, T* scratch) {
 }
 
 template <typename T>
-void GradientPass(const TabulatedCall<T>* call, int64_t atom, T* scratch) {
+void BackwardPass(const TabulatedCall<T>* call, int64_t atom, T* scratch) {
   if (call->shape.stock) {
-    Atom<T, true>(*call, atom, scratch).Gradient();
+    Atom<T, true>(*call, atom, scratch).Backward();
   } else {
-    Atom<T, false>(*call, atom, scratch).Gradient();
+    Atom<T, false>(*call, atom, scratch).Backward();
   }
 }
 
 template <typename T>
 constexpr deepattn::TabulatedKernels<T> kKernels = {ScratchSize<T>,
-                                                    {ForwardPass<T>, GradientPass<T>}};
+                                                    {ForwardPass<T>, BackwardPass<T>}};
 
 }  // namespace
 

@@ -64,7 +64,7 @@ DEEPATTN_FUNCTION void MakeAttentionTangents(const Neighborhood<Call>& at) {
 template <typename Call>
 DEEPATTN_FUNCTION void MakeTangents(const Neighborhood<Call>& at) {
   using T = typename Neighborhood<Call>::T;
-  const Matrix<const T> embedding_tangent = at.Rows(at.call.bar_embedding);
+  const Matrix<const T> embedding_tangent = at.Rows(at.call.grad_grad_embedding);
   for (int p = 0; p < kProjections; ++p) {
     const Matrix<T> tangent = at.ProjectTangent(p);
     Times(at.block, at.n, at.attn, at.width, embedding_tangent, at.ProjectionMatrix(p), tangent);
@@ -80,7 +80,7 @@ DEEPATTN_FUNCTION void MakeTangents(const Neighborhood<Call>& at) {
                   at.ScoreTangent());
   TimesTransposed(at.block, at.n, at.n, at.attn, at.Project(kQuery), at.ProjectTangent(kKey),
                   at.ScoreTangent(), kAdd);
-  if (kKeepsAll<T>) MakeAttention(at);
+  if (kSavesAll<T>) MakeAttention(at);
   MakeAttentionTangents(at);
   Times(at.block, at.n, at.width, at.n, at.AttentionTangent(), at.Message(), at.RowTangent());
   Times(at.block, at.n, at.width, at.n, at.Attention(), at.MessageTangent(), at.RowTangent(), kAdd);

@@ -13,10 +13,7 @@
 
 namespace deepattn {
 
-constexpr double kSmoothDepth = 20;
-constexpr double kMaskDepth = 8589934592.0;  // 2^33
-
-// The arguments of a pass. Call is deepattn_attention_call of either precision, with arrays on the
+// The arguments of a pass. Call is an AttentionCall of either precision, with arrays on the
 // device.
 template <typename Call>
 struct AttentionArguments {
@@ -44,8 +41,8 @@ struct Neighborhood {
   const int attn;
   const int64_t first;  // the atom's first slot among all
   const int n;          // slots that may have weight
-  T* const kept;
-  T* const state;
+  T* const saved;
+  T* const saved_tangents;
   T* const memory;
   T* const sums;  // as in Arguments
 
@@ -59,8 +56,10 @@ struct Neighborhood {
         attn(static_cast<int>(call.shape.attn)),
         first(atom * nnei),
         n(call.count[atom]),
-        kept(call.kept + atom * layout.kept_size),
-        state(call.state == nullptr ? nullptr : call.state + atom * layout.state_size),
+        saved(call.saved + atom * layout.saved_size),
+        saved_tangents(call.saved_tangents == nullptr
+                           ? nullptr
+                           : call.saved_tangents + atom * layout.saved_tangents_size),
         memory(of.memory + block.index() * layout.block_size),
         sums(of.sums == nullptr ? nullptr : of.sums + block.index() * places.size) {}
 
@@ -84,19 +83,19 @@ struct Neighborhood {
 
   DEEPATTN_DEVICE Matrix<const T> OutMatrix() const { return {call.parameters.out_matrix, width}; }
 
-  DEEPATTN_DEVICE Matrix<T> Project(int p) const { return layout.project[p].In(kept); }
+  DEEPATTN_DEVICE Matrix<T> Project(int p) const { return layout.project[p].In(saved); }
 
   DEEPATTN_DEVICE Unit<T> UnitOf(int p, int j) const {
-    return {layout.inverse[p].In(kept).data[j], layout.free[p].In(kept).data[j]};
+    return {layout.inverse[p].In(saved).data[j], layout.free[p].In(saved).data[j]};
   }
 
   DEEPATTN_DEVICE void SetUnit(int p, int j, const Unit<T>& unit) const {
-    layout.inverse[p].In(kept).data[j] = unit.inverse;
-    layout.free[p].In(kept).data[j] = unit.free;
+    layout.inverse[p].In(saved).data[j] = unit.inverse;
+    layout.free[p].In(saved).data[j] = unit.free;
   }
 
   DEEPATTN_DEVICE Matrix<T> InMixed(const Piece& piece) const {
-    return piece.In(kKeepsAll<T> ? kept : memory);
+    return piece.In(kSavesAll<T> ? saved : memory);
   }
   DEEPATTN_DEVICE Matrix<T> Message() const { return InMixed(layout.mixed.message); }
   DEEPATTN_DEVICE Matrix<T> Score() const { return InMixed(layout.mixed.score); }
@@ -105,7 +104,7 @@ struct Neighborhood {
   DEEPATTN_DEVICE T* InverseStd() const { return InMixed(layout.mixed.inverse_std).data; }
 
   DEEPATTN_DEVICE Matrix<T> InTangents(const Piece& piece) const {
-    return piece.In(kKeepsAll<T> ? state : memory);
+    return piece.In(kSavesAll<T> ? saved_tangents : memory);
   }
   DEEPATTN_DEVICE Matrix<T> ProjectTangent(int p) const {
     return InTangents(layout.tangents.project[p]);
@@ -116,15 +115,19 @@ struct Neighborhood {
   DEEPATTN_DEVICE Matrix<T> RowTangent() const { return InTangents(layout.tangents.row); }
 
   DEEPATTN_DEVICE Matrix<T> Attention() const { return layout.attention.In(memory); }
-  DEEPATTN_DEVICE Matrix<T> ByMessage() const { return layout.by_message.In(memory); }
-  DEEPATTN_DEVICE Matrix<T> ByProject() const { return layout.by_project.In(memory); }
+  DEEPATTN_DEVICE Matrix<T> GradMessage() const { return layout.grad_message.In(memory); }
+  DEEPATTN_DEVICE Matrix<T> GradProject() const { return layout.grad_project.In(memory); }
   DEEPATTN_DEVICE T* RowSum(int k) const { return layout.row_sum[k].In(memory).data; }
   DEEPATTN_DEVICE Matrix<T> AttentionTangent() const { return layout.attention_tangent.In(memory); }
   DEEPATTN_DEVICE T* Mean() const { return layout.mean.In(memory).data; }
-  DEEPATTN_DEVICE Matrix<T> DualRow() const { return layout.row.In(memory); }
+  DEEPATTN_DEVICE Matrix<T> GradRow() const { return layout.row.In(memory); }
   DEEPATTN_DEVICE Matrix<T> NormalizedTangent() const { return layout.tangent.In(memory); }
-  DEEPATTN_DEVICE Matrix<T> ByMessageSecond() const { return layout.by_message_second.In(memory); }
-  DEEPATTN_DEVICE Matrix<T> ByProjectSecond() const { return layout.by_project_second.In(memory); }
+  DEEPATTN_DEVICE Matrix<T> OuterGradMessage() const {
+    return layout.outer_grad_message.In(memory);
+  }
+  DEEPATTN_DEVICE Matrix<T> OuterGradProject() const {
+    return layout.outer_grad_project.In(memory);
+  }
   DEEPATTN_DEVICE Matrix<T> OutSum() const { return places.out.In(sums); }
 
   // Shared memory for `ColumnSums`; products leave nothing there that is wanted.
@@ -139,7 +142,8 @@ struct Neighborhood {
     scores.depth = T(smooth ? kSmoothDepth : kMaskDepth);
     scores.weightless = T(nnei - n) + call.padding;
     scores.slot = {call.weight + first, call.direction + 3 * first, smooth, T(1)};
-    scores.tangent = {call.bar_weight + first, call.bar_direction + 3 * first, smooth, T(0)};
+    scores.tangent = {call.grad_grad_weight + first, call.grad_grad_direction + 3 * first, smooth,
+                      T(0)};
     return scores;
   }
 };
@@ -159,10 +163,11 @@ DEEPATTN_DEVICE bool CheckCount(const Block& block, const AttentionArguments<Cal
     block.Each(nnei * columns,
                [&](int64_t k) { tensor[atom * nnei * columns + k] = static_cast<T>(NAN); });
   };
-  spoil(call.out, width);
-  spoil(call.out_embedding, width);
-  spoil(call.out_direction, 3);
-  spoil(call.out_weight, 1);
+  spoil(call.output, width);
+  spoil(call.grad_grad_output, width);
+  spoil(call.grad_embedding, width);
+  spoil(call.grad_direction, 3);
+  spoil(call.grad_weight, 1);
   return false;
 }
 

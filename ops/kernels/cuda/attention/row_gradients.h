@@ -9,33 +9,34 @@ namespace deepattn {
 
 // From slot j's row of `tensor`, a gradient by the output, that by the row before normalization.
 template <typename Call>
-DEEPATTN_DEVICE void NormalizedRowGradient(const Neighborhood<Call>& at, const Lanes& lanes, int j,
+DEEPATTN_DEVICE void NormalizedRowBackward(const Neighborhood<Call>& at, const Lanes& lanes, int j,
                                            const typename Neighborhood<Call>::T* tensor,
                                            typename Neighborhood<Call>::T* row) {
   using T = typename Neighborhood<Call>::T;
   const T *grad = at.Rows(tensor).Row(j), *gamma = at.call.parameters.gamma;
   lanes.Each(at.width, [&](int i) { row[i] = grad[i] * gamma[i]; });
-  NormalizeGradient(lanes, at.width, at.Normalized().Row(j), at.InverseStd()[j], row);
+  NormalizeBackward(lanes, at.width, at.Normalized().Row(j), at.InverseStd()[j], row);
 }
 
 // In the reverse pass: the gradients by the tangents of rows before normalization, into `row`,
-// and by the rows themselves, into `second`; and the tangents of the normalized rows.
+// and by the rows themselves, into `outer_grad`; and the tangents of the normalized rows.
 template <typename Call>
-DEEPATTN_FUNCTION void NormalizedRowGradients(
+DEEPATTN_FUNCTION void NormalizedRowReverse(
     const Neighborhood<Call>& at, const Matrix<typename Neighborhood<Call>::T>& row,
-    const Matrix<typename Neighborhood<Call>::T>& second) {
+    const Matrix<typename Neighborhood<Call>::T>& outer_grad) {
   using T = typename Neighborhood<Call>::T;
   EachRow(at.block, at.nnei, [&](int j, const Lanes& lanes) {
-    const T *grad = at.Rows(at.call.grad).Row(j), *gamma = at.call.parameters.gamma;
+    const T *grad = at.Rows(at.call.grad_output).Row(j), *gamma = at.call.parameters.gamma;
     const T* row_tangent = at.RowTangent().Row(j);
     const T *normalized = at.Normalized().Row(j), inverse = at.InverseStd()[j];
-    T *dual = row.Row(j), *tangent = at.NormalizedTangent().Row(j), *primal = second.Row(j);
-    NormalizedRowGradient(at, lanes, j, at.call.bar_output, primal);
+    T *grad_row = row.Row(j), *tangent = at.NormalizedTangent().Row(j),
+      *outer_grad_row = outer_grad.Row(j);
+    NormalizedRowBackward(at, lanes, j, at.call.outer_grad_output, outer_grad_row);
     lanes.Each(at.width, [&](int i) {
-      dual[i] = grad[i] * gamma[i];
+      grad_row[i] = grad[i] * gamma[i];
       tangent[i] = row_tangent[i];
     });
-    NormalizeGradients(lanes, at.width, normalized, inverse, dual, tangent, primal);
+    NormalizeReverse(lanes, at.width, normalized, inverse, grad_row, tangent, outer_grad_row);
   });
 }
 
@@ -52,7 +53,7 @@ template <typename Call>
 DEEPATTN_FUNCTION void AddNormalizationSums(const Neighborhood<Call>& at,
                                             const Matrix<typename Neighborhood<Call>::T>& row) {
   using T = typename Neighborhood<Call>::T;
-  const Matrix<const T> grad = at.Rows(at.call.grad);
+  const Matrix<const T> grad = at.Rows(at.call.grad_output);
   const Matrix<T> normalized = at.Normalized();
   ColumnSums<T, 3>(
       at.block, at.Partial(), at.nnei, at.width,
@@ -64,19 +65,20 @@ DEEPATTN_FUNCTION void AddNormalizationSums(const Neighborhood<Call>& at,
       [&](int i, const Numbers<T, 3>& sum) { AddNormalizationSum(at, i, sum); });
 }
 
-// The same in the reverse pass, where `second` is the gradient by the rows.
+// The same in the reverse pass, where `outer_grad` is the gradient by the rows.
 template <typename Call>
-DEEPATTN_FUNCTION void AddSecondNormalizationSums(
-    const Neighborhood<Call>& at, const Matrix<typename Neighborhood<Call>::T>& second) {
+DEEPATTN_FUNCTION void AddOuterNormalizationSums(
+    const Neighborhood<Call>& at, const Matrix<typename Neighborhood<Call>::T>& outer_grad) {
   using T = typename Neighborhood<Call>::T;
-  const Matrix<const T> grad = at.Rows(at.call.grad), bar = at.Rows(at.call.bar_output);
+  const Matrix<const T> grad = at.Rows(at.call.grad_output),
+                        outer = at.Rows(at.call.outer_grad_output);
   const Matrix<T> normalized = at.Normalized(), tangent = at.NormalizedTangent();
   ColumnSums<T, 3>(
       at.block, at.Partial(), at.nnei, at.width,
       [&](int j, int i, Numbers<T, 3>* sum) {
-        (*sum)[0] += bar.Row(j)[i];
-        (*sum)[1] += grad.Row(j)[i] * tangent.Row(j)[i] + bar.Row(j)[i] * normalized.Row(j)[i];
-        (*sum)[2] += second.Row(j)[i];
+        (*sum)[0] += outer.Row(j)[i];
+        (*sum)[1] += grad.Row(j)[i] * tangent.Row(j)[i] + outer.Row(j)[i] * normalized.Row(j)[i];
+        (*sum)[2] += outer_grad.Row(j)[i];
       },
       [&](int i, const Numbers<T, 3>& sum) { AddNormalizationSum(at, i, sum); });
 }
@@ -92,40 +94,41 @@ DEEPATTN_FUNCTION void AddBiasSum(const Neighborhood<Call>& at, int p,
       [&](int i, const Numbers<T, 1>& sum) { bias[i] += sum[0]; });
 }
 
-// From the gradient by the rows of a projection, in `ByProject`, those by what goes into it; that
+// From the gradient by the rows of a projection, in `GradProject`, those by what goes into it; that
 // by embeddings is added to `row`.
 template <typename Call>
-DEEPATTN_FUNCTION void ProjectionGradient(const Neighborhood<Call>& at, int p,
+DEEPATTN_FUNCTION void ProjectionBackward(const Neighborhood<Call>& at, int p,
                                           const Matrix<typename Neighborhood<Call>::T>& row) {
   using T = typename Neighborhood<Call>::T;
-  const Matrix<T> by_project = at.ByProject();
+  const Matrix<T> grad_project = at.GradProject();
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
-    UnitGradient(lanes, at.attn, at.Project(p).Row(j), at.UnitOf(p, j), by_project.Row(j));
+    UnitBackward(lanes, at.attn, at.Project(p).Row(j), at.UnitOf(p, j), grad_project.Row(j));
   });
   if (at.sums != nullptr) {
-    AddBiasSum(at, p, by_project);
-    TransposedTimes(at.block, at.width, at.attn, at.n, at.Embedding(), by_project,
+    AddBiasSum(at, p, grad_project);
+    TransposedTimes(at.block, at.width, at.attn, at.n, at.Embedding(), grad_project,
                     at.places.project[p].In(at.sums), kAdd);
   }
-  TimesTransposed(at.block, at.n, at.width, at.attn, by_project, at.ProjectionMatrix(p), row, kAdd);
+  TimesTransposed(at.block, at.n, at.width, at.attn, grad_project, at.ProjectionMatrix(p), row,
+                  kAdd);
 }
 
 // The same in the reverse pass, from the gradients by the rows and by their tangents.
 template <typename Call>
-DEEPATTN_FUNCTION void ProjectionGradients(const Neighborhood<Call>& at, int p,
-                                           const Matrix<typename Neighborhood<Call>::T>& row) {
+DEEPATTN_FUNCTION void ProjectionReverse(const Neighborhood<Call>& at, int p,
+                                         const Matrix<typename Neighborhood<Call>::T>& row) {
   using T = typename Neighborhood<Call>::T;
-  const Matrix<T> by_project = at.ByProject(), second = at.ByProjectSecond();
+  const Matrix<T> grad_project = at.GradProject(), outer_grad = at.OuterGradProject();
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
-    UnitGradients(lanes, at.attn, at.Project(p).Row(j), at.ProjectTangent(p).Row(j),
-                  at.UnitOf(p, j), at.Slide(p)[j], second.Row(j), by_project.Row(j));
+    UnitReverse(lanes, at.attn, at.Project(p).Row(j), at.ProjectTangent(p).Row(j), at.UnitOf(p, j),
+                at.Slide(p)[j], outer_grad.Row(j), grad_project.Row(j));
   });
-  AddBiasSum(at, p, second);
+  AddBiasSum(at, p, outer_grad);
   const Matrix<T> sum = at.places.project[p].In(at.sums);
-  TransposedTimes(at.block, at.width, at.attn, at.n, at.Embedding(), second, sum, kAdd);
-  TransposedTimes(at.block, at.width, at.attn, at.n, at.Rows(at.call.bar_embedding), by_project,
-                  sum, kAdd);
-  TimesTransposed(at.block, at.n, at.width, at.attn, second, at.ProjectionMatrix(p), row, kAdd);
+  TransposedTimes(at.block, at.width, at.attn, at.n, at.Embedding(), outer_grad, sum, kAdd);
+  TransposedTimes(at.block, at.width, at.attn, at.n, at.Rows(at.call.grad_grad_embedding),
+                  grad_project, sum, kAdd);
+  TimesTransposed(at.block, at.n, at.width, at.attn, outer_grad, at.ProjectionMatrix(p), row, kAdd);
 }
 
 }  // namespace deepattn

@@ -5,11 +5,10 @@
 
 #include <math.h>
 
+#include "kernels/common/attention.h"
 #include "kernels/cuda/rows.h"
 
 namespace deepattn {
-
-constexpr double kNormFloor = 1e-12;
 
 // How a row z became the unit row q = inverse · z; `free` is 1, or 0 where the floor under |z|²
 // holds `inverse` fixed.
@@ -46,27 +45,27 @@ DEEPATTN_DEVICE T UnitTangent(const Lanes& lanes, int n, const T* q, const Unit<
 
 // From the gradient by q that by z, in place.
 template <typename T>
-DEEPATTN_DEVICE void UnitGradient(const Lanes& lanes, int n, const T* q, const Unit<T>& unit,
+DEEPATTN_DEVICE void UnitBackward(const Lanes& lanes, int n, const T* q, const Unit<T>& unit,
                                   T* grad) {
   const T along = unit.free * lanes.Sum<T>(n, [&](int i) { return q[i] * grad[i]; });
   lanes.Each(n, [&](int i) { grad[i] = unit.inverse * (grad[i] - along * q[i]); });
 }
 
-// From the gradients by q (`primal`) and by its tangent (`dual`) those by z and its tangent;
+// From the gradients by q (`outer_grad`) and by its tangent (`grad`) those by z and its tangent;
 // `slide` is the result of `UnitTangent`.
 template <typename T>
-DEEPATTN_DEVICE void UnitGradients(const Lanes& lanes, int n, const T* q, const T* tangent,
-                                   const Unit<T>& unit, T slide, T* primal, T* dual) {
+DEEPATTN_DEVICE void UnitReverse(const Lanes& lanes, int n, const T* q, const T* tangent,
+                                 const Unit<T>& unit, T slide, T* outer_grad, T* grad) {
   const auto sums = lanes.Sums<T, 2>(n, [&](int i, Numbers<T, 2>* sum) {
-    (*sum)[0] += dual[i] * q[i];
-    (*sum)[1] += primal[i] * q[i] + dual[i] * tangent[i];
+    (*sum)[0] += grad[i] * q[i];
+    (*sum)[1] += outer_grad[i] * q[i] + grad[i] * tangent[i];
   });
   const T along = unit.free * sums[0];
-  const T primal_along = unit.free * sums[1] - along * slide;
+  const T outer_grad_along = unit.free * sums[1] - along * slide;
   lanes.Each(n, [&](int i) {
-    primal[i] =
-        unit.inverse * (primal[i] - along * tangent[i] - slide * dual[i] - primal_along * q[i]);
-    dual[i] = unit.inverse * (dual[i] - along * q[i]);
+    outer_grad[i] = unit.inverse * (outer_grad[i] - along * tangent[i] - slide * grad[i] -
+                                    outer_grad_along * q[i]);
+    grad[i] = unit.inverse * (grad[i] - along * q[i]);
   });
 }
 
@@ -86,7 +85,7 @@ DEEPATTN_DEVICE T Normalize(const Lanes& lanes, int n, T eps, T* x) {
 
 // The gradient by the normalized row, in place that by the row itself; `x` is the normalized row.
 template <typename T>
-DEEPATTN_DEVICE void NormalizeGradient(const Lanes& lanes, int n, const T* x, T inverse, T* grad) {
+DEEPATTN_DEVICE void NormalizeBackward(const Lanes& lanes, int n, const T* x, T inverse, T* grad) {
   const auto sums = lanes.Sums<T, 2>(n, [&](int i, Numbers<T, 2>* sum) {
     (*sum)[0] += grad[i];
     (*sum)[1] += grad[i] * x[i];
@@ -96,12 +95,12 @@ DEEPATTN_DEVICE void NormalizeGradient(const Lanes& lanes, int n, const T* x, T 
 }
 
 // In: the gradient by the normalized row, and the row's tangent. Out, in the same places: the
-// gradient by the row's tangent, which is `NormalizeGradient`, and the tangent of the normalized
-// row. To `second` is added the gradient by the row of the scalar product of the two inputs, the
-// second of them normalized.
+// gradient by the row's tangent, which is `NormalizeBackward`, and the tangent of the normalized
+// row. To `outer_grad` is added the gradient by the row of the scalar product of the two inputs,
+// the second of them normalized.
 template <typename T>
-DEEPATTN_DEVICE void NormalizeGradients(const Lanes& lanes, int n, const T* x, T inverse, T* grad,
-                                        T* tangent, T* second) {
+DEEPATTN_DEVICE void NormalizeReverse(const Lanes& lanes, int n, const T* x, T inverse, T* grad,
+                                      T* tangent, T* outer_grad) {
   const auto sums = lanes.Sums<T, 4>(n, [&](int i, Numbers<T, 4>* sum) {
     (*sum)[0] += grad[i];
     (*sum)[1] += tangent[i];
@@ -115,7 +114,7 @@ DEEPATTN_DEVICE void NormalizeGradients(const Lanes& lanes, int n, const T* x, T
   const T both = product / T(n) - T(3) * along_g * along_t;
   lanes.Each(n, [&](int i) {
     const T g = grad[i] - mean_g, t = tangent[i] - mean_t;
-    second[i] -= inverse * inverse * (along_g * t + along_t * g + both * x[i]);
+    outer_grad[i] -= inverse * inverse * (along_g * t + along_t * g + both * x[i]);
     grad[i] = inverse * (g - along_g * x[i]);
     tangent[i] = inverse * (t - along_t * x[i]);
   });

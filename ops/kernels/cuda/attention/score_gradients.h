@@ -13,12 +13,12 @@ DEEPATTN_DEVICE void SlotGradients(const Neighborhood<Call>& at,
                                    const Scores<typename Neighborhood<Call>::T>& scores,
                                    bool tangents, const Gradient& gradient, const Store& store) {
   using T = typename Neighborhood<Call>::T;
-  T *by_weight = at.call.out_weight + at.first,
-    *by_direction = at.call.out_direction + 3 * at.first;
+  T *grad_weight = at.call.grad_weight + at.first,
+    *grad_direction = at.call.grad_direction + 3 * at.first;
   at.block.Each(at.nnei - at.n, [&](int64_t item) {
     const int64_t j = at.n + item;
-    by_weight[j] = T(0);
-    for (int x = 0; x < 3; ++x) by_direction[3 * j + x] = T(0);
+    grad_weight[j] = T(0);
+    for (int x = 0; x < 3; ++x) grad_direction[3 * j + x] = T(0);
   });
   ColumnSums<T, 4>(
       at.block, at.Partial(), at.n, at.n,
@@ -26,8 +26,8 @@ DEEPATTN_DEVICE void SlotGradients(const Neighborhood<Call>& at,
         scores.AddToColumn(j, gradient(j, i), tangents, sum);
       },
       [&](int i, const Numbers<T, 4>& sum) {
-        by_weight[i] = sum[0];
-        for (int x = 0; x < 3; ++x) by_direction[3 * i + x] = sum[1 + x];
+        grad_weight[i] = sum[0];
+        for (int x = 0; x < 3; ++x) grad_direction[3 * i + x] = sum[1 + x];
       });
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
     const auto sum = lanes.template Sums<T, 4>(at.n, [&](int i, Numbers<T, 4>* terms) {
@@ -36,8 +36,8 @@ DEEPATTN_DEVICE void SlotGradients(const Neighborhood<Call>& at,
       store(j, i, grad);
     });
     lanes.Once([&] {
-      by_weight[j] += sum[0];
-      for (int x = 0; x < 3; ++x) by_direction[3 * j + x] += sum[1 + x];
+      grad_weight[j] += sum[0];
+      for (int x = 0; x < 3; ++x) grad_direction[3 * j + x] += sum[1 + x];
     });
   });
 }
@@ -45,55 +45,55 @@ DEEPATTN_DEVICE void SlotGradients(const Neighborhood<Call>& at,
 // From the gradients by attention weights, in place, those by scores; and the gradients by the
 // slots' numbers.
 template <typename Call>
-DEEPATTN_FUNCTION void ScoreGradients(const Neighborhood<Call>& at,
-                                      const Matrix<typename Neighborhood<Call>::T>& by_score) {
+DEEPATTN_FUNCTION void ScoresBackward(const Neighborhood<Call>& at,
+                                      const Matrix<typename Neighborhood<Call>::T>& grad_score) {
   using T = typename Neighborhood<Call>::T;
   const Scores<T> scores = at.MakeScores();
   T* sum = at.RowSum(0);
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
-    const T *soft = at.Soft().Row(j), *by_p = by_score.Row(j);
+    const T *soft = at.Soft().Row(j), *grad_p = grad_score.Row(j);
     const T total = lanes.template Sum<T>(
-        at.n, [&](int i) { return scores.GradientTerm(j, i, soft[i], by_p[i]); });
+        at.n, [&](int i) { return scores.BackwardTerm(j, i, soft[i], grad_p[i]); });
     lanes.Once([&] { sum[j] = total; });
   });
   const auto gradient = [&](int j, int i) {
-    return scores.Gradient(j, i, at.Score().Row(j)[i], at.Soft().Row(j)[i], sum[j],
-                           by_score.Row(j)[i]);
+    return scores.Backward(j, i, at.Score().Row(j)[i], at.Soft().Row(j)[i], sum[j],
+                           grad_score.Row(j)[i]);
   };
   SlotGradients(at, scores, false, gradient, [&](int j, int i, const ScoreGradient<T>& grad) {
-    by_score.Row(j)[i] = grad.by_score;
+    grad_score.Row(j)[i] = grad.grad_score;
   });
 }
 
 // The same in the reverse pass: in place the gradients by scores and by their tangents.
 template <typename Call>
-DEEPATTN_FUNCTION void SecondScoreGradients(const Neighborhood<Call>& at,
-                                            const Matrix<typename Neighborhood<Call>::T>& primal,
-                                            const Matrix<typename Neighborhood<Call>::T>& dual) {
+DEEPATTN_FUNCTION void ScoresReverse(const Neighborhood<Call>& at,
+                                     const Matrix<typename Neighborhood<Call>::T>& outer_grad_score,
+                                     const Matrix<typename Neighborhood<Call>::T>& grad_score) {
   using T = typename Neighborhood<Call>::T;
   const Scores<T> scores = at.MakeScores();
-  T *dual_sum = at.RowSum(0), *primal_sum = at.RowSum(1);
+  T *grad_sum = at.RowSum(0), *outer_grad_sum = at.RowSum(1);
   const T* mean = at.Mean();
   EachRow(at.block, at.n, [&](int j, const Lanes& lanes) {
     const T *score = at.Score().Row(j), *tangent = at.ScoreTangent().Row(j),
             *soft = at.Soft().Row(j);
     const auto total = lanes.template Sums<T, 2>(at.n, [&](int i, Numbers<T, 2>* terms) {
-      scores.GradientTerms(j, i, score[i], tangent[i], soft[i], mean[j], primal.Row(j)[i],
-                           dual.Row(j)[i], terms);
+      scores.ReverseTerms(j, i, score[i], tangent[i], soft[i], mean[j], outer_grad_score.Row(j)[i],
+                          grad_score.Row(j)[i], terms);
     });
     lanes.Once([&] {
-      dual_sum[j] = total[0];
-      primal_sum[j] = total[1];
+      grad_sum[j] = total[0];
+      outer_grad_sum[j] = total[1];
     });
   });
   const auto gradients = [&](int j, int i) {
-    return scores.Gradients(j, i, at.Score().Row(j)[i], at.ScoreTangent().Row(j)[i],
-                            at.Soft().Row(j)[i], mean[j], dual_sum[j], primal_sum[j],
-                            primal.Row(j)[i], dual.Row(j)[i]);
+    return scores.Reverse(j, i, at.Score().Row(j)[i], at.ScoreTangent().Row(j)[i],
+                          at.Soft().Row(j)[i], mean[j], grad_sum[j], outer_grad_sum[j],
+                          outer_grad_score.Row(j)[i], grad_score.Row(j)[i]);
   };
   SlotGradients(at, scores, true, gradients, [&](int j, int i, const ScoreGradient<T>& grad) {
-    primal.Row(j)[i] = grad.by_score;
-    dual.Row(j)[i] = grad.by_score_tangent;
+    outer_grad_score.Row(j)[i] = grad.grad_score;
+    grad_score.Row(j)[i] = grad.grad_score_tangent;
   });
 }
 

@@ -28,14 +28,14 @@ struct Slots {
 // The gradients by what makes one attention weight.
 template <typename T>
 struct ScoreGradient {
-  T by_score;
-  T by_score_tangent;
-  T by_a;
-  T by_a_tangent;
-  T by_g;
-  T by_g_tangent;
-  T by_cosine;
-  T by_cosine_tangent;
+  T grad_score;
+  T grad_score_tangent;
+  T grad_a;
+  T grad_a_tangent;
+  T grad_g;
+  T grad_g_tangent;
+  T grad_cosine;
+  T grad_cosine_tangent;
 };
 
 template <typename T>
@@ -111,62 +111,64 @@ struct Scores {
   }
 
   // What the first gradient must know of a whole row: the sum over i of this.
-  DEEPATTN_DEVICE T GradientTerm(int row, int i, T soft, T by_p) const {
-    return Barred(row, i) ? T(0) : by_p * (Gate(row, i) * Cosine(row, i)) * soft;
+  DEEPATTN_DEVICE T BackwardTerm(int row, int i, T soft, T grad_p) const {
+    return Barred(row, i) ? T(0) : grad_p * (Gate(row, i) * Cosine(row, i)) * soft;
   }
 
   // The gradients of one weight P from that by it.
-  DEEPATTN_DEVICE ScoreGradient<T> Gradient(int row, int i, T score, T soft, T sum, T by_p) const {
-    if (Barred(row, i)) by_p = T(0);
+  DEEPATTN_DEVICE ScoreGradient<T> Backward(int row, int i, T score, T soft, T sum,
+                                            T grad_p) const {
+    if (Barred(row, i)) grad_p = T(0);
     const T cosine = Cosine(row, i), g = Gate(row, i);
-    const T by_logit = soft * (by_p * (g * cosine) - sum);
+    const T grad_logit = soft * (grad_p * (g * cosine) - sum);
     ScoreGradient<T> grad = {};
-    grad.by_score = by_logit * Scale(row, i);
-    grad.by_a = by_logit * (score + depth);
-    grad.by_g = by_p * soft * cosine;
-    grad.by_cosine = by_p * soft * g;
+    grad.grad_score = grad_logit * Scale(row, i);
+    grad.grad_a = grad_logit * (score + depth);
+    grad.grad_g = grad_p * soft * cosine;
+    grad.grad_cosine = grad_p * soft * g;
     return grad;
   }
 
-  // The same a derivative further, from the gradients by P (`primal`) and by its tangent (`dual`).
-  // To `sums` are added what must be known of a whole row.
-  DEEPATTN_DEVICE void GradientTerms(int row, int i, T score, T score_tangent, T soft, T mean,
-                                     T primal, T dual, Numbers<T, 2>* sums) const {
+  // The same a derivative further, from the gradients by P (`outer_grad_p`) and by its tangent
+  // (`grad_p`). To `sums` are added what must be known of a whole row.
+  DEEPATTN_DEVICE void ReverseTerms(int row, int i, T score, T score_tangent, T soft, T mean,
+                                    T outer_grad_p, T grad_p, Numbers<T, 2>* sums) const {
     if (Barred(row, i)) return;
     const T cosine = Cosine(row, i), g = Gate(row, i), gate = g * cosine;
     const T gate_tangent = GateTangent(row, i) * cosine + g * CosineTangent(row, i);
     const T lift = LogitTangent(row, i, score, score_tangent) - mean;
-    const T by_soft_tangent = dual * gate;
-    (*sums)[0] += soft * by_soft_tangent;
-    (*sums)[1] += soft * (primal * gate + dual * gate_tangent + by_soft_tangent * lift);
+    const T grad_soft_tangent = grad_p * gate;
+    (*sums)[0] += soft * grad_soft_tangent;
+    (*sums)[1] += soft * (outer_grad_p * gate + grad_p * gate_tangent + grad_soft_tangent * lift);
   }
 
-  DEEPATTN_DEVICE ScoreGradient<T> Gradients(int row, int i, T score, T score_tangent, T soft,
-                                             T mean, T dual_sum, T primal_sum, T primal,
-                                             T dual) const {
-    if (Barred(row, i)) primal = dual = T(0);
+  DEEPATTN_DEVICE ScoreGradient<T> Reverse(int row, int i, T score, T score_tangent, T soft, T mean,
+                                           T grad_sum, T outer_grad_sum, T outer_grad_p,
+                                           T grad_p) const {
+    if (Barred(row, i)) outer_grad_p = grad_p = T(0);
     const T cosine = Cosine(row, i), cosine_tangent = CosineTangent(row, i);
     const T a = Scale(row, i), a_tangent = ScaleTangent(row, i);
     const T g = Gate(row, i), g_tangent = GateTangent(row, i);
     const T deep = score + depth;
     const T logit_tangent = score_tangent * a + deep * a_tangent;
     const T lift = logit_tangent - mean;
-    const T by_soft_tangent = dual * (g * cosine);
-    const T by_soft = primal * (g * cosine) + dual * (g_tangent * cosine + g * cosine_tangent) +
-                      by_soft_tangent * lift - dual_sum * logit_tangent;
-    const T by_logit = soft * (by_soft - (primal_sum - dual_sum * mean));
-    const T by_logit_tangent = soft * (by_soft_tangent - dual_sum);
-    const T by_gate_tangent = dual * soft;
-    const T by_gate = primal * soft + by_gate_tangent * lift;
+    const T grad_soft_tangent = grad_p * (g * cosine);
+    const T grad_soft = outer_grad_p * (g * cosine) +
+                        grad_p * (g_tangent * cosine + g * cosine_tangent) +
+                        grad_soft_tangent * lift - grad_sum * logit_tangent;
+    const T grad_logit = soft * (grad_soft - (outer_grad_sum - grad_sum * mean));
+    const T grad_logit_tangent = soft * (grad_soft_tangent - grad_sum);
+    const T grad_gate_tangent = grad_p * soft;
+    const T grad_gate = outer_grad_p * soft + grad_gate_tangent * lift;
     ScoreGradient<T> grad;
-    grad.by_score = by_logit * a + by_logit_tangent * a_tangent;
-    grad.by_score_tangent = by_logit_tangent * a;
-    grad.by_a = by_logit * deep + by_logit_tangent * score_tangent;
-    grad.by_a_tangent = by_logit_tangent * deep;
-    grad.by_g = by_gate * cosine + by_gate_tangent * cosine_tangent;
-    grad.by_g_tangent = by_gate_tangent * cosine;
-    grad.by_cosine = by_gate * g + by_gate_tangent * g_tangent;
-    grad.by_cosine_tangent = by_gate_tangent * g;
+    grad.grad_score = grad_logit * a + grad_logit_tangent * a_tangent;
+    grad.grad_score_tangent = grad_logit_tangent * a;
+    grad.grad_a = grad_logit * deep + grad_logit_tangent * score_tangent;
+    grad.grad_a_tangent = grad_logit_tangent * deep;
+    grad.grad_g = grad_gate * cosine + grad_gate_tangent * cosine_tangent;
+    grad.grad_g_tangent = grad_gate_tangent * cosine;
+    grad.grad_cosine = grad_gate * g + grad_gate_tangent * g_tangent;
+    grad.grad_cosine_tangent = grad_gate_tangent * g;
     return grad;
   }
 
@@ -174,18 +176,20 @@ struct Scores {
   // second of two such numbers is of the tangents.
   DEEPATTN_DEVICE void AddToColumn(int row, const ScoreGradient<T>& grad, bool tangents,
                                    Numbers<T, 4>* sums) const {
-    AddTerms(slot, row, grad.by_a, grad.by_g, grad.by_cosine, sums);
+    AddTerms(slot, row, grad.grad_a, grad.grad_g, grad.grad_cosine, sums);
     if (tangents) {
-      AddTerms(tangent, row, grad.by_a_tangent, grad.by_g_tangent, grad.by_cosine_tangent, sums);
+      AddTerms(tangent, row, grad.grad_a_tangent, grad.grad_g_tangent, grad.grad_cosine_tangent,
+               sums);
     }
   }
 
   // Likewise of slot `row`, where it is a row, and column i.
   DEEPATTN_DEVICE void AddToRow(int i, const ScoreGradient<T>& grad, bool tangents,
                                 Numbers<T, 4>* sums) const {
-    AddTerms(slot, i, grad.by_g, grad.by_a, grad.by_cosine, sums);
+    AddTerms(slot, i, grad.grad_g, grad.grad_a, grad.grad_cosine, sums);
     if (tangents) {
-      AddTerms(tangent, i, grad.by_g_tangent, grad.by_a_tangent, grad.by_cosine_tangent, sums);
+      AddTerms(tangent, i, grad.grad_g_tangent, grad.grad_a_tangent, grad.grad_cosine_tangent,
+               sums);
     }
   }
 
@@ -195,12 +199,12 @@ struct Scores {
   }
 
   // With `other` the slot on the other side of the weight: what multiplies its α and its c there.
-  DEEPATTN_DEVICE void AddTerms(const Slots<T>& of, int other, T by_alpha_product,
-                                T by_weight_product, T by_cosine, Numbers<T, 4>* sums) const {
-    (*sums)[0] += of.Alpha(other) * by_alpha_product;
-    if (slot.smooth) (*sums)[0] += of.weight[other] * by_weight_product;
+  DEEPATTN_DEVICE void AddTerms(const Slots<T>& of, int other, T grad_alpha_product,
+                                T grad_weight_product, T grad_cosine, Numbers<T, 4>* sums) const {
+    (*sums)[0] += of.Alpha(other) * grad_alpha_product;
+    if (slot.smooth) (*sums)[0] += of.weight[other] * grad_weight_product;
     if (!dotr) return;
-    for (int x = 0; x < 3; ++x) (*sums)[1 + x] += by_cosine * of.direction[3 * other + x];
+    for (int x = 0; x < 3; ++x) (*sums)[1 + x] += grad_cosine * of.direction[3 * other + x];
   }
 };
 

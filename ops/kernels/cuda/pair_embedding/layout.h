@@ -2,12 +2,11 @@
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_PAIR_EMBEDDING_LAYOUT_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_PAIR_EMBEDDING_LAYOUT_H_
 
-#include "kernels/cpu/pair_embedding.h"
-#include "kernels/cuda/pieces.h"
+#include "kernels/common/pair_embedding.h"
+#include "kernels/cuda/arena.h"
 
 namespace deepattn {
 
-constexpr int kMostLayers = DEEPATTN_MOST_LAYERS;
 // Rows that a block of threads works on at once.
 constexpr int kRowsAtOnce = 64;
 
@@ -17,37 +16,37 @@ struct EmbeddingLayout {
   Piece row[kMostLayers + 1];
   Piece hidden[kMostLayers];
 
-  Piece dual[2];    // of orders 1 and 2: by a layer's result and by its input, in turns
-  Piece by_hidden;  // gradients by what goes into a tanh
+  Piece grad_row[2];  // backward passes: by a layer's result and by its input, in turns
+  Piece grad_hidden;  // gradients by what goes into a tanh
 
-  Piece tangent[kMostLayers + 1];  // of order 2
+  Piece tangent[kMostLayers + 1];  // double backward
   Piece hidden_tangent[kMostLayers];
-  Piece second[2];
-  Piece by_hidden_second;
+  Piece outer_grad_row[2];
+  Piece outer_grad_hidden;
 
   int64_t block_size = 0;
 
-  EmbeddingLayout(const deepattn_pair_embedding_shape& shape, int order) {
-    Pieces pieces;
+  EmbeddingLayout(const deepattn_pair_embedding_shape& shape, int pass) {
+    Arena arena;
     int64_t widest = 0;
     for (int64_t k = 1; k <= shape.nlayers; ++k) {
-      row[k] = pieces.Rows(kRowsAtOnce, shape.width[k]);
-      hidden[k - 1] = pieces.Rows(kRowsAtOnce, shape.width[k]);
+      row[k] = arena.Rows(kRowsAtOnce, shape.width[k]);
+      hidden[k - 1] = arena.Rows(kRowsAtOnce, shape.width[k]);
       if (shape.width[k] > widest) widest = shape.width[k];
     }
-    if (order > 0) {
-      for (Piece& rows : dual) rows = pieces.Rows(kRowsAtOnce, widest);
-      by_hidden = pieces.Rows(kRowsAtOnce, widest);
+    if (pass >= kBackward) {
+      for (Piece& rows : grad_row) rows = arena.Rows(kRowsAtOnce, widest);
+      grad_hidden = arena.Rows(kRowsAtOnce, widest);
     }
-    if (order > 1) {
+    if (pass == kDoubleBackward) {
       for (int64_t k = 1; k <= shape.nlayers; ++k) {
-        tangent[k] = pieces.Rows(kRowsAtOnce, shape.width[k]);
-        hidden_tangent[k - 1] = pieces.Rows(kRowsAtOnce, shape.width[k]);
+        tangent[k] = arena.Rows(kRowsAtOnce, shape.width[k]);
+        hidden_tangent[k - 1] = arena.Rows(kRowsAtOnce, shape.width[k]);
       }
-      for (Piece& rows : second) rows = pieces.Rows(kRowsAtOnce, widest);
-      by_hidden_second = pieces.Rows(kRowsAtOnce, widest);
+      for (Piece& rows : outer_grad_row) rows = arena.Rows(kRowsAtOnce, widest);
+      outer_grad_hidden = arena.Rows(kRowsAtOnce, widest);
     }
-    block_size = pieces.used();
+    block_size = arena.used();
   }
 };
 

@@ -1,6 +1,5 @@
 // A few rows in the hands of a block of threads: where their matrices are, and the parts that
-// passes have in common. As in the CPU's kernel, `second` is the gradient by a row, and `dual` that
-// by the tangent of a row, which equals the ordinary gradient.
+// passes have in common. common/passes.h explains the names.
 #ifndef DEEPATTN_OPS_KERNELS_CUDA_PAIR_EMBEDDING_ROW_BLOCK_H_
 #define DEEPATTN_OPS_KERNELS_CUDA_PAIR_EMBEDDING_ROW_BLOCK_H_
 
@@ -12,7 +11,7 @@
 
 namespace deepattn {
 
-// The arguments of a pass. Call is deepattn_pair_embedding_call of either precision, with arrays on
+// The arguments of a pass. Call is an EmbeddingCall of either precision, with arrays on
 // the device.
 template <typename Call>
 struct EmbeddingArguments {
@@ -72,16 +71,18 @@ struct RowBlock {
   }
   DEEPATTN_DEVICE Matrix<const T> Row(int k) const { return Input(call.input, layout.row, k); }
   DEEPATTN_DEVICE Matrix<const T> Tangent(int k) const {
-    return Input(call.bar_input, layout.tangent, k);
+    return Input(call.grad_grad_input, layout.tangent, k);
   }
   DEEPATTN_DEVICE Matrix<T> Hidden(int k) const { return layout.hidden[k].In(memory); }
   DEEPATTN_DEVICE Matrix<T> HiddenTangent(int k) const {
     return layout.hidden_tangent[k].In(memory);
   }
-  DEEPATTN_DEVICE Matrix<T> Dual(int k) const { return layout.dual[k % 2].In(memory); }
-  DEEPATTN_DEVICE Matrix<T> Second(int k) const { return layout.second[k % 2].In(memory); }
-  DEEPATTN_DEVICE Matrix<T> ByHidden() const { return layout.by_hidden.In(memory); }
-  DEEPATTN_DEVICE Matrix<T> ByHiddenSecond() const { return layout.by_hidden_second.In(memory); }
+  DEEPATTN_DEVICE Matrix<T> GradRow(int k) const { return layout.grad_row[k % 2].In(memory); }
+  DEEPATTN_DEVICE Matrix<T> OuterGradRow(int k) const {
+    return layout.outer_grad_row[k % 2].In(memory);
+  }
+  DEEPATTN_DEVICE Matrix<T> GradHidden() const { return layout.grad_hidden.In(memory); }
+  DEEPATTN_DEVICE Matrix<T> OuterGradHidden() const { return layout.outer_grad_hidden.In(memory); }
 
   DEEPATTN_DEVICE Matrix<const T> LayerMatrix(int k) const {
     return {call.parameters.matrix[k], Width(k + 1)};
@@ -162,16 +163,16 @@ struct RowBlock {
   }
 
   // From the gradient by what goes into layer k's tanh, and that by the layer's result, the
-  // gradient `by_row` by what goes into the layer.
-  DEEPATTN_FUNCTION void Back(int k, const Matrix<T>& by_hidden, const Matrix<T>& by_result,
-                              const Matrix<T>& by_row) const {
+  // gradient `grad_row` by what goes into the layer.
+  DEEPATTN_FUNCTION void Back(int k, const Matrix<T>& grad_hidden, const Matrix<T>& grad_result,
+                              const Matrix<T>& grad_row) const {
     const int in = Width(k), copies = Copies(k);
-    TimesTransposed(block, n, in, Width(k + 1), by_hidden, LayerMatrix(k), by_row);
+    TimesTransposed(block, n, in, Width(k + 1), grad_hidden, LayerMatrix(k), grad_row);
     if (copies == 0) return;
     EachRow(block, n, [&](int r, const Lanes& lanes) {
-      const T* result = by_result.Row(r);
+      const T* result = grad_result.Row(r);
       lanes.Each(in, [&](int i) {
-        by_row.Row(r)[i] += copies == 1 ? result[i] : result[i] + result[in + i];
+        grad_row.Row(r)[i] += copies == 1 ? result[i] : result[i] + result[in + i];
       });
     });
   }
@@ -180,32 +181,33 @@ struct RowBlock {
   // often follow each other; they are added up before they go to memory.
   template <typename Term>
   DEEPATTN_DEVICE void AddFactorSums(const Term& term) const {
-    T* by_factors = sums + places.factors;
+    T* grad_factors = sums + places.factors;
     block.Each(width, [&](int64_t i) {
       int index = Index(0);
       T sum = 0;
       for (int r = 0; r < n; ++r) {
         const int next = Index(r);
         if (next != index) {
-          by_factors[static_cast<int64_t>(index) * width + i] += sum;
+          grad_factors[static_cast<int64_t>(index) * width + i] += sum;
           index = next;
           sum = 0;
         }
         sum += term(r, static_cast<int>(i));
       }
-      by_factors[static_cast<int64_t>(index) * width + i] += sum;
+      grad_factors[static_cast<int64_t>(index) * width + i] += sum;
     });
   }
 
   // Adds to the gradients by bias and time step of layer k the sums of both terms over the rows.
-  template <typename ByBias, typename ByStep>
-  DEEPATTN_DEVICE void AddLayerSums(int k, const ByBias& by_bias, const ByStep& by_step) const {
+  template <typename GradBias, typename GradStep>
+  DEEPATTN_DEVICE void AddLayerSums(int k, const GradBias& grad_bias,
+                                    const GradStep& grad_step) const {
     T *bias = sums + places.bias[k], *step = sums + places.step[k];
     ColumnSums<T, 2>(
         block, reinterpret_cast<T*>(&GemmMemoryOf<T>(block)), n, Width(k + 1),
         [&](int r, int i, Numbers<T, 2>* sum) {
-          (*sum)[0] += by_bias(r, i);
-          (*sum)[1] += by_step(r, i);
+          (*sum)[0] += grad_bias(r, i);
+          (*sum)[1] += grad_step(r, i);
         },
         [&](int i, const Numbers<T, 2>& sum) {
           bias[i] += sum[0];

@@ -1,10 +1,10 @@
 // A row of the environment matrix, of the vector to one neighbor.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_SMOOTH_ROW_H_
-#define DEEPATTN_OPS_KERNELS_CPU_SMOOTH_ROW_H_
+#ifndef DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_
+#define DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_
 
 #include <cmath>
 
-#include "both.h"
+#include "kernels/common/both.h"
 
 namespace deepattn {
 
@@ -42,4 +42,4 @@ DEEPATTN_BOTH void SmoothRow(float rcut, float rcut_smth, const T* d, T* row, T*
 
 }  // namespace deepattn
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_SMOOTH_ROW_H_
+#endif  // DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_

@@ -1,8 +1,8 @@
 // The derivative of the energy along one pair, from which forces and virials are made.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_DERIVATIVE_H_
-#define DEEPATTN_OPS_KERNELS_CPU_PAIR_DERIVATIVE_H_
+#ifndef DEEPATTN_OPS_KERNELS_COMMON_PAIR_DERIVATIVE_H_
+#define DEEPATTN_OPS_KERNELS_COMMON_PAIR_DERIVATIVE_H_
 
-#include "both.h"
+#include "kernels/common/both.h"
 
 namespace deepattn {
 
@@ -17,4 +17,4 @@ DEEPATTN_BOTH void PairDerivative(const T* net_deriv, const T* in_deriv, T* t) {
 
 }  // namespace deepattn
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_PAIR_DERIVATIVE_H_
+#endif  // DEEPATTN_OPS_KERNELS_COMMON_PAIR_DERIVATIVE_H_

@@ -1,6 +1,6 @@
 // What every kernel takes besides its data: threads to run on, and a place to say what went wrong.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_RUNTIME_H_
-#define DEEPATTN_OPS_KERNELS_CPU_RUNTIME_H_
+#ifndef DEEPATTN_OPS_KERNELS_COMMON_RUNTIME_H_
+#define DEEPATTN_OPS_KERNELS_COMMON_RUNTIME_H_
 
 #include <stdint.h>
 
@@ -35,4 +35,4 @@ typedef struct {
 }
 #endif
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_RUNTIME_H_
+#endif  // DEEPATTN_OPS_KERNELS_COMMON_RUNTIME_H_

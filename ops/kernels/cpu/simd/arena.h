@@ -1,16 +1,16 @@
 // Scratch memory: what lies where in one block, and rows copied in and out of it.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_SIMD_PIECES_H_
-#define DEEPATTN_OPS_KERNELS_CPU_SIMD_PIECES_H_
+#ifndef DEEPATTN_OPS_KERNELS_CPU_SIMD_ARENA_H_
+#define DEEPATTN_OPS_KERNELS_CPU_SIMD_ARENA_H_
 
 #include "gemm.h"
 
 namespace {
 
-// Hands out aligned pieces of one block; of none, to find how large the block must be.
+// Hands out aligned arena of one block; of none, to find how large the block must be.
 template <typename T>
-class Pieces {
+class Arena {
  public:
-  explicit Pieces(T* block) : block_(block) {}
+  explicit Arena(T* block) : block_(block) {}
 
   T* Row(int64_t n) {
     constexpr int64_t line = kLineBytes / sizeof(T);
@@ -54,4 +54,4 @@ void AddUp(int64_t n, const T* from, int64_t number, int64_t distance, T* to) {
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_SIMD_PIECES_H_
+#endif  // DEEPATTN_OPS_KERNELS_CPU_SIMD_ARENA_H_

@@ -2,11 +2,19 @@
 
 import ctypes
 
+import cuda_calls
 import numpy as np
 
-from . import cuda_calls
-
 MOST_LAYERS = 16
+# By their numbers, as in kernels/common/passes.h.
+PASSES = ("forward", "backward", "double_backward")
+GRAD_GRADS = ("grad_grad_input", "grad_grad_weight")
+# What each pass takes besides the inputs.
+TAKEN = {
+    "forward": (),
+    "backward": ("grad_output",),
+    "double_backward": ("grad_output", *GRAD_GRADS),
+}
 _Layers = ctypes.c_void_p * MOST_LAYERS
 
 
@@ -22,7 +30,7 @@ class Shape(ctypes.Structure):
 
 
 class Parameters(ctypes.Structure):
-    """``deepattn_pair_embedding_parameters``, and the sums of gradients by them."""
+    """``EmbeddingParameters``, or where gradients by them go."""
 
     _fields_ = (
         *((name, _Layers) for name in ("matrix", "bias", "step")),
@@ -31,19 +39,20 @@ class Parameters(ctypes.Structure):
 
 
 class Call(ctypes.Structure):
-    """``deepattn_pair_embedding_call``."""
+    """``EmbeddingCall``."""
 
     _fields_ = (
         ("shape", Shape),
         *((name, ctypes.c_void_p) for name in ("input", "weight", "index")),
         ("parameters", Parameters),
-        *((name, ctypes.c_void_p) for name in ("grad", "bar_input", "bar_weight")),
-        *((name, ctypes.c_void_p) for name in ("out", "out_input", "out_weight")),
-        ("sums", ctypes.POINTER(Parameters)),
+        *((name, ctypes.c_void_p) for name in ("grad_output", *GRAD_GRADS)),
+        *((name, ctypes.c_void_p) for name in ("output", "grad_grad_output")),
+        *((name, ctypes.c_void_p) for name in ("grad_input", "grad_weight")),
+        ("grad_parameters", ctypes.POINTER(Parameters)),
     )
 
 
-def prepare(memory, order, inputs, *, with_sums, **arrays):
+def prepare(memory, name, inputs, *, with_sums, **arrays):
     """The call of a pass, its outputs and what must live as long, in `cuda_calls.HostArrays`.
 
     As in `pair_embedding`.
@@ -54,10 +63,13 @@ def prepare(memory, order, inputs, *, with_sums, **arrays):
     given = {"input": rows, "weight": weight, "index": index} | arrays
     given = {name: memory.device(x) for name, x in given.items()}
     factors, layers = memory.device(factors), [[memory.device(x) for x in kind] for kind in layers]
-    out = {} if order == 1 else {"out": memory.empty((len(rows), width[-1]), dtype)}
-    if order > 0:
-        for name in ("input", "weight"):
-            out[f"out_{name}"] = memory.empty(given[name].shape, dtype)
+    out = {}
+    if name != "backward":
+        output = "output" if name == "forward" else "grad_grad_output"
+        out[output] = memory.empty((len(rows), width[-1]), dtype)
+    if name != "forward":
+        for source in ("input", "weight"):
+            out[f"grad_{source}"] = memory.empty(given[source].shape, dtype)
 
     def parameters(layers, factors):
         lists = (_Layers(*(memory.address(x) if x.size else None for x in k)) for k in layers)
@@ -66,31 +78,32 @@ def prepare(memory, order, inputs, *, with_sums, **arrays):
     addresses = {name: memory.address(x) for name, x in (given | out).items()}
     call = Call(shape=shape, parameters=parameters(layers, factors), **addresses)
     sums = []
-    if order > 0 and with_sums:
+    if name != "forward" and with_sums:
         lists = [[memory.empty(x.shape, dtype) for x in kind] for kind in layers]
         sums = [memory.empty(factors.shape, dtype), *(x for kind in lists for x in kind)]
-        call.sums = ctypes.pointer(parameters(lists, sums[0]))
+        call.grad_parameters = ctypes.pointer(parameters(lists, sums[0]))
     return call, [*out.values(), *sums], [given, factors, layers]
 
 
-def pair_embedding(library, order, inputs, *, with_sums=True, **arrays):
-    """A pass, prepared: what the op of that order gives for the op's inputs, layers as three lists.
+def pair_embedding(library, name, inputs, *, with_sums=True, **arrays):
+    """A pass of `PASSES`, prepared: what its op gives for the op's inputs, layers as three lists.
 
-    `arrays` are ``grad`` and, of order 2, ``bar_input`` and ``bar_weight``.
+    `arrays` are those of `TAKEN`.
     """
-    call, outputs, keep = prepare(cuda_calls.arrays, order, inputs, with_sums=with_sums, **arrays)
-    name = f"deepattn_cuda_pair_embedding_{cuda_calls.SUFFIX[inputs[0].dtype]}"
+    call, outputs, keep = prepare(cuda_calls.arrays, name, inputs, with_sums=with_sums, **arrays)
+    number = PASSES.index(name)
+    function = f"deepattn_cuda_pair_embedding_{cuda_calls.SUFFIX[inputs[0].dtype]}"
     room, size = cuda_calls.workspace(
         library,
-        name.replace("embedding_", "embedding_workspace_"),
-        *(ctypes.byref(call.shape), order, int(bool(call.sums))),
+        function.replace("embedding_", "embedding_workspace_"),
+        *(ctypes.byref(call.shape), number, int(bool(call.grad_parameters))),
     )
     problem = cuda_calls.empty((1,), np.uint64)
     pointers = [cuda_calls.pointer(x) for x in (problem, room)]
     return cuda_calls.Prepared(
         library,
-        name,
-        [ctypes.byref(call), order, *pointers, size],
+        function,
+        [ctypes.byref(call), number, *pointers, size],
         outputs,
         problem=problem,
         keep=[call, keep, room],

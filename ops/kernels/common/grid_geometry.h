@@ -1,12 +1,12 @@
 // The cells of a neighbor search: where they lie, which of them an atom sees, and the order that
 // DeePMD gives the periodic images in them.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_GRID_GEOMETRY_H_
-#define DEEPATTN_OPS_KERNELS_CPU_GRID_GEOMETRY_H_
+#ifndef DEEPATTN_OPS_KERNELS_COMMON_GRID_GEOMETRY_H_
+#define DEEPATTN_OPS_KERNELS_COMMON_GRID_GEOMETRY_H_
 
 #include <cmath>
 #include <cstdint>
 
-#include "both.h"
+#include "kernels/common/both.h"
 
 namespace deepattn {
 
@@ -205,4 +205,4 @@ struct GridGeometry {
 
 }  // namespace deepattn
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_GRID_GEOMETRY_H_
+#endif  // DEEPATTN_OPS_KERNELS_COMMON_GRID_GEOMETRY_H_

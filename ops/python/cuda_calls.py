@@ -236,48 +236,56 @@ class TabulatedShape(ctypes.Structure):
 
 
 class TabulatedCall(ctypes.Structure):
-    """``deepattn_tabulated_call``."""
+    """``TabulatedCall``."""
 
     POINTERS = (
-        *("table", "range", "rows", "matrix", "weight", "index", "factors", "grad"),
-        *("out", "out_rows", "out_matrix", "out_weight", "out_factors"),
+        *("table", "range", "rows", "matrix", "weight", "index", "factors", "grad_output"),
+        *("output", "grad_rows", "grad_matrix", "grad_weight", "grad_factors"),
     )
     _fields_ = (("shape", TabulatedShape), *((name, ctypes.c_void_p) for name in POINTERS))
 
 
-def tabulated_outputs(order, shape, inputs) -> dict[str, tuple[int, ...]]:
+def tabulated_outputs(name, shape, inputs) -> dict[str, tuple[int, ...]]:
     """Shapes of the outputs of `tabulated`, by their names in the call's structure."""
     slots = (shape.natoms, shape.nnei)
-    if order != 1:
-        return {"out": (shape.natoms, 4 if shape.contracted else shape.nnei, shape.width)}
-    outputs = {"out_rows": slots}
+    if name != "backward":
+        return {"output": (shape.natoms, 4 if shape.contracted else shape.nnei, shape.width)}
+    outputs = {"grad_rows": slots}
     if "weight" in inputs:
-        outputs["out_weight"] = slots
+        outputs["grad_weight"] = slots
     if shape.contracted:
-        outputs["out_matrix"] = (*slots, 4)
+        outputs["grad_matrix"] = (*slots, 4)
     if "index" not in inputs and shape.nfactors:
-        outputs["out_factors"] = (*slots, shape.width)
+        outputs["grad_factors"] = (*slots, shape.width)
     return outputs
 
 
-def tabulated(library, order, shape, *, bars=(), **inputs):
-    """A pass over tables, prepared: of order 0 or 1, or the gradient of the gradient with `bars`.
+# Of tables, by their numbers, as in kernels/common/passes.h.
+TABULATED_PASSES = ("forward", "backward")
 
-    `inputs` are the arrays of ``deepattn_tabulated_call`` but its outputs; `bars` follow
-    ``deepattn_cuda_tabulated_bars``.
+
+def tabulated(library, name, shape, *, grad_grads=(), **inputs):
+    """A pass over tables, prepared: one of `TABULATED_PASSES`, or "double_backward".
+
+    `inputs` are the arrays of ``TabulatedCall`` but its outputs; `grad_grads`, of the double
+    backward, follow ``TabulatedGradGrads``.
     """
     dtype = inputs["rows"].dtype
     ranges = np.ascontiguousarray(inputs.pop("range"))  # stays in the host's memory
     inputs = {name: device(array) for name, array in inputs.items()}
-    outputs = tabulated_outputs(order, shape, inputs)
+    outputs = tabulated_outputs(name, shape, inputs)
     out = {name: empty(size, dtype) for name, size in outputs.items()}
     addresses = {name: arrays.address(array) for name, array in (inputs | out).items()}
     the_call = TabulatedCall(shape, range=ranges.ctypes.data, **addresses)
     problem = empty((1,), np.uint64)
-    name = f"deepattn_cuda_tabulated{'_second' if order == 2 else ''}_{SUFFIX[dtype]}"
-    bars = [None if bar is None else device(bar) for bar in bars]
-    places = (ctypes.c_void_p * 4)(*(None if bar is None else arrays.address(bar) for bar in bars))
-    second = ctypes.byref(places) if order == 2 else ctypes.c_int(order)
+    suffix = SUFFIX[dtype]
+    grad_grads = [None if x is None else device(x) for x in grad_grads]
+    places = (ctypes.c_void_p * 4)(*(None if x is None else arrays.address(x) for x in grad_grads))
+    if name == "double_backward":
+        function, second = f"deepattn_cuda_tabulated_double_backward_{suffix}", ctypes.byref(places)
+    else:
+        function = f"deepattn_cuda_tabulated_{suffix}"
+        second = ctypes.c_int(TABULATED_PASSES.index(name))
     arguments = [ctypes.byref(the_call), second, pointer(problem)]
-    keep = [the_call, places, bars, ranges, inputs]
-    return Prepared(library, name, arguments, [*out.values()], problem=problem, keep=keep)
+    keep = [the_call, places, grad_grads, ranges, inputs]
+    return Prepared(library, function, arguments, [*out.values()], problem=problem, keep=keep)

@@ -3,23 +3,28 @@
 import ctypes
 from dataclasses import dataclass
 
+import cuda_calls
 import numpy as np
 
-from . import cuda_calls
-
-PASSES = ("forward", "gradient", "tangent", "reverse")
+# By their numbers, as in kernels/common/passes.h.
+PASSES = ("forward", "backward", "tangent", "reverse")
 PARAMETERS = (
     *("query_matrix", "query_bias", "key_matrix", "key_bias", "value_matrix", "value_bias"),
     *("out_matrix", "out_bias", "gamma", "beta"),
 )
 SLOTS = ("embedding", "direction", "weight")
-BARS = ("bar_embedding", "bar_direction", "bar_weight")
-OUT_SLOTS = ("out_embedding", "out_direction", "out_weight")
+GRAD_GRADS = tuple(f"grad_grad_{name}" for name in SLOTS)
+OUTPUTS = {
+    "forward": {"output": "embedding"},
+    "backward": {f"grad_{name}": name for name in SLOTS},
+    "tangent": {"grad_grad_output": "embedding"},
+    "reverse": {f"grad_{name}": name for name in SLOTS},
+}
 _TAKEN = {
     "forward": (),
-    "gradient": ("grad",),
-    "tangent": BARS,
-    "reverse": ("grad", *BARS, "bar_output"),
+    "backward": ("grad_output",),
+    "tangent": GRAD_GRADS,
+    "reverse": ("grad_output", *GRAD_GRADS, "outer_grad_output"),
 }
 
 
@@ -33,7 +38,7 @@ class Shape(ctypes.Structure):
 
 
 class Parameters(ctypes.Structure):
-    """``deepattn_attention_parameters``, and the sums of gradients by them."""
+    """``AttentionParameters``, or where gradients by them go."""
 
     _fields_ = tuple((name, ctypes.c_void_p) for name in PARAMETERS)
 
@@ -43,7 +48,7 @@ def _call_type(real):
         return tuple((name, ctypes.c_void_p) for name in names)
 
     class Call(ctypes.Structure):
-        """``deepattn_attention_call``."""
+        """``AttentionCall``."""
 
         _fields_ = (
             ("shape", Shape),
@@ -51,8 +56,9 @@ def _call_type(real):
             ("padding", real),
             ("ln_eps", real),
             ("parameters", Parameters),
-            *pointers("kept", "state", "grad", *BARS, "bar_output", "out", *OUT_SLOTS),
-            ("sums", ctypes.POINTER(Parameters)),
+            *pointers("saved", "saved_tangents", "grad_output", *GRAD_GRADS, "outer_grad_output"),
+            *pointers("output", "grad_grad_output", *OUTPUTS["backward"]),
+            ("grad_parameters", ctypes.POINTER(Parameters)),
         )
 
     return Call
@@ -77,10 +83,10 @@ class Batch:
         return self.arrays["embedding"].dtype
 
 
-def batch_of(case, bar_output, options, ln_eps, dtype) -> Batch:
+def batch_of(case, outer_grad_output, options, ln_eps, dtype) -> Batch:
     """A batch of an `attention_cases.Case`."""
-    names = (*SLOTS, *BARS, "grad", "bar_output")
-    values = (*case.slots, *case.bars, case.grad, bar_output)
+    names = (*SLOTS, *GRAD_GRADS, "grad_output", "outer_grad_output")
+    values = (*case.slots, *case.grad_grads, case.grad, outer_grad_output)
     arrays = {name: np.asarray(x, dtype) for name, x in zip(names, values, strict=True)}
     shape = Shape(
         *case.slots[0].shape, len(case.parameters[1]), *(int(on) for on in options.values())
@@ -90,14 +96,14 @@ def batch_of(case, bar_output, options, ln_eps, dtype) -> Batch:
 
 
 class CudaAttention:
-    """Prepares passes over one batch, which use what the passes before them left."""
+    """Prepares passes over one batch, which use what the passes before them saved."""
 
     def __init__(self, library, batch: Batch):
         self.library, self.batch = library, batch
         self.suffix = cuda_calls.SUFFIX[batch.dtype]
         self.arrays = {name: cuda_calls.device(x) for name, x in batch.arrays.items()}
         self.parameters = [cuda_calls.device(x) for x in batch.parameters]
-        for name in ("kept", "state"):
+        for name in ("saved", "saved_tangents"):
             size = getattr(library, f"deepattn_cuda_attention_{name}_{self.suffix}")
             size.restype = ctypes.c_int64
             room = cuda_calls.empty((size(ctypes.byref(batch.shape)),), batch.dtype)
@@ -105,12 +111,9 @@ class CudaAttention:
 
     def prepare(self, name, *, with_sums=False) -> cuda_calls.Prepared:
         """A pass; its outputs are in the op's order, ``with_sums`` with gradients by parameters."""
-        outputs = {"out": self.arrays["embedding"]}
-        if name in ("gradient", "reverse"):
-            outputs = {key: self.arrays[key[4:]] for key in OUT_SLOTS}
-        outputs = {key: self._like(x) for key, x in outputs.items()}
+        outputs = {key: self._like(self.arrays[like]) for key, like in OUTPUTS[name].items()}
         sums = [self._like(x) for x in self.parameters] if with_sums else []
-        taken = (*SLOTS, "count", "kept", "state", *_TAKEN[name])
+        taken = (*SLOTS, "count", "saved", "saved_tangents", *_TAKEN[name])
         inputs = {key: self.arrays[key] for key in taken}
         address = cuda_calls.arrays.address
         arguments = CALLS[self.suffix](
@@ -121,7 +124,7 @@ class CudaAttention:
             **{key: address(x) for key, x in (inputs | outputs).items()},
         )
         if with_sums:
-            arguments.sums = ctypes.pointer(Parameters(*map(address, sums)))
+            arguments.grad_parameters = ctypes.pointer(Parameters(*map(address, sums)))
         number, problem = PASSES.index(name), cuda_calls.empty((1,), np.uint64)
         room, size = cuda_calls.workspace(
             self.library,

@@ -1,10 +1,10 @@
 // Which interval of a table a number lies in.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_TABULATED_INTERVAL_H_
-#define DEEPATTN_OPS_KERNELS_CPU_TABULATED_INTERVAL_H_
+#ifndef DEEPATTN_OPS_KERNELS_COMMON_TABLE_INTERVAL_H_
+#define DEEPATTN_OPS_KERNELS_COMMON_TABLE_INTERVAL_H_
 
 #include <stdint.h>
 
-#include "kernels/cpu/both.h"
+#include "kernels/common/both.h"
 
 namespace {
 
@@ -30,7 +30,7 @@ inline bool RangeFits(const T* range, int64_t nrows) {
          fine < static_cast<T>(nrows) + 1 && missing < T(1.01) && missing > T(-1.01);
 }
 
-// `range` and intervals as of deepattn_tabulated_call. What is not a number lies beyond the end.
+// `range` and intervals as in TabulatedCall. What is not a number lies beyond the end.
 template <typename T>
 DEEPATTN_BOTH Interval<T> FindInterval(const T* range, int64_t nrows, T x) {
   const T lower = range[0], upper = range[1], most = range[2], fine = range[3], coarse = range[4];
@@ -51,4 +51,4 @@ DEEPATTN_BOTH Interval<T> FindInterval(const T* range, int64_t nrows, T x) {
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_TABULATED_INTERVAL_H_
+#endif  // DEEPATTN_OPS_KERNELS_COMMON_TABLE_INTERVAL_H_

@@ -1,6 +1,6 @@
 // Marks functions that the CUDA kernels use too.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_BOTH_H_
-#define DEEPATTN_OPS_KERNELS_CPU_BOTH_H_
+#ifndef DEEPATTN_OPS_KERNELS_COMMON_BOTH_H_
+#define DEEPATTN_OPS_KERNELS_COMMON_BOTH_H_
 
 #if defined(__CUDACC__)
 #define DEEPATTN_BOTH __host__ __device__ __forceinline__
@@ -8,4 +8,4 @@
 #define DEEPATTN_BOTH inline
 #endif
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_BOTH_H_
+#endif  // DEEPATTN_OPS_KERNELS_COMMON_BOTH_H_

@@ -1,7 +1,7 @@
 // Where matrices lie in blocks of memory whose address is known later: kernels get the places as
 // arguments, once for all neighborhoods.
-#ifndef DEEPATTN_OPS_KERNELS_CUDA_PIECES_H_
-#define DEEPATTN_OPS_KERNELS_CUDA_PIECES_H_
+#ifndef DEEPATTN_OPS_KERNELS_CUDA_ARENA_H_
+#define DEEPATTN_OPS_KERNELS_CUDA_ARENA_H_
 
 #include "gemm.h"
 
@@ -22,7 +22,7 @@ struct Piece {
 };
 
 // Hands out pieces side by side. Rows begin at whole quads, so that products write vectors.
-class Pieces {
+class Arena {
  public:
   Piece Rows(int64_t m, int64_t n) {
     const int64_t stride = (n + kGemmQuad - 1) / kGemmQuad * kGemmQuad;
@@ -41,4 +41,4 @@ class Pieces {
 
 }  // namespace deepattn
 
-#endif  // DEEPATTN_OPS_KERNELS_CUDA_PIECES_H_
+#endif  // DEEPATTN_OPS_KERNELS_CUDA_ARENA_H_
