@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from deepattn.ops.reference import quintic_switch
+
 
 def switch_of_inverse(inverse: tf.Tensor, *, rcut_smth: float) -> tf.Tensor:
     """``1 - (1 - rcut_smth s)^3`` between 0 and 1, of the switched inverse distance ``s`` (1/Å).
@@ -36,7 +38,8 @@ def switch_of_distance(
     """
     distance = tf.stop_gradient(tf.norm(rij, axis=-1))
     u = tf.clip_by_value((distance - rcut_smth) / (rcut - rcut_smth), 0.0, 1.0)
-    weight = 1.0 + u * u * u * (u * (15.0 - 6.0 * u) - 10.0)
+    weight, _ = quintic_switch(u)
+    # As a product it is exact near the cutoff too.
     slope = -30.0 * tf.square(u * (1.0 - u)) / (rcut - rcut_smth)
     # Of s' = (w' r - w) / r^2; beyond the cutoff s does not change.
     slope_of_inverse = slope * distance - weight

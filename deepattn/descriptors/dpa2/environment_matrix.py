@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.ops.reference import quintic_switch
 
 
 def environment_rows(
@@ -25,7 +26,7 @@ def environment_rows(
         ``[n, stored, 4]`` and ``[n, stored]``; zero for padding and excluded neighbors.
     """
     u = tf.clip_by_value((slots.distance - rcut_smth) / (rcut - rcut_smth), 0.0, 1.0)
-    switch = 1.0 + u * u * u * (u * (-6.0 * u + 15.0) - 10.0)
+    switch, _ = quintic_switch(u)
     switch *= tf.cast(slots.mask, switch.dtype)
     inverse = 1.0 / (slots.distance + protection)
     radial = (switch * inverse)[:, :, tf.newaxis]

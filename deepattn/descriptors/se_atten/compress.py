@@ -14,6 +14,7 @@ from deepattn.descriptors.se_atten.compressible import DISTILL, check_tables
 from deepattn.descriptors.se_atten.layer import SeAtten
 from deepattn.errors import ConfigError
 from deepattn.layers.tables import TableRange, table_of, table_range
+from deepattn.ops.reference import quintic_switch
 from deepattn.progress import tracked
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def _range(
 def _switch(r: float, rcut_smth: float, rcut: float) -> float:
     """The factor that takes inverse distances to zero at the cutoff."""
     u = min(max((r - rcut_smth) / (rcut - rcut_smth), 0.0), 1.0)
-    return u**3 * (-6 * u**2 + 15 * u - 10) + 1
+    return quintic_switch(u)[0]
 
 
 def _check_size(compressed: CompressedSeAtten, span: TableRange) -> None:

@@ -24,6 +24,7 @@ from deepattn.ops.reference.pairs import (
     prod_virial_se_a,
     prod_virial_se_a_grad,
 )
+from deepattn.ops.reference.switch import quintic_switch
 from deepattn.ops.reference.tabulated import (
     tabulate_fusion_se_atten,
     tabulated_contraction,
@@ -51,6 +52,7 @@ __all__ = [
     "prod_force_se_a_grad",
     "prod_virial_se_a",
     "prod_virial_se_a_grad",
+    "quintic_switch",
     "residual_layer",
     "tabulate_fusion_se_atten",
     "tabulated_contraction",

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from deepattn.errors import OpLibraryError
 from deepattn.ops.reference import neighbors
+from deepattn.ops.reference.switch import quintic_switch
 
 NO_GRADIENT = (
     "the environment matrix has no gradient: take that of the energy with respect to descrpt and "
@@ -27,7 +28,7 @@ def prod_env_mat_a_mix(
     rcut_smth: float,
     nnei: int,
 ) -> tuple[tf.Tensor, ...]:
-    """Twin of ``ProdEnvMatAMix``: all neighbors in one block of ``nnei`` slots, nearest first.
+    """Reference of ``ProdEnvMatAMix``: all neighbors in one block of ``nnei`` slots, nearest first.
 
     Arguments and results are those of `deepattn.ops.prod_env_mat_a_mix`.
     """
@@ -53,7 +54,7 @@ def prod_env_mat_a(
     rcut_smth: float,
     sel: list[int],
 ) -> tuple[tf.Tensor, ...]:
-    """Twin of ``ProdEnvMatA``: ``sel[t]`` slots for neighbors of type t, nearest first in each.
+    """Reference of ``ProdEnvMatA``: ``sel[t]`` slots for neighbors of type t, nearest first.
 
     Arguments and results are those of `deepattn.ops.prod_env_mat_a`.
     """
@@ -213,12 +214,11 @@ def _values(
     with tf.control_dependencies([check] if check is not None else []):
         r = r2 * (1.0 / tf.sqrt(r2))
     u = (r - lower) / width
-    poly = -6.0 * u * u + 15.0 * u - 10.0
+    sw, dsw = quintic_switch(u)
     inside = (r >= lower) & (r < upper)
     one, zero = tf.ones([], r.dtype), tf.zeros([], r.dtype)
-    sw = tf.where(inside, u * u * u * poly + 1.0, tf.where(r < lower, one, zero))
-    dsw = (3.0 * u * u * poly + u * u * u * (-12.0 * u + 15.0)) / width
-    dsw = tf.where(inside, dsw, zero)
+    sw = tf.where(inside, sw, tf.where(r < lower, one, zero))
+    dsw = tf.where(inside, dsw / width, zero)
     sw, dsw = tf.where(real, sw, zero), tf.where(real, dsw, zero)
     inverse = 1.0 / r
     inverse2 = inverse * inverse
