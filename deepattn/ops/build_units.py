@@ -9,14 +9,15 @@ from dataclasses import dataclass
 # Neighbors are chosen by float32 sums that must round after every operation, so nothing is fused.
 CXX_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG")
 
-# The vectorized kernels may fuse; each is compiled for the processors it is then chosen on.
+# The vectorized kernels may fuse; each is compiled for the instruction sets of this architecture,
+# by the names that kernels/cpu/simd/instruction_set.h has for them.
 _FUSED = ("-ffp-contract=fast", "-fno-math-errno")
-_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
-INSTRUCTION_SETS: dict[str, tuple[str, ...]] = {
-    "generic": (),
-    "avx2": ("-mavx2", "-mfma"),
-    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl"),
-}
+INSTRUCTION_SETS: dict[str, tuple[str, ...]] = {"Generic": ()}
+if platform.machine().lower() in ("x86_64", "amd64"):
+    INSTRUCTION_SETS |= {
+        "Avx2": ("-mavx2", "-mfma"),
+        "Avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl"),
+    }
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,11 @@ class Unit:
 def _vectorized(kernel: str) -> tuple[Unit, ...]:
     """The units that a kernel has for each set of instructions."""
     return tuple(
-        Unit(f"kernels/cpu/{kernel}/{name}.cc", flags=(*_FUSED, *(flags if _IS_X86 else ())))
+        Unit(
+            f"kernels/cpu/{kernel}/table.cc",
+            flags=(*_FUSED, *flags, f"-DDEEPATTN_ISA={name}"),
+            variant=name.lower(),
+        )
         for name, flags in INSTRUCTION_SETS.items()
     )
 

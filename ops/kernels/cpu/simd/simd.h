@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "instruction_set.h"
+
 namespace {
 
 template <typename T>

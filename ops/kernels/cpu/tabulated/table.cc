@@ -1,8 +1,4 @@
-// The table of one instruction set. The including file defines, before anything else,
-// DEEPATTN_VECTOR_BYTES and DEEPATTN_TILE_ROWS.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_TABULATED_TABLE_H_
-#define DEEPATTN_OPS_KERNELS_CPU_TABULATED_TABLE_H_
-
+// The table of one instruction set; compiled once for each, see simd/instruction_set.h.
 #include "passes.h"
 
 namespace {
@@ -36,4 +32,8 @@ constexpr deepattn::TabulatedKernels<T> kKernels = {ScratchSize<T>,
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_TABULATED_TABLE_H_
+namespace deepattn {
+
+const TabulatedTable DEEPATTN_TABLE(kTabulated) = {kKernels<float>, kKernels<double>};
+
+}  // namespace deepattn

@@ -1,12 +1,8 @@
-// The table of one instruction set. The including file defines, before anything else,
-// DEEPATTN_VECTOR_BYTES and DEEPATTN_TILE_ROWS.
+// The table of one instruction set; compiled once for each, see simd/instruction_set.h.
 //
 // The second factor lies in panels as wide as a tile of registers, [k][width] one after the other;
 // where its rows are whole aligned vectors it serves as it is. A part of the result stays in the
 // cache while all inner terms are added to it.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_PRODUCT_TABLE_H_
-#define DEEPATTN_OPS_KERNELS_CPU_PRODUCT_TABLE_H_
-
 #include "kernels.h"
 #include "kernels/cpu/simd/arena.h"
 
@@ -126,4 +122,8 @@ constexpr deepattn::ProductKernels<T> kKernels = {
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_PRODUCT_TABLE_H_
+namespace deepattn {
+
+const ProductTable DEEPATTN_TABLE(kProduct) = {kKernels<float>, kKernels<double>};
+
+}  // namespace deepattn

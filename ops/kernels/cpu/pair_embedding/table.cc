@@ -1,8 +1,4 @@
-// The table of one instruction set. The including file defines, before anything else,
-// DEEPATTN_VECTOR_BYTES and DEEPATTN_TILE_ROWS.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_TABLE_H_
-#define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_TABLE_H_
-
+// The table of one instruction set; compiled once for each, see simd/instruction_set.h.
 #include "passes.h"
 
 namespace {
@@ -31,4 +27,8 @@ constexpr deepattn::EmbeddingKernels<T> kKernels = {
 
 }  // namespace
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_TABLE_H_
+namespace deepattn {
+
+const EmbeddingTable DEEPATTN_TABLE(kEmbedding) = {kKernels<float>, kKernels<double>};
+
+}  // namespace deepattn
