@@ -15,11 +15,11 @@ pytestmark = pytest.mark.usefixtures("compiled")
 
 
 def of_outputs_and_gradients(attention, case, dtype, uses=1):
-    """Gradients, by all sources, of outputs and of first gradients, each contracted with bars.
+    """Gradients by all sources of outputs and first gradients, contracted with random ones.
 
     ``uses``: how many first gradients of one forward pass go in.
     """
-    slots, parameters, bars = (
+    slots, parameters, grad_grads = (
         [tf.constant(x, dtype) for x in a] for a in (case.slots, case.parameters, case.grad_grads)
     )
     grad = tf.constant(case.grad, dtype)
@@ -32,7 +32,9 @@ def of_outputs_and_gradients(attention, case, dtype, uses=1):
         total = tf.reduce_sum(value * tf.constant(case.grad_grads[0], dtype))
         for scaled in values:
             first = inner.gradient(scaled, slots, grad)
-            total += tf.add_n([tf.reduce_sum(b * g) for b, g in zip(bars, first, strict=True)])
+            total += tf.add_n(
+                [tf.reduce_sum(b * g) for b, g in zip(grad_grads, first, strict=True)]
+            )
     return outer.gradient(total, [*slots, *parameters, grad])
 
 
@@ -140,8 +142,8 @@ def second_through_gates(attention, case, slots, parameters):
             tape.watch(slots)
             value = attention(slots, parameters, None, 0, OPTIONS[0])
         first = tape.gradient(value, slots, case.grad)
-        bars = [tf.constant(bar) for bar in (case.grad_grads[0], *case.grad_grads)]
-        return tf.gradients([value, *first], slots, bars, gate_gradients=True)
+        grad_grads = [tf.constant(x) for x in (case.grad_grads[0], *case.grad_grads)]
+        return tf.gradients([value, *first], slots, grad_grads, gate_gradients=True)
 
     return run(*slots)
 

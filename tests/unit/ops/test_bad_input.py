@@ -66,7 +66,7 @@ def test_bad_frames(compiled, fault, dtype):
 
 
 @pytest.mark.parametrize("fault", FRAMES)
-def test_twins_refuse_the_same(fault):
+def test_reference_refuses_the_same(fault):
     with pytest.raises(tf.errors.InvalidArgumentError):
         FRAMES[fault][0].mix(reference)
 

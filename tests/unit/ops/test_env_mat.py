@@ -45,7 +45,7 @@ def test_too_few_slots_keep_the_nearest(either):
 
 
 @pytest.mark.parametrize("box", BOX_NAMES)
-def test_float32_is_as_accurate_as_the_twin(compiled, box):
+def test_float32_is_as_accurate_as_the_reference(compiled, box):
     case = random_case(box).with_(davg=np.zeros((2, 360)), dstd=np.ones((2, 360)))
     errors = []
     for implementation in (compiled, reference):

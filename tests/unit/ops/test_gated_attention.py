@@ -31,7 +31,7 @@ each_size = pytest.mark.parametrize("size", SIZES)
 
 @each_size
 @each_option
-def test_float64_equals_the_twin(instruction_set, options, size):
+def test_float64_equals_the_reference(instruction_set, options, size):
     case = make_case(size, smooth=options["smooth"])
     found = evaluate(compiled_attention, case, options)
     exact = evaluate(reference_attention, case, options)
@@ -41,7 +41,7 @@ def test_float64_equals_the_twin(instruction_set, options, size):
 
 @pytest.mark.parametrize("size", ["odd", "many"])
 @each_option
-def test_float32_is_as_exact_as_the_twin(instruction_set, options, size):
+def test_float32_is_as_exact_as_the_reference(instruction_set, options, size):
     """Errors against float64, over several random cases, in units of the largest number."""
     allowed = {"value": 2, "full gradient": 3, "gradient": 3, "second": 3}
     errors = {kind: np.zeros(2) for kind in allowed}
@@ -52,8 +52,8 @@ def test_float32_is_as_exact_as_the_twin(instruction_set, options, size):
             for kind, values in evaluate(attention, case, options, tf.float32).items():
                 errors[kind][k] += worst_error(values, exact[kind])
     for kind, factor in allowed.items():
-        ours, twins_own = errors[kind]
-        assert ours <= factor * twins_own + 2 * np.finfo(np.float32).eps, (kind, errors[kind])
+        ours, reference_own = errors[kind]
+        assert ours <= factor * reference_own + 2 * np.finfo(np.float32).eps, (kind, errors[kind])
 
 
 def test_a_mask_has_no_derivatives(either_attention):
@@ -149,8 +149,8 @@ def test_graph_equals_eager(dtype):
                 inner.watch(slots)
                 value = compiled_attention(slots, parameters, count, case.padding, OPTIONS[0])
             first = inner.gradient(value, slots, tf.constant(case.grad, dtype))
-        bars = [tf.constant(x, dtype) for x in case.grad_grads]
-        return value, first, outer.gradient(first, [*slots, *parameters], bars)
+        grad_grads = [tf.constant(x, dtype) for x in case.grad_grads]
+        return value, first, outer.gradient(first, [*slots, *parameters], grad_grads)
 
     value, first, second = run(*(tf.constant(x, dtype) for x in case.slots), case.count)
     np.testing.assert_array_equal(value, eager["value"][0])
@@ -200,15 +200,15 @@ def derivative_chain(attention, case, order):
     return [g.numpy() for g in scalar(order)]
 
 
-def test_second_derivatives_by_parameters_are_the_twins():
+def test_second_derivatives_by_parameters_are_the_reference():
     case = make_case("width one", smooth=True)
     found = derivative_chain(compiled_attention, case, 1)
     assert worst_error(found, derivative_chain(reference_attention, case, 1)) < 1e-11
 
 
-def test_third_derivatives_are_the_twins():
+def test_third_derivatives_are_the_reference():
     case = make_case("odd", smooth=True)
-    slots, parameters, bars = (
+    slots, parameters, grad_grads = (
         [tf.constant(x) for x in a] for a in (case.slots, case.parameters, case.grad_grads)
     )
 
@@ -221,8 +221,8 @@ def test_third_derivatives_are_the_twins():
                     inner.watch(slots)
                     value = attention(slots, parameters, None, 2, OPTIONS[0])
                 first = inner.gradient(value, slots, tf.constant(case.grad))
-            second = outer.gradient(first, slots, bars)
-        return [g.numpy() for g in outermost.gradient(second, slots, bars)]
+            second = outer.gradient(first, slots, grad_grads)
+        return [g.numpy() for g in outermost.gradient(second, slots, grad_grads)]
 
     assert worst_error(third(compiled_attention), third(reference_attention)) < 1e-11
 
@@ -244,7 +244,7 @@ def test_portable_graphs_hold_no_op_of_ours():
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=lambda d: d.name)
 @pytest.mark.parametrize("smooth", [True, False])
-def test_half_precision_uses_the_twin(dtype, smooth):
+def test_half_precision_uses_the_reference(dtype, smooth):
     case = make_case("odd", smooth=smooth)
     options = {"dotr": True, "mask": False, "smooth": smooth}
     exact = evaluate(reference_attention, case, options)
@@ -293,16 +293,16 @@ def test_bad_cotangents_are_named():
         tf.errors.InvalidArgumentError, match=r"grad must have the shape \[4, 13, 9"
     ):
         own.deepattn_gated_attention_grad(*inputs, kept, case.grad[:3], link, **OPTIONS[0])
-    bars = [case.grad_grads[0], case.grad_grads[1][:, :, :2], case.grad_grads[2]]
+    grad_grads = [case.grad_grads[0], case.grad_grads[1][:, :, :2], case.grad_grads[2]]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_direction must have the shape"):
-        own.deepattn_gated_attention_tangent(*inputs, kept, *bars, **OPTIONS[0])
+        own.deepattn_gated_attention_tangent(*inputs, kept, *grad_grads, **OPTIONS[0])
     state = own.deepattn_gated_attention_tangent(*inputs, kept, *case.grad_grads, **OPTIONS[0])[1]
     rest = (case.grad, *case.grad_grads, state, case.grad[:, :12])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"bar_output must have the shape"):
         own.deepattn_gated_attention_reverse(*inputs, kept, *rest, **OPTIONS[0])
 
 
-def test_twins_normalize_as_their_names_say():
+def test_reference_normalizes_as_the_names_say():
     x = tf.constant(np.random.default_rng(0).normal(size=(5, 7)))
     np.testing.assert_allclose(np.linalg.norm(reference.unit_rows(x), axis=-1), 1.0)
     rows = reference.normalize_rows(x, 0.0).numpy()

@@ -180,7 +180,7 @@ def test_gradients_of_gelu_up_to_the_third(either):
 
 
 @pytest.mark.parametrize("ghosts", [False, True])
-def test_training_step_agrees_with_the_twins(compiled, ghosts):
+def test_training_step_agrees_with_the_reference(compiled, ghosts):
     """d/dw of a loss of force and virial, in a graph: what training differentiates."""
     case = random_case("triclinic", natoms=5, nframes=1, nnei=40, virtual=False)
     if ghosts:

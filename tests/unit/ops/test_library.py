@@ -81,7 +81,7 @@ def run(code, cwd=ROOT, **env):
     return done.stdout.strip()
 
 
-def test_functions_fall_back_to_the_twins(tmp_path):
+def test_functions_fall_back_to_the_reference(tmp_path):
     shutil.copytree(
         ROOT / "deepattn",
         tmp_path / "deepattn",

@@ -76,13 +76,13 @@ def scale(x):
 
 
 @pytest.mark.parametrize(("net", "nrows", "scaled", "steps"), CASES)
-def test_equals_its_twin(net, nrows, scaled, steps):
+def test_equals_its_reference(net, nrows, scaled, steps):
     for compiled, plain in zip(*both(draw(net, nrows, scaled, steps, "float64")), strict=True):
         np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-12 * scale(plain))
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_float32_is_as_exact_as_its_twin(net):
+def test_float32_is_as_exact_as_its_reference(net):
     inputs = draw(net, 70, True, True, "float32")
     exact = [tf.nest.map_structure(lambda x: tf.cast(x, "float64"), x) for x in inputs]
     exact[2] = inputs[2]
@@ -111,7 +111,7 @@ def test_gradients_by_parameters_do_not_depend_on_threads():
             np.testing.assert_array_equal(one, other)
 
 
-def test_third_derivatives_are_those_of_the_twin():
+def test_third_derivatives_are_those_of_the_reference():
     x = tf.constant([[0.3], [-0.8]], tf.float64)
     layer = DenseLayer(tf.constant([[1.0, 2.0]], tf.float64), tf.zeros([2], tf.float64), None)
     values = []

@@ -40,7 +40,7 @@ def test_sums(either, box):
     np.testing.assert_allclose(virial, atoms.reshape(2, 14, 9).sum(axis=1), atol=1e-11)
 
 
-def test_float32_is_as_accurate_as_the_twin(compiled):
+def test_float32_is_as_accurate_as_the_reference(compiled):
     # Large enough that a frame is summed in several parts.
     case = random_case("triclinic", natoms=400, nnei=100)
     nlist = case.mix(compiled)[3]

@@ -48,14 +48,14 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "width", "counts", "weighted"), CASES)
-def test_equals_its_twin(instruction_set, kind, width, counts, weighted):
+def test_equals_its_reference(instruction_set, kind, width, counts, weighted):
     for compiled, plain in zip(*both(kind, draw(width, *counts, weighted), width), strict=True):
         scale = max(1.0, abs(plain).max(initial=0.0))
         np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-12 * scale)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_float32_is_as_exact_as_its_twin(instruction_set, kind):
+def test_float32_is_as_exact_as_its_reference(instruction_set, kind):
     """Errors against float64 of the same numbers, over several random cases."""
     errors = np.zeros(2)
     for seed in range(3):
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_named(place, value, message):
         loader.own_ops().deepattn_tabulated_contraction(*inputs, width=5)
 
 
-def test_the_stock_op_has_both_derivatives_of_its_twin():
+def test_the_stock_op_has_both_derivatives_of_its_reference():
     table, info, *sources = stock_case(5, [NNEI] * NATOMS)
     stock = loader.compat_ops().tabulate_fusion_se_atten
     results = []
