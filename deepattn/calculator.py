@@ -12,6 +12,7 @@ from ase.neighborlist import NewPrimitiveNeighborList
 
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer import DeepPot
+from deepattn.models import ModelFile
 
 
 class DP(Calculator):
@@ -23,13 +24,13 @@ class DP(Calculator):
     Σ r ⊗ f in eV, positive under compression.
 
     Args:
-        model: A frozen graph (``.pb``) or a checkpoint, as for :class:`~deepattn.infer.DeepPot`.
+        model: A model file, as for :class:`~deepattn.infer.DeepPot`.
         label: Name of the calculator.
         type_dict: Number of the type that each chemical symbol stands for; by default the
             symbols are the model's type names.
         neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbors; by default
             the model does.
-        head: Name or alias of the branch, of a checkpoint of several tasks.
+        head: Name or alias of the branch of a multi-task checkpoint.
         **kwargs: Further arguments of ASE's ``Calculator``.
 
     Example:
@@ -49,7 +50,7 @@ class DP(Calculator):
 
     def __init__(
         self,
-        model: str | os.PathLike,
+        model: str | os.PathLike | ModelFile,
         label: str = "DP",
         type_dict: dict[str, int] | None = None,
         neighbor_list: NewPrimitiveNeighborList | None = None,

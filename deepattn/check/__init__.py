@@ -1,6 +1,7 @@
 """What is wrong with data, told before a training finds out."""
 
 from deepattn.check.finding import DOUBT, FAULT, NOT_TESTED, Finding, Findings
+from deepattn.check.inputs import check_paths
 from deepattn.check.run import check_data
 
-__all__ = ["DOUBT", "FAULT", "NOT_TESTED", "Finding", "Findings", "check_data"]
+__all__ = ["DOUBT", "FAULT", "NOT_TESTED", "Finding", "Findings", "check_data", "check_paths"]

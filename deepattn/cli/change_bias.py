@@ -1,11 +1,16 @@
 """``deepattn change-bias``."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepattn.cli.options import add_head, add_systems
 from deepattn.cli.systems import systems_of
+
+if TYPE_CHECKING:
+    from deepattn.models import ModelFile
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -52,10 +57,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Change the bias."""
     from deepattn.errors import ConfigError
-    from deepattn.formats.find import find_model
+    from deepattn.models import open_model_file
 
-    path = find_model(args.model)
-    output = _output(args.output, path)
+    file = open_model_file(args.model, args.head)
+    output = _output(args.output, file)
     if args.bias_value is not None:
         if args.mode is not None or args.numb_batch is not None:
             raise ConfigError("--mode and --numb-batch are for data; leave out --bias-value")
@@ -66,23 +71,29 @@ def run(args: argparse.Namespace) -> None:
 
     from deepattn.train import change_bias
 
-    changed = change_bias(path, output, head=args.head, **source)
+    changed = change_bias(file, output, **source)
     print(f"{'element':>8s} {'before, eV':>18s} {'after, eV':>18s}")
     for name, (before, after) in changed.items():
         print(f"{name:>8s} {before:18.8f} {after:18.8f}")
     print(f"written to {output}")
 
 
-def _output(given: str | None, path: Path) -> Path:
+def _output(given: str | None, file: ModelFile) -> Path:
     """The file to write, with the ending of the model."""
     from deepattn.errors import ConfigError
-    from deepattn.formats.dp_file import SUFFIXES
+    from deepattn.models import MODEL_FILES
 
+    path = file.path
+    ending = path.suffix if path.suffix in file.suffixes else file.suffixes[0]
     if given is None:
-        return path.with_name(f"{path.stem}_updated{path.suffix}")
-    if given.endswith((".pb", ".h5", *SUFFIXES)) and not given.endswith(path.suffix):
-        raise ConfigError(f"--output {given}: {path} is of another kind; end it in {path.suffix}")
-    return Path(given if given.endswith(path.suffix) else f"{given}{path.suffix}")
+        return path.with_name(f"{path.name.removesuffix(ending)}_updated{ending}")
+    known = {suffix for kind in MODEL_FILES.loaded().values() for suffix in kind.suffixes}
+    target = Path(given)
+    if target.suffix == ending:
+        return target
+    if target.suffix in known:
+        raise ConfigError(f"--output {given}: {path} is {file.kind}; let the name end in {ending}")
+    return target.with_name(f"{target.name}{ending}")
 
 
 def _energies(values: list[str]) -> dict[str, float] | list[float]:

@@ -5,16 +5,12 @@ import json
 import logging
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
-
-import numpy as np
 
 from deepattn.cli.options import add_type_map, count, positive
 
 log = logging.getLogger(__name__)
 
 _SYSTEMS_OF_A_KIND = 5
-_INPUTS = (".json", ".yaml", ".yml")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -59,20 +55,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Check."""
-    from deepattn.check import FAULT, check_data
-    from deepattn.data import find_systems
+    from deepattn.check import FAULT, check_paths
 
-    systems, settings = [], {"type_map": args.type_map, "rcut": args.rcut, "sel": args.sel}
-    for entry in args.data:
-        if Path(entry).suffix in _INPUTS:
-            found, model = _from_input(entry)
-            systems += found
-            settings = {
-                key: model[key] if given is None else given for key, given in settings.items()
-            }
-        else:
-            systems += find_systems(entry)
-    findings = check_data(systems, **{k: v for k, v in settings.items() if v is not None})
+    systems, findings = check_paths(args.data, type_map=args.type_map, rcut=args.rcut, sel=args.sel)
     if args.json:
         records = [asdict(finding) for finding in (*findings, *findings.not_tested)]
         print(json.dumps(records, indent=1, ensure_ascii=False))
@@ -111,30 +96,3 @@ def _count(untested: list, systems: int) -> str:
         for check, count in counts.items()
     ]
     return f"{len(counts)} ({', '.join(names)})" if names else "0"
-
-
-def _from_input(path: str) -> tuple[list[str], dict]:
-    """The systems of an input, and what its model says of types and neighbors.
-
-    A model section that fine-tuning will fill from a file may leave these out.
-    """
-    from deepattn.config import DescriptorConfig, load_input, upgrade
-    from deepattn.data import find_systems
-    from deepattn.errors import ConfigError
-
-    content = upgrade(load_input(path))
-    training, model = content.get("training", {}), content.get("model", {})
-    descriptor = model.get("descriptor", {})
-    kind = DescriptorConfig.find(descriptor.get("type")) or DescriptorConfig
-    rcut, sel = kind.glance(descriptor)
-    systems = []
-    for section in (training.get("training_data"), training.get("validation_data")):
-        if section and section.get("systems"):
-            patterns = section.get("rglob_patterns")
-            systems += find_systems(section["systems"], rglob_patterns=patterns)
-    if not systems:
-        raise ConfigError(f"{path}: names no systems in training/training_data/systems")
-    sel = None if isinstance(sel, str | None) else np.ravel(sel).tolist()
-    if sel and kind.mixed_types:
-        sel = [sum(sel)]
-    return systems, {"type_map": model.get("type_map"), "rcut": rcut, "sel": sel}

@@ -58,19 +58,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> int:
     """Check."""
     from deepattn.data import System
-    from deepattn.formats.find import find_model
-    from deepattn.models import build_stored, read_model
+    from deepattn.models import open_model_file
 
-    path = find_model(args.model)
-    stored = read_model(path, head=args.head)
+    file = open_model_file(args.model, args.head)
     system = None
     if args.system is not None:
-        system = System(args.system, type_map=stored.config.type_map)
+        system = System(args.system, type_map=file.type_map())
 
     from deepattn.testing import check_model
 
     report = check_model(
-        path if args.head is None else build_stored(stored, path),
+        file,
         frames=None if system is None else [_first_frame(system)],
         fparam=args.fparam,
         aparam=args.aparam,

@@ -55,12 +55,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> int:
     """Run twice and tell."""
     from deepattn.data.atoms import read_atoms
-    from deepattn.formats.find import find_model
+    from deepattn.models import open_model_file
     from deepattn.plots.conservation import plot_conservation
     from deepattn.plots.figure import check_picture
     from deepattn.progress import tracked
 
-    path = find_model(args.model)
+    file = open_model_file(args.model, args.head)
     if args.plot:
         check_picture(args.plot)
     atoms = read_atoms(args.configuration, slice(1))[0]
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from deepattn.calculator import DP
     from deepattn.testing.conservation import check_conservation
 
-    atoms.calc = DP(path, head=args.head)
+    atoms.calc = DP(file)
     print(f"{len(atoms)} atoms, {args.temperature:g} K, {1e-3 * args.steps * args.timestep:g} ps")
     found = check_conservation(
         atoms,

@@ -35,12 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> None:
     """Convert."""
     from deepattn.formats.files import check_folder
-    from deepattn.formats.find import find_model
+    from deepattn.models import open_model_file
 
-    source = find_model(args.input)
+    source = open_model_file(args.input, args.head)
     check_folder(args.output)
 
     from deepattn.export import convert
 
-    target = convert(source, args.output, head=args.head)
+    target = convert(source, args.output)
     log.info("the model is saved in %s", target)

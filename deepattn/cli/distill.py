@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     require_files(args.input)
 
     from deepattn.distill.config import read_distill
-    from deepattn.formats.find import find_model
+    from deepattn.models import find_model
 
     read_distill(args.input)
     if ":" not in args.teacher:

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from pathlib import Path
 
 from deepattn.cli.options import add_head, add_model, add_systems
 from deepattn.cli.systems import systems_of
@@ -36,40 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate."""
-    import numpy as np
+    from deepattn.models import open_model_file
 
-    from deepattn.data import System
-    from deepattn.formats.files import write_whole
-    from deepattn.formats.find import find_model
+    file = open_model_file(args.model, args.head)
+    systems = systems_of(args, labeled=False)
 
-    find_model(args.model)
-    paths = systems_of(args, labeled=False)
+    from deepattn.infer import write_descriptors
 
-    from deepattn.infer import DeepPot, read_frames
-
-    with DeepPot(args.model, head=args.head) as model:
-        systems = [System(path, type_map=model.get_type_map(), labeled=False) for path in paths]
-        files = _files(paths, Path(args.output))
-        Path(args.output).mkdir(parents=True, exist_ok=True)
-        for system, path in zip(systems, files, strict=True):
-            arguments, _ = read_frames(model, system, np.arange(system.nframes))
-            descriptors = model.eval_descriptor(**arguments, dtype=args.dtype)
-            with write_whole(path) as file:
-                np.save(file, descriptors)
-    log.info("the descriptors are in %s; systems: %d", args.output, len(systems))
-
-
-def _files(paths: list[str], folder: Path) -> list[Path]:
-    """A file for each system; systems of one name would overwrite each other's."""
-    from deepattn.errors import DataError
-
-    files: dict[Path, str] = {}
-    for path in paths:
-        file = folder / f"{Path(path).resolve().name}.npy"
-        if file in files:
-            raise DataError(
-                f"systems {files[file]} and {path} would both be written to {file}; give them in "
-                "two runs with folders of their own (-o)"
-            )
-        files[file] = path
-    return list(files)
+    files = write_descriptors(file, systems, args.output, dtype=args.dtype)
+    log.info("the descriptors are in %s; systems: %d", args.output, len(files))

@@ -47,21 +47,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Freeze."""
-    from deepattn.formats.dp_file import is_dp_file
     from deepattn.formats.files import check_folder
-    from deepattn.formats.find import find_model
-    from deepattn.formats.saved_model import is_saved_model
+    from deepattn.formats.outputs import graph_unless_named
+    from deepattn.models import open_model_file
 
-    output = args.output
-    if not (output.endswith(".pb") or is_dp_file(output) or is_saved_model(output)):
-        output = f"{output}.pb"
-    source = find_model(args.checkpoint)
+    output = graph_unless_named(args.output)
     check_folder(output)
+    source = open_model_file(args.checkpoint, args.head)
 
     from deepattn import ops
     from deepattn.export import convert
 
-    convert(source, output, fast=args.fast, head=args.head)
+    convert(source, output, fast=args.fast)
     log.info("the frozen model is saved in %s", output)
     if args.fast:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())

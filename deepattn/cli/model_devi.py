@@ -1,23 +1,11 @@
 """``deepattn model-devi``."""
 
-from __future__ import annotations
-
 import argparse
 import logging
-from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING
-
-import numpy as np
 
 from deepattn.cli.options import add_head, add_system
 
-if TYPE_CHECKING:
-    from deepattn.data import System
-    from deepattn.infer import DeepPot
-
 log = logging.getLogger(__name__)
-
-_FRAMES_AT_ONCE = 64
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -85,77 +73,29 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Compare the models."""
-    from deepattn.data import System, find_systems
-    from deepattn.errors import DataError
-    from deepattn.formats.files import check_folder, write_whole
-    from deepattn.formats.find import find_model
+    from deepattn.data import find_systems
+    from deepattn.formats.files import check_folder
+    from deepattn.models import open_model_file
 
-    for path in args.models:
-        find_model(path)
+    files = [open_model_file(path, args.head) for path in args.models]
     check_folder(args.output)
-    paths = find_systems(args.system, labeled=args.real_error)
+    systems = find_systems(args.system, labeled=args.real_error)
 
-    from deepattn.infer import DeepPot
+    from deepattn.infer import deviation_on_systems, write_deviation
 
     if len(args.models) == 1 and not args.real_error:
         log.warning(
             "a single model does not deviate from itself: all columns will be zero; give several, "
             "or --real_error to compare it with labels"
         )
-    with ExitStack() as stack:
-        models = [stack.enter_context(DeepPot(path, head=args.head)) for path in args.models]
-        type_map = models[0].get_type_map()
-        for path, model in zip(args.models, models, strict=True):
-            if model.get_type_map() != type_map:
-                raise DataError(
-                    f"{path} has the type map {model.get_type_map()}, but {args.models[0]} has "
-                    f"{type_map}; models are compared type by type"
-                )
-        systems = [
-            System(path, type_map=type_map, names=args.type_map, labeled=args.real_error)
-            for path in paths
-        ]
-        file = stack.enter_context(write_whole(args.output, "w"))
-        for system in systems:
-            _compare(models, system, args, file)
-    log.info("the deviations are in %s; systems: %d", args.output, len(systems))
-
-
-def _compare(
-    models: list[DeepPot], system: System, args: argparse.Namespace, file: IO[str]
-) -> None:
-    """Write the header and the rows of one system."""
-    from deepattn.infer import read_frames
-    from deepattn.infer.deviation import COLUMNS, model_deviation
-
-    names = [*COLUMNS, *(["atm_devi_f(N)"] if args.atomic else [])]
-    file.write(f"# {system.path}\n# {'step':10s}{''.join(f'{name:19s}' for name in names)}\n")
-    labels = ("energy", "force", "virial") if args.real_error else ()
-    for first in range(0, system.nframes, _FRAMES_AT_ONCE):
-        frames = np.arange(first, min(first + _FRAMES_AT_ONCE, system.nframes))
-        arguments, expected = read_frames(models[0], system, frames, labels)
-        for label in labels:
-            expected[label][expected[f"find_{label}"] == 0] = np.nan
-        deviation = model_deviation(
-            [_predict(model, arguments) for model in models],
-            atype=arguments["atom_types"],
-            labels=expected if args.real_error else None,
-            relative=args.relative,
-            relative_v=args.relative_v,
-        )
-        columns = [deviation[name][:, None] for name in COLUMNS]
-        if args.atomic:
-            columns.append(deviation["atm_devi_f"])
-        for step, row in zip(_steps(system, frames, args), np.hstack(columns), strict=True):
-            file.write(f"{step:12d}{''.join(f'{x:19.6e}' for x in row)}\n")
-
-
-def _steps(system: System, frames: np.ndarray, args: argparse.Namespace) -> np.ndarray:
-    """The steps of the run that frames are from, as stored, or counted by ``--frequency``."""
-    stored = system.load("timestep", frames)[:, 0].astype(int)
-    return np.where(system.has("timestep")[frames], stored, frames * args.frequency)
-
-
-def _predict(model: DeepPot, arguments: dict) -> dict[str, np.ndarray]:
-    energy, force, virial = model.eval(**arguments)
-    return {"energy": energy[:, 0], "force": force, "virial": virial}
+    deviations = deviation_on_systems(
+        files,
+        systems,
+        names=args.type_map,
+        with_labels=args.real_error,
+        relative=args.relative,
+        relative_v=args.relative_v,
+        frequency=args.frequency,
+    )
+    count = write_deviation(args.output, deviations, atomic=args.atomic)
+    log.info("the deviations are in %s; systems: %d", args.output, count)

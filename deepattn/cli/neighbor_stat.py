@@ -30,24 +30,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Count."""
-    import numpy as np
-
-    from deepattn.data import System, find_systems
-    from deepattn.data.type_map import union
+    from deepattn.data import find_systems
 
     paths = find_systems(args.system, labeled=False)
-    systems = [System(path, labeled=False) for path in paths]
-    type_map = args.type_map or union([system.data_type_map for system in systems])
-    if type_map:
-        systems = [System(path, type_map=type_map, labeled=False) for path in paths]
 
-    from deepattn.statistics.neighbors import neighbor_statistics
+    import numpy as np
 
-    found = neighbor_statistics(
-        systems,
-        rcut=args.rcut,
-        ntypes=len(type_map) or max(system.ntypes for system in systems),
-        mixed_types=args.mixed_type,
+    from deepattn.statistics import count_neighbors
+
+    found = count_neighbors(
+        paths, rcut=args.rcut, type_map=args.type_map, mixed_types=args.mixed_type
     )
     print(f"min_nbor_dist: {found.min_nbor_dist:f}")
     print(f"max_nbor_size: {np.array(found.max_nbor_size)}")

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from deepattn import limits
 from deepattn.cli.options import add_head, add_model, add_systems
-from deepattn.cli.systems import systems_of, systems_of_input
+from deepattn.cli.systems import systems_of
 from deepattn.errors import DataError, show
 
 if TYPE_CHECKING:
-    from deepattn.data import System
-    from deepattn.infer import DeepPot, PairSample, TestReport
+    from deepattn.infer import SystemErrors, TestReport
 
 log = logging.getLogger(__name__)
-
-_CHUNK_ATOMS = 1_000_000
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -77,59 +69,46 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Test."""
-    from deepattn.data import System
-    from deepattn.data.type_map import names_or_numbers
-    from deepattn.formats.find import find_model
+    from deepattn.models import open_model_file
 
     _check_targets(args)
-    find_model(args.model)
+    file = open_model_file(args.model, args.head)
     systems = _systems(args)
 
-    from deepattn.infer import (
-        DeepPot,
-        DetailFiles,
-        PairSample,
-        TestReport,
-        energy_errors,
-        error_lines,
-        errors_by_element,
-        summary,
-    )
+    from deepattn.infer import error_lines, measure_errors, summary
 
     if args.set_prefix is not None:
         log.warning("--set-prefix is ignored: sets are always named set.*")
-    random = np.random.RandomState(None if args.rand_seed is None else args.rand_seed % 2**32)
-    report, sample = TestReport(args.model), PairSample()
-    with DeepPot(args.model, head=args.head) as model, DetailFiles(args.detail_file) as details:
-        names = names_or_numbers(model.get_type_map(), model.get_ntypes())
-        for path in systems:
-            # Standard output is that of dp test, for scripts that read it.
-            print("# ---------------output of dp test--------------- ")
-            print(f"# testing system : {path}", flush=True)
-            system = System(path, type_map=model.get_type_map())
-            frames = np.arange(system.nframes)
-            if args.shuffle_test:
-                random.shuffle(frames)
-            frames = frames[: args.numb_test or None]
-            parts = []
-            for piece in _chunks(frames, system):
-                tested = _test(model, system, piece, args.atomic)
-                details.write(path, **tested)
-                if args.plot or args.html:
-                    sample.add(**tested)
-                if args.html:
-                    report.worst.add(path, piece, **tested)
-                prediction, labels, atype, _ = tested.values()
-                by_element = errors_by_element(prediction, labels, atype=atype, type_map=names)
-                parts.append((energy_errors(**tested), by_element))
-            errors = report.add(path, len(frames), parts)
-            print(f"# number of test data : {len(frames)} ")
-            _print_lines(error_lines(errors))
+    report = measure_errors(
+        file,
+        systems,
+        head=args.head,
+        numb_test=args.numb_test,
+        shuffle=args.shuffle_test,
+        seed=args.rand_seed,
+        atomic=args.atomic,
+        detail_prefix=args.detail_file,
+        before=_print_head,
+        after=_print_errors,
+    )
     print("# ----------weighted average of errors----------- ")
     print(f"# number of systems : {len(systems)}")
     _print_lines(error_lines(report.average))
     log.info("RMSE: %s", summary(report.average) or "no labels to compare with")
-    _write(report, sample, args)
+    _write(report, args)
+
+
+def _print_head(path: str) -> None:
+    # Standard output is that of dp test, for scripts that read it.
+    print("# ---------------output of dp test--------------- ")
+    print(f"# testing system : {path}", flush=True)
+
+
+def _print_errors(system: SystemErrors) -> None:
+    from deepattn.infer import error_lines
+
+    print(f"# number of test data : {system.nframes} ")
+    _print_lines(error_lines(system.errors))
 
 
 def _check_targets(args: argparse.Namespace) -> None:
@@ -143,13 +122,13 @@ def _check_targets(args: argparse.Namespace) -> None:
         check_picture(args.plot)
 
 
-def _write(report: TestReport, sample: PairSample, args: argparse.Namespace) -> None:
-    """Write the report in the forms that are asked for."""
+def _write(report: TestReport, args: argparse.Namespace) -> None:
+    """Write the report in the requested forms."""
     from deepattn.formats.files import write_whole
     from deepattn.plots.parity import Fit, draw_parity, parity_svg
 
     name = Path(args.model).name
-    panels = {kind: {name: pair} for kind, pair in sample.pairs.items()}
+    panels = {kind: {name: pair} for kind, pair in report.sample.pairs.items()}
     average = report.average
     known = {"e_peratom": "ea", "f": "f", "v_peratom": "va"}
     fits = {}
@@ -161,10 +140,10 @@ def _write(report: TestReport, sample: PairSample, args: argparse.Namespace) -> 
         texts[args.json] = report.to_json()
     if args.html:
         picture = parity_svg(panels, fits=fits) if panels else None
-        texts[args.html] = report.to_html(picture, _facts(args))
+        texts[args.html] = report.to_html(picture)
     for path, text in texts.items():
-        with write_whole(path, "w") as file:
-            file.write(text)
+        with write_whole(path, "w") as stream:
+            stream.write(text)
         log.info("the report is saved in %s", path)
     if args.plot:
         if not panels:
@@ -172,54 +151,19 @@ def _write(report: TestReport, sample: PairSample, args: argparse.Namespace) -> 
         log.info("the picture is saved in %s", draw_parity(panels, args.plot, fits=fits))
 
 
-def _facts(args: argparse.Namespace) -> dict[str, str]:
-    """What a page says of the model."""
-    from deepattn.infer.inspect import Inspection
-
-    inspection = Inspection(args.model, head=args.head)
-    return {
-        **({"branch": args.head} if args.head else {}),
-        "SHA-256": hashlib.sha256(inspection.path.read_bytes()).hexdigest(),
-        "types": " ".join(inspection.type_map()),
-        "parameters": f"{inspection.size()['trained parameters']:,}",
-    }
-
-
 def _print_lines(lines: list[str]) -> None:
     for line in (*lines, "# ----------------------------------------------- "):
         print(line, flush=True)
 
 
-def _test(model: DeepPot, system: System, frames: np.ndarray, atomic: bool) -> dict[str, Any]:
-    """Labels and predictions of some frames, as arguments by name of what compares them."""
-    from deepattn.infer import read_frames
-
-    names = ["energy", "force", "virial", "atom_pref", *(["atom_ener"] if atomic else [])]
-    arguments, labels = read_frames(model, system, frames, names)
-    if atomic and not labels["find_atom_ener"].all():
-        raise DataError(f"system {system.path} has no atom_ener, which --atomic compares")
-    outputs = model.eval(**arguments, atomic=atomic)
-    prediction = {"energy": outputs[0][:, 0], "force": outputs[1], "virial": outputs[2]}
-    if atomic:
-        prediction["atom_ener"] = outputs[3][:, :, 0]
-    atype, box = arguments["atom_types"], arguments["cells"]
-    return {"prediction": prediction, "labels": labels, "atype": atype, "box": box}
-
-
 def _systems(args: argparse.Namespace) -> list[str]:
+    from deepattn.data.inputs import systems_of_input
+
     if args.train_data:
         return systems_of_input(args.train_data, "training_data", head=args.head)
     if args.valid_data:
         return systems_of_input(args.valid_data, "validation_data", head=args.head)
     return systems_of(args)
-
-
-def _chunks(frames: np.ndarray, system: System) -> Iterator[np.ndarray]:
-    text = os.environ.get("DP_TEST_CHUNK_ATOMS", str(_CHUNK_ATOMS))
-    number = limits.whole_number(text)
-    if number is None:
-        raise DataError(f"the variable DP_TEST_CHUNK_ATOMS is {text!r}, not a number")
-    return system.pieces(number, frames)
 
 
 def _count(text: str) -> int:

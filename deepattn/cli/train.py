@@ -106,7 +106,7 @@ def _check(file: str, start: str | None, *, whole: bool) -> None:
     require_files(file)
 
     from deepattn.config import load_input, read_config
-    from deepattn.formats.find import find_model
+    from deepattn.models import find_model
 
     if start is not None:
         find_model(start)

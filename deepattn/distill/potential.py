@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sys
@@ -16,8 +15,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from deepattn.errors import ConfigError, DataError
-from deepattn.formats.find import find_model
 from deepattn.infer import DeepPot
+from deepattn.models import open_model_file
 
 
 class Labels(NamedTuple):
@@ -40,7 +39,11 @@ class Potential(Protocol):
 
     @property
     def elements(self) -> tuple[str, ...] | None:
-        """Those it knows; None: it does not tell."""
+        """The elements that it knows; None if it does not say."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of a model file, or the name of a calculator."""
 
     def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
         """Labels of each frame.
@@ -59,7 +62,9 @@ class ModelPotential:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.name = os.fspath(path)
-        self._model = DeepPot(path)
+        file = open_model_file(path)
+        self.fingerprint = file.digest()
+        self._model = DeepPot(file)
         self.elements = tuple(self._model.get_type_map())
         self._type_of = {name: i for i, name in enumerate(self.elements)}
         self._first_warning = _First()
@@ -122,7 +127,7 @@ class CalculatorPotential:
     elements = None
 
     def __init__(self, calculator: Calculator, name: str) -> None:
-        self.name = name
+        self.name = self.fingerprint = name
         self._calculator = calculator
 
     def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
@@ -156,13 +161,6 @@ def open_teacher(teacher: str) -> Potential:
     if _is_callable(teacher):
         return CalculatorPotential(_calculator(teacher), teacher)
     return ModelPotential(teacher)
-
-
-def fingerprint(teacher: str) -> str:
-    """What tells a teacher from others: a digest of its file, or its name."""
-    if _is_callable(teacher):
-        return teacher
-    return hashlib.sha256(find_model(teacher).read_bytes()).hexdigest()
 
 
 def _is_callable(teacher: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ase import Atoms
 
 from deepattn.distill.config import read_distill
-from deepattn.distill.potential import fingerprint, open_teacher
+from deepattn.distill.potential import open_teacher
 from deepattn.distill.result import DistillResult
 from deepattn.distill.stages import Distillation
 from deepattn.distill.structures import elements_of, read_structures
@@ -47,7 +47,7 @@ def distill(
     # What is wrong is found before there is a folder that the corrected input would not fit.
     kept = Path(folder, STRUCTURES)
     structures = read_frames(kept) if kept.exists() else read_structures(config)
-    record = {"teacher": fingerprint(teacher), "distill": config.to_dict(), **student}
+    record = {"teacher": opened.fingerprint, "distill": config.to_dict(), **student}
     names = student["model"].get("type_map") or elements_of(structures)
     student = {**student, "model": {**student["model"], "type_map": names}}
     _check_elements(structures, opened.elements, names)

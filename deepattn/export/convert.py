@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from deepattn.config import ModelConfig
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export.freeze import freeze, require_ops
 from deepattn.export.saved_model import save_model
-from deepattn.formats.dp_file import SUFFIXES, is_dp_file, write_tree
+from deepattn.formats.dp_file import write_tree
 from deepattn.formats.files import check_folder
-from deepattn.formats.saved_model import SUFFIX, is_saved_model
-from deepattn.models import load_model, read_model
+from deepattn.formats.outputs import GRAPH, SAVED_MODEL, SUFFIXES
+from deepattn.models import ModelFile, open_model_file
 from deepattn.models.dpmodel import to_tree
 
 
 def convert(
-    source: str | Path, target: str | Path, *, fast: bool = False, head: str | None = None
+    source: str | os.PathLike | ModelFile,
+    target: str | os.PathLike,
+    *,
+    fast: bool = False,
+    head: str | None = None,
 ) -> Path:
     """Write the model of a file as another kind of file.
 
     Args:
-        source: a frozen graph, a file of no backend, or a checkpoint: file, prefix or folder.
-        target: file to write; its ending says what: ``.pb`` a frozen graph, ``.dp``, ``.yaml`` or
-            ``.yml`` a file of no backend, ``.savedmodeltf`` a SavedModel.
+        source: a model file, as in `deepattn.models.open_model_file`.
+        target: file to write; its ending chooses the format: ``.pb`` a frozen graph, ``.dp``,
+            ``.yaml`` or ``.yml`` a file for all backends, ``.savedmodeltf`` a SavedModel.
         fast: whether a graph may have operations of deepattn's own.
-        head: name or alias of the branch, of a checkpoint of several tasks.
+        head: name or alias of the branch of a multi-task checkpoint.
 
     Returns:
         The path written.
@@ -34,36 +39,35 @@ def convert(
         ConfigError: the ending of ``target`` is another, or ``fast`` does not go with it.
         DataError: the folder of ``target`` is missing.
         ModelFileError: the model cannot be read, or other backends cannot have it.
-        OpLibraryError: a graph needs the compiled ops, and they are not there.
+        OpLibraryError: a graph needs the compiled ops, and they are missing.
     """
     target = Path(target)
     check_folder(target)
-    if not (target.suffix == ".pb" or is_dp_file(target) or is_saved_model(target)):
-        raise ConfigError(
-            f"{target}: a model can be written as .pb, {SUFFIX}, {', '.join(SUFFIXES)}."
-        )
-    if target.suffix != ".pb" and fast:
-        raise ConfigError(f"{target}: only a graph (.pb) can be fast; leave out --fast.")
-    if target.suffix == ".pb":
-        descriptor = read_model(source, head=head).config.descriptor
+    if target.suffix not in SUFFIXES:
+        raise ConfigError(f"{target}: a model can be written as {', '.join(SUFFIXES)}.")
+    if target.suffix != GRAPH and fast:
+        raise ConfigError(f"{target}: only a graph ({GRAPH}) can be fast; omit --fast.")
+    file = open_model_file(source, head)
+    stored = file.stored()
+    if target.suffix == GRAPH:
+        descriptor = stored.config.descriptor
         if not descriptor.graphs:
             raise ModelFileError(
-                f"{source}: has the descriptor {descriptor.type}, of which DeePMD-kit has no "
-                f"TensorFlow graph; take {target.with_suffix(SUFFIX).name}, which DeePMD-kit 3.2 "
-                "and its LAMMPS run"
+                f"{file.path}: has the descriptor {descriptor.type}, for which DeePMD-kit has no "
+                f"TensorFlow graph; write {target.with_suffix(SAVED_MODEL).name}, which DeePMD-kit "
+                "3.2 and its LAMMPS run"
             )
         require_ops(fast=fast)
-    model, header = load_model(source, head=head)
-    distance = header["min_nbor_dist"]
-    if is_saved_model(target):
-        return save_model(model, target, training_script=header["config"], min_nbor_dist=distance)
-    if target.suffix == ".pb":
-        script = header["config"]
+    model = file.build()
+    script, distance = stored.header["config"], stored.header["min_nbor_dist"]
+    if target.suffix == SAVED_MODEL:
+        return save_model(model, target, training_script=script, min_nbor_dist=distance)
+    if target.suffix == GRAPH:
         return freeze(model, target, training_script=script, min_nbor_dist=distance, fast=fast)
-    config = ModelConfig.from_dict(header["config"]["model"])
+    config = ModelConfig.from_dict(script["model"])
     try:
         tree = to_tree(config, model.get_arrays(), min_nbor_dist=distance)
     except ModelFileError as error:
-        raise ModelFileError(f"{source}: {error}") from None
+        raise ModelFileError(f"{file.path}: {error}") from None
     write_tree(target, tree)
     return target

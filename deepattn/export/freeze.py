@@ -15,6 +15,7 @@ from deepattn import ops
 from deepattn.errors import ConfigError, OpLibraryError
 from deepattn.export.attributes import attribute_constants
 from deepattn.formats.files import write_whole
+from deepattn.formats.outputs import GRAPH
 from deepattn.infer.trial import try_graph
 from deepattn.models.blocks import potential_in_blocks
 from deepattn.models.energy_model import EnergyModel
@@ -58,8 +59,8 @@ def freeze(
         )
     require_ops(fast=fast)
     path = Path(path)
-    if path.suffix != ".pb":
-        path = path.with_name(path.name + ".pb")
+    if path.suffix != GRAPH:
+        path = path.with_name(path.name + GRAPH)
     with contextlib.nullcontext() if fast else ops.portable():
         graph_def = trace(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
     with write_whole(path) as file:

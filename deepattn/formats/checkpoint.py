@@ -23,9 +23,9 @@ from google.protobuf import text_format
 from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.files import replace_link, write_whole
-from deepattn.formats.hdf5 import check_heaps
+from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 from deepattn.formats.messages import CheckpointState
-from deepattn.formats.saved_model import is_saved_model
+from deepattn.formats.saved_model import MARK
 
 if TYPE_CHECKING:
     import h5py
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 WEIGHTS = "weights/"
 OPTIMIZER = "optimizer/"
 
+# How every checkpoint begins.
+MAGIC = b"deepattn checkpoint "
+
 _BLOCK = 512
-_MAGIC = b"deepattn checkpoint "
 _VERSION = 1
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _TENSORFLOW_ENDINGS = (".index", ".meta", ".data-00000-of-00001")
 
 
@@ -127,7 +128,7 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], header:
         arrays: As of :func:`write_checkpoint`.
         header: As of :func:`write_checkpoint`.
     """
-    content = _encode(arrays, header)
+    content = encode_checkpoint(arrays, header)
     with write_whole(path) as file:
         file.write(content)
 
@@ -149,6 +150,23 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dic
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_checkpoint(content, path)
+
+
+def parse_checkpoint(content: bytes, path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
+    """Parse the bytes of a checkpoint.
+
+    Args:
+        content: The bytes.
+        path: Where they come from, for messages.
+
+    Returns:
+        As :func:`read_checkpoint`.
+
+    Raises:
+        ModelFileError: If they are damaged or of another kind of file.
+    """
+    path = Path(path)
     body = _check_block(path, content)
     try:
         check_heaps(content)
@@ -177,7 +195,7 @@ def resolve_checkpoint(path: str | os.PathLike) -> Path:
         ModelFileError: If there is no such checkpoint, but one of DeePMD-kit's or a SavedModel.
     """
     path = Path(path)
-    if path.is_dir() and is_saved_model(path):
+    if (path / MARK).is_file():
         raise ModelFileError(
             f"{path}: is an export, which DeePMD-kit and LAMMPS run; take the checkpoint or the "
             ".dp file that it was made from"
@@ -268,7 +286,13 @@ def _files(folder: Path) -> list[Path]:
         return []
 
 
-def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
+def encode_checkpoint(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
+    """The bytes of a checkpoint.
+
+    Args:
+        arrays: As for :func:`write_checkpoint`.
+        header: As for :func:`write_checkpoint`.
+    """
     import h5py
 
     buffer = io.BytesIO()
@@ -288,16 +312,16 @@ def _encode(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
 def _first_block(body: memoryview) -> bytes:
     """Format and checksum of what follows."""
     digest = hashlib.sha256(body).hexdigest()
-    return (_MAGIC + f"{_VERSION}\nsha256 {digest}\n".encode()).ljust(_BLOCK, b"\0")
+    return (MAGIC + f"{_VERSION}\nsha256 {digest}\n".encode()).ljust(_BLOCK, b"\0")
 
 
 def _check_block(path: Path, content: bytes) -> io.BytesIO:
     block = content[:_BLOCK]
-    if not block.startswith(_MAGIC):
-        if block.startswith(_HDF5_MAGIC):
+    if not block.startswith(MAGIC):
+        if block.startswith(SIGNATURE):
             raise ModelFileError(f"{path}: is an HDF5 file, but not a deepattn checkpoint")
         raise ModelFileError(f"{path}: is not a deepattn checkpoint")
-    version, _, _ = block.removeprefix(_MAGIC).partition(b"\n")
+    version, _, _ = block.removeprefix(MAGIC).partition(b"\n")
     if version.isdigit() and int(version) != _VERSION:
         raise ModelFileError(
             f"{path}: is a checkpoint of format {int(version)}; this deepattn reads format "

@@ -19,7 +19,7 @@ import yaml
 from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.files import write_whole
-from deepattn.formats.hdf5 import check_heaps
+from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 
 SUFFIXES = (".dp", ".yaml", ".yml")
 
@@ -40,13 +40,8 @@ class _Loader(limits.BoundedYaml, _SafeLoader):
             raise yaml.YAMLError("it has merge keys (<<), which model files do not have")
 
 
-def is_dp_file(path: str | os.PathLike) -> bool:
-    """Whether a path has one of the endings of these files."""
-    return Path(path).suffix in SUFFIXES
-
-
 def read_tree(path: str | os.PathLike) -> dict[str, Any]:
-    """Read a file, ``.dp`` or YAML by its ending.
+    """Read a file, ``.dp`` or YAML.
 
     Returns:
         The tree, with NumPy arrays (or ``None``) below ``@variables``.
@@ -54,10 +49,29 @@ def read_tree(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         ModelFileError: the file is missing or damaged, or larger inside than on the disk.
     """
-    path = Path(path)
-    read = _read_hdf5 if path.suffix == ".dp" else _read_yaml
     try:
-        tree = read(path)
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_tree(content, path)
+
+
+def parse_tree(content: bytes, path: str | os.PathLike) -> dict[str, Any]:
+    """Parse the bytes of a file, which tell HDF5 from YAML.
+
+    Args:
+        content: the bytes.
+        path: where they come from, for messages.
+
+    Returns:
+        The tree, as `read_tree` returns it.
+
+    Raises:
+        ModelFileError: as for `read_tree`.
+    """
+    parse = _parse_hdf5 if content.startswith(SIGNATURE) else _parse_yaml
+    try:
+        tree = parse(content)
     except OSError as error:
         reason = error.strerror or "it is damaged, or not of this format"
         raise ModelFileError(f"{path}: cannot be read: {reason}") from None
@@ -77,17 +91,32 @@ def write_tree(path: str | os.PathLike, tree: dict[str, Any]) -> None:
         tree: as of `read_tree`.
     """
     with write_whole(path) as file:
-        if Path(path).suffix == ".dp":
-            _write_hdf5(file, tree)
-        else:
-            plain = _map_arrays(tree, _as_mapping)
-            yaml.dump(plain, file, _Dumper, encoding="utf-8", allow_unicode=True, sort_keys=False)
+        _write_tree(file, tree, path)
 
 
-def _read_hdf5(path: Path) -> Any:
+def encode_tree(tree: dict[str, Any], path: str | os.PathLike) -> bytes:
+    """The bytes that `write_tree` writes.
+
+    Args:
+        tree: as for `write_tree`.
+        path: the file that they are for.
+    """
+    buffer = io.BytesIO()
+    _write_tree(buffer, tree, path)
+    return buffer.getvalue()
+
+
+def _write_tree(file: IO[bytes], tree: dict[str, Any], path: str | os.PathLike) -> None:
+    if Path(path).suffix == ".dp":
+        _write_hdf5(file, tree)
+        return
+    plain = _map_arrays(tree, _as_mapping)
+    yaml.dump(plain, file, _Dumper, encoding="utf-8", allow_unicode=True, sort_keys=False)
+
+
+def _parse_hdf5(content: bytes) -> Any:
     import h5py
 
-    content = path.read_bytes()
     check_heaps(content)
     with h5py.File(io.BytesIO(content), "r") as file:
         attribute = file.attrs.get_id("json")
@@ -133,10 +162,9 @@ def _write_hdf5(file: IO[bytes], tree: dict[str, Any]) -> None:
         target.attrs["json"] = json.dumps(named, separators=(",", ":"), allow_nan=False)
 
 
-def _read_yaml(path: Path) -> Any:
-    text = path.read_bytes()
+def _parse_yaml(content: bytes) -> Any:
     try:
-        tree = yaml.load(text, Loader=_Loader)
+        tree = yaml.load(content, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
     return _map_arrays(tree, _from_mapping)

@@ -10,7 +10,7 @@ import numpy as np
 
 from deepattn import limits
 from deepattn.errors import ModelFileError
-from deepattn.formats.graphdef import Graph, read_graph
+from deepattn.formats.graphdef import Graph, parse_graph, read_graph
 
 _WEIGHT_NAMES = re.compile(
     r"""
@@ -81,7 +81,23 @@ def read_frozen(path: str | os.PathLike) -> FrozenModel:
         ModelFileError: If the file is missing, damaged or unsafe, of another version or kind of
             model, or lacks something every model has.
     """
-    graph = read_graph(path)
+    return _frozen(read_graph(path), path)
+
+
+def parse_frozen(content: bytes, path: str | os.PathLike) -> FrozenModel:
+    """Parse the bytes of a frozen energy model.
+
+    Args:
+        content: The bytes.
+        path: Where they come from, for messages.
+
+    Raises:
+        ModelFileError: As for :func:`read_frozen`.
+    """
+    return _frozen(parse_graph(content, path), path)
+
+
+def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
     version = _scalar(graph, "model_attr/model_version", str, "0.0")
     major, _, minor = version.partition(".")
     if major != "1" or minor not in ("0", "1"):

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import h5py
 
+# How every HDF5 file begins.
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
 # How a collection of the global heap begins, in version 1, the only one there is.
 _HEAP = b"GCOL\x01\0\0\0"
 _HEAD = 16

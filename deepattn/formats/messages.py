@@ -34,8 +34,14 @@ _MESSAGES = {
         "int32 version = 3",
         "VersionDef versions = 4",
     ],
-    # Never looked into: a graph with functions is refused.
+    # Functions stay bytes: a frozen graph with any is refused, those of a SavedModel are parsed
+    # one by one.
     "FunctionDefLibrary": ["repeated bytes function = 1", "repeated bytes gradient = 2"],
+    "FunctionDef": ["OpDef signature = 1", "repeated NodeDef node_def = 3"],
+    "OpDef": ["string name = 1", "repeated ArgDef input_arg = 2", "repeated ArgDef output_arg = 3"],
+    "ArgDef": ["string name = 1", "int32 type = 3"],
+    "SavedModel": ["int64 saved_model_schema_version = 1", "repeated MetaGraphDef meta_graphs = 2"],
+    "MetaGraphDef": ["GraphDef graph_def = 2"],
     "VersionDef": [
         "int32 producer = 1",
         "int32 min_consumer = 2",
@@ -158,6 +164,10 @@ if TYPE_CHECKING:
 
     class CheckpointState(Message): ...
 
+    class FunctionDef(Message): ...
+
+    class SavedModelMessage(Message): ...
+
 else:
     GraphDef = _CLASSES["GraphDef"]
     NodeDef = _CLASSES["NodeDef"]
@@ -166,6 +176,8 @@ else:
     TensorShapeProto = _CLASSES["TensorShapeProto"]
     VersionDef = _CLASSES["VersionDef"]
     CheckpointState = _CLASSES["CheckpointState"]
+    FunctionDef = _CLASSES["FunctionDef"]
+    SavedModelMessage = _CLASSES["SavedModel"]
 
 
 def attribute(node: NodeDef, name: str) -> AttrValue:

@@ -1,16 +1,23 @@
-"""Evaluating models: energies, forces, virials, and their errors against labels."""
+"""Evaluating models: energies, forces, virials, descriptors, and errors against labels."""
 
 import lazy_loader
 
-# What only reads a file needs no TensorFlow, whose import takes seconds.
+# Reading a file needs no TensorFlow, whose import takes seconds.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "branches": ["Branches"],
+        "comparison": ["Comparison", "compare_models"],
         "deep_pot": ["DeepPot"],
+        "descriptors": ["write_descriptors"],
         "details": ["DetailFiles"],
+        "deviation": ["model_deviation"],
+        "ensemble": ["FrameDeviations", "deviation_on_systems", "write_deviation"],
+        "frames": ["Frames"],
+        "inspect": ["Inspection"],
         "labeled": ["read_frames"],
         "pairs": ["PairSample"],
-        "report": ["TestReport"],
+        "report": ["SystemErrors", "TestReport"],
         "statistics": [
             "energy_errors",
             "error_lines",
@@ -18,5 +25,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "merge_errors",
             "summary",
         ],
+        "testing": ["measure_errors"],
     },
 )

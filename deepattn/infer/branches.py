@@ -1,4 +1,4 @@
-"""What a model file of one task or several says of itself."""
+"""The contents of a model file, for a multi-task model of each branch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import os
 from collections.abc import Sequence
 
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint
-from deepattn.formats.dp_file import is_dp_file
-from deepattn.formats.find import find_model
 from deepattn.infer.inspect import Inspection
-from deepattn.models.load import tasks_of
+from deepattn.models.files import ModelFile, open_model_file
 
-# The part that tells of the branches, before all that each of them tells.
+# The part about the branches themselves, which comes before the parts about each of them.
 _PART = "model-branch"
 
 
@@ -20,28 +17,27 @@ class Branches:
     """The models of a file.
 
     Args:
-        path: as of `deepattn.infer.DeepPot`.
-        head: of several tasks the branch to tell of; None for all.
+        source: as in `deepattn.infer.DeepPot`.
+        head: of a multi-task model the branch to describe; None for all of them.
 
     Attributes:
-        models: the models by branch; that of a single task has an empty name.
-        several: whether the file is of several tasks.
+        models: the models by branch; a single-task model has an empty name.
+        several: whether there is more than one model.
 
     Raises:
         ModelFileError: the file is missing or damaged, or has no such branch.
     """
 
-    def __init__(self, path: str | os.PathLike, *, head: str | None = None) -> None:
-        self.path = find_model(path)
-        self._tasks = None
-        if self.path.suffix != ".pb" and not is_dp_file(self.path):
-            self._tasks = tasks_of(read_checkpoint(self.path)[1], self.path)
+    def __init__(self, source: str | os.PathLike | ModelFile, *, head: str | None = None) -> None:
+        file = open_model_file(source)
+        self.path = file.path
+        self._tasks = file.tasks
         self.several = self._tasks is not None and head is None
         names = [head] if self._tasks is None or head is not None else list(self._tasks.branches)
-        self.models = {name or "": Inspection(self.path, head=name) for name in names}
+        self.models = {name or "": Inspection(file, head=name) for name in names}
 
     def tell(self, parts: Sequence[str] = ()) -> dict[str, object]:
-        """Parts by name, in values that JSON can hold; of several models each by branch.
+        """Parts by name, as values that JSON can hold; of several models each by branch.
 
         Args:
             parts: ``model-branch`` or keys of `deepattn.infer.inspect.PARTS`; an overview of what
@@ -51,7 +47,7 @@ class Branches:
             ModelFileError: the file does not hold one of the parts.
         """
         if _PART in parts and self._tasks is None:
-            raise ModelFileError(f"{self.path}: is of a single task, without branches")
+            raise ModelFileError(f"{self.path}: holds a single-task model, without branches")
         answers: dict[str, object] = {}
         if self._tasks is not None and (_PART in parts or not parts):
             answers[_PART] = {

@@ -1,9 +1,10 @@
-"""One potential against another on the same frames: how far apart, and how fast each."""
+"""Two models on the same frames: their largest deviations, and the time of each."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from deepattn.data import System
 from deepattn.infer.deep_pot import DeepPot
 from deepattn.infer.labeled import read_frames
+from deepattn.models.files import ModelFile
+from deepattn.progress import tracked
 
 _ATOMS_AT_ONCE = 4096
 
@@ -25,8 +28,8 @@ class Comparison:
         energy: eV/atom.
         force: eV/Å, of a component.
         virial: eV/atom, of a component.
-        seconds: time of each of the two models; the first piece of a system, in which TensorFlow
-            prepares itself, is evaluated once more before.
+        seconds: time of each of the two models; the first piece of a system is evaluated twice,
+            since TensorFlow prepares itself in the first evaluation.
     """
 
     frames: int = 0
@@ -47,24 +50,51 @@ class Comparison:
             frames: numbers of the frames.
         """
         for number, piece in enumerate(system.pieces(_ATOMS_AT_ONCE, frames)):
-            arguments, _ = read_frames(models[0], system, piece)
+            inputs, _ = read_frames(models[0], system, piece)
             results, seconds = [], []
             for model in models:
                 if number == 0:
-                    model.eval(**arguments)
+                    model.evaluate(inputs)
                 start = time.perf_counter()
-                results.append(model.eval(**arguments))
+                results.append(model.evaluate(inputs))
                 seconds.append(time.perf_counter() - start)
-            self._note(results, np.sum(arguments["atom_types"] >= 0, axis=1), seconds)
+            self._note(results, np.sum(inputs.atype >= 0, axis=1), seconds)
 
     def _note(
-        self, results: Sequence[Sequence[np.ndarray]], natoms: np.ndarray, seconds: Sequence[float]
+        self,
+        results: Sequence[Mapping[str, np.ndarray]],
+        natoms: np.ndarray,
+        seconds: Sequence[float],
     ) -> None:
-        energy, force, virial = (abs(a - b) for a, b in zip(*results, strict=True))
+        first, second = results
+        energy, force, virial = (
+            abs(first[name] - second[name]) for name in ("energy", "force", "virial")
+        )
         self.frames += len(natoms)
         self.atoms += int(natoms.sum())
-        self.energy = max(self.energy, float((energy.ravel() / natoms).max()))
+        self.energy = max(self.energy, float((energy / natoms).max()))
         self.force = max(self.force, float(force.max()))
         self.virial = max(self.virial, float((virial / natoms[:, np.newaxis]).max()))
-        first, second = (old + new for old, new in zip(self.seconds, seconds, strict=True))
-        self.seconds = first, second
+        self.seconds = (self.seconds[0] + seconds[0], self.seconds[1] + seconds[1])
+
+
+def compare_models(
+    first: ModelFile | str | os.PathLike,
+    second: ModelFile | str | os.PathLike,
+    systems: Sequence[System],
+    *,
+    numb_test: int,
+) -> Comparison:
+    """Compare two models with the same type map on the first frames of systems.
+
+    Args:
+        first: a model file.
+        second: the other one.
+        systems: systems, opened with that type map.
+        numb_test: frames of each system to take at most.
+    """
+    found = Comparison()
+    with DeepPot(first) as before, DeepPot(second) as after:
+        for system in tracked(systems, "comparison"):
+            found.add((before, after), system, np.arange(min(system.nframes, numb_test)))
+    return found

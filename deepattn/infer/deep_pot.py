@@ -7,7 +7,6 @@ import deepattn.keras_backend  # noqa: F401
 # isort: split
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,18 +14,20 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from deepattn.data.type_map import names_or_numbers
-from deepattn.errors import DataError, ForkError, ModelFileError
+from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
 from deepattn.infer.feeds import make_feed
+from deepattn.infer.forks import note_opened, refuse_forked
 from deepattn.infer.frames import Frames, as_frames
 from deepattn.infer.graph_runner import reason
 from deepattn.infer.opening import open_model
+from deepattn.models.files import ModelFile
 
 if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
 
-_DTYPES = {"native": None, "fp32": np.float32, "fp64": np.float64}
+DTYPES = {"native": None, "fp32": np.float32, "fp64": np.float64}
 
 
 class DeepPot:
@@ -35,13 +36,14 @@ class DeepPot:
     A frozen graph is run as it stands in the file, so it gives what DeePMD-kit gives.
 
     Args:
-        model_file: A frozen graph (``.pb``, the ending may be left out), a file of no backend
-            (``.dp``, ``.yaml``), or a checkpoint of deepattn: its file, prefix or folder.
+        model_file: A frozen graph (``.pb`` may be left out), a ``.dp`` or YAML file, a checkpoint
+            (its file, prefix or folder), a SavedModel, an archive of Keras, or one of these that
+            :func:`~deepattn.models.open_model_file` has read.
         auto_batch_size: How many atoms are evaluated at once: True for the environment variable
             ``DP_INFER_BATCH_SIZE`` (1024 by default), a number, or False for all frames at once.
         neighbor_list: An ``ase.neighborlist.NewPrimitiveNeighborList`` that finds the
             neighbors; by default the model does.
-        head: Name or alias of the branch, of a checkpoint of several tasks.
+        head: Name or alias of the branch of a multi-task checkpoint.
         **kwargs: Further arguments of DeePMD-kit, accepted as long as they ask for nothing.
 
     Raises:
@@ -55,19 +57,19 @@ class DeepPot:
 
     def __init__(
         self,
-        model_file: str | os.PathLike,
+        model_file: str | os.PathLike | ModelFile,
         auto_batch_size: bool | int = True,
         neighbor_list: NewPrimitiveNeighborList | None = None,
         head: str | None = None,
         **kwargs: Any,
     ):
         _refuse(kwargs)
-        self.model_file = str(model_file)
+        self.model_file = str(model_file.path if isinstance(model_file, ModelFile) else model_file)
         self.neighbor_list = neighbor_list
         self._numb_atoms = 1 if neighbor_list else atoms_per_batch(auto_batch_size)
-        _refuse_forked()
-        self._runner, self._facts = open_model(Path(model_file), head)
-        _started.add(os.getpid())
+        refuse_forked()
+        self._runner, self._facts = open_model(model_file, head)
+        note_opened()
         self._neighbors_reported = 0
 
     def __enter__(self) -> DeepPot:
@@ -117,6 +119,28 @@ class DeepPot:
         """
         _refuse(kwargs)
         frames = self._frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        out = self.evaluate(frames, atomic=atomic)
+        out["energy"] = out["energy"][:, None]
+        if atomic:
+            out["atom_energy"] = out["atom_energy"][:, :, None]
+        return tuple(out.values())
+
+    def evaluate(self, frames: Frames, *, atomic: bool = False) -> dict[str, np.ndarray]:
+        """Evaluate frames that have been checked, as :func:`read_frames` returns them.
+
+        Args:
+            frames: The frames.
+            atomic: Whether to give atomic energies and virials too.
+
+        Returns:
+            ``energy [nframes]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
+            [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms]`` and
+            ``atom_virial [nframes, natoms, 9]``.
+
+        Raises:
+            DataError: As for :meth:`eval`.
+            ModelFileError: If TensorFlow cannot run the model.
+        """
         nframes, natoms = frames.atype.shape
         shapes = {"energy": (nframes,), "force": (nframes, natoms, 3), "virial": (nframes, 9)}
         if atomic:
@@ -124,10 +148,7 @@ class DeepPot:
         dtypes = {"virial": self._facts.interface_dtype}
         out = {k: np.zeros(shape, dtypes.get(k, "float64")) for k, shape in shapes.items()}
         self._evaluate(frames, out)
-        out["energy"] = out["energy"][:, None]
-        if atomic:
-            out["atom_energy"] = out["atom_energy"][:, :, None]
-        return tuple(out.values())
+        return out
 
     def eval_descriptor(
         self,
@@ -144,22 +165,33 @@ class DeepPot:
 
         Args:
             dtype: ``fp32``, ``fp64``, or ``native``, which is float64.
-            coords, cells, atom_types, fparam, aparam, mixed_type, kwargs: As of :meth:`eval`.
+            coords, cells, atom_types, fparam, aparam, mixed_type, kwargs: As for :meth:`eval`.
 
         Returns:
             ``[nframes, natoms, width]``.
         """
         _refuse(kwargs)
-        if dtype not in _DTYPES:
-            raise ValueError(f"dtype must be one of {list(_DTYPES)}, not {dtype!r}")
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {list(DTYPES)}, not {dtype!r}")
         frames = self._frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        return self.evaluate_descriptor(frames).astype(DTYPES[dtype] or np.float64, copy=False)
+
+    def evaluate_descriptor(self, frames: Frames) -> np.ndarray:
+        """Evaluate the descriptor of every atom of frames that have been checked.
+
+        Args:
+            frames: The frames, as :func:`read_frames` returns them.
+
+        Returns:
+            ``[nframes, natoms, width]``.
+        """
         out = {"descriptor": np.zeros((*frames.atype.shape, 0))}
         self._evaluate(frames, out)
-        return out["descriptor"].astype(_DTYPES[dtype] or np.float64, copy=False)
+        return out["descriptor"]
 
     def eval_typeebd(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``; the last row is the padding's."""
-        _refuse_forked()
+        refuse_forked()
         try:
             vectors = self._runner.type_embedding()
         except tf.errors.OpError as error:
@@ -167,7 +199,9 @@ class DeepPot:
                 f"{self.model_file}: its type embedding cannot be evaluated: {reason(error)}"
             ) from None
         if vectors.ndim != 2 or len(vectors) < self.get_ntypes() or not np.isfinite(vectors).all():
-            raise ModelFileError(f"{self.model_file}: its type embedding is not one vector a type")
+            raise ModelFileError(
+                f"{self.model_file}: its type embedding is not one vector per type"
+            )
         return vectors
 
     def get_type_map(self) -> list[str]:
@@ -242,7 +276,7 @@ class DeepPot:
 
     def _evaluate(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
         """Fill the arrays of ``out``, all zero, by the names of docs/architecture.md."""
-        _refuse_forked()
+        refuse_forked()
         names = names_or_numbers(self._facts.type_map, self._facts.ntypes)
         while True:
             neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, names)
@@ -309,24 +343,6 @@ class DeepPot:
             if out[name].shape[2:] != values.shape[2:]:  # the width of a descriptor
                 out[name] = np.zeros((*out[name].shape[:2], values.shape[2]))
             batch.scatter(values, out[name])
-
-
-# Processes that have started TensorFlow's threads: this one, or one that it was forked from.
-_started: set[int] = set()
-
-
-def _refuse_forked() -> None:
-    """Refuse to wait for threads of TensorFlow that a forked process does not have.
-
-    Raises:
-        ForkError: a model was opened here before this process was forked.
-    """
-    if _started - {os.getpid()}:
-        raise ForkError(
-            "this process was forked from one that has opened a model, and TensorFlow would wait "
-            "for ever for threads that only the parent has; open models in the child processes "
-            "alone, or start these with multiprocessing.get_context('spawn')"
-        )
 
 
 def _refuse(kwargs: dict) -> None:

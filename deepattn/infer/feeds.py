@@ -33,6 +33,7 @@ class Feed:
         fparam: ``[n, numb_fparam]`` or None.
         aparam: ``[n, nloc, numb_aparam]`` or None.
         ghost_of: Which atom each ghost is an image of, ``[nall - nloc]``.
+        periodic: Whether the frames have cells.
     """
 
     coord: np.ndarray
@@ -43,6 +44,7 @@ class Feed:
     fparam: np.ndarray | None
     aparam: np.ndarray | None
     ghost_of: np.ndarray
+    periodic: bool
 
     @property
     def owner(self) -> np.ndarray:
@@ -88,6 +90,7 @@ def make_feed(
         fparam=batch.fparam,
         aparam=batch.aparam,
         ghost_of=ghost_of,
+        periodic=batch.box is not None,
     )
 
 

@@ -55,7 +55,7 @@ class GraphRunner:
             raise ModelFileError(
                 f"{self.origin}: TensorFlow does not accept the graph: {reason(error)}"
             ) from None
-        self._session = tf.compat.v1.Session(graph=self._graph, config=_session_config())
+        self._session = tf.compat.v1.Session(graph=self._graph, config=session_config())
 
     @property
     def needs_uniform_frames(self) -> bool:
@@ -146,7 +146,8 @@ def has_ops(frozen: FrozenModel) -> bool:
     return ops.library() is not None and (not is_fast or ops.fast_library() is not None)
 
 
-def _session_config() -> tf.compat.v1.ConfigProto:
+def session_config() -> tf.compat.v1.ConfigProto:
+    """The settings of a session, with the numbers of threads that the environment asks for."""
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
     for pool in ("intra", "inter"):

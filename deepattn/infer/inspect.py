@@ -1,19 +1,17 @@
-"""What a model file says of itself, without running the model."""
+"""The contents of a model file, read without running the model."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ModelFileError
-from deepattn.formats.find import find_model
-from deepattn.formats.frozen import read_frozen
-from deepattn.models import read_model
-from deepattn.models.load import is_unused_time_step, refuse_head
+from deepattn.models.files import ModelFile, open_model_file
 
 # By the beginning of a weight's name; the rest belongs to the fitting net.
 _OWNERS = {
@@ -28,36 +26,29 @@ _OWNERS = {
 
 
 class Inspection:
-    """A model file, and what can be asked of it.
+    """The contents of a model file.
 
     Args:
-        path: as of `deepattn.infer.DeepPot`.
-        head: as of `deepattn.infer.DeepPot`.
+        source: as in `deepattn.infer.DeepPot`.
+        head: as in `deepattn.infer.DeepPot`.
+
+    Attributes:
+        file: the file.
 
     Raises:
         ModelFileError: the file is missing or damaged, or the branch must be chosen.
     """
 
-    def __init__(self, path: str | os.PathLike, *, head: str | None = None) -> None:
-        self.path = find_model(path)
-        self._head = head
-        if self.path.suffix == ".pb":
-            refuse_head(head, self.path)
-            frozen = read_frozen(self.path)
-            script = (frozen.training_script or {}).get("model")
-            self._type_map = frozen.type_map
-            self._weights = {
-                name: array
-                for name, array in frozen.weights.items()
-                if not is_unused_time_step(name, frozen.weights)
-            }
-        else:
-            stored = read_model(self.path, head=head)
-            script = stored.header["config"]["model"]
-            self._type_map = stored.config.type_map
-            self._weights = dict(stored.arrays)
-            self._weights.pop("descrpt_attr/original_sel", None)
+    def __init__(self, source: str | os.PathLike | ModelFile, *, head: str | None = None) -> None:
+        self.file = open_model_file(source, head)
+        self.path = self.file.path
+        self._type_map = self.file.type_map()
+        script = self.file.model_section()
         self._script: dict[str, Any] | None = script if isinstance(script, dict) else None
+
+    @cached_property
+    def _weights(self) -> Mapping[str, np.ndarray]:
+        return self.file.weights()
 
     @property
     def has_script(self) -> bool:
@@ -65,7 +56,7 @@ class Inspection:
         return self._script is not None
 
     def tell(self, parts: Sequence[str] = ()) -> dict[str, object]:
-        """Parts of the model by name, in values that JSON can hold.
+        """Parts of the model by name, as values that JSON can hold.
 
         Args:
             parts: keys of `PARTS`; an overview of what the file has if there are none.
@@ -73,8 +64,7 @@ class Inspection:
         Raises:
             ModelFileError: the file does not hold one of the parts.
         """
-        overview = _OVERVIEW if self.has_script else _WITHOUT_SCRIPT
-        return {part: PARTS[part](self) for part in parts or overview}
+        return {part: PARTS[part](self) for part in parts or self._overview()}
 
     def type_map(self) -> list[str]:
         """Names of the types, in the order of their numbers; empty where they have none."""
@@ -89,7 +79,12 @@ class Inspection:
         return self._section("fitting_net")
 
     def size(self) -> dict[str, int]:
-        """Numbers of trained parameters and of statistics by owner, their sum, the file's bytes."""
+        """Numbers of trained parameters and of statistics by owner, their sum, the file's bytes.
+
+        Raises:
+            ModelFileError: the file does not hold its weights by name.
+        """
+        self._require_weights()
         sizes = dict.fromkeys(("type embedding", "descriptor", "fitting net", "statistics"), 0)
         for name, array in self._weights.items():
             sizes[_owner(name)] += array.size
@@ -97,7 +92,12 @@ class Inspection:
         return {**sizes, "trained parameters": trained, "bytes": self.path.stat().st_size}
 
     def weights(self) -> list[dict]:
-        """Name, shape, dtype, root mean square, smallest and largest element of every weight."""
+        """Name, shape, dtype, root mean square, smallest and largest element of every weight.
+
+        Raises:
+            ModelFileError: the file does not hold its weights by name.
+        """
+        self._require_weights()
         return [
             {
                 "name": name,
@@ -117,19 +117,28 @@ class Inspection:
         Raises:
             ModelFileError: the model has no type embedding.
         """
+        self._require_weights()
         if not any(_owner(name) == "type embedding" for name in self._weights):
             raise ModelFileError(f"{self.path}: the model has no type embedding")
         from deepattn.infer.deep_pot import DeepPot
 
-        with DeepPot(self.path, head=self._head) as model:
+        with DeepPot(self.file) as model:
             vectors = model.eval_typeebd()
             names = names_or_numbers(self._type_map, model.get_ntypes())
         return {name: vectors[k].tolist() for k, name in enumerate(names)}
 
+    def _overview(self) -> list[str]:
+        overview = _OVERVIEW if self.has_script else _WITHOUT_SCRIPT
+        return [part for part in overview if part != "size" or self._weights]
+
+    def _require_weights(self) -> None:
+        if not self._weights:
+            self.file.refuse("its weights have no names")
+
     def _section(self, key: str) -> dict:
         if self._script is None:
             raise ModelFileError(
-                f"{self.path}: carries no training script, so its {key} section is not known"
+                f"{self.path}: has no training script, so its {key} section is not known"
             )
         if key not in self._script:
             raise ModelFileError(f"{self.path}: its training script has no section model/{key}")

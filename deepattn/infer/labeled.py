@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from deepattn.data import System
 from deepattn.infer.deep_pot import DeepPot
+from deepattn.infer.frames import Frames, as_frames
 
 
 def read_frames(
     model: DeepPot, system: System, frames: Sequence[int] | np.ndarray, labels: Sequence[str] = ()
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read frames with what a model needs of them.
+) -> tuple[Frames, dict[str, np.ndarray]]:
+    """Read frames with the parameters that a model needs.
 
     Args:
-        model: tells which parameters it has.
-        system: made with the model's type map.
+        model: the model.
+        system: a system, opened with the model's type map.
         frames: numbers of the frames.
         labels: which labels to read.
 
     Returns:
-        Arguments by name of `DeepPot.eval` and `DeepPot.eval_descriptor`, and the labels, as of
-        `System.frames`.
+        The frames for `DeepPot.evaluate` and `DeepPot.evaluate_descriptor`, and the labels as
+        `System.frames` returns them.
     """
     inputs, found = system.frames(
         frames, fparam=model.get_dim_fparam(), aparam=model.get_dim_aparam(), labels=labels
     )
-    arguments = {
-        "coords": inputs["coord"],
-        "cells": inputs["box"] if system.periodic else None,
-        "atom_types": inputs["atype"],
-        "fparam": inputs.get("fparam"),
-        "aparam": inputs.get("aparam"),
-        "mixed_type": True,
-    }
-    return arguments, found
+    checked = as_frames(
+        inputs["coord"],
+        inputs["box"] if system.periodic else None,
+        inputs["atype"],
+        fparam=inputs.get("fparam"),
+        aparam=inputs.get("aparam"),
+        mixed_type=True,
+        ntypes=model.get_ntypes(),
+        dim_fparam=model.get_dim_fparam(),
+        dim_aparam=model.get_dim_aparam(),
+    )
+    return checked, found

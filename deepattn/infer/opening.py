@@ -1,28 +1,43 @@
-"""From a model file to what runs it: the graph as it stands in the file, or a Keras model."""
+"""From a model file to what runs it: the graph in the file, or a Keras model."""
 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
-from deepattn.formats.find import find_model
-from deepattn.formats.frozen import FrozenModel, read_frozen
+from deepattn.infer.feeds import Feed
 from deepattn.infer.graph_runner import GraphRunner, has_ops
 from deepattn.infer.keras_runner import KerasRunner
-from deepattn.models import load_model
-from deepattn.models.load import refuse_head
+from deepattn.infer.saved_model_runner import SavedModelRunner
+from deepattn.models.files import ModelFile, open_model_file
+from deepattn.models.files.frozen import FrozenFile
+from deepattn.models.files.saved_model import SavedModelFile
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model file says of its model."""
+    """The description of a model that evaluation needs.
+
+    Attributes:
+        type_map: names of the types; empty if they have none.
+        ntypes: number of types.
+        rcut: cutoff radius, Å.
+        sel: numbers of neighbor slots: one, or one for each type.
+        dim_fparam: number of frame parameters.
+        dim_aparam: number of atomic parameters.
+        interface_dtype: precision of coordinates and forces.
+        model_script: the model section of the input; None if the file does not hold it.
+    """
 
     type_map: list[str]
     ntypes: int
@@ -34,58 +49,70 @@ class Facts:
     model_script: dict | None
 
 
-def open_model(path: Path, head: str | None) -> tuple[GraphRunner | KerasRunner, Facts]:
-    """What runs the model of a file, and what the file says of it.
+class Runner(Protocol):
+    """An evaluation of a model that has been set up.
+
+    Attributes:
+        needs_uniform_frames: whether the frames of a batch must have the same atoms, sorted by
+            type.
+        sees_order: whether the order of the atoms in a frame may matter.
+    """
+
+    @property
+    def needs_uniform_frames(self) -> bool: ...
+
+    @property
+    def sees_order(self) -> bool: ...
+
+    def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
+        """Evaluate outputs by the names in docs/architecture.md, shaped as they are there."""
+
+    def type_embedding(self) -> np.ndarray:
+        """The type embedding, ``[ntypes + 1, width]``."""
+
+    def close(self) -> None:
+        """Release what TensorFlow holds."""
+
+
+def open_model(
+    source: str | os.PathLike | ModelFile, head: str | None = None
+) -> tuple[Runner, Facts]:
+    """Set up the evaluation of a model.
+
+    Args:
+        source: as in `open_model_file`.
+        head: as in `open_model_file`.
 
     Raises:
-        ModelFileError: it cannot be read, or cannot be run here.
+        ModelFileError: the file cannot be read, or the model cannot be run here.
     """
-    path = find_model(path)
-    if path.suffix == ".pb":
-        refuse_head(head, path)
-        frozen = read_frozen(path)
-        runner: GraphRunner | KerasRunner
-        if has_ops(frozen):
-            runner = GraphRunner(frozen)
-        elif frozen.model_type == "compressed_model":
-            raise ModelFileError(
-                f"{path}: is compressed, which needs the compiled ops, and they are not there; "
-                "build them with: python -m deepattn.ops.build"
-            )
-        else:
-            model, header = load_model(path)
-            descriptor = ModelConfig.from_dict(header["config"]["model"]).descriptor
-            if descriptor.excluded_otherwise_before_3:
-                _warn_of_exclusion(path)
-            runner = KerasRunner(model, str(path))
-        return runner, _facts_of_graph(frozen)
-    model, header = load_model(path, head=head)
-    config = header["config"]["model"]
+    return make_runner(open_model_file(source, head))
+
+
+@singledispatch
+def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
+    """Set up the evaluation of the model in a file: by default as a Keras model.
+
+    A kind of file that is run in another way registers a function: ``make_runner.register``.
+    """
+    model = file.build()
     facts = Facts(
         type_map=list(model.type_map),
         ntypes=model.ntypes,
         rcut=model.rcut,
         sel=np.ravel(model.descriptor.sel).tolist(),
-        dim_fparam=config["fitting_net"]["numb_fparam"],
-        dim_aparam=config["fitting_net"]["numb_aparam"],
+        dim_fparam=model.fitting.numb_fparam,
+        dim_aparam=model.fitting.numb_aparam,
         interface_dtype=model.interface_dtype,
-        model_script=config,
+        model_script=file.model_section(),
     )
-    return KerasRunner(model, str(path)), facts
+    return KerasRunner(model, str(file.path)), facts
 
 
-def _warn_of_exclusion(path: Path) -> None:
-    """Say that a rebuilt model may differ: attention of DeePMD-kit 2.x saw excluded neighbors."""
-    log.warning(
-        "%s: without the compiled ops it is rebuilt, with the rule of DeePMD-kit 3 for "
-        "exclude_types in attention; a graph of 2.x gives other numbers where it is run as it "
-        "is (build the ops with: python -m deepattn.ops.build)",
-        path,
-    )
-
-
-def _facts_of_graph(frozen: FrozenModel) -> Facts:
-    return Facts(
+@make_runner.register
+def _(file: FrozenFile) -> tuple[Runner, Facts]:
+    frozen = file.frozen
+    facts = Facts(
         type_map=frozen.type_map,
         ntypes=frozen.ntypes,
         rcut=frozen.rcut,
@@ -93,5 +120,41 @@ def _facts_of_graph(frozen: FrozenModel) -> Facts:
         dim_fparam=frozen.dfparam,
         dim_aparam=frozen.daparam,
         interface_dtype=frozen.interface_dtype,
-        model_script=(frozen.training_script or {}).get("model"),
+        model_script=file.model_section(),
+    )
+    if has_ops(frozen):
+        return GraphRunner(frozen), facts
+    if frozen.model_type == "compressed_model":
+        raise ModelFileError(
+            f"{file.path}: is compressed and needs the compiled ops, which are missing; build them "
+            "with: python -m deepattn.ops.build"
+        )
+    if file.stored().config.descriptor.excluded_otherwise_before_3:
+        _warn_of_exclusion(file.path)
+    return KerasRunner(file.build(), str(file.path)), facts
+
+
+@make_runner.register
+def _(file: SavedModelFile) -> tuple[Runner, Facts]:
+    fact = file.saved.fact
+    facts = Facts(
+        type_map=file.type_map(),
+        ntypes=len(file.type_map()),
+        rcut=fact("get_rcut"),
+        sel=fact("get_sel"),
+        dim_fparam=fact("get_dim_fparam"),
+        dim_aparam=fact("get_dim_aparam"),
+        interface_dtype="float64",
+        model_script=file.model_section(),
+    )
+    return SavedModelRunner(file.saved), facts
+
+
+def _warn_of_exclusion(path: Path) -> None:
+    """Warn that a rebuilt model may differ: attention in DeePMD-kit 2.x saw excluded neighbors."""
+    log.warning(
+        "%s: the compiled ops are missing, so the model is rebuilt, with the rule of DeePMD-kit 3 "
+        "for exclude_types in attention; a graph from 2.x gives other numbers when it is run as it "
+        "is (build the ops with: python -m deepattn.ops.build)",
+        path,
     )

@@ -1,4 +1,4 @@
-"""What a test found, for programs and for people."""
+"""The report of a test, for programs and for people."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from ase.units import GPa
 
 from deepattn import __version__
+from deepattn.infer.pairs import PairSample
 from deepattn.infer.statistics import Errors, merge_errors, unit_of
 from deepattn.infer.worst import WorstFrames
 
@@ -104,6 +105,8 @@ class TestReport:
         systems: errors of each system, in the order they were tested.
         elements: errors of the forces on the atoms of each element.
         worst: the frames with the largest errors.
+        sample: labels and predictions, for pictures.
+        facts: description of the model by headings, for the page.
     """
 
     __test__ = False  # no class of tests, whatever its name begins with
@@ -112,27 +115,30 @@ class TestReport:
     systems: list[SystemErrors] = field(default_factory=list)
     elements: dict[str, Errors] = field(default_factory=dict)
     worst: WorstFrames = field(default_factory=WorstFrames)
+    sample: PairSample = field(default_factory=PairSample)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def add(
         self, path: str, nframes: int, parts: Sequence[tuple[Errors, Mapping[str, Errors]]]
-    ) -> Errors:
-        """Take in a system.
+    ) -> SystemErrors:
+        """Add a system.
 
         Args:
             path: the system.
             nframes: how many of its frames were tested.
-            parts: of some frames each, what `energy_errors` and `errors_by_element` give.
+            parts: results of `energy_errors` and `errors_by_element` for some frames each.
 
         Returns:
             Errors of all its frames.
         """
         errors = merge_errors([errors for errors, _ in parts])
-        self.systems.append(SystemErrors(path, nframes, errors))
+        added = SystemErrors(path, nframes, errors)
+        self.systems.append(added)
         for _, by_element in parts:
             for name, found in by_element.items():
                 known = [self.elements[name]] if name in self.elements else []
                 self.elements[name] = merge_errors([*known, found])
-        return errors
+        return added
 
     @property
     def average(self) -> Errors:
@@ -175,19 +181,18 @@ class TestReport:
             data = f"{len(paths)} systems of {os.path.relpath(common)}"
         return f"{Path(self.model).name} on {data}"
 
-    def to_html(self, picture: str | None = None, facts: Mapping[str, str] | None = None) -> str:
+    def to_html(self, picture: str | None = None) -> str:
         """A page that needs no other file.
 
         Args:
             picture: an ``<svg>`` to show in it.
-            facts: what else is to be said of the model, by headings.
         """
         frames = sum(system.nframes for system in self.systems)
         head = {
             "date": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
             "deepattn": __version__,
             "model": self.model,
-            **(facts or {}),
+            **self.facts,
             "frames": f"{frames:,} of {len(self.systems)} systems",
         }
         mean = self.average

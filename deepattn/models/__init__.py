@@ -6,9 +6,17 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "build": ["build_model"],
+        "build": ["build_model", "build_stored"],
         "energy_model": ["EnergyModel"],
-        "load": ["StoredModel", "build_stored", "load_model", "read_model"],
+        "files": [
+            "MODEL_FILES",
+            "ModelFile",
+            "StoredModel",
+            "find_model",
+            "load_model",
+            "open_model_file",
+            "read_model",
+        ],
         "tasks": ["build_models", "unique_variables"],
         "weights": ["resize_statistics"],
     },

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from deepattn.config import ModelConfig, network_dtype
+from deepattn.errors import ModelFileError
 from deepattn.layers import TypeEmbedding
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.electron_configuration import electron_features
 from deepattn.layers.fitting import Fitting
 from deepattn.models.energy_model import EnergyModel
 from deepattn.registry import resolve
+
+if TYPE_CHECKING:
+    from deepattn.models.files import StoredModel
 
 
 class SharedLayers(NamedTuple):
@@ -70,6 +76,25 @@ def build_model(
     if arrays is not None:
         model.set_arrays(arrays)
     return model
+
+
+def build_stored(stored: StoredModel, path: str | os.PathLike) -> EnergyModel:
+    """Build a model that is there as data.
+
+    Args:
+        stored: the model.
+        path: its file, for messages.
+
+    Raises:
+        ModelFileError: the arrays do not fit the configuration.
+    """
+    dtype = stored.interface_dtype
+    try:
+        return build_model(stored.config, interface_dtype=dtype, arrays=stored.arrays)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    except tf.errors.OpError as error:
+        raise ModelFileError(f"{path}: the model cannot be built: {error.message}") from None
 
 
 def _type_embedding(config: ModelConfig, interface_dtype: str) -> TypeEmbedding | None:

@@ -4,7 +4,12 @@ from deepattn.statistics.energy_bias import EnergyFit, change_by_statistic, fit_
 from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums, env_mat_sums, environment_matrix
 from deepattn.statistics.input_blocks import InputBlock, input_blocks
 from deepattn.statistics.moments import InputStatistics, input_statistics, parameter_statistics
-from deepattn.statistics.neighbors import NeighborStat, neighbor_statistics, shortest_distance
+from deepattn.statistics.neighbors import (
+    NeighborStat,
+    count_neighbors,
+    neighbor_statistics,
+    shortest_distance,
+)
 from deepattn.statistics.stat_file import StatFile
 
 __all__ = [
@@ -16,6 +21,7 @@ __all__ = [
     "NeighborStat",
     "StatFile",
     "change_by_statistic",
+    "count_neighbors",
     "env_mat_sums",
     "environment_matrix",
     "fit_energies",

@@ -11,6 +11,7 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.data import DataSet, System
 from deepattn.data.system import Arrays
+from deepattn.data.type_map import union
 from deepattn.errors import DataError
 from deepattn.progress import tracked
 
@@ -50,6 +51,32 @@ class Cutoff(NamedTuple):
 
     rcut: float
     sel: Sequence[int] | None = None
+
+
+def count_neighbors(
+    paths: Sequence[str],
+    *,
+    rcut: float,
+    type_map: Sequence[str] | None = None,
+    mixed_types: bool = False,
+) -> NeighborStat:
+    """Count the neighbors in systems, before there is a model.
+
+    Args:
+        paths: The systems; labels are not needed.
+        rcut: Cutoff radius (Å).
+        type_map: Names of the types; by default those of the data, as they are met.
+        mixed_types: Whether neighbors of all types are counted together.
+
+    Raises:
+        DataError: As for :func:`neighbor_statistics`.
+    """
+    systems = [System(path, labeled=False) for path in paths]
+    type_map = type_map or union([system.data_type_map for system in systems])
+    if type_map:
+        systems = [System(path, type_map=type_map, labeled=False) for path in paths]
+    ntypes = len(type_map) or max(system.ntypes for system in systems)
+    return neighbor_statistics(systems, rcut=rcut, ntypes=ntypes, mixed_types=mixed_types)
 
 
 def neighbor_statistics(

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.infer import DeepPot
-from deepattn.models import EnergyModel
+from deepattn.models import EnergyModel, ModelFile
 from deepattn.testing.frames import Frame
 
 # Atoms evaluated at a time: bounds the memory of a check that moves every atom in turn.
@@ -35,7 +35,7 @@ Evaluate = Callable[[np.ndarray, np.ndarray, np.ndarray | None], Sequence[np.nda
 
 
 def evaluator(
-    model: EnergyModel | DeepPot | str | Path | Evaluate,
+    model: EnergyModel | DeepPot | ModelFile | str | Path | Evaluate,
     *,
     fparam: Sequence[float] = (),
     aparam: Sequence[float] = (),
@@ -43,15 +43,15 @@ def evaluator(
     """A function that evaluates ``model`` on configurations of the same atoms.
 
     Args:
-        model: an `EnergyModel`, a `DeepPot`, the path of a frozen graph or checkpoint, or a
-            function of this kind, which is returned as it is.
+        model: an `EnergyModel`, a `DeepPot`, a model file or its path, or a function of this
+            kind, which is returned as it is.
         fparam: frame parameters of a model that has them.
         aparam: atomic parameters, the same for every atom, of a model that has them.
 
     Raises:
         TypeError: ``model`` is none of these.
     """
-    if isinstance(model, str | Path):
+    if isinstance(model, str | Path | ModelFile):
         model = DeepPot(model)
     if isinstance(model, DeepPot):
         return _of_deep_pot(model, np.asarray(fparam), np.asarray(aparam))

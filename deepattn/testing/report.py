@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deepattn.models import EnergyModel, load_model
+from deepattn.models import EnergyModel, ModelFile, open_model_file
 from deepattn.testing.check import Check
 from deepattn.testing.continuity import check_continuity
 from deepattn.testing.derivatives import check_atom_energies, check_forces, check_virial
@@ -81,7 +81,7 @@ class Report:
 
 
 def check_model(
-    model: EnergyModel | str | Path | Evaluate,
+    model: EnergyModel | ModelFile | str | Path | Evaluate,
     *,
     frames: Sequence[Frame] | None = None,
     ntypes: int | None = None,
@@ -95,7 +95,7 @@ def check_model(
     A model with weights in single precision is held to what single precision can show.
 
     Args:
-        model: an `EnergyModel`, the path of a frozen graph or checkpoint, or a function
+        model: an `EnergyModel`, a model file or its path, or a function
             ``evaluate(coord, atype, box)`` (see `evaluator`).
         frames: configurations; by default `random_frames`.
         ntypes: number of types; only for a function, which cannot tell.
@@ -113,8 +113,10 @@ def check_model(
     """
     if unknown := sorted(set(skip) - set(CHECKS)):
         raise ValueError(f"skip names {unknown}; the checks are {list(CHECKS)}")
+    if isinstance(model, str | Path):
+        model = open_model_file(model)
     evaluate = evaluator(model, fparam=fparam, aparam=aparam)
-    keras_model = load_model(model)[0] if isinstance(model, str | Path) else model
+    keras_model = model.build() if isinstance(model, ModelFile) else model
     precision = "float64"
     if isinstance(keras_model, EnergyModel):
         ntypes, rcut = keras_model.ntypes, keras_model.rcut

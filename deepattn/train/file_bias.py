@@ -5,28 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from deepattn.config import DataConfig
 from deepattn.data import DataSet
 from deepattn.data.type_map import names_or_numbers
-from deepattn.errors import DataError, ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint, write_arrays
-from deepattn.formats.dp_file import is_dp_file, read_tree, write_tree
+from deepattn.errors import DataError
 from deepattn.formats.files import check_folder, write_whole
-from deepattn.formats.find import find_model
-from deepattn.formats.frozen import FrozenModel, read_frozen
-from deepattn.formats.weight_names import BIAS, OUT_BIAS
 from deepattn.infer import DeepPot
 from deepattn.infer.trial import try_graph
-from deepattn.models.dpmodel import from_tree, set_bias
-from deepattn.models.load import model_of_checkpoint, refuse_head
-from deepattn.models.weights import refuse_scaled
+from deepattn.models.files import ModelFile, open_model_file
 from deepattn.statistics.energy_bias import fit_energies, sample_errors
 from deepattn.train.initialize.finetune import log_type_table, named_types, predict_energies
 
@@ -36,7 +27,7 @@ MODES = ("change", "set")
 
 
 def change_bias(
-    model_file: str | os.PathLike,
+    model_file: str | os.PathLike | ModelFile,
     output: str | os.PathLike,
     *,
     energies: Mapping[str, float] | Sequence[float] | None = None,
@@ -48,7 +39,7 @@ def change_bias(
     """Write a model file again with other energies of its elements, and all else as it was.
 
     Args:
-        model_file: a frozen graph or a file of no backend, ours or DeePMD-kit's, or a checkpoint.
+        model_file: a frozen graph, a ``.dp`` or YAML file, or a checkpoint.
         output: file of the same kind to write.
         energies: bias by element, eV, elements that are not named keep theirs; or one number for
             each type.
@@ -57,7 +48,7 @@ def change_bias(
         mode: with systems, ``change`` adds what makes up for the errors of the model, ``set`` fits
             the labels themselves, as if the network gave nothing.
         numb_frames: frames to take of each system, at random; 0 takes all.
-        head: name or alias of the branch, of a checkpoint of several tasks; the others stay.
+        head: name or alias of the branch of a multi-task checkpoint; the others stay as they are.
 
     Returns:
         Bias before and after by element, eV.
@@ -70,103 +61,31 @@ def change_bias(
     if mode not in MODES:
         raise ValueError(f"mode must be one of {list(MODES)}, not {mode!r}")
     check_folder(output)
-    path = find_model(model_file)
-    kind = _Frozen if path.suffix == ".pb" else _Neutral if is_dp_file(path) else _Checkpoint
-    file: _ModelFile = kind.read(path, head)
+    file = open_model_file(model_file, head)
+    present = file.energy_bias()
     if energies is not None:
-        bias = _assigned(file, energies)
+        bias = _assigned(file, present, energies)
     else:
-        bias = _fitted(path, file, systems, mode, numb_frames, head)
-    file.write(output, bias)
-    pairs = zip(file.bias.tolist(), bias.tolist(), strict=True)
-    return dict(zip(_names(file), pairs, strict=True))
+        bias = _fitted(file, present, systems, mode, numb_frames)
+    content = file.with_energy_bias(bias).encode(Path(output))
+    with write_whole(output) as stream:
+        stream.write(content)
+        if file.runs_as_it_is:
+            stream.flush()
+            try_graph(stream.name, output)
+    pairs = zip(present.tolist(), bias.tolist(), strict=True)
+    return dict(zip(_names(file, present), pairs, strict=True))
 
 
-class _ModelFile(Protocol):
-    @property
-    def type_map(self) -> list[str]: ...
-
-    @property
-    def bias(self) -> np.ndarray: ...
-
-    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None: ...
+def _names(file: ModelFile, bias: np.ndarray) -> list[str]:
+    """Names of the types: elements, or numbers."""
+    return names_or_numbers(file.type_map(), len(bias))
 
 
-@dataclass(frozen=True)
-class _Frozen:
-    type_map: list[str]
-    bias: np.ndarray
-    model: FrozenModel
-
-    @classmethod
-    def read(cls, path: Path, head: str | None) -> _Frozen:
-        refuse_head(head, path)
-        model = read_frozen(path)
-        refuse_scaled(model.weights, path)
-        if BIAS not in model.weights or not model.graph.consumers(BIAS):
-            raise ModelFileError(
-                f"{path}: keeps its energy bias in its last layers, as DeePMD-kit did before 2.2; "
-                "it can be changed by fine-tuning only"
-            )
-        return cls(model.type_map, model.weights[BIAS] + _out_bias(model), model)
-
-    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
-        graph = self.model.graph.with_constant(BIAS, bias - _out_bias(self.model))
-        with write_whole(output) as file:
-            file.write(graph.serialize())
-            file.flush()
-            try_graph(file.name, output)
-
-
-@dataclass(frozen=True)
-class _Checkpoint:
-    type_map: list[str]
-    bias: np.ndarray
-    name: str
-    arrays: dict[str, np.ndarray]
-    header: dict
-
-    @classmethod
-    def read(cls, path: Path, head: str | None) -> _Checkpoint:
-        arrays, header = read_checkpoint(path)
-        model = model_of_checkpoint(arrays, header, path, head=head)
-        name = next(name for name, array in arrays.items() if array is model.arrays[BIAS])
-        return cls(list(model.config.type_map), model.arrays[BIAS], name, arrays, header)
-
-    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
-        bias = bias.astype(self.bias.dtype)
-        write_arrays(output, {**self.arrays, self.name: bias}, self.header)
-
-
-@dataclass(frozen=True)
-class _Neutral:
-    type_map: list[str]
-    bias: np.ndarray
-    tree: dict
-
-    @classmethod
-    def read(cls, path: Path, head: str | None) -> _Neutral:
-        refuse_head(head, path)
-        tree = read_tree(path)
-        config, arrays, _ = from_tree(tree, str(path))
-        return cls(list(config.type_map), arrays[BIAS], tree)
-
-    def write(self, output: str | os.PathLike, bias: np.ndarray) -> None:
-        write_tree(output, set_bias(self.tree, bias))
-
-
-def _names(file: _ModelFile) -> list[str]:
-    """What its types are called: elements, or numbers."""
-    return names_or_numbers(file.type_map, len(file.bias))
-
-
-def _out_bias(model: FrozenModel) -> np.ndarray | float:
-    """What some graphs add to the bias."""
-    return model.weights[OUT_BIAS].reshape(-1) if OUT_BIAS in model.weights else 0.0
-
-
-def _assigned(file: _ModelFile, energies: Mapping[str, float] | Sequence[float]) -> np.ndarray:
-    names = _names(file)
+def _assigned(
+    file: ModelFile, present: np.ndarray, energies: Mapping[str, float] | Sequence[float]
+) -> np.ndarray:
+    names = _names(file, present)
     if not isinstance(energies, Mapping):
         if len(energies) != len(names):
             raise DataError(
@@ -174,7 +93,7 @@ def _assigned(file: _ModelFile, energies: Mapping[str, float] | Sequence[float])
                 f"types: {' '.join(names)}"
             )
         energies = dict(zip(names, energies, strict=True))
-    bias = np.array(file.bias, np.float64)
+    bias = np.array(present, np.float64)
     for name, energy in energies.items():
         if name not in names:
             raise DataError(f"{name} is none of the model's elements {' '.join(names)}")
@@ -185,14 +104,9 @@ def _assigned(file: _ModelFile, energies: Mapping[str, float] | Sequence[float])
 
 
 def _fitted(
-    path: Path,
-    file: _ModelFile,
-    systems: Sequence[str],
-    mode: str,
-    numb_frames: int,
-    head: str | None,
+    file: ModelFile, present: np.ndarray, systems: Sequence[str], mode: str, numb_frames: int
 ) -> np.ndarray:
-    with DeepPot(path, head=head) as potential:
+    with DeepPot(file) as potential:
         data = DataSet(
             DataConfig(
                 systems=tuple(systems),
@@ -201,14 +115,14 @@ def _fitted(
                 auto_prob="prob_sys_size",
                 sys_probs=None,
             ),
-            file.type_map,
+            file.type_map(),
             numb_fparam=potential.get_dim_fparam(),
             numb_aparam=potential.get_dim_aparam(),
             labels=("energy",),
             seed=0,
         )
-        names = _names(file)
-        if file.type_map:
+        names = _names(file, present)
+        if file.type_map():
             log_type_table(data, named_types(data))
         else:
             data.check_types(len(names), f"the model has 0 to {len(names) - 1}")
@@ -220,7 +134,7 @@ def _fitted(
         raise DataError(f"no frame of {', '.join(systems)} has an energy to fit the bias to")
     fit = fit_energies(counts, errors)
     log.info("RMSE of atomic energy after linear regression is: %s eV/atom.", fit.rmse)
-    present = np.array(file.bias, np.float64)
+    present = np.array(present, np.float64)
     fitted = fit.bias + (present if mode == "change" else 0.0)
     return np.where(counts.any(axis=0), fitted, present)
 

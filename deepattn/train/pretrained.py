@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from deepattn.config import RANDOM, MultiTaskConfig
+from deepattn.config import RANDOM
 from deepattn.config.multitask import BranchInput
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.checkpoint import read_checkpoint
-from deepattn.formats.dp_file import is_dp_file
-from deepattn.models import read_model
-from deepattn.models.load import branch_of_checkpoint, model_of_checkpoint, tasks_of
-from deepattn.train.weight_source import WeightSource, of_model
+from deepattn.models import open_model_file
+from deepattn.train.weight_source import WeightSource, of_file
 
 # What `finetune_head` calls the model of a single task.
 _DEFAULT = "Default"
@@ -35,11 +31,8 @@ class Pretrained:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
-        self._content = None
-        self._tasks: MultiTaskConfig | None = None
-        if Path(path).suffix != ".pb" and not is_dp_file(path):
-            self._content = read_checkpoint(path)
-            self._tasks = tasks_of(self._content[1], path)
+        self._file = open_model_file(path)
+        self._tasks = self._file.tasks
         self.branches = [_DEFAULT] if self._tasks is None else list(self._tasks.branches)
 
     def single(self, head: str | None) -> WeightSource:
@@ -95,10 +88,5 @@ class Pretrained:
         return replace(self._of(self.branches[0], mode="finetune"), random_fitting=True)
 
     def _of(self, name: str, *, mode: str) -> WeightSource:
-        if self._content is None:
-            return replace(of_model(read_model(self.path), self.path), mode=mode)
-        if self._tasks is None:
-            stored = model_of_checkpoint(*self._content, self.path, head=None)
-            return replace(of_model(stored, self.path), mode=mode)
-        stored = branch_of_checkpoint(self._tasks, name, *self._content, self.path)
-        return replace(of_model(stored, self.path, name), mode=mode)
+        head = None if self._tasks is None else name
+        return replace(of_file(self._file.branch(head), self.path, head), mode=mode)

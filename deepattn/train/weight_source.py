@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,9 @@ from deepattn.config import (
 )
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.checkpoint import OPTIMIZER, part_of, read_checkpoint
-from deepattn.formats.dp_file import SUFFIXES
-from deepattn.models import StoredModel, read_model, resize_statistics
+from deepattn.models import ModelFile, open_model_file, resize_statistics
 from deepattn.models.dpmodel import conventions_differ
-from deepattn.models.load import branch_of_checkpoint, model_of_checkpoint, tasks_of
+from deepattn.models.files.checkpoint import CheckpointFile
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +34,8 @@ class WeightSource:
     Attributes:
         mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model``, ``finetune``, or
             ``resume``: a branch of a fine-tuning that goes on as it is.
-        path: the file.
+        path: the file as it was named.
+        file: the file as it was read.
         head: branch in the file, if that is of several tasks.
         model: configuration of the model in the file.
         weights: its arrays by name.
@@ -50,6 +48,7 @@ class WeightSource:
 
     mode: str = "scratch"
     path: str = ""
+    file: ModelFile | None = field(default=None, repr=False, compare=False)
     head: str | None = None
     model: ModelConfig | None = None
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -193,47 +192,48 @@ def from_checkpoint(
     Returns:
         The source; for a multi-task checkpoint one for each branch by name.
     """
-    arrays, header = read_checkpoint(path)
-    tasks = tasks_of(header, path)
+    file = open_model_file(path)
+    if not isinstance(file, CheckpointFile):
+        raise ModelFileError(f"{path}: is {file.kind}, not a checkpoint of a training")
     common: dict[str, Any] = {
         "mode": "restart" if restart else "init_model",
-        # That of the whole training, also in a multi-task one.
-        "header": header,
-        "optimizer": part_of(arrays, OPTIMIZER),
+        # Those of the whole training, also of a multi-task one.
+        "header": file.header,
+        "optimizer": file.optimizer,
     }
-    if tasks is None:
-        stored = model_of_checkpoint(arrays, header, path, head=None)
-        return replace(of_model(stored, path), **common)
-    models = {
-        head: branch_of_checkpoint(tasks, head, arrays, header, path) for head in tasks.branches
+    if file.tasks is None:
+        return replace(of_file(file, path), **common)
+    return {
+        head: replace(of_file(file.branch(head), path, head), **common)
+        for head in file.tasks.branches
     }
-    return {head: replace(of_model(found, path, head), **common) for head, found in models.items()}
 
 
 def from_frozen(path: str | os.PathLike) -> WeightSource:
-    """Start from the weights of a model that is no state of a training.
+    """Start from the weights of a model that is not the state of a training.
 
     Args:
-        path: the ``.pb``, ``.dp`` or ``.yaml`` file.
+        path: a frozen graph, or a ``.dp`` or YAML file.
     """
-    if Path(path).suffix not in (".pb", *SUFFIXES):
-        raise ModelFileError(
-            f"{path}: is no frozen model; it must end in .pb, {', '.join(SUFFIXES)}"
-        )
-    return of_model(read_model(path), path)
+    file = open_model_file(path)
+    if isinstance(file, CheckpointFile):
+        raise ModelFileError(f"{path}: is a checkpoint, not a frozen model; use --init-model")
+    return of_file(file, path)
 
 
-def of_model(stored: StoredModel, path: str | os.PathLike, head: str | None = None) -> WeightSource:
-    """Start from the weights of a model, at step 0.
+def of_file(file: ModelFile, path: str | os.PathLike, head: str | None = None) -> WeightSource:
+    """Start from the weights of a model file, at step 0.
 
     Args:
-        stored: the model.
-        path: its file.
-        head: branch in the file, if that is of several tasks.
+        file: the file, of a multi-task model with the branch chosen.
+        path: its name, for messages.
+        head: name of that branch.
     """
+    stored = file.stored()
     return WeightSource(
         mode="init_frz_model",
         path=str(path),
+        file=file,
         head=head,
         model=stored.config,
         weights=stored.arrays,

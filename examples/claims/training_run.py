@@ -9,15 +9,13 @@ from pathlib import Path
 
 import keras
 
-from deepattn.data import System
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
-from deepattn.infer import DeepPot, energy_errors, merge_errors, read_frames
+from deepattn.infer import DeepPot, measure_errors
 from deepattn.train import train
 
 # For short trainings: energies count from the first step on, forces to the last.
 _LOSS = {"start_pref_e": 1, "limit_pref_e": 5, "start_pref_f": 100, "limit_pref_f": 20}
-_ATOMS_AT_ONCE = 4096
 
 Errors = dict[str, dict[str, float]]
 
@@ -123,15 +121,7 @@ def training_input(
 
 def test(model: DeepPot, systems: Sequence[str]) -> dict[str, float]:
     """Root mean square errors of a model: ``energy`` (eV/atom) and ``force`` (eV/Å)."""
-    parts = []
-    for system in (System(path, type_map=model.get_type_map()) for path in systems):
-        for rows in system.pieces(_ATOMS_AT_ONCE):
-            arguments, labels = read_frames(model, system, rows, ["energy", "force", "virial"])
-            energy, force, virial = model.eval(**arguments)
-            prediction = {"energy": energy[:, 0], "force": force, "virial": virial}
-            types, box = arguments["atom_types"], arguments["cells"]
-            parts.append(energy_errors(prediction, labels, atype=types, box=box))
-    errors = merge_errors(parts)
+    errors = measure_errors(model, systems).average
     return {"energy": errors["rmse_ea"][0], "force": errors["rmse_f"][0]}
 
 

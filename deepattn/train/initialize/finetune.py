@@ -42,7 +42,7 @@ def fit_to_data(task: Task) -> None:
         def predict(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
             return np.asarray(model(inputs)["energy"])
     else:
-        predict = partial(predict_energies, DeepPot(start.path, head=start.head))
+        predict = partial(predict_energies, DeepPot(start.file or start.path, head=start.head))
     variable = model.named_variables()[BIAS]
     variable.assign(
         change_by_statistic(

@@ -10,7 +10,7 @@ from deepattn.cli.main import main
 from deepattn.formats.frozen import read_frozen
 from deepattn.infer import DeepPot
 from deepattn.infer.inspect import PARTS, Inspection
-from deepattn.models.load import is_unused_time_step
+from deepattn.models.files.frozen import is_unused_time_step
 
 from .model_files import ATTENTION, Files
 

@@ -13,7 +13,7 @@ def test_a_compressed_graph_needs_them(tmp_path, monkeypatch):
     model = compress(small_model(options), min_nbor_dist=0.9)
     path = freeze(model, tmp_path / "model.pb", training_script={"model": model_section(options)})
     monkeypatch.setattr("deepattn.infer.opening.has_ops", lambda frozen: False)
-    with pytest.raises(ModelFileError, match=r"model\.pb: is compressed, which needs the compiled"):
+    with pytest.raises(ModelFileError, match=r"model\.pb: is compressed and needs the compiled"):
         DeepPot(path)
 
 

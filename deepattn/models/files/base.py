@@ -1,0 +1,183 @@
+"""The questions that a model file answers, whatever its kind."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import numpy as np
+
+from deepattn.config import ModelConfig, MultiTaskConfig
+from deepattn.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from deepattn.models.energy_model import EnergyModel
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model as data: all that is needed to build it.
+
+    Attributes:
+        config: its configuration.
+        arrays: its weights by name.
+        interface_dtype: precision of coordinates, forces and statistics.
+        header: ``config`` (the normalized input; files other than checkpoints may have no more of
+            it than the model section) and ``min_nbor_dist`` (Å, or ``None``) at least.
+    """
+
+    config: ModelConfig
+    arrays: dict[str, np.ndarray] = field(repr=False)
+    interface_dtype: str
+    header: dict[str, Any] = field(repr=False)
+
+
+class ModelFile(ABC):
+    """A model file whose content has been read.
+
+    A kind of file is a subclass that `deepattn.models.MODEL_FILES` lists. It must define `kind`,
+    `suffixes`, `recognizes` and `_stored`; whatever the format cannot answer is refused by this
+    class in one sentence.
+
+    Args:
+        path: the file, for messages.
+        content: its bytes; those of ``saved_model.pb`` if it is a folder.
+
+    Attributes:
+        kind: name of the format in messages, with its article: ``"a frozen graph"``.
+        suffixes: endings that such files usually have, the preferred one first.
+        runs_as_it_is: whether the file holds a graph that is run, not weights of a Keras model.
+
+    Raises:
+        ModelFileError: the content is damaged or unsafe.
+    """
+
+    kind: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    runs_as_it_is: ClassVar[bool] = False
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path = path
+        self._content = content
+        self._model: StoredModel | None = None
+
+    @classmethod
+    @abstractmethod
+    def recognizes(cls, path: Path, start: bytes) -> bool:
+        """Whether a file is of this kind.
+
+        Args:
+            path: the file or folder; its name does not count.
+            start: the first bytes of a file; empty for a folder.
+        """
+
+    @property
+    def tasks(self) -> MultiTaskConfig | None:
+        """The configuration of a multi-task model before a branch is chosen; None otherwise."""
+        return None
+
+    def branch(self, head: str | None) -> Self:
+        """The file with one branch of a multi-task model chosen; with None the file as it is.
+
+        Args:
+            head: name or alias of the branch.
+
+        Raises:
+            ModelFileError: there is no such branch.
+        """
+        if head is not None:
+            raise ModelFileError(
+                f"{self.path}: holds a single-task model, which has no branches; omit --head"
+            )
+        return self
+
+    def stored(self) -> StoredModel:
+        """The model as data.
+
+        Raises:
+            ModelFileError: it cannot be rebuilt, or a branch must be chosen first.
+        """
+        if self._model is None:
+            self._model = self._stored()
+        return self._model
+
+    def build(self) -> EnergyModel:
+        """The model in Keras.
+
+        Raises:
+            ModelFileError: as for `stored`.
+        """
+        # Files are read without TensorFlow, whose import takes seconds.
+        from deepattn.models.build import build_stored
+
+        return build_stored(self.stored(), self.path)
+
+    def type_map(self) -> list[str]:
+        """Names of the types in the order of their numbers; empty if they have none."""
+        return list(self.stored().config.type_map)
+
+    def model_section(self) -> dict[str, Any] | None:
+        """The model section of the input; None if the file does not hold it."""
+        return self.stored().header["config"]["model"]
+
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Weights and statistics by name, as far as the file holds arrays that are either."""
+        arrays = dict(self.stored().arrays)
+        arrays.pop("descrpt_attr/original_sel", None)
+        return arrays
+
+    def energy_bias(self) -> np.ndarray:
+        """Energy bias of each type, eV.
+
+        Raises:
+            ModelFileError: it cannot be changed in this file.
+        """
+        self.refuse("its energy bias cannot be changed")
+
+    def with_energy_bias(self, bias: np.ndarray) -> Self:
+        """A copy with another bias and all else as it is.
+
+        Args:
+            bias: eV, one number for each type.
+        """
+        self.refuse("its energy bias cannot be changed")
+
+    def encode(self, target: Path) -> bytes:
+        """The content as bytes.
+
+        Args:
+            target: the file to write, whose ending chooses among variants of the format.
+        """
+        self.refuse("it cannot be written again")
+
+    def digest(self) -> str:
+        """SHA-256 of the content in hexadecimal digits."""
+        return hashlib.sha256(self._content).hexdigest()
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise the error for a question that this kind of file cannot answer.
+
+        Args:
+            what: the end of the sentence: ``"it cannot be written again"``.
+        """
+        raise ModelFileError(
+            f"{self.path}: is {self.kind}, and {what}; use the checkpoint or the .dp file that it "
+            "was made from"
+        )
+
+    def _stored(self) -> StoredModel:
+        self.refuse("the model cannot be rebuilt from it")
+
+    def _copy(self, **changes: Any) -> Self:
+        """The same file with other attributes."""
+        other = copy.copy(self)
+        other._model = None
+        vars(other).update(changes)
+        return other

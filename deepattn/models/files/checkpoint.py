@@ -1,0 +1,119 @@
+"""Checkpoints (``.h5``) of one task or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normalize_model
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.formats.checkpoint import (
+    MAGIC,
+    OPTIMIZER,
+    WEIGHTS,
+    encode_checkpoint,
+    parse_checkpoint,
+    part_of,
+)
+from deepattn.formats.weight_names import BIAS
+from deepattn.models.files.base import ModelFile, StoredModel
+from deepattn.models.weights import refuse_uneven
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class CheckpointFile(ModelFile):
+    """A checkpoint of deepattn.
+
+    Attributes:
+        arrays: weights and state of the optimizer by name.
+        header: what the training needs besides.
+    """
+
+    kind = "a checkpoint"
+    suffixes = (".h5",)
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        super().__init__(path, content)
+        self.arrays, self.header = parse_checkpoint(content, path)
+        self._head: str | None = None
+
+    @classmethod
+    def recognizes(cls, path: Path, start: bytes) -> bool:
+        return start.startswith(MAGIC)
+
+    @cached_property
+    def _tasks(self) -> MultiTaskConfig | None:
+        if not is_multitask(self.header["config"]):
+            return None
+        with self._reading_config():
+            tasks = MultiTaskConfig.from_dict(self.header["config"])
+            for config in tasks.tasks.values():
+                normalize_model(config.model.to_dict())
+            return tasks
+
+    @property
+    def tasks(self) -> MultiTaskConfig | None:
+        return self._tasks
+
+    @property
+    def optimizer(self) -> dict[str, np.ndarray]:
+        """State of the optimizer by name."""
+        return part_of(self.arrays, OPTIMIZER)
+
+    def branch(self, head: str | None) -> Self:
+        if head is None or self.tasks is None:
+            return super().branch(head)
+        name = self.tasks.branch_of(head)
+        if name is None:
+            names = ", ".join(self.tasks.branches)
+            raise ModelFileError(f"{self.path}: has no branch {head!r}; there are {names}")
+        return self._copy(_head=name)
+
+    def energy_bias(self) -> np.ndarray:
+        return self.stored().arrays[BIAS]
+
+    def with_energy_bias(self, bias: np.ndarray) -> Self:
+        present = self.energy_bias()
+        name = next(name for name, array in self.arrays.items() if array is present)
+        return self._copy(arrays={**self.arrays, name: bias.astype(present.dtype)})
+
+    def encode(self, target: Path) -> bytes:
+        return bytes(encode_checkpoint(self.arrays, self.header))
+
+    def _stored(self) -> StoredModel:
+        if self.tasks is None:
+            with self._reading_config():
+                config = ModelConfig.from_dict(normalize_model(self.header["config"]["model"]))
+            arrays = part_of(self.arrays, WEIGHTS)
+            header = dict(self.header)
+        else:
+            if self._head is None:
+                names = ", ".join(self.tasks.branches)
+                raise ModelFileError(
+                    f"{self.path}: holds a multi-task model; choose a branch with --head: {names}"
+                )
+            task = self.tasks.tasks[self._head]
+            config = task.model
+            arrays = part_of(self.arrays, f"{WEIGHTS}{self._head}/")
+            header = {**self.header, "config": task.to_dict()}
+        refuse_uneven(config, arrays, self.path)
+        return StoredModel(config, arrays, header["interface_dtype"], header)
+
+    @contextmanager
+    def _reading_config(self) -> Iterator[None]:
+        """Turn whatever a header, which may hold anything, makes the configuration raise into one
+        error."""
+        try:
+            yield
+        except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise ModelFileError(
+                f"{self.path}: the config in its header cannot be used: {reason}"
+            ) from error

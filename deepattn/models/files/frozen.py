@@ -1,0 +1,145 @@
+"""Frozen graphs (``.pb``): run as they are, or rebuilt from their weights and training script."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepattn.config import DESCRIPTORS, ModelConfig, normalize_model
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.formats.frozen import FrozenModel, parse_frozen
+from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD
+from deepattn.models.files.base import ModelFile, StoredModel
+from deepattn.models.weights import refuse_scaled, refuse_uneven
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# The first node of a graph: field 1, its length, then the node's name, which is field 1 of it.
+_FIRST_NODE = re.compile(rb"\n[\x80-\xff]{0,4}[\0-\x7f]\n([\x80-\xff]?[\0-\x7f])([\w.][\w.\\/>-]*)")
+
+
+class FrozenFile(ModelFile):
+    """A frozen graph of DeePMD-kit or of deepattn.
+
+    Attributes:
+        frozen: the graph and what it says of itself.
+    """
+
+    kind = "a frozen graph"
+    suffixes = (".pb",)
+    runs_as_it_is = True
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        super().__init__(path, content)
+        self.frozen = parse_frozen(content, path)
+
+    @classmethod
+    def recognizes(cls, path: Path, start: bytes) -> bool:
+        return _FIRST_NODE.match(start) is not None
+
+    def type_map(self) -> list[str]:
+        return list(self.frozen.type_map)
+
+    def model_section(self) -> dict[str, Any] | None:
+        return (self.frozen.training_script or {}).get("model")
+
+    def weights(self) -> Mapping[str, np.ndarray]:
+        arrays = self.frozen.weights
+        return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
+
+    def energy_bias(self) -> np.ndarray:
+        refuse_scaled(self.frozen.weights, self.path)
+        if BIAS not in self.frozen.weights or not self.frozen.graph.consumers(BIAS):
+            raise ModelFileError(
+                f"{self.path}: keeps its energy bias in its last layers, as DeePMD-kit did before "
+                "2.2; it can be changed by fine-tuning only"
+            )
+        return self.frozen.weights[BIAS] + self._out_bias()
+
+    def with_energy_bias(self, bias: np.ndarray) -> Self:
+        graph = self.frozen.graph.with_constant(BIAS, bias - self._out_bias())
+        weights = {**self.frozen.weights, BIAS: graph.constants()[BIAS]}
+        return self._copy(frozen=dataclasses.replace(self.frozen, graph=graph, weights=weights))
+
+    def encode(self, target: Path) -> bytes:
+        return self.frozen.graph.serialize()
+
+    def _out_bias(self) -> np.ndarray | float:
+        """The second bias that some graphs add."""
+        weights = self.frozen.weights
+        return weights[OUT_BIAS].reshape(-1) if OUT_BIAS in weights else 0.0
+
+    def _stored(self) -> StoredModel:
+        config, arrays = _rebuilt(self.frozen, self.path)
+        script = {**(self.frozen.training_script or {}), "model": config.to_dict()}
+        header = {"config": script, "min_nbor_dist": self.frozen.min_nbor_dist}
+        return StoredModel(config, arrays, self.frozen.interface_dtype, header)
+
+
+def _rebuilt(frozen: FrozenModel, path: Path) -> tuple[ModelConfig, dict[str, np.ndarray]]:
+    """Configuration and weights of a graph, in the form of today's models.
+
+    Raises:
+        ModelFileError: the graph is compressed, has no training script, or is of a kind that
+            cannot be rebuilt.
+    """
+    if frozen.model_type == "compressed_model":
+        raise ModelFileError(
+            f"{path}: is compressed, and its tables cannot be turned back into weights; "
+            "use the model it was compressed from"
+        )
+    if not frozen.training_script or "model" not in frozen.training_script:
+        raise ModelFileError(
+            f"{path}: carries no training script; only files written by DeePMD-kit 2.1.5 or "
+            "later, or by deepattn, can be rebuilt"
+        )
+    section = copy.deepcopy(frozen.training_script["model"])
+    # Types without names are numbers only.
+    section.pop("type_map", None)
+    if frozen.type_map:
+        section["type_map"] = frozen.type_map
+    try:
+        section = normalize_model(section)
+    except ConfigError as error:
+        raise ModelFileError(f"{path}: its training script cannot be used: {error}") from error
+    if frozen.sel:
+        sel = frozen.sel
+        mixed = DESCRIPTORS[section["descriptor"]["type"]].mixed_types
+        section["descriptor"]["sel"] = sum(sel) if mixed else sel
+    if section.get("type_embedding"):
+        # DeePMD-kit before 3.0 always had the bias, and its scripts do not say so.
+        biased = "type_embed_net/bias_1" in frozen.weights
+        section["type_embedding"]["use_tebd_bias"] = biased
+    config, arrays = ModelConfig.from_dict(section), _weights(frozen, path)
+    refuse_uneven(config, arrays, path)
+    return config, arrays
+
+
+def _weights(frozen: FrozenModel, path: Path) -> dict[str, np.ndarray]:
+    """Weights without the constants that mean nothing, the output bias added to the other."""
+    arrays = dict(frozen.weights)
+    refuse_scaled(arrays, path)
+    out_bias, _ = arrays.pop(OUT_BIAS, None), arrays.pop(OUT_STD, None)
+    if out_bias is not None:
+        arrays[BIAS] = arrays[BIAS] + out_bias.reshape(-1)
+    arrays["descrpt_attr/original_sel"] = np.asarray(frozen.original_sel or frozen.sel, np.int32)
+    return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
+
+
+def is_unused_time_step(name: str, arrays: dict[str, np.ndarray]) -> bool:
+    """Whether ``name`` is the time step of an embedding layer without residual connection.
+
+    Writers add these to please a loader; the layer's widths tell that nothing uses them.
+    """
+    scope, _, leaf = name.rpartition("/")
+    if not leaf.startswith("idt_") or scope.startswith(("layer_", "share_")):
+        return False
+    rows, columns = arrays[f"{scope}/{leaf.replace('idt', 'matrix', 1)}"].shape
+    return columns not in (rows, 2 * rows)
