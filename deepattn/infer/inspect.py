@@ -48,7 +48,10 @@ class Inspection:
 
     @cached_property
     def _weights(self) -> Mapping[str, np.ndarray]:
-        return self.file.weights()
+        weights = self.file.weights()
+        if weights is None:
+            self.file.refuse("its weights have no names")
+        return weights
 
     @property
     def has_script(self) -> bool:
@@ -84,7 +87,6 @@ class Inspection:
         Raises:
             ModelFileError: the file does not hold its weights by name.
         """
-        self._require_weights()
         sizes = dict.fromkeys(("type embedding", "descriptor", "fitting net", "statistics"), 0)
         for name, array in self._weights.items():
             sizes[_owner(name)] += array.size
@@ -97,7 +99,6 @@ class Inspection:
         Raises:
             ModelFileError: the file does not hold its weights by name.
         """
-        self._require_weights()
         return [
             {
                 "name": name,
@@ -117,7 +118,6 @@ class Inspection:
         Raises:
             ModelFileError: the model has no type embedding.
         """
-        self._require_weights()
         if not any(_owner(name) == "type embedding" for name in self._weights):
             raise ModelFileError(f"{self.path}: the model has no type embedding")
         from deepattn.infer.deep_pot import DeepPot
@@ -129,11 +129,7 @@ class Inspection:
 
     def _overview(self) -> list[str]:
         overview = _OVERVIEW if self.has_script else _WITHOUT_SCRIPT
-        return [part for part in overview if part != "size" or self._weights]
-
-    def _require_weights(self) -> None:
-        if not self._weights:
-            self.file.refuse("its weights have no names")
+        return [part for part in overview if part != "size" or self.file.weights() is not None]
 
     def _section(self, key: str) -> dict:
         if self._script is None:

@@ -106,7 +106,7 @@ def _facts(file: ModelFile, head: str | None) -> dict[str, str]:
         "SHA-256": file.digest(),
         "types": " ".join(file.type_map()),
     }
-    if file.weights():
+    if file.weights() is not None:
         facts["parameters"] = f"{Inspection(file).size()['trained parameters']:,}"
     return facts
 

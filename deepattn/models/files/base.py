@@ -127,8 +127,8 @@ class ModelFile(ABC):
         """The model section of the input; None if the file does not hold it."""
         return self.stored().header["config"]["model"]
 
-    def weights(self) -> Mapping[str, np.ndarray]:
-        """Weights and statistics by name, as far as the file holds arrays that are either."""
+    def weights(self) -> Mapping[str, np.ndarray] | None:
+        """Weights and statistics by name; None if the file does not hold them by name."""
         arrays = dict(self.stored().arrays)
         arrays.pop("descrpt_attr/original_sel", None)
         return arrays

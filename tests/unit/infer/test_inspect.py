@@ -104,7 +104,7 @@ def test_a_folder_means_its_latest_checkpoint(attention):
 @pytest.mark.parametrize("script", [None, {"learning_rate": {}}, {"model": {"type": "other"}}])
 def test_graphs_whose_script_says_nothing_of_the_nets(attention, monkeypatch, capsys, script):
     frozen = dataclasses.replace(read_frozen(attention.graph), training_script=script)
-    monkeypatch.setattr("deepattn.infer.inspect.read_frozen", lambda path: frozen)
+    monkeypatch.setattr("deepattn.models.files.frozen.parse_frozen", lambda *_: frozen)
     _, err, status = run(capsys, attention.graph, "descriptor")
     assert status == 1
     assert "training script" in err and "descriptor" in err
@@ -114,7 +114,7 @@ def test_graphs_whose_script_says_nothing_of_the_nets(attention, monkeypatch, ca
 
 def test_an_overview_needs_no_script(attention, monkeypatch, capsys):
     frozen = dataclasses.replace(read_frozen(attention.graph), training_script=None, weights={})
-    monkeypatch.setattr("deepattn.infer.inspect.read_frozen", lambda path: frozen)
+    monkeypatch.setattr("deepattn.models.files.frozen.parse_frozen", lambda *_: frozen)
     out, _, status = run(capsys, attention.graph)
     assert status == 0
     assert [line.split()[1] for line in out.splitlines() if line.startswith("The ")] == [

@@ -190,7 +190,7 @@ def test_command_explains_wrong_values(graph, tmp_path, capsys, values, words):
 
 def test_other_kind_of_output_is_refused(graph, tmp_path, capsys):
     assert main(["change-bias", str(graph), "-o", str(tmp_path / "x.h5"), "-b", "O=1"]) == 1
-    assert "end it in .pb" in capsys.readouterr().err
+    assert "let the name end in .pb" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("mode", ["change", "set"])
@@ -210,8 +210,8 @@ def test_only_frames_with_energies_count(graph, tmp_path, mode):
 def test_scaled_energies_are_refused(graph, tmp_path, monkeypatch):
     scaled = {"model_attr/model_attr/t_out_std": np.array([1.0, 2.0])}
     monkeypatch.setattr(
-        "deepattn.train.file_bias.read_frozen",
-        lambda path: dataclasses.replace(
+        "deepattn.models.files.frozen.parse_frozen",
+        lambda content, path: dataclasses.replace(
             read_frozen(path), weights={**read_frozen(path).weights, **scaled}
         ),
     )
