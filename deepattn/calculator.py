@@ -20,7 +20,7 @@ class DP(Calculator):
 
     Boundaries are those of the atoms: each of the three directions may be periodic or open.
     Frame and atomic parameters are taken from ``atoms.info["fparam"]`` and
-    ``atoms.info["aparam"]``. Beside ASE's properties there is ``virial``, the 3 × 3 matrix
+    ``atoms.info["aparam"]``. In addition to ASE's properties there is ``virial``, the 3 × 3 matrix
     Σ r ⊗ f in eV, positive under compression.
 
     Args:

@@ -1,4 +1,4 @@
-"""The last resort: an error that nobody foresaw, as one sentence and a file with its traceback."""
+"""Unexpected errors: one sentence on the terminal and a file with the traceback."""
 
 import os
 import platform

@@ -17,9 +17,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "check",
-        help="look for what is wrong with data",
-        description="Read every frame once and tell what is wrong with it or looks wrong: numbers "
-        "that are none, overlapping atoms, frames that occur twice, energies that the composition "
+        help="find errors in data",
+        description="Read every frame once and report what is wrong or looks wrong: numbers "
+        "that are not finite, overlapping atoms, duplicate frames, energies that the composition "
         "does not explain, forces that do not add up, elements without samples, neighbors beyond "
         "sel. Signs and units of energies, forces and virials are tested where the frames allow "
         "it: by the work of forces between near frames, by short bonds, and by a model of pairs "

@@ -17,8 +17,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "check-nve",
         help="check that a model conserves the energy",
         description="Move atoms by a model at constant energy for a short time, with a time step "
-        "and with half of it, and tell how the total energy drifts and swings. The exit status is "
-        "0 if the energy is conserved, 1 if it is not or more steps are needed to tell.",
+        "and with half of it, and print the drift and the fluctuation of the total energy. The "
+        "exit status is "
+        "0 if the energy is conserved, 1 if it is not or more steps are needed.",
         epilog="example: deepattn check-nve frozen_model.pb water.xyz --temperature 300",
     )
     parser.add_argument("model", metavar="MODEL", help="a frozen model or a checkpoint")
@@ -53,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run twice and tell."""
+    """Run twice and print."""
     from deepattn.data.atoms import read_atoms
     from deepattn.models import open_model_file
     from deepattn.plots.conservation import plot_conservation

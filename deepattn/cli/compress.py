@@ -59,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--training-script",
         metavar="INPUT",
         help="input of the training, whose data are searched for the shortest distance if the "
-        "model does not tell it",
+        "model does not contain it",
     )
     parser.add_argument(
         "--fast",
@@ -78,7 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         metavar="N",
         type=count,
         default=20,
-        help="compare at most so many frames of each system (default 20)",
+        help="compare at most N frames of each system (default 20)",
     )
     add_head(parser)
     parser.add_argument("-f", "--frequency", metavar="N", help="ignored")

@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "convert",
         help="convert data of other codes to DeePMD's layouts",
         description="Read labeled frames of VASP, CP2K, Quantum ESPRESSO, Gaussian, extended XYZ "
-        "and whatever else dpdata reads, write them in one of DeePMD's layouts, and tell what "
+        "and whatever else dpdata reads, write them in one of DeePMD's layouts, and summarize what "
         "there is of each element.",
         epilog="example: deepattn convert runs -o data",
     )

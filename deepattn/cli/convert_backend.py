@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "--atomic-virial",
         action="store_true",
-        help="accepted as of DeePMD-kit; graphs give the virial of every atom in any case",
+        help="accepted for compatibility with DeePMD-kit; graphs always give atomic virials",
     )
     add_head(parser)
     return parser

@@ -14,7 +14,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "distill",
         help="distill a slow teacher model into a fast student",
         description="Train a fast student on what a slow teacher says of structures that the "
-        "student's own dynamics find. Stopped at any moment, the same command goes on. The exit "
+        "student's own dynamics find. If it is interrupted, the same command resumes it. The exit "
         "status is 0 if the student is as near to the teacher as was wanted, 1 if not.",
         epilog="example: deepattn distill teacher.pb distill.json",
     )

@@ -13,8 +13,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "model-devi",
         help="compute the model deviation of an ensemble",
-        description="Tell how far several models are apart on given frames, in the columns of "
-        "dp model-devi. The file is written anew.",
+        description="Compute the deviation of several models from one another on given frames, "
+        "in the columns of dp model-devi. An existing file is replaced.",
         epilog="example: deepattn model-devi -m a.pb b.pb c.pb -s trajectory.lammpstrj -t O H",
     )
     parser.add_argument(
@@ -48,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         metavar="N",
         type=int,
         default=1,
-        help="steps from one frame to the next, where the data do not tell (default 1)",
+        help="steps from one frame to the next, if the data do not contain them (default 1)",
     )
     parser.add_argument(
         "--real_error",

@@ -1,4 +1,4 @@
-"""What TensorFlow's C++ code writes to standard error: kept back, unless something goes wrong."""
+"""Output of TensorFlow's C++ code on standard error, which is shown only if something fails."""
 
 import os
 import re
@@ -23,7 +23,7 @@ class NativeLog:
     Nothing but TensorFlow itself can be asked to be quiet about its import, and it cannot. So the
     file descriptor 2 becomes a pipe to a process that lets all other lines pass. It prints what it
     kept if this process ends without a `close`, killed by a signal or aborted by TensorFlow: the
-    reason is in there. Python's ``sys.stderr`` goes on to the terminal itself.
+    reason is in there. Python's ``sys.stderr`` still writes to the terminal.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class NativeLog:
 
     def close(self) -> str:
         """Give standard error back; returns the last of the lines that were kept from it."""
-        with suppress(OSError):  # nobody reads any more
+        with suppress(OSError):  # the reader is gone
             sys.stderr.close()
         sys.stderr = self._python
         with suppress(OSError):

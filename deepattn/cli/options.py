@@ -1,4 +1,4 @@
-"""Options that several sub-commands have."""
+"""Options that several commands share."""
 
 import argparse
 import math
@@ -15,17 +15,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="FILE",
         default="frozen_model",
-        help="a frozen model (.pb may be left out), a .dp or .yaml file, or a checkpoint (default "
-        "frozen_model)",
+        help="a model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, "
+        ".savedmodeltf or .keras (default frozen_model)",
     )
 
 
 def add_head(parser: argparse.ArgumentParser) -> None:
-    """``--head``: the branch of a model of several tasks."""
+    """``--head``: the branch of a multi-task model."""
     parser.add_argument(
         "--head",
         metavar="BRANCH",
-        help="of a checkpoint of several tasks the branch to take, by its name or an alias",
+        help="branch of a multi-task checkpoint, by its name or an alias",
     )
 
 
@@ -61,7 +61,7 @@ def add_type_map(parser: argparse.ArgumentParser) -> None:
         "--type-map",
         metavar="NAME",
         nargs="+",
-        help="names of the types in their order (default: those of the data, as they are met)",
+        help="names of the types in their order (default: those of the data, as they occur)",
     )
 
 

@@ -13,7 +13,7 @@ class Parser(argparse.ArgumentParser):
 
     # Any, as argparse returns a namespace of whatever class it is given.
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
-        """As of `argparse`."""
+        """See `argparse`."""
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             speaker = getattr(parsed, "parser", self)
@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        """As of `argparse`."""
+        """See `argparse`."""
         super().error(escape(message))
 
 

@@ -22,14 +22,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     """Declare the arguments of the sub-command."""
     parser = subparsers.add_parser(
         "show",
-        help="print what a model file holds",
-        description="Tell what a model file holds. The answers go to standard output.",
+        help="show the contents of a model file",
+        description="Show the contents of a model file on standard output.",
         epilog="example: deepattn show frozen_model.pb type-map size --plot elements.png",
     )
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a frozen model (.pb may be left out), a .dp or .yaml file, or a checkpoint",
+        help="any model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, …",
     )
     parser.add_argument(
         "parts",
@@ -37,12 +37,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         nargs="*",
         type=_part,
         help=f"any of {', '.join(_PARTS)}, before the options (default: type-map, descriptor, "
-        "fitting-net and size, of a checkpoint of several tasks after model-branch)",
+        "fitting-net and size, for a multi-task checkpoint preceded by model-branch)",
     )
     parser.add_argument(
         "--head",
         metavar="BRANCH",
-        help="of a checkpoint of several tasks tell of this branch alone (default: of all)",
+        help="describe only this branch of a multi-task checkpoint (default: all branches)",
     )
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
     parser.add_argument(

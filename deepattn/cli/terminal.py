@@ -1,4 +1,4 @@
-"""What text may do to a terminal: nothing but be read."""
+"""Text that is safe to print: no control characters reach the terminal."""
 
 import codecs
 import re

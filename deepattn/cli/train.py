@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "-r",
         "--restart",
         metavar="CHECKPOINT",
-        help="go on where a checkpoint was written, as if training had not stopped",
+        help="resume a training from its checkpoint, as if it had not stopped",
     )
     start.add_argument(
         "-f",
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "--model-branch",
         "--head",
         metavar="BRANCH",
-        help="with -t: the branch of a checkpoint of several tasks to start from, or RANDOM for a "
+        help="with -t: the branch of a multi-task checkpoint to start from, or RANDOM for a "
         "new fitting net (default RANDOM for such a checkpoint)",
     )
     parser.add_argument(
@@ -66,8 +66,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "--use-pretrain-script",
         action="store_true",
-        help="take the model section from the file too (-t does so anyway, unless the input is of "
-        "several tasks)",
+        help="take the model section from the file too (-t does so anyway, unless the input is "
+        "multi-task)",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""What gives energies, forces and virials of frames: a model file or an ASE calculator."""
+"""Sources of energies, forces and virials: a model file or an ASE calculator."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from deepattn.models import open_model_file
 
 
 class Labels(NamedTuple):
-    """Of one frame the energy (eV), forces ``[natoms, 3]`` (eV/Å) and virial ``[9]`` (eV).
+    """Energy (eV), forces ``[natoms, 3]`` (eV/Å) and virial ``[9]`` (eV) of one frame.
 
-    The virial is None of open boundaries, or where nobody knows it.
+    The virial is None for open boundaries, or if it is unknown.
     """
 
     energy: float
@@ -35,7 +35,7 @@ class Potential(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
 
     @property
     def elements(self) -> tuple[str, ...] | None:
@@ -70,7 +70,7 @@ class ModelPotential:
         self._first_warning = _First()
 
     def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
-        """As of `Potential`."""
+        """See `Potential`."""
         groups: dict[tuple[int, bool], list[int]] = {}
         for index, atoms in enumerate(frames):
             groups.setdefault((len(atoms), bool(atoms.pbc.all())), []).append(index)
@@ -131,7 +131,7 @@ class CalculatorPotential:
         self._calculator = calculator
 
     def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
-        """As of `Potential`."""
+        """See `Potential`."""
         return [self._label(atoms.copy()) for atoms in frames]
 
     def _label(self, atoms: Atoms) -> Labels:

@@ -13,7 +13,7 @@ MODEL_VERSION = "1.1"
 def attribute_constants(
     model: EnergyModel, *, training_script: str, min_nbor_dist: float | None
 ) -> dict[str, object]:
-    """Values of the attribute nodes by name, beside the weights.
+    """Values of the attribute nodes by name, in addition to the weights.
 
     Args:
         model: the model.

@@ -166,7 +166,7 @@ def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:
     nall = natoms[1]
     coord, atype = placeholder("t_coord", dtype, [None]), placeholder("t_type", "int32", [None])
     box = tf.reshape(placeholder("t_box", dtype, [None]), [-1, 9])
-    # Of no atoms coordinates do not tell how many frames there are.
+    # Without atoms the number of frames does not follow from the coordinates.
     nframes = tf.shape(box)[0]
     inputs = {
         "coord": tf.reshape(coord, [nframes, nall, 3]),

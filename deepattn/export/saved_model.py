@@ -42,7 +42,7 @@ def save_model(
 
     Args:
         model: the model.
-        path: folder to write, which should end in ``.savedmodeltf``; a SavedModel that is there
+        path: folder to write, which should end in ``.savedmodeltf``; an existing SavedModel
             is replaced once the new one is complete.
         training_script: the normalized input.
         min_nbor_dist: shortest distance in the training data, Å.
@@ -72,7 +72,7 @@ def save_model(
 def make_module(
     model: EnergyModel, *, training_script: Mapping, min_nbor_dist: float | None = None
 ) -> tf.Module:
-    """What `save_model` writes, by the names that DeePMD-kit looks for.
+    """The functions that `save_model` writes, by the names that DeePMD-kit looks for.
 
     C++ finds a function by the name of its Python function, and its arguments and results by their
     places; Python finds it by the name of the module's attribute.
@@ -219,7 +219,7 @@ def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: boo
 def _results(
     outputs: Mapping[str, tf.Tensor], local: tf.Tensor, *, atomic: bool, shares: bool
 ) -> dict[str, tf.Tensor]:
-    """What C++ reads by place, in the order of these names.
+    """The results that C++ reads by position, in the order of these names.
 
     Args:
         outputs: of the model.
@@ -261,7 +261,7 @@ def _parameters(model: EnergyModel) -> list[tf.TensorSpec]:
 def _facts(
     model: EnergyModel, training_script: Mapping, min_nbor_dist: float | None
 ) -> dict[str, np.ndarray | np.generic]:
-    """What DeePMD-kit asks a model, by the names of the functions that answer."""
+    """The description of a model, by the names of the functions that return it."""
     sel = np.atleast_1d(model.descriptor.sel)
     facts: dict[str, np.ndarray | np.generic] = {
         "get_rcut": np.float64(model.rcut),

@@ -57,9 +57,9 @@ class Branches:
         if parts == [_PART]:
             return answers
         others = [part for part in parts if part != _PART]
-        told = {name: model.tell(others) for name, model in self.models.items()}
+        answers_of = {name: model.tell(others) for name, model in self.models.items()}
         if not self.several:
-            return answers | next(iter(told.values()))
-        for part in next(iter(told.values())):
-            answers[part] = {name: answer[part] for name, answer in told.items()}
+            return answers | next(iter(answers_of.values()))
+        for part in next(iter(answers_of.values())):
+            answers[part] = {name: answer[part] for name, answer in answers_of.items()}
         return answers

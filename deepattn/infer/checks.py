@@ -1,4 +1,4 @@
-"""What an evaluation says about frames a model cannot treat as they deserve."""
+"""Warnings and errors for frames outside a model's limits: too many neighbors, overlaps, NaN."""
 
 import logging
 

@@ -47,8 +47,8 @@ class DetailFiles:
 
         Args:
             system: the system, for the head of the files.
-            prediction: as of `energy_errors`.
-            labels: as of `energy_errors`.
+            prediction: as for `energy_errors`.
+            labels: as for `energy_errors`.
             atype: types ``[n, natoms]``; −1 is a virtual atom.
             box: cell vectors ``[n, 9]`` in Å, or None.
         """

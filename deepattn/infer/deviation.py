@@ -1,4 +1,4 @@
-"""How far several models are apart: the model deviation of active learning (arXiv:1810.11890)."""
+"""The model deviation of active learning (arXiv:1810.11890)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def model_deviation(
         predictions: of each model ``energy [n]`` (eV), ``force [n, natoms, 3]`` (eV/Å) and
             ``virial [n, 9]`` (eV).
         atype: Types ``[n, natoms]``; −1 is a virtual atom.
-        labels: The same as of a model, to compare the models with.
+        labels: The same quantities, if the models are compared with labels.
         relative: Divides the deviation of each force by its magnitude plus this (eV/Å).
         relative_v: Divides the deviation of each virial by its norm plus this (eV/atom).
 

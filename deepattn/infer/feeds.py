@@ -1,4 +1,4 @@
-"""What a model is fed for a batch: the inputs of the stock ops, with or without ghost atoms."""
+"""Inputs of a model for one batch, as the stock ops take them, with or without ghost atoms."""
 
 from __future__ import annotations
 

@@ -163,6 +163,6 @@ def reason(error: Exception) -> str:
     """Give the one line of a TensorFlow error that says what happened."""
     lines = [x.strip() for x in str(getattr(error, "message", "") or error).splitlines()]
     lines = [x for x in lines if x] or [type(error).__name__]
-    # An error of a running graph tells first where the node was made, which is nowhere here.
+    # Errors of a running graph begin with where the node was made, which means nothing here.
     nodes = [i for i, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
     return lines[nodes[-1] + 1] if nodes else lines[0]

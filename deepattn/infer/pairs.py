@@ -1,4 +1,4 @@
-"""Labels and predictions to be drawn against each other."""
+"""A sample of labels and predictions for parity plots."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-# Components of a quantity that are kept; more would not be told apart in a picture.
+# Components of a quantity that are kept; more could not be distinguished in a picture.
 _KEPT = 100_000
 
 
@@ -27,7 +27,7 @@ class PairSample:
 
     @property
     def pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """What was kept."""
+        """The sample."""
         return {kind: (kept[0], kept[1]) for kind, (kept, _) in self._kept.items()}
 
     def add(
@@ -38,11 +38,11 @@ class PairSample:
         atype: np.ndarray,
         box: np.ndarray | None,
     ) -> None:
-        """Take in some frames.
+        """Add some frames.
 
         Args:
-            prediction: as of `energy_errors`.
-            labels: as of `energy_errors`.
+            prediction: as for `energy_errors`.
+            labels: as for `energy_errors`.
             atype: types ``[n, natoms]``; −1 is a virtual atom.
             box: cell vectors ``[n, 9]`` in Å; None for open boundaries, which have no virial.
         """

@@ -216,11 +216,11 @@ class TestReport:
             ("Predictions and labels", picture or ""),
         ]
         title = escape(self.title)
-        told = "\n".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in head.items())
+        facts = "\n".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in head.items())
         body = "\n".join(f"<h2>{heading}</h2>\n{part}" for heading, part in parts if part)
         return (
             f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
-            f"<style>{STYLE}{_STYLE}</style>\n<h1>{title}</h1>\n<dl>\n{told}\n</dl>\n"
+            f"<style>{STYLE}{_STYLE}</style>\n<h1>{title}</h1>\n<dl>\n{facts}\n</dl>\n"
             f"{body}\n<script>{_SCRIPT}</script>\n</html>\n"
         )
 

@@ -89,8 +89,8 @@ def errors_by_element(
     """Errors of the forces on the atoms of each element that has any.
 
     Args:
-        prediction: As of :func:`energy_errors`.
-        labels: As of :func:`energy_errors`.
+        prediction: As for :func:`energy_errors`.
+        labels: As for :func:`energy_errors`.
         atype: Types ``[n, natoms]``; −1 is a virtual atom.
         type_map: Names of the types.
     """

@@ -1,4 +1,4 @@
-"""The frames that a model is worst at."""
+"""The frames with the largest errors."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class WorstFrames:
         atype: np.ndarray,
         box: np.ndarray | None,
     ) -> None:
-        """Take in some frames.
+        """Add some frames.
 
         Args:
             system: the system.
             frames: their numbers in it.
-            prediction: as of `energy_errors`.
-            labels: as of `energy_errors`.
+            prediction: as for `energy_errors`.
+            labels: as for `energy_errors`.
             atype: types ``[n, natoms]``; −1 is a virtual atom.
             box: cell vectors ``[n, 9]`` in Å; None for open boundaries, which have no virial.
         """

@@ -18,11 +18,11 @@ _WIDTHS = (4, 12, 3, 1, 1, 1)
 
 
 def infer(model: EnergyModel, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """What `EnergyModel.call` returns, for inference: it cannot be differentiated again.
+    """The results of `EnergyModel.call` for inference: they cannot be differentiated again.
 
     Args:
         model: the model.
-        inputs: as of `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` where messages
+        inputs: as for `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` if messages
             are passed.
     """
     environment = model.descriptor.environment(
@@ -51,7 +51,7 @@ def potential_in_blocks(
     *,
     block: int | None = None,
 ) -> dict[str, tf.Tensor]:
-    """What `EnergyModel.potential` returns, for inference: it cannot be differentiated again.
+    """The results of `EnergyModel.potential` for inference: they cannot be differentiated again.
 
     Atoms of all frames are ordered by their numbers of neighbors, so that those of a block need
     about as many slots. The descriptor has a loop of its own, which a graph that does not fetch
@@ -59,7 +59,7 @@ def potential_in_blocks(
 
     Args:
         model: the model.
-        environment, atype, natoms, fparam, aparam: as of `EnergyModel.potential`.
+        environment, atype, natoms, fparam, aparam: as for `EnergyModel.potential`.
         block: number of atoms evaluated at a time; by default what suits the descriptor.
     """
     block = block or model.descriptor.block
@@ -76,7 +76,7 @@ def potential_in_blocks(
     def neighborhoods(
         atoms: tf.Tensor,
     ) -> tuple[Environment, tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
-        """Environment, types and parameters, as of frames of one atom each."""
+        """Environment, types and parameters, as for frames of one atom each."""
         part = Environment(*(tf.gather(array, atoms) for array in rows))
         of_frames = None if fparam is None else tf.gather(fparam, atoms // nloc)
         of_atoms = None

@@ -79,7 +79,7 @@ def build_model(
 
 
 def build_stored(stored: StoredModel, path: str | os.PathLike) -> EnergyModel:
-    """Build a model that is there as data.
+    """Build a model from its data.
 
     Args:
         stored: the model.

@@ -116,7 +116,7 @@ class EnergyModel(keras.Model):
             optimizer: a Keras optimizer.
             loss: callable of ``(labels, outputs, learning_rate)`` that returns the loss and a
                 dictionary of metrics, such as `deepattn.train.EnergyLoss`.
-            **kwargs: as of `keras.Model.compile`, without ``metrics`` and weights of losses.
+            **kwargs: as for `keras.Model.compile`, without ``metrics`` and weights of losses.
 
         Raises:
             ConfigError: the loss or a metric is of another kind.

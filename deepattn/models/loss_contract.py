@@ -1,4 +1,4 @@
-"""What an energy model asks of a loss, and of the data of a step."""
+"""Requirements of an energy model on a loss, and on the data of a step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_loss(loss: Any) -> None:
 
 
 def checked_result(result: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """What a loss has returned.
+    """Results of a loss.
 
     Raises:
         ConfigError: it is not a pair of a loss and metrics.

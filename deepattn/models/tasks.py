@@ -1,4 +1,4 @@
-"""The models of several tasks, which have layers in common."""
+"""The models of a multi-task training, which share layers."""
 
 from __future__ import annotations
 

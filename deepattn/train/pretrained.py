@@ -17,7 +17,7 @@ _DEFAULT = "Default"
 
 
 class Pretrained:
-    """A pretrained model: a frozen one, one of no backend, or a checkpoint of one or more tasks.
+    """A pretrained model in a file of any kind from which it can be rebuilt.
 
     Args:
         path: the file; a checkpoint may be given by its prefix or folder too.
@@ -71,8 +71,8 @@ class Pretrained:
                 starts[name] = self._of(found, mode="finetune")
             else:
                 raise ConfigError(
-                    f"model/model_dict/{name}/finetune_head is {head!r}, which {self.path} has "
-                    f"not; {self._known()}."
+                    f"model/model_dict/{name}/finetune_head is {head!r}, which {self.path} does "
+                    f"not have; {self._known()}."
                 )
         return starts
 

@@ -33,10 +33,10 @@ class WeightSource:
 
     Attributes:
         mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model``, ``finetune``, or
-            ``resume``: a branch of a fine-tuning that goes on as it is.
+            ``resume``: a branch of a fine-tuning that is trained on unchanged.
         path: the file as it was named.
         file: the file as it was read.
-        head: branch in the file, if that is of several tasks.
+        head: branch in the file, if it holds a multi-task model.
         model: configuration of the model in the file.
         weights: its arrays by name.
         optimizer: state of the optimizer by name; empty if it starts afresh.
@@ -82,7 +82,7 @@ class WeightSource:
         return replace(self, target_types=targets), merged.input
 
     def adapt(self, config: Config, *, place: Callable[[str], str] = str) -> Config:
-        """The configuration with what the file tells: an automatic ``sel``, a bias of types.
+        """The configuration with what the file contains: an automatic ``sel``, a bias of types.
 
         Differences without effect on what the weights compute are logged.
 

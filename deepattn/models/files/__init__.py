@@ -1,4 +1,4 @@
-"""Model files of every kind, told apart by their content and read once."""
+"""Model files of every kind, recognized by their content and read once."""
 
 from deepattn.models.files.base import ModelFile, StoredModel
 from deepattn.models.files.opening import (

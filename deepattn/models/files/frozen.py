@@ -136,7 +136,7 @@ def _weights(frozen: FrozenModel, path: Path) -> dict[str, np.ndarray]:
 def is_unused_time_step(name: str, arrays: dict[str, np.ndarray]) -> bool:
     """Whether ``name`` is the time step of an embedding layer without residual connection.
 
-    Writers add these to please a loader; the layer's widths tell that nothing uses them.
+    Writers add these to please a loader; the layer's widths show that nothing uses them.
     """
     scope, _, leaf = name.rpartition("/")
     if not leaf.startswith("idt_") or scope.startswith(("layer_", "share_")):

@@ -10,7 +10,7 @@ _MANY_PASSES = 1000
 def advice(
     optimizer: OptimizerConfig, *, start_lr: float, numb_steps: int, steps_per_pass: int, key: str
 ) -> list[str]:
-    """What speaks against the learning rate and the length of a fine-tuning, one line each.
+    """Concerns about the learning rate and the length of a fine-tuning, one line each.
 
     Args:
         optimizer: what makes the steps.
@@ -44,7 +44,7 @@ def advice(
 
 
 def rate_advice(rate: ScheduleConfig) -> list[str]:
-    """What speaks against a schedule of the learning rate, one line each."""
+    """Concerns about a schedule of the learning rate, one line each."""
     if rate.stop_lr <= rate.start_lr:
         return []
     return [

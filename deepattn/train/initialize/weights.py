@@ -18,7 +18,7 @@ _ANNOUNCED = {
     "restart": "restart from model %s",
     "init_frz_model": "initialize training from the frozen model %s",
     "finetune": "initialize training from the pretrained model %s",
-    "resume": "go on with the unchanged model %s",
+    "resume": "continue with the unchanged model %s",
 }
 
 

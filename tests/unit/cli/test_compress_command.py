@@ -73,7 +73,7 @@ def test_warns_of_pairs_that_are_nearer_than_in_training(folder, caplog):
 def test_the_distance_comes_from_the_training_data_if_need_be(folder, capsys):
     write_model(folder / "frozen_model.pb")
     assert main(["compress"]) == 1
-    assert "does not tell how near atoms came in training" in capsys.readouterr().err
+    assert "does not say how near atoms came in training" in capsys.readouterr().err
     assert not (folder / "frozen_model_compressed.pb").exists()
     assert main(["compress", "-t", "input.json"]) == 0
     distance = read_frozen(folder / "frozen_model_compressed.pb").min_nbor_dist

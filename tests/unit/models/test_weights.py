@@ -43,7 +43,7 @@ def test_arrays_go_out_and_in():
         (lambda a: a.pop("layer_0/matrix"), "the weights layer_0/matrix of the model are missing"),
         (
             lambda a: a.update(extra=1.0),
-            "the file holds the weights extra, which the model has not",
+            "the file contains the weights extra, which the model does not have",
         ),
         (
             lambda a: a.update({"layer_0/bias": np.zeros(9)}),

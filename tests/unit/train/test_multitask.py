@@ -133,7 +133,10 @@ def test_change_bias_changes_that_of_one_branch(trained, tmp_path):
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["freeze", "-c", "CKPT", "-o", "x.dp"], "is of several tasks; choose one with --head: b"),
+        (
+            ["freeze", "-c", "CKPT", "-o", "x.dp"],
+            "holds a multi-task model; choose a branch with --head: b",
+        ),
         (["change-bias", "CKPT", "--head", "c", "-b", "O=1"], "has no branch 'c'; there are b, a"),
         (["show", "CKPT", "--plot", "x.png"], "--plot is of one type embedding"),
         (["train", "input.json", "-r", "CKPT"], "has the branches b, a, the input b, a, c"),
