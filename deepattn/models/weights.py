@@ -33,8 +33,8 @@ def assign_arrays(
     superfluous = sorted(set(arrays) - set(variables))
     if superfluous:
         raise ModelFileError(
-            f"the file contains the weights {_enumerate(superfluous)}, which the model does not have; "
-            "the two differ in architecture"
+            f"the file contains the weights {_enumerate(superfluous)}, which the model does not "
+            "have; the two differ in architecture"
         )
     for name, variable in variables.items():
         shape = np.shape(arrays[name])

@@ -135,7 +135,7 @@ def test_change_bias_changes_that_of_one_branch(trained, tmp_path):
     [
         (
             ["freeze", "-c", "CKPT", "-o", "x.dp"],
-            "holds a multi-task model; choose a branch with --head: b",
+            "holds a multi-task model; choose a branch with",
         ),
         (["change-bias", "CKPT", "--head", "c", "-b", "O=1"], "has no branch 'c'; there are b, a"),
         (["show", "CKPT", "--plot", "x.png"], "--plot is of one type embedding"),
