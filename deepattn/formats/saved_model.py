@@ -6,6 +6,7 @@ taken, so neither variables nor assets nor what TensorFlow would run on loading 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -55,20 +56,56 @@ class SavedModel:
         graph.library.function.extend(f.SerializeToString() for f in self.functions.values())
         return graph
 
-    def fact(self, name: str) -> Any:
-        """A constant as a plain number, text or list.
+    def number(self, name: str) -> Any:
+        """A constant that is one number or truth value.
 
         Raises:
-            ModelFileError: It is missing.
+            ModelFileError: It is missing or something else.
         """
+        value = self._value(name)
+        if not isinstance(value, bool | int | float):
+            raise ModelFileError(f"{self.origin}: the constant of {name} is not a number")
+        return value
+
+    def text(self, name: str) -> str:
+        """A constant that is text.
+
+        Raises:
+            ModelFileError: It is missing or something else.
+        """
+        value = self._value(name)
+        if not isinstance(value, bytes):
+            raise ModelFileError(f"{self.origin}: the constant of {name} is not text")
+        return value.decode(errors="replace")
+
+    def texts(self, name: str) -> list[str]:
+        """A constant that is a list of texts.
+
+        Raises:
+            ModelFileError: It is missing or something else.
+        """
+        values = self._value(name)
+        if not isinstance(values, list) or not all(isinstance(v, bytes) for v in values):
+            raise ModelFileError(f"{self.origin}: the constant of {name} is not a list of texts")
+        return [value.decode(errors="replace") for value in values]
+
+    def integers(self, name: str) -> list[int]:
+        """A constant that is a list of integers.
+
+        Raises:
+            ModelFileError: It is missing or something else.
+        """
+        values = self._value(name)
+        if not isinstance(values, list) or not all(isinstance(v, int) for v in values):
+            raise ModelFileError(f"{self.origin}: the constant of {name} is not a list of integers")
+        return values
+
+    def _value(self, name: str) -> Any:
         if name not in self.facts:
             raise ModelFileError(
                 f"{self.origin}: has no function {name}, so it is not a model of DeePMD-kit"
             )
-        value = self.facts[name].tolist()
-        if isinstance(value, list):
-            return [_text(item) for item in value]
-        return _text(value)
+        return self.facts[name].tolist()
 
 
 def parse_saved_model(content: bytes, origin: str | os.PathLike) -> SavedModel:
@@ -160,11 +197,11 @@ def _constants(
         constants = [node for node in function.node_def if node.op == "Const"]
         if len(constants) != 1 or function.signature.input_arg:
             continue
+        tensor = attribute(constants[0], "value").tensor
         try:
-            yield name, decode_tensor(attribute(constants[0], "value").tensor)
+            # Nothing that describes a model repeats one value many times.
+            if math.prod(dim.size for dim in tensor.tensor_shape.dim) > tensor.ByteSize():
+                raise ValueError("is larger than the file")
+            yield name, decode_tensor(tensor)
         except ValueError as error:
             raise ModelFileError(f"{origin}: the constant of {name} {error}") from None
-
-
-def _text(value: Any) -> Any:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value

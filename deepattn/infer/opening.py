@@ -136,18 +136,18 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
 
 @make_runner.register
 def _(file: SavedModelFile) -> tuple[Runner, Facts]:
-    fact = file.saved.fact
+    saved = file.saved
     facts = Facts(
         type_map=file.type_map(),
         ntypes=len(file.type_map()),
-        rcut=fact("get_rcut"),
-        sel=fact("get_sel"),
-        dim_fparam=fact("get_dim_fparam"),
-        dim_aparam=fact("get_dim_aparam"),
+        rcut=float(saved.number("get_rcut")),
+        sel=saved.integers("get_sel"),
+        dim_fparam=int(saved.number("get_dim_fparam")),
+        dim_aparam=int(saved.number("get_dim_aparam")),
         interface_dtype="float64",
         model_script=file.model_section(),
     )
-    return SavedModelRunner(file.saved), facts
+    return SavedModelRunner(saved), facts
 
 
 def _warn_of_exclusion(path: Path) -> None:

@@ -48,7 +48,7 @@ class SavedModelRunner:
     @property
     def sees_order(self) -> bool:
         """Whether the order of the atoms in a frame may matter."""
-        return bool(self.saved.fact("has_message_passing"))
+        return bool(self.saved.number("has_message_passing"))
 
     def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
         """Evaluate outputs by the names in docs/architecture.md, shaped as they are there.

@@ -124,7 +124,8 @@ def _models(folder: Path) -> None:
     arrays = small_model({"attn_layer": 0}).get_arrays()
     weights = {f"weights/{name}": array for name, array in arrays.items()}
     write_arrays(folder / "plain.ckpt.h5", weights, {**header, "config": plain})
-    for name in ("model.dp", "model.yaml"):
+    model.save(folder / "model.keras")
+    for name in ("model.dp", "model.yaml", "model.savedmodeltf"):
         convert(folder / "plain.ckpt.h5", folder / name)
 
 

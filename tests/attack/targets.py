@@ -92,6 +92,14 @@ def _model(path: Path) -> None:
     read_model(path)
 
 
+def _opened(path: Path) -> None:
+    from deepattn.models import open_model_file
+
+    file = open_model_file(path)
+    file.type_map()
+    file.model_section()
+
+
 def _checkpoint(path: Path) -> None:
     from deepattn.train.weight_source import from_checkpoint
 
@@ -137,6 +145,10 @@ TARGETS = {
     "dp": Target("model.dp", mutate.of_bytes, _model, share=6),
     "model yaml": Target("model.yaml", mutate.of_text, _model, share=2),
     "checkpoint": Target("model.ckpt.h5", _with_checksum, _checkpoint, share=7),
+    "keras": Target("model.keras", mutate.of_bytes, _opened, share=2),
+    "saved model": Target(
+        "model.savedmodeltf", mutate.of_bytes, _opened, ("saved_model.pb",), share=2
+    ),
     "statistics": Target("stat.h5", mutate.of_bytes, _statistics, share=4),
     "statistics folder": Target("stat", mutate.of_bytes, _statistics, ("*/*", "*/*/*"), 3),
 }

@@ -35,11 +35,12 @@ class SavedModelFile(ModelFile):
         return (path / MARK).is_file()
 
     def type_map(self) -> list[str]:
-        return self.saved.fact("get_type_map")
+        return self.saved.texts("get_type_map")
 
     def model_section(self) -> dict[str, Any] | None:
+        text = self.saved.text("get_model_def_script")
         try:
-            section = json.loads(self.saved.fact("get_model_def_script"))
+            section = json.loads(text)
             limits.check_depth(section)
         except (ValueError, TypeError, RecursionError):
             section = None
