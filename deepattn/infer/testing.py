@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,14 @@ _CHUNK_ATOMS = 1_000_000
 
 def measure_errors(
     model: DeepPot | ModelFile | str | os.PathLike,
-    systems: Sequence[str | os.PathLike],
+    systems: Sequence[str],
     *,
     head: str | None = None,
     numb_test: int = 0,
     shuffle: bool = False,
     seed: int | None = None,
     atomic: bool = False,
-    detail_prefix: str | os.PathLike | None = None,
+    detail_prefix: str | Path | None = None,
     before: Callable[[str], None] = lambda path: None,
     after: Callable[[SystemErrors], None] = lambda errors: None,
 ) -> TestReport:
@@ -75,7 +76,7 @@ def measure_errors(
     report = TestReport(model.model_file, facts=facts)
     with context, DetailFiles(detail_prefix) as details:
         names = names_or_numbers(model.get_type_map(), model.get_ntypes())
-        for path in map(os.fspath, systems):
+        for path in systems:
             before(path)
             system = System(path, type_map=model.get_type_map())
             frames = np.arange(system.nframes)

@@ -48,7 +48,7 @@ class WorstFrames:
     def add(
         self,
         system: str,
-        frames: Sequence[int],
+        frames: Sequence[int] | np.ndarray,
         *,
         prediction: Mapping[str, np.ndarray],
         labels: Mapping[str, np.ndarray],

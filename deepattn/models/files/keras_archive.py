@@ -50,6 +50,8 @@ class KerasArchive(ModelFile):
                 self.config = json.loads(archive.read(_CONFIG))
                 self._weights = archive.read(_WEIGHTS)
             limits.check_depth(self.config)
+            if not isinstance(self.config, dict) or not isinstance(self.config["config"], dict):
+                raise ValueError(f"{_CONFIG} in it is not the configuration of a model")
             if not self._weights.startswith(SIGNATURE):
                 raise ValueError(f"{_WEIGHTS} in it is not an HDF5 file")
             check_heaps(self._weights)
@@ -59,7 +61,7 @@ class KerasArchive(ModelFile):
             raise ModelFileError(
                 f"{path}: is not a well-formed archive of Keras: {reason}"
             ) from None
-        if not isinstance(self.config, dict) or self.config.get("registered_name") != _MODEL:
+        if self.config.get("registered_name") != _MODEL:
             raise ModelFileError(f"{path}: holds a model of Keras, but not one of deepattn")
 
     @classmethod
@@ -68,7 +70,7 @@ class KerasArchive(ModelFile):
         return start.startswith(b"PK\x03\x04") and start[30:43] == b"metadata.json"
 
     def type_map(self) -> list[str]:
-        names = self.config.get("config", {}).get("type_map")
+        names = self.config["config"].get("type_map")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ModelFileError(f"{self.path}: {_CONFIG} in it has no type_map")
         return names

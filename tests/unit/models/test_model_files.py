@@ -219,7 +219,7 @@ def test_other_archives_and_hdf5_files(tmp_path):
         file["layer"] = np.ones(3)
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("metadata.json", "{}")
-        archive.writestr("config.json", json.dumps({"registered_name": "Sequential"}))
+        archive.writestr("config.json", json.dumps({"registered_name": None, "config": {}}))
         archive.writestr("model.weights.h5", (tmp_path / "weights.dp").read_bytes())
     with zipfile.ZipFile(tmp_path / "model.pth", "w") as archive:
         archive.writestr("model/data.pkl", b"\x80\x02.")
