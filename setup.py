@@ -26,11 +26,12 @@ class BuildOps(Command):
     """Compiles the libraries and ships their sources, to compile again for another TensorFlow."""
 
     description = "compile the op libraries"
-    user_options = ()
+    user_options: ClassVar = [("libraries=", None, "folder of libraries that are compiled already")]
 
     def initialize_options(self):
         """Sets what setuptools fills in later."""
         self.build_lib = None
+        self.libraries = None
         self.editable_mode = False
 
     def finalize_options(self):
@@ -45,10 +46,13 @@ class BuildOps(Command):
             shutil.rmtree(package / "src", ignore_errors=True)
             for part in ("kernels", "tf"):
                 shutil.copytree(ROOT / "ops" / part, package / "src" / part)
+        if self.libraries:
+            shutil.copytree(self.libraries, package / "lib")
+            return
         builder = load_builder()
         try:
             output = builder.build(
-                package / "lib", source=ROOT / "ops", tensorflow=builder.find_tensorflow()
+                package / "lib", source=ROOT / "ops", tensorflows=[builder.find_tensorflow()]
             )
             print(f"deepattn: {builder.describe(output)}", file=sys.stderr)
         except (builder.BuildError, OSError) as error:

@@ -35,13 +35,8 @@ def load_cpu() -> ctypes.CDLL:
     path = BUILD / f"libdeepattn_cpu-{builder.source_digest(ROOT / 'ops')}.so"
     if not path.is_file():
         BUILD.mkdir(parents=True, exist_ok=True)
-        units = {unit for units in builder.LIBRARIES.values() for unit in units}
-        tensorflow = {"compile": ["-std=c++17"]}  # none is needed
-        items = [
-            builder.compilation(unit, ROOT / "ops", tensorflow)
-            for unit in sorted(units, key=lambda unit: unit.name)
-            if unit.source.startswith("kernels/")
-        ]
+        units = builder.build_units.KERNEL_UNITS
+        items = [builder.compilation(unit, ROOT / "ops", builder.NO_TENSORFLOW) for unit in units]
         run = builder.build_cuda.run
         store = STORES(run(["c++", "--version"]))
         objects = store.compile(items, "kernels", run)

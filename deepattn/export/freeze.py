@@ -33,7 +33,7 @@ def freeze(
 
     The graph is a trace of the model's own ``call``, so there is no second definition of it.
     The portable graph has stock operations only. The fast one also has those of
-    ``libdeepattn_ops.so``, which DeePMD-kit 3.0 and later load from ``DP_PLUGIN_PATH``.
+    ``libdeepattn_ops_tf*.so``, which DeePMD-kit 3.0 and later load from ``DP_PLUGIN_PATH``.
 
     Args:
         model: the model.

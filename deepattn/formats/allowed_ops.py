@@ -15,7 +15,7 @@ DEEPMD_OPS = frozenset(
     """.split()
 )
 
-# Those of fast graphs, from libdeepattn_ops.so.
+# Those of fast graphs, from libdeepattn_ops_tf*.so.
 DEEPATTN_OPS = frozenset(
     """
     DeepattnGatedAttention DeepattnGatedAttentionGrad

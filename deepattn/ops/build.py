@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -38,13 +38,14 @@ build_cuda = _beside("build_cuda")
 build_objects = _beside("build_objects")
 build_units = _beside("build_units")
 digest_files = build_cuda.digest_files
-LIBRARIES, GPU_UNITS = build_units.LIBRARIES, build_units.GPU_UNITS
 
 LIB_DIR = HERE / "lib"
 INFO_NAME = "build-info.json"
 # TensorFlow from, to before. This is the range's owner; pyproject.toml and the documents repeat it.
 SUPPORTED = ((2, 16), (2, 22))
 COMMAND = "python -m deepattn.ops.build"
+# What kernels are compiled against.
+NO_TENSORFLOW = {"tensorflow": "none", "compile": ["-std=c++17"], "link": []}
 
 _QUERY = """
 import json, tensorflow as tf
@@ -113,19 +114,21 @@ def build(
     output: Path = LIB_DIR,
     *,
     source: Path | None = None,
-    tensorflow: dict | None = None,
+    tensorflows: Sequence[dict] | None = None,
     jobs: int | None = None,
 ) -> Path:
     """Compiles the libraries into `output` and writes what they were built with beside them.
 
-    In a checkout, objects are kept in ``build/ops`` for the next time (see `build_objects`). The
-    CUDA library is built if there are an ``nvcc`` that can and a GPU (see `build_cuda`). Lines on
-    standard error tell how far it is.
+    The kernels are one library, which does not know TensorFlow; the ops that call them are two
+    libraries for each TensorFlow. In a checkout, objects are kept in ``build/ops`` for the next
+    time (see `build_objects`). The CUDA library is built if there are an ``nvcc`` that can and a
+    GPU (see `build_cuda`). Lines on standard error tell how far it is.
 
     Args:
         output: folder to fill; its libraries are replaced only after everything compiled.
         source: folder with ``kernels/`` and ``tf/``; that of this installation by default.
-        tensorflow: the answer of `query_tensorflow`; asked of this interpreter by default.
+        tensorflows: answers of `query_tensorflow`, of different minor versions; that of this
+            interpreter by default.
         jobs: compilers run at once; the number of processors by default.
 
     Returns:
@@ -135,44 +138,86 @@ def build(
         BuildError: no compiler, no TensorFlow, or a source does not compile.
     """
     source = source or source_dir()
-    tensorflow = tensorflow or query_tensorflow()
+    tensorflows = tensorflows or [query_tensorflow()]
     compiler = find_compiler()
     version = _run([*compiler, "--version"])
     digest = source_digest(source)  # before compiling: an edit meanwhile makes the result stale
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder:
         work = Path(folder)
-        open_store = object_stores(source, work, _roots(source, tensorflow))
-        store = open_store(version)
 
-        def compile_units(units: "Iterable[Unit]", what: str) -> dict[str, Path]:
+        def compile_libraries(
+            libraries: "Mapping[str, tuple[Unit, ...]]", what: str, tensorflow: dict
+        ) -> dict[str, list[str]]:
+            """The objects of each library."""
+            # Objects do not depend on where a TensorFlow is, but on which.
+            open_store = object_stores(source, work, _roots(source, tensorflow))
+            store = open_store(version + _name(tensorflow))
+            units = [unit for units in libraries.values() for unit in units]
             items = [compilation(unit, source, tensorflow) for unit in units]
-            return store.compile(items, what, _run, jobs)
+            objects = store.compile(items, what, _run, jobs)
+            return {
+                name: [str(objects[unit.name]) for unit in units]
+                for name, units in libraries.items()
+            }
 
-        objects = compile_units(_units(LIBRARIES), "operations")
-        cuda = _build_cuda(work, source, open_store, jobs)
-        gpu_units = GPU_UNITS if "sources" in cuda else {}
+        kernels = compile_libraries(
+            {build_units.KERNELS: build_units.KERNEL_UNITS}, "kernels", NO_TENSORFLOW
+        )
+        cuda = _build_cuda(work, source, object_stores(source, work), jobs)
+        ops = [
+            compile_libraries(build_units.OP_UNITS, f"operations for {_name(one)}", one)
+            for one in tensorflows
+        ]
+        gpu_ops: list[dict[str, list[str]]] = []
         try:
-            objects |= compile_units(_units(gpu_units), "operations on a GPU")
+            for one in tensorflows if "sources" in cuda else ():
+                what = f"operations on a GPU for {_name(one)}"
+                gpu_ops.append(compile_libraries(build_units.GPU_UNITS, what, one))
         except BuildError as error:  # all works without them
-            cuda, gpu_units = {"missing": str(error)}, {}
-        for name, units in LIBRARIES.items():
-            inputs = [str(objects[unit.name]) for unit in (*units, *gpu_units.get(name, ()))]
-            _run([*compiler, "-shared", *inputs, *tensorflow["link"], "-o", str(work / name)])
+            cuda, gpu_ops = {"missing": str(error)}, []
+
+        names = [build_units.KERNELS, *([build_cuda.LIBRARY] if "sources" in cuda else [])]
+        _link_kernels(work / build_units.KERNELS, compiler, kernels[build_units.KERNELS])
+        for n, one in enumerate(tensorflows):
+            for name, objects in ops[n].items():
+                names.append(build_units.op_library(name, one["tensorflow"]))
+                objects = [*objects, *(gpu_ops[n][name] if gpu_ops else ())]
+                _link_ops(work / names[-1], compiler, objects, one)
+        found = [one["tensorflow"] for one in tensorflows]
         info = {
-            "tensorflow": tensorflow["tensorflow"],
+            "tensorflow": {build_units.minor_version(name): name for name in found},
             "compiler": version.splitlines()[0],
             "sources": digest,
             "cuda": cuda,
         }
         (work / INFO_NAME).write_text(json.dumps(info, indent=1) + "\n")
-        for name in (*LIBRARIES, INFO_NAME):
+        for name in (*names, INFO_NAME):
             os.replace(work / name, output / name)
-        if "sources" in cuda:
-            os.replace(work / build_cuda.LIBRARY, output / build_cuda.LIBRARY)
-        else:
-            (output / build_cuda.LIBRARY).unlink(missing_ok=True)
+    for path in output.glob("libdeepattn_*.so"):  # of other versions
+        if path.name not in names:
+            path.unlink(missing_ok=True)
     return output
+
+
+def _name(tensorflow: dict) -> str:
+    """Of the answer of `query_tensorflow`, for people."""
+    return f"TensorFlow {tensorflow['tensorflow']}"
+
+
+def _link_kernels(path: Path, compiler: list[str], objects: list[str]) -> None:
+    """Only the C interface is visible: C++ symbols meet none of other libraries."""
+    script = path.with_suffix(".map")
+    script.write_text("{ global: deepattn_*; local: *; };\n")
+    flags = ["-shared", f"-Wl,-soname,{path.name}", f"-Wl,--version-script={script}"]
+    _run([*compiler, *flags, *objects, "-o", str(path)])
+
+
+def _link_ops(path: Path, compiler: list[str], objects: list[str], tensorflow: dict) -> None:
+    """They find the kernels in their own folder, in whatever program they are loaded."""
+    kernels = str(path.with_name(build_units.KERNELS))
+    flags = ["-shared", "-Wl,-rpath,$ORIGIN"]
+    _run([*compiler, *flags, *objects, kernels, *tensorflow["link"], "-o", str(path)])
 
 
 def find_compiler() -> list[str]:
@@ -220,11 +265,6 @@ def _roots(source: Path, tensorflow: dict) -> dict[str, Path]:
     return roots
 
 
-def _units(libraries: "Mapping[str, tuple[Unit, ...]]") -> "list[Unit]":
-    """Every unit of some libraries once."""
-    return sorted({unit for units in libraries.values() for unit in units}, key=lambda u: u.name)
-
-
 def write_compile_commands(
     path: Path, *, source: Path | None = None, tensorflow: dict | None = None
 ) -> Path:
@@ -242,8 +282,10 @@ def write_compile_commands(
     """
     source = source or source_dir()
     tensorflow = tensorflow or query_tensorflow()
-    units = _units(LIBRARIES) + _units(GPU_UNITS)
-    items = [compilation(unit, source, tensorflow) for unit in units]
+    items = [compilation(unit, source, NO_TENSORFLOW) for unit in build_units.KERNEL_UNITS]
+    for libraries in (build_units.OP_UNITS, build_units.GPU_UNITS):
+        units = [unit for names in libraries.values() for unit in names]
+        items += [compilation(unit, source, tensorflow) for unit in units]
     cuda = build_cuda.host_compilations(source, find_compiler())
     items += [build_objects.Compilation(*item) for item in cuda]
     entries = [
@@ -274,15 +316,13 @@ def _build_cuda(
 
 def describe(output: Path = LIB_DIR) -> str:
     """One line that says which libraries are in the folder `output`."""
-    cuda = json.loads((output / INFO_NAME).read_text())["cuda"]
-    names = ", ".join(LIBRARIES)
+    info = json.loads((output / INFO_NAME).read_text())
+    cuda = info["cuda"]
+    built = f"built kernels and operations for TensorFlow {', '.join(info['tensorflow'].values())}"
     if "missing" in cuda:
-        return f"built {names} in {output}; no CUDA kernels: {cuda['missing'].splitlines()[0]}"
+        return f"{built} in {output}; no CUDA kernels: {cuda['missing'].splitlines()[0]}"
     targets = ", ".join(cuda["targets"])
-    return (
-        f"built {names} and {build_cuda.LIBRARY} in {output}; "
-        f"CUDA kernels for {targets} by nvcc {cuda['nvcc']}"
-    )
+    return f"{built} in {output}; CUDA kernels for {targets} by nvcc {cuda['nvcc']}"
 
 
 def _run(command: list[str]) -> str:

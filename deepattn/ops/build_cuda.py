@@ -147,7 +147,7 @@ def build_cuda(
     targets = [*(f"sm_{name}" for name in architectures), f"compute_{architectures[-1]}"]
     codes = [f"-gencode=arch=compute_{target.split('_')[1]},code={target}" for target in targets]
     units = cuda_units(source)
-    threads = f"--threads={max(1, (jobs or 1) // len(units))}"
+    threads = f"--threads={max(1, (jobs or os.cpu_count() or 1) // len(units))}"
     # The last word: the others are a launcher's, such as ccache.
     host = ["-ccbin", shlex.split(os.environ["CXX"])[-1]] if "CXX" in os.environ else []
     target = f'-DDEEPATTN_CUDA_TARGET="{" ".join(targets)}"'

@@ -63,36 +63,38 @@ UNIT_FLAGS = {
     unit.name: unit.flags for unit in (*_ATTENTION, *_PAIR_EMBEDDING, *_PRODUCT, *_TABULATED)
 }
 
-LIBRARIES = {
-    "libdeepattn_compat.so": (
-        Unit("kernels/cpu/env_mat.cc"),
-        Unit("kernels/cpu/force.cc"),
-        Unit("kernels/cpu/gelu.cc"),
-        Unit("kernels/cpu/instruction_set.cc"),
-        Unit("kernels/cpu/neighbor_grid.cc"),
-        Unit("kernels/cpu/scratch.cc"),
-        Unit("kernels/cpu/tabulated.cc"),
-        *_TABULATED,
-        Unit("kernels/cpu/virial.cc"),
+# Numerics, without TensorFlow: of this library only the functions of the C interface are visible.
+KERNELS = "libdeepattn_kernels.so"
+KERNEL_UNITS = (
+    Unit("kernels/cpu/attention.cc"),
+    *_ATTENTION,
+    Unit("kernels/cpu/env_mat.cc"),
+    Unit("kernels/cpu/force.cc"),
+    Unit("kernels/cpu/gelu.cc"),
+    Unit("kernels/cpu/instruction_set.cc"),
+    Unit("kernels/cpu/neighbor_grid.cc"),
+    Unit("kernels/cpu/neighbor_stat.cc"),
+    Unit("kernels/cpu/pair_embedding.cc"),
+    *_PAIR_EMBEDDING,
+    Unit("kernels/cpu/product.cc"),
+    *_PRODUCT,
+    Unit("kernels/cpu/scratch.cc"),
+    Unit("kernels/cpu/tabulated.cc"),
+    *_TABULATED,
+    Unit("kernels/cpu/virial.cc"),
+)
+
+# The ops that call them, once for each minor version of TensorFlow.
+COMPAT, OWN = "libdeepattn_compat", "libdeepattn_ops"
+OP_UNITS = {
+    COMPAT: (
         Unit("tf/env_mat_ops.cc"),
         Unit("tf/force_ops.cc"),
         Unit("tf/gelu_ops.cc"),
         Unit("tf/tabulate_fusion_ops.cc"),
         Unit("tf/virial_ops.cc"),
     ),
-    "libdeepattn_ops.so": (
-        Unit("kernels/cpu/attention.cc"),
-        *_ATTENTION,
-        Unit("kernels/cpu/instruction_set.cc"),
-        Unit("kernels/cpu/neighbor_grid.cc"),
-        Unit("kernels/cpu/neighbor_stat.cc"),
-        Unit("kernels/cpu/pair_embedding.cc"),
-        *_PAIR_EMBEDDING,
-        Unit("kernels/cpu/product.cc"),
-        *_PRODUCT,
-        Unit("kernels/cpu/scratch.cc"),
-        Unit("kernels/cpu/tabulated.cc"),
-        *_TABULATED,
+    OWN: (
         Unit("tf/attention_ops.cc"),
         Unit("tf/neighbor_stat_op.cc"),
         Unit("tf/pair_embedding_ops.cc"),
@@ -102,14 +104,24 @@ LIBRARIES = {
 }
 # What the libraries hold besides where the CUDA library was built.
 GPU_UNITS = {
-    "libdeepattn_compat.so": (
+    COMPAT: (
         Unit("tf/gpu/env_mat_ops.cc"),
         Unit("tf/gpu/pair_ops.cc"),
         Unit("tf/gpu/tabulate_fusion_ops.cc"),
     ),
-    "libdeepattn_ops.so": (
+    OWN: (
         Unit("tf/gpu/attention_ops.cc"),
         Unit("tf/gpu/pair_embedding_ops.cc"),
         Unit("tf/gpu/tabulated_ops.cc"),
     ),
 }
+
+
+def op_library(name: str, tensorflow: str) -> str:
+    """The file of the library `name` of ops for a version of TensorFlow, such as ``2.21.0``."""
+    return f"{name}_tf{minor_version(tensorflow)}.so"
+
+
+def minor_version(tensorflow: str) -> str:
+    """``2.21`` of ``2.21.0``."""
+    return ".".join(tensorflow.split(".")[:2])

@@ -20,11 +20,9 @@ from deepattn.ops import (
     product_gradients,
     tabulated_gradients,
 )
+from deepattn.ops.build_units import COMPAT, KERNELS, OWN, minor_version, op_library
 
 logger = logging.getLogger(__name__)
-
-COMPAT = "libdeepattn_compat.so"
-OWN = "libdeepattn_ops.so"
 
 _warned: list[str] = []
 _portable = contextvars.ContextVar("portable", default=False)
@@ -33,12 +31,12 @@ _plain = contextvars.ContextVar("plain", default=False)
 
 def library() -> str | None:
     """Path of the library that holds DeePMD's ops, loaded now if it was not; None without one."""
-    return str(_builder().LIB_DIR / COMPAT) if compat_ops() is not None else None
+    return _path(COMPAT) if compat_ops() is not None else None
 
 
 def fast_library() -> str | None:
     """Path of the library that holds the ops of our own names, likewise."""
-    return str(_builder().LIB_DIR / OWN) if _own_ops() is not None else None
+    return _path(OWN) if _own_ops() is not None else None
 
 
 def compat_ops() -> ModuleType | None:
@@ -79,10 +77,9 @@ def _own_ops() -> ModuleType | None:
 
 def instruction_set() -> str | None:
     """The best that the kernels were compiled for and this processor has; None without kernels."""
-    path = fast_library()
-    if path is None:
+    if fast_library() is None:
         return None
-    use = ctypes.CDLL(path).deepattn_use_instruction_set
+    use = ctypes.CDLL(str(_builder().LIB_DIR / KERNELS)).deepattn_use_instruction_set
     use.argtypes = [ctypes.c_char_p]
     found = next(name for name in ("avx512", "avx2", "generic") if use(name.encode()))
     use(None)
@@ -116,17 +113,23 @@ def _builder() -> ModuleType:
     return build
 
 
+def _path(name: str) -> str:
+    """The library `name` of ops, for the TensorFlow that is installed."""
+    return str(_builder().LIB_DIR / op_library(name, tf.__version__))
+
+
 @functools.cache
 def _mismatch(folder: Path) -> str | None:
     """Why the libraries in `folder` cannot be used, or None if they can."""
     builder = _builder()
     try:
         info = json.loads((folder / builder.INFO_NAME).read_text())
-        built_for, built_from = info["tensorflow"], info["sources"]
+        built_for, built_from = dict(info["tensorflow"]), info["sources"]
     except (OSError, ValueError, KeyError, TypeError):
         return "are not built"
-    if built_for.split(".")[:2] != tf.__version__.split(".")[:2]:
-        return f"were built for TensorFlow {built_for}, but {tf.__version__} is installed"
+    if minor_version(tf.__version__) not in built_for:
+        versions = ", ".join(built_for.values())
+        return f"were built for TensorFlow {versions}, but {tf.__version__} is installed"
     source, cuda = builder.source_dir(), info.get("cuda", {})
     digests = [(built_from, builder.source_digest(source))]
     if "sources" in cuda:
@@ -154,7 +157,7 @@ def _load(name: str) -> ModuleType | None:
     problem = _mismatch(folder)
     if problem is None:
         try:
-            return tf.load_op_library(str(folder / name))
+            return tf.load_op_library(_path(name))
         except (tf.errors.OpError, RuntimeError) as error:
             problem = "cannot be loaded (" + str(error).splitlines()[0] + ")"
     _warn(problem)

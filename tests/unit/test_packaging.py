@@ -33,7 +33,7 @@ def test_range_of_python():
     assert PROJECT["requires-python"] == f">=3.{minors[0]}"
     assert SETTINGS["tool"]["ruff"]["target-version"] == f"py3{minors[0]}"
     readme = (ROOT / "README.md").read_text()
-    assert f"Python 3.{minors[0]}–3.{minors[-1]} and" in readme
+    assert f"Python 3.{minors[0]}–3.{minors[-1]}." in readme
 
 
 def test_tools_of_lint_are_those_of_pre_commit():

@@ -1,6 +1,7 @@
 """The CUDA library is built where it can be, and where it cannot nothing breaks."""
 
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -148,16 +149,22 @@ def test_a_tensorflow_for_which_the_gpu_ops_do_not_compile(monkeypatch, tmp_path
     source, output = tmp_path / "ops", tmp_path / "lib"
     shutil.copytree(build.source_dir(), source)
     tensorflow = {"tensorflow": "2.21.0", "compile": [], "link": []}
-    build.build(output, source=source, tensorflow=tensorflow)
-    assert {path.name for path in output.iterdir()} == {*build.LIBRARIES, build.INFO_NAME}
+    build.build(output, source=source, tensorflows=[tensorflow])
+    assert {path.name for path in output.iterdir()} == {
+        *("libdeepattn_kernels.so", "libdeepattn_compat_tf2.21.so", "libdeepattn_ops_tf2.21.so"),
+        build.INFO_NAME,
+    }
     assert build.describe(output).endswith("; no CUDA kernels: c++ failed:")
 
 
 def test_what_was_built_is_told_in_one_line(tmp_path):
     cuda = {"nvcc": "13.0.88", "targets": ["sm_90", "compute_90"], "sources": "0"}
-    (tmp_path / build.INFO_NAME).write_text(build.json.dumps({"cuda": cuda}))
-    assert build.describe(tmp_path).endswith(
-        f"libdeepattn_cuda.so in {tmp_path}; CUDA kernels for sm_90, compute_90 by nvcc 13.0.88"
+    info = {"tensorflow": {"2.20": "2.20.0", "2.21": "2.21.1"}, "cuda": cuda}
+    (tmp_path / build.INFO_NAME).write_text(json.dumps(info))
+    assert build.describe(tmp_path) == (
+        f"built kernels and operations for TensorFlow 2.20.0, 2.21.1 in {tmp_path}; "
+        "CUDA kernels for sm_90, compute_90 by nvcc 13.0.88"
     )
-    (tmp_path / build.INFO_NAME).write_text(build.json.dumps({"cuda": {"missing": "no nvcc"}}))
+    info["cuda"] = {"missing": "no nvcc"}
+    (tmp_path / build.INFO_NAME).write_text(json.dumps(info))
     assert build.describe(tmp_path).endswith(f"in {tmp_path}; no CUDA kernels: no nvcc")

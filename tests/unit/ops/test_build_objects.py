@@ -1,10 +1,10 @@
 """An object is compiled again when something that it is made of has changed, and only then."""
 
+import ctypes
 import json
 import os
 import shlex
 import shutil
-import subprocess
 
 import pytest
 
@@ -113,48 +113,76 @@ def test_files_of_a_rule():
 
 @pytest.fixture
 def variants(source, monkeypatch):
-    """A library of one source that is compiled twice, and another."""
-    units = (
-        build_units.Unit("a.cc", flags=("-DFURTHER=10",), variant="ten"),
-        build_units.Unit("a.cc", flags=("-DFURTHER=20", "-Da=twenty"), variant="twenty"),
-        build_units.Unit("b.cc"),
+    """Kernels of one source that is compiled twice, and a library of ops that call them."""
+    kernels = (
+        build_units.Unit("a.cc", flags=("-DFURTHER=10", "-Da=deepattn_ten"), variant="ten"),
+        build_units.Unit("a.cc", flags=("-DFURTHER=20", "-Da=hidden"), variant="twenty"),
     )
-    monkeypatch.setattr(build, "LIBRARIES", {"libvariants.so": units})
+    (source / "a.cc").write_text(
+        '#include "number.h"\n'
+        "#if FURTHER == 10\n"
+        'extern "C" int hidden();\nextern "C" int a() { return hidden() + NUMBER; }\n'
+        "#else\n"
+        'extern "C" int a() { return FURTHER; }\n'
+        "#endif\n"
+    )
+    (source / "b.cc").write_text(
+        'extern "C" int deepattn_ten();\nextern "C" int b() { return deepattn_ten() + VERSION; }\n'
+    )
+    monkeypatch.setattr(build_units, "KERNEL_UNITS", kernels)
+    monkeypatch.setattr(build_units, "OP_UNITS", {"libdeepattn_test": (build_units.Unit("b.cc"),)})
     monkeypatch.setenv(build_cuda.ARCHITECTURES, "none")
     return source
 
 
-def test_variants_of_a_source(variants, tmp_path):
-    tensorflow = {"tensorflow": "2.21.0", "compile": ["-std=c++17"], "link": []}
-    output = build.build(tmp_path / "lib", source=variants, tensorflow=tensorflow)
-    assert {path.name for path in output.iterdir()} == {"libvariants.so", build.INFO_NAME}
-    names = subprocess.run(
-        ["nm", "-D", "--defined-only", output / "libvariants.so"], capture_output=True, text=True
-    )
-    if names.returncode == 0:
-        assert {"_Z1av", "_Z6twentyv", "_Z1bv"} <= set(names.stdout.split())
-    again = build.build(tmp_path / "again", source=variants, tensorflow=tensorflow)
-    first, second = ((folder / "libvariants.so").read_bytes() for folder in (output, again))
-    assert first == second
+def tensorflow(minor):
+    """A TensorFlow of which nothing but the version is used."""
+    return {
+        "tensorflow": f"2.{minor}.0",
+        "compile": ["-I/tf/include", f"-DVERSION={minor}"],
+        "link": [],
+    }
+
+
+def test_kernels_once_and_ops_for_each_tensorflow(variants, tmp_path):
+    """A source may be compiled several times; of the kernels only the C interface is visible."""
+    output = tmp_path / "lib"
+    output.mkdir()
+    (output / "libdeepattn_test_tf2.1.so").write_bytes(b"of an earlier build")
+    tensorflows = [tensorflow(20), tensorflow(21)]
+    build.build(output, source=variants, tensorflows=tensorflows)
+    ops = ["libdeepattn_test_tf2.20.so", "libdeepattn_test_tf2.21.so"]
+    names = ["libdeepattn_kernels.so", *ops]
+    assert sorted(path.name for path in output.iterdir()) == [build.INFO_NAME, *names]
+    info = json.loads((output / build.INFO_NAME).read_text())
+    assert info["tensorflow"] == {"2.20": "2.20.0", "2.21": "2.21.0"}
+
+    moved = output.rename(tmp_path / "moved")  # they find the kernels wherever they are
+    assert [ctypes.CDLL(str(moved / name)).b() for name in ops] == [41, 42]
+    kernels = ctypes.CDLL(str(moved / names[0]))
+    assert kernels.deepattn_ten() == 21 and not hasattr(kernels, "hidden")
+
+    again = build.build(tmp_path / "again", source=variants, tensorflows=tensorflows)
+    for name in names:
+        assert (again / name).read_bytes() == (moved / name).read_bytes()
 
 
 def test_compile_commands(variants, tmp_path):
-    tensorflow = {"tensorflow": "2.21.0", "compile": ["-I/tf/include", "-std=c++17"], "link": []}
     path = build.write_compile_commands(
-        tmp_path / "build" / "compile_commands.json", source=variants, tensorflow=tensorflow
+        tmp_path / "build" / "compile_commands.json", source=variants, tensorflow=tensorflow(21)
     )
     entries = {entry["output"]: entry for entry in json.loads(path.read_text())}
     assert {"a.cc:ten.o", "a.cc:twenty.o", "b.cc.o"} <= set(entries)
     entry = entries["a.cc:ten.o"]
     assert entry["file"] == str(variants / "a.cc") == entry["arguments"][-1]
-    assert {"-DFURTHER=10", "-I/tf/include", f"-I{variants}"} <= set(entry["arguments"])
+    assert {"-DFURTHER=10", f"-I{variants}"} <= set(entry["arguments"])
+    assert "-I/tf/include" in entries["b.cc.o"]["arguments"]
     assert [path.name for path in (tmp_path / "build").iterdir()] == ["compile_commands.json"]
 
 
 def test_every_source_has_its_command(tmp_path):
     """Those of kernels for GPUs are there as they are compiled for the host."""
-    tensorflow = {"tensorflow": "2.21.0", "compile": [], "link": []}
-    path = build.write_compile_commands(tmp_path / "c.json", tensorflow=tensorflow)
+    path = build.write_compile_commands(tmp_path / "c.json", tensorflow=tensorflow(21))
     files = {entry["file"] for entry in json.loads(path.read_text())}
     source = build.source_dir()
     assert files == {str(path) for kind in ("cc", "cu") for path in source.rglob(f"*.{kind}")}

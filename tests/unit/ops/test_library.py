@@ -24,7 +24,7 @@ def folder(tmp_path, monkeypatch):
 
 def write_info(folder, **changes):
     info = {
-        "tensorflow": loader.tf.__version__,
+        "tensorflow": {loader.minor_version(loader.tf.__version__): loader.tf.__version__},
         "compiler": "c++",
         "sources": build.source_digest(build.source_dir()),
     }
@@ -52,8 +52,8 @@ def test_broken_build_info(folder, caplog, text):
 
 
 def test_built_for_another_tensorflow(folder, caplog):
-    write_info(folder, tensorflow="2.3.1")
-    assert "were built for TensorFlow 2.3.1, but" in warning_of(caplog)
+    write_info(folder, tensorflow={"2.3": "2.3.1", "2.4": "2.4.0"})
+    assert "were built for TensorFlow 2.3.1, 2.4.0, but" in warning_of(caplog)
 
 
 def test_built_from_other_sources(folder, caplog):
@@ -63,13 +63,15 @@ def test_built_from_other_sources(folder, caplog):
 
 def test_not_a_library(folder, caplog):
     write_info(folder)
-    for name in build.LIBRARIES:
-        (folder / name).write_bytes(b"not a library")
+    for name in (loader.COMPAT, loader.OWN):
+        path = folder / loader.op_library(name, loader.tf.__version__)
+        path.write_bytes(b"not a library")
     assert "cannot be loaded" in warning_of(caplog)
 
 
 def test_path_is_the_loaded_library(compiled):
-    assert compiled.library() == str(build.LIB_DIR / "libdeepattn_compat.so")
+    name = loader.op_library("libdeepattn_compat", loader.tf.__version__)
+    assert compiled.library() == str(build.LIB_DIR / name)
 
 
 def run(code, cwd=ROOT, **env):
@@ -100,7 +102,7 @@ def test_own_library_registers_no_name_of_deepmd(compiled):
     code = f"""
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
-tf.load_op_library({str(build.LIB_DIR / "libdeepattn_ops.so")!r})
+tf.load_op_library({compiled.fast_library()!r})
 names = ["ProdEnvMatA", "ProdEnvMatAMix", "ProdForceSeA", "ProdVirialSeA", "GeluCustom", "Gelu"]
 print([name for name in names if op_def_registry.get(name)], end="")
 """
@@ -112,7 +114,7 @@ def test_foreign_ops_are_not_registered_twice(compiled, caplog):
     code = f"""
 import logging, tensorflow as tf
 logging.basicConfig(format="%(message)s")
-tf.load_op_library({str(build.LIB_DIR / "libdeepattn_compat.so")!r})
+tf.load_op_library({compiled.library()!r})
 from deepattn import ops
 print(ops.library(), float(ops.gelu(tf.constant(1.0))))
 """
@@ -122,7 +124,7 @@ print(ops.library(), float(ops.gelu(tf.constant(1.0))))
 def test_build_without_a_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "/nowhere/c++")
     with pytest.raises(build.BuildError, match=r"'/nowhere/c\+\+' cannot be run .* install a C"):
-        build.build(tmp_path / "lib", tensorflow={"tensorflow": "2.21.0"})
+        build.build(tmp_path / "lib", tensorflows=[{"tensorflow": "2.21.0"}])
 
 
 def test_failed_build_leaves_the_old_library(monkeypatch, tmp_path, capsys):
@@ -131,9 +133,12 @@ def test_failed_build_leaves_the_old_library(monkeypatch, tmp_path, capsys):
     (source / "kernels" / "cpu" / "gelu.cc").write_text("#error broken\n")
     output.mkdir()
     (output / "libdeepattn_compat.so").write_bytes(b"old")
-    flags = {"tensorflow": "2.21.0", "compile": ["-fsyntax-only"], "link": []}
+    flags = {"tensorflow": "2.21.0", "compile": [], "link": []}
+    monkeypatch.setattr(
+        build.build_units, "KERNEL_UNITS", (build.build_units.Unit("kernels/cpu/gelu.cc"),)
+    )
     with pytest.raises(build.BuildError, match="failed:"):
-        build.build(output, source=source, tensorflow=flags)
+        build.build(output, source=source, tensorflows=[flags])
     assert [path.name for path in output.iterdir()] == ["libdeepattn_compat.so"]
     assert (output / "libdeepattn_compat.so").read_bytes() == b"old"
 
