@@ -164,7 +164,7 @@ def train(folder: Path, threads: int, options: list[str]) -> dict[str, float]:
     """The measurements of a `Run`.
 
     Raises:
-        SystemExit: the training has failed; its last lines are in the message.
+        SystemExit: The training has failed; its last lines are in the message.
     """
     began = time.monotonic()
     measured = dict.fromkeys(_MEMORY, 0.0)

@@ -89,7 +89,7 @@ def read_system(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First frame of a DeePMD system of O and H in an orthogonal cell.
 
     Raises:
-        SystemExit: the system has other types or another cell.
+        SystemExit: The system has other types or another cell.
     """
     sets = sorted(path.glob("set.*"))
     if not sets:
@@ -191,7 +191,7 @@ def execute_deepmd(
     """Run one of DeePMD-kit's programs as `execute` does, without our Python path.
 
     Raises:
-        ProgramFailed: its last lines are in the message.
+        ProgramFailed: Its last lines are in the message.
     """
     environment = with_threads(threads)
     environment.pop("PYTHONPATH", None)
@@ -223,7 +223,7 @@ def mpi_starter(deepmd: Path) -> Path:
     """The program that starts several ranks.
 
     Raises:
-        SystemExit: there is none.
+        SystemExit: There is none.
     """
     for name in ("mpiexec.hydra", "mpirun"):
         found = shutil.which(name, path=f"{deepmd}{os.pathsep}{os.environ['PATH']}")

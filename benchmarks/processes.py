@@ -21,13 +21,13 @@ def execute(
     """Run a program in a folder; returns what it printed and its peak memory in MiB.
 
     Args:
-        name: what the program is called when it fails.
-        command: the program and its arguments.
-        folder: where it runs and leaves what it printed, in a file ``output``.
-        environment: its environment variables, such as those of `with_threads`.
+        name: What the program is called when it fails.
+        command: The program and its arguments.
+        folder: Where it runs and leaves what it printed, in a file ``output``.
+        environment: Its environment variables, such as those of `with_threads`.
 
     Raises:
-        ProgramFailed: its last lines are in the message.
+        ProgramFailed: Its last lines are in the message.
     """
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(

@@ -58,8 +58,8 @@ def variants(config: dict, options: dict[str, list | None]) -> dict[str, dict]:
     """Inputs by name, one for every combination of the options' values.
 
     Args:
-        config: the input to vary.
-        options: values of ``precision``, ``attn_layer`` and ``sel``; ``None`` keeps the input's.
+        config: The input to vary.
+        options: Values of ``precision``, ``attn_layer`` and ``sel``; ``None`` keeps the input's.
     """
     varied = {key: values for key, values in options.items() if values}
     inputs = {}
@@ -80,7 +80,7 @@ def train_once(variant: str, program: str, command: list[str], config: dict, thr
     """Run one training in an empty folder and read its step time and memory.
 
     Raises:
-        SystemExit: the program failed or did not log its step time.
+        SystemExit: The program failed or did not log its step time.
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

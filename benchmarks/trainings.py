@@ -13,9 +13,9 @@ def make_parser(description: str, default_input: Path, meaning: str) -> argparse
     """A parser of the path of DeePMD-kit and the input; `parse` adds the rest.
 
     Args:
-        description: docstring of the script.
-        default_input: the input if none is given.
-        meaning: what the help calls it.
+        description: Docstring of the script.
+        default_input: The input if none is given.
+        meaning: What the help calls it.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -29,7 +29,7 @@ def parse(parser: argparse.ArgumentParser, default_output: str) -> argparse.Name
     """The arguments of the command line, threads and output file among them.
 
     Raises:
-        SystemExit: the arguments are wrong, or DeePMD-kit is not there.
+        SystemExit: The arguments are wrong, or DeePMD-kit is not there.
     """
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("-o", "--output", type=Path, default=Path(default_output))
@@ -60,7 +60,7 @@ def train(
     """Run one training in a folder; returns its log and its peak memory in MiB.
 
     Raises:
-        SystemExit: the program failed; its last lines are shown.
+        SystemExit: The program failed; its last lines are shown.
     """
     (folder / "input.json").write_text(json.dumps(config))
     command = [*command, "train", "input.json", "--skip-neighbor-stat"]

@@ -62,7 +62,7 @@ class DP(Calculator):
         names = self.dp.get_type_map()
         if not (names or type_dict):
             raise ModelFileError(
-                f"{model}: has no type map, so which element is which type is not known; say it by "
+                f"{model}: has no type map, so elements cannot be assigned to types; pass "
                 'type_dict, such as DP(model, type_dict={"O": 0, "H": 1})'
             )
         self.type_dict = type_dict or {name: i for i, name in enumerate(names)}
@@ -77,8 +77,8 @@ class DP(Calculator):
 
         Args:
             atoms: The atoms; those of the last call by default.
-            properties: What is asked for.
-            system_changes: What has changed since; everything is evaluated anyway.
+            properties: Requested properties.
+            system_changes: Changes since the last call; ignored, as everything is evaluated.
 
         Raises:
             DataError: If the model does not know an element, or the atoms cannot be evaluated.
@@ -116,7 +116,7 @@ class DP(Calculator):
         unknown = sorted(set(symbols) - set(self.type_dict))
         if unknown:
             raise DataError(
-                f"the model has no type for {', '.join(unknown)}; it knows "
+                f"the model has no type for {', '.join(unknown)}; its elements are "
                 f"{' '.join(self.type_dict)}"
             )
         return [self.type_dict[symbol] for symbol in symbols]

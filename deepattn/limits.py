@@ -80,9 +80,9 @@ def check_tree(
     """Refuse a tree that is too deep, holds itself, or repeats its parts until it is too large.
 
     Args:
-        root: the tree.
-        children: the parts of a part; the same objects at every call.
-        limit: number of parts, those that are repeated counted each time.
+        root: The tree.
+        children: The parts of a part; the same objects at every call.
+        limit: Number of parts, those that are repeated counted each time.
     """
     size: dict[int, int] = {}
     height: dict[int, int] = {}
@@ -127,7 +127,7 @@ class BoundedYaml(_Loader):
     """Goes before a loader of PyYAML in the bases of a class, and checks what the text expands to.
 
     Args:
-        text: the whole text.
+        text: The whole text.
     """
 
     def __init__(self, text: str | bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a type embedding has learned of the periodic table."""
+"""Comparison of a type embedding with the periodic table."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class NeighborScore(NamedTuple):
     """How often the nearest neighbor in an embedding is a neighbor in the periodic table.
 
     Attributes:
-        fraction: of the elements whose nearest one is the next or the last of its period, or stands
+        fraction: Of the elements whose nearest one is the next or the last of its period, or stands
             above or below it.
-        shuffled: mean of the same for shuffled labels.
-        shuffled_most: the most that any shuffling reached.
+        shuffled: Mean of the same for shuffled labels.
+        shuffled_most: The most that any shuffling reached.
     """
 
     fraction: float
@@ -81,7 +81,7 @@ def principal_components(vectors: np.ndarray, number: int) -> tuple[np.ndarray, 
 
     Args:
         vectors: ``[n, width]``.
-        number: how many directions, at most ``min(n, width)``.
+        number: How many directions, at most ``min(n, width)``.
 
     Returns:
         The coordinates ``[n, number]`` and each direction's share of the variance. Signs are such
@@ -102,8 +102,8 @@ def neighbor_score(
 
     Args:
         vectors: ``[n, width]``, n > 1.
-        symbols: the n elements.
-        shufflings: how many random assignments of labels to compare with.
+        symbols: The n elements.
+        shufflings: How many random assignments of labels to compare with.
     """
     numbers = np.array([atomic_numbers[symbol] for symbol in symbols])
     period, column = np.array([place(symbol) for symbol in symbols]).T

@@ -19,8 +19,8 @@ def tracked(items: Sequence[Item], title: str) -> Iterator[Item]:
     """Go through items; if it takes longer than two seconds, show how far it is.
 
     Args:
-        items: what to go through, to its end.
-        title: what is being done.
+        items: What to go through, to its end.
+        title: What is being done.
     """
     with counted(len(items), title) as tick:
         for item in items:
@@ -33,8 +33,8 @@ def counted(total: int, title: str) -> Iterator[Callable[[], None]]:
     """Count what is done; if it takes longer than two seconds, show how far it is.
 
     Args:
-        total: how often the function will be called.
-        title: what is being done.
+        total: How often the function will be called.
+        title: What is being done.
 
     Yields:
         A function to call after each part, from any thread.

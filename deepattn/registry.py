@@ -24,9 +24,9 @@ class Registry(Generic[T]):
         radial = "my_package:RadialConfig"
 
     Args:
-        what: what the classes describe, for messages: ``"descriptor"``.
-        group: group of the entry points: ``"deepattn.descriptors"``.
-        own: references ``"module:class"`` to the package's own classes by name.
+        what: What the classes describe, for messages: ``"descriptor"``.
+        group: Group of the entry points: ``"deepattn.descriptors"``.
+        own: References ``"module:class"`` to the package's own classes by name.
     """
 
     def __init__(self, what: str, group: str, own: Mapping[str, str]) -> None:
@@ -40,7 +40,7 @@ class Registry(Generic[T]):
         """Decorator: make a class of a script or a notebook known by a name.
 
         Raises:
-            ValueError: the name belongs to another class.
+            ValueError: The name belongs to another class.
         """
 
         def add(cls: Class) -> Class:
@@ -58,7 +58,7 @@ class Registry(Generic[T]):
         """The class with a name.
 
         Raises:
-            ConfigError: there is none, or the package that has it cannot be imported.
+            ConfigError: There is none, or the package that has it cannot be imported.
         """
         if name not in self._classes:
             self._classes[name] = self._load(name)

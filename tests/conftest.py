@@ -1,4 +1,4 @@
-"""What the tests find outside the repository, and a clear skip where it is absent."""
+"""Resources outside the repository, with a clear skip if they are absent."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is wrong with data, told before a training finds out."""
+"""Checks for mistakes in data, before a training runs into them."""
 
 from deepattn.check.finding import DOUBT, FAULT, NOT_TESTED, Finding, Findings
 from deepattn.check.inputs import check_paths

@@ -1,4 +1,4 @@
-"""Whether forces push the atoms of short bonds apart."""
+"""Test whether forces push the atoms of short bonds apart."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _PARTNERS = (6, 7, 8)
 
 
 class Bonds(NamedTuple):
-    """How the force along a bond goes with its length.
+    """Correlation of the force along a bond with its length.
 
     Attributes:
-        correlation: of length and push; near −1 where forces are right.
-        significance: mean of a frame's product over its standard error.
-        frames: number of frames with bonds of different lengths.
+        correlation: Of length and push; near −1 where forces are right.
+        significance: Mean of a frame's product over its standard error.
+        frames: Number of frames with bonds of different lengths.
         hydrogen: −d(push)/d(length) of bonds of H with C, N, O, eV/Å²; NaN without.
     """
 
@@ -62,8 +62,8 @@ def measure(frames: list[Frame]) -> Bonds:
     return Bonds(float(correlation), significance, len(each), hydrogen)
 
 
-def _cut(values: np.ndarray, telling: np.ndarray) -> np.ndarray:
-    typical = np.median(np.abs(values[telling]))
+def _cut(values: np.ndarray, reliable: np.ndarray) -> np.ndarray:
+    typical = np.median(np.abs(values[reliable]))
     return np.clip(values / typical, -_CUT, _CUT)
 
 

@@ -1,4 +1,4 @@
-"""What the data have no samples of."""
+"""Elements and labels that are missing from the data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Coverage:
     """Elements without samples or with few, labels that are missing or all zero.
 
     Args:
-        type_map: names of the types.
+        type_map: Names of the types.
     """
 
     def __init__(self, type_map: list[str]) -> None:
@@ -29,7 +29,7 @@ class Coverage:
         self._nonzero: dict[str, dict[str, bool]] = {"energy": {}, "force": {}, "virial": {}}
 
     def add(self, piece: Piece) -> None:
-        """Look at some frames."""
+        """Process some frames."""
         self._nframes += len(piece.frames)
         for kind in range(len(self._type_map)):
             self._with_element[kind] += (piece.atype == kind).any(axis=1).sum()
@@ -43,7 +43,7 @@ class Coverage:
                 systems[piece.path] = systems.get(piece.path, False) or nonzero
 
     def report(self) -> Iterator[Finding]:
-        """What was found."""
+        """The findings."""
         if self._nframes:
             yield from self._elements()
             yield from self._labels()
@@ -51,11 +51,11 @@ class Coverage:
     def _elements(self) -> Iterator[Finding]:
         counts = dict(zip(self._type_map, self._with_element.tolist(), strict=True))
         if absent := [name for name, count in counts.items() if count == 0]:
-            yield Finding(DOUBT, "elements", "", f"no frame has an atom of {', '.join(absent)}")
+            yield Finding(DOUBT, "elements", "", f"no frame contains {', '.join(absent)}")
         few = [f"{name} {count}" for name, count in counts.items() if 0 < count < _FEW]
         if few and self._nframes >= _MANY:
             yield Finding(
-                DOUBT, "elements", "", f"few frames have these elements: {', '.join(few)}"
+                DOUBT, "elements", "", f"few frames contain these elements: {', '.join(few)}"
             )
 
     def _labels(self) -> Iterator[Finding]:
@@ -64,10 +64,12 @@ class Coverage:
         for name in ("energy", "virial"):
             for path, nonzero in self._nonzero[name].items():
                 if not nonzero:
-                    message = f"every {name} is zero; was there none to write?"
+                    message = (
+                        f"every {name} is zero; was the label missing when the data were written?"
+                    )
                     yield Finding(DOUBT, "labels", path, message)
         # Those of single systems may be zero by symmetry.
         forces = self._nonzero["force"].values()
         if forces and not any(forces):
-            message = "every force is zero; was there none to write?"
+            message = "every force is zero; were the forces missing when the data were written?"
             yield Finding(DOUBT, "labels", "", message)

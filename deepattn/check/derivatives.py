@@ -1,4 +1,4 @@
-"""Whether energies, forces and virials are of one kind, in data without a trajectory."""
+"""Consistency of energies, forces and virials in data without a trajectory."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ _SMALL = 0.2
 
 
 class Derivatives:
-    """Signs and units by short bonds, and by a model of pairs fitted to the forces.
+    """Signs and units, tested by short bonds and by a pair model fitted to the forces.
 
     Systems of the same elements share a fit, those with more than five elements all. What the work
     of forces has tested is not tested again, and of a system that it has accused nothing but the
-    sign of the forces is told.
+    sign of the forces is reported.
 
     Args:
-        sample: frames of the systems.
-        work: tests of near frames.
+        sample: Frames of the systems.
+        work: Tests of near frames.
     """
 
     def __init__(self, sample: Sample, work: Work) -> None:
@@ -70,7 +70,7 @@ class Derivatives:
         self._missing: dict[tuple[str, str], str] = {}
 
     def report(self) -> Iterator[Finding]:
-        """What was found, then what could not be tested."""
+        """The findings, followed by the tests that were not possible."""
         groups: dict[frozenset | None, list[Frame]] = {}
         for path, frames in self._sample.frames.items():
             labeled = [frame for frame in frames if np.isfinite(frame.force).all()]
@@ -87,7 +87,7 @@ class Derivatives:
             yield Finding(NOT_TESTED, check, path, reason)
 
     def _ask(self, path: str, frames: list[Frame], labeled: list[Frame]) -> None:
-        """Note what is to be tested of a system; a reason not to is kept until it is."""
+        """Record a test to be done on a system, or the reason why it cannot be done."""
         reason = self._sample.left_out.get(path)
         if not reason and not frames:
             return
@@ -132,7 +132,7 @@ class Derivatives:
         if fit.explained < _EXPLAINED or fit.equations < _EQUATIONS:
             reason = "too few frames for so many elements and so few atoms"
             if fit.equations >= _EQUATIONS:
-                reason = f"a model of pairs explains only {max(fit.explained, 0):.0%} of the forces"
+                reason = f"a pair model explains only {max(fit.explained, 0):.0%} of the forces"
                 yield from self._unexplained(fitted, fit)
             for check in (ENERGY, VIRIAL):
                 self._could_not(check, paths, reason)
@@ -149,42 +149,42 @@ class Derivatives:
             if not (yield from self._sign(chosen, wrong)):
                 vague.append(chosen)
         if len(vague) > 1:
-            # Systems that do not tell alone may do so together.
+            # Systems that are inconclusive alone may be conclusive together.
             yield from self._sign([frame for chosen in vague for frame in chosen], wrong)
         return wrong
 
     def _sign(self, frames: list[Frame], wrong: set[str]) -> Generator[Finding, None, bool]:
-        """Bonds of some systems; adds these to the wrong ones; gives whether the bonds tell."""
+        """Test bonds of some systems, adding wrong ones; returns whether they are conclusive."""
         paths = list(dict.fromkeys(frame.system for frame in frames))
         found = bonds.measure(frames)
         clear = abs(found.correlation) > _CLEAR and abs(found.significance) > _SURE
         if found.frames < ENOUGH:
             return False
         if not clear:
-            self._could_not(SIGN, paths, "bonds of different lengths have much the same forces")
+            self._could_not(SIGN, paths, "bonds of different lengths have similar forces")
             return False
         self._tested(SIGN, paths)
         if found.correlation > 0:
             wrong.update(paths)
             level = FAULT if found.significance > _MOSTLY else DOUBT
             message = (
-                "forces pull atoms of short bonds together and push those of long ones apart "
-                f"(correlation {found.correlation:+.2f}); it looks as if the force has the "
-                "wrong sign"
+                "forces pull atoms of short bonds together and push those of long ones "
+                f"apart (correlation {found.correlation:+.2f}); it looks as if the force has "
+                "the wrong sign"
             )
             yield from (Finding(level, "units", path, message) for path in paths)
         stiffness = abs(found.hydrogen)
         if stiffness < _STIFF[0] or stiffness > _STIFF[1]:
             looks = explain_force(_USUAL_STIFFNESS / stiffness, _NAMED)
             message = (
-                f"bonds of H with C, N or O are {stiffness:.3g} eV/Å² stiff, and others 25 to "
-                f"55; {looks}"
+                f"bonds of H with C, N or O have a stiffness of {stiffness:.3g} eV/Å², "
+                f"usually 25 to 55; {looks}"
             )
             yield from (Finding(FAULT, "units", path, message) for path in paths)
         return True
 
     def _unexplained(self, frames: list[Frame], fit: Fit) -> Iterator[Finding]:
-        """Forces that the places of atoms do not explain at all."""
+        """Report forces that positions do not explain at all."""
         sizes = [float(np.sqrt(np.mean(frame.force**2))) for frame in frames]
         found = bonds.measure(frames)
         elements = {number for frame in frames for number in frame.atoms.numbers.tolist()}
@@ -195,15 +195,15 @@ class Derivatives:
             and len(elements) <= FEW_ELEMENTS
         ):
             message = (
-                f"a model of pairs explains {max(fit.explained, 0):.0%} of the forces; are they "
-                "those of these frames, in the order of coord?"
+                f"a pair model explains only {max(fit.explained, 0):.0%} of the forces; do "
+                "they belong to these frames, in the order of coord?"
             )
             paths = dict.fromkeys(frame.system for frame in frames)
             for path in (path for path in paths if path not in self._work.accused):
                 yield Finding(DOUBT, "units", path, message)
 
     def _compare(self, frames: list[Frame], part: np.ndarray, fit: Fit) -> Iterator[Finding]:
-        """Energies and virials of some of the frames with what the forces let expect."""
+        """Compare energies and virials of some frames with those expected from the forces."""
         chosen = [frames[k] for k in part]
         paths = list(dict.fromkeys(frame.system for frame in chosen))
         known = part[[np.isfinite(frame.energy) for frame in chosen]]
@@ -231,7 +231,7 @@ class Derivatives:
         apart = alone and found.times > _STRONG
         right = _RIGHT[0] < found.ratio < _RIGHT[1]
         if found.times < _OPEN or not (clear or apart):
-            reason = f"what the forces tell of the {label} is too uncertain"
+            reason = f"the {label} expected from the forces is too uncertain"
             self._could_not(check, asked, reason)
             return
         self._tested(check, asked)
@@ -239,7 +239,7 @@ class Derivatives:
             return
         level = DOUBT
         if apart:
-            message = f"the {label} does not go with what the forces let expect; is it that of "
+            message = f"the {label} is not consistent with the forces; does it belong to "
             message += "these frames?"
         else:
             far = found.ratio < _FAR[0] or found.ratio > _FAR[1]
@@ -258,7 +258,10 @@ class Derivatives:
                 within=_NAMED,
                 blamed=label,
             )
-            message = f"the {label} changes by {found.ratio:.2g} times what the forces let expect; "
+            message = (
+                f"the {label} changes by {found.ratio:.2g} times the amount expected from the "
+                "forces; "
+            )
             message += looks
         for path in asked:
             if path not in self._work.accused:
@@ -266,7 +269,7 @@ class Derivatives:
 
 
 def _some(frames: list[Frame], natoms: int) -> list[Frame]:
-    """Frames of no more than so many atoms, if these are not too few; evenly spread."""
+    """Evenly spread frames of limited size, if there are enough of them."""
     sizes = [len(frame.atoms) for frame in frames]
     count = int(np.clip(natoms / np.mean(sizes), ENOUGH + 1, len(frames)))
     count = min(count, len(frames))
@@ -274,7 +277,7 @@ def _some(frames: list[Frame], natoms: int) -> list[Frame]:
 
 
 def _parts(frames: list[Frame]) -> list[np.ndarray]:
-    """Each system that has frames enough, and all others together."""
+    """Each system with enough frames, and all others together."""
     systems = np.array([frame.system for frame in frames])
     paths, counts = np.unique(systems, return_counts=True)
     large = paths[counts >= ENOUGH]

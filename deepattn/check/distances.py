@@ -1,4 +1,4 @@
-"""How near atoms come to each other, and whether the lengths are in Å."""
+"""Distances between atoms, and whether lengths are in Å."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OVERLAP = 0.3
 # some hundred GPa, and half of the nearest neighbors lie between the two others.
 _CLOSE = 0.5
 _USUAL = (0.6, 1.45)
-# What the median of these fractions is in other units of length, and whether that is beyond doubt.
+# Median of these fractions in other units of length, and whether that is conclusive.
 _UNITS = (
     ((1.6, 2.3), "Bohr", DOUBT),
     ((0.06, 0.15), "nm", FAULT),
@@ -42,9 +42,9 @@ class Distances:
     """Overlapping atoms, neighbors beyond ``sel``, lengths that are not in Å.
 
     Args:
-        type_map: names of the types.
-        rcut: cutoff radius, Å.
-        sel: slots for neighbors: one number, or one for each type; ``None`` asks nothing.
+        type_map: Names of the types.
+        rcut: Cutoff radius, Å.
+        sel: Slots for neighbors: one number, or one for each type; ``None`` asks nothing.
     """
 
     def __init__(self, type_map: list[str], *, rcut: float, sel: Sequence[int] | None) -> None:
@@ -64,7 +64,7 @@ class Distances:
         self._beyond = Tally(DOUBT, "sel", "; the farthest are dropped")
 
     def add(self, piece: Piece) -> None:
-        """Look at some frames."""
+        """Process some frames."""
         if piece.path not in self._without_cells:
             ratio = _ratio_without_cell(piece.atoms(0, self._type_map))
             self._without_cells[piece.path] = ratio
@@ -83,7 +83,7 @@ class Distances:
                     self._measure_bonds(piece, row, distances)
 
     def report(self) -> Iterator[Finding]:
-        """What was found."""
+        """The findings."""
         for tally in (self._thin, self._overlap, self._close, self._beyond):
             yield from tally.report()
         ratios = np.concatenate([np.zeros(0), *self._ratios])
@@ -96,13 +96,13 @@ class Distances:
             usual = nearest
         if not _USUAL[0] < usual < _USUAL[1]:
             sentence = (
-                f"from an atom to its nearest neighbor it is {usual:.2f} times the sum of their "
-                "covalent radii, in the median of all atoms"
+                f"the median distance to the nearest neighbor is {usual:.2f} times the sum "
+                "of the covalent radii"
             )
             if not np.isfinite(usual):
                 sentence = f"most atoms have no neighbor within {self._rcut:g} Å"
             fitting = [(unit, level) for (a, b), unit, level in _UNITS if a < nearest < b]
-            hint, level = "are the lengths in Å?", DOUBT
+            hint, level = "are lengths in Å?", DOUBT
             if fitting:
                 ((unit, level),) = fitting
                 hint = f"it looks as if the lengths are in {unit}, not in Å"
@@ -118,7 +118,7 @@ class Distances:
             frame = piece.frames[row]
             sentence = (
                 f"the box of frame {frame} is {thickness[row]:.3g} Å thick and has "
-                f"{volume[row] / piece.natoms[row]:.3g} Å³ an atom"
+                f"{volume[row] / piece.natoms[row]:.3g} Å³ per atom"
             )
             self._thin.add(piece.path, frame, sentence, badness=-thickness[row])
         return np.flatnonzero(~thin)
@@ -138,7 +138,7 @@ class Distances:
                     yield from self._search(piece, np.array([row]))
                 return
             frame = piece.frames[rows[0]]
-            sentence = f"in frame {frame} no neighbors can be searched within {self._rcut:g} Å; "
+            sentence = f"in frame {frame} neighbors within {self._rcut:g} Å cannot be searched; "
             sentence += "the box is too thin, or an atom is too far outside"
             self._thin.add(piece.path, frame, sentence)
             return

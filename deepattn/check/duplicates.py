@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from deepattn.check.finding import DOUBT, FAULT, Finding, Tally
 from deepattn.check.piece import Piece, rounding
 
-# A frame is told from others by so many random projections of its coordinates and cell.
+# Number of random projections of coordinates and cell that identify a frame.
 _PROJECTIONS = 4
 _SAME = 1e-4  # Å; the shortest step of a trajectory is more
 
@@ -36,7 +36,7 @@ class Duplicates:
         self._seen: dict[bytes, list[_Seen]] = {}
 
     def add(self, piece: Piece) -> None:
-        """Look at some frames."""
+        """Process some frames."""
         if piece.has_parameters:
             return
         for rows in piece.by_types():
@@ -50,9 +50,9 @@ class Duplicates:
             self._seen.setdefault(piece.atype[rows[0], real].tobytes(), []).append(seen)
 
     def report(self) -> Iterator[Finding]:
-        """What was found."""
+        """The findings."""
         again = Tally(DOUBT, "duplicate")
-        contradicting = Tally(FAULT, "duplicate", "; which of the labels is right?")
+        contradicting = Tally(FAULT, "duplicate", "; which label is right?")
         for types, seen in self._seen.items():
             natoms = len(types) // np.dtype(np.int32).itemsize
             paths = [part.path for part in seen for _ in part.frames]
@@ -66,11 +66,14 @@ class Duplicates:
                     where += f" of {paths[first]}"
                 apart = abs(energies[copy] - energies[first])
                 if apart > limit[copy]:
-                    sentence = f"frame {frames[copy]} has the atoms of {where} and another energy"
+                    sentence = (
+                        f"frame {frames[copy]} has the same atoms as {where}, but a different "
+                        "energy"
+                    )
                     sentence += f", by {apart:.3g} eV"
                     contradicting.add(paths[copy], frames[copy], sentence, badness=apart)
                 else:
-                    sentence = f"frame {frames[copy]} is {where} once more"
+                    sentence = f"frame {frames[copy]} is a duplicate of {where}"
                     again.add(paths[copy], frames[copy], sentence, badness=-frames[copy])
         yield from contradicting.report()
         yield from again.report()
@@ -85,7 +88,7 @@ def _pairs(marks: np.ndarray) -> Iterator[tuple[int, int]]:
     """Every frame that has occurred before, with its first occurrence.
 
     Args:
-        marks: projections, in units of what they may differ by.
+        marks: Projections, in units of what they may differ by.
     """
     # One frame stands for all that share a cell of a grid, so that crowds cost no more.
     _, first, cell = np.unique(np.round(marks), axis=0, return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Energies that neither the composition nor the other frames of it explain."""
+"""Outliers among energies of the same composition."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Energies:
     explain, so that a wrong label cannot drag it along. Frames of one atom take no part.
 
     Args:
-        type_map: names of the types.
+        type_map: Names of the types.
     """
 
     def __init__(self, type_map: list[str]) -> None:
@@ -44,7 +44,7 @@ class Energies:
         self._labels: list[_Labels] = []
 
     def add(self, piece: Piece) -> None:
-        """Look at some frames."""
+        """Process some frames."""
         rows = np.flatnonzero(np.isfinite(piece.energy) & (piece.natoms > 1))
         if not len(rows):
             return
@@ -57,7 +57,7 @@ class Energies:
         self._labels.append(found)
 
     def report(self) -> Iterator[Finding]:
-        """What was found."""
+        """The findings."""
         if not self._labels:
             return
         counts = np.array([np.frombuffer(row, np.int64) for row in self._compositions])
@@ -73,9 +73,9 @@ class Energies:
             for row in np.flatnonzero(outlying[place : place + len(label.frames)]):
                 others = abs(apart[place + row]) > limit[place + row]
                 far = (apart if others else by_elements)[place + row]
-                expected = "its composition lets expect"
+                expected = "expected for its composition"
                 if others:
-                    expected = "others of its composition have"
+                    expected = "of other frames of its composition"
                 frame = label.frames[row]
                 sentence = (
                     f"the energy of frame {frame}, {label.energies[row]:.3f} eV/atom, is "
@@ -92,8 +92,8 @@ def _from_regression(
     """Distances to a fit by elements with Cauchy's weights, and how far is too far (eV/atom).
 
     Args:
-        parts: share of each element in each composition, ``[ncompositions, ntypes]``.
-        compositions: composition of each frame, ``[nframes]``.
+        parts: Share of each element in each composition, ``[ncompositions, ntypes]``.
+        compositions: Composition of each frame, ``[nframes]``.
         energies: eV/atom, ``[nframes]``.
     """
     weights = np.ones(len(energies))

@@ -12,7 +12,7 @@ _ENERGY = {
     mol / kcal: "the energy is in kcal/mol",
     mol / kJ: "the energy is in kJ/mol",
 }
-# What is right over the forces.
+# The correct value divided by the forces.
 _FORCE_ALONE = {
     Hartree / Bohr: "the force is in Hartree/Bohr",
     Rydberg / Bohr: "the force is in Rydberg/Bohr",
@@ -48,8 +48,8 @@ _TABLES = {
     },
 }
 HINTS = {
-    "force": "are the labels those of these frames, in the order of coord?",
-    "virial": "is it a virial in eV, −∂E/∂ε, positive under compression?",
+    "force": "do the labels belong to these frames, in the order of coord?",
+    "virial": "is it the virial −∂E/∂ε in eV, positive under compression?",
 }
 
 
@@ -63,20 +63,20 @@ def explain(
     within: float = 1.1,
     blamed: str = "",
 ) -> str:
-    """What a ratio that is not one looks like.
+    """Probable cause of a ratio that differs from one.
 
     Args:
         label: ``force`` or ``virial``.
-        ratio: change of the energy over the label's work; or Σ r⊗f over the virial.
-        against: what the label was compared with, ``energy`` or ``force``.
-        natoms: numbers of atoms of the frames.
-        volume: typical volume, Å³; 0 if there is none.
-        within: how far, as a factor, the ratio may be from that of a known mistake.
-        blamed: what has the wrong sign if the ratio is negative; ``label`` by default.
+        ratio: Change of the energy over the label's work; or Σ r⊗f over the virial.
+        against: Quantity that the label was compared with, ``energy`` or ``force``.
+        natoms: Numbers of atoms of the frames.
+        volume: Typical volume, Å³; 0 if there is none.
+        within: How far, as a factor, the ratio may be from that of a known mistake.
+        blamed: Quantity with the wrong sign if the ratio is negative; ``label`` by default.
     """
     known = list(_TABLES[label, against].items())
     if against == "energy":
-        known += [(1 / count, "the energy is that of one atom") for count in natoms]
+        known += [(1 / count, "the energy is per atom") for count in natoms]
     if label == "virial" and volume:
         known += [
             (volume, "the virial is a stress in eV/Å³"),
@@ -96,7 +96,7 @@ def explain(
 
 
 def explain_force(ratio: float, within: float) -> str:
-    """What forces look like that should be so many times larger."""
+    """Probable cause of forces that should be larger by a factor."""
     fitting = [
         words for factor, words in _FORCE_ALONE.items() if 1 / within < ratio / factor < within
     ]

@@ -1,4 +1,4 @@
-"""What a check of data has to say."""
+"""Findings of the checks of data."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Finding:
     Attributes:
         level: ``fault`` if a model must not be trained on it as it is, ``doubt`` if someone should
             look at it, ``not tested`` if a test could not be made.
-        check: what was looked at, in a word.
-        system: path of the system; empty if all systems are meant.
-        message: the sentence.
-        frames: numbers of the frames concerned, counted through all sets; empty if all are.
+        check: Name of the check, one word.
+        system: Path of the system; empty if all systems are meant.
+        message: The sentence.
+        frames: Numbers of the frames concerned, counted through all sets; empty if all are.
     """
 
     level: str
@@ -35,10 +35,10 @@ class Finding:
 
 
 class Findings(list[Finding]):
-    """What was found, and what could not be looked for.
+    """A finding, or a test that was not possible.
 
     Attributes:
-        not_tested: tests that could not be made, by test and in the order of the systems.
+        not_tested: Tests that could not be made, by test and in the order of the systems.
     """
 
     def __init__(self, found: Iterable[Finding] = ()) -> None:
@@ -47,12 +47,12 @@ class Findings(list[Finding]):
 
 
 class Tally:
-    """Frames with the same complaint: one finding a system, in the words of the worst of them.
+    """Frames with the same problem: one finding per system, worded for the worst frame.
 
     Args:
-        level: as of `Finding`.
-        check: as of `Finding`.
-        hint: what to do, the end of every sentence.
+        level: See `Finding`.
+        check: See `Finding`.
+        hint: Advice, the end of every sentence.
     """
 
     def __init__(self, level: str, check: str, hint: str = "") -> None:
@@ -62,7 +62,7 @@ class Tally:
         self._found: dict[str, list[tuple[float, int, str]]] = {}
 
     def add(self, path: str, frame: int, sentence: str, *, badness: float = 0.0) -> None:
-        """Take in a frame and what is wrong with it."""
+        """Add a frame and its problem."""
         self._found.setdefault(path, []).append((-badness, int(frame), sentence))
 
     def report(self) -> Iterator[Finding]:

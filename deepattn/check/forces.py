@@ -1,4 +1,4 @@
-"""Forces that do not add up, virials that are no virials."""
+"""Forces that do not sum to zero, and invalid virials."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _ASYMMETRY = (0.01, 0.001)
 
 
 class Forces:
-    """Net forces, forces and pressures beyond all bounds, virials with a torque."""
+    """Net forces, extreme forces and pressures, asymmetric virials."""
 
     def __init__(self) -> None:
-        self._net = Tally(DOUBT, "net force", "; are atoms or an outer field missing?")
-        self._huge = Tally(DOUBT, "force", "; is the frame wanted, and the unit eV/Å?")
+        self._net = Tally(DOUBT, "net force", "; are atoms missing, or an external field?")
+        self._huge = Tally(DOUBT, "force", "; is the frame intended, and is the unit eV/Å?")
         self._pressure = Tally(DOUBT, "virial", "; is the virial in eV, and the cell in Å?")
         self._tension = Tally(
-            DOUBT, "virial", ", which no solid bears; has the virial the wrong sign?"
+            DOUBT, "virial", ", which no solid can withstand; does the virial have the wrong sign?"
         )
         self._torque = Tally(DOUBT, "virial", "; are its nine numbers in order?")
 
     def add(self, piece: Piece) -> None:
-        """Look at some frames."""
+        """Process some frames."""
         self._look_at_forces(piece)
         if piece.periodic:
             self._look_at_virials(piece)
 
     def report(self) -> Iterator[Finding]:
-        """What was found."""
+        """The findings."""
         for tally in (self._net, self._huge, self._pressure, self._tension, self._torque):
             yield from tally.report()
 

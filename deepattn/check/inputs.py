@@ -28,18 +28,18 @@ def check_paths(
     """Check the systems below folders and those of input files.
 
     Args:
-        paths: where to look for systems, at any depth; or an input (``.json``, ``.yaml``), whose
+        paths: Where to look for systems, at any depth; or an input (``.json``, ``.yaml``), whose
             systems are checked against its types, cutoff radius and neighbor slots.
-        type_map: as for `check_data`; by default that of the input.
-        rcut: as for `check_data`; by default that of the input.
-        sel: as for `check_data`; by default that of the input.
+        type_map: As for `check_data`; by default that of the input.
+        rcut: As for `check_data`; by default that of the input.
+        sel: As for `check_data`; by default that of the input.
 
     Returns:
         The systems that were found, and the findings of `check_data`.
 
     Raises:
-        ConfigError: an input cannot be read or lists no systems.
-        DataError: there are no systems, or ``sel`` is for another number of types.
+        ConfigError: An input cannot be read or lists no systems.
+        DataError: There are no systems, or ``sel`` is for another number of types.
     """
     systems: list[str] = []
     settings: dict[str, Any] = {"type_map": type_map, "rcut": rcut, "sel": sel}

@@ -1,4 +1,4 @@
-"""All pairs of near atoms in a frame, with their periodic images."""
+"""All pairs of neighboring atoms in a frame, with their periodic images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def neighbor_pairs(
     ASE's list gives the same and takes tens of times as long for cells of some dozens of atoms.
 
     Args:
-        atoms: the atoms, Å; a side of their cell may be shorter than the cutoff.
+        atoms: The atoms, Å; a side of their cell may be shorter than the cutoff.
         cutoff: Å.
 
     Returns:

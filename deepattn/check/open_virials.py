@@ -10,7 +10,7 @@ from deepattn.check.factors import explain
 from deepattn.check.finding import FAULT, Finding
 from deepattn.check.piece import Piece
 
-# Force on an atom in the mean, eV/Å, below which the virial does not depend on the origin.
+# Mean force on an atom, eV/Å, below which the virial does not depend on the origin.
 _NET = 1e-3
 # Codes and rounding agree to less than this; codes that print no virial of a molecule write zeros.
 _PART = 0.05
@@ -26,7 +26,7 @@ class OpenVirials:
         self._found: dict[str, list[tuple[int, np.ndarray, np.ndarray]]] = {}
 
     def add(self, piece: Piece) -> None:
-        """Look at some frames."""
+        """Process some frames."""
         if piece.periodic:
             return
         force = np.where(piece.real[:, :, None], piece.force, 0.0)
@@ -43,7 +43,7 @@ class OpenVirials:
             self._found.setdefault(piece.path, []).append(item)
 
     def report(self) -> Iterator[Finding]:
-        """What was found."""
+        """The findings."""
         for path, items in self._found.items():
             labels, expected = (np.array([item[k] for item in items]) for k in (1, 2))
             away = np.linalg.norm(labels - expected, axis=1)
@@ -54,10 +54,10 @@ class OpenVirials:
             a, b = labels[bad].ravel(), expected[bad].ravel()
             goes_with = a @ b / np.sqrt((a @ a) * (b @ b)) if a.any() else 0.0
             message = (
-                f"the virial of frame {frames[0]} is not Σ r⊗f, which it is in open boundaries"
+                f"the virial of frame {frames[0]} is not Σ r⊗f, as it must be with open boundaries"
             )
             if len(frames) > 1:
-                message += f"; {len(frames) - 1} more like it"
+                message += f"; {len(frames) - 1} more frames like it"
             if abs(goes_with) > _RIGHT:
                 ratio = float(a @ b / (b @ b))
                 looks = explain("virial", 1 / ratio, against="force", within=_NAMED)

@@ -1,4 +1,4 @@
-"""A linear model of pairs and densities, to be fitted to forces in a moment.
+"""A linear model of pairs and densities, that is fitted to forces quickly.
 
 E = Σ_i Σ_j φ(r_ij)/2 + Σ_i Σ A(i)·A(i), where φ is a sum of Gaussians of ln r and the A are
 densities of neighbors times r̂ or r̂r̂, so that angles count. Forces and virial are its
@@ -45,11 +45,11 @@ class Fit(NamedTuple):
 
     Attributes:
         coefficients: ``[p]``.
-        covariance: of the coefficients, ``[p, p]``.
-        explained: part of the squares of forces explained in frames not fitted to.
-        equations: number of force components for each coefficient.
-        energy: rows of the frames, ``[nframes, p]``.
-        virial: rows of the frames, ``[nframes, 9, p]``.
+        covariance: Of the coefficients, ``[p, p]``.
+        explained: Part of the squares of forces explained in frames not fitted to.
+        equations: Number of force components for each coefficient.
+        energy: Rows of the frames, ``[nframes, p]``.
+        virial: Rows of the frames, ``[nframes, 9, p]``.
     """
 
     coefficients: np.ndarray
@@ -64,8 +64,8 @@ def fit(frames: list[Frame], factors: np.ndarray) -> Fit | None:
     """Fit the model to the forces of frames.
 
     Args:
-        frames: with forces.
-        factors: what the forces of each frame are multiplied by first.
+        frames: With forces.
+        factors: Factors by which the forces of each frame are multiplied first.
 
     Returns:
         The fit; ``None`` if there are no forces but zeros.
@@ -108,11 +108,11 @@ def fit(frames: list[Frame], factors: np.ndarray) -> Fit | None:
 
 
 def design(frame: Frame, elements: np.ndarray) -> Rows:
-    """What each coefficient contributes to a frame.
+    """Contributions of each coefficient to a frame.
 
     Args:
-        frame: the frame.
-        elements: atomic numbers of all elements of the model, ascending.
+        frame: The frame.
+        elements: Atomic numbers of all elements of the model, ascending.
     """
     natoms = len(frame.atoms)
     i, j, r, vector = neighbor_pairs(frame.atoms, _CUTOFF)

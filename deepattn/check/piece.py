@@ -21,11 +21,11 @@ class Piece:
     """Some frames of one system, each with an atom at least; labels that are missing are NaN.
 
     Attributes:
-        path: the system.
-        has_parameters: whether frames or atoms have parameters, on which the energy depends too.
-        frames: numbers of the frames in it, ``[n]``.
+        path: The system.
+        has_parameters: Whether frames or atoms have parameters, on which the energy depends too.
+        frames: Numbers of the frames in it, ``[n]``.
         coord: ``[n, natoms, 3]``, Å.
-        atype: types by the common type map, ``[n, natoms]``; −1 is a virtual atom.
+        atype: Types by the common type map, ``[n, natoms]``; −1 is a virtual atom.
         box: ``[n, 9]``, Å; zero for open boundaries.
         energy: ``[n]``, eV.
         force: ``[n, natoms, 3]``, eV/Å.
@@ -94,8 +94,8 @@ def read_pieces(system: System, findings: list[Finding]) -> Iterator[Piece]:
     """Read a system in pieces.
 
     Args:
-        system: what to read.
-        findings: takes what cannot be read, which is left out.
+        system: The system to read.
+        findings: Takes what cannot be read, which is left out.
     """
     unread = Tally(FAULT, "numbers")
     for frames in system.pieces(_ATOMS_AT_ONCE):
@@ -112,7 +112,7 @@ def read_pieces(system: System, findings: list[Finding]) -> Iterator[Piece]:
             piece = _piece(system, readable)
         empty = piece.natoms == 0
         for frame in piece.frames[empty]:
-            unread.add(system.path, frame, f"frame {frame} has virtual atoms only")
+            unread.add(system.path, frame, f"frame {frame} contains only virtual atoms")
         if not empty.all():
             yield piece.rows(~empty)
     findings += unread.report()
@@ -121,17 +121,17 @@ def read_pieces(system: System, findings: list[Finding]) -> Iterator[Piece]:
 def _readable(
     system: System, frames: np.ndarray, unread: Tally, sentence: str
 ) -> tuple[list[int], str | None]:
-    """The frames that can be read; or what is wrong with a file, if that is said of two frames."""
-    readable, said = [], {}
+    """The readable frames; or the error of a file, if two frames have the same."""
+    readable, errors = [], {}
     for frame in frames:
         try:
             _piece(system, [frame])
             readable.append(int(frame))
         except DataError as error:
-            if str(error) in said:
+            if str(error) in errors:
                 return [], sentence
-            said[str(error)] = frame
-    for complaint, frame in said.items():
+            errors[str(error)] = frame
+    for complaint, frame in errors.items():
         unread.add(system.path, frame, _inside(system, complaint))
     return readable, None
 
@@ -159,11 +159,11 @@ def _piece(system: System, frames: np.ndarray | list[int]) -> Piece:
 
 
 def rounding(energy: np.ndarray, natoms: np.ndarray | int) -> np.ndarray:
-    """What energies may differ by and still be the same, eV.
+    """Tolerance within which two energies are the same, eV.
 
     Args:
-        energy: the labels, which may have the digits of float32 only.
-        natoms: number of atoms; codes converge an energy to so much an atom.
+        energy: The labels, which may have the digits of float32 only.
+        natoms: Number of atoms; codes converge an energy to so much an atom.
     """
     return converged(natoms) + digits(energy)
 
@@ -174,6 +174,6 @@ def converged(natoms: np.ndarray | int) -> np.ndarray | float:
 
 
 def digits(energy: np.ndarray) -> np.ndarray:
-    """What the digits of float32 leave open of energies, in their unit."""
+    """Rounding error of energies in float32, in their unit."""
     energy = np.nan_to_num(np.abs(energy)).astype(np.float32)
     return 4.0 * np.spacing(energy).astype(np.float64)

@@ -1,4 +1,4 @@
-"""How energies and virials go with what a model of the forces lets expect."""
+"""Comparison of energies and virials with a model fitted to the forces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deepattn.check.pair_model import Fit
 from deepattn.check.piece import converged, digits
 from deepattn.check.sample import ENOUGH, Frame
 
-# What the model leaves open is at least this part of what it expects.
+# The uncertainty of the model is at least this fraction of its prediction.
 _LEAST_OPEN = 0.1
 _LEAST = 1e-3  # eV/atom, of virials
 # Labels of frames are left out beyond so many times the usual deviation.
@@ -18,13 +18,13 @@ OUTLYING = 15.0
 
 
 class Relation(NamedTuple):
-    """How labels go with what the forces let expect.
+    """Ratio of labels to the values expected from the forces.
 
     Attributes:
-        correlation: of the two, weighted by what is open.
-        ratio: label over expectation.
-        times: expectation over what is open of it.
-        errors: the correlation in standard errors.
+        correlation: Of the two, weighted by what is open.
+        ratio: Label over expectation.
+        times: Expectation over what is open of it.
+        errors: The correlation in standard errors.
     """
 
     correlation: float
@@ -34,7 +34,7 @@ class Relation(NamedTuple):
 
 
 def of_energies(frames: list[Frame], known: np.ndarray, fit: Fit) -> Relation | None:
-    """Energies an atom, those of a composition or of its elements aside."""
+    """Compare energies per atom, up to a constant per composition or element."""
     if len(frames) < ENOUGH:
         return None
     natoms = np.array([len(frame.atoms) for frame in frames])
@@ -65,7 +65,7 @@ _VIRIALS = 150
 
 
 def of_virials(frames: list[Frame], known: np.ndarray, fit: Fit) -> Relation | None:
-    """Virials an atom, the mean trace of a composition aside."""
+    """Compare virials per atom, up to the mean trace of a composition."""
     if len(frames) < ENOUGH:
         return None
     chosen = np.unique(np.linspace(0, len(frames) - 1, _VIRIALS).astype(int))
@@ -86,7 +86,7 @@ def of_virials(frames: list[Frame], known: np.ndarray, fit: Fit) -> Relation | N
 def _usual(labels: np.ndarray, constants: np.ndarray) -> np.ndarray:
     """Frames whose labels ``[n, m]`` are not far from all others.
 
-    A few wrong ones are told elsewhere, and must not hide what the rest says.
+    A few wrong ones are reported elsewhere, and must not affect the result of the others.
     """
     rows = np.arange(len(labels))
     for _ in range(len(labels) // 10):
@@ -141,7 +141,7 @@ def _relate(
 
 
 def _without(constants: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """What is left of values after a regression on constants."""
+    """Residual of values after a regression on constants."""
     vectors, sizes, _ = np.linalg.svd(constants, full_matrices=False)
     vectors = vectors[:, sizes > 1e-8 * sizes[0]]
     return values - vectors @ (vectors.T @ values)

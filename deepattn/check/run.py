@@ -30,17 +30,17 @@ def check_data(
     rcut: float = 6.0,
     sel: Sequence[int] | None = None,
 ) -> Findings:
-    """Look for what would spoil a training: damage, contradictions, outliers, wrong units.
+    """Search for problems in training data: damage, contradictions, outliers, wrong units.
 
     Args:
-        paths: systems, as `deepattn.data.find_systems` gives them.
-        type_map: names of the model's types; by default those of the data.
-        rcut: cutoff radius, Å.
-        sel: slots of the model for neighbors: one number, or one for each type; ``None`` does not
+        paths: Systems, as `deepattn.data.find_systems` gives them.
+        type_map: Names of the model's types; by default those of the data.
+        rcut: Cutoff radius, Å.
+        sel: Slots of the model for neighbors: one number, or one for each type; ``None`` does not
             compare.
 
     Returns:
-        What was found, by check and in the order of the systems: a list, with what could not be
+        What was found, by check and in the order of the systems: A list, with what could not be
         tested in its ``not_tested``.
 
     Raises:

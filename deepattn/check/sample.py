@@ -1,4 +1,4 @@
-"""Some frames of every system, for the tests that are too dear for all."""
+"""Some frames of every system, for tests that are too expensive for all."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _FRAMES = 300
 _ATOMS = 6000
 _LEAST = 3
 _MOST = 64
-# Å³ an atom, and Å between two faces; smaller cells, as of lengths in nm, have no end of neighbors,
-# and in larger ones, as of lengths in pm, there are none.
+# Å³ per atom, and Å between two faces; smaller cells, as with lengths in nm, have endless
+# neighbors, and in larger ones, as with lengths in pm, there are none.
 _ROOM = (2.0, 20000.0)
 _THICK = 1.0
 # Frames that a system of its own needs to be judged by.
@@ -29,8 +29,8 @@ class Frame:
     """One frame with its labels.
 
     Attributes:
-        system: path of the system.
-        atoms: the atoms, in Å.
+        system: Path of the system.
+        atoms: The atoms, in Å.
         energy: eV, or NaN.
         force: eV/Å, ``[natoms, 3]``, or NaN.
         virial: eV, ``[3, 3]``, or NaN.
@@ -60,8 +60,8 @@ class Sample:
     frames with atoms whose names are no elements.
 
     Args:
-        type_map: names of the types.
-        sizes: numbers of frames, by the paths of the systems.
+        type_map: Names of the types.
+        sizes: Numbers of frames, by the paths of the systems.
     """
 
     def __init__(self, type_map: Sequence[str], sizes: Mapping[str, int]) -> None:
@@ -72,11 +72,11 @@ class Sample:
         self.left_out: dict[str, str] = {}
 
     def add(self, piece: Piece) -> None:
-        """Take some of the frames."""
+        """Add some of the frames."""
         path = piece.path
         kept = self.frames.setdefault(path, [])
         if piece.has_parameters:
-            self.left_out[path] = "its energies depend on frame or atomic parameters too"
+            self.left_out[path] = "its energies also depend on frame or atomic parameters"
             return
         elements = (self._is_element[np.maximum(piece.atype, 0)] | ~piece.real).all(axis=1)
         small = piece.natoms <= _ATOMS
@@ -84,7 +84,7 @@ class Sample:
             self.left_out[path] = (
                 f"its frames have more than {_ATOMS} atoms"
                 if elements.any()
-                else "its types do not have the names of elements"
+                else "its types are not named after elements"
             )
             return
         self.left_out.pop(path, None)

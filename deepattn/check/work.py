@@ -27,7 +27,7 @@ _OF_CHANGE = 0.5
 # cell (Pulay stress) take it to 0.7 where cells relax. It must be known to a third of its error.
 _RIGHT = (0.6, 1.6)
 _STANDARD_ERRORS = 3.0
-# Where both works go together, what one of them should be cannot be told; singular values of
+# Where both works are correlated, neither can be determined alone; singular values of
 # works of unit length, as parts of the largest.
 _TOGETHER = 0.2
 # So many times what is open may be unexplained, and in so many of the pairs; of right labels three
@@ -42,15 +42,16 @@ _Pairs = np.ndarray
 
 
 class Work:
-    """Between near frames, is the change of the energy the work of forces and virial?
+    """Test between similar frames whether the change of the energy is the work of forces and
+    virial.
 
     The work is −F̄·u − Ξ̄:ε with means over both frames, u the displacements in the mean cell, ε
     the strain; it is exact to second order in them. Trajectories and strained or relaxing
     cells have near frames, of which each is compared with the nearest of the 64 about it; where a
-    system has none nothing can be said. A virial of zeros is none.
+    system has none, there is no result. A virial of zeros counts as missing.
 
     Attributes:
-        accused: systems of which something was found, after the report.
+        accused: Systems of which something was found, after the report.
     """
 
     def __init__(self) -> None:
@@ -59,10 +60,12 @@ class Work:
 
     def tested(self, path: str) -> list[str]:
         """Which of ``force`` and ``virial`` a system has been tested for."""
-        return _telling(np.concatenate(self._systems[path])) if path in self._systems else []
+        return (
+            _reliable_labels(np.concatenate(self._systems[path])) if path in self._systems else []
+        )
 
     def add(self, piece: Piece) -> None:
-        """Look at some frames."""
+        """Process some frames."""
         if piece.has_parameters:
             return
         known = np.isfinite(piece.energy) & np.isfinite(piece.force[:, 0, 0])
@@ -75,18 +78,18 @@ class Work:
                     self._systems.setdefault(piece.path, []).append(np.array(pairs))
 
     def report(self) -> Iterator[Finding]:
-        """What was found."""
+        """The findings."""
         for path, parts in self._systems.items():
             pairs = np.concatenate(parts)
             if len(pairs) >= _ENOUGH and (judged := _judge(pairs)):
                 sentence, frames = judged
                 self.accused.add(path)
-                message = f"in {len(pairs)} pairs of near frames {sentence}"
+                message = f"in {len(pairs)} pairs of similar frames {sentence}"
                 yield Finding(FAULT, "units", path, message, frames)
 
 
 def _near_pairs(piece: Piece, rows: np.ndarray) -> Iterator[tuple[float, ...]]:
-    """Each frame with the one nearest to it, if that is near; every pair once."""
+    """Pairs of each frame and the most similar one, if similar enough; every pair once."""
     if len(rows) < 2:
         return
     real = piece.real[rows[0]]
@@ -137,9 +140,9 @@ def _path(place: np.ndarray, box: np.ndarray, one: int) -> tuple[np.ndarray, np.
     """Displacements ``[n, natoms, 3]`` (Å) and strains ``[n, 3, 3]`` from one frame to all.
 
     Args:
-        place: coordinates in the cell, or in Å in open boundaries.
-        box: cells ``[n, 3, 3]``, Å.
-        one: the frame to start from.
+        place: Coordinates in the cell, or in Å in open boundaries.
+        box: Cells ``[n, 3, 3]``, Å.
+        one: The frame to start from.
     """
     step = place - place[one]
     if not box.any():
@@ -148,21 +151,21 @@ def _path(place: np.ndarray, box: np.ndarray, one: int) -> tuple[np.ndarray, np.
     return (step - np.round(step)) @ mean, np.linalg.solve(mean, box - box[one])
 
 
-def _telling(pairs: _Pairs) -> list[str]:
+def _reliable_labels(pairs: _Pairs) -> list[str]:
     """The labels whose work is large enough to be compared."""
     works = {"force": pairs[:, 1] / pairs[:, 3], "virial": pairs[:, 2] / pairs[:, 3]}
     return [label for label in works if np.sum(np.abs(works[label]) > 1) >= _ENOUGH]
 
 
 def _judge(pairs: _Pairs) -> tuple[str, tuple[int, ...]] | None:
-    """What is wrong with the energies, forces or virials of a system, and in which frames."""
+    """Finding about the energies, forces or virials of a system, with its frames."""
     energy, force, virial, open_, natoms, volume, frames = pairs.T
     works = {"force": force / open_, "virial": virial / open_}
-    telling = _telling(pairs)
+    reliable = _reliable_labels(pairs)
     rest = (energy - force - virial) / open_
-    away, error = _fit(np.reshape([works[label] for label in telling], (-1, len(pairs))), rest)
+    away, error = _fit(np.reshape([works[label] for label in reliable], (-1, len(pairs))), rest)
     wrong = {}
-    for label, ratio, known in zip(telling, 1 + away, _STANDARD_ERRORS * error, strict=True):
+    for label, ratio, known in zip(reliable, 1 + away, _STANDARD_ERRORS * error, strict=True):
         if ratio + known < _RIGHT[0] or ratio - known > _RIGHT[1]:
             wrong[label] = ratio
     if wrong:
@@ -173,16 +176,16 @@ def _judge(pairs: _Pairs) -> tuple[str, tuple[int, ...]] | None:
     if np.mean(odd) <= _OFTEN:
         return None
     found = tuple(sorted(set(frames[odd].astype(int).tolist())))
-    if "virial" not in telling and np.any(virial[odd]):
+    if "virial" not in reliable and np.any(virial[odd]):
         ratio = float(np.median((energy - force)[odd] / virial[odd]))
         return _explain("virial", ratio, set(), float(np.median(volume))), found
-    return f"the energy changes by something else than the work; {HINTS['force']}", found
+    return f"the change of the energy is not the work of the forces; {HINTS['force']}", found
 
 
 def _fit(works: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far from one the factors of the works are, and their standard errors.
 
-    Cauchy's weights; what the works do not tell of a factor leaves it at one.
+    Cauchy's weights; a factor that the works do not determine stays at one.
     """
     weights = np.ones(len(rest))
     length = np.linalg.norm(works, axis=1)
@@ -203,7 +206,7 @@ def _fit(works: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _explain(label: str, ratio: float, natoms: set[int], volume: float) -> str:
     """A ratio that is not one, with the mistakes that lead to it."""
-    # Which of the two it is, bonds tell.
+    # Bonds decide which of the two it is.
     blamed = "energy or the force" if label == "force" else label
     looks = explain(label, ratio, natoms=natoms, volume=volume, blamed=blamed)
     return f"the energy changes by {ratio:.3g} times the work of the {label}; {looks}"

@@ -8,14 +8,14 @@ from dargs import Argument
 class Refused(Argument):
     """A key that DeePMD-kit knows and deepattn does not support.
 
-    It is accepted (and dropped) only where it says what deepattn does anyway, so that a complete
+    It is accepted (and dropped) only with the value that deepattn uses anyway, so that a complete
     ``out.json`` of DeePMD-kit passes.
 
     Args:
-        name: the key.
-        default: the value DeePMD-kit gives it; ``None`` means unset.
-        accepted: further values that mean the same.
-        hint: what to do instead, for the error.
+        name: The key.
+        default: The value DeePMD-kit gives it; ``None`` means unset.
+        accepted: Further values that mean the same.
+        hint: Alternative, for the error message.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class Refused(Argument):
 
 
 class OfTasks(Refused):
-    """A key of inputs of several tasks, which `deepattn.config.multitask` splits beforehand."""
+    """A key of multi-task inputs, which `deepattn.config.multitask` splits beforehand."""
 
     def __init__(self, name: str, default: Any = None) -> None:
-        hint = "it is a key of inputs with model/model_dict (docs/multi-task.md)"
+        hint = "it is for multi-task inputs, which have model/model_dict (docs/multi-task.md)"
         super().__init__(name, default, hint=hint)
 
 

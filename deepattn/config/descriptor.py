@@ -1,4 +1,4 @@
-"""The base of the sections that describe descriptors."""
+"""Base class of descriptor sections."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from deepattn.config.descriptions import EXCLUDE_TYPES, PRECISION, SEED, TRAINABLE
 from deepattn.config.section import Kind, key
-from deepattn.config.texts import EXCLUDE_TYPES, PRECISION, SEED, TRAINABLE
 from deepattn.errors import ConfigError
 from deepattn.registry import Registry
 
@@ -35,10 +35,10 @@ class NeighborList(NamedTuple):
     """The neighbors that a part of a descriptor looks at.
 
     Attributes:
-        key: where the section has their number: ``"sel"``, ``"repinit/nsel"``.
-        sel: that number, or one number for each type, or ``"auto"``, ``"auto:f"``.
-        rcut: cutoff radius, Å.
-        may_be_empty: whether nothing is wrong if no atom has such a neighbor.
+        key: Where the section has their number: ``"sel"``, ``"repinit/nsel"``.
+        sel: That number, or one number for each type, or ``"auto"``, ``"auto:f"``.
+        rcut: Cutoff radius, Å.
+        may_be_empty: Whether nothing is wrong if no atom has such a neighbor.
     """
 
     key: str
@@ -51,13 +51,13 @@ class EnvMatSpec(NamedTuple):
     """An environment matrix, and the weights that normalize it by its mean and spread in the data.
 
     Attributes:
-        davg: name of the weight that is subtracted.
-        dstd: name of the weight that is divided by.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        sel: numbers of neighbors: one, or one for each type.
-        set_davg_zero: whether nothing is subtracted.
-        protection: added to distances that divide, Å.
+        davg: Name of the weight that is subtracted.
+        dstd: Name of the weight that is divided by.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        sel: Numbers of neighbors: one, or one for each type.
+        set_davg_zero: Whether nothing is subtracted.
+        protection: Added to distances that divide, Å.
     """
 
     davg: str
@@ -70,9 +70,9 @@ class EnvMatSpec(NamedTuple):
 
 
 def slots_of(sel: tuple[int, ...] | int | str) -> tuple[int, ...]:
-    """The numbers of neighbors in a ``sel`` that is not automatic any more."""
+    """The numbers of neighbors in a resolved ``sel``."""
     if isinstance(sel, str):
-        raise ValueError(f"sel must be numbers by now, not {sel!r}")
+        raise ValueError(f"sel must be resolved to numbers, not {sel!r}")
     return (sel,) if isinstance(sel, int) else sel
 
 
@@ -84,25 +84,25 @@ class DescriptorConfig(Kind):
     and whatever else is not as here (docs/extending.md).
 
     Class attributes:
-        title: its name in print.
-        paper: what to cite; None if there is nothing.
-        layer: reference ``"module:class"`` to the `deepattn.layers.Descriptor`.
-        dpmodel: reference to the `deepattn.trees.DescriptorFormat` that reads and writes it in
+        title: Its name in print.
+        paper: Paper to cite, or None.
+        layer: Reference ``"module:class"`` to the `deepattn.layers.Descriptor`.
+        dpmodel: Reference to the `deepattn.trees.DescriptorFormat` that reads and writes it in
             ``.dp`` files; None if there is none.
-        mixed_types: whether neighbors of all types share their slots, so that one number counts
+        mixed_types: Whether neighbors of all types share their slots, so that one number counts
             them and batches may mix systems of other compositions.
-        passes_messages: whether it looks at features of neighbors.
-        contains_types: whether its result tells the type of the center, so that one fitting net
-            serves all types without a type vector.
-        conventions: details that it may have (``model/convention``), the default first.
-        common_keys: keys that need the convention ``common``.
-        default_type_embedding: whether a model without the section ``type_embedding`` has one.
-        instead_of_type_embedding: what to set where that section is not for it; None where it is.
-        may_lack_names: whether ``type_map`` may be left out.
-        share_levels: levels that tasks may share it at: 0 all of it, 1 its type embedding.
-        graphs: whether DeePMD-kit has TensorFlow graphs (``.pb``) of it.
-        fine_tunes: whether a model that was trained on other data can be a start.
-        fixed_slots: whether the result depends on the numbers of slots themselves.
+        passes_messages: Whether it looks at features of neighbors.
+        contains_types: Whether its result depends on the type of the center, so that one fitting
+            net serves all types without a type vector.
+        conventions: Details that it may have (``model/convention``), the default first.
+        common_keys: Keys that need the convention ``common``.
+        default_type_embedding: Whether a model without the section ``type_embedding`` has one.
+        instead_of_type_embedding: What to set where that section is not for it; None where it is.
+        may_lack_names: Whether ``type_map`` may be left out.
+        share_levels: Levels that tasks may share it at: 0 all of it, 1 its type embedding.
+        graphs: Whether DeePMD-kit has TensorFlow graphs (``.pb``) of it.
+        fine_tunes: Whether a model that was trained on other data can be a start.
+        fixed_slots: Whether the result depends on the numbers of slots themselves.
     """
 
     registry: ClassVar[Registry] = DESCRIPTORS
@@ -129,12 +129,12 @@ class DescriptorConfig(Kind):
     exclude_types: tuple[tuple[int, int], ...] = key([], EXCLUDE_TYPES)
 
     @classmethod
-    def settle(cls, section: dict[str, Any], *, common: bool) -> None:
-        """Bring a complete section to its one form: old spellings, defaults that depend on others.
+    def resolve_defaults(cls, section: dict[str, Any], *, common: bool) -> None:
+        """Resolve old spellings and defaults that depend on other keys, in place.
 
         Args:
-            section: it is changed.
-            common: whether the model has the common convention.
+            section: It is changed.
+            common: Whether the model has the common convention.
         """
 
     @classmethod
@@ -142,12 +142,12 @@ class DescriptorConfig(Kind):
         """Check a complete section beyond the ranges of its single keys.
 
         Args:
-            section: the values.
-            path: where it is: ``"model/descriptor"``.
-            ntypes: number of types.
+            section: The values.
+            path: Where it is: ``"model/descriptor"``.
+            ntypes: Number of types.
 
         Raises:
-            ConfigError: keys do not go together.
+            ConfigError: Keys do not go together.
         """
 
     @classmethod
@@ -179,12 +179,12 @@ class DescriptorConfig(Kind):
 
     @property
     def counts_empty_slots(self) -> bool:
-        """Whether another number of slots, of the same weights, would make another function."""
+        """Whether the model changes with the number of slots at the same weights."""
         return False
 
     @property
     def excluded_otherwise_before_3(self) -> bool:
-        """Whether graphs of DeePMD-kit 2 treat ``exclude_types`` in another way."""
+        """Whether graphs of DeePMD-kit 2 treat ``exclude_types`` differently."""
         return False
 
     def idle_keys(self) -> set[str]:
@@ -207,14 +207,14 @@ class DescriptorConfig(Kind):
         """Refuse what has no tables.
 
         Args:
-            fast: whether operations of deepattn's own may be used.
+            fast: Whether operations of deepattn's own may be used.
 
         Raises:
-            ConfigError: the descriptor cannot be compressed.
+            ConfigError: The descriptor cannot be compressed.
         """
         raise ConfigError(
-            f"models with the descriptor {self.type} cannot be compressed; distill it into one "
-            "that can (docs/distillation.md)"
+            f"models with the descriptor {self.type} cannot be compressed; distill the model "
+            "into one that can (docs/distillation.md)"
         )
 
     def activations(self) -> Sequence[str]:

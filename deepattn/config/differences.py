@@ -1,4 +1,4 @@
-"""Where two configurations differ, and whether two models of the same weights are one function."""
+"""Differences of two configurations, and whether two models with equal weights are equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deepattn.config.model import ModelConfig
 from deepattn.config.section import flat, thaw
 from deepattn.errors import show
 
-# Keys that say how weights are found, and how exactly they are computed with.
+# Keys that affect how weights are found, and the precision of computing with them.
 _OF_TRAINING = {
     "atom_ener",
     "data_bias_nsample",
@@ -25,7 +25,7 @@ _OF_TRAINING = {
     "update_residual",
     "update_residual_init",
 }
-# Not compared: what the weights tell (a bias), and what has rules of its own.
+# Not compared: keys that the weights determine (a bias), and keys with rules of their own.
 _SETTLED = {
     "convention",
     "descriptor/sel",
@@ -41,9 +41,9 @@ class Difference(NamedTuple):
     """A key with two values; None stands for a key that one side lacks.
 
     Attributes:
-        key: its path.
-        stored: the earlier value.
-        given: the value of the input.
+        key: Its path.
+        stored: The earlier value.
+        given: The value of the input.
     """
 
     key: str
@@ -68,15 +68,15 @@ def model_differences(
     """Compare the models that a file and an input describe.
 
     Type maps, conventions and the ``sel`` of DPA-1 and se_e2_a are left out: whether these change
-    a model is told by its weights.
+    a model is determined by its weights.
 
     Args:
-        stored: the model section of the file.
-        given: that of the input.
+        stored: The model section of the file.
+        given: That of the input.
 
     Returns:
         Differences that make another function of the same weights, or ask for other weights; and
-        those that do not: how statistics and initial weights are found, what is trained, the
+        those that do not: How statistics and initial weights are found, what is trained, the
         precision of the arithmetic, and keys without effect in both.
     """
     if stored.descriptor.layer != given.descriptor.layer:
@@ -99,11 +99,11 @@ def model_differences(
 
 
 def section_differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[Difference]:
-    """Compare two normalized inputs in all but the model.
+    """Compare two normalized inputs, except for the model.
 
     Args:
-        stored: the earlier input.
-        given: the new one.
+        stored: The earlier input.
+        given: The new one.
     """
     parts = ({k: v for k, v in data.items() if k != "model"} for data in (stored, given))
     return list(_differences(*map(flat, parts)))
@@ -141,11 +141,11 @@ def _lists(stored: Any, given: Any) -> str:
 
 
 def enumerate_differences(differences: list[Difference], say: Callable[[Difference], str]) -> str:
-    """Several differences in a phrase.
+    """Format several differences as a phrase.
 
     Args:
-        differences: at least one.
-        say: words one of them.
+        differences: At least one.
+        say: Words one of them.
     """
     left = len(differences) - _MOST
     return "; ".join(map(say, differences[:_MOST])) + (f"; and {left} more" if left > 0 else "")

@@ -1,4 +1,4 @@
-"""The base of the sections that describe fittings."""
+"""Base class of fitting sections."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deepattn import limits
+from deepattn.config.constraints import check_net, require, resolve_activation
+from deepattn.config.descriptions import ACTIVATION, PRECISION, RESNET, SEED
 from deepattn.config.ranges import null_or, within
-from deepattn.config.rules_net import check_net, require, settle_activation
 from deepattn.config.section import Kind, key
-from deepattn.config.texts import ACTIVATION, PRECISION, RESNET, SEED
 from deepattn.registry import Registry
 
 _NUMBER = within(0, limits.WIDTH)
@@ -25,10 +25,10 @@ class FittingConfig(Kind):
     """A ``fitting_net`` section: the keys of its type, and what the rest of the program asks.
 
     Class attributes:
-        layer: reference ``"module:class"`` to the `deepattn.layers.Fitting`.
-        dpmodel: reference to the `deepattn.trees.FittingFormat` that reads and writes it in
+        layer: Reference ``"module:class"`` to the `deepattn.layers.Fitting`.
+        dpmodel: Reference to the `deepattn.trees.FittingFormat` that reads and writes it in
             ``.dp`` files; None if there is none.
-        fine_tunes: whether a model that was trained on other data can be a start.
+        fine_tunes: Whether a model that was trained on other data can be a start.
     """
 
     registry: ClassVar[Registry] = FITTINGS
@@ -41,8 +41,8 @@ class FittingConfig(Kind):
     numb_aparam: int = key(0, "Number of atomic parameters (aparam.npy).", check=_NUMBER)
     dim_case_embd: int = key(
         0,
-        "Width of the vector that tells a net shared by several tasks which one it is: their "
-        "number, or 0 (docs/multi-task.md).",
+        "Width of the task embedding of a fitting net that several tasks share: the number "
+        "of tasks, or 0 (docs/multi-task.md).",
         check=_NUMBER,
     )
     neuron: tuple[int, ...] = key([120, 120, 120], "Widths of the layers.", alias=("n_neuron",))
@@ -50,29 +50,32 @@ class FittingConfig(Kind):
     precision: str = key("default", PRECISION)
     resnet_dt: bool = key(True, RESNET)
     trainable: bool | tuple[bool, ...] = key(
-        True, "Whether the net is trained; a list gives each layer and the output."
+        True,
+        "Whether the net is trained; a list has one entry per hidden layer and one for the output.",
     )
     rcond: float | None = key(
-        None, "Cutoff of the least squares for the energy bias.", check=null_or(within(0))
+        None,
+        "Relative cutoff of singular values in the least-squares fit of the energy bias.",
+        check=null_or(within(0)),
     )
     seed: int | None = key(None, SEED)
 
     @classmethod
-    def settle(cls, section: dict[str, Any]) -> None:
-        """Bring a complete section to its one form; it is changed."""
-        settle_activation(section)
+    def resolve_defaults(cls, section: dict[str, Any]) -> None:
+        """Resolve defaults that depend on other keys, in place."""
+        resolve_activation(section)
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
         """Check a complete section beyond the ranges of its single keys.
 
         Args:
-            section: the values.
-            path: where it is: ``"model/fitting_net"``.
-            ntypes: number of types.
+            section: The values.
+            path: Where it is: ``"model/fitting_net"``.
+            ntypes: Number of types.
 
         Raises:
-            ConfigError: keys do not go together.
+            ConfigError: Keys do not go together.
         """
         check_net(section, path)
         trainable, layers = section["trainable"], len(section["neuron"]) + 1
@@ -81,10 +84,11 @@ class FittingConfig(Kind):
                 len(trainable) == layers,
                 f"{path}/trainable",
                 trainable,
-                f"be one value or {layers}: one a layer of neuron and one for the output",
+                f"be one value or a list of {layers}: one per layer of neuron and one for "
+                "the output",
             )
 
     @property
     def isolated(self) -> tuple[float | None, ...]:
-        """Values of isolated atoms by type that the user gives; empty for none, None is fitted."""
+        """The user's values for isolated atoms by type; empty if there are none, None is fitted."""
         return ()

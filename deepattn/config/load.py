@@ -17,10 +17,10 @@ def load_input(path: str | os.PathLike) -> dict[str, Any]:
     """Read an input file and remove its comments, the keys that start with ``_``.
 
     Args:
-        path: a file ending in ``.json``, ``.yaml`` or ``.yml``.
+        path: A file ending in ``.json``, ``.yaml`` or ``.yml``.
 
     Raises:
-        ConfigError: the suffix is another, the file cannot be read, is not valid JSON or YAML (the
+        ConfigError: The suffix is another, the file cannot be read, is not valid JSON or YAML (the
             message gives line and column), gives a key twice, is not a mapping of sections, or
             holds a value that `check_values` refuses.
     """
@@ -48,8 +48,8 @@ def load_input(path: str | os.PathLike) -> dict[str, Any]:
         raise ConfigError(f"{path}: {str(error).rstrip('.')}.") from None
     if not isinstance(data, dict):
         raise ConfigError(
-            f"{path}: must hold a mapping with sections such as model and training, "
-            f"not {_kind(data)}."
+            f"{path}: must contain a mapping with sections such as model and training, not "
+            f"{_kind(data)}."
         )
     data = without_comments(data)
     try:
@@ -94,13 +94,13 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result and not _is_comment(key):
-            raise ValueError(f"gives the key {key!r} twice in one section; keep one of them.")
+            raise ValueError(f"has the key {key!r} twice in one section; keep one of them.")
         result[key] = value
     return result
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}, which is not valid JSON; give a finite number.")
+    raise ValueError(f"contains {name}, which is not valid JSON; use a finite number.")
 
 
 def _parse_yaml(text: str) -> Any:

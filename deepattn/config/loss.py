@@ -1,4 +1,4 @@
-"""The base of the sections that describe losses."""
+"""Base class of loss sections."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Metric(NamedTuple):
     """A number that a loss reports of a batch: the root of a mean of weighted squares.
 
     Attributes:
-        name: its column in ``lcurve.out``, without the ending: ``"rmse_e"``.
-        words: what it is an error of, for messages: ``"energy"``.
-        labels: the labels without which there is nothing to compare with.
-        tag: its tag in TensorBoard.
-        short: title, factor and unit in the lines on a terminal; None is not shown there.
-        axis: what the axis of a plot says; None is not drawn.
+        name: Its column in ``lcurve.out``, without the ending: ``"rmse_e"``.
+        words: Name of the quantity, for messages: ``"energy"``.
+        labels: The labels without which there is nothing to compare with.
+        tag: Its tag in TensorBoard.
+        short: Title, factor and unit in the lines on a terminal; None is not shown there.
+        axis: Label of the axis of a plot; None is not drawn.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Metric(NamedTuple):
 
     @property
     def term(self) -> str:
-        """What the name ends with: ``"e"``."""
+        """Last part of the name: ``"e"``."""
         return self.name.rpartition("_")[2]
 
 
@@ -50,8 +50,9 @@ class LossConfig(Kind):
     A loss of your own is a subclass with fields for its keys (docs/extending.md).
 
     Class attributes:
-        implementation: reference ``"module:class"`` to its `deepattn.losses.Loss`.
-        metrics: what it may report beside the total, in the order of the columns of ``lcurve.out``.
+        implementation: Reference ``"module:class"`` to its `deepattn.losses.Loss`.
+        metrics: Metrics that it may report besides the total, in the order of the columns of
+            ``lcurve.out``.
     """
 
     registry: ClassVar[Registry] = LOSSES
@@ -64,6 +65,6 @@ class LossConfig(Kind):
         """Check a complete section.
 
         Raises:
-            ConfigError: a value is out of range, or two do not go together.
+            ConfigError: A value is out of range, or two do not go together.
         """
         cls.check_keys(section, path)

@@ -12,12 +12,12 @@ from typing import Any
 from dargs import Argument, Variant
 
 from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.constraints import check_excluded, check_per_type, require
+from deepattn.config.descriptions import PYTORCH
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.ranges import positive, within
-from deepattn.config.rules_net import check_excluded, check_per_type, require
 from deepattn.config.section import Section, key, required
-from deepattn.config.texts import PYTORCH
 from deepattn.config.type_embedding import (
     DEFAULT_TYPE_EMBEDDING,
     TypeEmbeddingConfig,
@@ -65,39 +65,42 @@ class ModelConfig(Section):
     type: str
     type_map: tuple[str, ...] = key(
         [],
-        "Names of the elements; an atom's type is an index into them. Required for se_atten and "
-        "wherever sel is automatic.",
+        "Names of the elements; types of atoms are indices into this list. Required for "
+        "se_atten and for automatic sel.",
     )
     data_stat_nbatch: int = key(
         10,
-        "Batches of each system that the statistics of the input are taken from.",
+        "Number of batches per system used for the input statistics.",
         check=within(1),
     )
     data_stat_protect: float = key(
-        1e-2, "Smallest standard deviation of frame and atomic parameters.", check=positive
+        1e-2,
+        "Lower bound of the standard deviations of frame and atomic parameters.",
+        check=positive,
     )
     data_bias_nsample: int = key(
-        10, "Frames of each system that fine-tuning fits the energy bias to; 0 takes all."
+        10, "Number of frames per system to which fine-tuning fits the energy bias; 0 uses all."
     )
     preset_out_bias: dict[str, tuple[float | None, ...]] | None = key(
-        None, 'Energy bias of some elements, {"energy": [null, -3.2]} in eV; null is fitted.'
+        None,
+        'Preset energy bias per type, such as {"energy": [null, -3.2]}, in eV; null is fitted.',
     )
     convention: str | None = key(
         None,
-        "Whose details the model has: tensorflow, DeePMD-kit's TensorFlow backend, or common, its "
-        "other backends; only a common model with attention or smooth_type_embedding can be "
-        "written as .dp. Null: tensorflow; dpa2 is common.",
+        "Backend of DeePMD-kit whose conventions the model follows: tensorflow, or common "
+        "for all others. A model with attention or smooth_type_embedding must be common to "
+        "be written as .dp. Null: tensorflow; dpa2 is always common.",
         unset=True,
     )
     type_embedding: TypeEmbeddingConfig | None = key(
         None,
-        "Vectors that stand for the elements. An se_atten model without this section has one "
-        "linear layer of 8 and no bias; an empty section has tanh instead. With se_e2_a one net "
-        "then serves all pairs of types.",
+        "Type embedding. An se_atten model without this section has one linear layer of "
+        "width 8 without bias; an empty section means tanh instead of linear. With se_e2_a, "
+        "one embedding net then serves all pairs of types.",
         unset=True,
     )
-    descriptor: DescriptorConfig = required("What an atom sees.")
-    fitting_net: FittingConfig = required("From descriptor to energy.")
+    descriptor: DescriptorConfig = required("Descriptor of the local environment.")
+    fitting_net: FittingConfig = required("Fitting net from descriptor to energy.")
 
     @classmethod
     def schema(cls, name: str, **options: Any) -> Argument:
@@ -112,18 +115,18 @@ class ModelConfig(Section):
         return Argument(name, dict, list(keys.values()), [kind], **options)
 
     @classmethod
-    def meet(cls, section: Any) -> None:
+    def import_types(cls, section: Any) -> None:
         """Import the classes of the types that a section names, so that the schema knows them."""
         if isinstance(section, Mapping):
-            DescriptorConfig.meet(section.get("descriptor"))
-            FittingConfig.meet(section.get("fitting_net"))
+            DescriptorConfig.import_types(section.get("descriptor"))
+            FittingConfig.import_types(section.get("fitting_net"))
 
     @classmethod
-    def settle(cls, section: dict[str, Any]) -> None:
-        """Bring a complete section to its one form; it is changed.
+    def resolve_defaults(cls, section: dict[str, Any]) -> None:
+        """Resolve defaults that depend on other keys, in place.
 
         Raises:
-            ConfigError: the descriptor does not have the convention.
+            ConfigError: The descriptor does not have the convention.
         """
         descriptor = section["descriptor"]
         kind = DESCRIPTORS[descriptor["type"]]
@@ -131,22 +134,23 @@ class ModelConfig(Section):
         if convention is not None and convention in ("tensorflow", "common"):
             if convention not in kind.conventions:
                 raise ConfigError(
-                    f"model/convention {convention} is not for the descriptor "
-                    f"{descriptor['type']}, which only the other backends have; leave it out."
+                    f"model/convention {convention} is not available for the descriptor "
+                    f"{descriptor['type']}, which only the other backends have; remove the "
+                    "key."
                 )
             if convention == kind.conventions[0]:
                 # DeePMD-kit has no such key.
                 convention = None
         if convention is not None:
             section["convention"] = convention
-        FITTINGS[section["fitting_net"]["type"]].settle(section["fitting_net"])
-        kind.settle(descriptor, common=(convention or kind.conventions[0]) == "common")
+        FITTINGS[section["fitting_net"]["type"]].resolve_defaults(section["fitting_net"])
+        kind.resolve_defaults(descriptor, common=(convention or kind.conventions[0]) == "common")
         if section.get("type_embedding") is None:
             section.pop("type_embedding", None)
             if kind.default_type_embedding:
                 section["type_embedding"] = copy.deepcopy(DEFAULT_TYPE_EMBEDDING)
         if "type_embedding" in section:
-            TypeEmbeddingConfig.settle(section["type_embedding"])
+            TypeEmbeddingConfig.resolve_defaults(section["type_embedding"])
         if not section["type_map"]:
             del section["type_map"]
 
@@ -155,7 +159,7 @@ class ModelConfig(Section):
         """Check a complete section.
 
         Raises:
-            ConfigError: a value is out of range, or two keys do not go together.
+            ConfigError: A value is out of range, or two keys do not go together.
         """
         descriptor, fitting = section["descriptor"], section["fitting_net"]
         kind = DESCRIPTORS[descriptor["type"]]
@@ -181,12 +185,12 @@ class ModelConfig(Section):
             return len(self.type_map)
         sel = self.descriptor.longest_list.sel
         if not isinstance(sel, tuple):
-            raise ValueError("a model without type_map needs a sel of one number for each type")
+            raise ValueError("a model without type_map needs a sel with one number per type")
         return len(sel)
 
     @property
     def is_common(self) -> bool:
-        """Whether details are those of DeePMD-kit's backends other than TensorFlow."""
+        """Whether the model follows the common convention, that of DeePMD-kit's other backends."""
         return (self.convention or self.descriptor.conventions[0]) == "common"
 
     @property
@@ -216,12 +220,15 @@ def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) ->
     names = section.get("type_map")
     if not names:
         if not kind.may_lack_names or isinstance(section["descriptor"]["sel"], str):
-            raise ConfigError("model/type_map is required: the names of the elements, in order.")
+            raise ConfigError(
+                "model/type_map is required; list the names of the elements in order."
+            )
         return
     for name in names:
         if not name or re.search(r"\s", name):
             raise ConfigError(
-                f"model/type_map has the name {show(name)}; a name must have letters and no spaces."
+                f"model/type_map has the name {show(name)}; a name must consist of printable "
+                "characters without spaces."
             )
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -244,7 +251,7 @@ def _check_type_embedding(section: Mapping[str, Any], kind: type[DescriptorConfi
     path = "model/type_embedding"
     if kind.instead_of_type_embedding is not None:
         raise ConfigError(
-            f"{path} is not for the descriptor {section['descriptor']['type']}; "
+            f"{path} is not available for the descriptor {section['descriptor']['type']}; "
             f"{kind.instead_of_type_embedding}."
         )
     TypeEmbeddingConfig.check(section["type_embedding"], path)
@@ -254,7 +261,7 @@ def _check_type_embedding(section: Mapping[str, Any], kind: type[DescriptorConfi
 
 def _check_preset_bias(bias: dict[str, Any], ntypes: int) -> None:
     path = "model/preset_out_bias"
-    require(set(bias) == {"energy"}, path, bias, 'have the one key "energy"')
+    require(set(bias) == {"energy"}, path, bias, 'have "energy" as its only key')
     values = bias["energy"]
     require(
         isinstance(values, list) and all(v is None or _is_finite(v) for v in values),

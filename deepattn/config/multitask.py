@@ -1,4 +1,4 @@
-"""Inputs of several tasks: each branch as an input of its own, and what links the branches."""
+"""Multi-task inputs: each branch as an input of its own, and what links the branches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from deepattn.errors import ConfigError, show
 
-# What `finetune_head` and `--model-branch` call a new fitting net.
+# Name of a new fitting net for `finetune_head` and `--model-branch`.
 RANDOM = "RANDOM"
 # The parts of a branch that may name an entry of shared_dict.
 PARTS = ("type_map", "descriptor", "fitting_net")
@@ -31,8 +31,8 @@ class Link:
     """Use of an entry of ``shared_dict``.
 
     Attributes:
-        key: the entry.
-        level: how much is shared; 0 is all.
+        key: The entry.
+        level: How much is shared; 0 is all.
     """
 
     key: str
@@ -44,14 +44,14 @@ class Link:
 
 @dataclass(frozen=True)
 class BranchInput:
-    """One branch of an input of several tasks.
+    """One branch of a multi-task input.
 
     Attributes:
-        input: the branch as an input of a single task.
-        links: shared parts by name.
-        finetune_head: branch of the pretrained model to start from, ``RANDOM``, or None.
-        aliases: further names of the branch.
-        info: whatever the user notes about it.
+        input: The branch as an input of a single task.
+        links: Shared parts by name.
+        finetune_head: Branch of the pretrained model to start from, ``RANDOM``, or None.
+        aliases: Further names of the branch.
+        info: Whatever the user notes about it.
     """
 
     input: dict[str, Any]
@@ -62,19 +62,19 @@ class BranchInput:
 
 
 def is_multitask(data: Mapping[str, Any]) -> bool:
-    """Whether an input is one of several tasks."""
+    """Whether an input is a multi-task input."""
     model = data.get("model")
     return isinstance(model, dict) and "model_dict" in model
 
 
 def split(data: Mapping[str, Any]) -> dict[str, BranchInput]:
-    """The branches of an input of several tasks, by name.
+    """The branches of a multi-task input, by name.
 
     Args:
-        data: version 2 input whose model section has ``model_dict``; it is not modified.
+        data: Version 2 input whose model section has ``model_dict``; it is not modified.
 
     Raises:
-        ConfigError: a table lacks a branch or has one too many, a link leads nowhere, or a key is
+        ConfigError: A table lacks a branch or has one too many, a link leads nowhere, or a key is
             one of single tasks.
     """
     model, training = data["model"], data.get("training", {})
@@ -84,7 +84,7 @@ def split(data: Mapping[str, Any]) -> dict[str, BranchInput]:
     _refuse_single(data, training)
     tables = {path: _table(data, path, names) for path in _TABLES}
     if tables["training/data_dict"] is None:
-        raise ConfigError("training/data_dict is required: the data of each branch.")
+        raise ConfigError("training/data_dict is required; give the data of each branch.")
     check_probabilities(tables["training/model_prob"])
     _check_length(training)
     shared = model.get("shared_dict", {})
@@ -110,7 +110,9 @@ def check_probabilities(weights: Mapping[str, Any] | None) -> None:
                 f"training/model_prob/{name} is {show(value)}; it must be a number of at least 0."
             )
     if weights is not None and not any(weights.values()):
-        raise ConfigError("training/model_prob has no weight above 0; no branch would be trained.")
+        raise ConfigError(
+            "training/model_prob has no positive weight, so no branch would be trained."
+        )
 
 
 def base_of(links: Mapping[str, Link | None]) -> str:
@@ -120,7 +122,7 @@ def base_of(links: Mapping[str, Link | None]) -> str:
 
 
 def relocated(message: str, name: str, links: Mapping[str, Link]) -> str:
-    """A message about a branch's own input, with the paths of the input of several tasks."""
+    """A message about a branch's own input, with the paths of the multi-task input."""
 
     def place(match: re.Match) -> str:
         section, key = match[1], match[2]
@@ -144,8 +146,8 @@ def _names(branches: Any) -> list[str]:
     for name, section in branches.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name == RANDOM:
             raise ConfigError(
-                f"model/model_dict has the branch {show(name)}; a name has letters, digits and "
-                f"_.+- only, and is not {RANDOM}."
+                f"model/model_dict has the branch {show(name)}; a name may contain only "
+                f"letters, digits and _.+-, and must not be {RANDOM}."
             )
         if not isinstance(section, dict):
             raise ConfigError(
@@ -158,7 +160,9 @@ def _refuse_single(data: Mapping[str, Any], training: Mapping[str, Any]) -> None
     for path, instead in _ONE_TASK.items():
         section, key = (training, path.split("/")[1]) if "/" in path else (data, path)
         if section.get(key) is not None:
-            raise ConfigError(f"{path} is for a single task; with model/model_dict use {instead}.")
+            raise ConfigError(
+                f"{path} is for single-task inputs; with model/model_dict use {instead}."
+            )
 
 
 def _table(data: Mapping[str, Any], path: str, names: Sequence[str]) -> dict[str, Any] | None:
@@ -172,11 +176,14 @@ def _table(data: Mapping[str, Any], path: str, names: Sequence[str]) -> dict[str
     for name in table:
         if name not in names:
             raise ConfigError(
-                f"{path}/{name} is no branch of model/model_dict, which has {', '.join(names)}."
+                f"{path}/{name} is not a branch of model/model_dict; the branches are "
+                f"{', '.join(names)}."
             )
     for name in names:
         if name not in table:
-            raise ConfigError(f"{path} has no branch {name}; give all of model/model_dict.")
+            raise ConfigError(
+                f"{path} lacks the branch {name}; give one entry per branch of model/model_dict."
+            )
     return table
 
 
@@ -185,20 +192,20 @@ def _check_length(training: Mapping[str, Any]) -> None:
     if len(given) != 1:
         number = "both" if given else "neither"
         raise ConfigError(
-            f"training has {number} of numb_steps and num_epoch_dict; give one of them."
+            f"training has {number} of numb_steps and num_epoch_dict; give exactly one."
         )
     if given == ["num_epoch_dict"] and training.get("model_prob") is not None:
         raise ConfigError(
-            "training has both model_prob and num_epoch_dict, which gives the weights too; keep "
-            "one of them."
+            "training has both model_prob and num_epoch_dict, which determines the weights "
+            "as well; keep one of them."
         )
 
 
 def _branch(
     data: Mapping[str, Any], name: str, shared: Mapping[str, Any], tables: Mapping[str, Any]
 ) -> BranchInput:
-    common = {k: v for k, v in data["model"].items() if k not in ("shared_dict", "model_dict")}
-    model = {**common, **data["model"]["model_dict"][name]}
+    base = {k: v for k, v in data["model"].items() if k not in ("shared_dict", "model_dict")}
+    model = {**base, **data["model"]["model_dict"][name]}
     head = model.pop("finetune_head", None)
     aliases, info = model.pop("model_branch_alias", ()), model.pop("info", {})
     path = f"model/model_dict/{name}"
@@ -258,8 +265,8 @@ def _check_shared(branches: Mapping[str, BranchInput], shared: Mapping[str, Any]
         for part, link in branch.links.items():
             if used[link.key] != part:
                 raise ConfigError(
-                    f"model/shared_dict/{link.key} is used as {part} and as {used[link.key]}; it "
-                    "can be one of them."
+                    f"model/shared_dict/{link.key} is used as {part} and as "
+                    f"{used[link.key]}; it can only be one of them."
                 )
     maps = list(dict.fromkeys(branch.links["type_map"].key for branch in branches.values()))
     if len(maps) > 1:

@@ -1,8 +1,7 @@
-"""From a version 2 input to its complete form: every key present, every value in one form."""
+"""Completion of a version 2 input: all defaults filled in, all values in canonical form."""
 
 from typing import Any
 
-from deepattn.config.clean import clean
 from deepattn.config.descriptor import DESCRIPTORS
 from deepattn.config.loss import LOSSES
 from deepattn.config.model import ModelConfig
@@ -10,6 +9,7 @@ from deepattn.config.optimizer import OPTIMIZERS
 from deepattn.config.schedule import SCHEDULES
 from deepattn.config.training import TrainingConfig
 from deepattn.config.tree import input_schema
+from deepattn.config.validate import validate_section
 
 
 def normalize(data: dict[str, Any]) -> dict[str, Any]:
@@ -21,22 +21,22 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     nothing.
 
     Args:
-        data: input as `upgrade` returns it; it is not modified.
+        data: Input as `upgrade` returns it; it is not modified.
 
     Raises:
-        ConfigError: a key is unknown, missing or not supported, or a value is not valid.
+        ConfigError: A key is unknown, missing or not supported, or a value is not valid.
     """
     schema = input_schema(data)
-    full = schema.normalize_value(clean(schema, data, ""), do_alias=False)
+    full = schema.normalize_value(validate_section(schema, data, ""), do_alias=False)
     full.pop("validating", None)
-    ModelConfig.settle(full["model"])
+    ModelConfig.resolve_defaults(full["model"])
     ModelConfig.check(full["model"])
     rate, loss, optimizer, training = (
         full[name] for name in ("learning_rate", "loss", "optimizer", "training")
     )
-    TrainingConfig.settle(training)
+    TrainingConfig.resolve_defaults(training)
     schedule = SCHEDULES[rate["type"]]
-    schedule.settle(rate)
+    schedule.resolve_defaults(rate)
     schedule.check(rate, "learning_rate", numb_steps=training.get("numb_steps"))
     LOSSES[loss["type"]].check(loss, "loss")
     OPTIMIZERS[optimizer["type"]].check(optimizer, "optimizer")
@@ -47,8 +47,8 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
 
 def normalize_model(model: dict[str, Any]) -> dict[str, Any]:
     """Like `normalize` for the ``model`` section alone, as a frozen model's script carries it."""
-    ModelConfig.meet(model)
+    ModelConfig.import_types(model)
     full = ModelConfig.complete(model, "model")
-    ModelConfig.settle(full)
+    ModelConfig.resolve_defaults(full)
     ModelConfig.check(full)
     return full

@@ -1,4 +1,4 @@
-"""The base of the sections that describe optimizers."""
+"""Base class of optimizer sections."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class OptimizerConfig(Kind):
     An optimizer of your own is a subclass with fields for its keys (docs/extending.md).
 
     Class attributes:
-        implementation: reference ``"module:class"`` to the Keras optimizer.
-        safe_lr: learning rate from which its first steps undo what a pretrained model knows, if
+        implementation: Reference ``"module:class"`` to the Keras optimizer.
+        safe_lr: Learning rate from which its first steps undo what a pretrained model knows, if
             that is known.
     """
 
@@ -46,6 +46,6 @@ class OptimizerConfig(Kind):
         """Check a complete section.
 
         Raises:
-            ConfigError: a value is out of range, or two do not go together.
+            ConfigError: A value is out of range, or two do not go together.
         """
         cls.check_keys(section, path)

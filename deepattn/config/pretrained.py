@@ -35,13 +35,13 @@ def merge_pretrained(
     ``fitting_net`` is the pretrained one; of the input's own only ``trainable`` survives.
 
     Args:
-        raw_input: input as loaded; it is not modified.
-        pretrained_script: the training script that the frozen model carries.
-        use_tebd_bias: whether the pretrained weights have a bias in the type embedding. Scripts
-            older than DeePMD-kit 3.0 do not say so; None takes the script's word.
+        raw_input: Input as loaded; it is not modified.
+        pretrained_script: The training script that the frozen model carries.
+        use_tebd_bias: Whether the pretrained weights have a bias in the type embedding. Scripts
+            older than DeePMD-kit 3.0 do not store it; None takes it from the script.
 
     Raises:
-        ConfigError: the pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not
+        ConfigError: The pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not
             name its elements.
     """
     data = copy.deepcopy(raw_input)
@@ -73,21 +73,21 @@ def replace_model(raw_input: dict[str, Any], pretrained_script: dict[str, Any]) 
     """The input with the whole ``model`` section of the pretrained model's training script.
 
     Raises:
-        ConfigError: the script has no ``model`` section.
+        ConfigError: The script has no ``model`` section.
     """
     model = _model_section(pretrained_script, "the pretrained model's script")
     return {**copy.deepcopy(raw_input), "model": copy.deepcopy(model)}
 
 
 def take_sections(data: dict[str, Any], sections: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """An input of several tasks with the networks of pretrained models.
+    """A multi-task input with the networks of pretrained models.
 
     A shared part is that of the first branch that uses it. Of the input's own parts only
     ``trainable`` survives.
 
     Args:
-        data: upgraded input; it is not modified.
-        sections: the model section of the pretrained model of each branch.
+        data: Upgraded input; it is not modified.
+        sections: The model section of the pretrained model of each branch.
     """
     data = copy.deepcopy(data)
     shared = data["model"].get("shared_dict", {})
@@ -116,7 +116,7 @@ def take_sections(data: dict[str, Any], sections: Mapping[str, dict[str, Any]]) 
 def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
     model = data.get("model")
     if not isinstance(model, dict):
-        raise ConfigError(f"{whose} has no model section; add one with at least type_map.")
+        raise ConfigError(f"{whose} has no section model; add one with at least type_map.")
     return model
 
 
@@ -141,8 +141,8 @@ def _pretrained_types(pretrained: dict[str, Any], target_types: Any) -> list[str
     known = pretrained.get("type_map")
     if not known or not _is_names(known):
         raise ConfigError(
-            f"the type_map of the pretrained model's script is {show(known)}; "
-            "without a list of names its elements are unknown."
+            f"the type_map of the pretrained model's script is {show(known)}; without a list "
+            "of names, its elements are unknown."
         )
     if target_types is None:
         return known
@@ -156,7 +156,7 @@ def _is_names(value: Any) -> bool:
 
 
 def _extend_atom_ener(model: dict[str, Any]) -> None:
-    """Let the fit decide the energies of elements that the pretrained list knows nothing of."""
+    """Mark energies of elements that are missing from the pretrained list as fitted."""
     fitting = model.get("fitting_net", {})
     energies = fitting.get("atom_ener") or []
     if not isinstance(energies, list):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deepattn.config.rules_net import at_least, require
+from deepattn.config.constraints import at_least, require
 
 Check = Callable[[Any, str], None]
 
@@ -32,5 +32,5 @@ def null_or(check: Check) -> Check:
 
 
 def holds(condition: Callable[[Any], bool], words: str) -> Check:
-    """What a condition is true of; the message is that the value must ``words``."""
+    """Range of the values that satisfy a condition; else the message is "it must ``words``"."""
     return lambda value, path: require(condition(value), path, value, words)

@@ -17,20 +17,19 @@ _HEAD = """# Input file
 Written from the schema by `python -m deepattn.config.reference > docs/input.md`.
 
 An input is JSON (`.json`) or YAML (`.yaml`, `.yml`), as DeePMD-kit reads it. Keys that start with
-`_` are comments. An unknown key is an error, and so is one that is known to DeePMD-kit but not
-supported here, unless it says what deepattn does anyway. Inputs of DeePMD-kit 0.x and 1.x are
-converted. Relative paths start from the working folder. Inputs of several tasks have further keys
+`_` are comments. An unknown key is an error. So is a key of DeePMD-kit that is not supported here,
+unless its value is what deepattn does anyway. Inputs of DeePMD-kit 0.x and 1.x are converted.
+Relative paths start from the working directory. Multi-task inputs have further keys
 (`model/model_dict` and others, docs/multi-task.md).
 
-`deepattn doc-train-input --out-type json_schema > input.schema.json` writes this page for editors,
-which then check and complete an input while it is typed (VS Code: the setting `json.schemas`).
-The section `distill` is for [`deepattn distill`](distillation.md) alone.
+`deepattn doc-train-input --out-type json_schema > input.schema.json` writes a JSON schema,
+by which editors check and complete an input while you type (VS Code: the setting `json.schemas`).
+The section `distill` is only for [`deepattn distill`](distillation.md).
 """
 # A section that no other command reads.
 _DISTILL = "deepattn.distill.config:DistillConfig"
 _DISTILL_DOC = (
-    "What `deepattn distill` does. The other sections are the student's and may be left out, each "
-    "with all it holds."
+    "Settings of `deepattn distill`. The other sections describe the student; each may be left out."
 )
 _KINDS = {
     type(None): "null",
@@ -42,7 +41,7 @@ _KINDS = {
 }
 _REFUSED = """## Keys of DeePMD-kit that are not supported
 
-They are accepted with the value given here, and an error with any other.
+They are accepted with the value given here; any other value is an error.
 
 | key | value | |
 |---|---|---|"""

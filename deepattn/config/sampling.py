@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from deepattn.config.rules_net import require
+from deepattn.config.constraints import require
 from deepattn.errors import ConfigError, show
 
 _RULE = re.compile(r"(auto|max|filter|mixed)(?::\s*([0-9]{1,18})\s*)?")
@@ -26,7 +26,7 @@ class BatchRule(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Systems ``start`` to ``end``, as of a slice, that share a weight."""
+    """Systems ``start`` to ``end``, as in a slice, that share a weight."""
 
     start: int
     end: int
@@ -37,11 +37,11 @@ def read_batch_size(size: int | str | Sequence[int], path: str) -> BatchRule | t
     """A rule, or numbers: one for all systems or one for each.
 
     Args:
-        size: the value of ``batch_size``.
-        path: the key, for messages.
+        size: The value of ``batch_size``.
+        path: The key, for messages.
 
     Raises:
-        ConfigError: it is no such value.
+        ConfigError: The value is invalid.
     """
     if isinstance(size, str):
         match = _RULE.fullmatch(size)
@@ -63,11 +63,11 @@ def read_auto_prob(style: str, path: str) -> list[Block] | None:
     """The blocks of ``prob_sys_size;…``; none if it is ``prob_sys_size``, None if uniform.
 
     Args:
-        style: the value of ``auto_prob``.
-        path: the key, for messages.
+        style: The value of ``auto_prob``.
+        path: The key, for messages.
 
     Raises:
-        ConfigError: it is no such value.
+        ConfigError: The value is invalid.
     """
     if style == "prob_uniform":
         return None
@@ -81,7 +81,7 @@ def read_auto_prob(style: str, path: str) -> list[Block] | None:
     )
     if blocks:
         total = sum(block.weight for block in blocks)
-        require(total > 0, path, style, "have a weight above 0")
+        require(total > 0, path, style, "have a positive weight")
     return blocks
 
 
@@ -89,11 +89,11 @@ def check_probabilities(probabilities: Sequence[float], path: str) -> None:
     """Refuse probabilities of systems that do not sum to 1.
 
     Args:
-        probabilities: one for each system; negative ones share what the others leave.
-        path: the key, for messages.
+        probabilities: One for each system; negative ones share what the others leave.
+        path: The key, for messages.
 
     Raises:
-        ConfigError: they do not, or one is not finite.
+        ConfigError: They do not, or one is not finite.
     """
     given = sum(p for p in probabilities if p >= 0)
     open_ones = any(p < 0 for p in probabilities)

@@ -1,4 +1,4 @@
-"""The base of the sections that describe schedules of the learning rate."""
+"""Base class of learning-rate sections."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deepattn.config.argument import key as argument
+from deepattn.config.constraints import require
 from deepattn.config.ranges import holds, one_of, within
-from deepattn.config.rules_net import require
 from deepattn.config.section import Kind, key, required
 from deepattn.errors import ConfigError
 from deepattn.registry import Registry
@@ -31,7 +31,7 @@ _LARGEST_RATE = 3.4e38
 
 def _check_rate(value: float, path: str) -> None:
     require(value > 0 and math.isfinite(value), path, value, "be positive")
-    require(value < _LARGEST_RATE, path, value, "be a number that float32 holds")
+    require(value < _LARGEST_RATE, path, value, "be representable in float32")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,42 +41,44 @@ class ScheduleConfig(Kind):
     A schedule of your own is a subclass with fields for its keys (docs/extending.md).
 
     Class attributes:
-        implementation: reference ``"module:class"`` to its `deepattn.schedules.Schedule`.
+        implementation: Reference ``"module:class"`` to its `deepattn.schedules.Schedule`.
     """
 
     registry: ClassVar[Registry] = SCHEDULES
     default_type: ClassVar[str | None] = "exp"
     implementation: ClassVar[str]
-    input_only = (argument("stop_lr_ratio", [float, None], None, "stop_lr as a part of start_lr."),)
+    input_only = (
+        argument("stop_lr_ratio", [float, None], None, "stop_lr as a fraction of start_lr."),
+    )
 
-    start_lr: float = required("Rate at the start, after the warm-up.", check=_check_rate)
+    start_lr: float = required("Learning rate at the start, after the warm-up.", check=_check_rate)
     stop_lr: float = key(
         None,
-        "Rate at the end; 5e-8 if neither it nor stop_lr_ratio is given.",
+        "Learning rate at the end; 5e-8 if neither it nor stop_lr_ratio is given.",
         dtype=[float, None],
         check=_check_rate,
     )
     warmup_steps: int = key(0, "Steps of a linear warm-up.", check=within(0))
     warmup_ratio: float | None = key(
         None,
-        "warmup_steps as a part of numb_steps.",
+        "warmup_steps as a fraction of numb_steps.",
         check=holds(lambda ratio: 0 <= ratio < 1, "be at least 0 and less than 1"),
     )
     warmup_start_factor: float = key(
-        0.0, "The warm-up starts at this times start_lr.", check=within(0)
+        0.0, "The warm-up starts at this factor times start_lr.", check=within(0)
     )
     scale_by_worker: str = key(
         "linear",
-        "How the optimizer's rate grows with the number of workers: linear, sqrt or none.",
+        "How the learning rate scales with the number of workers: linear, sqrt or none.",
         check=one_of("linear", "sqrt", "none"),
     )
 
     @classmethod
-    def settle(cls, section: dict[str, Any]) -> None:
-        """Bring a complete section to its one form; it is changed.
+    def resolve_defaults(cls, section: dict[str, Any]) -> None:
+        """Resolve defaults that depend on other keys, in place.
 
         Raises:
-            ConfigError: the final rate is given twice.
+            ConfigError: The final rate is given twice.
         """
         ratio = section.pop("stop_lr_ratio")
         if ratio is not None:
@@ -91,15 +93,15 @@ class ScheduleConfig(Kind):
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str, *, numb_steps: int | None) -> None:
-        """Check a settled section.
+        """Check a resolved section.
 
         Args:
-            section: the values.
-            path: where it is.
-            numb_steps: length of the training; None where epochs count.
+            section: The values.
+            path: Where it is.
+            numb_steps: Length of the training; None where epochs count.
 
         Raises:
-            ConfigError: a value is out of range, or two do not go together.
+            ConfigError: A value is out of range, or two do not go together.
         """
         cls.check_keys(section, path)
         steps, ratio = section["warmup_steps"], section["warmup_ratio"]
@@ -108,16 +110,16 @@ class ScheduleConfig(Kind):
                 f"{path} has both warmup_steps {steps} and warmup_ratio {ratio}; keep one of them."
             )
         if steps and numb_steps is not None:
-            condition = f"be less than training/numb_steps, which is {numb_steps}"
+            condition = f"be less than training/numb_steps ({numb_steps})"
             require(steps < numb_steps, f"{path}/warmup_steps", steps, condition)
 
     def warmup(self, numb_steps: int) -> int:
-        """Length of the warm-up in a training of so many steps."""
+        """Length of the warm-up in a training of ``numb_steps`` steps."""
         ratio = self.warmup_ratio
         return self.warmup_steps if ratio is None else int(ratio * numb_steps)
 
     def scale(self, workers: int) -> float:
-        """Factor of the rates where so many workers share a batch."""
+        """Factor of the learning rate with several workers."""
         return {"linear": float(workers), "sqrt": math.sqrt(workers), "none": 1.0}[
             self.scale_by_worker
         ]

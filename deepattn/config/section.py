@@ -19,7 +19,7 @@ from typing import (
 
 from dargs import Argument, Variant
 
-from deepattn.config.clean import clean
+from deepattn.config.validate import validate_section
 from deepattn.registry import Registry
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _REQUIRED = object()
 
 @dataclasses.dataclass(frozen=True)
 class _Key:
-    """What is known of a key beyond its name and type."""
+    """Description, range and spellings of a key."""
 
     doc: str
     default: Any
@@ -55,12 +55,12 @@ def key(
     """Field of a section: a key that may be left out.
 
     Args:
-        default: the value it then has.
-        doc: its description, for the reference page and messages.
-        alias: other spellings.
-        dtype: type or list of types in the file, where that is not the field's.
-        check: called with a value and the key's path; raises a ConfigError if it is out of range.
-        unset: whether None is said by leaving the key out: DeePMD-kit reads no null there.
+        default: The value it then has.
+        doc: Its description, for the reference page and messages.
+        alias: Other spellings.
+        dtype: Type or list of types in the file, where that is not the field's.
+        check: Called with a value and the key's path; raises a ConfigError if it is out of range.
+        unset: Whether None is written by omitting the key, as DeePMD-kit reads no null there.
     """
     known = {"key": _Key(doc, default, alias, dtype, check, unset)}
     if unset:
@@ -78,8 +78,8 @@ class Section:
     """A section of a configuration; its fields are the keys of a normalized input.
 
     Class attributes:
-        implied: values of fields that the type of the section fixes; a file has no such keys.
-        input_only: further keys of a file: old spellings, and those that are not supported.
+        implied: Values of fields that the type of the section fixes; a file has no such keys.
+        input_only: Further keys of a file: old spellings, and those that are not supported.
     """
 
     implied: ClassVar[Mapping[str, Any]] = {}
@@ -106,19 +106,19 @@ class Section:
         """Check names and types of the keys of a section, and fill in their defaults.
 
         Args:
-            given: the section as a file has it.
-            path: where it is.
+            given: The section as a file has it.
+            path: Where it is.
 
         Raises:
-            ConfigError: a key is unknown, missing, given twice or not supported, or a value has the
+            ConfigError: A key is unknown, missing, given twice or not supported, or a value has the
                 wrong type.
         """
         schema = cls.schema(path.rpartition("/")[2])
-        return schema.normalize_value(clean(schema, given, path), do_alias=False)
+        return schema.normalize_value(validate_section(schema, given, path), do_alias=False)
 
     @classmethod
     def ordered_fields(cls) -> list[dataclasses.Field]:
-        """The fields as people read them: what a class adds comes before what it inherits."""
+        """The fields in reading order: those that a class adds, then those it inherits."""
         rank = {
             name: place
             for place, base in reversed(list(enumerate(cls.__mro__)))
@@ -132,14 +132,14 @@ class Section:
     def check_keys(cls, section: Mapping[str, Any], path: str) -> None:
         """Check each value of a complete section, and of those below it, by itself.
 
-        A null is not checked: it says that the key is not set.
+        A null is not checked: it means that the key is not set.
 
         Args:
-            section: values by key.
-            path: where the section is: ``"training"``.
+            section: Values by key.
+            path: Where the section is: ``"training"``.
 
         Raises:
-            ConfigError: a value is out of range.
+            ConfigError: A value is out of range.
         """
         hints = get_type_hints(cls)
         for field in dataclasses.fields(cls):
@@ -197,13 +197,13 @@ class Section:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kind(Section):
-    """A section whose key ``type`` says which class describes it; the first line of that class's
-    docstring is the description of the type.
+    """A section whose key ``type`` selects the class that describes it; the first line of that
+    class's docstring is the description of the type.
 
     Class attributes:
-        registry: the classes by type.
-        default_type: the type where none is given; None where one must be.
-        aliases: other spellings of the class's type.
+        registry: The classes by type.
+        default_type: The type where none is given; None where one must be.
+        aliases: Other spellings of the class's type.
     """
 
     registry: ClassVar[Registry]
@@ -221,11 +221,11 @@ class Kind(Section):
         return cls.registry[name] if name in cls.registry else None
 
     @classmethod
-    def meet(cls, section: Any) -> None:
+    def import_types(cls, section: Any) -> None:
         """Import the class of a section's type, so that the schema knows its keys.
 
         Args:
-            section: the section as it was given, which may be anything.
+            section: The section as it was given, which may be anything.
         """
         name = section.get("type") if isinstance(section, Mapping) else None
         if isinstance(name, str) and name in cls.registry:
@@ -238,7 +238,7 @@ class Kind(Section):
 
     @classmethod
     def complete(cls, given: Any, path: str) -> dict[str, Any]:
-        cls.meet(given)
+        cls.import_types(given)
         return super().complete(given, path)
 
     @classmethod
@@ -246,14 +246,14 @@ class Kind(Section):
         """The complete section of this type from some of its keys, as from a file.
 
         Args:
-            path: where it would be in a file.
-            keys: values by key.
+            path: Where it would be in a file.
+            keys: Values by key.
 
         Raises:
-            ConfigError: as in `complete`.
+            ConfigError: As in `complete`.
         """
         schema = Argument(path, dict, cls.arguments())
-        full = schema.normalize_value(clean(schema, thaw(keys), path), do_alias=False)
+        full = schema.normalize_value(validate_section(schema, thaw(keys), path), do_alias=False)
         return {"type": cls.registry.name_of(cls), **full}
 
     @classmethod

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from deepattn.config.constraints import auto_factor
 from deepattn.config.descriptor import NeighborList
 from deepattn.config.model import ModelConfig
-from deepattn.config.rules_net import auto_factor
 from deepattn.config.tree import Config
 from deepattn.errors import ConfigError
 
@@ -18,7 +18,7 @@ class NoNeighborsError(ConfigError):
     """An automatic ``sel``, and no atom of the training data has a neighbor.
 
     Args:
-        found: the list that would be empty.
+        found: The list that would be empty.
     """
 
     def __init__(self, found: NeighborList) -> None:
@@ -29,7 +29,7 @@ class NoNeighborsError(ConfigError):
 
 
 def automatic_sel(config: Config) -> tuple[str, str] | None:
-    """Key and value of a number of neighbors that follows from the data; None if all are given."""
+    """Key and value of an automatic number of neighbors; None if all are given."""
     for one in config.model.descriptor.neighbor_lists():
         if isinstance(one.sel, str):
             return f"model/descriptor/{one.key}", one.sel
@@ -49,14 +49,14 @@ def fill_sel(config: Config, most: Callable[[float], Sequence[int]]) -> Config:
     and rounded up to a multiple of 4.
 
     Args:
-        config: configuration.
-        most: gives the largest number of neighbors within a cutoff (Å) of any atom of the training
+        config: Configuration.
+        most: Gives the largest number of neighbors within a cutoff (Å) of any atom of the training
             data: one number of all types together, or one for each type, as the descriptor has it.
 
     Raises:
-        NoNeighborsError: a list that the model uses would be empty.
-        ConfigError: the numbers do not go together.
-        ValueError: not one number for each type, or not one for all of them.
+        NoNeighborsError: A list that the model uses would be empty.
+        ConfigError: The numbers do not go together.
+        ValueError: Not one number for each type, or not one for all of them.
     """
     numbers: dict[str, int | tuple[int, ...]] = {}
     mixed, ntypes = config.model.descriptor.mixed_types, len(config.model.type_map)
@@ -78,8 +78,8 @@ def take_sel(config: Config, model: ModelConfig) -> Config:
     """The configuration with a model's numbers of neighbors where its own are automatic.
 
     Args:
-        config: configuration.
-        model: model with a descriptor of the same type, all of whose numbers are given.
+        config: Configuration.
+        model: Model with a descriptor of the same type, all of whose numbers are given.
     """
     theirs = {one.key: one.sel for one in model.descriptor.neighbor_lists()}
     numbers = {
@@ -94,7 +94,7 @@ def with_neighbors(config: Config, numbers: Mapping[str, int | tuple[int, ...] |
     """The configuration with other numbers of neighbors, by their keys in the descriptor section.
 
     Raises:
-        ConfigError: the numbers do not go together.
+        ConfigError: The numbers do not go together.
     """
     descriptor = config.model.descriptor.with_neighbors(numbers)
     model = dataclasses.replace(config.model, descriptor=descriptor)

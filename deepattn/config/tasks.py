@@ -1,4 +1,4 @@
-"""The configuration of several tasks as a typed tree."""
+"""The typed configuration of a multi-task training."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class BranchConfig:
     """One branch.
 
     Attributes:
-        config: the branch as a single task; lengths, schedules and files are those of all.
-        links: its shared parts by name: ``type_map``, and maybe ``descriptor``, ``fitting_net``.
-        finetune_head: branch of a pretrained model that it starts from, ``RANDOM``, or None.
-        aliases: further names.
-        info: the user's notes.
+        config: The branch as a single task; lengths, schedules and files are those of all.
+        links: Its shared parts by name: ``type_map``, and maybe ``descriptor``, ``fitting_net``.
+        finetune_head: Branch of a pretrained model that it starts from, ``RANDOM``, or None.
+        aliases: Further names.
+        info: The user's notes.
     """
 
     config: Config
@@ -46,11 +46,11 @@ class BranchConfig:
 
 @dataclass(frozen=True)
 class MultiTaskConfig:
-    """Everything an input of several tasks says.
+    """A complete multi-task input.
 
     Attributes:
-        branches: the branches by name, in the order of the input.
-        model_prob: weight of each in the draw of a step's branch; None leaves it open.
+        branches: The branches by name, in the order of the input.
+        model_prob: Weight of each in the draw of a step's branch; None leaves it open.
     """
 
     branches: Mapping[str, BranchConfig]
@@ -100,10 +100,11 @@ class MultiTaskConfig:
                 shared[key] = thaw(getattr(base, part))
         singles = {name: config.to_dict() for name, config in self.tasks.items()}
         first = next(iter(singles.values()))
-        common = dict(first["training"])
+        settings = dict(first["training"])
         for key in ("training_data", "validation_data", "stat_file", "numb_epoch"):
-            common.pop(key, None)
-        training = {"data_dict": {n: _data(s["training"]) for n, s in singles.items()}, **common}
+            settings.pop(key, None)
+        data = {name: _data(single["training"]) for name, single in singles.items()}
+        training: dict[str, Any] = {"data_dict": data, **settings}
         epochs = {n: s["training"]["numb_epoch"] for n, s in singles.items() if _by_epochs(s)}
         if epochs:
             training["num_epoch_dict"] = epochs
@@ -130,20 +131,20 @@ class MultiTaskConfig:
 
 
 def normalize_tasks(data: dict[str, Any]) -> MultiTaskConfig:
-    """Check an upgraded input of several tasks and fill in every default.
+    """Check an upgraded multi-task input and fill in every default.
 
     Only DeePMD-kit's backends other than TensorFlow train several tasks, so that
-    ``model/convention`` is ``common`` unless the input says otherwise.
+    ``model/convention`` is ``common`` unless the input sets it.
 
     Raises:
-        ConfigError: a key is unknown, missing or not supported, or a value is not valid; the
+        ConfigError: A key is unknown, missing or not supported, or a value is not valid; the
             message gives its path in this input.
     """
     branches = {}
     for name, branch in split(data).items():
         try:
             single = upgrade(branch.input)
-            _settle_convention(single["model"])
+            _resolve_convention(single["model"])
             branches[name] = _typed(branch, Config.from_dict(normalize(single)))
         except ConfigError as error:
             raise ConfigError(relocated(str(error), name, branch.links)) from None
@@ -154,15 +155,15 @@ def normalize_tasks(data: dict[str, Any]) -> MultiTaskConfig:
 
 
 def read_input(data: dict[str, Any]) -> Config | MultiTaskConfig:
-    """The typed configuration of an upgraded input of one task or several."""
+    """The typed configuration of an upgraded single-task or multi-task input."""
     return normalize_tasks(data) if is_multitask(data) else Config.from_dict(normalize(data))
 
 
 def read_config(path: str | os.PathLike) -> Config | MultiTaskConfig:
-    """Read an input file of any DeePMD-kit version, JSON or YAML, of one task or several.
+    """Read an input file of any DeePMD-kit version, JSON or YAML, single-task or multi-task.
 
     Raises:
-        ConfigError: the file cannot be read, upgraded or validated; the message names file and key.
+        ConfigError: The file cannot be read, upgraded or validated; the message names file and key.
     """
     raw = load_input(path)
     try:
@@ -172,7 +173,7 @@ def read_config(path: str | os.PathLike) -> Config | MultiTaskConfig:
 
 
 def config_from_dict(data: Mapping[str, Any]) -> Config | MultiTaskConfig:
-    """The typed configuration of a normalized input of one task or several."""
+    """The typed configuration of a normalized single-task or multi-task input."""
     return (MultiTaskConfig if is_multitask(data) else Config).from_dict(data)
 
 
@@ -203,7 +204,7 @@ def _data(training: Mapping[str, Any]) -> dict[str, Any]:
     return {key: training[key] for key in keys if key in training}
 
 
-def _settle_convention(model: dict[str, Any]) -> None:
+def _resolve_convention(model: dict[str, Any]) -> None:
     if model.get("convention") is None:
         model["convention"] = "common"
 
@@ -225,14 +226,15 @@ def _check_levels(branches: Mapping[str, BranchConfig]) -> None:
 
 
 def _check_alike(branches: Mapping[str, BranchConfig]) -> None:
-    """What the branches of one descriptor must have in common beside its section."""
+    """Check keys that branches with a shared descriptor must also share."""
     first = next(iter(branches))
     for name, branch in branches.items():
         ours, theirs = branch.config.model, branches[first].config.model
         if ours.data_stat_protect != theirs.data_stat_protect:
             raise ConfigError(
-                f"model/model_dict/{name}/data_stat_protect is {ours.data_stat_protect}, that of "
-                f"{first} {theirs.data_stat_protect}; it must be the same in all branches."
+                f"model/model_dict/{name}/data_stat_protect is {ours.data_stat_protect}, but "
+                f"that of {first} is {theirs.data_stat_protect}; it must be the same in all "
+                "branches."
             )
     for part, keys in {
         "descriptor": ("type_embedding", "convention"),

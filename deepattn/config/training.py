@@ -9,10 +9,10 @@ from typing import Any
 
 from deepattn.config.argument import OfTasks, Refused
 from deepattn.config.argument import key as argument
+from deepattn.config.descriptions import PYTORCH
 from deepattn.config.ranges import holds, positive, within
 from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
 from deepattn.config.section import Section, key, required
-from deepattn.config.texts import PYTORCH
 from deepattn.errors import ConfigError
 
 _AVERAGE = "averages of the weights are not kept"
@@ -28,11 +28,11 @@ _FOLDER = holds(bool, "name a folder")
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Section):
-    """Where data are and how batches are drawn from them."""
+    """Location of data, and how batches are drawn from them."""
 
     systems: tuple[str, ...] = required(
         "Folders or HDF5 files that are searched for systems, and files of other codes "
-        "(OUTCAR, vasprun.xml, .extxyz, …), relative to the working folder.",
+        "(OUTCAR, vasprun.xml, .extxyz, …), relative to the working directory.",
         dtype=[str, list[str]],
         check=holds(lambda names: bool(names) and all(names), "name at least one folder"),
     )
@@ -43,9 +43,9 @@ class DataConfig(Section):
     )
     batch_size: int | tuple[int, ...] | str = key(
         "auto",
-        "Frames of a batch: a number, one for each system, auto (at least 32 atoms), auto:M "
-        "(at least M atoms), max:M (at most M atoms), filter:M (the same without larger "
-        "systems), mixed:B (B frames of any systems).",
+        "Frames per batch: a number, one number per system, auto (at least 32 atoms), "
+        "auto:M (at least M atoms), max:M (at most M atoms), filter:M (the same, without "
+        "larger systems), mixed:B (B frames of any systems).",
         check=read_batch_size,
     )
     auto_prob: str = key(
@@ -63,8 +63,8 @@ class DataConfig(Section):
     )
 
     @classmethod
-    def settle(cls, section: dict[str, Any]) -> None:
-        """Bring a complete section to its one form; it is changed."""
+    def resolve_defaults(cls, section: dict[str, Any]) -> None:
+        """Resolve defaults that depend on other keys, in place."""
         if isinstance(section["systems"], str):
             section["systems"] = [section["systems"]]
 
@@ -80,7 +80,9 @@ class TrainingDataConfig(DataConfig):
 class ValidationDataConfig(DataConfig):
     """Data to evaluate on."""
 
-    numb_btch: int = key(1, "Batches an evaluation takes.", alias=("numb_batch",), check=within(1))
+    numb_btch: int = key(
+        1, "Number of batches per evaluation.", alias=("numb_batch",), check=within(1)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +93,14 @@ class TrainingConfig(Section):
         OfTasks("data_dict"),
         OfTasks("model_prob"),
         OfTasks("num_epoch_dict"),
-        Refused("mixed_precision", hint="set precision of the nets to float32 instead"),
+        Refused("mixed_precision", hint="set the precision of the nets to float32 instead"),
         Refused("stat_file_mode", "update", hint=PYTORCH),
         argument(
             "save_dir",
             [str, None],
             None,
-            "Folder that relative save_ckpt, disp_file, tensorboard_log_dir and profiling_file lie "
-            "in; the complete input has their paths instead.",
+            "Folder for relative save_ckpt, disp_file, tensorboard_log_dir and "
+            "profiling_file; the complete input has their full paths instead.",
         ),
         Refused("ckpt_keep_ratio", hint="set training/max_ckpt_keep"),
         Refused("enable_ema", False, hint=_AVERAGE),
@@ -116,7 +118,7 @@ class TrainingConfig(Section):
     validation_data: ValidationDataConfig | None = key(None, "Data to evaluate on while training.")
     numb_steps: int | None = key(
         None,
-        "Number of steps, counted from the very first; give it or numb_epoch.",
+        "Total number of steps, including those before a restart; give it or numb_epoch.",
         alias=("stop_batch", "num_step", "num_steps", "numb_step"),
         check=within(0),
         unset=True,
@@ -130,29 +132,29 @@ class TrainingConfig(Section):
     )
     seed: int | None = key(None, "Seed of the order of the data.")
     disp_file: str = key("lcurve.out", "File of the learning curve.", check=_FILE)
-    disp_freq: int = key(1000, "Steps between two of its lines.", check=within(1))
+    disp_freq: int = key(1000, "Steps between two lines of the learning curve.", check=within(1))
     save_freq: int = key(1000, "Steps between two checkpoints.", check=within(1))
-    save_ckpt: str = key("model.ckpt", "Prefix of the checkpoints, folder included.", check=_FILE)
-    max_ckpt_keep: int = key(5, "Checkpoints that are kept; 0 keeps all.", check=within(0))
+    save_ckpt: str = key("model.ckpt", "Path prefix of the checkpoints.", check=_FILE)
+    max_ckpt_keep: int = key(5, "Number of checkpoints to keep; 0 keeps all.", check=within(0))
     disp_training: bool = key(True, "Whether the learning curve is written.")
-    time_training: bool = key(True, "Whether the time of an interval is logged.")
-    tensorboard: bool = key(False, "Whether events for TensorBoard are written.")
+    time_training: bool = key(True, "Whether the time of each interval is logged.")
+    tensorboard: bool = key(False, "Whether TensorBoard events are written.")
     tensorboard_log_dir: str = key("log", "Their folder.", check=_FOLDER)
-    tensorboard_freq: int = key(1, "Steps between two of them.", check=within(1))
+    tensorboard_freq: int = key(1, "Steps between two TensorBoard events.", check=within(1))
     profiling: bool = key(False, "Whether a trace of the last step is written.")
     profiling_file: str = key("timeline.json", "File of that trace.", check=_FILE)
     enable_profiler: bool = key(
         False, "Whether TensorFlow's profiler writes into tensorboard_log_dir."
     )
     change_bias_after_training: bool = key(
-        False, "Whether the energy bias is fitted again after the last step."
+        False, "Whether the energy bias is refitted after the last step."
     )
     stat_file: str | None = key(
-        None, "HDF5 file or folder that keeps the statistics of the data.", unset=True
+        None, "HDF5 file or folder that caches the statistics of the data.", unset=True
     )
     gradient_max_norm: float | None = key(
         None,
-        "Norm that the gradient of all weights together is scaled down to.",
+        "Maximum norm of the gradient over all weights; a larger one is scaled down.",
         check=positive,
         unset=True,
     )
@@ -161,12 +163,12 @@ class TrainingConfig(Section):
     def steps(self) -> int:
         """``numb_steps`` of a training whose epochs have been counted."""
         if self.numb_steps is None:
-            raise ValueError("training/numb_steps is not known before epochs are counted")
+            raise ValueError("training/numb_steps is unknown until epochs are counted")
         return self.numb_steps
 
     @classmethod
-    def settle(cls, section: dict[str, Any]) -> None:
-        """Bring a complete section to its one form; it is changed."""
+    def resolve_defaults(cls, section: dict[str, Any]) -> None:
+        """Resolve defaults that depend on other keys, in place."""
         cls.drop_unset(section)
         folder = section.pop("save_dir")
         if folder is not None:
@@ -178,25 +180,25 @@ class TrainingConfig(Section):
             section["save_ckpt"] += "model.ckpt"
         for data in (section["training_data"], section["validation_data"]):
             if data is not None:
-                DataConfig.settle(data)
+                DataConfig.resolve_defaults(data)
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str, *, mixed_types: bool) -> None:
-        """Check a settled section.
+        """Check a resolved section.
 
         Args:
-            section: the values.
-            path: where it is.
-            mixed_types: whether the descriptor takes batches of several systems.
+            section: The values.
+            path: Where it is.
+            mixed_types: Whether the descriptor takes batches of several systems.
 
         Raises:
-            ConfigError: a value is out of range, or two do not go together.
+            ConfigError: A value is out of range, or two do not go together.
         """
         given = [name for name in ("numb_steps", "numb_epoch") if section.get(name) is not None]
         if len(given) != 1:
             number = "both" if given else "neither"
             raise ConfigError(
-                f"{path} has {number} of numb_steps and numb_epoch; give one of them."
+                f"{path} has {number} of numb_steps and numb_epoch; give exactly one."
             )
         cls.check_keys(section, path)
         for name in ("training_data", "validation_data"):

@@ -19,7 +19,7 @@ from deepattn.config.schedule import SCHEDULES, ScheduleConfig
 from deepattn.config.section import Kind, Section, key, required
 from deepattn.config.training import TrainingConfig, ValidatingConfig
 
-# The sections whose types say which keys an input has.
+# The sections whose types determine the keys of an input.
 KINDS: dict[str, type[Kind | ModelConfig]] = {
     "model": ModelConfig,
     "learning_rate": ScheduleConfig,
@@ -30,7 +30,7 @@ KINDS: dict[str, type[Kind | ModelConfig]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Section):
-    """Everything an input file says, with nothing left open.
+    """A complete input file, with all defaults filled in.
 
     Field names are the keys of the file. ``to_dict`` gives the normalized input back, which
     DeePMD-kit 3.2 reads with the same meaning.
@@ -40,7 +40,7 @@ class Config(Section):
         ValidatingConfig.schema(
             "validating",
             optional=True,
-            doc="Validation on all data of DeePMD-kit's PyTorch backend; not supported.",
+            doc="Full validation of DeePMD-kit's PyTorch backend; not supported.",
         ),
         Refused("nvnmd", hint="models for that hardware are not supported"),
         OfTasks("loss_dict"),
@@ -48,16 +48,14 @@ class Config(Section):
     )
 
     model: ModelConfig = required("The network.")
-    learning_rate: ScheduleConfig = required("How the learning rate changes.")
-    loss: LossConfig = key(
-        {}, "What is minimized: the sum of squared errors, each times its weight."
-    )
-    optimizer: OptimizerConfig = key({}, "How the weights follow the gradient.")
-    training: TrainingConfig = required("Data, length and files of the training.")
+    learning_rate: ScheduleConfig = required("Schedule of the learning rate.")
+    loss: LossConfig = key({}, "Loss: a weighted sum of squared errors.")
+    optimizer: OptimizerConfig = key({}, "Optimizer.")
+    training: TrainingConfig = required("Data, length and output files of the training.")
 
     @property
     def tasks(self) -> dict[str, Config]:
-        """The configuration of each branch, as of `MultiTaskConfig`: one without a name."""
+        """Configurations by branch, as in `MultiTaskConfig`; here one with an empty name."""
         return {"": self}
 
     def with_tasks(self, tasks: Mapping[str, Config]) -> Config:
@@ -69,11 +67,11 @@ def input_schema(data: Any = None) -> Argument:
     """The schema of a whole input.
 
     Args:
-        data: the input, whose types may be those of other packages.
+        data: The input, whose types may be those of other packages.
     """
     if isinstance(data, Mapping):
         for name, kind in KINDS.items():
-            kind.meet(data.get(name))
+            kind.import_types(data.get(name))
     registries = (DESCRIPTORS, FITTINGS, SCHEDULES, LOSSES, OPTIMIZERS)
     return _schema(tuple(name for registry in registries for name in registry.loaded()))
 

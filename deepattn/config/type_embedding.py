@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deepattn.config.rules_net import check_net, settle_activation
+from deepattn.config.constraints import check_net, resolve_activation
+from deepattn.config.descriptions import ACTIVATION, PRECISION, RESNET, SEED, USE_ECONF_TEBD
 from deepattn.config.section import Section, key
-from deepattn.config.texts import ACTIVATION, PRECISION, RESNET, SEED, USE_ECONF_TEBD
 from deepattn.errors import ConfigError, show
 
-# What a DPA-1 model without the section has; an empty section has tanh instead.
+# Activation of a DPA-1 model without the section; an empty section has tanh instead.
 DEFAULT_TYPE_EMBEDDING = {
     "neuron": [8],
     "activation_function": "linear",
@@ -28,37 +28,39 @@ DEFAULT_TYPE_EMBEDDING = {
 class TypeEmbeddingConfig(Section):
     """Vectors that stand for the elements."""
 
-    neuron: tuple[int, ...] = key([8], "Widths of the layers; the last is the vector's.")
+    neuron: tuple[int, ...] = key(
+        [8], "Widths of the layers; the last is that of the type embedding."
+    )
     activation_function: str = key("tanh", ACTIVATION)
     resnet_dt: bool = key(False, RESNET)
     precision: str = key("default", PRECISION)
-    trainable: bool = key(True, "Whether the vectors are trained.")
+    trainable: bool = key(True, "Whether the type embedding is trained.")
     seed: int | None = key(None, SEED)
     use_econf_tebd: bool = key(False, USE_ECONF_TEBD)
     use_tebd_bias: bool = key(
-        False, "Whether the layers have a bias, as they always had before DeePMD-kit 3.0."
+        False, "Whether the layers have a bias (always true before DeePMD-kit 3.0)."
     )
 
     @classmethod
-    def settle(cls, section: dict[str, Any]) -> None:
-        """Bring a complete section to its one form."""
-        settle_activation(section)
+    def resolve_defaults(cls, section: dict[str, Any]) -> None:
+        """Resolve defaults that depend on other keys, in place."""
+        resolve_activation(section)
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:
         """Check a complete section.
 
         Raises:
-            ConfigError: a value is out of range.
+            ConfigError: A value is out of range.
         """
         check_net(section, path)
 
 
 def check_elements(type_map: Sequence[str] | None, path: str) -> None:
-    """Refuse type maps of other names than elements, where electron configurations are used.
+    """Refuse type maps with names other than elements if electron configurations are used.
 
     Raises:
-        ConfigError: a name is no element, or there are no names.
+        ConfigError: A name is no element, or there are no names.
     """
     from ase.data import chemical_symbols
 
@@ -66,5 +68,5 @@ def check_elements(type_map: Sequence[str] | None, path: str) -> None:
     if unknown or not type_map:
         found = show(unknown[0]) if unknown else "nothing"
         raise ConfigError(
-            f"{path} needs the names of elements in model/type_map, which has {found}."
+            f"{path} needs the names of elements in model/type_map, which contains {found}."
         )

@@ -1,4 +1,4 @@
-"""Bringing inputs of older DeePMD-kit versions to the present form (version 2)."""
+"""Conversion of inputs of older DeePMD-kit versions to the current form (version 2)."""
 
 import copy
 import logging
@@ -49,10 +49,10 @@ def upgrade(raw: dict[str, Any]) -> dict[str, Any]:
     they belong. Each change is logged.
 
     Args:
-        raw: input as loaded; it is not modified.
+        raw: Input as loaded; it is not modified.
 
     Raises:
-        ConfigError: keys of two versions contradict each other, or a version 0 key is missing.
+        ConfigError: Keys of two versions contradict each other, or a version 0 key is missing.
     """
     data = copy.deepcopy(raw)
     if "model" not in data:
@@ -121,8 +121,8 @@ def _stop_lr(rate: dict[str, Any], training: dict[str, Any]) -> float:
         return math.exp(math.log(decay) * (steps / interval)) * start
     except OverflowError:
         raise ConfigError(
-            f"learning_rate/decay_rate is {decay}; over training/stop_batch {steps} steps the rate "
-            "grows beyond all bounds."
+            f"learning_rate/decay_rate is {decay}; over {steps} steps (training/stop_batch) "
+            "the learning rate overflows."
         ) from None
 
 

@@ -47,12 +47,12 @@ def v0_to_v1(data: dict[str, Any]) -> dict[str, Any]:
     """Sort the flat keys of version 0 into the sections of version 1.
 
     Raises:
-        ConfigError: it is not a version 0 input of a smooth model, or a key is missing.
+        ConfigError: It is not a version 0 input of a smooth model, or a key is missing.
     """
     if "use_smooth" not in data:
         raise ConfigError(
-            "model is required, and the input is not one of DeePMD-kit 0.x either "
-            "(use_smooth is missing); add the model section."
+            "the section model is required, and this is not an input of DeePMD-kit 0.x "
+            "either (use_smooth is missing); add the section model."
         )
     if not data["use_smooth"]:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What no value of an input may be, whatever its key."""
+"""Values that are invalid for any key of an input."""
 
 import re
 from typing import Any
@@ -15,11 +15,11 @@ def check_values(value: Any, path: str = "") -> None:
     """Refuse what neither files nor TensorFlow can hold.
 
     Args:
-        value: an input or a part of it.
-        path: where it is, such as ``model/descriptor``; empty for the whole input.
+        value: An input or a part of it.
+        path: Where it is, such as ``model/descriptor``; empty for the whole input.
 
     Raises:
-        ConfigError: a key is no string, a text has NUL or half a character, or an integer is too
+        ConfigError: A key is no string, a text has NUL or half a character, or an integer is too
             large.
     """
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Which of dpdata's formats a file has, by its name."""
+"""Detection of dpdata's formats by file name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RUNS_OF_VASP = ("vasp/outcar", "vasp/xml")
 
 
 def detect_format(path: str | os.PathLike) -> str | None:
-    """The name of dpdata's format, or ``None`` if the name of the file does not tell."""
+    """The name of dpdata's format, or ``None`` if the file name does not determine it."""
     path = Path(path)
     if (path / "type.raw").is_file():
         if any(path.glob("set.*/real_atom_types.npy")):
@@ -25,15 +25,15 @@ def detect_format(path: str | os.PathLike) -> str | None:
 
 
 def find_sources(path: str | os.PathLike, form: str | None) -> Iterator[tuple[str, str]]:
-    """What to read below a path, each with its format.
+    """Files to read below a path, with their formats.
 
     Args:
-        path: a file; a system; or a folder, which is searched at any depth for files whose names
-            tell their format. Of one run of VASP only one file is taken.
-        form: format of ``path`` itself, whatever its name.
+        path: A file; a system; or a folder, which is searched at any depth for files whose names
+            determine their format. Of one run of VASP only one file is taken.
+        form: Format of ``path`` itself, whatever its name.
 
     Raises:
-        DataError: there is nothing whose format is known.
+        DataError: There is nothing whose format is known.
     """
     path = os.fspath(path)
     if not os.path.exists(path):
@@ -44,12 +44,13 @@ def find_sources(path: str | os.PathLike, form: str | None) -> Iterator[tuple[st
         return
     if not os.path.isdir(path):
         raise DataError(
-            f"{path}: its name does not tell which code wrote it; name the format with --format, "
-            "such as cp2k/output, qe/pw/scf, lammps/dump or gaussian/log (all of dpdata's)"
+            f"{path}: the format cannot be inferred from the file name; give it with "
+            "--format, such as cp2k/output, qe/pw/scf, lammps/dump or gaussian/log (all of "
+            "dpdata's)"
         )
     found = list(_below(path))
     if not found:
-        raise DataError(f"{path}: there is no file below it whose name tells its format")
+        raise DataError(f"{path}: contains no file whose format can be inferred from its name")
     yield from found
 
 

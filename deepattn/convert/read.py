@@ -30,30 +30,32 @@ def read_frames(
     """Read labeled frames.
 
     Args:
-        paths: files, systems, or folders to search.
-        form: dpdata's name of their format; by default the names of the files tell.
-        type_map: names of the types, in the order that they are to have.
-        keys: what the labels are called in extended XYZ and ``.traj``.
+        paths: Files, systems, or folders to search.
+        form: Dpdata's name of their format; by default inferred from the file names.
+        type_map: Names of the types, in the order that they are to have.
+        keys: Names of the labels in extended XYZ and ``.traj``.
 
     Returns:
         The frames, by composition, periodic and open ones apart. Steps whose electrons did not
         converge are left out.
 
     Raises:
-        DataError: a file cannot be read, has no labeled frame, or has an element that
+        DataError: A file cannot be read, has no labeled frame, or has an element that
             ``type_map`` leaves out; a system of ours has more than dpdata takes over.
     """
     if form is not None and form not in Format.get_formats():
         known = ", ".join(sorted(Format.get_formats()))
-        raise DataError(f"format {form} is none of dpdata's: {known}")
+        raise DataError(f"format {form} is not one of dpdata's: {known}")
     sources = [source for path in paths for source in _sources(path, form)]
     if keys is not None and keys != LabelKeys() and not any(kind in NAMED for _, kind in sources):
-        raise DataError("names of labels are for extended XYZ and .traj, of which there is no file")
+        raise DataError(
+            "names of labels apply only to extended XYZ and .traj, but there is no such file"
+        )
     return gather(sources, type_map, keys)
 
 
 def _sources(path: str | os.PathLike, form: str | None) -> Iterator[tuple[str, str]]:
-    """What to read, each with its format; of an HDF5 file every system, at any depth."""
+    """Sources to read, with their formats; in an HDF5 file every system, at any depth."""
     for source, kind in find_sources(path, form):
         if kind in _OURS:
             _refuse_loss(source)
@@ -71,5 +73,5 @@ def _refuse_loss(path: str) -> None:
         left = [name for name in KEYS if name not in _CARRIED and system.has(name).any()]
         if left:
             raise DataError(
-                f"{system.path}: has {', '.join(left)}, which would be lost; leave it as it is"
+                f"{system.path}: has {', '.join(left)}, which would be lost; do not convert it"
             )

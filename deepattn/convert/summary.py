@@ -1,4 +1,4 @@
-"""What there is of each element in data on disk."""
+"""Numbers of atoms and frames per element in data on disk."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class ElementSummary(NamedTuple):
     """Samples of one element.
 
     Attributes:
-        frames: how many frames have it.
-        atoms: atoms of it in all frames.
-        rms_force: root of the mean square of the force on them, eV/Å, NaN without forces.
-        max_force: largest force on one of them, eV/Å.
+        frames: How many frames have it.
+        atoms: Atoms of it in all frames.
+        rms_force: Root of the mean square of the force on them, eV/Å, NaN without forces.
+        max_force: Largest force on one of them, eV/Å.
     """
 
     frames: int
@@ -32,8 +32,8 @@ def summarize(paths: Sequence[str], type_map: Sequence[str]) -> dict[str, Elemen
     """Count what systems hold of each element.
 
     Args:
-        paths: systems, as `deepattn.data.find_systems` gives them.
-        type_map: the elements.
+        paths: Systems, as `deepattn.data.find_systems` gives them.
+        type_map: The elements.
     """
     frames, atoms = np.zeros((2, len(type_map)), np.int64)
     square, largest = np.zeros((2, len(type_map)))

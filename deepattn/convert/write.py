@@ -1,4 +1,4 @@
-"""Writing systems in DeePMD's layouts, whole or not at all."""
+"""Atomic writing of systems in DeePMD's layouts."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def write_systems(systems: dpdata.MultiSystems, target: str | os.PathLike, layou
     """Write all frames.
 
     Args:
-        systems: what to write.
-        target: folder or file, which must not exist.
+        systems: Systems to write.
+        target: Folder or file, which must not exist.
         layout: ``npy``, one system for each composition; ``mixed``, one for each number of atoms;
             ``hdf5``, one file; ``lmdb``. Where some are periodic and some open, the two kinds are
-            in folders, or groups, ``periodic`` and ``open``; an LMDB tells them apart itself.
+            in folders, or groups, ``periodic`` and ``open``; an LMDB distinguishes them itself.
 
     Returns:
         The path written.
 
     Raises:
-        DataError: the target exists, or its folder does not.
+        DataError: The target exists, or its folder does not.
     """
     target = Path(target).absolute()
     if target.exists():

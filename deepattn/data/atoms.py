@@ -20,12 +20,12 @@ def read_atoms(path: str | os.PathLike, frames: slice = slice(None)) -> list[Ato
     """Read frames.
 
     Args:
-        path: a DeePMD system, a folder or HDF5 or LMDB file of them, or any file that ASE reads.
-        frames: which ones, counted through all systems; all by default.
+        path: A DeePMD system, a folder or HDF5 or LMDB file of them, or any file that ASE reads.
+        frames: Which ones, counted through all systems; all by default.
 
     Raises:
-        DataError: there is none, the file cannot be read, or types are not named after elements.
-        OSError: the file cannot be opened.
+        DataError: There is none, the file cannot be read, or types are not named after elements.
+        OSError: The file cannot be opened.
     """
     path = os.fspath(path)
     if Path(path).is_dir() or "#" in path or Path(path).suffix in (".hdf5", ".h5", ".lmdb"):

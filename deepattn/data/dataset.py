@@ -23,7 +23,7 @@ _ATOMS_AT_ONCE = 1 << 17
 
 
 class DataConfig(Protocol):
-    """The part of the configuration that says what to read."""
+    """The part of the configuration about the data to read."""
 
     systems: str | Sequence[str]
     rglob_patterns: Sequence[str] | None
@@ -47,7 +47,7 @@ class ArraySpec(NamedTuple):
 
 
 class _Wanted(TypedDict):
-    """What `System.frames` is asked for."""
+    """Arguments of `System.frames`."""
 
     fparam: int
     aparam: int
@@ -69,7 +69,7 @@ class DataSet:
         labels: Labels that the loss needs.
         numb_generalized_coord: Width of the label ``drdq``.
         seed: Fixes the order of frames; None takes one from the operating system.
-        replicas: How many devices share a batch, each with as many frames as ``batch_size`` says.
+        replicas: How many devices share a batch, each with as many frames as ``batch_size``.
         check: Whether to read and check every frame now.
 
     Attributes:
@@ -77,7 +77,7 @@ class DataSet:
         batch_sizes: Frames per batch of all replicas together.
         numb_batches: Batches in each system.
         probs: Probability of each system.
-        frame_lists: Frames of each system, repeated as ``numb_copy`` says.
+        frame_lists: Frames of each system, repeated ``numb_copy`` times.
         sampler: An endless iterator over batches.
 
     Raises:
@@ -128,7 +128,7 @@ class DataSet:
 
         Args:
             atoms: Most atoms to read at a time, but at least a frame.
-            title: What the reading is for.
+            title: Purpose of the data, for messages.
 
         Yields:
             System, numbers of its frames, and these.
@@ -171,7 +171,7 @@ class DataSet:
             yield sampler.draw_from(index, min(size, left - first))
 
     def check_types(self, ntypes: int, reason: str) -> None:
-        """Refuse atoms of types that a model does not have; where types have names these tell.
+        """Refuse atoms of types that a model does not have; named types are matched by name.
 
         Args:
             ntypes: Number of types of the model.
@@ -206,7 +206,7 @@ class DataSet:
         return int(np.ceil(sum(available.values()) / batch))
 
     def signature(self) -> tuple[dict[str, ArraySpec], dict[str, ArraySpec]]:
-        """What the arrays of a batch are, for ``tf.data.Dataset.from_generator``."""
+        """Dtypes and shapes of the arrays of a batch, for ``tf.data.Dataset.from_generator``."""
         inputs: dict[str, ArraySpec] = {
             "coord": ArraySpec("float64", (None, None, 3)),
             "atype": ArraySpec("int32", (None, None)),
@@ -236,10 +236,11 @@ class DataSet:
             self.systems, self.batch_sizes.sizes, self.frame_lists, strict=True
         ):
             if not size:
-                log.warning("%s is left out: it has %d atoms", system.path, system.natoms)
+                log.warning("%s is skipped: it has %d atoms", system.path, system.natoms)
             elif self.batch_sizes.by_hand and size > len(frames):
                 log.warning(
-                    "%s has %d frames, fewer than the batch size %d: each batch is all of them",
+                    "%s has %d frames, fewer than the batch size %d: every batch contains "
+                    "all of them",
                     system.path,
                     len(frames),
                     size,

@@ -16,12 +16,12 @@ def systems_of_input(
     """Paths of the training or validation systems of an input.
 
     Args:
-        file: the input; paths in it are relative to its folder.
+        file: The input; paths in it are relative to its folder.
         section: ``training_data`` or ``validation_data``.
-        head: the branch of a multi-task input.
+        head: The branch of a multi-task input.
 
     Raises:
-        DeepattnError: the file is missing or not an input, or lists no systems.
+        DeepattnError: The file is missing or not an input, or lists no systems.
     """
     training = upgrade(load_input(file)).get("training", {})
     branches = training.get("data_dict") or {}

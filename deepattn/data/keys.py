@@ -120,7 +120,7 @@ DEFAULT_LABELS = ("energy", "force", "virial")
 def label_shape(name: str, natoms: int | None, *, numb_generalized_coord: int = 0) -> tuple:
     """Shape of one frame of a label in a batch; ``natoms`` of None stays None."""
     if name not in LABELS:
-        raise ValueError(f"label {name!r} is none of {list(LABELS)}")
+        raise ValueError(f"label {name!r} is not one of {list(LABELS)}")
     if name == "drdq":
         return (None if natoms is None else 3 * natoms, numb_generalized_coord)
     key = KEYS[name]

@@ -29,7 +29,7 @@ _NAMES = {
     "virials": "virial",
     "atom_types": "real_atom_types",
 }
-# What a frame says of itself again, or of where it came from.
+# Redundant entries of a frame, and those about its origin.
 _IGNORED = ("atom_numbs", "atom_names", "orig")
 _OPEN = ",open"
 # A width of many digits would make keys of as many characters.
@@ -45,7 +45,7 @@ Frame = dict[str, Any]
 
 
 class _Index(NamedTuple):
-    """What a file holds: ``groups[(natoms, periodic)][fields]`` are the numbers of its frames."""
+    """Frames of a file: ``groups[(natoms, periodic)][fields]`` are their numbers."""
 
     type_map: list[str]
     key_format: str
@@ -239,7 +239,7 @@ def _build_index(file: str, _changed: int) -> _Index:
     [metadata] = _read(file, ["__metadata__"])
     key_format = metadata.get("frame_idx_fmt", b"012d").decode()
     if not _KEY_FORMAT.fullmatch(key_format):
-        raise DataError(f"{file} numbers its frames in an unknown way: {key_format[:40]!r}")
+        raise DataError(f"{file} has frame keys of an unknown format: {key_format[:40]!r}")
     groups: dict[tuple[int, bool], dict[tuple[str, ...], array]] = {}
     nframes = int(metadata["nframes"])
     for first in tracked(range(0, nframes, _FRAMES_AT_ONCE), f"opening {file}"):

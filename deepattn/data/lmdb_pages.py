@@ -27,11 +27,11 @@ def check_pages(path: str | os.PathLike) -> None:
     """Refuse an environment with a page or an entry that is not in its file.
 
     Args:
-        path: the file ``data.mdb``.
+        path: The file ``data.mdb``.
 
     Raises:
-        ValueError: there is one.
-        OSError: the file cannot be read.
+        ValueError: There is one.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size

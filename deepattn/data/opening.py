@@ -13,7 +13,7 @@ Opened = TypeVar("Opened")
 
 
 def opened(path: str, open_file: Callable[[], Opened]) -> Opened:
-    """What ``open_file`` gives; without a free file descriptor the soft limit is raised first.
+    """Result of ``open_file``; without a free file descriptor the soft limit is raised first.
 
     Raises:
         DataError: The process may open no more files.
@@ -32,8 +32,9 @@ def opened(path: str, open_file: Callable[[], Opened]) -> Opened:
         if not _out_of_descriptors(error):
             raise
         raise DataError(
-            f"{path} cannot be opened: the process has as many open files as it may have, "
-            f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]}; raise the limit with ulimit -n"
+            f"{path} cannot be opened: the process has reached its limit of "
+            f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} open files; raise it with "
+            "ulimit -n"
         ) from None
 
 

@@ -36,13 +36,13 @@ def system_probabilities(
     weights = np.where(sizes > 0, weights, 0.0)
     total = weights.sum()
     if not total > 0:
-        raise ConfigError("sys_probs and auto_prob leave no system a probability above zero")
+        raise ConfigError("sys_probs and auto_prob give every system the probability 0")
     return weights / total
 
 
 def _by_hand(given: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     if given.shape != sizes.shape:
-        raise ConfigError(f"sys_probs lists {len(given)} numbers for {len(sizes)} systems")
+        raise ConfigError(f"sys_probs has {len(given)} numbers for {len(sizes)} systems")
     check_probabilities(given.tolist(), "sys_probs")
     free = given < 0
     fixed = given[~free].sum()

@@ -34,7 +34,7 @@ def share(draw: Draw, place: int, count: int) -> Draw:
     from its beginning.
 
     Args:
-        draw: What a sampler drew.
+        draw: The draw of a sampler.
         place: Which part, from 0.
         count: Number of parts.
     """
@@ -60,7 +60,7 @@ class Sampler:
     guarantees: number k of a stream needs none before it, so a state is a few counters.
 
     Args:
-        dataset: What to draw from.
+        dataset: The data set to draw from.
         seed: Fixes the order; None takes one from the operating system.
         stream: :data:`TRAINING` or :data:`STATISTICS`.
     """

@@ -41,7 +41,7 @@ def find_systems(
         systems: One path, or several.
         rglob_patterns: Patterns below each directory to take instead of everything.
         base: Directory that relative paths start from; the current one by default.
-        labeled: As of `System`.
+        labeled: See `System`.
 
     Raises:
         DataError: If a path does not exist or is a file of unknown format, or no system is found
@@ -65,13 +65,13 @@ def find_systems(
 
 
 def read_list(path: str | os.PathLike, *, labeled: bool = True) -> list[str]:
-    """Paths of the systems that a file lists: one entry per line, as of `find_systems`.
+    """Paths of the systems that a file lists: one entry per line, see `find_systems`.
 
     Empty lines and what follows a ``#`` at the beginning of a line or after a space are passed by.
 
     Args:
         path: The list.
-        labeled: As of `System`.
+        labeled: See `System`.
 
     Raises:
         DataError: If it lists none, or an entry does not exist.
@@ -80,7 +80,7 @@ def read_list(path: str | os.PathLike, *, labeled: bool = True) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise DataError(f"{os.fspath(path)} is not a list of systems in UTF-8") from None
+        raise DataError(f"{os.fspath(path)} is not a UTF-8 list of systems") from None
     entries = []
     for line in map(str.strip, lines):
         # A name may have all that; what is there is meant.
@@ -107,8 +107,8 @@ def _search(path: str, patterns: Sequence[str] | None, labeled: bool) -> Iterato
         raise DataError(f"system {path} does not exist{_pattern_hint(path)}")
     elif os.path.isfile(path):
         raise DataError(
-            f"{path}: its name does not tell which code wrote it; bring it into a layout of "
-            "DeePMD's first (deepattn convert --format)"
+            f"{path}: the format cannot be inferred from the file name; convert it first "
+            "(deepattn convert --format)"
         )
     elif is_lmdb(path):
         yield from lmdb_systems(path)
@@ -134,7 +134,7 @@ def _pattern_hint(path: str) -> str:
     folder = "/".join(parts[:first]) or ("/" if path.startswith("/") else ".")
     pattern = "/".join(parts[first:])
     return (
-        f"; patterns are not expanded here: give the folder {folder} and "
+        f"; patterns are not expanded here; give the folder {folder} and "
         f'"rglob_patterns": ["{pattern}"]'
     )
 
@@ -153,8 +153,8 @@ def _search_directory(path: str) -> Iterator[str]:
                 yield linked
             elif _leads_to_systems(linked, path):
                 log.warning(
-                    "%s is a link to a folder of systems, which is not searched; name it among the "
-                    "systems to take them",
+                    "%s is a link to a folder of systems, which is not searched; add it "
+                    "to systems to use them",
                     linked,
                 )
 

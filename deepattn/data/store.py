@@ -29,7 +29,7 @@ _OPEN_HDF5 = 16
 
 
 class Store(Protocol):
-    """What :class:`~deepattn.data.System` needs to know of a place that holds a system.
+    """Interface of :class:`~deepattn.data.System` to the storage of a system.
 
     Attributes:
         numbered: Whether it names its types ``1``, ``2``, … for want of elements.
@@ -59,7 +59,7 @@ class Store(Protocol):
         """Frames ``indices`` of an array that fits the layout, ``[n, layout.width]``."""
 
     def entries(self, name: str) -> Iterator[tuple[str, str]]:
-        """All that lies in a set, or for an empty name beside the sets: names and places."""
+        """Names and locations of everything in a set, or with an empty name next to the sets."""
 
 
 def split_hdf5(path: str) -> tuple[str, str] | None:
@@ -73,7 +73,7 @@ def split_hdf5(path: str) -> tuple[str, str] | None:
 
 
 def open_store(path: str, *, labeled: bool) -> Store:
-    """The store of the system at ``path``; ``labeled`` as of `ForeignStore`."""
+    """The store of the system at ``path``; for ``labeled`` see `ForeignStore`."""
     group = split_lmdb(path)
     if group is not None:
         return LmdbStore(*group)
@@ -129,7 +129,7 @@ def _open_hdf5(file: str, _mtime: int, _size: int) -> h5py.File:
 
 
 class _Header(NamedTuple):
-    """What an ``.npy`` file says of itself, and where its numbers begin."""
+    """Header of an ``.npy`` file, and the offset of its data."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -146,7 +146,8 @@ def _npy_header(file: str, _mtime: int, _size: int) -> _Header:
     # A damaged header can make NumPy's parser raise nearly anything.
     except Exception as error:
         raise DataError(
-            f"{file} is not a whole NumPy array ({type(error).__name__}: {error}); write it again"
+            f"{file} is not a complete NumPy array ({type(error).__name__}: {error}); write "
+            "it again"
         ) from None
     _require_numbers(array.dtype, file)
     order: Literal["C", "F"] = "C" if array.flags.c_contiguous else "F"
@@ -154,21 +155,21 @@ def _npy_header(file: str, _mtime: int, _size: int) -> _Header:
 
 
 def require_layout(shape: tuple[int, ...], layout: Layout, where: str) -> None:
-    """Refuse an array whose shape does not say which number is which."""
+    """Refuse an array of ambiguous shape."""
     if not layout.fits(shape):
         raise DataError(f"{where} has shape {shape}, expected {layout}")
 
 
 def _require_numbers(dtype: np.dtype, where: str) -> None:
     if dtype.kind not in "fiub":
-        raise DataError(f"{where} holds {dtype}, not real numbers")
+        raise DataError(f"{where} contains {dtype}, not real numbers")
 
 
 def _words(text: bytes, where: str) -> list[str]:
     try:
         return text.decode("utf-8-sig").split()
     except UnicodeDecodeError:
-        raise DataError(f"{where} is not text in UTF-8") from None
+        raise DataError(f"{where} is not UTF-8 text") from None
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
@@ -273,13 +274,13 @@ class Hdf5Store:
         with reading_hdf5(where):
             dtype, is_text = dataset.dtype, h5py.check_string_dtype(dataset.dtype) is not None
         if dtype.kind not in "fiub" and not is_text:
-            raise DataError(f"{where} holds {dtype}, not numbers or names")
+            raise DataError(f"{where} contains {dtype}, not numbers or names")
         self._check_size(dataset, where)
         with reading_hdf5(where):
             check_text(dataset)
             values = np.asarray(dataset[()])
         if np.squeeze(values).ndim > 1:
-            raise DataError(f"{where} has shape {values.shape}, expected one entry after another")
+            raise DataError(f"{where} has shape {values.shape}, expected a one-dimensional array")
         values = values.ravel()
         words = []
         for value in values.tolist():

@@ -7,11 +7,11 @@ _RULE = 85
 
 
 def summary_lines(dataset: DataSet, title: str) -> list[str]:
-    """One line a system: atoms, batch size, batches, probability, periodicity.
+    """One line per system: atoms, batch size, batches, probability, periodicity.
 
     Args:
         dataset: The data.
-        title: What they are for: ``"Training"`` or ``"Validation"``.
+        title: Purpose: ``"Training"`` or ``"Validation"``.
     """
     head = f"---Summary of DataSystem: {title:13}"
     lines = [
@@ -36,5 +36,5 @@ def summary_lines(dataset: DataSet, title: str) -> list[str]:
 
 
 def _shorten(path: str) -> str:
-    """The end of a long path, which tells systems apart."""
+    """The end of a long path, which distinguishes systems."""
     return path if len(path) <= _NAME_WIDTH else "-- " + path[3 - _NAME_WIDTH :]

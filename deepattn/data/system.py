@@ -14,7 +14,7 @@ from deepattn.errors import DataError
 
 # |det| of the box over the product of its edges; below it there is no cell to speak of.
 _FLAT_BOX = 1e-8
-# What is read.
+# Arrays that are read.
 _BESIDE_SETS = {"type.raw", "type_map.raw", "nopbc"}
 _IN_SET = {spelling for key in KEYS.values() for spelling in key.spellings()}
 
@@ -50,7 +50,7 @@ class System:
         mixed_type: Whether each frame has types of its own.
         periodic: Whether the frames are periodic.
         data_type_map: Names in the system's ``type_map.raw``, or as given, or None.
-        type_map: Names of the types that :meth:`atype` gives, or None if nobody named them.
+        type_map: Names of the types that :meth:`atype` gives, or None if they have no names.
         ntypes: Number of types that :meth:`atype` may give.
 
     Raises:
@@ -119,7 +119,7 @@ class System:
         return np.repeat(stored, self.set_sizes)
 
     def unread(self) -> Iterator[tuple[str, str]]:
-        """Names and places of what lies in a set, or beside the sets, and is not read."""
+        """Names and locations of unused arrays, in a set or next to the sets."""
         for folder in ["", *(part.name for part in self._sets)]:
             for entry, place in self._store.entries(folder):
                 if entry.removesuffix(".npy") not in (_IN_SET if folder else _BESIDE_SETS):
@@ -177,7 +177,7 @@ class System:
         Returns:
             ``inputs``: ``coord [n, natoms, 3]`` (Å), ``atype [n, natoms]`` int32, ``box [n, 9]``
             (Å, zero for open boundaries), ``fparam [n, fparam]``, ``aparam [n, natoms, aparam]``.
-            ``labels``: each label and its ``find_<label> [n]``, 0 where it is missing. Energies
+            ``labels``: Each label and its ``find_<label> [n]``, 0 where it is missing. Energies
             are in eV, forces in eV/Å. All are float64 but the types.
 
         Raises:
@@ -235,7 +235,7 @@ class System:
             alone = KEYS["coord"].layout(self.natoms, 1).fits(shape)
             nframes = 1 if alone else next(iter(shape), 0)
             if shape and not nframes:
-                raise DataError(f"{where} has shape {shape}, no frame at all; remove the set")
+                raise DataError(f"{where} has shape {shape}, so the set has no frames; remove it")
             if not KEYS["coord"].layout(self.natoms, nframes).fits(shape):
                 raise DataError(
                     f"{where} has shape {shape}, but type.raw lists {self.natoms} atoms: expected "
@@ -251,7 +251,9 @@ class System:
             return False
         self._require("real_atom_types", "; all sets of a mixed-type system need it")
         if self.data_type_map is None:
-            raise DataError(f"{self._store.where('type_map.raw')} is missing; mixed types need it")
+            raise DataError(
+                f"{self._store.where('type_map.raw')} is missing; mixed-type systems need it"
+            )
         return True
 
     def _find(self, key: Key) -> list[str | None]:
@@ -318,7 +320,7 @@ class System:
         if flat.any():
             row = int(np.argmax(flat))
             raise DataError(
-                f"{self._place(name, rows[row])} has a box without volume "
+                f"{self._place(name, rows[row])} has a box of zero volume "
                 f"{box[row].tolist()}; open boundaries need an empty file nopbc in the system"
             )
 

@@ -27,7 +27,7 @@ def parse_types(words: Sequence[str], where: str) -> np.ndarray:
         word = words[atom]
         shown = show(word) if np.isnan(values[atom]) else word[:_DIGITS]
         raise DataError(
-            f"{where}: type {shown} of atom {atom} is not an integer; expected one for each atom"
+            f"{where}: type {shown} of atom {atom} is not an integer; expected one integer per atom"
         )
     return values.astype(np.int32)
 
@@ -47,7 +47,7 @@ def parse_names(words: Sequence[str], where: str) -> list[str]:
     known = set()
     for place, name in enumerate(names):
         if not name.strip() or not name.isprintable():
-            raise DataError(f"{where}: name {place} is {show(name)}, which is no name to print")
+            raise DataError(f"{where}: name {place} is {show(name)}, which is not printable")
         if name in known:
             raise DataError(f"{where} lists {show(name)[1:-1]} twice")
         known.add(name)
@@ -64,7 +64,7 @@ def name_numbers(
 
     Args:
         found: The numbers, ``1``, ``2``, ….
-        names: What to call them instead, in this order.
+        names: New names, in this order.
         type_map: The model's names, taken without ``names`` if there are as many.
         where: The dump.
 
@@ -76,15 +76,18 @@ def name_numbers(
             return list(found)
         if len(type_map) != len(found):
             raise DataError(
-                f"{where} numbers its types, the highest is {len(found)}, and the model has "
+                f"{where} has numeric types up to {len(found)}, but the model has "
                 f"{len(type_map)}: {' '.join(type_map)}; dump a column element (deepattn "
                 "model-devi also takes names)"
             )
-        log.info("types %s of %s are taken as %s", ", ".join(found), where, ", ".join(type_map))
+        log.info(
+            "types %s of %s are interpreted as %s", ", ".join(found), where, ", ".join(type_map)
+        )
         return list(type_map)
     if len(names) < len(found):
         raise DataError(
-            f"{where} has {len(found)} types, but only {' '.join(names)} are named; name all"
+            f"{where} has {len(found)} types, but only {' '.join(names)} are named; name all "
+            "of them"
         )
     return list(names)
 
@@ -98,7 +101,7 @@ def union(maps: Sequence[Sequence[str] | None]) -> list[str]:
 
 
 def names_or_numbers(type_map: Sequence[str], ntypes: int) -> list[str]:
-    """What to call types: by their names, or by their numbers where they have none."""
+    """Labels of types: their names, or their numbers if they have none."""
     return list(type_map) or [str(kind) for kind in range(ntypes)]
 
 
@@ -144,8 +147,8 @@ def to_model(
     """Types of the data as types of the model; ``-1`` stays ``-1``.
 
     Args:
-        types: As of :func:`check_range`.
-        table: What :func:`lookup_table` gives.
+        types: See :func:`check_range`.
+        table: Result of :func:`lookup_table`.
         names: Names of the types of the data.
         type_map: Names of the types of the model.
         where: The file.

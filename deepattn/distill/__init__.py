@@ -1,4 +1,4 @@
-"""Distillation: a fast student that gives what a slow teacher gives."""
+"""Distillation: training a fast student to reproduce a slow teacher."""
 
 import lazy_loader
 

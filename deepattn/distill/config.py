@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepattn.config import ScheduleConfig, load_input
+from deepattn.config.constraints import require
 from deepattn.config.ranges import holds
-from deepattn.config.rules_net import require
 from deepattn.config.section import Section, key, required
 from deepattn.errors import ConfigError
 
@@ -70,44 +70,57 @@ class ExploreConfig(Section):
     temperatures: tuple[float, ...] = _positive([300.0, 600.0, 1000.0], "K.")
     pressures: tuple[float, ...] | None = key(
         [0.0],
-        "GPa; null keeps the cells, as do structures without a complete periodic cell.",
-        check=holds(bool, "not be empty; give null to keep the cells"),
+        "Pressures, GPa; null keeps the cells fixed. Structures that are not fully periodic "
+        "keep theirs.",
+        check=holds(bool, "not be empty; give null to keep the cells fixed"),
     )
-    runs: int = _positive(4, "Runs at each temperature and pressure, from different structures.")
+    runs: int = _positive(
+        4, "Number of runs at each temperature and pressure, from different structures."
+    )
     timestep: float = _positive(2.0, "fs.")
-    steps: int = _positive(1000, "Steps of a run.")
-    every: int = _positive(50, "Steps from one frame that is kept to the next.")
+    steps: int = _positive(1000, "Steps per run.")
+    every: int = _positive(50, "Steps between two frames that are kept.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedFramesConfig(Section):
     """The frames before there is a student."""
 
-    copies: int = _not_negative(10, "Strained and perturbed copies of each structure.")
-    displacement: float = _not_negative(0.1, "Standard deviation of their atoms' displacements, Å.")
+    copies: int = _not_negative(10, "Number of strained and perturbed copies of each structure.")
+    displacement: float = _not_negative(
+        0.1, "Standard deviation of the displacements of their atoms, Å."
+    )
     strain: float = _not_negative(0.05, "Largest component of their cells' strain.")
-    steps: int = _not_negative(200, "Steps of the teacher's runs, as many runs as in explore.")
-    every: int = _positive(20, "Steps from one frame of them that is kept to the next.")
+    steps: int = _not_negative(
+        200, "Steps per run of the teacher's dynamics; the number of runs is that of explore."
+    )
+    every: int = _positive(20, "Steps between two frames of these runs that are kept.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectConfig(Section):
-    """What a round adds to the data."""
+    """Selection of the frames that a round adds to the data."""
 
     low: float = _not_negative(
-        0.1, "Largest deviation of a force in a frame to be taken, from, eV/Å."
+        0.1, "Lower limit of the maximum force deviation of frames to select, eV/Å."
     )
-    high: float = _positive(1.0, "The same, to, eV/Å.")
-    frames: int = _positive(200, "Frames taken in a round at most.")
-    judged: int = _positive(100, "With an ensemble: random frames labeled to judge the students.")
+    high: float = _positive(
+        1.0, "Upper limit of the maximum force deviation of frames to select, eV/Å."
+    )
+    frames: int = _positive(200, "Maximum number of frames selected per round.")
+    judged: int = _positive(
+        100, "With an ensemble: number of random frames labeled to validate the students."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaterConfig(Section):
     """Trainings after the first one."""
 
-    numb_steps: int = _positive(20000, "Steps of each, from the weights of the last student.")
-    start_lr: float = _positive(1e-4, "Learning rate that they start with.")
+    numb_steps: int = _positive(
+        20000, "Steps of each later training, from the weights of the last student."
+    )
+    start_lr: float = _positive(1e-4, "Learning rate at their start.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,29 +131,34 @@ class DistillConfig(Section):
         "Structures to start from: systems of DeePMD, or files that ASE reads.",
         dtype=[str, list[str]],
     )
-    structures: int = _positive(20, "Structures taken from them at most, evenly spread.")
+    structures: int = _positive(20, "Maximum number of structures taken from them, evenly spaced.")
     supercell: tuple[int, int, int] = _positive(
-        [1, 1, 1], "How often each is repeated along its cell."
+        [1, 1, 1], "Repetitions along the three cell vectors."
     )
     seed: int = key(1, "Seed of displacements, velocities, selection and students.")
-    ensemble: int = _positive(1, "Students trained a round; two or more select by themselves.")
-    rounds: int = _positive(5, "Rounds at most, each with a training and an exploration.")
-    hours: float | None = _positive(None, "Work, in hours, after which no round is begun.")
-    threshold: float = _positive(0.06, "RMSE of the forces on new frames that is enough, eV/Å.")
+    ensemble: int = _positive(
+        1,
+        "Students trained per round; two or more select frames by their deviation from each other.",
+    )
+    rounds: int = _positive(5, "Maximum number of rounds, each with a training and an exploration.")
+    hours: float | None = _positive(None, "Hours of work after which no further round starts.")
+    threshold: float = _positive(
+        0.06, "RMSE of the forces on new frames at which distillation stops, eV/Å."
+    )
     closest: float = _positive(
-        0.6, "Nearest two atoms may come, as a part of the sum of their covalent radii."
+        0.6, "Minimum distance of two atoms, as a fraction of the sum of their covalent radii."
     )
     explore: ExploreConfig = key({}, "Molecular dynamics.")
     seed_frames: SeedFramesConfig = key({}, "The first frames.")
-    select: SelectConfig = key({}, "What a round adds to the data.")
-    later: LaterConfig = key({}, "Trainings after the first one.")
+    select: SelectConfig = key({}, "Selection of the frames that a round adds to the data.")
+    later: LaterConfig = key({}, "Trainings after the first.")
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:
         """Check a complete section.
 
         Raises:
-            ConfigError: a value is out of range, or two do not go together.
+            ConfigError: A value is out of range, or two do not go together.
         """
         cls.check_keys(section, path)
         if len(section["supercell"]) != 3:
@@ -166,12 +184,12 @@ def read_distill(path: str | os.PathLike) -> tuple[DistillConfig, dict[str, Any]
         input has none, and the training data are wanting.
 
     Raises:
-        ConfigError: the file cannot be read, a key is unknown or missing, or a value is not valid.
+        ConfigError: The file cannot be read, a key is unknown or missing, or a value is not valid.
     """
     raw = load_input(path)
     try:
         if "distill" not in raw:
-            raise ConfigError("distill is required: what is explored, selected and trained.")
+            raise ConfigError("the section distill is required: what to explore, select and train.")
         config = DistillConfig.from_dict(normalize_distill(raw.pop("distill")))
         return config, _with_defaults(raw)
     except ConfigError as error:
@@ -197,7 +215,7 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     data = student["training"].setdefault("training_data", {})
     if "systems" in data:
         raise ConfigError(
-            "training/training_data/systems is for the teacher's labels; leave it out and give "
-            "structures to start from in distill/systems."
+            "training/training_data/systems is reserved for the teacher's labels; remove it "
+            "and give initial structures in distill/systems."
         )
     return student

@@ -1,4 +1,4 @@
-"""One molecular dynamics: at a temperature and, if asked, a pressure, until it is no use."""
+"""One molecular dynamics run at a temperature and, optionally, a pressure."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Condition:
 
 @dataclass
 class Trajectory:
-    """What is kept of a run.
+    """Frames and end of a run.
 
     Attributes:
-        frames: the frames, each with its condition and step in ``info``.
-        stopped: why the run ended before its time, or an empty string.
+        frames: The frames, each with its condition and step in ``info``.
+        stopped: Why the run ended before its time, or an empty string.
     """
 
     frames: list[Atoms]
@@ -58,22 +58,22 @@ def run_dynamics(
     seed: int | Sequence[int],
     tick: Callable[[], None] = lambda: None,
 ) -> Trajectory:
-    """Move atoms from velocities of the temperature, as long as they behave.
+    """Run dynamics with thermal initial velocities, until the end or an unphysical state.
 
     ASE's Langevin integrator (BAOAB), with a barostat that changes the volume and not the shape.
     A run ends early, without an error, when atoms come too near, when they get much hotter than
     asked for, when the volume has doubled or halved, or when the model has no numbers for them.
 
     Args:
-        atoms: where they start; they are not changed.
-        calculator: what moves them.
-        condition: temperature and pressure.
+        atoms: Where they start; they are not changed.
+        calculator: Potential that moves them.
+        condition: Temperature and pressure.
         timestep: fs.
-        steps: number of steps.
-        every: steps from one frame kept to the next.
-        closest: as of `too_close`, looked at in every frame that is kept.
-        seed: of velocities and thermostat.
-        tick: called after every step.
+        steps: Number of steps.
+        every: Steps from one frame kept to the next.
+        closest: See `too_close`; checked in every frame that is kept.
+        seed: Of velocities and thermostat.
+        tick: Called after every step.
     """
     moving = atoms.copy()
     moving.info = {}
@@ -96,7 +96,7 @@ def run_dynamics(
             tick()
             trajectory.stopped = _fault(moving, condition.temperature, volume)
             if not trajectory.stopped and step % every == 0 and too_close(moving, closest):
-                trajectory.stopped = "atoms too near each other"
+                trajectory.stopped = "atoms too close"
             if trajectory.stopped:
                 break
             if step % every == 0:
@@ -107,13 +107,13 @@ def run_dynamics(
 
 
 def _fault(atoms: Atoms, temperature: float, volume: float | None) -> str:
-    """What is wrong with atoms on their way, or an empty string."""
+    """Reason to stop a run, or an empty string."""
     if not np.isfinite(atoms.positions).all() or not np.isfinite(atoms.cell.array).all():
         return "no finite energy"
     if atoms.get_temperature() > _HOT * temperature + _RELEASED:
         return "too hot"
     if volume is not None and not 1 / _GROWN < atoms.get_volume() / volume < _GROWN:
-        return "the volume ran away"
+        return "the volume diverged"
     return ""
 
 

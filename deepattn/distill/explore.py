@@ -20,14 +20,14 @@ from deepattn.progress import counted
 
 @dataclass(frozen=True)
 class Explored:
-    """What an exploration has found.
+    """Results of an exploration.
 
     Attributes:
-        frames: frames of all runs, one run after another.
-        runs: number of runs.
-        stopped: how many of them ended early, by reason.
-        atom_steps: atoms evaluated, and
-        seconds: the time it took, without the first step.
+        frames: Frames of all runs, one run after another.
+        runs: Number of runs.
+        stopped: How many of them ended early, by reason.
+        atom_steps: Number of atoms evaluated, without the first step.
+        seconds: Time of these evaluations.
     """
 
     frames: list[Atoms]
@@ -51,14 +51,14 @@ def explore(
     """Move structures at all conditions, ``config.runs`` of them at each.
 
     Args:
-        potential: what moves them.
-        structures: where runs start, each in as many runs as the others.
-        config: conditions, number of runs and time step.
-        steps: steps of each run.
-        every: steps from one frame kept to the next.
-        closest: as of `too_close`.
-        seed: of velocities and thermostats.
-        title: what a line of progress says.
+        potential: Potential that moves them.
+        structures: Where runs start, each in as many runs as the others.
+        config: Conditions, number of runs and time step.
+        steps: Steps of each run.
+        every: Steps from one frame kept to the next.
+        closest: See `too_close`.
+        seed: Of velocities and thermostats.
+        title: Title of the progress line.
     """
     pressures = (None,) if config.pressures is None else config.pressures
     conditions = list(product(config.temperatures, pressures)) * config.runs

@@ -21,16 +21,16 @@ _FRAMES_AT_ONCE = 32
 def label(
     teacher: Potential, frames: Sequence[Atoms], chunks: str | os.PathLike, *, title: str
 ) -> LabeledFrames:
-    """Label frames; what earlier calls with the same frames have done is not done again.
+    """Label frames, resuming earlier calls with the same frames.
 
     Args:
-        teacher: what labels.
-        frames: the frames.
-        chunks: folder that keeps the labels of some frames each; `remove_chunks` removes it.
-        title: what a line of progress says.
+        teacher: The teacher.
+        frames: The frames.
+        chunks: Folder that keeps the labels of some frames each; `remove_chunks` removes it.
+        title: Title of the progress line.
 
     Raises:
-        DataError: a frame cannot be labeled.
+        DataError: A frame cannot be labeled.
     """
     chunks = Path(chunks)
     chunks.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""LabeledFrames frames as DeePMD systems, one for each composition, and back."""
+"""Labeled frames as DeePMD systems, one for each composition, and back."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class LabeledFrames(NamedTuple):
 
 
 def write_labeled(data: LabeledFrames, folder: str | os.PathLike) -> None:
-    """Write a folder of systems in the layout deepmd/npy, whole or not at all.
+    """Write a folder of systems in the layout deepmd/npy, atomically.
 
     Atoms of one composition that are in another order make a system of their own.
 
     Args:
-        data: the frames; there may be none.
-        folder: what to write; one that is there is replaced.
+        data: The frames; there may be none.
+        folder: The folder; an existing one is replaced.
     """
     folder = Path(folder)
     groups: dict[tuple, list[int]] = {}

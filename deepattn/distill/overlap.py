@@ -1,4 +1,4 @@
-"""How near atoms come to each other, in terms of their covalent radii."""
+"""Detection of atoms that overlap, by their covalent radii."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ase.neighborlist import neighbor_list
 
 
 def too_close(atoms: Atoms, closest: float) -> bool:
-    """Whether two atoms, or an atom and its image, are nearer than they may be.
+    """Whether two atoms, or an atom and its image, are closer than allowed.
 
     Args:
-        atoms: a frame, of which everything must be finite.
-        closest: distance that is allowed, as a part of the sum of two covalent radii.
+        atoms: A frame, of which everything must be finite.
+        closest: Minimum distance, as a fraction of the sum of two covalent radii.
     """
     radii = closest * covalent_radii[atoms.numbers]
     # A cell that has collapsed would have endless images within reach.

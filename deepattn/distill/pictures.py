@@ -19,14 +19,14 @@ from deepattn.plots.parity import draw_parity
 
 
 def draw_pictures(result: DistillResult) -> Iterator[tuple[str, Path]]:
-    """Draw what can be drawn into the working folder; captions and files."""
+    """Draw all available pictures into the working folder; yields captions and files."""
     path = result.workdir.path
     validations = [parts["verdict"] for parts in result.rounds]
     force = [np.nan if v["force"] is None else v["force"] for v in validations]
     frames = [parts["train"]["frames"] for parts in result.rounds]
     if np.isfinite(force).any():
         yield (
-            "Error of the forces on new frames, by round",
+            "Force RMSE on new frames, by round",
             draw_rounds(force, frames, result.config.threshold, path("rounds.png")),
         )
         select = result.config.select
@@ -50,8 +50,8 @@ def draw_pictures(result: DistillResult) -> Iterator[tuple[str, Path]]:
     teacher, student = (radial_distribution(frames) for frames in moved)
     if teacher.g and student.g:
         yield (
-            "Radial distribution functions of both models' dynamics, over all temperatures and "
-            "pressures, the same time after the same start",
+            "Radial distribution functions of both models' dynamics, averaged over all "
+            "temperatures and pressures, at the same times from the same initial structures",
             draw_distributions(teacher.r, teacher.g, student.g, path("rdf.png")),
         )
 

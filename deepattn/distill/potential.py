@@ -49,7 +49,7 @@ class Potential(Protocol):
         """Labels of each frame.
 
         Raises:
-            DataError: a frame cannot be evaluated.
+            DataError: A frame cannot be evaluated.
         """
 
 
@@ -57,7 +57,7 @@ class ModelPotential:
     """A model file; frames of one number of atoms are evaluated together.
 
     Args:
-        path: any file that `DeepPot` reads.
+        path: Any file that `DeepPot` reads.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -94,20 +94,20 @@ class ModelPotential:
 
 
 class _First(logging.Filter):
-    """Lets the first warning of too many neighbors pass; in every step it would be repeated."""
+    """Passes only the first warning about too many neighbors, which would repeat in every step."""
 
     def __init__(self) -> None:
         super().__init__()
         self._passed = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is the first."""
+        """Whether the record is the first."""
         first, self._passed = not self._passed, True
         return first
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """For the time of an evaluation."""
+        """Apply the filter during an evaluation."""
         logger = logging.getLogger("deepattn.infer.checks")
         logger.addFilter(self)
         try:
@@ -120,8 +120,8 @@ class CalculatorPotential:
     """An ASE calculator; frames are evaluated one after another.
 
     Args:
-        calculator: the calculator.
-        name: what messages and the report call it.
+        calculator: The calculator.
+        name: Name in messages and the report.
     """
 
     elements = None
@@ -138,7 +138,7 @@ class CalculatorPotential:
         atoms.calc = self._calculator
         energy, force = atoms.get_potential_energy(), atoms.get_forces()
         if not (np.isfinite(energy) and np.isfinite(force).all()):
-            raise DataError(f"{self.name}: gives numbers that are not finite")
+            raise DataError(f"{self.name}: returns values that are not finite")
         virial = None
         if atoms.pbc.all():
             try:
@@ -149,14 +149,14 @@ class CalculatorPotential:
 
 
 def open_teacher(teacher: str) -> Potential:
-    """Open what a user names as teacher.
+    """Open the teacher that a user names.
 
     Args:
-        teacher: a model file, or ``module:callable``, which is called without arguments and
+        teacher: A model file, or ``module:callable``, which is called without arguments and
             returns an ASE calculator; the module is looked for in the working folder too.
 
     Raises:
-        DeepattnError: there is no such file or callable, or it is not what it must be.
+        DeepattnError: The file or callable does not exist or is not valid.
     """
     if _is_callable(teacher):
         return CalculatorPotential(_calculator(teacher), teacher)
@@ -176,7 +176,7 @@ def _calculator(teacher: str) -> Calculator:
     try:
         made = getattr(import_module(module), name)()
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{teacher}: there is no such calculator: {error}") from None
+        raise ConfigError(f"{teacher}: the calculator cannot be loaded: {error}") from None
     if not isinstance(made, Calculator):
-        raise ConfigError(f"{teacher}: gives a {type(made).__name__}, not a calculator of ASE")
+        raise ConfigError(f"{teacher}: returns a {type(made).__name__}, not an ASE calculator")
     return made

@@ -1,4 +1,4 @@
-"""Radial distribution functions: how many atoms are how far from an atom."""
+"""Radial distribution functions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Distribution(NamedTuple):
     """Radial distribution functions of some frames.
 
     Attributes:
-        r: middles of the shells, Å, ``[number of shells]``.
-        g: by pairs of elements, density in the shells over the mean density, which is 1 far away.
+        r: Middles of the shells, Å, ``[number of shells]``.
+        g: By pairs of elements, density in the shells over the mean density, which is 1 far away.
     """
 
     r: np.ndarray
@@ -29,9 +29,9 @@ def radial_distribution(
     """Average over frames with periodic cells; neighbors in all images of a cell count.
 
     Args:
-        frames: the frames; those with open boundaries have no density and are left out.
-        rmax: how far, Å.
-        width: of a shell, Å.
+        frames: The frames; those with open boundaries have no density and are left out.
+        rmax: How far, Å.
+        width: Of a shell, Å.
     """
     frames = [atoms for atoms in frames if atoms.pbc.all()]
     edges = np.linspace(0.0, rmax, round(rmax / width) + 1)

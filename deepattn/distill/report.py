@@ -81,7 +81,7 @@ def _page(result: DistillResult, summary: dict[str, Any], pictures: dict[str, Pa
         f'{base64.b64encode(path.read_bytes()).decode()}"></figure>'
         for caption, path in pictures.items()
     )
-    end = "as was wanted" if result.reached else "which is not what was wanted"
+    end = "as required" if result.reached else "above the required threshold"
     force = result.errors["force"]
     error = (
         "no new frame was found"
@@ -94,11 +94,11 @@ def _page(result: DistillResult, summary: dict[str, Any], pictures: dict[str, Pa
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
         f"<style>{STYLE}figure {{ margin: 1.5em 0; break-inside: avoid; }}\n</style>\n"
-        f"<h1>{title}</h1>\n<p>The student's forces: {error}. The work took "
+        f"<h1>{title}</h1>\n<p>The student's forces: {error}. The distillation took "
         f"{summary['hours']:.2f} hours and ended because {escape(result.reason)}.</p>\n"
-        f"<h2>Rounds</h2>\n{_rounds(summary['rounds'])}\n"
-        f"<h2>Speed</h2>\n{_speeds(summary['atom_steps_per_second'])}\n"
-        f"<h2>Trained on</h2>\n<p>{_trained(result.config, summary)}</p>\n{images}\n</html>\n"
+        f"<h2>Rounds</h2>\n{_rounds(summary['rounds'])}\n<h2>Speed</h2>\n"
+        f"{_speeds(summary['atom_steps_per_second'])}\n<h2>Trained on</h2>\n"
+        f"<p>{_trained(result.config, summary)}</p>\n{images}\n</html>\n"
     )
 
 

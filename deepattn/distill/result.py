@@ -16,13 +16,13 @@ class DistillResult:
     """Results of a distillation.
 
     Attributes:
-        teacher: the teacher.
-        student: the last student.
-        workdir: the working folder.
+        teacher: The teacher.
+        student: The last student.
+        workdir: The working folder.
         rounds: Results of each round: of its training, exploration and validation.
-        reason: why it ended.
-        reached: whether the forces are as near to the teacher's as was wanted.
-        config: the section ``distill``.
+        reason: Why the distillation ended.
+        reached: Whether the force error is below the threshold.
+        config: The section ``distill``.
     """
 
     teacher: Potential
@@ -35,7 +35,7 @@ class DistillResult:
 
     @property
     def path(self) -> Path:
-        """The student, beside the report."""
+        """Path of the student, next to the report."""
         return self.workdir.path(f"student{Path(self.student.name).suffix}")
 
     @property

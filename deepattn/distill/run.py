@@ -22,29 +22,29 @@ from deepattn.export import require_ops
 def distill(
     teacher: str, input_file: str | os.PathLike, folder: str | os.PathLike = "distill"
 ) -> DistillResult:
-    """Train a fast student to give what a slow teacher gives.
+    """Train a fast student to reproduce a slow teacher.
 
-    Each round trains students on all labels there are, lets one of them move atoms at the
-    temperatures and pressures wanted, and has the teacher label what it met there. The last student
+    Each round trains students on all labels there are, runs dynamics with one of them at the
+    given temperatures and pressures, and has the teacher label the frames found. The last student
     is written to ``student.pb`` in the folder, with ``report.html`` and ``report.json``.
 
-    Stopped at any moment, it goes on where it was when it is called again.
+    If it is interrupted at any moment, the next call resumes it.
 
     Args:
-        teacher: a model file, or ``module:callable`` that gives an ASE calculator.
+        teacher: A model file, or ``module:callable`` that gives an ASE calculator.
         input_file: JSON or YAML, a section ``distill`` and the student's input.
-        folder: where everything is kept.
+        folder: Where everything is kept.
 
     Returns:
-        What came of it.
+        The result.
 
     Raises:
-        DeepattnError: anything that is wrong with the input, the structures or the files.
+        DeepattnError: Something is wrong with the input, the structures or the files.
     """
     config, student = read_distill(input_file)
     require_ops(fast=False)
     opened = open_teacher(teacher)
-    # What is wrong is found before there is a folder that the corrected input would not fit.
+    # Errors are found before a folder is created that a corrected input would not match.
     kept = Path(folder, STRUCTURES)
     structures = read_frames(kept) if kept.exists() else read_structures(config)
     record = {"teacher": opened.fingerprint, "distill": config.to_dict(), **student}
@@ -65,5 +65,5 @@ def _check_elements(
         unknown = set(elements_of(structures)) - set(known or ())
         if unknown and known is not None:
             raise DataError(
-                f"the structures have {', '.join(sorted(unknown))}, which {whose} does not know"
+                f"the structures contain {', '.join(sorted(unknown))}, which {whose} does not have"
             )

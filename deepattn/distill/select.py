@@ -1,4 +1,4 @@
-"""Which frames of an exploration the next student learns from."""
+"""Selection of frames of an exploration for the next training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from deepattn.distill.config import SelectConfig
 def select(
     deviations: np.ndarray, config: SelectConfig, *, seed: int | Sequence[int]
 ) -> np.ndarray:
-    """Select frames by how much the models deviate on them.
+    """Select frames by their model deviation.
 
     Random ones of those between ``low`` and ``high``. If there is none of these but frames above
-    ``high``, the student has gone astray, and the least deviating of them bring it back.
+    ``high``, the student is far off, and the frames of smallest deviation are selected.
 
     Args:
-        deviations: largest deviation of a force in each frame, eV/Å.
-        config: limits and number of frames.
-        seed: of the random choice.
+        deviations: Largest deviation of a force in each frame, eV/Å.
+        config: Limits and number of frames.
+        seed: Of the random choice.
 
     Returns:
         Numbers of the frames, rising.

@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 
 class Distillation:
-    """A distillation; `run` does all its stages that are not done.
+    """A distillation; `run` executes all stages that are not done.
 
     Args:
-        teacher: the teacher.
-        structures: where dynamics starts.
-        config: the section ``distill``.
-        student: the student's input.
+        teacher: The teacher.
+        structures: Where dynamics starts.
+        config: The section ``distill``.
+        student: The student's input.
         workdir: The working folder.
     """
 
@@ -54,7 +54,7 @@ class Distillation:
         self.workdir = workdir
 
     def run(self) -> DistillResult:
-        """Do all that is not done."""
+        """Execute all stages that are not done."""
         self.workdir.stage("structures", self._structures)
         # With the digits that a later call finds, so that it does the same.
         self.structures = read_frames(self.workdir.path(STRUCTURES))
@@ -90,8 +90,7 @@ class Distillation:
         validation = self.workdir.stage(stage, partial(self._validate, number))
         if validation["force"] is not None:
             log.info(
-                "round %d: on %d new frames the student's forces are %.1f meV/Å from the "
-                "teacher's (wanted: %.1f)",
+                "round %d: force RMSE on %d new frames %.1f meV/Å (threshold %.1f)",
                 number,
                 validation["frames"],
                 1e3 * validation["force"],
@@ -101,15 +100,13 @@ class Distillation:
 
     def _reason_to_stop(self, done: int, last: dict[str, Any]) -> str:
         if is_enough(last["force"], self.config.threshold):
-            return "its forces are near enough to the teacher's"
+            return "the force error is below the threshold"
         if done >= self.config.rounds:
-            return f"distill/rounds allows {self.config.rounds}"
+            return f"the limit of distill/rounds ({self.config.rounds}) is reached"
         if not last["selected"]:
-            return (
-                "its runs found no frame to learn from; train longer, or lower distill/select/low"
-            )
+            return "no frame was selected; train longer, or lower distill/select/low"
         if self.config.hours is not None and self.workdir.hours() >= self.config.hours:
-            return f"distill/hours allows {self.config.hours:g}"
+            return f"the limit of distill/hours ({self.config.hours:g}) is reached"
         return ""
 
     def _structures(self) -> dict[str, Any]:
@@ -129,7 +126,7 @@ class Distillation:
         )
         results: dict[str, Any] = {"perturbed": len(frames)}
         if seed.steps:
-            log.info("the teacher moves the structures")
+            log.info("running dynamics with the teacher")
             explored = self._dynamics(self.teacher, seed.steps, seed.every, "teacher's dynamics", 0)
             frames += explored.frames
             results |= _summary(explored)
@@ -138,7 +135,7 @@ class Distillation:
 
     def _label_seed(self) -> dict[str, Any]:
         frames = read_frames(self.workdir.path("round-00", "seed.extxyz"))
-        log.info("the teacher labels %d frames", len(frames))
+        log.info("labeling %d frames with the teacher", len(frames))
         chunks = self.workdir.path("round-00", "pieces")
         write_labeled(
             label(self.teacher, frames, chunks, title="labels"),
@@ -148,12 +145,12 @@ class Distillation:
         return {"frames": len(frames)}
 
     def _train(self, number: int, member: int) -> dict[str, Any]:
-        """Train a student on what all rounds so far have collected."""
+        """Train a student on the data of all rounds so far."""
         config = self.config
         name = f"student-{member}"
         data = [self.workdir.path(_folder(earlier), "data") for earlier in range(number + 1)]
         frames = sum(len(read_labeled(folder).frames) for folder in data)
-        log.info("round %d: student %d is trained on %d frames", number, member, frames)
+        log.info("round %d: training student %d on %d frames", number, member, frames)
         model = train_student(
             self.student,
             systems=[os.fspath(folder) for folder in data],
@@ -171,7 +168,7 @@ class Distillation:
 
     def _explore(self, number: int) -> dict[str, Any]:
         explore_section = self.config.explore
-        log.info("round %d: the student moves the structures", number)
+        log.info("round %d: running dynamics with the student", number)
         explored = self._dynamics(
             self._student(number, 0),
             explore_section.steps,
@@ -196,7 +193,7 @@ class Distillation:
             title=title,
         )
         log.info(
-            "%d frames of %d runs, of which %d ended early",
+            "%d frames from %d runs, %d of which ended early",
             len(explored.frames),
             explored.runs,
             sum(explored.stopped.values()),
@@ -204,7 +201,7 @@ class Distillation:
         return explored
 
     def _validate(self, number: int) -> dict[str, Any]:
-        """Label new frames, compare, and choose what the next round learns."""
+        """Label new frames, compute errors, and select data for the next round."""
         frames = read_frames(self.workdir.path(_folder(number), "explored.extxyz"))
         students = [self._student(number, member) for member in range(self.config.ensemble)]
         if not frames:
@@ -237,7 +234,7 @@ class Distillation:
 
     def _label(self, number: int, frames: list, kind: str) -> LabeledFrames:
         chunks = self.workdir.path(_folder(number), "pieces", kind)
-        log.info("round %d: the teacher labels %d frames", number, len(frames))
+        log.info("round %d: labeling %d frames with the teacher", number, len(frames))
         return label(self.teacher, frames, chunks, title="labels")
 
     def _select(self, deviations: np.ndarray, number: int) -> np.ndarray:
@@ -249,7 +246,7 @@ def _folder(number: int) -> str:
 
 
 def _summary(explored: Explored) -> dict[str, Any]:
-    """What is told of an exploration."""
+    """Summary of an exploration."""
     return {
         "frames": len(explored.frames),
         "runs": explored.runs,

@@ -12,15 +12,15 @@ from deepattn.distill.config import DistillConfig
 from deepattn.distill.overlap import too_close
 from deepattn.errors import DataError
 
-# Copies whose atoms are too near each other are drawn again, so often.
+# How often a copy whose atoms are too close is drawn again.
 _TRIES = 20
 
 
 def read_structures(config: DistillConfig) -> list[Atoms]:
-    """Read the structures, thin them out, repeat their cells.
+    """Read the structures, select evenly spaced ones, and repeat their cells.
 
     Raises:
-        DataError: one is partly periodic, or has atoms too near each other.
+        DataError: One is partly periodic, or has atoms too near each other.
     """
     found = [(path, atoms) for path in config.systems for atoms in read_atoms(path)]
     count = min(config.structures, len(found))
@@ -37,15 +37,15 @@ def read_structures(config: DistillConfig) -> list[Atoms]:
             clean = clean.repeat(config.supercell)
         if too_close(clean, config.closest):
             raise DataError(
-                f"{path}: a structure has atoms nearer than {config.closest:g} times the sum of "
-                "their covalent radii; take it out, or lower distill/closest"
+                f"{path}: a structure has atoms closer than {config.closest:g} times the sum "
+                "of their covalent radii; remove it, or lower distill/closest"
             )
         structures.append(clean)
     return structures
 
 
 def elements_of(structures: Sequence[Atoms]) -> list[str]:
-    """Names of all elements, in the order of the alphabet."""
+    """Names of all elements, sorted alphabetically."""
     return sorted({symbol for atoms in structures for symbol in atoms.get_chemical_symbols()})
 
 
@@ -61,15 +61,15 @@ def perturbed_copies(
     """Strain the cells and displace the atoms.
 
     Args:
-        structures: what to copy.
-        copies: of each structure.
-        displacement: standard deviation of each component of the displacements, Å.
-        strain: largest component of the symmetric strain.
-        closest: as of `too_close`; where a copy would have nearer atoms, another is drawn.
-        seed: of the random numbers.
+        structures: Structures to copy.
+        copies: Of each structure.
+        displacement: Standard deviation of each component of the displacements, Å.
+        strain: Largest component of the symmetric strain.
+        closest: See `too_close`; a copy with closer atoms is drawn again.
+        seed: Of the random numbers.
 
     Returns:
-        The copies; fewer than asked for where no drawing was good.
+        The copies; fewer than requested if no draw was acceptable.
     """
     random = np.random.default_rng(seed)
     made = []

@@ -1,4 +1,4 @@
-"""Training a student, and writing it as the fastest model that any DeePMD-kit runs."""
+"""Training a student, and exporting it as the fastest model that an unmodified DeePMD-kit runs."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def train_student(
     previous: Path | None = None,
     later: LaterConfig,
 ) -> Path:
-    """Train, go on training, or find that all is done.
+    """Train a student, or resume its training.
 
     Args:
-        student: input without ``training/training_data/systems``.
-        systems: labeled frames.
-        folder: of the student.
-        seed: of the training and, unless the input names others, of the weights.
-        previous: folder of the student to start from, if it is not the first.
-        later: length and learning rate of a training that is not the first.
+        student: Input without ``training/training_data/systems``.
+        systems: Labeled frames.
+        folder: Of the student.
+        seed: Of the training and, unless the input names others, of the weights.
+        previous: Folder of the student to start from, if it is not the first.
+        later: Length and learning rate of a training that is not the first.
 
     Returns:
-        The model: a compressed graph if the student can be compressed, a graph if it can be frozen,
+        The model: A compressed graph if the student can be compressed, a graph if it can be frozen,
         else its checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def train_student(
     if previous is not None:
         start, model = _start(previous, restart=False)
         _shorten(full, later)
-        # What was counted in fewer frames; the weights are made for it.
+        # Counted in fewer frames; the weights depend on it.
         full["model"]["descriptor"] = model.descriptor.to_dict()
     if (folder / f"{_CHECKPOINT}.h5").exists():
         start, _ = _start(folder, restart=True)
@@ -62,7 +62,7 @@ def _start(folder: Path, *, restart: bool) -> tuple[WeightSource, ModelConfig]:
     """The start from the checkpoint of a student, and its model."""
     start = from_checkpoint(folder / _CHECKPOINT, restart=restart)
     if not isinstance(start, WeightSource) or start.model is None:
-        raise ModelFileError(f"{folder / _CHECKPOINT}: is not of a single task")
+        raise ModelFileError(f"{folder / _CHECKPOINT}: is not a single-task checkpoint")
     return start, start.model
 
 
@@ -70,7 +70,7 @@ def normalize_student(student: Mapping[str, Any]) -> dict[str, Any]:
     """The complete input of a student whose data are not known yet.
 
     Raises:
-        ConfigError: a key is unknown, or a value not valid.
+        ConfigError: A key is unknown, or a value not valid.
     """
     return _input(student, ["data"], Path(), 0)
 
@@ -99,14 +99,14 @@ def _write(trainer: Trainer, folder: Path) -> Path:
     model = trainer.model
     descriptor = model.descriptor
     if descriptor.passes_messages:
-        log.info("%s: such models have no graph; the checkpoint is used", folder)
+        log.info("%s: this model cannot be frozen; the checkpoint is used", folder)
         return folder / f"{_CHECKPOINT}.h5"
     if _has_portable_tables(trainer):
         if trainer.min_nbor_dist is None:
             raise ValueError("the neighbor statistics of the student's data are missing")
         model = compress(model, min_nbor_dist=trainer.min_nbor_dist)
     else:
-        log.info("%s: such models have no compressed graph; it is frozen as it is", folder)
+        log.info("%s: this model cannot be compressed; it is frozen uncompressed", folder)
     return freeze(
         model,
         folder / _GRAPH,

@@ -1,4 +1,4 @@
-"""How far a student is from the teacher, and whether that is near enough."""
+"""Errors of a student with respect to the teacher, and the stopping criterion."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def errors(predicted: Sequence[Labels], labels: Sequence[Labels]) -> dict[str, f
     """Root mean square errors over all frames.
 
     Args:
-        predicted: of the student.
-        labels: of the teacher.
+        predicted: Of the student.
+        labels: Of the teacher.
 
     Returns:
         ``energy`` (eV/atom), ``force`` (eV/Å) and, if any frame has one, ``virial`` (eV/atom).
@@ -42,9 +42,9 @@ def force_deviations(
     """Largest deviation of a force in each frame, as ``max_devi_f`` of ``deepattn model-devi``.
 
     Args:
-        predictions: of each student, of each frame.
-        frames: the frames.
-        labels: of the teacher, which the students are compared with; without them they are
+        predictions: Of each student, of each frame.
+        frames: The frames.
+        labels: Of the teacher, which the students are compared with; without them they are
             compared with one another.
 
     Returns:
@@ -62,11 +62,11 @@ def force_deviations(
 
 
 def is_enough(rmse: float | None, threshold: float) -> bool:
-    """Whether to stop: the forces on frames that nobody has trained on are near the teacher's.
+    """Whether to stop: the force error on frames that were not trained on is below the threshold.
 
     Args:
-        rmse: of the forces, eV/Å; None if there was no frame.
-        threshold: what is enough, eV/Å.
+        rmse: Of the forces, eV/Å; None if there was no frame.
+        threshold: The threshold, eV/Å.
     """
     return rmse is not None and rmse <= threshold
 

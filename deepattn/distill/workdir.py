@@ -18,10 +18,10 @@ from deepattn.formats.files import remove_leftovers, write_whole
 
 log = logging.getLogger(__name__)
 
-# Where a distillation starts, beside the input.
+# Initial structures, next to the input.
 STRUCTURES = "structures.extxyz"
 _INPUT = "distill.json"
-# What may be changed in a folder that is in use: it decides when to stop and nothing else.
+# Keys that may change in a folder in use: they decide only when to stop.
 _FREE = ("rounds", "hours", "threshold")
 
 
@@ -37,7 +37,7 @@ class WorkDir:
         record: Teacher and input of the distillation, JSON-able.
 
     Raises:
-        ConfigError: the folder is that of another distillation.
+        ConfigError: The folder belongs to another distillation.
     """
 
     def __init__(self, folder: str | os.PathLike, record: Mapping[str, Any]) -> None:
@@ -49,19 +49,19 @@ class WorkDir:
             changed = difference(json.loads(path.read_text(encoding="utf-8")), record)
             if changed:
                 raise ConfigError(
-                    f"{self.folder}: was begun with another {changed}; give back what it was, or "
-                    "name another folder (-o)"
+                    f"{self.folder}: was started with another {changed}; restore it, or "
+                    "choose another folder (-o)"
                 )
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise ConfigError(
-                f"{self.folder}: has files but no {_INPUT}, so it is no folder of a distillation; "
-                "name another one (-o)"
+                f"{self.folder}: has files but no {_INPUT}, so it is not the folder of a "
+                "distillation; choose another one (-o)"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(path, record)
 
     def path(self, *parts: str) -> Path:
-        """A path in the folder, whose own folder is made."""
+        """A path in the folder; its parent is created."""
         path = self.folder.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -90,7 +90,7 @@ class WorkDir:
         return json.loads(self.path(f"{name}.json").read_text(encoding="utf-8"))
 
     def hours(self) -> float:
-        """Work done in all stages."""
+        """Hours of work in all stages."""
         stages = [path for path in self.folder.rglob("*.json") if "student" not in path.parent.name]
         results = [json.loads(path.read_text(encoding="utf-8")) for path in stages]
         return sum(found.get("seconds", 0.0) for found in results) / 3600
@@ -103,7 +103,7 @@ def write_json(path: Path, results: Mapping[str, Any]) -> None:
 
 
 def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
-    """Write frames as extended XYZ, whole; there may be none."""
+    """Write frames as extended XYZ, atomically; there may be none."""
     with write_whole(path, "w") as file:
         if frames:
             ase.io.write(file, list(frames), format="extxyz")
@@ -115,7 +115,7 @@ def read_frames(path: Path) -> list[Atoms]:
 
 
 def difference(before: Any, now: Any, path: str = "") -> str:
-    """Where two trees of settings differ, or an empty string; `_FREE` settings do not count."""
+    """First path at which two trees of settings differ, ignoring `_FREE`; empty if none."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return "" if before == now else path
     for key in sorted({*before, *now}):

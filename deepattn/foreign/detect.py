@@ -1,4 +1,4 @@
-"""Which format a file of another code has."""
+"""Detection of the formats of other codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BEGINNING = b"ITEM: "
 
 
 def format_by_name(path: str | os.PathLike) -> str | None:
-    """Dpdata's format of labeled frames, or ``None`` if the name of the file does not tell."""
+    """dpdata's format of labeled frames, or ``None`` if the file name does not determine it."""
     name = Path(path).name
     return next((form for pattern, form in _NAMES.items() if fnmatch(name, pattern)), None)
 

@@ -23,7 +23,7 @@ _IN_ANGSTROM = ("metal", "real")
 
 
 class _Header(NamedTuple):
-    """What a frame announces: atoms, directions that are periodic, columns."""
+    """Header of a frame: number of atoms, periodic directions, columns."""
 
     natoms: int
     periodic: tuple[bool, ...]
@@ -39,7 +39,7 @@ def read_dump(path: str) -> StoredFrames:
     units ``metal`` and ``real``; a file that names other units is refused.
 
     Raises:
-        DataError: a column is missing, the file is cut off, a frame is empty, lengths are not in
+        DataError: A column is missing, the file is cut off, a frame is empty, lengths are not in
             Å, or some directions are periodic and some are not.
     """
     texts = _split(path)
@@ -50,7 +50,7 @@ def read_dump(path: str) -> StoredFrames:
     directions = {header.periodic for header in headers}
     if directions != {(True,) * 3} and directions != {(False,) * 3}:
         raise DataError(
-            f"{path} is periodic in some directions, or in some frames, only; here boundaries are "
+            f"{path} is periodic in only some directions or some frames; boundaries must be "
             "periodic in all or open in all"
         )
     images = [
@@ -78,12 +78,12 @@ def _split(path: str) -> list[str]:
     for words in map(str.split, text.split("ITEM: UNITS\n")[1:]):
         if words[:1] and words[0] not in _IN_ANGSTROM:
             raise DataError(
-                f"{path} is in units {words[0]}, whose lengths are not Å; run LAMMPS in units "
-                "metal or real"
+                f"{path} has units {words[0]}, whose lengths are not Å; run LAMMPS with "
+                "units metal or real"
             )
     frames = text.split(_BEGINNING)[1:]
     if not frames:
-        raise DataError(f"{path} has no line {_BEGINNING}, with which each frame of a dump begins")
+        raise DataError(f"{path} has no line {_BEGINNING}, which begins each frame of a dump")
     return [_BEGINNING + frame for frame in frames]
 
 
@@ -99,7 +99,7 @@ def _header(text: str, where: str) -> _Header:
             periodic = _boundaries(words[-3:], where)
         elif words[:2] == ["ITEM:", "ATOMS"]:
             if not natoms:
-                raise DataError(f"{where} announces no atoms; remove it")
+                raise DataError(f"{where} declares no atoms; remove it")
             return _Header(natoms, periodic, words[2:])
     raise DataError(f"{where} ends before its atoms; remove it")
 
@@ -116,13 +116,13 @@ def _boundaries(words: Sequence[str], where: str) -> tuple[bool, ...]:
 def _check_columns(columns: Sequence[str], column: str, where: str) -> None:
     if not any(set(names.split()) <= set(columns) for names in _POSITIONS):
         raise DataError(
-            f"{where} has the columns {' '.join(columns)}, which place no atoms; dump x y z, "
-            "xs ys zs, xu yu zu or xsu ysu zsu"
+            f"{where} has the columns {' '.join(columns)}, which contain no positions; dump "
+            "x y z, xs ys zs, xu yu zu or xsu ysu zsu"
         )
     if "id" not in columns:
         raise DataError(
-            f"{where} has the columns {' '.join(columns)}; dump id as well, because LAMMPS changes "
-            "the order of atoms"
+            f"{where} has the columns {' '.join(columns)}; also dump id, because LAMMPS "
+            "changes the order of atoms"
         )
     if column not in columns:
         raise DataError(
@@ -141,7 +141,7 @@ def _read(text: str, natoms: int, where: str) -> ase.Atoms:
             f"{where} cannot be read as a dump of LAMMPS ({type(error).__name__}: {error})"
         ) from None
     if len(atoms) != natoms:
-        raise DataError(f"{where} announces {natoms} atoms, but lists {len(atoms)}; remove it")
+        raise DataError(f"{where} declares {natoms} atoms, but lists {len(atoms)}; remove it")
     return atoms
 
 

@@ -31,13 +31,13 @@ def read_extxyz(path: str) -> list[NamedFrame]:
     """Read all frames of a file.
 
     Raises:
-        DataError: a frame is cut off, or its lines are not what its ``Properties`` announce.
+        DataError: A frame is cut off, or its lines are not what its ``Properties`` announce.
     """
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = file.read().splitlines()
     blocks = list(_split(lines, path))
     if not blocks:
-        raise DataError(f"{path} has no frame")
+        raise DataError(f"{path} has no frames")
     return [
         _frame(lines, *block, f"{path}: frame {k}")
         for k, block in tracked(list(enumerate(blocks)), "reading")
@@ -59,8 +59,8 @@ def _split(lines: list[str], path: str) -> Iterator[tuple[int, int]]:
             )
         if natoms > len(lines) - place - 2:
             raise DataError(
-                f"{path}: frame {frame} (line {place + 1}) announces {natoms} atoms, but only "
-                f"{max(0, len(lines) - place - 2)} lines follow; it is cut off"
+                f"{path}: frame {frame} (line {place + 1}) declares {natoms} atoms, but only "
+                f"{max(0, len(lines) - place - 2)} lines follow; the file is truncated"
             )
         yield place + 1, natoms
         place += natoms + 2
@@ -102,7 +102,7 @@ def _comment(line: str, where: str) -> dict[str, Any]:
     # It raises whatever it likes on damaged text.
     except Exception as error:
         raise DataError(
-            f"{where}: its second line cannot be read ({type(error).__name__}: {show(str(error))})"
+            f"{where}: the second line cannot be read ({type(error).__name__}: {show(str(error))})"
         ) from None
     return {_MATRIX_NAMES.get(name, name): value for name, value in found.items()}
 
@@ -138,7 +138,7 @@ def _names(rows: list[list[str]], columns: dict[str, _Column], where: str) -> li
         return [words[place] for words in rows]
     numbers = _numbers(rows, columns["Z"].part, f"{where}, Z")[:, 0]
     if not np.isin(numbers, np.arange(1, len(chemical_symbols))).all():
-        raise DataError(f"{where}: a number in the column Z is not that of an element")
+        raise DataError(f"{where}: a number in the column Z is not an atomic number")
     return [chemical_symbols[int(number)] for number in numbers]
 
 

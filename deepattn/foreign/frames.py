@@ -30,13 +30,13 @@ class StoredFrames:
     """Frames of one number of atoms.
 
     Attributes:
-        names: names of the types; ``1``, ``2``, … if they are numbered.
+        names: Names of the types; ``1``, ``2``, … if they are numbered.
         atype: ``[natoms]``, indices into ``names``.
-        periodic: whether the cells repeat.
+        periodic: Whether the cells repeat.
         arrays: ``[nframes, …]`` by DeePMD's names: ``coord`` and ``box`` (Å), ``energy`` (eV),
             ``force`` (eV/Å), ``virial`` (eV), ``real_atom_types`` if each frame has types of its
             own, ``timestep``.
-        numbered: whether the file has no names, but only numbers.
+        numbered: Whether the file has no names, but only numbers.
     """
 
     names: list[str]
@@ -50,16 +50,16 @@ def read_file(path: str | os.PathLike, *, labeled: bool = True) -> dict[str, Sto
     """Frames of a file for which `detect_foreign` knows a format.
 
     Args:
-        path: the file.
-        labeled: whether only frames with an energy count, or all as geometries alone where the
+        path: The file.
+        labeled: Whether only frames with an energy count, or all as geometries alone where the
             format (extended XYZ, ``.traj``) allows for frames without labels.
 
     Returns:
-        The frames, by formula, with ``,open`` for those with open boundaries beside periodic ones;
-        those of a LAMMPS dump, without labels, by an empty name.
+        The frames, by formula, with ``,open`` for those with open boundaries if there are periodic
+        ones too; those of a LAMMPS dump, without labels, by an empty name.
 
     Raises:
-        DataError: the file cannot be read, or has nothing to take.
+        DataError: The file cannot be read, or has nothing to take.
     """
     # dpdata and ASE take a second to load, which only who reads such a file shall wait.
     from deepattn.foreign.dump import read_dump
@@ -68,7 +68,7 @@ def read_file(path: str | os.PathLike, *, labeled: bool = True) -> dict[str, Sto
     path = os.fspath(path)
     form = detect_foreign(path)
     if form is None:
-        raise DataError(f"{path}: is of no format that is known here")
+        raise DataError(f"{path}: has an unknown format")
     if form == DUMP:
         return {"": read_dump(path)}
     geometries = form in NAMED and not labeled
@@ -77,7 +77,7 @@ def read_file(path: str | os.PathLike, *, labeled: bool = True) -> dict[str, Sto
 
 
 def _frames(system: dpdata.System) -> StoredFrames:
-    """What dpdata would write of a system, in the same precision."""
+    """Arrays that dpdata would write for a system, in the same precision."""
     arrays = {}
     for name, ours in _ARRAYS.items():
         values = np.asarray(system.data.get(name, ()), np.float64)

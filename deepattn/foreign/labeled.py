@@ -25,9 +25,9 @@ NAMED = ("extxyz", "ase/traj")
 _LABELS = {"energy": "energies", "force": "forces", "virial": "virials"}
 # Å. The cell that dpdata gives to frames without one.
 _NO_CELL = 100.0 * np.eye(3)
-# Shares of each atom, which ASE keeps beside the labels.
+# Per-atom contributions, which ASE stores next to the labels.
 _OF_ATOMS = ("energies", "stresses")
-# What dpdata says of frames of one composition that do not go together.
+# dpdata's message about inconsistent frames of one composition.
 _UNLIKE = re.compile(r"(?:this|system) has (\w+), but")
 
 
@@ -39,16 +39,16 @@ def gather(
     """Read labeled frames.
 
     Args:
-        sources: files, each with dpdata's name of its format.
-        type_map: names of the types, in the order that they are to have.
-        keys: what the labels are called in extended XYZ and ``.traj``.
+        sources: Files, each with dpdata's name of its format.
+        type_map: Names of the types, in the order that they are to have.
+        keys: Names of the labels in extended XYZ and ``.traj``.
 
     Returns:
         The frames, by composition, those with open boundaries apart from periodic ones. Steps
         whose electrons did not converge are left out.
 
     Raises:
-        DataError: a file cannot be read, has no labeled frame, or has an element that
+        DataError: A file cannot be read, has no labeled frame, or has an element that
             ``type_map`` leaves out; of one composition some frames have forces or virials and some
             do not.
     """
@@ -64,7 +64,7 @@ def gather_geometries(path: str, form: str) -> dpdata.MultiSystems:
     """Read all frames of a file that names its labels, and leave the labels out.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: The file cannot be read.
     """
     kinds = {is_open: _empty(None) for is_open in (False, True)}
     frames = _named_frames(path, form)
@@ -79,7 +79,7 @@ def opened(system: dpdata.System) -> bool:
 
 
 def name_all(systems: dpdata.MultiSystems) -> dict[str, dpdata.System]:
-    """Systems by formula; beside periodic ones, those with open boundaries are ``H2O,open``."""
+    """Systems by formula; ``H2O,open`` has open boundaries, if there are periodic ones too."""
     found = list(systems.systems.values())
     both = len({opened(system) for system in found}) > 1
     return {
@@ -99,7 +99,7 @@ def _append(systems: dpdata.MultiSystems, system: dpdata.System, path: str, form
 
 
 def _join(kinds: dict[bool, dpdata.MultiSystems]) -> dpdata.MultiSystems:
-    """Periodic and open systems with the same names of types; dpdata knows but one a formula."""
+    """Periodic and open systems with the same names of types; dpdata joins those of one formula."""
     if not all(kinds[is_open].systems for is_open in kinds):
         return kinds[not kinds[False].systems]
     names = list(dict.fromkeys([*kinds[False].atom_names, *kinds[True].atom_names]))
@@ -163,12 +163,12 @@ def _read_named(path: str, form: str, keys: LabelKeys) -> list[dpdata.LabeledSys
         alike = ", ".join(known_names(frames))
         raise DataError(
             f"{path}: has no frame with an energy"
-            + (f"; one of {alike} may be meant (deepattn convert --energy-key)" if alike else "")
+            + (f"; did you mean one of {alike} (deepattn convert --energy-key)?" if alike else "")
         )
     if len(chosen) < len(frames):
-        log.warning("%s: frames without energy are left out: %d", path, len(frames) - len(chosen))
+        log.warning("%s: skipped frames without energy: %d", path, len(frames) - len(chosen))
     if not any("force" in labels[place] for place in chosen):
-        log.warning("%s: its frames have energies and no forces", path)
+        log.warning("%s: frames have energies but no forces", path)
     return _systems(
         [frames[place] for place in chosen],
         [labels[place] for place in chosen],
@@ -190,8 +190,8 @@ def _named_frames(path: str, form: str) -> list[NamedFrame]:
             )
     if partly := sum(frame.partly for frame in frames):
         log.warning(
-            "%s: frames that are periodic in some directions only, and taken as periodic in all: "
-            "%d",
+            "%s: frames that are periodic in some directions only are treated as periodic "
+            "in all: %d",
             path,
             partly,
         )
@@ -234,7 +234,7 @@ def _read_trajectory(path: str) -> list[NamedFrame]:
     except Exception as error:
         raise DataError(_refusal(path, "ase/traj", error)) from None
     if not frames:
-        raise DataError(f"{path} has no frame")
+        raise DataError(f"{path} has no frames")
     return frames
 
 
@@ -283,8 +283,9 @@ def _data(frames: Sequence[NamedFrame], labels: Sequence[dict[str, np.ndarray]])
 def _refusal(path: str, form: str, error: Exception) -> str:
     if found := _UNLIKE.match(str(error)):
         return (
-            f"{path}: some frames of one composition have {found[1]} and some, here or in what was "
-            "read before, do not; put the two kinds into files of their own and read these apart"
+            f"{path}: of the frames of one composition, here or in files read before, only "
+            f"some have {found[1]}; put those with and without into separate files and read "
+            "these separately"
         )
     return f"{path}: cannot be read as {form} ({type(error).__name__}: {error})"
 

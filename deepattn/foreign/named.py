@@ -1,4 +1,4 @@
-"""Energies, forces and virials under the names that files have them by."""
+"""Energies, forces and virials under the names that files use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepattn.errors import DataError, show
 
 log = logging.getLogger(__name__)
 
-# What a label may be called: DeePMD's and ASE's names, alone or marked as those of a reference.
+# Names of labels: DeePMD's and ASE's, alone or marked as those of a reference.
 _NAME = re.compile(
     r"(?P<mark>(ref|dft)[_-])?"
     r"(?P<kind>energy|energies|forces?|virials?|stress|stresses)",
@@ -57,7 +57,7 @@ _PRESSURES = {"gpa": "GPa", "kpa": "kPa", "pa": "Pa", "kbar": "kbar", "bar": "ba
 
 @dataclass(frozen=True)
 class LabelKeys:
-    """Names to take labels by, whatever others there are; None lets the file tell."""
+    """Names of labels to use, whatever others there are; None infers them from the file."""
 
     energy: str | None = None
     force: str | None = None
@@ -66,16 +66,16 @@ class LabelKeys:
 
 @dataclass(frozen=True)
 class NamedFrame:
-    """A frame as its file has it.
+    """A frame as stored in its file.
 
     Attributes:
-        names: element of each atom.
+        names: Element of each atom.
         coord: ``[natoms, 3]``, Å.
         box: ``[3, 3]``, Å, or None.
-        periodic: whether the cell repeats in any direction.
-        partly: whether it repeats in some directions, and not in all.
-        info: values of the frame, by name.
-        arrays: three numbers of each atom, ``[natoms, 3]``, by name.
+        periodic: Whether the cell repeats in any direction.
+        partly: Whether it repeats in some directions, and not in all.
+        info: Values of the frame, by name.
+        arrays: Three numbers of each atom, ``[natoms, 3]``, by name.
     """
 
     names: Sequence[str]
@@ -95,7 +95,7 @@ def take_labels(
     A virial is taken as it is, or is −V times a stress.
 
     Raises:
-        DataError: a key is in no frame, a value has another shape, or two names have different
+        DataError: A key is in no frame, a value has another shape, or two names have different
             values.
     """
     labels: list[dict[str, np.ndarray]] = [{} for _ in frames]
@@ -106,7 +106,7 @@ def take_labels(
         if asked and not any(asked in _values(label, frame) for frame in frames):
             known = {name for frame in frames for name in _values(label, frame)}
             raise DataError(
-                f"{path}: no frame has {show(asked)} for --{label}-key; there are "
+                f"{path}: no frame has {show(asked)} for --{label}-key; available are "
                 f"{', '.join(sorted(known)) or 'no other names'}"
             )
         for number, frame in enumerate(frames):
@@ -117,14 +117,14 @@ def take_labels(
             if found:
                 labels[number][label] = found[next(iter(found))]
                 used[label] = next(iter(found))
-    told = [f"{label} from {name}" for label, name in used.items() if not _is_plain(name)]
-    if told:
-        log.info("%s: labels are read under other names: %s", path, ", ".join(told))
+    renamed = [f"{label} from {name}" for label, name in used.items() if not _is_plain(name)]
+    if renamed:
+        log.info("%s: labels are read from other names: %s", path, ", ".join(renamed))
     return labels
 
 
 def known_names(frames: Sequence[NamedFrame]) -> list[str]:
-    """Names in a file that sound like an energy or a force."""
+    """Names in a file that resemble an energy or a force."""
     names = {name for frame in frames for name in (*frame.info, *frame.arrays)}
     return sorted(name for name in names if re.search("energ|forc|_e$|^e_", name, re.IGNORECASE))
 
@@ -163,7 +163,7 @@ def _refuse_two(
     for name, other in others:
         if np.abs(other - value).max() > _ROUNDING[label] * scale:
             raise DataError(
-                f"{where} has both {first} and {name}, which differ; say which is the label: "
+                f"{where} has both {first} and {name}, which differ; choose the label with "
                 f"deepattn convert --{label}-key {name}"
             )
     # Of virials and stresses under one mark a file may have what it likes.
@@ -171,8 +171,8 @@ def _refuse_two(
     if len(found) < len(names) and len(marks) > 1:
         [missing, *_] = [name for name in names if name not in found]
         raise DataError(
-            f"{where} has {first} and no {missing}, other frames have {missing}; say which is the "
-            f"label: deepattn convert --{label}-key {missing}"
+            f"{where} has {first} but no {missing}, which other frames have; choose the "
+            f"label with deepattn convert --{label}-key {missing}"
         )
 
 
@@ -205,7 +205,7 @@ def _value(label: str, name: str, frame: NamedFrame, where: str) -> np.ndarray |
 
 
 def _factor(frame: NamedFrame, kind: str, where: str) -> float:
-    """What makes eV, eV/Å or eV/Å³ of the unit that a frame names, if it does."""
+    """Factor from the unit that a frame declares, if any, to eV, eV/Å or eV/Å³."""
     unit = frame.info.get(f"{kind}-unit", frame.info.get(f"{kind}_unit"))
     if unit is None:
         return 1.0
@@ -224,4 +224,4 @@ def _factor(frame: NamedFrame, kind: str, where: str) -> float:
             pressure = f"{_ENERGIES[energy]}/{_LENGTHS[length.removesuffix('^3')]}^3"
         return PressureConversion(pressure, "eV/angstrom^3").value()
     except KeyError:
-        raise DataError(f"{where} has {kind}_unit={show(unit)}, which is not known here") from None
+        raise DataError(f"{where} has the unknown {kind}_unit={show(unit)}") from None

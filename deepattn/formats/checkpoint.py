@@ -2,7 +2,7 @@
 
 The file starts with a block of 512 bytes (an HDF5 "user block", which every HDF5 tool skips) that
 names the format and holds the SHA-256 of all that follows, so a damaged file is recognized before
-the HDF5 library sees it. Next to the file stand a link to the latest one and the text file
+the HDF5 library reads it. Next to the file stand a link to the latest one and the text file
 ``checkpoint`` in TensorFlow's form. See docs/formats.md.
 """
 
@@ -77,9 +77,9 @@ def go_back_to(prefix: str | os.PathLike, path: Path, *, keep: int) -> None:
     """Make a checkpoint the latest, and remove what a killed run left: later ones, or too many.
 
     Args:
-        prefix: As of :func:`write_checkpoint`.
+        prefix: See :func:`write_checkpoint`.
         path: A checkpoint of the prefix.
-        keep: As of :func:`write_checkpoint`.
+        keep: See :func:`write_checkpoint`.
     """
     prefix = Path(prefix)
     name = path.name.removesuffix(".h5")
@@ -125,8 +125,8 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], header:
 
     Args:
         path: The file.
-        arrays: As of :func:`write_checkpoint`.
-        header: As of :func:`write_checkpoint`.
+        arrays: See :func:`write_checkpoint`.
+        header: See :func:`write_checkpoint`.
     """
     content = encode_checkpoint(arrays, header)
     with write_whole(path) as file:
@@ -192,13 +192,13 @@ def resolve_checkpoint(path: str | os.PathLike) -> Path:
             ``model.ckpt``), or a folder, whose file ``checkpoint`` then names the latest one.
 
     Raises:
-        ModelFileError: If there is no such checkpoint, but one of DeePMD-kit's or a SavedModel.
+        ModelFileError: The checkpoint does not exist, or is one of DeePMD-kit or a SavedModel.
     """
     path = Path(path)
     if (path / MARK).is_file():
         raise ModelFileError(
-            f"{path}: is an export, which DeePMD-kit and LAMMPS run; take the checkpoint or the "
-            ".dp file that it was made from"
+            f"{path}: is a SavedModel for DeePMD-kit and LAMMPS; use the checkpoint or the "
+            ".dp file that it was exported from"
         )
     if path.is_dir():
         return _latest(path)
@@ -215,7 +215,7 @@ def resolve_checkpoint(path: str | os.PathLike) -> Path:
                 "'dp --tf freeze' and start from the .pb file"
             )
     raise ModelFileError(
-        f"{path}: there is no such checkpoint, neither a file of that name nor {candidate.name}"
+        f"{path}: no such checkpoint; neither this file nor {candidate.name} exists"
     )
 
 
@@ -224,8 +224,8 @@ def _latest(folder: Path) -> Path:
         state = _read_state(folder)
     except FileNotFoundError:
         raise ModelFileError(
-            f"{folder}: the folder has no file 'checkpoint' that names the latest checkpoint; give "
-            "the checkpoint itself"
+            f"{folder}: the folder has no file 'checkpoint' with the name of the latest "
+            "checkpoint; give the checkpoint itself"
         ) from None
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{folder / 'checkpoint'}: cannot be read: {error}") from None
@@ -324,8 +324,8 @@ def _check_block(path: Path, content: bytes) -> io.BytesIO:
     version, _, _ = block.removeprefix(MAGIC).partition(b"\n")
     if version.isdigit() and int(version) != _VERSION:
         raise ModelFileError(
-            f"{path}: is a checkpoint of format {int(version)}; this deepattn reads format "
-            f"{_VERSION}"
+            f"{path}: is a checkpoint of format version {int(version)}; this version of "
+            f"deepattn reads version {_VERSION}"
         )
     if block != _first_block(memoryview(content)[_BLOCK:]):
         raise ModelFileError(
@@ -335,17 +335,19 @@ def _check_block(path: Path, content: bytes) -> io.BytesIO:
 
 
 def _check_header(path: Path, header: dict) -> None:
-    """Refuse a header without what every reader takes from it."""
+    """Refuse a header that lacks required keys."""
     config, distance = header.get("config"), header.get("min_nbor_dist")
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise ModelFileError(f"{path}: is not a checkpoint of a model: its header has no config")
     if header.get("interface_dtype") not in ("float32", "float64"):
-        raise ModelFileError(f"{path}: its header has no interface_dtype, float32 or float64")
+        raise ModelFileError(
+            f"{path}: its header has no valid interface_dtype (float32 or float64)"
+        )
     if not (distance is None or (_is_number(distance) and 0 <= distance < np.inf)):
-        raise ModelFileError(f"{path}: its header has the impossible min_nbor_dist {distance}")
+        raise ModelFileError(f"{path}: its header has an invalid min_nbor_dist {distance}")
     step = header.get("step", 0)
     if not isinstance(step, int) or not _is_number(step) or not 0 <= step < 1 << 63:
-        raise ModelFileError(f"{path}: its header has the impossible step {step}")
+        raise ModelFileError(f"{path}: its header has an invalid step {step}")
 
 
 def _is_number(value: object) -> bool:
@@ -377,11 +379,11 @@ def _decode(body: io.BytesIO, size: int) -> tuple[dict[str, np.ndarray], dict]:
                 continue
             if item.is_virtual or item.external:
                 raise ValueError(f"{name} points to another file")
-            # What is stored once is one array again.
+            # Arrays stored once are one array again.
             place = h5py.h5o.get_info(item.id).addr
             if place not in read:
                 if item.dtype.kind not in "fiub":
-                    raise ValueError(f"{name} holds {item.dtype}, not numbers")
+                    raise ValueError(f"{name} contains {item.dtype}, not numbers")
                 left -= item.nbytes
                 if left < 0:
                     raise ValueError(f"{name} and the arrays before it are larger than the file")

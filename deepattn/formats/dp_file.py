@@ -24,7 +24,7 @@ from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 SUFFIXES = (".dp", ".yaml", ".yml")
 
 _VARIABLES = "@variables"
-# What a damaged file makes the libraries raise.
+# Exceptions of the libraries for a damaged file.
 _DAMAGE = (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, MemoryError)
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 # libyaml's are ten times as fast; not every build of PyYAML has them.
@@ -37,7 +37,7 @@ class _Loader(limits.BoundedYaml, _SafeLoader):
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
-            raise yaml.YAMLError("it has merge keys (<<), which model files do not have")
+            raise yaml.YAMLError("it has merge keys (<<), which are not allowed in model files")
 
 
 def read_tree(path: str | os.PathLike) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def read_tree(path: str | os.PathLike) -> dict[str, Any]:
         The tree, with NumPy arrays (or ``None``) below ``@variables``.
 
     Raises:
-        ModelFileError: the file is missing or damaged, or larger inside than on the disk.
+        ModelFileError: The file is missing or damaged, or larger inside than on the disk.
     """
     try:
         content = Path(path).read_bytes()
@@ -60,14 +60,14 @@ def parse_tree(content: bytes, path: str | os.PathLike) -> dict[str, Any]:
     """Parse the bytes of a file, which tell HDF5 from YAML.
 
     Args:
-        content: the bytes.
-        path: where they come from, for messages.
+        content: The bytes.
+        path: Where they come from, for messages.
 
     Returns:
         The tree, as `read_tree` returns it.
 
     Raises:
-        ModelFileError: as for `read_tree`.
+        ModelFileError: As for `read_tree`.
     """
     parse = _parse_hdf5 if content.startswith(SIGNATURE) else _parse_yaml
     try:
@@ -79,7 +79,7 @@ def parse_tree(content: bytes, path: str | os.PathLike) -> dict[str, Any]:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelFileError(f"{path}: is not a well-formed model file: {reason}") from None
     if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict):
-        raise ModelFileError(f"{path}: holds no model (there is no mapping 'model' in it)")
+        raise ModelFileError(f"{path}: contains no model (the mapping 'model' is missing)")
     return tree
 
 
@@ -87,8 +87,8 @@ def write_tree(path: str | os.PathLike, tree: dict[str, Any]) -> None:
     """Write a tree, ``.dp`` or YAML by the ending; equal trees give equal files.
 
     Args:
-        path: the file; it is written whole or not at all.
-        tree: as of `read_tree`.
+        path: The file; it is written whole or not at all.
+        tree: See `read_tree`.
     """
     with write_whole(path) as file:
         _write_tree(file, tree, path)
@@ -98,8 +98,8 @@ def encode_tree(tree: dict[str, Any], path: str | os.PathLike) -> bytes:
     """The bytes that `write_tree` writes.
 
     Args:
-        tree: as for `write_tree`.
-        path: the file that they are for.
+        tree: As for `write_tree`.
+        path: The file that they are for.
     """
     buffer = io.BytesIO()
     _write_tree(buffer, tree, path)
@@ -131,7 +131,7 @@ def _parse_hdf5(content: bytes) -> Any:
                 return read[name]
             values = file[name] if isinstance(name, str) else None
             if not isinstance(values, h5py.Dataset) or values.dtype.name not in _DTYPES:
-                raise ValueError(f"{name!r} is not the name of an array")
+                raise ValueError(f"{name!r} is not a valid array name")
             if values.is_virtual or values.external:
                 raise ValueError(f"{name} points to another file")
             left -= values.nbytes

@@ -1,6 +1,6 @@
-"""Files that are either written whole or not at all.
+"""Atomic writing of files and folders.
 
-A temporary name beside the target tells by a lock whether its writer lives: the kernel drops the
+A lock on a temporary file next to the target shows whether its writer lives: the kernel drops the
 lock with the process, however that ended. So what a killed writer left is known as such, and the
 next writer of the same target removes it.
 """
@@ -22,7 +22,7 @@ from typing import IO
 
 from deepattn.errors import DataError
 
-# Locks of another machine cannot be relied on, so a temporary name says on which one it was made.
+# Locks of another machine cannot be relied on, so a temporary name contains the host.
 _HOST = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
 _TEMPORARY = re.compile(rf"\.(?P<target>.+)\.{_HOST}-[0-9a-f]{{8}}\.tmp", re.DOTALL)
 
@@ -92,7 +92,7 @@ def write_folder_whole(path: str | os.PathLike, *, mark: str) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not (target / mark).is_file():
-        raise DataError(f"{path}: is there and is not a folder with {mark}; take another name")
+        raise DataError(f"{path}: exists and is not a folder with {mark}; choose another name")
     with scratch_folder(target) as folder:
         yield folder
         for name in (folder, *sorted(folder.rglob("*"))):
@@ -112,7 +112,7 @@ def scratch_folder(path: str | os.PathLike) -> Iterator[Path]:
     It is gone when the block ends; after a kill, when the next one is made for the same path.
 
     Args:
-        path: What is prepared; the folder lies beside it.
+        path: The target; the folder is next to it.
 
     Yields:
         The folder.
@@ -133,7 +133,7 @@ def scratch_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | os.PathLike, pattern: str) -> None:
-    """Remove what killed writers on this machine left beside their targets.
+    """Remove temporary files that killed writers on this machine left next to their targets.
 
     Temporary files of writers that live, and of other machines, stay.
 
@@ -152,7 +152,7 @@ def check_folder(path: str | os.PathLike) -> None:
     """Refuse a file whose folder is missing, before the work for it is done.
 
     Raises:
-        DataError: the folder is not there.
+        DataError: The folder is not there.
     """
     folder = Path(path).absolute().parent
     if not folder.is_dir():
@@ -163,7 +163,7 @@ def replace_link(target_name: str, link_path: str | os.PathLike) -> None:
     """Make ``link_path`` a symbolic link to ``target_name`` in one step, replacing what was there.
 
     Args:
-        target_name: What the link says, as a rule the bare name of a file in the same folder.
+        target_name: Target of the link, usually the bare name of a file in the same folder.
         link_path: The link itself.
     """
     link = Path(link_path)
@@ -181,7 +181,7 @@ def replace_link(target_name: str, link_path: str | os.PathLike) -> None:
 
 
 def _open_temporary(target: Path, mode: str) -> tuple[Path, IO]:
-    """Make a file beside the target that is locked as long as it is open."""
+    """Create a file next to the target that is locked as long as it is open."""
     encoding = None if mode == "wb" else "utf-8"
     while True:
         # Hidden, so that no pattern such as model.ckpt-*.h5 takes it for a finished file.
@@ -192,7 +192,9 @@ def _open_temporary(target: Path, mode: str) -> tuple[Path, IO]:
         except BlockingIOError:  # between the two lines it was taken for a leftover
             file.close()
             continue
-        except OSError:  # a file system without locks, where leftovers are not told apart and stay
+        except (
+            OSError
+        ):  # a file system without locks, where leftovers cannot be identified and stay
             return temporary, file
         if os.fstat(file.fileno()).st_nlink:
             return temporary, file
@@ -216,7 +218,7 @@ def _remove(temporary: Path, target: Path) -> None:
         os.rename(old, target)
     for folder in (new, old):
         shutil.rmtree(folder, ignore_errors=True)
-    # Last, since without it nobody would find the folders.
+    # Last, since the folders are found by it.
     if not new.exists() and not old.exists():
         with suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -1,4 +1,4 @@
-"""Frozen energy models of DeePMD-kit (``.pb``): what the file says of itself, and its weights."""
+"""Frozen energy models of DeePMD-kit (``.pb``): metadata and weights."""
 
 import json
 import os
@@ -32,13 +32,13 @@ _WEIGHT_NAMES = re.compile(
 )
 # Constants of the mask that keeps a neighbor from itself, not weights.
 _ATTENTION_MASK = re.compile(r"attention_layer_\d+/(eye|ones)(_\d+)?(/.*)?")
-# 2.x numbers layer norms as Keras does; the number says nothing that the layer's own does not.
+# 2.x numbers layer norms as Keras does; the number is redundant with the layer's.
 _NUMBERED_NORM = re.compile(r"(attention_layer_\d+/layer_normalization)_\d+/(gamma|beta)")
 
 
 @dataclass(frozen=True)
 class FrozenModel:
-    """What a frozen model holds, by the names of docs/formats.md.
+    """Contents of a frozen model, by the names of docs/formats.md.
 
     Attributes:
         graph: The graph itself.
@@ -51,7 +51,7 @@ class FrozenModel:
         min_nbor_dist: Shortest distance in the training data in Å, or None.
         model_type: ``original_model``, ``compressed_model`` or None.
         interface_dtype: ``float64``, or ``float32`` for a model made with low interface precision.
-        sel: Neighbor slots, one number or one for each type; empty if the file does not say.
+        sel: Neighbor slots, one number or one for each type; empty if the file lacks it.
         original_sel: The ``sel`` of the first training, whose sum divides the descriptor.
         weights: Arrays by name.
     """
@@ -102,8 +102,8 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
     major, _, minor = version.partition(".")
     if major != "1" or minor not in ("0", "1"):
         raise ModelFileError(
-            f"{path}: has model version {version}, and only 1.0 and 1.1 are read; convert it with "
-            "'dp convert-from'"
+            f"{path}: has model version {version}, but only 1.0 and 1.1 can be read; convert "
+            "it with 'dp convert-from'"
         )
     kind = _scalar(graph, "model_attr/model_type", str, "ener")
     if kind != "ener":
@@ -113,7 +113,7 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
     ntypes = _scalar(graph, "descrpt_attr/ntypes", int)
     type_map = _scalar(graph, "model_attr/tmap", str, "").split()
     if not (np.isfinite(rcut) and rcut > 0):
-        raise ModelFileError(f"{path}: has the impossible cutoff radius {rcut}")
+        raise ModelFileError(f"{path}: has the invalid cutoff radius {rcut}")
     if ntypes < 1 or len(type_map) not in (0, ntypes):
         raise ModelFileError(
             f"{path}: has {ntypes} atom types (descrpt_attr/ntypes), but {len(type_map)} names in "
@@ -141,14 +141,16 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
 def _scalar(graph: Graph, name: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
     value = graph.attr(name, default)
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ModelFileError(f"{graph.origin}: the constant '{name}' is not what it should be")
+        raise ModelFileError(
+            f"{graph.origin}: the constant '{name}' has an unexpected shape or type"
+        )
     return value
 
 
 def _integers(graph: Graph, name: str) -> list[int]:
     value = np.ravel(graph.attr(name, ()))
     if value.size and value.dtype.kind != "i":
-        raise ModelFileError(f"{graph.origin}: the constant '{name}' holds no integers")
+        raise ModelFileError(f"{graph.origin}: the constant '{name}' does not contain integers")
     return value.astype(int).tolist()
 
 
@@ -184,10 +186,10 @@ def _weights(graph: Graph) -> dict[str, np.ndarray]:
             if array.dtype.kind != "f":
                 raise ModelFileError(f"{graph.origin}: the weight '{stored}' is not floating point")
             if name in weights:
-                raise ModelFileError(f"{graph.origin}: there are two arrays for '{name}'")
+                raise ModelFileError(f"{graph.origin}: two arrays have the name '{name}'")
             weights[name] = array
         elif _is_array_of_attention(name, array):
-            # A weight nobody knows would be left out in silence; better to stop.
+            # An unknown weight would be ignored silently; better to stop.
             raise ModelFileError(
                 f"{graph.origin}: the attention weight '{stored}' has an unknown name; the file "
                 "was not written by any released DeePMD-kit"

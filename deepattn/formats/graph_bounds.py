@@ -1,4 +1,4 @@
-"""What a graph of allowed operations asks of the machine, as far as it shows without running it.
+"""Bounds on the resources that a graph of allowed operations needs, found without running it.
 
 TensorFlow ends the process where an array has too many axes or more elements than an integer
 counts, and fills whatever memory it is asked for. So the arguments that decide about sizes are
@@ -36,7 +36,8 @@ _AXES = {
     "Split": (0,),
     "SplitV": (2,),
 }
-# Which inputs say how much is allocated. Of Pad each of the numbers, of the others their product.
+# Inputs that determine how much is allocated. Of Pad each of the numbers, of the others their
+# product.
 _SIZES = {
     "BroadcastTo": (1,),
     "Fill": (0,),
@@ -75,15 +76,15 @@ _UNKNOWN = float("inf")
 
 @dataclass(frozen=True)
 class _Bound:
-    """What is known of an output: ``|x| <= factor * size ** power`` of an array that is there.
+    """Bound of an output: ``|x| <= factor * size ** power`` of an existing array.
 
     Attributes:
-        rank: number of axes at most.
-        length: number of elements at most; infinite if only an array's size tells.
-        factor: of any element; infinite if it is not made of sizes.
-        power: of any element.
-        total: as ``factor``, of the product of all elements.
-        total_power: as ``power``, of the product of all elements.
+        rank: Number of axes at most.
+        length: Number of elements at most; infinite if it depends on an array's size.
+        factor: Of any element; infinite if it is not made of sizes.
+        power: Of any element.
+        total: As ``factor``, of the product of all elements.
+        total_power: As ``power``, of the product of all elements.
     """
 
     rank: float = 0
@@ -98,11 +99,11 @@ def check_bounds(nodes: Mapping[str, NodeDef], constants: Mapping[str, np.ndarra
     """Refuse a graph that could end the process, or run or grow without end.
 
     Args:
-        nodes: the nodes by name, complete and of allowed operations.
-        constants: the values of those that are constants.
+        nodes: The nodes by name, complete and of allowed operations.
+        constants: The values of those that are constants.
 
     Raises:
-        ValueError: there is such a node; the message names it.
+        ValueError: There is such a node; the message names it.
     """
     for name, node in nodes.items():
         _check_attributes(name, node)
@@ -121,10 +122,10 @@ def _check_attributes(name: str, node: NodeDef) -> None:
             for dim in shape.dim:
                 size *= max(dim.size, 1)
             if len(shape.dim) > _BOUND_OF_RANK or size > limits.CONSTANT_BYTES:
-                raise ValueError(f"node '{name}' has an impossible shape")
+                raise ValueError(f"node '{name}' has an invalid shape")
         numbers = [value.i, *value.list.i]
         if len(numbers) > limits.FACTOR or max(map(abs, numbers)) >= 1 << 31:
-            raise ValueError(f"node '{name}' has an impossible attribute")
+            raise ValueError(f"node '{name}' has an invalid attribute")
         for kind in [value.type, *value.list.type]:
             is_text = kind == _TEXT and node.op in ("Const", "Identity")
             is_list = kind == _VARIANT and node.op in CARRIERS
@@ -149,7 +150,7 @@ class _Sizes:
         try:
             order = list(TopologicalSorter(graph).static_order())
         except CycleError:
-            raise ValueError("nodes wait for one another") from None
+            raise ValueError("nodes depend on each other in a cycle") from None
         for name in order:
             node = self._nodes[name]
             inputs = [self._bounds[k] for k in graph[name]]
@@ -163,14 +164,14 @@ class _Sizes:
                 less = self._nodes[sources(node)[0]]
                 turns = self._bounds[sources(less)[1]]
                 if turns.factor > _TURNS or turns.power > 1:
-                    raise ValueError(f"the loop of node '{name}' has impossibly many turns")
+                    raise ValueError(f"the loop of node '{name}' has too many iterations")
 
     def _check_arguments(self, name: str, node: NodeDef, inputs: list[_Bound]) -> None:
         for place in _AXES.get(node.op, ()):
             bound = _at(inputs, place)
             made = self._nodes[_at(sources(node), place)].op == "BroadcastGradientArgs"
             if not made and (bound.factor > limits.RANK or bound.length > limits.RANK):
-                raise ValueError(f"node '{name}' has impossible axes")
+                raise ValueError(f"node '{name}' has invalid axes")
         for place in _SHAPES.get(node.op, ()):
             if _at(inputs, place).length > _BOUND_OF_RANK:
                 raise ValueError(f"node '{name}' makes an array of impossibly many axes")
@@ -185,7 +186,7 @@ class _Sizes:
                 factor, power = bound.factor, bound.power
             most = (_TURNS, 1) if node.op == "TensorListReserve" else (limits.FACTOR, _POWER)
             if factor > most[0] or power > most[1]:
-                raise ValueError(f"node '{name}' makes an array of a size that models never need")
+                raise ValueError(f"node '{name}' creates an array larger than any model needs")
 
     def _bound(self, name: str, node: NodeDef, inputs: list[_Bound]) -> _Bound:
         if name in self._constants:
@@ -216,7 +217,7 @@ class _Sizes:
             length = _at(inputs, 1).length
             return replace(inputs[0], rank=length) if op == "Reshape" else _Bound(rank=length)
         if op == "DynamicStitch":
-            # What TensorFlow 1 makes of the shape of a sum: ones in the places of some axes.
+            # TensorFlow 1's shape of a sum: ones in the places of some axes.
             parts = inputs[len(inputs) // 2 :]
             return replace(_joined(parts, rank=rank), length=max(b.length for b in inputs))
         if op in ("ExpandDims", "OneHot", "MatrixDiag", "MatrixDiagV2", "MatrixDiagV3"):

@@ -12,7 +12,7 @@ from deepattn.formats.messages import NodeDef, attribute, sources
 
 _LISTS = ("TensorListReserve", "TensorListSetItem", "TensorListConcatV2")
 _LOOPS = ("Enter", "Exit", "Merge", "NextIteration", "Switch")
-# What a list may go through, from where it is reserved to where it is read.
+# Operations that a list may pass through, from where it is reserved to where it is read.
 CARRIERS = (*_LOOPS, *_LISTS, "Identity")
 
 
@@ -51,11 +51,11 @@ class Loops:
             made = self._nodes[after]
             if name not in counters:
                 if made.op != "TensorListSetItem" or self._origin(sources(made)[0]) != name:
-                    raise ValueError(f"the loop of node '{name}' carries something else than lists")
+                    raise ValueError(f"the loop of node '{name}' carries values other than lists")
             carried[name] = attribute(self._nodes[inputs[0]], "frame_name").s
         frames = [carried.get(counter) for counter in conditions.values()]
         if None in frames or len(set(frames)) != len(frames):
-            raise ValueError("two loops have one name")
+            raise ValueError("two loops have the same name")
         of_frame = dict(zip(frames, conditions, strict=True))
         for name, frame in carried.items():
             self._check_ends(name, of_frame.get(frame))
@@ -69,9 +69,9 @@ class Loops:
                 raise ValueError(f"node '{other}' takes from a loop without its condition")
 
     def _counter(self, condition: str) -> str:
-        """The node that counts the turns of a loop, which its condition compares with a number."""
+        """The counter of a loop, which its condition compares with a number."""
         less = self._nodes[sources(self._nodes[condition])[0]]
-        wrong = ValueError(f"the loop of node '{condition}' does not count its turns")
+        wrong = ValueError(f"the loop of node '{condition}' has no iteration counter")
         if less.op != "Less" or len(sources(less)) != 2:
             raise wrong
         counter, bound = sources(less)

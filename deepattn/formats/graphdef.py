@@ -69,7 +69,7 @@ class Graph:
 
         Args:
             name: Name of the node, such as ``descrpt_attr/rcut``.
-            default: What stands for a constant that is absent.
+            default: Value of a constant that is absent.
 
         Raises:
             ModelFileError: If it is absent and there is no default, is not a constant, or is not
@@ -129,7 +129,7 @@ class Graph:
         tensor = attribute(node, "value").tensor
         try:
             if attribute(node, "dtype").type != tensor.dtype:
-                raise ValueError("holds another data type than it declares")
+                raise ValueError("contains another data type than it declares")
             return decode_tensor(tensor)
         except ValueError as error:
             raise ModelFileError(f"{self.origin}: the constant '{node.name}' {error}") from None
@@ -138,22 +138,24 @@ class Graph:
         library = self.message.library
         if library.function or library.gradient:
             raise ModelFileError(
-                f"{self.origin}: refused: the graph holds functions, which a frozen energy model "
-                "of DeePMD-kit never does"
+                f"{self.origin}: refused: the graph contains functions, which a frozen "
+                "energy model of DeePMD-kit never has"
             )
         if len(self.nodes) != len(self.message.node):
-            raise ModelFileError(f"{self.origin}: the graph is damaged: two nodes have one name")
+            raise ModelFileError(
+                f"{self.origin}: the graph is damaged: two nodes have the same name"
+            )
         for name, node in self.nodes.items():
             if node.op not in ALLOWED_OPS:
                 raise ModelFileError(
-                    f"{self.origin}: refused: node '{name}' is the operation '{node.op}', which is "
-                    "none that energy models are made of"
+                    f"{self.origin}: refused: node '{name}' is the operation '{node.op}', "
+                    "which energy models do not use"
                 )
             for entry in node.input:
                 if _source(entry) not in self.nodes:
                     raise ModelFileError(
-                        f"{self.origin}: the graph is incomplete: node '{name}' needs '{entry}', "
-                        "which is not there; the file may be cut short"
+                        f"{self.origin}: the graph is incomplete: node '{name}' needs "
+                        f"'{entry}', which is missing; the file may be truncated"
                     )
             if node.op in _NEIGHBOR_OPS:
                 self._check_mesh(node)
@@ -213,9 +215,9 @@ def parse_graph(content: bytes, origin: str | os.PathLike) -> Graph:
         message.ParseFromString(content)
     except DecodeError:
         what = (
-            "the graph is cut short; get a complete copy of the file"
+            "the graph is truncated; get a complete copy of the file"
             if _is_cut_short(content)
-            else "is not a TensorFlow graph, or a damaged one"
+            else "is not a TensorFlow graph, or is damaged"
         )
         raise ModelFileError(f"{origin}: {what}") from None
     if not message.node:
@@ -240,7 +242,7 @@ def decode_tensor(tensor: TensorProto) -> np.ndarray:
         count *= size
     itemsize = np.dtype(dtype).itemsize
     if count * itemsize > limits.CONSTANT_BYTES or len(shape) > limits.RANK:
-        raise ValueError(f"has the impossible shape {list(shape)}")
+        raise ValueError(f"has the invalid shape {list(shape)}")
     if tensor.tensor_content:
         if dtype is np.object_ or len(tensor.tensor_content) != count * itemsize:
             raise ValueError(f"does not fill its shape {list(shape)}")
@@ -249,7 +251,7 @@ def decode_tensor(tensor: TensorProto) -> np.ndarray:
         return flat.reshape(shape)
     values = getattr(tensor, field)
     if len(values) > count:
-        raise ValueError(f"has more values than its shape {list(shape)} holds")
+        raise ValueError(f"has more values than fit its shape {list(shape)}")
     return _unrepeat(values, count, dtype).reshape(shape)
 
 

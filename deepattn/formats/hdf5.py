@@ -1,4 +1,4 @@
-"""What the HDF5 library does not check before it follows a file's own numbers."""
+"""Checks of HDF5 files that the HDF5 library itself omits."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def check_heaps(content: bytes | mmap.mmap) -> None:
     """Refuse damaged heaps of strings, over which the HDF5 library would loop for ever.
 
     Args:
-        content: the whole file.
+        content: The whole file.
 
     Raises:
-        ValueError: a heap is damaged.
+        ValueError: A heap is damaged.
     """
     start = content.find(_HEAP)
     # Heaps do not overlap, but for what is left of old ones.
@@ -35,10 +35,10 @@ def check_heaps(content: bytes | mmap.mmap) -> None:
     while start >= 0:
         end = start + _unsigned(content, start + 8)
         if end > len(content):
-            raise ValueError("a heap of strings in it is damaged")
+            raise ValueError("a string heap is damaged")
         left -= _check_heap(content, start, end)
         if left < 0:
-            raise ValueError("its heaps of strings lie in one another")
+            raise ValueError("its string heaps overlap")
         start = content.find(_HEAP, start + 1)
 
 
@@ -48,7 +48,7 @@ def check_text(dataset: h5py.Dataset) -> None:
     Only the heaps that it points to are read, since a file of data may be large.
 
     Raises:
-        ValueError: a heap is damaged, or the text is not in the same file.
+        ValueError: A heap is damaged, or the text is not in the same file.
     """
     import h5py
 
@@ -56,7 +56,7 @@ def check_text(dataset: h5py.Dataset) -> None:
     if text is None or text.length is not None or not dataset.size:
         return
     if dataset.is_virtual:
-        raise ValueError("its text is in another file")
+        raise ValueError("its text is stored in another file")
     place = dataset.id.get_offset()
     with open(dataset.file.filename, "rb") as file:
         if place is None:  # in pieces

@@ -1,4 +1,4 @@
-"""How DeePMD-kit's operations are told the boundaries: by the length of their input ``mesh``.
+"""Encoding of boundaries in DeePMD-kit's operations: the length of their input ``mesh``.
 
 In a batch of ``MIXED`` frames each has its own order of atoms. A neighbor list of the caller comes
 behind a head of `MESH_HEAD` numbers.

@@ -1,4 +1,4 @@
-"""The physics, written once: what descriptors and fittings are made of."""
+"""The physics, written once: building blocks of descriptors and fittings."""
 
 import deepattn.keras_backend  # noqa: F401
 from deepattn.layers.activations import get_activation

@@ -50,11 +50,11 @@ def get_activation(name: str) -> Activation:
     """Return the activation called ``name``, in any case.
 
     Args:
-        name: one of ``tanh relu relu6 softplus sigmoid gelu gelu_tf silu linear none``,
+        name: One of ``tanh relu relu6 softplus sigmoid gelu gelu_tf silu linear none``,
             or ``silut``, ``silut:threshold`` (threshold 3 by default).
 
     Raises:
-        ValueError: the name is unknown.
+        ValueError: The name is unknown.
     """
     key = str(name).lower()
     if key in _ACTIVATIONS:

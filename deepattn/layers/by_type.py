@@ -18,8 +18,8 @@ def by_type(
 
     Args:
         atype: int32 ``[n]``; atoms with a type outside ``0 … ntypes - 1`` get rows of zeros.
-        function: called with a type and the indices ``[m]`` of its atoms, returns ``[m, width]``.
-        width: width of the result.
+        function: Called with a type and the indices ``[m]`` of its atoms, returns ``[m, width]``.
+        width: Width of the result.
 
     Returns:
         ``[n, width]``.

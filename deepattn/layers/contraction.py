@@ -15,12 +15,12 @@ def normalized(contracted: tf.Tensor, original_sel: tf.Tensor) -> tf.Tensor:
     return contracted / tf.cast(tf.reduce_sum(original_sel), contracted.dtype)
 
 
-def square(rows: tf.Tensor, axis_neuron: int) -> tf.Tensor:
+def contract_axis(rows: tf.Tensor, axis_neuron: int) -> tf.Tensor:
     """Descriptor ``D = B^T B[:, :axis_neuron]``.
 
     Args:
         rows: B, ``[n, 4, M]``.
-        axis_neuron: columns of B in the second factor.
+        axis_neuron: Columns of B in the second factor.
 
     Returns:
         ``[n, M * axis_neuron]``.

@@ -25,7 +25,7 @@ _BLOCK = 32
 
 
 class Features(NamedTuple):
-    """What a fitting may take from a descriptor.
+    """Outputs of a descriptor that a fitting can use.
 
     Attributes:
         invariant: ``[nframes, nloc, width]``, the same however a frame is turned.
@@ -38,7 +38,7 @@ class Features(NamedTuple):
 
 
 class Descriptor(keras.layers.Layer, abc.ABC):
-    """What an atom sees, as numbers: the part of a model before the fitting net.
+    """Descriptor of local environments: the part of a model before the fitting net.
 
     A descriptor of your own is a subclass with `from_section`, `width` and `features`, and a
     `deepattn.config.DescriptorConfig` that names it (docs/extending.md). Unless it defines
@@ -46,27 +46,27 @@ class Descriptor(keras.layers.Layer, abc.ABC):
     and one environment matrix, normalized by the weights ``davg`` and ``dstd``.
 
     Args:
-        ntypes: number of types.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        sel: largest number of neighbors; a list of one number for each type if types have slots of
+        ntypes: Number of types.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        sel: Largest number of neighbors; a list of one number for each type if types have slots of
             their own.
-        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+        interface_dtype: Precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
     Class attributes:
-        passes_messages: whether it looks at features of neighbors, so that atoms cannot be
+        passes_messages: Whether it looks at features of neighbors, so that atoms cannot be
             evaluated apart from them.
-        compressed: whether tables, which are not trained, stand in the place of nets.
+        compressed: Whether tables, which are not trained, stand in the place of nets.
 
     Call arguments:
-        environment: an `Environment` of this layer's `environment` method.
+        environment: An `Environment` of this layer's `environment` method.
         atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
         type_embedding: ``[ntypes + 1, tebd_dim]``, or ``None`` where the model has none.
 
     Output shape: ``[nframes, nloc, width]``.
 
     Raises:
-        ValueError: the switching does not begin between 0 and the cutoff radius.
+        ValueError: The switching does not begin between 0 and the cutoff radius.
     """
 
     passes_messages: ClassVar[bool] = False
@@ -99,10 +99,10 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         """Build the layer that a section of an input describes.
 
         Args:
-            section: the typed ``descriptor`` section; its numbers of neighbors are given.
-            model: the ``model`` section that it belongs to.
-            tebd_dim: width of the type embedding; 0 where the model has none.
-            interface_dtype: precision of coordinates, statistics and result.
+            section: The typed ``descriptor`` section; its numbers of neighbors are given.
+            model: The ``model`` section that it belongs to.
+            tebd_dim: Width of the type embedding; 0 where the model has none.
+            interface_dtype: Precision of coordinates, statistics and result.
         """
 
     @property
@@ -137,7 +137,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         natoms: tf.Tensor | None = None,
         mesh: tf.Tensor | None = None,
     ) -> Environment:
-        """Neighbors of all local atoms, and what the descriptor sees of them.
+        """Neighbors and environment matrix of all local atoms.
 
         Args:
             coord: ``[nframes, natoms, 3]``, Å.
@@ -145,7 +145,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
             box: ``[nframes, 9]``, Å, rows a, b, c; None or zeros for open boundaries.
             natoms: int32 ``[2 + ntypes]``, numbers of local and of all atoms first, as DeePMD-kit's
                 operations take it; by default all atoms are local.
-            mesh: a neighbor list, or the kind of the boundaries, as these operations take it; by
+            mesh: A neighbor list, or the kind of the boundaries, as these operations take it; by
                 default neighbors are searched.
         """
         coord = tf.cast(coord, self.interface_dtype)
@@ -172,7 +172,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
             atype: int32 ``[nframes, natoms]``.
             natoms: int32 ``[2 + ntypes]``.
             box: ``[nframes, 9]``, Å.
-            mesh: int32, whose length says what it is (`deepattn.formats.mesh`).
+            mesh: int32, whose length encodes its kind (`deepattn.formats.mesh`).
         """
         return Environment(
             *ops.prod_env_mat_a_mix(
@@ -214,13 +214,13 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         """The same descriptor with tables in the place of its nets.
 
         Args:
-            vectors: the type embedding ``[ntypes + 1, tebd_dim]``, or None.
-            min_nbor_dist: shortest distance that is expected, Å.
-            fast: whether operations of deepattn's own may be used.
+            vectors: The type embedding ``[ntypes + 1, tebd_dim]``, or None.
+            min_nbor_dist: Shortest distance that is expected, Å.
+            fast: Whether operations of deepattn's own may be used.
             **options: ``step`` and ``extrapolate`` of `deepattn.descriptors.se_atten.compress`.
 
         Raises:
-            ConfigError: there are no tables for such a descriptor.
+            ConfigError: There are no tables for such a descriptor.
         """
         raise ConfigError(f"a descriptor {type(self).__name__} cannot be compressed.")
 

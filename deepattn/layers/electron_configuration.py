@@ -10,7 +10,7 @@ from ase.data import atomic_numbers
 _ORBITALS = "1s 2s 2p 3s 3p 3d 4s 4p 4d 4f 5s 5p 5d 5f 6s 6p 6d 7s 7p".split()
 _CAPACITY = {"s": 2, "p": 6, "d": 10, "f": 14}
 # Order of filling (Madelung's rule) and the elements that depart from it: electrons that sit
-# elsewhere than the rule says.
+# not as in the rule.
 _FILLING = "1s 2s 2p 3s 3p 4s 3d 4p 5s 4d 5p 6s 4f 5d 6p 7s 5f 6d 7p".split()
 _EXCEPTIONS = {
     "Cr": ("4s 3d", 1),
@@ -44,7 +44,7 @@ def electron_features(type_map: Sequence[str]) -> np.ndarray:
     empty, spin pairs together and filled by Hund's rule; all is divided by ``sqrt(118)``.
 
     Raises:
-        ValueError: a name in ``type_map`` is not that of an element.
+        ValueError: A name in ``type_map`` is not that of an element.
     """
     return np.stack([_features(name) for name in type_map])
 

@@ -22,17 +22,17 @@ class EmbeddingNet(keras.layers.Layer):
     Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003, section 2.
 
     Args:
-        input_width: width of the rows that come in.
-        neuron: widths of the layers.
-        activation: name of the activation.
-        resnet_dt: whether residual layers have a trainable time step.
-        time_step: its initial value, 1 in DeePMD-kit's TensorFlow backend, 0.1 in the others.
-        use_bias: whether layers have a bias.
-        seed: seed of the weights; layer k (from 1) uses ``seed + 3 k`` and the two after it.
+        input_width: Width of the rows that come in.
+        neuron: Widths of the layers.
+        activation: Name of the activation.
+        resnet_dt: Whether residual layers have a trainable time step.
+        time_step: Its initial value, 1 in DeePMD-kit's TensorFlow backend, 0.1 in the others.
+        use_bias: Whether layers have a bias.
+        seed: Seed of the weights; layer k (from 1) uses ``seed + 3 k`` and the two after it.
 
     Call arguments:
         x: ``[..., input_width]``.
-        scale: factors of the rows by their pair of types, for ``x`` of rank 2; none by default.
+        scale: Factors of the rows by their pair of types, for ``x`` of rank 2; none by default.
 
     Output shape: ``[..., neuron[-1]]``.
     """

@@ -1,4 +1,4 @@
-"""What an atom sees: neighbors, normalized environment matrix and its derivative."""
+"""Local environments: neighbors, normalized environment matrix and its derivative."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pair_table(ntypes: int, exclude_types: Iterable[Sequence[int]]) -> np.ndarra
     ``None`` when nothing is excluded.
 
     Raises:
-        ValueError: a pair names a type outside ``0 … ntypes - 1``.
+        ValueError: A pair names a type outside ``0 … ntypes - 1``.
     """
     table = np.ones((ntypes, ntypes + 1))
     for first, second in exclude_types:

@@ -22,12 +22,12 @@ class Fitting(keras.layers.Layer, abc.ABC):
     `deepattn.config.FittingConfig` that names it (docs/extending.md).
 
     Class attributes:
-        output: the quantity, as frozen graphs name the model's kind: ``"ener"``.
+        output: The quantity, as frozen graphs name the model's kind: ``"ener"``.
 
     Attributes:
-        numb_fparam: number of frame parameters.
-        numb_aparam: number of atomic parameters.
-        input_width: width of what the nets see of an atom.
+        numb_fparam: Number of frame parameters.
+        numb_aparam: Number of atomic parameters.
+        input_width: Width of the input of the nets.
 
     Call arguments:
         descriptor: ``[nframes, nloc, descriptor_width]``.
@@ -58,18 +58,18 @@ class Fitting(keras.layers.Layer, abc.ABC):
         """Build the layer that a section of an input describes.
 
         Args:
-            section: the typed ``fitting_net`` section.
-            model: the ``model`` section that it belongs to.
-            descriptor: the layer whose result is fitted.
-            tebd_dim: width of the type vector that is appended to the descriptor; 0 for none.
-            interface_dtype: precision of the result.
-            sibling: a fitting of another model whose nets are shared, in multi-task trainings.
+            section: The typed ``fitting_net`` section.
+            model: The ``model`` section that it belongs to.
+            descriptor: The layer whose result is fitted.
+            tebd_dim: Width of the type vector that is appended to the descriptor; 0 for none.
+            interface_dtype: Precision of the result.
+            sibling: A fitting of another model whose nets are shared, in multi-task trainings.
         """
 
     @property
     @abc.abstractmethod
     def input_width(self) -> int:
-        """Width of what the nets see of an atom."""
+        """Width of the input of the nets."""
 
     @abc.abstractmethod
     def call(

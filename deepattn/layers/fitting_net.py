@@ -22,14 +22,14 @@ class FittingNet(keras.layers.Layer):
     Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
 
     Args:
-        input_width: width of the rows that come in.
-        neuron: widths of the hidden layers.
-        activation: name of the activation.
-        resnet_dt: whether residual layers have a trainable time step.
-        every_residual: whether all residual connections are made that widths allow.
-        trainable_layers: for each hidden layer and the output whether it is trained; all of them
+        input_width: Width of the rows that come in.
+        neuron: Widths of the hidden layers.
+        activation: Name of the activation.
+        resnet_dt: Whether residual layers have a trainable time step.
+        every_residual: Whether all residual connections are made that widths allow.
+        trainable_layers: For each hidden layer and the output whether it is trained; all of them
             when ``None``.
-        seed: seed of the weights; layer k (from 0) uses ``seed + 3 k`` and the two after it.
+        seed: Seed of the weights; layer k (from 0) uses ``seed + 3 k`` and the two after it.
 
     Input shape: ``[n, input_width]``. Output shape: ``[n, 1]``.
     """
@@ -50,8 +50,8 @@ class FittingNet(keras.layers.Layer):
         count = len(neuron) + 1
         if trainable_layers is not None and len(trainable_layers) != count:
             raise ValueError(
-                f"trainable_layers must have {count} entries, one for each hidden layer and the "
-                f"output, not {list(trainable_layers)!r}"
+                f"trainable_layers must have {count} entries, one per hidden layer and one "
+                f"for the output, not {list(trainable_layers)!r}"
             )
         self.input_width = input_width
         self.neuron = tuple(neuron)

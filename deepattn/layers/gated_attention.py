@@ -35,15 +35,15 @@ class GatedAttention(keras.layers.Layer):
     Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236.
 
     Args:
-        width: width M of the pair embedding.
-        attn: width of queries, keys and values.
-        dotr: whether the angles gate the attention.
-        mask: whether a neighbor is barred from attending to itself.
-        smooth: whether the neighbor weights enter as a smooth switch.
-        ln_eps: epsilon of the layer normalization.
-        temperature: factor of the scores ``S``.
-        trainable_ln: whether scale and shift of the normalization are trained.
-        seed: seed of the weights: ``seed + k`` for the k-th of query, key, value, out.
+        width: Width M of the pair embedding.
+        attn: Width of queries, keys and values.
+        dotr: Whether the angles gate the attention.
+        mask: Whether a neighbor is barred from attending to itself.
+        smooth: Whether the neighbor weights enter as a smooth switch.
+        ln_eps: Epsilon of the layer normalization.
+        temperature: Factor of the scores ``S``.
+        trainable_ln: Whether scale and shift of the normalization are trained.
+        seed: Seed of the weights: ``seed + k`` for the k-th of query, key, value, out.
 
     Call arguments:
         embedding: ``[n, nnei, width]``.
@@ -51,7 +51,7 @@ class GatedAttention(keras.layers.Layer):
         weight: ``[n, nnei]``, 0 for padding.
         count: int32 ``[n]``; from this slot on the weight is taken to be 0. Default: all may
             count.
-        padding: number of further neighbors without weight that are not given.
+        padding: Number of further neighbors without weight that are not given.
 
     Output shape: ``[n, nnei, width]``.
     """

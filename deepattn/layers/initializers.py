@@ -20,9 +20,9 @@ class SeededNormal(keras.initializers.Initializer):
     equal initial weights.
 
     Args:
-        mean: mean of the distribution.
-        stddev: its standard deviation; ``None`` for ``1/sqrt(n_in + n_out)`` of a matrix.
-        seed: integer seed; ``None`` draws one, so the numbers differ from run to run.
+        mean: Mean of the distribution.
+        stddev: Its standard deviation; ``None`` for ``1/sqrt(n_in + n_out)`` of a matrix.
+        seed: Integer seed; ``None`` draws one, so the numbers differ from run to run.
     """
 
     def __init__(self, mean: float = 0.0, stddev: float | None = None, seed: int | None = None):

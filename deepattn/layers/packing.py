@@ -1,4 +1,4 @@
-"""Neighborhoods cut to the longest one of a batch."""
+"""Neighborhoods truncated to the longest one of a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 from deepattn.layers.environment import Environment
 
 
-class Neighbors(NamedTuple):
+class PackedNeighbors(NamedTuple):
     """The first slots of n neighborhoods; the last of them stands for all that were cut off.
 
     Real neighbors come first in an `Environment`, and the padding behind them is alike in every
@@ -51,8 +51,8 @@ class Neighbors(NamedTuple):
         return times[:, :, tf.newaxis]
 
 
-def pack(environment: Environment, nnei: int) -> Neighbors:
-    """Cut neighborhoods of ``nnei`` slots to what the longest of them needs."""
+def pack(environment: Environment, nnei: int) -> PackedNeighbors:
+    """Truncate neighborhoods of ``nnei`` slots to the longest one."""
     mask = tf.reshape(environment.nmask, [-1, nnei])
     count = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
     # Of no atoms at all the maximum is the lowest integer.
@@ -60,7 +60,7 @@ def pack(environment: Environment, nnei: int) -> Neighbors:
     # Cut as rows and by tf.slice: TensorFlow is slow at the derivatives of other cuts.
     matrix = tf.reshape(environment.descrpt, [-1, 4 * nnei])
     matrix = tf.slice(matrix, [0, 0], tf.stack([-1, 4 * stored]))
-    return Neighbors(
+    return PackedNeighbors(
         tf.reshape(matrix, [-1, stored, 4]),
         tf.reshape(environment.rij, [-1, nnei, 3])[:, :stored],
         tf.reshape(environment.ntype, [-1, nnei])[:, :stored],

@@ -27,15 +27,15 @@ class ResidualDense(keras.layers.Layer):
     Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
 
     Args:
-        units: output width.
-        activation: name of the activation.
-        residual: whether any residual connection is made.
-        doubling: whether the connection to twice the width is made (embedding nets).
-        time_step: initial value of a trainable factor on ``h`` of residual layers; ``None``
+        units: Output width.
+        activation: Name of the activation.
+        residual: Whether any residual connection is made.
+        doubling: Whether the connection to twice the width is made (embedding nets).
+        time_step: Initial value of a trainable factor on ``h`` of residual layers; ``None``
             for no factor.
         time_step_shape: ``"row"`` for shape ``[1, units]``, ``"vector"`` for ``[units]``.
-        use_bias: whether ``b`` exists.
-        seed: seeds ``seed``, ``seed + 1``, ``seed + 2`` draw ``W``, ``b`` and the time step.
+        use_bias: Whether ``b`` exists.
+        seed: Seeds ``seed``, ``seed + 1``, ``seed + 2`` draw ``W``, ``b`` and the time step.
 
     Input shape: ``[..., width]``. Output shape: ``[..., units]``.
     """
@@ -69,7 +69,7 @@ class ResidualDense(keras.layers.Layer):
     def build(self, input_shape: Sequence[int | None]) -> None:
         width = input_shape[-1]
         if width is None:
-            raise ValueError("the last axis of the input must have a length")
+            raise ValueError("the last axis of the input must have a known length")
         self.copies = self._copies(width)
         self.matrix = self.add_weight(
             name="matrix", shape=(width, self.units), initializer=SeededNormal(seed=self.seed)
@@ -139,9 +139,9 @@ def linear(units: int, *, use_bias: bool, seed: int | None, **kwargs: Any) -> Re
     """A dense layer without activation and residual connection.
 
     Args:
-        units: output width.
-        use_bias: whether there is a bias.
-        seed: as of `ResidualDense`.
-        **kwargs: of a Keras layer.
+        units: Output width.
+        use_bias: Whether there is a bias.
+        seed: See `ResidualDense`.
+        **kwargs: Of a Keras layer.
     """
     return ResidualDense(units, "linear", residual=False, use_bias=use_bias, seed=seed, **kwargs)

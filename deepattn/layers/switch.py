@@ -29,9 +29,9 @@ def switch_of_distance(
 
     Args:
         inverse: ``s``, 1/Å, ``[...]``.
-        rij: vectors to the neighbors, Å, ``[..., 3]``.
-        rcut: cutoff radius, Å.
-        rcut_smth: where the switching begins, Å.
+        rij: Vectors to the neighbors, Å, ``[..., 3]``.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where the switching begins, Å.
 
     Returns:
         ``[...]``; a neighbor at distance 0 (padding) has 1.

@@ -18,16 +18,16 @@ _NODES_AT_ONCE = 2048
 
 @dataclass(frozen=True)
 class TableRange:
-    """Where the nodes of a table lie; all numbers are as the ops see them.
+    """Where the nodes of a table lie; all numbers are as the ops use them.
 
     Attributes:
-        lower: the first node.
-        upper: where the narrow intervals end.
-        most: the last node.
-        fine: width of an interval up to ``upper``.
-        coarse: width of an interval from there on.
-        nfine: number of intervals up to ``upper``.
-        ncoarse: number of intervals from there on.
+        lower: The first node.
+        upper: Where the narrow intervals end.
+        most: The last node.
+        fine: Width of an interval up to ``upper``.
+        coarse: Width of an interval from there on.
+        nfine: Number of intervals up to ``upper``.
+        ncoarse: Number of intervals from there on.
     """
 
     lower: float
@@ -51,7 +51,7 @@ class TableRange:
         return np.concatenate([fine, coarse])
 
     def info(self) -> np.ndarray:
-        """The six numbers that tell an op where a number lies in the table; the last means none."""
+        """The six numbers by which an op locates a value in the table; the last is unused."""
         return np.array([self.lower, self.upper, self.most, self.fine, self.coarse, -1.0])
 
 
@@ -64,10 +64,10 @@ def table_range(
     round down, so widths and ends are moved by single bits until that gives the right number.
 
     Args:
-        lower, upper: ends of the narrow intervals, ``upper`` positive.
-        step: their width.
-        extrapolate: how many times ``upper`` the last node is, 1 at least.
-        dtype: precision of the ops.
+        lower, upper: Ends of the narrow intervals, ``upper`` positive.
+        step: Their width.
+        extrapolate: How many times ``upper`` the last node is, 1 at least.
+        dtype: Precision of the ops.
 
     Raises:
         ConfigError: ``extrapolate`` is too small.
@@ -106,9 +106,9 @@ def table_of(net: EmbeddingNet, vector: np.ndarray, nodes: np.ndarray) -> np.nda
     """Coefficients of the polynomials of one net.
 
     Args:
-        net: the net.
-        vector: what the net gets beside the number, ``[input width - 1]``.
-        nodes: ascending, ``[n + 1]``.
+        net: The net.
+        vector: Inputs of the net besides the number, ``[input width - 1]``.
+        nodes: Ascending, ``[n + 1]``.
 
     Returns:
         float64 ``[n, 6, width]``, from degree 0 up, of the distance from an interval's left node.
@@ -146,8 +146,8 @@ def quintics(
     """Polynomials of degree five with given values and first and second derivatives at both ends.
 
     Args:
-        width: of the intervals, ``[n]``.
-        value, slope, curvature: at the nodes, ``[n + 1, m]``.
+        width: Of the intervals, ``[n]``.
+        value, slope, curvature: At the nodes, ``[n + 1, m]``.
 
     Returns:
         ``[n, 6, m]``, coefficients from degree 0 up.

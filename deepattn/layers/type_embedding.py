@@ -14,7 +14,7 @@ from deepattn.layers.embedding_net import EmbeddingNet, scoped_variables
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class TypeEmbedding(keras.layers.Layer):
-    """Table of type vectors, one row a type and a zero row for the missing neighbor.
+    """Table of type vectors, one row per type and a zero row for the missing neighbor.
 
     The rows are the outputs of an embedding net for one-hot inputs, or for the given features of
     the elements.
@@ -22,13 +22,13 @@ class TypeEmbedding(keras.layers.Layer):
     Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236, "type embedding".
 
     Args:
-        ntypes: number of types.
-        neuron: widths of the net; the last is the width of the vectors.
-        activation: name of the activation.
-        resnet_dt: whether residual layers have a trainable time step.
-        use_bias: whether layers have a bias.
-        features: input of the net, ``[ntypes, width]``; one-hot when ``None``.
-        seed: seed of the weights.
+        ntypes: Number of types.
+        neuron: Widths of the net; the last is the width of the vectors.
+        activation: Name of the activation.
+        resnet_dt: Whether residual layers have a trainable time step.
+        use_bias: Whether layers have a bias.
+        features: Input of the net, ``[ntypes, width]``; one-hot when ``None``.
+        seed: Seed of the weights.
 
     Input: int32 types of any shape, ``ntypes`` for the missing neighbor. Output: their vectors,
     one axis more. `table` gives all vectors.
@@ -53,8 +53,7 @@ class TypeEmbedding(keras.layers.Layer):
         self.features = np.eye(ntypes) if features is None else np.asarray(features, float)
         if self.features.ndim != 2 or self.features.shape[0] != ntypes:
             raise ValueError(
-                f"features must have one row for each of the {ntypes} types, "
-                f"not shape {self.features.shape}"
+                f"features must have {ntypes} rows, one per type, not shape {self.features.shape}"
             )
         self.net = EmbeddingNet(
             self.features.shape[1],

@@ -20,25 +20,25 @@ Sums = Mapping[str, tuple[tf.Tensor, tf.Tensor]]
 
 
 class Loss:
-    """What is minimized, and the metrics of the learning curve.
+    """The loss of a training, and the metrics of its learning curve.
 
     A loss of your own is a subclass with `section` and `measure`, and with `metrics` and
     `label_names` where they depend on the keys (docs/extending.md). Decorate it with
     `keras.saving.register_keras_serializable` to have it in Keras' files.
 
     Args:
-        start_lr: learning rate of the first step; weights may follow the rate from there.
-        **keys: keys of the section ``loss``; the others have their defaults.
+        start_lr: Learning rate of the first step; weights may follow the rate from there.
+        **keys: Keys of the section ``loss``; the others have their defaults.
 
     Class attributes:
-        section: class of the section of the input.
+        section: Class of the section of the input.
 
     Attributes:
-        config: the section.
-        numb_generalized_coord: width of the label ``drdq``, where the loss reads it.
+        config: The section.
+        numb_generalized_coord: Width of the label ``drdq``, where the loss reads it.
 
     Raises:
-        ConfigError: an unknown key, a value out of range, or a combination that is not defined.
+        ConfigError: An unknown key, a value out of range, or a combination that is not defined.
     """
 
     section: ClassVar[type[LossConfig]]
@@ -52,7 +52,7 @@ class Loss:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What the loss reports beside the total, in the order of the columns of ``lcurve.out``."""
+        """Metrics in addition to the total, in the order of the columns of ``lcurve.out``."""
         return self.config.metrics
 
     @property
@@ -71,11 +71,11 @@ class Loss:
         """Loss of a batch, and its metrics as sums that may be added up over batches.
 
         Args:
-            labels: reference values of `label_names` and their ``find_*`` (docs/architecture.md),
+            labels: Reference values of `label_names` and their ``find_*`` (docs/architecture.md),
                 float64.
-            outputs: what the model gave, float64, with ``atom_mask [nframes, nloc]``, 1 for a real
+            outputs: Outputs of the model, float64, with ``atom_mask [nframes, nloc]``, 1 for a real
                 atom.
-            learning_rate: current rate, float32.
+            learning_rate: Current rate, float32.
 
         Returns:
             The loss, a float64 scalar, and for each metric the sum of weighted squares and that of
@@ -89,9 +89,9 @@ class Loss:
         """Loss of a batch and the metrics of the learning curve.
 
         Args:
-            labels: reference values and their ``find_*`` (see the architecture page), of one batch.
-            outputs: what the model gave, with ``atom_mask [nframes, nloc]``, 1 for a real atom.
-            learning_rate: current rate; moves the weights of the terms.
+            labels: Reference values and their ``find_*`` (see the architecture page), of one batch.
+            outputs: Outputs of the model, with ``atom_mask [nframes, nloc]``, 1 for a real atom.
+            learning_rate: Current rate; moves the weights of the terms.
 
         Returns:
             The loss, float64 scalar, and a dictionary of `metric_names` to float64 scalars; NaN
@@ -112,14 +112,14 @@ class Loss:
         """Loss of a batch, and its metrics as sums that may be added up over batches.
 
         Args:
-            labels, outputs, learning_rate: as in a call.
+            labels, outputs, learning_rate: As in a call.
 
         Returns:
-            The loss, and a dictionary of `metric_names` to pairs of float64 scalars: the sum of
+            The loss, and a dictionary of `metric_names` to pairs of float64 scalars: The sum of
             weighted squares and that of the weights. The root of their ratio is the metric.
 
         Raises:
-            DataError: a label is missing.
+            DataError: A label is missing.
         """
         self._check_labels(labels)
         labels = {name: tf.cast(value, tf.float64) for name, value in labels.items()}
@@ -133,8 +133,9 @@ class Loss:
         for name in sorted(finds.union(self.label_names)):
             if name not in labels:
                 raise DataError(
-                    f"the loss needs {name}, and the labels have {', '.join(sorted(labels))}; "
-                    "a frame without a label has zeros, and 0 in its find_…"
+                    f"the loss needs the label {name}, but there are only "
+                    f"{', '.join(sorted(labels))}; for a frame without the label give zeros "
+                    "and set its find_… to 0"
                 )
 
     def get_config(self) -> dict[str, Any]:
@@ -159,8 +160,8 @@ def make_loss(config: LossConfig, start_lr: float) -> Loss:
     """Build the loss of a ``loss`` section.
 
     Args:
-        config: the section.
-        start_lr: learning rate of the first step.
+        config: The section.
+        start_lr: Learning rate of the first step.
     """
     keys = config.to_dict()
     del keys["type"]

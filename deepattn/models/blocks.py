@@ -21,8 +21,8 @@ def infer(model: EnergyModel, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.T
     """The results of `EnergyModel.call` for inference: they cannot be differentiated again.
 
     Args:
-        model: the model.
-        inputs: as for `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` if messages
+        model: The model.
+        inputs: As for `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` if messages
             are passed.
     """
     environment = model.descriptor.environment(
@@ -58,9 +58,9 @@ def potential_in_blocks(
     it leaves out.
 
     Args:
-        model: the model.
-        environment, atype, natoms, fparam, aparam: as for `EnergyModel.potential`.
-        block: number of atoms evaluated at a time; by default what suits the descriptor.
+        model: The model.
+        environment, atype, natoms, fparam, aparam: As for `EnergyModel.potential`.
+        block: Number of atoms evaluated at a time; by default what suits the descriptor.
     """
     block = block or model.descriptor.block
     local = atype[:, : natoms[0]]
@@ -119,11 +119,11 @@ def _in_blocks(
     """Results of ``function`` for all atoms.
 
     Args:
-        function: takes indices ``[m]`` of atoms and returns arrays ``[m, *shape]``.
-        order: in which order the atoms are taken.
-        block: number of atoms a call.
-        dtype: of the results.
-        shapes: of the results of one atom.
+        function: Takes indices ``[m]`` of atoms and returns arrays ``[m, *shape]``.
+        order: In which order the atoms are taken.
+        block: Number of atoms a call.
+        dtype: Of the results.
+        shapes: Of the results of one atom.
     """
     # One block at least, so that of no atoms there are results too.
     count = tf.maximum((tf.size(order) + block - 1) // block, 1)

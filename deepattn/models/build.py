@@ -26,9 +26,9 @@ class SharedLayers(NamedTuple):
     """Built layers of another model that a model takes for its own; None where it has its own.
 
     Attributes:
-        type_embedding: the type embedding.
-        descriptor: the descriptor.
-        fitting: the fitting whose nets are shared; biases and case vectors are not.
+        type_embedding: The type embedding.
+        descriptor: The descriptor.
+        fitting: The fitting whose nets are shared; biases and case vectors are not.
     """
 
     type_embedding: TypeEmbedding | None = None
@@ -49,10 +49,10 @@ def build_model(
     """Build the model that an input describes.
 
     Args:
-        config: the model section; ``sel`` must be a number, not ``auto``.
-        interface_dtype: precision of coordinates, forces and statistics.
-        arrays: values of all weights by name; initial ones when ``None``.
-        shared: layers of another model to use; they must be of the same configuration.
+        config: The model section; ``sel`` must be a number, not ``auto``.
+        interface_dtype: Precision of coordinates, forces and statistics.
+        arrays: Values of all weights by name; initial ones when ``None``.
+        shared: Layers of another model to use; they must be of the same configuration.
 
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
@@ -67,7 +67,7 @@ def build_model(
         fitting_section,
         config,
         descriptor=descriptor,
-        # A descriptor that tells types apart has the type vector where it is wanted.
+        # A descriptor that depends on types already contains the type embedding.
         tebd_dim=0 if section.contains_types else width,
         interface_dtype=interface_dtype,
         sibling=shared.fitting,
@@ -82,11 +82,11 @@ def build_stored(stored: StoredModel, path: str | os.PathLike) -> EnergyModel:
     """Build a model from its data.
 
     Args:
-        stored: the model.
-        path: its file, for messages.
+        stored: The model.
+        path: Its file, for messages.
 
     Raises:
-        ModelFileError: the arrays do not fit the configuration.
+        ModelFileError: The arrays do not fit the configuration.
     """
     dtype = stored.interface_dtype
     try:

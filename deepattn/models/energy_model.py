@@ -41,10 +41,10 @@ class EnergyModel(keras.Model):
     ``descriptor`` ``[nframes, nloc, width]``.
 
     Args:
-        descriptor: a `Descriptor`, such as `SeAtten` or `DPA2`.
-        fitting: a `Fitting` of atomic energies, such as `EnergyFitting`.
-        type_embedding: a `TypeEmbedding`, or ``None`` for a descriptor that does without.
-        type_map: names of the types, in the order of their numbers; empty if they have none.
+        descriptor: A `Descriptor`, such as `SeAtten` or `DPA2`.
+        fitting: A `Fitting` of atomic energies, such as `EnergyFitting`.
+        type_embedding: A `TypeEmbedding`, or ``None`` for a descriptor that does without.
+        type_map: Names of the types, in the order of their numbers; empty if they have none.
 
     Example:
         >>> model.compile(optimizer, loss=EnergyLoss(start_lr=1e-3))
@@ -63,7 +63,8 @@ class EnergyModel(keras.Model):
         super().__init__(**{"autocast": False, **kwargs})
         if len(type_map) not in (0, descriptor.ntypes):
             raise ValueError(
-                f"type_map names {len(type_map)} types, but the descriptor has {descriptor.ntypes}"
+                f"type_map has {len(type_map)} names, but the descriptor has "
+                f"{descriptor.ntypes} types"
             )
         self.descriptor = descriptor
         self.fitting = fitting
@@ -113,19 +114,19 @@ class EnergyModel(keras.Model):
         the metric is then the root of their ratio over all batches, NaN if the weights are zero.
 
         Args:
-            optimizer: a Keras optimizer.
-            loss: callable of ``(labels, outputs, learning_rate)`` that returns the loss and a
+            optimizer: A Keras optimizer.
+            loss: Callable of ``(labels, outputs, learning_rate)`` that returns the loss and a
                 dictionary of metrics, such as `deepattn.train.EnergyLoss`.
-            **kwargs: as for `keras.Model.compile`, without ``metrics`` and weights of losses.
+            **kwargs: As for `keras.Model.compile`, without ``metrics`` and weights of losses.
 
         Raises:
-            ConfigError: the loss or a metric is of another kind.
+            ConfigError: The loss or a metric is of another kind.
         """
         for key in ("loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(key) is not None:
                 raise ConfigError(
-                    f"compile does not take {key}: it is the loss that weights its terms and "
-                    "reports metrics; return them in the dictionary of a custom loss."
+                    f"compile does not take {key}: the loss weights its terms and reports "
+                    "the metrics; return further metrics in the dictionary of a custom loss."
                 )
         check_loss(loss)
         super().compile(optimizer=optimizer, **kwargs)
@@ -274,7 +275,7 @@ class EnergyModel(keras.Model):
         """Set all weights.
 
         Raises:
-            ModelFileError: a weight is missing or superfluous or has another shape.
+            ModelFileError: A weight is missing or superfluous or has another shape.
         """
         assign_arrays(self.named_variables(), arrays)
 

@@ -19,10 +19,10 @@ _CONTRACT = (
 
 
 def check_loss(loss: Any) -> None:
-    """Refuse what cannot be called as a loss of an energy model is.
+    """Check that an object is a loss of an energy model.
 
     Raises:
-        ConfigError: it is of another kind.
+        ConfigError: It is of another kind.
     """
     if loss is None:
         return
@@ -44,7 +44,7 @@ def checked_result(result: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Results of a loss.
 
     Raises:
-        ConfigError: it is not a pair of a loss and metrics.
+        ConfigError: It is not a pair of a loss and metrics.
     """
     if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
         raise ConfigError(f"the loss returned a {type(result).__name__}; {_CONTRACT}.")
@@ -55,12 +55,12 @@ def unpack(data: Any) -> tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]
     """Inputs and labels of what Keras hands to a step.
 
     Raises:
-        ConfigError: there are weights of samples or classes.
+        ConfigError: There are weights of samples or classes.
     """
     inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
     if weights is not None:
         raise ConfigError(
-            "sample and class weights are not taken; leave a label out of a frame by its find_…, "
-            "or weight the forces of atoms by the label atom_pref."
+            "sample and class weights are not supported; set find_… to 0 to leave out a "
+            "label of a frame, or weight the forces of atoms with the label atom_pref."
         )
     return inputs, labels

@@ -13,8 +13,8 @@ class RootMeanSquare(keras.metrics.Metric):
     """Root of the mean square over all batches since the last reset; NaN over nothing.
 
     Args:
-        name: name of the metric.
-        dtype: precision of the sums.
+        name: Name of the metric.
+        dtype: Precision of the sums.
     """
 
     def __init__(self, name: str = "rmse", dtype: str = "float64") -> None:
@@ -26,8 +26,8 @@ class RootMeanSquare(keras.metrics.Metric):
         """Count a batch.
 
         Args:
-            total: sum of the weighted squares.
-            weight: sum of the weights.
+            total: Sum of the weighted squares.
+            weight: Sum of the weights.
         """
         self.total.assign_add(tf.cast(total, self.dtype))
         self.weight.assign_add(tf.cast(weight, self.dtype))

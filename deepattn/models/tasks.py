@@ -29,11 +29,11 @@ def build_models(
     is zero but for a 1 at the place of the branch in alphabetical order.
 
     Args:
-        config: the configuration; ``sel`` must be a number, not ``auto``.
-        interface_dtype: precision of coordinates, forces and statistics.
+        config: The configuration; ``sel`` must be a number, not ``auto``.
+        interface_dtype: Precision of coordinates, forces and statistics.
 
     Raises:
-        ConfigError: branches share a fitting net whose input is of another width.
+        ConfigError: Branches share a fitting net whose input is of another width.
     """
     made: dict[tuple[str, str], keras.layers.Layer] = {}
     models = {}
@@ -90,7 +90,7 @@ def _note(branch: BranchConfig, model: EnergyModel, made: dict) -> None:
 def _check_width(name: str, branch: BranchConfig, base: Fitting | None, fitting: Fitting) -> None:
     if base is not None and base.input_width != fitting.input_width:
         raise ConfigError(
-            f"model/shared_dict/{branch.links['fitting_net'].key} is for descriptors of the width "
-            f"{base.input_width}, but that of branch {name} is {fitting.input_width}; share the "
-            "descriptor too."
+            f"model/shared_dict/{branch.links['fitting_net'].key} has descriptors of width "
+            f"{base.input_width}, but that of branch {name} has width {fitting.input_width}; "
+            "share the descriptor too."
         )

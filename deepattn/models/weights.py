@@ -22,13 +22,13 @@ def assign_arrays(
     """Set every variable from the array of the same name; nothing is set unless all fit.
 
     Raises:
-        ModelFileError: a weight is missing or superfluous or has another shape.
+        ModelFileError: A weight is missing or superfluous or has another shape.
     """
     missing = sorted(set(variables) - set(arrays))
     if missing:
         raise ModelFileError(
-            f"the weights {_enumerate(missing)} of the model are missing from the file; "
-            "the two differ in architecture"
+            f"the weights {_enumerate(missing)} are missing from the file; its architecture "
+            "differs from the model's"
         )
     superfluous = sorted(set(arrays) - set(variables))
     if superfluous:
@@ -40,7 +40,7 @@ def assign_arrays(
         shape = np.shape(arrays[name])
         if shape != tuple(variable.shape):
             raise ModelFileError(
-                f"the weight {name} has shape {list(shape)} in the file and "
+                f"the weight {name} has shape {list(shape)} in the file, but "
                 f"{list(variable.shape)} in the model; make the input match the file"
             )
     for name, variable in variables.items():
@@ -56,7 +56,7 @@ def resize_statistics(
     the softmax of smooth attention, the padding slots count and the model would change.
 
     Raises:
-        ModelFileError: the number of slots differs, and padding slots count.
+        ModelFileError: The number of slots differs, and padding slots count.
     """
     resized = dict(arrays)
     for name in ("descrpt_attr/t_avg", "descrpt_attr/t_std"):
@@ -76,8 +76,8 @@ def resize_statistics(
             )
         if smooth_attention:
             raise ModelFileError(
-                f"sel is {slots} in the file and {nnei} in the input, which changes a model of "
-                f"smooth attention, whose softmax counts empty slots; set sel to {slots}"
+                f"sel is {slots} in the file and {nnei} in the input, which changes a model "
+                f"with smooth attention, whose softmax counts empty slots; set sel to {slots}"
             )
         resized[name] = np.tile(array[:, :4], (1, nnei))
     return resized
@@ -86,13 +86,13 @@ def resize_statistics(
 def refuse_uneven(
     config: ModelConfig, arrays: Mapping[str, np.ndarray], path: str | os.PathLike
 ) -> None:
-    """Refuse input statistics that differ from slot to slot, where slots are not told apart.
+    """Refuse input statistics that differ from slot to slot, where all slots are equivalent.
 
     No training makes any. Descriptors whose neighbors share all slots take the numbers of one
     slot for those of all padding.
 
     Raises:
-        ModelFileError: the model has such statistics.
+        ModelFileError: The model has such statistics.
     """
     if not config.descriptor.mixed_types:
         return
@@ -103,8 +103,8 @@ def refuse_uneven(
             continue
         if _differs_by_slot(array):
             raise ModelFileError(
-                f"{path}: {name} differs from slot to slot of a neighbor list, which is supported "
-                "for the descriptor se_e2_a only; train the model anew"
+                f"{path}: {name} differs from slot to slot of a neighbor list, which is "
+                "supported only for the descriptor se_e2_a; train the model again"
             )
 
 
@@ -122,9 +122,9 @@ def refuse_scaled(arrays: Mapping[str, np.ndarray], path: str | os.PathLike) -> 
     """Refuse a graph that scales its atomic energies.
 
     Raises:
-        ModelFileError: it does.
+        ModelFileError: It does.
     """
     if OUT_STD in arrays and not np.all(arrays[OUT_STD] == 1):
         raise ModelFileError(
-            f"{path}: scales its atomic energies ({OUT_STD} is not one), which is not supported"
+            f"{path}: scales its atomic energies ({OUT_STD} is not 1), which is not supported"
         )

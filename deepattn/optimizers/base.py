@@ -1,4 +1,4 @@
-"""What a training asks of an optimizer beyond what Keras does, and any Keras optimizer with it."""
+"""Interface of a training to its optimizer, and its implementation for any Keras optimizer."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Optimizer(keras.optimizers.Optimizer):
         """Make the state.
 
         Args:
-            variables: all weights that are trained.
-            groups: number of a group for each, from 0 without gaps: weights that are always moved
+            variables: All weights that are trained.
+            groups: Number of a group for each, from 0 without gaps: weights that are always moved
                 together, as those of one task are. None for one group. An optimizer that counts
                 its steps may count those of each group by themselves.
         """
@@ -50,7 +50,7 @@ class Optimizer(keras.optimizers.Optimizer):
         """The optimizer's state by name.
 
         Args:
-            names: the model's ``named_variables()``.
+            names: The model's ``named_variables()``.
 
         Returns:
             ``iteration`` and what else the optimizer has for all weights, under its name, with
@@ -65,14 +65,14 @@ class Optimizer(keras.optimizers.Optimizer):
         """Set the state from what `get_arrays` gave.
 
         Raises:
-            KeyError: a value is missing from ``arrays``.
+            KeyError: A value is missing from ``arrays``.
         """
         for name, variable in self._state(names).items():
             variable.assign(arrays[name])
 
     @property
     def indispensable(self) -> list[str]:
-        """Names of the state without which a training cannot be resumed: what is not a weight's."""
+        """Names of the state, not of single weights, without which a training cannot be resumed."""
         return list(dict.fromkeys(_name(variable) for variable in self._of_no_weight()))
 
     def _of_no_weight(self) -> list[keras.Variable]:
@@ -128,11 +128,11 @@ def make_optimizer(
     """Build the optimizer of an ``optimizer`` section.
 
     Args:
-        config: the section.
-        learning_rate: a number or a schedule.
-        common: whether the model has the convention of DeePMD-kit's other backends, whose
+        config: The section.
+        learning_rate: A number or a schedule.
+        common: Whether the model has the convention of DeePMD-kit's other backends, whose
             arithmetic some optimizers then have.
-        global_clipnorm: norm that the gradient of all weights together is scaled down to.
+        global_clipnorm: Norm that the gradient of all weights together is scaled down to.
     """
     kind = adapted(resolve(config.implementation_for(common=common)))
     return kind(

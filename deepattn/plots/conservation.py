@@ -16,8 +16,8 @@ def plot_conservation(
     """Draw energies against time.
 
     Args:
-        runs: by their names, time (ps) and total energy less that of the start (eV/atom).
-        picture: file to write; its ending gives the format.
+        runs: By their names, time (ps) and total energy less that of the start (eV/atom).
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.

@@ -1,4 +1,4 @@
-"""Draw how a distillation went: errors of its rounds, deviations, radial distributions."""
+"""Plots of a distillation: errors of its rounds, deviations, radial distributions."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from deepattn.plots.figure import COLORS, INK, look, plain, save_figure
 
-# Teacher and student, told apart without color vision and, by their lines, in gray.
+# Teacher and student, distinguishable without color vision and, by their lines, in gray.
 _TEACHER = {"color": INK, "alpha": 0.6, "linewidth": 2.2}
 _STUDENT = {"color": COLORS[1], "linewidth": 1.2, "linestyle": "--"}
 _MOST_PAIRS = 6
@@ -21,10 +21,10 @@ def draw_rounds(
     """Draw the error on new frames after each round.
 
     Args:
-        force: root mean square errors of the forces, eV/Å; NaN of a round without new frames.
-        frames: how many frames each student was trained on.
-        threshold: what is wanted, eV/Å.
-        picture: file to write; its ending gives the format.
+        force: Root mean square errors of the forces, eV/Å; NaN of a round without new frames.
+        frames: How many frames each student was trained on.
+        threshold: Threshold of the force error, eV/Å.
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.
@@ -60,13 +60,13 @@ def draw_rounds(
 def draw_deviations(
     deviations: Sequence[np.ndarray], low: float, high: float, picture: str | os.PathLike
 ) -> Path:
-    """Draw how far forces on new frames deviate, a row for each round.
+    """Draw how far forces on new frames deviate, one row per round.
 
     Args:
-        deviations: of each round the largest deviation of a force in each frame, eV/Å.
-        low: the deviation from which frames are selected, eV/Å.
-        high: to which they are.
-        picture: file to write; its ending gives the format.
+        deviations: Of each round the largest deviation of a force in each frame, eV/Å.
+        low: The deviation from which frames are selected, eV/Å.
+        high: To which they are.
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.
@@ -81,8 +81,8 @@ def draw_deviations(
         axes.axvspan(low, high, color=INK, alpha=0.1, linewidth=0, zorder=0)
         axes.hist(values, bins, color=COLORS[0])
         axes.set(xscale="log", ylabel=f"round {number}", yticks=[])
-    rows[0].set_title("frames by deviation; shaded: those to select", fontsize="medium")
-    rows[-1].set_xlabel("largest deviation of a force in a frame (eV/Å)")
+    rows[0].set_title("frames by deviation; shaded: selection range", fontsize="medium")
+    rows[-1].set_xlabel("maximum force deviation of a frame (eV/Å)")
     return save_figure(figure, picture)
 
 
@@ -96,10 +96,10 @@ def draw_distributions(
     """Draw radial distribution functions of both models' dynamics, a panel for each pair.
 
     Args:
-        r: distances, Å.
-        teacher: by pairs of elements, the function at these distances.
-        student: the same.
-        picture: file to write; its ending gives the format.
+        r: Distances, Å.
+        teacher: By pairs of elements, the function at these distances.
+        student: The same.
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.

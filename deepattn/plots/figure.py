@@ -1,4 +1,4 @@
-"""What all pictures have in common: colors, text, and how they are written.
+"""Common parts of all pictures: colors, text, and writing them.
 
 Files are written as every other one is: whole, or not at all.
 """
@@ -65,7 +65,7 @@ def check_picture(picture: str | os.PathLike) -> None:
     """Refuse a picture that could not be written, before the work for it is done.
 
     Raises:
-        DataError: its ending is not one that matplotlib writes, or its folder is missing.
+        DataError: Its ending is not one that matplotlib writes, or its folder is missing.
     """
     from matplotlib.figure import Figure
 
@@ -77,15 +77,15 @@ def save_figure(figure: Figure, picture: str | os.PathLike) -> Path:
     """Write a matplotlib ``Figure``.
 
     Args:
-        figure: the figure.
-        picture: file to write; its ending gives the format.
+        figure: The figure.
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.
 
     Raises:
-        DataError: the ending is not one of a picture that matplotlib writes.
-        OSError: the file cannot be written.
+        DataError: The ending is not one of a picture that matplotlib writes.
+        OSError: The file cannot be written.
     """
     picture = Path(picture)
     ending = _format(figure, picture)
@@ -113,5 +113,5 @@ def _bytes_of(figure: Figure, ending: str) -> bytes:
 def _format(figure: Figure, picture: Path) -> str:
     ending = picture.suffix[1:].lower()
     if ending not in figure.canvas.get_supported_filetypes():
-        raise DataError(f"{picture}: no picture ends like this; use .png, .svg or .pdf.")
+        raise DataError(f"{picture}: unknown picture format; use .png, .svg or .pdf.")
     return ending

@@ -31,13 +31,13 @@ def read_learning_curve(path: str | os.PathLike) -> dict[str, np.ndarray]:
     A restart adds a second header and may repeat steps; the last line of a step counts.
 
     Args:
-        path: the file.
+        path: The file.
 
     Returns:
         Columns by name (``step``, ``rmse_val``, ``rmse_trn``, …, ``lr``), ordered by step.
 
     Raises:
-        DataError: the file has no header, no lines, or a line that does not fit its header.
+        DataError: The file has no header, no lines, or a line that does not fit its header.
     """
     names: list[str] = []
     rows: dict[float, list[float]] = {}
@@ -58,7 +58,7 @@ def read_learning_curve(path: str | os.PathLike) -> dict[str, np.ndarray]:
                 raise DataError(f"{path}, line {number}: expected {len(names)} numbers.")
             rows[row[0]] = row
     if not rows:
-        raise DataError(f"{path}: there is no line of figures in it.")
+        raise DataError(f"{path}: contains no line of numbers.")
     table = np.array([rows[step] for step in sorted(rows)])
     return dict(zip(names, table.T, strict=True))
 
@@ -74,27 +74,27 @@ def plot_learning_curve(
 
     Args:
         paths: ``lcurve.out``, or those of several runs.
-        picture: file to write; its ending gives the format.
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.
 
     Raises:
-        DataError: a file cannot be read, there is no error that can be drawn, or there are more
+        DataError: A file cannot be read, there is no error that can be drawn, or there are more
             curves than colors.
     """
     from matplotlib.figure import Figure
 
     paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     curves = [read_learning_curve(path) for path in paths]
-    names = _tell_apart(paths)
+    names = _distinct_parts(paths)
     series = [
         (curve, ending, " ".join(filter(None, (name, ending[1:]))))
         for curve, name in zip(curves, names, strict=True)
         for ending in _endings(curve)
     ]
     if len(series) > len(COLORS):
-        raise DataError(f"{len(series)} curves: at most {len(COLORS)} can be told apart.")
+        raise DataError(f"{len(series)} curves: at most {len(COLORS)} can be drawn together.")
     labels_of = _axis_labels()
     shown = [
         name
@@ -103,7 +103,7 @@ def plot_learning_curve(
     ]
     if not shown:
         files = ", ".join(map(str, paths))
-        raise DataError(f"{files}: no column of energies, forces or virials to draw.")
+        raise DataError(f"{files}: has no column of energies, forces or virials to draw.")
     rated = any("lr" in curve for curve in curves)
     figure = Figure(figsize=(4.2 * (len(shown) + rated), 3.6), layout="constrained")
     panels = list(figure.subplots(1, len(shown) + rated, squeeze=False)[0])
@@ -143,7 +143,7 @@ def plot_learning_curve(
 
 
 def _axis_labels() -> dict[str, str]:
-    """The metrics of all losses that are worth a panel, and what its axis says."""
+    """The metrics of all losses that have a panel, with the label of its axis."""
     kinds = []
     for name in LOSSES.names():
         try:
@@ -187,8 +187,8 @@ def _label_few_ticks(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _tell_apart(paths: Sequence[str | os.PathLike]) -> list[str]:
-    """Of several paths the parts in which they differ; of one nothing."""
+def _distinct_parts(paths: Sequence[str | os.PathLike]) -> list[str]:
+    """The parts in which several paths differ; empty for one path."""
     if len(paths) == 1:
         return [""]
     parts = [list(Path(path).parts) for path in paths]
@@ -204,6 +204,6 @@ def _tell_apart(paths: Sequence[str | os.PathLike]) -> list[str]:
 
 
 def _endings(curve: Mapping[str, np.ndarray]) -> list[str]:
-    """What follows ``rmse_trn`` in the names of the columns: nothing, or ``_`` and a branch."""
+    """Suffix of ``rmse_trn`` in the names of the columns: empty, or ``_`` and a branch."""
     total = f"{TOTAL.name}_trn"
     return [name.removeprefix(total) for name in curve if name.startswith(total)]

@@ -1,4 +1,4 @@
-"""Draw what ``deepattn test -d`` wrote: predictions against labels."""
+"""Parity plots from the files of ``deepattn test -d``."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _Sets = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Fit:
-    """How well predictions agree with labels.
+    """Agreement of predictions with labels.
 
     Attributes:
-        rmse: root mean square error.
-        mae: mean absolute error.
-        count: how many numbers were compared.
+        rmse: Root mean square error.
+        mae: Mean absolute error.
+        count: How many numbers were compared.
     """
 
     rmse: float
@@ -55,15 +55,15 @@ def read_parity(prefix: str | os.PathLike, kind: str) -> tuple[np.ndarray, np.nd
     """Read one detail file of ``deepattn test -d PREFIX``, or of ``dp test``.
 
     Args:
-        prefix: what followed ``-d``.
+        prefix: Argument of ``-d``.
         kind: ``e_peratom`` (eV/atom), ``f`` (eV/Å) or ``v_peratom`` (eV/atom).
 
     Returns:
         Labels and predictions, both ``[number of components]``; None if the file is absent or
-        the data had no such label, which DeePMD writes as zeros.
+        the data lack the label, which DeePMD-kit writes as zeros.
 
     Raises:
-        DataError: the file does not hold the columns of its kind.
+        DataError: The file does not hold the columns of its kind.
     """
     width = _PANELS[kind][0]
     path = Path(prefix).with_suffix(f".{kind}.out")
@@ -75,8 +75,8 @@ def read_parity(prefix: str | os.PathLike, kind: str) -> tuple[np.ndarray, np.nd
         raise DataError(f"{path}: not a table of numbers ({error}).") from error
     if table.shape[1] != 2 * width or not len(table):
         raise DataError(
-            f"{path}: found {len(table)} lines of {table.shape[1]} numbers, expected lines of "
-            f"{2 * width}; make it with deepattn test -d."
+            f"{path}: found {len(table)} lines of {table.shape[1]} numbers, expected "
+            f"{2 * width} per line; write it with deepattn test -d."
         )
     label, prediction = table[:, :width].ravel(), table[:, width:].ravel()
     return (label, prediction) if label.any() else None
@@ -86,18 +86,18 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
     """Draw energies, forces and virials against their labels, from detail files.
 
     Args:
-        prefixes: what followed ``-d`` in one or more runs of ``deepattn test``; at most four.
-        picture: file to write; its ending gives the format.
+        prefixes: Arguments of ``-d`` in one or more runs of ``deepattn test``; at most four.
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.
 
     Raises:
-        DataError: there are no detail files, one of them does not hold its columns, or there are
-            more prefixes than can be told apart.
+        DataError: There are no detail files, one of them does not hold its columns, or there are
+            too many prefixes to distinguish.
     """
     if not 1 <= len(prefixes) <= _MOST_SETS:
-        raise DataError(f"{len(prefixes)} sets: between 1 and {_MOST_SETS} fit into a picture.")
+        raise DataError(f"{len(prefixes)} sets: a picture shows between 1 and {_MOST_SETS}.")
     names = [Path(prefix).name for prefix in prefixes]
     if len(set(names)) < len(names):
         names = [os.fspath(prefix) for prefix in prefixes]
@@ -110,7 +110,7 @@ def plot_parity(prefixes: Sequence[str | os.PathLike], picture: str | os.PathLik
     panels = {kind: sets for kind, sets in panels.items() if sets}
     if not panels:
         listed = ", ".join(str(prefix) for prefix in prefixes)
-        raise DataError(f"{listed}: no detail files with labels; make them with deepattn test -d.")
+        raise DataError(f"{listed}: no detail files with labels; write them with deepattn test -d.")
     return draw_parity(panels, picture)
 
 
@@ -121,12 +121,12 @@ def draw_parity(
     *,
     fits: Mapping[str, Fit] | None = None,
 ) -> Path:
-    """Draw predictions against labels, and how the errors are distributed, one column a quantity.
+    """Draw predictions against labels, and how the errors are distributed, one column per quantity.
 
     Args:
-        panels: by the kinds of `read_parity`, by the name of each set, labels and predictions.
-        picture: file to write; its ending gives the format.
-        fits: by kind, where the sets are samples of something larger.
+        panels: By the kinds of `read_parity`, by the name of each set, labels and predictions.
+        picture: File to write; its ending gives the format.
+        fits: By kind, where the sets are samples of something larger.
 
     Returns:
         The path of the picture.

@@ -1,4 +1,4 @@
-"""Draw the type vectors of a model: where it has put the elements."""
+"""Plot of the type embedding of a model."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | o
     a period in their order. Types that are no elements are left out.
 
     Args:
-        vectors: vector of each type, at least three of them elements.
-        picture: file to write; its ending gives the format.
+        vectors: Vector of each type, at least three of them elements.
+        picture: File to write; its ending gives the format.
 
     Returns:
         The path of the picture.
 
     Raises:
-        DataError: there are fewer than three elements, or the ending is not one of a picture.
+        DataError: There are fewer than three elements, or the ending is not one of a picture.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -39,7 +39,9 @@ def plot_type_embedding(vectors: Mapping[str, Sequence[float]], picture: str | o
     places = {symbol: there for symbol in vectors if (there := place(symbol)) is not None}
     symbols = sorted(places, key=lambda symbol: places[symbol])
     if len(symbols) < 3:
-        raise DataError(f"{len(symbols)} elements: a picture of the type embedding needs three.")
+        raise DataError(
+            f"{len(symbols)} elements: a picture of the type embedding needs at least three."
+        )
     rows = np.array([vectors[symbol] for symbol in symbols], float)
     rows = np.pad(rows, [(0, 0), (0, max(3 - rows.shape[1], 0))])
     points, shares = principal_components(rows, 3)

@@ -20,26 +20,26 @@ from deepattn.registry import resolve
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that rises linearly in the warm-up, then is what `decay` says for the other steps.
+    """A rate that rises linearly in the warm-up, then follows `decay`.
 
     A schedule of your own is a subclass with `section` and `decay` (docs/extending.md).
 
     Args:
-        start_lr: rate at the end of the warm-up.
-        stop_lr: rate that the decay aims at.
-        num_steps: number of training steps, warm-up included.
-        **keys: further keys of the section ``learning_rate``, such as ``warmup_steps``.
+        start_lr: Rate at the end of the warm-up.
+        stop_lr: Rate that the decay aims at.
+        num_steps: Number of training steps, warm-up included.
+        **keys: Further keys of the section ``learning_rate``, such as ``warmup_steps``.
 
     Class attributes:
-        section: class of the section of the input.
+        section: Class of the section of the input.
 
     Attributes:
-        config: the section, in which the rates are those of the schedule.
-        warmup_steps: length of the warm-up.
-        decay_total: number of the other steps.
+        config: The section, in which the rates are those of the schedule.
+        warmup_steps: Length of the warm-up.
+        decay_total: Number of the other steps.
 
     Raises:
-        ConfigError: an unknown key, a value out of range, or a warm-up as long as the training.
+        ConfigError: An unknown key, a value out of range, or a warm-up as long as the training.
     """
 
     section: ClassVar[type[ScheduleConfig]]
@@ -82,12 +82,13 @@ def make_schedule(
     """Build the schedule of a ``learning_rate`` section.
 
     Args:
-        learning_rate: the section, typed or as in an input.
-        num_steps: number of training steps.
-        workers: devices that share a batch; ``scale_by_worker`` says what that does to the rates.
+        learning_rate: The section, typed or as in an input.
+        num_steps: Number of training steps.
+        workers: Devices that share a batch; ``scale_by_worker`` determines their effect on the
+            rate.
 
     Raises:
-        ConfigError: an unknown type or a value out of range.
+        ConfigError: An unknown type or a value out of range.
     """
     if not isinstance(learning_rate, ScheduleConfig):
         section = ScheduleConfig.complete(learning_rate, "learning_rate")
@@ -98,7 +99,7 @@ def make_schedule(
 
 
 def _config(kind: type[ScheduleConfig], section: dict[str, Any], num_steps: int) -> ScheduleConfig:
-    kind.settle(section)
+    kind.resolve_defaults(section)
     kind.check(section, "learning_rate", numb_steps=num_steps)
     return kind.from_dict(section)
 

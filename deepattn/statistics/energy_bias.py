@@ -12,8 +12,8 @@ from deepattn.statistics.stat_file import StatFile
 
 log = logging.getLogger(__name__)
 
-# Compositions as near as this to a fixed ratio tell new elements from known ones no better than the
-# noise of the labels allows.
+# Compositions this close to a fixed ratio distinguish new elements from known ones no better than
+# the noise of the labels allows.
 _NEARLY_FIXED = 1e-3
 
 Predict = Callable[[dict[str, np.ndarray]], np.ndarray]
@@ -46,7 +46,7 @@ def fit_energies(
     fresh: np.ndarray | None = None,
     rcond: float | None = None,
 ) -> EnergyFit:
-    """Solve ``counts @ bias = energies``, one equation a frame, with the smallest ``bias``.
+    """Solve ``counts @ bias = energies``, one equation per frame, with the smallest ``bias``.
 
     A type that no frame has gets 0; types that come only in a fixed ratio share accordingly, but
     that ``fresh`` ones take what they can off the others.
@@ -106,7 +106,8 @@ def energy_bias(
     if stat_file is not None and cached is not None:
         if cached.shape != (ntypes,):
             raise DataError(
-                f"stat_file {stat_file.path} has the bias of {len(cached)} types, not {ntypes}"
+                f"stat_file {stat_file.path} has the energy bias of {len(cached)} types, not "
+                f"{ntypes}"
             )
         return cached
     fixed = np.full(ntypes, np.nan)
@@ -157,7 +158,7 @@ def change_by_statistic(
         names: Names of the types of the model, or their numbers.
         target_types: Those of the types to shift.
         nsample: Frames to take of each system, at random; all if zero or less.
-        new_types: Target types that the model was not trained on: where the data cannot tell
+        new_types: Target types that the model was not trained on: where the data cannot determine
             whose energy is amiss, it is theirs.
 
     Returns:
@@ -235,6 +236,6 @@ def _refuse_others(
     if others:
         names = ", ".join(type_map[index] for index in others)
         raise DataError(
-            f"{path} has atoms of {names}, which the input's type_map "
-            f"{[type_map[index] for index in targets]} leaves out; add them to it"
+            f"{path} has atoms of {names}, which are missing from the input's type_map "
+            f"{[type_map[index] for index in targets]}; add them"
         )

@@ -19,7 +19,7 @@ class EnvMatShape:
         rcut_smth: Where the switching function starts (Å).
         sel: Neighbor slots: per type, or one number with ``mixed_types``.
         mixed_types: Whether neighbors of all types share the slots (DPA-1).
-        exclude_types: Pairs of types that do not see each other.
+        exclude_types: Pairs of types that do not interact.
         protection: Added to distances that divide (Å).
         unseen: Spread of a type that the data lack; None for 1 / rcut.
     """

@@ -15,7 +15,7 @@ class InputBlock(NamedTuple):
     Attributes:
         davg: Name of the weight that is subtracted.
         dstd: Name of the weight that is divided by.
-        shape: What the matrix is of.
+        shape: Parameters of the matrix.
         set_davg_zero: Whether nothing is subtracted.
     """
 

@@ -48,7 +48,7 @@ def input_statistics(
         batches: A sample of the training data.
         shape: The environment matrix.
         set_davg_zero: Whether to subtract nothing. The spread is about the true mean anyway.
-        stat_file: Cache to take the sums from, or to keep them in. It cannot tell excluded
+        stat_file: Cache to take the sums from, or to keep them in. It cannot distinguish excluded
             pairs or a protection, so with any it is left alone.
     """
     sums = input_sums(batches, shape, stat_file=stat_file)

@@ -1,4 +1,4 @@
-"""How near atoms come to each other in data, and how many neighbors they have."""
+"""Neighbor statistics of data: shortest distances and numbers of neighbors."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -219,7 +219,7 @@ class _Count:
         distance2: np.ndarray,
         count: np.ndarray,
     ) -> None:
-        """Take in frames: ``real``, ``distance2 [n, natoms]``, ``count [n, natoms, nsel]``."""
+        """Add frames: ``real``, ``distance2 [n, natoms]``, ``count [n, natoms, nsel]``."""
         self._nearest2 = min(self._nearest2, float(distance2.min()))
         self._largest = np.maximum(self._largest, count.max(axis=(0, 1)))
         self._systems[id(system)].add(frames, real, count)
@@ -232,12 +232,12 @@ class _Count:
             log.warning("no atom has a neighbor within %g Å; are the lengths in Å?", self.rcut)
 
     def result(self) -> NeighborStat:
-        """The statistics of all frames that were taken in."""
+        """The statistics of all added frames."""
         return NeighborStat(min(float(np.sqrt(self._nearest2)), _FAR), self._largest.tolist())
 
 
 class _SystemCount:
-    """Too many neighbors and lonely atoms in one system."""
+    """Atoms of one system with too many neighbors or none."""
 
     def __init__(self, system: System, sel: Sequence[int] | None) -> None:
         self.system = system
@@ -247,7 +247,7 @@ class _SystemCount:
         self.first: tuple[int, int, int, int] | None = None
 
     def add(self, frames: np.ndarray, real: np.ndarray, count: np.ndarray) -> None:
-        """Take in frames: ``real [n, natoms]``, ``count [n, natoms, nsel]``."""
+        """Add frames: ``real [n, natoms]``, ``count [n, natoms, nsel]``."""
         self.alone += int((real & (count.sum(axis=2) == 0)).any(axis=1).sum())
         if self.sel is None:
             return
@@ -269,8 +269,8 @@ class _SystemCount:
         if self.first is not None and self.sel is not None:
             frame, atom, slot, count = self.first
             log.warning(
-                "sel[%d] = %d is not enough: %s has %d atoms with more neighbors within %g Å, "
-                "the first being frame %d, atom %d with %d; the farthest are dropped",
+                "sel[%d] = %d is too small: %s has %d atoms with more neighbors within %g Å "
+                "(first: frame %d, atom %d with %d); the farthest are dropped",
                 slot,
                 self.sel[slot],
                 self.system.path,
@@ -297,13 +297,11 @@ def _search(
     except tf.errors.InvalidArgumentError as error:
         row = ops.first_unsearchable(*arrays, rcut=rcut, ntypes=ntypes)
         if row is None:
-            raise DataError(
-                f"{system.path}: no neighbors can be searched: {error.message}"
-            ) from None
+            raise DataError(f"{system.path}: the neighbor search failed: {error.message}") from None
         raise DataError(
-            f"{system.path}: in frame {frames[row]} no neighbors can be searched within "
-            f"{rcut:g} Å; the box {inputs['box'][row].tolist()} is too thin, or an atom is too far "
-            "outside"
+            f"{system.path}: in frame {frames[row]} neighbors within {rcut:g} Å cannot be "
+            f"searched; the box {inputs['box'][row].tolist()} is too thin, or an atom is too "
+            "far outside"
         ) from None
     return distance2.numpy(), count.numpy()
 
@@ -317,7 +315,8 @@ def _refuse_overlap(
     other = _nearest(inputs["coord"][row], inputs["atype"][row], inputs["box"][row], int(atom))
     raise DataError(
         f"Some atoms are overlapping in {system.path}: frame {frames[row]}, atoms "
-        f"{min(atom, other)} and {max(atom, other)} are at the same place; remove the frame"
+        f"{min(atom, other)} and {max(atom, other)} are at the same position; remove the "
+        "frame"
     )
 
 

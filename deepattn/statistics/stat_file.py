@@ -93,7 +93,7 @@ class StatFile:
         if len(arrays) < len(names):
             return None
         if any(array.shape != (3,) for array in arrays):
-            raise self._useless(f"{folder} holds other arrays than sums of three numbers")
+            raise self._useless(f"{folder} contains arrays that are not sums of three numbers")
         radial, angular = np.array(arrays, np.float64).reshape(2, shape.ntypes, 3)
         return EnvMatSums(radial[:, 0], radial[:, 1:], angular[:, 1:] / 3)
 
@@ -140,13 +140,13 @@ class StatFile:
             bad = [self._group]
         if bad:
             raise DataError(
-                f"stat_file {self.path}: the type name {bad[0]!r} cannot be part of a path, which "
-                "the names are here; change it, or leave out stat_file"
+                f"stat_file {self.path}: the type name {bad[0]!r} cannot be used in a path; "
+                "change it, or remove stat_file"
             )
         if not self._hdf5 and len(self._group.encode()) > _LONGEST_NAME:
             raise DataError(
-                f"stat_file {self.path}: the names of {len(self.type_map)} types are too long for "
-                "that of a folder; take a file that ends in .h5"
+                f"stat_file {self.path}: the names of {len(self.type_map)} types are too "
+                "long for a folder name; use a file that ends in .h5"
             )
 
     def _read(self, names: Sequence[str]) -> list[np.ndarray | None]:
@@ -162,7 +162,7 @@ class StatFile:
             if array is None or name == _NAMES:
                 continue
             if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-                raise self._useless(f"{name} holds something else than finite numbers")
+                raise self._useless(f"{name} contains values that are not finite numbers")
         return arrays
 
     def _read_hdf5(self, names: Sequence[str]) -> list[np.ndarray | None]:

@@ -9,15 +9,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Check:
-    """What a check found.
+    """Result of a check.
 
     Args:
-        name: the law that was checked.
-        where: the configuration.
-        error: largest violation found, in ``unit``.
-        tolerance: largest violation allowed.
-        unit: of both.
-        detail: where the largest violation is.
+        name: The law that was checked.
+        where: The configuration.
+        error: Largest violation found, in ``unit``.
+        tolerance: Largest violation allowed.
+        unit: Of both.
+        detail: Where the largest violation is.
     """
 
     name: str

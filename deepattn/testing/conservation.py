@@ -28,8 +28,8 @@ class Trajectory:
     """Total energies of a run at constant energy and volume.
 
     Attributes:
-        time: ps, ``[n]``.
-        energy: kinetic and potential energy less that of the start, eV/atom, ``[n]``.
+        time: Ps, ``[n]``.
+        energy: Kinetic and potential energy less that of the start, eV/atom, ``[n]``.
     """
 
     time: np.ndarray
@@ -68,8 +68,8 @@ class Conservation:
     """Two runs from the same start, the second with half the time step.
 
     Attributes:
-        coarse: the first run.
-        fine: the second.
+        coarse: The first run.
+        fine: The second.
     """
 
     coarse: Trajectory
@@ -86,25 +86,25 @@ class Conservation:
         return Trajectory(self.coarse.time, energy)
 
     def verdict(self, limit: float) -> tuple[bool, str]:
-        """Whether the energy is conserved, and why it is said so.
+        """Whether the energy is conserved, with the reason.
 
         Args:
-            limit: largest drift allowed, eV/atom/ps.
+            limit: Largest drift allowed, eV/atom/ps.
         """
         if self.coarse.ran_away or self.fine.ran_away:
-            return False, "The energy runs away: the time step is too long, or the forces wrong."
+            return False, "The energy diverges: the time step is too long, or the forces are wrong."
         drift, error = self.extrapolated.drift
         if not abs(drift) <= limit + _STUDENT * error:
             return False, f"The energy drifts by {drift:.1e} eV/atom/ps; {limit:g} is allowed."
         if self.coarse.swing < _SMOOTH * self.fine.swing:
             return False, (
-                "Half the time step does not make the energy swing less: the forces are not the "
-                "derivative of a smooth energy, for example because of weights in float32, "
-                "neighbors beyond sel, or plain attention at the cutoff."
+                "Halving the time step does not reduce the energy fluctuations: the forces "
+                "are not the derivative of a smooth energy, for example because of weights "
+                "in float32, neighbors beyond sel, or plain attention at the cutoff."
             )
         if not abs(drift) + _STUDENT * error <= limit:
             return False, (
-                f"The drift is known to {_STUDENT * error:.0e} eV/atom/ps only; take more steps."
+                f"The drift is known only to {_STUDENT * error:.0e} eV/atom/ps; run more steps."
             )
         return True, "The energy is conserved."
 
@@ -120,12 +120,12 @@ def check_conservation(
     """Move atoms at constant energy, once with a time step and once with half of it.
 
     Args:
-        atoms: where they start, with a calculator; they are not changed.
-        temperature: of the velocities they start with, K; half of it is left when potential and
+        atoms: Where they start, with a calculator; they are not changed.
+        temperature: Of the velocities they start with, K; half of it is left when potential and
             kinetic energy have come to terms.
         timestep: fs.
-        steps: number of steps of the first run, at least ten; the second takes twice as many.
-        track: goes through the steps of a run, to show how far it is.
+        steps: Number of steps of the first run, at least ten; the second takes twice as many.
+        track: Goes through the steps of a run, to show how far it is.
     """
     run = partial(constant_energy_run, atoms, temperature=temperature, track=track)
     coarse = run(timestep=timestep, steps=steps)
@@ -144,11 +144,11 @@ def constant_energy_run(
     """Move atoms by the velocity Verlet method, from the same velocities every time.
 
     Args:
-        atoms: as of `check_conservation`.
-        temperature: as of `check_conservation`.
+        atoms: See `check_conservation`.
+        temperature: See `check_conservation`.
         timestep: fs.
-        steps: number of steps, at least ten.
-        track: as of `check_conservation`.
+        steps: Number of steps, at least ten.
+        track: See `check_conservation`.
 
     Returns:
         The energies of every step, the start included.

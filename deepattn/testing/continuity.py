@@ -23,11 +23,11 @@ def check_continuity(
     neighbor fully or not at all. That is its definition, not a fault of the program.
 
     Args:
-        evaluate: see `evaluator`.
-        rcut: cutoff radius, Å.
-        ntypes: number of types.
-        step: distance from the sphere, Å.
-        tolerance: largest jump allowed, eV and eV/Å.
+        evaluate: See `evaluator`.
+        rcut: Cutoff radius, Å.
+        ntypes: Number of types.
+        step: Distance from the sphere, Å.
+        tolerance: Largest jump allowed, eV and eV/Å.
     """
     worst, detail = -1.0, ""
     for atype in range(ntypes):

@@ -24,11 +24,11 @@ def check_forces(
     """Force components against finite differences of the energy.
 
     Args:
-        evaluate: see `evaluator`.
-        frame: a configuration.
-        step: displacement of an atom, Å.
-        tolerance: largest error allowed, eV/Å.
-        max_atoms: number of atoms that are moved, spread over the whole frame.
+        evaluate: See `evaluator`.
+        frame: A configuration.
+        step: Displacement of an atom, Å.
+        tolerance: Largest error allowed, eV/Å.
+        max_atoms: Number of atoms that are moved, spread over the whole frame.
     """
     count = min(frame.natoms, max_atoms)
     atoms = np.linspace(0, frame.natoms - 1, count).round().astype(int)
@@ -58,10 +58,10 @@ def check_virial(
     """The virial Σ r ⊗ f against finite differences of the energy by strain, −∂E/∂ε.
 
     Args:
-        evaluate: see `evaluator`.
-        frame: a configuration.
-        step: strain.
-        tolerance: largest error allowed, eV.
+        evaluate: See `evaluator`.
+        frame: A configuration.
+        step: Strain.
+        tolerance: Largest error allowed, eV.
     """
     frames = []
     for strain in np.eye(9).reshape(9, 3, 3):

@@ -18,7 +18,7 @@ _ATOMS_AT_ONCE = 512
 
 
 class Values(NamedTuple):
-    """What a model says of ``nframes`` configurations of the same atoms.
+    """Predictions of a model for ``nframes`` configurations of the same atoms.
 
     Shapes: ``energy [nframes]`` (eV), ``force [nframes, natoms, 3]`` (eV/Å), ``virial
     [nframes, 9]`` (eV, Σ r ⊗ f), ``atom_energy [nframes, natoms]`` (eV).
@@ -43,10 +43,10 @@ def evaluator(
     """A function that evaluates ``model`` on configurations of the same atoms.
 
     Args:
-        model: an `EnergyModel`, a `DeepPot`, a model file or its path, or a function of this
+        model: An `EnergyModel`, a `DeepPot`, a model file or its path, or a function of this
             kind, which is returned as it is.
-        fparam: frame parameters of a model that has them.
-        aparam: atomic parameters, the same for every atom, of a model that has them.
+        fparam: Frame parameters of a model that has them.
+        aparam: Atomic parameters, the same for every atom, of a model that has them.
 
     Raises:
         TypeError: ``model`` is none of these.

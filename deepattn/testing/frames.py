@@ -13,10 +13,10 @@ class Frame:
     """Atoms at rest.
 
     Args:
-        coord: positions ``[natoms, 3]``, Å.
-        atype: types ``[natoms]``, indices into the model's ``type_map``.
-        box: cell vectors as rows ``[3, 3]``, Å; ``None`` means open boundaries.
-        name: what reports call it.
+        coord: Positions ``[natoms, 3]``, Å.
+        atype: Types ``[natoms]``, indices into the model's ``type_map``.
+        box: Cell vectors as rows ``[3, 3]``, Å; ``None`` means open boundaries.
+        name: Name in reports.
     """
 
     coord: np.ndarray
@@ -48,13 +48,13 @@ class Frame:
 def random_frames(ntypes: int, rcut: float, *, closest: float = 1.1, seed: int = 0) -> list[Frame]:
     """A cubic, a triclinic, a smaller-than-cutoff and an open configuration of random atoms.
 
-    No distance is within 0.05 Å of the cutoff: what happens there is `check_continuity`'s to say.
+    No distance is within 0.05 Å of the cutoff: that region is tested by `check_continuity`.
 
     Args:
-        ntypes: number of types; each occurs as often as the others, in no order.
-        rcut: cutoff radius, Å; the small box has edges of about three quarters of it.
-        closest: least distance of two atoms, Å.
-        seed: of the random numbers.
+        ntypes: Number of types; each occurs as often as the others, in no order.
+        rcut: Cutoff radius, Å; the small box has edges of about three quarters of it.
+        closest: Least distance of two atoms, Å.
+        seed: Of the random numbers.
     """
     rng = np.random.default_rng(seed)
     near = (closest, rcut)

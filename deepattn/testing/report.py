@@ -62,7 +62,7 @@ _OPTIONS: dict[str, dict[str, dict[str, float]]] = {
 
 @dataclass(frozen=True)
 class Report:
-    """What the checks of a model found; its text is a table."""
+    """Results of the checks of a model; its text is a table."""
 
     checks: tuple[Check, ...]
 
@@ -95,17 +95,17 @@ def check_model(
     A model with weights in single precision is held to what single precision can show.
 
     Args:
-        model: an `EnergyModel`, a model file or its path, or a function
+        model: An `EnergyModel`, a model file or its path, or a function
             ``evaluate(coord, atype, box)`` (see `evaluator`).
-        frames: configurations; by default `random_frames`.
-        ntypes: number of types; only for a function, which cannot tell.
-        rcut: cutoff radius, Å; only for a function.
-        fparam: frame parameters of a model that has them.
-        aparam: atomic parameters, the same for every atom, of a model that has them.
-        skip: names out of `CHECKS` to leave out.
+        frames: Configurations; by default `random_frames`.
+        ntypes: Number of types; only for a function.
+        rcut: Cutoff radius, Å; only for a function.
+        fparam: Frame parameters of a model that has them.
+        aparam: Atomic parameters, the same for every atom, of a model that has them.
+        skip: Names out of `CHECKS` to leave out.
 
     Raises:
-        ValueError: an unknown name in ``skip``, or a function without ``ntypes`` and ``rcut``.
+        ValueError: An unknown name in ``skip``, or a function without ``ntypes`` and ``rcut``.
 
     Example:
         >>> report = check_model("frozen_model.pb")
@@ -123,7 +123,7 @@ def check_model(
         if any(variable.dtype == "float32" for variable in keras_model.weights):
             precision = "float32"
     elif ntypes is None or rcut is None:
-        raise ValueError("a function tells neither its number of types nor its cutoff: give both")
+        raise ValueError("the number of types and the cutoff of a function are unknown: pass both")
     frames = random_frames(ntypes, rcut) if frames is None else frames
     checks: dict[str, Callable[..., Check]] = {
         "forces": partial(check_forces, evaluate),

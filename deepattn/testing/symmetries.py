@@ -1,4 +1,4 @@
-"""What must not change the energy, and how forces must follow."""
+"""Symmetries: the energy is invariant, and forces transform with the atoms."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def check_supercell(
     """Every atom of a supercell has the energy and force of the atom that it repeats.
 
     Args:
-        evaluate: see `evaluator`.
-        frame: a configuration with a cell.
-        tolerance: largest error allowed, eV per atom and eV/Å.
-        counts: cells along each cell vector.
+        evaluate: See `evaluator`.
+        frame: A configuration with a cell.
+        tolerance: Largest error allowed, eV per atom and eV/Å.
+        counts: Cells along each cell vector.
     """
     order = np.tile(np.arange(frame.natoms), int(np.prod(counts)))
     large = frame.repeated(counts)

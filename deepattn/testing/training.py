@@ -31,13 +31,13 @@ def check_training_gradient(
     environment, force and virial ops. Each weight array is moved along one random direction.
 
     Args:
-        model: a Keras model; its weights are the same afterwards.
-        frame: a configuration.
-        fparam: frame parameters of a model that has them.
-        aparam: atomic parameters, the same for every atom, of a model that has them.
-        step: length of the way along a direction.
-        tolerance: largest error allowed, relative to the loss.
-        seed: of the directions and of the labels.
+        model: A Keras model; its weights are the same afterwards.
+        frame: A configuration.
+        fparam: Frame parameters of a model that has them.
+        aparam: Atomic parameters, the same for every atom, of a model that has them.
+        step: Length of the way along a direction.
+        tolerance: Largest error allowed, relative to the loss.
+        seed: Of the directions and of the labels.
     """
     rng = np.random.default_rng(seed)
     inputs = _inputs(frame, fparam, aparam)

@@ -1,4 +1,4 @@
-"""Batches for the training loop: made ahead of their use, with an exact place to restart from."""
+"""Batches for the training loop: prepared in advance, with an exact position to restart from."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -29,9 +29,9 @@ class Batches:
     that of the batches used, whatever has been read.
 
     Args:
-        data: the data set; its sampler is used up by this.
-        prepare: maps the inputs of a batch, such as `EnergyModel.prepare`.
-        distribution: the replicas that share a draw.
+        data: The data set; its sampler is used up by this.
+        prepare: Maps the inputs of a batch, such as `EnergyModel.prepare`.
+        distribution: The replicas that share a draw.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Batches:
             raise
 
     def origin(self) -> str:
-        """Where the batch given last, of all replicas, comes from, in words."""
+        """Description of the origin of the last batch, over all replicas."""
         parts = []
         for index, frames in self._draw:
             noun = "frame" if len(frames) == 1 else "frames"
@@ -121,7 +121,7 @@ def make_dataset(data: DataSet) -> tf.data.Dataset:
     Shapes are left open where batches may differ, so that nothing is traced twice.
 
     Args:
-        data: the data set; its sampler gives the order.
+        data: The data set; its sampler gives the order.
     """
     # Plain tuples, which `map` and `filter` of a dataset give to a function as two arguments.
     return _reading(tuple(signature(data)), lambda: map(tuple, data.sampler))

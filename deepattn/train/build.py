@@ -22,8 +22,8 @@ def build_task_models(
     """The model of each task, with fresh weights.
 
     Args:
-        config: configuration with nothing left open.
-        distribution: the devices that have the weights.
+        config: Configuration with nothing left open.
+        distribution: The devices that have the weights.
     """
     dtype = interface_dtype()
     with distribution.scope():
@@ -36,8 +36,8 @@ def build_schedule(config: Config, *, replicas: int) -> Schedule:
     """The schedule of the learning rate.
 
     Args:
-        config: configuration of one of the tasks; all have the same ``learning_rate``.
-        replicas: number of devices that share a batch.
+        config: Configuration of one of the tasks; all have the same ``learning_rate``.
+        replicas: Number of devices that share a batch.
     """
     return make_schedule(config.learning_rate, config.training.steps, workers=replicas)
 
@@ -50,12 +50,12 @@ def build_optimizer(
     Its state is that of the checkpoint that the weights come from, if any.
 
     Args:
-        tasks: the tasks, whose models have their weights.
-        schedule: schedule of the learning rate.
-        distribution: the devices that have the weights.
+        tasks: The tasks, whose models have their weights.
+        schedule: Schedule of the learning rate.
+        distribution: The devices that have the weights.
 
     Raises:
-        ModelFileError: the checkpoint lacks the state of the optimizer, or is to be resumed with
+        ModelFileError: The checkpoint lacks the state of the optimizer, or is to be resumed with
             another kind.
     """
     config, start = tasks[0].config, tasks[0].start

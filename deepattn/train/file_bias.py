@@ -39,24 +39,24 @@ def change_bias(
     """Write a model file again with other energies of its elements, and all else as it was.
 
     Args:
-        model_file: a frozen graph, a ``.dp`` or YAML file, or a checkpoint.
-        output: file of the same kind to write.
-        energies: bias by element, eV, elements that are not named keep theirs; or one number for
+        model_file: A frozen graph, a ``.dp`` or YAML file, or a checkpoint.
+        output: File of the same kind to write.
+        energies: Bias by element, eV, elements that are not named keep theirs; or one number for
             each type.
-        systems: in place of ``energies``, labeled systems to fit the bias to; it changes for the
+        systems: In place of ``energies``, labeled systems to fit the bias to; it changes for the
             elements they have.
-        mode: with systems, ``change`` adds what makes up for the errors of the model, ``set`` fits
+        mode: With systems, ``change`` adds what makes up for the errors of the model, ``set`` fits
             the labels themselves, as if the network gave nothing.
-        numb_frames: frames to take of each system, at random; 0 takes all.
-        head: name or alias of the branch of a multi-task checkpoint; the others stay as they are.
+        numb_frames: Frames to take of each system, at random; 0 takes all.
+        head: Name or alias of the branch of a multi-task checkpoint; the others stay as they are.
 
     Returns:
         Bias before and after by element, eV.
 
     Raises:
-        DataError: an element is unknown to the model or an energy not finite; the systems do not
+        DataError: An element is unknown to the model or an energy not finite; the systems do not
             name their elements, or none has an energy.
-        ModelFileError: the file is no model, or keeps its bias where it cannot be changed.
+        ModelFileError: The file is no model, or keeps its bias where it cannot be changed.
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {list(MODES)}, not {mode!r}")
@@ -96,9 +96,9 @@ def _assigned(
     bias = np.array(present, np.float64)
     for name, energy in energies.items():
         if name not in names:
-            raise DataError(f"{name} is none of the model's elements {' '.join(names)}")
+            raise DataError(f"{name} is not one of the model's elements {' '.join(names)}")
         if not np.isfinite(energy):
-            raise DataError(f"the energy of {name} is {energy}, which is no number of eV")
+            raise DataError(f"the energy of {name} is {energy}, which is not a finite number")
         bias[names.index(name)] = energy
     return bias
 

@@ -31,13 +31,13 @@ def check_labels(data: DataSet, loss: Loss, *, kind: str = "training", task: str
     """Refuse to train on nothing, and warn of labels that the loss weighs and no system has.
 
     Args:
-        data: the data.
-        loss: what they are for.
+        data: The data.
+        loss: The loss that uses them.
         kind: ``training`` or ``validation``; of the latter a lack is a warning.
-        task: name of the task in a multi-task training.
+        task: Name of the task in a multi-task training.
 
     Raises:
-        DataError: no system of the training data has a label that the loss weighs.
+        DataError: No system of the training data has a label that the loss weighs.
     """
     of_task = f" of {task}" if task else ""
     drawn = [system for system, share in zip(data.systems, data.probs, strict=True) if share > 0]
@@ -48,20 +48,26 @@ def check_labels(data: DataSet, loss: Loss, *, kind: str = "training", task: str
     lacking = [name for name, systems in absent.items() if len(systems) == len(drawn)]
     if all(set(metric.labels) & set(lacking) for metric in loss.metrics):
         message = (
-            f"no {kind} system{of_task} has a label that the loss weighs ({', '.join(lacking)})"
-            f"{_hint(drawn, lacking)}"
+            f"no {kind} system{of_task} has a label with a prefactor in the loss "
+            f"({', '.join(lacking)}){_hint(drawn, lacking)}"
         )
         if kind == "training":
             raise DataError(message)
-        log.warning("%s; nothing can be said of the model", message)
+        log.warning("%s; the model cannot be validated", message)
         return
     for name, systems in absent.items():
         hint = _hint(systems, [name])
         if name in lacking:
-            log.warning("no %s system%s has %s, which the loss weighs%s", kind, of_task, name, hint)
+            log.warning(
+                "no %s system%s has %s, although the loss has a prefactor for it%s",
+                kind,
+                of_task,
+                name,
+                hint,
+            )
         elif hint:
             log.warning(
-                "%d of %d %s systems%s lack %s, which the loss weighs%s",
+                "%d of %d %s systems%s lack %s, although the loss has a prefactor for it%s",
                 len(systems),
                 len(drawn),
                 kind,
@@ -81,7 +87,7 @@ def _hint(systems: Sequence[System], names: Sequence[str]) -> str:
 
 
 def _alike(system: System, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What nobody reads, each with the label that it looks like."""
+    """Unused arrays, each with the label that its name resembles."""
     wanted = {spelling: name for name in names for spelling in KEYS[name].spellings()}
     for entry, place in system.unread():
         stem = entry.partition(".")[0].lower()

@@ -39,11 +39,11 @@ def program_lines(distribution: Distribution) -> list[str]:
 
 
 def training_lines(tasks: Sequence[Task], variables: Sequence[keras.Variable]) -> list[str]:
-    """What is trained, on which data, and what to cite.
+    """Lines about the model, the data and the papers to cite.
 
     Args:
-        tasks: with models and data.
-        variables: the trained weights of all tasks, each once.
+        tasks: With models and data.
+        variables: The trained weights of all tasks, each once.
     """
     models: dict[str, list[str]] = {}
     for task in tasks:

@@ -35,13 +35,13 @@ class TrainingLoop:
     """Drives the compiled train steps of the tasks from one step to another.
 
     Args:
-        runners: those of all tasks.
-        choose: gives the number of the runner that a step trains.
-        model: a model compiled with the optimizer; callbacks see it.
-        distribution: the replicas that train together.
-        training: the ``training`` section.
-        saver: writes the checkpoints.
-        resumed: whether the learning curve of an earlier run is continued.
+        runners: Those of all tasks.
+        choose: Gives the number of the runner that a step trains.
+        model: A model compiled with the optimizer; callbacks see it.
+        distribution: The replicas that train together.
+        training: The ``training`` section.
+        saver: Writes the checkpoints.
+        resumed: Whether the learning curve of an earlier run is continued.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
     """
 
@@ -78,9 +78,9 @@ class TrainingLoop:
             The step reached, which is an earlier one if a callback has stopped the training.
 
         Raises:
-            NonFiniteError: a loss or weight is not finite; no checkpoint is written then.
-            KeyboardInterrupt: after SIGINT, once the checkpoint is written.
-            SystemExit: after SIGTERM, likewise.
+            NonFiniteError: A loss or weight is not finite; no checkpoint is written then.
+            KeyboardInterrupt: After SIGINT, once the checkpoint is written.
+            SystemExit: After SIGTERM, likewise.
         """
         training = self.training
         self.model.stop_training = False

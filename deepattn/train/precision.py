@@ -10,7 +10,7 @@ from deepattn.errors import ConfigError
 
 
 def interface_dtype() -> str:
-    """Precision of coordinates and forces, as the variable ``DP_INTERFACE_PREC`` says."""
+    """Precision of coordinates and forces, from the variable ``DP_INTERFACE_PREC``."""
     name = os.environ.get("DP_INTERFACE_PREC", "high").lower()
     if name not in ("high", "low"):
         raise ConfigError(f"DP_INTERFACE_PREC is {name!r}; set it to 'high' or 'low'.")
@@ -21,12 +21,13 @@ def refuse_half_precision() -> None:
     """Refuse a global dtype policy of Keras that the nets would not follow.
 
     Raises:
-        ConfigError: it is one, such as ``mixed_bfloat16``.
+        ConfigError: It is one, such as ``mixed_bfloat16``.
     """
     policy = keras.config.dtype_policy()
     if policy.compute_dtype not in ("float32", "float64"):
         raise ConfigError(
-            f"Keras' global dtype policy is {policy.name}, but the nets compute in the precision "
-            "that the input has for them, float32 or float64, as half precision is too coarse for "
-            'forces; before the training call keras.config.set_dtype_policy("float32"), Keras\' own'
+            f"Keras' global dtype policy is {policy.name}, but the nets compute in the "
+            "precision of the input, float32 or float64, because half precision is too "
+            "coarse for forces; before training call "
+            'keras.config.set_dtype_policy("float32"), Keras\' own'
         )

@@ -12,7 +12,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.models import open_model_file
 from deepattn.train.weight_source import WeightSource, of_file
 
-# What `finetune_head` calls the model of a single task.
+# Name of a single-task model for `finetune_head`.
 _DEFAULT = "Default"
 
 
@@ -20,13 +20,13 @@ class Pretrained:
     """A pretrained model in a file of any kind from which it can be rebuilt.
 
     Args:
-        path: the file; a checkpoint may be given by its prefix or folder too.
+        path: The file; a checkpoint may be given by its prefix or folder too.
 
     Attributes:
-        branches: names of the branches; the one of a single task is ``Default``.
+        branches: Names of the branches; the one of a single task is ``Default``.
 
     Raises:
-        ModelFileError: the file is missing, corrupt, or of a model that cannot be rebuilt.
+        ModelFileError: The file is missing, corrupt, or of a model that cannot be rebuilt.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -43,7 +43,7 @@ class Pretrained:
                 new one; None is the model itself; for a multi-task one the same as ``RANDOM``.
 
         Raises:
-            ModelFileError: there is no such branch.
+            ModelFileError: The branch does not exist.
         """
         if head == RANDOM or (head is None and self._tasks is not None):
             return self._random()
@@ -58,7 +58,7 @@ class Pretrained:
         """The start of each branch: resumed, from another branch, or with a new fitting net.
 
         Raises:
-            ConfigError: a ``finetune_head`` is no branch of the file.
+            ConfigError: A ``finetune_head`` is no branch of the file.
         """
         starts = {}
         for name, branch in branches.items():

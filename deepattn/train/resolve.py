@@ -34,7 +34,7 @@ from deepattn.statistics.neighbors import (
     shortest_distance,
 )
 from deepattn.train.distributed.strategy import Distribution
-from deepattn.train.seeds import settle_all_seeds
+from deepattn.train.seeds import resolve_all_seeds
 from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class Resolved(NamedTuple):
     """A configuration with nothing left open.
 
     Attributes:
-        config: the configuration.
-        min_nbor_dist: shortest distance of two atoms in the training data (Å), or None if it
+        config: The configuration.
+        min_nbor_dist: Shortest distance of two atoms in the training data (Å), or None if it
             is not known.
     """
 
@@ -58,15 +58,15 @@ def resolve_with_files(
     sources: Mapping[str, WeightSource],
     distribution: Distribution,
 ) -> Config | MultiTaskConfig:
-    """The configuration with what the files that the weights come from say, and with all seeds.
+    """The configuration completed from the files of the weights, and with all seeds.
 
     Args:
-        config: the configuration.
-        sources: where the weights of each task come from.
-        distribution: all workers get the seeds of the chief.
+        config: The configuration.
+        sources: Where the weights of each task come from.
+        distribution: All workers get the seeds of the chief.
 
     Raises:
-        ModelFileError: a file is of another model.
+        ModelFileError: A file is of another model.
     """
     adapted = {
         name: sources[name].adapt(single, place=_place(config, name))
@@ -75,8 +75,8 @@ def resolve_with_files(
     adapted = _with_seed_of_the_run(adapted, next(iter(sources.values())))
     seedless = config.with_tasks(adapted)
     if distribution.workers == 1:
-        return settle_all_seeds(seedless)
-    return config_from_dict(distribution.from_chief(lambda: settle_all_seeds(seedless).to_dict()))
+        return resolve_all_seeds(seedless)
+    return config_from_dict(distribution.from_chief(lambda: resolve_all_seeds(seedless).to_dict()))
 
 
 def resolve_with_data(
@@ -90,16 +90,16 @@ def resolve_with_data(
     """The configuration with what the training data decide: ``sel``, steps, shares of the tasks.
 
     Args:
-        config: what `resolve_with_files` gave.
-        data: the training data of each task.
-        sources: where the weights of each task come from.
-        distribution: the workers; the chief reads the data, which also checks them.
-        search: whether to read all data, to count neighbors and find the shortest distance;
+        config: Result of `resolve_with_files`.
+        data: The training data of each task.
+        sources: Where the weights of each task come from.
+        distribution: The workers; the chief reads the data, which also checks them.
+        search: Whether to read all data, to count neighbors and find the shortest distance;
             otherwise the distance is that of the data that the sources were trained on.
 
     Raises:
         ConfigError: ``sel`` is automatic without a search, or no atom has a neighbor.
-        DataError: a number in the data is not finite, or two atoms are at the same place.
+        DataError: A number in the data is not finite, or two atoms are at the same place.
     """
     if search:
         config, shortest = with_neighbors(config, data, distribution)
@@ -163,8 +163,8 @@ def _why_no_neighbors(systems: Sequence[System], section: ModelConfig) -> str:
         systems, section.descriptor.longest_list.rcut, ntypes=section.ntypes
     )
     if distance is None:
-        return "each stands alone; give a number to train on isolated atoms"
-    return f"the nearest two are {distance:.4g} Å apart; check the unit of the lengths, and rcut"
+        return "all atoms are isolated; give a number to train on isolated atoms"
+    return f"the shortest distance is {distance:.4g} Å; check the unit of lengths, and rcut"
 
 
 def require_sel(config: Config | MultiTaskConfig) -> None:
@@ -173,7 +173,7 @@ def require_sel(config: Config | MultiTaskConfig) -> None:
         if (automatic := automatic_sel(single)) is not None:
             key, sel = automatic
             raise ConfigError(
-                f"{key} is {sel!r}, which needs the neighbor statistics; leave out "
+                f"{key} is {sel!r}, which needs the neighbor statistics; omit "
                 "--skip-neighbor-stat or give a number."
             )
 

@@ -47,7 +47,7 @@ def train(
     output: str | os.PathLike = _OUTPUT,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trainer:
-    """Train as an input file says. At most one of the four ways to start may be given.
+    """Train with an input file. At most one source of the initial weights may be given.
 
     With a cluster in ``TF_CONFIG`` this process is one of its workers.
 
@@ -55,30 +55,33 @@ def train(
     are written too.
 
     Args:
-        input_file: input, JSON or YAML.
-        init_model: checkpoint whose weights and moments are taken, at step 0.
-        restart: checkpoint of a training to resume.
-        init_frz_model: frozen model whose weights are taken, at step 0.
-        finetune: frozen model or checkpoint that is taken whole, its energy bias shifted to fit the
-            data. In a multi-task input each branch says what it starts from.
-        model_branch: with ``finetune`` the branch of a multi-task checkpoint that is taken,
+        input_file: Input, JSON or YAML.
+        init_model: Checkpoint whose weights and moments are taken, at step 0.
+        restart: Checkpoint of a training to resume.
+        init_frz_model: Frozen model whose weights are taken, at step 0.
+        finetune: Frozen model or checkpoint that is taken whole, its energy bias shifted to fit the
+            data. In a multi-task input each branch has its own source.
+        model_branch: With ``finetune`` the branch of a multi-task checkpoint that is taken,
             or ``RANDOM`` for a new fitting net; with None the fitting net of such a checkpoint is
             new.
-        use_pretrain_script: take the ``model`` section from the file too; the fine-tuning of a
+        use_pretrain_script: Take the ``model`` section from the file too; the fine-tuning of a
             single task always does.
-        skip_neighbor_stat: do not read all data before the first step, see `Trainer`.
-        output: where the complete input is written.
+        skip_neighbor_stat: Do not read all data before the first step, see `Trainer`.
+        output: Where the complete input is written.
         callbacks: Keras callbacks.
 
     Returns:
         The trainer, with the trained model.
 
     Raises:
-        DeepattnError: anything that is wrong with the input, the data or the files.
+        DeepattnError: Anything that is wrong with the input, the data or the files.
     """
     given = [path for path in (init_model, restart, init_frz_model, finetune) if path is not None]
     if len(given) > 1:
-        raise ValueError(f"give one way to start, not {len(given)}: {given}")
+        raise ValueError(
+            f"give at most one of the options that set the initial weights, not {len(given)}: "
+            f"{given}"
+        )
     if model_branch is not None and finetune is None:
         raise ConfigError("--model-branch needs --finetune.")
     distribution = from_environment()
@@ -171,8 +174,9 @@ def _single(
         found = from_checkpoint(checkpoint, restart=restart is not None)
         if isinstance(found, Mapping):
             raise ModelFileError(
-                f"{checkpoint}: has the branches {', '.join(found)}, but the input is of a single "
-                "task; start from one of them with --finetune and --model-branch"
+                f"{checkpoint}: has the branches {', '.join(found)}, but this is a "
+                "single-task input; start from one of them with --finetune and "
+                "--model-branch"
             )
         start = found
     elif init_frz_model is not None:
@@ -199,13 +203,12 @@ def _several(
     """The start of each branch, and the upgraded input."""
     if model_branch is not None:
         raise ConfigError(
-            "--model-branch is for an input of a single task; with model/model_dict set "
+            "--model-branch is for single-task inputs; with model/model_dict set "
             "finetune_head in each branch."
         )
     if init_frz_model is not None:
         raise ConfigError(
-            "--init-frz-model is for an input of a single task; with model/model_dict use "
-            "--finetune."
+            "--init-frz-model is for single-task inputs; with model/model_dict use --finetune."
         )
     upgraded = upgrade(raw)
     branches = split(upgraded)
@@ -231,12 +234,12 @@ def _of_branches(
     """The starts in the order of an input's branches, which must be those of the file."""
     if isinstance(starts, WeightSource):
         raise ModelFileError(
-            f"{path}: is of a single task, but the input has the branches {', '.join(names)}; "
-            "start from it with --finetune"
+            f"{path}: is a single-task model, but the input has the branches "
+            f"{', '.join(names)}; start from it with --finetune"
         )
     if set(starts) != set(names):
         raise ModelFileError(
-            f"{path}: has the branches {', '.join(starts)}, the input {', '.join(names)}; they "
-            "must be the same, or start with --finetune"
+            f"{path}: has the branches {', '.join(starts)}, but the input has "
+            f"{', '.join(names)}; use the same ones, or start with --finetune"
         )
     return {name: starts[name] for name in names}

@@ -13,19 +13,19 @@ log = logging.getLogger(__name__)
 BLOCKS = ("descriptor", "fitting_net", "type_embedding")
 
 
-def settle_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Config:
+def resolve_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Config:
     """Give every block that lacks a seed one that follows from ``training.seed``.
 
     Without ``training.seed`` one is drawn and logged. The result is written to ``out.json``, from
     which the run can be repeated.
 
     Args:
-        config: the configuration.
-        scopes: for the blocks ``descriptor``, ``type_embedding`` and ``fitting_net`` what tells
-            them from those of other branches, which would draw the same numbers; None for a
-            single task.
+        config: The configuration.
+        scopes: For the blocks ``descriptor``, ``type_embedding`` and ``fitting_net`` what
+            distinguishes them from those of other branches, which would draw the same numbers; None
+            for a single task.
     """
-    config, seed = settle_training_seed(config)
+    config, seed = resolve_training_seed(config)
     model = config.model
     parts = {
         name: replace(part, seed=derive_seed(seed, f"{scope}/{name}" if scope else name))
@@ -36,20 +36,20 @@ def settle_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Con
     return replace(config, model=replace(model, **parts))
 
 
-def settle_all_seeds(config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
-    """`settle_seeds` of every branch, by one ``training.seed``; shared blocks get the same."""
-    _, seed = settle_training_seed(next(iter(config.tasks.values())))
+def resolve_all_seeds(config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:
+    """`resolve_seeds` of every branch, by one ``training.seed``; shared blocks get the same."""
+    _, seed = resolve_training_seed(next(iter(config.tasks.values())))
     tasks = {}
     for name, task in config.tasks.items():
         seeded = replace(task, training=replace(task.training, seed=seed))
         scopes = (
             _scopes(name, config.branches[name]) if isinstance(config, MultiTaskConfig) else None
         )
-        tasks[name] = settle_seeds(seeded, scopes)
+        tasks[name] = resolve_seeds(seeded, scopes)
     return config.with_tasks(tasks)
 
 
-def settle_training_seed(config: Config) -> tuple[Config, int]:
+def resolve_training_seed(config: Config) -> tuple[Config, int]:
     """The configuration with a ``training.seed``, and that; one that is drawn is logged."""
     if config.training.seed is not None:
         return config, config.training.seed
@@ -66,7 +66,7 @@ def derive_seed(seed: int, name: str) -> int:
 
 
 def _scopes(name: str, branch: BranchConfig) -> dict[str, str]:
-    """What tells the blocks of a branch from those of others: its name, or the shared entry's."""
+    """Scope of the seeds of a branch's blocks: its name, or that of the shared entry."""
     # A type embedding goes with the descriptor.
     parts = {block: block for block in BLOCKS} | {"type_embedding": "descriptor"}
     return {

@@ -23,14 +23,14 @@ class Task:
     """A task, ready to be trained.
 
     Attributes:
-        name: its name in ``model_dict``; empty in a single-task training.
-        config: its part of the configuration, as that of a single task.
-        start: where its weights come from.
-        loss: its loss.
-        data: its training data.
-        validation_data: its validation data, or None.
-        weight: its share in the draw of the task that a step trains; only ratios matter.
-        model: its model, which may share layers with those of other tasks.
+        name: Its name in ``model_dict``; empty in a single-task training.
+        config: Its part of the configuration, as that of a single task.
+        start: Where its weights come from.
+        loss: Its loss.
+        data: Its training data.
+        validation_data: Its validation data, or None.
+        weight: Its share in the draw of the task that a step trains; only ratios matter.
+        model: Its model, which may share layers with those of other tasks.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Task:
 
     @property
     def prefix(self) -> str:
-        """What precedes the names of its weights in a checkpoint."""
+        """Prefix of the names of its weights in a checkpoint."""
         return f"{self.name}/" if self.name else ""
 
 
@@ -60,12 +60,12 @@ def make_tasks(
     """The tasks of a complete configuration, each made of its parts.
 
     Args:
-        config: the configuration, with the shares of the tasks.
-        sources: where the weights come from, by task.
-        losses: the losses.
-        data: the training data.
-        validation_data: the validation data; None where a task has none.
-        models: the models.
+        config: The configuration, with the shares of the tasks.
+        sources: Where the weights come from, by task.
+        losses: The losses.
+        data: The training data.
+        validation_data: The validation data; None where a task has none.
+        models: The models.
     """
     weights = shares(config)
     return [
@@ -87,8 +87,8 @@ def make_task_loss(config: Config, *, replicas: int = 1) -> Loss:
     """The loss of a task.
 
     Args:
-        config: its configuration.
-        replicas: number of devices that share a batch.
+        config: Its configuration.
+        replicas: Number of devices that share a batch.
     """
     rate = config.learning_rate
     # The schedule is scaled likewise, so that the weights of the terms fall as with one device.
@@ -99,13 +99,13 @@ def open_training_data(config: Config, loss: Loss, *, name: str = "", replicas: 
     """Open the training data of a task; all but the first frame of a system are yet to be checked.
 
     Args:
-        config: its configuration.
-        loss: its loss, which decides what labels are read.
-        name: its name; empty in a single-task training.
-        replicas: number of devices that share a batch.
+        config: Its configuration.
+        loss: Its loss, which decides what labels are read.
+        name: Its name; empty in a single-task training.
+        replicas: Number of devices that share a batch.
 
     Raises:
-        DataError: the data are missing or malformed, have nothing that the loss weighs, or more
+        DataError: The data are missing or malformed, have nothing that the loss weighs, or more
             types than the model.
     """
     section = config.training.training_data
@@ -120,13 +120,13 @@ def open_validation_data(
     """Open the validation data of a task, if there are any, and log what they are.
 
     Args:
-        config: its configuration.
-        loss: its loss, which decides what labels are read.
-        name: its name; empty in a single-task training.
-        check: whether to read and check every frame now.
+        config: Its configuration.
+        loss: Its loss, which decides what labels are read.
+        name: Its name; empty in a single-task training.
+        check: Whether to read and check every frame now.
 
     Raises:
-        DataError: the data are missing or malformed, or have more types than the model.
+        DataError: The data are missing or malformed, or have more types than the model.
     """
     section = config.training.validation_data
     if section is None:
@@ -177,16 +177,16 @@ def _check_types(config: Config, data: DataSet) -> None:
     """Refuse atoms of types that a model without names does not have, and warn of lost names.
 
     Raises:
-        DataError: a number is too large.
+        DataError: A number is too large.
     """
     ntypes = config.model.ntypes
     data.check_types(
-        ntypes, f"model/descriptor/sel is for {ntypes}; add to sel, or set model/type_map."
+        ntypes, f"model/descriptor/sel is for {ntypes}; extend sel, or set model/type_map."
     )
     if data.type_map:
         pairs = ", ".join(f"{kind} is {name}" for kind, name in enumerate(data.type_map))
         log.warning(
-            "the input has no model/type_map, so types are numbers only (in these data %s); set it "
-            "to have the names in the model",
+            "the input has no model/type_map, so types are only numbers (in these data %s); "
+            "set it to store the names in the model",
             pairs,
         )

@@ -1,4 +1,4 @@
-"""The compiled steps of one task, with the places in its data."""
+"""The compiled steps of one task, with the positions in its data."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class TaskRunner:
     """Runs the compiled steps of a task for the training loop.
 
     Args:
-        task: the task, whose model is compiled with a built optimizer.
-        distribution: the replicas that train together.
-        state: the places in the data where an earlier run stood, as `state` gave them.
+        task: The task, whose model is compiled with a built optimizer.
+        distribution: The replicas that train together.
+        state: Positions of an earlier run in the data, as returned by `state`.
 
     Attributes:
-        name: name of the task.
-        batches: its training data.
-        metrics: What its loss reports besides the total.
+        name: Name of the task.
+        batches: Its training data.
+        metrics: Metrics of its loss, without the total.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TaskRunner:
         """Update the weights; the metrics are those before, means over all replicas.
 
         Args:
-            batch: an item of `batches`.
+            batch: An item of `batches`.
         """
         results = self.distribution.call(self._train_step, batch)
         rows = np.array([[*self._values(values).values()] for values in results])
@@ -81,8 +81,8 @@ class TaskRunner:
         """Metrics of the loss, averaged over prepared batches as the learning curve shows them.
 
         Args:
-            batches: batches of this process.
-            everyones: average over those of all processes; by default all have the same.
+            batches: Batches of this process.
+            everyones: Average over those of all processes; by default all have the same.
         """
         rows: list[list[float]] = []
         for batch in batches:
@@ -119,12 +119,14 @@ class TaskRunner:
 
 
 def _resume(data: DataSet, state: Mapping[str, Any] | None, title: str) -> None:
-    """Bring a data set to the place where an earlier run stood, and say what came of it."""
+    """Restore the position of an earlier run in a data set, and log whether it succeeded."""
     if state is None:
         return
     if not data.sampler.restore(dict(state)):
         log.warning(
-            "%s: other numbers of frames than in the checkpoint, so their order starts over", title
+            "%s: the numbers of frames differ from the checkpoint's, so the order of frames "
+            "restarts",
+            title,
         )
     else:
-        log.info("%s: the order of frames is that of the checkpoint", title)
+        log.info("%s: the order of frames continues from the checkpoint", title)

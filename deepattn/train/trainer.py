@@ -34,7 +34,7 @@ from deepattn.train.log_header import program_lines, training_lines
 from deepattn.train.loop import TrainingLoop
 from deepattn.train.precision import refuse_half_precision
 from deepattn.train.resolve import resolve_with_data, resolve_with_files, shares, write_config
-from deepattn.train.seeds import settle_training_seed
+from deepattn.train.seeds import resolve_training_seed
 from deepattn.train.task import (
     Task,
     log_summary,
@@ -54,7 +54,7 @@ class Trainer:
 
     The stages of the preparation, each a function of its own:
 
-    1. `resolve_with_files`: what the files that weights come from say; seeds.
+    1. `resolve_with_files`: settings from the files of the weights; seeds.
     2. `make_task_loss` and `open_training_data` of each task.
     3. `resolve_with_data`: the configuration with nothing left open, after the one pass over all
        data.
@@ -67,27 +67,27 @@ class Trainer:
     numbers, and a run that was stopped and restarted gives those of one that was not.
 
     Args:
-        config: configuration; its ``sel`` may be automatic.
-        start: where the weights come from; for a multi-task input one for each task by name.
-        output: file for the complete configuration (``out.json``); None writes none.
-        skip_neighbor_stat: do not read all data before the first step: no search for the shortest
+        config: Configuration; its ``sel`` may be automatic.
+        start: Where the weights come from; for a multi-task input one for each task by name.
+        output: File for the complete configuration (``out.json``); None writes none.
+        skip_neighbor_stat: Do not read all data before the first step: no search for the shortest
             distance and the most neighbors, without which ``sel`` must be a number, and frames are
             checked when they are drawn.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
-        distribution: the devices and machines to train on; by default those of the
+        distribution: The devices and machines to train on; by default those of the
             `tf.distribute.Strategy` in whose scope the trainer is made, if any.
-        claim: a claim on the files of the training that is held already.
+        claim: A claim on the files of the training that is held already.
 
     Attributes:
-        config: the configuration with nothing left open.
-        tasks: the tasks with their models and data.
-        min_nbor_dist: shortest distance of two atoms in the training data, Å, or None.
-        schedule: the schedule of the learning rate.
-        optimizer: the optimizer of all models.
-        saved: the latest checkpoint that `train` has written, or None.
+        config: The configuration with nothing left open.
+        tasks: The tasks with their models and data.
+        min_nbor_dist: Shortest distance of two atoms in the training data, Å, or None.
+        schedule: The schedule of the learning rate.
+        optimizer: The optimizer of all models.
+        saved: The latest checkpoint that `train` has written, or None.
 
     Raises:
-        DeepattnError: anything in the configuration, the data or the files that cannot work.
+        DeepattnError: Anything in the configuration, the data or the files that cannot work.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Trainer:
             log.info("%s", line)
         given = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
         sources = {name: given[name] or WeightSource() for name in config.tasks}
-        # What is the same for all tasks: step, state of the optimizer, header.
+        # Common to all tasks: step, state of the optimizer, header.
         self.start = next(iter(sources.values()))
         self.saved: Path | None = None
 
@@ -173,9 +173,9 @@ class Trainer:
         first free number, unless this is a restart of it.
 
         Raises:
-            NonFiniteError: the training has diverged.
-            BusyError: another training is writing the same files.
-            KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
+            NonFiniteError: The training has diverged.
+            BusyError: Another training is writing the same files.
+            KeyboardInterrupt: After Ctrl-C, once a checkpoint is written.
         """
         with self._claim:
             self._train()
@@ -207,7 +207,7 @@ class Trainer:
             chief=self.distribution.chief,
         )
         bounds = np.cumsum([task.weight for task in self.tasks])
-        _, seed = settle_training_seed(_first(self.config))
+        _, seed = resolve_training_seed(_first(self.config))
         loop = TrainingLoop(
             runners,
             partial(choose, bounds, seed % 2**64, BRANCHES),
@@ -244,7 +244,7 @@ class Trainer:
         first, last = self.start.step, self.training.steps
         if self.start.mode != "restart" or first < last:
             return False
-        log.info("the checkpoint is of step %d and numb_steps is %d: done", first, last)
+        log.info("the checkpoint is at step %d and numb_steps is %d: done", first, last)
         # A run that was killed after its last step may not have come to that.
         return not self.training.change_bias_after_training
 
@@ -275,10 +275,10 @@ class Trainer:
         """Log the training data of a task, and advice for a fine-tuning on them.
 
         Args:
-            name: the task.
-            data: its training data.
-            source: where its weights come from.
-            length: the key that the input gives the number of steps by.
+            name: The task.
+            data: Its training data.
+            source: Where its weights come from.
+            length: The key that the input gives the number of steps by.
         """
         config, weights = self.config.tasks[name], shares(self.config)
         log_summary("Training", name, data)
@@ -300,7 +300,7 @@ class Trainer:
             log.info("training without frame parameter")
 
     def _open_validation_data(self, name: str, loss: Loss, *, check: bool) -> DataSet | None:
-        # What the chief finds amiss stops the others too.
+        # An error found by the chief stops the others too.
         check = check and self.distribution.chief
         return open_validation_data(self.config.tasks[name], loss, name=name, check=check)
 
@@ -312,7 +312,7 @@ class Trainer:
 
     def _only(self) -> Task:
         if len(self.tasks) > 1 or self.tasks[0].name:
-            raise AttributeError("a multi-task training has one for each task: see tasks")
+            raise AttributeError("a multi-task training has one per task; see tasks")
         return self.tasks[0]
 
     def _change_bias(self, task: Task) -> None:

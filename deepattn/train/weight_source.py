@@ -34,16 +34,16 @@ class WeightSource:
     Attributes:
         mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model``, ``finetune``, or
             ``resume``: a branch of a fine-tuning that is trained on unchanged.
-        path: the file as it was named.
-        file: the file as it was read.
-        head: branch in the file, if it holds a multi-task model.
-        model: configuration of the model in the file.
-        weights: its arrays by name.
-        optimizer: state of the optimizer by name; empty if it starts afresh.
-        header: header of a checkpoint.
-        min_nbor_dist: shortest distance in the data the file was trained on, Å, or None.
-        target_types: fine-tuning: elements whose energy bias is fitted; None for those of the data.
-        random_fitting: fine-tuning: the fitting net is new, and so is the energy bias.
+        path: The file as it was named.
+        file: The file as it was read.
+        head: Branch in the file, if it holds a multi-task model.
+        model: Configuration of the model in the file.
+        weights: Its arrays by name.
+        optimizer: State of the optimizer by name; empty if it starts afresh.
+        header: Header of a checkpoint.
+        min_nbor_dist: Shortest distance in the data the file was trained on, Å, or None.
+        target_types: Fine-tuning: elements whose energy bias is fitted; None for those of the data.
+        random_fitting: Fine-tuning: the fitting net is new, and so is the energy bias.
     """
 
     mode: str = "scratch"
@@ -67,7 +67,7 @@ class WeightSource:
         """The input with the model of the file, for fine-tuning or ``--use-pretrain-script``.
 
         Args:
-            raw: the input as loaded.
+            raw: The input as loaded.
 
         Returns:
             The start, with ``target_types`` if it is a fine-tuning, and the new input.
@@ -87,11 +87,11 @@ class WeightSource:
         Differences without effect on what the weights compute are logged.
 
         Args:
-            config: the configuration of the branch.
-            place: gives the path in the input of a key such as ``model/descriptor/rcut``.
+            config: The configuration of the branch.
+            place: Gives the path in the input of a key such as ``model/descriptor/rcut``.
 
         Raises:
-            ModelFileError: the configuration is of another model.
+            ModelFileError: The configuration is of another model.
         """
         if self.model is None:
             return config
@@ -107,20 +107,20 @@ class WeightSource:
             names = names_or_numbers(known, self.model.ntypes)
             others = names_or_numbers(wanted, config.model.ntypes)
             raise ModelFileError(
-                f"{self.path}: has the types {' '.join(names)}, the input {' '.join(others)}; "
-                f"{place('model/type_map')} must be the same."
+                f"{self.path}: has the types {' '.join(names)}, but the input has "
+                f"{' '.join(others)}; {place('model/type_map')} must be the same."
             )
         theirs, ours = self.model.descriptor, config.model.descriptor
         if type(theirs) is not type(ours):
             raise ModelFileError(
-                f"{self.path}: has the descriptor {theirs.type}, the input {ours.type}; "
-                f"{place('model/descriptor/type')} must be the same."
+                f"{self.path}: has the descriptor {theirs.type}, but the input has "
+                f"{ours.type}; {place('model/descriptor/type')} must be the same."
             )
         same = self.model.is_common == config.model.is_common
         if not same and conventions_differ(config.model, self.weights):
             stored, given = (m.convention or "tensorflow" for m in (self.model, config.model))
             raise ModelFileError(
-                f"{self.path}: has the convention {stored}, the input {given}; "
+                f"{self.path}: has the convention {stored}, but the input has {given}; "
                 f"{place('model/convention')} must be the same."
             )
         config = take_sel(config, self.model)
@@ -137,7 +137,7 @@ class WeightSource:
         """Refuse a section that makes another model of the weights; log other differences.
 
         Raises:
-            ModelFileError: there is one.
+            ModelFileError: There is one.
         """
         changes, remarks = model_differences(stored, given)
         if self.random_fitting:
@@ -150,8 +150,8 @@ class WeightSource:
                 changes, lambda d: f"{place(f'model/{d.key}')} is {d.shown[0]}, not {d.shown[1]}"
             )
             raise ModelFileError(
-                f"{self.path}: is of another model than the input: there {listed}; change the "
-                "input, or give --use-pretrain-script"
+                f"{self.path}: differs from the model of the input: in the file {listed}; "
+                "change the input, or use --use-pretrain-script"
             )
         if remarks:
             listed = enumerate_differences(
@@ -163,7 +163,7 @@ class WeightSource:
         """The arrays, fitted to the number of neighbor slots of the configuration.
 
         Raises:
-            ModelFileError: the slots differ and that would change the model.
+            ModelFileError: The slots differ and that would change the model.
         """
         descriptor = config.descriptor
         if descriptor.fixed_slots:
@@ -186,8 +186,8 @@ def from_checkpoint(
     """Start from a checkpoint of ours.
 
     Args:
-        path: the file, its prefix, or its folder.
-        restart: resume at its step; otherwise begin at step 0 with its weights and moments.
+        path: The file, its prefix, or its folder.
+        restart: Resume at its step; otherwise begin at step 0 with its weights and moments.
 
     Returns:
         The source; for a multi-task checkpoint one for each branch by name.
@@ -213,7 +213,7 @@ def from_frozen(path: str | os.PathLike) -> WeightSource:
     """Start from the weights of a model that is not the state of a training.
 
     Args:
-        path: a frozen graph, or a ``.dp`` or YAML file.
+        path: A frozen graph, or a ``.dp`` or YAML file.
     """
     file = open_model_file(path)
     if isinstance(file, CheckpointFile):
@@ -225,9 +225,9 @@ def of_file(file: ModelFile, path: str | os.PathLike, head: str | None = None) -
     """Start from the weights of a model file, at step 0.
 
     Args:
-        file: the file, of a multi-task model with the branch chosen.
-        path: its name, for messages.
-        head: name of that branch.
+        file: The file, of a multi-task model with the branch chosen.
+        path: Its name, for messages.
+        head: Name of that branch.
     """
     stored = file.stored()
     return WeightSource(

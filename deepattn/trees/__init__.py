@@ -1,7 +1,7 @@
 """The parts of the trees of ``.dp`` and ``.yaml`` files: nodes, nets, embeddings, statistics.
 
 `Node` is what readers read from, `nets` has the layers and nets that all parts are made of. The
-readers and writers of a descriptor or fitting stand beside it, as a `DescriptorFormat` or a
+readers and writers of a descriptor or fitting are in its folder, as a `DescriptorFormat` or a
 `FittingFormat`.
 """
 

@@ -15,7 +15,7 @@ _LEAVES = {"matrix": "w", "bias": "b", "idt": "idt"}
 
 
 def path_of(node: Node) -> str:
-    """What the names of the weights below a node begin with."""
+    """Prefix of the names of the weights below a node."""
     return node.path.removeprefix("model/")
 
 

@@ -31,21 +31,23 @@ def embedding_arrays(
     """The weights of an embedding net by name.
 
     Args:
-        node: the net's, for messages.
-        layers: its layers.
-        names: names of the weights.
-        activation: the one that the part of the model says it has.
+        node: The net's, for messages.
+        layers: Its layers.
+        names: Names of the weights.
+        activation: The activation declared by the part of the model.
 
     Raises:
-        ModelFileError: its layers are not as an embedding net's are.
+        ModelFileError: Its layers are not as an embedding net's are.
     """
     if one_of(node, "activation_function", [layer.activation for layer in layers]) != activation:
-        node.fail(f"{node.path} has nets with another activation_function than it says")
+        node.fail(f"{node.path} has nets whose activation_function differs from its own")
     arrays = {}
     for k, layer in enumerate(layers, start=1):
         rows, columns = layer.matrix.shape
         if columns in (rows, 2 * rows) and not layer.residual:
-            node.fail(f"{node.path} has layers without residual connection; not supported")
+            node.fail(
+                f"{node.path} has layers without residual connections, which is not supported"
+            )
         arrays[names("matrix", k)] = layer.matrix
         if layer.bias is not None:
             arrays[names("bias", k)] = layer.bias
@@ -94,7 +96,7 @@ def read_type_embedding(node: Node, type_map: Sequence[str]) -> tuple[dict[str, 
     node.computes_in(section["precision"])
     node.only("ntypes", len(type_map), reason=f"the model has {len(type_map)} types")
     node.only("type_map", list(type_map), reason="it is not the model's")
-    node.only("padding", True, reason="the embedding must have a row for the missing neighbor")
+    node.only("padding", True, reason="the embedding must have a row for missing neighbors")
     layers = read_net(node.child("embedding"), _KIND)
     node.finish()
     activation = section["activation_function"]

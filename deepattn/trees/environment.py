@@ -1,4 +1,4 @@
-"""What all descriptors of a tree have: cutoffs, statistics, and options without effect."""
+"""Parts of all descriptors of a tree: cutoffs, statistics, and options without effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_environment(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any
         "set_davg_zero": node.get("set_davg_zero", bool),
     }
     node.computes_in(section["precision"], but=("type_embedding",))
-    node.only("env_protection", 0.0, reason="distances are not protected here")
+    node.only("env_protection", 0.0, reason="env_protection is not supported here")
     node.only("spin", reason="models of magnetic moments are not supported")
     node.only("compress", reason="give the model that was compressed instead")
     node.only("type_map", list(type_map), reason="it is not the model's")
@@ -76,7 +76,7 @@ def write_environment(
 def read_matrix(node: Node, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Average and spread of an environment matrix, each of a shape ``[ntypes, nnei, 4]``."""
     matrix = node.child("env_mat")
-    matrix.only("use_exp_switch", False, reason="the switch is a polynomial here")
+    matrix.only("use_exp_switch", False, reason="only the polynomial switch is supported")
     # DeePMD-kit takes these from the descriptor too.
     matrix.ignore("rcut", "rcut_smth", "protection")
     matrix.finish()
@@ -89,7 +89,7 @@ def read_matrix(node: Node, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarra
 def write_matrix(
     rcut: float, rcut_smth: float, average: np.ndarray, deviation: np.ndarray
 ) -> dict[str, Any]:
-    """The keys that tell an environment matrix."""
+    """The keys that define an environment matrix."""
     return {
         "env_mat": {
             "rcut": rcut,

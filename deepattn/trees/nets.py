@@ -23,10 +23,10 @@ class Layer:
     Attributes:
         matrix: ``[in, out]``.
         bias: ``[out]`` or None.
-        idt: time step ``[out]`` or None.
-        activation: its name, ``linear`` for none.
-        residual: whether ``x`` is added where ``out`` is ``in``, and twice where it is twice that.
-        trainable: whether it is trained.
+        idt: Time step ``[out]`` or None.
+        activation: Its name, ``linear`` for none.
+        residual: Whether ``x`` is added where ``out`` is ``in``, and twice where it is twice that.
+        trainable: Whether it is trained.
     """
 
     matrix: np.ndarray
@@ -89,7 +89,7 @@ def read_net(node: Node, kind: str) -> list[Layer]:
         node.fail(f"{node.path} has no layers")
     for first, second in pairwise(layers):
         if first.matrix.shape[1] != second.matrix.shape[0]:
-            node.fail(f"{node.path} has layers whose widths do not fit together")
+            node.fail(f"{node.path} has layers of inconsistent widths")
     node.ignore("in_dim", "out_dim", "neuron", "activation_function", "resnet_dt", "precision")
     node.ignore("bias", "bias_out")
     node.finish()
@@ -99,7 +99,7 @@ def read_net(node: Node, kind: str) -> list[Layer]:
 def write_net(layers: Sequence[Layer], kind: str, *, resnet_dt: bool) -> dict[str, Any]:
     """Layers as an ``EmbeddingNetwork``, or a ``FittingNetwork``, whose last one is the output."""
     widths = [layer.matrix.shape[1] for layer in layers]
-    common = {
+    shared = {
         "@class": kind,
         "@version": _NETS[kind][1],
         "in_dim": layers[0].matrix.shape[0],
@@ -110,10 +110,10 @@ def write_net(layers: Sequence[Layer], kind: str, *, resnet_dt: bool) -> dict[st
     }
     if kind == "EmbeddingNetwork":
         written = [write_layer(layer) for layer in layers]
-        return {**common, "bias": layers[0].bias is not None, "layers": written}
+        return {**shared, "bias": layers[0].bias is not None, "layers": written}
     *hidden, output = layers
     return {
-        **common,
+        **shared,
         "neuron": widths[:-1],
         "out_dim": widths[-1],
         "bias_out": output.bias is not None,
@@ -126,11 +126,11 @@ def read_nets(node: Node, kind: str, *, ndim: int, ntypes: int) -> list[list[Lay
     node.version("NetworkCollection", 1)
     node.only("ndim", ndim, reason=f"the model has nets of {ndim} types here")
     node.only("ntypes", ntypes, reason=f"the model has {ntypes} types")
-    node.only("network_type", _NETS[kind][0], reason=f"here is a place for {kind}")
+    node.only("network_type", _NETS[kind][0], reason=f"expected {kind} here")
     children = node.children("networks")
     node.finish()
     if len(children) != ntypes**ndim:
-        node.fail(f"{node.path} has {len(children)} nets, where {ntypes**ndim} must be")
+        node.fail(f"{node.path} has {len(children)} nets, expected {ntypes**ndim}")
     return [None if child is None else read_net(child, kind) for child in children]
 
 
@@ -158,7 +158,7 @@ def one_of(node: Node, what: str, values: Sequence[Any]) -> Any:
     """The value that all layers of a part have.
 
     Raises:
-        ModelFileError: they differ.
+        ModelFileError: They differ.
     """
     if any(value != values[0] for value in values):
         node.fail(f"{node.path} has layers that differ in {what}, which is not supported")

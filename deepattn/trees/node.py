@@ -22,13 +22,13 @@ _PRECISIONS = {
 class Node:
     """A mapping of a model file's tree.
 
-    A reader takes every key it knows, and in the end calls `finish`, to which a key that nobody
-    took is an error: it may change the model in a way that deepattn does not know of.
+    A reader takes every key it knows, and finally calls `finish`, to which a key that was not
+    taken is an error: it may change the model in a way that deepattn does not know of.
 
     Args:
-        value: the mapping.
-        path: where it is in the tree, such as ``model/descriptor``.
-        origin: the file, for messages.
+        value: The mapping.
+        path: Where it is in the tree, such as ``model/descriptor``.
+        origin: The file, for messages.
 
     Raises:
         ModelFileError: ``value`` is not a mapping.
@@ -53,16 +53,16 @@ class Node:
         """Check ``@class`` and ``@version``.
 
         Args:
-            name: the class.
-            versions: versions that are read.
+            name: The class.
+            versions: Versions that are read.
         """
         if self._value.get("@class") != name:
             self.fail(f"{self.path} is a {self._value.get('@class')!r}, not a {name!r}")
         if self._value.get("@version") not in versions:
             known = ", ".join(map(str, versions))
             self.fail(
-                f"{self.path} has version {self._value.get('@version')!r} of {name}; versions "
-                f"{known} are read"
+                f"{self.path} has version {self._value.get('@version')!r} of {name}; "
+                f"supported versions: {known}"
             )
         return self
 
@@ -78,7 +78,7 @@ class Node:
         if float in kinds and type(value) is int:
             value = float(value)
         if type(value) not in kinds:
-            self.fail(f"{self.path}/{key} is {_shown(value)}, which it must not be")
+            self.fail(f"{self.path}/{key} has the invalid value {_shown(value)}")
         return value
 
     def before(self, version: int) -> bool:
@@ -98,7 +98,7 @@ class Node:
             self.fail(f"{self.path}/{key} = {_shown(value)} is not supported; {reason}")
 
     def ignore(self, *keys: str) -> None:
-        """Take keys that say nothing that is not said elsewhere, or matter to trainings only."""
+        """Take keys that are redundant, or matter only for training."""
         self._taken.update(keys)
 
     def child(self, key: str) -> Node:
@@ -116,7 +116,7 @@ class Node:
         """The arrays below ``@variables``, in the order of ``shapes``; None for null.
 
         Args:
-            shapes: shape of every array that there may be; None for any.
+            shapes: Shape of every array that there may be; None for any.
         """
         variables = self.child(_VARIABLES)
         found = [variables._array(name, shape) for name, shape in shapes.items()]
@@ -127,8 +127,8 @@ class Node:
         """Refuse layers of another precision than that of the part they are in.
 
         Args:
-            precision: that of the part.
-            but: keys of parts with a precision of their own.
+            precision: That of the part.
+            but: Keys of parts with a precision of their own.
         """
         parts = {key: part for key, part in self._value.items() if key not in but}
         for path, name in _precisions(parts, self.path):
@@ -139,15 +139,15 @@ class Node:
                 )
 
     def finish(self) -> None:
-        """Refuse keys that nobody took.
+        """Refuse keys that were not taken.
 
         Raises:
-            ModelFileError: there are some.
+            ModelFileError: There are some.
         """
         unknown = [key for key in self._value if key not in self._taken]
         if unknown:
             value = _shown(self._value[unknown[0]])
-            self.fail(f"{self.path}/{unknown[0]} = {value} is not known, so it is not supported")
+            self.fail(f"{self.path}/{unknown[0]} = {value} is unknown, so it is not supported")
 
     def _array(self, name: str, shape: Sequence[int] | None) -> np.ndarray | None:
         array = self.get(name, (np.ndarray, type(None)), None)
@@ -157,8 +157,8 @@ class Node:
             self.fail(f"{self.path}/{name} is an array of {array.dtype}, not of floating point")
         if shape is not None and array.shape != tuple(shape):
             self.fail(
-                f"{self.path}/{name} has shape {list(array.shape)}; by the rest of the file it "
-                f"must be {list(shape)}"
+                f"{self.path}/{name} has shape {list(array.shape)}; according to the rest of "
+                f"the file it must be {list(shape)}"
             )
         return array
 

@@ -1,4 +1,4 @@
-"""What reads and writes a descriptor or a fitting in a tree."""
+"""Readers and writers of descriptors and fittings in a tree."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class DescriptorFormat:
     """A kind of descriptor in a tree.
 
     Attributes:
-        types: what a tree has for its ``type``.
-        read: takes the node and the type map; returns model sections, ``descriptor`` among them,
+        types: Values of ``type`` in a tree.
+        read: Takes the node and the type map; returns model sections, ``descriptor`` among them,
             and the weights by name.
-        write: takes the descriptor section, the model section and the weights; returns the tree.
-        arguments: sections of an input that have other names in a tree.
+        write: Takes the descriptor section, the model section and the weights; returns the tree.
+        arguments: Sections of an input that have other names in a tree.
     """
 
     types: tuple[str, ...]
@@ -36,11 +36,11 @@ class FittingFormat:
     """A kind of fitting in a tree.
 
     Attributes:
-        types: what a tree has for its ``type``.
-        read: takes the node, the type map, and whether one net serves all types; returns the
+        types: Values of ``type`` in a tree.
+        read: Takes the node, the type map, and whether one net serves all types; returns the
             section ``fitting_net``, the weights by name, and whether layers have all residual
             connections that their widths allow, None where that makes no difference.
-        write: takes the section, the model section and the weights; returns the tree.
+        write: Takes the section, the model section and the weights; returns the tree.
     """
 
     types: tuple[str, ...]

@@ -21,8 +21,8 @@ def make_parser(description: str, *, seeds: Sequence[int]) -> argparse.ArgumentP
     """A parser with the options that every script has.
 
     Args:
-        description: docstring of the script.
-        seeds: those that are run by default.
+        description: Docstring of the script.
+        seeds: Those that are run by default.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -51,7 +51,7 @@ def check_folder(folder: Path, meaning: str) -> Path:
     """The absolute path of a folder that must exist.
 
     Raises:
-        DataError: it is not.
+        DataError: It is not.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; {meaning}")
@@ -62,7 +62,7 @@ def check_file(path: Path, meaning: str) -> Path:
     """The absolute path of a file that must exist.
 
     Raises:
-        DataError: it is not.
+        DataError: It is not.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; {meaning}")
@@ -73,9 +73,9 @@ def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], output: Pat
     """Do all runs, report the progress, and add their results to ``results.json``.
 
     Args:
-        rows: what tells the runs apart.
-        errors_of: does the run of a row; gives its errors.
-        output: folder for the results.
+        rows: What tells the runs apart.
+        errors_of: Does the run of a row; gives its errors.
+        output: Folder for the results.
 
     Returns:
         The rows with their errors, in order, with those of earlier calls.

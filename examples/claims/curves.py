@@ -24,12 +24,12 @@ class Curve:
     """The runs on one data set.
 
     Attributes:
-        data: folder with ``train`` and ``valid``.
-        output: folder for the frames drawn and for the runs.
-        pretrained: the frozen model, which gives the architecture too.
-        batch_size: as in an input.
-        steps: of every training.
-        rates: first learning rate of each way to start.
+        data: Folder with ``train`` and ``valid``.
+        output: Folder for the frames drawn and for the runs.
+        pretrained: The frozen model, which gives the architecture too.
+        batch_size: As in an input.
+        steps: Of every training.
+        rates: First learning rate of each way to start.
     """
 
     data: Path
@@ -55,7 +55,7 @@ class Curve:
         """The number of frames as an integer, also for ``all``.
 
         Raises:
-            DataError: it is neither.
+            DataError: It is neither.
         """
         if size == "all":
             return self.frames.get_nframes()

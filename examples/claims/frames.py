@@ -14,7 +14,7 @@ def systems_by_elements(folder: Path, *, max_atoms: int) -> dict[str, frozenset[
     """The systems below a folder that are not too large, each with the elements of its atoms.
 
     Raises:
-        DataError: there is none, or one does not name its elements.
+        DataError: There is none, or one does not name its elements.
     """
     found = {}
     for path in find_systems(str(folder)):
@@ -45,16 +45,16 @@ def write_some(systems: dpdata.MultiSystems, target: Path, *, count: int, seed: 
     same seed the frames of a smaller count are among those of a larger one.
 
     Args:
-        systems: what to draw from.
-        target: folder for them, in the mixed layout: one system for each number of atoms.
-        count: how many.
-        seed: of the draw.
+        systems: What to draw from.
+        target: Folder for them, in the mixed layout: one system for each number of atoms.
+        count: How many.
+        seed: Of the draw.
 
     Returns:
         The systems written, absolute paths.
 
     Raises:
-        DataError: there are fewer frames than that.
+        DataError: There are fewer frames than that.
     """
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,8 @@ def plot_transfer(rows: Sequence[dict], picture: Path) -> Path:
     """Draw the errors of several models for seen and unseen pairs.
 
     Args:
-        rows: results with ``model``, ``seed`` and ``errors``.
-        picture: file to write.
+        rows: Results with ``model``, ``seed`` and ``errors``.
+        picture: File to write.
 
     Returns:
         The path of the picture.
@@ -68,9 +68,9 @@ def plot_sample_efficiency(
     Points are single seeds, lines go through their means.
 
     Args:
-        rows: results with ``set``, ``way``, ``frames``, ``seed`` and ``errors``.
-        lines: by data set, force errors (eV/Å) of what is not trained, by its name.
-        picture: file to write.
+        rows: Results with ``set``, ``way``, ``frames``, ``seed`` and ``errors``.
+        lines: By data set, force errors (eV/Å) of what is not trained, by its name.
+        picture: File to write.
 
     Returns:
         The path of the picture.

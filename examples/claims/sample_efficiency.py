@@ -50,7 +50,7 @@ def open_set(name: str, args: argparse.Namespace) -> Curve:
     """The learning curve of a data set.
 
     Raises:
-        DataError: the data or the graph are not there.
+        DataError: The data or the graph are not there.
     """
     folder, batch_size, steps = SETS[name]
     return Curve(

@@ -14,9 +14,9 @@ def over_seeds(
     """Errors of the seeds, by the values that the runs have under some keys.
 
     Args:
-        rows: results of runs.
-        keys: what tells the runs apart, but for the seed.
-        test: name of the test.
+        rows: Results of runs.
+        keys: What tells the runs apart, but for the seed.
+        test: Name of the test.
         quantity: ``energy`` or ``force``.
 
     Returns:

@@ -25,10 +25,10 @@ class TrainingRun:
     """A training in its own folder.
 
     Attributes:
-        folder: where its files are.
-        config: its input, with absolute paths.
-        tests: systems that the model is tested on, by the name of the test.
-        pretrained: frozen model to fine-tune; None trains from scratch.
+        folder: Where its files are.
+        config: Its input, with absolute paths.
+        tests: Systems that the model is tested on, by the name of the test.
+        pretrained: Frozen model to fine-tune; None trains from scratch.
     """
 
     folder: Path
@@ -46,11 +46,11 @@ class TrainingRun:
             By test, root mean square errors: ``energy`` (eV/atom) and ``force`` (eV/Å).
 
         Raises:
-            DataError: the folder holds a run with another input.
-            DeepattnError: anything that is wrong with the data.
+            DataError: The folder holds a run with another input.
+            DeepattnError: Anything that is wrong with the data.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._settle_input()
+        self._resolve_input()
         results = self.folder / "errors.json"
         if not results.is_file():
             # One process does many runs; each begins with an empty graph.
@@ -62,7 +62,7 @@ class TrainingRun:
                 json.dump(errors, file, indent=1)
         return json.loads(results.read_text())
 
-    def _settle_input(self) -> None:
+    def _resolve_input(self) -> None:
         path = self.folder / "input.json"
         if not path.is_file():
             with write_whole(path, "w") as file:
@@ -91,12 +91,12 @@ def training_input(
     """The input of a training whose learning rate falls to a hundredth, four times saved.
 
     Args:
-        model: the ``model`` section.
-        systems: training systems, absolute paths.
-        batch_size: as in an input.
-        steps: number of steps.
-        start_lr: learning rate of the first step.
-        seed: of initial weights and of the order of frames.
+        model: The ``model`` section.
+        systems: Training systems, absolute paths.
+        batch_size: As in an input.
+        steps: Number of steps.
+        start_lr: Learning rate of the first step.
+        seed: Of initial weights and of the order of frames.
     """
     quarter = max(steps // 4, 1)
     return {

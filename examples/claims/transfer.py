@@ -59,11 +59,11 @@ def split(data: Path, unseen: Sequence[str]) -> dict[str, list[str]]:
     """Systems to train on, and of the validation data those of compositions seen and unseen.
 
     Args:
-        data: folder with ``train`` and ``valid``.
-        unseen: pairs of elements to keep back, such as ``Nb-W``.
+        data: Folder with ``train`` and ``valid``.
+        unseen: Pairs of elements to keep back, such as ``Nb-W``.
 
     Raises:
-        DataError: a part is empty.
+        DataError: A part is empty.
     """
     pairs = [frozenset(pair.split("-")) for pair in unseen]
     parts = {"train": [], "seen": [], "unseen": []}

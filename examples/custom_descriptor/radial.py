@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.config import DescriptorConfig, EnvMatSpec, NeighborList, key, network_dtype, slots_of
+from deepattn.config.constraints import check_cutoff, check_slots
 from deepattn.config.ranges import within
-from deepattn.config.rules_net import check_cutoff, check_slots
 from deepattn.layers import Descriptor, Features
 from deepattn.layers.environment import pair_table, real_types
 

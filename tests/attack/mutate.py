@@ -8,7 +8,7 @@ import struct
 
 from deepattn.formats.messages import GraphDef
 
-# What programs forget to expect of a whole number.
+# Integers that programs often do not expect.
 NUMBERS = (0, 1, 2, 7, 8, 255, 256, 4095, 4096, 65535, 65536, 1 << 24, (1 << 31) - 1, 1 << 31)
 NUMBERS += ((1 << 32) - 1, 1 << 32, 1 << 40, 1 << 62, (1 << 63) - 1, (1 << 64) - 1)
 WORDS = (b"-1", b"0", b"1e400", b"nan", b"99999999999", b"1" * 5000, b"\xff", b"\0", b"../../x")

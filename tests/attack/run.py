@@ -2,7 +2,7 @@
 
 Usage: ``python -m tests.attack.run SEEDS COUNT [TARGET …]``; prints a JSON object with, for each
 target, how many files were read, refused, and what else happened. A child reads one file after
-another, with limited memory and time; where it dies, the next one goes on behind the file.
+another, with limited memory and time; where it dies, the next one continues after the file.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ class Target:
     """A reader.
 
     Attributes:
-        seed: the good file or folder.
-        change: changes the content of a file.
-        read: reads what was changed; raises `DeepattnError` or returns.
-        inside: of a folder which files are changed, as patterns.
-        share: how many of a hundred changes.
+        seed: The good file or folder.
+        change: Changes the content of a file.
+        read: Reads what was changed; raises `DeepattnError` or returns.
+        inside: Of a folder which files are changed, as patterns.
+        share: How many of a hundred changes.
     """
 
     seed: str

@@ -32,7 +32,7 @@ def _run(*words: str) -> str:
 
 @pytest.fixture(scope="session")
 def found(tmp_path_factory) -> dict:
-    """What happened to each reader."""
+    """Results of each reader."""
     pytest.importorskip("lmdb")
     seeds = tmp_path_factory.mktemp("seeds")
     _run("tests.attack.seeds", str(seeds))

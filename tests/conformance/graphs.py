@@ -154,7 +154,7 @@ GRAPHS = [
             tebd(activation_function="tanh"),
         ),
     ),
-    # Widths that double, and none of them twice the type embedding's: what ``dp compress`` can do.
+    # Widths that double, and none of them twice the type embedding's, as ``dp compress`` requires.
     GraphOptions(
         "v2_compressible",
         _model(se_atten(type="se_atten_v2", attn_layer=0, neuron=[4, 8, 16]), None, tebd()),
@@ -257,7 +257,7 @@ GRAPHS = [
         _model(se_e2_a(), None, tebd(activation_function="tanh")),
         BOTH,
     ),
-    # Types that are nobody's neighbor: first, in the middle, last.
+    # Types that are never neighbors: first, in the middle, last.
     GraphOptions("se_e2_a_no_slots_first", _model(se_e2_a(sel=[0, 20, 14]))),
     GraphOptions(
         "se_e2_a_no_slots_last_one_side_exclude",

@@ -16,11 +16,11 @@ def write_data(
     """A data file.
 
     Args:
-        path: of the file.
+        path: Of the file.
         coord: ``[natoms, 3]``, Å.
-        names: element of each atom.
-        elements: elements of LAMMPS' types 1, 2, …
-        box: cell vectors as rows, lower triangular, Å; ``None`` for open boundaries.
+        names: Element of each atom.
+        elements: Elements of LAMMPS' types 1, 2, …
+        box: Cell vectors as rows, lower triangular, Å; ``None`` for open boundaries.
     """
     low = np.zeros(3)
     if box is None:

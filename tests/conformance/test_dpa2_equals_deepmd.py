@@ -167,7 +167,7 @@ def test_order_of_atoms(answers):
 
 @pytest.mark.parametrize("index", range(MODELS))
 def test_ours_in_deepmd(answers, answers_of_copies, index):
-    """What we read and write again is the same model for DeePMD-kit."""
+    """A model that we read and write again is the same for DeePMD-kit."""
     first = read_cases(answers[index][0]["output"])
     again = read_cases(answers_of_copies[index])
     for name in answers[index][2]:

@@ -1,4 +1,5 @@
-"""Files of no backend (``.dp``): DeePMD-kit's read by us, ours read and converted by DeePMD-kit."""
+"""Backend-independent files (``.dp``): DeePMD-kit's read by us, ours read and converted by
+DeePMD-kit."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ SECTIONS = sections()
 SINGLE = {name for name in SECTIONS if name.endswith("float32")}
 # Models that DeePMD-kit's TensorFlow backend has only in our graphs, and one it has anyway.
 GRAPHS = ["dpa1_0_strip_smooth", "dpa1_2_concat_smooth"]
-# What TensorFlow's backend can have too: no attention, no smooth switch, no difference in details.
+# Models that the TensorFlow backend supports too: no attention, no smooth switch.
 IN_BOTH = {
     "strip": {
         "type": "se_atten",
@@ -137,7 +138,7 @@ def test_energies_and_forces(name: str, deepmd_files) -> None:
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_ours_in_deepmd(name: str, deepmd_again) -> None:
-    """What we read and write again is the same model for DeePMD-kit."""
+    """A model that we read and write again is the same for DeePMD-kit."""
     first = np.load(deepmd_again / f"{name}.dp.out.npz")["energy"]
     again = np.load(deepmd_again / f"{name}.copy.dp.out.npz")["energy"]
     np.testing.assert_allclose(again, first, rtol=0, atol=1e-5 if name in SINGLE else 1e-10)
@@ -145,7 +146,7 @@ def test_ours_in_deepmd(name: str, deepmd_again) -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_our_graph_of_their_file(name: str, deepmd_again) -> None:
-    """What DeePMD-kit's own conversion refuses runs in it from our graph, with the same numbers."""
+    """Models that DeePMD-kit itself cannot convert run in it from our graph, with equal numbers."""
     portable = np.load(deepmd_again / f"{name}.dp.out.npz")
     graph = np.load(deepmd_again / f"{name}.pb.out.npz")
     np.testing.assert_allclose(graph["atom_energy"], portable["atom_energy"], rtol=0, atol=1e-10)

@@ -1,4 +1,4 @@
-"""Our frozen graphs in DeePMD-kit: what reads its own files reads ours, with the same numbers."""
+"""Our frozen graphs in DeePMD-kit: it reads ours like its own, with equal numbers."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_messages_need_a_map(exported, tmp_path: Path) -> None:
 def without_devices(tmp_path: Path) -> dict[str, str]:
     """Environment in which DeePMD-kit counts no GPUs.
 
-    Without CUDA its loader of SavedModels reads a count that nobody has set, and the second process
+    Without CUDA its loader of SavedModels reads an uninitialized count, and the second process
     of a run ends.
     """
     compiler = shutil.which("cc")

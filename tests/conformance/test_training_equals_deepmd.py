@@ -49,10 +49,10 @@ CASES += [(descriptor, "energy_force_virial") for descriptor in ("se_atten_v2", 
 
 
 def _input(descriptor, loss, system, steps):
-    common = {"rcut": 4.0, "rcut_smth": 0.6, "neuron": [4, 8, 16], "axis_neuron": 4, "seed": 11}
+    shared = {"rcut": 4.0, "rcut_smth": 0.6, "neuron": [4, 8, 16], "axis_neuron": 4, "seed": 11}
     model = {
         "type_map": TYPE_MAP,
-        "descriptor": {**common, **DESCRIPTORS[descriptor]},
+        "descriptor": {**shared, **DESCRIPTORS[descriptor]},
         "fitting_net": {"neuron": [12, 12], "seed": 5},
     }
     if descriptor != "se_e2_a":

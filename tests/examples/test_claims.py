@@ -1,4 +1,4 @@
-"""The scripts of the claims: they run, go on, do nothing twice, and say what is wrong."""
+"""The scripts of the claims: they run, resume, repeat nothing, and report errors."""
 
 import importlib
 import json

@@ -114,7 +114,7 @@ def test_training_restart_freezing(known, tmp_path, monkeypatch, capsys):
 
     for command, message in (
         (["compress", "-i", "radial.pb", "-o", "c.pb"], "descriptor radial cannot be compressed"),
-        (["convert-backend", "radial.pb", "radial.dp"], "do not know its descriptor"),
+        (["convert-backend", "radial.pb", "radial.dp"], "lack its descriptor"),
     ):
         monkeypatch.chdir(tmp_path / "whole")
         assert main(command) != 0

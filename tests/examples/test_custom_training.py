@@ -121,7 +121,7 @@ def test_training_restart_and_new_start(known, tmp_path, monkeypatch):
     assert {"rmse_trn", "rmse_e_trn", "rmse_f_val"} < set(curve)
     assert curve["rmse_trn"][-1] < curve["rmse_trn"][0]
     assert plot_learning_curve("lcurve.out", "curve.png").is_file()
-    # What it writes is an input, and what Nadam keeps is in the checkpoint under Keras' names.
+    # Its output is an input, and Nadam's state is in the checkpoint under Keras' names.
     assert read_config("out.json").loss.scale_e == 0.02
     assert any(name.endswith("layer_0/matrix/velocity") for name in whole)
     assert whole["optimizer/iteration"] == 6

@@ -1,4 +1,4 @@
-"""What README and docs point to exists, and the commands they show are those of the example."""
+"""Links of README and docs are valid, and the commands shown are those of the example."""
 
 import re
 from pathlib import Path

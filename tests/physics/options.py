@@ -18,10 +18,10 @@ class Option:
     """One model section.
 
     Args:
-        descriptor: keys over the common ones.
-        fitting: the same.
-        type_embedding: the section, or ``None`` for none.
-        violates: the checks that the formula itself, not the program, fails.
+        descriptor: Keys over the common ones.
+        fitting: The same.
+        type_embedding: The section, or ``None`` for none.
+        violates: The checks that the formula itself, not the program, fails.
     """
 
     descriptor: dict

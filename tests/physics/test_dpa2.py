@@ -8,7 +8,7 @@ import tensorflow as tf
 from small_models import dpa2
 
 from deepattn.config import ModelConfig, normalize_model
-from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
 from deepattn.models import EnergyModel, build_model
 from deepattn.testing import check_model
 
@@ -89,7 +89,7 @@ def test_the_whole_kit(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["residual", "plain"])
 def test_forces_are_continuous_at_every_cutoff(name: str) -> None:
-    """What an atom's way across a cutoff changes them by shrinks with the way, or is a jump."""
+    """The change across a cutoff shrinks with the displacement, unless there is a jump."""
     model = make_model(name)
     cluster = np.array([[0.0, 0.0, 0.0], [-1.1, 0.3, 0.2], [-0.5, -1.2, 0.4]])
     direction = np.array([0.8, 0.48, -0.36])
@@ -110,13 +110,13 @@ def test_cut_slots_count_as_if_they_were_there(name: str, monkeypatch) -> None:
     model = make_model(name)
     packed = evaluate(model)
 
-    def all_slots(self: Slots, rcut: float, nnei: int) -> Slots:
+    def all_slots(self: NeighborVectors, rcut: float, nnei: int) -> NeighborVectors:
         real = self.real[:, :nnei] & (self.distance[:, :nnei] <= rcut)
         ntype = tf.where(real, self.ntype[:, :nnei], self.ntype[:, -1:])
         first = (self.vectors[:, :nnei], self.distance[:, :nnei], real, self.mask[:, :nnei] & real)
-        return Slots(*first, ntype, self.index[:, :nnei], tf.constant(0))
+        return NeighborVectors(*first, ntype, self.index[:, :nnei], tf.constant(0))
 
-    monkeypatch.setattr(Slots, "within", all_slots)
+    monkeypatch.setattr(NeighborVectors, "within", all_slots)
     unpacked = evaluate(model)
     assert abs(unpacked["force"]).max() > 1e-3
     assert_equal(unpacked, packed)
@@ -124,7 +124,7 @@ def test_cut_slots_count_as_if_they_were_there(name: str, monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", ["residual", "plain"])
 def test_gradients_of_forces(name: str) -> None:
-    """What trainings on forces follow, against differences along one direction of all weights."""
+    """The gradient of trainings on forces, against differences along one direction in weights."""
     model = make_model(name)
     rng = np.random.default_rng(7)
     coord = 1.4 * np.indices((2, 2, 2)).reshape(3, -1).T + rng.normal(scale=0.1, size=(2, 8, 3))

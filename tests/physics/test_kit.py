@@ -199,7 +199,7 @@ def test_supercell_of_a_frame() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": pair_potential}, "neither its number of types nor its cutoff"),
+        ({"model": pair_potential}, "number of types and the cutoff of a function"),
         ({"model": pair_potential, "skip": ["force"]}, "skip names .'force'."),
     ],
 )

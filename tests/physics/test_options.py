@@ -21,7 +21,7 @@ def test_option(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "law"), VIOLATIONS)
 def test_violation_of_the_formula_is_found(name: str, law: str) -> None:
-    """What DeePMD-kit's definition itself violates, the check must see."""
+    """The check must find violations that are part of DeePMD-kit's definition."""
     option = OPTIONS[name]
     skip = [other for other in CHECKS if other != law]
     report = check_model(make_model(option), skip=skip, **option.parameters)

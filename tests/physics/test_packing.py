@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn.descriptors.se_atten import layer as se_atten
-from deepattn.layers.packing import Neighbors
+from deepattn.layers.packing import PackedNeighbors
 from deepattn.models import EnergyModel
 
 from .options import OPTIONS, Option, make_model
@@ -19,10 +19,10 @@ ATTENTION = [name for name in OPTIONS if not name.startswith("se_e2_a")]
 BLIND = ["concat", "concat_mask", "concat_one_side", "concat_exclude", "strip", "gelu", "atom_ener"]
 
 
-def all_slots(environment, nnei: int) -> Neighbors:
-    """What `pack` makes of a neighborhood, with nothing cut off."""
+def all_slots(environment, nnei: int) -> PackedNeighbors:
+    """Result of `pack` for a neighborhood without truncation."""
     mask = tf.reshape(environment.nmask, [-1, nnei])
-    return Neighbors(
+    return PackedNeighbors(
         tf.reshape(environment.descrpt, [-1, nnei, 4]),
         tf.reshape(environment.rij, [-1, nnei, 3]),
         tf.reshape(environment.ntype, [-1, nnei]),

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).resolve().parents[2] / ".peers"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to install, with which Pythons, and whether it has LAMMPS."""
+    """Packages to install, supported Pythons, and whether LAMMPS is included."""
 
     requirements: tuple[str, ...]
     pythons: tuple[str, ...]
@@ -30,7 +30,7 @@ class Recipe:
 
 RECIPES = {
     "dp320": Recipe(("deepmd-kit[cpu,lmp]==3.2.0",), ("3.11", "3.12", "3.13", "3.10")),
-    # Built against NumPy 1, which it does not say.
+    # Built against NumPy 1, which its metadata do not state.
     "dp220": Recipe(("deepmd-kit[cpu,lmp]==2.2.0", "numpy==1.23.5"), ("3.10",)),
     "dp2211": Recipe(("deepmd-kit[cpu,lmp]==2.2.11", "numpy<2"), ("3.10",)),
     "dp320pt": Recipe(("deepmd-kit[torch]==3.2.0",), ("3.11", "3.12", "3.13"), lammps=False),

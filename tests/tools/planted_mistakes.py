@@ -77,7 +77,7 @@ def _stress(unit):
     return change
 
 
-# What is done, and what a sentence must say to name it.
+# The mistake, and words that the finding must contain.
 MISTAKES = {
     "none": (lambda arrays, random: None, "(?!)"),
     "energy negated": (_times(-1, "energy"), "energy has the wrong sign"),
@@ -90,7 +90,7 @@ MISTAKES = {
     "energy in kcal/mol": (_times(mol / kcal, "energy"), "energy is in kcal/mol"),
     "energy × 0.0434": (_times(kcal / mol, "energy"), "kcal/mol"),
     "energy in kJ/mol": (_times(mol / kJ, "energy"), "energy is in kJ/mol"),
-    "energy per atom": (_per_atom, "energy is that of one atom"),
+    "energy per atom": (_per_atom, "energy is per atom"),
     "energies of other frames": (_shuffled_energies, "is it that of these frames"),
     "force in Ha/bohr": (_times(Bohr / Hartree, "force"), "force is in Hartree/Bohr"),
     "force in Ry/bohr": (_times(Bohr / Rydberg, "force"), "force is in Rydberg/Bohr"),

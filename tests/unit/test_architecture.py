@@ -70,7 +70,7 @@ def _name(path: Path, package: Path) -> str:
 
 
 def _targets(node: ast.AST, inside: str, modules: set[str]) -> list[str]:
-    """What a node imports, as names of modules from the top."""
+    """Modules that a node imports, as absolute names."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):

@@ -111,7 +111,7 @@ def test_training_from_a_file(unpacked, version, start):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_complete_input(unpacked, version):
-    """What a training wrote as ``out.json`` is an input, none of whose values is changed."""
+    """The ``out.json`` of a training is an input, none of whose values changes."""
     paths = sorted(unpacked[version].glob("*/out.json"))
     assert paths
     for path in paths:

@@ -1,4 +1,4 @@
-"""What is written in several places about the package is the same in all of them."""
+"""Metadata of the package agree wherever they are repeated."""
 
 import re
 from pathlib import Path

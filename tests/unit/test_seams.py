@@ -1,4 +1,4 @@
-"""Kinds are told apart by what their classes say: nobody else knows their names or asks for them.
+"""Kinds differ by attributes of their classes: no other code knows or tests their names.
 
 The kinds of a registry have rooms of their own. Outside these, no kind is named in quotes, and none
 of their classes is asked for by ``isinstance``.
@@ -20,9 +20,9 @@ class Kinds(NamedTuple):
     """The kinds of a registry.
 
     Attributes:
-        registry: the registry.
-        rooms: folders of the package that the kinds live in.
-        base: the module with the registry and the default type.
+        registry: The registry.
+        rooms: Folders of the package that the kinds live in.
+        base: The module with the registry and the default type.
     """
 
     registry: object

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepattn import limits
-from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, NeighborList, slots_of
-from deepattn.config.model import ModelConfig
-from deepattn.config.ranges import one_of, positive, within
-from deepattn.config.rules_net import settle_activation
-from deepattn.config.section import Section, key, required
-from deepattn.config.texts import (
+from deepattn.config.constraints import resolve_activation
+from deepattn.config.descriptions import (
     ACTIVATION,
     AXIS_NEURON,
     DAVG_ZERO,
@@ -23,8 +19,12 @@ from deepattn.config.texts import (
     TEBD_INPUT_MODE,
     USE_ECONF_TEBD,
 )
+from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, NeighborList, slots_of
+from deepattn.config.model import ModelConfig
+from deepattn.config.ranges import one_of, positive, within
+from deepattn.config.section import Section, key, required
 from deepattn.config.type_embedding import TypeEmbeddingConfig
-from deepattn.descriptors.dpa2.rules import check_dpa2
+from deepattn.descriptors.dpa2.constraints import check_dpa2
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,37 +38,41 @@ _WIDTH = within(1, limits.WIDTH)
 class RepInitConfig(Section):
     """The block of DPA-2 that starts features of atoms; its list of neighbors is the longest."""
 
-    rcut: float = required("Cutoff radius, Å; the largest of all blocks.")
+    rcut: float = required("Cutoff radius, Å; must be the largest of all blocks.")
     rcut_smth: float = required(RCUT_SMTH)
-    nsel: int | str = required(f"{_NSEL}; the list of repinit is the longest of all blocks.")
+    nsel: int | str = required(f"{_NSEL}; must be the largest of all blocks.")
     neuron: tuple[int, ...] = key([25, 50, 100], "Widths of the embedding net.")
     axis_neuron: int = key(16, AXIS_NEURON)
-    tebd_dim: int = key(8, "Width of the type vectors.", check=_WIDTH)
+    tebd_dim: int = key(8, "Width of the type embedding.", check=_WIDTH)
     tebd_input_mode: str = key("concat", TEBD_INPUT_MODE, check=one_of("concat", "strip"))
     set_davg_zero: bool = key(True, DAVG_ZERO)
     activation_function: str = key("tanh", ACTIVATION)
     resnet_dt: bool = key(False, RESNET)
-    type_one_side: bool = key(False, "Whether the embedding ignores the center's element.")
-    use_three_body: bool = key(False, "Whether angles between neighbors start features too.")
-    three_body_neuron: tuple[int, ...] = key([2, 4, 8], "Widths of the net of angles.")
+    type_one_side: bool = key(False, "Whether the embedding ignores the type of the center.")
+    use_three_body: bool = key(
+        False,
+        "Whether the first features also contain angles between neighbors (three-body block).",
+    )
+    three_body_neuron: tuple[int, ...] = key([2, 4, 8], "Widths of the three-body embedding net.")
     three_body_sel: int | str = key(40, f"{_NSEL} for angles.")
-    three_body_rcut: float = key(4.0, "Cutoff radius for angles, Å.")
-    three_body_rcut_smth: float = key(0.5, "Where its switching to zero begins, Å.")
+    three_body_rcut: float = key(4.0, "Cutoff radius of the three-body block, Å.")
+    three_body_rcut_smth: float = key(0.5, "Radius where its switching function starts, Å.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepformerConfig(Section):
     """The layers of DPA-2 that pass messages."""
 
-    rcut: float = required("Cutoff radius, Å; smaller than that of repinit.")
+    rcut: float = required("Cutoff radius, Å; must be smaller than that of repinit.")
     rcut_smth: float = required(RCUT_SMTH)
-    nsel: int | str = required(f"{_NSEL}; smaller than that of repinit.")
+    nsel: int | str = required(f"{_NSEL}; must be smaller than that of repinit.")
     nlayers: int = key(3, "Number of layers.", check=within(1, limits.LAYERS))
     g1_dim: int = key(128, "Width of g1, the features of atoms.", check=_WIDTH)
     g2_dim: int = key(16, "Width of g2, the features of pairs.", check=_WIDTH)
-    axis_neuron: int = key(4, "Columns in the first factor of invariants.")
+    axis_neuron: int = key(4, "Number of columns in the first factor of the invariants.")
     direct_dist: bool = key(
-        False, "Whether distances and vectors enter as they are, over rcut, not switched."
+        False,
+        "Whether distances and vectors divided by rcut enter, without the switching function.",
     )
     update_g1_has_conv: bool = key(True, "Whether g1 gets a convolution with g2.")
     update_g1_has_drrd: bool = key(True, "Whether g1 gets invariants of the neighbors' g1.")
@@ -81,28 +85,28 @@ class RepformerConfig(Section):
     attn1_nhead: int = key(4, "Heads of the attention of g1.", check=_WIDTH)
     attn2_hidden: int = key(16, "Width of the attention of g2.", check=_WIDTH)
     attn2_nhead: int = key(4, "Heads of the attention of g2.", check=_WIDTH)
-    attn2_has_gate: bool = key(False, "Whether angles gate the logits of that attention too.")
+    attn2_has_gate: bool = key(False, "Whether angles also gate the logits of that attention.")
     activation_function: str = key("tanh", ACTIVATION)
     update_style: str = key(
         "res_avg",
-        "How terms are added up: res_avg, res_incr, or res_residual with trained weights.",
+        "How terms are added: res_avg, res_incr, or res_residual with trained weights.",
         check=one_of("res_avg", "res_incr", "res_residual"),
     )
-    update_residual: float = key(0.001, "Size of these weights at the start.", check=within(0))
+    update_residual: float = key(0.001, "Initial size of these weights.", check=within(0))
     update_residual_init: str = key(
         "norm",
-        "How they start: norm, drawn with that standard deviation, or const.",
+        "How they are initialized: norm, drawn with that standard deviation, or const.",
         check=one_of("norm", "const"),
     )
     set_davg_zero: bool = key(True, DAVG_ZERO)
     trainable_ln: bool = key(True, "Whether the layer normalization is trained.")
     use_sqrt_nnei: bool = key(
         True,
-        "Whether moments are divided by the root of the number of slots (if not smooth, of "
-        "neighbors), not by that number.",
+        "Whether moments are divided by the square root of the number of slots (if not "
+        "smooth, of neighbors) instead of the number.",
     )
-    g1_out_conv: bool = key(True, "Whether the convolution is a term of its own.")
-    g1_out_mlp: bool = key(True, "Whether a layer of g1 itself is a term of its own.")
+    g1_out_conv: bool = key(True, "Whether the convolution is a separate term.")
+    g1_out_mlp: bool = key(True, "Whether a layer of g1 itself is a separate term.")
     ln_eps: float = key(
         None,
         "Epsilon of the layer normalization; null is 1e-5.",
@@ -129,23 +133,23 @@ class Dpa2Config(DescriptorConfig):
     graphs = False
     fixed_slots = True
 
-    repinit: RepInitConfig = required("The block that starts the features of atoms.")
-    repformer: RepformerConfig = required("The layers that pass messages between atoms.")
-    concat_output_tebd: bool = key(True, "Whether the type vector is part of the result.")
-    smooth: bool = key(True, "Whether neighbors fade out at the cutoffs of all blocks.")
-    env_protection: float = key(0.0, "Added to distances that divide, Å.", check=within(0))
+    repinit: RepInitConfig = required("Block that computes the first features of atoms.")
+    repformer: RepformerConfig = required("Layers of message passing between atoms.")
+    concat_output_tebd: bool = key(True, "Whether the type embedding is part of the descriptor.")
+    smooth: bool = key(True, "Whether all blocks are smooth at their cutoffs.")
+    env_protection: float = key(0.0, "Added to distances before division, Å.", check=within(0))
     add_tebd_to_repinit_out: bool = key(
         False,
-        "Whether a map of the type vector is added to the first features.",
+        "Whether a linear map of the type embedding is added to the first features.",
         alias=("repformer_add_type_ebd_to_seq",),
     )
     use_econf_tebd: bool = key(False, USE_ECONF_TEBD)
     use_tebd_bias: bool = key(False, "Whether the type embedding has a bias.")
 
     @classmethod
-    def settle(cls, section: dict[str, Any], *, common: bool) -> None:
+    def resolve_defaults(cls, section: dict[str, Any], *, common: bool) -> None:
         for block in (section["repinit"], section["repformer"]):
-            settle_activation(block)
+            resolve_activation(block)
         if section["repformer"]["ln_eps"] is None:
             section["repformer"]["ln_eps"] = _LN_EPS
 
@@ -240,8 +244,8 @@ class Dpa2Config(DescriptorConfig):
         alone = repinit.neuron[-1] * repinit.axis_neuron
         if repinit.use_three_body and width in (alone, alone + repinit.three_body_neuron[-1]):
             return (
-                f"DeePMD-kit cannot load use_three_body with a g1_dim of {width} beside first "
-                "features of that width"
+                f"DeePMD-kit cannot load use_three_body with a g1_dim of {width} and first "
+                "features of the same width"
             )
         return None
 

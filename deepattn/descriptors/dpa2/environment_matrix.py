@@ -7,20 +7,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
 from deepattn.ops.reference import quintic_switch
 
 
 def environment_rows(
-    slots: Slots, *, rcut: float, rcut_smth: float, protection: float
+    slots: NeighborVectors, *, rcut: float, rcut_smth: float, protection: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Rows ``w (1/q, d/q²)``, ``q = r + protection``, and the switch ``w`` (arXiv:1805.09003).
 
     Args:
-        slots: the neighborhoods.
-        rcut: cutoff radius, Å; ``w`` is zero there.
-        rcut_smth: where ``w`` begins to fall from one, Å.
-        protection: added to distances that divide, Å.
+        slots: The neighborhoods.
+        rcut: Cutoff radius, Å; ``w`` is zero there.
+        rcut_smth: Where ``w`` begins to fall from one, Å.
+        protection: Added to distances that divide, Å.
 
     Returns:
         ``[n, stored, 4]`` and ``[n, stored]``; zero for padding and excluded neighbors.
@@ -42,14 +42,14 @@ class EnvironmentMatrix(keras.layers.Layer):
     share a list of vectors, by which energies are differentiated.
 
     Args:
-        ntypes: number of types.
-        nnei: slots of an atom.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        protection: added to distances that divide, Å.
+        ntypes: Number of types.
+        nnei: Slots of an atom.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        protection: Added to distances that divide, Å.
 
     Call arguments:
-        slots: `Slots` within ``rcut``.
+        slots: `NeighborVectors` within ``rcut``.
         center: int32 ``[n]``, types of the centers.
 
     Output: the matrix ``[n, stored, 4]`` and the switch ``[n, stored]``. Rows of padding are
@@ -81,7 +81,7 @@ class EnvironmentMatrix(keras.layers.Layer):
         self.davg = self.add_weight(name="davg", shape=shape, initializer="zeros", trainable=False)
         self.dstd = self.add_weight(name="dstd", shape=shape, initializer="ones", trainable=False)
 
-    def call(self, slots: Slots, center: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, slots: NeighborVectors, center: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, switch = environment_rows(
             slots, rcut=self.rcut, rcut_smth=self.rcut_smth, protection=self.protection
         )

@@ -1,4 +1,4 @@
-"""What the blocks that start DPA-2's features of atoms have in common."""
+"""Base of the blocks that compute DPA-2's first features of atoms."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class InitialFeatures(keras.layers.Layer):
     """An environment matrix and the nets that embed its numbers and the types of atoms.
 
     Args:
-        ntypes: number of types.
-        tebd_dim: width of the type embedding.
-        nnei: slots of an atom.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        protection: as of `EnvironmentMatrix`.
-        neuron: widths of the embedding net.
-        tebd_input_mode: ``"concat"``: types enter the net beside the number; ``"strip"``: a net
-            of their own scales the number's.
-        type_one_side: whether only one of two atoms tells its type.
-        smooth: whether the scale of types fades out at the cutoff (strip only).
-        activation: name of the nets' activation.
-        resnet_dt: whether the nets have time steps.
-        seed: seed of the weights.
-        interface_dtype: precision of distances and statistics; ``dtype`` is the nets'.
+        ntypes: Number of types.
+        tebd_dim: Width of the type embedding.
+        nnei: Slots of an atom.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        protection: See `EnvironmentMatrix`.
+        neuron: Widths of the embedding net.
+        tebd_input_mode: ``"concat"``: types enter the net together with the number; ``"strip"``: a
+            net of their own scales the number's.
+        type_one_side: Whether the net depends on the type of only one of two atoms.
+        smooth: Whether the scale of types fades out at the cutoff (strip only).
+        activation: Name of the nets' activation.
+        resnet_dt: Whether the nets have time steps.
+        seed: Seed of the weights.
+        interface_dtype: Precision of distances and statistics; ``dtype`` is the nets'.
     """
 
     def __init__(

@@ -12,9 +12,9 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.config import ModelConfig, network_dtype
 from deepattn.descriptors.dpa2.config import Dpa2Config
+from deepattn.descriptors.dpa2.neighbor_vectors import neighbor_vectors
 from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
 from deepattn.descriptors.dpa2.repinit import RepInit
-from deepattn.descriptors.dpa2.slots import neighbor_slots
 from deepattn.descriptors.dpa2.three_body import ThreeBody
 from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.descriptor import Descriptor, Features
@@ -25,7 +25,7 @@ from deepattn.layers.seeds import seeds_from
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# What a `Repformers` layer takes itself; the other keys of the section are options of its layers.
+# Arguments of `Repformers` itself; the other keys of the section are options of its layers.
 _OF_THE_BLOCK = ("nlayers", "rcut", "rcut_smth", "direct_dist")
 _ELSEWHERE = ("nsel", "activation_function", "set_davg_zero")
 # Derivative of (0, d) by the center's position.
@@ -50,22 +50,22 @@ class DPA2(Descriptor):
     Reference: D. Zhang et al., npj Comput. Mater. 10, 293 (2024), arXiv:2312.15492.
 
     Args:
-        ntypes: number of types.
-        tebd_dim: width of the type embedding.
-        repinit: arguments of `RepInit`; its ``nnei`` and ``rcut`` are the largest.
+        ntypes: Number of types.
+        tebd_dim: Width of the type embedding.
+        repinit: Arguments of `RepInit`; its ``nnei`` and ``rcut`` are the largest.
         repformer: ``nlayers``, ``rcut``, ``rcut_smth``, ``direct_dist`` of `Repformers`, and its
             ``options``.
-        three_body: arguments of `ThreeBody`; ``None`` for none.
-        concat_output_tebd: whether the center's type vector is appended to the result.
-        add_tebd_to_repinit_out: whether a map of it is added to the initial features.
-        smooth: whether neighbors fade out at the cutoff radii, in every block.
-        exclude_types: pairs of types that do not interact.
-        env_protection: added to distances that divide, Å.
-        seed: seed of the weights.
-        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+        three_body: Arguments of `ThreeBody`; ``None`` for none.
+        concat_output_tebd: Whether the center's type vector is appended to the result.
+        add_tebd_to_repinit_out: Whether a map of it is added to the initial features.
+        smooth: Whether neighbors fade out at the cutoff radii, in every block.
+        exclude_types: Pairs of types that do not interact.
+        env_protection: Added to distances that divide, Å.
+        seed: Seed of the weights.
+        interface_dtype: Precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
     Call arguments:
-        environment: an `Environment` of this layer's `environment` method; with neighbors that
+        environment: An `Environment` of this layer's `environment` method; with neighbors that
             are ghosts, `Environment.of_owners`.
         atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
@@ -176,7 +176,7 @@ class DPA2(Descriptor):
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> Features:
-        slots = neighbor_slots(
+        slots = neighbor_vectors(
             environment, atype, nnei=self.nnei, ntypes=self.ntypes, pairs=self._pairs
         )
         center = real_types(atype, self.ntypes)
@@ -239,7 +239,7 @@ class DPA2(Descriptor):
     ) -> None:
         seeds = seeds_from(self.seed)
         policy = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        common = {
+        arguments = {
             "protection": self.env_protection,
             "interface_dtype": self.interface_dtype,
             **policy,
@@ -250,7 +250,7 @@ class DPA2(Descriptor):
             smooth=self.smooth,
             seed=next(seeds),
             name="repinit",
-            **common,
+            **arguments,
             **repinit,
         )
         options = {**repformer["options"], "smooth": self.smooth}
@@ -260,7 +260,7 @@ class DPA2(Descriptor):
             RepformerOptions(**options),
             seed=next(seeds),
             name="repformers",
-            **common,
+            **arguments,
             **others,
         )
         self.three_body = None
@@ -271,7 +271,7 @@ class DPA2(Descriptor):
                 smooth=self.smooth,
                 seed=next(seeds),
                 name="three_body",
-                **common,
+                **arguments,
                 **three_body,
             )
         self._initial_width = self.repinit.width

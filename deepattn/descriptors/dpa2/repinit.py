@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.descriptors.dpa2.initial_features import InitialFeatures
-from deepattn.descriptors.dpa2.slots import Slots
-from deepattn.layers.contraction import normalized, square
+from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
+from deepattn.layers.contraction import contract_axis, normalized
 from deepattn.layers.environment import pair_vectors
 
 
@@ -24,12 +24,12 @@ class RepInit(InitialFeatures):
     Reference: D. Zhang et al., arXiv:2312.15492, "repinit".
 
     Args:
-        ntypes, tebd_dim, …: as of `InitialFeatures`; with ``type_one_side`` the neighbor tells
+        ntypes, tebd_dim, …: See `InitialFeatures`; with ``type_one_side`` the neighbor determines
             its type.
-        axis_neuron: columns of ``B`` in the second factor.
+        axis_neuron: Columns of ``B`` in the second factor.
 
     Call arguments:
-        slots: `Slots` within ``rcut``.
+        slots: `NeighborVectors` within ``rcut``.
         center: int32 ``[n]``, types of the centers.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
 
@@ -49,7 +49,9 @@ class RepInit(InitialFeatures):
         """Width of the features."""
         return self.neuron[-1] * self.axis_neuron
 
-    def call(self, slots: Slots, center: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
+    def call(
+        self, slots: NeighborVectors, center: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
         matrix, switch = self.matrix(slots, center)
         matrix = tf.cast(matrix, self.compute_dtype)
         switch = tf.cast(switch, self.compute_dtype)
@@ -57,7 +59,9 @@ class RepInit(InitialFeatures):
         embedding = self._embed(matrix, switch, slots.ntype, center, type_embedding)
         matrix *= slots.multiplicity(self.compute_dtype)[:, tf.newaxis]
         contracted = tf.matmul(matrix, embedding, transpose_a=True)
-        return square(normalized(contracted, tf.constant(self.matrix.nnei)), self.axis_neuron)
+        return contract_axis(
+            normalized(contracted, tf.constant(self.matrix.nnei)), self.axis_neuron
+        )
 
     def get_config(self) -> dict:
         return {**super().get_config(), "axis_neuron": self.axis_neuron}

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.descriptors.dpa2.initial_features import InitialFeatures
-from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
 from deepattn.layers.environment import pair_vectors
 
 
@@ -17,13 +17,13 @@ class ThreeBody(InitialFeatures):
 
     With the angular columns ``R'`` of the environment matrix and ``c = R' R'^T`` the features are
     ``Σ_kl c_kl E(c_kl, T_l, T_k) / nnei²``, over all slots, a neighbor with itself included.
-    Both neighbors tell their types.
+    The net depends on the types of both neighbors.
 
     Reference: D. Zhang et al., arXiv:2312.15492.
 
-    Args: as of `InitialFeatures`.
+    Args: see `InitialFeatures`.
 
-    Call arguments: as of `RepInit`.
+    Call arguments: see `RepInit`.
 
     Output shape: ``[n, neuron[-1]]``.
     """
@@ -33,7 +33,9 @@ class ThreeBody(InitialFeatures):
         """Width of the features."""
         return self.neuron[-1]
 
-    def call(self, slots: Slots, center: tf.Tensor, type_embedding: tf.Tensor) -> tf.Tensor:
+    def call(
+        self, slots: NeighborVectors, center: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
         matrix, switch = self.matrix(slots, center)
         directions = tf.cast(matrix[:, :, 1:], self.compute_dtype)
         switch = tf.cast(switch, self.compute_dtype)

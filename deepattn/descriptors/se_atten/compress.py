@@ -35,12 +35,12 @@ def compressed_descriptor(
     """The same descriptor with tables instead of embedding nets.
 
     Args:
-        descriptor: the descriptor.
-        vectors: the type embedding ``[ntypes + 1, tebd_dim]``.
-        min_nbor_dist, step, extrapolate, fast: see `deepattn.descriptors.se_atten.compress`.
+        descriptor: The descriptor.
+        vectors: The type embedding ``[ntypes + 1, tebd_dim]``.
+        min_nbor_dist, step, extrapolate, fast: See `deepattn.descriptors.se_atten.compress`.
 
     Raises:
-        ConfigError: a descriptor that has no portable tables; a distance that is none; tables that
+        ConfigError: A descriptor that has no portable tables; a distance that is none; tables that
             would not fit a file.
     """
     if vectors is None:
@@ -66,14 +66,14 @@ def _range(
     """Range of the normalized inverse distance, from the cutoff to the shortest distance."""
     if not 0 < min_nbor_dist < descriptor.rcut:
         raise ConfigError(
-            f"the shortest distance of two atoms is {min_nbor_dist:g} Å, which is not between 0 "
-            f"and the cutoff radius of {descriptor.rcut:g} Å; take that of the training data"
+            f"min_nbor_dist is {min_nbor_dist:g} Å; it must be between 0 and the cutoff "
+            f"radius ({descriptor.rcut:g} Å): give the shortest distance in the training data"
         )
     average, deviation = descriptor.davg.numpy()[:, 0], descriptor.dstd.numpy()[:, 0]
     largest = _switch(min_nbor_dist, descriptor.rcut_smth, descriptor.rcut) / min_nbor_dist
     return table_range(
         math.floor(np.min(-average / deviation)),
-        # What comes behind it is a multiple of it, and must not be empty.
+        # The range behind it is a multiple of it, and must not be empty.
         max(math.ceil(np.max((largest - average) / deviation)), 1),
         step=step,
         extrapolate=extrapolate,
@@ -95,10 +95,9 @@ def _check_size(compressed: CompressedSeAtten, span: TableRange) -> None:
         return
     other = ", or train with tebd_input_mode strip, which has one table for all pairs of types"
     raise ConfigError(
-        f"the tables ({ntables} of {span.nintervals} intervals) would have {size / 2**30:.1f} GiB, "
-        f"and a file holds {_MOST_BYTES / 2**30:.0f}; take a larger step"
-        + (other if ntables > 1 else "")
-        + f", or {DISTILL}"
+        f"the tables ({ntables} of {span.nintervals} intervals) would need "
+        f"{size / 2**30:.1f} GiB, but a file can hold only {_MOST_BYTES / 2**30:.0f}; "
+        "use a larger step" + (other if ntables > 1 else "") + f", or {DISTILL}"
     )
 
 

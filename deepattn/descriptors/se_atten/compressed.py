@@ -32,12 +32,12 @@ class CompressedSeAtten(SeAtten):
     Reference: D. Lu et al., J. Chem. Theory Comput. 18, 5559 (2022), arXiv:2107.02103.
 
     Args:
-        ntypes, tebd_dim, …: as of `SeAtten`; of the arguments of nets only the widths matter.
-        nintervals: number of intervals of a table.
-        stock: whether the tables are laid out for the op that DeePMD-kit has, which makes the
+        ntypes, tebd_dim, …: See `SeAtten`; of the arguments of nets only the widths matter.
+        nintervals: Number of intervals of a table.
+        stock: Whether the tables are laid out for the op that DeePMD-kit has, which makes the
             graph portable. It is for strip mode without attention.
 
-    Call arguments and output: as of `SeAtten`.
+    Call arguments and output: see `SeAtten`.
 
     Raises:
         ValueError: ``stock`` for a descriptor that DeePMD-kit's op cannot make.
@@ -63,7 +63,7 @@ class CompressedSeAtten(SeAtten):
 
     @property
     def npairs(self) -> int:
-        """Number of pairs of types that tables or factors tell apart."""
+        """Number of pairs of types with tables or factors of their own."""
         return (self.ntypes if self.sees_center else 1) * (self.ntypes + 1)
 
     @property

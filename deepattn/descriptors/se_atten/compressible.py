@@ -1,4 +1,4 @@
-"""Which models can have tables instead of their embedding nets."""
+"""Conditions for replacing embedding nets by tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 from deepattn.errors import ConfigError
 
 DISTILL = "distill it into a model that can be compressed (docs/distillation.md)"
-NOT_AGAIN = f"the model is compressed already; take the one it was made from, or {DISTILL}"
+NOT_AGAIN = f"the model is already compressed; use the original model, or {DISTILL}"
 
 
 class _SeAtten(Protocol):
@@ -22,11 +22,11 @@ def check_tables(descriptor: _SeAtten, *, fast: bool) -> None:
     """Refuse a descriptor whose nets DeePMD-kit cannot replace by tables.
 
     Args:
-        descriptor: configuration or layer of ``se_atten``.
-        fast: whether the graph may have operations of deepattn's own, which can.
+        descriptor: Configuration or layer of ``se_atten``.
+        fast: Whether the graph may have operations of deepattn's own, which can.
 
     Raises:
-        ConfigError: it has attention, or concatenates type embeddings.
+        ConfigError: It has attention, or concatenates type embeddings.
     """
     if fast:
         return
@@ -36,7 +36,7 @@ def check_tables(descriptor: _SeAtten, *, fast: bool) -> None:
     ):
         if value != needed:
             raise ConfigError(
-                f"the model has {name} {value}, and the tables of DeePMD-kit's compressed graphs "
-                f"are for {name} {needed}; compress it to a fast graph (--fast), which needs "
+                f"the model has {name} {value}, but DeePMD-kit's compressed graphs need "
+                f"{name} {needed}; compress it to a fast graph (--fast), which needs "
                 f"deepattn's library at run time, or {DISTILL}"
             )

@@ -12,11 +12,11 @@ from dargs import Argument
 from deepattn import limits
 from deepattn.config.argument import Refused
 from deepattn.config.argument import key as argument
+from deepattn.config.constraints import require
+from deepattn.config.descriptions import DAVG_ZERO, PYTORCH, TEBD_INPUT_MODE
 from deepattn.config.model import ModelConfig
 from deepattn.config.ranges import one_of, positive, within
-from deepattn.config.rules_net import require
 from deepattn.config.section import key
-from deepattn.config.texts import DAVG_ZERO, PYTORCH, TEBD_INPUT_MODE
 from deepattn.descriptors.se_atten.compressible import check_tables
 from deepattn.descriptors.smooth_edition.config import SmoothEditionConfig
 
@@ -52,20 +52,20 @@ class SeAttenConfig(SmoothEditionConfig):
             "stripped_type_embedding",
             [bool, None],
             None,
-            "Old form of tebd_input_mode: true is strip, false is concat.",
+            "Deprecated form of tebd_input_mode: true is strip, false is concat.",
         ),
     )
 
     sel: int | str = key(
         "auto",
-        "Largest number of neighbors; a list counts as its sum; auto or auto:f takes the largest "
+        "Maximum number of neighbors; a list counts as its sum. auto or auto:f: the largest "
         "number in the training data times f (1.1), rounded up to a multiple of 4.",
         dtype=[int, list[int], str],
     )
     attn: int = key(128, "Width of the attention.", check=within(1, limits.WIDTH))
     attn_layer: int = key(2, "Number of attention layers.", check=within(0, limits.LAYERS))
     attn_dotr: bool = key(True, "Whether angles gate the attention.")
-    attn_mask: bool = key(False, "Whether a neighbor is barred from attending to itself.")
+    attn_mask: bool = key(False, "Whether the attention of a neighbor to itself is masked out.")
     trainable_ln: bool = key(True, "Whether the layer normalization is trained.")
     ln_eps: float = key(
         None,
@@ -75,21 +75,21 @@ class SeAttenConfig(SmoothEditionConfig):
     )
     temperature: float | None = key(
         None,
-        "Factor of the attention's scores. Null: 1, or 1/√attn with model/convention common, "
-        "which any other number needs too.",
+        "Scaling factor of the attention scores. Null: 1, or 1/√attn with model/convention "
+        "common; any other number needs that convention.",
         unset=True,
     )
     set_davg_zero: bool = key(True, DAVG_ZERO)
     tebd_input_mode: str = key("concat", TEBD_INPUT_MODE, check=one_of("concat", "strip"))
     smooth_type_embedding: bool = key(
         False,
-        "Whether type factors and attention fade out at the cutoff.",
+        "Whether type factors and attention are smooth at the cutoff.",
         alias=("smooth_type_embdding",),
     )
 
     @classmethod
-    def settle(cls, section: dict[str, Any], *, common: bool) -> None:
-        super().settle(section, common=common)
+    def resolve_defaults(cls, section: dict[str, Any], *, common: bool) -> None:
+        super().resolve_defaults(section, common=common)
         if isinstance(section["sel"], list):
             section["sel"] = sum(section["sel"])
         if section["ln_eps"] is None:
@@ -145,7 +145,7 @@ class SeAttenConfig(SmoothEditionConfig):
 
     def why_not_dpmodel(self, model: ModelConfig, arrays: Mapping[str, np.ndarray]) -> str | None:
         if self.attn_layer and self.attn_mask:
-            return "other backends do not know attn_mask"
+            return "other backends do not support attn_mask"
         return None
 
     def check_compressible(self, *, fast: bool) -> None:

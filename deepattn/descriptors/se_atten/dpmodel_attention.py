@@ -20,8 +20,8 @@ def read_attention(node: Node, section: Mapping[str, Any]) -> tuple[dict[str, An
     """A ``NeighborGatedAttention``.
 
     Args:
-        node: it.
-        section: what the descriptor says of it.
+        node: It.
+        section: Its settings, from the descriptor.
 
     Returns:
         Keys of the descriptor's section that the layers decide, and their weights by name.
@@ -45,7 +45,10 @@ def read_attention(node: Node, section: Mapping[str, Any]) -> tuple[dict[str, An
         arrays |= {f"attention_layer_{k}/{name}": array for name, array in weights.items()}
     options = {key: one_of(node, key, [one[key] for one in found]) for key in found[0]}
     if options.pop("smooth") != section["smooth_type_embedding"]:
-        node.fail(f"{node.path} is smooth, or not, against smooth_type_embedding; not supported")
+        node.fail(
+            f"{node.path} has a value of smooth that contradicts smooth_type_embedding, which is "
+            "not supported"
+        )
     return options, arrays
 
 
@@ -97,7 +100,7 @@ def write_attention(
     temperature: float | None,
 ) -> dict[str, Any]:
     """The layers of a descriptor as a ``NeighborGatedAttention``."""
-    common = {
+    shared = {
         "nnei": section.sel,
         "embed_dim": section.neuron[-1],
         "hidden_dim": section.attn,
@@ -114,10 +117,10 @@ def write_attention(
         name = f"attention_layer_{k}"
         layers.append(
             {
-                **common,
+                **shared,
                 **norm,
                 "attention_layer": {
-                    **common,
+                    **shared,
                     "num_heads": 1,
                     "bias": True,
                     "smooth": section.smooth_type_embedding,
@@ -134,7 +137,7 @@ def write_attention(
         "@class": "NeighborGatedAttention",
         "@version": 1,
         "layer_num": section.attn_layer,
-        **common,
+        **shared,
         **norm,
         "attention_layers": layers,
     }

@@ -16,7 +16,7 @@ from deepattn.layers.descriptor import Descriptor, Features
 from deepattn.layers.embedding_net import EmbeddingNet, seed_after
 from deepattn.layers.environment import Environment, pair_vectors, real_types
 from deepattn.layers.gated_attention import GatedAttention
-from deepattn.layers.packing import Neighbors, pack
+from deepattn.layers.packing import PackedNeighbors, pack
 from deepattn.layers.switch import switch_of_distance, switch_of_inverse
 from deepattn.ops.reference import unit_rows
 
@@ -29,14 +29,14 @@ _COMMON_LEAST = 1e-24
 
 
 class PairSlots(NamedTuple):
-    """What the embedding of pairs and the contraction see of n centers.
+    """Neighborhoods of n centers, for the pair embedding and the contraction.
 
     Shapes:
         matrix: ``[n, stored, 4]``, environment matrix without excluded neighbors.
         weight: ``[n, stored]``, 0 for padding and excluded neighbors.
         pair: int32 ``[n, stored]``, types of both atoms: ``center * (ntypes + 1) + neighbor``.
         center: int32 ``[n]``, types of the centers.
-        neighbors: the slots.
+        neighbors: The slots.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
     """
 
@@ -44,7 +44,7 @@ class PairSlots(NamedTuple):
     weight: tf.Tensor
     pair: tf.Tensor
     center: tf.Tensor
-    neighbors: Neighbors
+    neighbors: PackedNeighbors
     type_embedding: tf.Tensor
 
 
@@ -53,41 +53,41 @@ class SeAtten(SmoothEdition):
     """Smooth descriptor with attention: DPA-1's ``se_atten`` and ``se_atten_v2``.
 
     Each neighbor's distance and types become a pair embedding ``G``; layers of gated attention
-    let the neighbors see each other; with the environment matrix ``R`` the descriptor is
+    relate the neighbors to each other; with the environment matrix ``R`` the descriptor is
     ``D = B^T B[:, :axis_neuron]``, ``B = R^T G / N``.
 
     Reference: D. Zhang et al., npj Comput. Mater. (2024), arXiv:2208.08236.
 
     Args:
-        ntypes: number of types.
-        tebd_dim: width of the type embedding.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        sel: largest number of neighbors.
-        neuron: widths of the embedding net.
-        axis_neuron: columns of ``B`` that form the second factor.
-        attn: width of the attention; ``attn_layer`` the number of its layers.
-        attn_dotr: whether angles gate the attention.
-        attn_mask: whether a neighbor is barred from attending to itself.
-        tebd_input_mode: ``"concat"``: types enter the net beside the distance; ``"strip"``: a net
-            of their own scales the distance's.
-        smooth: whether attention and type factors fade out at the cutoff
+        ntypes: Number of types.
+        tebd_dim: Width of the type embedding.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        sel: Largest number of neighbors.
+        neuron: Widths of the embedding net.
+        axis_neuron: Columns of ``B`` that form the second factor.
+        attn: Width of the attention; ``attn_layer`` the number of its layers.
+        attn_dotr: Whether angles gate the attention.
+        attn_mask: Whether a neighbor is barred from attending to itself.
+        tebd_input_mode: ``"concat"``: types enter the net together with the distance; ``"strip"``:
+            a net of their own scales the distance's.
+        smooth: Whether attention and type factors fade out at the cutoff
             (``se_atten_v2`` is ``"strip"`` and smooth).
-        type_one_side: whether the center's type is left out of the embedding (concat only).
-        activation: name of the nets' activation.
-        resnet_dt: whether the nets have time steps.
-        exclude_types: pairs of types that do not interact.
-        ln_eps: epsilon of the layer normalization.
-        temperature: factor of the attention's scores.
-        common: whether the details are those of DeePMD-kit's backends other than TensorFlow: the
+        type_one_side: Whether the center's type is left out of the embedding (concat only).
+        activation: Name of the nets' activation.
+        resnet_dt: Whether the nets have time steps.
+        exclude_types: Pairs of types that do not interact.
+        ln_eps: Epsilon of the layer normalization.
+        temperature: Factor of the attention's scores.
+        common: Whether the details are those of DeePMD-kit's backends other than TensorFlow: the
             smooth switch is the environment matrix's own, excluded neighbors are zero, directions
             have length 1 up to the cutoff, and the net of types obeys ``type_one_side``.
-        trainable_ln: whether the layer normalization is trained.
-        seed: seed of the weights.
-        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+        trainable_ln: Whether the layer normalization is trained.
+        seed: Seed of the weights.
+        interface_dtype: Precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
     Call arguments:
-        environment: an `Environment` of this layer's `environment` method.
+        environment: An `Environment` of this layer's `environment` method.
         atype: int32 ``[nframes, nloc]``, negative for virtual atoms.
         type_embedding: ``[ntypes + 1, tebd_dim]``.
 
@@ -214,9 +214,9 @@ class SeAtten(SmoothEdition):
         return self._contracted_features(contracted, atype)
 
     def pair_vectors(self, type_embedding: tf.Tensor) -> tf.Tensor:
-        """What a net is told of the types of a pair, one row for each ``pair`` of `call`.
+        """Type-dependent inputs of a net, one row for each ``pair`` of `call`.
 
-        Row ``center * (ntypes + 1) + neighbor``; if the net is not told the center, row
+        Row ``center * (ntypes + 1) + neighbor``; if the net does not depend on the center, row
         ``neighbor``.
         """
         if not self.sees_center:
@@ -307,7 +307,7 @@ class SeAtten(SmoothEdition):
             seed = None if seed is None else seed + 5
         return attention
 
-    def _weight(self, neighbors: Neighbors, center: tf.Tensor) -> tf.Tensor:
+    def _weight(self, neighbors: PackedNeighbors, center: tf.Tensor) -> tf.Tensor:
         """Weight of each slot: 0 for padding, else 1 or the smooth switch, ``[n, stored]``."""
         if not self.smooth:
             return tf.cast(neighbors.mask, self.interface_dtype)

@@ -28,8 +28,8 @@ class SeE2AConfig(SmoothEditionConfig):
 
     sel: tuple[int, ...] | str = key(
         "auto",
-        "Largest number of neighbors of each type, or auto, or auto:f: the largest number in the "
-        "training data times f (1.1), rounded up to a multiple of 4.",
+        "Maximum number of neighbors of each type. auto or auto:f: the largest number in "
+        "the training data times f (1.1), rounded up to a multiple of 4.",
     )
 
     def needs_common(self, model: ModelConfig) -> str | None:
@@ -40,5 +40,5 @@ class SeE2AConfig(SmoothEditionConfig):
         if model.type_embedding is not None:
             return "other backends have no type_embedding with se_e2_a"
         if None in model.fitting_net.isolated:
-            return "its atom_ener names some types only"
+            return "its atom_ener is given for some types only"
         return None

@@ -88,7 +88,7 @@ def write_se_e2_a(
 
 
 def _is_nothing(layers: Sequence[Layer]) -> bool:
-    """Whether a net gives zero for everything."""
+    """Whether the output of a net is always zero."""
     return all(
         not np.any(layer.matrix)
         and (layer.bias is None or not np.any(layer.bias))

@@ -1,4 +1,4 @@
-"""The DeepPot-SE descriptor with two-body embedding, the baseline beside DPA-1."""
+"""The DeepPot-SE descriptor with two-body embedding, the baseline for DPA-1."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class SeE2A(SmoothEdition):
     Reference: L. Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003.
 
     Args:
-        ntypes: number of types.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        sel: largest number of neighbors of each type.
-        neuron: widths of the embedding nets.
-        axis_neuron: columns of ``B`` that form the second factor.
-        type_one_side: whether the center's type plays no role in the embedding.
-        activation: name of the nets' activation.
-        resnet_dt: whether the nets have time steps.
-        exclude_types: pairs of types that do not interact.
-        tebd_dim: width of the type embedding; 0 when there is none.
-        common: whether missing neighbors are never excluded, as in DeePMD-kit's backends other
+        ntypes: Number of types.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        sel: Largest number of neighbors of each type.
+        neuron: Widths of the embedding nets.
+        axis_neuron: Columns of ``B`` that form the second factor.
+        type_one_side: Whether the center's type plays no role in the embedding.
+        activation: Name of the nets' activation.
+        resnet_dt: Whether the nets have time steps.
+        exclude_types: Pairs of types that do not interact.
+        tebd_dim: Width of the type embedding; 0 when there is none.
+        common: Whether missing neighbors are never excluded, as in DeePMD-kit's backends other
             than TensorFlow.
-        seed: seed of the weights.
-        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+        seed: Seed of the weights.
+        interface_dtype: Precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
     Call arguments: see `Descriptor`; ``type_embedding`` is ``None`` when ``tebd_dim`` is 0.
 
@@ -214,7 +214,7 @@ class SeE2A(SmoothEdition):
         blocks = []
         for t, block in enumerate(tf.split(matrix[:, :, 0], self._sizes, axis=1)):
             net = self.nets.get(f"{center}_{t}")
-            # Complete, as a type that is nobody's neighbor has no slots.
+            # Complete, as a type that is never a neighbor has no slots.
             shape = tf.stack([tf.shape(matrix)[0], self._sizes[t], self.neuron[-1]])
             if net is None:
                 blocks.append(tf.zeros(shape, matrix.dtype))

@@ -1,4 +1,4 @@
-"""What the sections of DeepPot-SE and DPA-1 have in common."""
+"""Keys shared by the sections of DeepPot-SE and DPA-1."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from dargs import Argument
 
 from deepattn import limits
 from deepattn.config.argument import Refused
-from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, NeighborList, slots_of
-from deepattn.config.rules_net import (
+from deepattn.config.constraints import (
     check_axis,
     check_cutoff,
     check_net,
     check_slots,
     require,
-    settle_activation,
+    resolve_activation,
 )
-from deepattn.config.section import key
-from deepattn.config.texts import (
+from deepattn.config.descriptions import (
     ACTIVATION,
     AXIS_NEURON,
     DAVG_ZERO,
@@ -29,6 +27,8 @@ from deepattn.config.texts import (
     RCUT_SMTH,
     RESNET,
 )
+from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, NeighborList, slots_of
+from deepattn.config.section import key
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,12 +47,12 @@ class SmoothEditionConfig(DescriptorConfig):
     axis_neuron: int = key(4, AXIS_NEURON, alias=("n_axis_neuron",))
     activation_function: str = key("tanh", ACTIVATION)
     resnet_dt: bool = key(False, RESNET)
-    type_one_side: bool = key(False, "Whether the embedding ignores the center's element.")
+    type_one_side: bool = key(False, "Whether the embedding ignores the type of the center.")
     set_davg_zero: bool = key(False, DAVG_ZERO)
 
     @classmethod
-    def settle(cls, section: dict[str, Any], *, common: bool) -> None:
-        settle_activation(section)
+    def resolve_defaults(cls, section: dict[str, Any], *, common: bool) -> None:
+        resolve_activation(section)
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
@@ -81,6 +81,6 @@ def _check_sel(sel: int | list[int] | str, path: str, ntypes: int) -> None:
     if not isinstance(sel, list):
         check_slots(sel, path)
         return
-    require(all(n >= 0 for n in sel) and sum(sel) > 0, path, sel, "have numbers of neighbors")
+    require(all(n >= 0 for n in sel) and sum(sel) > 0, path, sel, "be a non-empty list of numbers")
     require(sum(sel) <= limits.SLOTS, path, sel, f"have a sum of at most {limits.SLOTS}")
-    require(len(sel) == ntypes, path, sel, f"have one number for each of the {ntypes} types")
+    require(len(sel) == ntypes, path, sel, f"have one number per type ({ntypes} types)")

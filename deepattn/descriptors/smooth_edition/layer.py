@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from deepattn.config import network_dtype
 from deepattn.descriptors.smooth_edition.config import SmoothEditionConfig
-from deepattn.layers.contraction import normalized, square
+from deepattn.layers.contraction import contract_axis, normalized
 from deepattn.layers.descriptor import Descriptor, Features
 from deepattn.layers.embedding_net import scoped_variables
 from deepattn.layers.environment import pair_table
@@ -25,20 +25,20 @@ class SmoothEdition(Descriptor, abc.ABC):
     ``G``.
 
     Args:
-        ntypes: number of types.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        sel: largest number of neighbors.
-        neuron: widths of the embedding nets.
-        axis_neuron: columns of ``B`` that form the second factor.
-        type_one_side: whether the embedding ignores the center's type.
-        activation: name of the nets' activation.
-        resnet_dt: whether the nets have time steps.
-        exclude_types: pairs of types that do not interact.
-        tebd_dim: width of the type embedding; 0 when there is none.
-        common: whether the details are those of DeePMD-kit's backends other than TensorFlow.
-        seed: seed of the weights.
-        interface_dtype: precision of coordinates, statistics and result; ``dtype`` is the nets'.
+        ntypes: Number of types.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        sel: Largest number of neighbors.
+        neuron: Widths of the embedding nets.
+        axis_neuron: Columns of ``B`` that form the second factor.
+        type_one_side: Whether the embedding ignores the center's type.
+        activation: Name of the nets' activation.
+        resnet_dt: Whether the nets have time steps.
+        exclude_types: Pairs of types that do not interact.
+        tebd_dim: Width of the type embedding; 0 when there is none.
+        common: Whether the details are those of DeePMD-kit's backends other than TensorFlow.
+        seed: Seed of the weights.
+        interface_dtype: Precision of coordinates, statistics and result; ``dtype`` is the nets'.
 
     Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
 
@@ -138,7 +138,7 @@ class SmoothEdition(Descriptor, abc.ABC):
         rows = normalized(contracted, self.original_sel)
         shape = tf.shape(atype)
         invariant = tf.reshape(
-            square(rows, self.axis_neuron), tf.concat([shape, [self.width]], axis=0)
+            contract_axis(rows, self.axis_neuron), tf.concat([shape, [self.width]], axis=0)
         )
         vectors = tf.transpose(rows[:, 1:], [0, 2, 1])
         equivariant = tf.reshape(vectors, tf.concat([shape, [self.equivariant_width, 3]], axis=0))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepattn.config.argument import Refused
+from deepattn.config.constraints import check_per_type
 from deepattn.config.fitting import FittingConfig
-from deepattn.config.rules_net import check_per_type
 from deepattn.config.section import key
 
 
@@ -25,7 +25,7 @@ class EnerFittingConfig(FittingConfig):
     )
 
     atom_ener: tuple[float | None, ...] = key(
-        [], "Energies of isolated atoms by type, eV; null is fitted."
+        [], "Energies of isolated atoms, one per type, eV; null is fitted."
     )
 
     @classmethod

@@ -34,9 +34,9 @@ def read_fitting(
     """A fitting net.
 
     Args:
-        node: it.
-        type_map: names of the types.
-        mixed_types: whether one net serves all types.
+        node: It.
+        type_map: Names of the types.
+        mixed_types: Whether one net serves all types.
 
     Returns:
         The section ``fitting_net``; the weights; and whether layers have all residual connections
@@ -58,7 +58,7 @@ def read_fitting(
         "atom_ener": _atom_ener(node, mixed_types),
     }
     node.computes_in(section["precision"])
-    node.only("type", "ener", reason="energies are all that is fitted")
+    node.only("type", "ener", reason="only energies are fitted")
     node.only("mixed_types", mixed_types, reason="the descriptor is of the other kind")
     node.only("exclude_types", [], reason="leave those atoms out of the data")
     node.only("default_fparam", reason="give fparam with every frame")
@@ -143,7 +143,7 @@ def _atom_ener(node: Node, mixed_types: bool) -> list[float | None]:
     if not any(given):
         return []
     if not (mixed_types or all(given)):
-        node.fail(f"{node.path}/atom_ener names some types only, which is not supported")
+        node.fail(f"{node.path}/atom_ener is given for some types only, which is not supported")
     return values
 
 
@@ -183,9 +183,9 @@ def _residual_rule(node: Node, layers: Sequence[Layer]) -> bool | None:
 def _weights(node: Node, layers: Sequence[Layer], suffix: str, activation: str) -> Arrays:
     *hidden, output = layers
     if any(layer.activation != activation for layer in hidden):
-        node.fail(f"{node.path} has layers with another activation_function than it says")
+        node.fail(f"{node.path} has layers whose activation_function differs from its own")
     if output.copies or output.activation != "linear" or output.idt is not None:
-        node.fail(f"{node.path} has an output that is not linear")
+        node.fail(f"{node.path} has an output layer that is not linear")
     names = [*(f"layer_{k}{suffix}" for k in range(len(hidden))), f"final_layer{suffix}"]
     return {
         f"{name}/{part}": array

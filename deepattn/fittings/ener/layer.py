@@ -25,32 +25,32 @@ if TYPE_CHECKING:
 class EnergyFitting(Fitting):
     """Energy of each atom: a fitting net of its descriptor plus a bias of its type.
 
-    With a type embedding one net serves all types and takes the type's vector beside the
-    descriptor; without one every type has a net, unless the descriptor tells types apart itself.
+    With a type embedding one net serves all types and takes the type's vector in addition to the
+    descriptor; without one every type has a net, unless the descriptor distinguishes types itself.
 
     Args:
-        ntypes: number of types.
-        descriptor_width: width of the descriptor.
-        tebd_dim: width of the type embedding; 0 when there is none.
-        shared: whether one net serves all types without a type embedding too.
-        neuron: widths of the hidden layers.
-        activation: name of the activation.
-        resnet_dt: whether residual layers have a trainable time step.
-        numb_fparam: number of frame parameters.
-        numb_aparam: number of atomic parameters.
-        dim_case_embd: width of a vector, the same for all atoms of a model, that is appended to
-            the input, so that a net shared by several models can tell them apart.
-        sibling: a built fitting of another model whose nets and parameter statistics this one
+        ntypes: Number of types.
+        descriptor_width: Width of the descriptor.
+        tebd_dim: Width of the type embedding; 0 when there is none.
+        shared: Whether one net serves all types without a type embedding too.
+        neuron: Widths of the hidden layers.
+        activation: Name of the activation.
+        resnet_dt: Whether residual layers have a trainable time step.
+        numb_fparam: Number of frame parameters.
+        numb_aparam: Number of atomic parameters.
+        dim_case_embd: Width of a vector, the same for all atoms of a model, that is appended to
+            the input, so that a net shared by several models can distinguish them.
+        sibling: A built fitting of another model whose nets and parameter statistics this one
             shares; bias and case vector are its own.
-        subtract_vacuum: whether the net's value for a descriptor of zeros is subtracted. An
+        subtract_vacuum: Whether the net's value for a descriptor of zeros is subtracted. An
             isolated atom then has exactly the energy of its type's bias if its descriptor is zero:
             in DPA-1 and DeepPot-SE with ``set_davg_zero``.
-        common: whether the details are those of DeePMD-kit's backends other than TensorFlow: all
+        common: Whether the details are those of DeePMD-kit's backends other than TensorFlow: all
             residual connections that widths allow, and the type's vector is part of the descriptor
             of zeros.
-        trainable_layers: which layers are trained, as of `FittingNet`.
-        seed: seed of the weights.
-        interface_dtype: precision of descriptors, biases and result; ``dtype`` is the net's.
+        trainable_layers: Which layers are trained; see `FittingNet`.
+        seed: Seed of the weights.
+        interface_dtype: Precision of descriptors, biases and result; ``dtype`` is the net's.
 
     Call arguments:
         descriptor: ``[nframes, nloc, descriptor_width]``.
@@ -145,7 +145,7 @@ class EnergyFitting(Fitting):
 
     @property
     def input_width(self) -> int:
-        """Width of what the nets see of an atom."""
+        """Width of the input of the nets."""
         extras = self.tebd_dim + self.numb_fparam + self.numb_aparam + self.dim_case_embd
         return self.descriptor_width + extras
 
@@ -261,7 +261,7 @@ class EnergyFitting(Fitting):
         fparam: tf.Tensor | None,
         aparam: tf.Tensor | None,
     ) -> list[tf.Tensor]:
-        """What the net sees beside the descriptor, a list of ``[nframes * nloc, width]``."""
+        """Further inputs of the net besides the descriptor, each ``[nframes * nloc, width]``."""
         extras = []
         if self.tebd_dim:
             extras.append(tf.gather(type_embedding, real_types(atype, self.ntypes)))

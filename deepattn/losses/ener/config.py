@@ -8,21 +8,21 @@ from typing import Any
 
 from deepattn import limits
 from deepattn.config.argument import Refused
+from deepattn.config.constraints import require
 from deepattn.config.loss import LossConfig, Metric
 from deepattn.config.ranges import holds, within
-from deepattn.config.rules_net import require
 from deepattn.config.section import key
 from deepattn.errors import ConfigError
 
-_HESSIAN = "Hessians are not trained"
+_HESSIAN = "Hessians are not supported"
 
 
 def _start(value: float, what: str) -> Any:
-    return key(value, f"Weight of {what} at start_lr.", check=within(0))
+    return key(value, f"Prefactor of {what} at the start of the training.", check=within(0))
 
 
 def _limit(value: float, what: str) -> Any:
-    return key(value, f"Weight of {what} as the rate goes to zero.", check=within(0))
+    return key(value, f"Prefactor of {what} as the learning rate goes to zero.", check=within(0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,30 +91,37 @@ class EnerLossConfig(LossConfig):
     )
     relative_f: float | None = key(
         None,
-        "Divide each force error by the reference force plus this, eV/Å.",
+        "Divide each force error by the norm of the reference force plus this, eV/Å.",
         check=holds(lambda value: value >= 0, "be null or at least 0"),
     )
     enable_atom_ener_coeff: bool = key(
-        False, "Whether the energy is a sum with the coefficients of atom_ener_coeff.npy."
+        False,
+        "Whether the energy is a sum of atomic energies with the coefficients of "
+        "atom_ener_coeff.npy.",
     )
-    use_huber: bool = key(False, "Whether errors beyond huber_delta count linearly.")
+    use_huber: bool = key(
+        False, "Whether the loss is linear in errors beyond huber_delta (Huber loss)."
+    )
     huber_delta: float | tuple[float, float, float] = key(
-        0.01, "Where that begins; a list is for energy, force, virial."
+        0.01, "Threshold of the Huber loss; a list is for energy, force, virial."
     )
     intensive_ener_virial: bool = key(
-        False, "Whether errors of energy and virial are taken per atom before they are squared."
+        False,
+        "Whether errors of energy and virial are divided by the number of atoms before squaring.",
     )
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:
         super().check(section, path)
         if not any(value for name, value in section.items() if "_pref_" in name):
-            raise ConfigError(f"{path} has no weight above 0; set start_pref_e or start_pref_f.")
+            raise ConfigError(
+                f"{path} has no positive prefactor; set start_pref_e or start_pref_f."
+            )
         generalized = section["start_pref_gf"] or section["limit_pref_gf"]
         if generalized and not section["numb_generalized_coord"]:
             raise ConfigError(
-                f"{path}/numb_generalized_coord is 0; generalized forces have a weight, so it must "
-                "be at least 1."
+                f"{path}/numb_generalized_coord is 0; with a prefactor for generalized "
+                "forces it must be at least 1."
             )
         delta = section["huber_delta"]
         deltas = delta if isinstance(delta, list | tuple) else [delta] * 3
@@ -128,6 +135,6 @@ class EnerLossConfig(LossConfig):
         relative = section["relative_f"] is not None
         if section["use_huber"] and (generalized or scaled or relative):
             raise ConfigError(
-                f"{path}/use_huber is true; it does not go with the weights pf and gf or with "
+                f"{path}/use_huber cannot be combined with the prefactors pf and gf or with "
                 "relative_f."
             )

@@ -1,4 +1,5 @@
-"""The loss of an energy model: squared errors of energy, force and virial with moving weights."""
+"""The loss of an energy model: squared errors of energy, force and virial with prefactors that
+follow the learning rate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,23 +22,23 @@ class EnergyLoss(Loss):
     atoms are counted out, so padding a frame changes no number.
 
     Args:
-        start_lr: learning rate at which the weights are the ``start_pref`` ones.
-        start_pref_e, limit_pref_e: weight of the energy.
-        start_pref_f, limit_pref_f: weight of the forces.
-        start_pref_v, limit_pref_v: weight of the virial.
-        start_pref_ae, limit_pref_ae: weight of the atomic energies.
-        start_pref_pf, limit_pref_pf: weight of the forces scaled atom by atom with ``atom_pref``.
-        start_pref_gf, limit_pref_gf: weight of the generalized forces ``drdq . F``.
-        numb_generalized_coord: number of generalized coordinates; positive if ``gf`` is used.
-        relative_f: divide each force error by the length of the reference plus this (eV/Å).
-        enable_atom_ener_coeff: fit ``sum_i c_i e_i`` with the label ``atom_ener_coeff`` as c.
-        use_huber: quadratic up to ``huber_delta``, linear beyond.
-        huber_delta: one number, or three for energy, force and virial.
-        intensive_ener_virial: errors of energy and virial per atom, squared, instead of the squared
+        start_lr: Learning rate at which the weights are the ``start_pref`` ones.
+        start_pref_e, limit_pref_e: Weight of the energy.
+        start_pref_f, limit_pref_f: Weight of the forces.
+        start_pref_v, limit_pref_v: Weight of the virial.
+        start_pref_ae, limit_pref_ae: Weight of the atomic energies.
+        start_pref_pf, limit_pref_pf: Weight of the forces scaled atom by atom with ``atom_pref``.
+        start_pref_gf, limit_pref_gf: Weight of the generalized forces ``drdq . F``.
+        numb_generalized_coord: Number of generalized coordinates; positive if ``gf`` is used.
+        relative_f: Divide each force error by the length of the reference plus this (eV/Å).
+        enable_atom_ener_coeff: Fit ``sum_i c_i e_i`` with the label ``atom_ener_coeff`` as c.
+        use_huber: Quadratic up to ``huber_delta``, linear beyond.
+        huber_delta: One number, or three for energy, force and virial.
+        intensive_ener_virial: Errors of energy and virial per atom, squared, instead of the squared
             error divided once by the number of atoms.
 
     Raises:
-        ConfigError: a combination that is not defined.
+        ConfigError: A combination that is not defined.
     """
 
     section = EnerLossConfig

@@ -1,4 +1,4 @@
-"""Where DeePMD-kit's TensorFlow backend and its other backends differ, and what to do about it."""
+"""Differences between the conventions of DeePMD-kit's TensorFlow backend and its other backends."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
     """Refuse a model that other backends would give other energies for.
 
     Raises:
-        ModelFileError: it is one.
+        ModelFileError: It is one.
     """
     section, other = config.descriptor, config.descriptor.needs_common(config)
     reason = section.why_not_dpmodel(config, arrays)
     if not config.type_map:
         reason = "it names no elements (model/type_map)"
     elif section.dpmodel is None or config.fitting_net.dpmodel is None:
-        reason = "they do not know its descriptor or its fitting"
+        reason = "they lack its descriptor or its fitting"
     elif not config.is_common and other is not None:
         reason = (
-            f"{other} means something else in DeePMD-kit's TensorFlow backend, whose details this "
-            "model has; train with model/convention common"
+            f"{other} has another meaning in DeePMD-kit's TensorFlow backend, whose "
+            "convention this model follows; train with model/convention common"
         )
     elif section.sees_first_atom(arrays):
         reason = (
-            "its davg is not zero (set_davg_zero), where other backends' energies depend on the "
-            "order of atoms"
+            "its davg is not zero (set_davg_zero), so energies of other backends would "
+            "depend on the order of atoms"
         )
     activations = [*section.activations(), config.fitting_net.activation_function]
     if config.embedding is not None:
         activations.append(config.embedding.activation_function)
     if "gelu_tf" in activations:
-        reason = "gelu_tf is another function in other backends, in the eighth digit"
+        reason = "gelu_tf differs in other backends in the eighth digit"
     slots = sum(slots_of(section.longest_list.sel))
     original = np.sum(arrays.get("descrpt_attr/original_sel", slots))
     if original != slots:

@@ -19,7 +19,7 @@ from deepattn.trees import DescriptorFormat, FittingFormat
 from deepattn.trees.embedding import Arrays
 from deepattn.trees.node import Node
 
-# Of the trees of parts, what an input file says elsewhere, cannot say, or need not.
+# Keys of the trees of parts that an input file has elsewhere, lacks, or need not have.
 _NO_INPUT = {
     "descriptor": {"ntypes", "type_map", "spin"},
     "fitting": {
@@ -34,11 +34,11 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
     """Configuration, weights by name, and shortest distance in the training data (Å, or None).
 
     Args:
-        tree: what `deepattn.formats.dp_file.read_tree` returns.
-        origin: the file, for messages.
+        tree: As returned by `deepattn.formats.dp_file.read_tree`.
+        origin: The file, for messages.
 
     Raises:
-        ModelFileError: the model is of another kind, version or shape than those that are read.
+        ModelFileError: The model is of another kind, version or shape than those that are read.
     """
     node = Node(tree["model"], "model", origin)
     node.only("type", "standard", reason="models of other kinds cannot be read")
@@ -48,7 +48,7 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
         node.fail("model/type_map is not a list of names")
     node.only("atom_exclude_types", [], reason="leave those atoms out of the data")
     node.only("pair_exclude_types", [], reason="use exclude_types of the descriptor")
-    # What trainings fit the bias with.
+    # Settings of the bias fit in trainings.
     node.ignore("rcond", "preset_out_bias")
     shape = (1, len(type_map), 1)
     # No backend but TensorFlow multiplies by out_std, in which trainings leave what they like.
@@ -83,8 +83,8 @@ def _config(
         if config.descriptor.needs_common(config) or every_residual:
             if every_residual is False:
                 node.fail(
-                    "model/fitting has residual connections as TensorFlow's graphs do, which "
-                    "does not go with the rest of the model"
+                    "model/fitting has the residual connections of TensorFlow graphs, which "
+                    "contradicts the rest of the model"
                 )
             section["convention"] = "common"
             descriptor.update(common_keys)
@@ -107,12 +107,12 @@ def to_tree(
     """The tree of a model.
 
     Args:
-        config: its configuration.
-        arrays: its weights by name.
-        min_nbor_dist: shortest distance in the training data, Å, or None.
+        config: Its configuration.
+        arrays: Its weights by name.
+        min_nbor_dist: Shortest distance in the training data, Å, or None.
 
     Raises:
-        ModelFileError: other backends cannot have such a model; the message says why.
+        ModelFileError: Other backends do not support the model; the message gives the reason.
     """
     refuse_unwritable(config, arrays)
     of_descriptor: DescriptorFormat = resolve(config.descriptor.dpmodel or "")
@@ -162,7 +162,9 @@ def _descriptor_format(node: Node) -> DescriptorFormat:
     name = node.child("descriptor").get("type", str)
     formats = _formats(DESCRIPTORS, name)
     if name not in formats:
-        node.fail(f"model/descriptor is of type {name!r}; {', '.join(formats)} can be read")
+        node.fail(
+            f"model/descriptor has the type {name!r}; supported types are {', '.join(formats)}"
+        )
     return formats[name]
 
 
@@ -171,7 +173,7 @@ def _fitting_format(node: Node) -> FittingFormat:
     name = node.child("fitting").get("type", str)
     formats = _formats(FITTINGS, name)
     if name not in formats:
-        node.fail(f"model/fitting is of type {name!r}; {', '.join(formats)} can be read")
+        node.fail(f"model/fitting has the type {name!r}; supported types are {', '.join(formats)}")
     return formats[name]
 
 

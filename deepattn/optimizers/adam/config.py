@@ -20,8 +20,8 @@ class AdamConfig(OptimizerConfig):
     safe_lr = 1e-4
     input_only = (Refused("weight_decay", 0.0, hint="Adam is used without it"),)
 
-    adam_beta1: float = key(0.9, "Decay of the first moment.")
-    adam_beta2: float = key(0.999, "Decay of the second moment.")
+    adam_beta1: float = key(0.9, "Decay rate of the first moment.")
+    adam_beta2: float = key(0.999, "Decay rate of the second moment.")
 
     def implementation_for(self, *, common: bool) -> str:
         # That of the backends that have such a model.

@@ -30,11 +30,11 @@ class Adam(Optimizer):
     betas are float32 products carried from step to step.
 
     Args:
-        learning_rate: a number or a schedule.
-        beta_1: decay of the first moment.
-        beta_2: decay of the second moment.
-        epsilon: added to the root of the second moment.
-        **kwargs: the common arguments of a Keras optimizer, e.g. ``global_clipnorm``.
+        learning_rate: A number or a schedule.
+        beta_1: Decay of the first moment.
+        beta_2: Decay of the second moment.
+        epsilon: Added to the root of the second moment.
+        **kwargs: The common arguments of a Keras optimizer, e.g. ``global_clipnorm``.
     """
 
     # Precision of the betas and their powers.

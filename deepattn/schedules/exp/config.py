@@ -15,10 +15,10 @@ class ExpConfig(ScheduleConfig):
 
     implementation = "deepattn.schedules.exp.schedule:ExpSchedule"
 
-    decay_steps: int = key(5000, "Steps between two decreases.", check=within(1))
+    decay_steps: int = key(5000, "Steps between two decays.", check=within(1))
     decay_rate: float | None = key(
         None,
-        "Factor of one decrease; null: such that the rate ends at stop_lr.",
-        check=holds(lambda rate: 0 < rate <= 1, "be above 0 and at most 1"),
+        "Factor of one decay; null: chosen so that the learning rate ends at stop_lr.",
+        check=holds(lambda rate: 0 < rate <= 1, "be greater than 0 and at most 1"),
     )
-    smooth: bool = key(False, "Whether the rate decreases at every step.")
+    smooth: bool = key(False, "Whether the learning rate decays smoothly at every step.")

@@ -15,12 +15,12 @@ class ExpSchedule(Schedule):
     """Exponential decay: ``start_lr * decay_rate ** floor(t / decay_steps)``, at least ``stop_lr``.
 
     Args:
-        start_lr, stop_lr, num_steps: see `Schedule`.
-        decay_steps: steps between two decreases; one that does not fit into the run is replaced by
+        start_lr, stop_lr, num_steps: See `Schedule`.
+        decay_steps: Steps between two decreases; one that does not fit into the run is replaced by
             100, or by a hundredth of a run of 1000 steps or fewer, unless ``decay_rate`` is given.
-        decay_rate: factor of one decrease; by default such that the rate would end at ``stop_lr``.
-        smooth: decrease at every step instead.
-        **keys: see `Schedule`.
+        decay_rate: Factor of one decrease; by default such that the rate would end at ``stop_lr``.
+        smooth: Decrease at every step instead.
+        **keys: See `Schedule`.
     """
 
     section = ExpConfig

@@ -17,11 +17,11 @@ class WsdConfig(ScheduleConfig):
 
     decay_phase_ratio: float = key(
         0.1,
-        "Length of the decay as a part of numb_steps.",
-        check=holds(lambda ratio: 0 < ratio <= 1, "be above 0 and at most 1"),
+        "Length of the decay as a fraction of numb_steps.",
+        check=holds(lambda ratio: 0 < ratio <= 1, "be greater than 0 and at most 1"),
     )
     decay_type: str = key(
         "inverse_linear",
-        "Form of the decay: inverse_linear, cosine or linear.",
+        "Shape of the decay: inverse_linear, cosine or linear.",
         check=one_of("inverse_linear", "cosine", "linear"),
     )

@@ -15,10 +15,10 @@ class WsdSchedule(Schedule):
     """Warm-up, stable phase at ``start_lr``, then a decay to ``stop_lr`` at the end.
 
     Args:
-        start_lr, stop_lr, num_steps: see `Schedule`.
-        decay_phase_ratio: length of the decay as a part of ``num_steps``, in (0, 1].
+        start_lr, stop_lr, num_steps: See `Schedule`.
+        decay_phase_ratio: Length of the decay as a part of ``num_steps``, in (0, 1].
         decay_type: ``"inverse_linear"`` (in 1/rate), ``"cosine"`` or ``"linear"``.
-        **keys: see `Schedule`.
+        **keys: See `Schedule`.
     """
 
     section = WsdConfig

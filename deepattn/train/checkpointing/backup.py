@@ -29,16 +29,16 @@ def make_room(
 ) -> None:
     """Put the files of an earlier run aside before a training writes its own.
 
-    They go to a folder ``backup-1`` beside them, or the first free number. A restart of that run
-    takes its files over; if it starts from an older checkpoint, the later ones and a copy of the
-    learning curve are put aside.
+    They are moved to a folder ``backup-1`` next to them, or the first free number. A restart of
+    that run takes its files over; if it starts from an older checkpoint, the later ones and a copy
+    of the learning curve are put aside.
 
     Args:
-        training: the ``training`` section.
-        start: where the training starts from. A checkpoint that it was read from stays where it is,
+        training: The ``training`` section.
+        start: Where the training starts from. A checkpoint that it was read from stays where it is,
             with a copy among the others.
-        output: the file of the complete configuration.
-        content: what that file held before this training wrote it, if it was there.
+        output: The file of the complete configuration.
+        content: Contents of that file before this training wrote it, if it existed.
     """
     prefix = Path(training.save_ckpt)
     checkpoints = checkpoints_of(prefix)
@@ -51,11 +51,11 @@ def make_room(
             backup = _Backup([prefix, *curves])
             backup.move(later)
             backup.copy(curves)
-            backup.tell(f"an earlier run went on from {read.name}", later, curves)
+            backup.report(f"an earlier run was resumed from {read.name}", later, curves)
         go_back_to(prefix, read, keep=training.max_ckpt_keep)
         return
     if start.mode == "restart":
-        curves = []  # which the run goes on with
+        curves = []  # which the run continues
     if not checkpoints and not curves:
         return
     kept = [] if read is None else [read]
@@ -73,7 +73,7 @@ def make_room(
     for path in outputs:
         with write_whole(backup.place(path)) as file:
             file.write(content)
-    backup.tell("an earlier run is in this folder", checkpoints, [*curves, *outputs])
+    backup.report("an earlier run is in this folder", checkpoints, [*curves, *outputs])
 
 
 def remove_leftovers(training: TrainingConfig, start: WeightSource) -> None:
@@ -85,7 +85,7 @@ def remove_leftovers(training: TrainingConfig, start: WeightSource) -> None:
 
 
 class _Backup:
-    """Folders of one number that are not there yet, one beside each file."""
+    """Folders with a common free number, one next to each file."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         number = 1
@@ -107,7 +107,7 @@ class _Backup:
         for path in paths:
             shutil.copy2(path, self.place(path))
 
-    def tell(self, why: str, checkpoints: Sequence[Path], others: Sequence[Path]) -> None:
+    def report(self, why: str, checkpoints: Sequence[Path], others: Sequence[Path]) -> None:
         """Log what has been put aside."""
         parts = [str(path) for path in others]
         if checkpoints:

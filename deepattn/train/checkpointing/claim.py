@@ -1,4 +1,4 @@
-"""The files of a training belong to one process at a time."""
+"""Exclusive access of one process to the files of a training."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ log = logging.getLogger(__name__)
 class Claim:
     """The right to write the checkpoints and the learning curve of a training.
 
-    It is a lock on a hidden file beside each, which the kernel drops when the process ends, however
-    that happens. Once claimed, their folders are there, and what killed writers left is gone.
+    It is a lock on a hidden file next to each, which the kernel drops when the process ends,
+    however that happens. Once claimed, their folders are there, and what killed writers left is
+    gone.
 
     A context that may be entered again while it is held.
 
     Args:
-        training: the ``training`` section.
-        others: further files that the training writes, such as ``out.json``.
-        chief: whether this process writes the files; otherwise nothing is claimed.
+        training: The ``training`` section.
+        others: Further files that the training writes, such as ``out.json``.
+        chief: Whether this process writes the files; otherwise nothing is claimed.
 
     Raises:
-        BusyError: on entering: another training has claimed one of them.
-        ConfigError: on entering: one of them is a folder.
+        BusyError: On entering: another training has claimed one of them.
+        ConfigError: On entering: one of them is a folder.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Claim:
             os.makedirs(path.parent, exist_ok=True)
         for path in [*self._others, *([self._curve] if self._curve else [])]:
             if path.is_dir():
-                raise ConfigError(f"{path} is a folder, and the training writes a file there.")
+                raise ConfigError(f"{path} is a folder, but the training writes a file there.")
         self._lock(self._prefix, "training/save_ckpt")
         if self._curve in files:
             self._lock(self._curve, "training/disp_file")
@@ -89,8 +90,8 @@ class Claim:
             except OSError as error:
                 if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                     log.warning(
-                        "%s: this file system has no locks (%s), so that two trainings that write "
-                        "the same files are not kept apart",
+                        "%s: this file system has no locks (%s), so nothing prevents two "
+                        "trainings from writing the same files",
                         path.parent,
                         error.strerror,
                     )
@@ -101,8 +102,8 @@ class Claim:
                 holder = file.read(200).strip() or "another process"
                 file.close()
                 raise BusyError(
-                    f"{path} is being written by another training ({holder}); wait for it to end, "
-                    f"or set another {key}"
+                    f"{path} is being written by another training ({holder}); wait until it "
+                    f"ends, or set another {key}"
                 ) from None
             if _is_at(file, lock):
                 break

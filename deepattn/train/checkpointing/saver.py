@@ -1,4 +1,4 @@
-"""Writing the state of a training to a checkpoint, and taking it up again."""
+"""Writing the state of a training to a checkpoint, and restoring it."""
 
 import logging
 import os
@@ -26,12 +26,12 @@ class Saver:
     """Writes checkpoints of one training.
 
     Args:
-        tasks: the tasks, with their models.
-        runners: their runners, whose places in the data a checkpoint has.
-        optimizer: the optimizer.
-        config: the complete configuration, stored with every checkpoint.
-        min_nbor_dist: shortest distance in the training data, Å, or None.
-        chief: whether this process writes the files; with several workers one does.
+        tasks: The tasks, with their models.
+        runners: Their runners, whose places in the data a checkpoint has.
+        optimizer: The optimizer.
+        config: The complete configuration, stored with every checkpoint.
+        min_nbor_dist: Shortest distance in the training data, Å, or None.
+        chief: Whether this process writes the files; with several workers one does.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Saver:
         """Write the checkpoint of a step.
 
         Args:
-            step: updates done.
+            step: Updates done.
 
         Raises:
-            NonFiniteError: a weight is not finite; nothing is written then.
-            OSError: the file cannot be written; older checkpoints stay as they are.
+            NonFiniteError: A weight is not finite; nothing is written then.
+            OSError: The file cannot be written; older checkpoints stay as they are.
         """
         weights = self.weights()
         check_weights(weights, step=step, advice=self.advice())
@@ -93,10 +93,10 @@ class Saver:
         return weights
 
     def advice(self) -> str:
-        """What to go on from after a failure, in words."""
+        """Advice on how to resume after a failure."""
         if self.last is None:
-            return "no checkpoint has been written yet: start again"
-        return f"go on from {self.last}, which is good,"
+            return "no checkpoint has been written yet; start again"
+        return f"resume from {self.last}, which is good,"
 
 
 def all_variables(tasks: Sequence[Task]) -> dict[str, keras.Variable]:
@@ -105,7 +105,7 @@ def all_variables(tasks: Sequence[Task]) -> dict[str, keras.Variable]:
 
 
 def state_of(header: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The places in the data of a task that a header holds."""
+    """The positions in the data of a task, from a header."""
     keys = ("sampler", "validation_sampler")
     return {key: header[key][name] if name else header[key] for key in keys}
 
@@ -127,29 +127,29 @@ def restore_optimizer(
     the number of updates; without one, the state of another kind of optimizer is left behind.
 
     Args:
-        optimizer: built on the trainable weights.
-        names: the weights by name.
-        start: the checkpoint.
-        kind: type of the optimizer in the input.
+        optimizer: Built on the trainable weights.
+        names: The weights by name.
+        start: The checkpoint.
+        kind: Type of the optimizer in the input.
 
     Raises:
-        ModelFileError: the checkpoint lacks the state of the optimizer, or is to be resumed with
+        ModelFileError: The checkpoint lacks the state of the optimizer, or is to be resumed with
             another kind.
     """
     path, restart = start.path, start.mode == "restart"
     stored = start.header["config"].get("optimizer", {}).get("type", kind)
     if stored != kind and restart:
         raise ModelFileError(
-            f"{path}: was trained with the optimizer {stored}, the input has {kind}; "
-            "optimizer/type must be the same, unless the training starts anew with --init-model."
+            f"{path}: was trained with the optimizer {stored}, but the input has {kind}; use "
+            "the same optimizer/type, or start a new training with --init-model."
         )
     if stored != kind:
-        log.info("%s: was trained with %s, so that %s starts afresh", path, stored, kind)
+        log.info("%s: was trained with %s, so %s starts without its state", path, stored, kind)
         return
     state: dict[str, Any] = dict(optimizer.get_arrays(names))
     for name in optimizer.indispensable:
         if name not in start.optimizer:
-            raise ModelFileError(f"{path}: holds no state of the optimizer ({name} is missing).")
+            raise ModelFileError(f"{path}: contains no optimizer state ({name} is missing).")
     state.update({name: start.optimizer[name] for name in state if name in start.optimizer})
     if not restart:
         state["iteration"] = 0

@@ -1,4 +1,4 @@
-"""Which devices and processes the surroundings ask for: ``TF_CONFIG`` and the visible GPUs."""
+"""Workers and devices from the environment: ``TF_CONFIG`` and the visible GPUs."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 
 from deepattn.errors import ConfigError, DistributionError
-from deepattn.train.distributed.rendezvous import meet
+from deepattn.train.distributed.rendezvous import rendezvous
 from deepattn.train.distributed.secret import cluster_secret
 from deepattn.train.distributed.strategy import Distribution
 
@@ -20,14 +20,14 @@ _JOBS = ("chief", "worker")
 
 
 def from_environment() -> Distribution:
-    """What ``TF_CONFIG`` and the visible GPUs ask for.
+    """Distribution that ``TF_CONFIG`` and the visible GPUs describe.
 
     With a cluster of more than one task in ``TF_CONFIG``: all of them, on all GPUs of each. Else:
     all GPUs of this machine. TensorFlow must not have computed anything yet.
 
     Raises:
         ConfigError: ``TF_CONFIG`` is not what TensorFlow documents, or the secret is too short.
-        DistributionError: not all workers have come, or they do not fit together.
+        DistributionError: Not all workers have come, or they do not fit together.
     """
     addresses, place = _read_tf_config()
     if len(addresses) > 1:
@@ -42,11 +42,11 @@ def _join(addresses: list[str], place: int) -> Distribution:
     chief = place == 0
     with (
         cluster_secret(addresses[0], chief=chief) as secret,
-        meet(addresses, place, secret=secret, timeout=START_TIMEOUT) as meeting,
+        rendezvous(addresses, place, secret=secret, timeout=START_TIMEOUT) as barrier,
     ):
-        with meeting.watched():
+        with barrier.watched():
             strategy = _connect()
-        meeting.wait_for_all()
+        barrier.wait_for_all()
     distribution = Distribution(strategy)
     log.info("%d workers, devices of each: %d", distribution.workers, distribution.local)
     if not distribution.chief:
@@ -74,13 +74,14 @@ def _read_tf_config() -> tuple[list[str], int]:
         ports = [int(address.rpartition(":")[2]) for part in cluster.values() for address in part]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ConfigError(
-            f"TF_CONFIG is not a cluster and a task of it ({type(error).__name__}: {error}): write "
-            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}.'
+            f"TF_CONFIG is not a valid cluster and task ({type(error).__name__}: {error}): "
+            'write {"cluster": {"worker": ["host:port", …]}, "task": {"type": '
+            '"worker", "index": 0}}.'
         ) from None
     addresses = [address for job in _JOBS for address in cluster.get(job, ())]
     if len(addresses) < len(ports) or index < 0:
         raise ConfigError(
-            f"TF_CONFIG has the jobs {sorted(cluster)} and the task {job} {index}; a training has "
-            "workers only, and at most one of them called chief."
+            f"TF_CONFIG has the jobs {sorted(cluster)} and the task {job} {index}; a "
+            "training has only workers, at most one of which is called chief."
         )
     return addresses, addresses.index(own)

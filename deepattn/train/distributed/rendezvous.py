@@ -1,7 +1,7 @@
-"""A meeting of all workers before TensorFlow connects them.
+"""Rendezvous of all workers, before TensorFlow connects them.
 
-TensorFlow waits for a missing worker without end, and trusts whoever comes. The meeting has a
-deadline, and knows its own by a secret that they share.
+TensorFlow waits forever for a missing worker, and trusts any process. The rendezvous has a
+deadline, and authenticates workers by a shared secret.
 """
 
 import errno
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepattn.errors import DistributionError
-from deepattn.train.distributed.meeting import LONGEST, Meeting, expect, line_of
+from deepattn.train.distributed.barrier import LONGEST, Barrier, expect, line_of
 from deepattn.train.distributed.secret import VARIABLE
 
 log = logging.getLogger(__name__)
@@ -28,9 +28,9 @@ _GREETING = b"deepattn 2 "
 _REFUSED = b"refused"
 _GO = b"go"
 _NONCE = 32  # bytes of a number used once
-# Connections that have not shown yet that they know the secret; more push the oldest out.
-_STRANGERS = 64
-# s. For a caller to show it, between two calls, and between two that were refused.
+# Connections that have not authenticated yet; with more, the oldest are closed.
+_UNAUTHENTICATED = 64
+# s. For authentication, between two calls, and between two that were refused.
 _PATIENCE = 10.0
 _PAUSE = 0.2
 _LONG_PAUSE = 1.0
@@ -39,27 +39,27 @@ _LOGGED = 5
 
 
 @contextmanager
-def meet(
+def rendezvous(
     addresses: Sequence[str], place: int, *, secret: Callable[[], bytes | None], timeout: float
-) -> Iterator[Meeting]:
+) -> Iterator[Barrier]:
     """Enter the block when all workers have called this, each at its own address.
 
-    The first worker listens, the others call it, both show that they know the secret without
-    saying it, and when all have come the first lets them go. Its port is free again by then, for
-    TensorFlow.
+    The first worker listens and the others connect to it. Both sides prove that they know the
+    secret without sending it. When all are connected, the first releases them; its port is then
+    free for TensorFlow.
 
     Args:
         addresses: ``host:port`` of each worker.
-        place: which of them this process is.
-        secret: gives what all workers know; None as long as this one does not.
-        timeout: how long to wait, s.
+        place: Number of this worker.
+        secret: Returns the secret, or None while this worker does not have it.
+        timeout: How long to wait, s.
 
     Yields:
         The connections, which are closed after the block.
 
     Raises:
-        DistributionError: some have not come, the workers do not fit together, or the own address
-            cannot be used.
+        DistributionError: Workers are missing or inconsistent, or the own address cannot be
+            used.
     """
     deadline = time.monotonic() + timeout
     with ExitStack() as listening, ExitStack() as connected:
@@ -78,12 +78,12 @@ def meet(
             listening.close()
             first = _call(addresses, place, secret, deadline, timeout)
             connections = {0: connected.enter_context(first)}
-        yield Meeting(connections, addresses, place, timeout)
+        yield Barrier(connections, addresses, place, timeout)
 
 
 @dataclass
 class _Caller:
-    """One that has called the first worker."""
+    """A connection to the first worker."""
 
     connection: socket.socket
     name: str
@@ -94,12 +94,12 @@ class _Caller:
 
 
 class _Host:
-    """The first worker's part of the meeting, which no caller can hold up.
+    """The first worker's part of the rendezvous, which no caller can block.
 
     Args:
         addresses: ``host:port`` of each worker.
-        secret: gives what all workers know.
-        timeout: how long it may take, s, for the message.
+        secret: Returns the secret.
+        timeout: Time limit, s, for the message.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class _Host:
     ) -> None:
         key = secret()
         if key is None:
-            raise DistributionError(f"worker 0 has no secret, see {VARIABLE}.")
+            raise DistributionError(f"worker 0 has no secret; see {VARIABLE}.")
         self._addresses = addresses
         self._key = key
         self._timeout = timeout
@@ -128,17 +128,18 @@ class _Host:
     def receive(
         self, listeners: Sequence[socket.socket], deadline: float
     ) -> dict[int, socket.socket]:
-        """Connections of all other workers by their numbers."""
+        """Accept the connections of all other workers, by number."""
         for listener in listeners:
             self._selector.register(listener, selectors.EVENT_READ, listener)
-        while len(guests := self._guests()) < len(self._addresses) - 1:
+        while len(workers := self._workers()) < len(self._addresses) - 1:
             now = time.monotonic()
             if now >= deadline:
-                missing = [k for k in range(1, len(self._addresses)) if k not in guests]
+                missing = [k for k in range(1, len(self._addresses)) if k not in workers]
                 names = ", ".join(f"{k} ({self._addresses[k]})" for k in missing)
                 raise DistributionError(
-                    f"TF_CONFIG asks for {len(self._addresses)} workers, but worker {names} has "
-                    f"not come within {self._timeout:g} s; start one process for each address."
+                    f"TF_CONFIG has {len(self._addresses)} workers, but worker {names} has "
+                    f"not connected within {self._timeout:g} s; start one process per "
+                    "address."
                 )
             for caller in [c for c in self._callers if c.place is None and c.give_up <= now]:
                 self._drop(caller)
@@ -148,9 +149,9 @@ class _Host:
                     self._accept(key.data)
                 elif key.data in self._callers:
                     self._read(key.data)
-        return guests
+        return workers
 
-    def _guests(self) -> dict[int, socket.socket]:
+    def _workers(self) -> dict[int, socket.socket]:
         return {c.place: c.connection for c in self._callers if c.place is not None}
 
     def _accept(self, listener: socket.socket) -> None:
@@ -160,9 +161,9 @@ class _Host:
             return
         connection.setblocking(False)
         caller = _Caller(connection, str(address[0]), time.monotonic() + _PATIENCE)
-        strangers = [other for other in self._callers if other.place is None]
-        if len(strangers) >= _STRANGERS:
-            self._drop(strangers[0])
+        unauthenticated = [other for other in self._callers if other.place is None]
+        if len(unauthenticated) >= _UNAUTHENTICATED:
+            self._drop(unauthenticated[0])
         self._callers.append(caller)
         self._selector.register(connection, selectors.EVENT_READ, caller)
         self._send(caller, _GREETING + caller.nonce.encode())
@@ -175,7 +176,7 @@ class _Host:
         except OSError:
             text = b""
         caller.received += text
-        # A guest has nothing to say before it is told to go.
+        # A worker sends nothing before it is released.
         if not text or caller.place is not None or len(caller.received) > LONGEST:
             self._drop(caller)
         elif b"\n" in caller.received:
@@ -194,13 +195,13 @@ class _Host:
         self._send(caller, _prove(self._key, "first", *facts) + f" {count}".encode())
         if int(theirs) != count:
             raise DistributionError(
-                f"worker {place}, from {caller.name}, has another TF_CONFIG: it names {theirs} "
-                f"workers, that of worker 0 {count}; give all workers the same cluster."
+                f"worker {place} on {caller.name} has another TF_CONFIG: it has {theirs} "
+                f"workers, that of worker 0 has {count}; give all workers the same cluster."
             )
-        if int(place) in self._guests():
+        if int(place) in self._workers():
             raise DistributionError(
-                f"two processes, the second from {caller.name}, say that they are worker {place}; "
-                "give each of them an index of its own in TF_CONFIG."
+                f"two processes, the second on {caller.name}, are both worker {place}; give "
+                "each a different index in TF_CONFIG."
             )
         caller.place = int(place)
 
@@ -208,8 +209,7 @@ class _Host:
         self._refused += 1
         if self._refused <= _LOGGED:
             log.warning(
-                "a caller from %s says it is worker %.20s, but does not know the secret; it is "
-                "not let in",
+                "rejected a connection from %s as worker %.20s: wrong secret",
                 caller.name,
                 place,
             )
@@ -257,8 +257,8 @@ def _call(
                 pass
         if time.monotonic() > deadline:
             raise DistributionError(
-                f"worker 0 at {addresses[0]} has not gathered the {len(addresses)} workers of "
-                f"TF_CONFIG within {timeout:g} s{reason}; start one process for each address."
+                f"worker 0 at {addresses[0]} has not connected the {len(addresses)} workers "
+                f"of TF_CONFIG within {timeout:g} s{reason}; start one process per address."
             )
         time.sleep(pause)
 
@@ -270,13 +270,13 @@ class _Refused(Exception):
 def _introduce(
     connection: socket.socket, count: int, place: int, key: bytes | None, deadline: float
 ) -> None:
-    """Show the first worker that this one knows the secret, and see that it does."""
+    """Prove to the first worker that this one knows the secret, and verify that it does too."""
     deadline = min(deadline, time.monotonic() + _PATIENCE)
     greeting = line_of(connection, deadline)
     if not greeting.startswith(_GREETING):
         raise ConnectionError
     if key is None:
-        raise _Refused(f"this worker has not found the secret, see {VARIABLE}")
+        raise _Refused(f"this worker has not found the secret; see {VARIABLE}")
     nonce = secrets.token_hex(_NONCE)
     theirs = greeting.removeprefix(_GREETING).decode("ascii", "replace")
     facts = (theirs, nonce, str(place), str(count))
@@ -284,19 +284,20 @@ def _introduce(
     connection.sendall(f"{place} {count} {nonce} ".encode() + proof + b"\n")
     answer = line_of(connection, deadline)
     if answer == _REFUSED:
-        raise _Refused(f"it has another secret, see {VARIABLE}")
+        raise _Refused(f"it has another secret; see {VARIABLE}")
     proof, _, named = answer.partition(b" ")
     if not hmac.compare_digest(_prove(key, "first", *facts), proof):
-        raise _Refused("what answers there does not know the secret")
+        raise _Refused("the process at that address does not know the secret")
     if named.decode("ascii", "replace") != str(count):
         raise DistributionError(
-            f"worker {place} has another TF_CONFIG than worker 0: it names {count} workers, that "
-            f"of worker 0 {named.decode('ascii', 'replace')}; give all workers the same cluster."
+            f"worker {place} has another TF_CONFIG than worker 0: it has {count} workers, "
+            f"that of worker 0 has {named.decode('ascii', 'replace')}; give all workers the "
+            "same cluster."
         )
 
 
 def _prove(key: bytes, *words: str) -> bytes:
-    """What only one who knows the key can say of these words."""
+    """Message authentication code of these words."""
     return hmac.digest(key, " ".join(words).encode(), "sha256").hex().encode()
 
 
@@ -307,7 +308,7 @@ def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[sock
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise DistributionError(
-            f"worker {place} cannot listen at {addresses[place]}, as TF_CONFIG says: "
+            f"worker {place} cannot listen at {addresses[place]} (from TF_CONFIG): "
             f"{error.strerror}."
         ) from None
     found: dict[str, tuple[int, Any]] = {str(e[4][0]): (e[0], e[4]) for e in entries}
@@ -332,22 +333,22 @@ def _listen(addresses: Sequence[str], place: int, stack: ExitStack) -> list[sock
             if error.errno == errno.EADDRNOTAVAIL and len(found) > 1:
                 continue
             raise DistributionError(
-                f"worker {place} cannot listen at port {port}, as {addresses[place]} in TF_CONFIG "
-                f"says: {os.strerror(error.errno or errno.EINVAL)}; give it an address of its "
-                "machine and a port that is free."
+                f"worker {place} cannot listen at port {port} ({addresses[place]} in "
+                f"TF_CONFIG): {os.strerror(error.errno or errno.EINVAL)}; use an address of "
+                "its machine and a free port."
             ) from None
         listener.setblocking(False)
         listeners.append(listener)
     if not listeners:
         raise DistributionError(
-            f"worker {place} cannot listen at {addresses[place]}, as TF_CONFIG says: that is no "
-            "address of this machine."
+            f"worker {place} cannot listen at {addresses[place]} (from TF_CONFIG): it is not "
+            "an address of this machine."
         )
     return listeners
 
 
 def _is_local(host: str) -> bool:
-    """Whether a name says itself that it is for this machine alone."""
+    """Whether a name refers to this machine only."""
     with suppress(ValueError):
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     return host == "localhost" or host.endswith(".localhost")

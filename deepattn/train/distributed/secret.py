@@ -26,21 +26,21 @@ def cluster_secret(address: str, *, chief: bool) -> Iterator[Callable[[], bytes 
 
     Args:
         address: ``host:port`` of the first worker.
-        chief: whether this is the first worker.
+        chief: Whether this is the first worker.
 
     Yields:
         A function that gives the secret, or None while there is none.
 
     Raises:
-        ConfigError: the one in the environment is too short.
-        OSError: the file cannot be written.
+        ConfigError: The one in the environment is too short.
+        OSError: The file cannot be written.
     """
     text = os.environ.get(VARIABLE)
     if text is not None:
         if len(text) < _SHORTEST:
             raise ConfigError(
-                f"{VARIABLE} has {len(text)} characters, but a secret needs {_SHORTEST} at least; "
-                "make one with: openssl rand -hex 16"
+                f"{VARIABLE} has {len(text)} characters, but a secret needs at least "
+                f"{_SHORTEST}; create one with: openssl rand -hex 16"
             )
         yield lambda: text.encode()
         return
@@ -53,7 +53,8 @@ def cluster_secret(address: str, *, chief: bool) -> Iterator[Callable[[], bytes 
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(made)
     log.info(
-        "the workers' secret is in %s; where the others do not see that file, set %s for all",
+        "the workers' secret is in %s; if other machines cannot read that file, set %s for "
+        "all workers",
         path.name,
         VARIABLE,
     )
@@ -64,7 +65,7 @@ def cluster_secret(address: str, *, chief: bool) -> Iterator[Callable[[], bytes 
 
 
 def _read(path: Path) -> bytes | None:
-    """What a file holds that nobody but its owner, who is this user, could have written."""
+    """Contents of a file that only its owner, this user, can have written."""
     with suppress(OSError), open(path, "rb", opener=_open_no_link) as file:
         status = os.fstat(file.fileno())
         if status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077:

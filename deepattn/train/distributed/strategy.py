@@ -2,7 +2,7 @@
 
 A *worker* is a process, and a *replica* is a device of one: each replica takes an equal part of
 every batch, and the gradients are added up before a step. All workers do the same at the same time;
-what is to be done once is done by the first of them, the chief, and told to the others.
+what is to be done once is done by the first of them, the chief, and sent to the others.
 """
 
 import json
@@ -20,25 +20,25 @@ import tensorflow as tf
 from deepattn.config import TrainingConfig
 from deepattn.errors import DistributionError
 
-# What TensorFlow raises when a worker is gone.
+# Exceptions of TensorFlow when a worker is gone.
 _GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 _TASK = re.compile(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)")
 
 
 class Distribution:
-    """Who takes part in a training, and what they tell each other.
+    """The workers of a training, and the communication between them.
 
     Every method but `scope` is to be called by all workers, in the same order.
 
     Args:
-        strategy: by default the one in whose scope this is made, if any.
+        strategy: By default the one in whose scope this is made, if any.
 
     Attributes:
-        strategy: the strategy.
-        workers: number of processes.
-        replicas: number of devices of all processes together.
-        local: number of devices of this process.
-        chief: whether this process writes the files and the log.
+        strategy: The strategy.
+        workers: Number of processes.
+        replicas: Number of devices of all processes together.
+        local: Number of devices of this process.
+        chief: Whether this process writes the files and the log.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
@@ -64,7 +64,7 @@ class Distribution:
         """A function of the batches of this process, one a replica, that runs a step on each.
 
         Args:
-            step: of one batch.
+            step: Of one batch.
 
         Returns:
             A function to trace, of a tuple of batches; it returns a tuple of results.
@@ -84,7 +84,7 @@ class Distribution:
         """Call what `replicate` gave, once it is traced.
 
         Raises:
-            DistributionError: another worker has stopped.
+            DistributionError: Another worker has stopped.
         """
         with _named(self._worker):
             return function(*args)
@@ -102,7 +102,7 @@ class Distribution:
         return int(self.gather(np.full((self.local, 1), float(number))).max())
 
     def from_chief(self, compute: Callable[[], Any]) -> Any:
-        """What `compute`, which only the chief calls, returns; fit for JSON."""
+        """Result of `compute`, which only the chief calls; JSON-able."""
         if self.workers == 1:
             return compute()
         text = json.dumps(compute()).encode() if self.chief else b""
@@ -177,6 +177,6 @@ def _named(worker: int) -> Iterator[None]:
         jobs = [match for match in _TASK.findall(error.message)]
         who = f"{jobs[0][0]} {jobs[0][1]}" if jobs else "another worker"
         raise DistributionError(
-            f"{who} of the training has stopped, so this one (worker {worker}) stops too; see what "
-            "the other one said, and go on from the latest checkpoint with --restart."
+            f"{who} of the training has stopped, so this one (worker {worker}) stops too; "
+            "see its output, and resume from the latest checkpoint with --restart."
         ) from None

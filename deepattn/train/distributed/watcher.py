@@ -1,7 +1,7 @@
 """A program that ends its parent, which cannot hear, when there is no use in its waiting.
 
 TensorFlow holds Python's lock while it connects the workers, so neither handlers of signals nor
-threads run in that process. This one beside it watches the connections to the other workers, the
+threads run in that process. This separate one watches the connections to the other workers, the
 clock, and SIGTERM that is held back. It ends when its standard input is closed.
 
 Arguments: process id of the parent, seconds, names by the numbers of their connections as JSON.
@@ -34,11 +34,11 @@ def main(parent: int, seconds: float, names: dict[int, str]) -> None:
             return
         reason = ""
         if events:
-            reason = f"{names[events[0]]} has stopped; see what it said"
+            reason = f"{names[events[0]]} has stopped; see its output"
         elif _is_pending(parent, signal.SIGTERM):
             reason = "SIGTERM"
         elif time.monotonic() > deadline:
-            reason = f"no connection after {seconds:g} s; see whether a firewall is between"
+            reason = f"no connection after {seconds:g} s; check for a firewall between the machines"
         if reason:
             sys.stderr.write(
                 f"deepattn: error: stopped while TensorFlow connected the workers: {reason}.\n"

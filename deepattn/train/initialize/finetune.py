@@ -27,7 +27,7 @@ def fit_to_data(task: Task) -> None:
     scratch.
 
     Raises:
-        DataError: a system does not name its elements, or has one that is no target.
+        DataError: A system does not name its elements, or has one that is no target.
     """
     start, model = task.start, task.model
     targets = start.target_types or named_types(task.data)
@@ -75,18 +75,18 @@ def log_type_table(data: DataSet, targets: tuple[str, ...]) -> None:
     """Log which type of the model each element of the data becomes.
 
     Raises:
-        DataError: a system does not name its elements, so that its numbers could mean anything.
+        DataError: A system does not name its elements, so that its numbers could mean anything.
     """
     systems = {name: 0 for name in targets}
     for system in data.systems:
         if system.data_type_map is None:
             raise DataError(
-                f"{system.path} has no type_map.raw; fine-tuning goes by the names of elements, "
-                "so add one."
+                f"{system.path} has no type_map.raw; add one, because fine-tuning matches "
+                "elements by name."
             )
         for name in system.data_type_map:
             systems[name] = systems.get(name, 0) + 1
-    log.info("Elements and the types of the pretrained model that they are:")
+    log.info("Elements and their types in the pretrained model:")
     log.info("%8s %12s %22s", "element", "model type", "systems that name it")
     for name, count in systems.items():
         if name in data.type_map:

@@ -44,15 +44,15 @@ def add_elements(
     the type embedding are multiples of eight; the rest of a vector is rounded otherwise.
 
     Args:
-        weights: arrays of the pretrained model by name.
-        model: the larger model, freshly initialized.
-        config: its configuration; the new elements are the last of ``type_map``.
-        data: the training data.
-        new_types: names of the new elements.
+        weights: Arrays of the pretrained model by name.
+        model: The larger model, freshly initialized.
+        config: Its configuration; the new elements are the last of ``type_map``.
+        data: The training data.
+        new_types: Names of the new elements.
 
     Raises:
-        DataError: the data have no atoms of a new element.
-        ModelFileError: the type embedding treats another number of types in another way.
+        DataError: The data have no atoms of a new element.
+        ModelFileError: The type embedding treats another number of types in another way.
     """
     known = config.type_map[: -len(new_types)]
     grown = dict(weights)
@@ -62,7 +62,9 @@ def add_elements(
     grown[BIAS] = np.concatenate([weights[BIAS], np.zeros(len(new_types))])
     if _type_embedding(config).use_econf_tebd:
         for name in new_types:
-            log.info("%s is new: its type vector follows from its electrons", name)
+            log.info(
+                "%s is new: its type embedding is computed from its electron configuration", name
+            )
         return grown
     _refuse_shortcut(config, len(known))
     fresh = model.get_arrays()[_TYPE_ROWS]
@@ -70,10 +72,10 @@ def add_elements(
     for index, name in enumerate(new_types, len(known)):
         alike = most_alike(name, known)
         if alike is None:
-            log.info("%s is new and no element: its type vector starts at random", name)
+            log.info("%s is new and not an element: its type embedding is drawn at random", name)
             rows.append(fresh[index : index + 1])
         else:
-            log.info("%s is new: its type vector starts as that of %s", name, alike)
+            log.info("%s is new: its type embedding is initialized from that of %s", name, alike)
             place = known.index(alike)
             rows.append(weights[_TYPE_ROWS][place : place + 1])
     grown[_TYPE_ROWS] = np.concatenate(rows)
@@ -82,7 +84,7 @@ def add_elements(
 
 def _type_embedding(config: ModelConfig) -> TypeEmbeddingConfig:
     if config.embedding is None:
-        raise ValueError("only models with a type embedding can learn further elements")
+        raise ValueError("only models with a type embedding can be extended to further elements")
     return config.embedding
 
 
@@ -101,9 +103,9 @@ def _statistics(
         seen = statistics.seen[first:]
         if absent := [name for name, there in zip(new_types, seen, strict=True) if not there]:
             raise DataError(
-                f"the pretrained model does not know {', '.join(absent)}, and no frame of the "
-                "sample has such atoms; add data, raise model/data_stat_nbatch, or take the names "
-                "out of model/type_map"
+                f"the pretrained model does not have {', '.join(absent)}, and no frame of "
+                "the sample contains such atoms; add data, raise model/data_stat_nbatch, or "
+                "remove the names from model/type_map"
             )
         rows |= {block.davg: statistics.davg[first:], block.dstd: statistics.dstd[first:]}
     return rows

@@ -24,7 +24,7 @@ def set_statistics(tasks: Sequence[Task]) -> None:
     matrices are added as they are, those of parameters by the weights of the tasks.
 
     Args:
-        tasks: the tasks, whose models' variables are assigned; ``sel`` is a number.
+        tasks: The tasks, whose models' variables are assigned; ``sel`` is a number.
     """
     for task in tasks:
         set_energy_bias(task)
@@ -57,8 +57,8 @@ def set_parameter_statistics(tasks: Sequence[Task]) -> None:
             sums = parameter_sums(_batches(task), name, stat_file=_stat_file(task))
             if len(sums) != width:
                 raise DataError(
-                    f"stat_file {task.config.training.stat_file} has {len(sums)} {name}, the "
-                    f"model {width}; delete it"
+                    f"stat_file {task.config.training.stat_file} has {len(sums)} {name}, but "
+                    f"the model has {width}; delete the file"
                 )
             key = id(_parameter_variables(task, name)[0])
             base, _, total = shared.get(key, (task, name, np.zeros_like(sums)))

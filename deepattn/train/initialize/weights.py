@@ -23,14 +23,14 @@ _ANNOUNCED = {
 
 
 def initialize_weights(tasks: Sequence[Task]) -> None:
-    """Set the weights of all models, as the sources of the tasks say.
+    """Set the weights of all models from the sources of the tasks.
 
     Args:
-        tasks: the tasks, all of which start from scratch, or from one file.
+        tasks: The tasks, all of which start from scratch, or from one file.
 
     Raises:
-        DataError: the data lack what statistics or a fine-tuning need.
-        ModelFileError: the weights of a file do not fit.
+        DataError: The data lack what statistics or a fine-tuning need.
+        ModelFileError: The weights of a file do not fit.
     """
     if tasks[0].start.mode == "scratch":
         log.info("computing the statistics of the training data")
@@ -52,8 +52,8 @@ def set_weights(tasks: Sequence[Task]) -> None:
     those of the first.
 
     Raises:
-        DataError: no frame has an element that is to be added.
-        ModelFileError: the weights do not fit, or no element can be added without changing the
+        DataError: No frame has an element that is to be added.
+        ModelFileError: The weights do not fit, or no element can be added without changing the
             model for the others.
     """
     for task in reversed(tasks):

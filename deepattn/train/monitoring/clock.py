@@ -10,9 +10,9 @@ class Clock:
     """Times of the steps of a run.
 
     Args:
-        start: step that the run starts from.
-        stop: step that it ends with.
-        disp_freq: steps of an interval.
+        start: Step that the run starts from.
+        stop: Step that it ends with.
+        disp_freq: Steps of an interval.
     """
 
     def __init__(self, start: int, stop: int, disp_freq: int) -> None:

@@ -18,10 +18,10 @@ class Shown(NamedTuple):
     """Metrics of one task at a display step.
 
     Attributes:
-        name: name of the task; empty in a single-task training.
+        name: Name of the task; empty in a single-task training.
         train: Metrics of a training batch, in the order of the columns.
         valid: Metrics of the validation data; None if there are none.
-        metrics: What they are, besides the total.
+        metrics: Their descriptions, without the total.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Shown(NamedTuple):
 
     @property
     def ending(self) -> str:
-        """What ends the names of its columns."""
+        """Suffix of the names of its columns."""
         return f"_{self.name}" if self.name else ""
 
 
@@ -57,8 +57,8 @@ class LearningCurve:
     """Writes ``lcurve.out``: a header, then a line per display step.
 
     Args:
-        path: the file. Its folder is made if need be.
-        after: step that an earlier run is resumed at, whose lines up to it are kept; with None the
+        path: The file. Its folder is made if need be.
+        after: Step that an earlier run is resumed at, whose lines up to it are kept; with None the
             file begins anew.
     """
 
@@ -74,9 +74,9 @@ class LearningCurve:
         """Add the line of a step.
 
         Args:
-            step: number of updates done.
+            step: Number of updates done.
             shown: Metrics of each task.
-            learning_rate: rate of the next step.
+            learning_rate: Rate of the next step.
         """
         header = _header(shown)
         if header != self._header:
@@ -133,7 +133,7 @@ def _is_after(line: str, step: int) -> bool:
 
 
 def batch_line(step: int, task: str, values: Values, learning_rate: float | None = None) -> str:
-    """The log line with the metrics of a display step; ``task`` is ``trn`` or ``a_val``, say."""
+    """The log line with the metrics of a display step; ``task`` is, e.g., ``trn`` or ``a_val``."""
     text = ", ".join(f"{name} = {values[name]:8.2e}" for name in sorted(values))
     if learning_rate is not None:
         text += f", lr = {learning_rate:8.2e}"

@@ -1,4 +1,4 @@
-"""Stopping at the first number that is not finite, with a sentence that says where it arose."""
+"""Stopping at the first number that is not finite, with a message that says where it arose."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,15 +25,15 @@ def check_metrics(
     """Refuse a loss that is not finite.
 
     Args:
-        values: What the training step returned, with the total as ``rmse``.
-        labels: labels of the batch.
-        metrics: What the loss reports besides the total.
-        step: updates done before this batch.
-        origin: system and frames of the batch.
-        advice: what the user can go on from.
+        values: Metrics of the training step, with the total as ``rmse``.
+        labels: Labels of the batch.
+        metrics: Metrics of the loss, without the total.
+        step: Updates done before this batch.
+        origin: System and frames of the batch.
+        advice: How the user can resume.
 
     Raises:
-        NonFiniteError: names the step, the batch and the first term that is not finite.
+        NonFiniteError: Names the step, the batch and the first term that is not finite.
     """
     if np.isfinite(values[TOTAL.name]):
         return
@@ -53,7 +53,7 @@ def check_weights(arrays: Mapping[str, np.ndarray], *, step: int, advice: str) -
     """Refuse weights that are not finite, before they are saved.
 
     Raises:
-        NonFiniteError: names the step and the first such weight.
+        NonFiniteError: Names the step and the first such weight.
     """
     for name, array in arrays.items():
         if not np.all(np.isfinite(array)):

@@ -21,7 +21,7 @@ def profiled(folder: str | os.PathLike, *, wanted: bool) -> Iterator[None]:
     """Run TensorFlow's profiler for the time of the block, if wanted.
 
     Args:
-        folder: where it writes, for TensorBoard.
+        folder: Where it writes, for TensorBoard.
         wanted: ``training.enable_profiler``.
     """
     if not wanted:
@@ -39,8 +39,8 @@ def traced(path: str | os.PathLike, *, wanted: bool) -> Iterator[None]:
     """Write a Chrome trace of the block (``chrome://tracing``, ui.perfetto.dev), if wanted.
 
     Args:
-        path: the JSON file.
-        wanted: whether this step is the one to trace.
+        path: The JSON file.
+        wanted: Whether this step is the one to trace.
     """
     if not wanted:
         yield

@@ -17,9 +17,9 @@ def progress_line(start: int, stop: int, *, shown: bool = True) -> Iterator[Adva
     """Show a bar with the time left on standard error, if that is a terminal.
 
     Args:
-        start: step that the training starts from.
-        stop: step that it ends with.
-        shown: whether to show it at all.
+        start: Step that the training starts from.
+        stop: Step that it ends with.
+        shown: Whether to show it at all.
 
     Yields:
         A function to call after every step.

@@ -40,10 +40,10 @@ class TensorBoardWriter:
         """Write the metrics of a training batch.
 
         Args:
-            step: updates done.
+            step: Updates done.
             values: Values of the metrics, by name.
             metrics: The metrics.
-            task: precedes their tags in a multi-task training.
+            task: Precedes their tags in a multi-task training.
         """
         self._write(self._train, step, _scalars(values, metrics, task))
 

@@ -3,7 +3,7 @@
 ``python dpmodel.py JOBS.json``: a list of one object with any of
 
 - ``make``: files by name, each with the ``model`` section and ``seed`` of its random weights;
-- ``convert``: pairs of an input and an output file, as of ``dp convert-backend``;
+- ``convert``: pairs of an input and an output file, see ``dp convert-backend``;
 - ``evaluate``: a file, a ``.npz`` of ``coord [nframes, natoms, 3]``, ``box``, ``atype`` and
   perhaps ``fparam`` and ``aparam``, and the ``.npz`` to write: ``energy``, ``atom_energy`` and, of
   ``.pb`` files, ``force``.

@@ -1,4 +1,4 @@
-"""What a check of data finds: every planted fault, and nothing where nothing is wrong."""
+"""Checks of data find every planted mistake, and nothing in correct data."""
 
 import dpdata
 import numpy as np
@@ -88,7 +88,9 @@ def test_elements_without_samples_are_found(tmp_path, arrays):
 def test_labels_that_are_all_zero_are_found(tmp_path, arrays, label):
     arrays[label][:] = 0
     found = [x for x in metals.check(tmp_path, arrays) if x.check == "labels"]
-    assert [x.message for x in found] == [f"every {label} is zero; was there none to write?"]
+    assert [x.message for x in found] == [
+        f"every {label} is zero; was the label missing when the data were written?"
+    ]
 
 
 def test_missing_labels_are_found(tmp_path, arrays):
@@ -174,7 +176,7 @@ def test_virtual_atoms_do_not_count(tmp_path, arrays):
     empty = metals.write(tmp_path / "empty", symbols, padded)
     found = check_data([empty], rcut=4.0)
     assert [(x.check, x.frames) for x in found] == [("numbers", (5,))]
-    assert "virtual atoms only" in found[0].message
+    assert "contains only virtual atoms" in found[0].message
 
 
 @pytest.mark.parametrize("layout", ["hdf5", "lmdb"])
@@ -231,7 +233,7 @@ def test_broken_file_is_told_once(tmp_path, arrays):
     file.write_bytes(file.read_bytes()[:-50])
     found = check_data([path], rcut=4.0)
     assert [(x.check, x.frames) for x in found] == [("files", ())]
-    assert found[0].message.startswith("set.000/force.npy is not a whole NumPy array")
+    assert found[0].message.startswith("set.000/force.npy is not a complete NumPy array")
 
 
 def test_crowds_of_frames_are_no_duplicates():

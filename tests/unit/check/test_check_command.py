@@ -1,4 +1,4 @@
-"""``deepattn check``: what it prints, takes and returns."""
+"""``deepattn check``: output, arguments and exit status."""
 
 import json
 

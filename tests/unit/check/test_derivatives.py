@@ -65,7 +65,7 @@ def test_right_labels_are_tested_and_not_reported(tmp_path, apart, molecules):
         ("virial", -1.0, "the virial has the wrong sign"),
         ("energy", 1 / Hartree, "the energy is in Hartree"),
         ("energy", Hartree, "converted from Hartree twice"),
-        ("energy", 1 / 8, "the energy is that of one atom"),
+        ("energy", 1 / 8, "the energy is per atom"),
         ("force", Bohr / Hartree, "the force is in Hartree/Bohr"),
         ("virial", 1 / Hartree, "the virial is in Hartree"),
     ],
@@ -154,7 +154,7 @@ def test_what_depends_on_more_than_the_atoms_is_not_tested(tmp_path, apart):
 def test_explanations():
     assert explain("force", -1.0) == "it looks as if the force has the wrong sign"
     assert "Hartree" in explain("force", 1 / 27.0, within=1.5)
-    assert "the labels those of these frames" in explain("force", 7.0)
+    assert "the labels belong to these frames" in explain("force", 7.0)
     units = {"virial": kcal / mol, "force": mol / kcal}
     for label, ratio in units.items():
         looks = explain("virial", ratio, against="force", within=1.05)
@@ -169,7 +169,7 @@ def test_one_name_that_is_no_element(tmp_path, apart):
     found = check_data([path, other], rcut=4.0)
     assert {x.system for x in _units(found) if "wrong sign" in x.message} == {path}
     reasons = {x.message for x in found.not_tested if x.system == other}
-    assert reasons == {"its types do not have the names of elements"}
+    assert reasons == {"its types are not named after elements"}
 
 
 def _pairs(nframes):

@@ -19,10 +19,10 @@ from . import metals
         ("energy", 1 / Hartree, "the energy is in Hartree"),
         ("energy", mol / kcal, "the energy is in kcal/mol"),
         ("energy", mol / kJ, "the energy is in kJ/mol"),
-        ("energy", 1 / 8, "the energy is that of one atom"),
+        ("energy", 1 / 8, "the energy is per atom"),
         ("force", 0.1, "in the order of coord?"),
         ("virial", -1.0, "the virial has the wrong sign"),
-        ("virial", 10.0, "is it a virial in eV"),
+        ("virial", 10.0, "is it the virial"),
     ],
 )
 def test_unit_is_found(tmp_path, label, factor, words):

@@ -21,7 +21,7 @@ from deepattn.export import freeze
 from deepattn.formats.graphdef import read_graph
 
 LATTICE = 1.7 * np.indices((2, 2, 2)).reshape(3, -1).T
-# What a training writes before it looks at the data, whole and on purpose.
+# Files that a training writes on purpose before it reads the data.
 RECORDS = {"input_v2_compat.json"}
 
 

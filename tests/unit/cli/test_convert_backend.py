@@ -118,5 +118,5 @@ def test_refused_before_anything_is_written(here, capsys):
     header["config"]["model"]["descriptor"]["smooth_type_embedding"] = True
     write_checkpoint("smooth.ckpt", 1, arrays, header, keep=5)
     assert main(["freeze", "-c", "smooth.ckpt", "-o", "model.dp"]) == 1
-    assert "smooth_type_embedding means something else" in capsys.readouterr().err
+    assert "smooth_type_embedding has another meaning" in capsys.readouterr().err
     assert not (here / "model.dp").exists()

@@ -1,4 +1,4 @@
-"""What a terminal sees of the log, and what a file."""
+"""The log on a terminal and in a file."""
 
 import io
 import logging

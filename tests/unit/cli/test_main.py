@@ -258,7 +258,7 @@ def test_bash_completes(tmp_path):
         capture_output=True,
         text=True,
     ).stdout
-    # What bash itself does when the tab key is pressed.
+    # As bash does when the tab key is pressed.
     ask = (
         "COMP_WORDS=(deepattn tra); COMP_CWORD=1; _shtab_deepattn deepattn tra deepattn; "
         'echo "${COMPREPLY[@]}"; COMP_WORDS=(deepattn train --rest); COMP_CWORD=2; '

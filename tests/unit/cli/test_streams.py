@@ -1,4 +1,4 @@
-"""What reaches the terminal: no line of TensorFlow's, no control character, and no traceback."""
+"""Output to the terminal: no line of TensorFlow, no control character, no traceback."""
 
 import os
 import re

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from deepattn.config import Config, merge_pretrained, normalize, upgrade
-from deepattn.config.rules_net import ACTIVATIONS
+from deepattn.config.constraints import ACTIVATIONS
 
 from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
 

@@ -45,7 +45,7 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(
         ("a.json", "", "not valid JSON: .* at line 1, column 1"),
         ("a.json", '{"a": {"b": 1, "b": 2}}', "gives the key 'b' twice"),
         ("a.json", '{"a": NaN}', "holds NaN"),
-        ("a.json", "[1]", "must hold a mapping .* not a list"),
+        ("a.json", "[1]", "must contain a mapping .* not a list"),
         ("a.json", "null", "not nothing"),
         ("a.json", "[" * 100000, "nested too deeply"),
         ("a.yaml", "a: 1\nb: [", "not valid YAML: .* at line 2"),

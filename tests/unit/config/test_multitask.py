@@ -1,4 +1,4 @@
-"""Inputs of several tasks: what is split, shared, and refused."""
+"""Multi-task inputs: splitting, sharing, and refusals."""
 
 import copy
 
@@ -118,7 +118,7 @@ BRANCH = "model/model_dict/A"
     ("change", "message"),
     [
         (put("model/model_dict", {}), "model/model_dict is {}; it must be a mapping of branches"),
-        (put("model/model_dict/a b", {}), "has the branch 'a b'; a name has letters"),
+        (put("model/model_dict/a b", {}), "has the branch 'a b'; a name may contain only letters"),
         (put("model/model_dict/RANDOM", {}), "has the branch 'RANDOM'"),
         (put(BRANCH, 3), "model/model_dict/A is 3; it must be a mapping"),
         (put("training/data_dict", ...), "training/data_dict is required"),
@@ -128,11 +128,11 @@ BRANCH = "model/model_dict/A"
         (put("loss_dict/A", ...), "loss_dict has no branch A"),
         (put("loss_dict/A/start_pref_e", -1), "loss_dict/A/start_pref_e is -1.0; it must be at"),
         (put("training/model_prob/A", -1), "training/model_prob/A is -1; it must be a number of"),
-        (put("training/model_prob", {"A": 0, "B": 0}), "model_prob has no weight above 0"),
+        (put("training/model_prob", {"A": 0, "B": 0}), "model_prob has no positive weight"),
         (put("training/num_epoch_dict", {"A": 1, "B": 1}), "has both of numb_steps and num_epoch"),
         (put("training/numb_steps", ...), "has neither of numb_steps and num_epoch_dict"),
-        (put("training/training_data", {}), "training/training_data is for a single task"),
-        (put("loss", {}), "loss is for a single task; with model/model_dict use loss_dict"),
+        (put("training/training_data", {}), "training/training_data is for single-task inputs"),
+        (put("loss", {}), "loss is for single-task inputs; with model/model_dict use loss_dict"),
         (put(f"{BRANCH}/descriptor", "x"), "A/descriptor is 'x', but model/shared_dict has types"),
         (put(f"{BRANCH}/descriptor", "net:x"), "after the colon it must have a whole number"),
         (put(f"{BRANCH}/descriptor", "net:2"), "a se_atten can be shared at level 0 or 1"),

@@ -126,7 +126,7 @@ DATA = "training/training_data"
         (
             "model/model_dict",
             {"a": {}},
-            "model/model_dict = .* is a key of inputs with",
+            "model/model_dict = .* is for multi-task inputs",
         ),
         ("model/use_srtab", "t.txt", "model/use_srtab = 't.txt' is not supported"),
         ("model/pair_exclude_types", [[0, 1]], r"pair_exclude_types = \[\[0, 1\]\] is not supp"),
@@ -181,12 +181,16 @@ DATA = "training/training_data"
         (f"{DESCRIPTOR}/sel", "120", "sel is '120'"),
         (f"{DESCRIPTOR}/sel", 0, "sel is 0; it must be at least 1"),
         (f"{DESCRIPTOR}/rcut", -1.0, "rcut is -1.0; it must be positive"),
-        (f"{DESCRIPTOR}/rcut_smth", 6.0, "rcut_smth is 6.0; it must lie between 0 and rcut"),
-        (f"{DESCRIPTOR}/neuron", [], r"neuron is \[\]; it must be a list of positive widths"),
+        (
+            f"{DESCRIPTOR}/rcut_smth",
+            6.0,
+            "rcut_smth is 6.0; it must be at least 0 and less than rcut",
+        ),
+        (f"{DESCRIPTOR}/neuron", [], r"neuron is \[\]; it must be a list of positive integers"),
         (
             f"{DESCRIPTOR}/axis_neuron",
             41,
-            "axis_neuron is 41; .* last width of neuron, which is 40",
+            r"axis_neuron is 41; .* last width of neuron \(40\)",
         ),
         (f"{DESCRIPTOR}/exclude_types", [[0, 2]], "pairs of type indices from 0 to 1"),
         (f"{DESCRIPTOR}/exclude_types", [[0]], "pairs of type indices"),
@@ -204,7 +208,7 @@ DATA = "training/training_data"
         (f"{RATE}/stop_lr", 0, "stop_lr is 0.0; it must be positive"),
         (f"{RATE}/decay_rate", 1.5, "decay_rate is 1.5"),
         (f"{RATE}/decay_steps", 0, "decay_steps is 0"),
-        (f"{RATE}/warmup_steps", 100, "less than training/numb_steps, which is 100"),
+        (f"{RATE}/warmup_steps", 100, r"less than training/numb_steps \(100\)"),
         (f"{RATE}/warmup_ratio", 1.0, "warmup_ratio is 1.0"),
         (f"{RATE}/scale_by_worker", "cubic", "scale_by_worker is 'cubic'"),
         ("loss/start_pref_e", -1, "start_pref_e is -1.0"),
@@ -225,8 +229,8 @@ DATA = "training/training_data"
         (f"{DATA}/sys_probs", [0.5, 0.4], "must sum to 1, not 0.9"),
         (f"{DATA}/sys_probs", [1.5, -1], "must sum to at most 1, not 1.5"),
         (f"{DATA}/sys_probs", [0.333332] * 3, "must sum to 1, not 0.999996"),
-        (f"{DATA}/auto_prob", "prob_sys_size;0:1:0", "must have a weight above 0"),
-        (f"{RATE}/start_lr", 1e39, "start_lr is 1e\\+39; it must be a number that float32 holds"),
+        (f"{DATA}/auto_prob", "prob_sys_size;0:1:0", "must have a positive weight"),
+        (f"{RATE}/start_lr", 1e39, "start_lr is 1e\\+39; it must be representable in float32"),
     ],
 )
 def test_refused(path, value, expected):
@@ -253,7 +257,7 @@ def test_refused(path, value, expected):
         ),
         (without(DPA1, "model/type_map"), "model/type_map is required"),
         (changed(SE_E2_A, "model/descriptor/sel", [1]), "one number for each of the 2 types"),
-        (changed(SE_E2_A, "model/descriptor/sel", [-1, 2]), "have numbers of neighbors"),
+        (changed(SE_E2_A, "model/descriptor/sel", [-1, 2]), "be a non-empty list of numbers"),
         (changed(SE_E2_A, "model/descriptor/sel", [10**12, 2]), "have a sum of at most 1048576"),
         (changed(DPA1, "model/descriptor/sel", 10**12), "be at most 1048576"),
         (changed(DPA1, "model/descriptor/attn", 10**9), "be at most 65536"),
@@ -273,13 +277,13 @@ def test_refused(path, value, expected):
                 "model/type_map",
                 ["O", "Wat"],
             ),
-            "needs the names of elements in model/type_map, which has 'Wat'",
+            "needs the names of elements in model/type_map, which contains 'Wat'",
         ),
         (changed(SE_E2_A, "model/descriptor/attn", 4), "model/descriptor/attn is not a key"),
         (changed(SE_E2_A, "training/training_data/batch_size", "mixed:2"), "need the descriptor"),
         (changed(SE_E2_A, "learning_rate/decay_type", "sudden"), "decay_type is 'sudden'"),
         (changed(SE_E2_A, "learning_rate/decay_phase_ratio", 0), "decay_phase_ratio is 0.0"),
-        (changed(WATER, "loss/start_pref_pf", 1), "use_huber is true"),
+        (changed(WATER, "loss/start_pref_pf", 1), "use_huber cannot be combined"),
         (changed(WATER, "learning_rate/warmup_steps", 5), "both warmup_steps 5 and warmup_ratio"),
         (changed(WATER, "learning_rate/stop_lr_ratio", 0.1), "both stop_lr .* and stop_lr_ratio"),
         (
@@ -305,7 +309,7 @@ def test_alias_beside_its_name():
 
 def test_no_weight_at_all():
     loss = {f"{end}_pref_{x}": 0 for end in ("start", "limit") for x in "ef"}
-    with pytest.raises(ConfigError, match="loss has no weight above 0"):
+    with pytest.raises(ConfigError, match="loss has no positive prefactor"):
         normalize(changed(DPA1, "loss", loss))
 
 
@@ -314,18 +318,18 @@ def test_no_weight_at_all():
     [
         ("repinit/nsel", "most", "repinit/nsel is 'most'; it must be auto, auto:f"),
         ("repinit/rcut", 4, "repformer/rcut is 4.0; it must be smaller than .*repinit/rcut"),
-        ("repformer/nsel", 120, "nsel is 120; it must be smaller than .*repinit/nsel, which is 12"),
-        ("repinit/three_body_rcut", 5, r"sel is 40; .*/repformer/nsel, which is 48 for a shorter"),
+        ("repformer/nsel", 120, r"nsel is 120; it must be smaller than .*repinit/nsel \(12"),
+        ("repinit/three_body_rcut", 5, r"sel is 40; .*/repformer/nsel \(48\), which has a shorter"),
         ("repinit/three_body_rcut", 7, "three_body_rcut is 7.0; it must be at most .* 6.0"),
         ("repinit/three_body_neuron", [], r"three_body_neuron is \[\]"),
-        ("repinit/axis_neuron", 101, "axis_neuron is 101; .* last width of neuron, which is 100"),
-        ("repformer/axis_neuron", 17, "between 1 and g2_dim, which is 16"),
+        ("repinit/axis_neuron", 101, r"axis_neuron is 101; .* last width of neuron \(100\)"),
+        ("repformer/axis_neuron", 17, r"between 1 and g2_dim \(16\)"),
         ("repformer/update_style", "res", "be one of res_avg, res_incr, res_residual"),
         ("repformer/update_residual_init", "zero", "be norm or const"),
         ("repformer/update_residual", -1, "update_residual is -1.0; it must be at least 0"),
         ("repinit/three_body_sel", 121, "three_body_sel is 121; it must be at most .*nsel"),
         ("repformer/nlayers", 0, "nlayers is 0; it must be at least 1"),
-        ("repformer/rcut_smth", 4.0, "rcut_smth is 4.0; it must lie between 0 and rcut"),
+        ("repformer/rcut_smth", 4.0, "rcut_smth is 4.0; it must be at least 0 and less than rcut"),
         ("env_protection", -0.1, "env_protection is -0.1; it must be at least 0"),
         ("attn", 3, "model/descriptor/attn is not a key of the input"),
     ],

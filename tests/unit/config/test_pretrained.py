@@ -103,8 +103,8 @@ def test_bias_of_the_type_embedding_follows_the_weights(script, bias):
         (changed(MINIMAL, "model/type_map", "O"), SCRIPT, "must be a list of names"),
         (changed(MINIMAL, "model/type_map", ["O", 1]), SCRIPT, "must be a list of names"),
         (changed(MINIMAL, "model/descriptor", 1), SCRIPT, "model/descriptor is 1"),
-        (MINIMAL, {}, "the pretrained model's script has no model section"),
-        (without(MINIMAL, "model"), SCRIPT, "the input has no model section"),
+        (MINIMAL, {}, "the pretrained model's script has no section model"),
+        (without(MINIMAL, "model"), SCRIPT, "the input has no section model"),
         (MINIMAL, without(SCRIPT, "model/type_map"), "type_map .* is None; .* unknown"),
         (MINIMAL, changed(SCRIPT, "model/type_map", [["O"]]), r"type_map .* is \[\['O'\]\]"),
         (MINIMAL, changed(SCRIPT, "model/fitting_net/atom_ener", "auto"), "atom_ener is 'auto'"),
@@ -121,5 +121,5 @@ def test_replace_model():
     merged = replace_model(WATER, SCRIPT)
     assert merged == {**WATER, "model": SCRIPT["model"]}
     assert merged["model"] is not SCRIPT["model"]
-    with pytest.raises(ConfigError, match="no model section"):
+    with pytest.raises(ConfigError, match="no section model"):
         replace_model(WATER, {})

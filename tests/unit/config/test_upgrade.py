@@ -83,7 +83,7 @@ def test_sys_prob_of_version_1():
         (changed(V1, "training/training_data", {}), r"both systems .* and training_data"),
         (changed(V1, "learning_rate/decay_rate", "fast"), "decay_rate is 'fast'"),
         (changed(V1, "learning_rate/decay_rate", -1), "both must be positive"),
-        (changed(V1, "learning_rate/decay_rate", 1e300), "beyond all bounds"),
+        (changed(V1, "learning_rate/decay_rate", 1e300), "learning rate overflows"),
         (without(V1, "training/stop_batch"), "training/stop_batch is None"),
         (
             changed(changed(DPA1, "training/warmup_steps", 1), "learning_rate/warmup_steps", 1),

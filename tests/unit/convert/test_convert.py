@@ -116,12 +116,12 @@ def test_folder_is_searched(tmp_path, frames):
 @pytest.mark.parametrize(
     "name, options, words",
     [
-        ("frames.out", [], "its name does not tell which code wrote it"),
+        ("frames.out", [], "the format cannot be inferred from the file name"),
         ("frames.out", ["--format", "nonsense"], "format nonsense is none of dpdata's"),
         ("frames.out", ["--format", "vasp/xml"], "cannot be read as vasp/xml"),
         ("frames.extxyz", ["-t", "Cu"], "has atoms of Au, not in the type map Cu"),
         ("absent.xyz", [], "does not exist"),
-        ("empty", [], "there is no file below it whose name tells its format"),
+        ("empty", [], "contains no file whose format can be inferred"),
     ],
 )
 def test_what_cannot_be_converted(tmp_path, frames, capsys, name, options, words):
@@ -203,7 +203,7 @@ def test_energies_alone(tmp_path, frames, capsys):
         source, target = tmp_path / f"{layout}.{kind}", tmp_path / f"data.{layout}"
         ase.io.write(source, frames)
         assert main(["convert", str(source), "-o", str(target), "--layout", layout]) == 0
-        assert "energies and no forces" in capsys.readouterr().err
+        assert "energies but no forces" in capsys.readouterr().err
         found = stored(target)
         assert sorted(found) == sorted(round(a.get_potential_energy(), 6) for a in frames)
         for frame in found.values():
@@ -236,7 +236,7 @@ def test_names_of_labels(tmp_path, frames, capsys):
     assert "no frame has 'REF_Energy' for --energy-key; there are" in capsys.readouterr().err
     npy = str(target / "Cu4")
     assert main(["convert", npy, "-o", f"{target}2", "--energy-key", "energy"]) == 1
-    assert "names of labels are for extended XYZ and .traj" in capsys.readouterr().err
+    assert "names of labels apply only to extended XYZ and .traj" in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten(tmp_path, frames, capsys):

@@ -62,12 +62,12 @@ MISTAKES = {
     "no frame": (_replace("coord", np.zeros((0, 9))), r"coord.npy"),
     "words": (_replace("coord", np.full((5, 9), "x")), r"coord.npy holds <U1, not real numbers"),
     "complex": (_replace("energy", np.zeros(5, complex)), r"energy.npy holds complex128"),
-    "empty file": (_cut("coord.npy", 0), r"coord.npy is not a whole NumPy array"),
-    "cut in the header": (_cut("box.npy", 40), r"box.npy is not a whole NumPy array"),
-    "cut in the data": (_cut("energy.npy", 150), r"energy.npy is not a whole NumPy array"),
+    "empty file": (_cut("coord.npy", 0), r"coord.npy is not a complete NumPy array"),
+    "cut in the header": (_cut("box.npy", 40), r"box.npy is not a complete NumPy array"),
+    "cut in the data": (_cut("energy.npy", 150), r"energy.npy is not a complete NumPy array"),
     "flat box": (
         _spoil("box", (2, slice(6, 9)), 0.0),
-        r"box.npy: frame 2 has a box without volume",
+        r"box.npy: frame 2 has a box of zero volume",
     ),
     "zero box": (_spoil("box", 0, 0.0), r"empty file nopbc"),
     "no box": (_remove("set.000/box.npy"), r"box.npy is missing; open boundaries need"),
@@ -95,7 +95,7 @@ MISTAKES = {
     "no copies": (_replace("numb_copy", np.zeros(5)), r"drops all its frames"),
     "mixed beyond": (_spoil("real_atom_types", (2, 1), 2, True), r"frame 2, atom 1 has type 2"),
     "mixed below": (_spoil("real_atom_types", (0, 0), -2, True), r"frame 0, atom 0 has type -2"),
-    "mixed without names": (_remove("type_map.raw", True), r"mixed types need it"),
+    "mixed without names": (_remove("type_map.raw", True), r"mixed-type systems need it"),
 }
 MISTAKES["binary names"] = (MISTAKES["binary names"], r"type_map.raw is not text")
 
@@ -168,7 +168,7 @@ def test_a_million_names_are_read_in_no_time(tmp_path):
 def test_an_object_array_is_not_unpickled(tmp_path):
     path, _ = write_system(tmp_path / "a")
     np.save(path / "set.000" / "energy.npy", np.array([{}] * 5), allow_pickle=True)
-    with pytest.raises(DataError, match=r"energy.npy is not a whole NumPy array"):
+    with pytest.raises(DataError, match=r"energy.npy is not a complete NumPy array"):
         System(path).frames([0])
 
 

@@ -221,5 +221,5 @@ def test_keys_of_a_billion_characters(tmp_path):
     with lmdb.open(str(path), map_size=1 << 24) as file, file.begin(write=True) as writer:
         metadata = {"nframes": 1, "type_map": ["O"], "frame_idx_fmt": "01000000000d"}
         writer.put(b"__metadata__", msgpack.packb(metadata))
-    with pytest.raises(DataError, match="numbers its frames in an unknown way"):
+    with pytest.raises(DataError, match="has frame keys of an unknown format"):
         find_systems(str(path))

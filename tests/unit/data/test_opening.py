@@ -67,5 +67,5 @@ def test_who_has_no_more_files_is_told_so(tmp_path, layout):
     done = _run(tmp_path, 20, 20, late + ("open_hdf5('a.h5')" if layout == "hdf5" else ""))
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert "as many open files as it may have, 20; raise the limit with ulimit -n" in last
+    assert "has reached its limit of 20 open files; raise it with ulimit -n" in last
     assert Path(last.split(": ")[1].split()[0]).name in ("coord.npy", "a.h5")

@@ -172,7 +172,7 @@ def test_a_pass_draws_as_many_frames_as_there_are(folder, changes, steps):
 def test_filter_leaves_out_large_systems(folder, caplog):
     with caplog.at_level(logging.WARNING):
         data = _dataset(folder, batch_size="filter:4")
-    assert "is left out: it has 6 atoms" in caplog.text
+    assert "is skipped: it has 6 atoms" in caplog.text
     assert {draw[0][0] for draw in _draws(data.sampler, 50)} == {0, 2}
 
 

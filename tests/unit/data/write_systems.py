@@ -8,7 +8,7 @@ import numpy as np
 
 
 def data_config(systems, **changes):
-    """What the configuration says of the data, by its defaults."""
+    """The data section of a configuration with its defaults."""
     defaults = {
         "rglob_patterns": None,
         "batch_size": "auto",

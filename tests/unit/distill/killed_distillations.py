@@ -24,7 +24,7 @@ _KILLS, _LIFE = 10, 0.3
 
 
 def start(target):
-    """A child that distils."""
+    """A child that distills."""
     child = os.fork()
     if child:
         return child
@@ -43,7 +43,7 @@ def end_of(child):
 
 
 def differences(target, whole):
-    """What a distillation that was killed has left otherwise than one that was not."""
+    """Differences in the files of a killed distillation and an uninterrupted one."""
     found = []
     checkpoint = Path("round-01", "student-0", "model.ckpt")
     arrays, others = (read_checkpoint(folder / checkpoint)[0] for folder in (whole, target))

@@ -8,7 +8,7 @@ from deepattn.distill.potential import CalculatorPotential
 
 
 def emt():
-    """What a user's ``module:callable`` looks like."""
+    """A ``module:callable`` as a user writes it."""
     return EMT()
 
 

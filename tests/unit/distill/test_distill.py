@@ -51,7 +51,7 @@ INPUT = {
 
 
 class Killed(BaseException):
-    """As SIGKILL: nobody expects it."""
+    """Like SIGKILL: it cannot be handled."""
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_elements_that_nobody_knows_are_refused(place):
 def test_data_of_its_own_are_refused(place):
     raw = {**INPUT, "training": {"training_data": {"systems": "data"}}}
     (place / "input.json").write_text(json.dumps(raw))
-    with pytest.raises(ConfigError, match="training_data/systems is for the teacher's labels"):
+    with pytest.raises(ConfigError, match="training_data/systems is reserved for the"):
         distill(TEACHER, "input.json")
 
 

@@ -1,4 +1,4 @@
-"""What is done is kept: stages, labels, systems; another input is refused."""
+"""Completed work is kept: stages, labels, systems; another input is refused."""
 
 import json
 
@@ -68,7 +68,7 @@ def test_more_rounds_are_allowed_and_recorded(tmp_path):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(ConfigError, match="no folder of a distillation"):
+    with pytest.raises(ConfigError, match="not the folder of a distillation"):
         WorkDir(tmp_path, RECORD)
 
 
@@ -139,6 +139,9 @@ def test_teachers_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert open_teacher("my_teachers:emt").name == "my_teachers:emt"
-    for name, message in (("nobody:emt", "no such calculator"), ("my_teachers:none", "NoneType")):
+    for name, message in (
+        ("nobody:emt", "calculator cannot be loaded"),
+        ("my_teachers:none", "NoneType"),
+    ):
         with pytest.raises(ConfigError, match=message):
             open_teacher(name)

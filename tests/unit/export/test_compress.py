@@ -158,8 +158,8 @@ def test_what_the_file_says(tmp_path):
             {"fast": True, "step": 1e-6},
             r"the tables \(6 of .* would have .* strip",
         ),
-        (STRIP, {"min_nbor_dist": 0.0}, "the shortest distance of two atoms is 0 Å"),
-        (STRIP, {"min_nbor_dist": 10.0}, "not between 0 and the cutoff radius of 3 Å"),
+        (STRIP, {"min_nbor_dist": 0.0}, "min_nbor_dist is 0 Å"),
+        (STRIP, {"min_nbor_dist": 10.0}, r"must be between 0 and the cutoff radius \(3 Å"),
         (STRIP, {"extrapolate": 0.5}, "extrapolate is 0.5; it must be at least 1"),
     ],
 )
@@ -172,5 +172,7 @@ def test_what_cannot_be_compressed_is_refused(descriptor, options, message):
 def test_a_compressed_model_is_not_compressed_again():
     compressed = compress(small_model(STRIP), min_nbor_dist=SHORTEST)
     assert compressed.type_map == TYPE_MAP
-    with pytest.raises(ConfigError, match=r"compressed already; take the one .*, or distill it"):
+    with pytest.raises(
+        ConfigError, match=r"already compressed; use the original model, or distill it"
+    ):
         compress(compressed, min_nbor_dist=SHORTEST)

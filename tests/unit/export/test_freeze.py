@@ -1,4 +1,4 @@
-"""The frozen graph: what its readers look for, and the numbers of a caller's own neighbor list."""
+"""The frozen graph: the nodes its readers need, and results for a caller's neighbor list."""
 
 import json
 

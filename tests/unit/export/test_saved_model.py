@@ -48,7 +48,7 @@ def batch(model, **kwargs):
 
 
 def reference(model, inputs):
-    """What the model says, by the names of the function's results."""
+    """Predictions of the model, by the names of the function's results."""
     given = {name: value for name, value in inputs.items() if np.size(value)}
     outputs = {name: np.asarray(value) for name, value in model(given).items()}
     return {
@@ -252,5 +252,5 @@ def test_a_graph_that_cannot_be_made_names_it(tmp_path):
 
 @pytest.mark.parametrize("opens", [DeepPot, Inspection])
 def test_it_is_not_read(saved, opens):
-    with pytest.raises(ModelFileError, match="take the checkpoint"):
+    with pytest.raises(ModelFileError, match="use the checkpoint"):
         opens(saved[1])

@@ -1,4 +1,4 @@
-"""Tables of embedding nets: what they are, where their nodes lie, how near they come."""
+"""Tables of embedding nets: contents, nodes and accuracy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is written is run once first: nothing that does not run gets its name."""
+"""Exported files are run once before they get their names."""
 
 import numpy as np
 import pytest

@@ -49,7 +49,7 @@ def test_names(tmp_path, coords, caplog):
         System(named, type_map=["H", "C", "O"], names=["C", "C"]),
     ):
         assert system.atype([0]).tolist() == [[0, 2, 2, 0, 0]]
-    with pytest.raises(DataError, match=r"highest is 2, and the model has 3: H C O; dump a column"):
+    with pytest.raises(DataError, match=r"up to 2, but the model has 3: H C O; dump a column"):
         System(numbered, type_map=["H", "C", "O"])
     with caplog.at_level("INFO", "deepattn"):
         assert System(numbered, type_map=["O", "H"]).atype([0]).tolist() == [[1, 0, 0, 1, 1]]
@@ -92,16 +92,16 @@ WHOLE = dumps.frame(0, "id type x y z", ATOMS) + dumps.frame(5, "id type x y z",
 @pytest.mark.parametrize(
     "text, words",
     [
-        (dumps.frame(0, "id type vx vy vz", ATOMS), "which place no atoms; dump x y z"),
+        (dumps.frame(0, "id type vx vy vz", ATOMS), "which contain no positions; dump x y z"),
         (dumps.frame(0, "id q x y z", ATOMS), "dump type, or element"),
-        (dumps.frame(0, "q type x y z", ATOMS), "dump id as well"),
-        (dumps.frame(0, "id type x y z", []), "frame 0 announces no atoms"),
-        (WHOLE.replace("ATOMS\n2\n", f"ATOMS\n{'9' * 5000}\n", 1), "frame 0 announces no atoms"),
+        (dumps.frame(0, "q type x y z", ATOMS), "also dump id"),
+        (dumps.frame(0, "id type x y z", []), "frame 0 declares no atoms"),
+        (WHOLE.replace("ATOMS\n2\n", f"ATOMS\n{'9' * 5000}\n", 1), "frame 0 declares no atoms"),
         ("ITEM: UNITS\nmetal\n", "has no line ITEM: TIMESTEP"),
         ("ITEM: UNITS\nelectron\n" + WHOLE, "is in units electron, whose lengths are not Å"),
         (WHOLE[:-5], "is cut off: it ends within a line"),
         (WHOLE[: WHOLE.rindex("ITEM: ATOMS")], "frame 1 ends before its atoms"),
-        (WHOLE[: WHOLE.rindex("2 2 1 2 3")], "frame 1 announces 2 atoms, but lists 1"),
+        (WHOLE[: WHOLE.rindex("2 2 1 2 3")], "frame 1 declares 2 atoms, but lists 1"),
         (WHOLE[: WHOLE.rindex("1 1 0.5")], "frame 1 cannot be read as a dump of LAMMPS"),
         (WHOLE.replace("2 2 1 2 3", "2 2 1 two 3"), "frame 0 cannot be read as a dump of LAMMPS"),
         (WHOLE.replace("0.5 0.5", "nan 0.5", 1), "frame 0, atom 0 is nan"),
@@ -112,7 +112,7 @@ WHOLE = dumps.frame(0, "id type x y z", ATOMS) + dumps.frame(5, "id type x y z",
         (WHOLE.replace("2 2 1 2 3", "2 99999999 1 2 3"), "has an atom of type 99999999; types"),
         (WHOLE.replace(" pp pp pp", ""), "does not say which directions are periodic"),
         (WHOLE.replace("pp pp pp", "pp pp ff"), "is periodic in some directions"),
-        (WHOLE.replace("pp pp pp", "ff ff ff", 1), "or in some frames, only"),
+        (WHOLE.replace("pp pp pp", "ff ff ff", 1), "or some frames"),
         (
             dumps.frame(0, "id element x y z", [(1, "Xy", 0.0, 0.0, 0.0)]),
             r"frame 0 cannot be read.*Xy",

@@ -1,4 +1,4 @@
-"""Extended XYZ: what it may hold, by what names, and what is wrong with a file."""
+"""Extended XYZ: contents, names of labels, and errors."""
 
 import logging
 import time
@@ -97,7 +97,7 @@ def test_labels_of_a_reference(tmp_path, caplog, mark):
     for name, values in read(plain)[1].items():
         np.testing.assert_array_equal(labels[name], values)
     told = f"energy from {mark}energy, force from {mark}forces, virial from {mark}stress"
-    assert f"{path}: labels are read under other names: {told}" in caplog.text
+    assert f"{path}: labels are read from other names: {told}" in caplog.text
 
 
 def test_a_trajectory_with_an_energy_of_a_reference(tmp_path):
@@ -179,7 +179,7 @@ def test_periodic_and_open_frames_are_systems_of_their_own(tmp_path):
 def test_partly_periodic_frames_are_told(tmp_path, caplog):
     path = write(tmp_path, f"{HEAD.replace('T T T', 'T T F')} energy=-1", f"{HEAD} energy=-2")
     assert System(find_systems(path)[0]).periodic
-    assert "periodic in some directions only, and taken as periodic in all: 1" in caplog.text
+    assert "treated as periodic in all: 1" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["extxyz", "xyz", "traj"])
@@ -212,13 +212,13 @@ def test_a_plain_xyz_file_is_geometry(tmp_path):
 
 FRAME = f"2\n{HEAD} energy=-1\n{ROWS}"
 DAMAGED = {
-    "endless": (f"99999999999\n{HEAD}\n{ROWS}", r"frame 0 \(line 1\) announces 99999999999 atoms"),
+    "endless": (f"99999999999\n{HEAD}\n{ROWS}", r"frame 0 \(line 1\) declares 99999999999 atoms"),
     "huge": ("9" * 5000 + "\n", r"line 1: '9{50,60}\.\.\. is not the number of atoms"),
     "none": (f"0\n{HEAD}\n", r"line 1: '0' is not the number of atoms"),
     "negative": (f"-2\n{HEAD}\n{ROWS}", r"line 1: '-2' is not the number"),
     "without a count": (FRAME + f"{HEAD} energy=-2\n{ROWS}", r"line 5: .* frame 1 must begin"),
     "count too small": (FRAME.replace("2\n", "1\n", 1), r"line 4: 'Au .* is not the number"),
-    "count too large": ("3" + FRAME[1:], r"announces 3 atoms, but only 2 lines follow"),
+    "count too large": ("3" + FRAME[1:], r"declares 3 atoms, but only 2 lines follow"),
     "cut off": (FRAME + FRAME[:-7], r"frame 1, atom 1 \(line 8\) has 5 columns, expected 7"),
     "empty": ("\n\n", r"a.extxyz has no frame"),
     "width": (FRAME.replace("S:1:pos", "S:12pos"), r"has Properties='species:S:12pos"),

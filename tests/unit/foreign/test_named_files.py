@@ -1,4 +1,4 @@
-"""Files of other codes as systems: the same numbers as of the converted data."""
+"""Files of other codes as systems: the same numbers as in the converted data."""
 
 import logging
 
@@ -116,7 +116,9 @@ def test_a_file_is_read_only_if_it_is_named(tmp_path, alloys, caplog):
 
 def test_what_cannot_be_read(tmp_path):
     (tmp_path / "scf.out").write_text("of some code\n")
-    with pytest.raises(DataError, match=r"scf.out: its name does not tell.*deepattn convert"):
+    with pytest.raises(
+        DataError, match=r"scf.out: the format cannot be inferred.*deepattn convert"
+    ):
         find_systems(str(tmp_path / "scf.out"))
     (tmp_path / "OUTCAR").write_text("not of VASP\n")
     with pytest.raises(DataError, match=r"OUTCAR: (cannot be read as|has no frame)"):
@@ -134,7 +136,7 @@ def test_constraints_and_frames_without_labels(tmp_path, caplog):
     _, labels = System(found).frames(range(3))
     np.testing.assert_array_equal(labels["force"], forces)
     np.testing.assert_array_equal(labels["energy"], [a.get_potential_energy() for a in frames])
-    assert f"{path}: frames without energy are left out: 1" in caplog.text
+    assert f"{path}: skipped frames without energy: 1" in caplog.text
 
 
 def test_orders_and_compositions_of_a_trajectory(tmp_path):
@@ -160,7 +162,7 @@ def test_virials_in_some_frames_only(tmp_path, name):
     frames = [labeled(bulk("Cu", cubic=True), seed) for seed in range(2)]
     del frames[1].calc.results["stress"]
     ase.io.write(tmp_path / name, frames)
-    with pytest.raises(DataError, match=rf"{name}: some frames .* have virials and some.*apart"):
+    with pytest.raises(DataError, match=rf"{name}: .* only some have virials.*separately"):
         find_systems(str(tmp_path / name))
 
 
@@ -194,5 +196,5 @@ def test_commands(alloys, capsys):
 
 def test_a_file_of_no_known_format(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing\n")
-    with pytest.raises(DataError, match=r"notes\.txt: is of no format"):
+    with pytest.raises(DataError, match=r"notes\.txt: has an unknown format"):
         read_file(tmp_path / "notes.txt")

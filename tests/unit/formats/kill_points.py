@@ -41,7 +41,7 @@ def write_link(target, text):
 
 
 def content(target):
-    """What is there: the text of all its files, or None where they differ or are missing."""
+    """The common text of all files, or None if they differ or are missing."""
     if target.is_symlink():
         return os.readlink(target)
     names = [target / name for name in (MARK, "a", "b")] if target.is_dir() else [target]

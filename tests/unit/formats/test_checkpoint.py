@@ -167,7 +167,7 @@ def test_what_is_missing(tmp_path):
     with pytest.raises(ModelFileError, match="has no file 'checkpoint'"):
         read_checkpoint(tmp_path)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "gone-3"\n')
-    with pytest.raises(ModelFileError, match=r"gone-3: there is no such checkpoint"):
+    with pytest.raises(ModelFileError, match=r"gone-3: no such checkpoint"):
         read_checkpoint(tmp_path)
     (tmp_path / "checkpoint").write_text("just words")
     with pytest.raises(ModelFileError, match="checkpoint: cannot be read"):
@@ -198,7 +198,7 @@ def test_not_ours(tmp_path):
 def test_a_newer_format(prefix):
     path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
     path.write_bytes(path.read_bytes().replace(b"checkpoint 1\n", b"checkpoint 2\n", 1))
-    with pytest.raises(ModelFileError, match="format 2; this deepattn reads format 1"):
+    with pytest.raises(ModelFileError, match="version 2; this version of deepattn reads version 1"):
         read_checkpoint(path)
 
 
@@ -265,11 +265,11 @@ def test_larger_inside_than_on_the_disk(prefix, monkeypatch):
     [
         ({"config": None}, "its header has no config"),
         ({"config": {"model": []}}, "its header has no config"),
-        ({"interface_dtype": "int8"}, "has no interface_dtype"),
-        ({"min_nbor_dist": "0.9"}, "impossible min_nbor_dist"),
-        ({"min_nbor_dist": float("nan")}, "impossible min_nbor_dist"),
-        ({"step": -1}, "impossible step"),
-        ({"step": True}, "impossible step"),
+        ({"interface_dtype": "int8"}, "has no valid interface_dtype"),
+        ({"min_nbor_dist": "0.9"}, "invalid min_nbor_dist"),
+        ({"min_nbor_dist": float("nan")}, "invalid min_nbor_dist"),
+        ({"step": -1}, "invalid step"),
+        ({"step": True}, "invalid step"),
     ],
 )
 def test_headers_without_what_all_need(prefix, change, words):

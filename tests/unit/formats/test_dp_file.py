@@ -115,11 +115,11 @@ def write_hdf5(path, variables, **datasets):
 HUGE = {"shape": (1 << 40,), "dtype": "f8", "chunks": (1024,)}
 EXTERNAL = {"shape": (4,), "dtype": "f8", "external": [("/etc/passwd", 0, 32)]}
 BAD_HDF5 = {
-    "number for an array": ({"w": 3}, {}, "is not the name of an array"),
+    "number for an array": ({"w": 3}, {}, "is not a valid array name"),
     "missing array": ({"w": "/x"}, {}, "x"),
     "huge array": ({"w": "/x"}, {"x": HUGE}, "larger than the file"),
     "array of another file": ({"w": "/x"}, {"x": EXTERNAL}, "another file"),
-    "array of strings": ({"w": "/x"}, {"x": {"data": "text"}}, "not the name of an array"),
+    "array of strings": ({"w": "/x"}, {"x": {"data": "text"}}, "not a valid array name"),
 }
 
 
@@ -145,7 +145,7 @@ BAD_YAML = {
     "holds itself": ("model: &m {m: *m}", "holds itself"),
     "object": ("model: !!python/object/apply:os.getcwd []", "constructor"),
     "bare number": ("model: {'@variables': {w: 3.0}}", "is not an array"),
-    "nothing": ("", "holds no model"),
+    "nothing": ("", "contains no model"),
     "deep": ("[" * 5000, "well-formed"),
     "another version": (
         "model: {'@variables': {w: {'@is_variable': 1, '@class': np.ndarray, '@version': 2}}}",

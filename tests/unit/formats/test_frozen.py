@@ -81,14 +81,14 @@ def test_weights_and_statistics_only(tmp_path):
         ({"model_attr/model_version": "1.2"}, "has model version 1.2"),
         ({"model_attr/model_type": "dipole"}, "is a model of type 'dipole'"),
         ({"descrpt_attr/rcut": None}, "the node 'descrpt_attr/rcut' is missing"),
-        ({"descrpt_attr/rcut": np.float64("nan")}, "impossible cutoff radius nan"),
-        ({"descrpt_attr/rcut": np.float64(-1)}, "impossible cutoff radius -1"),
+        ({"descrpt_attr/rcut": np.float64("nan")}, "invalid cutoff radius nan"),
+        ({"descrpt_attr/rcut": np.float64(-1)}, "invalid cutoff radius -1"),
         ({"descrpt_attr/rcut": np.int32(6)}, "neither float32 nor float64"),
         ({"descrpt_attr/ntypes": np.int32(3)}, "has 3 atom types .* but 2 names"),
-        ({"descrpt_attr/ntypes": "2"}, "'descrpt_attr/ntypes' is not what it should be"),
-        ({"model_attr/tmap": np.int32(1)}, "'model_attr/tmap' is not what it should be"),
+        ({"descrpt_attr/ntypes": "2"}, "'descrpt_attr/ntypes' has an unexpected shape or type"),
+        ({"model_attr/tmap": np.int32(1)}, "'model_attr/tmap' has an unexpected shape or type"),
         *(
-            ({name: np.ones(2, np.int32)}, f"'{name}' is not what it should be")
+            ({name: np.ones(2, np.int32)}, f"'{name}' has an unexpected shape or type")
             for name in (
                 "model_attr/model_version",
                 "model_attr/model_type",
@@ -97,7 +97,7 @@ def test_weights_and_statistics_only(tmp_path):
                 "train_attr/training_script",
             )
         ),
-        ({"descrpt_attr/sel": np.ones(2)}, "'descrpt_attr/sel' holds no integers"),
+        ({"descrpt_attr/sel": np.ones(2)}, "'descrpt_attr/sel' does not contain integers"),
         ({"train_attr/training_script": "{"}, "is not a JSON object"),
         ({"train_attr/training_script": "[1]"}, "is not a JSON object"),
         ({"layer_1/matrix": np.ones(2, np.int32)}, "'layer_1/matrix' is not floating point"),
@@ -110,7 +110,7 @@ def test_weights_and_statistics_only(tmp_path):
                 "attention_layer_1/layer_normalization/beta": np.ones(2),
                 "attention_layer_1/layer_normalization_1/beta": np.ones(2),
             },
-            "there are two arrays for 'attention_layer_1/layer_normalization/beta'",
+            "two arrays have the name 'attention_layer_1/layer_normalization/beta'",
         ),
     ],
 )

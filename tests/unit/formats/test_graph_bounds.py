@@ -138,7 +138,7 @@ def cycle(b):
     b.node("Identity", "first", name="second")
 
 
-SIZE, AXES, MANY = "a size that models never need", "has impossible axes", "impossibly many axes"
+SIZE, AXES, MANY = "larger than any model needs", "has invalid axes", "impossibly many axes"
 BAD = {
     "fill, overflow": (lambda b: fill(b, 1 << 62, 2), SIZE),
     "fill, each small": (lambda b: fill(b, *[1 << 20] * 4), SIZE),
@@ -170,13 +170,13 @@ BAD = {
         AXES,
     ),
     "gradient": (lambda b: b.node("StridedSliceGrad", *[b.const([1] * 300)] * 5), MANY),
-    "cycle": (cycle, "wait for one another"),
+    "cycle": (cycle, "depend on each other in a cycle"),
     "no input": (lambda b: b.node("Sum", "coord"), "lacks an input"),
-    "endless": (lambda b: loop(b, condition="Greater"), "does not count its turns"),
-    "no step": (lambda b: loop(b, step=0), "does not count its turns"),
-    "backward": (lambda b: loop(b, step=-1), "does not count its turns"),
-    "changing limit": (lambda b: loop(b, constant_limit=False), "does not count its turns"),
-    "many turns": (lambda b: loop(b, limit=b.const(1 << 40)), "impossibly many turns"),
+    "endless": (lambda b: loop(b, condition="Greater"), "has no iteration counter"),
+    "no step": (lambda b: loop(b, step=0), "has no iteration counter"),
+    "backward": (lambda b: loop(b, step=-1), "has no iteration counter"),
+    "changing limit": (lambda b: loop(b, constant_limit=False), "has no iteration counter"),
+    "many turns": (lambda b: loop(b, limit=b.const(1 << 40)), "too many iterations"),
     "carried array": (lambda b: loop(b, carried=carried_array), "else than lists"),
     "condition of another": (lambda b: loop(b, carried=second_condition), "does not count"),
     "long list": (lambda b: list_of(b, length=(1 << 31) - 1), SIZE),

@@ -40,6 +40,6 @@ def test_heaps_within_heaps_take_no_long_time():
     for k in range(count):
         heaps += _HEAD + (24 * (count - k)).to_bytes(8, "little") + bytes(8)
     began = time.process_time()
-    with pytest.raises(ValueError, match=r"damaged|in one another"):
+    with pytest.raises(ValueError, match=r"damaged|overlap"):
         check_heaps(bytes(heaps))
     assert time.process_time() - began < 5

@@ -80,7 +80,7 @@ def start(argv):
 
 
 def hidden(folders):
-    """What is being written."""
+    """The file being written."""
     return [
         name
         for folder in folders
@@ -102,7 +102,7 @@ def wait(child, seconds=_TIMEOUT, until=lambda: False):
 
 
 def run_whole(argv):
-    """Seconds that a command takes when nobody kills it."""
+    """Seconds that a command takes without interruption."""
     began = time.monotonic()
     ended, status = wait(start(argv))
     assert ended and status == 0, (argv, ended, status)

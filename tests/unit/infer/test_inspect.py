@@ -1,4 +1,4 @@
-"""``deepattn show``: what it says of graphs and checkpoints."""
+"""``deepattn show``: output for graphs and checkpoints."""
 
 import dataclasses
 import json
@@ -85,7 +85,7 @@ def test_a_model_without_type_embedding_says_so(two_body, capsys):
 def test_two_elements_make_no_picture(attention, tmp_path, capsys):
     _, err, status = run(capsys, attention.graph, "--plot", tmp_path / "types.png")
     assert status == 1
-    assert "2 elements: a picture of the type embedding needs three" in err
+    assert "2 elements: a picture of the type embedding needs at least three" in err
     assert not list(tmp_path.iterdir())
 
 

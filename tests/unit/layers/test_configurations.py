@@ -139,7 +139,7 @@ ELSEWHERE = {"sibling", "last", "learning_rate", "warmup_ratio", "scale_by_worke
 
 
 def restored(thing):
-    """What comes back of an object that is stored as Keras stores it."""
+    """The object restored from Keras' serialized form."""
     stored = json.loads(json.dumps(keras.saving.serialize_keras_object(thing)))
     return keras.saving.deserialize_keras_object(stored)
 
@@ -183,7 +183,7 @@ def test_the_cases_have_every_argument(kind):
             # It takes them from its blocks.
             continue
         assert any(case.get(name, argument.default) != argument.default for case in cases), name
-    # What is made from a section of the input takes its keys.
+    # Classes built from a section of the input take its keys.
     section = getattr(kind, "section", None)
     for name, default in section.defaults().items() if section else ():
         if name not in ELSEWHERE:

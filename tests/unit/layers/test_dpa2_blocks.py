@@ -7,9 +7,9 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.descriptors import DPA2
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
+from deepattn.descriptors.dpa2.neighbor_vectors import neighbor_vectors
 from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
 from deepattn.descriptors.dpa2.repinit import RepInit
-from deepattn.descriptors.dpa2.slots import neighbor_slots
 from deepattn.descriptors.dpa2.three_body import ThreeBody
 
 from .check_layer import check_layer
@@ -35,7 +35,7 @@ def environment_of(layer, seed=3, edge=4.2):
 
 
 def slots_of(environment):
-    return neighbor_slots(environment, tf.constant(ATYPE), nnei=NNEI, ntypes=NTYPES)
+    return neighbor_vectors(environment, tf.constant(ATYPE), nnei=NNEI, ntypes=NTYPES)
 
 
 @pytest.fixture(scope="module")

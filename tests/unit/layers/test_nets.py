@@ -102,7 +102,7 @@ def test_type_embedding_ends_with_a_row_of_zeros(use_bias):
 
 
 def test_type_embedding_of_features_names_a_wrong_shape():
-    with pytest.raises(ValueError, match="one row for each of the 2 types"):
+    with pytest.raises(ValueError, match="features must have 2 rows, one per type"):
         TypeEmbedding(2, features=[[1.0, 0.0]])
 
 

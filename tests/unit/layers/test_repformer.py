@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
 from deepattn.descriptors.dpa2.repformer import (
     LocalAttention,
     RepformerLayer,
     RepformerOptions,
     Update,
 )
-from deepattn.descriptors.dpa2.repformer.neighborhood import neighborhood
-from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.descriptors.dpa2.repformer.neighbor_weights import neighbor_weights
 
 from .check_layer import check_layer
 
@@ -48,8 +48,8 @@ def draw(options, rng):
     mask = np.arange(STORED) < np.array([4, 2, 0, 3])[:, None]
     switch = np.where(mask, rng.uniform(0.1, 1.0, mask.shape), 0.0)
     index = np.where(mask, rng.integers(0, ATOMS, mask.shape), 0).astype(np.int32)
-    slots = Slots(None, None, mask, mask, None, index, np.int32(NNEI - STORED))
-    nearby = neighborhood(
+    slots = NeighborVectors(None, None, mask, mask, None, index, np.int32(NNEI - STORED))
+    neighbors = neighbor_weights(
         slots,
         switch * np.float64(1.0),
         nnei=NNEI,
@@ -59,7 +59,7 @@ def draw(options, rng):
     g1 = rng.normal(size=(ATOMS, options.g1_dim))
     g2 = rng.normal(size=(ATOMS, STORED, options.g2_dim))
     h2 = rng.normal(size=(ATOMS, STORED, 3))
-    return g1, g2, h2, nearby, mask, switch
+    return g1, g2, h2, neighbors, mask, switch
 
 
 def layer_in_numpy(w, options, g1, g2, h2, mask, switch, index):
@@ -93,7 +93,7 @@ def layer_in_numpy(w, options, g1, g2, h2, mask, switch, index):
     cut = ((0, NNEI - STORED), (0, 0))
     new = []
     for i in range(ATOMS):
-        around, pair, h = np.pad(g1[index[i]], cut), np.pad(g2[i], cut), np.pad(h2[i], cut)
+        neighbor_g1, pair, h = np.pad(g1[index[i]], cut), np.pad(g2[i], cut), np.pad(h2[i], cut)
         real = np.pad(mask[i].astype(float), cut[0])
         m = np.pad(switch[i], cut[0]) if options.smooth else real
         count = NNEI if options.smooth else 1e-4 + real.sum()
@@ -105,21 +105,21 @@ def layer_in_numpy(w, options, g1, g2, h2, mask, switch, index):
         else:
             inputs.append(g1[i])
         if options.update_g1_has_conv and options.g1_out_conv:
-            terms.append(m @ (around * lin("proj_g1g2", pair)) / count)
+            terms.append(m @ (neighbor_g1 * lin("proj_g1g2", pair)) / count)
         elif options.update_g1_has_conv:
-            inputs.append(m @ (lin("proj_g1g2", around) * pair) / count)
+            inputs.append(m @ (lin("proj_g1g2", neighbor_g1) * pair) / count)
         inputs.append(invariant(m, pair, h, norm))
-        inputs.append(invariant(m, around, h, norm))
+        inputs.append(invariant(m, neighbor_g1, h, norm))
         terms.append(phi(lin("linear1", np.concatenate(inputs))))
         if options.update_g1_has_attn:
             d, heads = options.attn1_hidden, options.attn1_nhead
             q = lin("loc_attn/mapq", g1[i]).reshape(d, heads)
-            kv = lin("loc_attn/mapkv", around).reshape(NNEI, -1, heads)
+            kv = lin("loc_attn/mapkv", neighbor_g1).reshape(NNEI, -1, heads)
             a = softmax(np.einsum("dh,kdh->hk", q, kv[:, :d]) / np.sqrt(d), np.tile(m, (heads, 1)))
             terms.append(lin("loc_attn/head_map", np.einsum("hk,kch->hc", a, kv[:, d:]).ravel()))
         pair_terms, vector_terms = [phi(lin("linear2", pair))], []
         if options.update_g2_has_g1g1:
-            pair_terms.append(lin("proj_g1g1g2", m[:, None] * g1[i] * around))
+            pair_terms.append(lin("proj_g1g1g2", m[:, None] * g1[i] * neighbor_g1))
         if options.update_g2_has_attn or options.update_h2:
             d, heads = options.attn2_hidden, options.attn2_nhead
             qk = lin("attn2g_map/mapqk", pair).reshape(NNEI, d, 2 * heads)
@@ -129,13 +129,13 @@ def layer_in_numpy(w, options, g1, g2, h2, mask, switch, index):
             a = softmax(logits, np.tile(np.outer(m, m), (heads, 1, 1))) * gate / np.sqrt(3.0)
         if options.update_g2_has_attn:
             values = lin("attn2_mh_apply/mapv", pair).reshape(NNEI, -1, heads)
-            heard = np.einsum("hjk,kch->jch", a, values).reshape(NNEI, -1)
-            y = lin("attn2_mh_apply/head_map", heard)
+            context = np.einsum("hjk,kch->jch", a, values).reshape(NNEI, -1)
+            y = lin("attn2_mh_apply/head_map", context)
             y = (y - y.mean(1, keepdims=True)) / np.sqrt(y.var(1, keepdims=True) + options.ln_eps)
             pair_terms.append(y * w["attn2_lm/w"] + w["attn2_lm/b"])
         if options.update_h2:
-            heard = np.einsum("hjk,ka->jah", a, h)
-            vector_terms.append(lin("attn2_ev_apply/head_map", heard)[..., 0])
+            context = np.einsum("hjk,ka->jah", a, h)
+            vector_terms.append(lin("attn2_ev_apply/head_map", context)[..., 0])
         updated = update("g1_residual", g1[i], terms), update("g2_residual", pair, pair_terms)
         vectors = update("h2_residual", h, vector_terms) if vector_terms else h
         new.append([updated[0], updated[1][:STORED], vectors[:STORED]])
@@ -147,21 +147,21 @@ def test_layer(name):
     """Slots are cut to the longest neighborhood, but the formula is evaluated on all of them."""
     rng = np.random.default_rng(4)
     options = RepformerOptions(**SIZES, **OPTIONS[name])
-    g1, g2, h2, nearby, mask, switch = draw(options, rng)
+    g1, g2, h2, neighbors, mask, switch = draw(options, rng)
     layer = RepformerLayer(options, seed=3, dtype="float64")
     layer.build()
     w = {key: np.asarray(v) for key, v in layer.named_variables().items()}
-    expected = layer_in_numpy(w, options, g1, g2, h2, mask, switch, np.asarray(nearby.index))
-    for value, wanted in zip(layer(g1, g2, h2, nearby), expected, strict=True):
+    expected = layer_in_numpy(w, options, g1, g2, h2, mask, switch, np.asarray(neighbors.index))
+    for value, wanted in zip(layer(g1, g2, h2, neighbors), expected, strict=True):
         real = mask if wanted.ndim == 3 else ...
         np.testing.assert_allclose(np.asarray(value)[real], wanted[real], rtol=0, atol=1e-12)
 
 
 def test_the_last_layer_leaves_pairs_alone():
     options = RepformerOptions(**SIZES, update_h2=True)
-    g1, g2, h2, nearby, *_ = draw(options, np.random.default_rng(5))
+    g1, g2, h2, neighbors, *_ = draw(options, np.random.default_rng(5))
     layer = RepformerLayer(options, last=True, seed=3, dtype="float64")
-    _, pairs, vectors = layer(g1, g2, h2, nearby)
+    _, pairs, vectors = layer(g1, g2, h2, neighbors)
     np.testing.assert_array_equal(pairs, g2)
     np.testing.assert_array_equal(vectors, h2)
     assert not [name for name in layer.named_variables() if name.startswith(("g2", "h2", "attn2"))]
@@ -169,9 +169,9 @@ def test_the_last_layer_leaves_pairs_alone():
 
 def test_attention_as_a_keras_layer():
     options = RepformerOptions(**SIZES)
-    g1, _, _, nearby, *_ = draw(options, np.random.default_rng(6))
+    g1, _, _, neighbors, *_ = draw(options, np.random.default_rng(6))
     config = {"options": options.to_dict(), "seed": 2}
-    check_layer(LocalAttention, config, [g1, nearby], expected_shape=(ATOMS, 6))
+    check_layer(LocalAttention, config, [g1, neighbors], expected_shape=(ATOMS, 6))
 
 
 @pytest.mark.parametrize("init", ["norm", "const"])

@@ -224,7 +224,7 @@ def test_config_rebuilds_the_loss():
         ({"huber_delta": 0.0}, "huber_delta"),
         (
             dict.fromkeys(["start_pref_e", "limit_pref_e", "start_pref_f", "limit_pref_f"], 0),
-            "no weight above 0",
+            "no positive prefactor",
         ),
     ],
 )

@@ -197,7 +197,7 @@ def test_excluded_nets_that_would_count():
 
 
 UNWRITABLE = {
-    "attention of TensorFlow": ({}, {}, {}, "attn_layer means something else"),
+    "attention of TensorFlow": ({}, {}, {}, "attn_layer has another meaning"),
     "attn_mask": ({"attn_mask": True}, {}, COMMON, "attn_mask"),
     "smooth": ({"attn_layer": 0, "smooth_type_embedding": True}, {}, {}, "smooth_type_embedding"),
     "isolated atoms": ({"attn_layer": 0}, {"atom_ener": [-1.0, -2.0]}, {}, "atom_ener"),

@@ -121,7 +121,7 @@ REFUSED = {
     "missing option": (lambda d: d["repformers_variable"].pop("g2_embd"), "g2_embd"),
     "type embedding": (
         put("type_embedding/activation_function", "tanh"),
-        "another activation_function",
+        "activation_function differs",
     ),
 }
 

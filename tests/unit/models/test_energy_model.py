@@ -153,5 +153,5 @@ def test_frozen_means_frozen():
 
 def test_a_type_map_of_another_length():
     model = small_model()
-    with pytest.raises(ValueError, match="type_map names 1 types, but the descriptor has 2"):
+    with pytest.raises(ValueError, match="type_map has 1 names, but the descriptor has 2"):
         type(model)(model.descriptor, model.fitting, model.type_embedding, type_map=["O"])

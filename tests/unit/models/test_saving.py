@@ -1,4 +1,4 @@
-"""Models in Keras' own files: what comes back computes the same and trains on the same."""
+"""Models in Keras' own files: a restored model computes and trains the same."""
 
 import keras
 import numpy as np

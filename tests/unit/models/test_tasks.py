@@ -1,4 +1,4 @@
-"""Models of several tasks: which layers they have in common."""
+"""Multi-task models: shared layers."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def models_of(links, descriptor=None, fitting=None, **others):
     return build_models(read_input(upgrade(content)))
 
 
-def common(models, first, second):
+def shared(models, first, second):
     """Names of the weights that two models have in common."""
     ours, theirs = models[first].named_variables(), models[second].named_variables()
     return {name for name, variable in ours.items() if variable is theirs.get(name)}
@@ -50,15 +50,15 @@ def test_levels_of_a_shared_descriptor(descriptor):
     fitting = set(models["b"].fitting.named_variables())
     embedding = set(models["b"].type_embedding.named_variables())
     assert list(models) == list(links)
-    assert common(models, "b", "c") == names - fitting
-    assert common(models, "a", "b") == embedding
-    assert not common(models, "b", "d")
+    assert shared(models, "b", "c") == names - fitting
+    assert shared(models, "a", "b") == embedding
+    assert not shared(models, "b", "d")
 
 
 def test_a_shared_fitting_net_keeps_biases_and_case_vectors_apart():
     parameters = {"numb_fparam": 1, "dim_case_embd": 2}
     models = models_of({"b": ("net", "fit"), "a": ("net", "fit")}, fitting=parameters)
-    own = set(models["a"].named_variables()) - common(models, "a", "b")
+    own = set(models["a"].named_variables()) - shared(models, "a", "b")
     assert own == {BIAS, CASE}
     # By alphabet, not by the order of the input.
     assert models["a"].fitting.case_embd.numpy().tolist() == [1, 0]
@@ -77,7 +77,7 @@ def test_the_case_vector_tells_the_net_which_task_it_is():
 def test_the_baseline_shares_everything():
     kind = {"type": "se_e2_a"}
     models = models_of({"a": ("net", "fit"), "b": ("net", "fit")}, kind)
-    assert set(models["a"].named_variables()) - common(models, "a", "b") == {BIAS}
+    assert set(models["a"].named_variables()) - shared(models, "a", "b") == {BIAS}
 
 
 def test_variables_that_are_shared_are_named_once():

@@ -40,7 +40,7 @@ def test_arrays_go_out_and_in():
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda a: a.pop("layer_0/matrix"), "the weights layer_0/matrix of the model are missing"),
+        (lambda a: a.pop("layer_0/matrix"), "the weights layer_0/matrix are missing"),
         (
             lambda a: a.update(extra=1.0),
             "the file contains the weights extra, which the model does not have",

@@ -166,7 +166,7 @@ def test_config_rebuilds_the_optimizer():
 
 
 def test_groups_count_only_the_steps_that_move_them():
-    """As the one optimizer of several tasks does it: each weight has its own steps."""
+    """In multi-task training each weight has its own step count."""
     gradients = _gradients("float64")
     turns = [step % 3 == 0 for step in range(STEPS)]
     shared, first, second = (

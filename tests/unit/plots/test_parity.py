@@ -138,11 +138,11 @@ def test_file_that_is_cut(details):
 
 
 def test_unknown_ending_writes_nothing(details, tmp_path):
-    with pytest.raises(DataError, match=r"parity\.xyz: no picture ends like this"):
+    with pytest.raises(DataError, match=r"parity\.xyz: unknown picture format"):
         plot_parity([details[0]], tmp_path / "parity.xyz")
     assert not (tmp_path / "parity.xyz").exists()
 
 
 def test_too_many_sets(details):
-    with pytest.raises(DataError, match="5 sets: between 1 and 4"):
+    with pytest.raises(DataError, match="5 sets: a picture shows between 1 and 4"):
         plot_parity([details[0]] * 5, "parity.png")

@@ -153,13 +153,13 @@ def test_parameters(tmp_path):
 @pytest.mark.parametrize("name", ["stat.h5", "folder"])
 @pytest.mark.parametrize("types", [["../../x", "O"], ["/x"], [".."], ["O\0"], [""]])
 def test_type_names_that_lead_out_of_the_folder(tmp_path, name, types):
-    with pytest.raises(DataError, match="cannot be part of a path"):
+    with pytest.raises(DataError, match="cannot be used in a path"):
         StatFile(tmp_path / name, types)
 
 
 def test_more_type_names_than_a_folder_can_have(tmp_path):
     names = [f"X{n}" for n in range(118)]
-    with pytest.raises(DataError, match=r"take a file that ends in \.h5"):
+    with pytest.raises(DataError, match=r"use a file that ends in \.h5"):
         StatFile(tmp_path / "folder", names)
     StatFile(tmp_path / "stat.h5", names).write({"fparam": np.ones((1, 3))})
 
@@ -186,7 +186,7 @@ def test_sums_of_other_shapes(tmp_path, name):
         with h5py.File(cache.path) as file:
             folder = next(iter(file["O H"]))
     cache.write({f"{folder}/r_0": np.ones(2), "fparam": np.ones(3)})
-    with pytest.raises(DataError, match="other arrays than sums"):
+    with pytest.raises(DataError, match="arrays that are not sums"):
         cache.read_env_mat(shape)
     with pytest.raises(DataError, match=r"fparam has the shape \[3\]"):
         cache.read_parameters("fparam")

@@ -147,7 +147,7 @@ def run_and_kill(folder, after_start, delay):
 
 
 def names(folder):
-    """What lies there, but for what the test and backups of its own account for."""
+    """Unexpected files, other than those of the test and of backups."""
     paths = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
     return sorted(str(path) for path in paths if path.name != "log" and "backup-" not in str(path))
 
@@ -166,7 +166,7 @@ def faults_of_checkpoints(folder):
 
 
 def differences(folder, whole):
-    """What a run that was killed has left otherwise than one that was not."""
+    """Differences in the files of a killed run and an uninterrupted one."""
     found = []
     if names(folder) != names(whole):
         found.append([names(folder), names(whole)])
@@ -210,7 +210,7 @@ def main_loop(root, kills, seed):
             if status:
                 break
             after_start = rng.random() < 0.1
-            # Many die soon after a start: what a start does is then killed too.
+            # Many die soon after a start, so that the start itself is killed too.
             delay = rng.uniform(0.0, took if after_start else max(0.05, took - starting))
             killed = run_and_kill(folder, after_start, delay)
             if killed >= 0:

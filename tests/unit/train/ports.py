@@ -4,7 +4,7 @@ import socket
 
 
 def free_addresses(count):
-    """Of as many ports that nobody listens at."""
+    """Addresses of unused ports."""
     sockets = [socket.socket() for _ in range(count)]
     for entry in sockets:
         entry.bind(("127.0.0.1", 0))

@@ -23,8 +23,13 @@ ADAM = AdamConfig.from_dict({"type": "Adam"})
         (1e-5, 100, 100, []),
         (1e-5, 100_000, 100, []),
         (2e-4, 1000, 100, ["start_lr is 0.0002"]),
-        (1e-4, 99, 100, ["numb_steps makes 99 steps, but it takes 100 to draw"]),
-        (1e-4, 100_100, 100, ["seen about 1001 times on average; 100000 are plenty"]),
+        (
+            1e-4,
+            99,
+            100,
+            ["numb_steps gives 99 steps, but one pass over the training data takes 100"],
+        ),
+        (1e-4, 100_100, 100, ["about 1001 passes over the training data; 100000 are plenty"]),
         (1e-3, 5, 100, ["start_lr is 0.001", "numb_steps makes 5 steps"]),
         (1e-3, 0, 100, []),
     ],
@@ -75,7 +80,7 @@ def test_frozen_parts_stay_as_they_are(here, systems, pretrained, flags, frozen,
             assert np.array_equal(after[name], array) == name.startswith(frozen), name
     assert {part for part in frozen if any(name.startswith(part) for name in before)} == set(frozen)
     assert "learning_rate/start_lr is 0.001: Adam's first steps" in caplog.text
-    assert "numb_steps makes 2 steps, but it takes 5 to draw" in caplog.text
+    assert "numb_steps gives 2 steps, but one pass over the training data takes 5" in caplog.text
 
 
 @pytest.mark.parametrize(("stop_lr", "warned"), [(1e-5, False), (1e-3, False), (2e-3, True)])
@@ -83,5 +88,5 @@ def test_a_rate_that_does_not_fall(stop_lr, warned):
     content = toy.make_input(["data"], rate={"stop_lr": stop_lr})
     lines = rate_advice(Config.from_dict(normalize(content)).learning_rate)
     assert [line.split(":")[0] for line in lines] == [
-        "learning_rate/stop_lr is 0.002, above start_lr, which is 0.001"
+        "learning_rate/stop_lr is 0.002, above start_lr (0.001)"
     ][: int(warned)]

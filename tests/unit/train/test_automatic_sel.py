@@ -36,7 +36,7 @@ def test_an_automatic_sel_without_neighbors(here, kind, scale):
         train("input.json")
     message = str(caught.value)
     assert f"model/descriptor/{PLACES[kind]} is 'auto', but no atom" in message
-    assert ("check the unit" if scale else "each stands alone") in message
+    assert ("check the unit" if scale else "all atoms are isolated") in message
     assert "\n" not in message
 
 

@@ -39,7 +39,7 @@ def test_a_second_training_of_the_same_files_is_refused(here, other):
     with Claim(training(), chief=True):
         with pytest.raises(BusyError, match=rf"written by another.*process {os.getpid()} on"):
             Claim(training(**other), chief=True).__enter__()
-        # What it asks for is free again, and other files are not concerned.
+        # Its files are free again, and other files are not affected.
         with Claim(training(save_ckpt="c.ckpt", disp_file="c.out"), chief=True):
             pass
         with Claim(training(), chief=False):
@@ -96,7 +96,7 @@ def test_without_locks_it_warns_and_goes_on(here, monkeypatch, caplog):
 def test_folders_are_made_and_leftovers_removed(here):
     Path("run").mkdir()
     for name in ("model.ckpt-3.h5", "checkpoint", "model.ckpt.h5"):
-        # As of a writer on this machine that is gone.
+        # As left by a writer on this machine that has ended.
         host = module.remove_leftovers.__globals__["_HOST"]
         Path("run", f".{name}.{host}-0123abcd.tmp").touch()
     Path("run/.other.h5.0123abcd-0123abcd.tmp").touch()

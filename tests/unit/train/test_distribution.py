@@ -16,7 +16,7 @@ from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.schedules import make_schedule
 from deepattn.train import train
 from deepattn.train.distributed.cluster import from_environment
-from deepattn.train.distributed.rendezvous import meet
+from deepattn.train.distributed.rendezvous import rendezvous
 from deepattn.train.distributed.secret import VARIABLE
 
 from . import toy
@@ -179,7 +179,7 @@ def test_a_start_that_cannot_be_ends(tmp_path, systems, number):
         ["-m", "deepattn", "train", "input.json"], folder, TF_CONFIG=config, **{VARIABLE: secret}
     )
     try:
-        with meet(addresses, 1, secret=secret.encode, timeout=120):
+        with rendezvous(addresses, 1, secret=secret.encode, timeout=120):
             if number is not None:
                 time.sleep(2)
                 assert chief.poll() is None
@@ -201,10 +201,16 @@ def test_a_start_that_cannot_be_ends(tmp_path, systems, number):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("{", "not a cluster and a task"),
-        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "not a clus"),
-        ('{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}', "not a cluster"),
-        ('{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "workers only"),
+        ("{", "not a valid cluster and task"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "not a valid",
+        ),
+        (
+            '{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}',
+            "not a valid cluster",
+        ),
+        ('{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "has only workers"),
     ],
 )
 def test_a_bad_tf_config_is_refused(config, message, monkeypatch):

@@ -121,7 +121,7 @@ def test_files_of_no_backend(folder, tmp_path):
 
 
 def test_there_is_no_file_of_a_graph(folder, tmp_path):
-    with pytest.raises(ModelFileError, match="descriptor dpa2, of which DeePMD-kit has no"):
+    with pytest.raises(ModelFileError, match="descriptor dpa2, for which DeePMD-kit has no"):
         convert(folder, tmp_path / "model.pb")
     assert not list(tmp_path.iterdir())
 

@@ -162,13 +162,13 @@ def test_a_label_that_no_frame_has_is_nan(model, batches):
 
 def test_labels_left_out_altogether_are_named(model, batches):
     inputs, labels = batches[0]
-    with pytest.raises(DataError, match="the loss needs find_virial, and the labels have"):
+    with pytest.raises(DataError, match="the loss needs the label find_virial, but there are only"):
         labels = {name: value for name, value in labels.items() if "virial" not in name}
         model.evaluate(batches_of((inputs, labels)), verbose=0)
 
 
 def test_sample_weights_are_refused(model, batches):
-    with pytest.raises(ConfigError, match="sample and class weights are not taken"):
+    with pytest.raises(ConfigError, match="sample and class weights are not supported"):
         model.train_on_batch(*batches[0], sample_weight=np.ones(2))
 
 

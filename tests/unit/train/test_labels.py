@@ -81,7 +81,10 @@ def test_a_label_that_no_system_has(tmp_path, caplog):
     check_labels(_data(*paths), EnergyLoss(1e-3, start_pref_v=1.0))
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert "no training system has virial, which the loss weighs; " in record.getMessage()
+    assert (
+        "no training system has virial, although the loss has a prefactor for it; "
+        in record.getMessage()
+    )
     assert f"{paths[1]}/virial.raw looks like virial" in record.getMessage()
     assert f"{paths[1]}/set.000/stress.npy looks like virial" in record.getMessage()
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from deepattn.errors import DataError
 from deepattn.plots.figure import COLORS
-from deepattn.plots.learning_curve import _tell_apart, plot_learning_curve, read_learning_curve
+from deepattn.plots.learning_curve import _distinct_parts, plot_learning_curve, read_learning_curve
 from deepattn.train.monitoring.learning_curve import (
     LearningCurve,
     Shown,
@@ -20,7 +20,7 @@ from deepattn.train.monitoring.learning_curve import (
 TRAIN = {"rmse": 7.2, "rmse_e": 1.05, "rmse_f": 0.2273}
 VALID = {"rmse": 6.83, "rmse_e": 1.02, "rmse_f": float("nan")}
 
-# What DeePMD-kit 3.2.0 writes for these metrics.
+# Output of DeePMD-kit 3.2.0 for these metrics.
 EXPECTED = (
     "# step       rmse_val    rmse_trn    rmse_e_val  rmse_e_trn    rmse_f_val  rmse_f_trn"
     "   lr      \n"
@@ -187,10 +187,10 @@ def test_more_runs_than_colors_are_refused(tmp_path):
 
 
 def test_runs_are_called_by_what_differs():
-    assert _tell_apart(["x/a/l.out", "x/b/l.out"]) == ["a", "b"]
-    assert _tell_apart(["a.out", "b.out"]) == ["a.out", "b.out"]
-    assert _tell_apart(["l.out", "x/l.out"]) == ["l.out", "x/l.out"]
-    assert _tell_apart(["l.out"]) == [""]
+    assert _distinct_parts(["x/a/l.out", "x/b/l.out"]) == ["a", "b"]
+    assert _distinct_parts(["a.out", "b.out"]) == ["a.out", "b.out"]
+    assert _distinct_parts(["l.out", "x/l.out"]) == ["l.out", "x/l.out"]
+    assert _distinct_parts(["l.out"]) == [""]
 
 
 @pytest.mark.parametrize(

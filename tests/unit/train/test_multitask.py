@@ -1,4 +1,4 @@
-"""Trainings of several tasks, whole and in parts."""
+"""Multi-task trainings, complete and in parts."""
 
 import json
 
@@ -140,10 +140,10 @@ def test_change_bias_changes_that_of_one_branch(trained, tmp_path):
         (["change-bias", "CKPT", "--head", "c", "-b", "O=1"], "has no branch 'c'; there are b, a"),
         (["show", "CKPT", "--plot", "x.png"], "--plot is of one type embedding"),
         (["train", "input.json", "-r", "CKPT"], "has the branches b, a, the input b, a, c"),
-        (["train", "input.json", "-f", "CKPT"], "--init-frz-model is for an input of a single"),
+        (["train", "input.json", "-f", "CKPT"], "--init-frz-model is for single-task inputs"),
         (["train", "input.json", "-t", "CKPT"], "c/finetune_head is 'q', which"),
         (["train", "input.json", "-t", "CKPT", "--head", "a"], "set finetune_head in each branch"),
-        (["train", "single.json", "-r", "CKPT"], "but the input is of a single task"),
+        (["train", "single.json", "-r", "CKPT"], "but this is a single-task input"),
         (["train", "single.json", "-t", "CKPT", "--head", "q"], "there are b, a, RANDOM"),
         (["train", "single.json", "--head", "a"], "--model-branch needs --finetune"),
     ],

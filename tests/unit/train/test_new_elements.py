@@ -79,7 +79,7 @@ def test_the_model_of_known_elements_is_unchanged(here, systems, with_sulfur, ki
     with caplog.at_level("INFO", "deepattn"):
         new = finetune(here, [with_sulfur], ["S", "H", "O"])
     assert new.config.model.type_map == ("O", "H", "S")
-    assert "S is new: its type vector" in caplog.text
+    assert "S is new: its type embedding" in caplog.text
     before, after = old.model.get_arrays(), new.model.get_arrays()
     for name, array in before.items():
         rows = slice(None) if name not in (ROWS, BIAS, *STATISTICS) else slice(len(array))
@@ -119,7 +119,7 @@ def test_training_goes_on_and_restarts_and_the_graph_runs(here, systems, with_su
 
 
 def test_the_bias_of_the_new_element_makes_up_for_what_is_missing(here, systems, with_sulfur):
-    """All frames have one composition: what the old elements lack cannot be told from it."""
+    """All frames have one composition, which cannot separate new elements from old ones."""
     old = pretrain(here, systems, fitting_net={"neuron": [5, 5], "atom_ener": [-1.0, None]})
     new = finetune(here, [with_sulfur], ["O", "H", "S"])
     assert new.config.model.fitting_net.atom_ener == (-1.0, None, None)
@@ -136,7 +136,7 @@ def test_names_that_are_no_elements_start_at_random(here, with_sulfur, pretraine
         file.write("H\nO\nS_hot\n")
     with caplog.at_level("INFO", "deepattn"):
         new = finetune(here, [with_sulfur], ["O", "H", "S_hot"], start=pretrained)
-    assert "S_hot is new and no element: its type vector starts at random" in caplog.text
+    assert "S_hot is new and not an element: its type embedding is drawn at random" in caplog.text
     rows = new.model.get_arrays()[ROWS]
     assert rows[2].all() and not (rows[2] == rows[:2]).any()
 
@@ -149,7 +149,7 @@ def test_type_embeddings_with_a_shortcut_are_refused(here, systems, with_sulfur,
 
 
 def test_elements_without_data_are_refused(here, systems, pretrained):
-    with pytest.raises(DataError, match=r"does not know Xe, and no frame .* has such atoms"):
+    with pytest.raises(DataError, match=r"does not have Xe, and no frame .* contains such atoms"):
         finetune(here, systems, ["O", "H", "Xe"], start=pretrained)
 
 

@@ -151,7 +151,7 @@ def test_names_of_the_data_are_not_taken(here, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     write_input(tmp_path, [write_system(tmp_path / "data", names=["H", "O"])])
     train("input.json")
-    assert "types are numbers only (in these data 0 is H, 1 is O)" in caplog.text
+    assert "types are only numbers (in these data 0 is H, 1 is O)" in caplog.text
     assert load_model("model.ckpt")[0].type_map == []
 
 

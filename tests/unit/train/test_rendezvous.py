@@ -1,4 +1,4 @@
-"""Workers meet though strangers call, and none of them waits for one that has stopped."""
+"""Workers connect in spite of other callers, and do not wait for one that has stopped."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deepattn.errors import ConfigError, DistributionError
-from deepattn.train.distributed.rendezvous import meet
+from deepattn.train.distributed.rendezvous import rendezvous
 from deepattn.train.distributed.secret import VARIABLE, cluster_secret
 
 from .ports import free_addresses
@@ -30,24 +30,25 @@ import deepattn
 package = types.ModuleType("deepattn.train")
 package.__path__ = [os.path.join(deepattn.__path__[0], "train")]
 sys.modules["deepattn.train"] = package
-from deepattn.train.distributed.rendezvous import meet
+from deepattn.train.distributed.rendezvous import rendezvous
 
 addresses, place, timeout, seconds = eval(sys.argv[1])
 libc = ctypes.PyDLL(None)
-with meet(addresses, place, secret=lambda: b"of these tests alone", timeout=timeout) as meeting:
-    with meeting.watched():
+with rendezvous(addresses, place, secret=lambda: b"of these tests alone", timeout=timeout) as
+barrier:
+    with barrier.watched():
         libc.signal(15, ctypes.c_void_p(1))
         print("sits", flush=True)
         libc.sleep(seconds)
     print("rises", flush=True)
-    meeting.wait_for_all()
+    barrier.wait_for_all()
 print("through", flush=True)
 """
 
 
 def gather(addresses, place, *, secret=SECRET, timeout=60.0):
-    with meet(addresses, place, secret=lambda: secret, timeout=timeout) as meeting:
-        meeting.wait_for_all()
+    with rendezvous(addresses, place, secret=lambda: secret, timeout=timeout) as barrier:
+        barrier.wait_for_all()
 
 
 def call(address):
@@ -90,7 +91,7 @@ def babble(address, stop):
 
 
 def pose(address, stop):
-    """What once let a worker in."""
+    """A message that once authenticated a worker."""
     with call(address) as connection:
         connection.sendall(b"deepattn worker 1 of 3\n")
 
@@ -115,9 +116,11 @@ def test_workers_meet_among_strangers(strangers):
             future.result(timeout=30)
 
 
-def test_strangers_cannot_hold_the_meeting(strangers):
+def test_strangers_cannot_block_the_rendezvous(strangers):
     began = time.monotonic()
-    with pytest.raises(DistributionError, match=r"worker 1 \(127.0.0.1:\d+\), 2 .* has not come"):
+    with pytest.raises(
+        DistributionError, match=r"worker 1 \(127.0.0.1:\d+\), 2 .* has not connected"
+    ):
         gather(strangers, 0, timeout=1.5)
     assert time.monotonic() - began < 6
 
@@ -126,9 +129,11 @@ def test_missing_workers_are_named():
     addresses = free_addresses(3)
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(gather, addresses, place, timeout=0.5) for place in (0, 2)]
-        with pytest.raises(DistributionError, match=r"worker 1 \(127.0.0.1:\d+\) has not come"):
+        with pytest.raises(
+            DistributionError, match=r"worker 1 \(127.0.0.1:\d+\) has not connected"
+        ):
             futures[0].result()
-        with pytest.raises(DistributionError, match=r"worker 0 at .* has not gathered the 3"):
+        with pytest.raises(DistributionError, match=r"worker 0 at .* has not connected the 3"):
             futures[1].result()
 
 
@@ -137,11 +142,11 @@ def test_a_worker_with_another_secret_is_not_let_in(caplog):
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(gather, addresses, 0, timeout=2)
         second = pool.submit(gather, addresses, 1, timeout=2, secret=OTHER)
-        with pytest.raises(DistributionError, match=r"worker 1 .* has not come"):
+        with pytest.raises(DistributionError, match=r"worker 1 .* has not connected"):
             first.result()
-        with pytest.raises(DistributionError, match=f"has another secret, see {VARIABLE}"):
+        with pytest.raises(DistributionError, match=f"has another secret; see {VARIABLE}"):
             second.result()
-    assert "127.0.0.1 says it is worker 1, but does not know the secret" in caplog.text
+    assert "a connection from 127.0.0.1 as worker 1: wrong secret" in caplog.text
 
 
 def test_a_worker_that_finds_its_secret_late_is_let_in():
@@ -149,8 +154,8 @@ def test_a_worker_that_finds_its_secret_late_is_let_in():
     known = iter([None, OTHER])
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(gather, addresses, 0)
-        with meet(addresses, 1, secret=lambda: next(known, SECRET), timeout=60) as meeting:
-            meeting.wait_for_all()
+        with rendezvous(addresses, 1, secret=lambda: next(known, SECRET), timeout=60) as barrier:
+            barrier.wait_for_all()
         first.result()
 
 
@@ -166,7 +171,9 @@ def test_an_impostor_learns_nothing_and_starts_nothing():
             said = stream.readline()
             connection.sendall(b"0" * 64 + b" 2\ngo\n")
         assert len(said) > 64 and SECRET not in said
-        with pytest.raises(DistributionError, match="what answers there does not know the secret"):
+        with pytest.raises(
+            DistributionError, match="the process at that address does not know the secret"
+        ):
             worker.result()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(gather, addresses, 0, timeout=2)
@@ -174,7 +181,7 @@ def test_an_impostor_learns_nothing_and_starts_nothing():
             assert stream.readline().startswith(b"deepattn 2 ")
             again.sendall(said)
             assert stream.readline() == b"refused\n"
-        with pytest.raises(DistributionError, match="has not come"):
+        with pytest.raises(DistributionError, match="has not connected"):
             first.result()
 
 
@@ -195,10 +202,10 @@ def test_one_index_for_two_workers_is_told():
         first = pool.submit(gather, addresses, 0, timeout=10)
         seen = [addresses[0], "127.0.0.1:0", addresses[2]]
         twins = [pool.submit(gather, seen, 1, timeout=1) for _ in range(2)]
-        with pytest.raises(DistributionError, match=r"two processes, .* are worker 1"):
+        with pytest.raises(DistributionError, match=r"two processes, .* are both worker 1"):
             first.result()
         for twin in twins:
-            with pytest.raises(DistributionError, match="has not gathered"):
+            with pytest.raises(DistributionError, match="has not connected"):
                 twin.result()
 
 
@@ -213,14 +220,14 @@ def test_it_listens_at_the_address_of_tf_config(host, everywhere):
         else:
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.2", int(port)))
-        with pytest.raises(DistributionError, match="has not come"):
+        with pytest.raises(DistributionError, match="has not connected"):
             first.result()
 
 
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("192.0.2.1:4001", "Cannot assign requested address; give it an address of its machine"),
+        ("192.0.2.1:4001", "Cannot assign requested address; use an address of its machine"),
         ("no-such-name.invalid:4001", "at no-such-name.invalid:4001"),
     ],
 )
@@ -236,11 +243,11 @@ def test_a_port_that_is_taken_is_named():
             gather([*free_addresses(1), address], 1, timeout=0.5)
 
 
-def test_a_worker_that_goes_after_the_meeting_is_noticed():
+def test_a_worker_that_goes_after_the_rendezvous_is_noticed():
     addresses = free_addresses(2)
 
     def leave():
-        with meet(addresses, 1, secret=lambda: SECRET, timeout=20):
+        with rendezvous(addresses, 1, secret=lambda: SECRET, timeout=20):
             pass
 
     with ThreadPoolExecutor(1) as pool:
@@ -251,7 +258,7 @@ def test_a_worker_that_goes_after_the_meeting_is_noticed():
 
 @pytest.fixture
 def sit():
-    """Start workers that sit after the meeting; they are ended with the test."""
+    """Start workers that sit after the rendezvous; they are ended with the test."""
     addresses, started = free_addresses(2), []
     root = str(Path(__file__).resolve().parents[3])
 
@@ -288,7 +295,7 @@ def test_the_death_of_a_worker_ends_the_others(sit, place):
     workers[place].kill()
     _, errors = workers[1 - place].communicate(timeout=10)
     assert f"while TensorFlow connected the workers: worker {place} (127.0.0.1:" in errors
-    assert "has stopped; see what it said." in errors
+    assert "has stopped; see its output." in errors
     assert workers[1 - place].returncode == -signal.SIGKILL
 
 

@@ -1,4 +1,4 @@
-"""What whole trainings write, and what they say and leave behind when they fail."""
+"""Files of complete trainings, and messages and leftovers of failed ones."""
 
 import json
 import os

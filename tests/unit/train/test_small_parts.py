@@ -15,7 +15,7 @@ from deepattn.train.monitoring.clock import Clock
 from deepattn.train.monitoring.nan_guard import NonFiniteError, check_metrics, check_weights
 from deepattn.train.monitoring.progress import progress_line
 from deepattn.train.monitoring.tensorboard import TensorBoardWriter
-from deepattn.train.seeds import settle_seeds
+from deepattn.train.seeds import resolve_seeds
 
 # --- clock -------------------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ def _config(**training):
 
 
 def test_blocks_without_a_seed_follow_the_training_seed():
-    one, same, other = (settle_seeds(_config(seed=seed)) for seed in (5, 5, 6))
+    one, same, other = (resolve_seeds(_config(seed=seed)) for seed in (5, 5, 6))
     assert one == same
     assert one.model.fitting_net.seed == 7
     assert one.model.descriptor.seed != one.model.type_embedding.seed
@@ -118,9 +118,9 @@ def test_blocks_without_a_seed_follow_the_training_seed():
 
 def test_a_run_without_a_seed_gets_one_that_is_logged(caplog):
     with caplog.at_level("INFO", "deepattn"):
-        settled = settle_seeds(_config())
+        settled = resolve_seeds(_config())
     assert str(settled.training.seed) in caplog.text
-    assert settle_seeds(_config(seed=settled.training.seed)) == settled
+    assert resolve_seeds(_config(seed=settled.training.seed)) == settled
 
 
 # --- NaN guard ---------------------------------------------------------------------------------

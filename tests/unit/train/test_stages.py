@@ -249,5 +249,5 @@ def test_an_optimizer_goes_on_only_from_a_checkpoint(systems):
     source = WeightSource(mode="restart", path="m.h5", header={"step": 5, "config": {}})
     arguments = {**vars(task), "start": source}
     schedule = build_schedule(task.config, replicas=1)
-    with pytest.raises(ModelFileError, match=r"m.h5: holds no state of the optimizer"):
+    with pytest.raises(ModelFileError, match=r"m.h5: contains no optimizer state"):
         build_optimizer([Task(**arguments)], schedule, Distribution())

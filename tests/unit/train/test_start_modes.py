@@ -150,7 +150,7 @@ def test_a_restart_says_what_has_changed(here, systems, caplog):
     assert f"{changed}training/training_data/systems: -{systems[1]}" in caplog.text
     assert "model/descriptor/seed: 1 -> 3" in caplog.text
     assert "training data: other numbers of frames" in caplog.text
-    assert "validation data: the order of frames is that of the checkpoint" in caplog.text
+    assert "validation data: the order of frames continues from the checkpoint" in caplog.text
     assert read_checkpoint("model.ckpt")[1]["step"] == 4
     caplog.clear()
     with caplog.at_level("INFO", "deepattn"):
@@ -220,7 +220,10 @@ def test_finetuning_refuses_what_it_cannot_map(here, systems, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (model_section({"smooth_type_embedding": True}), "has the convention common, the input te"),
+        (
+            model_section({"smooth_type_embedding": True}),
+            "has the convention common, but the input has te",
+        ),
         (model_section(dpa2()), "has the descriptor se_atten, the input dpa2"),
     ],
 )
@@ -236,7 +239,7 @@ def test_models_of_other_mathematics_are_refused(here, systems, model, message):
 
 
 def test_two_ways_to_start_are_refused(here, systems):
-    with pytest.raises(ValueError, match="one way to start"):
+    with pytest.raises(ValueError, match="at most one of the options"):
         toy.run(here, systems, start={"restart": "a", "init_model": "b"})
 
 
@@ -248,7 +251,7 @@ def test_files_of_no_backend_start_a_training(here, systems):
     for name, array in trainer.model.get_arrays().items():
         np.testing.assert_array_equal(arrays[name], array, err_msg=name)
     # Of this model both conventions are the same.
-    common = {"convention": "common"}
-    toy.run(here, systems, numb_steps=0, model=common, start={"init_frz_model": "model.dp"})
-    with pytest.raises(ModelFileError, match=r"model\.ckpt: is no frozen model"):
+    convention = {"convention": "common"}
+    toy.run(here, systems, numb_steps=0, model=convention, start={"init_frz_model": "model.dp"})
+    with pytest.raises(ModelFileError, match=r"model\.ckpt: is not a frozen model"):
         toy.run(here, systems, start={"init_frz_model": "model.ckpt"})

@@ -114,7 +114,7 @@ def test_epochs_become_steps(here, systems):
     data["training"]["numb_epoch"] = 2
     (here / "input.json").write_text(json.dumps(data))
     trainer = train("input.json")
-    # Two batches in each system, each drawn with probability 1/2: four steps an epoch.
+    # Two batches in each system, each drawn with probability 1/2: four steps per epoch.
     assert trainer.config.training.numb_steps == 8
     assert (here / "model.ckpt-8.h5").exists()
 

@@ -82,10 +82,10 @@ def run(folder, *args, start=None, **kwargs):
     """Train in a folder, the working one, from the input of `make_input`; returns the trainer.
 
     Args:
-        folder: where the input is written.
-        *args: of `make_input`.
-        start: keyword arguments of `train`.
-        **kwargs: of `make_input`.
+        folder: Where the input is written.
+        *args: Of `make_input`.
+        start: Keyword arguments of `train`.
+        **kwargs: Of `make_input`.
     """
     (folder / "input.json").write_text(json.dumps(make_input(*args, **kwargs)))
     return train("input.json", **(start or {}))

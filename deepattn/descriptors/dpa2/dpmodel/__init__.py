@@ -29,7 +29,7 @@ _KEYS = {
     name: tuple(field.name for field in fields(section))
     for name, section in (("repinit", RepInitConfig), ("repformer", RepformerConfig))
 }
-# What files before version 3 do not say, and did not do.
+# Options that files before version 3 lack; they were off.
 _LATER = {"use_sqrt_nnei": False, "g1_out_conv": False, "g1_out_mlp": False}
 # DeePMD-kit spells it so.
 _SHAPE, _TEBD = "g1_shape_tranform", "tebd_transform"

@@ -16,10 +16,10 @@ from deepattn.trees.node import Node
 
 _NORM = "attn2_lm"
 _RESIDUALS = ("g1_residual", "g2_residual", "h2_residual")
-# What only inputs say, the block itself does, or is told apart by layer.
+# Keys of inputs only, of the block itself, or that differ between layers.
 _NOT_OF_LAYERS = ("nsel", "nlayers", "direct_dist", "set_davg_zero")
 _INITIAL = ("update_residual", "update_residual_init")
-# What layers of version 1 do not have.
+# Keys that layers of version 1 lack.
 _LATER = ("use_sqrt_nnei", "g1_out_conv", "g1_out_mlp")
 _OF_PAIRS = ("update_g2_has_g1g1", "update_g2_has_attn", "update_h2")
 
@@ -36,9 +36,9 @@ def read_repformer_layer(node: Node, section: Dpa2Config, *, last: bool) -> Arra
     """The weights of a layer.
 
     Args:
-        node: it.
-        section: what the descriptor says of all layers.
-        last: whether it is the last one, which leaves pairs as they are.
+        node: It.
+        section: Settings of all layers, from the descriptor.
+        last: Whether it is the last one, which leaves pairs as they are.
     """
     node.version("RepformerLayer", 1, 2)
     options = _options(section, last=last)
@@ -47,7 +47,7 @@ def read_repformer_layer(node: Node, section: Dpa2Config, *, last: bool) -> Arra
             node.fail(f"{node.path} lacks the key {key!r}")
     function = activation_name(node.get("activation_function", str, "tanh"))
     if function != options.pop("activation_function"):
-        node.fail(f"{node.path} has another activation_function than the descriptor says")
+        node.fail(f"{node.path} has an activation_function that differs from the descriptor's")
     _expect(node, options)
     node.ignore("rcut", "rcut_smth", "sel", "ntypes", "precision", *_INITIAL)
     arrays: Arrays = {}
@@ -64,7 +64,7 @@ def read_repformer_layer(node: Node, section: Dpa2Config, *, last: bool) -> Arra
         child = node.child(_NORM)
         scale, shift, found = read_norm(child)
         if found["ln_eps"] != options["ln_eps"]:
-            node.fail(f"{child.path} has another ln_eps than the descriptor says")
+            node.fail(f"{child.path} has an ln_eps that differs from the descriptor's")
         arrays |= {f"{path_of(child)}/w": scale, f"{path_of(child)}/b": shift}
     arrays |= _read_residuals(node)
     node.finish()
@@ -160,7 +160,7 @@ def _parts(options: Mapping[str, Any]) -> dict[str, _Part]:
 
 def _expect(node: Node, options: Mapping[str, Any]) -> None:
     for key, value in options.items():
-        node.only(key, value, reason=f"the descriptor says {value!r}")
+        node.only(key, value, reason=f"the descriptor has {value!r}")
 
 
 def _read_residuals(node: Node) -> Arrays:

@@ -21,7 +21,7 @@ _NETS = ("embeddings", "embeddings_strip")
 
 
 class InitialBlock(NamedTuple):
-    """What the blocks differ in, by the keys of an input's ``repinit``."""
+    """Settings in which the blocks differ, by the keys of an input's ``repinit``."""
 
     nsel: int
     rcut: float

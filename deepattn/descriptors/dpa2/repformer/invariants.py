@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from deepattn.descriptors.dpa2.repformer.neighborhood import Neighborhood
+from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
 
 
-def moments(vectors: tf.Tensor, features: tf.Tensor, nearby: Neighborhood) -> tf.Tensor:
+def moments(vectors: tf.Tensor, features: tf.Tensor, neighbors: NeighborWeights) -> tf.Tensor:
     """``S = N Σ_k w_k h_k ⊗ g_k``, ``[n, 3, width]`` (arXiv:2312.15492).
 
     Args:
-        vectors: h, ``[n, stored, 3]``.
-        features: g, ``[n, stored, width]``.
-        nearby: the weights w and the norm N.
+        vectors: H, ``[n, stored, 3]``.
+        features: G, ``[n, stored, width]``.
+        neighbors: Have the weights w and the norm N.
     """
-    weighted = vectors * nearby.weight[:, :, tf.newaxis]
-    return nearby.scale * tf.matmul(weighted, features, transpose_a=True)
+    weighted = vectors * neighbors.weight[:, :, tf.newaxis]
+    return neighbors.scale * tf.matmul(weighted, features, transpose_a=True)
 
 
 def invariants(moment: tf.Tensor, axis_neuron: int) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from deepattn.descriptors.dpa2.repformer.invariants import invariants, moments
 from deepattn.descriptors.dpa2.repformer.local_attention import LocalAttention
-from deepattn.descriptors.dpa2.repformer.neighborhood import Neighborhood
+from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
 from deepattn.descriptors.dpa2.repformer.pair_attention import PairAttention
 from deepattn.descriptors.dpa2.repformer.update import Update
@@ -24,20 +24,20 @@ from deepattn.layers.seeds import seeds_from
 class RepformerLayer(keras.layers.Layer):
     """Updates features of atoms (g1) and pairs (g2) and the pairs' vectors (h2).
 
-    All terms are of the features that come in; `Update` adds them up.
+    All terms are functions of the input features; `Update` adds them.
 
     Reference: D. Zhang et al., arXiv:2312.15492, "repformer".
 
     Args:
         options: `RepformerOptions`.
-        last: whether g2 and h2 stay as they are, since nobody will read them.
-        seed: seed of the weights.
+        last: Whether g2 and h2 stay as they are, because they are not used afterwards.
+        seed: Seed of the weights.
 
     Call arguments:
         g1: ``[n, g1_dim]``.
         g2: ``[n, stored, g2_dim]``.
         h2: ``[n, stored, 3]``.
-        nearby: a `Neighborhood`; its indices are rows of ``g1``.
+        neighbors: A `NeighborWeights`; its indices are rows of ``g1``.
 
     Output: new g1, g2 and h2.
     """
@@ -72,18 +72,18 @@ class RepformerLayer(keras.layers.Layer):
                 part.build()
 
     def call(
-        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighborhood
+        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, neighbors: NeighborWeights
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        around = nearby.gather(g1)
-        new_g1 = self.updates["g1_residual"](g1, self._terms_g1(g1, g2, h2, around, nearby))
+        neighbor_g1 = neighbors.gather(g1)
+        new_g1 = self.updates["g1_residual"](g1, self._terms_g1(g1, g2, h2, neighbor_g1, neighbors))
         if self.last:
             return new_g1, g2, h2
         terms, vector_terms = [self.function(self.dense["linear2"](g2))], []
         if self.options.update_g2_has_g1g1:
-            product = nearby.weight[:, :, tf.newaxis] * g1[:, tf.newaxis] * around
+            product = neighbors.weight[:, :, tf.newaxis] * g1[:, tf.newaxis] * neighbor_g1
             terms.append(self.dense["proj_g1g1g2"](product))
         if self.pair_attention is not None:
-            of_pairs, of_vectors = self.pair_attention(g2, h2, nearby)
+            of_pairs, of_vectors = self.pair_attention(g2, h2, neighbors)
             terms += [] if of_pairs is None else [of_pairs]
             vector_terms += [] if of_vectors is None else [of_vectors]
         new_g2 = self.updates["g2_residual"](g2, terms)
@@ -152,7 +152,7 @@ class RepformerLayer(keras.layers.Layer):
             self.attention = LocalAttention(options, seed=next(seeds), **policy)
 
     def _make_updates(self, seeds: Iterator[int | None], policy: Mapping[str, Any]) -> None:
-        """How g1, g2 and h2 take up their terms, by the names of the weights."""
+        """The updates of g1, g2 and h2 by their terms, by the names of the weights."""
         options = self.options
         of_g1 = 1 + options.g1_out_mlp + options.update_g1_has_attn
         of_g1 += options.update_g1_has_conv and options.g1_out_conv
@@ -166,9 +166,14 @@ class RepformerLayer(keras.layers.Layer):
         }
 
     def _terms_g1(
-        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, around: tf.Tensor, nearby: Neighborhood
+        self,
+        g1: tf.Tensor,
+        g2: tf.Tensor,
+        h2: tf.Tensor,
+        neighbor_g1: tf.Tensor,
+        neighbors: NeighborWeights,
     ) -> list[tf.Tensor]:
-        """What is added to g1: of the atom, of a convolution, of invariants, of attention."""
+        """Terms added to g1: from the atom itself, the convolution, invariants and attention."""
         options, terms, inputs = self.options, [], []
         if options.g1_out_mlp:
             terms.append(self.function(self.dense["g1_self_mlp"](g1)))
@@ -176,23 +181,23 @@ class RepformerLayer(keras.layers.Layer):
             inputs.append(g1)
         if options.update_g1_has_conv:
             target = terms if options.g1_out_conv else inputs
-            target.append(self._convolution(g1, g2, around, nearby))
+            target.append(self._convolution(g1, g2, neighbor_g1, neighbors))
         if options.update_g1_has_grrg:
-            inputs.append(invariants(moments(h2, g2, nearby), options.axis_neuron))
+            inputs.append(invariants(moments(h2, g2, neighbors), options.axis_neuron))
         if options.update_g1_has_drrd:
-            inputs.append(invariants(moments(h2, around, nearby), options.axis_neuron))
+            inputs.append(invariants(moments(h2, neighbor_g1, neighbors), options.axis_neuron))
         terms.append(self.function(self.dense["linear1"](tf.concat(inputs, axis=1))))
         if self.attention is not None:
-            terms.append(self.attention(g1, nearby))
+            terms.append(self.attention(g1, neighbors))
         return terms
 
     def _convolution(
-        self, g1: tf.Tensor, g2: tf.Tensor, around: tf.Tensor, nearby: Neighborhood
+        self, g1: tf.Tensor, g2: tf.Tensor, neighbor_g1: tf.Tensor, neighbors: NeighborWeights
     ) -> tf.Tensor:
         """Mean of the neighbors' g1 times g2, one of them mapped to the width of the other."""
         if self.options.g1_out_conv:
-            product = around * self.dense["proj_g1g2"](g2)
+            product = neighbor_g1 * self.dense["proj_g1g2"](g2)
         else:
-            product = nearby.gather(self.dense["proj_g1g2"](g1)) * g2
-        weighted = tf.matmul(nearby.weight[:, tf.newaxis], product)
-        return nearby.mean * weighted[:, 0]
+            product = neighbors.gather(self.dense["proj_g1g2"](g1)) * g2
+        weighted = tf.matmul(neighbors.weight[:, tf.newaxis], product)
+        return neighbors.mean * weighted[:, 0]

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.descriptors.dpa2.repformer.neighborhood import Neighborhood
+from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
 from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.residual_dense import linear
@@ -22,11 +22,11 @@ class LocalAttention(keras.layers.Layer):
 
     Args:
         options: `RepformerOptions`.
-        seed: seed of the weights.
+        seed: Seed of the weights.
 
     Call arguments:
         g1: ``[n, g1_dim]``.
-        nearby: a `Neighborhood`.
+        neighbors: A `NeighborWeights`.
 
     Output shape: that of ``g1``.
     """
@@ -48,17 +48,17 @@ class LocalAttention(keras.layers.Layer):
         self.mapkv.build((None, width))
         self.head_map.build((None, width * self.options.attn1_nhead))
 
-    def call(self, g1: tf.Tensor, nearby: Neighborhood) -> tf.Tensor:
+    def call(self, g1: tf.Tensor, neighbors: NeighborWeights) -> tf.Tensor:
         options = self.options
         hidden, heads, width = options.attn1_hidden, options.attn1_nhead, options.g1_dim
         query = _by_head(self.mapq(g1), hidden, heads)
-        # The maps are linear: mapped once an atom, then looked up for every neighbor.
+        # The maps are linear: mapped once per atom, then looked up for every neighbor.
         keys, values = tf.split(_by_head(self.mapkv(g1), hidden, heads, width), [hidden, width], 2)
-        logits = tf.einsum("nhd,nkhd->nhk", query, tf.gather(keys, nearby.index)) * hidden**-0.5
-        weight = nearby.weight[:, tf.newaxis]
-        attention = nearby.softmax(logits, weight, smooth=options.smooth)
-        heard = tf.einsum("nhk,nkhc->nhc", attention, tf.gather(values, nearby.index))
-        return self.head_map(tf.reshape(heard, [-1, heads * width]))
+        logits = tf.einsum("nhd,nkhd->nhk", query, tf.gather(keys, neighbors.index)) * hidden**-0.5
+        weight = neighbors.weight[:, tf.newaxis]
+        attention = neighbors.softmax(logits, weight, smooth=options.smooth)
+        context = tf.einsum("nhk,nkhc->nhc", attention, tf.gather(values, neighbors.index))
+        return self.head_map(tf.reshape(context, [-1, heads * width]))
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights by their paths below ``loc_attn``."""

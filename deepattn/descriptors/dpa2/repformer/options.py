@@ -1,4 +1,4 @@
-"""What the layers of a repformer block have in common."""
+"""Options shared by the layers of a repformer block."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ class RepformerOptions:
     g1 are the features of atoms, g2 those of pairs of neighbors, h2 their vectors.
 
     Args:
-        nnei: slots of an atom.
-        g1_dim, g2_dim: widths of the features.
-        axis_neuron: columns in the first factor of invariants.
-        update_g1_has_conv: whether g1 gets a convolution of the neighbors' g1 with g2.
-        update_g1_has_grrg: whether g1 gets invariants of g2.
-        update_g1_has_drrd: whether g1 gets invariants of the neighbors' g1.
-        update_g1_has_attn: whether g1 gets an attention to the neighbors' g1.
-        update_g2_has_g1g1: whether g2 gets a product of the g1 of both atoms.
-        update_g2_has_attn: whether g2 gets a gated attention to other neighbors.
-        update_h2: whether h2 is updated by that attention.
-        attn1_hidden, attn1_nhead: width and heads of the attention of g1.
-        attn2_hidden, attn2_nhead: width and heads of the attention of g2.
-        attn2_has_gate: whether angles gate the logits of the attention of g2 too.
-        activation: name of the activation.
-        update_style: how terms are added: ``"res_avg"``, ``"res_incr"`` or ``"res_residual"``.
-        update_residual: initial size of the weights of terms of ``"res_residual"``.
+        nnei: Slots of an atom.
+        g1_dim, g2_dim: Widths of the features.
+        axis_neuron: Columns in the first factor of invariants.
+        update_g1_has_conv: Whether g1 gets a convolution of the neighbors' g1 with g2.
+        update_g1_has_grrg: Whether g1 gets invariants of g2.
+        update_g1_has_drrd: Whether g1 gets invariants of the neighbors' g1.
+        update_g1_has_attn: Whether g1 gets an attention to the neighbors' g1.
+        update_g2_has_g1g1: Whether g2 gets a product of the g1 of both atoms.
+        update_g2_has_attn: Whether g2 gets a gated attention to other neighbors.
+        update_h2: Whether h2 is updated by that attention.
+        attn1_hidden, attn1_nhead: Width and heads of the attention of g1.
+        attn2_hidden, attn2_nhead: Width and heads of the attention of g2.
+        attn2_has_gate: Whether angles gate the logits of the attention of g2 too.
+        activation: Name of the activation.
+        update_style: How terms are added: ``"res_avg"``, ``"res_incr"`` or ``"res_residual"``.
+        update_residual: Initial size of the weights of terms of ``"res_residual"``.
         update_residual_init: ``"norm"``: drawn with that standard deviation; ``"const"``.
-        smooth: whether neighbors fade out at the cutoff.
-        use_sqrt_nnei: whether moments are divided by the root of the number of neighbors.
-        g1_out_conv: whether the convolution is a term of its own.
-        g1_out_mlp: whether a layer of g1 itself is a term of its own.
-        trainable_ln: whether layer normalizations are trained.
-        ln_eps: epsilon of the layer normalizations.
+        smooth: Whether neighbors fade out at the cutoff.
+        use_sqrt_nnei: Whether moments are divided by the root of the number of neighbors.
+        g1_out_conv: Whether the convolution is a term of its own.
+        g1_out_mlp: Whether a layer of g1 itself is a term of its own.
+        trainable_ln: Whether layer normalizations are trained.
+        ln_eps: Epsilon of the layer normalizations.
     """
 
     nnei: int
@@ -94,5 +94,5 @@ class RepformerOptions:
         return asdict(self)
 
     def without_pairs(self) -> RepformerOptions:
-        """Those of the last layer, whose g2 and h2 nobody would read."""
+        """Options of the last layer, whose g2 and h2 are not used."""
         return replace(self, update_g2_has_g1g1=False, update_g2_has_attn=False, update_h2=False)

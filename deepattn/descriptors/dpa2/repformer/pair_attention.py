@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.descriptors.dpa2.repformer.neighborhood import Neighborhood
+from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
 from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.layer_normalization import LayerNormalization
@@ -26,17 +26,17 @@ class PairAttention(keras.layers.Layer):
     Reference: D. Zhang et al., arXiv:2312.15492, "gated self-attention".
 
     Args:
-        options: `RepformerOptions`; ``update_g2_has_attn`` and ``update_h2`` say which terms
+        options: `RepformerOptions`; ``update_g2_has_attn`` and ``update_h2`` select which terms
             there are.
-        seed: seed of the weights.
+        seed: Seed of the weights.
 
     Call arguments:
         g2: ``[n, stored, g2_dim]``.
         h2: ``[n, stored, 3]``.
-        nearby: a `Neighborhood`.
+        neighbors: A `NeighborWeights`.
 
     Output: the terms for g2 ``[n, stored, g2_dim]`` and h2 ``[n, stored, 3]``, ``None`` for one
-    that there is not.
+    that is disabled.
     """
 
     def __init__(self, options: RepformerOptions, *, seed: int | None = None, **kwargs: Any):
@@ -79,18 +79,18 @@ class PairAttention(keras.layers.Layer):
             self.vector_map.build((None, None, 3, heads))
 
     def call(
-        self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighborhood
+        self, g2: tf.Tensor, h2: tf.Tensor, neighbors: NeighborWeights
     ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-        attention = self._attention(g2, h2, nearby)
+        attention = self._attention(g2, h2, neighbors)
         g2_term = h2_term = None
         if self._of_g2 is not None:
             mapv, head_map, norm = self._of_g2
-            heard = tf.matmul(attention, _by_head(mapv(g2), self.options.attn2_nhead))
-            g2_term = norm(head_map(_by_feature(heard)))
+            context = tf.matmul(attention, _by_head(mapv(g2), self.options.attn2_nhead))
+            g2_term = norm(head_map(_by_feature(context)))
         if self.vector_map is not None:
-            heard = tf.matmul(attention, h2)
+            context = tf.matmul(attention, h2)
             shape = tf.concat([tf.shape(h2), [self.options.attn2_nhead]], axis=0)
-            h2_term = self.vector_map(tf.reshape(_by_feature(heard), shape))[..., 0]
+            h2_term = self.vector_map(tf.reshape(_by_feature(context), shape))[..., 0]
         return g2_term, h2_term
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -108,7 +108,7 @@ class PairAttention(keras.layers.Layer):
     def get_config(self) -> dict:
         return {**super().get_config(), "options": self.options.to_dict(), "seed": self.seed}
 
-    def _attention(self, g2: tf.Tensor, h2: tf.Tensor, nearby: Neighborhood) -> tf.Tensor:
+    def _attention(self, g2: tf.Tensor, h2: tf.Tensor, neighbors: NeighborWeights) -> tf.Tensor:
         """The gated attention ``A``, ``[heads, n, stored, stored]``."""
         options = self.options
         mapped = _by_head(self.mapqk(g2), 2 * options.attn2_nhead)
@@ -117,8 +117,8 @@ class PairAttention(keras.layers.Layer):
         gate = tf.matmul(h2, h2, transpose_b=True)
         if options.attn2_has_gate:
             logits *= gate
-        weight = nearby.weight[:, :, tf.newaxis] * nearby.weight[:, tf.newaxis]
-        return nearby.softmax(logits, weight, smooth=options.smooth) * (gate * 3**-0.5)
+        weight = neighbors.weight[:, :, tf.newaxis] * neighbors.weight[:, tf.newaxis]
+        return neighbors.softmax(logits, weight, smooth=options.smooth) * (gate * 3**-0.5)
 
 
 def _by_head(mapped: tf.Tensor, heads: int) -> tf.Tensor:
@@ -132,8 +132,8 @@ def _by_head(mapped: tf.Tensor, heads: int) -> tf.Tensor:
     )
 
 
-def _by_feature(heard: tf.Tensor) -> tf.Tensor:
+def _by_feature(context: tf.Tensor) -> tf.Tensor:
     """The inverse of `_by_head`."""
-    heads, n, stored, width = tf.unstack(tf.shape(heard))
-    mapped = tf.reshape(tf.transpose(tf.reshape(heard, [heads, -1])), [n, stored, heads * width])
-    return tf.ensure_shape(mapped, [None, None, heard.shape[0] * heard.shape[-1]])
+    heads, n, stored, width = tf.unstack(tf.shape(context))
+    mapped = tf.reshape(tf.transpose(tf.reshape(context, [heads, -1])), [n, stored, heads * width])
+    return tf.ensure_shape(mapped, [None, None, context.shape[0] * context.shape[-1]])

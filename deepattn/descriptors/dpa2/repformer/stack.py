@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
+from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
 from deepattn.descriptors.dpa2.repformer.layer import RepformerLayer
-from deepattn.descriptors.dpa2.repformer.neighborhood import neighborhood
+from deepattn.descriptors.dpa2.repformer.neighbor_weights import neighbor_weights
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
-from deepattn.descriptors.dpa2.slots import Slots
 from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.activations import get_activation
 from deepattn.layers.residual_dense import linear
@@ -29,18 +29,18 @@ class Repformers(keras.layers.Layer):
     Reference: D. Zhang et al., arXiv:2312.15492, "repformer".
 
     Args:
-        ntypes: number of types.
+        ntypes: Number of types.
         options: `RepformerOptions`.
-        nlayers: number of layers.
-        rcut: cutoff radius, Å.
-        rcut_smth: where switching to zero begins, Å.
-        protection: as of `EnvironmentMatrix`.
-        direct_dist: see above.
-        seed: seed of the weights.
-        interface_dtype: precision of distances and statistics; ``dtype`` is the weights'.
+        nlayers: Number of layers.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        protection: See `EnvironmentMatrix`.
+        direct_dist: See above.
+        seed: Seed of the weights.
+        interface_dtype: Precision of distances and statistics; ``dtype`` is the weights'.
 
     Call arguments:
-        slots: `Slots` within ``rcut``.
+        slots: `NeighborVectors` within ``rcut``.
         center: int32 ``[n]``, types of the centers.
         features: ``[n, g1_dim]``, before the activation.
 
@@ -93,14 +93,14 @@ class Repformers(keras.layers.Layer):
         for layer in self.layers:
             layer.build()
 
-    def call(self, slots: Slots, center: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+    def call(self, slots: NeighborVectors, center: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
         matrix, switch = self.matrix(slots, center)
         radial, h2 = matrix[:, :, :1], matrix[:, :, 1:]
         if self.direct_dist:
             mask = tf.cast(slots.mask, matrix.dtype)[:, :, tf.newaxis] / self.matrix.rcut
             radial, h2 = slots.distance[:, :, tf.newaxis] * mask, slots.vectors * mask
         dtype = self.compute_dtype
-        nearby = neighborhood(
+        neighbors = neighbor_weights(
             slots,
             tf.cast(switch, dtype),
             nnei=self.options.nnei,
@@ -110,7 +110,7 @@ class Repformers(keras.layers.Layer):
         g1, h2 = self.function(tf.cast(features, dtype)), tf.cast(h2, dtype)
         g2 = self.function(self.g2_embd(tf.cast(radial, dtype)))
         for layer in self.layers:
-            g1, g2, h2 = layer(g1, g2, h2, nearby)
+            g1, g2, h2 = layer(g1, g2, h2, neighbors)
         return g1
 
     def named_variables(self) -> dict[str, keras.Variable]:

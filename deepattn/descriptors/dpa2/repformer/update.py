@@ -1,4 +1,4 @@
-"""How features take up the terms of a layer."""
+"""Update of features by the terms of a layer."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Update(keras.layers.Layer):
     - ``res_residual``: ``x + Σ ρ_q u_q``, with a trained vector ``ρ_q`` for each term.
 
     Args:
-        count: number of terms.
-        width: width of the features.
+        count: Number of terms.
+        width: Width of the features.
         options: `RepformerOptions`.
-        seed: seed of the vectors.
+        seed: Seed of the vectors.
 
     Call arguments: the features and a list of ``count`` terms, all of one shape.
     """

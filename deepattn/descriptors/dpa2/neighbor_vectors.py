@@ -1,4 +1,4 @@
-"""Neighborhoods as vectors, which blocks of different cutoff radii look at."""
+"""Vectors to neighbors, shared by blocks of different cutoff radii."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import tensorflow as tf
 from deepattn.layers.environment import Environment, real_types
 
 
-class Slots(NamedTuple):
+class NeighborVectors(NamedTuple):
     """The first slots of n neighborhoods, nearest neighbors first.
 
     Padding is alike in every slot, so the last slot stands for all that are not stored, as in
-    `Neighbors`. Excluded neighbors keep their slots, among the others.
+    `PackedNeighbors`. Excluded neighbors keep their slots, among the others.
 
     Shapes:
         vectors: ``[n, stored, 3]``, from the center to the neighbors, Å.
@@ -35,7 +35,7 @@ class Slots(NamedTuple):
     index: tf.Tensor
     cut: tf.Tensor
 
-    def within(self, rcut: float, nnei: int) -> Slots:
+    def within(self, rcut: float, nnei: int) -> NeighborVectors:
         """The first ``nnei`` slots, all beyond ``rcut`` being padding, cut to the longest."""
         real = self.real[:, :nnei] & (self.distance[:, :nnei] <= rcut)
         count = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
@@ -56,26 +56,26 @@ class Slots(NamedTuple):
         return tf.cast(1 + self.cut * tf.one_hot(stored - 1, stored, dtype=tf.int32), dtype)
 
 
-def neighbor_slots(
+def neighbor_vectors(
     environment: Environment,
     atype: tf.Tensor,
     *,
     nnei: int,
     ntypes: int,
     pairs: np.ndarray | None = None,
-) -> Slots:
+) -> NeighborVectors:
     """All slots of the atoms of a batch, and one more of padding.
 
     Args:
-        environment: neighborhoods with vectors in the last three columns of ``descrpt``, and
+        environment: Neighborhoods with vectors in the last three columns of ``descrpt``, and
             with the indices of local atoms.
-        atype: int32 ``[nframes, nloc]``, negative for virtual atoms, which see nobody.
-        nnei: slots of an atom.
-        ntypes: number of types.
+        atype: int32 ``[nframes, nloc]``, negative for virtual atoms, which have no neighbors.
+        nnei: Slots of an atom.
+        ntypes: Number of types.
         pairs: `pair_table` of the pairs that interact; ``None`` for all.
 
     Raises:
-        tf.errors.InvalidArgumentError: a neighbor is a ghost, of which no features are known.
+        tf.errors.InvalidArgumentError: A neighbor is a ghost, of which no features are known.
     """
     nframes, nloc = tf.unstack(tf.shape(atype))
     tf.debugging.assert_less(
@@ -104,4 +104,4 @@ def neighbor_slots(
     if pairs is not None:
         pair = real_types(atype, ntypes)[:, tf.newaxis] * (ntypes + 1) + ntype
         mask = real & (tf.gather(tf.constant(pairs), pair) > 0)
-    return Slots(vectors, tf.sqrt(square), real, mask, ntype, index, tf.constant(0))
+    return NeighborVectors(vectors, tf.sqrt(square), real, mask, ntype, index, tf.constant(0))

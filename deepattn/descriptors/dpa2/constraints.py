@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from deepattn.config.rules_net import (
+from deepattn.config.constraints import (
     check_activation,
     check_axis,
     check_cutoff,
@@ -20,7 +20,7 @@ def check_dpa2(descriptor: Mapping[str, Any], path: str) -> None:
     """Check a complete descriptor section of the type dpa2, beyond its single values.
 
     Raises:
-        ConfigError: a value is out of range, or two keys do not go together.
+        ConfigError: A value is out of range, or two keys do not go together.
     """
     repinit, repformer = descriptor["repinit"], descriptor["repformer"]
     check_precision(descriptor["precision"], f"{path}/precision")
@@ -52,8 +52,8 @@ def _check_repformer(section: Mapping[str, Any], path: str) -> None:
     conv = section["update_g1_has_conv"] and not section["g1_out_conv"]
     if section["g1_out_mlp"] and not conv and not any(section[key] for key in g1_inputs):
         raise ConfigError(
-            f"{path} leaves the layer of g1 without input; switch on {' or '.join(g1_inputs)}, or "
-            "switch off g1_out_mlp."
+            f"{path} leaves the layer of g1 without input; enable {' or '.join(g1_inputs)}, "
+            "or disable g1_out_mlp."
         )
 
 
@@ -73,7 +73,7 @@ class _List(NamedTuple):
             pairs.append((self.nsel, other.nsel, self.nsel_key, other.nsel_key))
         for ours, theirs, key, other_key in pairs:
             holds = ours < theirs if strictly else ours <= theirs
-            require(holds, key, ours, f"{words} {other_key}, which is {theirs}")
+            require(holds, key, ours, f"{words} {other_key} ({theirs})")
 
 
 def _check_lists(repinit: Mapping[str, Any], repformer: Mapping[str, Any], path: str) -> None:
@@ -90,5 +90,5 @@ def _check_lists(repinit: Mapping[str, Any], repformer: Mapping[str, Any], path:
         lists.append(third)
     known = [(one.rcut, one.nsel, one.nsel_key) for one in lists if not isinstance(one.nsel, str)]
     for (_, near, near_key), (_, far, far_key) in pairwise(sorted(known)):
-        condition = f"be at least {near_key}, which is {near} for a shorter cutoff"
+        condition = f"be at least {near_key} ({near}), which has a shorter cutoff"
         require(far >= near, far_key, far, condition)

@@ -11,11 +11,16 @@ PRECISION = (
 )
 RESNET = "Whether the residual layers have a trainable time step."
 SEED = "Seed of the initial weights; null draws a random one."
-AXIS_NEURON = "Columns of the embedding in the descriptor's second factor."
-DAVG_ZERO = "Whether the mean of the input is taken as zero."
-EXCLUDE_TYPES = "Pairs of types that do not see each other."
+AXIS_NEURON = "Number of columns of the embedding in the second factor of the descriptor."
+DAVG_ZERO = "Whether the mean of the environment matrix is set to zero."
+EXCLUDE_TYPES = "Pairs of types that do not interact."
 RCUT = "Cutoff radius, Å."
-RCUT_SMTH = "Where the switching to zero begins, Å."
-TEBD_INPUT_MODE = "How types enter: concat beside the distance, strip in a net of their own."
+RCUT_SMTH = "Radius where the switching function starts, Å."
+TEBD_INPUT_MODE = (
+    "How type embeddings enter: concat, as further inputs of the embedding net; strip, in a "
+    "separate net."
+)
 TRAINABLE = "Whether the descriptor is trained."
-USE_ECONF_TEBD = "Whether elements enter as their electron configurations, not as one-hot vectors."
+USE_ECONF_TEBD = (
+    "Whether the type embedding starts from electron configurations instead of one-hot vectors."
+)

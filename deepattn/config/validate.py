@@ -27,16 +27,16 @@ _KINDS_IN_A_LIST = {
 }
 
 
-def clean(argument: Argument, data: Any, path: str) -> dict[str, Any]:
+def validate_section(argument: Argument, data: Any, path: str) -> dict[str, Any]:
     """Copy of a section with canonical names, numbers converted, and refused keys dropped.
 
     Args:
-        argument: schema of the section.
-        data: what the user gave for it.
-        path: where it is, such as ``model/descriptor``; empty for the whole input.
+        argument: Schema of the section.
+        data: The user's value.
+        path: Where it is, such as ``model/descriptor``; empty for the whole input.
 
     Raises:
-        ConfigError: a key is unknown, missing, given twice (under an alias) or not supported, or a
+        ConfigError: A key is unknown, missing, given twice (under an alias) or not supported, or a
             value has the wrong type; the message gives the key's path.
     """
     if not isinstance(data, dict):
@@ -93,7 +93,7 @@ def _tag(variant: Variant, data: dict[str, Any], path: str) -> str:
 
 def _value(field: Argument, value: Any, where: str) -> Any:
     if isinstance(value, dict) and (field.sub_fields or field.sub_variants):
-        return clean(field, value, where)
+        return validate_section(field, value, where)
     for dtype in field.dtype:
         try:
             return _convert(value, dtype)

@@ -1,4 +1,4 @@
-"""What holds for every net and every cutoff of a model, and the form of the errors."""
+"""Constraints on the keys of nets and cutoffs, and the form of their errors."""
 
 import math
 import re
@@ -37,7 +37,7 @@ def at_least(value: float, path: str, *, minimum: int, maximum: int | None = Non
 
 
 def to_number(text: str) -> float | None:
-    """The finite number that a text is; None if it is none."""
+    """Convert text to a finite number; None if it is not one."""
     try:
         value = float(text)
     except ValueError:
@@ -58,7 +58,7 @@ def check_widths(widths: list[int], path: str) -> None:
         bool(widths) and all(width > 0 for width in widths),
         path,
         widths,
-        "be a list of positive widths",
+        "be a list of positive integers",
     )
     require(max(widths) <= limits.WIDTH, path, widths, f"have widths of at most {limits.WIDTH}")
     require(len(widths) <= limits.LAYERS, path, widths, f"have at most {limits.LAYERS} layers")
@@ -73,8 +73,8 @@ def check_activation(name: str, path: str) -> None:
     require(known, path, name, f"be one of {choices}, silut:x or none")
 
 
-def settle_activation(section: dict[str, Any]) -> None:
-    """Bring the name of an activation to its one form."""
+def resolve_activation(section: dict[str, Any]) -> None:
+    """Replace the name of an activation by its canonical form."""
     name = section["activation_function"].lower()
     section["activation_function"] = "linear" if name == "none" else name
 
@@ -85,27 +85,25 @@ def check_precision(precision: str, path: str) -> None:
 
 
 def check_cutoff(section: Mapping[str, Any], path: str, *, prefix: str = "") -> None:
-    """Check a cutoff radius and where the switching to zero begins."""
+    """Check a cutoff radius and the start of the switching function."""
     rcut, smooth = section[f"{prefix}rcut"], section[f"{prefix}rcut_smth"]
     require(rcut > 0, f"{path}/{prefix}rcut", rcut, "be positive")
     require(
         0 <= smooth < rcut,
         f"{path}/{prefix}rcut_smth",
         smooth,
-        f"lie between 0 and {prefix}rcut, which is {rcut}",
+        f"be at least 0 and less than {prefix}rcut ({rcut})",
     )
 
 
 def check_axis(section: Mapping[str, Any], path: str, *, width: int, of: str) -> None:
     """Check the number of columns in the second factor of a descriptor."""
     axis = section["axis_neuron"]
-    require(
-        1 <= axis <= width, f"{path}/axis_neuron", axis, f"lie between 1 and {of}, which is {width}"
-    )
+    require(1 <= axis <= width, f"{path}/axis_neuron", axis, f"be between 1 and {of} ({width})")
 
 
 def check_excluded(pairs: list[list[int]], path: str, ntypes: int) -> None:
-    """Check pairs of types that do not see each other."""
+    """Check pairs of types that do not interact."""
     for pair in pairs:
         require(
             len(pair) == 2 and all(0 <= index < ntypes for index in pair),
@@ -121,12 +119,12 @@ def check_per_type(values: Sequence, path: str, ntypes: int, *, may_be_empty: bo
         len(values) == ntypes or (may_be_empty and not values),
         path,
         values,
-        f"have one energy or null for each of the {ntypes} types",
+        f"have one energy or null per type ({ntypes} types)",
     )
 
 
 def check_slots(sel: int | str, path: str) -> None:
-    """A number of neighbors, or that it follows from the data."""
+    """Check a number of neighbors or ``auto``."""
     if isinstance(sel, str):
         require(auto_factor(sel) is not None, path, sel, "be auto, auto:f with f > 0, or a number")
     else:

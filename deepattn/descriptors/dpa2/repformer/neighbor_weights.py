@@ -1,4 +1,4 @@
-"""What a repformer layer knows of the neighborhoods, whatever its features."""
+"""Weights and normalization of neighbors in the repformer, independent of features."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from deepattn.descriptors.dpa2.slots import Slots
+from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
 
 # Keeps atoms without neighbors from a division by zero.
 _ALONE = 1e-4
 
 
-class Neighborhood(NamedTuple):
+class NeighborWeights(NamedTuple):
     """Weights and numbers of the neighbors of n atoms.
 
     Shapes:
@@ -42,7 +42,7 @@ class Neighborhood(NamedTuple):
         Args:
             logits: ``[…, stored]``.
             weight: ``[…, stored]``, of that shape or broadcast to it.
-            smooth: which form.
+            smooth: Which form.
         """
         if smooth:
             logits = (logits + 20.0) * weight - 20.0 + tf.math.log(self.multiplicity)
@@ -51,26 +51,26 @@ class Neighborhood(NamedTuple):
         return tf.nn.softmax(logits) * weight
 
 
-def neighborhood(
-    slots: Slots, switch: tf.Tensor, *, nnei: int, smooth: bool, use_sqrt_nnei: bool
-) -> Neighborhood:
-    """What layers need of the slots.
+def neighbor_weights(
+    slots: NeighborVectors, switch: tf.Tensor, *, nnei: int, smooth: bool, use_sqrt_nnei: bool
+) -> NeighborWeights:
+    """Compute the weights of neighbors for all layers.
 
     Args:
-        slots: the slots.
+        slots: The slots.
         switch: ``[n, stored]``, 0 for padding; its dtype is that of the result.
-        nnei: slots of an atom.
-        smooth: whether neighbors fade out at the cutoff; their number is ``nnei`` then.
-        use_sqrt_nnei: whether moments are divided by its root.
+        nnei: Slots of an atom.
+        smooth: Whether neighbors fade out at the cutoff; their number is ``nnei`` then.
+        use_sqrt_nnei: Whether moments are divided by its root.
     """
     dtype = switch.dtype
     times = slots.multiplicity(dtype)
     if smooth:
         mean = tf.constant(1.0 / nnei, dtype)
         scale = tf.constant(nnei**-0.5 if use_sqrt_nnei else 1.0 / nnei, dtype)
-        return Neighborhood(slots.index, switch, times, mean, scale)
+        return NeighborWeights(slots.index, switch, times, mean, scale)
     mask = tf.cast(slots.mask, dtype)
     count = tf.reduce_sum(mask, axis=1, keepdims=True)
     mean = 1.0 / (_ALONE + count)
     scale = 1.0 / (_ALONE + tf.sqrt(count)) if use_sqrt_nnei else mean
-    return Neighborhood(slots.index, mask, times, mean, scale[:, tf.newaxis])
+    return NeighborWeights(slots.index, mask, times, mean, scale[:, tf.newaxis])

@@ -1,6 +1,6 @@
-"""The workers between their meeting and the moment when TensorFlow has connected them.
+"""The barrier of workers from their rendezvous until TensorFlow has connected them.
 
-TensorFlow holds Python's lock while it waits for the others, so that no signal is heard. Their
+TensorFlow holds Python's lock while it waits for the others, so no signal is handled. Their
 connections stay open meanwhile: a worker that ends is noticed by its closed one.
 """
 
@@ -24,14 +24,15 @@ _CONNECTED = b"connected"
 _WATCHER = Path(__file__).with_name("watcher.py")
 
 
-class Meeting:
-    """Open connections of a worker: of the first one to all others, of these to the first one.
+class Barrier:
+    """Open connections of a worker: those of the first worker go to all others, theirs to the
+    first.
 
     Args:
-        connections: by the number of the worker at the other end.
+        connections: By number of the worker at the other end.
         addresses: ``host:port`` of each worker.
-        place: which of them this process is.
-        timeout: how long each thing to come may take, s.
+        place: Number of this worker.
+        timeout: Time limit of each step, s.
     """
 
     def __init__(
@@ -48,25 +49,26 @@ class Meeting:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Run a block that no signal reaches, such as TensorFlow's start, and be able to end it.
+        """Run a block that ignores signals, such as TensorFlow's start, so that it can still be
+        ended.
 
-        When another worker ends meanwhile, the time is over, or SIGTERM comes, a small process
-        beside this one says so and kills this one. SIGINT ends it as the system does.
+        If another worker ends meanwhile, the time is over, or SIGTERM arrives, a small process
+        next to this one reports it and kills this one. SIGINT ends it as the system does.
         """
         with ExitStack() as stack:
             watcher = stack.enter_context(self._start_watcher())
             if watcher.stdin is not None and watcher.stdout is not None:
                 stack.enter_context(watcher.stdin)
-                # A byte tells that it watches.
+                # A byte confirms that it watches.
                 watcher.stdout.read(1)
-            with _signals_left_to_the_watcher():
+            with _signals_for_watcher():
                 yield
 
     def wait_for_all(self) -> None:
-        """Return when all workers have called this; then the connections are of no more use.
+        """Wait until all workers have called this; the connections are not used afterwards.
 
         Raises:
-            DistributionError: one of them has ended.
+            DistributionError: A worker has ended.
         """
         deadline = time.monotonic() + self._timeout
         try:
@@ -80,7 +82,7 @@ class Meeting:
         except OSError:
             raise DistributionError(
                 "another worker has stopped before the training began, so this one (worker "
-                f"{self._place}) stops too; see what the other one said."
+                f"{self._place}) stops too; see its output."
             ) from None
 
     def _start_watcher(self) -> subprocess.Popen:
@@ -98,29 +100,29 @@ class Meeting:
 
 
 def expect(connection: socket.socket, word: bytes, deadline: float) -> None:
-    """Take the next line, which must be this word.
+    """Read a line, which must be the given word.
 
     Args:
-        connection: to another worker.
-        word: what it should say.
-        deadline: on the clock of `time.monotonic`, s.
+        connection: To another worker.
+        word: The expected word.
+        deadline: On the clock of `time.monotonic`, s.
 
     Raises:
-        OSError: see `line_of`; or the line is another one.
+        OSError: See `line_of`; or the line is another one.
     """
     if line_of(connection, deadline) != word:
         raise ConnectionError
 
 
 def line_of(connection: socket.socket, deadline: float) -> bytes:
-    """The next line, without its end; what follows it stays.
+    """Read a line, without its end and no further.
 
     Args:
-        connection: to another worker.
-        deadline: on the clock of `time.monotonic`, s.
+        connection: To another worker.
+        deadline: On the clock of `time.monotonic`, s.
 
     Raises:
-        OSError: the other side has closed, says too much, or is too slow.
+        OSError: The other side has closed, sends too much, or is too slow.
     """
     text = b""
     while not text.endswith(b"\n"):
@@ -133,10 +135,10 @@ def line_of(connection: socket.socket, deadline: float) -> bytes:
 
 
 @contextmanager
-def _signals_left_to_the_watcher() -> Iterator[None]:
-    """SIGINT as the system has it, and SIGTERM held back, which TensorFlow would catch and keep.
+def _signals_for_watcher() -> Iterator[None]:
+    """Reset SIGINT, and block SIGTERM, which TensorFlow would catch and keep.
 
-    A signal that is held back is seen from outside as pending. Outside the main thread nothing is
+    A blocked signal is visible from outside as pending. Outside the main thread nothing is
     changed.
     """
     if threading.current_thread() is not threading.main_thread():
