@@ -173,8 +173,8 @@ DATA = "training/training_data"
         ("model/type_map", [], "model/type_map is required"),
         ("model/data_stat_nbatch", 0, "data_stat_nbatch is 0; it must be at least 1"),
         ("model/data_stat_protect", 0.0, "data_stat_protect is 0.0; it must be positive"),
-        ("model/preset_out_bias", {"dipole": []}, 'must have the one key "energy"'),
-        ("model/preset_out_bias", {"energy": [1.0]}, "for each of the 2 types"),
+        ("model/preset_out_bias", {"dipole": []}, 'must have "energy" as its only key'),
+        ("model/preset_out_bias", {"energy": [1.0]}, "null per type"),
         ("model/preset_out_bias", {"energy": [1.0, "a"]}, "energies and nulls"),
         (f"{DESCRIPTOR}/sel", "auto:", "sel is 'auto:'; it must be auto, auto:f"),
         (f"{DESCRIPTOR}/sel", "auto:0", "sel is 'auto:0'"),
@@ -201,8 +201,8 @@ DATA = "training/training_data"
         (f"{DESCRIPTOR}/tebd_input_mode", "add", "it must be concat or strip"),
         (f"{DESCRIPTOR}/attn_layer", -1, "attn_layer is -1"),
         (f"{DESCRIPTOR}/ln_eps", 0.0, "ln_eps is 0.0"),
-        (f"{FITTING}/trainable", [True], "one value or 4"),
-        (f"{FITTING}/atom_ener", [1.0], "atom_ener is .* for each of the 2 types"),
+        (f"{FITTING}/trainable", [True], "one value or a list of 4"),
+        (f"{FITTING}/atom_ener", [1.0], "atom_ener is .* null per type"),
         (f"{FITTING}/numb_fparam", -1, "numb_fparam is -1"),
         (f"{RATE}/start_lr", 0, "start_lr is 0.0; it must be positive"),
         (f"{RATE}/stop_lr", 0, "stop_lr is 0.0; it must be positive"),
@@ -245,7 +245,7 @@ def test_refused(path, value, expected):
         ([], r"the input is \[\]; it must be a mapping"),
         (
             without(DPA1, "learning_rate"),
-            "learning_rate is required: how the learning rate changes",
+            "learning_rate is required: schedule of the learning rate",
         ),
         (without(DPA1, "learning_rate/start_lr"), "learning_rate/start_lr is required"),
         (without(DPA1, "training/training_data"), "training/training_data is required"),
@@ -256,7 +256,7 @@ def test_refused(path, value, expected):
             "descriptor/type is required; give one of se_e2_a",
         ),
         (without(DPA1, "model/type_map"), "model/type_map is required"),
-        (changed(SE_E2_A, "model/descriptor/sel", [1]), "one number for each of the 2 types"),
+        (changed(SE_E2_A, "model/descriptor/sel", [1]), "one number per type"),
         (changed(SE_E2_A, "model/descriptor/sel", [-1, 2]), "be a non-empty list of numbers"),
         (changed(SE_E2_A, "model/descriptor/sel", [10**12, 2]), "have a sum of at most 1048576"),
         (changed(DPA1, "model/descriptor/sel", 10**12), "be at most 1048576"),
@@ -320,7 +320,7 @@ def test_no_weight_at_all():
         ("repinit/rcut", 4, "repformer/rcut is 4.0; it must be smaller than .*repinit/rcut"),
         ("repformer/nsel", 120, r"nsel is 120; it must be smaller than .*repinit/nsel \(12"),
         ("repinit/three_body_rcut", 5, r"sel is 40; .*/repformer/nsel \(48\), which has a shorter"),
-        ("repinit/three_body_rcut", 7, "three_body_rcut is 7.0; it must be at most .* 6.0"),
+        ("repinit/three_body_rcut", 7, "three_body_rcut is 7.0; it must be at most .*6.0"),
         ("repinit/three_body_neuron", [], r"three_body_neuron is \[\]"),
         ("repinit/axis_neuron", 101, r"axis_neuron is 101; .* last width of neuron \(100\)"),
         ("repformer/axis_neuron", 17, r"between 1 and g2_dim \(16\)"),
@@ -340,7 +340,9 @@ def test_refused_of_dpa2(path, value, expected):
 
 
 def test_dpa2_is_common():
-    with pytest.raises(ConfigError, match=r"model/convention tensorflow is not for .* dpa2"):
+    with pytest.raises(
+        ConfigError, match=r"model/convention tensorflow is not available for .* dpa2"
+    ):
         normalize(changed(DPA2, "model/convention", "tensorflow"))
     assert normalize(changed(DPA2, "model/convention", "common")) == normalize(DPA2)
 
@@ -355,7 +357,9 @@ def test_epsilon_of_either_convention():
 
 
 def test_dpa2_has_no_type_embedding_section():
-    with pytest.raises(ConfigError, match="model/type_embedding is not for the descriptor dpa2"):
+    with pytest.raises(
+        ConfigError, match="model/type_embedding is not available for the descriptor dpa2"
+    ):
         normalize(changed(DPA2, "model/type_embedding", {}))
 
 

@@ -63,7 +63,7 @@ class Hole(Calculator):
         self.results = {"energy": 0.0, "forces": -self.strength * away}
 
 
-@pytest.mark.parametrize(("strength", "reason"), [(0.2, "near"), (500.0, "hot")])
+@pytest.mark.parametrize(("strength", "reason"), [(0.2, "close"), (500.0, "hot")])
 def test_a_run_that_goes_wrong_ends(strength, reason):
     atoms = Atoms("Au2", positions=[[0, 0, 0], [0, 0, 3.0]])
     settings = SETTINGS | {"steps": 2000, "every": 1}
