@@ -53,7 +53,7 @@ def test_names(tmp_path, coords, caplog):
         System(numbered, type_map=["H", "C", "O"])
     with caplog.at_level("INFO", "deepattn"):
         assert System(numbered, type_map=["O", "H"]).atype([0]).tolist() == [[1, 0, 0, 1, 1]]
-    assert f"types 1, 2 of {numbered} are taken as O, H" in caplog.text
+    assert f"types 1, 2 of {numbered} are interpreted as O, H" in caplog.text
     with pytest.raises(DataError, match="has 2 types, but only O are named"):
         System(numbered, type_map=["H", "C", "O"], names=["O"])
 
