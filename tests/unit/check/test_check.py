@@ -81,7 +81,7 @@ def test_duplicates_are_found_across_systems(tmp_path, arrays):
 
 def test_elements_without_samples_are_found(tmp_path, arrays):
     found = metals.check(tmp_path, arrays, type_map=["Cu", "Ag", "Au"])
-    assert [x.message for x in found] == ["no frame has an atom of Ag"]
+    assert [x.message for x in found] == ["no frame contains Ag"]
 
 
 @pytest.mark.parametrize("label", ["energy", "force", "virial"])

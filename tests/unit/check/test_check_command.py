@@ -58,7 +58,7 @@ def test_command_takes_what_an_input_says(tmp_path, arrays, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     assert main(["check", "input.json"]) == 0
     out = capsys.readouterr().out
-    for words in ("no frame has an atom of Ag", "but sel is 10", "valid: frame 0 is frame 0 of"):
+    for words in ("no frame contains Ag", "but sel is 10", "valid: frame 0 is a duplicate of"):
         assert words in out
 
 

@@ -118,5 +118,5 @@ def test_a_frame_that_cannot_be_searched_is_named(tmp_path):
     boxes[1, 8] = 1e-9
     system = _system(tmp_path / "thin", coord, [0, 1], box=8 * np.eye(3))
     np.save(tmp_path / "thin" / "set.000" / "box.npy", boxes)
-    with pytest.raises(DataError, match=r"thin: in frame 1 no neighbors can be searched"):
+    with pytest.raises(DataError, match=r"thin: in frame 1 neighbors within .* cannot be searched"):
         neighbor_statistics([system], rcut=4, ntypes=2, mixed_types=True)
