@@ -110,3 +110,18 @@ def resolve(reference: str) -> Any:
     """What a reference ``"module:name"`` refers to; its module is imported."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def formats_of(kinds: Registry, wanted: str, attribute: str) -> dict[str, Any]:
+    """The formats of all kinds that have one, by the names of types in files of such a format.
+
+    Args:
+        kinds: descriptors or fittings.
+        wanted: the type that a file has; a kind of another package is loaded for it.
+        attribute: of the kinds, a reference to the format, which has ``types``.
+    """
+    if wanted in kinds:
+        kinds[wanted]
+    references = {getattr(kind, attribute): None for kind in kinds.loaded().values()}
+    formats = [resolve(reference) for reference in references if reference is not None]
+    return {name: one for one in formats for name in one.types}

@@ -89,6 +89,8 @@ class DescriptorConfig(Kind):
         layer: Reference ``"module:class"`` to the `deepattn.layers.Descriptor`.
         dpmodel: Reference to the `deepattn.trees.DescriptorFormat` that reads and writes it in
             ``.dp`` files; None if there is none.
+        torch: Reference to the `deepattn.states.StateFormat` that translates it in files of
+            PyTorch; None if there is none.
         mixed_types: Whether neighbors of all types share their slots, so that one number counts
             them and batches may mix systems of other compositions.
         passes_messages: Whether it looks at features of neighbors.
@@ -110,6 +112,7 @@ class DescriptorConfig(Kind):
     paper: ClassVar[str | None] = None
     layer: ClassVar[str]
     dpmodel: ClassVar[str | None] = None
+    torch: ClassVar[str | None] = None
     mixed_types: ClassVar[bool] = True
     passes_messages: ClassVar[bool] = False
     contains_types: ClassVar[bool] = False

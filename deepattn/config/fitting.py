@@ -35,6 +35,7 @@ class FittingConfig(Kind):
     default_type: ClassVar[str | None] = "ener"
     layer: ClassVar[str]
     dpmodel: ClassVar[str | None] = None
+    torch: ClassVar[str | None] = None
     fine_tunes: ClassVar[bool] = True
 
     numb_fparam: int = key(0, "Number of frame parameters (fparam.npy).", check=_NUMBER)

@@ -86,11 +86,6 @@ class MultiTaskConfig:
         """The branches that use each entry of ``shared_dict`` as a part, with their links."""
         return _entries(self.branches, part)
 
-    def branch_of(self, head: str) -> str | None:
-        """The branch of a name or alias."""
-        known = {alias: name for name, b in self.branches.items() for alias in (name, *b.aliases)}
-        return known.get(head)
-
     def to_dict(self) -> dict[str, Any]:
         """The normalized input."""
         shared: dict[str, Any] = {}

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
 from deepattn.config import ModelConfig
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export.freeze import freeze, require_ops
 from deepattn.export.saved_model import save_model
 from deepattn.formats.dp_file import write_tree
-from deepattn.formats.files import check_folder
-from deepattn.formats.outputs import GRAPH, SAVED_MODEL, SUFFIXES
+from deepattn.formats.files import check_folder, write_whole
+from deepattn.formats.outputs import GRAPH, SAVED_MODEL, SUFFIXES, TORCH
+from deepattn.formats.torch import encode_torch
 from deepattn.models import ModelFile, open_model_file
 from deepattn.models.dpmodel import to_tree
+from deepattn.models.torch_state import to_torch
 
 
 def convert(
@@ -28,7 +32,8 @@ def convert(
     Args:
         source: a model file, as in `deepattn.models.open_model_file`.
         target: file to write; its ending chooses the format: ``.pb`` a frozen graph, ``.dp``,
-            ``.yaml`` or ``.yml`` a file for all backends, ``.savedmodeltf`` a SavedModel.
+            ``.yaml`` or ``.yml`` a file for all backends, ``.savedmodeltf`` a SavedModel, ``.pt`` a
+            checkpoint of DeePMD-kit's PyTorch backend.
         fast: whether a graph may have operations of deepattn's own.
         head: name or alias of the branch of a multi-task checkpoint.
 
@@ -65,9 +70,23 @@ def convert(
     if target.suffix == GRAPH:
         return freeze(model, target, training_script=script, min_nbor_dist=distance, fast=fast)
     config = ModelConfig.from_dict(script["model"])
+    write = _write_torch if target.suffix == TORCH else _write_tree
     try:
-        tree = to_tree(config, model.get_arrays(), min_nbor_dist=distance)
+        write(target, config, model.get_arrays(), distance)
     except ModelFileError as error:
         raise ModelFileError(f"{file.path}: {error}") from None
-    write_tree(target, tree)
     return target
+
+
+def _write_tree(
+    target: Path, config: ModelConfig, arrays: dict[str, np.ndarray], distance: float | None
+) -> None:
+    write_tree(target, to_tree(config, arrays, min_nbor_dist=distance))
+
+
+def _write_torch(
+    target: Path, config: ModelConfig, arrays: dict[str, np.ndarray], distance: float | None
+) -> None:
+    content = encode_torch(to_torch(config, arrays, min_nbor_dist=distance))
+    with write_whole(target) as file:
+        file.write(content)

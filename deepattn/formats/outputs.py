@@ -10,8 +10,9 @@ from deepattn.formats import dp_file, saved_model
 GRAPH = ".pb"
 SAVED_MODEL = saved_model.SUFFIX
 TREES = dp_file.SUFFIXES
+TORCH = ".pt"
 
-SUFFIXES = (GRAPH, SAVED_MODEL, *TREES)
+SUFFIXES = (GRAPH, SAVED_MODEL, *TREES, TORCH)
 
 
 def graph_unless_named(path: str | os.PathLike) -> Path:

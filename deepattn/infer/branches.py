@@ -31,9 +31,9 @@ class Branches:
     def __init__(self, source: str | os.PathLike | ModelFile, *, head: str | None = None) -> None:
         file = open_model_file(source)
         self.path = file.path
-        self._tasks = file.tasks
-        self.several = self._tasks is not None and head is None
-        names = [head] if self._tasks is None or head is not None else list(self._tasks.branches)
+        self._branches = file.branches
+        self.several = self._branches is not None and head is None
+        names = list(self._branches or ()) if self.several else [head]
         self.models = {name or "": Inspection(file, head=name) for name in names}
 
     def tell(self, parts: Sequence[str] = ()) -> dict[str, object]:
@@ -46,13 +46,13 @@ class Branches:
         Raises:
             ModelFileError: the file does not hold one of the parts.
         """
-        if _PART in parts and self._tasks is None:
+        if _PART in parts and self._branches is None:
             raise ModelFileError(f"{self.path}: holds a single-task model, without branches")
         answers: dict[str, object] = {}
-        if self._tasks is not None and (_PART in parts or not parts):
+        if self._branches is not None and (_PART in parts or not parts):
             answers[_PART] = {
                 name: {"aliases": list(branch.aliases), "info": dict(branch.info)}
-                for name, branch in self._tasks.branches.items()
+                for name, branch in self._branches.items()
             }
         if parts == [_PART]:
             return answers

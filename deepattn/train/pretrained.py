@@ -32,8 +32,8 @@ class Pretrained:
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
         self._file = open_model_file(path)
-        self._tasks = self._file.tasks
-        self.branches = [_DEFAULT] if self._tasks is None else list(self._tasks.branches)
+        self._several = self._file.branches is not None
+        self.branches = list(self._file.branches or [_DEFAULT])
 
     def single(self, head: str | None) -> WeightSource:
         """The start of a single task.
@@ -45,7 +45,7 @@ class Pretrained:
         Raises:
             ModelFileError: The branch does not exist.
         """
-        if head == RANDOM or (head is None and self._tasks is not None):
+        if head == RANDOM or (head is None and self._several):
             return self._random()
         if head is None:
             return self._of(_DEFAULT, mode="finetune")
@@ -63,7 +63,7 @@ class Pretrained:
         starts = {}
         for name, branch in branches.items():
             head = branch.finetune_head
-            if head is None and self._tasks is not None and name in self.branches:
+            if head is None and self._several and name in self.branches:
                 starts[name] = self._of(name, mode="resume")
             elif head in (None, RANDOM):
                 starts[name] = self._random()
@@ -77,9 +77,9 @@ class Pretrained:
         return starts
 
     def _find(self, head: str) -> str | None:
-        if self._tasks is None:
-            return head if head == _DEFAULT else None
-        return self._tasks.branch_of(head)
+        if self._several:
+            return self._file.branch_of(head)
+        return head if head == _DEFAULT else None
 
     def _known(self) -> str:
         return f"there are {', '.join([*self.branches, RANDOM])}"
@@ -88,5 +88,5 @@ class Pretrained:
         return replace(self._of(self.branches[0], mode="finetune"), random_fitting=True)
 
     def _of(self, name: str, *, mode: str) -> WeightSource:
-        head = None if self._tasks is None else name
+        head = name if self._several else None
         return replace(of_file(self._file.branch(head), self.path, head), mode=mode)

@@ -90,6 +90,11 @@ class Node:
         self._taken.update(keys)
         return {key: self._value[key] for key in keys if key in self._value}
 
+    def rest(self, *but: str) -> dict[str, Any]:
+        """All keys but some, which the caller must check."""
+        self._taken.update(self._value)
+        return {key: value for key, value in self._value.items() if key not in but}
+
     def only(self, key: str, *accepted: Any, reason: str) -> None:
         """Take a key that must be absent, null or one of the accepted values."""
         value = self._value.get(key)

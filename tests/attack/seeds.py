@@ -125,7 +125,7 @@ def _models(folder: Path) -> None:
     weights = {f"weights/{name}": array for name, array in arrays.items()}
     write_arrays(folder / "plain.ckpt.h5", weights, {**header, "config": plain})
     model.save(folder / "model.keras")
-    for name in ("model.dp", "model.yaml", "model.savedmodeltf"):
+    for name in ("model.dp", "model.yaml", "model.savedmodeltf", "model.pt"):
         convert(folder / "plain.ckpt.h5", folder / name)
 
 

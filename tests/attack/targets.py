@@ -145,6 +145,7 @@ TARGETS = {
     "dp": Target("model.dp", mutate.of_bytes, _model, share=6),
     "model yaml": Target("model.yaml", mutate.of_text, _model, share=2),
     "checkpoint": Target("model.ckpt.h5", _with_checksum, _checkpoint, share=7),
+    "torch": Target("model.pt", mutate.of_bytes, _model, share=5),
     "keras": Target("model.keras", mutate.of_bytes, _opened, share=2),
     "saved model": Target(
         "model.savedmodeltf", mutate.of_bytes, _opened, ("saved_model.pb",), share=2

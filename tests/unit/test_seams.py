@@ -45,6 +45,7 @@ OTHERWISE = {
         "config/loss.py",
         "fittings/ener/dpmodel.py",
         "fittings/ener/layer.py",
+        "fittings/ener/torch.py",
         "formats/frozen.py",
         "losses/ener/config.py",
     },

@@ -123,6 +123,7 @@ class Dpa2Config(DescriptorConfig):
     paper = "Zhang et al., npj Comput. Mater. 10, 293 (2024)"
     layer = "deepattn.descriptors.dpa2.layer:DPA2"
     dpmodel = "deepattn.descriptors.dpa2.dpmodel:FORMAT"
+    torch = "deepattn.descriptors.dpa2.torch:FORMAT"
     passes_messages = True
     contains_types = True
     conventions = ("common",)

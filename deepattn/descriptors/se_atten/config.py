@@ -44,6 +44,7 @@ class SeAttenConfig(SmoothEditionConfig):
     paper = "Zhang et al., npj Comput. Mater. 10, 94 (2024)"
     layer = "deepattn.descriptors.se_atten.layer:SeAtten"
     dpmodel = "deepattn.descriptors.se_atten.dpmodel:FORMAT"
+    torch = "deepattn.descriptors.se_atten.torch:FORMAT"
     common_keys = ("temperature",)
     default_type_embedding = True
     input_only: ClassVar[tuple[Argument, ...]] = (

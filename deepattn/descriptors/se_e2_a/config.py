@@ -21,6 +21,7 @@ class SeE2AConfig(SmoothEditionConfig):
     paper = "Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003"
     layer = "deepattn.descriptors.se_e2_a.layer:SeE2A"
     dpmodel = "deepattn.descriptors.se_e2_a.dpmodel:FORMAT"
+    torch = "deepattn.descriptors.se_e2_a.torch:FORMAT"
     mixed_types = False
     may_lack_names = True
     share_levels = (0,)

@@ -18,6 +18,7 @@ class EnerFittingConfig(FittingConfig):
 
     layer = "deepattn.fittings.ener.layer:EnergyFitting"
     dpmodel = "deepattn.fittings.ener.dpmodel:FORMAT"
+    torch = "deepattn.fittings.ener.torch:FORMAT"
     input_only = (
         Refused("default_fparam", hint="give fparam.npy in the data"),
         Refused("layer_name", hint="layers are not shared between models"),

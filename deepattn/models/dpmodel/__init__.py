@@ -3,7 +3,26 @@
 Descriptors and fittings are read and written by the formats that their configurations name.
 """
 
-from deepattn.models.dpmodel.convention import conventions_differ
-from deepattn.models.dpmodel.model import from_tree, set_bias, to_tree
+from deepattn.models.dpmodel.convention import (
+    conventions_differ,
+    has_all_residuals,
+    refuse_unwritable,
+)
+from deepattn.models.dpmodel.model import (
+    complete,
+    from_tree,
+    section_for_others,
+    set_bias,
+    to_tree,
+)
 
-__all__ = ["conventions_differ", "from_tree", "set_bias", "to_tree"]
+__all__ = [
+    "complete",
+    "conventions_differ",
+    "from_tree",
+    "has_all_residuals",
+    "refuse_unwritable",
+    "section_for_others",
+    "set_bias",
+    "to_tree",
+]

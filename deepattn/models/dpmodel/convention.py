@@ -13,8 +13,11 @@ from deepattn.errors import ModelFileError
 
 def conventions_differ(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether the same weights give other energies by the other convention."""
-    if config.descriptor.needs_common(config) is not None:
-        return True
+    return config.descriptor.needs_common(config) is not None or has_all_residuals(arrays)
+
+
+def has_all_residuals(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether a fitting net has widths between which only other backends add the input."""
     hidden = ((re.match(r"layer_(\d+)(_type_\d+)?/matrix$", name), name) for name in arrays)
     return any(
         columns == 2 * rows or (columns == rows and layer[1] == "0")

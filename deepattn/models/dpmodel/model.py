@@ -14,7 +14,7 @@ from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.dpmodel.convention import refuse_unwritable
 from deepattn.models.weights import refuse_uneven
-from deepattn.registry import Registry, resolve
+from deepattn.registry import formats_of, resolve
 from deepattn.trees import DescriptorFormat, FittingFormat
 from deepattn.trees.embedding import Arrays
 from deepattn.trees.node import Node
@@ -63,11 +63,30 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
     if out_bias is not None:
         arrays[BIAS] = arrays[BIAS] + out_bias[0, :, 0]
     section |= {"type_map": type_map, "fitting_net": fitting}
+    config = complete(section, arrays, origin, every_residual)
+    return config, arrays, _distance(tree, origin)
+
+
+def complete(
+    section: dict[str, Any], arrays: Arrays, origin: str, every_residual: bool | None
+) -> ModelConfig:
+    """The configuration of a model of another backend; its weights get what these do not store.
+
+    Args:
+        section: its ``model`` section.
+        arrays: its weights by name.
+        origin: the file, for messages.
+        every_residual: whether its fitting net has all residual connections that its widths allow,
+            None where that makes no difference.
+
+    Raises:
+        ModelFileError: there is no such model here.
+    """
     config = _config(section, origin, arrays, every_residual)
-    if not kind.fixed_slots:
+    if not config.descriptor.fixed_slots:
         sel = slots_of(config.descriptor.longest_list.sel)
         arrays["descrpt_attr/original_sel"] = np.asarray(sel, np.int32)
-    return config, arrays, _distance(tree, origin)
+    return config
 
 
 def _config(
@@ -115,19 +134,12 @@ def to_tree(
         ModelFileError: Other backends do not support the model; the message gives the reason.
     """
     refuse_unwritable(config, arrays)
-    of_descriptor: DescriptorFormat = resolve(config.descriptor.dpmodel or "")
-    of_fitting: FittingFormat = resolve(config.fitting_net.dpmodel or "")
-    descriptor = of_descriptor.write(config.descriptor, config, arrays)
-    fitting = of_fitting.write(config.fitting_net, config, arrays)
+    descriptor, fitting = _parts(config, arrays)
     shape, dtype = (1, len(config.type_map), 1), arrays[BIAS].dtype
     tree: dict[str, Any] = {
         "software": "deepattn",
         "version": __version__,
-        "model_def_script": {
-            "type_map": list(config.type_map),
-            "descriptor": _input_of(descriptor, "descriptor", of_descriptor.arguments),
-            "fitting_net": _input_of(fitting, "fitting", {}),
-        },
+        "model_def_script": _script(config, descriptor, fitting),
         "model": {
             "@class": "Model",
             "@version": 2,
@@ -148,6 +160,16 @@ def to_tree(
     return tree
 
 
+def section_for_others(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The ``model`` section of an input for DeePMD-kit's other backends.
+
+    Args:
+        config: the model's configuration.
+        arrays: its weights by name.
+    """
+    return _script(config, *_parts(config, arrays))
+
+
 def set_bias(tree: Mapping[str, Any], bias: np.ndarray) -> dict[str, Any]:
     """A copy of a tree, whose model has been read, with other energies of the types (eV)."""
     changed = copy.deepcopy(dict(tree))
@@ -157,10 +179,32 @@ def set_bias(tree: Mapping[str, Any], bias: np.ndarray) -> dict[str, Any]:
     return changed
 
 
+def _parts(
+    config: ModelConfig, arrays: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Descriptor and fitting as trees."""
+    of_descriptor: DescriptorFormat = resolve(config.descriptor.dpmodel or "")
+    of_fitting: FittingFormat = resolve(config.fitting_net.dpmodel or "")
+    descriptor = of_descriptor.write(config.descriptor, config, arrays)
+    return descriptor, of_fitting.write(config.fitting_net, config, arrays)
+
+
+def _script(
+    config: ModelConfig, descriptor: Mapping[str, Any], fitting: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The section of an input for DeePMD-kit that would make such a model."""
+    of_descriptor: DescriptorFormat = resolve(config.descriptor.dpmodel or "")
+    return {
+        "type_map": list(config.type_map),
+        "descriptor": _input_of(descriptor, "descriptor", of_descriptor.arguments),
+        "fitting_net": _input_of(fitting, "fitting", {}),
+    }
+
+
 def _descriptor_format(node: Node) -> DescriptorFormat:
     """The format of the type of descriptor that a model has."""
     name = node.child("descriptor").get("type", str)
-    formats = _formats(DESCRIPTORS, name)
+    formats = formats_of(DESCRIPTORS, name, "dpmodel")
     if name not in formats:
         node.fail(
             f"model/descriptor has the type {name!r}; supported types are {', '.join(formats)}"
@@ -171,20 +215,10 @@ def _descriptor_format(node: Node) -> DescriptorFormat:
 def _fitting_format(node: Node) -> FittingFormat:
     """The format of the type of fitting that a model has."""
     name = node.child("fitting").get("type", str)
-    formats = _formats(FITTINGS, name)
+    formats = formats_of(FITTINGS, name, "dpmodel")
     if name not in formats:
         node.fail(f"model/fitting has the type {name!r}; supported types are {', '.join(formats)}")
     return formats[name]
-
-
-def _formats(kinds: Registry, wanted: str) -> dict[str, Any]:
-    """The formats of all kinds that have one, by their names in a tree."""
-    if wanted in kinds:
-        # Of another package, which is not loaded before.
-        kinds[wanted]
-    references = {kind.dpmodel: None for kind in kinds.loaded().values() if kind.dpmodel}
-    formats = [resolve(reference) for reference in references]
-    return {name: one for one in formats for name in one.types}
 
 
 def _input_of(tree: Mapping[str, Any], part: str, names: Mapping[str, str]) -> dict[str, Any]:

@@ -5,20 +5,35 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 import numpy as np
 
-from deepattn.config import ModelConfig, MultiTaskConfig
+from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from deepattn.models.energy_model import EnergyModel
+
+
+class Branch(Protocol):
+    """A branch of a multi-task model.
+
+    Attributes:
+        aliases: other names of it.
+        info: remarks of its authors.
+    """
+
+    @property
+    def aliases(self) -> Sequence[str]: ...
+
+    @property
+    def info(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,7 @@ class ModelFile(ABC):
         self.path = path
         self._content = content
         self._model: StoredModel | None = None
+        self._head: str | None = None
 
     @classmethod
     @abstractmethod
@@ -79,9 +95,15 @@ class ModelFile(ABC):
         """
 
     @property
-    def tasks(self) -> MultiTaskConfig | None:
-        """The configuration of a multi-task model before a branch is chosen; None otherwise."""
+    def branches(self) -> Mapping[str, Branch] | None:
+        """The branches of a multi-task model by name; None for a single-task model."""
         return None
+
+    def branch_of(self, head: str) -> str | None:
+        """The branch of a name or alias; None if there is none."""
+        branches = self.branches or {}
+        names = {alias: name for name, one in branches.items() for alias in (name, *one.aliases)}
+        return names.get(head)
 
     def branch(self, head: str | None) -> Self:
         """The file with one branch of a multi-task model chosen; with None the file as it is.
@@ -92,11 +114,30 @@ class ModelFile(ABC):
         Raises:
             ModelFileError: there is no such branch.
         """
-        if head is not None:
+        if head is None:
+            return self
+        if self.branches is None:
             raise ModelFileError(
                 f"{self.path}: holds a single-task model, which has no branches; omit --head"
             )
-        return self
+        name = self.branch_of(head)
+        if name is None:
+            names = ", ".join(self.branches)
+            raise ModelFileError(f"{self.path}: has no branch {head!r}; there are {names}")
+        return self._copy(_head=name)
+
+    def chosen_branch(self) -> str | None:
+        """The branch that was chosen; None for a single-task model.
+
+        Raises:
+            ModelFileError: the model is multi-task, and none was chosen.
+        """
+        if self.branches is not None and self._head is None:
+            raise ModelFileError(
+                f"{self.path}: holds a multi-task model; choose a branch with --head: "
+                f"{', '.join(self.branches)}"
+            )
+        return self._head
 
     def stored(self) -> StoredModel:
         """The model as data.

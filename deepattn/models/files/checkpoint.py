@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from deepattn.formats.checkpoint import (
     part_of,
 )
 from deepattn.formats.weight_names import BIAS
-from deepattn.models.files.base import ModelFile, StoredModel
+from deepattn.models.files.base import Branch, ModelFile, StoredModel
 from deepattn.models.weights import refuse_uneven
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ class CheckpointFile(ModelFile):
     def __init__(self, path: Path, content: bytes) -> None:
         super().__init__(path, content)
         self.arrays, self.header = parse_checkpoint(content, path)
-        self._head: str | None = None
 
     @classmethod
     def recognizes(cls, path: Path, start: bytes) -> bool:
         return start.startswith(MAGIC)
 
     @cached_property
-    def _tasks(self) -> MultiTaskConfig | None:
+    def tasks(self) -> MultiTaskConfig | None:
+        """The configuration of a multi-task training; None for any other."""
         if not is_multitask(self.header["config"]):
             return None
         with self._reading_config():
@@ -59,22 +59,13 @@ class CheckpointFile(ModelFile):
             return tasks
 
     @property
-    def tasks(self) -> MultiTaskConfig | None:
-        return self._tasks
+    def branches(self) -> Mapping[str, Branch] | None:
+        return None if self.tasks is None else self.tasks.branches
 
     @property
     def optimizer(self) -> dict[str, np.ndarray]:
         """State of the optimizer by name."""
         return part_of(self.arrays, OPTIMIZER)
-
-    def branch(self, head: str | None) -> Self:
-        if head is None or self.tasks is None:
-            return super().branch(head)
-        name = self.tasks.branch_of(head)
-        if name is None:
-            names = ", ".join(self.tasks.branches)
-            raise ModelFileError(f"{self.path}: has no branch {head!r}; there are {names}")
-        return self._copy(_head=name)
 
     def energy_bias(self) -> np.ndarray:
         return self.stored().arrays[BIAS]
@@ -88,20 +79,16 @@ class CheckpointFile(ModelFile):
         return bytes(encode_checkpoint(self.arrays, self.header))
 
     def _stored(self) -> StoredModel:
-        if self.tasks is None:
+        head = self.chosen_branch()
+        if head is None or self.tasks is None:
             with self._reading_config():
                 config = ModelConfig.from_dict(normalize_model(self.header["config"]["model"]))
             arrays = part_of(self.arrays, WEIGHTS)
             header = dict(self.header)
         else:
-            if self._head is None:
-                names = ", ".join(self.tasks.branches)
-                raise ModelFileError(
-                    f"{self.path}: holds a multi-task model; choose a branch with --head: {names}"
-                )
-            task = self.tasks.tasks[self._head]
+            task = self.tasks.tasks[head]
             config = task.model
-            arrays = part_of(self.arrays, f"{WEIGHTS}{self._head}/")
+            arrays = part_of(self.arrays, f"{WEIGHTS}{head}/")
             header = {**self.header, "config": task.to_dict()}
         refuse_uneven(config, arrays, self.path)
         return StoredModel(config, arrays, header["interface_dtype"], header)

@@ -22,6 +22,7 @@ MODEL_FILES: Registry[ModelFile] = Registry(
         "checkpoint": "deepattn.models.files.checkpoint:CheckpointFile",
         "frozen": "deepattn.models.files.frozen:FrozenFile",
         "saved_model": "deepattn.models.files.saved_model:SavedModelFile",
+        "torch": "deepattn.models.files.torch:TorchModelFile",
         "keras": "deepattn.models.files.keras_archive:KerasArchive",
         # Any text may be YAML, so this one is asked last.
         "dpmodel": "deepattn.models.files.dpmodel:DpModelFile",

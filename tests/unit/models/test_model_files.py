@@ -33,11 +33,12 @@ KINDS = {
     "model.ckpt.h5": "checkpoint",
     "model.dp": "dpmodel",
     "model.yaml": "dpmodel",
+    "model.pt": "torch",
     "model.savedmodeltf": "saved_model",
     "model.keras": "keras",
 }
 # From these a model can be rebuilt and trained.
-REBUILT = ("model.pb", "model.ckpt.h5", "model.dp", "model.yaml")
+REBUILT = ("model.pb", "model.ckpt.h5", "model.dp", "model.yaml", "model.pt")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def files(tmp_path_factory):
     weights = {f"weights/{name}": array for name, array in model.get_arrays().items()}
     header = {"config": script, "interface_dtype": "float64", "min_nbor_dist": 1.0, "step": 1}
     write_checkpoint(folder / "model.ckpt", 1, weights, header, keep=1)
-    for name in ("model.dp", "model.yaml", "model.savedmodeltf"):
+    for name in ("model.dp", "model.yaml", "model.pt", "model.savedmodeltf"):
         convert(folder / "model.ckpt.h5", folder / name)
     model.save(folder / "model.keras")
     inputs, labels = small_batch()
@@ -227,7 +228,7 @@ def test_other_archives_and_hdf5_files(tmp_path):
         open_model_file(tmp_path / "weights.dp")
     with pytest.raises(ModelFileError, match="a model of Keras, but not one of deepattn"):
         open_model_file(tmp_path / "model.keras")
-    with pytest.raises(ModelFileError, match="is not a model file"):
+    with pytest.raises(ModelFileError, match="its pickle is damaged"):
         open_model_file(tmp_path / "model.pth")
 
 

@@ -1,0 +1,455 @@
+"""The pickle in PyTorch's files, read as data.
+
+A pickle is a program for a small stack machine. This one knows the instructions of protocols 2 to 4
+that make plain values, and of the calls only those in `_CALLS`; what such a call makes is built
+here. Names of TorchScript (``__torch__.…``) become inert `Node` objects. Nothing is imported, and
+nothing that a file names is run.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+_FLOAT = struct.Struct(">d")
+# A state of 37 branches with its optimizer takes 2 million instructions.
+_INSTRUCTIONS = 50_000_000
+_LONG_BYTES = 16
+_DIMENSIONS = 16
+
+_STORAGES: dict[str, np.dtype] = {
+    "DoubleStorage": np.dtype("<f8"),
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+    # NumPy has no bfloat16: the upper halves of float32.
+    "BFloat16Storage": np.dtype("<u2"),
+}
+
+
+class PickleError(ValueError):
+    """A pickle is damaged, or holds what these files do not."""
+
+
+@dataclass(frozen=True)
+class Global:
+    """A name in a pickle, ``module.name``; it is not looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Numbers of a tensor, or of several: a member ``data/<key>`` of the archive."""
+
+    key: str
+    kind: str
+    size: int
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its numbers; those of ``BFloat16Storage`` are the upper halves of float32."""
+        return _STORAGES[self.kind]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor: a view of a storage. Its numbers are not read before they are asked for."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def array(self, content: Callable[[str], memoryview]) -> np.ndarray:
+        """Its numbers.
+
+        Args:
+            content: the bytes of a storage by its key.
+
+        Returns:
+            A view of the content that must not be written to; float32 for bfloat16.
+
+        Raises:
+            PickleError: the storage has fewer numbers than the tensor reaches for.
+        """
+        dtype = self.storage.dtype
+        try:
+            numbers = np.frombuffer(content(self.storage.key), dtype)
+        except (KeyError, ValueError):
+            raise PickleError(f"the numbers {self.storage.key[:40]!r} are missing") from None
+        steps = zip(self.shape, self.strides, strict=True)
+        reach = self.offset + sum((length - 1) * stride for length, stride in steps)
+        if 0 in self.shape:
+            values = np.empty(self.shape, dtype)
+        elif reach >= len(numbers):
+            raise PickleError(f"a tensor reaches beyond the numbers {self.storage.key[:40]!r}")
+        else:
+            strides = tuple(stride * dtype.itemsize for stride in self.strides)
+            values = np.lib.stride_tricks.as_strided(
+                numbers[self.offset :], self.shape, strides, writeable=False
+            )
+        if self.storage.kind == "BFloat16Storage":
+            values = (values.astype("<u4") << 16).view("<f4")
+        return values
+
+
+@dataclass
+class Node:
+    """An object of TorchScript: its class and its attributes."""
+
+    kind: Global
+    state: Any = field(default=None)
+
+
+def read_pickle(content: bytes | memoryview) -> Any:
+    """The value of a pickle.
+
+    Mappings become dicts (attributes of an ``OrderedDict`` are dropped), tensors `Tensor`, objects
+    of TorchScript `Node`.
+
+    Args:
+        content: the whole pickle.
+
+    Raises:
+        PickleError: it is damaged, or has an instruction or a name that is not known here.
+    """
+    try:
+        return _Machine(bytes(content)).run()
+    except PickleError:
+        raise
+    except (LookupError, ValueError, TypeError, struct.error):
+        raise PickleError("its pickle is damaged") from None
+
+
+class _Mark:
+    """What the instruction MARK leaves on the stack."""
+
+
+class _Machine:
+    def __init__(self, content: bytes):
+        self.content = content
+        self.place = 0
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        """Follow the instructions up to STOP."""
+        content, known = self.content, _INSTRUCTION_SET
+        for _ in range(_INSTRUCTIONS):
+            code = content[self.place]
+            self.place += 1
+            if code == _STOP:
+                [value] = self.stack
+                return value
+            instruction = known.get(code)
+            if instruction is None:
+                raise PickleError(f"its pickle has the instruction {bytes([code])!r}, not known")
+            instruction(self)
+        raise PickleError(f"its pickle has more than {_INSTRUCTIONS} instructions")
+
+    def take(self, count: int) -> bytes:
+        """The next bytes of the pickle."""
+        end = self.place + count
+        if count < 0 or end > len(self.content):
+            raise PickleError("its pickle ends too early")
+        taken = self.content[self.place : end]
+        self.place = end
+        return taken
+
+    def number(self, size: int, *, signed: bool = False) -> int:
+        """The next whole number of ``size`` bytes."""
+        return int.from_bytes(self.take(size), "little", signed=signed)
+
+    def line(self) -> str:
+        """The text up to the end of the line."""
+        end = self.content.index(b"\n", self.place)
+        text = self.content[self.place : end].decode()
+        self.place = end + 1
+        return text
+
+    def pop(self) -> Any:
+        """The top of the stack, above the last mark."""
+        if self.marks and len(self.stack) <= self.marks[-1]:
+            raise PickleError("its pickle is damaged")
+        return self.stack.pop()
+
+    def pop_to_mark(self) -> list[Any]:
+        """All above the last mark, and the mark itself."""
+        start = self.marks.pop()
+        values = self.stack[start:]
+        del self.stack[start:]
+        return values
+
+    def push(self, value: Any) -> None:
+        """Put a value on the stack."""
+        self.stack.append(value)
+
+
+def _pushes(value: Any) -> Callable[[_Machine], None]:
+    return lambda machine: machine.stack.append(value)
+
+
+def _number(size: int, *, signed: bool = False) -> Callable[[_Machine], None]:
+    return lambda machine: machine.push(machine.number(size, signed=signed))
+
+
+def _text(size: int) -> Callable[[_Machine], None]:
+    return lambda machine: machine.push(str(machine.take(machine.number(size)), "utf-8"))
+
+
+def _bytes(size: int) -> Callable[[_Machine], None]:
+    return lambda machine: machine.push(machine.take(machine.number(size)))
+
+
+def _put(size: int) -> Callable[[_Machine], None]:
+    def put(machine: _Machine) -> None:
+        machine.memo[machine.number(size)] = machine.stack[-1]
+
+    return put
+
+
+def _get(size: int) -> Callable[[_Machine], None]:
+    return lambda machine: machine.push(machine.memo[machine.number(size)])
+
+
+def _tuple(length: int) -> Callable[[_Machine], None]:
+    def make(machine: _Machine) -> None:
+        values = [machine.pop() for _ in range(length)]
+        machine.push(tuple(reversed(values)))
+
+    return make
+
+
+def _memoize(machine: _Machine) -> None:
+    machine.memo[len(machine.memo)] = machine.stack[-1]
+
+
+def _long(machine: _Machine) -> None:
+    size = machine.number(1)
+    if size > _LONG_BYTES:
+        raise PickleError("its pickle has a number of too many digits")
+    machine.push(machine.number(size, signed=True))
+
+
+def _float(machine: _Machine) -> None:
+    machine.push(_FLOAT.unpack(machine.take(8))[0])
+
+
+def _mark(machine: _Machine) -> None:
+    machine.marks.append(len(machine.stack))
+
+
+def _append(machine: _Machine) -> None:
+    value = machine.pop()
+    _list(machine).append(value)
+
+
+def _appends(machine: _Machine) -> None:
+    values = machine.pop_to_mark()
+    _list(machine).extend(values)
+
+
+def _list(machine: _Machine) -> list[Any]:
+    if not isinstance(machine.stack[-1], list):
+        raise PickleError("its pickle appends to what is no list")
+    return machine.stack[-1]
+
+
+def _set(machine: _Machine, values: list[Any]) -> None:
+    target = machine.stack[-1]
+    if not isinstance(target, dict) or len(values) % 2:
+        raise PickleError("its pickle sets items of what is no mapping")
+    for key, value in zip(values[::2], values[1::2], strict=True):
+        # Hashing a tuple of tuples can take forever.
+        if not isinstance(key, str | int):
+            raise PickleError(f"its pickle has a key of the kind {type(key).__name__}")
+        target[key] = value
+
+
+def _set_item(machine: _Machine) -> None:
+    value, key = machine.pop(), machine.pop()
+    _set(machine, [key, value])
+
+
+def _global(machine: _Machine) -> None:
+    machine.push(Global(machine.line(), machine.line()))
+
+
+def _stack_global(machine: _Machine) -> None:
+    name, module = machine.pop(), machine.pop()
+    if not isinstance(name, str) or not isinstance(module, str):
+        raise PickleError("its pickle has a name that is no text")
+    machine.push(Global(module, name))
+
+
+def _persistent(machine: _Machine) -> None:
+    match machine.pop():
+        case ("storage", Global(module="torch", name=kind), str(key), str(), int(size)):
+            if kind not in _STORAGES:
+                raise PickleError(f"it has tensors of the kind torch.{kind[:40]}, not known")
+            machine.push(Storage(key, kind, size))
+        case _:
+            raise PickleError("its pickle refers to something that is no storage of a tensor")
+
+
+def _reduce(machine: _Machine) -> None:
+    arguments, callee = machine.pop(), machine.pop()
+    if not isinstance(callee, Global) or not isinstance(arguments, tuple):
+        raise PickleError("its pickle calls what is no name")
+    machine.push(_call(callee, arguments))
+
+
+def _new_object(machine: _Machine) -> None:
+    machine.pop()
+    kind = machine.pop()
+    if not isinstance(kind, Global) or not kind.module.startswith("__torch__"):
+        raise PickleError(f"its pickle makes an object {str(kind)[:80]!r}, which is not allowed")
+    machine.push(Node(kind))
+
+
+def _build(machine: _Machine) -> None:
+    state = machine.pop()
+    target = machine.stack[-1]
+    if isinstance(target, Node):
+        target.state = state
+    elif isinstance(target, np.dtype):
+        # (version, byte order, …): the numbers of these files are little-endian.
+        if not isinstance(state, tuple) or state[1] not in ("<", "|"):
+            raise PickleError("its pickle has numbers of an unknown byte order")
+    elif not isinstance(target, dict):
+        raise PickleError("its pickle gives attributes to what has none")
+    # Those of an OrderedDict are versions of PyTorch's modules, of no use here.
+
+
+def _call(callee: Global, arguments: tuple[Any, ...]) -> Any:
+    name = str(callee)
+    if callee.module.startswith("__torch__"):
+        return Node(callee, arguments)
+    if name not in _CALLS:
+        raise PickleError(f"its pickle calls {name[:80]!r}, which is not allowed")
+    try:
+        return _CALLS[name](*arguments)
+    except (ValueError, OverflowError) as error:
+        raise PickleError(str(error) or f"its pickle calls {name} wrongly") from None
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
+    shape, strides = tuple(shape), tuple(strides)
+    numbers = (offset, *shape, *strides)
+    whole = all(type(n) is int and 0 <= n < 1 << 48 for n in numbers)
+    if not isinstance(storage, Storage) or not whole or len(shape) != len(strides):
+        raise PickleError("it has a tensor of no shape")
+    if len(shape) > _DIMENSIONS:
+        raise PickleError(f"it has a tensor of {len(shape)} dimensions")
+    # A stride of 0 would make a small file a large array.
+    if any(stride == 0 and length > 1 for length, stride in zip(shape, strides, strict=True)):
+        raise PickleError("it has a tensor that repeats its numbers")
+    return Tensor(storage, offset, shape, strides)
+
+
+def _ordered(*pairs: Any) -> dict[Any, Any]:
+    if pairs and pairs != ([],):
+        raise PickleError("its pickle makes a mapping in an unknown way")
+    return {}
+
+
+def _scalar(dtype: Any, content: Any = b"") -> Any:
+    """A number of NumPy, as files from before September 2024 have them."""
+    if not isinstance(dtype, np.dtype) or not isinstance(content, bytes):
+        raise PickleError("it has a number of no type")
+    return np.frombuffer(content, dtype, count=1)[0].item()
+
+
+def _dtype(name: Any, *_: Any) -> np.dtype:
+    if name not in ("f2", "f4", "f8", "i4", "i8", "u4", "u8", "b1"):
+        raise PickleError(f"it has numbers of the type {str(name)[:20]!r}, not known")
+    return np.dtype(name)
+
+
+def _latin(text: Any, encoding: Any) -> bytes:
+    if not isinstance(text, str) or encoding != "latin1":
+        raise PickleError("it has bytes of an unknown encoding")
+    return text.encode("latin1")
+
+
+def _same(value: Any, *_: Any) -> Any:
+    return value
+
+
+_CALLS: Mapping[str, Callable[..., Any]] = {
+    "collections.OrderedDict": _ordered,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _same,
+    "torch.Size": tuple,
+    "torch.device": _same,
+    "torch.jit._pickle.build_boollist": _same,
+    "torch.jit._pickle.build_doublelist": _same,
+    "torch.jit._pickle.build_intlist": _same,
+    "torch.jit._pickle.build_tensorlist": _same,
+    "torch.jit._pickle.restore_type_tag": _same,
+    "numpy.core.multiarray.scalar": _scalar,
+    "numpy._core.multiarray.scalar": _scalar,
+    "numpy.dtype": _dtype,
+    "_codecs.encode": _latin,
+}
+
+_STOP = ord(".")
+_INSTRUCTION_SET: dict[int, Callable[[_Machine], None]] = {
+    code[0]: instruction
+    for code, instruction in {
+        b"\x80": lambda machine: machine.take(1),  # PROTO
+        b"\x95": lambda machine: machine.take(8),  # FRAME
+        b"(": _mark,
+        b"0": lambda machine: machine.pop(),
+        b"1": lambda machine: machine.pop_to_mark(),
+        b"N": _pushes(None),
+        b"\x88": _pushes(True),
+        b"\x89": _pushes(False),
+        b"J": _number(4, signed=True),
+        b"K": _number(1),
+        b"M": _number(2),
+        b"\x8a": _long,
+        b"G": _float,
+        b"X": _text(4),
+        b"\x8c": _text(1),
+        b"B": _bytes(4),
+        b"C": _bytes(1),
+        b"]": lambda machine: machine.push([]),
+        b"}": lambda machine: machine.push({}),
+        b")": _pushes(()),
+        b"\x85": _tuple(1),
+        b"\x86": _tuple(2),
+        b"\x87": _tuple(3),
+        b"t": lambda machine: machine.push(tuple(machine.pop_to_mark())),
+        b"a": _append,
+        b"e": _appends,
+        b"s": _set_item,
+        b"u": lambda machine: _set(machine, machine.pop_to_mark()),
+        b"q": _put(1),
+        b"r": _put(4),
+        b"\x94": _memoize,
+        b"h": _get(1),
+        b"j": _get(4),
+        b"c": _global,
+        b"\x93": _stack_global,
+        b"Q": _persistent,
+        b"R": _reduce,
+        b"\x81": _new_object,
+        b"b": _build,
+    }.items()
+}

@@ -1,0 +1,77 @@
+"""Files of DeePMD-kit's PyTorch backend: checkpoints (``.pt``) and frozen models (``.pth``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepattn.formats.torch import TorchFile, encode_torch, is_torch_file
+from deepattn.formats.weight_names import BIAS
+from deepattn.models.files.base import ModelFile, StoredModel
+from deepattn.models.torch_state import from_torch, to_torch
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class TorchBranch:
+    """A branch of a multi-task file: its aliases, and remarks of its authors."""
+
+    aliases: tuple[str, ...]
+    info: Mapping[str, Any]
+
+
+class TorchModelFile(ModelFile):
+    """A ``.pt`` or ``.pth`` file. Nothing in it is run.
+
+    Attributes:
+        file: its models as PyTorch names them.
+    """
+
+    kind = "a file of PyTorch"
+    suffixes = (".pt", ".pth")
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        super().__init__(path, content)
+        self.file = TorchFile(content, path)
+
+    @classmethod
+    def recognizes(cls, path: Path, start: bytes) -> bool:
+        return start.startswith(b"PK\x03\x04") and is_torch_file(path)
+
+    @property
+    def branches(self) -> Mapping[str, TorchBranch] | None:
+        names = self.file.branches
+        return {name: _branch(self.file.section(name)) for name in names} if names else None
+
+    def _stored(self) -> StoredModel:
+        model = self.file.model(self.chosen_branch())
+        config, arrays, distance = from_torch(model, str(self.path))
+        header: dict[str, Any] = {"config": {"model": config.to_dict()}, "min_nbor_dist": distance}
+        return StoredModel(config, arrays, "float64", header)
+
+    def energy_bias(self) -> np.ndarray:
+        if self.file.is_frozen or self.branches is not None:
+            self.refuse("its energy bias cannot be changed")
+        return self.stored().arrays[BIAS]
+
+    def with_energy_bias(self, bias: np.ndarray) -> Self:
+        stored = self.stored()
+        arrays = {**stored.arrays, BIAS: bias.astype(stored.arrays[BIAS].dtype)}
+        return self._copy(_model=replace(stored, arrays=arrays))
+
+    def encode(self, target: Path) -> bytes:
+        stored = self.stored()
+        distance = stored.header["min_nbor_dist"]
+        return encode_torch(to_torch(stored.config, stored.arrays, min_nbor_dist=distance))
+
+
+def _branch(section: Mapping[str, Any]) -> TorchBranch:
+    aliases, info = section.get("model_branch_alias"), section.get("info")
+    names = [name for name in aliases if isinstance(name, str)] if isinstance(aliases, list) else []
+    return TorchBranch(tuple(names), info if isinstance(info, dict) else {})

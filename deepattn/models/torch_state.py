@@ -1,0 +1,195 @@
+"""A whole model in a file of PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from deepattn.config import (
+    DESCRIPTORS,
+    FITTINGS,
+    FittingConfig,
+    ModelConfig,
+    normalize_model,
+)
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.formats.torch import ONLY, PickleError, TorchModel
+from deepattn.formats.weight_names import BIAS
+from deepattn.models.dpmodel import (
+    complete,
+    has_all_residuals,
+    refuse_unwritable,
+    section_for_others,
+)
+from deepattn.registry import Registry, formats_of, resolve
+from deepattn.states import StateFormat, read_state, write_state
+from deepattn.states.descriptors import TABLES
+from deepattn.trees.embedding import Arrays
+from deepattn.trees.node import Node
+
+_ATOMIC = "atomic_model."
+_STANDARD = {"pair_exclude_types": [], "atom_exclude_types": [], "type": "standard"}
+# Keys of a section that say nothing about what the weights compute.
+_OF_TRAININGS = (
+    *("data_stat_nbatch", "data_stat_protect", "data_bias_nsample", "preset_out_bias", "info"),
+    *("model_branch_alias", "finetune_head", "srtab_add_bias", "compress", "_comment"),
+    *("bridging_r_inner", "bridging_r_outer", "type_embedding"),
+)
+# Of all models: spreads that only trainings use, what has been read, and masks that follow from
+# sections.
+_IGNORED = (r"out_std", r"out_bias", r"min_nbor_dist", r"(.*\.)?emask\.type_mask")
+
+
+def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, float | None]:
+    """Configuration, weights by name, and shortest distance in the training data (Å, or None).
+
+    Args:
+        model: what `deepattn.formats.torch.TorchFile` gives.
+        origin: the file, for messages.
+
+    Raises:
+        ModelFileError: the model is of another kind or shape than those that are read.
+    """
+    node = Node(model.section, "model", origin)
+    type_map = node.get("type_map", list)
+    if not type_map or not all(isinstance(name, str) for name in type_map):
+        node.fail("model/type_map is not a list of names")
+    node.only("type", "standard", reason="models of other kinds cannot be read")
+    node.only("atom_exclude_types", [], reason="leave those atoms out of the data")
+    node.only("pair_exclude_types", [], reason="use exclude_types of the descriptor")
+    node.only("bridging_method", "None", reason="models with it are not supported")
+    for key in ("spin", "use_srtab", "modifier", "lora", "hessian_mode"):
+        node.only(key, False, {}, reason="models with it are not supported")
+    descriptor_node, fitting_node = node.child("descriptor"), node.child("fitting_net")
+    node.ignore(*_OF_TRAININGS)
+    node.finish()
+    of_descriptor = _format(DESCRIPTORS, descriptor_node)
+    of_fitting = _format(FITTINGS, fitting_node, FittingConfig.default_type)
+    section = {"type_map": type_map, **of_descriptor.read(descriptor_node)}
+    section |= of_fitting.read(fitting_node)
+    names = {name.removeprefix(_ATOMIC): name for name in model.tensors}
+    tables = [name for name in names if re.fullmatch(TABLES, name)]
+    if any(0 not in model.tensors[names[name]].shape for name in tables):
+        node.fail("is compressed; give the model that was compressed instead")
+    return _assemble(model, section, names, (of_descriptor, of_fitting), origin)
+
+
+def to_torch(
+    config: ModelConfig, arrays: Mapping[str, np.ndarray], *, min_nbor_dist: float | None
+) -> dict[str, Any]:
+    """The content of a checkpoint of DeePMD-kit's PyTorch backend, for `write_torch`.
+
+    Args:
+        config: the model's configuration.
+        arrays: its weights by name.
+        min_nbor_dist: shortest distance in the training data, Å, or None.
+
+    Raises:
+        ModelFileError: other backends cannot have such a model; the message says why.
+    """
+    refuse_unwritable(config, arrays)
+    if config.descriptor.torch is None or config.fitting_net.torch is None:
+        raise ModelFileError("PyTorch's backend does not know its descriptor or its fitting")
+    formats = [resolve(config.descriptor.torch), resolve(config.fitting_net.torch)]
+    bias = arrays[BIAS]
+    own = {BIAS, "descrpt_attr/original_sel"}
+    weights = {name: array for name, array in arrays.items() if name not in own}
+    state = write_state(weights, [rule for one in formats for rule in one.rules(config)])
+    for one in formats:
+        one.complete(config, state)
+        state |= dict.fromkeys(one.empty(config), np.zeros(0))
+    shape = (1, len(bias), 1)
+    state |= {
+        "fitting_net.bias_atom_e": bias[:, np.newaxis],
+        "out_bias": np.zeros(shape, bias.dtype),
+        "out_std": np.ones(shape, bias.dtype),
+    }
+    # Collections of nets have two names for each.
+    state |= {
+        name.replace(".networks.", "._networks."): array
+        for name, array in state.items()
+        if ".networks." in name
+    }
+    prefix = f"model.{ONLY}."
+    tensors = {f"{prefix}{_ATOMIC}{name}": np.asarray(array) for name, array in state.items()}
+    distance = -1.0 if min_nbor_dist is None else min_nbor_dist
+    extra = {
+        "model_params": {**section_for_others(config, arrays), **_STANDARD},
+        "train_infos": {"lr": 0.0, "step": 0},
+    }
+    named = {f"{prefix}min_nbor_dist": np.array(distance), **tensors, "_extra_state": extra}
+    return {"model": named, "optimizer": {"state": {}, "param_groups": []}}
+
+
+def _assemble(
+    model: TorchModel,
+    section: dict[str, Any],
+    names: Mapping[str, str],
+    formats: tuple[StateFormat, StateFormat],
+    origin: str,
+) -> tuple[ModelConfig, Arrays, float | None]:
+    def array(name: str) -> np.ndarray:
+        try:
+            values = model.array(names[name])
+        except PickleError as error:
+            raise ModelFileError(f"{origin}: cannot be read: {error}.") from None
+        if values.dtype.kind != "f":
+            raise ModelFileError(f"{origin}: {name} holds {values.dtype}, not floating point")
+        return np.ascontiguousarray(values)
+
+    try:
+        # Which convention it has is known with its weights.
+        common = copy.deepcopy({**section, "convention": "common"})
+        config = ModelConfig.from_dict(normalize_model(common))
+    except ConfigError as error:
+        raise ModelFileError(f"{origin}: {error}") from None
+    rules = [rule for one in formats for rule in one.rules(config)]
+    ignored = [*_IGNORED, *(pattern for one in formats for pattern in one.ignored)]
+    arrays, unknown = read_state(names, array, rules, ignored)
+    if unknown:
+        raise ModelFileError(
+            f"{origin}: holds the weights {unknown[0]}, which are not known, so the model is not "
+            "supported"
+        )
+    for one in formats:
+        reason = one.finish(config, arrays)
+        if reason is not None:
+            raise ModelFileError(f"{origin}: is not supported: {reason}")
+    arrays[BIAS] = _bias(array, names, config, origin)
+    every_residual = True if has_all_residuals(arrays) else None
+    return complete(section, arrays, origin, every_residual), arrays, _distance(array, names)
+
+
+def _format(kinds: Registry, node: Node, default: str | None = None) -> StateFormat:
+    """The format of the type that a node has."""
+    name = node.get("type", str, *([] if default is None else [default]))
+    formats = formats_of(kinds, name, "torch")
+    if name not in formats:
+        node.fail(f"{node.path} is of type {name!r}; {', '.join(formats)} can be read")
+    return formats[name]
+
+
+def _bias(
+    array: Callable[[str], np.ndarray], names: Mapping[str, str], config: ModelConfig, origin: str
+) -> np.ndarray:
+    """The energy bias of the fitting and that of the model."""
+    fitting, model = "fitting_net.bias_atom_e", "out_bias"
+    if fitting not in names:
+        raise ModelFileError(f"{origin}: lacks the weights {fitting}")
+    bias = array(fitting).ravel().astype(np.float64)
+    if model in names:
+        bias = bias + array(model).ravel()[: len(bias)]
+    if len(bias) != config.ntypes:
+        raise ModelFileError(f"{origin}: has {len(bias)} energies for {config.ntypes} types")
+    return bias
+
+
+def _distance(array: Callable[[str], np.ndarray], names: Mapping[str, str]) -> float | None:
+    if "min_nbor_dist" not in names:
+        return None
+    value = float(array("min_nbor_dist").ravel()[0])
+    return value if value > 0 else None

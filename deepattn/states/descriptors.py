@@ -1,0 +1,82 @@
+"""What the descriptors of PyTorch's files have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deepattn.states.rules import Rule, flat, row
+from deepattn.trees.nets import activation_name
+from deepattn.trees.node import Node
+
+# Tables of compressed models, empty in others.
+TABLES = r"descriptor\..*\b(compress_info\.[0-9]+|compress_data\.[0-9]+|type_embd_data)"
+# With them second names of the nets, and properties of elements.
+IGNORED = (
+    TABLES,
+    r"descriptor\..*\._networks\..*",
+    r"descriptor\.type_embedding\.embedding\.econf_tebd",
+)
+# Types are embedded by one linear layer.
+TYPE_EMBEDDING = Rule(
+    "descriptor.type_embedding.embedding.embedding_net.layers.{k}.{part}",
+    ("type_embed_net/{part}_{n}",),
+)
+
+
+def graph_net(theirs: str, scope: str, suffix: str = "") -> list[Rule]:
+    """Rules of an embedding net with names as in a graph.
+
+    Args:
+        theirs: the net there, ``descriptor.sea.filter_layers.networks.0``.
+        scope: what names here begin with, ``filter_type_all``.
+        suffix: what they end with.
+    """
+    return [
+        Rule(f"{theirs}.layers.{{k}}.idt", (f"{scope}/idt_{{n}}{suffix}",), row),
+        Rule(f"{theirs}.layers.{{k}}.{{part}}", (f"{scope}/{{part}}_{{n}}{suffix}",)),
+    ]
+
+
+def tree_net(theirs: str, ours: str) -> list[Rule]:
+    """Rules of the only net of a collection with names that are paths of a tree."""
+    theirs, ours = f"{theirs}.networks.0.layers.{{k}}", f"{ours}/networks/0/layers/{{k}}"
+    return [
+        Rule(f"{theirs}.idt", (f"{ours}/idt",), row),
+        Rule(f"{theirs}.{{part}}", (f"{ours}/{{leaf}}",)),
+    ]
+
+
+def statistics(block: str) -> list[Rule]:
+    """Rules of the statistics of a descriptor with one environment matrix."""
+    return [
+        Rule(f"descriptor.{block}.mean", ("descrpt_attr/t_avg",), flat),
+        Rule(f"descriptor.{block}.stddev", ("descrpt_attr/t_std",), flat),
+    ]
+
+
+def tables(block: str, nets: int = 1) -> list[str]:
+    """Names of the empty tables of a block that is not compressed."""
+    keys = ("compress_info", "compress_data")
+    return [f"descriptor.{block}.{key}.{k}" for key in keys for k in range(nets)]
+
+
+def read_section(node: Node) -> dict[str, Any]:
+    """The keys that DPA-1 and DeepPot-SE both have."""
+    section = {
+        "rcut": node.get("rcut", float),
+        "rcut_smth": node.get("rcut_smth", float),
+        "sel": node.get("sel", (list, int)),
+        "neuron": node.get("neuron", list, [25, 50, 100]),
+        "axis_neuron": node.get("axis_neuron", int, 16),
+        "activation_function": activation_name(node.get("activation_function", str, "tanh")),
+        "resnet_dt": node.get("resnet_dt", bool, False),
+        "type_one_side": node.get("type_one_side", bool, False),
+        "precision": node.get("precision", str, "default"),
+        "trainable": node.get("trainable", bool, True),
+        "exclude_types": [list(pair) for pair in node.get("exclude_types", list, [])],
+        "set_davg_zero": node.get("set_davg_zero", bool, False),
+    }
+    node.only("env_protection", 0.0, reason="distances are not protected here")
+    node.only("spin", reason="models of magnetic moments are not supported")
+    node.ignore("type", "seed", "type_map", "ntypes")
+    return section

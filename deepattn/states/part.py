@@ -1,0 +1,36 @@
+"""What translates a descriptor or a fitting of PyTorch's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deepattn.states.rules import Arrays, Rule
+from deepattn.trees.node import Node
+
+
+@dataclass(frozen=True)
+class StateFormat:
+    """A kind of descriptor or fitting in PyTorch's files.
+
+    Attributes:
+        types: what ``model_params`` has for its ``type``.
+        read: takes the node of its section; returns model sections by their names here.
+        rules: takes the typed model section; returns the rules for the names of the weights.
+        ignored: regular expressions of names of tensors that hold nothing that is needed.
+        finish: takes the typed model section and the weights; removes those that the model has no
+            place for, and returns why the model is not supported, or None.
+        empty: takes the typed model section; returns names of tensors without numbers that
+            PyTorch's modules expect.
+        complete: takes the typed model section and the tensors by their names there; adds those
+            that PyTorch's modules have and a model here has not.
+    """
+
+    types: tuple[str, ...]
+    read: Callable[[Node], dict[str, Any]]
+    rules: Callable[[Any], Sequence[Rule]]
+    ignored: tuple[str, ...] = ()
+    finish: Callable[[Any, Arrays], str | None] = lambda model, arrays: None
+    empty: Callable[[Any], Sequence[str]] = lambda model: ()
+    complete: Callable[[Any, Arrays], None] = lambda model, state: None

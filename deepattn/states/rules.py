@@ -1,0 +1,161 @@
+"""Rules that translate names of weights between PyTorch's files and deepattn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+# The last part of a name: as PyTorch's files have it, and in names that are paths of a tree.
+LEAVES = {"matrix": "w", "bias": "b", "idt": "idt"}
+_FIELDS = {"part": "|".join(LEAVES), "leaf": "|".join(LEAVES.values()), "map": r"[a-z]\w*"}
+
+
+def same(array: np.ndarray) -> list[np.ndarray]:
+    """An array that both have in the same shape."""
+    return [array]
+
+
+def row(array: np.ndarray) -> list[np.ndarray]:
+    """A vector that is ``[1, n]`` here and ``[n]`` there: the time step of an embedding net."""
+    return [array.reshape(1, -1)]
+
+
+def flat(array: np.ndarray) -> list[np.ndarray]:
+    """Statistics that are ``[ntypes, 4 nnei]`` here and ``[ntypes, nnei, 4]`` there."""
+    return [array.reshape(len(array), -1)]
+
+
+def thirds(array: np.ndarray) -> list[np.ndarray]:
+    """Queries, keys and values: three arrays here, one there, side by side."""
+    return np.split(array, 3, axis=-1)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a family of names, and the arrays under them, are translated.
+
+    Fields in braces stand for parts of names: ``{part}`` for matrix, bias or idt, ``{leaf}`` for w,
+    b or idt, ``{map}`` for a word, and any other for a number, where ``{n}`` is ``{k}`` plus one.
+
+    Attributes:
+        theirs: the name in a file of PyTorch.
+        ours: the names here.
+        read: from the array of the file to those of ``ours``.
+    """
+
+    theirs: str
+    ours: tuple[str, ...]
+    read: Callable[[np.ndarray], Sequence[np.ndarray]] = same
+
+    def to_ours(self, name: str) -> list[str] | None:
+        """Names here for a name there; None if the rule is for others."""
+        found = self._theirs.fullmatch(name)
+        if found is None:
+            return None
+        fields: dict[str, Any] = found.groupdict()
+        if "k" in fields:
+            fields["n"] = int(fields["k"]) + 1
+        if "part" in fields:
+            fields["leaf"] = LEAVES[fields["part"]]
+        return [pattern.format(**fields) for pattern in self.ours]
+
+    def to_theirs(self, name: str) -> tuple[str, int] | None:
+        """Name there for a name here, and the place of the latter in ``ours``."""
+        for place, pattern in enumerate(self._ours):
+            found = pattern.fullmatch(name)
+            if found is None:
+                continue
+            fields: dict[str, Any] = found.groupdict()
+            if "n" in fields:
+                fields["k"] = int(fields["n"]) - 1
+            if "leaf" in fields:
+                [fields["part"]] = (key for key in LEAVES if LEAVES[key] == fields["leaf"])
+            return self.theirs.format(**fields), place
+        return None
+
+    @cached_property
+    def _theirs(self) -> re.Pattern:
+        return _pattern(self.theirs)
+
+    @cached_property
+    def _ours(self) -> list[re.Pattern]:
+        return [_pattern(name) for name in self.ours]
+
+
+def _pattern(template: str) -> re.Pattern:
+    """A template as a regular expression."""
+    parts = re.split(r"\{(\w+)\}", template)
+    texts = [re.escape(text) for text in parts[::2]]
+    groups = [f"(?P<{name}>{_FIELDS.get(name, '[0-9]{1,9}')})" for name in parts[1::2]]
+    return re.compile("".join(a + b for a, b in zip(texts, [*groups, ""], strict=True)))
+
+
+def read_state(
+    names: Iterable[str],
+    array: Callable[[str], np.ndarray],
+    rules: Sequence[Rule],
+    ignored: Sequence[str],
+) -> tuple[Arrays, list[str]]:
+    """Weights by their names here.
+
+    Args:
+        names: the names there.
+        array: the numbers under such a name.
+        rules: the first that fits a name translates it.
+        ignored: regular expressions of names that hold nothing that is needed.
+
+    Returns:
+        The arrays, and the names that no rule knows.
+    """
+    arrays: Arrays = {}
+    unknown = []
+    for name in names:
+        if any(re.fullmatch(pattern, name) for pattern in ignored):
+            continue
+        for rule in rules:
+            ours = rule.to_ours(name)
+            if ours is not None:
+                arrays.update(zip(ours, rule.read(array(name)), strict=True))
+                break
+        else:
+            unknown.append(name)
+    return arrays, unknown
+
+
+def write_state(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule]) -> Arrays:
+    """Weights by their names in a file of PyTorch.
+
+    Raises:
+        KeyError: no rule knows a name.
+    """
+    parts: dict[str, dict[int, np.ndarray]] = {}
+    writers: dict[str, Rule] = {}
+    for name, array in arrays.items():
+        for rule in rules:
+            found = rule.to_theirs(name)
+            if found is not None:
+                there, place = found
+                parts.setdefault(there, {})[place] = array
+                writers[there] = rule
+                break
+        else:
+            raise KeyError(name)
+    return {there: _write(writers[there], parts[there]) for there in parts}
+
+
+def _write(rule: Rule, parts: Mapping[int, np.ndarray]) -> np.ndarray:
+    if rule.read is thirds:
+        return np.concatenate([parts[place] for place in range(3)], axis=-1)
+    [array] = parts.values()
+    if rule.read is row:
+        return array.ravel()
+    if rule.read is flat:
+        return array.reshape(len(array), -1, 4)
+    return array
