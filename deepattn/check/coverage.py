@@ -71,5 +71,5 @@ class Coverage:
         # Those of single systems may be zero by symmetry.
         forces = self._nonzero["force"].values()
         if forces and not any(forces):
-            message = "every force is zero; were the forces missing when the data were written?"
+            message = "every force is zero; was the label missing when the data were written?"
             yield Finding(DOUBT, "labels", "", message)

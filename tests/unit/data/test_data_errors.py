@@ -60,8 +60,8 @@ MISTAKES = {
     "weights by component": (_replace("atom_pref", np.zeros((5, 9))), r"atom_pref.npy has shape"),
     "wrong coordinates": (_replace("coord", np.zeros((5, 8))), r"coord.npy has shape \(5, 8\)"),
     "no frame": (_replace("coord", np.zeros((0, 9))), r"coord.npy"),
-    "words": (_replace("coord", np.full((5, 9), "x")), r"coord.npy holds <U1, not real numbers"),
-    "complex": (_replace("energy", np.zeros(5, complex)), r"energy.npy holds complex128"),
+    "words": (_replace("coord", np.full((5, 9), "x")), r"coord.npy contains <U1, not real numbers"),
+    "complex": (_replace("energy", np.zeros(5, complex)), r"energy.npy contains complex128"),
     "empty file": (_cut("coord.npy", 0), r"coord.npy is not a complete NumPy array"),
     "cut in the header": (_cut("box.npy", 40), r"box.npy is not a complete NumPy array"),
     "cut in the data": (_cut("energy.npy", 150), r"energy.npy is not a complete NumPy array"),
@@ -97,7 +97,7 @@ MISTAKES = {
     "mixed below": (_spoil("real_atom_types", (0, 0), -2, True), r"frame 0, atom 0 has type -2"),
     "mixed without names": (_remove("type_map.raw", True), r"mixed-type systems need it"),
 }
-MISTAKES["binary names"] = (MISTAKES["binary names"], r"type_map.raw is not text")
+MISTAKES["binary names"] = (MISTAKES["binary names"], r"type_map.raw is not UTF-8 text")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -181,7 +181,7 @@ def test_hdf5_mistakes(tmp_path):
     with h5py.File(tmp_path / "b.h5", "a") as file:
         del file["s/set.000/energy.npy"]
         file["s/set.000/energy.npy"] = np.array([b"x"] * 5)
-    with pytest.raises(DataError, match=r"b.h5#/s/set.000/energy.npy holds"):
+    with pytest.raises(DataError, match=r"b.h5#/s/set.000/energy.npy contains"):
         System(f"{tmp_path}/b.h5#/s").frames([0])
 
 

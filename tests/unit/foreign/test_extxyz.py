@@ -151,7 +151,9 @@ def test_two_names_of_one_label(tmp_path):
     with pytest.raises(DataError, match=r"frame 0 has both energy and REF_energy, which differ"):
         find_systems(path)
     path = write(tmp_path, f"{HEAD} energy=-1.5", f"{HEAD} REF_energy=-1.6", name="c.extxyz")
-    with pytest.raises(DataError, match=r"frame 0 has energy and no REF_energy, other frames"):
+    with pytest.raises(
+        DataError, match=r"frame 0 has energy but no REF_energy, which other frames"
+    ):
         find_systems(path)
     both = f'{HEAD} energy=-1.5 stress="{STRESS}" virial="1 2 3 2 4 5 3 5 6"'
     with pytest.raises(DataError, match=r"has both virial and stress, which differ.*--virial-key"):
@@ -160,7 +162,9 @@ def test_two_names_of_one_label(tmp_path):
 
 def test_other_names_are_not_guessed(tmp_path):
     path = write(tmp_path, f"{HEAD.replace('forces', 'xtb_forces')} MACE_energy=-1.5")
-    with pytest.raises(DataError, match=r"no frame with an energy; one of MACE_energy, xtb_forces"):
+    with pytest.raises(
+        DataError, match=r"no frame with an energy; did you mean one of MACE_energy, xtb_forces"
+    ):
         find_systems(path)
 
 
@@ -234,7 +238,7 @@ DAMAGED = {
     ),
     "boundaries": (FRAME.replace("T T T", "T perhaps"), r"has pbc="),
     "energy": (FRAME.replace("energy=-1", "energy=none"), r"frame 0, energy: expected 1 numbers"),
-    "unit": (FRAME.replace("energy=", "energy_unit=cal energy="), r"energy_unit='cal', which is"),
+    "unit": (FRAME.replace("energy=", "energy_unit=cal energy="), r"unknown energy_unit='cal'"),
     "virial": (FRAME.replace("energy=", 'virial="1 2 3" energy='), r"virial: expected 6 or 9"),
 }
 

@@ -162,7 +162,7 @@ def test_an_unreadable_list_is_replaced(tmp_path, prefix):
 
 
 def test_what_is_missing(tmp_path):
-    with pytest.raises(ModelFileError, match=r"model.ckpt: there is no such checkpoint"):
+    with pytest.raises(ModelFileError, match=r"model.ckpt: no such checkpoint"):
         read_checkpoint(tmp_path / "model.ckpt")
     with pytest.raises(ModelFileError, match="has no file 'checkpoint'"):
         read_checkpoint(tmp_path)
