@@ -178,7 +178,7 @@ class _Sizes:
         if node.op == "DynamicStitch":
             for bound in inputs[: len(inputs) // 2]:
                 if bound.factor > _BOUND_OF_RANK or bound.power:
-                    raise ValueError(f"node '{name}' has impossible axes")
+                    raise ValueError(f"node '{name}' has invalid axes")
         for place in _SIZES.get(node.op, ()):
             bound = _at(inputs, place)
             factor, power = bound.total, bound.total_power

@@ -69,7 +69,11 @@ def test_its_keys_are_checked_like_others(known, tmp_path, monkeypatch, capsys):
     for key, value, message in (
         ("nradial", 1, "model/descriptor/nradial is 1; it must be at least 2"),
         ("nradials", 3, "model/descriptor/nradials is not a key of the input; did you mean"),
-        ("rcut_smth", 5.0, "model/descriptor/rcut_smth is 5.0; it must lie between"),
+        (
+            "rcut_smth",
+            5.0,
+            "model/descriptor/rcut_smth is 5.0; it must be at least 0 and less than",
+        ),
         ("sel", "many", "model/descriptor/sel is 'many'; it must be auto"),
     ):
         changed = json.loads(json.dumps(data))

@@ -109,7 +109,7 @@ def test_another_optimizer_does_not_resume(known, tmp_path, monkeypatch, capsys)
     path.write_text(json.dumps(data))
     other = str(path)
     assert main(["train", other, "--restart", "model.ckpt"]) != 0
-    assert "with the optimizer nadam, the input has Adam" in capsys.readouterr().err
+    assert "with the optimizer nadam, but the input has Adam" in capsys.readouterr().err
     assert main(["train", other, "--init-model", "model.ckpt"]) == 0
     assert "optimizer/beta1_power" in arrays("model.ckpt.h5")
 

@@ -91,7 +91,7 @@ MISTAKES = {
     "energy × 0.0434": (_times(kcal / mol, "energy"), "kcal/mol"),
     "energy in kJ/mol": (_times(mol / kJ, "energy"), "energy is in kJ/mol"),
     "energy per atom": (_per_atom, "energy is per atom"),
-    "energies of other frames": (_shuffled_energies, "is it that of these frames"),
+    "energies of other frames": (_shuffled_energies, "does it belong to these frames"),
     "force in Ha/bohr": (_times(Bohr / Hartree, "force"), "force is in Hartree/Bohr"),
     "force in Ry/bohr": (_times(Bohr / Rydberg, "force"), "force is in Rydberg/Bohr"),
     "force in kcal/mol/Å": (_times(mol / kcal, "force"), "force is in kcal/mol"),

@@ -95,7 +95,7 @@ def test_energies_of_other_frames(tmp_path, apart):
     arrays = {**apart, "energy": np.random.default_rng(0).permutation(apart["energy"])}
     found = _units(metals.check(tmp_path, arrays))
     assert [x.level for x in found] == [DOUBT]
-    assert "is it that of these frames?" in found[0].message
+    assert "does it belong to these frames?" in found[0].message
 
 
 def test_one_label_alone_of_molecules(tmp_path, molecules):

@@ -58,7 +58,7 @@ def test_compares_with_the_original(folder, capsys, caplog):
         words = line.split()
         assert words[0] == name and 0 <= float(words[1]) < most
     assert lines[4].startswith("time: ")
-    assert "come as near" not in caplog.text
+    assert "are less exact" not in caplog.text
 
 
 def test_warns_of_pairs_that_are_nearer_than_in_training(folder, caplog):

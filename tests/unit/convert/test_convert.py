@@ -117,7 +117,7 @@ def test_folder_is_searched(tmp_path, frames):
     "name, options, words",
     [
         ("frames.out", [], "the format cannot be inferred from the file name"),
-        ("frames.out", ["--format", "nonsense"], "format nonsense is none of dpdata's"),
+        ("frames.out", ["--format", "nonsense"], "format nonsense is not one of dpdata's"),
         ("frames.out", ["--format", "vasp/xml"], "cannot be read as vasp/xml"),
         ("frames.extxyz", ["-t", "Cu"], "has atoms of Au, not in the type map Cu"),
         ("absent.xyz", [], "does not exist"),
@@ -233,7 +233,7 @@ def test_names_of_labels(tmp_path, frames, capsys):
         stress = np.array([[1, 0.6, 0.5], [0.6, 2, 0.4], [0.5, 0.4, 3]])
         np.testing.assert_allclose(frame["virial"], -atoms.get_volume() * stress.ravel())
     assert main(["convert", source, "-o", f"{target}2", "--energy-key", "REF_Energy"]) == 1
-    assert "no frame has 'REF_Energy' for --energy-key; there are" in capsys.readouterr().err
+    assert "no frame has 'REF_Energy' for --energy-key; available are" in capsys.readouterr().err
     npy = str(target / "Cu4")
     assert main(["convert", npy, "-o", f"{target}2", "--energy-key", "energy"]) == 1
     assert "names of labels apply only to extended XYZ and .traj" in capsys.readouterr().err

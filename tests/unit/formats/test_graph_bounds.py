@@ -177,8 +177,11 @@ BAD = {
     "backward": (lambda b: loop(b, step=-1), "has no iteration counter"),
     "changing limit": (lambda b: loop(b, constant_limit=False), "has no iteration counter"),
     "many turns": (lambda b: loop(b, limit=b.const(1 << 40)), "too many iterations"),
-    "carried array": (lambda b: loop(b, carried=carried_array), "else than lists"),
-    "condition of another": (lambda b: loop(b, carried=second_condition), "does not count"),
+    "carried array": (lambda b: loop(b, carried=carried_array), "other than lists"),
+    "condition of another": (
+        lambda b: loop(b, carried=second_condition),
+        "has no iteration counter",
+    ),
     "long list": (lambda b: list_of(b, length=(1 << 31) - 1), SIZE),
     "large elements": (lambda b: list_of(b, shape=[0, 1 << 62, 1 << 62]), "impossibly large"),
     "no shape": (lambda b: list_of(b, shape=[]), "something else than arrays"),

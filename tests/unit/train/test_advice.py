@@ -30,7 +30,7 @@ ADAM = AdamConfig.from_dict({"type": "Adam"})
             ["numb_steps gives 99 steps, but one pass over the training data takes 100"],
         ),
         (1e-4, 100_100, 100, ["about 1001 passes over the training data; 100000 are plenty"]),
-        (1e-3, 5, 100, ["start_lr is 0.001", "numb_steps makes 5 steps"]),
+        (1e-3, 5, 100, ["start_lr is 0.001", "numb_steps gives 5 steps"]),
         (1e-3, 0, 100, []),
     ],
 )
@@ -79,7 +79,7 @@ def test_frozen_parts_stay_as_they_are(here, systems, pretrained, flags, frozen,
         if not name.startswith(CONSTANTS):
             assert np.array_equal(after[name], array) == name.startswith(frozen), name
     assert {part for part in frozen if any(name.startswith(part) for name in before)} == set(frozen)
-    assert "learning_rate/start_lr is 0.001: Adam's first steps" in caplog.text
+    assert "learning_rate/start_lr is 0.001: the first steps of Adam" in caplog.text
     assert "numb_steps gives 2 steps, but one pass over the training data takes 5" in caplog.text
 
 

@@ -138,7 +138,7 @@ def test_frames_are_drawn_the_same_every_time(graph, tmp_path):
 
 
 def test_what_cannot_be_changed_is_refused(graph, tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="Cu is none of the model's elements O H"):
+    with pytest.raises(DataError, match="Cu is not one of the model's elements O H"):
         change_bias(graph, tmp_path / "x.pb", energies={"Cu": 1.0})
     with pytest.raises(ValueError, match="mode must be one of"):
         change_bias(graph, tmp_path / "x.pb", mode="scale")

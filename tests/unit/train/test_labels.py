@@ -51,7 +51,10 @@ def test_training_on_nothing_is_refused(tmp_path, kind):
     with pytest.raises(DataError) as caught:
         check_labels(_data(path), EnergyLoss(1e-3), task="slab")
     message = str(caught.value)
-    assert "no training system of slab has a label that the loss weighs (energy, force)" in message
+    assert (
+        "no training system of slab has a label with a prefactor in the loss (energy, force)"
+        in message
+    )
     assert f"{path}/set.000/energies.npy looks like energy" in message
     assert f"{path}/set.000/REF_forces.npy looks like force" in message
     assert "virial" not in message and "\n" not in message
@@ -107,7 +110,7 @@ def test_a_label_that_one_system_calls_something_else(tmp_path, caplog):
 def test_validation_on_nothing_is_a_warning(tmp_path, caplog):
     path = _system(tmp_path / "a", energy=None, force="forces.npy")
     check_labels(_data(path), EnergyLoss(1e-3), kind="validation")
-    assert "no validation system has a label that the loss weighs" in caplog.text
+    assert "no validation system has a label with a prefactor in the loss" in caplog.text
     assert "set.000/forces.npy looks like force" in caplog.text
 
 

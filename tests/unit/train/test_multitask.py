@@ -139,7 +139,7 @@ def test_change_bias_changes_that_of_one_branch(trained, tmp_path):
         ),
         (["change-bias", "CKPT", "--head", "c", "-b", "O=1"], "has no branch 'c'; there are b, a"),
         (["show", "CKPT", "--plot", "x.png"], "--plot is of one type embedding"),
-        (["train", "input.json", "-r", "CKPT"], "has the branches b, a, the input b, a, c"),
+        (["train", "input.json", "-r", "CKPT"], "has the branches b, a, but the input has b, a, c"),
         (["train", "input.json", "-f", "CKPT"], "--init-frz-model is for single-task inputs"),
         (["train", "input.json", "-t", "CKPT"], "c/finetune_head is 'q', which"),
         (["train", "input.json", "-t", "CKPT", "--head", "a"], "set finetune_head in each branch"),

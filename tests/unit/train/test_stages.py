@@ -97,7 +97,9 @@ def test_a_file_of_another_model_is_refused(systems):
     config = read(toy.make_input(systems))
     other = read(toy.make_input(systems, descriptor={"rcut": 2.2}))
     source = WeightSource(mode="init_model", path="model.ckpt", model=other.model)
-    with pytest.raises(ModelFileError, match=r"model.ckpt: is of another model.*descriptor/rcut"):
+    with pytest.raises(
+        ModelFileError, match=r"model.ckpt: differs from the model of the input.*descriptor/rcut"
+    ):
         resolve_with_files(config, {"": source}, Distribution())
 
 

@@ -149,7 +149,7 @@ def test_a_restart_says_what_has_changed(here, systems, caplog):
     assert f"{changed}learning_rate/start_lr: 0.001 -> 0.0001" in caplog.text
     assert f"{changed}training/training_data/systems: -{systems[1]}" in caplog.text
     assert "model/descriptor/seed: 1 -> 3" in caplog.text
-    assert "training data: other numbers of frames" in caplog.text
+    assert "training data: the numbers of frames differ" in caplog.text
     assert "validation data: the order of frames continues from the checkpoint" in caplog.text
     assert read_checkpoint("model.ckpt")[1]["step"] == 4
     caplog.clear()
