@@ -128,6 +128,6 @@ def test_types_of_an_hdf5_file_are_one_after_another(tmp_path):
 def test_a_set_without_frames(tmp_path):
     path, _ = write_system(tmp_path / "a", types=TYPES, sets=(2, 0))
     with pytest.raises(
-        DataError, match=r"set.001/coord.npy has shape \(0, 12\), so the set has no frames"
+        DataError, match=r"set.001/coord.npy has shape .*, so the set has no frames"
     ):
         System(path)

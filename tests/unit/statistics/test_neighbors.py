@@ -81,7 +81,7 @@ def test_too_small_a_sel_is_reported_once_a_system(tmp_path, caplog):
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 2
     assert "1 frames have an atom without a neighbor" in warnings[0]
-    assert "sel[0] = 1 is not enough" in warnings[1]
+    assert "sel[0] = 1 is too small" in warnings[1]
     assert "6 atoms" in warnings[1] and "frame 1, atom 1 with 2" in warnings[1]
 
 

@@ -195,7 +195,7 @@ def test_clusters_of_different_size_are_told_apart():
             match=r"worker 1 on .* has another TF_CONFIG: it has 3 workers, .* 0 has 2",
         ):
             first.result()
-        with pytest.raises(DistributionError, match=r"names 3 workers, that of worker 0 2"):
+        with pytest.raises(DistributionError, match=r"it has 3 workers, that of worker 0 has 2"):
             second.result()
 
 

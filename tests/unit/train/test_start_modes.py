@@ -224,7 +224,7 @@ def test_finetuning_refuses_what_it_cannot_map(here, systems, tmp_path):
             model_section({"smooth_type_embedding": True}),
             "has the convention common, but the input has te",
         ),
-        (model_section(dpa2()), "has the descriptor se_atten, the input dpa2"),
+        (model_section(dpa2()), "has the descriptor se_atten, but the input has dpa2"),
     ],
 )
 def test_models_of_other_mathematics_are_refused(here, systems, model, message):
@@ -253,5 +253,5 @@ def test_files_of_no_backend_start_a_training(here, systems):
     # Of this model both conventions are the same.
     convention = {"convention": "common"}
     toy.run(here, systems, numb_steps=0, model=convention, start={"init_frz_model": "model.dp"})
-    with pytest.raises(ModelFileError, match=r"model\.ckpt: is not a frozen model"):
+    with pytest.raises(ModelFileError, match=r"model\.ckpt: is a checkpoint, not a frozen model"):
         toy.run(here, systems, start={"init_frz_model": "model.ckpt"})
