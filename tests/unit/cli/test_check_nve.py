@@ -160,7 +160,7 @@ def test_systems_are_read(graph, tmp_path, capsys):
 
 def test_command_says_when_the_energy_drifts(graph, tmp_path, capsys, monkeypatch):
     write(tmp_path / "cu.xyz", bulk("Cu", cubic=True).repeat((2, 2, 2)))
-    monkeypatch.setattr("deepattn.calculator.DP", lambda model, head: Rubbed(push=0.02))
+    monkeypatch.setattr("deepattn.calculator.DP", lambda model: Rubbed(push=0.02))
     arguments = [str(graph), str(tmp_path / "cu.xyz"), "--timestep", "2", "--steps", "60"]
     assert main(["check-nve", *arguments]) == 1
     assert "The energy drifts by" in capsys.readouterr().out

@@ -191,7 +191,7 @@ def test_wrong_inputs_are_one_sentence(place, capsys):
 def test_elements_that_nobody_knows_are_refused(place):
     raw = {**INPUT, "model": {"type_map": ["Cu"], **INPUT["model"]}}
     (place / "input.json").write_text(json.dumps(raw))
-    with pytest.raises(DataError, match="have Au, which model/type_map does not know"):
+    with pytest.raises(DataError, match="contain Au, which model/type_map does not have"):
         distill(TEACHER, "input.json")
     assert not (place / "distill").exists(), "the corrected input would be refused"
 

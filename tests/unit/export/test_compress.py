@@ -151,12 +151,16 @@ def test_what_the_file_says(tmp_path):
     ("descriptor", "options", "message"),
     [
         ({}, {}, "the model has attn_layer 1, .* compress it to a fast graph"),
-        ({"attn_layer": 0}, {}, "the model has tebd_input_mode concat, .* for .* strip"),
+        (
+            {"attn_layer": 0},
+            {},
+            "the model has tebd_input_mode concat, .* need tebd_input_mode strip",
+        ),
         ({"type": "se_e2_a"}, {"fast": True}, "a descriptor SeE2A cannot be compressed"),
         (
             {"attn_layer": 0},
             {"fast": True, "step": 1e-6},
-            r"the tables \(6 of .* would have .* strip",
+            r"the tables \(6 of .* would need .* strip",
         ),
         (STRIP, {"min_nbor_dist": 0.0}, "min_nbor_dist is 0 Å"),
         (STRIP, {"min_nbor_dist": 10.0}, r"must be between 0 and the cutoff radius \(3 Å"),

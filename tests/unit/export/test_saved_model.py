@@ -12,11 +12,9 @@ import tensorflow as tf
 from small_models import TYPE_MAP, dpa2, model_section, small_batch, small_model
 from tensorflow.core.protobuf import saved_model_pb2
 
-from deepattn.errors import ConfigError, DataError, ModelFileError
+from deepattn.errors import ConfigError, DataError
 from deepattn.export import freeze, save_model, saved_model
 from deepattn.export.saved_model import make_module
-from deepattn.infer import DeepPot
-from deepattn.infer.inspect import Inspection
 
 PARAMETERS = {"numb_fparam": 2, "numb_aparam": 1}
 # Of "crowded" not all neighbors have a slot.
@@ -248,9 +246,3 @@ def test_a_disk_that_is_full_is_the_system_s_error(tmp_path, small_disk):
 def test_a_graph_that_cannot_be_made_names_it(tmp_path):
     with pytest.raises(ConfigError, match=r"write a \.savedmodeltf"):
         freeze(small_model(dpa2()), tmp_path / "model.pb", training_script={})
-
-
-@pytest.mark.parametrize("opens", [DeepPot, Inspection])
-def test_it_is_not_read(saved, opens):
-    with pytest.raises(ModelFileError, match="use the checkpoint"):
-        opens(saved[1])

@@ -176,7 +176,7 @@ def test_what_would_end_the_process():
     message = energy_model()
     constant(message, "axes", np.zeros(32, np.int32))
     message.node.add(name="total", op="Sum", input=["layer_0/matrix", "axes"])
-    with pytest.raises(ModelFileError, match="node 'total' has impossible axes"):
+    with pytest.raises(ModelFileError, match="node 'total' has invalid axes"):
         Graph(message, "m.pb")
 
 

@@ -79,7 +79,7 @@ def test_neighbor_list_of_ase(atoms, attention):
 def test_elements(atoms, attention):
     energy = atoms.get_potential_energy()
     atoms.symbols = ["C" if symbol == "O" else symbol for symbol in atoms.symbols]
-    with pytest.raises(DataError, match="the model has no type for C; it knows O H"):
+    with pytest.raises(DataError, match="the model has no type for C; its elements are O H"):
         atoms.get_potential_energy()
     atoms.calc = DP(attention.checkpoint, type_dict={"C": 0, "H": 1})
     assert atoms.get_potential_energy() == pytest.approx(energy, abs=1e-12)

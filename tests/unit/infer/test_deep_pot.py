@@ -233,7 +233,7 @@ def test_a_forked_process_refuses_to_wait_for_threads_it_lacks(attention, frames
 
 def test_files_that_are_no_model(tmp_path, attention):
     for name in ("none.pb", "none"):
-        with pytest.raises(ModelFileError, match="there is no such"):
+        with pytest.raises(ModelFileError, match="no such"):
             DeepPot(tmp_path / name)
 
 
@@ -263,7 +263,7 @@ def test_graphs_that_cannot_be_run(tmp_path, attention, change, message):
 def test_no_pickle_is_ever_opened(tmp_path):
     path = tmp_path / "evil"
     path.write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(ModelFileError, match="is not a deepattn checkpoint"):
+    with pytest.raises(ModelFileError, match="is not a model file"):
         DeepPot(path)
 
 
