@@ -155,7 +155,7 @@ REFUSED = {
     "davg": (put("model/descriptor/@variables/davg", np.ones((2, 10, 4))), "order of atoms"),
     "shape": (put("model/descriptor/@variables/davg", np.ones((2, 9, 4))), "davg has shape"),
     "missing key": (lambda tree: tree["model"]["descriptor"].pop("rcut"), "lacks the key 'rcut'"),
-    "wrong kind": (put("model/descriptor/rcut", "6"), "rcut is '6'"),
+    "wrong kind": (put("model/descriptor/rcut", "6"), "rcut has the invalid value '6'"),
 }
 
 
