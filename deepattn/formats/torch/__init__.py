@@ -1,6 +1,6 @@
 """PyTorch's files, ``.pt`` and ``.pth``, without PyTorch and without running anything."""
 
-from deepattn.formats.torch.archive import Archive, is_torch_file
+from deepattn.formats.torch.archive import Archive, is_torch_start
 from deepattn.formats.torch.file import ONLY, TorchFile, TorchModel
 from deepattn.formats.torch.pickle import PickleError, read_pickle
 from deepattn.formats.torch.write import encode_torch
@@ -12,6 +12,6 @@ __all__ = [
     "TorchFile",
     "TorchModel",
     "encode_torch",
-    "is_torch_file",
+    "is_torch_start",
     "read_pickle",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import zipfile
 from typing import NoReturn
@@ -16,18 +17,20 @@ from deepattn.errors import ModelFileError
 
 _MAGIC = b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+# Members that PyTorch's versions write first, in a folder that has the name of the file.
+_FIRST = re.compile(rb"[^/]+/(data\.pkl|data/[0-9]+|\.?(format_)?version|byteorder|code/.*)")
 # A state of 37 branches has 12,000 tensors, each a member.
 _MEMBERS = 1 << 18
 _ENCRYPTED = 0x1
 
 
-def is_torch_file(path: str | os.PathLike) -> bool:
-    """Whether a file is a ZIP archive with PyTorch's ``data.pkl``."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+def is_torch_start(start: bytes) -> bool:
+    """Whether the first bytes of a file are of an archive of PyTorch: by its first member."""
+    if not start.startswith(_MAGIC) or len(start) < _LOCAL_HEADER.size:
         return False
+    *_, length, _ = _LOCAL_HEADER.unpack_from(start)
+    name = start[_LOCAL_HEADER.size : _LOCAL_HEADER.size + length]
+    return _FIRST.fullmatch(name) is not None
 
 
 class Archive:

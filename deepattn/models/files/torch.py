@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepattn.formats.torch import TorchFile, encode_torch, is_torch_file
+from deepattn.formats.torch import TorchFile, encode_torch, is_torch_start
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.files.base import ModelFile, StoredModel
 from deepattn.models.torch_state import from_torch, to_torch
@@ -42,7 +42,7 @@ class TorchModelFile(ModelFile):
 
     @classmethod
     def recognizes(cls, path: Path, start: bytes) -> bool:
-        return start.startswith(b"PK\x03\x04") and is_torch_file(path)
+        return is_torch_start(start)
 
     @property
     def branches(self) -> Mapping[str, TorchBranch] | None:

@@ -90,5 +90,5 @@ def test_variables_that_are_shared_are_named_once():
 
 def test_a_fitting_net_fits_one_width_only():
     wide = {"descriptor": model_section({"attn_layer": 0, "neuron": [3, 6]})["descriptor"]}
-    with pytest.raises(ConfigError, match=r"model/shared_dict/fit .* width 32.* branch b is 26"):
+    with pytest.raises(ConfigError, match=r"shared_dict/fit .* width 32.* branch b has width 26"):
         models_of({"a": ("net", "fit"), "b": (None, "fit")}, b=wide)

@@ -47,7 +47,7 @@ def test_arrays_go_out_and_in():
         ),
         (
             lambda a: a.update({"layer_0/bias": np.zeros(9)}),
-            r"the weight layer_0/bias has shape \[9\] in the file and \[6\] in the model",
+            r"the weight layer_0/bias has shape \[9\] in the file, but \[6\] in the model",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepattn.errors import ModelFileError
-from deepattn.formats.torch import Archive, TorchFile, encode_torch, is_torch_file
+from deepattn.formats.torch import Archive, TorchFile, encode_torch, is_torch_start
 
 SECTION = {"type_map": ["O", "H"], "descriptor": {"type": "dpa2"}, "fitting_net": {}}
 
@@ -60,14 +60,13 @@ def test_an_array_is_stored_once(tmp_path):
 
 def test_recognized_by_content(tmp_path):
     write_model(tmp_path / "model.any")
-    assert is_torch_file(tmp_path / "model.any")
-    for name, content in {"empty": b"", "text": b"text", "zip": b"PK\x03\x04"}.items():
-        (tmp_path / name).write_bytes(content)
-        assert not is_torch_file(tmp_path / name)
-    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
-        archive.writestr("a.txt", "a")
-    assert not is_torch_file(tmp_path / "other.zip")
-    assert not is_torch_file(tmp_path / "missing")
+    assert is_torch_start((tmp_path / "model.any").read_bytes()[:4096])
+    # As TorchScript begins a file.
+    _archive(tmp_path / "frozen.pth", [("frozen/data/0", b""), ("frozen/data.pkl", b"N.")])
+    assert is_torch_start((tmp_path / "frozen.pth").read_bytes())
+    _archive(tmp_path / "other.zip", [("a.txt", b"a")])
+    for content in (b"", b"text", b"PK\x03\x04", (tmp_path / "other.zip").read_bytes()):
+        assert not is_torch_start(content)
 
 
 def _archive(path, members, compression=zipfile.ZIP_STORED):
