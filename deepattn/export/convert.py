@@ -30,21 +30,21 @@ def convert(
     """Write the model of a file as another kind of file.
 
     Args:
-        source: a model file, as in `deepattn.models.open_model_file`.
-        target: file to write; its ending chooses the format: ``.pb`` a frozen graph, ``.dp``,
+        source: A model file, as in `deepattn.models.open_model_file`.
+        target: File to write; its ending chooses the format: ``.pb`` a frozen graph, ``.dp``,
             ``.yaml`` or ``.yml`` a file for all backends, ``.savedmodeltf`` a SavedModel, ``.pt`` a
             checkpoint of DeePMD-kit's PyTorch backend.
-        fast: whether a graph may have operations of deepattn's own.
-        head: name or alias of the branch of a multi-task checkpoint.
+        fast: Whether a graph may have operations of deepattn's own.
+        head: Name or alias of the branch of a multi-task checkpoint.
 
     Returns:
         The path written.
 
     Raises:
-        ConfigError: the ending of ``target`` is another, or ``fast`` does not go with it.
-        DataError: the folder of ``target`` is missing.
-        ModelFileError: the model cannot be read, or other backends cannot have it.
-        OpLibraryError: a graph needs the compiled ops, and they are missing.
+        ConfigError: The ending of ``target`` is another, or ``fast`` does not go with it.
+        DataError: The folder of ``target`` is missing.
+        ModelFileError: The model cannot be read, or other backends cannot have it.
+        OpLibraryError: A graph needs the compiled ops, and they are missing.
     """
     target = Path(target)
     check_folder(target)

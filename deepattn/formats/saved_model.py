@@ -84,10 +84,7 @@ class SavedModel:
         Raises:
             ModelFileError: It is missing or something else.
         """
-        values = self._value(name)
-        if not isinstance(values, list) or not all(isinstance(v, bytes) for v in values):
-            raise ModelFileError(f"{self.origin}: the constant of {name} is not a list of texts")
-        return [value.decode(errors="replace") for value in values]
+        return [value.decode(errors="replace") for value in self._list(name, bytes, "texts")]
 
     def integers(self, name: str) -> list[int]:
         """A constant that is a list of integers.
@@ -95,9 +92,12 @@ class SavedModel:
         Raises:
             ModelFileError: It is missing or something else.
         """
+        return self._list(name, int, "integers")
+
+    def _list(self, name: str, kind: type, what: str) -> list[Any]:
         values = self._value(name)
-        if not isinstance(values, list) or not all(isinstance(v, int) for v in values):
-            raise ModelFileError(f"{self.origin}: the constant of {name} is not a list of integers")
+        if not isinstance(values, list) or not all(isinstance(v, kind) for v in values):
+            raise ModelFileError(f"{self.origin}: the constant of {name} is not a list of {what}")
         return values
 
     def _value(self, name: str) -> Any:

@@ -51,6 +51,19 @@ class Feed:
         """Which atom each atom or ghost is an image of, int32 ``[nall]``."""
         return np.concatenate([np.arange(self.natoms[0]), self.ghost_of]).astype(np.int32)
 
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """The shape of an output by its name in docs/architecture.md; -1 is any length."""
+        nframes, nall = self.atype.shape
+        shapes = {
+            "energy": (nframes,),
+            "virial": (nframes, 9),
+            "force": (nframes, nall, 3),
+            "atom_virial": (nframes, nall, 9),
+            "atom_energy": (nframes, int(self.natoms[0])),
+            "descriptor": (nframes, int(self.natoms[0]), -1),
+        }
+        return shapes[name]
+
     def fold(self, values: np.ndarray) -> np.ndarray:
         """Add what ghosts got to the atoms they are images of: ``[n, nall, …]`` to nloc."""
         nloc = self.natoms[0]

@@ -74,18 +74,9 @@ class GraphRunner:
             ModelFileError: If the graph takes or gives arrays of other shapes.
             tf.errors.OpError: If an operation fails.
         """
-        nframes, nall = feed.atype.shape
-        shapes = {
-            "energy": (nframes,),
-            "virial": (nframes, 9),
-            "force": (nframes, nall, 3),
-            "atom_virial": (nframes, nall, 9),
-            "atom_energy": (nframes, feed.natoms[0]),
-            "descriptor": (nframes, feed.natoms[0], -1),
-        }
         values = self._fetch([_OUTPUTS[name] for name in names], self._feed_dict(feed))
         try:
-            return [v.reshape(shapes[name]) for name, v in zip(names, values, strict=True)]
+            return [v.reshape(feed.shape_of(name)) for name, v in zip(names, values, strict=True)]
         except (ValueError, AttributeError):
             raise ModelFileError(f"{self.origin}: the outputs have the wrong shape") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -59,34 +60,26 @@ class SavedModelRunner:
             tf.errors.OpError: If an operation fails.
         """
         if "descriptor" in names:
-            raise ModelFileError(
-                f"{self.saved.origin}: is a SavedModel, which does not give descriptors; use the "
-                "checkpoint or the .dp file that it was made from"
-            )
-        nframes, nall = feed.atype.shape
-        shapes = {
-            "energy": (nframes,),
-            "virial": (nframes, 9),
-            "force": (nframes, nall, 3),
-            "atom_virial": (nframes, nall, 9),
-            "atom_energy": (nframes, feed.natoms[0]),
-        }
+            self._refuse("descriptors")
         values = self._evaluate(feed)
         try:
-            return [values[name].reshape(shapes[name]) for name in names]
+            return [values[name].reshape(feed.shape_of(name)) for name in names]
         except (KeyError, ValueError):
             raise ModelFileError(f"{self.saved.origin}: the results have the wrong shape") from None
 
     def type_embedding(self) -> np.ndarray:
         """Refuse: a SavedModel has no function for it."""
-        raise ModelFileError(
-            f"{self.saved.origin}: is a SavedModel, which does not give the type embedding; use "
-            "the checkpoint or the .dp file that it was made from"
-        )
+        self._refuse("the type embedding")
 
     def close(self) -> None:
         """Release the session."""
         self._session.close()
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ModelFileError(
+            f"{self.saved.origin}: is a SavedModel, which does not give {what}; use the checkpoint "
+            "or the .dp file that it was made from"
+        )
 
     def _import(self, name: str) -> None:
         """Put placeholders and a call of a function into the graph."""

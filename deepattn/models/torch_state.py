@@ -48,11 +48,11 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     """Configuration, weights by name, and shortest distance in the training data (Å, or None).
 
     Args:
-        model: what `deepattn.formats.torch.TorchFile` gives.
-        origin: the file, for messages.
+        model: What `deepattn.formats.torch.TorchFile` gives.
+        origin: The file, for messages.
 
     Raises:
-        ModelFileError: the model is of another kind or shape than those that are read.
+        ModelFileError: The model is of another kind or shape than those that are read.
     """
     node = Node(model.section, "model", origin)
     type_map = node.get("type_map", list)
@@ -81,15 +81,15 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
 def to_torch(
     config: ModelConfig, arrays: Mapping[str, np.ndarray], *, min_nbor_dist: float | None
 ) -> dict[str, Any]:
-    """The content of a checkpoint of DeePMD-kit's PyTorch backend, for `write_torch`.
+    """The content of a checkpoint of DeePMD-kit's PyTorch backend, for `encode_torch`.
 
     Args:
-        config: the model's configuration.
-        arrays: its weights by name.
-        min_nbor_dist: shortest distance in the training data, Å, or None.
+        config: The model's configuration.
+        arrays: Its weights by name.
+        min_nbor_dist: Shortest distance in the training data, Å, or None.
 
     Raises:
-        ModelFileError: other backends cannot have such a model; the message says why.
+        ModelFileError: Other backends cannot have such a model; the message says why.
     """
     refuse_unwritable(config, arrays)
     if config.descriptor.torch is None or config.fitting_net.torch is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deepattn.states.rules import Rule, flat, row
+from deepattn.states.rules import FLAT, ROW, Rule
 from deepattn.trees.nets import activation_name
 from deepattn.trees.node import Node
 
@@ -27,12 +27,12 @@ def graph_net(theirs: str, scope: str, suffix: str = "") -> list[Rule]:
     """Rules of an embedding net with names as in a graph.
 
     Args:
-        theirs: the net there, ``descriptor.sea.filter_layers.networks.0``.
-        scope: what names here begin with, ``filter_type_all``.
-        suffix: what they end with.
+        theirs: The net there, ``descriptor.sea.filter_layers.networks.0``.
+        scope: What names here begin with, ``filter_type_all``.
+        suffix: What they end with.
     """
     return [
-        Rule(f"{theirs}.layers.{{k}}.idt", (f"{scope}/idt_{{n}}{suffix}",), row),
+        Rule(f"{theirs}.layers.{{k}}.idt", (f"{scope}/idt_{{n}}{suffix}",), ROW),
         Rule(f"{theirs}.layers.{{k}}.{{part}}", (f"{scope}/{{part}}_{{n}}{suffix}",)),
     ]
 
@@ -41,7 +41,7 @@ def tree_net(theirs: str, ours: str) -> list[Rule]:
     """Rules of the only net of a collection with names that are paths of a tree."""
     theirs, ours = f"{theirs}.networks.0.layers.{{k}}", f"{ours}/networks/0/layers/{{k}}"
     return [
-        Rule(f"{theirs}.idt", (f"{ours}/idt",), row),
+        Rule(f"{theirs}.idt", (f"{ours}/idt",), ROW),
         Rule(f"{theirs}.{{part}}", (f"{ours}/{{leaf}}",)),
     ]
 
@@ -49,8 +49,8 @@ def tree_net(theirs: str, ours: str) -> list[Rule]:
 def statistics(block: str) -> list[Rule]:
     """Rules of the statistics of a descriptor with one environment matrix."""
     return [
-        Rule(f"descriptor.{block}.mean", ("descrpt_attr/t_avg",), flat),
-        Rule(f"descriptor.{block}.stddev", ("descrpt_attr/t_std",), flat),
+        Rule(f"descriptor.{block}.mean", ("descrpt_attr/t_avg",), FLAT),
+        Rule(f"descriptor.{block}.stddev", ("descrpt_attr/t_std",), FLAT),
     ]
 
 

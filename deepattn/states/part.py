@@ -15,15 +15,15 @@ class StateFormat:
     """A kind of descriptor or fitting in PyTorch's files.
 
     Attributes:
-        types: what ``model_params`` has for its ``type``.
-        read: takes the node of its section; returns model sections by their names here.
-        rules: takes the typed model section; returns the rules for the names of the weights.
-        ignored: regular expressions of names of tensors that hold nothing that is needed.
-        finish: takes the typed model section and the weights; removes those that the model has no
+        types: What ``model_params`` has for its ``type``.
+        read: Takes the node of its section; returns model sections by their names here.
+        rules: Takes the typed model section; returns the rules for the names of the weights.
+        ignored: Regular expressions of names of tensors that hold nothing that is needed.
+        finish: Takes the typed model section and the weights; removes those that the model has no
             place for, and returns why the model is not supported, or None.
-        empty: takes the typed model section; returns names of tensors without numbers that
+        empty: Takes the typed model section; returns names of tensors without numbers that
             PyTorch's modules expect.
-        complete: takes the typed model section and the tensors by their names there; adds those
+        complete: Takes the typed model section and the tensors by their names there; adds those
             that PyTorch's modules have and a model here has not.
     """
 

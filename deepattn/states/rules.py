@@ -17,24 +17,32 @@ LEAVES = {"matrix": "w", "bias": "b", "idt": "idt"}
 _FIELDS = {"part": "|".join(LEAVES), "leaf": "|".join(LEAVES.values()), "map": r"[a-z]\w*"}
 
 
-def same(array: np.ndarray) -> list[np.ndarray]:
-    """An array that both have in the same shape."""
-    return [array]
+@dataclass(frozen=True)
+class Layout:
+    """How the arrays of one name there correspond to those of the names here.
+
+    Attributes:
+        read: From the array there to those here.
+        write: From those here to the array there.
+    """
+
+    read: Callable[[np.ndarray], Sequence[np.ndarray]]
+    write: Callable[[Sequence[np.ndarray]], np.ndarray]
 
 
-def row(array: np.ndarray) -> list[np.ndarray]:
-    """A vector that is ``[1, n]`` here and ``[n]`` there: the time step of an embedding net."""
-    return [array.reshape(1, -1)]
-
-
-def flat(array: np.ndarray) -> list[np.ndarray]:
-    """Statistics that are ``[ntypes, 4 nnei]`` here and ``[ntypes, nnei, 4]`` there."""
-    return [array.reshape(len(array), -1)]
-
-
-def thirds(array: np.ndarray) -> list[np.ndarray]:
-    """Queries, keys and values: three arrays here, one there, side by side."""
-    return np.split(array, 3, axis=-1)
+# The same shape.
+SAME = Layout(lambda array: [array], lambda parts: parts[0])
+# The time step of an embedding net: ``[1, n]`` here, ``[n]`` there.
+ROW = Layout(lambda array: [array.reshape(1, -1)], lambda parts: parts[0].ravel())
+# Statistics: ``[ntypes, 4 nnei]`` here, ``[ntypes, nnei, 4]`` there.
+FLAT = Layout(
+    lambda array: [array.reshape(len(array), -1)],
+    lambda parts: parts[0].reshape(len(parts[0]), -1, 4),
+)
+# Queries, keys and values: three arrays here, one there, side by side.
+THIRDS = Layout(
+    lambda array: np.split(array, 3, axis=-1), lambda parts: np.concatenate(parts, axis=-1)
+)
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,14 @@ class Rule:
     b or idt, ``{map}`` for a word, and any other for a number, where ``{n}`` is ``{k}`` plus one.
 
     Attributes:
-        theirs: the name in a file of PyTorch.
-        ours: the names here.
-        read: from the array of the file to those of ``ours``.
+        theirs: The name in a file of PyTorch.
+        ours: The names here.
+        layout: How their arrays correspond.
     """
 
     theirs: str
     ours: tuple[str, ...]
-    read: Callable[[np.ndarray], Sequence[np.ndarray]] = same
+    layout: Layout = SAME
 
     def to_ours(self, name: str) -> list[str] | None:
         """Names here for a name there; None if the rule is for others."""
@@ -106,10 +114,10 @@ def read_state(
     """Weights by their names here.
 
     Args:
-        names: the names there.
-        array: the numbers under such a name.
-        rules: the first that fits a name translates it.
-        ignored: regular expressions of names that hold nothing that is needed.
+        names: The names there.
+        array: The numbers under such a name.
+        rules: The first that fits a name translates it.
+        ignored: Regular expressions of names that hold nothing that is needed.
 
     Returns:
         The arrays, and the names that no rule knows.
@@ -122,7 +130,7 @@ def read_state(
         for rule in rules:
             ours = rule.to_ours(name)
             if ours is not None:
-                arrays.update(zip(ours, rule.read(array(name)), strict=True))
+                arrays.update(zip(ours, rule.layout.read(array(name)), strict=True))
                 break
         else:
             unknown.append(name)
@@ -133,7 +141,7 @@ def write_state(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule]) -> Arra
     """Weights by their names in a file of PyTorch.
 
     Raises:
-        KeyError: no rule knows a name.
+        KeyError: No rule knows a name.
     """
     parts: dict[str, dict[int, np.ndarray]] = {}
     writers: dict[str, Rule] = {}
@@ -147,15 +155,7 @@ def write_state(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule]) -> Arra
                 break
         else:
             raise KeyError(name)
-    return {there: _write(writers[there], parts[there]) for there in parts}
-
-
-def _write(rule: Rule, parts: Mapping[int, np.ndarray]) -> np.ndarray:
-    if rule.read is thirds:
-        return np.concatenate([parts[place] for place in range(3)], axis=-1)
-    [array] = parts.values()
-    if rule.read is row:
-        return array.ravel()
-    if rule.read is flat:
-        return array.reshape(len(array), -1, 4)
-    return array
+    return {
+        there: writers[there].layout.write([found[place] for place in sorted(found)])
+        for there, found in parts.items()
+    }

@@ -14,7 +14,7 @@ from deepattn.states.descriptors import (
     tables,
 )
 from deepattn.states.part import StateFormat
-from deepattn.states.rules import Rule, thirds
+from deepattn.states.rules import THIRDS, Rule
 from deepattn.trees.node import Node
 
 _LAYER = "descriptor.se_atten.dpa1_attention.attention_layers.{k}"
@@ -22,7 +22,7 @@ _ATTENTION = [
     Rule(
         f"{_LAYER}.attention_layer.in_proj.{{part}}",
         tuple(f"attention_layer_{{k}}/{name}/{{part}}" for name in ("c_query", "c_key", "c_value")),
-        thirds,
+        THIRDS,
     ),
     Rule(f"{_LAYER}.attention_layer.out_proj.{{part}}", ("attention_layer_{k}/c_out/{part}",)),
     Rule(f"{_LAYER}.attn_layer_norm.matrix", ("attention_layer_{k}/layer_normalization/gamma",)),

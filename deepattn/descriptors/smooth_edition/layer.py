@@ -133,7 +133,7 @@ class SmoothEdition(Descriptor, abc.ABC):
 
         Args:
             contracted: ``R^T G``, ``[nframes * nloc, 4, M]``.
-            atype: int32 ``[nframes, nloc]``.
+            atype: Int32 ``[nframes, nloc]``.
         """
         rows = normalized(contracted, self.original_sel)
         shape = tf.shape(atype)

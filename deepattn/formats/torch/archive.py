@@ -37,11 +37,11 @@ class Archive:
     """The members of an archive as views of the file.
 
     Args:
-        content: the whole file.
-        path: the file, for messages.
+        content: The whole file.
+        path: The file, for messages.
 
     Raises:
-        ModelFileError: the file is damaged, or holds what PyTorch does not write.
+        ModelFileError: The file is damaged, or holds what PyTorch does not write.
     """
 
     def __init__(self, content: bytes, path: str | os.PathLike):

@@ -17,7 +17,8 @@ import numpy as np
 from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.torch.archive import Archive
-from deepattn.formats.torch.pickle import Node, PickleError, Tensor, read_pickle
+from deepattn.formats.torch.pickle import read_pickle
+from deepattn.formats.torch.values import Node, PickleError, Tensor
 
 # The largest pickles are those of checkpoints with many branches: 4 MB for 37.
 _PICKLE_BYTES = 256 << 20
@@ -30,8 +31,8 @@ class TorchModel:
     """One model of a file.
 
     Attributes:
-        section: the ``model`` section of an input file that describes it.
-        tensors: weights and statistics by their dotted names within the model.
+        section: The ``model`` section of an input file that describes it.
+        tensors: Weights and statistics by their dotted names within the model.
     """
 
     section: dict[str, Any]
@@ -47,16 +48,16 @@ class TorchFile:
     """A ``.pt`` or ``.pth`` file. The numbers are read when they are asked for.
 
     Args:
-        content: the whole file.
-        path: the file, for messages.
+        content: The whole file.
+        path: The file, for messages.
 
     Attributes:
-        is_frozen: whether it is a ``.pth``.
-        branches: names of the models of a multi-task file; empty for a single model.
-        step: training step, None where the file does not say.
+        is_frozen: Whether it is a ``.pth``.
+        branches: Names of the models of a multi-task file; empty for a single model.
+        step: Training step, None where the file does not say.
 
     Raises:
-        ModelFileError: the file is damaged, or holds no model of DeePMD-kit.
+        ModelFileError: The file is damaged, or holds no model of DeePMD-kit.
     """
 
     def __init__(self, content: bytes, path: str | os.PathLike):
@@ -81,7 +82,7 @@ class TorchFile:
         """The ``model`` section of a branch, or of the only model.
 
         Raises:
-            KeyError: there is no such branch, or it must be named.
+            KeyError: There is no such branch, or it must be named.
         """
         return self._sections[ONLY if branch is None else branch]
 
@@ -89,7 +90,7 @@ class TorchFile:
         """The model of a branch, or the only one.
 
         Raises:
-            KeyError: there is no such branch, or it must be named.
+            KeyError: There is no such branch, or it must be named.
         """
         name = ONLY if branch is None else branch
         prefix = f"{name}."

@@ -1,118 +1,32 @@
 """The pickle in PyTorch's files, read as data.
 
 A pickle is a program for a small stack machine. This one knows the instructions of protocols 2 to 4
-that make plain values, and of the calls only those in `_CALLS`; what such a call makes is built
-here. Names of TorchScript (``__torch__.…``) become inert `Node` objects. Nothing is imported, and
-nothing that a file names is run.
+that make plain values. Of the calls it knows those of `deepattn.formats.torch.values`, which builds
+their results. Names of TorchScript (``__torch__.…``) become inert `Node` objects. Nothing is
+imported, and nothing that a file names is run.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from deepattn.formats.torch.values import (
+    STORAGES,
+    Global,
+    Node,
+    PickleError,
+    Storage,
+    call,
+)
 
 _FLOAT = struct.Struct(">d")
 # A state of 37 branches with its optimizer takes 2 million instructions.
 _INSTRUCTIONS = 50_000_000
 _LONG_BYTES = 16
-_DIMENSIONS = 16
-
-_STORAGES: dict[str, np.dtype] = {
-    "DoubleStorage": np.dtype("<f8"),
-    "FloatStorage": np.dtype("<f4"),
-    "HalfStorage": np.dtype("<f2"),
-    "LongStorage": np.dtype("<i8"),
-    "IntStorage": np.dtype("<i4"),
-    "ShortStorage": np.dtype("<i2"),
-    "CharStorage": np.dtype("i1"),
-    "ByteStorage": np.dtype("u1"),
-    "BoolStorage": np.dtype("?"),
-    # NumPy has no bfloat16: the upper halves of float32.
-    "BFloat16Storage": np.dtype("<u2"),
-}
-
-
-class PickleError(ValueError):
-    """A pickle is damaged, or holds what these files do not."""
-
-
-@dataclass(frozen=True)
-class Global:
-    """A name in a pickle, ``module.name``; it is not looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Numbers of a tensor, or of several: a member ``data/<key>`` of the archive."""
-
-    key: str
-    kind: str
-    size: int
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of its numbers; those of ``BFloat16Storage`` are the upper halves of float32."""
-        return _STORAGES[self.kind]
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor: a view of a storage. Its numbers are not read before they are asked for."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def array(self, content: Callable[[str], memoryview]) -> np.ndarray:
-        """Its numbers.
-
-        Args:
-            content: the bytes of a storage by its key.
-
-        Returns:
-            A view of the content that must not be written to; float32 for bfloat16.
-
-        Raises:
-            PickleError: the storage has fewer numbers than the tensor reaches for.
-        """
-        dtype = self.storage.dtype
-        try:
-            numbers = np.frombuffer(content(self.storage.key), dtype)
-        except (KeyError, ValueError):
-            raise PickleError(f"the numbers {self.storage.key[:40]!r} are missing") from None
-        steps = zip(self.shape, self.strides, strict=True)
-        reach = self.offset + sum((length - 1) * stride for length, stride in steps)
-        if 0 in self.shape:
-            values = np.empty(self.shape, dtype)
-        elif reach >= len(numbers):
-            raise PickleError(f"a tensor reaches beyond the numbers {self.storage.key[:40]!r}")
-        else:
-            strides = tuple(stride * dtype.itemsize for stride in self.strides)
-            values = np.lib.stride_tricks.as_strided(
-                numbers[self.offset :], self.shape, strides, writeable=False
-            )
-        if self.storage.kind == "BFloat16Storage":
-            values = (values.astype("<u4") << 16).view("<f4")
-        return values
-
-
-@dataclass
-class Node:
-    """An object of TorchScript: its class and its attributes."""
-
-    kind: Global
-    state: Any = field(default=None)
 
 
 def read_pickle(content: bytes | memoryview) -> Any:
@@ -122,10 +36,10 @@ def read_pickle(content: bytes | memoryview) -> Any:
     of TorchScript `Node`.
 
     Args:
-        content: the whole pickle.
+        content: The whole pickle.
 
     Raises:
-        PickleError: it is damaged, or has an instruction or a name that is not known here.
+        PickleError: It is damaged, or has an instruction or a name that is not known here.
     """
     try:
         return _Machine(bytes(content)).run()
@@ -300,7 +214,7 @@ def _stack_global(machine: _Machine) -> None:
 def _persistent(machine: _Machine) -> None:
     match machine.pop():
         case ("storage", Global(module="torch", name=kind), str(key), str(), int(size)):
-            if kind not in _STORAGES:
+            if kind not in STORAGES:
                 raise PickleError(f"it has tensors of the kind torch.{kind[:40]}, not known")
             machine.push(Storage(key, kind, size))
         case _:
@@ -311,7 +225,7 @@ def _reduce(machine: _Machine) -> None:
     arguments, callee = machine.pop(), machine.pop()
     if not isinstance(callee, Global) or not isinstance(arguments, tuple):
         raise PickleError("its pickle calls what is no name")
-    machine.push(_call(callee, arguments))
+    machine.push(call(callee, arguments))
 
 
 def _new_object(machine: _Machine) -> None:
@@ -335,78 +249,6 @@ def _build(machine: _Machine) -> None:
         raise PickleError("its pickle gives attributes to what has none")
     # Those of an OrderedDict are versions of PyTorch's modules, of no use here.
 
-
-def _call(callee: Global, arguments: tuple[Any, ...]) -> Any:
-    name = str(callee)
-    if callee.module.startswith("__torch__"):
-        return Node(callee, arguments)
-    if name not in _CALLS:
-        raise PickleError(f"its pickle calls {name[:80]!r}, which is not allowed")
-    try:
-        return _CALLS[name](*arguments)
-    except (ValueError, OverflowError) as error:
-        raise PickleError(str(error) or f"its pickle calls {name} wrongly") from None
-
-
-def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
-    shape, strides = tuple(shape), tuple(strides)
-    numbers = (offset, *shape, *strides)
-    whole = all(type(n) is int and 0 <= n < 1 << 48 for n in numbers)
-    if not isinstance(storage, Storage) or not whole or len(shape) != len(strides):
-        raise PickleError("it has a tensor of no shape")
-    if len(shape) > _DIMENSIONS:
-        raise PickleError(f"it has a tensor of {len(shape)} dimensions")
-    # A stride of 0 would make a small file a large array.
-    if any(stride == 0 and length > 1 for length, stride in zip(shape, strides, strict=True)):
-        raise PickleError("it has a tensor that repeats its numbers")
-    return Tensor(storage, offset, shape, strides)
-
-
-def _ordered(*pairs: Any) -> dict[Any, Any]:
-    if pairs and pairs != ([],):
-        raise PickleError("its pickle makes a mapping in an unknown way")
-    return {}
-
-
-def _scalar(dtype: Any, content: Any = b"") -> Any:
-    """A number of NumPy, as files from before September 2024 have them."""
-    if not isinstance(dtype, np.dtype) or not isinstance(content, bytes):
-        raise PickleError("it has a number of no type")
-    return np.frombuffer(content, dtype, count=1)[0].item()
-
-
-def _dtype(name: Any, *_: Any) -> np.dtype:
-    if name not in ("f2", "f4", "f8", "i4", "i8", "u4", "u8", "b1"):
-        raise PickleError(f"it has numbers of the type {str(name)[:20]!r}, not known")
-    return np.dtype(name)
-
-
-def _latin(text: Any, encoding: Any) -> bytes:
-    if not isinstance(text, str) or encoding != "latin1":
-        raise PickleError("it has bytes of an unknown encoding")
-    return text.encode("latin1")
-
-
-def _same(value: Any, *_: Any) -> Any:
-    return value
-
-
-_CALLS: Mapping[str, Callable[..., Any]] = {
-    "collections.OrderedDict": _ordered,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch._utils._rebuild_parameter": _same,
-    "torch.Size": tuple,
-    "torch.device": _same,
-    "torch.jit._pickle.build_boollist": _same,
-    "torch.jit._pickle.build_doublelist": _same,
-    "torch.jit._pickle.build_intlist": _same,
-    "torch.jit._pickle.build_tensorlist": _same,
-    "torch.jit._pickle.restore_type_tag": _same,
-    "numpy.core.multiarray.scalar": _scalar,
-    "numpy._core.multiarray.scalar": _scalar,
-    "numpy.dtype": _dtype,
-    "_codecs.encode": _latin,
-}
 
 _STOP = ord(".")
 _INSTRUCTION_SET: dict[int, Callable[[_Machine], None]] = {

@@ -22,10 +22,10 @@ def encode_torch(value: Mapping[str, Any]) -> bytes:
     An array object that occurs several times is stored once. Equal values give equal files.
 
     Args:
-        value: what ``torch.load`` is to give; arrays become tensors.
+        value: What ``torch.load`` is to give; arrays become tensors.
 
     Raises:
-        TypeError: it holds something else.
+        TypeError: It holds something else.
     """
     pickler = _Pickler()
     content = pickler.dump(value)

@@ -30,7 +30,7 @@ class TorchModelFile(ModelFile):
     """A ``.pt`` or ``.pth`` file. Nothing in it is run.
 
     Attributes:
-        file: its models as PyTorch names them.
+        file: Its models as PyTorch names them.
     """
 
     kind = "a file of PyTorch"

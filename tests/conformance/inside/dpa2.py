@@ -11,6 +11,7 @@ import json
 import sys
 
 import numpy as np
+from cases import read_cases
 from deepmd.dpmodel.model.base_model import BaseModel
 from deepmd.dpmodel.model.model import get_model
 from deepmd.dpmodel.utils.serialization import load_dp_model, save_dp_model
@@ -35,16 +36,6 @@ def main(jobs: str) -> None:
                 results[f"{name}/energy"] = values["energy"][:, 0]
                 results[f"{name}/atom_energy"] = values["atom_energy"][:, :, 0]
             np.savez(job["output"], **results)
-
-
-def read_cases(path):
-    """Arrays by the name of the case, then by their own."""
-    cases = {}
-    with np.load(path) as given:
-        for key in given.files:
-            name, part = key.rsplit("/", 1)
-            cases.setdefault(name, {})[part] = given[key]
-    return cases
 
 
 def statistics_of(model, samples):

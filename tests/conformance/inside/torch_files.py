@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import torch
+from cases import read_cases
 from deepmd.infer import DeepPot
 from deepmd.pt.model.model import get_model
 from deepmd.pt.train.wrapper import ModelWrapper
@@ -100,16 +101,6 @@ def centered(name: str, section: dict) -> bool:
         if f".{part}" in name:
             return descriptor[block]["set_davg_zero"]
     return descriptor.get("set_davg_zero", True)
-
-
-def read_cases(path):
-    """Arrays by the name of the case, then by their own."""
-    cases = {}
-    with np.load(path) as given:
-        for key in given.files:
-            name, part = key.rsplit("/", 1)
-            cases.setdefault(name, {})[part] = given[key]
-    return cases
 
 
 def evaluate(path, cases, results, head, prefix=""):

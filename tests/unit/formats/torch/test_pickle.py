@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from deepattn.formats.torch.pickle import Node, PickleError, Tensor, read_pickle
+from deepattn.formats.torch.pickle import read_pickle
+from deepattn.formats.torch.values import Node, PickleError, Tensor
 
 FLOATS = b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" + b"0X\x03\0\0\0cpuK\x06tQ"
 REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
