@@ -10,7 +10,10 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules={"config", "data", "descriptors", "fittings", "infer", "layers", "models", "train"},
+    submodules={
+        *("config", "data", "descriptors", "fittings", "infer", "layers", "models"),
+        *("pretrained", "train"),
+    },
     submod_attrs={
         "calculator": ["DP"],
         "config": ["read_config"],

@@ -46,5 +46,9 @@ class ForkError(DeepattnError, RuntimeError):
     """A forked process wants to use TensorFlow, which its parent has started."""
 
 
+class DownloadError(DeepattnError, RuntimeError):
+    """A file that cannot be downloaded, or is not what was asked for."""
+
+
 class BusyError(DeepattnError, RuntimeError):
     """Files that another process is writing."""

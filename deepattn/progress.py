@@ -8,7 +8,14 @@ from time import monotonic
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 _PATIENCE = 2.0  # s
 
@@ -59,3 +66,27 @@ def counted(total: int, title: str) -> Iterator[Callable[[], None]]:
     finally:
         if task is not None:
             line.stop()
+
+
+@contextmanager
+def downloading(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show the progress of a download on a terminal.
+
+    Args:
+        title: What is downloaded.
+
+    Yields:
+        A function to call with the bytes that are there and those of the whole, if known.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    line = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with line:
+        task = line.add_task(title, total=None)
+        yield lambda done, total: line.update(task, completed=done, total=total)

@@ -48,7 +48,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "change)",
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="default MODEL with _updated before its ending"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="default MODEL with _updated before its ending; of a downloaded model, in this folder",
     )
     add_head(parser)
     return parser
@@ -82,11 +85,14 @@ def _output(given: str | None, file: ModelFile) -> Path:
     """The file to write, with the ending of the model."""
     from deepattn.errors import ConfigError
     from deepattn.models import MODEL_FILES
+    from deepattn.pretrained.cache import is_in_cache
 
     path = file.path
     ending = path.suffix if path.suffix in file.suffixes else file.suffixes[0]
     if given is None:
-        return path.with_name(f"{path.name.removesuffix(ending)}_updated{ending}")
+        # What is derived from a downloaded model belongs to the user, not into the cache.
+        folder = Path() if is_in_cache(path) else path.parent
+        return folder / f"{path.name.removesuffix(ending)}_updated{ending}"
     known = {suffix for kind in MODEL_FILES.loaded().values() for suffix in kind.suffixes}
     target = Path(given)
     if target.suffix == ending:

@@ -21,8 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "teacher",
         metavar="TEACHER",
-        help="a frozen model, a .dp or .yaml file, a checkpoint, or module:callable, which gives "
-        "an ASE calculator",
+        help="a frozen model, a .dp or .yaml file, a checkpoint, a downloaded model, or "
+        "module:callable, which gives an ASE calculator",
     )
     parser.add_argument(
         "input",

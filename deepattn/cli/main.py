@@ -28,6 +28,7 @@ _COMMANDS = {
     "distill": "distill a slow teacher model into a fast student",
     "plot": "draw a learning curve or a parity plot",
     "show": "show the contents of a model file",
+    "pretrained": "list and download published models",
     "doc-train-input": "print all input keys",
     "neighbor-stat": "count the neighbors in data, to choose sel",
     "eval-desc": "compute the descriptors of all atoms",
@@ -144,9 +145,21 @@ def add_command(subparsers: argparse._SubParsersAction, name: str) -> None:
     """Add the parser of a sub-command."""
     module = import_module(f"deepattn.cli.{name.replace('-', '_')}")
     command = module.add_parser(subparsers)
-    command.set_defaults(run=module.run, parser=command)
-    # What is given before the sub-command holds unless it is given again after it.
-    _add_log_options(command, level=argparse.SUPPRESS, path=argparse.SUPPRESS)
+    command.set_defaults(run=module.run)
+    for parser in (command, *_parsers_in(command)):
+        parser.set_defaults(parser=parser)
+        # What is given before the sub-command holds unless it is given again after it.
+        _add_log_options(parser, level=argparse.SUPPRESS, path=argparse.SUPPRESS)
+
+
+def _parsers_in(command: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The parsers of the sub-commands of a sub-command."""
+    return [
+        parser
+        for action in command._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for parser in action.choices.values()
+    ]
 
 
 def _add_log_options(parser: argparse.ArgumentParser, *, level: str, path: str | None) -> None:

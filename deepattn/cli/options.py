@@ -16,7 +16,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         default="frozen_model",
         help="a model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, "
-        ".savedmodeltf or .keras (default frozen_model)",
+        ".savedmodeltf or .keras, or the name of a downloaded model (default frozen_model)",
     )
 
 

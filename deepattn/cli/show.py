@@ -29,7 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="any model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, …",
+        help="any model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, …, or "
+        "the name of a downloaded model",
     )
     parser.add_argument(
         "parts",

@@ -71,6 +71,22 @@ def write_whole(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     _sync(target.parent)
 
 
+def put_in_place(temporary: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Give a complete file its name, in one step and after it is on the disk.
+
+    Args:
+        temporary: The file, in the same folder.
+        path: Its name; a file that has it is replaced.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+    """
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    _sync(Path(path).parent)
+
+
 @contextmanager
 def write_folder_whole(path: str | os.PathLike, *, mark: str) -> Iterator[Path]:
     """Fill a folder that appears under its name only once it is complete.

@@ -10,6 +10,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import resolve_checkpoint
 from deepattn.formats.saved_model import MARK
 from deepattn.models.files.base import ModelFile, StoredModel
+from deepattn.pretrained import cached_file, find_published, near_names
 from deepattn.registry import Registry
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ def find_model(path: str | os.PathLike) -> Path:
 
     Args:
         path: a file, a SavedModel, a frozen graph without its ``.pb``, the prefix of a checkpoint,
-            or a folder with checkpoints, of which the latest is taken.
+            or a folder with checkpoints, of which the latest is taken. If there is none of these,
+            the name of a published model that has been downloaded.
 
     Raises:
-        ModelFileError: there is none of them.
+        ModelFileError: there is none of them, or the published model has not been downloaded.
     """
     path = Path(path)
     if (path / MARK).is_file():
@@ -49,9 +51,19 @@ def find_model(path: str | os.PathLike) -> Path:
     graph = path.parent / f"{path.name}.pb"
     if not path.is_file() and graph.is_file():
         return graph
-    if path.suffix in _suffixes() and not path.exists():
-        raise ModelFileError(f"{path}: there is no such file")
-    return resolve_checkpoint(path)
+    if path.exists() or path.with_name(f"{path.name}.h5").exists():
+        return resolve_checkpoint(path)
+    published = find_published(os.fspath(path))
+    if published is not None:
+        return cached_file(published)
+    near = near_names(path.name)
+    hint = f"; did you mean the published model {' or '.join(near)}?" if near else ""
+    if path.suffix in _suffixes():
+        raise ModelFileError(f"{path}: there is no such file{hint}")
+    try:
+        return resolve_checkpoint(path)
+    except ModelFileError as error:
+        raise ModelFileError(f"{error}{hint}") from None
 
 
 def open_model_file(source: str | os.PathLike | ModelFile, head: str | None = None) -> ModelFile:

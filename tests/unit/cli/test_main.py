@@ -198,6 +198,11 @@ def test_module_runs_as_a_program():
             "argument --restrat=c; did you mean --restart?",
         ),
         (["show", "m.pb", "wieghts"], "did you mean weights?"),
+        (
+            ["pretrained", "info", "x", "--jsno"],
+            "unrecognized argument --jsno; did you mean --json?",
+        ),
+        (["pretrained", "donwload", "x"], "invalid choice: 'donwload'"),
         (["\x1b[31m"], "is not a command"),
         (["train", "i.json", "\x1b[31m"], "unrecognized argument \\x1b[31m"),
     ],
@@ -231,12 +236,24 @@ def test_summaries_are_those_of_the_commands():
     assert {action.dest: action.help for action in commands._choices_actions} == module._COMMANDS
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["-v", "ERROR", "pretrained", "list"],
+        ["pretrained", "-v", "ERROR", "list"],
+        ["pretrained", "list", "-v", "ERROR"],
+    ],
+)
+def test_the_log_options_may_stand_at_every_level(argv):
+    assert module._parser(argv).parse_args(argv).log_level == "ERROR"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
 def test_completion_knows_commands_and_options(shell, capsys):
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     options = [] if shell == "tcsh" else ["--skip-neighbor-stat"]
-    for word in ("check-model", "lcurve", *options):
+    for word in ("check-model", "lcurve", "DPA-2.4-7M", *options):
         assert word in script
 
 

@@ -50,6 +50,9 @@ COMMANDS = {
     "convert": (["convert", "data", "-o", "converted"], 0),
     "doc-train-input": (["doc-train-input"], 0),
     "completion": (["completion", "bash"], 0),
+    "pretrained": (["pretrained", "list"], 0),
+    "pretrained model that is not known": (["pretrained", "info", "absent"], 1),
+    "pretrained model that is not there": (["test", "-m", "DPA-2.4-7M", "-s", "data"], 1),
     "show a graph": (["show", "model.pb"], 0),
     "show weights": (["show", "model.pb", "weights", "--json"], 0),
     "show a file of no backend": (["show", "model.dp"], 0),
@@ -100,7 +103,11 @@ def folder(tmp_path, monkeypatch):
 def test_tensorflow_is_imported_where_it_works_only(folder):
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(COMMANDS)],
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "DEEPATTN_CACHE": "cache",
+        },
         capture_output=True,
         text=True,
     )
