@@ -50,6 +50,7 @@ from deepattn.config.training import (
 from deepattn.config.tree import Config
 from deepattn.config.type_embedding import TypeEmbeddingConfig
 from deepattn.config.upgrade import upgrade
+from deepattn.config.validating import Quantity, ValidatingConfig
 
 __all__ = [
     "DESCRIPTORS",
@@ -74,11 +75,13 @@ __all__ = [
     "NeighborList",
     "NoNeighborsError",
     "OptimizerConfig",
+    "Quantity",
     "ScheduleConfig",
     "Section",
     "TrainingConfig",
     "TrainingDataConfig",
     "TypeEmbeddingConfig",
+    "ValidatingConfig",
     "ValidationDataConfig",
     "automatic_cutoffs",
     "automatic_sel",

@@ -68,3 +68,12 @@ class LossConfig(Kind):
             ConfigError: A value is out of range, or two do not go together.
         """
         cls.check_keys(section, path)
+
+    @classmethod
+    def lasting_labels(cls, section: Mapping[str, Any]) -> set[str]:
+        """Labels that the loss compares with predictions from the first step to the last.
+
+        Args:
+            section: A complete section.
+        """
+        return {label for metric in cls.metrics for label in metric.labels}

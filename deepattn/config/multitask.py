@@ -163,6 +163,15 @@ def _refuse_single(data: Mapping[str, Any], training: Mapping[str, Any]) -> None
             raise ConfigError(
                 f"{path} is for single-task inputs; with model/model_dict use {instead}."
             )
+    validating = data.get("validating")
+    # DeePMD-kit has no ranking of checkpoints of several branches either.
+    if isinstance(validating, dict) and validating.get("full_val_start") != 1:
+        for key in ("full_validation",):
+            if validating.get(key):
+                raise ConfigError(
+                    f"validating/{key} is for single-task inputs; with model/model_dict evaluate "
+                    "the checkpoints with deepattn test."
+                )
 
 
 def _table(data: Mapping[str, Any], path: str, names: Sequence[str]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from deepattn.config.schedule import SCHEDULES
 from deepattn.config.training import TrainingConfig
 from deepattn.config.tree import input_schema
 from deepattn.config.validate import validate_section
+from deepattn.config.validating import ValidatingConfig
 
 
 def normalize(data: dict[str, Any]) -> dict[str, Any]:
@@ -28,13 +29,13 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     """
     schema = input_schema(data)
     full = schema.normalize_value(validate_section(schema, data, ""), do_alias=False)
-    full.pop("validating", None)
     ModelConfig.resolve_defaults(full["model"])
     ModelConfig.check(full["model"])
-    rate, loss, optimizer, training = (
-        full[name] for name in ("learning_rate", "loss", "optimizer", "training")
+    rate, loss, optimizer, training, validating = (
+        full[name] for name in ("learning_rate", "loss", "optimizer", "training", "validating")
     )
-    TrainingConfig.resolve_defaults(training)
+    folder = TrainingConfig.resolve_defaults(training)
+    ValidatingConfig.resolve_defaults(validating, folder)
     schedule = SCHEDULES[rate["type"]]
     schedule.resolve_defaults(rate)
     schedule.check(rate, "learning_rate", numb_steps=training.get("numb_steps"))
@@ -42,6 +43,12 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     OPTIMIZERS[optimizer["type"]].check(optimizer, "optimizer")
     mixed = DESCRIPTORS[full["model"]["descriptor"]["type"]].mixed_types
     TrainingConfig.check(training, "training", mixed_types=mixed)
+    ValidatingConfig.check(
+        validating,
+        "validating",
+        labels=LOSSES[loss["type"]].lasting_labels(loss),
+        data=training["validation_data"] is not None,
+    )
     return full
 
 

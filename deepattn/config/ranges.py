@@ -34,3 +34,11 @@ def null_or(check: Check) -> Check:
 def holds(condition: Callable[[Any], bool], words: str) -> Check:
     """Range of the values that satisfy a condition; else the message is "it must ``words``"."""
     return lambda value, path: require(condition(value), path, value, words)
+
+
+def _names_a_file(path: str) -> bool:
+    return path.rpartition("/")[2] not in ("", ".", "..")
+
+
+FILE = holds(_names_a_file, "name a file")
+FOLDER = holds(bool, "name a folder")

@@ -112,6 +112,7 @@ class MultiTaskConfig:
             "loss_dict": {name: single["loss"] for name, single in singles.items()},
             "optimizer": first["optimizer"],
             "training": training,
+            "validating": first["validating"],
         }
 
     def _section(self, name: str, model: dict[str, Any]) -> dict[str, Any]:

@@ -10,20 +10,12 @@ from typing import Any
 from deepattn.config.argument import OfTasks, Refused
 from deepattn.config.argument import key as argument
 from deepattn.config.descriptions import PYTORCH
-from deepattn.config.ranges import holds, positive, within
+from deepattn.config.ranges import FILE, FOLDER, holds, positive, within
 from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
 from deepattn.config.section import Section, key, required
 from deepattn.errors import ConfigError
 
 _AVERAGE = "averages of the weights are not kept"
-
-
-def _names_a_file(path: str) -> bool:
-    return path.rpartition("/")[2] not in ("", ".", "..")
-
-
-_FILE = holds(_names_a_file, "name a file")
-_FOLDER = holds(bool, "name a folder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,18 +123,18 @@ class TrainingConfig(Section):
         unset=True,
     )
     seed: int | None = key(None, "Seed of the order of the data.")
-    disp_file: str = key("lcurve.out", "File of the learning curve.", check=_FILE)
+    disp_file: str = key("lcurve.out", "File of the learning curve.", check=FILE)
     disp_freq: int = key(1000, "Steps between two lines of the learning curve.", check=within(1))
     save_freq: int = key(1000, "Steps between two checkpoints.", check=within(1))
-    save_ckpt: str = key("model.ckpt", "Path prefix of the checkpoints.", check=_FILE)
+    save_ckpt: str = key("model.ckpt", "Path prefix of the checkpoints.", check=FILE)
     max_ckpt_keep: int = key(5, "Number of checkpoints to keep; 0 keeps all.", check=within(0))
     disp_training: bool = key(True, "Whether the learning curve is written.")
     time_training: bool = key(True, "Whether the time of each interval is logged.")
     tensorboard: bool = key(False, "Whether TensorBoard events are written.")
-    tensorboard_log_dir: str = key("log", "Their folder.", check=_FOLDER)
+    tensorboard_log_dir: str = key("log", "Their folder.", check=FOLDER)
     tensorboard_freq: int = key(1, "Steps between two TensorBoard events.", check=within(1))
     profiling: bool = key(False, "Whether a trace of the last step is written.")
-    profiling_file: str = key("timeline.json", "File of that trace.", check=_FILE)
+    profiling_file: str = key("timeline.json", "File of that trace.", check=FILE)
     enable_profiler: bool = key(
         False, "Whether TensorFlow's profiler writes into tensorboard_log_dir."
     )
@@ -167,12 +159,12 @@ class TrainingConfig(Section):
         return self.numb_steps
 
     @classmethod
-    def resolve_defaults(cls, section: dict[str, Any]) -> None:
-        """Resolve defaults that depend on other keys, in place."""
+    def resolve_defaults(cls, section: dict[str, Any]) -> str | None:
+        """Resolve defaults that depend on other keys, in place; the folder ``save_dir``."""
         cls.drop_unset(section)
-        folder = section.pop("save_dir")
+        folder: str | None = section.pop("save_dir")
         if folder is not None:
-            _FOLDER(folder, "training/save_dir")
+            FOLDER(folder, "training/save_dir")
             for name in ("save_ckpt", "disp_file", "tensorboard_log_dir", "profiling_file"):
                 section[name] = os.path.join(folder, section[name])
         if section["save_ckpt"].endswith("/"):
@@ -181,6 +173,7 @@ class TrainingConfig(Section):
         for data in (section["training_data"], section["validation_data"]):
             if data is not None:
                 DataConfig.resolve_defaults(data)
+        return folder
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str, *, mixed_types: bool) -> None:
@@ -208,26 +201,3 @@ class TrainingConfig(Section):
                     f"{path}/{name}/batch_size is {size!r}; batches of several systems need the "
                     "descriptor se_atten."
                 )
-
-
-_HINT = "run deepattn test on the checkpoints"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidatingConfig(Section):
-    """DeePMD-kit's full validation, which is not supported: every key of it is refused."""
-
-    input_only = (
-        Refused("full_validation", False, hint=_HINT),
-        Refused("ema_full_validation", False, hint=_HINT),
-        Refused("validation_freq", 5000, hint=_HINT),
-        Refused("save_best", True, hint=_HINT),
-        Refused("save_best_dir", hint=_HINT),
-        Refused("max_best_ckpt", 1, hint=_HINT),
-        Refused("validation_metric", "E:MAE", hint=_HINT),
-        Refused("full_val_file", "val.log", hint=_HINT),
-        Refused("full_val_start", 0.5, hint=_HINT),
-        Refused("compiled_infer", False, hint=_HINT),
-        Refused("tf32_infer", False, hint=_HINT),
-        Refused("amp_infer", False, hint=_HINT),
-    )

@@ -17,7 +17,8 @@ from deepattn.config.model import ModelConfig
 from deepattn.config.optimizer import OPTIMIZERS, OptimizerConfig
 from deepattn.config.schedule import SCHEDULES, ScheduleConfig
 from deepattn.config.section import Kind, Section, key, required
-from deepattn.config.training import TrainingConfig, ValidatingConfig
+from deepattn.config.training import TrainingConfig
+from deepattn.config.validating import ValidatingConfig
 
 # The sections whose types determine the keys of an input.
 KINDS: dict[str, type[Kind | ModelConfig]] = {
@@ -37,11 +38,6 @@ class Config(Section):
     """
 
     input_only = (
-        ValidatingConfig.schema(
-            "validating",
-            optional=True,
-            doc="Full validation of DeePMD-kit's PyTorch backend; not supported.",
-        ),
         Refused("nvnmd", hint="models for that hardware are not supported"),
         OfTasks("loss_dict"),
         Refused("learning_rate_dict", hint="all branches have one learning_rate"),
@@ -52,6 +48,9 @@ class Config(Section):
     loss: LossConfig = key({}, "Loss: a weighted sum of squared errors.")
     optimizer: OptimizerConfig = key({}, "Optimizer.")
     training: TrainingConfig = required("Data, length and output files of the training.")
+    validating: ValidatingConfig = key(
+        {}, "Full validation: errors over all validation frames, and the checkpoints that are best."
+    )
 
     @property
     def tasks(self) -> dict[str, Config]:

@@ -140,6 +140,21 @@ class DataSet:
         for system, frames in tracked(pieces, title):
             yield system, frames, Batch(*system.frames(frames, **self._wanted))
 
+    def whole(self, atoms: int) -> Iterator[tuple[System, Batch]]:
+        """Every frame once, in order, without the systems that ``batch_size`` leaves out.
+
+        Args:
+            atoms: Most atoms to read at a time, but at least a frame.
+
+        Yields:
+            System, and some of its frames.
+        """
+        for index, (system, size) in enumerate(
+            zip(self.systems, self.batch_sizes.sizes, strict=True)
+        ):
+            for frames in system.pieces(atoms) if size else ():
+                yield system, self.batch([(index, frames)])
+
     def batch(self, draw: Draw) -> Batch:
         """Read what a sampler drew, padded to the largest system."""
         parts = [self.systems[index].frames(rows, **self._wanted) for index, rows in draw]

@@ -75,7 +75,7 @@ class Loss:
                 float64.
             outputs: Outputs of the model, float64, with ``atom_mask [nframes, nloc]``, 1 for a real
                 atom.
-            learning_rate: Current rate, float32.
+            learning_rate: Current rate, float32; float64 with a model of the common convention.
 
         Returns:
             The loss, a float64 scalar, and for each metric the sum of weighted squares and that of
@@ -124,7 +124,7 @@ class Loss:
         self._check_labels(labels)
         labels = {name: tf.cast(value, tf.float64) for name, value in labels.items()}
         outputs = {name: tf.cast(value, tf.float64) for name, value in outputs.items()}
-        loss, sums = self.measure(labels, outputs, tf.cast(learning_rate, tf.float32))
+        loss, sums = self.measure(labels, outputs, tf.convert_to_tensor(learning_rate))
         nframes = tf.cast(tf.shape(outputs["energy"])[0], tf.float64)
         return loss, {TOTAL.name: (loss * nframes, nframes), **sums}
 

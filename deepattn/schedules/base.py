@@ -1,7 +1,8 @@
 """Learning rates that fall from ``start_lr`` to ``stop_lr``, with an optional linear warm-up.
 
-The rates are computed in float64 and returned in float32, as a TensorFlow 1 graph feeds them to
-Adam, so a schedule of DeePMD-kit and one of ours give the same numbers bit for bit.
+The rates are computed in float64. Graphs of TensorFlow 1 feed them to Adam in float32, the other
+backends of DeePMD-kit in float64. Schedules of DeePMD-kit and ours give the same numbers bit for
+bit.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         start_lr: Rate at the end of the warm-up.
         stop_lr: Rate that the decay aims at.
         num_steps: Number of training steps, warm-up included.
+        dtype: Precision of the rates, ``float32`` or ``float64``.
         **keys: Further keys of the section ``learning_rate``, such as ``warmup_steps``.
 
     Class attributes:
@@ -44,8 +46,17 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     section: ClassVar[type[ScheduleConfig]]
 
-    def __init__(self, start_lr: float, stop_lr: float, num_steps: int, **keys: Any) -> None:
+    def __init__(
+        self,
+        start_lr: float,
+        stop_lr: float,
+        num_steps: int,
+        *,
+        dtype: str = "float32",
+        **keys: Any,
+    ) -> None:
         super().__init__()
+        self.dtype = dtype
         self.num_steps = int(num_steps)
         given = {"start_lr": start_lr, "stop_lr": stop_lr, **keys}
         self.config = _config(
@@ -66,18 +77,22 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             lowest = self.config.warmup_start_factor * self.start_lr
             rising = lowest + (self.start_lr - lowest) * (step / self.warmup_steps)
             rate = tf.where(step < self.warmup_steps, rising, rate)
-        return tf.cast(rate, tf.float32)
+        return tf.cast(rate, self.dtype)
 
     def value(self, step: int) -> float:
-        """Rate at ``step`` as a Python number (rounded to float32)."""
+        """Rate at ``step`` as a Python number."""
         return float(self(step))
 
     def get_config(self) -> dict[str, Any]:
-        return {"num_steps": self.num_steps, **_keys(self.config)}
+        return {"num_steps": self.num_steps, "dtype": self.dtype, **_keys(self.config)}
 
 
 def make_schedule(
-    learning_rate: ScheduleConfig | Mapping[str, Any], num_steps: int, *, workers: int = 1
+    learning_rate: ScheduleConfig | Mapping[str, Any],
+    num_steps: int,
+    *,
+    workers: int = 1,
+    common: bool = False,
 ) -> Schedule:
     """Build the schedule of a ``learning_rate`` section.
 
@@ -86,6 +101,8 @@ def make_schedule(
         num_steps: Number of training steps.
         workers: Devices that share a batch; ``scale_by_worker`` determines their effect on the
             rate.
+        common: Whether the model has the convention of DeePMD-kit's other backends, which do not
+            round the rate.
 
     Raises:
         ConfigError: An unknown type or a value out of range.
@@ -95,7 +112,8 @@ def make_schedule(
         learning_rate = _config(SCHEDULES[section["type"]], section, num_steps)
     scale, keys = learning_rate.scale(workers), _keys(learning_rate)
     rates = scale * keys.pop("start_lr"), scale * keys.pop("stop_lr")
-    return resolve(learning_rate.implementation)(*rates, num_steps, **keys)
+    dtype = "float64" if common else "float32"
+    return resolve(learning_rate.implementation)(*rates, num_steps, dtype=dtype, **keys)
 
 
 def _config(kind: type[ScheduleConfig], section: dict[str, Any], num_steps: int) -> ScheduleConfig:

@@ -39,7 +39,12 @@ def build_schedule(config: Config, *, replicas: int) -> Schedule:
         config: Configuration of one of the tasks; all have the same ``learning_rate``.
         replicas: Number of devices that share a batch.
     """
-    return make_schedule(config.learning_rate, config.training.steps, workers=replicas)
+    return make_schedule(
+        config.learning_rate,
+        config.training.steps,
+        workers=replicas,
+        common=config.model.is_common,
+    )
 
 
 def build_optimizer(

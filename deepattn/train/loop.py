@@ -14,6 +14,7 @@ from deepattn.models import EnergyModel
 from deepattn.train.batches import Item
 from deepattn.train.checkpointing.saver import Saver
 from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.full_validation import FullValidation
 from deepattn.train.interrupt import stop_on_signals
 from deepattn.train.monitoring.clock import Clock
 from deepattn.train.monitoring.learning_curve import (
@@ -41,6 +42,7 @@ class TrainingLoop:
         distribution: The replicas that train together.
         training: The ``training`` section.
         saver: Writes the checkpoints.
+        validations: The full validations.
         resumed: Whether the learning curve of an earlier run is continued.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
     """
@@ -54,6 +56,7 @@ class TrainingLoop:
         distribution: Distribution,
         training: TrainingConfig,
         saver: Saver,
+        validations: Sequence[FullValidation] = (),
         resumed: bool,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
@@ -63,6 +66,7 @@ class TrainingLoop:
         self.distribution = distribution
         self.training = distribution.own_part(training)
         self.saver = saver
+        self.validations = validations
         self.resumed = resumed
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         self._curve: LearningCurve | None = None
@@ -155,6 +159,8 @@ class TrainingLoop:
             if training.time_training and training.disp_training:
                 line = time_line(step, *clock.lap(step), datetime.datetime.now())
                 log.info(line, extra={"short": ""})
+        for validation in self.validations:
+            validation.run(step)
         if step % training.save_freq == 0:
             self._save(step)
         return step

@@ -22,6 +22,7 @@ from deepattn.config.multitask import split
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.files import write_whole
 from deepattn.train.checkpointing.claim import Claim
+from deepattn.train.checkpointing.files import TrainingFiles
 from deepattn.train.distributed.cluster import from_environment
 from deepattn.train.pretrained import Pretrained
 from deepattn.train.trainer import Trainer
@@ -100,8 +101,10 @@ def train(
         config = read_input(upgraded)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
-    training = next(iter(config.tasks.values())).training
-    with Claim(training, others=(output, _UPGRADED), chief=distribution.chief) as claim:
+    first = next(iter(config.tasks.values()))
+    training = first.training
+    files = TrainingFiles.of(first)
+    with Claim(files, others=(output, _UPGRADED), chief=distribution.chief) as claim:
         if distribution.chief:
             with write_whole(_UPGRADED, "w") as file:
                 json.dump(upgraded, file, indent=4, ensure_ascii=False)

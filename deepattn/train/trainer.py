@@ -10,7 +10,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from deepattn.config import Config, MultiTaskConfig, TrainingConfig, section_differences
+from deepattn.config import (
+    Config,
+    MultiTaskConfig,
+    TrainingConfig,
+    config_from_dict,
+    section_differences,
+)
 from deepattn.data import DataSet
 from deepattn.data.sampler import BRANCHES, choose
 from deepattn.data.type_map import names_or_numbers
@@ -26,8 +32,11 @@ from deepattn.train.build import (
 )
 from deepattn.train.checkpointing.backup import make_room, remove_leftovers
 from deepattn.train.checkpointing.claim import Claim
+from deepattn.train.checkpointing.files import TrainingFiles
 from deepattn.train.checkpointing.saver import Saver, all_variables, state_of
 from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.evaluation import check_metric
+from deepattn.train.full_validation import best_checkpoints, full_validations
 from deepattn.train.initialize.advice import advice, rate_advice
 from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.log_header import program_lines, training_lines
@@ -118,7 +127,8 @@ class Trainer:
         self.config, self.min_nbor_dist = resolve_with_data(
             config, data, sources, self.distribution, search=not skip_neighbor_stat
         )
-        self._claim = claim or Claim(self.training, chief=self.distribution.chief)
+        self._files = TrainingFiles.of(_first(self.config))
+        self._claim = claim or Claim(self._files, chief=self.distribution.chief)
         self._write_config(output)
         validation = {}
         for name, loss in losses.items():
@@ -185,10 +195,10 @@ class Trainer:
         training = self.training
         if self._is_done():
             if self.distribution.chief:
-                remove_leftovers(training, self.start)
+                remove_leftovers(self._files, self.start)
             return
         if self.distribution.chief:
-            make_room(training, self.start, output=self._output, content=self._earlier_output)
+            make_room(self._files, self.start, output=self._output, content=self._earlier_output)
         restarted = self.start.mode == "restart"
         runners = [
             TaskRunner(
@@ -198,14 +208,18 @@ class Trainer:
             )
             for task in self.tasks
         ]
+        validating, chief = _first(self.config).validating, self.distribution.chief
+        best = best_checkpoints(self._files, validating, self.start, chief=chief)
         saver = Saver(
             self.tasks,
             runners,
             self.optimizer,
             self.config,
             min_nbor_dist=self.min_nbor_dist,
-            chief=self.distribution.chief,
+            best=best,
+            chief=chief,
         )
+        validations = full_validations(self.tasks[0], self._files, best, saver, self.distribution)
         bounds = np.cumsum([task.weight for task in self.tasks])
         _, seed = resolve_training_seed(_first(self.config))
         loop = TrainingLoop(
@@ -215,6 +229,7 @@ class Trainer:
             distribution=self.distribution,
             training=training,
             saver=saver,
+            validations=validations,
             resumed=restarted,
             callbacks=self.callbacks,
         )
@@ -236,6 +251,8 @@ class Trainer:
             self.saved = saver.last
             for runner in runners:
                 runner.batches.close()
+            for validation in validations:
+                validation.close()
         log.info("finished training")
         log.info("wall time: %.3f s", time.monotonic() - began)
 
@@ -262,7 +279,8 @@ class Trainer:
     def _write_config(self, output: str | os.PathLike | None) -> None:
         """Write ``out.json``, and log what a restart changes."""
         if self.start.mode == "restart":
-            stored = self.start.header["config"]
+            # With the defaults of keys that an earlier version did not have.
+            stored = config_from_dict(self.start.header["config"]).to_dict()
             for difference in section_differences(stored, self.config.to_dict()):
                 log.info("changed since the checkpoint: %s", difference)
         self._output: Path | None = None
@@ -302,7 +320,11 @@ class Trainer:
     def _open_validation_data(self, name: str, loss: Loss, *, check: bool) -> DataSet | None:
         # An error found by the chief stops the others too.
         check = check and self.distribution.chief
-        return open_validation_data(self.config.tasks[name], loss, name=name, check=check)
+        config = self.config.tasks[name]
+        data = open_validation_data(config, loss, name=name, check=check)
+        if data is not None and config.validating.active:
+            check_metric(data, config.validating)
+        return data
 
     def _initialize_weights(self) -> None:
         """Set the weights on the chief, and on the others to the same."""

@@ -138,3 +138,12 @@ class EnerLossConfig(LossConfig):
                 f"{path}/use_huber cannot be combined with the prefactors pf and gf or with "
                 "relative_f."
             )
+
+    @classmethod
+    def lasting_labels(cls, section: Mapping[str, Any]) -> set[str]:
+        return {
+            label
+            for metric in cls.metrics
+            if section[f"start_pref_{metric.term}"] and section[f"limit_pref_{metric.term}"]
+            for label in metric.labels
+        }

@@ -105,7 +105,7 @@ class EnergyLoss(Loss):
         return loss, sums
 
     def _prefactor(self, term: str, learning_rate: tf.Tensor) -> tf.Tensor:
-        # In float32, as DeePMD-kit combines the three; the rate is a float32 number.
+        # In the precision of the rate, as DeePMD-kit's backends combine the three.
         start, limit = self.prefactors[term]
         value = limit + (start - limit) * learning_rate / self.start_lr
         return tf.cast(value, tf.float64)

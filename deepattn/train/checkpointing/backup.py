@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from deepattn.config import TrainingConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import (
     checkpoints_of,
@@ -19,50 +18,52 @@ from deepattn.formats.checkpoint import (
     resolve_checkpoint,
 )
 from deepattn.formats.files import write_whole
+from deepattn.train.checkpointing.files import TrainingFiles
 from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
 
 
 def make_room(
-    training: TrainingConfig, start: WeightSource, *, output: Path | None, content: bytes | None
+    files: TrainingFiles, start: WeightSource, *, output: Path | None, content: bytes | None
 ) -> None:
     """Put the files of an earlier run aside before a training writes its own.
 
     They are moved to a folder ``backup-1`` next to them, or the first free number. A restart of
-    that run takes its files over; if it starts from an older checkpoint, the later ones and a copy
-    of the learning curve are put aside.
+    that run takes its files over; if it starts from an older checkpoint, the later ones and copies
+    of the learning curve and of the logs are put aside.
 
     Args:
-        training: The ``training`` section.
+        files: The files of the training.
         start: Where the training starts from. A checkpoint that it was read from stays where it is,
             with a copy among the others.
         output: The file of the complete configuration.
         content: Contents of that file before this training wrote it, if it existed.
     """
-    prefix = Path(training.save_ckpt)
+    prefix = files.prefix
     checkpoints = checkpoints_of(prefix)
     read = _read_from(start, checkpoints)
-    curve = Path(training.disp_file)
-    curves = [curve] if training.disp_training and curve.is_file() else []
+    logs = [log.path for log in files.logs if log.path.is_file()]
     if read is not None and start.mode == "restart":
         later = [path for path in listed_after(prefix, read) if path.exists()]
-        if later:
-            backup = _Backup([prefix, *curves])
-            backup.move(later)
-            backup.copy(curves)
-            backup.report(f"an earlier run was resumed from {read.name}", later, curves)
-        go_back_to(prefix, read, keep=training.max_ckpt_keep)
+        best = [path for path, of_a_kill in _stale(files, start) if later or not of_a_kill]
+        if later or best:
+            backup = _Backup([prefix, *logs, *best])
+            backup.move([*later, *best])
+            backup.copy(logs)
+            backup.report(f"an earlier run was resumed from {read.name}", later, [*logs, *best])
+        _go_back(files, start, read)
         return
     if start.mode == "restart":
-        curves = []  # which the run continues
-    if not checkpoints and not curves:
+        logs = []  # which the run continues
+    best = [path for path, _ in _stale(files, start)]
+    if not checkpoints and not logs and not best:
         return
     kept = [] if read is None else [read]
     outputs = [output] if output is not None and content is not None else []
-    backup = _Backup([prefix, *curves, *outputs])
+    backup = _Backup([prefix, *logs, *best, *outputs])
     backup.copy(kept)
-    backup.move(path for path in (*checkpoints, *curves) if path not in kept)
+    backup.move(path for path in (*checkpoints, *logs, *best) if path not in kept)
     index = prefix.parent / "checkpoint"
     if checkpoints:
         backup.move(path for path in (index,) if path.is_file())
@@ -73,15 +74,36 @@ def make_room(
     for path in outputs:
         with write_whole(backup.place(path)) as file:
             file.write(content)
-    backup.report("an earlier run is in this folder", checkpoints, [*curves, *outputs])
+    backup.report("an earlier run is in this folder", checkpoints, [*logs, *best, *outputs])
 
 
-def remove_leftovers(training: TrainingConfig, start: WeightSource) -> None:
+def remove_leftovers(files: TrainingFiles, start: WeightSource) -> None:
     """Remove the checkpoints that a run, killed at its end, would still have removed itself."""
-    prefix = Path(training.save_ckpt)
-    read = _read_from(start, checkpoints_of(prefix))
-    if read is not None and not listed_after(prefix, read):
-        go_back_to(prefix, read, keep=training.max_ckpt_keep)
+    read = _read_from(start, checkpoints_of(files.prefix))
+    if read is not None and not listed_after(files.prefix, read):
+        _go_back(files, start, read)
+
+
+def _go_back(files: TrainingFiles, start: WeightSource, read: Path) -> None:
+    """Leave the files that there were when a checkpoint had been written."""
+    go_back_to(files.prefix, read, keep=files.keep)
+    for path, of_a_kill in _stale(files, start):
+        if of_a_kill:
+            path.unlink()
+
+
+def _stale(files: TrainingFiles, start: WeightSource) -> Iterator[tuple[Path, bool]]:
+    """Best checkpoints that a training does not start with.
+
+    Yields:
+        A file, and whether it is one that a killed run would have removed, or will write again.
+    """
+    for validation in files.validations:
+        state = start.header.get(validation.name) if start.mode == "restart" else None
+        steps = [] if state is None else [int(step) for _, step in state["best"]]
+        same = state is not None and state["metric"] == validation.metric
+        for path in validation.best.stale(steps if same else []):
+            yield path, same
 
 
 class _Backup:

@@ -12,15 +12,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from deepattn.config import TrainingConfig
 from deepattn.errors import BusyError, ConfigError
 from deepattn.formats.files import remove_leftovers
+from deepattn.train.checkpointing.files import TrainingFiles
 
 log = logging.getLogger(__name__)
 
 
 class Claim:
-    """The right to write the checkpoints and the learning curve of a training.
+    """The right to write the files of a training.
 
     It is a lock on a hidden file next to each, which the kernel drops when the process ends,
     however that happens. Once claimed, their folders are there, and what killed writers left is
@@ -29,7 +29,7 @@ class Claim:
     A context that may be entered again while it is held.
 
     Args:
-        training: The ``training`` section.
+        files: The files of the training.
         others: Further files that the training writes, such as ``out.json``.
         chief: Whether this process writes the files; otherwise nothing is claimed.
 
@@ -39,10 +39,9 @@ class Claim:
     """
 
     def __init__(
-        self, training: TrainingConfig, *, others: tuple[str | os.PathLike, ...] = (), chief: bool
+        self, files: TrainingFiles, *, others: tuple[str | os.PathLike, ...] = (), chief: bool
     ) -> None:
-        self._prefix = Path(training.save_ckpt)
-        self._curve = Path(training.disp_file) if training.disp_training else None
+        self._files = files
         self._others = [Path(path) for path in others]
         self._chief = chief
         self._depth = 0
@@ -64,20 +63,25 @@ class Claim:
             self._locks.close()
 
     def _take(self) -> None:
-        files = [self._prefix, *self._others]
-        if self._curve is not None and (self._curve.is_file() or not self._curve.exists()):
-            files.append(self._curve)
-        for path in files:
-            os.makedirs(path.parent, exist_ok=True)
-        for path in [*self._others, *([self._curve] if self._curve else [])]:
+        prefix = self._files.prefix
+        bests = [validation.best for validation in self._files.validations]
+        # A device such as /dev/null is for everybody.
+        texts = [text for text in self._files.logs if _is_usual(text.path)]
+        files = (prefix, *self._others, *(text.path for text in texts))
+        for folder in (*(path.parent for path in files), *(best.folder for best in bests)):
+            os.makedirs(folder, exist_ok=True)
+        for path in (*self._others, *(text.path for text in self._files.logs)):
             if path.is_dir():
                 raise ConfigError(f"{path} is a folder, but the training writes a file there.")
-        self._lock(self._prefix, "training/save_ckpt")
-        if self._curve in files:
-            self._lock(self._curve, "training/disp_file")
-        name = glob.escape(self._prefix.name)
+        self._lock(prefix, "training/save_ckpt")
+        for text in texts:
+            self._lock(text.path, text.key)
+        for best in bests:
+            self._lock(best.folder / best.prefix, "validating/save_best_dir")
+            remove_leftovers(best.folder, f"{glob.escape(best.prefix)}-*.h5")
+        name = glob.escape(prefix.name)
         for pattern in (f"{name}-*.h5", f"{name}.h5", "checkpoint"):
-            remove_leftovers(self._prefix.parent, pattern)
+            remove_leftovers(prefix.parent, pattern)
         for path in self._others:
             remove_leftovers(path.parent, glob.escape(path.name))
 
@@ -114,6 +118,11 @@ class Claim:
         self._locks.callback(file.close)
         # Before that, while the lock holds: whoever gets it then makes a file anew.
         self._locks.callback(lock.unlink, missing_ok=True)
+
+
+def _is_usual(path: Path) -> bool:
+    """Whether a path is that of a file, which may be yet to be made."""
+    return path.is_file() or not path.exists()
 
 
 def _is_at(file: IO, path: Path) -> bool:

@@ -11,9 +11,10 @@ import numpy as np
 
 from deepattn.config import Config, MultiTaskConfig
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, write_checkpoint
+from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, write_arrays, write_checkpoint
 from deepattn.models import unique_variables
 from deepattn.optimizers import Optimizer
+from deepattn.train.checkpointing.best import BestCheckpoints
 from deepattn.train.monitoring.nan_guard import check_weights
 from deepattn.train.task import Task
 from deepattn.train.task_runner import TaskRunner
@@ -31,6 +32,7 @@ class Saver:
         optimizer: The optimizer.
         config: The complete configuration, stored with every checkpoint.
         min_nbor_dist: Shortest distance in the training data, Å, or None.
+        best: The best checkpoints of each full validation, by the name of their state.
         chief: Whether this process writes the files; with several workers one does.
     """
 
@@ -42,6 +44,7 @@ class Saver:
         config: Config | MultiTaskConfig,
         *,
         min_nbor_dist: float | None,
+        best: Mapping[str, BestCheckpoints] | None = None,
         chief: bool = True,
     ) -> None:
         self.tasks = tasks
@@ -49,6 +52,7 @@ class Saver:
         self.optimizer = optimizer
         self.config = config
         self.min_nbor_dist = min_nbor_dist
+        self.best = dict(best or {})
         self.chief = chief
         self.last: Path | None = None
 
@@ -62,10 +66,35 @@ class Saver:
             NonFiniteError: A weight is not finite; nothing is written then.
             OSError: The file cannot be written; older checkpoints stay as they are.
         """
-        weights = self.weights()
-        check_weights(weights, step=step, advice=self.advice())
+        arrays, header = self._content(step)
         if not self.chief:
             return
+        training = self.tasks[0].config.training
+        prefix = Path(training.save_ckpt)
+        os.makedirs(prefix.parent, exist_ok=True)
+        self.last = write_checkpoint(str(prefix), step, arrays, header, keep=training.max_ckpt_keep)
+        for best in self.best.values():
+            best.commit()
+
+    def save_as(self, path: Path, step: int) -> None:
+        """Write the checkpoint of a step under another name, apart from the list of the latest.
+
+        Args:
+            path: The file.
+            step: Updates done.
+
+        Raises:
+            NonFiniteError: A weight is not finite; nothing is written then.
+        """
+        arrays, header = self._content(step)
+        if self.chief:
+            os.makedirs(path.parent, exist_ok=True)
+            write_arrays(path, arrays, header)
+
+    def _content(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and header of a checkpoint."""
+        weights = self.weights()
+        check_weights(weights, step=step, advice=self.advice())
         state = self.optimizer.get_arrays(all_variables(self.tasks))
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
@@ -75,11 +104,9 @@ class Saver:
             "min_nbor_dist": self.min_nbor_dist,
             "step": step,
             **_by_task(self.runners),
+            **{name: best.state() for name, best in self.best.items()},
         }
-        training = self.tasks[0].config.training
-        prefix = Path(training.save_ckpt)
-        os.makedirs(prefix.parent, exist_ok=True)
-        self.last = write_checkpoint(str(prefix), step, arrays, header, keep=training.max_ckpt_keep)
+        return arrays, header
 
     def weights(self) -> dict[str, np.ndarray]:
         """All weights by name; what tasks share is one array under several names."""

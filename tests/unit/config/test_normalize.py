@@ -39,7 +39,7 @@ def test_defaults_of_the_smallest_input():
     assert full["optimizer"] == {"type": "Adam", "adam_beta1": 0.9, "adam_beta2": 0.999}
     assert full["training"]["validation_data"] is None
     assert full["training"]["training_data"]["batch_size"] == "auto"
-    assert "validating" not in full
+    assert full["validating"]["full_validation"] is False
 
 
 def test_empty_type_embedding_is_tanh():
@@ -150,7 +150,7 @@ DATA = "training/training_data"
         ("training/enable_ema", True, "enable_ema = True"),
         ("training/zero_stage", True, "zero_stage = True"),
         (f"{DATA}/min_pair_dist", 0.5, "min_pair_dist = 0.5"),
-        ("validating/full_validation", True, "full_validation = True"),
+        ("validating/full_validation", True, "full_validation needs validation data"),
         ("nvnmd", {"version": 0}, "nvnmd"),
         # Types
         ("model", [], r"model is \[\]; it must be a mapping"),

@@ -53,7 +53,7 @@ FITTING = {
     **{"subtract_vacuum": True, "common": True, "interface_dtype": "float32"},
     **{"trainable_layers": [True, False, True]},
 }
-SCHEDULE = {"start_lr": 1e-2, "stop_lr": 1e-4, "num_steps": 50}
+SCHEDULE = {"start_lr": 1e-2, "stop_lr": 1e-4, "num_steps": 50, "dtype": "float64"}
 WARMUP = {"warmup_steps": 4, "warmup_start_factor": 0.25}
 TERMS = ("e", "f", "v", "ae", "pf", "gf")
 WEIGHTS = {f"{end}_pref_{term}": 1.5 for end in ("start", "limit") for term in TERMS}

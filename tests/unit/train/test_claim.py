@@ -3,7 +3,6 @@
 import os
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,15 +11,22 @@ from deepattn.errors import BusyError, ConfigError
 from deepattn.formats.checkpoint import read_checkpoint, write_checkpoint
 from deepattn.train.checkpointing import claim as module
 from deepattn.train.checkpointing.backup import make_room
+from deepattn.train.checkpointing.best import BestFiles
 from deepattn.train.checkpointing.claim import Claim
+from deepattn.train.checkpointing.files import Log, TrainingFiles, ValidationFiles
 from deepattn.train.weight_source import WeightSource
 
 ARRAYS = {"weights/x": np.arange(3.0)}
 
 
-def training(**values):
-    section = {"save_ckpt": "model.ckpt", "disp_file": "lcurve.out", "disp_training": True}
-    return SimpleNamespace(**(section | {"max_ckpt_keep": 2} | values))
+def files(save_ckpt="model.ckpt", disp_file="lcurve.out", validations=()):
+    curve = Log(Path(disp_file), "training/disp_file")
+    return TrainingFiles(Path(save_ckpt), 2, curve, tuple(validations))
+
+
+def validation(log="val.log", folder=""):
+    best = BestFiles(Path(folder), "best.ckpt")
+    return ValidationFiles("validation", "E:MAE", Log(Path(log), "validating/full_val_file"), best)
 
 
 def write(step, prefix="model.ckpt", keep=5):
@@ -36,15 +42,15 @@ def names(folder="."):
     "other", [{}, {"save_ckpt": "b.ckpt"}, {"disp_file": "b.out"}, {"save_ckpt": "./model.ckpt"}]
 )
 def test_a_second_training_of_the_same_files_is_refused(here, other):
-    with Claim(training(), chief=True):
+    with Claim(files(), chief=True):
         with pytest.raises(BusyError, match=rf"written by another.*process {os.getpid()} on"):
-            Claim(training(**other), chief=True).__enter__()
+            Claim(files(**other), chief=True).__enter__()
         # Its files are free again, and other files are not affected.
-        with Claim(training(save_ckpt="c.ckpt", disp_file="c.out"), chief=True):
+        with Claim(files(save_ckpt="c.ckpt", disp_file="c.out"), chief=True):
             pass
-        with Claim(training(), chief=False):
+        with Claim(files(), chief=False):
             pass
-    with Claim(training(), chief=True):
+    with Claim(files(), chief=True):
         pass
     assert names() == set()
 
@@ -54,7 +60,7 @@ def test_a_killed_training_leaves_no_lock(here):
     child = os.fork()
     if child == 0:
         try:
-            with Claim(training(), chief=True):
+            with Claim(files(), chief=True):
                 os.write(told, b"x")
                 signal.pause()
         finally:
@@ -63,22 +69,22 @@ def test_a_killed_training_leaves_no_lock(here):
     try:
         assert os.read(ready, 1)
         with pytest.raises(BusyError, match=f"process {child} on"):
-            Claim(training(), chief=True).__enter__()
+            Claim(files(), chief=True).__enter__()
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    with Claim(training(), chief=True):
+    with Claim(files(), chief=True):
         pass
     assert names() == set()
 
 
 def test_a_claim_may_be_entered_again(here):
-    claim = Claim(training(), chief=True)
+    claim = Claim(files(), chief=True)
     with claim:
         with claim:
             pass
         with pytest.raises(BusyError):
-            Claim(training(), chief=True).__enter__()
+            Claim(files(), chief=True).__enter__()
     assert names() == set()
 
 
@@ -87,7 +93,7 @@ def test_without_locks_it_warns_and_goes_on(here, monkeypatch, caplog):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(module.fcntl, "flock", none)
-    with Claim(training(), chief=True):
+    with Claim(files(), chief=True):
         pass
     assert "has no locks" in caplog.text
     assert names() == set()
@@ -100,7 +106,7 @@ def test_folders_are_made_and_leftovers_removed(here):
         host = module.remove_leftovers.__globals__["_HOST"]
         Path("run", f".{name}.{host}-0123abcd.tmp").touch()
     Path("run/.other.h5.0123abcd-0123abcd.tmp").touch()
-    section = training(save_ckpt="run/model.ckpt", disp_file="curves/lcurve.out")
+    section = files(save_ckpt="run/model.ckpt", disp_file="curves/lcurve.out")
     with Claim(section, others=("out/full.json",), chief=True):
         assert Path("curves").is_dir() and Path("out").is_dir()
     assert names("run") == {".other.h5.0123abcd-0123abcd.tmp"}
@@ -109,7 +115,7 @@ def test_folders_are_made_and_leftovers_removed(here):
 def test_a_folder_in_the_place_of_a_file(here):
     Path("lcurve.out").mkdir()
     with pytest.raises(ConfigError, match=r"lcurve\.out is a folder"):
-        Claim(training(), chief=True).__enter__()
+        Claim(files(), chief=True).__enter__()
     assert names() == {"lcurve.out"}
 
 
@@ -120,7 +126,7 @@ def test_an_earlier_run_is_kept(here, caplog):
         Path("lcurve.out").write_text(f"run {number}")
         Path("out.json").write_text("of the new run")
         old = b"of the old run"
-        make_room(training(), WeightSource(), output=Path("out.json"), content=old)
+        make_room(files(), WeightSource(), output=Path("out.json"), content=old)
         backup = Path(f"backup-{number}")
         kept = {"model.ckpt-5.h5", "model.ckpt-10.h5", "checkpoint", "lcurve.out", "out.json"}
         assert names(backup) == kept
@@ -134,7 +140,7 @@ def test_a_checkpoint_that_is_read_stays(here):
     write(5)
     path = write(10)
     start = WeightSource(mode="init_model", path="model.ckpt")
-    make_room(training(), start, output=None, content=None)
+    make_room(files(), start, output=None, content=None)
     assert names("backup-1") == {"model.ckpt-5.h5", "model.ckpt-10.h5", "checkpoint"}
     assert names() == {"backup-1", "model.ckpt-10.h5", "model.ckpt.h5", "checkpoint"}
     for name in (".", "model.ckpt", path):
@@ -146,7 +152,7 @@ def test_a_restart_takes_the_files_over(here):
         write(step)
     Path("lcurve.out").write_text("run")
     before = names()
-    make_room(training(), WeightSource(mode="restart", path="."), output=None, content=None)
+    make_room(files(), WeightSource(mode="restart", path="."), output=None, content=None)
     assert names() == before
 
 
@@ -154,9 +160,7 @@ def test_a_restart_from_an_older_checkpoint_keeps_the_later_ones(here):
     for step in (5, 10, 15):
         write(step)
     Path("lcurve.out").write_text("run")
-    make_room(
-        training(), WeightSource(mode="restart", path="model.ckpt-5"), output=None, content=None
-    )
+    make_room(files(), WeightSource(mode="restart", path="model.ckpt-5"), output=None, content=None)
     assert names("backup-1") == {"model.ckpt-10.h5", "model.ckpt-15.h5", "lcurve.out"}
     assert Path("lcurve.out").read_text() == "run"
     for name in (".", "model.ckpt"):
@@ -167,5 +171,60 @@ def test_other_files_are_nobodys(here):
     write(5, "other")
     Path("model.ckpt-best.h5").touch()
     before = names()
-    make_room(training(), WeightSource(), output=None, content=None)
+    make_room(files(), WeightSource(), output=None, content=None)
     assert names() == before
+
+
+def best(step, rank=1, folder="."):
+    path = Path(folder, f"best.ckpt-{step}.t-{rank}.h5")
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    return path
+
+
+def restart(path=".", metric="E:MAE", steps=(5,)):
+    state = {"metric": metric, "best": [[1.0, step] for step in steps]}
+    return WeightSource(mode="restart", path=path, header={"validation": state})
+
+
+@pytest.mark.parametrize(("log", "folder"), [("v.log", "best"), ("val.log", ".")])
+def test_validations_are_claimed(here, log, folder):
+    with Claim(files(validations=[validation("v.log")]), chief=True):
+        other = files("c.ckpt", "c.out", [validation(log, folder)])
+        key = "full_val_file" if log == "v.log" else "save_best_dir"
+        with pytest.raises(BusyError, match=f"set another validating/{key}"):
+            Claim(other, chief=True).__enter__()
+
+
+def test_the_best_checkpoints_of_an_earlier_run_are_kept(here):
+    write(5)
+    best(5, folder="best")
+    Path("val.log").touch()
+    make_room(
+        files(validations=[validation(folder="best")]), WeightSource(), output=None, content=None
+    )
+    assert names("backup-1") == {"model.ckpt-5.h5", "checkpoint", "val.log"}
+    assert names("best/backup-1") == {"best.ckpt-5.t-1.h5"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "left", "backup"), [("E:MAE", {5}, set()), ("F:MAE", set(), {5, 7})]
+)
+def test_a_restart_removes_what_a_kill_left(here, metric, left, backup):
+    write(10)
+    found = {step: best(step) for step in (5, 7)}
+    source = restart(metric=metric)
+    make_room(files(validations=[validation()]), source, output=None, content=None)
+    assert {step for step, path in found.items() if path.exists()} == left
+    kept = names("backup-1") if Path("backup-1").exists() else set()
+    assert {found[step].name for step in backup} == {n for n in kept if n.startswith("best")}
+
+
+def test_a_restart_from_an_older_checkpoint_keeps_the_later_best_ones(here):
+    for step in (5, 10):
+        write(step)
+    best(5), best(10)
+    source = restart("model.ckpt-5")
+    make_room(files(validations=[validation()]), source, output=None, content=None)
+    assert names("backup-1") == {"model.ckpt-10.h5", "best.ckpt-10.t-1.h5"}
+    assert "best.ckpt-5.t-1.h5" in names()
