@@ -19,6 +19,7 @@ from deepattn.formats.outputs import GRAPH
 from deepattn.infer.trial import try_graph
 from deepattn.models.blocks import potential_in_blocks
 from deepattn.models.energy_model import EnergyModel
+from deepattn.models.tabulated_potential import potential_in_one_operation
 
 
 def freeze(
@@ -123,6 +124,8 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
             inputs.get("fparam"),
             inputs.get("aparam"),
         )
+        # Where this replaces results, readers run nothing of what makes them otherwise.
+        outputs.update(potential_in_one_operation(model, inputs) or {})
         type_vectors = model.type_vectors()
     named = {
         "o_energy": outputs["energy"],

@@ -21,7 +21,7 @@ DEEPATTN_OPS = frozenset(
     DeepattnGatedAttention DeepattnGatedAttentionGrad
     DeepattnPairEmbedding DeepattnPairEmbeddingGrad DeepattnProduct
     DeepattnTabulatedContraction DeepattnTabulatedContractionGrad
-    DeepattnTabulatedEmbedding DeepattnTabulatedEmbeddingGrad
+    DeepattnTabulatedEmbedding DeepattnTabulatedEmbeddingGrad DeepattnTabulatedPotential
     """.split()
 )
 

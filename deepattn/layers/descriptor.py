@@ -224,6 +224,10 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         """
         raise ConfigError(f"a descriptor {type(self).__name__} cannot be compressed.")
 
+    def tabulated(self) -> ops.TabulatedDescriptor | None:
+        """The descriptor as `deepattn.ops.tabulated_potential` takes it; None for others."""
+        return None
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

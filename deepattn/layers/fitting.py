@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import keras
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.layers.descriptor import Descriptor
 
@@ -81,6 +82,22 @@ class Fitting(keras.layers.Layer, abc.ABC):
         aparam: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """The quantity of each atom."""
+
+    def hidden_layers(
+        self,
+        type_embedding: tf.Tensor | None,
+        fparam: tf.Tensor | None,
+        aparam: tf.Tensor | None,
+    ) -> tuple[ops.HiddenLayers, tf.Tensor] | None:
+        """The net as `deepattn.ops.tabulated_potential` takes it; None for one that it does not.
+
+        Args:
+            type_embedding, fparam, aparam: as of a call.
+
+        Returns:
+            The net, and what is added to its output for each type, ``[ntypes]``.
+        """
+        return None
 
     @abc.abstractmethod
     def named_variables(self) -> dict[str, keras.Variable]:

@@ -13,7 +13,14 @@ from deepattn.ops.functions import (
     prod_virial_se_a,
     total_virial,
 )
-from deepattn.ops.loader import fast_library, instruction_set, library, plain, portable
+from deepattn.ops.loader import (
+    built_with_cuda,
+    fast_library,
+    instruction_set,
+    library,
+    plain,
+    portable,
+)
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
 from deepattn.ops.product import product
 from deepattn.ops.tabulated import (
@@ -23,15 +30,27 @@ from deepattn.ops.tabulated import (
     tabulated_contraction,
     tabulated_embedding,
 )
+from deepattn.ops.tabulated_potential import (
+    MOST_HIDDEN,
+    HiddenLayers,
+    Potential,
+    TabulatedDescriptor,
+    tabulated_potential,
+)
 
 __all__ = [
+    "MOST_HIDDEN",
     "TABLE_STRIDE",
     "AttentionParameters",
     "DenseLayer",
     "EnvMat",
     "EnvMatA",
+    "HiddenLayers",
     "PairScale",
+    "Potential",
     "Tables",
+    "TabulatedDescriptor",
+    "built_with_cuda",
     "fast_library",
     "first_unsearchable",
     "gated_attention",
@@ -50,5 +69,6 @@ __all__ = [
     "tabulate_fusion_se_atten",
     "tabulated_contraction",
     "tabulated_embedding",
+    "tabulated_potential",
     "total_virial",
 ]

@@ -59,8 +59,10 @@ _ATTENTION = _vectorized("attention")
 _PAIR_EMBEDDING = _vectorized("pair_embedding")
 _PRODUCT = _vectorized("product")
 _TABULATED = _vectorized("tabulated")
+_POTENTIAL = _vectorized("tabulated_potential")
 UNIT_FLAGS = {
-    unit.name: unit.flags for unit in (*_ATTENTION, *_PAIR_EMBEDDING, *_PRODUCT, *_TABULATED)
+    unit.name: unit.flags
+    for unit in (*_ATTENTION, *_PAIR_EMBEDDING, *_PRODUCT, *_TABULATED, *_POTENTIAL)
 }
 
 # Numerics, without TensorFlow: of this library only the functions of the C interface are visible.
@@ -81,6 +83,8 @@ KERNEL_UNITS = (
     Unit("kernels/cpu/scratch.cc"),
     Unit("kernels/cpu/tabulated.cc"),
     *_TABULATED,
+    Unit("kernels/cpu/tabulated_potential.cc"),
+    *_POTENTIAL,
     Unit("kernels/cpu/virial.cc"),
 )
 
@@ -100,6 +104,7 @@ OP_UNITS = {
         Unit("tf/pair_embedding_ops.cc"),
         Unit("tf/product_op.cc"),
         Unit("tf/tabulated_ops.cc"),
+        Unit("tf/tabulated_potential_op.cc"),
     ),
 }
 # What the libraries hold besides where the CUDA library was built.

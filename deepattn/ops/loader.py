@@ -39,6 +39,15 @@ def fast_library() -> str | None:
     return _path(OWN) if _own_ops() is not None else None
 
 
+def built_with_cuda() -> bool:
+    """Whether the libraries have kernels for GPUs too."""
+    builder = _builder()
+    try:
+        return "sources" in json.loads((builder.LIB_DIR / builder.INFO_NAME).read_text())["cuda"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def compat_ops() -> ModuleType | None:
     """The ops under DeePMD's names; None if not available, or inside `plain`."""
     return None if _plain.get() else _compat_ops()

@@ -104,6 +104,42 @@ class CompressedSeAtten(SeAtten):
     ) -> Descriptor:
         raise ConfigError(NOT_AGAIN)
 
+    def tabulated(self) -> ops.TabulatedDescriptor | None:
+        if self.stock or self.attention or not self._has_equal_slots():
+            return None
+        dtype, keep = self.compute_dtype, None
+        if self._pairs is not None:
+            keep = tf.constant(self._pairs.reshape(self.ntypes, -1), self.interface_dtype)
+        switch = "none"
+        if self.smooth and self.tebd_input_mode == "strip":
+            switch = "distance" if self.common else "inverse"
+        count = tf.cast(tf.reduce_sum(tf.convert_to_tensor(self.original_sel)), dtype)
+        return ops.TabulatedDescriptor(
+            davg=tf.convert_to_tensor(self.davg),
+            dstd=tf.convert_to_tensor(self.dstd),
+            keep=keep,
+            tables=self._tables(),
+            count=count,
+            rcut=self.rcut,
+            rcut_smth=self.rcut_smth,
+            nnei=self.nnei,
+            width=self.neuron[-1],
+            axis=self.axis_neuron,
+            sees_center=self.sees_center,
+            switch=switch,
+            excluded_is_average=self.smooth and not self.common,
+        )
+
+    def _has_equal_slots(self) -> bool:
+        """Whether all slots of a type are normalized alike, so that their order does not matter."""
+        for variable in (self.davg, self.dstd):
+            # In a graph that is being frozen the weights are constants.
+            values = tf.get_static_value(tf.convert_to_tensor(variable))
+            rows = None if values is None else values.reshape(self.ntypes, self.nnei, 4)
+            if rows is None or not np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape)):
+                return False
+        return True
+
     def _make_embedding_nets(self, seed: int | None) -> int | None:
         return seed
 
@@ -144,9 +180,9 @@ class CompressedSeAtten(SeAtten):
     def _scaling(self, slots: PairSlots) -> tuple[tf.Tensor | None, tf.Tensor, ops.Tables]:
         """Weights and pairs of the slots, and the tables."""
         strip = self.tebd_input_mode == "strip"
-        tables = (self.table, self.table_info, self.factors)
-        return (
-            slots.weight if strip and self.smooth else None,
-            self._index(slots),
-            ops.Tables(*(tf.convert_to_tensor(variable) for variable in tables)),
-        )
+        weight = slots.weight if strip and self.smooth else None
+        return weight, self._index(slots), self._tables()
+
+    def _tables(self) -> ops.Tables:
+        variables = (self.table, self.table_info, self.factors)
+        return ops.Tables(*(tf.convert_to_tensor(variable) for variable in variables))

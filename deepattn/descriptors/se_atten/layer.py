@@ -17,8 +17,7 @@ from deepattn.layers.embedding_net import EmbeddingNet, seed_after
 from deepattn.layers.environment import Environment, pair_vectors, real_types
 from deepattn.layers.gated_attention import GatedAttention
 from deepattn.layers.packing import PackedNeighbors, pack
-from deepattn.layers.switch import switch_of_distance, switch_of_inverse
-from deepattn.ops.reference import unit_rows
+from deepattn.ops.reference import switch_of_distance, switch_of_inverse, unit_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self

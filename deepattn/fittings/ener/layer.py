@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.config import ModelConfig, network_dtype
 from deepattn.fittings.ener.config import EnerFittingConfig
+from deepattn.fittings.ener.hidden_layers import hidden_layers
 from deepattn.formats.weight_names import BIAS, CASE
 from deepattn.layers.by_type import by_type
 from deepattn.layers.descriptor import Descriptor
@@ -176,12 +178,40 @@ class EnergyFitting(Fitting):
         rows = tf.reshape(descriptor, [-1, self.descriptor_width])
         energy = self._evaluate(rows, extras, atype)
         if self.subtract_vacuum:
-            if self.common and self.tebd_dim:
-                extras[0] = tf.zeros_like(extras[0])
-            energy -= self._evaluate(tf.zeros_like(rows), extras, atype)
+            energy -= self._vacuum(tf.zeros_like(rows), extras, atype)
         bias = tf.gather(tf.convert_to_tensor(self.bias_atom_e), real_types(atype, self.ntypes))
         energy = tf.reshape(energy + bias, tf.shape(atype))
         return tf.where(atype >= 0, energy, tf.zeros_like(energy))
+
+    def hidden_layers(
+        self,
+        type_embedding: tf.Tensor | None,
+        fparam: tf.Tensor | None,
+        aparam: tf.Tensor | None,
+    ) -> tuple[ops.HiddenLayers, tf.Tensor] | None:
+        return hidden_layers(self, type_embedding, fparam, aparam)
+
+    def vacuum_energies(self, type_embedding: tf.Tensor | None) -> tf.Tensor:
+        """The energy that is subtracted for each type, without parameters, ``[ntypes]``, eV."""
+        if not self.subtract_vacuum:
+            return tf.zeros([self.ntypes], self.interface_dtype)
+        types = tf.range(self.ntypes)[tf.newaxis]
+        rows = tf.zeros([self.ntypes, self.descriptor_width], self.interface_dtype)
+        return self._vacuum(rows, self._extras(types, type_embedding, None, None), types)
+
+    def standardize(self, kind: str, values: tf.Tensor | None) -> tf.Tensor:
+        """Frame or atomic parameters of unit variance.
+
+        Args:
+            kind: ``"fparam"`` or ``"aparam"``.
+            values: ``[..., width]``.
+        """
+        if values is None:
+            raise ValueError(f"{kind} must be given: the model was made with numb_{kind} > 0")
+        statistics = self.parameter_statistics or {}
+        average = tf.convert_to_tensor(statistics[f"{kind}_avg"])
+        inverse = tf.convert_to_tensor(statistics[f"{kind}_istd"])
+        return (values - average) * inverse
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights, biases and parameter statistics under DeePMD's names."""
@@ -266,23 +296,21 @@ class EnergyFitting(Fitting):
         if self.tebd_dim:
             extras.append(tf.gather(type_embedding, real_types(atype, self.ntypes)))
         if self.numb_fparam:
-            tiled = tf.repeat(self._standardize("fparam", fparam), tf.shape(atype)[1], axis=0)
+            tiled = tf.repeat(self.standardize("fparam", fparam), tf.shape(atype)[1], axis=0)
             extras.append(tf.reshape(tiled, [-1, self.numb_fparam]))
         if self.numb_aparam:
             rows = tf.reshape(aparam, [-1, self.numb_aparam])
-            extras.append(self._standardize("aparam", rows))
+            extras.append(self.standardize("aparam", rows))
         if self.dim_case_embd:
             case = tf.convert_to_tensor(self.case_embd)[tf.newaxis]
             extras.append(tf.tile(case, [tf.size(atype), 1]))
         return [tf.cast(extra, self.compute_dtype) for extra in extras]
 
-    def _standardize(self, kind: str, values: tf.Tensor | None) -> tf.Tensor:
-        if values is None:
-            raise ValueError(f"{kind} must be given: the model was made with numb_{kind} > 0")
-        statistics = self.parameter_statistics or {}
-        average = tf.convert_to_tensor(statistics[f"{kind}_avg"])
-        inverse = tf.convert_to_tensor(statistics[f"{kind}_istd"])
-        return (values - average) * inverse
+    def _vacuum(self, rows: tf.Tensor, extras: Sequence[tf.Tensor], atype: tf.Tensor) -> tf.Tensor:
+        """Output of the nets for descriptors of zeros, ``rows``."""
+        if self.common and self.tebd_dim:
+            extras = [tf.zeros_like(extras[0]), *extras[1:]]
+        return self._evaluate(rows, extras, atype)
 
     def _evaluate(
         self, rows: tf.Tensor, extras: Sequence[tf.Tensor], atype: tf.Tensor

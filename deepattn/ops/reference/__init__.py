@@ -24,12 +24,17 @@ from deepattn.ops.reference.pairs import (
     prod_virial_se_a,
     prod_virial_se_a_grad,
 )
-from deepattn.ops.reference.switch import quintic_switch
+from deepattn.ops.reference.switch import (
+    quintic_switch,
+    switch_of_distance,
+    switch_of_inverse,
+)
 from deepattn.ops.reference.tabulated import (
     tabulate_fusion_se_atten,
     tabulated_contraction,
     tabulated_embedding,
 )
+from deepattn.ops.reference.tabulated_potential import tabulated_potential
 
 __all__ = [
     "NO_GRADIENT",
@@ -54,8 +59,11 @@ __all__ = [
     "prod_virial_se_a_grad",
     "quintic_switch",
     "residual_layer",
+    "switch_of_distance",
+    "switch_of_inverse",
     "tabulate_fusion_se_atten",
     "tabulated_contraction",
     "tabulated_embedding",
+    "tabulated_potential",
     "unit_rows",
 ]

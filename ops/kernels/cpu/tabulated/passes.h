@@ -5,6 +5,7 @@
 #include "kernels.h"
 #include "kernels/common/table_interval.h"
 #include "kernels/cpu/simd/arena.h"
+#include "polynomial.h"
 
 namespace {
 
@@ -112,30 +113,14 @@ class Atom {
     return padding ? shape_.nnei - j : 1;
   }
 
-  Vec<T> Coefficient(const Slot& slot, int degree, int64_t k) const {
-    Vec<T> v;
-    if (stock) {
-      const int64_t n = shape_.width - k < kLanes<T> ? shape_.width - k : kLanes<T>;
-      v = Vec<T>{};
-      for (int64_t i = 0; i < n; ++i) v[i] = slot.coefficients[(k + i) * 6 + degree];
+  // The coefficients of the functions from number k on.
+  auto Coefficients(const Slot& slot, int64_t k) const {
+    if constexpr (stock) {
+      const int64_t n = shape_.width - k;
+      return StockCoefficients<T>{slot.coefficients, n < kLanes<T> ? n : kLanes<T>, k};
     } else {
-      memcpy(&v, slot.coefficients + degree * shape_.stride + k, sizeof(v));
+      return RowCoefficients<T>{slot.coefficients, shape_.stride, k};
     }
-    return v;
-  }
-
-  // The functions from number k on, and their slopes.
-  void Evaluate(const Slot& slot, int64_t k, Vec<T>* value, Vec<T>* slope) const {
-    const T y = slot.at.y;
-    Vec<T> c = Coefficient(slot, 5, k);
-    *value = c;
-    *slope = T(5) * c;
-    for (int degree = 4; degree > 0; --degree) {
-      c = Coefficient(slot, degree, k);
-      *value = *value * y + c;
-      *slope = *slope * y + T(degree) * c;
-    }
-    *value = *value * y + Coefficient(slot, 0, k) + *slope * slot.at.beyond;
   }
 
   Vec<T> Factor(const Slot& slot, int64_t k) const {
@@ -145,11 +130,10 @@ class Atom {
   Vec<T> Embedding(const Slot& slot, int64_t k) const {
     Vec<T> value;
     if (slot.at.beyond == 0) {
-      value = Coefficient(slot, 5, k);
-      for (int m = 4; m >= 0; --m) value = value * slot.at.y + Coefficient(slot, m, k);
+      value = Polynomial<T>(Coefficients(slot, k), slot.at.y);
     } else {
       Vec<T> slope;
-      Evaluate(slot, k, &value, &slope);
+      PolynomialAndSlope<T>(Coefficients(slot, k), slot.at.y, slot.at.beyond, &value, &slope);
     }
     return slot.factor == nullptr ? value : value * (T(1) + slot.weight * Factor(slot, k));
   }
@@ -166,7 +150,7 @@ class Atom {
     Vec<T> grad_row = {}, grad_weight = {}, grad_matrix[kColumns] = {};
     for (int64_t k = 0; k < width; k += kLanes<T>) {
       Vec<T> value, slope, scale = Vec<T>{} + T(1), factor = {};
-      Evaluate(slot, k, &value, &slope);
+      PolynomialAndSlope<T>(Coefficients(slot, k), slot.at.y, slot.at.beyond, &value, &slope);
       if (slot.factor != nullptr) {
         factor = Factor(slot, k);
         scale += slot.weight * factor;

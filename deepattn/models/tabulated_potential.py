@@ -1,0 +1,60 @@
+"""Evaluation of a compressed model without attention by one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.layers.environment import real_types
+from deepattn.models.energy_model import EnergyModel
+
+# Precisions of coordinates and nets that the operation is compiled for.
+_PRECISIONS = [("float32", "float32"), ("float64", "float64"), ("float64", "float32")]
+
+
+def potential_in_one_operation(
+    model: EnergyModel, inputs: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor] | None:
+    """Energies, forces and virials of `EnergyModel.call`, for inference.
+
+    Args:
+        model: The model.
+        inputs: As for `EnergyModel`, with ``natoms`` and ``mesh``.
+
+    Returns:
+        ``energy``, ``atom_energy``, ``force``, ``virial`` and ``atom_virial``; None for a model
+        whose descriptor or fitting the operation does not have, or on machines with GPUs, where it
+        would not run on them.
+    """
+    descriptor = model.descriptor.tabulated()
+    precisions = (model.interface_dtype, model.descriptor.compute_dtype)
+    if (
+        descriptor is None
+        or model.fitting.compute_dtype != model.descriptor.compute_dtype
+        or precisions not in _PRECISIONS
+        or ops.built_with_cuda()
+    ):
+        return None
+    found = model.fitting.hidden_layers(
+        model.type_vectors(), inputs.get("fparam"), inputs.get("aparam")
+    )
+    if found is None:
+        return None
+    net, of_types = found
+    atype, natoms = inputs["atype"], inputs["natoms"]
+    nframes, nall = tf.unstack(tf.shape(atype))
+    coord = tf.reshape(inputs["coord"], [nframes, 3 * nall])
+    atoms = (coord, atype, natoms, inputs["box"], inputs["mesh"])
+    potential = ops.tabulated_potential(*atoms, descriptor, net)
+    local = atype[:, : natoms[0]]
+    own = tf.reshape(tf.gather(of_types, real_types(local, model.ntypes)), tf.shape(local))
+    energy = tf.where(local >= 0, potential.atom_energy + own, tf.zeros_like(own))
+    return {
+        "energy": tf.reduce_sum(tf.cast(energy, tf.float64), axis=1),
+        "atom_energy": energy,
+        "force": tf.reshape(potential.force, [nframes, nall, 3]),
+        "virial": potential.virial,
+        "atom_virial": tf.reshape(potential.atom_virial, [nframes, nall, 9]),
+    }

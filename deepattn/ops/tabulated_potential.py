@@ -1,0 +1,145 @@
+"""The potential of a compressed model without attention as one operation."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from deepattn.ops import reference
+from deepattn.ops.loader import own_ops
+from deepattn.ops.pair_embedding import DenseLayer
+from deepattn.ops.tabulated import Tables
+
+MOST_HIDDEN = 16
+
+
+class TabulatedDescriptor(NamedTuple):
+    """A descriptor ``D = Bᵀ B[:, :axis]`` with ``B = Rᵀ G / count`` and G from tables.
+
+    Attributes:
+        davg, dstd: F ``[ntypes, nnei * 4]``, normalization of R, the same for all slots.
+        keep: F ``[ntypes, ntypes + 1]``, 0 for pairs of center and neighbor that are left out and 1
+            for others; None if there are none.
+        tables: of G, with one index for each pair of types: ``center * (ntypes + 1) + neighbor``,
+            or the neighbor's type.
+        count: T, a scalar.
+        rcut, rcut_smth: Å.
+        nnei: number of neighbor slots.
+        width: of G.
+        axis: columns of B in the second factor.
+        sees_center: whether the index depends on the center.
+        switch: what the factors of the tables are scaled with: ``"none"``; ``"inverse"`` or
+            ``"distance"``: `reference.switch_of_inverse` and `reference.switch_of_distance`.
+        excluded_is_average: whether excluded rows of R are ``davg[:, 0]`` rather than zero.
+    """
+
+    davg: tf.Tensor
+    dstd: tf.Tensor
+    keep: tf.Tensor | None
+    tables: Tables
+    count: tf.Tensor
+    rcut: float
+    rcut_smth: float
+    nnei: int
+    width: int
+    axis: int
+    sees_center: bool
+    switch: str
+    excluded_is_average: bool
+
+
+class HiddenLayers(NamedTuple):
+    """A fitting net with tanh.
+
+    Attributes:
+        layers: hidden layers; of the first matrix the rows of the descriptor, and no bias.
+        copies: how many copies of its input each adds to its result; 0 for the first.
+        output: the linear layer at the end, ``[width, 1]`` and ``[1]``.
+        type_offset: T ``[ntypes, first width]``, which the first layer adds to ``x W``.
+        frame_offset: T ``[nframes, first width]``, likewise, or None.
+        atom_offset: T ``[nframes * nloc, first width]``, likewise, or None.
+    """
+
+    layers: Sequence[DenseLayer]
+    copies: Sequence[int]
+    output: DenseLayer
+    type_offset: tf.Tensor
+    frame_offset: tf.Tensor | None
+    atom_offset: tf.Tensor | None
+
+
+class Potential(NamedTuple):
+    """Results of `tabulated_potential`."""
+
+    atom_energy: tf.Tensor  # F [nframes, nloc], eV, 0 for virtual atoms
+    force: tf.Tensor  # F [nframes, nall * 3], eV/Å
+    virial: tf.Tensor  # F [nframes, 9], eV
+    atom_virial: tf.Tensor  # F [nframes, nall * 9], eV, the neighbors' shares
+
+
+def tabulated_potential(
+    coord: tf.Tensor,
+    atype: tf.Tensor,
+    natoms: tf.Tensor,
+    box: tf.Tensor,
+    mesh: tf.Tensor,
+    descriptor: TabulatedDescriptor,
+    net: HiddenLayers,
+) -> Potential:
+    """Energies, forces and virials; nothing is differentiated through it.
+
+    The compiled op takes a block of atoms from its neighbors to its forces while all of that is in
+    the cache of a processor core, and stores nothing for all pairs. With neighbors of equal
+    distance at the end of the slots, and for sums, the order of the neighbors does not matter.
+
+    Args:
+        coord: F ``[nframes, nall * 3]``, Å.
+        atype, natoms, box, mesh: as of `deepattn.ops.prod_env_mat_a_mix`.
+        descriptor: of type F for statistics, T for tables; F and T are both float32, both float64,
+            or float64 and float32.
+        net: T.
+
+    Raises:
+        tf.errors.InvalidArgumentError: as `deepattn.ops.prod_env_mat_a_mix`; tables that do not fit
+            their range or the pairs of types (from the compiled op).
+    """
+    dtype, none = descriptor.tables.table.dtype, tf.zeros([0], descriptor.tables.table.dtype)
+    no_rows = tf.zeros([0, net.type_offset.shape[1]], dtype)
+    matrices, biases, steps = (
+        [none if weight is None else weight for weight in weights]
+        for weights in zip(*net.layers, strict=True)
+    )
+    ops = own_ops()
+    function = reference.tabulated_potential if ops is None else ops.deepattn_tabulated_potential
+    results = function(
+        coord,
+        atype,
+        natoms,
+        box,
+        mesh,
+        descriptor.davg,
+        descriptor.dstd,
+        tf.zeros([0], coord.dtype) if descriptor.keep is None else descriptor.keep,
+        # As numbers of type F, unlike the attributes of the environment matrix.
+        tf.constant([descriptor.rcut_smth, descriptor.rcut], coord.dtype),
+        *descriptor.tables,
+        descriptor.count,
+        net.type_offset,
+        no_rows if net.frame_offset is None else net.frame_offset,
+        no_rows if net.atom_offset is None else net.atom_offset,
+        matrices,
+        biases,
+        steps,
+        net.output.matrix,
+        net.output.bias,
+        rcut=descriptor.rcut,
+        rcut_smth=descriptor.rcut_smth,
+        nnei=descriptor.nnei,
+        width=descriptor.width,
+        axis=descriptor.axis,
+        sees_center=descriptor.sees_center,
+        switch=descriptor.switch,
+        excluded_is_average=descriptor.excluded_is_average,
+        copies=list(net.copies),
+    )
+    return Potential(*results)

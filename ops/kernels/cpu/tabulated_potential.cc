@@ -1,0 +1,378 @@
+#include "tabulated_potential.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "instruction_set.h"
+#include "kernels/common/pair_derivative.h"
+#include "kernels/common/smooth_row.h"
+#include "kernels/common/table_interval.h"
+#include "neighbor_selection.h"
+#include "parallel.h"
+#include "scratch.h"
+#include "tabulated_potential/kernels.h"
+
+namespace deepattn {
+
+struct PackedFittingNet {
+  InstructionSet instruction_set;
+  // Of one of the precisions.
+  FittingNet<float> f32;
+  FittingNet<double> f64;
+  ScratchBlock packed;
+};
+
+namespace {
+
+constexpr const PotentialTable* kTables[kInstructionSets] = {
+    &kPotentialGeneric,
+#if defined(__x86_64__)
+    &kPotentialAvx2,
+    &kPotentialAvx512,
+#endif
+};
+
+template <typename T>
+const PotentialKernels<T>& KernelsOf(const PackedFittingNet& net) {
+  const PotentialTable& table = *kTables[net.instruction_set];
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return table.f32;
+  } else {
+    return table.f64;
+  }
+}
+
+template <typename T>
+const FittingNet<T>& NetOf(const PackedFittingNet& net) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return net.f32;
+  } else {
+    return net.f64;
+  }
+}
+
+template <typename T>
+PackedFittingNet* PackNet(const FittingNet<T>& net, int64_t axis, deepattn_status* status) {
+  PackedFittingNet* result = nullptr;
+  Guard(status, [&] {
+    const PotentialKernels<T>& kernels = CurrentKernels<T>(kTables);
+    std::unique_ptr<PackedFittingNet> packed(new PackedFittingNet{
+        CurrentInstructionSet(), {}, {}, ScratchBlock(kernels.packed_size(&net) * sizeof(T))});
+    const_cast<FittingNet<T>&>(NetOf<T>(*packed)) = net;
+    kernels.pack(&net, axis, static_cast<T*>(packed->packed.data()));
+    result = packed.release();
+  });
+  return result;
+}
+
+// Sums over pairs that land on atoms, of a part of the centers; in float64 always.
+struct Sums {
+  double* force;   // [nall][3]
+  double* virial;  // [nall][9]
+};
+
+constexpr int64_t kSumsWidth = 12;
+
+// The centers of a frame are summed in this many parts. It follows from the frame alone, so the
+// result does not depend on the threads.
+int64_t CountPotentialParts(int64_t nloc) {
+  constexpr int64_t kMostParts = 16;
+  return std::clamp<int64_t>((nloc + kBlockAtoms - 1) / kBlockAtoms, 1, kMostParts);
+}
+
+// Does blocks of centers one after the other; holds the scratch memory.
+template <typename F, typename T>
+class BlockWorker {
+ public:
+  BlockWorker(const TabulatedPotentialCall<F, T>& call, const NeighborSearch<F>& search,
+              FirstError* error)
+      : call_(call),
+        net_(NetOf<T>(*call.net)),
+        selection_(search, error),
+        first_(kBlockAtoms + 1),
+        neighbors_(kBlockAtoms),
+        offset_(3 * kBlockAtoms),
+        energy_(kBlockAtoms),
+        center_(kBlockAtoms) {}
+
+  // The centers [begin, end) of a frame; returns false if an error has been reported.
+  bool Run(int64_t frame, int64_t begin, int64_t end, const Sums& sums) {
+    const PotentialKernels<T>& kernels = KernelsOf<T>(*call_.net);
+    int64_t center = begin;
+    while (center < end) {
+      Clear();
+      for (; center < end && natoms_ < kBlockAtoms; ++center) {
+        if (!AddCenter(frame, center)) return false;
+      }
+      const PotentialBlock<T> block = Block();
+      const int64_t size = kernels.scratch_size(&block, most_slots_);
+      if (size > scratch_size_) {
+        scratch_ = std::make_unique<ScratchArray<T>>(size);
+        scratch_size_ = size;
+      }
+      kernels.evaluate(&block, scratch_->get());
+      for (int64_t a = 0; a < natoms_; ++a) AddForces(frame, a, sums);
+    }
+    return true;
+  }
+
+ private:
+  // What of a pair is needed again for the forces.
+  struct Pair {
+    F d[3];
+    F slope;    // of the weight by the first of the row
+    int32_t atom;
+    bool kept;
+  };
+
+  void Clear() {
+    natoms_ = most_slots_ = 0;
+    pairs_.clear();
+    slots_.clear();
+    first_[0] = 0;
+  }
+
+  bool AddCenter(int64_t frame, int64_t center) {
+    const deepattn_env_mat_shape& shape = call_.atoms;
+    const int64_t unit = frame * shape.nloc + center;
+    const int32_t* atype = call_.atype + frame * shape.nall;
+    const int32_t type = atype[center];
+    if (type < 0) {
+      call_.atom_energy[unit] = 0;
+      return true;
+    }
+    if (!selection_.FindNearest(unit)) return false;
+    const F* davg = call_.davg + 4 * shape.nnei * type;
+    const F* dstd = call_.dstd + 4 * shape.nnei * type;
+    const int64_t first = slots_.size();
+    for (const Neighbor<F>& neighbor : selection_.found()) {
+      AddPair(neighbor, type, atype[neighbor.atom], davg, dstd);
+    }
+    neighbors_[natoms_] = slots_.size() - first;
+    const int64_t empty = shape.nnei - neighbors_[natoms_];
+    if (empty > 0) AddEmpty(empty, type, davg, dstd);
+    first_[natoms_ + 1] = slots_.size();
+    most_slots_ = std::max<int64_t>(most_slots_, slots_.size() - first);
+    center_[natoms_] = center;
+    const int64_t width = net_.width[0];
+    const T** offset = &offset_[3 * natoms_];
+    offset[0] = call_.type_offset + type * width;
+    offset[1] = call_.frame_offset == nullptr ? nullptr : call_.frame_offset + frame * width;
+    offset[2] = call_.atom_offset == nullptr ? nullptr : call_.atom_offset + unit * width;
+    ++natoms_;
+    return true;
+  }
+
+  int32_t PairNumber(int32_t center, int32_t neighbor) const {
+    return call_.sees_center ? center * (call_.atoms.ntypes + 1) + neighbor : neighbor;
+  }
+
+  void AddPair(const Neighbor<F>& neighbor, int32_t center, int32_t type, const F* davg,
+               const F* dstd) {
+    F row[kColumns], deriv[3 * kColumns];
+    SmoothRow(call_.atoms.rcut, call_.atoms.rcut_smth, neighbor.d, row, deriv);
+    F weight, slope;
+    Switch(row[0], neighbor.d, &weight, &slope);
+    const bool kept =
+        call_.keep == nullptr || call_.keep[center * (call_.atoms.ntypes + 1) + type] != 0;
+    PotentialSlot<T> slot;
+    for (int c = 0; c < kColumns; ++c) {
+      row[c] = (row[c] - davg[c]) / dstd[c];
+      if (!kept) row[c] = call_.excluded_is_average ? davg[0] : F(0);
+      slot.row[c] = static_cast<T>(row[c]);
+    }
+    slot.radial = slot.row[0];
+    slot.weight = static_cast<T>(kept ? weight : F(0));
+    slot.pair = PairNumber(center, type);
+    slots_.push_back(slot);
+    pairs_.push_back({{neighbor.d[0], neighbor.d[1], neighbor.d[2]},
+                      slope * dstd[0],
+                      neighbor.atom,
+                      kept});
+  }
+
+  // One slot that stands for all without a neighbor. Most are zero, and then there is none.
+  void AddEmpty(int64_t number, int32_t center, const F* davg, const F* dstd) {
+    PotentialSlot<T> slot;
+    bool zero = true;
+    for (int c = 0; c < kColumns; ++c) {
+      const T element = static_cast<T>(-davg[c] / dstd[c]);
+      if (c == 0) slot.radial = element;
+      slot.row[c] = static_cast<T>(number) * element;
+      zero = zero && element == 0;
+    }
+    if (zero) return;
+    slot.weight = call_.switch_kind == DEEPATTN_NO_SWITCH ? T(1) : T(0);
+    slot.pair = PairNumber(center, call_.atoms.ntypes);
+    slots_.push_back(slot);
+    pairs_.push_back({});
+  }
+
+  // The weight of a pair whose inverse distance is s, and its derivative by s.
+  void Switch(F s, const F* d, F* weight, F* slope) const {
+    *weight = 1;
+    *slope = 0;
+    const F begin = call_.switch_range[0], end = call_.switch_range[1];
+    if (call_.switch_kind == DEEPATTN_SWITCH_OF_INVERSE) {
+      const F u = F(1) - begin * s, value = F(1) - u * u * u;
+      *weight = std::clamp<F>(value, F(0), F(1));
+      if (value >= 0 && value <= 1) *slope = F(3) * u * u * begin;
+    } else if (call_.switch_kind == DEEPATTN_SWITCH_OF_DISTANCE) {
+      const F r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+      const F u = std::clamp<F>((r - begin) / (end - begin), F(0), F(1));
+      *weight = u * u * u * (F(-6) * u * u + F(15) * u - F(10)) + F(1);
+      const F by_distance = F(-30) * (u * (F(1) - u)) * (u * (F(1) - u)) / (end - begin);
+      const F s_by_distance = by_distance * r - *weight;  // times r²
+      if (s_by_distance != 0) *slope = by_distance * r * r / s_by_distance;
+    }
+  }
+
+  PotentialBlock<T> Block() {
+    gradient_.resize(slots_.size());
+    return {call_.table_shape, call_.table,       call_.range,     call_.factors,
+            call_.count,       call_.axis,        &net_,           Packed(),
+            natoms_,           first_.data(),     neighbors_.data(), slots_.data(),
+            offset_.data(),    energy_.data(),    gradient_.data()};
+  }
+
+  const T* Packed() const { return static_cast<const T*>(call_.net->packed.data()); }
+
+  void AddForces(int64_t frame, int64_t a, const Sums& sums) {
+    const deepattn_env_mat_shape& shape = call_.atoms;
+    const int64_t center = center_[a];
+    const int32_t type = call_.atype[frame * shape.nall + center];
+    const F* dstd = call_.dstd + 4 * shape.nnei * type;
+    call_.atom_energy[frame * shape.nloc + center] = static_cast<F>(energy_[a]);
+    double own[3] = {0, 0, 0};
+    for (int64_t j = first_[a]; j < first_[a] + neighbors_[a]; ++j) {
+      const Pair& pair = pairs_[j];
+      if (!pair.kept) continue;
+      F row[kColumns], deriv[3 * kColumns], by_row[kColumns], t[3];
+      SmoothRow(shape.rcut, shape.rcut_smth, pair.d, row, deriv);
+      for (int c = 0; c < kColumns; ++c) by_row[c] = static_cast<F>(gradient_[j].row[c]);
+      by_row[0] += pair.slope * static_cast<F>(gradient_[j].weight);
+      for (int c = 0; c < kColumns; ++c) by_row[c] /= dstd[c];
+      PairDerivative(by_row, deriv, t);
+      double* force = sums.force + 3 * static_cast<int64_t>(pair.atom);
+      double* virial = sums.virial + 9 * static_cast<int64_t>(pair.atom);
+      for (int k = 0; k < 3; ++k) {
+        own[k] += t[k];
+        force[k] += t[k];
+        for (int l = 0; l < 3; ++l) virial[3 * k + l] += t[k] * pair.d[l];
+      }
+    }
+    for (int k = 0; k < 3; ++k) sums.force[3 * center + k] -= own[k];
+  }
+
+  const TabulatedPotentialCall<F, T>& call_;
+  const FittingNet<T>& net_;
+  NeighborSelection<F> selection_;
+  // Of the block at work.
+  int64_t natoms_ = 0;
+  int64_t most_slots_ = 0;
+  std::vector<int64_t> first_;
+  std::vector<int64_t> neighbors_;
+  std::vector<const T*> offset_;
+  std::vector<T> energy_;
+  std::vector<int64_t> center_;
+  std::vector<Pair> pairs_;
+  std::vector<PotentialSlot<T>> slots_;
+  std::vector<PotentialSlotGradient<T>> gradient_;
+  std::unique_ptr<ScratchArray<T>> scratch_;
+  int64_t scratch_size_ = 0;
+};
+
+template <typename F, typename T>
+void Potential(const TabulatedPotentialCall<F, T>& call, const deepattn_threads& threads,
+               deepattn_status* status) {
+  const deepattn_env_mat_shape& shape = call.atoms;
+  FirstError error(status);
+  if (!RangeFits(call.range, call.table_shape.nrows)) {
+    const auto range = [&](int k) { return static_cast<double>(call.range[k]); };
+    error.Report(0, DEEPATTN_INVALID_ARGUMENT, kRangeMisfit,
+                 static_cast<long long>(call.table_shape.nrows), range(0), range(1), range(3),
+                 range(2), range(4));
+    return;
+  }
+  NeighborSearch<F> search(shape, call.source, {call.coord, call.atype, call.box});
+  search.Prepare(threads, &error);
+  if (!error.ok() || shape.nframes == 0) return;
+  const int64_t parts = CountPotentialParts(shape.nloc);
+  const int64_t size = kSumsWidth * shape.nall;
+  const ScratchArray<double> sums(shape.nframes * parts * size);
+  const auto part_sums = [&](int64_t job) {
+    double* first = sums.get() + job * size;
+    return Sums{first, first + 3 * shape.nall};
+  };
+  const int64_t cost = 50000 * shape.nloc / parts + size;
+  ParallelFor(threads, shape.nframes * parts, cost, &error, [&] {
+    auto worker = std::make_unique<BlockWorker<F, T>>(call, search, &error);
+    return [&, worker = std::move(worker)](int64_t job) {
+      const int64_t frame = job / parts, part = job % parts;
+      std::fill_n(part_sums(job).force, size, 0.0);
+      return worker->Run(frame, shape.nloc * part / parts, shape.nloc * (part + 1) / parts,
+                         part_sums(job));
+    };
+  });
+  if (!error.ok()) return;
+  // Adds up the parts of `width` numbers of each atom.
+  const auto add_up = [&](int64_t width, int64_t begin, F* out) {
+    ParallelFor(threads, shape.nframes * shape.nall, parts * width, &error, [&] {
+      return [&](int64_t atom) {
+        const int64_t frame = atom / shape.nall;
+        const double* from = sums.get() + frame * parts * size + begin + atom % shape.nall * width;
+        for (int64_t k = 0; k < width; ++k) {
+          double sum = 0;
+          for (int64_t part = 0; part < parts; ++part) sum += from[part * size + k];
+          out[atom * width + k] = static_cast<F>(sum);
+        }
+        return true;
+      };
+    });
+  };
+  add_up(3, 0, call.force);
+  add_up(9, 3 * shape.nall, call.atom_virial);
+  for (int64_t frame = 0; frame < shape.nframes; ++frame) {
+    double total[9] = {};
+    for (int64_t part = 0; part < parts; ++part) {
+      const double* virial = part_sums(frame * parts + part).virial;
+      for (int64_t i = 0; i < shape.nall; ++i) {
+        for (int k = 0; k < 9; ++k) total[k] += virial[9 * i + k];
+      }
+    }
+    for (int k = 0; k < 9; ++k) call.virial[9 * frame + k] = static_cast<F>(total[k]);
+  }
+}
+
+}  // namespace
+}  // namespace deepattn
+
+deepattn::PackedFittingNet* deepattn_pack_fitting_net_f32(const deepattn::FittingNet<float>* net,
+                                                          int64_t axis, deepattn_status* status) {
+  return deepattn::PackNet(*net, axis, status);
+}
+
+deepattn::PackedFittingNet* deepattn_pack_fitting_net_f64(const deepattn::FittingNet<double>* net,
+                                                          int64_t axis, deepattn_status* status) {
+  return deepattn::PackNet(*net, axis, status);
+}
+
+void deepattn_free_fitting_net(deepattn::PackedFittingNet* net) { delete net; }
+
+int deepattn_is_fitting_net_current(const deepattn::PackedFittingNet* net) {
+  return net->instruction_set == deepattn::CurrentInstructionSet();
+}
+
+#define DEEPATTN_DEFINE_POTENTIAL(F, T, suffix)                                  \
+  void deepattn_tabulated_potential_##suffix(                                    \
+      const deepattn::TabulatedPotentialCall<F, T>* call,                        \
+      const deepattn_threads* threads, deepattn_status* status) {                \
+    deepattn::Guard(status, [&] { deepattn::Potential(*call, *threads, status); }); \
+  }
+
+DEEPATTN_DEFINE_POTENTIAL(float, float, f32)
+DEEPATTN_DEFINE_POTENTIAL(double, double, f64)
+DEEPATTN_DEFINE_POTENTIAL(double, float, mixed)

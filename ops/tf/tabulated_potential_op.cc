@@ -1,0 +1,350 @@
+// DeepattnTabulatedPotential: energies, forces and virials of a compressed model in one operation.
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/tabulated_potential.h"
+#include "launch.h"
+#include "mesh.h"
+#include "shapes.h"
+#include "tensorflow/core/framework/op.h"
+
+namespace deepattn {
+namespace {
+
+using tensorflow::OpInputList;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+using tensorflow::errors::InvalidArgument;
+
+// F is the type of coordinates and forces, T that of tables and nets. keep is [ntypes, ntypes + 1]
+// or [0], switch_range where the switch begins and ends; of the offsets the last two may have no rows.
+REGISTER_OP("DeepattnTabulatedPotential")
+    .Attr("F: {float, double}")
+    .Attr("T: {float, double}")
+    .Attr("hidden: int >= 1")
+    .Input("coord: F")
+    .Input("type: int32")
+    .Input("natoms: int32")
+    .Input("box: F")
+    .Input("mesh: int32")
+    .Input("davg: F")
+    .Input("dstd: F")
+    .Input("keep: F")
+    .Input("switch_range: F")
+    .Input("table: T")
+    .Input("table_info: T")
+    .Input("factors: T")
+    .Input("count: T")
+    .Input("type_offset: T")
+    .Input("frame_offset: T")
+    .Input("atom_offset: T")
+    .Input("matrices: hidden * T")
+    .Input("biases: hidden * T")
+    .Input("steps: hidden * T")
+    .Input("last_matrix: T")
+    .Input("last_bias: T")
+    .Attr("rcut: float")
+    .Attr("rcut_smth: float")
+    .Attr("nnei: int >= 1")
+    .Attr("width: int >= 1")
+    .Attr("axis: int >= 1")
+    .Attr("sees_center: bool")
+    .Attr("switch: {'none', 'inverse', 'distance'}")
+    .Attr("excluded_is_average: bool")
+    .Attr("copies: list(int)")
+    .Output("atom_energy: F")
+    .Output("force: F")
+    .Output("virial: F")
+    .Output("atom_virial: F")
+    .SetShapeFn([](InferenceContext* c) -> absl::Status {
+      DimensionHandle nframes, nloc, nall;
+      TF_RETURN_IF_ERROR(FrameDim(c, 0, &nframes));
+      TF_RETURN_IF_ERROR(CountDims(c, 2, &nloc, &nall));
+      TF_RETURN_IF_ERROR(SetRows(c, 0, nframes, nloc, 1));
+      TF_RETURN_IF_ERROR(SetRows(c, 1, nframes, nall, 3));
+      c->set_output(2, c->Matrix(nframes, 9));
+      return SetRows(c, 3, nframes, nall, 9);
+    });
+
+// The weights of the last call, packed. It holds the tensors, so what is at their addresses does not
+// change.
+template <typename T>
+class NetCache {
+ public:
+  using Pointer = std::shared_ptr<const PackedFittingNet>;
+
+  absl::Status Get(const std::vector<Tensor>& weights, const FittingNet<T>& net, int64_t axis,
+                   Pointer* packed) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (packed_ == nullptr || !IsOf(weights) || !deepattn_is_fitting_net_current(packed_.get())) {
+      deepattn_status status = {DEEPATTN_OK, ""};
+      packed_ = Pointer(Pick<T>(deepattn_pack_fitting_net_f32, deepattn_pack_fitting_net_f64)(
+                            &net, axis, &status),
+                        [](const PackedFittingNet* packed) {
+                          deepattn_free_fitting_net(const_cast<PackedFittingNet*>(packed));
+                        });
+      TF_RETURN_IF_ERROR(ToStatus(status));
+      weights_ = weights;
+    }
+    *packed = packed_;
+    return absl::OkStatus();
+  }
+
+ private:
+  bool IsOf(const std::vector<Tensor>& weights) const {
+    for (size_t k = 0; k < weights.size(); ++k) {
+      if (weights[k].data() != weights_[k].data() || weights[k].shape() != weights_[k].shape()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  std::mutex mutex_;
+  std::vector<Tensor> weights_;
+  Pointer packed_;
+};
+
+template <typename F, typename T>
+class TabulatedPotentialOp : public tensorflow::OpKernel {
+ public:
+  explicit TabulatedPotentialOp(OpKernelConstruction* context) : OpKernel(context) {
+    std::string kind;
+    OP_REQUIRES_OK(context, context->GetAttr("rcut", &rcut_));
+    OP_REQUIRES_OK(context, context->GetAttr("rcut_smth", &rcut_smth_));
+    OP_REQUIRES_OK(context, context->GetAttr("nnei", &nnei_));
+    OP_REQUIRES_OK(context, context->GetAttr("width", &width_));
+    OP_REQUIRES_OK(context, context->GetAttr("axis", &axis_));
+    OP_REQUIRES_OK(context, context->GetAttr("sees_center", &sees_center_));
+    OP_REQUIRES_OK(context, context->GetAttr("switch", &kind));
+    OP_REQUIRES_OK(context, context->GetAttr("excluded_is_average", &excluded_is_average_));
+    OP_REQUIRES_OK(context, context->GetAttr("copies", &copies_));
+    OP_REQUIRES(context, std::isfinite(rcut_) && rcut_ > 0 && rcut_smth_ <= rcut_,
+                InvalidArgument("rcut must be positive and rcut_smth not above it, not ", rcut_,
+                                " and ", rcut_smth_));
+    OP_REQUIRES(context, nnei_ <= std::numeric_limits<int32_t>::max(),
+                InvalidArgument("nnei must be a number of slots, not ", nnei_));
+    OP_REQUIRES(context, axis_ <= width_,
+                InvalidArgument("axis must not be above width, not ", axis_, " and ", width_));
+    switch_ = kind == "none"      ? DEEPATTN_NO_SWITCH
+              : kind == "inverse" ? DEEPATTN_SWITCH_OF_INVERSE
+                                  : DEEPATTN_SWITCH_OF_DISTANCE;
+  }
+
+  void Compute(OpKernelContext* context) override {
+    TabulatedPotentialCall<F, T> call = {};
+    Mesh mesh;
+    typename NetCache<T>::Pointer net;
+    OP_REQUIRES_OK(context, ReadAtoms(context, &call, &mesh));
+    OP_REQUIRES_OK(context, ReadTables(context, &call));
+    OP_REQUIRES_OK(context, ReadNet(context, &call, &net));
+    OP_REQUIRES_OK(context, AllocateOutputs(context, &call));
+    const deepattn_threads threads = ThreadsOf(context);
+    deepattn_status status = {DEEPATTN_OK, ""};
+    Run(call, threads, &status);
+    OP_REQUIRES_OK(context, ToStatus(status));
+  }
+
+ private:
+  template <typename Real>
+  static const Real* Data(OpKernelContext* context, const char* name) {
+    const Tensor* tensor;
+    context->input(name, &tensor).IgnoreError();  // the op has an input of this name
+    return tensor->flat<Real>().data();
+  }
+
+  static absl::Status Require(OpKernelContext* context, const char* name,
+                              const std::vector<int64_t>& shape) {
+    const Tensor* tensor;
+    TF_RETURN_IF_ERROR(context->input(name, &tensor));
+    return RequireShape(name, *tensor, shape);
+  }
+
+  static void Run(const TabulatedPotentialCall<float, float>& call, const deepattn_threads& threads,
+                  deepattn_status* status) {
+    deepattn_tabulated_potential_f32(&call, &threads, status);
+  }
+  static void Run(const TabulatedPotentialCall<double, double>& call,
+                  const deepattn_threads& threads, deepattn_status* status) {
+    deepattn_tabulated_potential_f64(&call, &threads, status);
+  }
+  static void Run(const TabulatedPotentialCall<double, float>& call,
+                  const deepattn_threads& threads, deepattn_status* status) {
+    deepattn_tabulated_potential_mixed(&call, &threads, status);
+  }
+
+  absl::Status ReadAtoms(OpKernelContext* context, TabulatedPotentialCall<F, T>* call,
+                         Mesh* mesh) const {
+    AtomCounts counts;
+    TF_RETURN_IF_ERROR(ReadCounts(context->input(2), &counts));
+    TF_RETURN_IF_ERROR(Require(context, "coord", {kAny, 3 * counts.nall}));
+    const int64_t nframes = context->input(0).dim_size(0);
+    TF_RETURN_IF_ERROR(Require(context, "type", {nframes, counts.nall}));
+    TF_RETURN_IF_ERROR(Require(context, "box", {nframes, 9}));
+    TF_RETURN_IF_ERROR(Require(context, "davg", {counts.ntypes, 4 * nnei_}));
+    TF_RETURN_IF_ERROR(Require(context, "dstd", {counts.ntypes, 4 * nnei_}));
+    TF_RETURN_IF_ERROR(RequireIndexable(nframes, counts.nloc, nnei_));
+    TF_RETURN_IF_ERROR(ReadMesh(context->input(4), counts.nloc, counts.nall, mesh));
+    call->atoms = {nframes, counts.nloc, counts.nall, nnei_, counts.ntypes, rcut_, rcut_smth_,
+                   nullptr};
+    call->source = mesh->source;
+    call->coord = Data<F>(context, "coord");
+    call->atype = Data<int32_t>(context, "type");
+    call->box = Data<F>(context, "box");
+    call->davg = Data<F>(context, "davg");
+    call->dstd = Data<F>(context, "dstd");
+    const Tensor* keep;
+    TF_RETURN_IF_ERROR(context->input("keep", &keep));
+    if (keep->NumElements() > 0) {
+      TF_RETURN_IF_ERROR(RequireShape("keep", *keep, {counts.ntypes, counts.ntypes + 1}));
+      call->keep = keep->flat<F>().data();
+    }
+    call->excluded_is_average = excluded_is_average_;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadTables(OpKernelContext* context, TabulatedPotentialCall<F, T>* call) const {
+    const Tensor *table, *factors;
+    TF_RETURN_IF_ERROR(context->input("table", &table));
+    TF_RETURN_IF_ERROR(context->input("factors", &factors));
+    TF_RETURN_IF_ERROR(RequireShape("table", *table, {kAny, kAny, 6, kAny}));
+    TF_RETURN_IF_ERROR(Require(context, "table_info", {6}));
+    TF_RETURN_IF_ERROR(Require(context, "count", {}));
+    TF_RETURN_IF_ERROR(Require(context, "switch_range", {2}));
+    deepattn_tabulated_shape& shape = call->table_shape;
+    shape.ntables = table->dim_size(0);
+    shape.nrows = table->dim_size(1);
+    shape.stride = table->dim_size(3);
+    shape.width = width_;
+    TF_RETURN_IF_ERROR(RequireShape("factors", *factors, {kAny, shape.stride}));
+    shape.nfactors = factors->dim_size(0);
+    if (shape.ntables < 1 || shape.nrows < 1 || width_ > shape.stride ||
+        shape.stride % kTableStride != 0) {
+      return InvalidArgument("table must not be empty, and its rows a multiple of ", kTableStride,
+                             " that has ", width_, " numbers, not ", table->shape().DebugString());
+    }
+    const int64_t ntypes = call->atoms.ntypes;
+    const int64_t npairs = (sees_center_ ? ntypes : 1) * (ntypes + 1);
+    if ((shape.ntables > 1 && shape.ntables != npairs) ||
+        (shape.nfactors > 0 && shape.nfactors != npairs)) {
+      return InvalidArgument("there are ", shape.ntables, " tables and ", shape.nfactors,
+                             " factors for ", npairs, " pairs of types");
+    }
+    call->table = Data<T>(context, "table");
+    call->range = Data<T>(context, "table_info");
+    call->factors = Data<T>(context, "factors");
+    call->count = *Data<T>(context, "count");
+    call->sees_center = sees_center_;
+    call->switch_kind = switch_;
+    call->switch_range = Data<F>(context, "switch_range");
+    call->axis = axis_;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadNet(OpKernelContext* context, TabulatedPotentialCall<F, T>* call,
+                       typename NetCache<T>::Pointer* packed) {
+    OpInputList matrices, biases, steps;
+    TF_RETURN_IF_ERROR(context->input_list("matrices", &matrices));
+    TF_RETURN_IF_ERROR(context->input_list("biases", &biases));
+    TF_RETURN_IF_ERROR(context->input_list("steps", &steps));
+    FittingNet<T> net = {};
+    net.input = width_ * axis_;
+    net.nhidden = matrices.size();
+    if (net.nhidden > kMostHidden || static_cast<int64_t>(copies_.size()) != net.nhidden) {
+      return InvalidArgument("there must be at most ", kMostHidden, " hidden layers, each with its ",
+                             "copies, not ", net.nhidden, " and ", copies_.size());
+    }
+    std::vector<Tensor> weights;
+    int64_t in = net.input;
+    for (int k = 0; k < net.nhidden; ++k) {
+      TF_RETURN_IF_ERROR(RequireShape("a matrix", matrices[k], {in, kAny}));
+      const int64_t out = matrices[k].dim_size(1);
+      TF_RETURN_IF_ERROR(RequireShape("a bias", biases[k], {k == 0 ? 0 : out}));
+      net.width[k] = out;
+      net.copies[k] = copies_[k];
+      if (copies_[k] < 0 || copies_[k] > 2 || (copies_[k] > 0 && (k == 0 || copies_[k] * in != out))) {
+        return InvalidArgument("layer ", k, " of width ", out, " cannot add ", copies_[k],
+                               " copies of its input of width ", in);
+      }
+      net.matrix[k] = matrices[k].template flat<T>().data();
+      net.bias[k] = k == 0 ? nullptr : biases[k].template flat<T>().data();
+      if (steps[k].NumElements() > 0) {
+        TF_RETURN_IF_ERROR(RequireShape("a time step", steps[k], {out}));
+        net.step[k] = steps[k].template flat<T>().data();
+      }
+      weights.insert(weights.end(), {matrices[k], biases[k], steps[k]});
+      in = out;
+    }
+    TF_RETURN_IF_ERROR(Require(context, "last_matrix", {in, 1}));
+    TF_RETURN_IF_ERROR(Require(context, "last_bias", {1}));
+    net.last_matrix = Data<T>(context, "last_matrix");
+    net.last_bias = Data<T>(context, "last_bias");
+    for (const char* name : {"last_matrix", "last_bias"}) {
+      const Tensor* tensor;
+      TF_RETURN_IF_ERROR(context->input(name, &tensor));
+      weights.push_back(*tensor);
+    }
+    TF_RETURN_IF_ERROR(cache_.Get(weights, net, axis_, packed));
+    call->net = packed->get();
+    const int64_t nframes = call->atoms.nframes, first = net.width[0];
+    TF_RETURN_IF_ERROR(Require(context, "type_offset", {call->atoms.ntypes, first}));
+    call->type_offset = Data<T>(context, "type_offset");
+    TF_RETURN_IF_ERROR(ReadRows(context, "frame_offset", nframes, first, &call->frame_offset));
+    return ReadRows(context, "atom_offset", nframes * call->atoms.nloc, first, &call->atom_offset);
+  }
+
+  // Rows that may be missing.
+  static absl::Status ReadRows(OpKernelContext* context, const char* name, int64_t rows,
+                               int64_t width, const T** data) {
+    const Tensor* tensor;
+    TF_RETURN_IF_ERROR(context->input(name, &tensor));
+    if (tensor->NumElements() == 0) return absl::OkStatus();
+    *data = tensor->flat<T>().data();
+    return RequireShape(name, *tensor, {rows, width});
+  }
+
+  static absl::Status AllocateOutputs(OpKernelContext* context,
+                                      TabulatedPotentialCall<F, T>* call) {
+    const deepattn_env_mat_shape& atoms = call->atoms;
+    const int64_t widths[] = {atoms.nloc, 3 * atoms.nall, 9, 9 * atoms.nall};
+    F** const outputs[] = {&call->atom_energy, &call->force, &call->virial, &call->atom_virial};
+    for (int k = 0; k < 4; ++k) {
+      Tensor* tensor;
+      TF_RETURN_IF_ERROR(
+          context->allocate_output(k, TensorShape({atoms.nframes, widths[k]}), &tensor));
+      *outputs[k] = tensor->flat<F>().data();
+    }
+    return absl::OkStatus();
+  }
+
+  float rcut_;
+  float rcut_smth_;
+  int64_t nnei_;
+  int64_t width_;
+  int64_t axis_;
+  bool sees_center_;
+  bool excluded_is_average_;
+  int switch_;
+  std::vector<int64_t> copies_;
+  NetCache<T> cache_;
+};
+
+#define DEEPATTN_REGISTER_POTENTIAL(F, T)                              \
+  REGISTER_KERNEL_BUILDER(Name("DeepattnTabulatedPotential")           \
+                              .Device(tensorflow::DEVICE_CPU)          \
+                              .TypeConstraint<F>("F")                  \
+                              .TypeConstraint<T>("T"),                 \
+                          TabulatedPotentialOp<F, T>)
+
+DEEPATTN_REGISTER_POTENTIAL(float, float);
+DEEPATTN_REGISTER_POTENTIAL(double, double);
+DEEPATTN_REGISTER_POTENTIAL(double, float);
+#undef DEEPATTN_REGISTER_POTENTIAL
+
+}  // namespace
+}  // namespace deepattn

@@ -1,0 +1,250 @@
+"""The potential in one operation: equal to its reference, with every option and list."""
+
+import contextlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.ops import DenseLayer, HiddenLayers, Tables, TabulatedDescriptor
+
+from .cases import explicit_ghosts, inline_mesh, random_case
+
+pytestmark = pytest.mark.usefixtures("compiled")
+
+NTYPES = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """One case: a potential of random tables and nets."""
+
+    width: int = 9
+    axis: int = 4
+    factors: bool = True
+    concat: bool = False
+    sees_center: bool = True
+    switch: str = "inverse"
+    exclude: bool = False
+    average: bool = False
+    centered: bool = True  # whether davg is not zero
+    hidden: tuple[int, ...] = (10, 10, 20)
+    copies: tuple[int, ...] = (0, 1, 2)
+    steps: bool = True
+    parameters: bool = False
+    nnei: int = 40
+    interface: str = "float64"
+    dtype: str = "float64"
+    seed: int = 0
+
+
+OPTIONS = {
+    "smooth": Options(),
+    "without factors": Options(factors=False, switch="none", centered=False),
+    "a table for each pair": Options(concat=True, factors=False, switch="none"),
+    "one side": Options(sees_center=False, switch="distance"),
+    "switch of the distance": Options(switch="distance", exclude=True),
+    "excluded pairs": Options(exclude=True, average=True),
+    "fewer slots than neighbors": Options(nnei=9),
+    "parameters": Options(parameters=True, steps=False),
+    "one layer": Options(hidden=(7,), copies=(0,), axis=1),
+    "wide": Options(width=100, axis=16, hidden=(48, 48), copies=(0, 1)),
+    "float32 nets": Options(dtype="float32"),
+    "float32": Options(dtype="float32", interface="float32"),
+}
+
+
+def draw(options, nframes, nloc):
+    """A descriptor and a net."""
+    rng = np.random.default_rng(options.seed)
+    width, stride = options.width, -(-options.width // 16) * 16
+    npairs = (NTYPES if options.sees_center else 1) * (NTYPES + 1)
+    # From -3 to 2 in steps of 0.1, to 8 in steps of 1: neighbors lie inside and beyond.
+    table = np.zeros((npairs if options.concat else 1, 56, 6, stride))
+    table[..., :width] = rng.normal(size=(*table.shape[:3], width)) * 0.5 ** np.arange(6)[:, None]
+    table[:, 50:, 1:] *= 0.1
+    factors = np.zeros((npairs if options.factors else 0, stride))
+    factors[:, :width] = rng.normal(size=(len(factors), width))
+    mean = rng.normal(0, 0.2, (NTYPES, 4)) * options.centered
+    keep = np.array([[1, 0, 1], [0, 1, 1]])
+
+    def constant(array, dtype=options.dtype):
+        return tf.constant(array, dtype)
+
+    def weights(*shape):
+        return constant(rng.normal(size=shape) / np.sqrt(shape[0]))
+
+    layers, inner = [], width * options.axis
+    for k, outer in enumerate(options.hidden):
+        bias = weights(outer) if k else None
+        step = weights(outer) if options.steps else None
+        layers.append(DenseLayer(weights(inner, outer), bias, step))
+        inner = outer
+    first = options.hidden[0]
+    descriptor = TabulatedDescriptor(
+        davg=constant(np.tile(mean, options.nnei), options.interface),
+        dstd=constant(np.tile(rng.uniform(0.4, 1.2, (NTYPES, 4)), options.nnei), options.interface),
+        keep=constant(keep, options.interface) if options.exclude else None,
+        tables=Tables(constant(table), constant([-3, 2, 8, 0.1, 1, -1]), constant(factors)),
+        count=constant(11.0),
+        rcut=4.3,
+        rcut_smth=0.8,
+        nnei=options.nnei,
+        width=width,
+        axis=options.axis,
+        sees_center=options.sees_center,
+        switch=options.switch,
+        excluded_is_average=options.average,
+    )
+    net = HiddenLayers(
+        layers=layers,
+        copies=options.copies,
+        output=DenseLayer(weights(inner, 1), weights(1), None),
+        type_offset=weights(NTYPES, first),
+        frame_offset=weights(nframes, first) if options.parameters else None,
+        atom_offset=weights(nframes * nloc, first) if options.parameters else None,
+    )
+    return descriptor, net
+
+
+def arguments(case, dtype="float64"):
+    return case.arguments(dtype)[:5]
+
+
+def both(case, options):
+    """Results of the compiled op and of the reference."""
+    nframes, nloc = len(case.coord), int(case.natoms[0])
+    descriptor, net = draw(options, nframes, nloc)
+    inputs = arguments(case, options.interface)
+    compiled = ops.tabulated_potential(*inputs, descriptor, net)
+    with ops.plain():
+        plain = ops.tabulated_potential(*inputs, descriptor, net)
+    return compiled, plain
+
+
+def assert_same(compiled, plain, tolerance=1e-12):
+    for name, one, other in zip(plain._fields, compiled, plain, strict=True):
+        scale = max(1.0, abs(other.numpy()).max(initial=0.0))
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("box", ["triclinic", "open"])
+def test_equals_its_reference(instruction_set, name, box):
+    options = OPTIONS[name]
+    case = random_case(box, seed=3)
+    tolerance = 1e-12 if options.dtype == "float64" else 2e-5
+    assert_same(*both(case, options), tolerance)
+
+
+def test_several_blocks_and_parts(instruction_set):
+    case = random_case("triclinic", natoms=130, nframes=2)
+    case = replace(case, coord=case.coord * 2.2, box=case.box * 2.2)
+    assert_same(*both(case, Options(nnei=60)))
+
+
+def test_a_list_of_the_caller():
+    ghosted, rows = explicit_ghosts(random_case("triclinic", nframes=1))
+    rng = np.random.default_rng(1)
+    rows = [list(rng.permutation(row)) for row in rows]
+    case = ghosted.with_(mesh=inline_mesh(rows, rng.permutation(len(rows))))
+    for nnei in (90, 9):
+        assert_same(*both(case, Options(nnei=nnei)))
+
+
+def test_no_atoms():
+    case = random_case("open", natoms=1)
+    case = replace(case, coord=case.coord[:, :0], atype=case.atype[:, :0])
+    compiled, plain = both(case, Options())
+    assert_same(compiled, plain)
+    assert compiled.force.shape == (2, 0)
+
+
+def test_forces_are_the_slope_of_the_energy():
+    case, options = random_case("triclinic", seed=5), Options()
+    descriptor, net = draw(options, 2, case.atype.shape[1])
+    direction = np.random.default_rng(2).normal(size=case.coord.shape)
+
+    def energy(step):
+        moved = replace(case, coord=case.coord + step * direction)
+        return tf.reduce_sum(
+            ops.tabulated_potential(*arguments(moved), descriptor, net).atom_energy
+        )
+
+    force = ops.tabulated_potential(*arguments(case), descriptor, net).force
+    slope = (energy(1e-5) - energy(-1e-5)) / 2e-5
+    expected = -tf.reduce_sum(force * direction.reshape(force.shape))
+    np.testing.assert_allclose(slope, expected, rtol=1e-6)
+
+
+def test_new_weights_are_seen():
+    """The net is packed once; other weights, at the same place or not, are packed again."""
+    case, options = random_case("open"), Options()
+    descriptor, net = draw(options, 2, case.atype.shape[1])
+    variable = tf.Variable(net.layers[1].matrix)
+
+    def run():
+        layers = [net.layers[0], net.layers[1]._replace(matrix=tf.convert_to_tensor(variable))]
+        changed = net._replace(layers=[*layers, *net.layers[2:]])
+        return ops.tabulated_potential(*arguments(case), descriptor, changed).atom_energy.numpy()
+
+    before = run()
+    np.testing.assert_array_equal(run(), before)
+    variable.assign_add(tf.ones_like(variable))
+    assert not np.array_equal(run(), before)
+    variable.assign(net.layers[1].matrix)
+    np.testing.assert_array_equal(run(), before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tables": lambda t: t._replace(table=t.table[:, :9])}, "do not fit its range"),
+        ({"tables": lambda t: t._replace(factors=t.factors[:2])}, "2 factors for 6 pairs of types"),
+        ({"tables": lambda t: t._replace(factors=t.factors[:, :3])}, "factors must have the shape"),
+        ({"davg": lambda x: x[:, :4]}, r"davg must have the shape \[2, 160\]"),
+        ({"axis": lambda _: 10}, "axis must not be above width"),
+        ({"nnei": lambda _: 39}, "davg must have the shape"),
+        ({"rcut": lambda _: -1.0}, "rcut must be positive"),
+    ],
+)
+def test_what_does_not_fit_is_named(change, message):
+    case = random_case("open")
+    descriptor, net = draw(Options(), 2, case.atype.shape[1])
+    changed = {key: function(getattr(descriptor, key)) for key, function in change.items()}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        ops.tabulated_potential(*arguments(case), descriptor._replace(**changed), net)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda net: {"copies": (0, 2, 2)}, "layer 1 of width 10 cannot add 2 copies"),
+        (lambda net: {"copies": (0, 1)}, "each with its copies"),
+        (lambda net: {"type_offset": net.type_offset[:1]}, "type_offset must have the shape"),
+        (lambda net: {"frame_offset": net.type_offset[:1]}, "frame_offset must have the shape"),
+        (lambda net: {"output": net.layers[0]}, "last_matrix must have the shape"),
+    ],
+)
+def test_a_net_that_does_not_fit_is_refused(change, message):
+    case = random_case("open")
+    descriptor, net = draw(Options(), 2, case.atype.shape[1])
+    output = net.output
+    changed = net._replace(**change(net))
+    if changed.output.bias is None:
+        changed = changed._replace(output=changed.output._replace(bias=output.bias))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        ops.tabulated_potential(*arguments(case), descriptor, changed)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_coinciding_atoms_are_refused(plain):
+    case = random_case("open", virtual=False)
+    coord = case.coord.copy()
+    coord[0, 3] = coord[0, 4]
+    descriptor, net = draw(Options(), 2, case.atype.shape[1])
+    kind = ops.plain() if plain else contextlib.nullcontext()
+    with kind, pytest.raises(tf.errors.InvalidArgumentError, match="at the same place"):
+        ops.tabulated_potential(*arguments(replace(case, coord=coord)), descriptor, net)
