@@ -98,6 +98,45 @@ def test_the_fast_graph_of_what_has_a_portable_one(options):
     assert_same(compress(model, min_nbor_dist=SHORTEST, fast=True)(inputs), model(inputs))
 
 
+FITTINGS = {
+    "plain": {},
+    "parameters": {"numb_fparam": 1, "numb_aparam": 2},
+    "isolated atoms": {"atom_ener": [-1.0, 2.0]},
+    "another activation": {"activation_function": "gelu"},
+}
+
+
+@pytest.mark.skipif(ops.fast_library() is None, reason="the compiled ops are not there")
+@pytest.mark.parametrize("fitting", FITTINGS)
+@pytest.mark.parametrize("options", ["smooth", "excluded"])
+def test_one_operation_equals_the_portable_graph(options, fitting, tmp_path):
+    """Of a model without attention the fast graph is one operation, unless its net has no tanh."""
+    model = trained_model(STOCK[options], fitting=FITTINGS[fitting])
+    inputs, _ = small_batch()
+    rng = np.random.default_rng(4)
+    parameters = {}
+    if fitting == "parameters":
+        nframes, natoms = inputs["atype"].shape
+        parameters = {
+            "fparam": rng.normal(size=(nframes, 1)),
+            "aparam": rng.normal(size=(nframes, natoms, 2)),
+        }
+    script = {"model": normalize_model(model_section())}
+    results = []
+    for fast in (False, True):
+        compressed = compress(model, min_nbor_dist=SHORTEST, fast=fast)
+        path = freeze(compressed, tmp_path / f"{fast}.pb", training_script=script, fast=fast)
+        graph = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+        names = {node.op for node in graph.node}
+        whole = fast and fitting != "another activation"
+        assert ("DeepattnTabulatedPotential" in names) == whole
+        with DeepPot(path) as potential:
+            arrays = (inputs[k] for k in ("coord", "box", "atype"))
+            results.append(potential.eval(*arrays, mixed_type=True, atomic=True, **parameters))
+    for portable, one in zip(*results, strict=True):
+        np.testing.assert_allclose(one, portable, rtol=0, atol=1e-10 * max(1, abs(portable).max()))
+
+
 def test_without_compiled_ops_the_twins_do_it(monkeypatch):
     from deepattn.ops import tabulated
 
