@@ -54,7 +54,9 @@ def hidden_layers(
     def product(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
         return tf.matmul(tf.cast(rows, fitting.compute_dtype), matrix)
 
-    type_offset = tf.tile(first.bias[tf.newaxis], [fitting.ntypes, 1])
+    type_offset = tf.zeros([fitting.ntypes, first.matrix.shape[1]], fitting.compute_dtype)
+    if first.bias is not None:
+        type_offset += first.bias
     if type_embedding is not None and fitting.tebd_dim:
         type_offset += product(type_embedding[: fitting.ntypes], of_type)
     if fitting.dim_case_embd:
