@@ -83,19 +83,19 @@ class Fitting(keras.layers.Layer, abc.ABC):
     ) -> tf.Tensor:
         """The quantity of each atom."""
 
-    def hidden_layers(
+    def fitting_nets(
         self,
         type_embedding: tf.Tensor | None,
         fparam: tf.Tensor | None,
         aparam: tf.Tensor | None,
-    ) -> tuple[ops.HiddenLayers, tf.Tensor] | None:
-        """The net as `deepattn.ops.tabulated_potential` takes it; None for one that it does not.
+    ) -> tuple[ops.FittingNets, tf.Tensor] | None:
+        """The nets as `deepattn.ops.tabulated_potential` takes them; None where it does not.
 
         Args:
             type_embedding, fparam, aparam: as of a call.
 
         Returns:
-            The net, and what is added to its output for each type, ``[ntypes]``.
+            The nets, and what is added to their output for each type, ``[ntypes]``.
         """
         return None
 

@@ -37,17 +37,17 @@ def potential_in_one_operation(
         or ops.built_with_cuda()
     ):
         return None
-    found = model.fitting.hidden_layers(
+    found = model.fitting.fitting_nets(
         model.type_vectors(), inputs.get("fparam"), inputs.get("aparam")
     )
     if found is None:
         return None
-    net, of_types = found
+    nets, of_types = found
     atype, natoms = inputs["atype"], inputs["natoms"]
     nframes, nall = tf.unstack(tf.shape(atype))
     coord = tf.reshape(inputs["coord"], [nframes, 3 * nall])
     atoms = (coord, atype, natoms, inputs["box"], inputs["mesh"])
-    potential = ops.tabulated_potential(*atoms, descriptor, net)
+    potential = ops.tabulated_potential(*atoms, descriptor, nets)
     local = atype[:, : natoms[0]]
     own = tf.reshape(tf.gather(of_types, real_types(local, model.ntypes)), tf.shape(local))
     energy = tf.where(local >= 0, potential.atom_energy + own, tf.zeros_like(own))

@@ -26,13 +26,14 @@ from deepattn.ops.product import product
 from deepattn.ops.tabulated import (
     TABLE_STRIDE,
     Tables,
+    tabulate_fusion_se_a,
     tabulate_fusion_se_atten,
     tabulated_contraction,
     tabulated_embedding,
 )
 from deepattn.ops.tabulated_potential import (
     MOST_HIDDEN,
-    HiddenLayers,
+    FittingNets,
     Potential,
     TabulatedDescriptor,
     tabulated_potential,
@@ -45,7 +46,7 @@ __all__ = [
     "DenseLayer",
     "EnvMat",
     "EnvMatA",
-    "HiddenLayers",
+    "FittingNets",
     "PairScale",
     "Potential",
     "Tables",
@@ -66,6 +67,7 @@ __all__ = [
     "prod_force_se_a",
     "prod_virial_se_a",
     "product",
+    "tabulate_fusion_se_a",
     "tabulate_fusion_se_atten",
     "tabulated_contraction",
     "tabulated_embedding",

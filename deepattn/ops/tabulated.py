@@ -103,6 +103,31 @@ def tabulate_fusion_se_atten(
     )
 
 
+def tabulate_fusion_se_a(
+    table: tf.Tensor,
+    table_info: tf.Tensor,
+    em_x: tf.Tensor,
+    em: tf.Tensor,
+    *,
+    last_layer_size: int,
+) -> tf.Tensor:
+    """`tabulate_fusion_se_atten` without factors; slots at the end that are alike count together.
+
+    Args:
+        table, table_info, em_x, em, last_layer_size: as of `tabulate_fusion_se_atten`.
+
+    Returns:
+        T ``[natoms, 4, last_layer_size]``.
+    """
+    ops = compat_ops()
+    if ops is None:
+        none = tf.zeros([0, last_layer_size], em.dtype)
+        return reference.tabulate_fusion_se_atten(
+            table, table_info, em_x, em, none, last_layer_size=last_layer_size
+        )
+    return ops.tabulate_fusion_se_a(table, table_info, em_x, em, last_layer_size=last_layer_size)
+
+
 def _arguments(
     rows: tf.Tensor, weight: tf.Tensor | None, index: tf.Tensor, tables: Tables
 ) -> tuple[tf.Tensor, ...]:

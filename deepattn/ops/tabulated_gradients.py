@@ -27,23 +27,30 @@ def register_own(ops: ModuleType) -> None:
 
 
 def register_stock(ops: ModuleType) -> None:
-    """Registers the gradient of DeePMD-kit's op in `ops`."""
-    places = [_EM_X, _EM, _TWO_EMBED]
+    """Registers the gradients of DeePMD-kit's ops in `ops`."""
+    _register_stock("TabulateFusionSeA", ops.tabulate_fusion_se_a_grad, [_EM_X, _EM])
+    _register_stock(
+        "TabulateFusionSeAtten", ops.tabulate_fusion_se_atten_grad, [_EM_X, _EM, _TWO_EMBED]
+    )
 
-    @tf.RegisterGradient("TabulateFusionSeAtten")
+
+def _register_stock(name: str, grad_op: Callable, places: Sequence[int]) -> None:
+    with_factors = _TWO_EMBED in places
+
+    @tf.RegisterGradient(name)
     def gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
-        results = ops.tabulate_fusion_se_atten_grad(
-            *op.inputs, grad, op.outputs[0], is_sorted=op.get_attr("is_sorted")
-        )
+        options = {"is_sorted": op.get_attr("is_sorted")} if with_factors else {}
+        results = grad_op(*op.inputs, grad, op.outputs[0], **options)
         return _spread(results, places, len(op.inputs))
 
-    @tf.RegisterGradient("TabulateFusionSeAttenGrad")
+    @tf.RegisterGradient(name + "Grad")
     def double_backward(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad, _ = op.inputs
         width = grad.shape[-1]
+        none = [] if with_factors else [tf.zeros([0, width], grad.dtype)]
 
         def function(*arguments: tf.Tensor) -> tf.Tensor:
-            return reference.tabulate_fusion_se_atten(*arguments, last_layer_size=width)
+            return reference.tabulate_fusion_se_atten(*arguments, *none, last_layer_size=width)
 
         return [*_double_backward(function, inputs, places, grad, grad_grads), None]
 

@@ -1,5 +1,6 @@
 """The potential of a compressed model without attention as one operation."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,10 +22,10 @@ class TabulatedDescriptor(NamedTuple):
         keep: F ``[ntypes, ntypes + 1]``, 0 for pairs of center and neighbor that are left out and 1
             for others; None if there are none.
         tables: of G, with one index for each pair of types: ``center * (ntypes + 1) + neighbor``,
-            or the neighbor's type.
+            or the neighbor's type. Empty slots have the type ntypes, or that of their block.
         count: T, a scalar.
         rcut, rcut_smth: Å.
-        nnei: number of neighbor slots.
+        sel: number of neighbor slots, or a number for each type if types have slots of their own.
         width: of G.
         axis: columns of B in the second factor.
         sees_center: whether the index depends on the center.
@@ -40,7 +41,7 @@ class TabulatedDescriptor(NamedTuple):
     count: tf.Tensor
     rcut: float
     rcut_smth: float
-    nnei: int
+    sel: Sequence[int]
     width: int
     axis: int
     sees_center: bool
@@ -48,21 +49,22 @@ class TabulatedDescriptor(NamedTuple):
     excluded_is_average: bool
 
 
-class HiddenLayers(NamedTuple):
-    """A fitting net with tanh.
+class FittingNets(NamedTuple):
+    """A fitting net with tanh, or one for each type of center.
 
     Attributes:
-        layers: hidden layers; of the first matrix the rows of the descriptor, and no bias.
-        copies: how many copies of its input each adds to its result; 0 for the first.
-        output: the linear layer at the end, ``[width, 1]`` and ``[1]``.
+        layers: hidden layers of each net; of the first matrix the rows of the descriptor, and no
+            bias.
+        copies: how many copies of its input each layer adds to its result; 0 for the first.
+        outputs: of each net the linear layer at the end, ``[width, 1]`` and ``[1]``.
         type_offset: T ``[ntypes, first width]``, which the first layer adds to ``x W``.
         frame_offset: T ``[nframes, first width]``, likewise, or None.
         atom_offset: T ``[nframes * nloc, first width]``, likewise, or None.
     """
 
-    layers: Sequence[DenseLayer]
+    layers: Sequence[Sequence[DenseLayer]]
     copies: Sequence[int]
-    output: DenseLayer
+    outputs: Sequence[DenseLayer]
     type_offset: tf.Tensor
     frame_offset: tf.Tensor | None
     atom_offset: tf.Tensor | None
@@ -84,7 +86,7 @@ def tabulated_potential(
     box: tf.Tensor,
     mesh: tf.Tensor,
     descriptor: TabulatedDescriptor,
-    net: HiddenLayers,
+    nets: FittingNets,
 ) -> Potential:
     """Energies, forces and virials; nothing is differentiated through it.
 
@@ -97,17 +99,17 @@ def tabulated_potential(
         atype, natoms, box, mesh: as of `deepattn.ops.prod_env_mat_a_mix`.
         descriptor: of type F for statistics, T for tables; F and T are both float32, both float64,
             or float64 and float32.
-        net: T.
+        nets: T.
 
     Raises:
         tf.errors.InvalidArgumentError: as `deepattn.ops.prod_env_mat_a_mix`; tables that do not fit
             their range or the pairs of types (from the compiled op).
     """
     dtype, none = descriptor.tables.table.dtype, tf.zeros([0], descriptor.tables.table.dtype)
-    no_rows = tf.zeros([0, net.type_offset.shape[1]], dtype)
+    no_rows = tf.zeros([0, nets.type_offset.shape[1]], dtype)
     matrices, biases, steps = (
         [none if weight is None else weight for weight in weights]
-        for weights in zip(*net.layers, strict=True)
+        for weights in zip(*itertools.chain(*nets.layers), strict=True)
     )
     ops = own_ops()
     function = reference.tabulated_potential if ops is None else ops.deepattn_tabulated_potential
@@ -124,22 +126,22 @@ def tabulated_potential(
         tf.constant([descriptor.rcut_smth, descriptor.rcut], coord.dtype),
         *descriptor.tables,
         descriptor.count,
-        net.type_offset,
-        no_rows if net.frame_offset is None else net.frame_offset,
-        no_rows if net.atom_offset is None else net.atom_offset,
+        nets.type_offset,
+        no_rows if nets.frame_offset is None else nets.frame_offset,
+        no_rows if nets.atom_offset is None else nets.atom_offset,
         matrices,
         biases,
         steps,
-        net.output.matrix,
-        net.output.bias,
+        [output.matrix for output in nets.outputs],
+        [output.bias for output in nets.outputs],
         rcut=descriptor.rcut,
         rcut_smth=descriptor.rcut_smth,
-        nnei=descriptor.nnei,
+        sel=list(descriptor.sel),
         width=descriptor.width,
         axis=descriptor.axis,
         sees_center=descriptor.sees_center,
         switch=descriptor.switch,
         excluded_is_average=descriptor.excluded_is_average,
-        copies=list(net.copies),
+        copies=list(nets.copies),
     )
     return Potential(*results)

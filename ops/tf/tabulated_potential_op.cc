@@ -26,7 +26,8 @@ using tensorflow::errors::InvalidArgument;
 REGISTER_OP("DeepattnTabulatedPotential")
     .Attr("F: {float, double}")
     .Attr("T: {float, double}")
-    .Attr("hidden: int >= 1")
+    .Attr("nnets: int >= 1")
+    .Attr("nmatrices: int >= 1")
     .Input("coord: F")
     .Input("type: int32")
     .Input("natoms: int32")
@@ -43,14 +44,14 @@ REGISTER_OP("DeepattnTabulatedPotential")
     .Input("type_offset: T")
     .Input("frame_offset: T")
     .Input("atom_offset: T")
-    .Input("matrices: hidden * T")
-    .Input("biases: hidden * T")
-    .Input("steps: hidden * T")
-    .Input("last_matrix: T")
-    .Input("last_bias: T")
+    .Input("matrices: nmatrices * T")
+    .Input("biases: nmatrices * T")
+    .Input("steps: nmatrices * T")
+    .Input("last_matrices: nnets * T")
+    .Input("last_biases: nnets * T")
     .Attr("rcut: float")
     .Attr("rcut_smth: float")
-    .Attr("nnei: int >= 1")
+    .Attr("sel: list(int) >= 1")
     .Attr("width: int >= 1")
     .Attr("axis: int >= 1")
     .Attr("sees_center: bool")
@@ -71,24 +72,36 @@ REGISTER_OP("DeepattnTabulatedPotential")
       return SetRows(c, 3, nframes, nall, 9);
     });
 
-// The weights of the last call, packed. It holds the tensors, so what is at their addresses does not
+// The nets of the last call, packed. It holds the tensors, so what is at their addresses does not
 // change.
 template <typename T>
 class NetCache {
  public:
-  using Pointer = std::shared_ptr<const PackedFittingNet>;
+  struct Packed {
+    std::vector<const PackedFittingNet*> nets;
 
-  absl::Status Get(const std::vector<Tensor>& weights, const FittingNet<T>& net, int64_t axis,
-                   Pointer* packed) {
+    ~Packed() {
+      for (const PackedFittingNet* net : nets) {
+        deepattn_free_fitting_net(const_cast<PackedFittingNet*>(net));
+      }
+    }
+  };
+  using Pointer = std::shared_ptr<const Packed>;
+
+  absl::Status Get(const std::vector<Tensor>& weights, const std::vector<FittingNet<T>>& nets,
+                   int64_t axis, Pointer* packed) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (packed_ == nullptr || !IsOf(weights) || !deepattn_is_fitting_net_current(packed_.get())) {
-      deepattn_status status = {DEEPATTN_OK, ""};
-      packed_ = Pointer(Pick<T>(deepattn_pack_fitting_net_f32, deepattn_pack_fitting_net_f64)(
-                            &net, axis, &status),
-                        [](const PackedFittingNet* packed) {
-                          deepattn_free_fitting_net(const_cast<PackedFittingNet*>(packed));
-                        });
-      TF_RETURN_IF_ERROR(ToStatus(status));
+    if (packed_ == nullptr || !IsOf(weights) ||
+        !deepattn_is_fitting_net_current(packed_->nets[0])) {
+      auto made = std::make_shared<Packed>();
+      for (const FittingNet<T>& net : nets) {
+        deepattn_status status = {DEEPATTN_OK, ""};
+        const PackedFittingNet* one = Pick<T>(deepattn_pack_fitting_net_f32,
+                                              deepattn_pack_fitting_net_f64)(&net, axis, &status);
+        TF_RETURN_IF_ERROR(ToStatus(status));
+        made->nets.push_back(one);
+      }
+      packed_ = made;
       weights_ = weights;
     }
     *packed = packed_;
@@ -117,7 +130,7 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     std::string kind;
     OP_REQUIRES_OK(context, context->GetAttr("rcut", &rcut_));
     OP_REQUIRES_OK(context, context->GetAttr("rcut_smth", &rcut_smth_));
-    OP_REQUIRES_OK(context, context->GetAttr("nnei", &nnei_));
+    OP_REQUIRES_OK(context, context->GetAttr("sel", &sel_));
     OP_REQUIRES_OK(context, context->GetAttr("width", &width_));
     OP_REQUIRES_OK(context, context->GetAttr("axis", &axis_));
     OP_REQUIRES_OK(context, context->GetAttr("sees_center", &sees_center_));
@@ -127,8 +140,12 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     OP_REQUIRES(context, std::isfinite(rcut_) && rcut_ > 0 && rcut_smth_ <= rcut_,
                 InvalidArgument("rcut must be positive and rcut_smth not above it, not ", rcut_,
                                 " and ", rcut_smth_));
-    OP_REQUIRES(context, nnei_ <= std::numeric_limits<int32_t>::max(),
-                InvalidArgument("nnei must be a number of slots, not ", nnei_));
+    for (const int32_t n : sel_) {
+      OP_REQUIRES(context, n >= 0, InvalidArgument("sel must not be negative, not ", n));
+      nnei_ += n;
+    }
+    OP_REQUIRES(context, nnei_ > 0 && nnei_ <= std::numeric_limits<int32_t>::max(),
+                InvalidArgument("sel must add up to a number of slots, not ", nnei_));
     OP_REQUIRES(context, axis_ <= width_,
                 InvalidArgument("axis must not be above width, not ", axis_, " and ", width_));
     switch_ = kind == "none"      ? DEEPATTN_NO_SWITCH
@@ -139,10 +156,10 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
   void Compute(OpKernelContext* context) override {
     TabulatedPotentialCall<F, T> call = {};
     Mesh mesh;
-    typename NetCache<T>::Pointer net;
+    typename NetCache<T>::Pointer nets;
     OP_REQUIRES_OK(context, ReadAtoms(context, &call, &mesh));
     OP_REQUIRES_OK(context, ReadTables(context, &call));
-    OP_REQUIRES_OK(context, ReadNet(context, &call, &net));
+    OP_REQUIRES_OK(context, ReadNets(context, &call, &nets));
     OP_REQUIRES_OK(context, AllocateOutputs(context, &call));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
@@ -184,14 +201,18 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     TF_RETURN_IF_ERROR(ReadCounts(context->input(2), &counts));
     TF_RETURN_IF_ERROR(Require(context, "coord", {kAny, 3 * counts.nall}));
     const int64_t nframes = context->input(0).dim_size(0);
+    const int64_t nblocks = sel_.size();
+    if (nblocks != 1 && nblocks != counts.ntypes) {
+      return InvalidArgument("sel has ", nblocks, " entries for ", counts.ntypes, " types");
+    }
     TF_RETURN_IF_ERROR(Require(context, "type", {nframes, counts.nall}));
     TF_RETURN_IF_ERROR(Require(context, "box", {nframes, 9}));
     TF_RETURN_IF_ERROR(Require(context, "davg", {counts.ntypes, 4 * nnei_}));
     TF_RETURN_IF_ERROR(Require(context, "dstd", {counts.ntypes, 4 * nnei_}));
     TF_RETURN_IF_ERROR(RequireIndexable(nframes, counts.nloc, nnei_));
     TF_RETURN_IF_ERROR(ReadMesh(context->input(4), counts.nloc, counts.nall, mesh));
-    call->atoms = {nframes, counts.nloc, counts.nall, nnei_, counts.ntypes, rcut_, rcut_smth_,
-                   nullptr};
+    call->atoms = {nframes,       counts.nloc, counts.nall, nnei_,
+                   counts.ntypes, rcut_,       rcut_smth_,  nblocks == 1 ? nullptr : sel_.data()};
     call->source = mesh->source;
     call->coord = Data<F>(context, "coord");
     call->atype = Data<int32_t>(context, "type");
@@ -246,56 +267,82 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     return absl::OkStatus();
   }
 
-  absl::Status ReadNet(OpKernelContext* context, TabulatedPotentialCall<F, T>* call,
-                       typename NetCache<T>::Pointer* packed) {
-    OpInputList matrices, biases, steps;
+  absl::Status ReadNets(OpKernelContext* context, TabulatedPotentialCall<F, T>* call,
+                        typename NetCache<T>::Pointer* packed) {
+    OpInputList matrices, biases, steps, last_matrices, last_biases;
     TF_RETURN_IF_ERROR(context->input_list("matrices", &matrices));
     TF_RETURN_IF_ERROR(context->input_list("biases", &biases));
     TF_RETURN_IF_ERROR(context->input_list("steps", &steps));
-    FittingNet<T> net = {};
-    net.input = width_ * axis_;
-    net.nhidden = matrices.size();
-    if (net.nhidden > kMostHidden || static_cast<int64_t>(copies_.size()) != net.nhidden) {
-      return InvalidArgument("there must be at most ", kMostHidden, " hidden layers, each with its ",
-                             "copies, not ", net.nhidden, " and ", copies_.size());
+    TF_RETURN_IF_ERROR(context->input_list("last_matrices", &last_matrices));
+    TF_RETURN_IF_ERROR(context->input_list("last_biases", &last_biases));
+    const int64_t nnets = last_matrices.size(), nhidden = matrices.size() / nnets;
+    if (nhidden * nnets != matrices.size() || nhidden > kMostHidden ||
+        static_cast<int64_t>(copies_.size()) != nhidden ||
+        (nnets != 1 && nnets != call->atoms.ntypes)) {
+      return InvalidArgument("there must be one net or one for each type, of at most ", kMostHidden,
+                             " hidden layers with their copies, not ", nnets, " of ",
+                             matrices.size(), " matrices and ", copies_.size(), " copies");
     }
+    std::vector<FittingNet<T>> nets(nnets);
     std::vector<Tensor> weights;
-    int64_t in = net.input;
-    for (int k = 0; k < net.nhidden; ++k) {
-      TF_RETURN_IF_ERROR(RequireShape("a matrix", matrices[k], {in, kAny}));
-      const int64_t out = matrices[k].dim_size(1);
-      TF_RETURN_IF_ERROR(RequireShape("a bias", biases[k], {k == 0 ? 0 : out}));
-      net.width[k] = out;
-      net.copies[k] = copies_[k];
-      if (copies_[k] < 0 || copies_[k] > 2 || (copies_[k] > 0 && (k == 0 || copies_[k] * in != out))) {
-        return InvalidArgument("layer ", k, " of width ", out, " cannot add ", copies_[k],
-                               " copies of its input of width ", in);
+    for (int64_t k = 0; k < nnets; ++k) {
+      std::vector<Tensor> parts[3];  // matrices, biases, steps
+      const OpInputList* const lists[] = {&matrices, &biases, &steps};
+      for (int part = 0; part < 3; ++part) {
+        for (int64_t l = 0; l < nhidden; ++l) {
+          parts[part].push_back((*lists[part])[k * nhidden + l]);
+        }
+        weights.insert(weights.end(), parts[part].begin(), parts[part].end());
       }
-      net.matrix[k] = matrices[k].template flat<T>().data();
-      net.bias[k] = k == 0 ? nullptr : biases[k].template flat<T>().data();
-      if (steps[k].NumElements() > 0) {
-        TF_RETURN_IF_ERROR(RequireShape("a time step", steps[k], {out}));
-        net.step[k] = steps[k].template flat<T>().data();
+      weights.insert(weights.end(), {last_matrices[k], last_biases[k]});
+      TF_RETURN_IF_ERROR(
+          ReadNet(parts[0], parts[1], parts[2], last_matrices[k], last_biases[k], &nets[k]));
+      if (nets[k].width[0] != nets[0].width[0]) {
+        return InvalidArgument("the first layers of all nets must be equally wide, not ",
+                               nets[0].width[0], " and ", nets[k].width[0]);
       }
-      weights.insert(weights.end(), {matrices[k], biases[k], steps[k]});
-      in = out;
     }
-    TF_RETURN_IF_ERROR(Require(context, "last_matrix", {in, 1}));
-    TF_RETURN_IF_ERROR(Require(context, "last_bias", {1}));
-    net.last_matrix = Data<T>(context, "last_matrix");
-    net.last_bias = Data<T>(context, "last_bias");
-    for (const char* name : {"last_matrix", "last_bias"}) {
-      const Tensor* tensor;
-      TF_RETURN_IF_ERROR(context->input(name, &tensor));
-      weights.push_back(*tensor);
-    }
-    TF_RETURN_IF_ERROR(cache_.Get(weights, net, axis_, packed));
-    call->net = packed->get();
-    const int64_t nframes = call->atoms.nframes, first = net.width[0];
+    TF_RETURN_IF_ERROR(cache_.Get(weights, nets, axis_, packed));
+    call->nnets = nnets;
+    call->nets = (*packed)->nets.data();
+    const int64_t nframes = call->atoms.nframes, first = nets[0].width[0];
     TF_RETURN_IF_ERROR(Require(context, "type_offset", {call->atoms.ntypes, first}));
     call->type_offset = Data<T>(context, "type_offset");
     TF_RETURN_IF_ERROR(ReadRows(context, "frame_offset", nframes, first, &call->frame_offset));
     return ReadRows(context, "atom_offset", nframes * call->atoms.nloc, first, &call->atom_offset);
+  }
+
+  absl::Status ReadNet(const std::vector<Tensor>& matrices, const std::vector<Tensor>& biases,
+                       const std::vector<Tensor>& steps, const Tensor& last_matrix,
+                       const Tensor& last_bias, FittingNet<T>* net) const {
+    net->input = width_ * axis_;
+    net->nhidden = matrices.size();
+    int64_t in = net->input;
+    for (int64_t k = 0; k < net->nhidden; ++k) {
+      TF_RETURN_IF_ERROR(RequireShape("a matrix", matrices[k], {in, kAny}));
+      const int64_t out = matrices[k].dim_size(1);
+      TF_RETURN_IF_ERROR(RequireShape("a bias", biases[k], {k == 0 ? 0 : out}));
+      net->width[k] = out;
+      net->copies[k] = copies_[k];
+      const bool adds = copies_[k] == 0 || (k > 0 && copies_[k] * in == out);
+      if (copies_[k] < 0 || copies_[k] > 2 || !adds) {
+        return InvalidArgument("layer ", k, " of width ", out, " cannot add ", copies_[k],
+                               " copies of its input of width ", in);
+      }
+      net->matrix[k] = matrices[k].template flat<T>().data();
+      net->bias[k] = k == 0 ? nullptr : biases[k].template flat<T>().data();
+      net->step[k] = nullptr;
+      if (steps[k].NumElements() > 0) {
+        TF_RETURN_IF_ERROR(RequireShape("a time step", steps[k], {out}));
+        net->step[k] = steps[k].template flat<T>().data();
+      }
+      in = out;
+    }
+    TF_RETURN_IF_ERROR(RequireShape("last_matrix", last_matrix, {in, 1}));
+    TF_RETURN_IF_ERROR(RequireShape("last_bias", last_bias, {1}));
+    net->last_matrix = last_matrix.template flat<T>().data();
+    net->last_bias = last_bias.template flat<T>().data();
+    return absl::OkStatus();
   }
 
   // Rows that may be missing.
@@ -324,7 +371,8 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
 
   float rcut_;
   float rcut_smth_;
-  int64_t nnei_;
+  std::vector<int32_t> sel_;
+  int64_t nnei_ = 0;
   int64_t width_;
   int64_t axis_;
   bool sees_center_;

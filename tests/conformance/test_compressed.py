@@ -20,7 +20,10 @@ from .test_lammps import ELEMENTS, assert_same, one_frame, reference
 SHORTEST = 1.1  # Å; pairs of the boxes do not come nearer
 # The second has a residual layer that stays as wide as twice the types' vectors: `dp compress`
 # takes it for one that doubles, and writes another potential.
-STOCK = ["v2_compressible", "v2_residual_without_attention", "v2_no_attention_exclude"]
+STOCK = [
+    *("v2_compressible", "v2_residual_without_attention", "v2_no_attention_exclude"),
+    *("se_e2_a_two_side_exclude", "se_e2_a_one_side_resnet", "se_e2_a_no_slots_first"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +63,21 @@ def test_deepmds_here(name: str, our_graph, tmp_path: Path) -> None:
     assert_equal(found, theirs, 1e-9)
 
 
+@pytest.mark.parametrize("name", ["v2_compressible", "se_e2_a_two_side_exclude"])
 @pytest.mark.parametrize("deepmd", [DP320, DP2211], ids=lambda deepmd: deepmd.name)
 @pytest.mark.parametrize("box", ["triclinic", "open"])
-def test_in_lammps(box: str, deepmd, our_graph, compressed, tmp_path: Path) -> None:
+def test_in_lammps(box: str, deepmd, name: str, our_graph, compressed, tmp_path: Path) -> None:
     deepmd.require()
     coord, names, cell = one_frame(box)
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
-    text = script(compressed("v2_compressible"), " ".join(ELEMENTS), periodic=cell is not None)
+    text = script(compressed(name), " ".join(ELEMENTS), periodic=cell is not None)
     deepmd_lammps(deepmd, text, tmp_path)
-    assert_same(tmp_path, reference(our_graph("v2_compressible"), coord, names, cell))
+    assert_same(tmp_path, reference(our_graph(name), coord, names, cell))
 
 
-@pytest.mark.parametrize("name", ["v2_compressible", "v2_default", "concat_default"])
+@pytest.mark.parametrize(
+    "name", ["v2_compressible", "v2_default", "concat_default", "se_e2_a_one_side_resnet"]
+)
 def test_fast_in_lammps(name: str, our_graph, compressed, tmp_path: Path) -> None:
     """Attention and concat mode too, which `dp compress` refuses."""
     DP320.require()

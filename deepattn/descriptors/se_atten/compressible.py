@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from deepattn.descriptors.smooth_edition.compressible import DISTILL
 from deepattn.errors import ConfigError
-
-DISTILL = "distill it into a model that can be compressed (docs/distillation.md)"
-NOT_AGAIN = f"the model is already compressed; use the original model, or {DISTILL}"
 
 
 class _SeAtten(Protocol):

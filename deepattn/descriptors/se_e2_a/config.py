@@ -37,6 +37,9 @@ class SeE2AConfig(SmoothEditionConfig):
         excluded = self.type_one_side and self.exclude_types
         return "exclude_types with type_one_side" if excluded else None
 
+    def check_compressible(self, *, fast: bool) -> None:
+        """All that have no type embedding can be."""
+
     def why_not_dpmodel(self, model: ModelConfig, arrays: Mapping[str, np.ndarray]) -> str | None:
         if model.type_embedding is not None:
             return "other backends have no type_embedding with se_e2_a"

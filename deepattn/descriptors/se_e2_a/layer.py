@@ -14,7 +14,7 @@ from deepattn.config import ModelConfig
 from deepattn.descriptors.se_e2_a.config import SeE2AConfig
 from deepattn.descriptors.smooth_edition.layer import SmoothEdition, section_arguments
 from deepattn.layers.by_type import by_type
-from deepattn.layers.descriptor import Features
+from deepattn.layers.descriptor import Descriptor, Features
 from deepattn.layers.embedding_net import EmbeddingNet, seed_after
 from deepattn.layers.environment import Environment, real_types
 
@@ -147,23 +147,7 @@ class SeE2A(SmoothEdition):
             pair = center[:, tf.newaxis] * (self.ntypes + 1) + slots
             keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
             matrix *= keep[:, :, tf.newaxis]
-        matrix = tf.cast(matrix, self.compute_dtype)
-        if self.tebd_dim:
-            type_embedding = tf.cast(type_embedding, self.compute_dtype)
-            contracted = _contract(matrix, self._embed_types(matrix, center, type_embedding))
-        elif self.type_one_side:
-            contracted = _contract(matrix, self._embed_blocks(matrix, "all"))
-        else:
-
-            def of_type(center_type: int, index: tf.Tensor) -> tf.Tensor:
-                rows = tf.gather(matrix, index)
-                rows = _contract(rows, self._embed_blocks(rows, center_type))
-                return tf.reshape(rows, [-1, 4 * self.neuron[-1]])
-
-            contracted = by_type(
-                tf.reshape(atype, [-1]), self.ntypes, of_type, width=4 * self.neuron[-1]
-            )
-            contracted = tf.reshape(contracted, [-1, 4, self.neuron[-1]])
+        contracted = self._contracted(tf.cast(matrix, self.compute_dtype), atype, type_embedding)
         return self._contracted_features(contracted, atype)
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
@@ -173,6 +157,13 @@ class SeE2A(SmoothEdition):
             center, separator, neighbor = name.partition("_")
             scoped.append((f"filter_type_{center}", separator + neighbor, net))
         return scoped
+
+    def compress(
+        self, vectors: tf.Tensor | None, *, min_nbor_dist: float, fast: bool, **options: float
+    ) -> Descriptor:
+        from deepattn.descriptors.se_e2_a.compress import compressed_descriptor
+
+        return compressed_descriptor(self, min_nbor_dist=min_nbor_dist, fast=fast, **options)
 
     def _make_nets(self) -> None:
         """Nets by name: ``center_neighbor``, ``all_neighbor``, or ``all`` with type embedding."""
@@ -194,6 +185,30 @@ class SeE2A(SmoothEdition):
                 width, seed=seed, name=f"net_{name}", **self._net_arguments()
             )
             seed = seed_after(seed, self.neuron)
+
+    def _contracted(
+        self, matrix: tf.Tensor, atype: tf.Tensor, type_embedding: tf.Tensor | None
+    ) -> tf.Tensor:
+        """``R^T G`` of all atoms, ``[n, 4, neuron[-1]]``, from R ``[n, nnei, 4]``."""
+        if self.tebd_dim:
+            center = real_types(atype, self.ntypes)
+            vectors = tf.cast(type_embedding, self.compute_dtype)
+            embedding = self._embed_types(matrix, center, vectors)
+            return tf.matmul(matrix, embedding, transpose_a=True)
+        if self.type_one_side:
+            return self._contract_blocks(matrix, "all")
+
+        def of_type(center_type: int, index: tf.Tensor) -> tf.Tensor:
+            rows = self._contract_blocks(tf.gather(matrix, index), center_type)
+            return tf.reshape(rows, [-1, 4 * self.neuron[-1]])
+
+        width = 4 * self.neuron[-1]
+        contracted = by_type(tf.reshape(atype, [-1]), self.ntypes, of_type, width=width)
+        return tf.reshape(contracted, [-1, 4, self.neuron[-1]])
+
+    def _contract_blocks(self, matrix: tf.Tensor, center: int | str) -> tf.Tensor:
+        """``R^T G`` with a net for each block of slots, ``[n, 4, neuron[-1]]``."""
+        return tf.matmul(matrix, self._embed_blocks(matrix, center), transpose_a=True)
 
     def _embed_types(
         self, matrix: tf.Tensor, center: tf.Tensor, type_embedding: tf.Tensor
@@ -221,8 +236,3 @@ class SeE2A(SmoothEdition):
             else:
                 blocks.append(tf.reshape(net(tf.reshape(block, [-1, 1])), shape))
         return tf.concat(blocks, axis=1)
-
-
-def _contract(matrix: tf.Tensor, embedding: tf.Tensor) -> tf.Tensor:
-    """``R^T G``, ``[n, 4, M]``."""
-    return tf.matmul(matrix, embedding, transpose_a=True)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.config import ModelConfig, network_dtype
 from deepattn.fittings.ener.config import EnerFittingConfig
-from deepattn.fittings.ener.hidden_layers import hidden_layers
+from deepattn.fittings.ener.fitting_nets import fitting_nets
 from deepattn.formats.weight_names import BIAS, CASE
 from deepattn.layers.by_type import by_type
 from deepattn.layers.descriptor import Descriptor
@@ -183,13 +183,13 @@ class EnergyFitting(Fitting):
         energy = tf.reshape(energy + bias, tf.shape(atype))
         return tf.where(atype >= 0, energy, tf.zeros_like(energy))
 
-    def hidden_layers(
+    def fitting_nets(
         self,
         type_embedding: tf.Tensor | None,
         fparam: tf.Tensor | None,
         aparam: tf.Tensor | None,
-    ) -> tuple[ops.HiddenLayers, tf.Tensor] | None:
-        return hidden_layers(self, type_embedding, fparam, aparam)
+    ) -> tuple[ops.FittingNets, tf.Tensor] | None:
+        return fitting_nets(self, type_embedding, fparam, aparam)
 
     def vacuum_energies(self, type_embedding: tf.Tensor | None) -> tf.Tensor:
         """The energy that is subtracted for each type, without parameters, ``[ntypes]``, eV."""

@@ -131,14 +131,28 @@ class NeighborSelection {
     return true;
   }
 
-  // Finds the neighbors that would fill the slots, in any order, where there is one block of slots
-  // for all types; returns false if it has reported an error.
+  // Finds the neighbors that would fill the slots, in any order; returns false if it has reported an
+  // error.
   bool FindNearest(int64_t unit) {
     if (!Gather(unit)) return false;
-    if (static_cast<int64_t>(found_.size()) > shape_.nnei) {
+    const int32_t* atype = TypesOf(unit / shape_.nloc);
+    std::fill(filled_.begin(), filled_.end(), 0);
+    bool fits = true;
+    for (const Neighbor<T>& neighbor : found_) {
+      const int32_t block = BlockOf(atype[neighbor.atom]);
+      fits = ++filled_[block] <= RoomOf(block) && fits;
+    }
+    if (!fits) {
       Sort(unit / shape_.nloc);
       nearest_.clear();
-      for (int64_t k = 0; k < shape_.nnei; ++k) nearest_.push_back(found_[order_[k] & kPosition]);
+      std::fill(filled_.begin(), filled_.end(), 0);
+      for (const uint64_t key : order_) {
+        const Neighbor<T>& neighbor = found_[key & kPosition];
+        const int32_t block = BlockOf(atype[neighbor.atom]);
+        if (filled_[block] == RoomOf(block)) continue;
+        ++filled_[block];
+        nearest_.push_back(neighbor);
+      }
       found_.swap(nearest_);
     }
     for (const Neighbor<T>& neighbor : found_) {
@@ -150,6 +164,9 @@ class NeighborSelection {
   // What FindNearest has found.
   const std::vector<Neighbor<T>>& found() const { return found_; }
 
+  // How many slots of a block it leaves empty.
+  int64_t CountEmpty(int32_t block) const { return RoomOf(block) - filled_[block]; }
+
   // The neighbor in a slot, or null, after FillSlots.
   const Neighbor<T>* InSlot(int64_t slot) const {
     return chosen_[slot] < 0 ? nullptr : &found_[chosen_[slot]];
@@ -157,6 +174,14 @@ class NeighborSelection {
 
  private:
   static constexpr uint64_t kPosition = 0xffffffffu;
+
+  const int32_t* TypesOf(int64_t frame) const {
+    return search_.atoms().atype + frame * shape_.nall;
+  }
+  int32_t BlockOf(int32_t type) const { return shape_.sel == nullptr ? 0 : type; }
+  int64_t RoomOf(int32_t block) const {
+    return shape_.sel == nullptr ? shape_.nnei : shape_.sel[block];
+  }
 
   // All atoms within the cutoff, but virtual ones.
   bool Gather(int64_t unit) {
@@ -168,7 +193,7 @@ class NeighborSelection {
     }
     const deepattn_neighbor_source& source = search_.source();
     const T* coord = search_.atoms().coord + frame * shape_.nall * 3;
-    const int32_t* atype = search_.atoms().atype + frame * shape_.nall;
+    const int32_t* atype = TypesOf(frame);
     const int64_t row = search_.row_of(center);
     const float rcut2 = shape_.rcut * shape_.rcut;
     for (int32_t k = 0; k < source.numneigh[row]; ++k) {
@@ -213,13 +238,12 @@ class NeighborSelection {
   }
 
   void Choose(int64_t frame) {
-    const int32_t* atype = search_.atoms().atype + frame * shape_.nall;
+    const int32_t* atype = TypesOf(frame);
     std::fill(filled_.begin(), filled_.end(), 0);
     for (const uint64_t key : order_) {
       const int64_t n = static_cast<int64_t>(key & kPosition);
-      const int32_t block = shape_.sel == nullptr ? 0 : atype[found_[n].atom];
-      const int64_t room = shape_.sel == nullptr ? shape_.nnei : shape_.sel[block];
-      if (filled_[block] < room) chosen_[first_slot_[block] + filled_[block]++] = n;
+      const int32_t block = BlockOf(atype[found_[n].atom]);
+      if (filled_[block] < RoomOf(block)) chosen_[first_slot_[block] + filled_[block]++] = n;
     }
   }
 

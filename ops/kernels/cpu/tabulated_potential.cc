@@ -90,7 +90,6 @@ class BlockWorker {
   BlockWorker(const TabulatedPotentialCall<F, T>& call, const NeighborSearch<F>& search,
               FirstError* error)
       : call_(call),
-        net_(NetOf<T>(*call.net)),
         selection_(search, error),
         first_(kBlockAtoms + 1),
         neighbors_(kBlockAtoms),
@@ -100,21 +99,23 @@ class BlockWorker {
 
   // The centers [begin, end) of a frame; returns false if an error has been reported.
   bool Run(int64_t frame, int64_t begin, int64_t end, const Sums& sums) {
-    const PotentialKernels<T>& kernels = KernelsOf<T>(*call_.net);
-    int64_t center = begin;
-    while (center < end) {
-      Clear();
-      for (; center < end && natoms_ < kBlockAtoms; ++center) {
-        if (!AddCenter(frame, center)) return false;
+    const int32_t* atype = call_.atype + frame * call_.atoms.nall;
+    for (int64_t center = begin; center < end; ++center) {
+      if (atype[center] < 0) call_.atom_energy[frame * call_.atoms.nloc + center] = 0;
+    }
+    for (int64_t net = 0; net < call_.nnets; ++net) {
+      const auto belongs = [&](int32_t type) {
+        return type >= 0 && (call_.nnets == 1 || type == net);
+      };
+      net_ = call_.nets[net];
+      int64_t center = begin;
+      while (center < end) {
+        Clear();
+        for (; center < end && natoms_ < kBlockAtoms; ++center) {
+          if (belongs(atype[center]) && !AddCenter(frame, center)) return false;
+        }
+        if (natoms_ > 0) EvaluateBlock(frame, sums);
       }
-      const PotentialBlock<T> block = Block();
-      const int64_t size = kernels.scratch_size(&block, most_slots_);
-      if (size > scratch_size_) {
-        scratch_ = std::make_unique<ScratchArray<T>>(size);
-        scratch_size_ = size;
-      }
-      kernels.evaluate(&block, scratch_->get());
-      for (int64_t a = 0; a < natoms_; ++a) AddForces(frame, a, sums);
     }
     return true;
   }
@@ -135,15 +136,23 @@ class BlockWorker {
     first_[0] = 0;
   }
 
+  void EvaluateBlock(int64_t frame, const Sums& sums) {
+    const PotentialKernels<T>& kernels = KernelsOf<T>(*net_);
+    const PotentialBlock<T> block = Block();
+    const int64_t size = kernels.scratch_size(&block, most_slots_);
+    if (size > scratch_size_) {
+      scratch_ = std::make_unique<ScratchArray<T>>(size);
+      scratch_size_ = size;
+    }
+    kernels.evaluate(&block, scratch_->get());
+    for (int64_t a = 0; a < natoms_; ++a) AddForces(frame, a, sums);
+  }
+
   bool AddCenter(int64_t frame, int64_t center) {
     const deepattn_env_mat_shape& shape = call_.atoms;
     const int64_t unit = frame * shape.nloc + center;
     const int32_t* atype = call_.atype + frame * shape.nall;
     const int32_t type = atype[center];
-    if (type < 0) {
-      call_.atom_energy[unit] = 0;
-      return true;
-    }
     if (!selection_.FindNearest(unit)) return false;
     const F* davg = call_.davg + 4 * shape.nnei * type;
     const F* dstd = call_.dstd + 4 * shape.nnei * type;
@@ -152,18 +161,26 @@ class BlockWorker {
       AddPair(neighbor, type, atype[neighbor.atom], davg, dstd);
     }
     neighbors_[natoms_] = slots_.size() - first;
-    const int64_t empty = shape.nnei - neighbors_[natoms_];
-    if (empty > 0) AddEmpty(empty, type, davg, dstd);
+    const int32_t nblocks = shape.sel == nullptr ? 1 : shape.ntypes;
+    for (int32_t block = 0; block < nblocks; ++block) {
+      const int32_t slot_type = shape.sel == nullptr ? shape.ntypes : block;
+      const int64_t empty = selection_.CountEmpty(block);
+      if (empty > 0 && IsKept(type, slot_type)) AddEmpty(empty, type, slot_type, davg, dstd);
+    }
     first_[natoms_ + 1] = slots_.size();
     most_slots_ = std::max<int64_t>(most_slots_, slots_.size() - first);
     center_[natoms_] = center;
-    const int64_t width = net_.width[0];
+    const int64_t width = NetOf<T>(*net_).width[0];
     const T** offset = &offset_[3 * natoms_];
     offset[0] = call_.type_offset + type * width;
     offset[1] = call_.frame_offset == nullptr ? nullptr : call_.frame_offset + frame * width;
     offset[2] = call_.atom_offset == nullptr ? nullptr : call_.atom_offset + unit * width;
     ++natoms_;
     return true;
+  }
+
+  bool IsKept(int32_t center, int32_t neighbor) const {
+    return call_.keep == nullptr || call_.keep[center * (call_.atoms.ntypes + 1) + neighbor] != 0;
   }
 
   int32_t PairNumber(int32_t center, int32_t neighbor) const {
@@ -176,8 +193,7 @@ class BlockWorker {
     SmoothRow(call_.atoms.rcut, call_.atoms.rcut_smth, neighbor.d, row, deriv);
     F weight, slope;
     Switch(row[0], neighbor.d, &weight, &slope);
-    const bool kept =
-        call_.keep == nullptr || call_.keep[center * (call_.atoms.ntypes + 1) + type] != 0;
+    const bool kept = IsKept(center, type);
     PotentialSlot<T> slot;
     for (int c = 0; c < kColumns; ++c) {
       row[c] = (row[c] - davg[c]) / dstd[c];
@@ -194,8 +210,8 @@ class BlockWorker {
                       kept});
   }
 
-  // One slot that stands for all without a neighbor. Most are zero, and then there is none.
-  void AddEmpty(int64_t number, int32_t center, const F* davg, const F* dstd) {
+  // One slot that stands for all of a block without a neighbor, unless it is zero.
+  void AddEmpty(int64_t number, int32_t center, int32_t type, const F* davg, const F* dstd) {
     PotentialSlot<T> slot;
     bool zero = true;
     for (int c = 0; c < kColumns; ++c) {
@@ -206,7 +222,7 @@ class BlockWorker {
     }
     if (zero) return;
     slot.weight = call_.switch_kind == DEEPATTN_NO_SWITCH ? T(1) : T(0);
-    slot.pair = PairNumber(center, call_.atoms.ntypes);
+    slot.pair = PairNumber(center, type);
     slots_.push_back(slot);
     pairs_.push_back({});
   }
@@ -232,13 +248,13 @@ class BlockWorker {
 
   PotentialBlock<T> Block() {
     gradient_.resize(slots_.size());
-    return {call_.table_shape, call_.table,       call_.range,     call_.factors,
-            call_.count,       call_.axis,        &net_,           Packed(),
+    return {call_.table_shape, call_.table,       call_.range,       call_.factors,
+            call_.count,       call_.axis,        &NetOf<T>(*net_),  Packed(),
             natoms_,           first_.data(),     neighbors_.data(), slots_.data(),
             offset_.data(),    energy_.data(),    gradient_.data()};
   }
 
-  const T* Packed() const { return static_cast<const T*>(call_.net->packed.data()); }
+  const T* Packed() const { return static_cast<const T*>(net_->packed.data()); }
 
   void AddForces(int64_t frame, int64_t a, const Sums& sums) {
     const deepattn_env_mat_shape& shape = call_.atoms;
@@ -268,9 +284,9 @@ class BlockWorker {
   }
 
   const TabulatedPotentialCall<F, T>& call_;
-  const FittingNet<T>& net_;
   NeighborSelection<F> selection_;
   // Of the block at work.
+  const PackedFittingNet* net_ = nullptr;
   int64_t natoms_ = 0;
   int64_t most_slots_ = 0;
   std::vector<int64_t> first_;

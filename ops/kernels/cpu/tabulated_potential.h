@@ -42,10 +42,11 @@ struct PackedFittingNet;
 //
 // With the normalized environment matrix R [nnei][4] of an atom and the embedding G [nnei][width]
 // of kernels/common/tabulated.h at the first column of R, B = Rᵀ G / count, and the descriptor is
-// D[i·axis + k] = Σ_c B[c][i] B[c][k]. Slots without a neighbor count as often as there are any.
+// D[i·axis + k] = Σ_c B[c][i] B[c][k]. Slots without a neighbor count too; they have the type of
+// their block, and ntypes if there is one block for all types.
 template <typename F, typename T>
 struct TabulatedPotentialCall {
-  deepattn_env_mat_shape atoms;  // with one block of slots
+  deepattn_env_mat_shape atoms;
   deepattn_neighbor_source source;
   const F* coord;        // [nframes][nall][3], Å
   const int32_t* atype;  // [nframes][nall], negative: a virtual atom
@@ -67,7 +68,8 @@ struct TabulatedPotentialCall {
   T count;
   int64_t axis;
 
-  const PackedFittingNet* net;
+  int64_t nnets;                        // 1, or one for each type of center
+  const PackedFittingNet* const* nets;  // first layers are of the same width
   const T* type_offset;   // [ntypes][width of the first layer]
   const T* frame_offset;  // [nframes][same], or null
   const T* atom_offset;   // [nframes][nloc][same], or null

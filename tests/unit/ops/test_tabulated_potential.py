@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.ops import DenseLayer, HiddenLayers, Tables, TabulatedDescriptor
+from deepattn.ops import DenseLayer, FittingNets, Tables, TabulatedDescriptor
 
 from .cases import explicit_ghosts, inline_mesh, random_case
 
@@ -34,7 +34,8 @@ class Options:
     copies: tuple[int, ...] = (0, 1, 2)
     steps: bool = True
     parameters: bool = False
-    nnei: int = 40
+    nets: int = 1
+    sel: tuple[int, ...] = (40,)
     interface: str = "float64"
     dtype: str = "float64"
     seed: int = 0
@@ -47,7 +48,10 @@ OPTIONS = {
     "one side": Options(sees_center=False, switch="distance"),
     "switch of the distance": Options(switch="distance", exclude=True),
     "excluded pairs": Options(exclude=True, average=True),
-    "fewer slots than neighbors": Options(nnei=9),
+    "fewer slots than neighbors": Options(sel=(9,)),
+    "slots of types": Options(sel=(20, 30), concat=True, factors=False, switch="none", nets=2),
+    "fewer slots of a type": Options(sel=(3, 30), exclude=True, nets=2),
+    "a type without slots": Options(sel=(0, 12), sees_center=False),
     "parameters": Options(parameters=True, steps=False),
     "one layer": Options(hidden=(7,), copies=(0,), axis=1),
     "wide": Options(width=100, axis=16, hidden=(48, 48), copies=(0, 1)),
@@ -76,32 +80,38 @@ def draw(options, nframes, nloc):
     def weights(*shape):
         return constant(rng.normal(size=shape) / np.sqrt(shape[0]))
 
-    layers, inner = [], width * options.axis
-    for k, outer in enumerate(options.hidden):
-        bias = weights(outer) if k else None
-        step = weights(outer) if options.steps else None
-        layers.append(DenseLayer(weights(inner, outer), bias, step))
-        inner = outer
+    nets, outputs = [], []
+    for _ in range(options.nets):
+        layers, inner = [], width * options.axis
+        for k, outer in enumerate(options.hidden):
+            bias = weights(outer) if k else None
+            step = weights(outer) if options.steps else None
+            layers.append(DenseLayer(weights(inner, outer), bias, step))
+            inner = outer
+        nets.append(layers)
+        outputs.append(DenseLayer(weights(inner, 1), weights(1), None))
     first = options.hidden[0]
     descriptor = TabulatedDescriptor(
-        davg=constant(np.tile(mean, options.nnei), options.interface),
-        dstd=constant(np.tile(rng.uniform(0.4, 1.2, (NTYPES, 4)), options.nnei), options.interface),
+        davg=constant(np.tile(mean, sum(options.sel)), options.interface),
+        dstd=constant(
+            np.tile(rng.uniform(0.4, 1.2, (NTYPES, 4)), sum(options.sel)), options.interface
+        ),
         keep=constant(keep, options.interface) if options.exclude else None,
         tables=Tables(constant(table), constant([-3, 2, 8, 0.1, 1, -1]), constant(factors)),
         count=constant(11.0),
         rcut=4.3,
         rcut_smth=0.8,
-        nnei=options.nnei,
+        sel=options.sel,
         width=width,
         axis=options.axis,
         sees_center=options.sees_center,
         switch=options.switch,
         excluded_is_average=options.average,
     )
-    net = HiddenLayers(
-        layers=layers,
+    net = FittingNets(
+        layers=nets,
         copies=options.copies,
-        output=DenseLayer(weights(inner, 1), weights(1), None),
+        outputs=outputs,
         type_offset=weights(NTYPES, first),
         frame_offset=weights(nframes, first) if options.parameters else None,
         atom_offset=weights(nframes * nloc, first) if options.parameters else None,
@@ -142,7 +152,7 @@ def test_equals_its_reference(instruction_set, name, box):
 def test_several_blocks_and_parts(instruction_set):
     case = random_case("triclinic", natoms=130, nframes=2)
     case = replace(case, coord=case.coord * 2.2, box=case.box * 2.2)
-    assert_same(*both(case, Options(nnei=60)))
+    assert_same(*both(case, Options(sel=(60,))))
 
 
 def test_a_list_of_the_caller():
@@ -150,8 +160,8 @@ def test_a_list_of_the_caller():
     rng = np.random.default_rng(1)
     rows = [list(rng.permutation(row)) for row in rows]
     case = ghosted.with_(mesh=inline_mesh(rows, rng.permutation(len(rows))))
-    for nnei in (90, 9):
-        assert_same(*both(case, Options(nnei=nnei)))
+    for sel in ((90,), (9,), (30, 5)):
+        assert_same(*both(case, Options(sel=sel)))
 
 
 def test_no_atoms():
@@ -183,18 +193,19 @@ def test_new_weights_are_seen():
     """The net is packed once; other weights, at the same place or not, are packed again."""
     case, options = random_case("open"), Options()
     descriptor, net = draw(options, 2, case.atype.shape[1])
-    variable = tf.Variable(net.layers[1].matrix)
+    first, second, *others = net.layers[0]
+    variable = tf.Variable(second.matrix)
 
     def run():
-        layers = [net.layers[0], net.layers[1]._replace(matrix=tf.convert_to_tensor(variable))]
-        changed = net._replace(layers=[*layers, *net.layers[2:]])
+        layers = [first, second._replace(matrix=tf.convert_to_tensor(variable)), *others]
+        changed = net._replace(layers=[layers])
         return ops.tabulated_potential(*arguments(case), descriptor, changed).atom_energy.numpy()
 
     before = run()
     np.testing.assert_array_equal(run(), before)
     variable.assign_add(tf.ones_like(variable))
     assert not np.array_equal(run(), before)
-    variable.assign(net.layers[1].matrix)
+    variable.assign(second.matrix)
     np.testing.assert_array_equal(run(), before)
 
 
@@ -206,7 +217,8 @@ def test_new_weights_are_seen():
         ({"tables": lambda t: t._replace(factors=t.factors[:, :3])}, "factors must have the shape"),
         ({"davg": lambda x: x[:, :4]}, r"davg must have the shape \[2, 160\]"),
         ({"axis": lambda _: 10}, "axis must not be above width"),
-        ({"nnei": lambda _: 39}, "davg must have the shape"),
+        ({"sel": lambda _: [39]}, "davg must have the shape"),
+        ({"sel": lambda _: [10, 20, 10]}, "sel has 3 entries for 2 types"),
         ({"rcut": lambda _: -1.0}, "rcut must be positive"),
     ],
 )
@@ -218,23 +230,25 @@ def test_what_does_not_fit_is_named(change, message):
         ops.tabulated_potential(*arguments(case), descriptor._replace(**changed), net)
 
 
+def _wide(layer):
+    return layer._replace(matrix=tf.tile(layer.matrix, [1, 2]))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda net: {"copies": (0, 2, 2)}, "layer 1 of width 10 cannot add 2 copies"),
-        (lambda net: {"copies": (0, 1)}, "each with its copies"),
+        (lambda net: {"copies": (0, 1)}, "hidden layers with their copies"),
         (lambda net: {"type_offset": net.type_offset[:1]}, "type_offset must have the shape"),
         (lambda net: {"frame_offset": net.type_offset[:1]}, "frame_offset must have the shape"),
-        (lambda net: {"output": net.layers[0]}, "last_matrix must have the shape"),
+        (lambda net: {"outputs": [net.outputs[0]] * 3}, "one net or one for each type"),
+        (lambda net: {"outputs": [_wide(net.outputs[0])]}, "last_matrix must have the shape"),
     ],
 )
 def test_a_net_that_does_not_fit_is_refused(change, message):
     case = random_case("open")
     descriptor, net = draw(Options(), 2, case.atype.shape[1])
-    output = net.output
     changed = net._replace(**change(net))
-    if changed.output.bias is None:
-        changed = changed._replace(output=changed.output._replace(bias=output.bias))
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         ops.tabulated_potential(*arguments(case), descriptor, changed)
 
