@@ -1,0 +1,254 @@
+"""Write the tables of docs/results.md from the recorded results, or check that they agree."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from command import ROOT, one_sentence
+from record import RESULTS, Record, read_records
+from sets import HERE, SETS, DataSet
+
+from deepattn.config import load_input
+from deepattn.errors import DataError
+from deepattn.formats.files import write_whole
+
+PAGE = ROOT / "docs" / "results.md"
+_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """A page with its tables written anew.
+
+    Args:
+        text: The page; a table stands between ``<!-- table: NAME -->`` and ``<!-- end of table
+            -->``.
+
+    Raises:
+        DataError: There is no table of a name.
+    """
+    records = read_records(RESULTS)
+
+    def write(match: re.Match[str]) -> str:
+        if match[2] not in TABLES:
+            raise DataError(f"{PAGE}: there is no table {match[2]}; there are {', '.join(TABLES)}")
+        return f"{match[1]}\n{TABLES[match[2]](records)}\n\n{match[4]}"
+
+    return _BLOCK.sub(write, text)
+
+
+def overview(records: Sequence[Record]) -> str:
+    """Every data set: model, cost, errors, goals."""
+    rows = []
+    for data_set, own in _by_set(records, lambda record: record.is_result):
+        data = own[0].data
+        frames = f"{data['training']['frames']:,} / {data['validation']['frames']}"
+        seeds = "" if len(own) == 1 else f", {len(own)} seeds"
+        rows.append(
+            [
+                data_set.title,
+                frames,
+                f"`{_read(data_set)['model']['descriptor']['type']}`",
+                f"{own[0].steps:,}",
+                f"{np.mean([record.core_minutes for record in own]):.1f}{seeds}",
+                *(_errors(own, name, "rmse") for name in ("energy", "force", "virial")),
+                _errors(own, "force", "mae"),
+                _goals(data_set, own),
+            ]
+        )
+    header = [
+        "material",
+        "frames, training / validation",
+        "descriptor",
+        "steps",
+        "core-minutes",
+        "energy RMSE (meV/atom)",
+        "force RMSE (meV/Å)",
+        "virial RMSE (meV/atom)",
+        "force MAE (meV/Å)",
+        "goal",
+    ]
+    return _table(header, rows)
+
+
+def inputs(records: Sequence[Record]) -> str:
+    """What the inputs have in common and where they differ."""
+    rows = []
+    for data_set, own in _by_set(records, lambda record: record.is_result):
+        config = _read(data_set)
+        model, loss = config["model"], config["loss"]
+        descriptor, rate = model["descriptor"], config["learning_rate"]
+        prefactors = ", ".join(
+            f"{quantity} {loss[f'start_pref_{quantity}']} → {loss[f'limit_pref_{quantity}']}"
+            for quantity in "efv"
+            if f"start_pref_{quantity}" in loss
+        )
+        rows.append(
+            [
+                f"[`{data_set.name}`](../examples/results/inputs/{data_set.name}.json)",
+                f"`{descriptor['type']}`",
+                f"{descriptor['rcut']} Å",
+                f"{_net(descriptor['neuron'])}, axis {descriptor['axis_neuron']}",
+                _net(model["fitting_net"]["neuron"]),
+                f"{own[0].parameters:,}",
+                f"`{config['training']['training_data']['batch_size']}`",
+                f"{rate['type']} {rate['start_lr']} → {rate['stop_lr']}",
+                prefactors,
+            ]
+        )
+    header = [
+        "input",
+        "descriptor",
+        "cutoff",
+        "embedding net",
+        "fitting net",
+        "parameters",
+        "batch",
+        "learning rate",
+        "prefactors",
+    ]
+    return _table(header, rows)
+
+
+def variants(records: Sequence[Record]) -> str:
+    """Short trainings from which the inputs were chosen."""
+    rows = [
+        [
+            SETS[record.set].title,
+            record.variant,
+            f"{record.steps:,}",
+            f"{60 * record.core_minutes:.0f}",
+            *(_errors([record], name, "rmse") for name in ("energy", "force")),
+        ]
+        for record in records
+        if record.variant and record.is_own
+    ]
+    header = [
+        "material",
+        "input",
+        "steps",
+        "core-seconds",
+        "energy RMSE (meV/atom)",
+        "force RMSE (meV/Å)",
+    ]
+    return _table(header, rows)
+
+
+def deepmd(records: Sequence[Record]) -> str:
+    """Trainings by DeePMD-kit, beside those of deepattn from the same input."""
+    rows = []
+    for peer in records:
+        if peer.is_own:
+            continue
+        twin = [r for r in records if r.is_own and r.key == peer.key]
+        for record in (*twin, peer):
+            rows.append(
+                [
+                    SETS[record.set].title,
+                    " ".join(next(iter(record.program.items()))),
+                    f"{record.steps:,}",
+                    f"{record.core_minutes:.1f}",
+                    *(_errors([record], name, "rmse") for name in ("energy", "force")),
+                ]
+            )
+    header = [
+        "material",
+        "program",
+        "steps",
+        "core-minutes",
+        "energy RMSE (meV/atom)",
+        "force RMSE (meV/Å)",
+    ]
+    return _table(header, rows)
+
+
+def published(records: Sequence[Record]) -> str:
+    """What others have reached on data of the same origin."""
+    rows = []
+    for value in json.loads((HERE / "published.json").read_text()):
+        data_set = SETS[value["set"]]
+        if not any(row[0] == data_set.title and row[1] == "**deepattn, here**" for row in rows):
+            own = [r for r in records if r.is_result and r.set == data_set.name]
+            if not own:
+                continue
+            errors = [_errors(own, name, "rmse") for name in ("energy", "force")]
+            rows.append([data_set.title, "**deepattn, here**", *errors, ""])
+        numbers = [f"{value[name]:g}" if name in value else "–" for name in ("energy", "force")]
+        note = f"{value['differs']} ([source]({value['source']}))".strip()
+        rows.append([data_set.title, value["model"], *numbers, note])
+    header = ["material", "model", "energy (meV/atom)", "force (meV/Å)", "data and source"]
+    return _table(header, rows)
+
+
+TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
+    "overview": overview,
+    "inputs": inputs,
+    "variants": variants,
+    "deepmd": deepmd,
+    "published": published,
+}
+
+
+def _by_set(
+    records: Sequence[Record], wanted: Callable[[Record], bool]
+) -> list[tuple[DataSet, list[Record]]]:
+    groups = [
+        (data_set, [record for record in records if record.set == name and wanted(record)])
+        for name, data_set in SETS.items()
+    ]
+    return [(data_set, own) for data_set, own in groups if own]
+
+
+def _read(data_set: DataSet) -> dict:
+    return load_input(HERE / "inputs" / f"{data_set.name}.json")
+
+
+def _net(widths: Sequence[int]) -> str:
+    return "-".join(map(str, widths))
+
+
+def _errors(records: Sequence[Record], name: str, kind: str) -> str:
+    """Mean over seeds, and after ± the largest deviation of one of several."""
+    if any(name not in record.errors for record in records):
+        return "–"
+    values = np.array([record.errors[name][kind] for record in records])
+    mean, deviation = values.mean(), np.abs(values - values.mean()).max()
+    digits = 1 if mean < 100 else 0
+    spread = f" ± {deviation:.{digits}f}" if len(values) > 1 else ""
+    return f"{mean:.{digits}f}{spread}"
+
+
+def _goals(data_set: DataSet, records: Sequence[Record]) -> str:
+    words = []
+    for name, goal in data_set.goals.items():
+        reached = np.mean([record.errors[name]["rmse"] for record in records]) <= goal
+        words.append(f"{name} ≤ {goal}: {'reached' if reached else 'not reached'}")
+    return ", ".join(words)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page, or compare it with the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only; 1 if they differ")
+    options = parser.parse_args(arguments)
+    with one_sentence():
+        text = PAGE.read_text(encoding="utf-8")
+        new = filled(text)
+        if options.check:
+            if text != new:
+                sys.exit(f"{PAGE} differs from the results; run {Path(__file__).name}")
+            return
+        with write_whole(PAGE, "w") as file:
+            file.write(new)
+
+
+if __name__ == "__main__":
+    main()

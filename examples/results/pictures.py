@@ -1,0 +1,129 @@
+"""Draw the learning curves and the parity of all recorded models."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from command import ROOT, one_sentence
+from record import RESULTS, Record, read_pairs, read_records
+from sets import SETS, DataSet
+
+from deepattn.plots.figure import COLORS, INK, look, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 4
+_PANEL = 2.75
+
+
+@look()
+def draw_curves(records: Sequence[Record], picture: Path) -> Path:
+    """Force errors of validation batches against the step, one panel per data set.
+
+    Args:
+        records: Those of deepattn; every seed has a line.
+        picture: File to write.
+
+    Returns:
+        The path of the picture.
+    """
+    figure, panels = _panels(records)
+    for axes, (data_set, own) in panels:
+        for record, color in zip(own, COLORS, strict=False):
+            steps, force = np.array(record.curve["step"]), np.array(record.curve["force"])
+            axes.plot(steps[1:] / 1000, force[1:], color=color, linewidth=1.2)
+            final = record.errors["force"]["rmse"]
+            axes.plot(steps[-1] / 1000, final, "o", color=color, markersize=4)
+        if "force" in data_set.goals:
+            axes.axhline(data_set.goals["force"], color=INK, linestyle="--", linewidth=0.8)
+        axes.set(yscale="log", xlim=(0, None), title=data_set.title.partition(",")[0])
+        axes.title.set_fontsize("medium")
+        _plain_numbers(axes)
+        axes.grid(which="both")
+    figure.supxlabel("thousand steps", fontsize="medium")
+    figure.supylabel("force RMSE, validation (meV/Å)", fontsize="medium")
+    return save_figure(figure, picture)
+
+
+@look()
+def draw_parity(records: Sequence[Record], folder: Path, picture: Path) -> Path:
+    """Predicted forces against their labels, one panel per data set.
+
+    Args:
+        records: Those of deepattn; the first seed of a set is drawn.
+        folder: Where the labels and predictions are.
+        picture: File to write.
+
+    Returns:
+        The path of the picture.
+    """
+    figure, panels = _panels(records)
+    for axes, (data_set, own) in panels:
+        label, prediction = read_pairs(folder / f"{data_set.name}-{own[0].seed}.npz")["f"]
+        # The few largest forces would shrink all others to a point.
+        most = float(np.quantile(np.abs(label), 0.999)) * 1.1
+        axes.plot((-most, most), (-most, most), color=INK, alpha=0.5, linewidth=0.8)
+        axes.scatter(
+            label, prediction, s=4, alpha=0.35, color=COLORS[0], linewidths=0, rasterized=True
+        )
+        error = own[0].errors["force"]["rmse"]
+        axes.text(0.05, 0.95, f"RMSE {error:.0f} meV/Å", transform=axes.transAxes, va="top")
+        title = data_set.title.partition(",")[0]
+        axes.set(xlim=(-most, most), ylim=(-most, most), aspect="equal", title=title)
+        axes.title.set_fontsize("medium")
+        axes.locator_params(nbins=4)
+        axes.grid()
+    figure.supxlabel("force component, label (eV/Å)", fontsize="medium")
+    figure.supylabel("predicted (eV/Å)", fontsize="medium")
+    return save_figure(figure, picture)
+
+
+def _panels(
+    records: Sequence[Record],
+) -> tuple["Figure", list[tuple["Axes", tuple[DataSet, list[Record]]]]]:
+    """A figure with a panel for each data set that has records."""
+    from matplotlib.figure import Figure
+
+    groups = [
+        (data_set, own)
+        for data_set in SETS.values()
+        if (own := [record for record in records if record.set == data_set.name])
+    ]
+    rows = -(-len(groups) // _COLUMNS)
+    size = (_PANEL * min(len(groups), _COLUMNS), _PANEL * rows + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, min(len(groups), _COLUMNS), squeeze=False).ravel()
+    for empty in grid[len(groups) :]:
+        empty.set_axis_off()
+    return figure, list(zip(grid, groups, strict=False))
+
+
+def _plain_numbers(axes: "Axes") -> None:
+    """Errors as 50, 100, 200 instead of powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write both pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "-o", "--output", type=Path, default=ROOT / "docs/images", help="folder (%(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    with one_sentence():
+        records = [record for record in read_records(RESULTS) if record.is_result]
+        print(draw_curves(records, options.output / "results-curves.png"))
+        print(draw_parity(records, RESULTS, options.output / "results-parity.png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Changes of the inputs that were tried, in short trainings, before the long ones."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+_SHORT = {"training/numb_steps": 2500, "training/disp_freq": 250}
+_SHARED = {
+    "type": "se_atten",
+    "attn_layer": 0,
+    "tebd_input_mode": "strip",
+    "set_davg_zero": False,
+    "rcut": 5.0,
+    "rcut_smth": 0.5,
+    "sel": "auto",
+    "neuron": [20, 40, 80],
+    "axis_neuron": 8,
+    "precision": "float32",
+}
+_EMBEDDING = {"neuron": [32], "precision": "float32"}
+
+# By name, the new value of each key, which is given as a path.
+VARIANTS: dict[str, Mapping[str, Any]] = {
+    "rate-2e-3": {"learning_rate/start_lr": 0.002},
+    "short": _SHORT,
+    "short-rate-2e-3": _SHORT | {"learning_rate/start_lr": 0.002},
+    "short-exponential": _SHORT
+    | {
+        "learning_rate": {
+            "type": "exp",
+            "start_lr": 0.005,
+            "stop_lr": 1e-5,
+            "decay_steps": 25,
+            "smooth": True,
+        }
+    },
+    "short-wide": _SHORT
+    | {
+        "model/descriptor/neuron": [25, 50, 100],
+        "model/descriptor/axis_neuron": 12,
+        "model/fitting_net/neuron": [240, 240, 240],
+    },
+    "short-shared": _SHORT | {"model/descriptor": _SHARED, "model/type_embedding": _EMBEDDING},
+    "short-attention": _SHORT
+    | {
+        "model/descriptor": _SHARED | {"attn_layer": 2, "attn": 64},
+        "model/type_embedding": _EMBEDDING,
+    },
+}
+
+
+def changed(config: Mapping[str, Any], variant: str) -> dict[str, Any]:
+    """An input with the changes of a variant.
+
+    Args:
+        config: The input.
+        variant: Name in `VARIANTS`, or empty for no change.
+    """
+    new = deepcopy(dict(config))
+    for path, value in VARIANTS[variant].items() if variant else ():
+        *sections, key = path.split("/")
+        place = new
+        for section in sections:
+            place = place[section]
+        place[key] = deepcopy(value)
+    return new

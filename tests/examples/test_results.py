@@ -1,0 +1,170 @@
+"""The page of results agrees with the recorded results; the scripts run, stop and resume."""
+
+import importlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from deepattn.config import load_input, read_input
+from deepattn.errors import DataError
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "examples" / "results"
+ALLOY = ROOT / "examples" / "alloy" / "data"
+INPUTS = sorted((FOLDER / "inputs").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The modules of the scripts; their names are gone from Python's table afterwards."""
+    names = [path.stem for path in FOLDER.glob("*.py")]
+    sys.path.insert(0, str(FOLDER))
+    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    sys.path.remove(str(FOLDER))
+    for name in names:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def small(scripts, tmp_path, monkeypatch):
+    """A set of a few frames of the alloy, whose results go to a folder of the test."""
+    config = {
+        "model": {
+            "type_map": ["Ag", "Pd", "Au"],
+            "descriptor": {
+                "type": "se_e2_a",
+                "rcut": 3.5,
+                "sel": "auto",
+                "neuron": [2, 4],
+                "axis_neuron": 2,
+            },
+            "fitting_net": {"neuron": [4, 4]},
+        },
+        "learning_rate": {"type": "cosine", "start_lr": 1e-3, "stop_lr": 1e-5},
+        "loss": {},
+        "training": {
+            "training_data": {"systems": "train/Ag32", "batch_size": 1},
+            "validation_data": {"systems": "valid/Ag32", "batch_size": 1},
+            "numb_steps": 6,
+            "disp_freq": 2,
+            "save_freq": 2,
+        },
+    }
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs" / "silver.json").write_text(json.dumps(config))
+    data_set = scripts.sets.DataSet("silver", "silver", "in the repository", "Ag", {"force": 1e6})
+    for module in (scripts.sets, scripts.page):
+        monkeypatch.setattr(module, "HERE", tmp_path)
+    for module in (scripts.record, scripts.training_run, scripts.run):
+        monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    for module in (scripts.sets, scripts.run, scripts.deepmd_run, scripts.page):
+        monkeypatch.setattr(module, "SETS", {"silver": data_set})
+    return data_set
+
+
+def test_tables_of_the_page_are_those_of_the_results(scripts):
+    text = scripts.page.PAGE.read_text()
+    assert scripts.page.filled(text) == text
+    for name in scripts.page.TABLES:
+        assert f"<!-- table: {name} -->" in text
+
+
+def test_a_wrong_number_on_the_page_is_found(scripts, tmp_path, monkeypatch):
+    text = scripts.page.PAGE.read_text()
+    record = scripts.record.read_records()[0]
+    wrong = f"{record.core_minutes:.1f}"
+    assert wrong in text
+    monkeypatch.setattr(scripts.page, "PAGE", tmp_path / "results.md")
+    scripts.page.PAGE.write_text(text.replace(wrong, "0.1"))
+    with pytest.raises(SystemExit, match="differs from the results"):
+        scripts.page.main(["--check"])
+    scripts.page.main([])
+    assert scripts.page.PAGE.read_text() == text
+    scripts.page.main(["--check"])
+
+
+def test_records_belong_to_the_inputs(scripts):
+    for record in scripts.record.read_records():
+        data_set = scripts.sets.SETS[record.set]
+        config = load_input(FOLDER / "inputs" / f"{data_set.name}.json")
+        steps = scripts.variants.changed(config, record.variant)["training"]["numb_steps"]
+        assert record.steps == steps == record.curve["step"][-1]
+        assert {"energy", "force"} <= record.errors.keys()
+        for error in record.errors.values():
+            assert 0 < error["mae"] < error["rmse"]
+
+
+def test_parity_has_the_errors_of_the_record(scripts):
+    """The pictures show a sample of what the tables are made of."""
+    for record in scripts.record.read_records():
+        path = scripts.record.RESULTS / f"{record.set}-{record.seed}.npz"
+        if record.is_result and path.is_file():
+            label, prediction = scripts.record.read_pairs(path)["f"]
+            rmse = 1000 * ((prediction - label) ** 2).mean() ** 0.5
+            assert rmse == pytest.approx(record.errors["force"]["rmse"], rel=0.25)
+
+
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.stem)
+def test_inputs_are_valid(scripts, path):
+    assert path.stem in scripts.sets.SETS
+    config = load_input(path)
+    read_input(config)
+    for variant in scripts.variants.VARIANTS:
+        read_input(scripts.variants.changed(config, variant))
+    assert config["training"]["save_freq"] <= config["training"]["numb_steps"]
+
+
+def test_pictures_are_drawn(scripts, tmp_path):
+    pytest.importorskip("matplotlib")
+    scripts.pictures.main(["-o", str(tmp_path)])
+    for name in ("curves", "parity"):
+        assert 10_000 < (tmp_path / f"results-{name}.png").stat().st_size < 300_000
+
+
+@pytest.mark.slow
+def test_a_training_stops_at_its_budget_and_resumes(scripts, small, tmp_path, capsys):
+    options = ["silver", "--data", str(ALLOY), "-o", str(tmp_path / "runs")]
+    with pytest.raises(SystemExit, match="the same command goes on"):
+        scripts.run.main([*options, "--budget", "0"])
+    assert "silver-1: not measured yet" in capsys.readouterr().err
+    first = scripts.cost.read_cost(tmp_path / "runs" / "silver-1" / "cost.json")
+    assert first > 0
+    scripts.run.main(options)
+    (record,) = scripts.record.read_records(tmp_path / "results")
+    assert record.steps == 6 and record.curve["step"] == [0, 2, 4, 6]
+    assert record.core_minutes >= round(first, 2)
+    assert (
+        record.data["training"]["frames"]
+        == scripts.record.describe_data([str(ALLOY / "train" / "Ag32")])["frames"]
+    )
+    kinds = scripts.record.read_pairs(tmp_path / "results" / "silver-1.npz")
+    assert {"e_peratom", "f"} <= kinds.keys()
+    scripts.run.main([*options, "--dry-run"])
+    assert "silver-1: trained" in capsys.readouterr().err
+    row = scripts.page.overview([record]).splitlines()[-1]
+    assert row.startswith("| silver | ") and row.endswith("force ≤ 1000000.0: reached |")
+
+
+def test_another_input_is_refused(scripts, small, tmp_path):
+    run = scripts.training_run.TrainingRun(small, 1, tmp_path / "runs", ALLOY)
+    run.folder.mkdir(parents=True)
+    (run.folder / "input.json").write_text(json.dumps(replace(run, seed=2).config()))
+    with pytest.raises(DataError, match=r"input\.json: this run has other settings"):
+        run.carry_out()
+
+
+def test_missing_data_give_one_sentence(scripts, small, tmp_path):
+    with pytest.raises(SystemExit, match="train/Ag32: there is no such folder; the data of silver"):
+        scripts.run.main(["silver", "--data", str(tmp_path), "-o", str(tmp_path / "runs")])
+    with pytest.raises(SystemExit, match="gold is no set; there are silver"):
+        scripts.run.main(["gold"])
+
+
+def test_a_missing_deepmd_kit_gives_one_sentence(scripts, small, tmp_path):
+    options = ["--data", str(ALLOY), "-o", str(tmp_path / "runs"), "--python", "/nowhere/python"]
+    with pytest.raises(SystemExit, match="/nowhere/dp: there is no such program; give the"):
+        scripts.deepmd_run.main(["silver", *options])
