@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = 4
 _PANEL = 2.75
+# Rows on each side in a running mean.
+_HALF = 3
 
 
 @look()
@@ -34,10 +36,13 @@ def draw_curves(records: Sequence[Record], picture: Path) -> Path:
     figure, panels = _panels(records)
     for axes, (data_set, own) in panels:
         for record, color in zip(own, COLORS, strict=False):
-            steps, force = np.array(record.curve["step"]), np.array(record.curve["force"])
-            axes.plot(steps[1:] / 1000, force[1:], color=color, linewidth=1.2)
+            # Without the first row, which is that of random weights.
+            steps = np.array(record.curve["step"][1:]) / 1000
+            force = np.array(record.curve["force"][1:])
+            axes.plot(steps, force, color=color, linewidth=0.7, alpha=0.35)
+            axes.plot(steps, _running(force), color=color, linewidth=1.4)
             final = record.errors["force"]["rmse"]
-            axes.plot(steps[-1] / 1000, final, "o", color=color, markersize=4)
+            axes.plot(steps[-1], final, "o", color=color, markersize=4)
         if "force" in data_set.goals:
             axes.axhline(data_set.goals["force"], color=INK, linestyle="--", linewidth=0.8)
         axes.set(yscale="log", xlim=(0, None), title=data_set.title.partition(",")[0])
@@ -100,6 +105,13 @@ def _panels(
     for empty in grid[len(groups) :]:
         empty.set_axis_off()
     return figure, list(zip(grid, groups, strict=False))
+
+
+def _running(errors: np.ndarray) -> np.ndarray:
+    """Root mean square over a window, narrower at the ends, since each batch is a few systems."""
+    squares = errors**2
+    places = range(len(errors))
+    return np.sqrt([squares[max(k - _HALF, 0) : k + _HALF + 1].mean() for k in places])
 
 
 def _plain_numbers(axes: "Axes") -> None:

@@ -21,7 +21,6 @@ _EMBEDDING = {"neuron": [32], "precision": "float32"}
 
 # By name, the new value of each key, which is given as a path.
 VARIANTS: dict[str, Mapping[str, Any]] = {
-    "rate-2e-3": {"learning_rate/start_lr": 0.002},
     "short": _SHORT,
     "short-rate-2e-3": _SHORT | {"learning_rate/start_lr": 0.002},
     "short-exponential": _SHORT
