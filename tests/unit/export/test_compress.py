@@ -82,7 +82,7 @@ def test_empty_slots_count(options):
     inputs["coord"][:, -1] += 20.0
     counts = model.prepare(inputs)["environment"].nmask.numpy().reshape(-1, model.sel)
     counts = counts.sum(axis=1)
-    assert counts.min() == 0 and len(set(counts)) > 3 and counts.max() < 8
+    assert counts.min() == 0 and len(set(counts)) > 2 and counts.max() < 8
     expected = model(inputs)
     assert_same(compress(model, min_nbor_dist=SHORTEST)(inputs), expected)
 
