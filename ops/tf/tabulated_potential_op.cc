@@ -22,7 +22,8 @@ using tensorflow::TensorShape;
 using tensorflow::errors::InvalidArgument;
 
 // F is the type of coordinates and forces, T that of tables and nets. keep is [ntypes, ntypes + 1]
-// or [0], switch_range where the switch begins and ends; of the offsets the last two may have no rows.
+// or [0], switch_range where the switch begins and ends; of the offsets the last two may have no
+// rows.
 REGISTER_OP("DeepattnTabulatedPotential")
     .Attr("F: {float, double}")
     .Attr("T: {float, double}")
@@ -382,11 +383,11 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
   NetCache<T> cache_;
 };
 
-#define DEEPATTN_REGISTER_POTENTIAL(F, T)                              \
-  REGISTER_KERNEL_BUILDER(Name("DeepattnTabulatedPotential")           \
-                              .Device(tensorflow::DEVICE_CPU)          \
-                              .TypeConstraint<F>("F")                  \
-                              .TypeConstraint<T>("T"),                 \
+#define DEEPATTN_REGISTER_POTENTIAL(F, T)                     \
+  REGISTER_KERNEL_BUILDER(Name("DeepattnTabulatedPotential")  \
+                              .Device(tensorflow::DEVICE_CPU) \
+                              .TypeConstraint<F>("F")         \
+                              .TypeConstraint<T>("T"),        \
                           TabulatedPotentialOp<F, T>)
 
 DEEPATTN_REGISTER_POTENTIAL(float, float);

@@ -8,9 +8,18 @@
 
 namespace deepattn {
 
-// The row (1/r, d/r²)·sw [4] and its derivative with respect to the center [4][3].
+// The row (1/r, d/r²)·sw of a vector d, and what its derivative with respect to the center is made
+// of: of the first number radial·d, of number 1 + a outer·d_a·d, less `diagonal` in component a.
 template <typename T>
-DEEPATTN_BOTH void SmoothRow(float rcut, float rcut_smth, const T* d, T* row, T* deriv) {
+struct SmoothFactors {
+  T row[4];
+  T radial;
+  T outer;
+  T diagonal;
+};
+
+template <typename T>
+DEEPATTN_BOTH SmoothFactors<T> SmoothFactorsOf(float rcut, float rcut_smth, const T* d) {
   const T lower = static_cast<T>(rcut_smth);
   const T width = static_cast<T>(rcut - rcut_smth);  // rounded to float32
   const T r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
@@ -28,16 +37,33 @@ DEEPATTN_BOTH void SmoothRow(float rcut, float rcut_smth, const T* d, T* row, T*
   }
   const T inverse = T(1) / r;
   const T inverse2 = inverse * inverse;
-  row[0] = inverse * sw;
-  for (int k = 0; k < 3; ++k) row[1 + k] = d[k] / r2 * sw;
-  const T radial = sw * inverse2 * inverse - dsw * inverse2;
-  // The last term of the angular rows, per d_a·d_k.
-  const T outer = T(2) * sw * inverse2 * inverse2 - dsw * inverse2 * inverse;
+  SmoothFactors<T> factors;
+  factors.row[0] = inverse * sw;
+  for (int k = 0; k < 3; ++k) factors.row[1 + k] = d[k] / r2 * sw;
+  factors.radial = sw * inverse2 * inverse - dsw * inverse2;
+  factors.outer = T(2) * sw * inverse2 * inverse2 - dsw * inverse2 * inverse;
+  factors.diagonal = sw * inverse2;
+  return factors;
+}
+
+// The row [4] and its derivative [4][3].
+template <typename T>
+DEEPATTN_BOTH void SmoothRow(float rcut, float rcut_smth, const T* d, T* row, T* deriv) {
+  const SmoothFactors<T> factors = SmoothFactorsOf(rcut, rcut_smth, d);
+  for (int a = 0; a < 4; ++a) row[a] = factors.row[a];
   for (int k = 0; k < 3; ++k) {
-    deriv[k] = radial * d[k];
-    for (int a = 0; a < 3; ++a) deriv[3 * (1 + a) + k] = outer * d[a] * d[k];
-    deriv[3 * (1 + k) + k] -= sw * inverse2;
+    deriv[k] = factors.radial * d[k];
+    for (int a = 0; a < 3; ++a) deriv[3 * (1 + a) + k] = factors.outer * d[a] * d[k];
+    deriv[3 * (1 + k) + k] -= factors.diagonal;
   }
+}
+
+// The derivative of a function of the row, of which by_row [4] is the derivative by the row.
+template <typename T>
+DEEPATTN_BOTH void ThroughRow(const SmoothFactors<T>& factors, const T* d, const T* by_row, T* t) {
+  const T along = by_row[1] * d[0] + by_row[2] * d[1] + by_row[3] * d[2];
+  const T scale = factors.radial * by_row[0] + factors.outer * along;
+  for (int k = 0; k < 3; ++k) t[k] = scale * d[k] - factors.diagonal * by_row[1 + k];
 }
 
 }  // namespace deepattn

@@ -25,7 +25,7 @@ struct Atoms {
 
 // The row of every center, or an error unless ilist is a permutation and the counts make sense.
 inline std::vector<int64_t> InvertList(const deepattn_env_mat_shape& shape,
-                                const deepattn_neighbor_source& source, FirstError* error) {
+                                       const deepattn_neighbor_source& source, FirstError* error) {
   std::vector<int64_t> row_of(shape.nloc, -1);
   for (int64_t row = 0; row < shape.nloc; ++row) {
     const int32_t center = source.ilist[row];
@@ -131,8 +131,8 @@ class NeighborSelection {
     return true;
   }
 
-  // Finds the neighbors that would fill the slots, in any order; returns false if it has reported an
-  // error.
+  // Finds the neighbors that would fill the slots, in any order; returns false if it has reported
+  // an error.
   bool FindNearest(int64_t unit) {
     if (!Gather(unit)) return false;
     const int32_t* atype = TypesOf(unit / shape_.nloc);
@@ -228,8 +228,7 @@ class NeighborSelection {
     const auto precedes = [&](uint64_t a, uint64_t b) {
       const Neighbor<T>& left = found_[a & kPosition];
       const Neighbor<T>& right = found_[b & kPosition];
-      return search_.listed() ? left.atom < right.atom
-                              : search_.grid(frame).Precedes(left, right);
+      return search_.listed() ? left.atom < right.atom : search_.grid(frame).Precedes(left, right);
     };
     for (size_t begin = 0, end; begin < order_.size(); begin = end) {
       for (end = begin + 1; end < order_.size() && order_[end] >> 32 == order_[begin] >> 32;) ++end;

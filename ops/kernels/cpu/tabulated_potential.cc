@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "instruction_set.h"
-#include "kernels/common/pair_derivative.h"
 #include "kernels/common/smooth_row.h"
 #include "kernels/common/table_interval.h"
 #include "neighbor_selection.h"
@@ -95,7 +94,14 @@ class BlockWorker {
         neighbors_(kBlockAtoms),
         offset_(3 * kBlockAtoms),
         energy_(kBlockAtoms),
-        center_(kBlockAtoms) {}
+        center_(kBlockAtoms),
+        inverse_std_(kColumns * call.atoms.ntypes) {
+    for (int32_t type = 0; type < call.atoms.ntypes; ++type) {
+      for (int c = 0; c < kColumns; ++c) {
+        inverse_std_[kColumns * type + c] = F(1) / call.dstd[kColumns * call.atoms.nnei * type + c];
+      }
+    }
+  }
 
   // The centers [begin, end) of a frame; returns false if an error has been reported.
   bool Run(int64_t frame, int64_t begin, int64_t end, const Sums& sums) {
@@ -124,7 +130,8 @@ class BlockWorker {
   // What of a pair is needed again for the forces.
   struct Pair {
     F d[3];
-    F slope;    // of the weight by the first of the row
+    SmoothFactors<F> factors;
+    F slope;  // of the weight by the first of the row
     int32_t atom;
     bool kept;
   };
@@ -155,17 +162,17 @@ class BlockWorker {
     const int32_t type = atype[center];
     if (!selection_.FindNearest(unit)) return false;
     const F* davg = call_.davg + 4 * shape.nnei * type;
-    const F* dstd = call_.dstd + 4 * shape.nnei * type;
+    const F* inverse_std = InverseStd(type);
     const int64_t first = slots_.size();
     for (const Neighbor<F>& neighbor : selection_.found()) {
-      AddPair(neighbor, type, atype[neighbor.atom], davg, dstd);
+      AddPair(neighbor, type, atype[neighbor.atom], davg, inverse_std);
     }
     neighbors_[natoms_] = slots_.size() - first;
     const int32_t nblocks = shape.sel == nullptr ? 1 : shape.ntypes;
     for (int32_t block = 0; block < nblocks; ++block) {
       const int32_t slot_type = shape.sel == nullptr ? shape.ntypes : block;
       const int64_t empty = selection_.CountEmpty(block);
-      if (empty > 0 && IsKept(type, slot_type)) AddEmpty(empty, type, slot_type, davg, dstd);
+      if (empty > 0 && IsKept(type, slot_type)) AddEmpty(empty, type, slot_type, davg, inverse_std);
     }
     first_[natoms_ + 1] = slots_.size();
     most_slots_ = std::max<int64_t>(most_slots_, slots_.size() - first);
@@ -188,34 +195,34 @@ class BlockWorker {
   }
 
   void AddPair(const Neighbor<F>& neighbor, int32_t center, int32_t type, const F* davg,
-               const F* dstd) {
-    F row[kColumns], deriv[3 * kColumns];
-    SmoothRow(call_.atoms.rcut, call_.atoms.rcut_smth, neighbor.d, row, deriv);
-    F weight, slope;
-    Switch(row[0], neighbor.d, &weight, &slope);
-    const bool kept = IsKept(center, type);
+               const F* inverse_std) {
+    const F* d = neighbor.d;
+    Pair pair = {{d[0], d[1], d[2]},
+                 SmoothFactorsOf(call_.atoms.rcut, call_.atoms.rcut_smth, d),
+                 0,
+                 neighbor.atom,
+                 IsKept(center, type)};
+    F weight;
+    Switch(pair.factors.row[0], d, &weight, &pair.slope);
     PotentialSlot<T> slot;
     for (int c = 0; c < kColumns; ++c) {
-      row[c] = (row[c] - davg[c]) / dstd[c];
-      if (!kept) row[c] = call_.excluded_is_average ? davg[0] : F(0);
-      slot.row[c] = static_cast<T>(row[c]);
+      F element = (pair.factors.row[c] - davg[c]) * inverse_std[c];
+      if (!pair.kept) element = call_.excluded_is_average ? davg[0] : F(0);
+      slot.row[c] = static_cast<T>(element);
     }
     slot.radial = slot.row[0];
-    slot.weight = static_cast<T>(kept ? weight : F(0));
+    slot.weight = static_cast<T>(pair.kept ? weight : F(0));
     slot.pair = PairNumber(center, type);
     slots_.push_back(slot);
-    pairs_.push_back({{neighbor.d[0], neighbor.d[1], neighbor.d[2]},
-                      slope * dstd[0],
-                      neighbor.atom,
-                      kept});
+    pairs_.push_back(pair);
   }
 
   // One slot that stands for all of a block without a neighbor, unless it is zero.
-  void AddEmpty(int64_t number, int32_t center, int32_t type, const F* davg, const F* dstd) {
+  void AddEmpty(int64_t number, int32_t center, int32_t type, const F* davg, const F* inverse_std) {
     PotentialSlot<T> slot;
     bool zero = true;
     for (int c = 0; c < kColumns; ++c) {
-      const T element = static_cast<T>(-davg[c] / dstd[c]);
+      const T element = static_cast<T>(-davg[c] * inverse_std[c]);
       if (c == 0) slot.radial = element;
       slot.row[c] = static_cast<T>(number) * element;
       zero = zero && element == 0;
@@ -248,11 +255,12 @@ class BlockWorker {
 
   PotentialBlock<T> Block() {
     gradient_.resize(slots_.size());
-    return {call_.table_shape, call_.table,       call_.range,       call_.factors,
-            call_.count,       call_.axis,        &NetOf<T>(*net_),  Packed(),
-            natoms_,           first_.data(),     neighbors_.data(), slots_.data(),
-            offset_.data(),    energy_.data(),    gradient_.data()};
+    return {call_.table_shape, call_.table,      call_.range,    call_.factors,  call_.count,
+            call_.axis,        &NetOf<T>(*net_), Packed(),       natoms_,        first_.data(),
+            neighbors_.data(), slots_.data(),    offset_.data(), energy_.data(), gradient_.data()};
   }
+
+  const F* InverseStd(int32_t type) const { return &inverse_std_[kColumns * type]; }
 
   const T* Packed() const { return static_cast<const T*>(net_->packed.data()); }
 
@@ -260,18 +268,18 @@ class BlockWorker {
     const deepattn_env_mat_shape& shape = call_.atoms;
     const int64_t center = center_[a];
     const int32_t type = call_.atype[frame * shape.nall + center];
-    const F* dstd = call_.dstd + 4 * shape.nnei * type;
+    const F* inverse_std = InverseStd(type);
     call_.atom_energy[frame * shape.nloc + center] = static_cast<F>(energy_[a]);
     double own[3] = {0, 0, 0};
     for (int64_t j = first_[a]; j < first_[a] + neighbors_[a]; ++j) {
       const Pair& pair = pairs_[j];
       if (!pair.kept) continue;
-      F row[kColumns], deriv[3 * kColumns], by_row[kColumns], t[3];
-      SmoothRow(shape.rcut, shape.rcut_smth, pair.d, row, deriv);
-      for (int c = 0; c < kColumns; ++c) by_row[c] = static_cast<F>(gradient_[j].row[c]);
+      F by_row[kColumns], t[3];
+      for (int c = 0; c < kColumns; ++c) {
+        by_row[c] = static_cast<F>(gradient_[j].row[c]) * inverse_std[c];
+      }
       by_row[0] += pair.slope * static_cast<F>(gradient_[j].weight);
-      for (int c = 0; c < kColumns; ++c) by_row[c] /= dstd[c];
-      PairDerivative(by_row, deriv, t);
+      ThroughRow(pair.factors, pair.d, by_row, t);
       double* force = sums.force + 3 * static_cast<int64_t>(pair.atom);
       double* virial = sums.virial + 9 * static_cast<int64_t>(pair.atom);
       for (int k = 0; k < 3; ++k) {
@@ -294,6 +302,7 @@ class BlockWorker {
   std::vector<const T*> offset_;
   std::vector<T> energy_;
   std::vector<int64_t> center_;
+  std::vector<F> inverse_std_;  // [ntypes][4]
   std::vector<Pair> pairs_;
   std::vector<PotentialSlot<T>> slots_;
   std::vector<PotentialSlotGradient<T>> gradient_;
@@ -382,11 +391,11 @@ int deepattn_is_fitting_net_current(const deepattn::PackedFittingNet* net) {
   return net->instruction_set == deepattn::CurrentInstructionSet();
 }
 
-#define DEEPATTN_DEFINE_POTENTIAL(F, T, suffix)                                  \
-  void deepattn_tabulated_potential_##suffix(                                    \
-      const deepattn::TabulatedPotentialCall<F, T>* call,                        \
-      const deepattn_threads* threads, deepattn_status* status) {                \
-    deepattn::Guard(status, [&] { deepattn::Potential(*call, *threads, status); }); \
+#define DEEPATTN_DEFINE_POTENTIAL(F, T, suffix)                                                  \
+  void deepattn_tabulated_potential_##suffix(const deepattn::TabulatedPotentialCall<F, T>* call, \
+                                             const deepattn_threads* threads,                    \
+                                             deepattn_status* status) {                          \
+    deepattn::Guard(status, [&] { deepattn::Potential(*call, *threads, status); });              \
   }
 
 DEEPATTN_DEFINE_POTENTIAL(float, float, f32)

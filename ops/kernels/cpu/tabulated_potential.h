@@ -70,9 +70,9 @@ struct TabulatedPotentialCall {
 
   int64_t nnets;                        // 1, or one for each type of center
   const PackedFittingNet* const* nets;  // first layers are of the same width
-  const T* type_offset;   // [ntypes][width of the first layer]
-  const T* frame_offset;  // [nframes][same], or null
-  const T* atom_offset;   // [nframes][nloc][same], or null
+  const T* type_offset;                 // [ntypes][width of the first layer]
+  const T* frame_offset;                // [nframes][same], or null
+  const T* atom_offset;                 // [nframes][nloc][same], or null
 
   F* atom_energy;  // [nframes][nloc], eV; 0 for virtual atoms
   F* force;        // [nframes][nall][3], eV/Å

@@ -104,8 +104,8 @@ inline void ContractColumnsOf(int64_t vectors, const PotentialSlot<T>* slots,
 
 // B [4][width] = Rᵀ G / count, its padding zero.
 template <typename T>
-void Contract(const PotentialBlock<T>& block, const PotentialSlot<T>* slots,
-              const Place<T>* places, int64_t nslots, Matrix<T> out) {
+void Contract(const PotentialBlock<T>& block, const PotentialSlot<T>* slots, const Place<T>* places,
+              int64_t nslots, Matrix<T> out) {
   const int64_t width = block.table_shape.width;
   const Parts parts(RoundUp<T>(width) / kLanes<T>, kMostVectors);
   for (int64_t p = 0; p < parts.number; ++p) {

@@ -44,8 +44,8 @@ struct PotentialBlock {
   const int64_t* first;      // [natoms + 1], its slots
   const int64_t* neighbors;  // [natoms], how many slots of it have a neighbor; they come first
   const PotentialSlot<T>* slots;
-  const T* const* offset;  // [natoms][3], rows to add to the first layer's sum, or null
-  T* energy;               // [natoms]
+  const T* const* offset;              // [natoms][3], rows to add to the first layer's sum, or null
+  T* energy;                           // [natoms]
   PotentialSlotGradient<T>* gradient;  // where slots have a neighbor
 };
 
