@@ -166,7 +166,7 @@ def _refuse_single(data: Mapping[str, Any], training: Mapping[str, Any]) -> None
     validating = data.get("validating")
     # DeePMD-kit has no ranking of checkpoints of several branches either.
     if isinstance(validating, dict) and validating.get("full_val_start") != 1:
-        for key in ("full_validation",):
+        for key in ("full_validation", "ema_full_validation"):
             if validating.get(key):
                 raise ConfigError(
                     f"validating/{key} is for single-task inputs; with model/model_dict evaluate "

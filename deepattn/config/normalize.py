@@ -48,6 +48,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
         "validating",
         labels=LOSSES[loss["type"]].lasting_labels(loss),
         data=training["validation_data"] is not None,
+        averages=training["enable_ema"],
     )
     return full
 

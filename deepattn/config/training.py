@@ -15,8 +15,6 @@ from deepattn.config.sampling import check_probabilities, read_auto_prob, read_b
 from deepattn.config.section import Section, key, required
 from deepattn.errors import ConfigError
 
-_AVERAGE = "averages of the weights are not kept"
-
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Section):
@@ -95,9 +93,6 @@ class TrainingConfig(Section):
             "profiling_file; the complete input has their full paths instead.",
         ),
         Refused("ckpt_keep_ratio", hint="set training/max_ckpt_keep"),
-        Refused("enable_ema", False, hint=_AVERAGE),
-        Refused("ema_decay", 0.999, hint=_AVERAGE),
-        Refused("ema_ckpt_keep", hint=_AVERAGE),
         Refused("disp_avg", False, hint=PYTORCH),
         Refused("acc_freq", 1, hint=PYTORCH),
         Refused("zero_stage", 0, hint=PYTORCH),
@@ -128,6 +123,21 @@ class TrainingConfig(Section):
     save_freq: int = key(1000, "Steps between two checkpoints.", check=within(1))
     save_ckpt: str = key("model.ckpt", "Path prefix of the checkpoints.", check=FILE)
     max_ckpt_keep: int = key(5, "Number of checkpoints to keep; 0 keeps all.", check=within(0))
+    enable_ema: bool = key(
+        False,
+        "Whether an exponential moving average (EMA) of the weights is kept, with checkpoints of "
+        "its own.",
+    )
+    ema_decay: float = key(
+        0.999,
+        "Share of the average that a step keeps.",
+        check=holds(lambda value: 0 <= value < 1, "be at least 0 and less than 1"),
+    )
+    ema_ckpt_keep: int | None = key(
+        None,
+        "Number of checkpoints of the average to keep; by default max_ckpt_keep.",
+        check=within(1),
+    )
     disp_training: bool = key(True, "Whether the learning curve is written.")
     time_training: bool = key(True, "Whether the time of each interval is logged.")
     tensorboard: bool = key(False, "Whether TensorBoard events are written.")

@@ -51,7 +51,6 @@ class ValidatingConfig(Section):
     """Full validation: errors over all validation frames, and the checkpoints that are best."""
 
     input_only = (
-        Refused("ema_full_validation", False, hint="averages of the weights are not kept"),
         Refused("compiled_infer", False, hint=PYTORCH),
         Refused("tf32_infer", False, hint=PYTORCH),
         Refused("amp_infer", False, hint=PYTORCH),
@@ -60,6 +59,11 @@ class ValidatingConfig(Section):
     full_validation: bool = key(
         False,
         "Whether all validation frames are evaluated at intervals.",
+    )
+    ema_full_validation: bool = key(
+        False,
+        "The same for the averages of the weights (training/enable_ema), with files of their own: "
+        "best_ema.ckpt-…, and full_val_file with _ema before its ending.",
     )
     validation_freq: int = key(5000, "Steps between two full validations.", check=within(1))
     full_val_start: float = key(
@@ -84,7 +88,8 @@ class ValidatingConfig(Section):
     @property
     def active(self) -> bool:
         """Whether there is any full validation."""
-        return self.full_validation and self.full_val_start != 1
+        wanted = self.full_validation or self.ema_full_validation
+        return wanted and self.full_val_start != 1
 
     @property
     def quantity(self) -> Quantity:
@@ -129,7 +134,13 @@ class ValidatingConfig(Section):
 
     @classmethod
     def check(
-        cls, section: Mapping[str, Any], path: str, *, labels: Collection[str], data: bool
+        cls,
+        section: Mapping[str, Any],
+        path: str,
+        *,
+        labels: Collection[str],
+        data: bool,
+        averages: bool,
     ) -> None:
         """Check a resolved section.
 
@@ -138,6 +149,7 @@ class ValidatingConfig(Section):
             path: Where it is.
             labels: Labels that the loss compares with predictions from the first step to the last.
             data: Whether the input has validation data.
+            averages: Whether averages of the weights are kept.
 
         Raises:
             ConfigError: A value is out of range, or a full validation is not possible.
@@ -146,6 +158,11 @@ class ValidatingConfig(Section):
         config = cls.from_dict(section)
         if not config.active:
             return
+        if config.ema_full_validation and not averages:
+            raise ConfigError(
+                f"{path}/ema_full_validation needs averages of the weights; set "
+                "training/enable_ema to true."
+            )
         if not data:
             raise ConfigError(
                 f"{path}/full_validation needs validation data; set training/validation_data."

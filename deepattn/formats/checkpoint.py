@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "weights/"
 OPTIMIZER = "optimizer/"
+AVERAGE = "ema/"
 
 # How every checkpoint begins.
 MAGIC = b"deepattn checkpoint "

@@ -14,6 +14,7 @@ from deepattn.train.checkpointing.saver import all_variables, restore_optimizer
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.precision import interface_dtype
 from deepattn.train.task import Task
+from deepattn.train.weight_average import WeightAverage
 
 
 def build_task_models(
@@ -77,6 +78,21 @@ def build_optimizer(
     if start.mode in ("init_model", "restart"):
         restore_optimizer(optimizer, all_variables(tasks), start, kind=config.optimizer.type)
     return optimizer
+
+
+def build_average(tasks: Sequence[Task]) -> WeightAverage | None:
+    """The moving average of the trained weights of all tasks, if the input has one kept.
+
+    Args:
+        tasks: The tasks, whose models have their weights.
+    """
+    training, start = tasks[0].config.training, tasks[0].start
+    if not training.enable_ema:
+        return None
+    trained = {id(variable) for variable in trained_variables([t.model for t in tasks])[0]}
+    variables = {n: v for n, v in all_variables(tasks).items() if id(v) in trained}
+    resumed = start.average if start.mode == "restart" else {}
+    return WeightAverage(variables, training.ema_decay, arrays=resumed)
 
 
 def trained_variables(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[int]]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from deepattn.config import ValidatingConfig
 from deepattn.infer.statistics import Errors
 from deepattn.train.checkpointing.best import BestCheckpoints
-from deepattn.train.checkpointing.files import TrainingFiles, ValidationFiles
+from deepattn.train.checkpointing.files import AVERAGED, TrainingFiles, ValidationFiles
 from deepattn.train.checkpointing.saver import Saver
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.evaluation import Evaluation
@@ -49,6 +49,7 @@ class FullValidation:
         errors_log: Where the errors are written; None in a process that writes no files.
         saver: Writes the checkpoints.
         distribution: The workers; the chief evaluates.
+        averaged: Whether the checkpoints are those of the averages of the weights.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class FullValidation:
         errors_log: ValidationLog | None,
         saver: Saver,
         distribution: Distribution,
+        averaged: bool = False,
     ) -> None:
         self._section = section
         self._schedule = schedule
@@ -69,6 +71,7 @@ class FullValidation:
         self._log = errors_log
         self._saver = saver
         self._distribution = distribution
+        self._averaged = averaged
 
     def run(self, step: int) -> None:
         """Validate, if it is time.
@@ -93,7 +96,7 @@ class FullValidation:
         saved = rank is not None and section.save_best
         if rank is not None and saved:
             path = self._best.path(step, rank)
-            self._saver.save_as(path, step)
+            self._saver.save_as(path, step, averaged=self._averaged)
             self._best.arrange()
         if self._log is None:
             return
@@ -115,7 +118,7 @@ class FullValidation:
 def best_checkpoints(
     files: TrainingFiles, section: ValidatingConfig, start: WeightSource, *, chief: bool
 ) -> dict[str, BestCheckpoints]:
-    """The best checkpoints of each full validation, by the name of their state.
+    """The best checkpoints of each full validation, by its name.
 
     Args:
         files: The files of the training.
@@ -166,7 +169,14 @@ def full_validations(
     after = task.start.step if task.start.mode == "restart" else None
     evaluate = Evaluation(task)
 
+    def evaluate_average() -> Errors:
+        if saver.average is None:
+            raise ValueError("no average of the weights is kept")
+        with saver.average.applied():
+            return evaluate()
+
     def make(validation: ValidationFiles) -> FullValidation:
+        averaged = validation.name == AVERAGED
         errors_log = None
         if distribution.chief:
             path = validation.log.path
@@ -174,11 +184,12 @@ def full_validations(
         return FullValidation(
             section,
             Schedule(first, section.validation_freq),
-            evaluate=evaluate,
+            evaluate=evaluate_average if averaged else evaluate,
             best=best[validation.name],
             errors_log=errors_log,
             saver=saver,
             distribution=distribution,
+            averaged=averaged,
         )
 
     return [make(validation) for validation in files.validations]

@@ -28,6 +28,7 @@ from deepattn.train.monitoring.profiling import profiled, traced
 from deepattn.train.monitoring.progress import progress_line
 from deepattn.train.monitoring.tensorboard import TensorBoardWriter
 from deepattn.train.task_runner import TaskRunner
+from deepattn.train.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class TrainingLoop:
         distribution: The replicas that train together.
         training: The ``training`` section.
         saver: Writes the checkpoints.
+        average: The moving average of the weights, if one is kept.
         validations: The full validations.
         resumed: Whether the learning curve of an earlier run is continued.
         callbacks: Keras callbacks; an interval between two display steps is an epoch to them.
@@ -56,6 +58,7 @@ class TrainingLoop:
         distribution: Distribution,
         training: TrainingConfig,
         saver: Saver,
+        average: WeightAverage | None = None,
         validations: Sequence[FullValidation] = (),
         resumed: bool,
         callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -66,6 +69,7 @@ class TrainingLoop:
         self.distribution = distribution
         self.training = distribution.own_part(training)
         self.saver = saver
+        self.average = average
         self.validations = validations
         self.resumed = resumed
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
@@ -147,6 +151,8 @@ class TrainingLoop:
             origin=runner.batches.origin(),
             advice=self.saver.advice(),
         )
+        if self.average is not None:
+            self.average.update()
         self.callbacks.on_train_batch_end(step, values)
         if self._events is not None and step % training.tensorboard_freq == 0:
             self._events.train(step, values, runner.metrics, task=runner.name)

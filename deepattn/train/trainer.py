@@ -25,6 +25,7 @@ from deepattn.losses import Loss
 from deepattn.models import EnergyModel
 from deepattn.statistics.energy_bias import change_by_statistic
 from deepattn.train.build import (
+    build_average,
     build_optimizer,
     build_schedule,
     build_task_models,
@@ -210,12 +211,15 @@ class Trainer:
         ]
         validating, chief = _first(self.config).validating, self.distribution.chief
         best = best_checkpoints(self._files, validating, self.start, chief=chief)
+        average = build_average(self.tasks)
         saver = Saver(
             self.tasks,
             runners,
             self.optimizer,
             self.config,
+            self._files,
             min_nbor_dist=self.min_nbor_dist,
+            average=average,
             best=best,
             chief=chief,
         )
@@ -229,6 +233,7 @@ class Trainer:
             distribution=self.distribution,
             training=training,
             saver=saver,
+            average=average,
             validations=validations,
             resumed=restarted,
             callbacks=self.callbacks,

@@ -40,6 +40,7 @@ class WeightSource:
         model: Configuration of the model in the file.
         weights: Its arrays by name.
         optimizer: State of the optimizer by name; empty if it starts afresh.
+        average: Moving average of the trained weights by name; empty if there is none.
         header: Header of a checkpoint.
         min_nbor_dist: Shortest distance in the data the file was trained on, Å, or None.
         target_types: Fine-tuning: elements whose energy bias is fitted; None for those of the data.
@@ -53,6 +54,7 @@ class WeightSource:
     model: ModelConfig | None = None
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     optimizer: Mapping[str, np.ndarray] = field(default_factory=dict)
+    average: Mapping[str, np.ndarray] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     min_nbor_dist: float | None = None
     target_types: tuple[str, ...] | None = None
@@ -200,6 +202,7 @@ def from_checkpoint(
         # Those of the whole training, also of a multi-task one.
         "header": file.header,
         "optimizer": file.optimizer,
+        "average": file.average,
     }
     if file.tasks is None:
         return replace(of_file(file, path), **common)

@@ -63,7 +63,7 @@ def _systems(folder):
     return training, validation
 
 
-def _input(folder, metric, **training):
+def _input(folder, metric, *, averages=False):
     systems, valid = _systems(folder)
     prefactors = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0)}
     loss = {f"start_pref_{key}": values[0] for key, values in prefactors.items()}
@@ -87,10 +87,13 @@ def _input(folder, metric, **training):
             "save_freq": 6,
             "max_ckpt_keep": 3,
             "seed": 1,
-            **training,
+            "enable_ema": averages,
+            "ema_decay": 0.8,
+            "ema_ckpt_keep": 2,
         },
         "validating": {
             "full_validation": True,
+            "ema_full_validation": averages,
             "validation_freq": 2,
             "full_val_start": 0.2,
             "validation_metric": metric,
@@ -112,12 +115,12 @@ def start(tmp_path_factory):
     return folder / "start.dp"
 
 
-def _run_both(start, folder, monkeypatch, metric, **training):
+def _run_both(start, folder, monkeypatch, metric, *, averages=False):
     """Folders in which DeePMD-kit and deepattn have trained, from the same weights."""
     theirs, ours = folder / "theirs", folder / "ours"
     for place in (theirs, ours):
         place.mkdir()
-        data = _input(place / "data", metric, **training)
+        data = _input(place / "data", metric, averages=averages)
         (place / "input.json").write_text(json.dumps(data))
     data["model"]["convention"] = "common"
     (ours / "input.json").write_text(json.dumps(data))
@@ -128,8 +131,8 @@ def _run_both(start, folder, monkeypatch, metric, **training):
     jobs = [{"arguments": command, "output": "log"} for command in commands]
     run_inside(DP320PT, "commands.py", jobs, theirs)
     monkeypatch.chdir(ours)
-    trainer = train("input.json", init_frz_model=start)
-    return theirs, ours, trainer
+    train("input.json", init_frz_model=start)
+    return theirs, ours
 
 
 def _log(path):
@@ -145,11 +148,32 @@ def _kept(folder, pattern):
 
 @pytest.mark.parametrize("metric", ["F:RMSE", "V:MAE"])
 def test_validations_and_best_checkpoints(start, tmp_path, monkeypatch, metric):
-    theirs, ours, _ = _run_both(start, tmp_path, monkeypatch, metric)
+    theirs, ours = _run_both(start, tmp_path, monkeypatch, metric)
     assert _log(ours / "val.log") == _log(theirs / "val.log")
     assert _kept(ours, "best.ckpt-*") == _kept(theirs, "best.ckpt-*")
     assert len(_kept(ours, "best.ckpt-*")) == 3
-    for name in _kept(theirs, "best.ckpt-*"):
+    _compare_weights(theirs, ours, _kept(theirs, "best.ckpt-*"))
+
+
+def _compare_weights(theirs, ours, names):
+    for name in names:
         expected = read_model(theirs / f"{name}.pt").arrays
         for key, array in read_model(ours / f"{name}.h5").arrays.items():
             np.testing.assert_allclose(array, expected[key], rtol=0, atol=1e-7, err_msg=key)
+
+
+def test_averages(start, tmp_path, monkeypatch):
+    theirs, ours = _run_both(start, tmp_path, monkeypatch, "E:RMSE", averages=True)
+    for name in ("val.log", "val_ema.log"):
+        assert _log(ours / name) == _log(theirs / name)
+    assert _log(ours / "val.log") != _log(ours / "val_ema.log")
+    for pattern, count in (
+        ("best.ckpt-*", 3),
+        ("best_ema.ckpt-*", 3),
+        ("model.ckpt-*", 3),
+        ("model_ema.ckpt-*", 2),
+    ):
+        names = _kept(theirs, pattern)
+        assert len(names) == count
+        assert _kept(ours, pattern) == names
+        _compare_weights(theirs, ours, names)

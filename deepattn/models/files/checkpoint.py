@@ -13,6 +13,7 @@ import numpy as np
 from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normalize_model
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import (
+    AVERAGE,
     MAGIC,
     OPTIMIZER,
     WEIGHTS,
@@ -66,6 +67,11 @@ class CheckpointFile(ModelFile):
     def optimizer(self) -> dict[str, np.ndarray]:
         """State of the optimizer by name."""
         return part_of(self.arrays, OPTIMIZER)
+
+    @property
+    def average(self) -> dict[str, np.ndarray]:
+        """The moving average of the trained weights by name; empty if there is none."""
+        return part_of(self.arrays, AVERAGE)
 
     def energy_bias(self) -> np.ndarray:
         return self.stored().arrays[BIAS]

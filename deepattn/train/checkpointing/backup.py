@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import (
@@ -18,6 +19,8 @@ from deepattn.formats.checkpoint import (
     resolve_checkpoint,
 )
 from deepattn.formats.files import write_whole
+from deepattn.formats.numbered import link_latest, numbered_after
+from deepattn.train.checkpointing.best import records_of
 from deepattn.train.checkpointing.files import TrainingFiles
 from deepattn.train.weight_source import WeightSource
 
@@ -44,26 +47,27 @@ def make_room(
     checkpoints = checkpoints_of(prefix)
     read = _read_from(start, checkpoints)
     logs = [log.path for log in files.logs if log.path.is_file()]
+    others = list(_others(files, start))
     if read is not None and start.mode == "restart":
         later = [path for path in listed_after(prefix, read) if path.exists()]
-        best = [path for path, of_a_kill in _stale(files, start) if later or not of_a_kill]
-        if later or best:
-            backup = _Backup([prefix, *logs, *best])
-            backup.move([*later, *best])
+        gone = [other.path for other in others if later or not other.of_a_kill]
+        if later or gone:
+            backup = _Backup([prefix, *logs, *gone])
+            backup.move([*later, *gone])
             backup.copy(logs)
-            backup.report(f"an earlier run was resumed from {read.name}", later, [*logs, *best])
+            backup.report(f"an earlier run was resumed from {read.name}", later, [*logs, *gone])
         _go_back(files, start, read)
         return
     if start.mode == "restart":
         logs = []  # which the run continues
-    best = [path for path, _ in _stale(files, start)]
-    if not checkpoints and not logs and not best:
+    gone = [other.path for other in others]
+    if not checkpoints and not logs and not gone:
         return
     kept = [] if read is None else [read]
     outputs = [output] if output is not None and content is not None else []
-    backup = _Backup([prefix, *logs, *best, *outputs])
+    backup = _Backup([prefix, *logs, *gone, *outputs])
     backup.copy(kept)
-    backup.move(path for path in (*checkpoints, *logs, *best) if path not in kept)
+    backup.move(path for path in (*checkpoints, *logs, *gone) if path not in kept)
     index = prefix.parent / "checkpoint"
     if checkpoints:
         backup.move(path for path in (index,) if path.is_file())
@@ -71,10 +75,12 @@ def make_room(
             list_only(prefix, kept[0])
         else:
             prefix.with_name(f"{prefix.name}.h5").unlink(missing_ok=True)
+    if files.average is not None:
+        link_latest(files.average.prefix)
     for path in outputs:
         with write_whole(backup.place(path)) as file:
             file.write(content)
-    backup.report("an earlier run is in this folder", checkpoints, [*logs, *best, *outputs])
+    backup.report("an earlier run is in this folder", checkpoints, [*logs, *gone, *outputs])
 
 
 def remove_leftovers(files: TrainingFiles, start: WeightSource) -> None:
@@ -87,23 +93,37 @@ def remove_leftovers(files: TrainingFiles, start: WeightSource) -> None:
 def _go_back(files: TrainingFiles, start: WeightSource, read: Path) -> None:
     """Leave the files that there were when a checkpoint had been written."""
     go_back_to(files.prefix, read, keep=files.keep)
-    for path, of_a_kill in _stale(files, start):
-        if of_a_kill:
-            path.unlink()
+    for other in _others(files, start):
+        if other.of_a_kill:
+            other.path.unlink()
+    if files.average is not None:
+        link_latest(files.average.prefix)
 
 
-def _stale(files: TrainingFiles, start: WeightSource) -> Iterator[tuple[Path, bool]]:
-    """Best checkpoints that a training does not start with.
+class _Other(NamedTuple):
+    """A checkpoint of averages, or a best one, that a training does not start with.
 
-    Yields:
-        A file, and whether it is one that a killed run would have removed, or will write again.
+    Attributes:
+        path: The file.
+        of_a_kill: Whether a killed run would have removed it, or will write it again.
     """
+
+    path: Path
+    of_a_kill: bool
+
+
+def _others(files: TrainingFiles, start: WeightSource) -> Iterator[_Other]:
+    """Checkpoints besides the regular ones that a training does not start with."""
+    restarted = start.mode == "restart"
+    if files.average is not None:
+        for path in numbered_after(files.average.prefix, start.step if restarted else -1):
+            yield _Other(path, restarted)
     for validation in files.validations:
-        state = start.header.get(validation.name) if start.mode == "restart" else None
-        steps = [] if state is None else [int(step) for _, step in state["best"]]
+        state = start.header.get(validation.name) if restarted else None
+        steps = [record.step for record in records_of(state, validation.metric)]
         same = state is not None and state["metric"] == validation.metric
-        for path in validation.best.stale(steps if same else []):
-            yield path, same
+        for path in validation.best.stale(steps):
+            yield _Other(path, same)
 
 
 class _Backup:

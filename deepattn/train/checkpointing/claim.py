@@ -79,9 +79,11 @@ class Claim:
         for best in bests:
             self._lock(best.folder / best.prefix, "validating/save_best_dir")
             remove_leftovers(best.folder, f"{glob.escape(best.prefix)}-*.h5")
-        name = glob.escape(prefix.name)
-        for pattern in (f"{name}-*.h5", f"{name}.h5", "checkpoint"):
-            remove_leftovers(prefix.parent, pattern)
+        average = [] if self._files.average is None else [self._files.average.prefix]
+        for path in (prefix, *average):
+            remove_leftovers(path.parent, f"{glob.escape(path.name)}-*.h5")
+            remove_leftovers(path.parent, f"{glob.escape(path.name)}.h5")
+        remove_leftovers(prefix.parent, "checkpoint")
         for path in self._others:
             remove_leftovers(path.parent, glob.escape(path.name))
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepattn.config import Config
+from deepattn.config import Config, ValidatingConfig
 from deepattn.train.checkpointing.best import BestFiles
+
+# Name of the full validation of the averages.
+AVERAGED = "ema_validation"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class ValidationFiles:
     """What a full validation writes.
 
     Attributes:
-        name: Name of its state in the header of a checkpoint.
+        name: Its name, under which its state is in the header of a checkpoint.
         metric: The error that ranks checkpoints.
         log: The errors.
         best: The checkpoints with the lowest errors.
@@ -40,6 +43,19 @@ class ValidationFiles:
 
 
 @dataclass(frozen=True)
+class AverageFiles:
+    """Checkpoints of the moving average of the weights, ``<prefix>-<step>.h5``.
+
+    Attributes:
+        prefix: Their path prefix.
+        keep: Number of them that stay; 0 keeps all.
+    """
+
+    prefix: Path
+    keep: int
+
+
+@dataclass(frozen=True)
 class TrainingFiles:
     """What a training writes, besides the complete input.
 
@@ -47,12 +63,14 @@ class TrainingFiles:
         prefix: Path prefix of the checkpoints.
         keep: Number of checkpoints that stay; 0 keeps all.
         curve: The learning curve, or None.
+        average: The checkpoints of the average, or None.
         validations: The files of the full validations.
     """
 
     prefix: Path
     keep: int
     curve: Log | None
+    average: AverageFiles | None = None
     validations: tuple[ValidationFiles, ...] = ()
 
     @classmethod
@@ -64,20 +82,28 @@ class TrainingFiles:
         """
         training, validating = config.training, config.validating
         prefix = Path(training.save_ckpt)
-        folder = (
-            prefix.parent if validating.save_best_dir is None else Path(validating.save_best_dir)
-        )
+        curve = Log(Path(training.disp_file), "training/disp_file")
+        average = None
+        if training.enable_ema:
+            keep = training.ema_ckpt_keep
+            average = AverageFiles(
+                _averaged(prefix), training.max_ckpt_keep if keep is None else keep
+            )
         validations = []
         if validating.active:
-            log = Log(Path(validating.full_val_file), "validating/full_val_file")
-            best = BestFiles(folder, "best.ckpt")
-            metric = validating.validation_metric
-            validations.append(ValidationFiles("validation", metric, log, best))
-        curve = Log(Path(training.disp_file), "training/disp_file")
+            chosen = validating.save_best_dir
+            folder = prefix.parent if chosen is None else Path(chosen)
+            log = Path(validating.full_val_file)
+            if validating.full_validation:
+                validations.append(_validation("validation", validating, log, folder, "best.ckpt"))
+            if validating.ema_full_validation:
+                log = _averaged(log)
+                validations.append(_validation(AVERAGED, validating, log, folder, "best_ema.ckpt"))
         return cls(
             prefix,
             training.max_ckpt_keep,
             curve if training.disp_training else None,
+            average,
             tuple(validations),
         )
 
@@ -86,3 +112,19 @@ class TrainingFiles:
         """The learning curve and the logs of the full validations."""
         curves = [] if self.curve is None else [self.curve]
         return [*curves, *(validation.log for validation in self.validations)]
+
+
+def _validation(
+    name: str, section: ValidatingConfig, log: Path, folder: Path, prefix: str
+) -> ValidationFiles:
+    return ValidationFiles(
+        name,
+        section.validation_metric,
+        Log(log, "validating/full_val_file"),
+        BestFiles(folder, prefix),
+    )
+
+
+def _averaged(path: Path) -> Path:
+    """The name of the same file of the averages: ``_ema`` before the ending."""
+    return path.with_name(f"{path.stem}_ema{path.suffix}")

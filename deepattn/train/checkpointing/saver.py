@@ -11,13 +11,22 @@ import numpy as np
 
 from deepattn.config import Config, MultiTaskConfig
 from deepattn.errors import ModelFileError
-from deepattn.formats.checkpoint import OPTIMIZER, WEIGHTS, write_arrays, write_checkpoint
+from deepattn.formats.checkpoint import (
+    AVERAGE,
+    OPTIMIZER,
+    WEIGHTS,
+    write_arrays,
+    write_checkpoint,
+)
+from deepattn.formats.numbered import write_numbered
 from deepattn.models import unique_variables
 from deepattn.optimizers import Optimizer
 from deepattn.train.checkpointing.best import BestCheckpoints
+from deepattn.train.checkpointing.files import TrainingFiles
 from deepattn.train.monitoring.nan_guard import check_weights
 from deepattn.train.task import Task
 from deepattn.train.task_runner import TaskRunner
+from deepattn.train.weight_average import WeightAverage
 from deepattn.train.weight_source import WeightSource
 
 log = logging.getLogger(__name__)
@@ -31,8 +40,10 @@ class Saver:
         runners: Their runners, whose places in the data a checkpoint has.
         optimizer: The optimizer.
         config: The complete configuration, stored with every checkpoint.
+        files: Where the checkpoints are.
         min_nbor_dist: Shortest distance in the training data, Å, or None.
-        best: The best checkpoints of each full validation, by the name of their state.
+        average: The moving average of the weights, if one is kept.
+        best: The best checkpoints of each full validation, by its name.
         chief: Whether this process writes the files; with several workers one does.
     """
 
@@ -42,8 +53,10 @@ class Saver:
         runners: Sequence[TaskRunner],
         optimizer: Optimizer,
         config: Config | MultiTaskConfig,
+        files: TrainingFiles,
         *,
         min_nbor_dist: float | None,
+        average: WeightAverage | None = None,
         best: Mapping[str, BestCheckpoints] | None = None,
         chief: bool = True,
     ) -> None:
@@ -51,7 +64,9 @@ class Saver:
         self.runners = runners
         self.optimizer = optimizer
         self.config = config
+        self.files = files
         self.min_nbor_dist = min_nbor_dist
+        self.average = average
         self.best = dict(best or {})
         self.chief = chief
         self.last: Path | None = None
@@ -69,19 +84,22 @@ class Saver:
         arrays, header = self._content(step)
         if not self.chief:
             return
-        training = self.tasks[0].config.training
-        prefix = Path(training.save_ckpt)
+        prefix, average = self.files.prefix, self.files.average
         os.makedirs(prefix.parent, exist_ok=True)
-        self.last = write_checkpoint(str(prefix), step, arrays, header, keep=training.max_ckpt_keep)
+        # Before the checkpoint to which it belongs: a run resumed from that has both.
+        if average is not None:
+            write_numbered(average.prefix, step, self._averaged(), header, keep=average.keep)
+        self.last = write_checkpoint(str(prefix), step, arrays, header, keep=self.files.keep)
         for best in self.best.values():
             best.commit()
 
-    def save_as(self, path: Path, step: int) -> None:
+    def save_as(self, path: Path, step: int, *, averaged: bool = False) -> None:
         """Write the checkpoint of a step under another name, apart from the list of the latest.
 
         Args:
             path: The file.
             step: Updates done.
+            averaged: Whether it is that of the averages, without the state of the optimizer.
 
         Raises:
             NonFiniteError: A weight is not finite; nothing is written then.
@@ -89,15 +107,17 @@ class Saver:
         arrays, header = self._content(step)
         if self.chief:
             os.makedirs(path.parent, exist_ok=True)
-            write_arrays(path, arrays, header)
+            write_arrays(path, self._averaged() if averaged else arrays, header)
 
     def _content(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and header of a checkpoint."""
         weights = self.weights()
         check_weights(weights, step=step, advice=self.advice())
         state = self.optimizer.get_arrays(all_variables(self.tasks))
+        averages = {} if self.average is None else self.average.arrays()
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
+        arrays |= {AVERAGE + name: array for name, array in averages.items()}
         header = {
             "config": self.config.to_dict(),
             "interface_dtype": self.tasks[0].model.interface_dtype,
@@ -107,6 +127,13 @@ class Saver:
             **{name: best.state() for name, best in self.best.items()},
         }
         return arrays, header
+
+    def _averaged(self) -> dict[str, np.ndarray]:
+        """The arrays of a checkpoint of the averages."""
+        if self.average is None:
+            raise ValueError("no average of the weights is kept")
+        with self.average.applied():
+            return {WEIGHTS + name: array for name, array in self.weights().items()}
 
     def weights(self) -> dict[str, np.ndarray]:
         """All weights by name; what tasks share is one array under several names."""
@@ -151,7 +178,8 @@ def restore_optimizer(
     """Set an optimizer to the state in a checkpoint.
 
     Weights that were not trained before and are now get fresh moments. Only a restart takes over
-    the number of updates; without one, the state of another kind of optimizer is left behind.
+    the number of updates; without one, the state of another kind of optimizer is left behind, and
+    a checkpoint of averages, which has none, is one to start from.
 
     Args:
         optimizer: Built on the trainable weights.
@@ -172,6 +200,9 @@ def restore_optimizer(
         )
     if stored != kind:
         log.info("%s: was trained with %s, so %s starts without its state", path, stored, kind)
+        return
+    if not restart and not start.optimizer:
+        log.info("%s: has no state of the optimizer, so %s starts afresh", path, kind)
         return
     state: dict[str, Any] = dict(optimizer.get_arrays(names))
     for name in optimizer.indispensable:

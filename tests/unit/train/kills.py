@@ -91,10 +91,14 @@ def write_input(folder, systems, options):
         disp_freq=options["disp_freq"],
         save_freq=options["save_freq"],
         max_ckpt_keep=options["keep"],
+        enable_ema=options["average"],
+        ema_decay=0.8,
+        ema_ckpt_keep=options["keep_average"],
     )
     content["training"]["disp_file"] = "curve/lcurve.out"
     content["validating"] = {
         "full_validation": not options["several"],
+        "ema_full_validation": options["average"] and not options["several"],
         "validation_freq": options["validation_freq"],
         "full_val_start": 2,
         "max_best_ckpt": options["keep"],
@@ -189,11 +193,11 @@ def differences(folder, whole):
     found = []
     if names(folder) != names(whole):
         found.append([names(folder), names(whole)])
-    for name in ("curve/lcurve.out", "checkpoint", "val.log"):
+    for name in ("curve/lcurve.out", "checkpoint", "val.log", "val_ema.log"):
         contents = [read(place / name) for place in (folder, whole)]
         if contents[0] != contents[1]:
             found.append(name)
-    for path in (*whole.glob("model.ckpt-*.h5"), *whole.glob("best/*.h5")):
+    for path in whole.rglob("*-*.h5"):
         if not (folder / path.relative_to(whole)).exists():
             continue
         arrays, header = read_checkpoint(path)
@@ -218,6 +222,8 @@ def main_loop(root, kills, seed):
             "keep": rng.choice([1, 2, 5]),
             "disp_freq": rng.randint(1, 4),
             "validation_freq": rng.randint(1, 3),
+            "average": rng.random() < 0.7,
+            "keep_average": rng.choice([None, 1, 3]),
         }
         whole, folder = root / "whole", root / "killed"
         for place in (whole, folder):

@@ -9,19 +9,25 @@ import pytest
 
 from deepattn.errors import BusyError, ConfigError
 from deepattn.formats.checkpoint import read_checkpoint, write_checkpoint
+from deepattn.formats.numbered import link_latest
 from deepattn.train.checkpointing import claim as module
 from deepattn.train.checkpointing.backup import make_room
 from deepattn.train.checkpointing.best import BestFiles
 from deepattn.train.checkpointing.claim import Claim
-from deepattn.train.checkpointing.files import Log, TrainingFiles, ValidationFiles
+from deepattn.train.checkpointing.files import (
+    AverageFiles,
+    Log,
+    TrainingFiles,
+    ValidationFiles,
+)
 from deepattn.train.weight_source import WeightSource
 
 ARRAYS = {"weights/x": np.arange(3.0)}
 
 
-def files(save_ckpt="model.ckpt", disp_file="lcurve.out", validations=()):
+def files(save_ckpt="model.ckpt", disp_file="lcurve.out", validations=(), average=None):
     curve = Log(Path(disp_file), "training/disp_file")
-    return TrainingFiles(Path(save_ckpt), 2, curve, tuple(validations))
+    return TrainingFiles(Path(save_ckpt), 2, curve, average, tuple(validations))
 
 
 def validation(log="val.log", folder=""):
@@ -184,7 +190,8 @@ def best(step, rank=1, folder="."):
 
 def restart(path=".", metric="E:MAE", steps=(5,)):
     state = {"metric": metric, "best": [[1.0, step] for step in steps]}
-    return WeightSource(mode="restart", path=path, header={"validation": state})
+    header = {"step": read_checkpoint(path)[1]["step"], "validation": state}
+    return WeightSource(mode="restart", path=path, header=header)
 
 
 @pytest.mark.parametrize(("log", "folder"), [("v.log", "best"), ("val.log", ".")])
@@ -228,3 +235,36 @@ def test_a_restart_from_an_older_checkpoint_keeps_the_later_best_ones(here):
     make_room(files(validations=[validation()]), source, output=None, content=None)
     assert names("backup-1") == {"model.ckpt-10.h5", "best.ckpt-10.t-1.h5"}
     assert "best.ckpt-5.t-1.h5" in names()
+
+
+def average(step):
+    path = Path(f"model_ema.ckpt-{step}.h5")
+    path.touch()
+    link_latest(Path("model_ema.ckpt"))
+    return path.name
+
+
+AVERAGE = AverageFiles(Path("model_ema.ckpt"), 2)
+
+
+def test_the_averages_of_an_earlier_run_are_kept(here):
+    write(5)
+    name = average(5)
+    make_room(files(average=AVERAGE), WeightSource(), output=None, content=None)
+    assert name in names("backup-1")
+    assert names() == {"backup-1"}
+
+
+def test_a_restart_removes_the_averages_that_a_kill_left(here):
+    write(5)
+    kept, left = average(5), average(10)
+    make_room(files(average=AVERAGE), restart("model.ckpt-5"), output=None, content=None)
+    assert left not in names() and not Path("backup-1").exists()
+    assert Path("model_ema.ckpt.h5").resolve().name == kept
+
+
+def test_a_restart_from_an_older_checkpoint_keeps_the_later_averages(here):
+    for step in (5, 10):
+        write(step), average(step)
+    make_room(files(average=AVERAGE), restart("model.ckpt-5"), output=None, content=None)
+    assert names("backup-1") == {"model.ckpt-10.h5", "model_ema.ckpt-10.h5"}
