@@ -15,7 +15,7 @@ LOSSES: Registry[LossConfig] = Registry(
 
 
 class Metric(NamedTuple):
-    """A number that a loss reports of a batch: the root of a mean of weighted squares.
+    """A number that a loss reports of a batch: a weighted mean, or the root of one of squares.
 
     Attributes:
         name: Its column in ``lcurve.out``, without the ending: ``"rmse_e"``.
@@ -24,6 +24,7 @@ class Metric(NamedTuple):
         tag: Its tag in TensorBoard.
         short: Title, factor and unit in the lines on a terminal; None is not shown there.
         axis: Label of the axis of a plot; None is not drawn.
+        root: Whether it is the root of the mean.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Metric(NamedTuple):
     tag: str
     short: tuple[str, float, str] | None = None
     axis: str | None = None
+    root: bool = True
 
     @property
     def term(self) -> str:

@@ -10,7 +10,12 @@ from deepattn.config.section import Kind
 from deepattn.registry import Registry
 
 OPTIMIZERS: Registry[OptimizerConfig] = Registry(
-    "optimizer", "deepattn.optimizers", {"Adam": "deepattn.optimizers.adam.config:AdamConfig"}
+    "optimizer",
+    "deepattn.optimizers",
+    {
+        "Adam": "deepattn.optimizers.adam.config:AdamConfig",
+        "AdamW": "deepattn.optimizers.adamw.config:AdamWConfig",
+    },
 )
 
 

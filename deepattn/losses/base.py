@@ -15,7 +15,7 @@ from deepattn.errors import DataError
 from deepattn.registry import resolve
 
 Tensors = Mapping[str, tf.Tensor]
-# By metric the sum of weighted squares and that of the weights.
+# By metric the sum of weighted squares, or values, and that of the weights.
 Sums = Mapping[str, tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -79,7 +79,8 @@ class Loss:
 
         Returns:
             The loss, a float64 scalar, and for each metric the sum of weighted squares and that of
-            the weights, float64 scalars. The root of their ratio is shown.
+            the weights, float64 scalars. The root of their ratio is shown. For a metric without
+            ``root`` it is a sum of weighted values, whose ratio is shown.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define measure")
 
@@ -99,10 +100,12 @@ class Loss:
         """
         loss, sums = self.sums(labels, outputs, learning_rate)
         nan = tf.constant(float("nan"), tf.float64)
-        metrics = {
-            name: tf.sqrt(tf.where(weight > 0, tf.math.divide_no_nan(total, weight), nan))
+        means = {
+            name: tf.where(weight > 0, tf.math.divide_no_nan(total, weight), nan)
             for name, (total, weight) in sums.items()
         }
+        plain = {metric.name for metric in self.metrics if not metric.root}
+        metrics = {name: x if name in plain else tf.sqrt(x) for name, x in means.items()}
         # Not of the sum over its number, which rounds.
         return loss, metrics | {TOTAL.name: tf.sqrt(loss)}
 
@@ -116,7 +119,8 @@ class Loss:
 
         Returns:
             The loss, and a dictionary of `metric_names` to pairs of float64 scalars: The sum of
-            weighted squares and that of the weights. The root of their ratio is the metric.
+            weighted squares and that of the weights. The root of their ratio is the metric; for
+            one without ``root`` the sum is of weighted values, and the ratio is the metric.
 
         Raises:
             DataError: A label is missing.

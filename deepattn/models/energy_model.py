@@ -112,6 +112,7 @@ class EnergyModel(keras.Model):
         each is the mean over the frames. A loss with a method ``sums`` of the same arguments
         returns there, in place of a value, the pair (sum of weighted squares, sum of weights);
         the metric is then the root of their ratio over all batches, NaN if the weights are zero.
+        Metrics that it declares without ``root`` (`deepattn.config.loss.Metric`) are the ratio.
 
         Args:
             optimizer: A Keras optimizer.
@@ -132,7 +133,8 @@ class EnergyModel(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         self.energy_loss = loss
         names = getattr(loss, "metric_names", ()) if hasattr(loss, "sums") else ()
-        self._loss_metrics = LossMetrics(names)
+        means = {metric.name for metric in getattr(loss, "metrics", ()) if not metric.root}
+        self._loss_metrics = LossMetrics(names, means if names else ())
 
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -37,19 +37,28 @@ class RootMeanSquare(keras.metrics.Metric):
         return tf.sqrt(tf.convert_to_tensor(self.total) / tf.convert_to_tensor(self.weight))
 
 
+class WeightedMean(RootMeanSquare):
+    """The weighted mean of what `RootMeanSquare` takes the root of."""
+
+    def result(self) -> tf.Tensor:
+        return tf.convert_to_tensor(self.total) / tf.convert_to_tensor(self.weight)
+
+
 class LossMetrics:
     """The metric ``loss`` and one for each value that a loss reports, in its order.
 
     Args:
-        names: Root mean squares that are known before the first batch. Those of a loss that does
-            not declare its names are created with the first batch.
+        names: Metrics that are known before the first batch. Those of a loss that does not declare
+            its names are created with the first batch.
+        means: Those of them that are means; the others are roots of mean squares.
     """
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
+    def __init__(self, names: Sequence[str] = (), means: Collection[str] = ()) -> None:
+        self._means = means
         self._metrics: dict[str, keras.metrics.Metric] = {}
         self._metric("loss", keras.metrics.Mean)
         for name in names:
-            self._metric(name, RootMeanSquare)
+            self._metric(name, self._kind(name))
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -61,20 +70,24 @@ class LossMetrics:
 
         Args:
             loss: Its loss.
-            values: By name, either a pair (sum of squares, sum of weights), whose root mean square
-                is reported, or a number, whose mean over the frames is reported.
+            values: By name, either a pair (sum of squares or values, sum of weights), whose root
+                mean square or mean is reported, or a number, whose mean over the frames is
+                reported.
             nframes: Number of its frames.
         """
         self._metric("loss", keras.metrics.Mean).update_state(loss, sample_weight=nframes)
         for name, value in values.items():
             if isinstance(value, tuple):
-                self._metric(name, RootMeanSquare).update_state(*value)
+                self._metric(name, self._kind(name)).update_state(*value)
             else:
                 self._metric(name, keras.metrics.Mean).update_state(value, sample_weight=nframes)
 
     def results(self) -> dict[str, tf.Tensor]:
         """Values over all batches since the last reset."""
         return {name: metric.result() for name, metric in self._metrics.items()}
+
+    def _kind(self, name: str) -> type[RootMeanSquare]:
+        return WeightedMean if name in self._means else RootMeanSquare
 
     def _metric(self, name: str, kind: type[keras.metrics.Metric]) -> keras.metrics.Metric:
         if name not in self._metrics:

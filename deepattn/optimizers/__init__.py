@@ -10,6 +10,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "adam.config": ["AdamConfig"],
         "adam.optimizer": ["Adam", "TorchAdam"],
+        "adamw.config": ["AdamWConfig"],
+        "adamw.optimizer": ["AdamW"],
         "base": ["Optimizer", "make_optimizer"],
     },
 )

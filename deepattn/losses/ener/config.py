@@ -10,7 +10,7 @@ from deepattn import limits
 from deepattn.config.argument import Refused
 from deepattn.config.constraints import require
 from deepattn.config.loss import LossConfig, Metric
-from deepattn.config.ranges import holds, within
+from deepattn.config.ranges import holds, one_of, within
 from deepattn.config.section import key
 from deepattn.errors import ConfigError
 
@@ -25,53 +25,66 @@ def _limit(value: float, what: str) -> Any:
     return key(value, f"Prefactor of {what} as the learning rate goes to zero.", check=within(0))
 
 
+_SQUARED = (
+    Metric(
+        "rmse_e",
+        "energy",
+        ("energy",),
+        "l2_ener_loss_test",
+        ("E", 1e3, "meV/atom"),
+        "RMSE of energy (eV/atom)",
+    ),
+    Metric(
+        "rmse_ae",
+        "atomic energies",
+        ("atom_ener",),
+        "l2_atom_ener_loss_test",
+        axis="RMSE of atomic energy (eV)",
+    ),
+    Metric(
+        "rmse_f",
+        "forces",
+        ("force",),
+        "l2_force_loss_test",
+        ("F", 1e3, "meV/Å"),
+        "RMSE of force (eV/Å)",
+    ),
+    Metric(
+        "rmse_v",
+        "virial",
+        ("virial",),
+        "l2_virial_loss_test",
+        ("V", 1e3, "meV/atom"),
+        "RMSE of virial (eV/atom)",
+    ),
+    Metric("rmse_pf", "weighted forces", ("atom_pref", "force"), "l2_pref_force_loss_test"),
+    Metric("rmse_gf", "generalized forces", ("drdq", "force"), "l2_gen_force_loss_test"),
+)
+
+
+def _absolute(metric: Metric) -> Metric:
+    """The mean absolute error in the place of a root mean square."""
+    return metric._replace(
+        name=f"mae_{metric.term}",
+        tag=metric.tag.replace("l2_", "l1_"),
+        short=metric.short and (f"{metric.short[0]} MAE", *metric.short[1:]),
+        axis=metric.axis and metric.axis.replace("RMSE", "MAE"),
+        root=False,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class EnerLossConfig(LossConfig):
     """Energy and forces."""
 
     implementation = "deepattn.losses.ener.loss:EnergyLoss"
     aliases = ("ener_hess",)
-    metrics = (
-        Metric(
-            "rmse_e",
-            "energy",
-            ("energy",),
-            "l2_ener_loss_test",
-            ("E", 1e3, "meV/atom"),
-            "RMSE of energy (eV/atom)",
-        ),
-        Metric(
-            "rmse_ae",
-            "atomic energies",
-            ("atom_ener",),
-            "l2_atom_ener_loss_test",
-            axis="RMSE of atomic energy (eV)",
-        ),
-        Metric(
-            "rmse_f",
-            "forces",
-            ("force",),
-            "l2_force_loss_test",
-            ("F", 1e3, "meV/Å"),
-            "RMSE of force (eV/Å)",
-        ),
-        Metric(
-            "rmse_v",
-            "virial",
-            ("virial",),
-            "l2_virial_loss_test",
-            ("V", 1e3, "meV/atom"),
-            "RMSE of virial (eV/atom)",
-        ),
-        Metric("rmse_pf", "weighted forces", ("atom_pref", "force"), "l2_pref_force_loss_test"),
-        Metric("rmse_gf", "generalized forces", ("drdq", "force"), "l2_gen_force_loss_test"),
-    )
+    # Errors of generalized forces are squared in any case.
+    metrics = (*_SQUARED, *(_absolute(m) for m in _SQUARED if m.term != "gf"))
     input_only = (
         Refused("start_pref_h", 0.0, hint=_HESSIAN),
         Refused("limit_pref_h", 0.0, hint=_HESSIAN),
         Refused("use_default_pf", False, hint="give atom_pref.npy in the data"),
-        Refused("loss_func", "mse", hint="set use_huber for a loss that grows linearly"),
-        Refused("f_use_norm", False, hint="force errors are taken by component"),
     )
 
     start_pref_e: float = _start(0.02, "the energy")
@@ -109,6 +122,16 @@ class EnerLossConfig(LossConfig):
         False,
         "Whether errors of energy and virial are divided by the number of atoms before squaring.",
     )
+    loss_func: str = key(
+        "mse",
+        "mse: squared errors; mae: absolute errors, on which outliers have less influence.",
+        check=one_of("mse", "mae"),
+    )
+    f_use_norm: bool = key(
+        False,
+        "With mae or use_huber: whether the length of the error of a force counts in place of its "
+        "three components.",
+    )
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:
@@ -138,6 +161,12 @@ class EnerLossConfig(LossConfig):
                 f"{path}/use_huber cannot be combined with the prefactors pf and gf or with "
                 "relative_f."
             )
+        if section["use_huber"] and section["loss_func"] == "mae":
+            raise ConfigError(
+                f"{path}/use_huber cannot be combined with loss_func mae; remove one of them."
+            )
+        if section["f_use_norm"] and not section["use_huber"] and section["loss_func"] == "mse":
+            raise ConfigError(f"{path}/f_use_norm needs loss_func mae or use_huber.")
 
     @classmethod
     def lasting_labels(cls, section: Mapping[str, Any]) -> set[str]:

@@ -1,5 +1,5 @@
-"""The loss of an energy model: squared errors of energy, force and virial with prefactors that
-follow the learning rate."""
+"""The loss of an energy model: errors of energy, force and virial with prefactors that follow the
+learning rate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from deepattn.losses.ener.config import EnerLossConfig
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class EnergyLoss(Loss):
-    """Weighted sum of mean squared errors, the ``ener`` loss of DeePMD-kit.
+    """Weighted sum of mean squared, or absolute, errors, the ``ener`` loss of DeePMD-kit.
 
     The weight of term x at learning rate lr is
     ``limit_pref_x + (start_pref_x - limit_pref_x) * lr / start_lr``; a term with both at zero does
@@ -36,6 +36,8 @@ class EnergyLoss(Loss):
         huber_delta: One number, or three for energy, force and virial.
         intensive_ener_virial: Errors of energy and virial per atom, squared, instead of the squared
             error divided once by the number of atoms.
+        loss_func: ``mse``, or ``mae`` for absolute errors, those of energy and virial per atom.
+        f_use_norm: The length of a force error in place of its components, with ``mae`` or Huber.
 
     Raises:
         ConfigError: A combination that is not defined.
@@ -59,7 +61,11 @@ class EnergyLoss(Loss):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        return tuple(metric for metric in self.config.metrics if metric.term in self.terms)
+        return tuple(
+            metric
+            for metric in self.config.metrics
+            if metric.term in self.terms and metric.root != self._is_absolute(metric.term)
+        )
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -84,25 +90,42 @@ class EnergyLoss(Loss):
             found = found_labels(labels, metric)[:, tf.newaxis]
             weight *= found
             prefactor = self._prefactor(term, learning_rate) * tf.reduce_max(found)
-            per_atom = error / natoms[:, tf.newaxis]
-            if self.config.use_huber:
-                scaled = per_atom if term in ("e", "v") else error
-                cost = _huber(scaled, self._deltas[term])
-            elif term not in ("e", "v"):
-                cost = tf.square(error)
-            elif self.config.intensive_ener_virial:
-                cost = tf.square(per_atom)
+            scaled = error / natoms[:, tf.newaxis] if term in ("e", "v") else error
+            scale = tf.repeat(labels["atom_pref"], 3, axis=1) if term == "pf" else 1.0
+            if term == "f" and self.config.f_use_norm:
+                lengths, share = _lengths(error), weight[:, ::3]
+                cost = self._cost(term, lengths, lengths, natoms)
             else:
-                cost = tf.square(error) / natoms[:, tf.newaxis]
-            if term == "pf":
-                scale = tf.repeat(labels["atom_pref"], 3, axis=1)
+                share = weight
+                cost = self._cost(term, error, scaled, natoms) * scale
+            loss += prefactor * _mean(cost, share)
+            if metric.root:
+                total = tf.reduce_sum(tf.square(scaled) * scale * weight)
+                sums[metric.name] = (total, tf.reduce_sum(weight))
             else:
-                scale = tf.ones_like(weight)
-            loss += prefactor * _mean(cost * scale, weight)
-            shown = per_atom if term in ("e", "v") else error
-            total = tf.reduce_sum(tf.square(shown) * scale * weight)
-            sums[metric.name] = (total, tf.reduce_sum(weight))
+                sums[metric.name] = (tf.reduce_sum(cost * share), tf.reduce_sum(share))
         return loss, sums
+
+    def _is_absolute(self, term: str) -> bool:
+        """Whether a term is of absolute errors."""
+        return self.config.loss_func == "mae" and term != "gf"
+
+    def _cost(self, term: str, error: tf.Tensor, scaled: tf.Tensor, natoms: tf.Tensor) -> tf.Tensor:
+        """What each error adds to the loss, before its weight.
+
+        Args:
+            term: The term.
+            error: Its errors ``[nframes, n]``.
+            scaled: The same; those of energy and virial per atom.
+            natoms: Atoms of each frame.
+        """
+        if self.config.use_huber:
+            return _huber(scaled, self._deltas[term])
+        if self._is_absolute(term):
+            return tf.abs(scaled)
+        if term in ("e", "v") and not self.config.intensive_ener_virial:
+            return tf.square(error) / natoms[:, tf.newaxis]
+        return tf.square(scaled)
 
     def _prefactor(self, term: str, learning_rate: tf.Tensor) -> tf.Tensor:
         # In the precision of the rate, as DeePMD-kit's backends combine the three.
@@ -143,6 +166,14 @@ class EnergyLoss(Loss):
 
 def _mean(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(tf.reduce_sum(values * weight), tf.reduce_sum(weight))
+
+
+def _lengths(error: tf.Tensor) -> tf.Tensor:
+    """Lengths ``[nframes, natoms]`` of errors by component; the gradient at zero is zero."""
+    vectors = tf.reshape(error, [tf.shape(error)[0], -1, 3])
+    squares = tf.reduce_sum(tf.square(vectors), axis=2)
+    positive = squares > 0
+    return tf.where(positive, tf.sqrt(tf.where(positive, squares, 1.0)), 0.0)
 
 
 def _huber(error: tf.Tensor, delta: float) -> tf.Tensor:

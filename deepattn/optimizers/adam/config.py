@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deepattn.config.argument import Refused
 from deepattn.config.optimizer import OptimizerConfig
+from deepattn.config.ranges import within
 from deepattn.config.section import key
 
 
@@ -18,14 +18,19 @@ class AdamConfig(OptimizerConfig):
     # Its first steps move every weight by about the learning rate, however small its gradient is;
     # docs/training.md has measured what that does to a pretrained model.
     safe_lr = 1e-4
-    input_only = (Refused("weight_decay", 0.0, hint="Adam is used without it"),)
 
     adam_beta1: float = key(0.9, "Decay rate of the first moment.")
     adam_beta2: float = key(0.999, "Decay rate of the second moment.")
+    weight_decay: float = key(
+        0.0,
+        "Factor of an L2 penalty: this times the weight is added to the gradient.",
+        check=within(0),
+    )
 
     def implementation_for(self, *, common: bool) -> str:
         # That of the backends that have such a model.
         return "deepattn.optimizers.adam.optimizer:TorchAdam" if common else self.implementation
 
     def keras_arguments(self) -> dict[str, Any]:
-        return {"beta_1": self.adam_beta1, "beta_2": self.adam_beta2}
+        betas = {"beta_1": self.adam_beta1, "beta_2": self.adam_beta2}
+        return betas | {"l2_penalty": self.weight_decay}

@@ -34,6 +34,7 @@ class Adam(Optimizer):
         beta_1: Decay of the first moment.
         beta_2: Decay of the second moment.
         epsilon: Added to the root of the second moment.
+        l2_penalty: Times the weight, added to the gradient.
         **kwargs: The common arguments of a Keras optimizer, e.g. ``global_clipnorm``.
     """
 
@@ -46,6 +47,7 @@ class Adam(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
+        l2_penalty: float = 0.0,
         name: str = "adam",
         **kwargs: Any,
     ) -> None:
@@ -53,6 +55,7 @@ class Adam(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.l2_penalty = l2_penalty
 
     def build(self, variables: list[keras.Variable], groups: Sequence[int] | None = None) -> None:
         """Make the moments; each group has powers of the betas of its own."""
@@ -101,10 +104,15 @@ class Adam(Optimizer):
         )
         rate = tf.cast(tf.cast(learning_rate, tf.float32), dtype)
         alpha = rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power)
-        gradient = tf.cast(gradient, dtype)
+        gradient = self._penalized(gradient, variable)
         self.assign_add(m, (gradient - m) * (1 - beta_1))
         self.assign_add(v, (tf.square(gradient) - v) * (1 - beta_2))
         self.assign_sub(variable, m * alpha / (tf.sqrt(v) + epsilon))
+
+    def _penalized(self, gradient: Any, variable: Any) -> tf.Tensor:
+        """The gradient of the loss with the penalty, in the precision of the weight."""
+        gradient = tf.cast(gradient, variable.dtype)
+        return gradient + self.l2_penalty * variable if self.l2_penalty else gradient
 
     def _powers_of(self, index: int) -> list[keras.Variable]:
         """Powers of the betas for the weight of a number."""
@@ -120,6 +128,7 @@ class Adam(Optimizer):
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
+            "l2_penalty": self.l2_penalty,
         }
 
 
@@ -143,7 +152,7 @@ class TorchAdam(Adam):
         left_1, left_2 = (
             tf.cast(1 - power.value, dtype) for power in self._beta_powers[self._groups[index]]
         )
-        gradient = tf.cast(gradient, dtype)
+        gradient = self._penalized(gradient, variable)
         self.assign_add(m, (gradient - m) * (1 - self.beta_1))
         self.assign_add(v, (tf.square(gradient) - v) * (1 - self.beta_2))
         rate = tf.cast(learning_rate, dtype) / left_1

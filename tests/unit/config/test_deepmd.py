@@ -31,6 +31,10 @@ MORE_CASES = {
         "validating",
         {"full_validation": True, "validation_metric": "V:RMSE", "full_val_start": 1000},
     ),
+    "averages": changed(DPA1, "training/enable_ema", True),
+    "AdamW": changed(DPA1, "optimizer", {"type": "AdamW"}),
+    "penalty": changed(DPA1, "optimizer", {"type": "Adam", "weight_decay": 0.1}),
+    "absolute errors": changed(DPA1, "loss", {"loss_func": "mae", "f_use_norm": True}),
     "relative force": changed(DPA1, "loss", {"type": "ener_hess", "relative_f": 0.5}),
 }
 # Where our normal form says in other words what the input says.

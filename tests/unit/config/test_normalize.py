@@ -36,7 +36,8 @@ def test_defaults_of_the_smallest_input():
     assert (descriptor["attn"], descriptor["attn_layer"], descriptor["ln_eps"]) == (128, 2, 1e-3)
     assert full["learning_rate"]["stop_lr"] == 5e-8
     assert full["loss"]["start_pref_f"] == 1000
-    assert full["optimizer"] == {"type": "Adam", "adam_beta1": 0.9, "adam_beta2": 0.999}
+    betas = {"adam_beta1": 0.9, "adam_beta2": 0.999}
+    assert full["optimizer"] == {"type": "Adam", **betas, "weight_decay": 0.0}
     assert full["training"]["validation_data"] is None
     assert full["training"]["training_data"]["batch_size"] == "auto"
     assert full["validating"]["full_validation"] is False
@@ -143,11 +144,13 @@ DATA = "training/training_data"
         (f"{FITTING}/use_aparam_as_mask", True, "use_aparam_as_mask"),
         (f"{FITTING}/default_fparam", [1.0], "default_fparam"),
         (f"{DESCRIPTOR}/use_econf_tebd", True, "set model/type_embedding/use_econf_tebd"),
-        ("loss/loss_func", "mae", "loss_func = 'mae'"),
+        ("loss/loss_func", "mad", "loss_func is 'mad'; it must be mse or mae"),
+        ("loss/f_use_norm", True, "f_use_norm needs loss_func mae or use_huber"),
         ("loss/start_pref_h", 1.0, "start_pref_h"),
-        ("optimizer/weight_decay", 0.1, "weight_decay = 0.1"),
+        ("optimizer/weight_decay", -0.1, "weight_decay is -0.1; it must be at least 0"),
+        ("optimizer/type", "LKF", "optimizer/type"),
         ("training/mixed_precision", {"compute_prec": "float16"}, "precision of the nets"),
-        ("training/enable_ema", True, "enable_ema = True"),
+        ("training/ema_decay", 1, "ema_decay is 1.0; it must be at least 0 and less than 1"),
         ("training/zero_stage", True, "zero_stage = True"),
         (f"{DATA}/min_pair_dist", 0.5, "min_pair_dist = 0.5"),
         ("validating/full_validation", True, "full_validation needs validation data"),

@@ -18,7 +18,7 @@ from deepattn.descriptors.dpa2.repformer.update import Update
 from deepattn.descriptors.dpa2.repinit import RepInit
 from deepattn.descriptors.dpa2.three_body import ThreeBody
 from deepattn.fittings import EnergyFitting
-from deepattn.optimizers import TorchAdam
+from deepattn.optimizers import AdamW, TorchAdam
 from deepattn.train import Adam, CosineSchedule, EnergyLoss, ExpSchedule, WsdSchedule
 
 NETS = {"neuron": [3, 6], "activation": "gelu", "resnet_dt": True, "seed": 3}
@@ -55,6 +55,7 @@ FITTING = {
 }
 SCHEDULE = {"start_lr": 1e-2, "stop_lr": 1e-4, "num_steps": 50, "dtype": "float64"}
 WARMUP = {"warmup_steps": 4, "warmup_start_factor": 0.25}
+ADAM = {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7, "name": "other"}
 TERMS = ("e", "f", "v", "ae", "pf", "gf")
 WEIGHTS = {f"{end}_pref_{term}": 1.5 for end in ("start", "limit") for term in TERMS}
 
@@ -129,10 +130,9 @@ CASES = [
         },
     ),
     (EnergyLoss, {"start_lr": 1e-3, "use_huber": True, "huber_delta": [0.1, 0.2, 0.3]}),
-    *[
-        (kind, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7, "name": "other"})
-        for kind in (Adam, TorchAdam)
-    ],
+    (EnergyLoss, {"start_lr": 1e-3, "loss_func": "mae", "f_use_norm": True}),
+    *[(kind, {**ADAM, "l2_penalty": 0.1}) for kind in (Adam, TorchAdam, AdamW)],
+    (AdamW, {**ADAM, "weight_decay": 0.1}),
 ]
 # Taken by keyword in other cases, or told apart below.
 ELSEWHERE = {"sibling", "last", "learning_rate", "warmup_ratio", "scale_by_worker"}

@@ -121,6 +121,72 @@ def test_relative_force():
     assert metrics["rmse_f"] == pytest.approx(np.sqrt(mean), rel=1e-12)
 
 
+def _lengths(error):
+    return np.sqrt((error**2).sum(axis=2))
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("intensive", [False, True])
+def test_absolute_errors(norm, intensive):
+    labels, outputs = _case(9)
+    prefs = {"e": 0.02, "f": 1000.0, "v": 0.1, "ae": 0.3, "pf": 5.0, "gf": 0.7}
+    keys = {f"{end}_pref_{term}": p for term, p in prefs.items() for end in ("start", "limit")}
+    loss = EnergyLoss(
+        START_LR,
+        **keys,
+        numb_generalized_coord=NGEN,
+        loss_func="mae",
+        f_use_norm=norm,
+        # Without effect on absolute errors.
+        intensive_ener_virial=intensive,
+    )
+    df = labels["force"] - outputs["force"]
+    dg = np.einsum("bij,bi->bj", labels["drdq"], df.reshape(3, -1))
+    means = {
+        "mae_e": abs(labels["energy"] - outputs["energy"]).mean() / 5,
+        "mae_ae": abs(labels["atom_ener"] - outputs["atom_energy"]).mean(),
+        "mae_f": (_lengths(df) if norm else abs(df)).mean(),
+        "mae_v": abs(labels["virial"] - outputs["virial"]).mean() / 5,
+        "mae_pf": (labels["atom_pref"][:, :, None] * abs(df)).mean(),
+        "rmse_gf": np.sqrt((dg**2).mean()),
+    }
+    expected = sum(
+        prefs[name.partition("_")[2]] * (mean**2 if name == "rmse_gf" else mean)
+        for name, mean in means.items()
+    )
+    total, metrics = _evaluate(loss, labels, outputs)
+    assert total == pytest.approx(expected, rel=1e-6)
+    assert tuple(sorted(metrics)) == tuple(sorted(loss.metric_names))
+    assert metrics.pop("rmse") == pytest.approx(np.sqrt(total), rel=1e-14)
+    assert metrics == pytest.approx(means, rel=1e-12)
+
+
+def test_huber_of_lengths():
+    labels, outputs = _case(10)
+    options = {"start_pref_e": 0, "limit_pref_e": 0, "use_huber": True, "huber_delta": 1.5}
+    loss = EnergyLoss(START_LR, **options, f_use_norm=True)
+    df = labels["force"] - outputs["force"]
+    total, metrics = _evaluate(loss, labels, outputs)
+    assert total == pytest.approx(1000 * _huber(_lengths(df), 1.5), rel=1e-6)
+    assert metrics["rmse_f"] == pytest.approx(np.sqrt((df**2).mean()), rel=1e-12)
+
+
+def test_an_error_of_length_zero_has_no_gradient():
+    labels, outputs = _case(11)
+    loss = EnergyLoss(START_LR, loss_func="mae", f_use_norm=True)
+    outputs["force"][0, 0] = labels["force"][0, 0]
+    force = tf.constant(outputs["force"])
+    with tf.GradientTape() as tape:
+        tape.watch(force)
+        total, _ = loss(labels, {**outputs, "force": force}, START_LR)
+    gradient = tape.gradient(total, force).numpy()
+    assert np.isfinite(gradient).all()
+    np.testing.assert_array_equal(gradient[0, 0], 0.0)
+    # All others are of one length.
+    sizes = np.delete(_lengths(gradient).ravel(), 0)
+    np.testing.assert_allclose(sizes, sizes[0], rtol=1e-12)
+
+
 @pytest.mark.parametrize("delta", [0.3, [0.1, 0.4, 0.05]])
 def test_huber(delta):
     labels, outputs = _case(2)
@@ -153,7 +219,17 @@ def test_energy_of_a_reaction():
     assert total == pytest.approx(0.02 * ((labels["energy"] - energy) ** 2).mean() / 5, rel=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"relative_f": 1.0}, {"use_huber": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"relative_f": 1.0},
+        {"use_huber": True},
+        {"loss_func": "mae"},
+        {"loss_func": "mae", "f_use_norm": True},
+        {"use_huber": True, "f_use_norm": True},
+    ],
+)
 def test_padding_changes_nothing(options):
     if "use_huber" not in options:
         options = {"start_pref_pf": 1.0, "start_pref_gf": 1.0, "numb_generalized_coord": NGEN} | (
@@ -220,6 +296,9 @@ def test_config_rebuilds_the_loss():
         ({"start_pref_gf": 1.0}, "numb_generalized_coord"),
         ({"use_huber": True, "relative_f": 1.0}, "use_huber"),
         ({"use_huber": True, "start_pref_pf": 1.0}, "use_huber"),
+        ({"use_huber": True, "loss_func": "mae"}, "use_huber cannot be combined with loss_func"),
+        ({"f_use_norm": True}, "f_use_norm needs loss_func mae or use_huber"),
+        ({"loss_func": "mad"}, "loss_func is 'mad'; it must be mse or mae"),
         ({"huber_delta": [0.1, 0.2]}, "huber_delta"),
         ({"huber_delta": 0.0}, "huber_delta"),
         (

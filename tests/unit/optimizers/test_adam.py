@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.optimizers import Adam, TorchAdam
+from deepattn.optimizers import Adam, AdamW, TorchAdam
 from deepattn.schedules import ExpSchedule
 
 STEPS = 60
@@ -86,6 +86,30 @@ def test_epsilon_is_added_to_the_corrected_root():
 
 
 @pytest.mark.parametrize("kind", [Adam, TorchAdam])
+def test_a_penalty_adds_to_the_gradient(kind):
+    start, gradient = _start("float64"), _gradients("float64")[0]
+    weights = [keras.Variable(start, dtype="float64") for _ in range(2)]
+    kind(1e-3, l2_penalty=0.3).apply([tf.constant(gradient)], weights[:1])
+    kind(1e-3).apply([tf.constant(gradient + 0.3 * start)], weights[1:])
+    np.testing.assert_array_equal(weights[0].numpy(), weights[1].numpy())
+
+
+def test_weight_decay_is_apart_from_the_moments():
+    """PyTorch's AdamW: the weight shrinks by lr * decay, then Adam takes its step."""
+    rate, decay = float(np.float32(0.01)), 0.3
+    optimizer = AdamW(0.01, weight_decay=decay)
+    weight = keras.Variable(_start("float64"), dtype="float64")
+    expected, m, v = _start("float64"), 0.0, 0.0
+    for step, gradient in enumerate(_gradients("float64"), start=1):
+        optimizer.apply([tf.constant(gradient)], [weight])
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        root = np.sqrt(v / (1 - 0.999**step))
+        expected = expected * (1 - rate * decay)
+        expected -= rate / (1 - 0.9**step) * m / (root + 1e-8)
+    np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("kind", [Adam, TorchAdam, AdamW])
 def test_state_by_name_continues_exactly(kind):
     whole, _ = _ours("float64", kind(ExpSchedule(1e-2, 1e-4, STEPS)))
 

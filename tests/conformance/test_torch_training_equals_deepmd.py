@@ -1,0 +1,126 @@
+"""Optimizers and losses that only DeePMD-kit's PyTorch backend has: the same learning curves."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from deepattn.config import ModelConfig, normalize_model
+from deepattn.formats.dp_file import write_tree
+from deepattn.models import build_model
+from deepattn.models.dpmodel import to_tree
+from deepattn.train import train
+
+from .deepmd_kit import DP320PT, run_inside
+
+pytestmark = [pytest.mark.conformance, pytest.mark.slow]
+
+STEPS = 20
+TYPE_MAP = ["O", "H"]
+TYPES = [0, 1, 1, 0, 1, 1, 0, 1]
+# Not the weighted forces: DeePMD-kit's PyTorch backend fails on atom_pref.npy.
+PREFACTORS = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0), "ae": (0.1, 0.5)}
+CASES = {
+    "adamw": ({"type": "AdamW", "weight_decay": 0.5}, {}),
+    "adam with a penalty": ({"type": "Adam", "weight_decay": 0.01, "adam_beta1": 0.8}, {}),
+    "mae": ({}, {"loss_func": "mae"}),
+    "lengths": ({}, {"loss_func": "mae", "f_use_norm": True, "relative_f": 0.5}),
+    "huber": ({}, {"use_huber": True, "f_use_norm": True, "huber_delta": [0.1, 0.5, 0.2]}),
+}
+
+
+def _write_system(folder):
+    """One frame of eight atoms with every label; returns the folder as a string."""
+    rng = np.random.default_rng(5)
+    data = folder / "set.000"
+    data.mkdir(parents=True)
+    (folder / "type.raw").write_text("\n".join(map(str, TYPES)) + "\n")
+    (folder / "type_map.raw").write_text("\n".join(TYPE_MAP) + "\n")
+    lattice = 2.0 * np.indices((2, 2, 2)).reshape(3, -1).T
+    arrays = {
+        "coord": lattice + rng.normal(scale=0.15, size=(8, 3)),
+        "box": np.diag([4.4, 4.2, 4.0]),
+        "energy": np.array(-20.3),
+        "force": rng.normal(size=24),
+        "virial": rng.normal(size=9),
+        "atom_ener": rng.normal(size=8) - 2.5,
+    }
+    for name, array in arrays.items():
+        np.save(data / f"{name}.npy", array.reshape(1, -1))
+    return str(folder)
+
+
+def _input(name, system):
+    optimizer, loss = CASES[name]
+    prefactors = {f"start_pref_{key}": ends[0] for key, ends in PREFACTORS.items()}
+    prefactors |= {f"limit_pref_{key}": ends[1] for key, ends in PREFACTORS.items()}
+    descriptor = {"type": "se_e2_a", "sel": [12, 20], "rcut": 3.0, "rcut_smth": 0.5, "seed": 1}
+    descriptor |= {"neuron": [4, 8], "axis_neuron": 3, "precision": "float64"}
+    return {
+        "model": {
+            "type_map": TYPE_MAP,
+            "descriptor": descriptor,
+            "fitting_net": {"neuron": [8, 8], "seed": 2, "precision": "float64"},
+        },
+        "learning_rate": {"start_lr": 1e-2, "stop_lr": 1e-3, "decay_steps": 3},
+        "loss": {**prefactors, **loss},
+        "optimizer": optimizer,
+        "training": {
+            "training_data": {"systems": [system], "batch_size": 1},
+            "numb_steps": STEPS,
+            "disp_freq": 1,
+            "disp_file": f"{name.replace(' ', '_')}.out",
+            "save_freq": STEPS,
+            "seed": 1,
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def deepmd(tmp_path_factory):
+    """A folder with a start, and the inputs and learning curves of DeePMD-kit by case."""
+    DP320PT.require()
+    folder = tmp_path_factory.mktemp("deepmd")
+    system = _write_system(folder / "system")
+    data = {name: _input(name, system) for name in CASES}
+    config = ModelConfig.from_dict(
+        normalize_model({**data["mae"]["model"], "convention": "common"})
+    )
+    arrays = build_model(config).get_arrays()
+    arrays["fitting_attr/t_bias_atom_e"] = np.array([-2.5, -2.5])
+    write_tree(folder / "start.dp", to_tree(config, arrays, min_nbor_dist=None))
+    commands = [["convert-backend", "start.dp", "start.pth"]]
+    for name, content in data.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+        start = ["--init-frz-model", "start.pth", "--skip-neighbor-stat"]
+        commands.append(["--pt", "train", f"{name}.json", *start])
+    jobs = [{"arguments": command, "output": "log"} for command in commands]
+    run_inside(DP320PT, "commands.py", jobs, folder)
+    return folder, data
+
+
+def _columns(path):
+    """The columns of a learning curve by name, as text; DeePMD-kit sorts them."""
+    lines = path.read_text().splitlines()
+    names = lines[0].removeprefix("#").split()
+    rows = [line.split() for line in lines if not line.startswith("#")]
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_learning_curves_are_the_same(deepmd, tmp_path, monkeypatch, name):
+    folder, data = deepmd
+    monkeypatch.chdir(tmp_path)
+    content = data[name]
+    content["model"]["convention"] = "common"
+    (tmp_path / "input.json").write_text(json.dumps(content))
+    train("input.json", init_frz_model=folder / "start.dp")
+    curve = content["training"]["disp_file"]
+    found, expected = _columns(tmp_path / curve), _columns(folder / curve)
+    # DeePMD-kit calls the first step 1, and has no line after the last one.
+    assert found.pop("step")[:-1] == [str(step) for step in range(STEPS)]
+    assert expected.pop("step") == [str(step + 1) for step in range(STEPS)]
+    assert {key: values[:-1] for key, values in found.items()} == expected
+    assert found["rmse_trn"][0] != found["rmse_trn"][-1]
