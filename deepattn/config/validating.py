@@ -79,6 +79,13 @@ class ValidatingConfig(Section):
         "forces (F), the stress (S) or the virial per atom (V).",
         check=_check_metric,
     )
+    patience: int | None = key(
+        None,
+        "Stop the training after so many full validations in a row without a lower error; by "
+        "default never.",
+        check=within(1),
+        unset=True,
+    )
     save_best: bool = key(True, "Whether the checkpoints with the lowest errors are kept.")
     max_best_ckpt: int = key(1, "Number of these checkpoints.", check=within(1))
     save_best_dir: str | None = key(
@@ -126,6 +133,7 @@ class ValidatingConfig(Section):
             section: The section.
             folder: ``training/save_dir``.
         """
+        cls.drop_unset(section)
         section["validation_metric"] = section["validation_metric"].strip().upper()
         if folder is not None:
             for name in ("full_val_file", "save_best_dir"):
@@ -157,6 +165,10 @@ class ValidatingConfig(Section):
         cls.check_keys(section, path)
         config = cls.from_dict(section)
         if not config.active:
+            if config.patience is not None:
+                raise ConfigError(
+                    f"{path}/patience needs full validations; set full_validation to true."
+                )
             return
         if config.ema_full_validation and not averages:
             raise ConfigError(

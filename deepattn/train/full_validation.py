@@ -106,6 +106,12 @@ class FullValidation:
             self._log.add_best(path, metric, error, unit)
             log.info("saved best checkpoint %s: %s %s %s", path, metric, in_milli(error), unit)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the error has not fallen for as long as the input has patience."""
+        patience = self._section.patience
+        return patience is not None and self._best.waited >= patience
+
     def close(self) -> None:
         """Close the log."""
         if self._log is not None:

@@ -32,6 +32,8 @@ from deepattn.train.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
 
+_EXHAUSTED = "the full validations had no lower error for as long as validating/patience allows"
+
 
 class TrainingLoop:
     """Drives the compiled train steps of the tasks from one step to another.
@@ -83,7 +85,8 @@ class TrainingLoop:
         A checkpoint is written every ``save_freq`` steps, at the end, and on SIGINT or SIGTERM.
 
         Returns:
-            The step reached, which is an earlier one if a callback has stopped the training.
+            The step reached, which is an earlier one if a callback or the full validations have
+            stopped the training.
 
         Raises:
             NonFiniteError: A loss or weight is not finite; no checkpoint is written then.
@@ -91,7 +94,10 @@ class TrainingLoop:
             SystemExit: After SIGTERM, likewise.
         """
         training = self.training
-        self.model.stop_training = False
+        # As a resumed run that has stopped early before.
+        self.model.stop_training = self._is_exhausted()
+        if self.model.stop_training:
+            log.info("no more steps: %s; raise validating/patience to train on", _EXHAUSTED)
         if training.disp_training:
             after = start if self.resumed else None
             self._curve = LearningCurve(training.disp_file, after=after)
@@ -167,9 +173,16 @@ class TrainingLoop:
                 log.info(line, extra={"short": ""})
         for validation in self.validations:
             validation.run(step)
+        if self._is_exhausted():
+            log.info("step %d: %s", step, _EXHAUSTED)
+            self.model.stop_training = True
         if step % training.save_freq == 0:
             self._save(step)
         return step
+
+    def _is_exhausted(self) -> bool:
+        """Whether no full validation expects a lower error (early stopping)."""
+        return bool(self.validations) and all(v.exhausted for v in self.validations)
 
     def _display(
         self, step: int, drawn: TaskRunner, batch: Item, *, again: bool = False

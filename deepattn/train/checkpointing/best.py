@@ -87,6 +87,10 @@ class BestCheckpoints:
         most: Number of checkpoints to keep.
         state: State of a run that is resumed.
         written: Whether this process writes files of them.
+
+    Attributes:
+        records: The best validations, the first of all first.
+        waited: Number of validations since the first of them.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class BestCheckpoints:
         self._most = most
         self._written = written
         self.records = records_of(state, metric)[:most]
+        self.waited = int(state["waited"]) if state is not None and self.records else 0
         self._kept = self.records
         self.commit()
 
@@ -116,6 +121,7 @@ class BestCheckpoints:
         record = Record(error, step)
         others = [other for other in self.records if other.step != step]
         records = sorted([*others, record])[: self._most]
+        self.waited = 0 if records[0] == record else self.waited + 1
         if record not in records:
             return None
         self.records = records
@@ -138,7 +144,11 @@ class BestCheckpoints:
 
     def state(self) -> dict[str, Any]:
         """The records, for the header of a checkpoint."""
-        return {"metric": self._metric, "best": [list(record) for record in self.records]}
+        return {
+            "metric": self._metric,
+            "best": [list(record) for record in self.records],
+            "waited": self.waited,
+        }
 
 
 def records_of(state: Mapping[str, Any] | None, metric: str) -> list[Record]:

@@ -189,7 +189,7 @@ def best(step, rank=1, folder="."):
 
 
 def restart(path=".", metric="E:MAE", steps=(5,)):
-    state = {"metric": metric, "best": [[1.0, step] for step in steps]}
+    state = {"metric": metric, "best": [[1.0, step] for step in steps], "waited": 0}
     header = {"step": read_checkpoint(path)[1]["step"], "validation": state}
     return WeightSource(mode="restart", path=path, header=header)
 

@@ -1,5 +1,6 @@
 """Full validations: when, what is measured, and which checkpoints are kept."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -179,6 +180,53 @@ def test_validation_data_need_the_label_of_the_metric(here, systems, valid):
         train("input.json")
 
 
+def falling(until):
+    """An evaluation whose error falls with the steps, two at a time, until one of them."""
+    steps = itertools.count(2, 2)
+    return lambda evaluation: {"mae_f": (1.0 / min(next(steps), until), 1.0)}
+
+
+PATIENT = VALIDATING | {"full_val_start": 0, "patience": 2}
+
+
+def test_without_a_lower_error_the_training_stops(here, systems, valid, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(Evaluation, "__call__", falling(4))
+    write_input(systems, valid, validating=PATIENT)
+    train("input.json")
+    assert lines()[:, 0].tolist() == [2, 4, 6, 8]
+    assert "step 8: the full validations had no lower error for as long as" in caplog.text
+    assert read_checkpoint("model.ckpt")[1]["step"] == 8
+    assert best() == ["best.ckpt-4.t-1.h5", "best.ckpt-6.t-2.h5"]
+    log = Path("val.log").read_bytes()
+    # It stays so, until there is more patience.
+    train("input.json", restart="model.ckpt")
+    assert read_checkpoint("model.ckpt")[1]["step"] == 8
+    assert "raise validating/patience to train on" in caplog.text
+    assert Path("val.log").read_bytes() == log
+    write_input(systems, valid, validating=PATIENT | {"patience": 10})
+    train("input.json", restart="model.ckpt")
+    assert read_checkpoint("model.ckpt")[1]["step"] == 12
+
+
+def test_a_lower_error_renews_the_patience(here, systems, valid, monkeypatch):
+    monkeypatch.setattr(Evaluation, "__call__", falling(100))
+    write_input(systems, valid, validating=PATIENT)
+    train("input.json")
+    assert read_checkpoint("model.ckpt")[1]["step"] == 12
+    assert read_checkpoint("model.ckpt")[1]["validation"]["waited"] == 0
+
+
+def test_patience_counts_through_a_restart(here, systems, valid, monkeypatch):
+    monkeypatch.setattr(Evaluation, "__call__", falling(4))
+    write_input(systems, valid, validating=PATIENT, numb_steps=6)
+    train("input.json")
+    assert read_checkpoint("model.ckpt")[1]["validation"]["waited"] == 1
+    write_input(systems, valid, validating=PATIENT)
+    train("input.json", restart="model.ckpt")
+    assert read_checkpoint("model.ckpt")[1]["step"] == 8
+
+
 @pytest.mark.parametrize(
     ("first", "interval", "steps"), [(0, 4, [4, 8, 12]), (3, 4, [3, 7, 11]), (12, 1, [12])]
 )
@@ -206,6 +254,8 @@ def test_first_step(start, first):
         ({"full_val_start": -1}, "full_val_start is -1.0; it must be at least 0"),
         ({"full_val_file": "run/"}, "it must name a file"),
         ({"save_best_dir": ""}, "it must name a folder"),
+        ({"patience": 0}, "patience is 0; it must be at least 1"),
+        ({"patience": 3, "full_validation": False}, "patience needs full validations"),
         ({"compiled_infer": True}, "belongs to the PyTorch backend"),
     ],
 )

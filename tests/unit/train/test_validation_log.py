@@ -97,11 +97,13 @@ def names():
 
 
 def test_the_lowest_errors_are_kept(best):
-    ranks = [offer(best, step, error) for step, error in enumerate([5.0, 3.0, 4.0, 4.0, 1.0])]
+    ranks = [offer(best, step, error) for step, error in enumerate([5.0, 3.0, 4.0, 4.0])]
+    assert best.waited == 2
+    ranks.append(offer(best, 4, 1.0))
     # An equal error is not better than an earlier one.
     assert ranks == [1, 1, 2, None, 1]
     assert names() == ["1.t-2", "4.t-1"]
-    assert best.state() == {"metric": "E:MAE", "best": [[1.0, 4], [3.0, 1]]}
+    assert best.state() == {"metric": "E:MAE", "best": [[1.0, 4], [3.0, 1]], "waited": 0}
 
 
 def test_files_of_the_last_checkpoint_stay_until_the_next(best):
@@ -136,7 +138,11 @@ def test_a_validation_that_is_repeated_counts_once(best):
 
 def test_another_metric_begins_anew(best):
     offer(best, 1, 5.0)
-    assert make(best.state(), metric="F:MAE").state() == {"metric": "F:MAE", "best": []}
+    assert make(best.state(), metric="F:MAE").state() == {
+        "metric": "F:MAE",
+        "best": [],
+        "waited": 0,
+    }
 
 
 def test_fewer_may_be_kept(best):
