@@ -163,6 +163,12 @@ def _refuse_single(data: Mapping[str, Any], training: Mapping[str, Any]) -> None
             raise ConfigError(
                 f"{path} is for single-task inputs; with model/model_dict use {instead}."
             )
+    if training.get("acc_freq", 1) != 1:
+        # Gradients of one branch would be mixed with those of another, or lost.
+        raise ConfigError(
+            "training/acc_freq is for single-task inputs; with model/model_dict set a larger "
+            "batch_size."
+        )
     validating = data.get("validating")
     # DeePMD-kit has no ranking of checkpoints of several branches either.
     if isinstance(validating, dict) and validating.get("full_val_start") != 1:

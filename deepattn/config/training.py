@@ -94,7 +94,6 @@ class TrainingConfig(Section):
         ),
         Refused("ckpt_keep_ratio", hint="set training/max_ckpt_keep"),
         Refused("disp_avg", False, hint=PYTORCH),
-        Refused("acc_freq", 1, hint=PYTORCH),
         Refused("zero_stage", 0, hint=PYTORCH),
         Refused("neighbor_graph_method", "auto", hint=PYTORCH),
         Refused("enable_compile", False, hint=PYTORCH),
@@ -153,6 +152,12 @@ class TrainingConfig(Section):
     )
     stat_file: str | None = key(
         None, "HDF5 file or folder that caches the statistics of the data.", unset=True
+    )
+    acc_freq: int = key(
+        1,
+        "Number of steps whose gradients are averaged for one update of the weights; the weights "
+        "stay the same in the others.",
+        check=within(1),
     )
     gradient_max_norm: float | None = key(
         None,

@@ -124,6 +124,7 @@ def make_optimizer(
     *,
     common: bool = False,
     global_clipnorm: float | None = None,
+    accumulated: int = 1,
 ) -> Optimizer:
     """Build the optimizer of an ``optimizer`` section.
 
@@ -133,10 +134,14 @@ def make_optimizer(
         common: Whether the model has the convention of DeePMD-kit's other backends, whose
             arithmetic some optimizers then have.
         global_clipnorm: Norm that the gradient of all weights together is scaled down to.
+        accumulated: Number of gradients whose mean makes one update.
     """
     kind = adapted(resolve(config.implementation_for(common=common)))
     return kind(
-        learning_rate=learning_rate, global_clipnorm=global_clipnorm, **config.keras_arguments()
+        learning_rate=learning_rate,
+        global_clipnorm=global_clipnorm,
+        **({"gradient_accumulation_steps": accumulated} if accumulated > 1 else {}),
+        **config.keras_arguments(),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from deepattn.config import Config, MultiTaskConfig
+from deepattn.errors import ConfigError
 from deepattn.models import EnergyModel, build_model, build_models
 from deepattn.optimizers import Optimizer, make_optimizer
 from deepattn.schedules import Schedule, make_schedule
@@ -48,6 +49,24 @@ def build_schedule(config: Config, *, replicas: int) -> Schedule:
     )
 
 
+def check_accumulation(config: Config, distribution: Distribution) -> None:
+    """Refuse to accumulate gradients on several devices.
+
+    Args:
+        config: Configuration of one of the tasks.
+        distribution: The devices.
+
+    Raises:
+        ConfigError: They are to be accumulated there.
+    """
+    # TensorFlow cannot add up gradients of devices in a branch that only some steps take.
+    if config.training.acc_freq > 1 and distribution.replicas > 1:
+        raise ConfigError(
+            f"training/acc_freq is {config.training.acc_freq}, which works on one device, but "
+            f"there are {distribution.replicas}; set it to 1, or CUDA_VISIBLE_DEVICES to one GPU."
+        )
+
+
 def build_optimizer(
     tasks: Sequence[Task], schedule: Schedule, distribution: Distribution
 ) -> Optimizer:
@@ -71,6 +90,7 @@ def build_optimizer(
             schedule,
             common=config.model.is_common,
             global_clipnorm=config.training.gradient_max_norm,
+            accumulated=config.training.acc_freq,
         )
         for task in tasks:
             task.model.compile(optimizer=optimizer, loss=task.loss)

@@ -29,6 +29,7 @@ from deepattn.train.build import (
     build_optimizer,
     build_schedule,
     build_task_models,
+    check_accumulation,
     trained_variables,
 )
 from deepattn.train.checkpointing.backup import make_room, remove_leftovers
@@ -116,6 +117,7 @@ class Trainer:
         self.distribution = distribution or Distribution()
         for line in program_lines(self.distribution):
             log.info("%s", line)
+        check_accumulation(_first(config), self.distribution)
         given = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
         sources = {name: given[name] or WeightSource() for name in config.tasks}
         # Common to all tasks: step, state of the optimizer, header.
