@@ -16,12 +16,13 @@ PARTS = ("type_map", "descriptor", "fitting_net")
 
 _NAME = re.compile(r"(?=.*[^.])[\w.+-]+")
 _TABLES = ("loss_dict", "training/data_dict", "training/model_prob", "training/num_epoch_dict")
-_OF_A_BRANCH = ("training_data", "validation_data", "stat_file")
+_OF_A_BRANCH = ("training_data", "validation_data", "stat_file", "stat_file_mode")
 _ONE_TASK = {
     "loss": "loss_dict",
     "training/training_data": "training/data_dict",
     "training/validation_data": "training/data_dict",
     "training/stat_file": "training/data_dict",
+    "training/stat_file_mode": "training/data_dict",
     "training/numb_epoch": "training/num_epoch_dict",
 }
 

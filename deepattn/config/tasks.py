@@ -24,6 +24,9 @@ from deepattn.config.tree import Config
 from deepattn.config.upgrade import upgrade
 from deepattn.errors import ConfigError
 
+# Keys of the section training that each branch has for itself.
+_DATA = ("training_data", "validation_data", "stat_file", "stat_file_mode")
+
 
 @dataclass(frozen=True)
 class BranchConfig:
@@ -96,7 +99,7 @@ class MultiTaskConfig:
         singles = {name: config.to_dict() for name, config in self.tasks.items()}
         first = next(iter(singles.values()))
         settings = dict(first["training"])
-        for key in ("training_data", "validation_data", "stat_file", "numb_epoch"):
+        for key in (*_DATA, "numb_epoch"):
             settings.pop(key, None)
         data = {name: _data(single["training"]) for name, single in singles.items()}
         training: dict[str, Any] = {"data_dict": data, **settings}
@@ -196,8 +199,7 @@ def _by_epochs(single: Mapping[str, Any]) -> bool:
 
 
 def _data(training: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("training_data", "validation_data", "stat_file")
-    return {key: training[key] for key in keys if key in training}
+    return {key: training[key] for key in _DATA if key in training}
 
 
 def _resolve_convention(model: dict[str, Any]) -> None:

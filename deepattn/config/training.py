@@ -10,7 +10,7 @@ from typing import Any
 from deepattn.config.argument import OfTasks, Refused
 from deepattn.config.argument import key as argument
 from deepattn.config.descriptions import PYTORCH
-from deepattn.config.ranges import FILE, FOLDER, holds, positive, within
+from deepattn.config.ranges import FILE, FOLDER, holds, one_of, positive, within
 from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
 from deepattn.config.section import Section, key, required
 from deepattn.errors import ConfigError
@@ -84,7 +84,6 @@ class TrainingConfig(Section):
         OfTasks("model_prob"),
         OfTasks("num_epoch_dict"),
         Refused("mixed_precision", hint="set the precision of the nets to float32 instead"),
-        Refused("stat_file_mode", "update", hint=PYTORCH),
         argument(
             "save_dir",
             [str, None],
@@ -153,6 +152,12 @@ class TrainingConfig(Section):
     stat_file: str | None = key(
         None, "HDF5 file or folder that caches the statistics of the data.", unset=True
     )
+    stat_file_mode: str = key(
+        "update",
+        "update: statistics that stat_file lacks are added, and those of other data refused; read: "
+        "it is taken as it is, and must be complete.",
+        check=one_of("update", "read"),
+    )
     acc_freq: int = key(
         1,
         "Number of steps whose gradients are averaged for one update of the weights; the weights "
@@ -209,6 +214,8 @@ class TrainingConfig(Section):
                 f"{path} has {number} of numb_steps and numb_epoch; give exactly one."
             )
         cls.check_keys(section, path)
+        if section["stat_file_mode"] == "read" and section.get("stat_file") is None:
+            raise ConfigError(f"{path}/stat_file_mode is read, which needs {path}/stat_file.")
         for name in ("training_data", "validation_data"):
             size = (section[name] or {}).get("batch_size")
             if isinstance(size, str) and size.startswith("mixed") and not mixed_types:

@@ -7,6 +7,7 @@ An HDF5 file or a directory of ``.npy`` files::
         fparam, aparam                                n, Σ, Σ² by component
         bias_atom_energy, std_atom_energy             [ntypes, 1]
         observed_type                                 names of the types in the sample
+        deepattn_systems                              digests of the systems, not read by DeePMD-kit
 """
 
 import hashlib
@@ -29,8 +30,9 @@ from deepattn.formats.hdf5 import check_heaps
 from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
-# The one array that is not of numbers.
+# The arrays that are not of numbers.
 _NAMES = "observed_type"
+_SYSTEMS = "deepattn_systems"
 # Groups within groups: types, and hashes of descriptors.
 _LEVELS = 2
 # Of a name in a folder, in bytes.
@@ -43,13 +45,17 @@ class StatFile:
     Args:
         path: An HDF5 file (``.h5`` or ``.hdf5``) or a directory; it need not exist yet.
         type_map: Names of the model's types; none if they are numbers only.
+        fixed: Whether nothing may be added.
 
     Raises:
         DataError: If the names cannot be that of a folder.
     """
 
-    def __init__(self, path: str | os.PathLike, type_map: Sequence[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike, type_map: Sequence[str], *, fixed: bool = False
+    ) -> None:
         self.path = Path(path)
+        self._fixed = fixed
         self.type_map = list(type_map)
         self._group = " ".join(type_map)
         self._hdf5 = self.path.suffix in _HDF5_SUFFIXES
@@ -75,7 +81,16 @@ class StatFile:
         return sums
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add arrays, leaving all others as they are."""
+        """Add arrays, leaving all others as they are.
+
+        Raises:
+            DataError: If nothing may be added.
+        """
+        if self._fixed:
+            raise DataError(
+                f"stat_file {self.path}: lacks {', '.join(arrays)}, and with stat_file_mode read "
+                "nothing is added; set it to update"
+            )
         if self._hdf5:
             self._write_hdf5(arrays)
             return
@@ -134,6 +149,29 @@ class StatFile:
             }
         )
 
+    def read_systems(self) -> list[str] | None:
+        """Digests of the systems that the statistics are of, or None if the file has none."""
+        systems = self.read(_SYSTEMS)
+        return None if systems is None else [bytes(digest).decode("ascii") for digest in systems]
+
+    def write_systems(self, digests: Sequence[str]) -> None:
+        """Keep digests of the systems that the statistics are of."""
+        self.write({_SYSTEMS: np.array(digests, dtype="S")})
+
+    def is_empty(self) -> bool:
+        """Whether nothing is kept for these types."""
+        if not self._hdf5:
+            folder = self.path / self._group
+            return not (folder.is_dir() and any(folder.iterdir()))
+        try:
+            if not self.path.is_file():
+                return True
+            with self._open() as file:
+                group = file.get(self._group or "/")
+                return not isinstance(group, h5py.Group) or not len(group)
+        except Exception as error:  # as in `_read`
+            raise self._useless(str(error)) from None
+
     def _check_names(self) -> None:
         bad = [name for name in self.type_map if not name or set(name) & {"/", "\0"}]
         if self._group in (".", ".."):
@@ -160,6 +198,10 @@ class StatFile:
             raise self._useless(str(error)) from None
         for name, array in zip(names, arrays, strict=True):
             if array is None or name == _NAMES:
+                continue
+            if name == _SYSTEMS:
+                if array.dtype.kind != "S" or array.ndim != 1:
+                    raise self._useless(f"{name} is no list of digests")
                 continue
             if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
                 raise self._useless(f"{name} contains values that are not finite numbers")

@@ -13,6 +13,7 @@ from deepattn.statistics.energy_bias import energy_bias
 from deepattn.statistics.env_mat import EnvMatSums
 from deepattn.statistics.input_blocks import InputBlock, input_blocks
 from deepattn.statistics.moments import input_sums, mean_and_inverse, normalization, parameter_sums
+from deepattn.statistics.origin import check_origin
 from deepattn.statistics.stat_file import StatFile
 from deepattn.train.task import Task
 
@@ -26,6 +27,10 @@ def set_statistics(tasks: Sequence[Task]) -> None:
     Args:
         tasks: The tasks, whose models' variables are assigned; ``sel`` is a number.
     """
+    for task in tasks:
+        stat_file = _stat_file(task)
+        if stat_file is not None and task.config.training.stat_file_mode == "update":
+            check_origin(stat_file, task.data)
     for task in tasks:
         set_energy_bias(task)
     _set_input_statistics(tasks)
@@ -93,8 +98,11 @@ def _batches(task: Task) -> Iterator[Batch]:
 
 
 def _stat_file(task: Task) -> StatFile | None:
-    path = task.config.training.stat_file
-    return None if path is None else StatFile(path, task.config.model.type_map)
+    training = task.config.training
+    if training.stat_file is None:
+        return None
+    fixed = training.stat_file_mode == "read"
+    return StatFile(training.stat_file, task.config.model.type_map, fixed=fixed)
 
 
 def _parameter_variables(task: Task, name: str) -> list[keras.Variable]:
