@@ -10,6 +10,7 @@ from typing import Any
 from deepattn.config.argument import OfTasks, Refused
 from deepattn.config.argument import key as argument
 from deepattn.config.descriptions import PYTORCH
+from deepattn.config.mixed_precision import MixedPrecisionConfig
 from deepattn.config.ranges import FILE, FOLDER, holds, one_of, positive, within
 from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
 from deepattn.config.section import Section, key, required
@@ -83,7 +84,6 @@ class TrainingConfig(Section):
         OfTasks("data_dict"),
         OfTasks("model_prob"),
         OfTasks("num_epoch_dict"),
-        Refused("mixed_precision", hint="set the precision of the nets to float32 instead"),
         argument(
             "save_dir",
             [str, None],
@@ -157,6 +157,9 @@ class TrainingConfig(Section):
         "update: statistics that stat_file lacks are added, and those of other data refused; read: "
         "it is taken as it is, and must be complete.",
         check=one_of("update", "read"),
+    )
+    mixed_precision: MixedPrecisionConfig | None = key(
+        None, "Matrix products in half precision, for nets of float32.", unset=True
     )
     acc_freq: int = key(
         1,

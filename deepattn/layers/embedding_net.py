@@ -88,7 +88,10 @@ class EmbeddingNet(keras.layers.Layer):
             step = None if step is None else tf.reshape(step, [-1])
             layers.append(ops.DenseLayer(matrix, bias, step))
         rows = tf.reshape(x, [-1, self.input_width])
-        rows = ops.pair_embedding(rows, layers, scale=scale, function=self.hidden[0].function)
+        first = self.hidden[0]
+        rows = ops.pair_embedding(
+            rows, layers, scale=scale, function=first.function, product=first.product
+        )
         return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [self.neuron[-1]]], axis=0))
 
     def named_variables(self, suffix: str = "") -> dict[str, keras.Variable]:

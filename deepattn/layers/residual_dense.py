@@ -65,6 +65,8 @@ class ResidualDense(keras.layers.Layer):
         self.use_bias = use_bias
         self.seed = seed
         self.function = get_activation(activation)
+        # That of deepattn.layers.half replaces it where products may be rounded.
+        self.product = product
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         width = input_shape[-1]
@@ -96,7 +98,13 @@ class ResidualDense(keras.layers.Layer):
         # Of rows, for which there are better products than of more dimensions.
         rows = x if x.shape.rank == 2 else tf.reshape(x, [-1, matrix.shape[0]])
         result = residual_layer(
-            rows, matrix, bias, idt, function=self.function, copies=self.copies, product=product
+            rows,
+            matrix,
+            bias,
+            idt,
+            function=self.function,
+            copies=self.copies,
+            product=self.product,
         )
         if x.shape.rank == 2:
             return result

@@ -17,6 +17,7 @@ from deepattn.config import DESCRIPTORS, FITTINGS, LOSSES, OPTIMIZERS, SCHEDULES
 from deepattn.errors import ConfigError
 from deepattn.layers import Descriptor, Environment, Fitting, TypeEmbedding
 from deepattn.layers.boundaries import natoms_of
+from deepattn.layers.half import use_bfloat16
 from deepattn.models.loss_contract import EnergyLoss, check_loss, checked_result, unpack
 from deepattn.models.loss_metrics import LossMetrics
 from deepattn.models.weights import assign_arrays
@@ -99,6 +100,15 @@ class EnergyModel(keras.Model):
             if layer is not None and not layer.built:
                 layer.build()
         self.built = True
+
+    def multiply_in_bfloat16(self) -> None:
+        """Let the nets round their matrix products to bfloat16, in mixed-precision training.
+
+        Weights, energies and the environment matrix keep their precisions. It is no part of the
+        configuration: a model that is read from a file computes in the precision of its weights.
+        """
+        use_bfloat16(self.descriptor)
+        use_bfloat16(self.fitting)
 
     def compile(
         self,

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from deepattn.ops import reference
 from deepattn.ops.loader import own_ops
+from deepattn.ops.product import product as exact_product
 
 _MOST_LAYERS = 16
 
@@ -33,6 +34,7 @@ def pair_embedding(
     *,
     scale: PairScale | None = None,
     function: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
+    product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = exact_product,
 ) -> tf.Tensor:
     """An embedding net on rows, then the factors of their pairs of types.
 
@@ -47,6 +49,7 @@ def pair_embedding(
         layers: of the net; for the compiled op at most 16, all with a bias.
         scale: scaling of the result; none by default.
         function: activation; the compiled op knows ``tf.tanh``.
+        product: matrix product; the compiled op knows that of `deepattn.ops`.
 
     Returns:
         T ``[n, out]``.
@@ -62,6 +65,7 @@ def pair_embedding(
         scale = PairScale(none, tf.zeros([0], tf.int32), tf.zeros([0, width], dtype))
     compiled = (
         function is tf.tanh
+        and product is exact_product
         and dtype in (tf.float32, tf.float64)
         and len(layers) <= _MOST_LAYERS
         and all(layer.bias is not None for layer in layers)
@@ -72,7 +76,11 @@ def pair_embedding(
     )
     ops = own_ops() if compiled else None
     if ops is None:
-        return reference.pair_embedding(rows, *scale, *matrices, *biases, *steps, function=function)
+        # The compiled product has no advantage in the reference implementation.
+        multiply = tf.matmul if product is exact_product else product
+        return reference.pair_embedding(
+            rows, *scale, *matrices, *biases, *steps, function=function, product=multiply
+        )
     if scale.weight is None:
         scale = scale._replace(weight=tf.ones_like(rows[:, 0]))
     return ops.deepattn_pair_embedding(rows, *scale, matrices, biases, steps)

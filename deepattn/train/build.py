@@ -30,8 +30,13 @@ def build_task_models(
     dtype = interface_dtype()
     with distribution.scope():
         if isinstance(config, MultiTaskConfig):
-            return build_models(config, interface_dtype=dtype)
-        return {"": build_model(config.model, interface_dtype=dtype)}
+            models = build_models(config, interface_dtype=dtype)
+        else:
+            models = {"": build_model(config.model, interface_dtype=dtype)}
+    for name, single in config.tasks.items():
+        if single.training.mixed_precision is not None:
+            models[name].multiply_in_bfloat16()
+    return models
 
 
 def build_schedule(config: Config, *, replicas: int) -> Schedule:

@@ -1,4 +1,4 @@
-"""Precisions that the environment asks for."""
+"""Precisions that the environment and the input ask for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 import keras
 
+from deepattn.config import Config, network_dtype
 from deepattn.errors import ConfigError
 
 
@@ -31,3 +32,23 @@ def refuse_half_precision() -> None:
             "coarse for forces; before training call "
             'keras.config.set_dtype_policy("float32"), Keras\' own'
         )
+
+
+def check_mixed_precision(config: Config) -> None:
+    """Refuse ``mixed_precision`` for nets of another precision than float32.
+
+    Args:
+        config: Configuration of a task.
+
+    Raises:
+        ConfigError: A net is of float64.
+    """
+    if config.training.mixed_precision is None:
+        return
+    for name in ("descriptor", "fitting_net"):
+        precision = getattr(config.model, name).precision
+        if network_dtype(precision, interface_dtype()) != "float32":
+            raise ConfigError(
+                f"training/mixed_precision is for nets of float32, but model/{name}/precision is "
+                f"{precision!r}; set it to float32."
+            )

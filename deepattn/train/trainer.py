@@ -43,7 +43,7 @@ from deepattn.train.initialize.advice import advice, rate_advice
 from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.log_header import program_lines, training_lines
 from deepattn.train.loop import TrainingLoop
-from deepattn.train.precision import refuse_half_precision
+from deepattn.train.precision import check_mixed_precision, refuse_half_precision
 from deepattn.train.resolve import resolve_with_data, resolve_with_files, shares, write_config
 from deepattn.train.seeds import resolve_training_seed
 from deepattn.train.task import (
@@ -118,6 +118,8 @@ class Trainer:
         for line in program_lines(self.distribution):
             log.info("%s", line)
         check_accumulation(_first(config), self.distribution)
+        for single in config.tasks.values():
+            check_mixed_precision(single)
         given = start if isinstance(start, Mapping) else dict.fromkeys(config.tasks, start)
         sources = {name: given[name] or WeightSource() for name in config.tasks}
         # Common to all tasks: step, state of the optimizer, header.

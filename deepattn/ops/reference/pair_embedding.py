@@ -38,6 +38,7 @@ def pair_embedding(
     factors: tf.Tensor,
     *layers: tf.Tensor,
     function: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
+    product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.matmul,
 ) -> tf.Tensor:
     """What `deepattn.ops.pair_embedding` does, in any floating-point type.
 
@@ -56,6 +57,7 @@ def pair_embedding(
             None if step.shape[0] == 0 else step,
             function=function,
             copies={width: 1, 2 * width: 2}.get(units, 0),
+            product=product,
         )
     if factors.shape[0] == 0:
         return rows

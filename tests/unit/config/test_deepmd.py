@@ -32,6 +32,7 @@ MORE_CASES = {
         {"full_validation": True, "validation_metric": "V:RMSE", "full_val_start": 1000},
     ),
     "averages": changed(DPA1, "training/enable_ema", True),
+    "mixed precision": changed(DPA1, "training/mixed_precision", {"compute_prec": "bfloat16"}),
     "AdamW": changed(DPA1, "optimizer", {"type": "AdamW"}),
     "penalty": changed(DPA1, "optimizer", {"type": "Adam", "weight_decay": 0.1}),
     "absolute errors": changed(DPA1, "loss", {"loss_func": "mae", "f_use_norm": True}),
