@@ -7,7 +7,7 @@ from typing import Any
 
 from deepattn.config.optimizer import OptimizerConfig
 from deepattn.config.ranges import within
-from deepattn.config.section import key
+from deepattn.config.section import key, required
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +20,10 @@ class AdamWConfig(OptimizerConfig):
 
     adam_beta1: float = key(0.9, "Decay rate of the first moment.")
     adam_beta2: float = key(0.999, "Decay rate of the second moment.")
-    weight_decay: float = key(
-        0.001,
-        "Every step takes this times the learning rate off each weight, as a share of it.",
+    # Not left open: another number than DeePMD-kit's would be taken in silence.
+    weight_decay: float = required(
+        "Every step takes this times the learning rate off each weight, as a share of it; "
+        "DeePMD-kit documents a default of 0.001, but trains with 0 where it is left out.",
         check=within(0),
     )
 

@@ -33,7 +33,7 @@ MORE_CASES = {
     ),
     "averages": changed(DPA1, "training/enable_ema", True),
     "mixed precision": changed(DPA1, "training/mixed_precision", {"compute_prec": "bfloat16"}),
-    "AdamW": changed(DPA1, "optimizer", {"type": "AdamW"}),
+    "AdamW": changed(DPA1, "optimizer", {"type": "AdamW", "weight_decay": 0.01}),
     "penalty": changed(DPA1, "optimizer", {"type": "Adam", "weight_decay": 0.1}),
     "absolute errors": changed(DPA1, "loss", {"loss_func": "mae", "f_use_norm": True}),
     "relative force": changed(DPA1, "loss", {"type": "ener_hess", "relative_f": 0.5}),

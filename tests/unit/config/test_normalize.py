@@ -149,6 +149,7 @@ DATA = "training/training_data"
         ("loss/start_pref_h", 1.0, "start_pref_h"),
         ("optimizer/weight_decay", -0.1, "weight_decay is -0.1; it must be at least 0"),
         ("optimizer/type", "LKF", "optimizer/type"),
+        ("optimizer/type", "AdamW", "optimizer/weight_decay is required"),
         ("training/mixed_precision", {"compute_prec": "float16"}, "it must be bfloat16"),
         ("training/mixed_precision", {}, "compute_prec is required"),
         (
