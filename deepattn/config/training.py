@@ -10,6 +10,7 @@ from typing import Any
 from deepattn.config.argument import OfTasks, Refused
 from deepattn.config.argument import key as argument
 from deepattn.config.descriptions import PYTORCH
+from deepattn.config.finetune import FinetuneConfig
 from deepattn.config.mixed_precision import MixedPrecisionConfig
 from deepattn.config.ranges import FILE, FOLDER, holds, one_of, positive, within
 from deepattn.config.sampling import check_probabilities, read_auto_prob, read_batch_size
@@ -157,6 +158,11 @@ class TrainingConfig(Section):
         "update: statistics that stat_file lacks are added, and those of other data refused; read: "
         "it is taken as it is, and must be complete.",
         check=one_of("update", "read"),
+    )
+    finetune: FinetuneConfig | None = key(
+        None,
+        "What holds the weights back in a training that starts from a model.",
+        unset=True,
     )
     mixed_precision: MixedPrecisionConfig | None = key(
         None, "Matrix products in half precision, for nets of float32.", unset=True

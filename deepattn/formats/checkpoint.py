@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 WEIGHTS = "weights/"
 OPTIMIZER = "optimizer/"
 AVERAGE = "ema/"
+START = "start/"
 
 # How every checkpoint begins.
 MAGIC = b"deepattn checkpoint "

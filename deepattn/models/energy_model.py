@@ -5,7 +5,7 @@ from __future__ import annotations
 import deepattn.keras_backend  # noqa: F401
 
 # isort: split
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -71,6 +71,8 @@ class EnergyModel(keras.Model):
         self.fitting = fitting
         self.type_embedding = type_embedding
         self.type_map = list(type_map)
+        # Adds the gradient of a penalty on the weights to that of the loss, in a training.
+        self.penalty: Callable[[Sequence[Any], Sequence[keras.Variable]], list[Any]] | None = None
         # The environment ops have no XLA kernels.
         self.supports_jit = False
         self.build()
@@ -350,7 +352,10 @@ class EnergyModel(keras.Model):
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
         weights = self.trainable_weights
-        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        gradients = tape.gradient(scaled, weights)
+        if self.penalty is not None:
+            gradients = self.penalty(gradients, weights)
+        self.optimizer.apply(gradients, weights)
         return loss, values, tf.shape(outputs["energy"])[0]
 
     def _test(

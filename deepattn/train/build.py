@@ -11,8 +11,10 @@ from deepattn.errors import ConfigError
 from deepattn.models import EnergyModel, build_model, build_models
 from deepattn.optimizers import Optimizer, make_optimizer
 from deepattn.schedules import Schedule, make_schedule
+from deepattn.train.anchor import Anchor
 from deepattn.train.checkpointing.saver import all_variables, restore_optimizer
 from deepattn.train.distributed.strategy import Distribution
+from deepattn.train.initialize.freeze import new_weights
 from deepattn.train.precision import interface_dtype
 from deepattn.train.task import Task
 from deepattn.train.weight_average import WeightAverage
@@ -105,6 +107,24 @@ def build_optimizer(
     return optimizer
 
 
+def build_anchor(tasks: Sequence[Task]) -> Anchor | None:
+    """The pull of the trained weights towards those of the start, which all models then have.
+
+    Args:
+        tasks: The tasks, whose models have their weights.
+    """
+    section, start = tasks[0].config.training.finetune, tasks[0].start
+    if section is None or not section.l2_sp:
+        return None
+    new = {number for task in tasks for number in new_weights(task)}
+    variables = {n: v for n, v in _trained(tasks).items() if id(v) not in new}
+    known = start.first_weights if start.mode == "restart" else {}
+    anchor = Anchor(variables, section.l2_sp, arrays=known)
+    for task in tasks:
+        task.model.penalty = anchor
+    return anchor
+
+
 def build_average(tasks: Sequence[Task]) -> WeightAverage | None:
     """The moving average of the trained weights of all tasks, if the input has one kept.
 
@@ -114,10 +134,14 @@ def build_average(tasks: Sequence[Task]) -> WeightAverage | None:
     training, start = tasks[0].config.training, tasks[0].start
     if not training.enable_ema:
         return None
-    trained = {id(variable) for variable in trained_variables([t.model for t in tasks])[0]}
-    variables = {n: v for n, v in all_variables(tasks).items() if id(v) in trained}
     resumed = start.average if start.mode == "restart" else {}
-    return WeightAverage(variables, training.ema_decay, arrays=resumed)
+    return WeightAverage(_trained(tasks), training.ema_decay, arrays=resumed)
+
+
+def _trained(tasks: Sequence[Task]) -> dict[str, keras.Variable]:
+    """The trained weights of all tasks by name, each once."""
+    trained = {id(variable) for variable in trained_variables([t.model for t in tasks])[0]}
+    return {n: v for n, v in all_variables(tasks).items() if id(v) in trained}
 
 
 def trained_variables(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[int]]:

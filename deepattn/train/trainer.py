@@ -25,6 +25,7 @@ from deepattn.losses import Loss
 from deepattn.models import EnergyModel
 from deepattn.statistics.energy_bias import change_by_statistic
 from deepattn.train.build import (
+    build_anchor,
     build_average,
     build_optimizer,
     build_schedule,
@@ -40,6 +41,7 @@ from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.evaluation import check_metric
 from deepattn.train.full_validation import best_checkpoints, full_validations
 from deepattn.train.initialize.advice import advice, rate_advice
+from deepattn.train.initialize.freeze import check_start, freeze_weights
 from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.log_header import program_lines, training_lines
 from deepattn.train.loop import TrainingLoop
@@ -124,6 +126,7 @@ class Trainer:
         sources = {name: given[name] or WeightSource() for name in config.tasks}
         # Common to all tasks: step, state of the optimizer, header.
         self.start = next(iter(sources.values()))
+        check_start(_first(config), [source.mode for source in sources.values()])
         self.saved: Path | None = None
 
         config = resolve_with_files(config, sources, self.distribution)
@@ -151,6 +154,8 @@ class Trainer:
             models=build_task_models(self.config, self.distribution),
         )
         self._initialize_weights()
+        freeze_weights(self.tasks)
+        self._anchor = build_anchor(self.tasks)
         self.optimizer = build_optimizer(self.tasks, self.schedule, self.distribution)
         trained, _ = trained_variables([task.model for task in self.tasks])
         for line in training_lines(self.tasks, trained):
@@ -224,6 +229,7 @@ class Trainer:
             self._files,
             min_nbor_dist=self.min_nbor_dist,
             average=average,
+            first_weights=None if self._anchor is None else self._anchor.arrays,
             best=best,
             chief=chief,
         )

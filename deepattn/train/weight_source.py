@@ -41,6 +41,7 @@ class WeightSource:
         weights: Its arrays by name.
         optimizer: State of the optimizer by name; empty if it starts afresh.
         average: Moving average of the trained weights by name; empty if there is none.
+        first_weights: Weights by name that a fine-tuning is pulled towards; empty if it is not.
         header: Header of a checkpoint.
         min_nbor_dist: Shortest distance in the data the file was trained on, Å, or None.
         target_types: Fine-tuning: elements whose energy bias is fitted; None for those of the data.
@@ -55,6 +56,7 @@ class WeightSource:
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     optimizer: Mapping[str, np.ndarray] = field(default_factory=dict)
     average: Mapping[str, np.ndarray] = field(default_factory=dict)
+    first_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     min_nbor_dist: float | None = None
     target_types: tuple[str, ...] | None = None
@@ -203,6 +205,7 @@ def from_checkpoint(
         "header": file.header,
         "optimizer": file.optimizer,
         "average": file.average,
+        "first_weights": file.first_weights,
     }
     if file.tasks is None:
         return replace(of_file(file, path), **common)

@@ -16,6 +16,7 @@ from deepattn.formats.checkpoint import (
     AVERAGE,
     MAGIC,
     OPTIMIZER,
+    START,
     WEIGHTS,
     encode_checkpoint,
     parse_checkpoint,
@@ -72,6 +73,11 @@ class CheckpointFile(ModelFile):
     def average(self) -> dict[str, np.ndarray]:
         """The moving average of the trained weights by name; empty if there is none."""
         return part_of(self.arrays, AVERAGE)
+
+    @property
+    def first_weights(self) -> dict[str, np.ndarray]:
+        """Weights by name that a fine-tuning is pulled towards; empty if it is not."""
+        return part_of(self.arrays, START)
 
     def energy_bias(self) -> np.ndarray:
         return self.stored().arrays[BIAS]

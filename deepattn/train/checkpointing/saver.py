@@ -14,6 +14,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import (
     AVERAGE,
     OPTIMIZER,
+    START,
     WEIGHTS,
     write_arrays,
     write_checkpoint,
@@ -43,6 +44,7 @@ class Saver:
         files: Where the checkpoints are.
         min_nbor_dist: Shortest distance in the training data, Å, or None.
         average: The moving average of the weights, if one is kept.
+        first_weights: Weights by name that the training is pulled towards, if it is.
         best: The best checkpoints of each full validation, by its name.
         chief: Whether this process writes the files; with several workers one does.
     """
@@ -57,6 +59,7 @@ class Saver:
         *,
         min_nbor_dist: float | None,
         average: WeightAverage | None = None,
+        first_weights: Mapping[str, np.ndarray] | None = None,
         best: Mapping[str, BestCheckpoints] | None = None,
         chief: bool = True,
     ) -> None:
@@ -67,6 +70,7 @@ class Saver:
         self.files = files
         self.min_nbor_dist = min_nbor_dist
         self.average = average
+        self.first_weights = dict(first_weights or {})
         self.best = dict(best or {})
         self.chief = chief
         self.last: Path | None = None
@@ -118,6 +122,7 @@ class Saver:
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
         arrays |= {AVERAGE + name: array for name, array in averages.items()}
+        arrays |= {START + name: array for name, array in self.first_weights.items()}
         header = {
             "config": self.config.to_dict(),
             "interface_dtype": self.tasks[0].model.interface_dtype,

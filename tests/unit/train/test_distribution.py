@@ -74,8 +74,16 @@ def write_input(folder, systems, batch_size, **training):
     """An input in a folder of its own, whose path is returned."""
     folder.mkdir()
     data = {"systems": systems, "batch_size": batch_size}
-    section = {"numb_steps": 10, "training_data": data, **_INPUT, **training}
-    (folder / "input.json").write_text(json.dumps(toy.make_input(systems, **section)))
+    section = {"numb_steps": 10, "training_data": data, "enable_ema": True, "ema_decay": 0.8}
+    section |= {**_INPUT, **training}
+    content = toy.make_input(systems, valid=systems[:1], **section)
+    content["validating"] = {
+        "full_validation": True,
+        "ema_full_validation": True,
+        "validation_freq": 5,
+        "full_val_start": 0,
+    }
+    (folder / "input.json").write_text(json.dumps(content))
     return folder
 
 
@@ -96,6 +104,12 @@ def assert_equal_to_rounding(first, second):
     arrays, header = read_checkpoint(first)
     others, other_header = read_checkpoint(second)
     assert header["sampler"] == other_header["sampler"]
+    # The multi-task input has neither.
+    averaged = any(name.startswith("ema/") for name in arrays)
+    assert averaged == ("ema_validation" in header)
+    for name in ("validation", "ema_validation") if averaged else ():
+        records = [np.array(head[name]["best"]) for head in (header, other_header)]
+        np.testing.assert_allclose(*records, rtol=1e-9)
     assert set(arrays) == set(others)
     for name, array in arrays.items():
         scale = np.abs(array).max(initial=0)
