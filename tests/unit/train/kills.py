@@ -104,6 +104,8 @@ def write_input(folder, systems, options):
         "max_best_ckpt": options["keep"],
         "save_best_dir": "best",
     }
+    if options["patience"] and not options["several"]:
+        content["validating"]["patience"] = options["patience"]
     if options["several"]:
         model, training = content["model"], content["training"]
         data = training.pop("training_data")
@@ -222,6 +224,7 @@ def main_loop(root, kills, seed):
             "keep": rng.choice([1, 2, 5]),
             "disp_freq": rng.randint(1, 4),
             "validation_freq": rng.randint(1, 3),
+            "patience": rng.choice([None, 1, 2]),
             "average": rng.random() < 0.7,
             "keep_average": rng.choice([None, 1, 3]),
         }
