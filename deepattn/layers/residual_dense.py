@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -66,7 +66,7 @@ class ResidualDense(keras.layers.Layer):
         self.seed = seed
         self.function = get_activation(activation)
         # That of deepattn.layers.half replaces it where products may be rounded.
-        self.product = product
+        self.product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = product
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         width = input_shape[-1]
