@@ -18,7 +18,9 @@ from deepattn.errors import ModelFileError
 _MAGIC = b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 # Members that PyTorch's versions write first, in a folder that has the name of the file.
-_FIRST = re.compile(rb"[^/]+/(data\.pkl|data/[0-9]+|\.?(format_)?version|byteorder|code/.*)")
+_FIRST = re.compile(
+    rb"[^/]+/(data\.pkl|data/[0-9]+|\.?(format_)?version|byteorder|(code|extra)/.*)"
+)
 # A state of 37 branches has 12,000 tensors, each a member.
 _MEMBERS = 1 << 18
 _ENCRYPTED = 0x1

@@ -24,9 +24,12 @@ from deepattn.formats.torch.values import (
 )
 
 _FLOAT = struct.Struct(">d")
-# A state of 37 branches with its optimizer takes 2 million instructions.
-_INSTRUCTIONS = 50_000_000
+# A state of 37 branches takes 700,000. One makes up to 80 bytes.
+_INSTRUCTIONS = 10_000_000
 _LONG_BYTES = 16
+# Python gives no larger number a hash of its own, and finding equal hashes takes the square of
+# their number.
+_KEYS = 1 << 60
 
 
 def read_pickle(content: bytes | memoryview) -> Any:
@@ -63,17 +66,39 @@ class _Machine:
 
     def run(self) -> Any:
         """Follow the instructions up to STOP."""
-        content, known = self.content, _INSTRUCTION_SET
+        content, stack, memo, known = self.content, self.stack, self.memo, _INSTRUCTION_SET
+        place = self.place
         for _ in range(_INSTRUCTIONS):
-            code = content[self.place]
-            self.place += 1
-            if code == _STOP:
-                [value] = self.stack
+            code = content[place]
+            place += 1
+            # Three of five instructions, here because calls take time.
+            if code == _PUT:
+                memo[content[place]] = stack[-1]
+                place += 1
+            elif code == _GET:
+                stack.append(memo[content[place]])
+                place += 1
+            elif code == _LONG_PUT:
+                memo[int.from_bytes(content[place : place + 4], "little")] = stack[-1]
+                place += 4
+            elif code == _LONG_GET:
+                stack.append(memo[int.from_bytes(content[place : place + 4], "little")])
+                place += 4
+            elif code == _SMALL:
+                stack.append(content[place])
+                place += 1
+            elif code == _STOP:
+                [value] = stack
                 return value
-            instruction = known.get(code)
-            if instruction is None:
-                raise PickleError(f"its pickle has the instruction {bytes([code])!r}, not known")
-            instruction(self)
+            else:
+                instruction = known.get(code)
+                if instruction is None:
+                    raise PickleError(
+                        f"its pickle has the instruction {bytes([code])!r}, not known"
+                    )
+                self.place = place
+                instruction(self)
+                place = self.place
         raise PickleError(f"its pickle has more than {_INSTRUCTIONS} instructions")
 
     def take(self, count: int) -> bytes:
@@ -86,8 +111,10 @@ class _Machine:
         return taken
 
     def number(self, size: int, *, signed: bool = False) -> int:
-        """The next whole number of ``size`` bytes."""
-        return int.from_bytes(self.take(size), "little", signed=signed)
+        """The next whole number of ``size`` bytes. Where they are missing, so is what follows."""
+        start = self.place
+        self.place = end = start + size
+        return int.from_bytes(self.content[start:end], "little", signed=signed)
 
     def line(self) -> str:
         """The text up to the end of the line."""
@@ -119,7 +146,7 @@ def _pushes(value: Any) -> Callable[[_Machine], None]:
 
 
 def _number(size: int, *, signed: bool = False) -> Callable[[_Machine], None]:
-    return lambda machine: machine.push(machine.number(size, signed=signed))
+    return lambda machine: machine.stack.append(machine.number(size, signed=signed))
 
 
 def _text(size: int) -> Callable[[_Machine], None]:
@@ -128,17 +155,6 @@ def _text(size: int) -> Callable[[_Machine], None]:
 
 def _bytes(size: int) -> Callable[[_Machine], None]:
     return lambda machine: machine.push(machine.take(machine.number(size)))
-
-
-def _put(size: int) -> Callable[[_Machine], None]:
-    def put(machine: _Machine) -> None:
-        machine.memo[machine.number(size)] = machine.stack[-1]
-
-    return put
-
-
-def _get(size: int) -> Callable[[_Machine], None]:
-    return lambda machine: machine.push(machine.memo[machine.number(size)])
 
 
 def _tuple(length: int) -> Callable[[_Machine], None]:
@@ -192,6 +208,8 @@ def _set(machine: _Machine, values: list[Any]) -> None:
         # Hashing a tuple of tuples can take forever.
         if not isinstance(key, str | int):
             raise PickleError(f"its pickle has a key of the kind {type(key).__name__}")
+        if isinstance(key, int) and abs(key) > _KEYS:
+            raise PickleError("its pickle has a key of too many digits")
         target[key] = value
 
 
@@ -250,7 +268,8 @@ def _build(machine: _Machine) -> None:
     # Those of an OrderedDict are versions of PyTorch's modules, of no use here.
 
 
-_STOP = ord(".")
+_STOP, _SMALL = b".K"
+_PUT, _LONG_PUT, _GET, _LONG_GET = b"qrhj"
 _INSTRUCTION_SET: dict[int, Callable[[_Machine], None]] = {
     code[0]: instruction
     for code, instruction in {
@@ -263,7 +282,6 @@ _INSTRUCTION_SET: dict[int, Callable[[_Machine], None]] = {
         b"\x88": _pushes(True),
         b"\x89": _pushes(False),
         b"J": _number(4, signed=True),
-        b"K": _number(1),
         b"M": _number(2),
         b"\x8a": _long,
         b"G": _float,
@@ -282,11 +300,7 @@ _INSTRUCTION_SET: dict[int, Callable[[_Machine], None]] = {
         b"e": _appends,
         b"s": _set_item,
         b"u": lambda machine: _set(machine, machine.pop_to_mark()),
-        b"q": _put(1),
-        b"r": _put(4),
         b"\x94": _memoize,
-        b"h": _get(1),
-        b"j": _get(4),
         b"c": _global,
         b"\x93": _stack_global,
         b"Q": _persistent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 _DIMENSIONS = 16
+# Of a number of NumPy.
+_NUMBER_BYTES = 16
 
 STORAGES: dict[str, np.dtype] = {
     "DoubleStorage": np.dtype("<f8"),
@@ -23,6 +26,8 @@ STORAGES: dict[str, np.dtype] = {
     # NumPy has no bfloat16: the upper halves of float32.
     "BFloat16Storage": np.dtype("<u2"),
 }
+
+_HALVES = ("HalfStorage", "BFloat16Storage")
 
 
 class PickleError(ValueError):
@@ -63,6 +68,16 @@ class Tensor:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    @property
+    def is_view(self) -> bool:
+        """Whether its numbers need not be copied: they are in order, and not of half precision."""
+        step = 1
+        for length, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if length > 1 and stride != step:
+                return False
+            step *= length
+        return self.storage.kind not in _HALVES
+
     def array(self, content: Callable[[str], memoryview]) -> np.ndarray:
         """Its numbers.
 
@@ -70,30 +85,36 @@ class Tensor:
             content: The bytes of a storage by its key.
 
         Returns:
-            A view of the content that must not be written to; float32 for bfloat16.
+            An array in order that must not be written to: a view of the content, or a copy, for
+            numbers of half precision one in float32.
 
         Raises:
-            PickleError: The storage has fewer numbers than the tensor reaches for.
+            PickleError: The storage has fewer numbers than the tensor.
         """
         dtype = self.storage.dtype
+        size = math.prod(self.shape)
         try:
             numbers = np.frombuffer(content(self.storage.key), dtype)
         except (KeyError, ValueError):
             raise PickleError(f"the numbers {self.storage.key[:40]!r} are missing") from None
         steps = zip(self.shape, self.strides, strict=True)
         reach = self.offset + sum((length - 1) * stride for length, stride in steps)
-        if 0 in self.shape:
-            values = np.empty(self.shape, dtype)
-        elif reach >= len(numbers):
+        if not size:
+            return np.empty(self.shape, dtype)
+        if reach >= len(numbers):
             raise PickleError(f"a tensor reaches beyond the numbers {self.storage.key[:40]!r}")
-        else:
-            strides = tuple(stride * dtype.itemsize for stride in self.strides)
-            values = np.lib.stride_tricks.as_strided(
-                numbers[self.offset :], self.shape, strides, writeable=False
-            )
+        if size > len(numbers):
+            # Strides that overlap would make a small file a large array.
+            raise PickleError("it has a tensor that repeats its numbers")
+        if self.is_view:
+            return numbers[self.offset : self.offset + size].reshape(self.shape)
+        strides = tuple(stride * dtype.itemsize for stride in self.strides)
+        view = np.lib.stride_tricks.as_strided(
+            numbers[self.offset :], self.shape, strides, writeable=False
+        )
         if self.storage.kind == "BFloat16Storage":
-            values = (values.astype("<u4") << 16).view("<f4")
-        return values
+            return np.left_shift(view, 16, dtype="<u4", order="C").view("<f4")
+        return view.astype("<f4" if self.storage.kind == "HalfStorage" else dtype, order="C")
 
 
 @dataclass
@@ -105,9 +126,14 @@ class Node:
 
 
 def call(callee: Global, arguments: tuple[Any, ...]) -> Any:
-    name = str(callee)
+    """What a call in a pickle makes.
+
+    Raises:
+        PickleError: The call is not known here, or its arguments make no sense.
+    """
     if callee.module.startswith("__torch__"):
         return Node(callee, arguments)
+    name = str(callee)
     if name not in _CALLS:
         raise PickleError(f"its pickle calls {name[:80]!r}, which is not allowed")
     try:
@@ -117,17 +143,21 @@ def call(callee: Global, arguments: tuple[Any, ...]) -> Any:
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
-    shape, strides = tuple(shape), tuple(strides)
+    shape, strides = _size(shape), _size(strides)
     numbers = (offset, *shape, *strides)
     whole = all(type(n) is int and 0 <= n < 1 << 48 for n in numbers)
     if not isinstance(storage, Storage) or not whole or len(shape) != len(strides):
         raise PickleError("it has a tensor of no shape")
-    if len(shape) > _DIMENSIONS:
-        raise PickleError(f"it has a tensor of {len(shape)} dimensions")
-    # A stride of 0 would make a small file a large array.
-    if any(stride == 0 and length > 1 for length, stride in zip(shape, strides, strict=True)):
-        raise PickleError("it has a tensor that repeats its numbers")
     return Tensor(storage, offset, shape, strides)
+
+
+def _size(value: Any) -> tuple[Any, ...]:
+    """The lengths of a tensor. What can be called often must not make large copies."""
+    if not isinstance(value, tuple | list):
+        raise PickleError("it has a tensor of no shape")
+    if len(value) > _DIMENSIONS:
+        raise PickleError(f"it has a tensor of {len(value)} dimensions")
+    return tuple(value)
 
 
 def _ordered(*pairs: Any) -> dict[Any, Any]:
@@ -150,7 +180,7 @@ def _dtype(name: Any, *_: Any) -> np.dtype:
 
 
 def _latin(text: Any, encoding: Any) -> bytes:
-    if not isinstance(text, str) or encoding != "latin1":
+    if not isinstance(text, str) or len(text) > _NUMBER_BYTES or encoding != "latin1":
         raise PickleError("it has bytes of an unknown encoding")
     return text.encode("latin1")
 
@@ -163,7 +193,7 @@ _CALLS: Mapping[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": _same,
-    "torch.Size": tuple,
+    "torch.Size": _size,
     "torch.device": _same,
     "torch.jit._pickle.build_boollist": _same,
     "torch.jit._pickle.build_doublelist": _same,

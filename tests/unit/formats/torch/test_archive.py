@@ -64,6 +64,10 @@ def test_recognized_by_content(tmp_path):
     # As TorchScript begins a file.
     _archive(tmp_path / "frozen.pth", [("frozen/data/0", b""), ("frozen/data.pkl", b"N.")])
     assert is_torch_start((tmp_path / "frozen.pth").read_bytes())
+    # As ``dp freeze`` does.
+    first = ("frozen/extra/data_modifier.pth", b"")
+    _archive(tmp_path / "frozen.pth", [first, ("frozen/data.pkl", b"N.")])
+    assert is_torch_start((tmp_path / "frozen.pth").read_bytes())
     _archive(tmp_path / "other.zip", [("a.txt", b"a")])
     for content in (b"", b"text", b"PK\x03\x04", (tmp_path / "other.zip").read_bytes()):
         assert not is_torch_start(content)
