@@ -21,7 +21,7 @@ from deepattn.config.load import load_input
 from deepattn.config.loss import LOSSES, LossConfig
 from deepattn.config.model import ModelConfig, network_dtype
 from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask, relocated
-from deepattn.config.normalize import normalize, normalize_model
+from deepattn.config.normalize import model_config, normalize, normalize_model
 from deepattn.config.optimizer import OPTIMIZERS, OptimizerConfig
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
 from deepattn.config.schedule import SCHEDULES, ScheduleConfig
@@ -93,6 +93,7 @@ __all__ = [
     "key",
     "load_input",
     "merge_pretrained",
+    "model_config",
     "model_differences",
     "network_dtype",
     "normalize",

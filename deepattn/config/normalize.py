@@ -12,6 +12,10 @@ from deepattn.config.tree import input_schema
 from deepattn.config.validate import validate_section
 from deepattn.config.validating import ValidatingConfig
 
+# Sections that have been met, and how many are kept.
+_MET: dict[str, ModelConfig] = {}
+_MOST = 64
+
 
 def normalize(data: dict[str, Any]) -> dict[str, Any]:
     """Check a version 2 input and fill in every default.
@@ -60,3 +64,23 @@ def normalize_model(model: dict[str, Any]) -> dict[str, Any]:
     ModelConfig.resolve_defaults(full)
     ModelConfig.check(full)
     return full
+
+
+def model_config(model: dict[str, Any]) -> ModelConfig:
+    """The typed form of what `normalize_model` makes of a section.
+
+    A section that has been met before is not checked again: the branches of a multi-task file have
+    the same one many times.
+
+    Args:
+        model: As for `normalize_model`.
+
+    Raises:
+        ConfigError: As for `normalize_model`.
+    """
+    text = repr(model)
+    if text not in _MET:
+        if len(_MET) == _MOST:
+            _MET.clear()
+        _MET[text] = ModelConfig.from_dict(normalize_model(model))
+    return _MET[text]

@@ -88,7 +88,7 @@ class Section:
     @classmethod
     def arguments(cls) -> list[Argument]:
         """The schema of the section, from its fields."""
-        hints = get_type_hints(cls)
+        hints = _hints(cls)
         declared = [
             _argument(field, field.metadata["key"], hints[field.name])
             for field in cls.ordered_fields()
@@ -141,7 +141,7 @@ class Section:
         Raises:
             ConfigError: A value is out of range.
         """
-        hints = get_type_hints(cls)
+        hints = _hints(cls)
         for field in dataclasses.fields(cls):
             declared, value = field.metadata.get("key"), section.get(field.name)
             if declared is None or value is None:
@@ -163,7 +163,7 @@ class Section:
     @classmethod
     def from_dict(cls: type[T], section: Mapping[str, Any]) -> T:
         """Build from a normalized section; lists become tuples, mappings typed sections."""
-        hints = get_type_hints(cls)
+        hints = _hints(cls)
         # An earlier version may have written the section without a key.
         values = {**cls.defaults(), **section, **cls.implied}
         return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
@@ -272,6 +272,16 @@ class Kind(Section):
     def summary(cls) -> str:
         """The first sentence of the docstring."""
         return (cls.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(section: type) -> dict[str, Any]:
+    """The types of the fields of a class; Python evaluates them anew at every call."""
+    if section not in _HINTS:
+        _HINTS[section] = get_type_hints(section)
+    return _HINTS[section]
 
 
 def flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 
 from deepattn.errors import ModelFileError
 from deepattn.infer.inspect import Inspection
@@ -21,7 +22,6 @@ class Branches:
         head: of a multi-task model the branch to describe; None for all of them.
 
     Attributes:
-        models: the models by branch; a single-task model has an empty name.
         several: whether there is more than one model.
 
     Raises:
@@ -33,8 +33,14 @@ class Branches:
         self.path = file.path
         self._branches = file.branches
         self.several = self._branches is not None and head is None
-        names = list(self._branches or ()) if self.several else [head]
-        self.models = {name or "": Inspection(file, head=name) for name in names}
+        self._file, self._head = file, head
+        file.branch(head)
+
+    @cached_property
+    def models(self) -> dict[str, Inspection]:
+        """The models by branch; a single-task model has an empty name."""
+        names = list(self._branches or ()) if self.several else [self._head]
+        return {name or "": Inspection(self._file, head=name) for name in names}
 
     def tell(self, parts: Sequence[str] = ()) -> dict[str, object]:
         """Parts by name, as values that JSON can hold; of several models each by branch.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepattn import __version__
-from deepattn.config import DESCRIPTORS, FITTINGS, ModelConfig, normalize_model, slots_of
+from deepattn.config import DESCRIPTORS, FITTINGS, ModelConfig, model_config, slots_of
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.dpmodel.convention import refuse_unwritable
@@ -97,7 +97,7 @@ def _config(
     names = DESCRIPTORS[descriptor["type"]].common_keys
     common_keys = {name: descriptor.pop(name) for name in names if name in descriptor}
     try:
-        config = ModelConfig.from_dict(normalize_model(section))
+        config = model_config(section)
         # As in a graph of TensorFlow where that comes to the same, so that those can be made of it.
         if config.descriptor.needs_common(config) or every_residual:
             if every_residual is False:
@@ -107,7 +107,7 @@ def _config(
                 )
             section["convention"] = "common"
             descriptor.update(common_keys)
-            config = ModelConfig.from_dict(normalize_model(section))
+            config = model_config(section)
     except ConfigError as error:
         node.fail(str(error))
     refuse_uneven(config, arrays, origin)
