@@ -14,14 +14,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "convert-backend",
         help="convert a model between file formats",
         description="Write the model of a file as another kind of file: a frozen graph (.pb), a "
-        "SavedModel (.savedmodeltf), or a file that all backends of DeePMD-kit read (.dp, .yaml).",
+        "SavedModel (.savedmodeltf), a file that all backends of DeePMD-kit read (.dp, .yaml), or "
+        "a checkpoint of its PyTorch backend (.pt), which holds all branches unless one is chosen.",
         epilog="example: deepattn convert-backend frozen_model.pb model.dp",
     )
     parser.add_argument(
-        "input", metavar="INPUT", help="a frozen model (.pb), a .dp or .yaml file, or a checkpoint"
+        "input",
+        metavar="INPUT",
+        help="a frozen model (.pb, .pth), a .dp or .yaml file, or a checkpoint",
     )
     parser.add_argument(
-        "output", metavar="OUTPUT", help="ends in .pb, .savedmodeltf, .dp, .yaml or .yml"
+        "output", metavar="OUTPUT", help="ends in .pb, .savedmodeltf, .dp, .yaml, .yml or .pt"
     )
     parser.add_argument(
         "--atomic-virial",

@@ -15,7 +15,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="write a checkpoint as a frozen model, which DeePMD-kit and LAMMPS run",
         description="Write a checkpoint as what an unmodified DeePMD-kit and its LAMMPS run, a "
         "frozen graph (.pb) or, for DeePMD-kit 3.2 and the only one of dpa2, a SavedModel "
-        "(.savedmodeltf); or as a file that all backends of DeePMD-kit read (.dp, .yaml).",
+        "(.savedmodeltf); as a file that all backends of DeePMD-kit read (.dp, .yaml); or as a "
+        "checkpoint of its PyTorch backend (.pt), which holds all branches unless one is chosen.",
         epilog="example: deepattn freeze -c model.ckpt-2000 -o frozen_model.pb",
     )
     parser.add_argument(
@@ -33,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         metavar="FILE",
         default="frozen_model.pb",
         help="the frozen model; .pb is added to a name that ends in none of .pb, .savedmodeltf, "
-        ".dp, .yaml and .yml (default frozen_model.pb)",
+        ".dp, .yaml, .yml and .pt (default frozen_model.pb)",
     )
     parser.add_argument(
         "--fast",

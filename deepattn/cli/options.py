@@ -16,7 +16,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         default="frozen_model",
         help="a model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, "
-        ".savedmodeltf or .keras, or the name of a downloaded model (default frozen_model)",
+        ".pt, .pth, .savedmodeltf or .keras, or the name of a downloaded model (default "
+        "frozen_model)",
     )
 
 
@@ -25,7 +26,7 @@ def add_head(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--head",
         metavar="BRANCH",
-        help="branch of a multi-task checkpoint, by its name or an alias",
+        help="branch of a multi-task model, by its name or an alias",
     )
 
 

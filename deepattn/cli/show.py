@@ -29,8 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="any model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, …, or "
-        "the name of a downloaded model",
+        help="any model file: a frozen graph (.pb may be omitted), a checkpoint, .dp, .yaml, .pt, "
+        "…, or the name of a downloaded model",
     )
     parser.add_argument(
         "parts",
@@ -38,12 +38,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         nargs="*",
         type=_part,
         help=f"any of {', '.join(_PARTS)}, before the options (default: type-map, descriptor, "
-        "fitting-net and size, for a multi-task checkpoint preceded by model-branch)",
+        "fitting-net and size, for a multi-task model preceded by model-branch)",
     )
     parser.add_argument(
         "--head",
         metavar="BRANCH",
-        help="describe only this branch of a multi-task checkpoint (default: all branches)",
+        help="describe only this branch of a multi-task model (default: all branches)",
     )
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
     parser.add_argument(

@@ -22,7 +22,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "-i",
         "--init-model",
         metavar="CHECKPOINT",
-        help="start from the weights and the optimizer's moments of a checkpoint, at step 0",
+        help="start from the weights and the optimizer's moments of a checkpoint, at step 0; of "
+        "one of DeePMD-kit (.pt) from the weights alone",
     )
     start.add_argument(
         "-r",
@@ -34,21 +35,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "-f",
         "--init-frz-model",
         metavar="FROZEN",
-        help="start from the weights of a frozen model (.pb, .dp, .yaml), at step 0",
+        help="start from the weights of a frozen model (.pb, .dp, .yaml, .pth), at step 0",
     )
     start.add_argument(
         "-t",
         "--finetune",
         metavar="MODEL",
-        help="start from a frozen model (.pb, .dp, .yaml), a checkpoint or a downloaded model "
+        help="start from a frozen model (.pb, .dp, .yaml, .pth), a checkpoint or a downloaded model "
         "('deepattn pretrained list'), whose energy bias is shifted to fit the data",
     )
     parser.add_argument(
         "--model-branch",
         "--head",
         metavar="BRANCH",
-        help="with -t: the branch of a multi-task checkpoint to start from, or RANDOM for a "
-        "new fitting net (default RANDOM for such a checkpoint)",
+        help="with -t: the branch of a multi-task model to start from, or RANDOM for a "
+        "new fitting net (default RANDOM for such a model)",
     )
     parser.add_argument(
         "-o",

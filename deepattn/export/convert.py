@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
 from deepattn.config import ModelConfig
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export.freeze import freeze, require_ops
 from deepattn.export.saved_model import save_model
+from deepattn.export.torch_file import write_torch
 from deepattn.formats.dp_file import write_tree
-from deepattn.formats.files import check_folder, write_whole
+from deepattn.formats.files import check_folder
 from deepattn.formats.outputs import GRAPH, SAVED_MODEL, SUFFIXES, TORCH
-from deepattn.formats.torch import encode_torch
 from deepattn.models import ModelFile, open_model_file
 from deepattn.models.dpmodel import to_tree
-from deepattn.models.torch_state import to_torch
 
 
 def convert(
@@ -35,7 +32,7 @@ def convert(
             ``.yaml`` or ``.yml`` a file for all backends, ``.savedmodeltf`` a SavedModel, ``.pt`` a
             checkpoint of DeePMD-kit's PyTorch backend.
         fast: Whether a graph may have operations of deepattn's own.
-        head: Name or alias of the branch of a multi-task checkpoint.
+        head: Name or alias of the branch of a multi-task model; of these a ``.pt`` can hold all.
 
     Returns:
         The path written.
@@ -53,6 +50,9 @@ def convert(
     if target.suffix != GRAPH and fast:
         raise ConfigError(f"{target}: only a graph ({GRAPH}) can be fast; omit --fast.")
     file = open_model_file(source, head)
+    if target.suffix == TORCH:
+        write_torch(file, target)
+        return target
     stored = file.stored()
     if target.suffix == GRAPH:
         descriptor = stored.config.descriptor
@@ -70,23 +70,8 @@ def convert(
     if target.suffix == GRAPH:
         return freeze(model, target, training_script=script, min_nbor_dist=distance, fast=fast)
     config = ModelConfig.from_dict(script["model"])
-    write = _write_torch if target.suffix == TORCH else _write_tree
     try:
-        write(target, config, model.get_arrays(), distance)
+        write_tree(target, to_tree(config, model.get_arrays(), min_nbor_dist=distance))
     except ModelFileError as error:
         raise ModelFileError(f"{file.path}: {error}") from None
     return target
-
-
-def _write_tree(
-    target: Path, config: ModelConfig, arrays: dict[str, np.ndarray], distance: float | None
-) -> None:
-    write_tree(target, to_tree(config, arrays, min_nbor_dist=distance))
-
-
-def _write_torch(
-    target: Path, config: ModelConfig, arrays: dict[str, np.ndarray], distance: float | None
-) -> None:
-    content = encode_torch(to_torch(config, arrays, min_nbor_dist=distance))
-    with write_whole(target) as file:
-        file.write(content)

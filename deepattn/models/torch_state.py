@@ -1,8 +1,7 @@
-"""A whole model in a file of PyTorch."""
+"""Reading a whole model in a file of PyTorch."""
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,25 +13,24 @@ from deepattn.config import (
     FITTINGS,
     FittingConfig,
     ModelConfig,
-    normalize_model,
+    model_config,
+    network_dtype,
 )
 from deepattn.errors import ConfigError, ModelFileError
-from deepattn.formats.torch import ONLY, PickleError, TorchModel
+from deepattn.formats.torch import PickleError, TorchModel
 from deepattn.formats.weight_names import BIAS
-from deepattn.models.dpmodel import (
-    complete,
-    has_all_residuals,
-    refuse_unwritable,
-    section_for_others,
-)
-from deepattn.registry import Registry, formats_of, resolve
-from deepattn.states import StateFormat, read_state, write_state
+from deepattn.models.dpmodel import complete, has_all_residuals
+from deepattn.registry import Registry, formats_of
+from deepattn.states import StateFormat, read_state
 from deepattn.states.descriptors import TABLES
 from deepattn.trees.embedding import Arrays
 from deepattn.trees.node import Node
 
-_ATOMIC = "atomic_model."
-_STANDARD = {"pair_exclude_types": [], "atom_exclude_types": [], "type": "standard"}
+# What the names of most tensors begin with.
+ATOMIC = "atomic_model."
+# Energies that are added for the elements: those of the model, and those of its fitting.
+OUT_BIAS, FITTING_BIAS = "out_bias", "fitting_net.bias_atom_e"
+
 # Keys of a section that say nothing about what the weights compute.
 _OF_TRAININGS = (
     *("data_stat_nbatch", "data_stat_protect", "data_bias_nsample", "preset_out_bias", "info"),
@@ -71,58 +69,27 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     of_fitting = _format(FITTINGS, fitting_node, FittingConfig.default_type)
     section = {"type_map": type_map, **of_descriptor.read(descriptor_node)}
     section |= of_fitting.read(fitting_node)
-    names = {name.removeprefix(_ATOMIC): name for name in model.tensors}
+    names = {name.removeprefix(ATOMIC): name for name in model.tensors}
     tables = [name for name in names if re.fullmatch(TABLES, name)]
     if any(0 not in model.tensors[names[name]].shape for name in tables):
         node.fail("is compressed; give the model that was compressed instead")
     return _assemble(model, section, names, (of_descriptor, of_fitting), origin)
 
 
-def to_torch(
-    config: ModelConfig, arrays: Mapping[str, np.ndarray], *, min_nbor_dist: float | None
-) -> dict[str, Any]:
-    """The content of a checkpoint of DeePMD-kit's PyTorch backend, for `encode_torch`.
+def with_bias(model: TorchModel, bias: np.ndarray) -> dict[str, np.ndarray]:
+    """The tensors that give a model other energies of the elements.
 
     Args:
-        config: The model's configuration.
-        arrays: Its weights by name.
-        min_nbor_dist: Shortest distance in the training data, Å, or None.
-
-    Raises:
-        ModelFileError: Other backends cannot have such a model; the message says why.
+        model: As in `from_torch`.
+        bias: eV, one number for each type.
     """
-    refuse_unwritable(config, arrays)
-    if config.descriptor.torch is None or config.fitting_net.torch is None:
-        raise ModelFileError("PyTorch's backend does not know its descriptor or its fitting")
-    formats = [resolve(config.descriptor.torch), resolve(config.fitting_net.torch)]
-    bias = arrays[BIAS]
-    own = {BIAS, "descrpt_attr/original_sel"}
-    weights = {name: array for name, array in arrays.items() if name not in own}
-    state = write_state(weights, [rule for one in formats for rule in one.rules(config)])
-    for one in formats:
-        one.complete(config, state)
-        state |= dict.fromkeys(one.empty(config), np.zeros(0))
-    shape = (1, len(bias), 1)
-    state |= {
-        "fitting_net.bias_atom_e": bias[:, np.newaxis],
-        "out_bias": np.zeros(shape, bias.dtype),
-        "out_std": np.ones(shape, bias.dtype),
-    }
-    # Collections of nets have two names for each.
-    state |= {
-        name.replace(".networks.", "._networks."): array
-        for name, array in state.items()
-        if ".networks." in name
-    }
-    prefix = f"model.{ONLY}."
-    tensors = {f"{prefix}{_ATOMIC}{name}": np.asarray(array) for name, array in state.items()}
-    distance = -1.0 if min_nbor_dist is None else min_nbor_dist
-    extra = {
-        "model_params": {**section_for_others(config, arrays), **_STANDARD},
-        "train_infos": {"lr": 0.0, "step": 0},
-    }
-    named = {f"{prefix}min_nbor_dist": np.array(distance), **tensors, "_extra_state": extra}
-    return {"model": named, "optimizer": {"state": {}, "param_groups": []}}
+    fitting, out = ATOMIC + FITTING_BIAS, ATOMIC + OUT_BIAS
+    present = model.array(fitting)
+    if out not in model.tensors:
+        return {fitting: bias.astype(present.dtype).reshape(present.shape)}
+    rows = model.array(out).astype(np.float64)
+    rows.reshape(-1)[: len(bias)] = bias
+    return {fitting: np.zeros_like(present), out: rows}
 
 
 def _assemble(
@@ -139,12 +106,11 @@ def _assemble(
             raise ModelFileError(f"{origin}: cannot be read: {error}.") from None
         if values.dtype.kind != "f":
             raise ModelFileError(f"{origin}: {name} holds {values.dtype}, not floating point")
-        return np.ascontiguousarray(values)
+        return values
 
     try:
         # Which convention it has is known with its weights.
-        common = copy.deepcopy({**section, "convention": "common"})
-        config = ModelConfig.from_dict(normalize_model(common))
+        config = model_config({**section, "convention": "common"})
     except ConfigError as error:
         raise ModelFileError(f"{origin}: {error}") from None
     rules = [rule for one in formats for rule in one.rules(config)]
@@ -176,13 +142,13 @@ def _format(kinds: Registry, node: Node, default: str | None = None) -> StateFor
 def _bias(
     array: Callable[[str], np.ndarray], names: Mapping[str, str], config: ModelConfig, origin: str
 ) -> np.ndarray:
-    """The energy bias of the fitting and that of the model."""
-    fitting, model = "fitting_net.bias_atom_e", "out_bias"
-    if fitting not in names:
-        raise ModelFileError(f"{origin}: lacks the weights {fitting}")
-    bias = array(fitting).ravel().astype(np.float64)
-    if model in names:
-        bias = bias + array(model).ravel()[: len(bias)]
+    """The energy bias of the model, and that of the fitting, which has the nets' precision."""
+    if FITTING_BIAS not in names:
+        raise ModelFileError(f"{origin}: lacks the weights {FITTING_BIAS}")
+    bias = array(FITTING_BIAS).ravel()
+    bias = bias.astype(network_dtype(config.fitting_net.precision, "float64")).astype(np.float64)
+    if OUT_BIAS in names:
+        bias = bias + array(OUT_BIAS).ravel()[: len(bias)]
     if len(bias) != config.ntypes:
         raise ModelFileError(f"{origin}: has {len(bias)} energies for {config.ntypes} types")
     return bias

@@ -64,6 +64,8 @@ class Rule:
 
     def to_ours(self, name: str) -> list[str] | None:
         """Names here for a name there; None if the rule is for others."""
+        if not name.startswith(self._start):
+            return None
         found = self._theirs.fullmatch(name)
         if found is None:
             return None
@@ -87,6 +89,11 @@ class Rule:
                 [fields["part"]] = (key for key in LEAVES if LEAVES[key] == fields["leaf"])
             return self.theirs.format(**fields), place
         return None
+
+    @cached_property
+    def _start(self) -> str:
+        """What all names there begin with. Most rules do not fit, which this tells quickly."""
+        return self.theirs.partition("{")[0]
 
     @cached_property
     def _theirs(self) -> re.Pattern:
@@ -124,8 +131,9 @@ def read_state(
     """
     arrays: Arrays = {}
     unknown = []
+    skipped = re.compile("|".join(f"(?:{pattern})" for pattern in ignored) or "(?!)")
     for name in names:
-        if any(re.fullmatch(pattern, name) for pattern in ignored):
+        if skipped.fullmatch(name):
             continue
         for rule in rules:
             ours = rule.to_ours(name)
@@ -137,8 +145,20 @@ def read_state(
     return arrays, unknown
 
 
-def write_state(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule]) -> Arrays:
+# Arrays that have been made of others, by their name and the places of these in the memory.
+Made = dict[tuple[Any, ...], np.ndarray]
+
+
+def write_state(
+    arrays: Mapping[str, np.ndarray], rules: Sequence[Rule], made: Made | None = None
+) -> Arrays:
     """Weights by their names in a file of PyTorch.
+
+    Args:
+        arrays: The weights by their names here.
+        rules: The first that fits a name translates it.
+        made: What calls for the other branches of a multi-task model have made. Weights that have
+            the same place in the memory become one array object. They must all stay alive.
 
     Raises:
         KeyError: No rule knows a name.
@@ -155,7 +175,18 @@ def write_state(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule]) -> Arra
                 break
         else:
             raise KeyError(name)
-    return {
-        there: writers[there].layout.write([found[place] for place in sorted(found)])
-        for there, found in parts.items()
-    }
+    state: Arrays = {}
+    made = {} if made is None else made
+    for there, places in parts.items():
+        sources = [places[place] for place in sorted(places)]
+        key = (there, *map(_place, sources))
+        if key not in made:
+            made[key] = writers[there].layout.write(sources)
+        state[there] = made[key]
+    return state
+
+
+def _place(array: np.ndarray) -> tuple[Any, ...]:
+    """What only views of the same numbers have in common."""
+    address, _ = array.__array_interface__["data"]
+    return address, array.shape, array.strides, array.dtype.str

@@ -45,14 +45,12 @@ class Pretrained:
         Raises:
             ModelFileError: The branch does not exist.
         """
-        if head == RANDOM or (head is None and self._several):
-            return self._random()
         if head is None:
-            return self._of(_DEFAULT, mode="finetune")
-        name = self._find(head)
-        if name is None:
+            return self._random() if self._several else self._of(_DEFAULT, mode="finetune")
+        start = self._named(head)
+        if start is None:
             raise ModelFileError(f"{self.path}: has no branch {head!r}; {self._known()}")
-        return self._of(name, mode="finetune")
+        return start
 
     def several(self, branches: Mapping[str, BranchInput]) -> dict[str, WeightSource]:
         """The start of each branch: resumed, from another branch, or with a new fitting net.
@@ -65,21 +63,26 @@ class Pretrained:
             head = branch.finetune_head
             if head is None and self._several and name in self.branches:
                 starts[name] = self._of(name, mode="resume")
-            elif head in (None, RANDOM):
-                starts[name] = self._random()
-            elif (found := self._find(head)) is not None:
-                starts[name] = self._of(found, mode="finetune")
-            else:
+                continue
+            start = self._random() if head is None else self._named(head)
+            if start is None:
                 raise ConfigError(
                     f"model/model_dict/{name}/finetune_head is {head!r}, which {self.path} does "
                     f"not have; {self._known()}."
                 )
+            starts[name] = start
         return starts
 
-    def _find(self, head: str) -> str | None:
-        if self._several:
-            return self._file.branch_of(head)
-        return head if head == _DEFAULT else None
+    def _named(self, head: str) -> WeightSource | None:
+        """The start from a branch, or with a new fitting net; the case of letters is all one."""
+        if head == RANDOM:
+            return self._random()
+        name = self._file.branch_of(head)
+        if name is None and not self._several and head.lower() == _DEFAULT.lower():
+            name = _DEFAULT
+        if name is not None:
+            return self._of(name, mode="finetune")
+        return self._random() if head.upper() == RANDOM else None
 
     def _known(self) -> str:
         return f"there are {', '.join([*self.branches, RANDOM])}"

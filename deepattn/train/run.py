@@ -57,13 +57,14 @@ def train(
 
     Args:
         input_file: Input, JSON or YAML.
-        init_model: Checkpoint whose weights and moments are taken, at step 0.
+        init_model: Checkpoint whose weights and moments are taken, at step 0; of one of DeePMD-kit
+            (``.pt``) the weights alone.
         restart: Checkpoint of a training to resume.
         init_frz_model: Frozen model whose weights are taken, at step 0.
         finetune: Frozen model or checkpoint that is taken whole, its energy bias shifted to fit the
             data. In a multi-task input each branch has its own source.
-        model_branch: With ``finetune`` the branch of a multi-task checkpoint that is taken,
-            or ``RANDOM`` for a new fitting net; with None the fitting net of such a checkpoint is
+        model_branch: With ``finetune`` the branch of a multi-task model that is taken,
+            or ``RANDOM`` for a new fitting net; with None the fitting net of such a model is
             new.
         use_pretrain_script: Take the ``model`` section from the file too; the fine-tuning of a
             single task always does.

@@ -32,8 +32,9 @@ class WeightSource:
     """Where the weights of a task come from: `scratch`, drawn anew, or a file.
 
     Attributes:
-        mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model``, ``finetune``, or
-            ``resume``: a branch of a fine-tuning that is trained on unchanged.
+        mode: ``scratch``, ``init_model``, ``restart``, ``init_frz_model``, ``finetune``,
+            ``init_weights``: of a checkpoint of DeePMD-kit, without its optimizer, or ``resume``: a
+            branch of a fine-tuning that is trained on unchanged.
         path: The file as it was named.
         file: The file as it was read.
         head: Branch in the file, if it holds a multi-task model.
@@ -187,18 +188,26 @@ class WeightSource:
 def from_checkpoint(
     path: str | os.PathLike, *, restart: bool
 ) -> WeightSource | dict[str, WeightSource]:
-    """Start from a checkpoint of ours.
+    """Start from a checkpoint, ours or one of DeePMD-kit's PyTorch backend.
 
     Args:
         path: The file, its prefix, or its folder.
-        restart: Resume at its step; otherwise begin at step 0 with its weights and moments.
+        restart: Resume at its step; otherwise begin at step 0 with its weights and moments. Of a
+            checkpoint of DeePMD-kit the weights are taken alone, as DeePMD-kit does.
 
     Returns:
         The source; for a multi-task checkpoint one for each branch by name.
     """
     file = open_model_file(path)
-    if not isinstance(file, CheckpointFile):
+    if not file.is_checkpoint:
         raise ModelFileError(f"{path}: is {file.kind}, not a checkpoint of a training")
+    if not isinstance(file, CheckpointFile):
+        if restart:
+            raise ModelFileError(
+                f"{path}: is a checkpoint of DeePMD-kit, which alone can resume that training; "
+                "start a new one from its weights with --init-model"
+            )
+        return _weights_of(file, path)
     common: dict[str, Any] = {
         "mode": "restart" if restart else "init_model",
         # Those of the whole training, also of a multi-task one.
@@ -215,15 +224,29 @@ def from_checkpoint(
     }
 
 
+def _weights_of(file: ModelFile, path: str | os.PathLike) -> WeightSource | dict[str, WeightSource]:
+    if file.branches is None:
+        return replace(of_file(file, path), mode="init_weights")
+    return {
+        head: replace(of_file(file.branch(head), path, head), mode="init_weights")
+        for head in file.branches
+    }
+
+
 def from_frozen(path: str | os.PathLike) -> WeightSource:
     """Start from the weights of a model that is not the state of a training.
 
     Args:
-        path: A frozen graph, or a ``.dp`` or YAML file.
+        path: A frozen graph, a ``.dp`` or YAML file, or a file of PyTorch.
     """
     file = open_model_file(path)
     if isinstance(file, CheckpointFile):
         raise ModelFileError(f"{path}: is a checkpoint, not a frozen model; use --init-model")
+    if file.several:
+        raise ModelFileError(
+            f"{path}: holds a multi-task model; start from one of its branches with --finetune and "
+            f"--model-branch: {', '.join(file.branches or ())}"
+        )
     return of_file(file, path)
 
 

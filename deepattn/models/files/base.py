@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from deepattn.models.energy_model import EnergyModel
 
 
+# The name or alias of the branch that is meant where none is named.
+_DEFAULT = "Default"
+
+
 class Branch(Protocol):
     """A branch of a multi-task model.
 
@@ -99,11 +103,21 @@ class ModelFile(ABC):
         """The branches of a multi-task model by name; None for a single-task model."""
         return None
 
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether the file is of a training that can go on from it."""
+        return False
+
+    @property
+    def several(self) -> bool:
+        """Whether the model is multi-task, and no branch has been chosen."""
+        return self.branches is not None and self._head is None
+
     def branch_of(self, head: str) -> str | None:
-        """The branch of a name or alias; None if there is none."""
-        branches = self.branches or {}
-        names = {alias: name for name, one in branches.items() for alias in (name, *one.aliases)}
-        return names.get(head)
+        """The branch of a name or alias, in any case of the letters; None if there is none."""
+        names = self._branch_names()
+        alike = (name for alias, name in names.items() if alias.lower() == head.lower())
+        return names.get(head) or next(alike, None)
 
     def branch(self, head: str | None) -> Self:
         """The file with one branch of a multi-task model chosen; with None the file as it is.
@@ -127,15 +141,19 @@ class ModelFile(ABC):
         return self._copy(_head=name)
 
     def chosen_branch(self) -> str | None:
-        """The branch that was chosen; None for a single-task model.
+        """The branch that was chosen, or else that of the name or alias ``Default``, as in
+        DeePMD-kit; None for a single-task model.
 
         Raises:
             ModelFileError: the model is multi-task, and none was chosen.
         """
-        if self.branches is not None and self._head is None:
+        if self.several:
+            names = self._branch_names()
+            if _DEFAULT in names:
+                return names[_DEFAULT]
             raise ModelFileError(
                 f"{self.path}: holds a multi-task model; choose a branch with --head: "
-                f"{', '.join(self.branches)}"
+                f"{', '.join(dict.fromkeys(names.values()))}"
             )
         return self._head
 
@@ -215,6 +233,15 @@ class ModelFile(ABC):
 
     def _stored(self) -> StoredModel:
         self.refuse("the model cannot be rebuilt from it")
+
+    def _branch_names(self) -> dict[str, str]:
+        """The branches by their names and aliases."""
+        names: dict[str, str] = {}
+        for name, branch in (self.branches or {}).items():
+            names[name] = name
+            for alias in branch.aliases:
+                names.setdefault(alias, name)
+        return names
 
     def _copy(self, **changes: Any) -> Self:
         """The same file with other attributes."""

@@ -65,6 +65,10 @@ class CheckpointFile(ModelFile):
         return None if self.tasks is None else self.tasks.branches
 
     @property
+    def is_checkpoint(self) -> bool:
+        return True
+
+    @property
     def optimizer(self) -> dict[str, np.ndarray]:
         """State of the optimizer by name."""
         return part_of(self.arrays, OPTIMIZER)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepattn.formats.torch import TorchFile, encode_torch, is_torch_start
+from deepattn.formats.torch import TorchFile, is_torch_start
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.files.base import ModelFile, StoredModel
-from deepattn.models.torch_state import from_torch, to_torch
+from deepattn.models.torch_state import from_torch, with_bias
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,6 +49,10 @@ class TorchModelFile(ModelFile):
         names = self.file.branches
         return {name: _branch(self.file.section(name)) for name in names} if names else None
 
+    @property
+    def is_checkpoint(self) -> bool:
+        return not self.file.is_frozen
+
     def _stored(self) -> StoredModel:
         model = self.file.model(self.chosen_branch())
         config, arrays, distance = from_torch(model, str(self.path))
@@ -56,19 +60,18 @@ class TorchModelFile(ModelFile):
         return StoredModel(config, arrays, "float64", header)
 
     def energy_bias(self) -> np.ndarray:
-        if self.file.is_frozen or self.branches is not None:
+        if self.file.is_frozen:
             self.refuse("its energy bias cannot be changed")
         return self.stored().arrays[BIAS]
 
     def with_energy_bias(self, bias: np.ndarray) -> Self:
         stored = self.stored()
-        arrays = {**stored.arrays, BIAS: bias.astype(stored.arrays[BIAS].dtype)}
-        return self._copy(_model=replace(stored, arrays=arrays))
+        return self._copy(_model=replace(stored, arrays={**stored.arrays, BIAS: bias}))
 
     def encode(self, target: Path) -> bytes:
-        stored = self.stored()
-        distance = stored.header["min_nbor_dist"]
-        return encode_torch(to_torch(stored.config, stored.arrays, min_nbor_dist=distance))
+        branch = self.chosen_branch()
+        changes = with_bias(self.file.model(branch), self.stored().arrays[BIAS])
+        return self.file.encode(changes, branch)
 
 
 def _branch(section: Mapping[str, Any]) -> TorchBranch:

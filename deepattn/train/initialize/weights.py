@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 _ANNOUNCED = {
     "init_model": "initialize from model %s",
+    "init_weights": "initialize from the weights of model %s, without its optimizer",
     "restart": "restart from model %s",
     "init_frz_model": "initialize training from the frozen model %s",
     "finetune": "initialize training from the pretrained model %s",

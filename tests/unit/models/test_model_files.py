@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from small_models import model_section, small_batch, small_model
+from torch_archives import freeze_checkpoint
 
 from deepattn.cli.main import main
 from deepattn.config import normalize_model
@@ -34,11 +35,14 @@ KINDS = {
     "model.dp": "dpmodel",
     "model.yaml": "dpmodel",
     "model.pt": "torch",
+    "model.pth": "torch",
     "model.savedmodeltf": "saved_model",
     "model.keras": "keras",
 }
 # From these a model can be rebuilt and trained.
-REBUILT = ("model.pb", "model.ckpt.h5", "model.dp", "model.yaml", "model.pt")
+REBUILT = ("model.pb", "model.ckpt.h5", "model.dp", "model.yaml", "model.pt", "model.pth")
+# Written by other programs only.
+FOREIGN_KINDS = ("model.pth",)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,7 @@ def files(tmp_path_factory):
     write_checkpoint(folder / "model.ckpt", 1, weights, header, keep=1)
     for name in ("model.dp", "model.yaml", "model.pt", "model.savedmodeltf"):
         convert(folder / "model.ckpt.h5", folder / name)
+    (folder / "model.pth").write_bytes(freeze_checkpoint((folder / "model.pt").read_bytes()))
     model.save(folder / "model.keras")
     inputs, labels = small_batch()
     sets = folder / "data" / "set.000"
@@ -114,6 +119,10 @@ def test_rebuilding(files, tmp_path, name):
         "fine-tune": lambda path: Pretrained(path).single(None),
     }
     for operation, act in operations.items():
+        if name in FOREIGN_KINDS and operation == "change-bias":
+            with pytest.raises(ModelFileError, match="its energy bias cannot be changed"):
+                act(files / name)
+            continue
         if name in REBUILT:
             assert act(files / name), operation
             continue
@@ -128,15 +137,18 @@ def test_starting_a_training(files, name):
         with pytest.raises(ModelFileError, match="is a checkpoint, not a frozen model"):
             from_frozen(files / name)
         return
-    with pytest.raises(ModelFileError, match="not a checkpoint of a training"):
+    reason = "which alone can resume" if name == "model.pt" else "not a checkpoint of a training"
+    with pytest.raises(ModelFileError, match=reason):
         from_checkpoint(files / name, restart=True)
+    if name == "model.pt":
+        assert from_checkpoint(files / name, restart=False).step == 0
     if name in REBUILT:
         assert list(from_frozen(files / name).model.type_map) == ["O", "H"]
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_changed_bias_stays_in_its_kind(files, tmp_path, name):
-    if name not in REBUILT:
+    if name not in REBUILT or name in FOREIGN_KINDS:
         return
     target = tmp_path / Path(name).name
     change_bias(files / name, target, energies=[1.5, -2.0])

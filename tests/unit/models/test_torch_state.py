@@ -7,7 +7,8 @@ from small_models import dpa2, model_section, small_model
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
 from deepattn.formats.torch import TorchFile, encode_torch
-from deepattn.models.torch_state import from_torch, to_torch
+from deepattn.models.torch_checkpoint import TorchSource, to_torch
+from deepattn.models.torch_state import from_torch
 
 MODELS = {
     "se_atten": {"attn_layer": 2, "type_one_side": True},
@@ -23,7 +24,7 @@ def _written(options):
     section = model_section(options, convention="common")
     config = ModelConfig.from_dict(normalize_model(section))
     arrays = small_model(options, convention="common").get_arrays()
-    return config, arrays, to_torch(config, arrays, min_nbor_dist=0.75)
+    return config, arrays, to_torch(TorchSource(config, arrays, 0.75))
 
 
 def _read(value):

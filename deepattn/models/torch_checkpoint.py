@@ -1,0 +1,126 @@
+"""Models as checkpoints of DeePMD-kit's PyTorch backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deepattn.config import ModelConfig
+from deepattn.errors import ModelFileError
+from deepattn.formats.torch import ONLY
+from deepattn.formats.weight_names import BIAS
+from deepattn.models.dpmodel import refuse_unwritable, section_for_others
+from deepattn.models.torch_state import ATOMIC, FITTING_BIAS, OUT_BIAS
+from deepattn.registry import resolve
+from deepattn.states import StateFormat, write_state
+from deepattn.states.rules import Made
+
+# What a tensor without numbers has.
+_NOTHING = np.zeros(0)
+_STANDARD = {"pair_exclude_types": [], "atom_exclude_types": [], "type": "standard"}
+
+
+@dataclass(frozen=True)
+class TorchSource:
+    """A model to write.
+
+    Attributes:
+        config: Its configuration.
+        arrays: Its weights by name. Branches of a multi-task model share those that have the same
+            place in the memory.
+        min_nbor_dist: Shortest distance in the training data, Å, or None.
+        aliases: Of a branch its other names.
+        info: Of a branch the remarks of its authors.
+    """
+
+    config: ModelConfig
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+    min_nbor_dist: float | None = None
+    aliases: Sequence[str] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_torch(model: TorchSource) -> dict[str, Any]:
+    """The content of a checkpoint with a single model, for `deepattn.formats.torch.encode_torch`.
+
+    Args:
+        model: The model.
+
+    Raises:
+        ModelFileError: Other backends cannot have such a model; the message says why.
+    """
+    return _checkpoint(_state(model, ONLY, {}), _section(model))
+
+
+def branches_to_torch(models: Mapping[str, TorchSource]) -> dict[str, Any]:
+    """The content of a checkpoint with the branches of a multi-task model.
+
+    Args:
+        models: The model of each branch, by the name of the branch.
+
+    Raises:
+        ModelFileError: Other backends cannot have such a model; the message says why.
+    """
+    state: dict[str, np.ndarray] = {}
+    sections = {}
+    made: Made = {}
+    for name, model in models.items():
+        try:
+            state |= _state(model, name, made)
+        except ModelFileError as error:
+            raise ModelFileError(f"branch {name}: {error}") from None
+        notes = {"model_branch_alias": list(model.aliases), "info": dict(model.info)}
+        sections[name] = {**_section(model), **notes}
+    return _checkpoint(state, {"model_dict": sections})
+
+
+def _checkpoint(state: Mapping[str, np.ndarray], section: dict[str, Any]) -> dict[str, Any]:
+    extra = {"model_params": section, "train_infos": {"lr": 0.0, "step": 0}}
+    # DeePMD-kit's --init-model wants a state of the optimizer, and does not use it.
+    optimizer: dict[str, Any] = {"state": {}, "param_groups": []}
+    return {"model": {**state, "_extra_state": extra}, "optimizer": optimizer}
+
+
+def _section(model: TorchSource) -> dict[str, Any]:
+    return {**section_for_others(model.config, model.arrays), **_STANDARD}
+
+
+def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]:
+    """Tensors of a branch by their names in the file."""
+    config, arrays = model.config, model.arrays
+    refuse_unwritable(config, arrays)
+    if config.descriptor.torch is None or config.fitting_net.torch is None:
+        raise ModelFileError("PyTorch's backend does not know its descriptor or its fitting")
+    formats: list[StateFormat] = [
+        resolve(config.descriptor.torch),
+        resolve(config.fitting_net.torch),
+    ]
+    own = {BIAS, "descrpt_attr/original_sel"}
+    weights = {name: array for name, array in arrays.items() if name not in own}
+    try:
+        state = write_state(weights, [rule for one in formats for rule in one.rules(config)], made)
+    except KeyError as error:
+        raise ModelFileError(f"PyTorch's files have no place for the weights {error}") from None
+    for one in formats:
+        one.complete(config, state)
+        state |= dict.fromkeys(one.empty(config), _NOTHING)
+    bias = np.asarray(arrays[BIAS], np.float64).reshape(1, -1, 1)
+    # PyTorch's backend rounds that of the fitting to the precision of its nets.
+    state |= {
+        FITTING_BIAS: np.zeros(bias.shape[1:]),
+        OUT_BIAS: bias,
+        "out_std": np.ones(bias.shape),
+    }
+    # Collections of nets have two names for each.
+    state |= {
+        name.replace(".networks.", "._networks."): array
+        for name, array in state.items()
+        if ".networks." in name
+    }
+    prefix = f"model.{branch}."
+    tensors = {f"{prefix}{ATOMIC}{name}": np.asarray(array) for name, array in state.items()}
+    distance = -1.0 if model.min_nbor_dist is None else model.min_nbor_dist
+    return {f"{prefix}min_nbor_dist": np.array(distance), **tensors}
