@@ -1,10 +1,13 @@
 """Runs inside DeePMD-kit's Python with PyTorch: files of models, and what these say of frames.
 
 ``python torch_files.py JOBS.json``: a list of ``{"model": section, "seed": int, "file": pt,
-"frozen": pth or null, "cases": npz, "output": npz}``. The file is what a training writes after its
-last step, with random weights, statistics and biases. A section with ``model_dict`` is multi-task;
-its output has the name of the branch before that of the case. With ``"given": pt`` instead of a
-model that file is evaluated. The cases are those of ``evaluate.py``.
+"frozen": pth or null, "evaluate_frozen": bool, "cases": npz, "output": npz}``. The file is what a
+training writes after its last step, with random weights, statistics and biases. A section with
+``model_dict`` is multi-task; its output has the name of the branch before that of the case, and the
+frozen model is the last branch. With ``"older": {"keys": {block: [key]}, "tensors": [part]}`` keys
+of the section and tensors are left out, and numbers are NumPy's, as in files of earlier versions.
+With ``"given": pt`` instead of a model that file is evaluated, after the command lines of ``dp`` in
+``"commands"``. The cases are those of ``evaluate.py``.
 """
 
 import json
@@ -14,6 +17,7 @@ import numpy as np
 import torch
 from cases import read_cases
 from deepmd.infer import DeepPot
+from deepmd.main import main as dp
 from deepmd.pt.model.model import get_model
 from deepmd.pt.train.wrapper import ModelWrapper
 from deepmd.pt.utils.multi_task import preprocess_shared_params
@@ -25,13 +29,17 @@ FLOATS = (torch.float64, torch.float32)
 def main(jobs: str) -> None:
     with open(jobs) as file:
         for job in json.load(file):
+            for command in job.get("commands", []):
+                dp(command)
             cases, results = read_cases(job["cases"]), {}
             path = job.get("given") or make(job)
             heads = list(job["model"].get("model_dict", [])) if "model" in job else job["heads"]
             for head in heads or [None]:
                 evaluate(path, cases, results, head)
-            if job.get("frozen"):
+            if job.get("evaluate_frozen"):
                 evaluate(job["frozen"], cases, results, None, prefix="frozen/")
+            if job.get("older"):
+                make_older(path, **job["older"])
             np.savez(job["output"], **results)
 
 
@@ -55,12 +63,31 @@ def make(job: dict) -> str:
     for name, tensor in wrapper.state_dict().items():
         if name != "_extra_state":
             randomize(name, tensor, rng, section)
+    for k, name in enumerate(sorted(model)) if links else ():
+        if section["model_dict"][name]["fitting_net"]["dim_case_embd"]:
+            wrapper.model[name].set_case_embd(k)
     wrapper.train_infos |= {"step": 12, "lr": 1e-4}
     torch.save({"model": wrapper.state_dict(), "optimizer": {"state": {}}}, job["file"])
     if job.get("frozen"):
-        model = wrapper.model["Default"].eval().requires_grad_(False)
+        *_, model = wrapper.model.values()
+        model = model.eval().requires_grad_(False)
         torch.jit.save(torch.jit.script(model), job["frozen"])
     return job["file"]
+
+
+def make_older(path: str, keys: dict, tensors: list) -> None:
+    """Write a file again without what is newer than September 2024."""
+    state = torch.load(path, weights_only=True)["model"]
+    extra = state["_extra_state"]
+    section = extra["model_params"]
+    for part in section.get("model_dict", {"": section}).values():
+        for block, names in keys.items():
+            for name in names:
+                part["descriptor"].get(block, {}).pop(name, None)
+    extra["train_infos"] = {"lr": np.float64(1e-4), "step": 12}
+    for name in [name for name in state if any(part in name for part in tensors)]:
+        del state[name]
+    torch.save({"model": state, "optimizer": {"lr": np.float32(0.5), "n": np.int64(3)}}, path)
 
 
 def normalized(section: dict) -> dict:
