@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import pickletools
 import random
 import re
 import struct
+import zipfile
+from functools import lru_cache
 
 from deepattn.formats.messages import GraphDef
 
@@ -60,6 +64,76 @@ def of_graph(content: bytes, draw: random.Random) -> bytes:
         else:
             _change_attribute(node, draw)
     return graph.SerializeToString()
+
+
+# Instructions of pickles by themselves, and what they follow.
+_INSTRUCTIONS = (b"(", b"0", b"1", b"N", b"]", b"}", b")", b"t", b"a", b"e", b"s", b"u", b"R", b"b")
+_INSTRUCTIONS += (b"Q", b"\x81", b"\x85", b"\x86", b"\x87", b"\x93", b"\x94", b"q\x00", b"h\x00")
+_INSTRUCTIONS += (
+    b".",
+    b"i",
+    b"o",
+    b"K\x07",
+    b"\x8a\x08" + b"\x7f" * 8,
+    b"cos\nsystem\n",
+    b"\x82\x01",
+)
+_INSTRUCTIONS += (b"c__torch__.A\nB\n", b"ctorch\nSize\n", b"ctorch\nDoubleStorage\n", b"C\x01a")
+_INSTRUCTIONS += (b"X\x01\0\0\0a", b"ctorch._utils\n_rebuild_tensor_v2\n", b"G" + b"\x7f" * 8)
+
+
+def of_torch(content: bytes, draw: random.Random) -> bytes:
+    """An archive of PyTorch that is well-formed still, most with another pickle."""
+    if draw.random() < 0.2:
+        return of_bytes(content, draw)
+    members = dict(_members(content))
+    pickle = next(name for name in members if name.endswith("/data.pkl"))
+    if draw.random() < 0.1:
+        name = draw.choice(sorted(members))
+        members[name] = of_bytes(members[name], draw)
+    elif draw.random() < 0.4:
+        members[pickle] = of_bytes(members[pickle], draw)
+    else:
+        members[pickle] = _of_pickle(members[pickle], draw)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, part in members.items():
+            archive.writestr(name, part)
+    return file.getvalue()
+
+
+@lru_cache(maxsize=8)
+def _members(content: bytes) -> tuple[tuple[str, bytes], ...]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return tuple((name, archive.read(name)) for name in archive.namelist())
+
+
+@lru_cache(maxsize=8)
+def _places(pickle: bytes) -> tuple[int, ...]:
+    """Where the instructions begin."""
+    return tuple(place for _, _, place in pickletools.genops(pickle))
+
+
+def _of_pickle(content: bytes, draw: random.Random) -> bytes:
+    """A pickle with one to four instructions left out, repeated, moved, exchanged or added."""
+    places = _places(content)
+    pieces = [content[a:b] for a, b in zip(places, (*places[1:], len(content)), strict=True)]
+    for _ in range(draw.choice((1, 1, 2, 4))):
+        place, other = draw.randrange(len(pieces)), draw.randrange(len(pieces))
+        kind = draw.random()
+        if kind < 0.2:
+            pieces[place] = b""
+        elif kind < 0.4:
+            pieces[place] = pieces[other]
+        elif kind < 0.55:
+            pieces.insert(place, pieces[other])
+        elif kind < 0.65:
+            pieces[place], pieces[other] = pieces[other], pieces[place]
+        elif kind < 0.8:
+            pieces[place] = of_bytes(pieces[place], draw)
+        else:
+            pieces.insert(place, draw.choice(_INSTRUCTIONS) * draw.choice((1, 1, 1, 3, 200)))
+    return b"".join(pieces)
 
 
 def _change_attribute(node, draw: random.Random) -> None:

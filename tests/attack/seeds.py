@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import lmdb
@@ -17,10 +18,12 @@ import numpy as np
 from deepattn.config import normalize
 from deepattn.export import convert, freeze
 from deepattn.formats.checkpoint import write_arrays
+from deepattn.formats.torch import TorchFile, TorchModel, encode_torch
 from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums
 from deepattn.statistics.stat_file import StatFile
 
 from ..small_models import TYPE_MAP, model_section, small_model
+from ..torch_archives import freeze_checkpoint
 
 INPUT = {
     "model": model_section(),
@@ -127,6 +130,21 @@ def _models(folder: Path) -> None:
     model.save(folder / "model.keras")
     for name in ("model.dp", "model.yaml", "model.savedmodeltf", "model.pt"):
         convert(folder / "plain.ckpt.h5", folder / name)
+    content = (folder / "model.pt").read_bytes()
+    (folder / "model.pth").write_bytes(freeze_checkpoint(content))
+    file = TorchFile(content, "model.pt")
+    (folder / "tasks.pt").write_bytes(encode_torch(_tasks(file.model())))
+
+
+def _tasks(model: TorchModel) -> dict[str, Any]:
+    """Two branches with the weights of one model."""
+    arrays = {name: model.array(name) for name in model.tensors}
+    state: dict[str, Any] = {
+        f"model.{branch}.{name}": array for branch in "ab" for name, array in arrays.items()
+    }
+    sections = {branch: {**model.section, "model_branch_alias": [branch * 3]} for branch in "ab"}
+    state["_extra_state"] = {"model_params": {"model_dict": sections}, "train_infos": {"step": 1}}
+    return {"model": state, "optimizer": {"state": {0: {"step": 1.0}}, "param_groups": []}}
 
 
 if __name__ == "__main__":

@@ -92,6 +92,14 @@ def _model(path: Path) -> None:
     read_model(path)
 
 
+def _branches(path: Path) -> None:
+    from deepattn.models import open_model_file
+
+    file = open_model_file(path)
+    for name in list(file.branches or [None])[:4]:
+        file.branch(name).stored()
+
+
 def _opened(path: Path) -> None:
     from deepattn.models import open_model_file
 
@@ -145,7 +153,9 @@ TARGETS = {
     "dp": Target("model.dp", mutate.of_bytes, _model, share=6),
     "model yaml": Target("model.yaml", mutate.of_text, _model, share=2),
     "checkpoint": Target("model.ckpt.h5", _with_checksum, _checkpoint, share=7),
-    "torch": Target("model.pt", mutate.of_bytes, _model, share=5),
+    "torch": Target("model.pt", mutate.of_torch, _model, share=5),
+    "torch frozen": Target("model.pth", mutate.of_torch, _model, share=3),
+    "torch tasks": Target("tasks.pt", mutate.of_torch, _branches, share=3),
     "keras": Target("model.keras", mutate.of_bytes, _opened, share=2),
     "saved model": Target(
         "model.savedmodeltf", mutate.of_bytes, _opened, ("saved_model.pb",), share=2
