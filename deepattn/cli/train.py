@@ -41,8 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "-t",
         "--finetune",
         metavar="MODEL",
-        help="start from a frozen model (.pb, .dp, .yaml, .pth), a checkpoint or a downloaded model "
-        "('deepattn pretrained list'), whose energy bias is shifted to fit the data",
+        help="start from a frozen model (.pb, .dp, .yaml, .pth), a checkpoint or a downloaded "
+        "model ('deepattn pretrained list'), whose energy bias is shifted to fit the data",
     )
     parser.add_argument(
         "--model-branch",
