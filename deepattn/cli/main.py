@@ -15,6 +15,7 @@ from deepattn.cli.terminal import escape, readable_output
 from deepattn.errors import ConfigError, DeepattnError
 
 _COMMANDS = {
+    "init": "write an input file for data",
     "train": "train, resume or fine-tune a model",
     "freeze": "write a checkpoint as a frozen model, which DeePMD-kit and LAMMPS run",
     "compress": "tabulate the embedding nets of a model, for speed",

@@ -50,7 +50,10 @@ OTHERWISE = {
         "losses/ener/config.py",
     },
     # The one descriptor of inputs of DeePMD-kit 0.
-    "se_e2_a": {"config/upgrade_v0.py"},
+    "se_e2_a": {"config/upgrade_v0.py", "suggest/descriptor.py"},
+    # What `deepattn init` suggests, as DeepPot-SE above.
+    "se_atten": {"suggest/descriptor.py"},
+    "cosine": {"suggest/length.py"},
     # In a hash of DeePMD-kit's, which names its caches.
     "se_a": {"statistics/stat_file.py"},
     # The student that is trained unless the user gives another.

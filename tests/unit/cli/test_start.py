@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[3]
 # Arguments, and the status.
 COMMANDS = {
     "help": (["train", "--help"], 0),
+    "init from absent data": (["init", "absent", "-o", "new.json"], 1),
+    "init over an input": (["init", "data"], 1),
     "absent input": (["train", "absent.json"], 1),
     "input that is no JSON": (["train", "broken.json"], 1),
     "unknown key": (["train", "unknown.json"], 1),

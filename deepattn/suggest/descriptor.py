@@ -1,0 +1,50 @@
+"""The rule for the kind of the descriptor."""
+
+from __future__ import annotations
+
+from deepattn.suggest.choice import Choice
+from deepattn.suggest.facts import Facts
+
+# Elements up to which each has nets of its own.
+_OWN_NETS = 5
+# Elements up to which type factors are the product of a net of its own (strip).
+_STRIPPED = 32
+
+
+def descriptor(facts: Facts) -> tuple[Choice, ...]:
+    """DeepPot-SE with a net per element, or DPA-1 without attention."""
+    count = len(facts.elements)
+    named = f"{count} {'element' if count == 1 else 'elements'}"
+    if facts.mixed_types:
+        why = "the frames of a system have types of their own (mixed types)"
+    elif count > _OWN_NETS:
+        why = f"there are {named}"
+    elif facts.alloy:
+        why = f"an alloy of {named}"
+    else:
+        values = {"type": "se_e2_a", "type_one_side": True}
+        return (
+            Choice(
+                {f"model/descriptor/{key}": value for key, value in values.items()},
+                f"{named} in systems with fixed types: embedding and fitting nets of each element "
+                "learn faster than nets that all elements share",
+            ),
+        )
+    strip = count <= _STRIPPED
+    values = {
+        "type": "se_atten",
+        "attn_layer": 0,
+        "tebd_input_mode": "strip" if strip else "concat",
+        "set_davg_zero": False,
+    }
+    chosen = Choice(
+        {f"model/descriptor/{key}": value for key, value in values.items()},
+        f"{why}: all pairs of elements share one net, which also describes pairs that are rare in "
+        "the data; attention takes most of the time of a step, so it is left out",
+    )
+    width = 32 if strip else 16
+    embedding = Choice(
+        {"model/type_embedding/neuron": [width]},
+        f"a learned vector of {width} numbers for each of {named}",
+    )
+    return chosen, embedding
