@@ -1,6 +1,6 @@
 """Running a Keras model: of a checkpoint, or of a graph where the op library is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +9,9 @@ from deepattn.errors import ModelFileError
 from deepattn.infer.feeds import Feed
 from deepattn.models import EnergyModel
 from deepattn.models.blocks import infer
+
+# Of how many leading axes of an input the length differs between batches, if not of one.
+_OPEN_AXES = {"coord": 2, "atype": 2, "aparam": 2, "natoms": 0}
 
 
 class KerasRunner:
@@ -24,7 +27,7 @@ class KerasRunner:
     def __init__(self, model: EnergyModel, origin: str):
         self.model = model
         self.origin = origin
-        self._call = tf.function(self._evaluate, reduce_retracing=True)
+        self._traced: dict[tuple[str, ...], Callable] = {}
 
     @property
     def sees_order(self) -> bool:
@@ -48,7 +51,10 @@ class KerasRunner:
             value = getattr(feed, name)
             if value is not None:
                 inputs[name] = tf.constant(value, dtype)
-        return [output.numpy() for output in self._call(inputs, tuple(names))]
+        outputs = tuple(names)
+        if outputs not in self._traced:
+            self._traced[outputs] = self._trace(inputs, outputs)
+        return [output.numpy() for output in self._traced[outputs](inputs)]
 
     def type_embedding(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``."""
@@ -59,8 +65,18 @@ class KerasRunner:
 
     def close(self) -> None:
         """Release the traced functions."""
-        self._call = None
+        self._traced.clear()
 
-    def _evaluate(self, inputs: dict[str, tf.Tensor], names: tuple[str, ...]) -> list[tf.Tensor]:
-        outputs = infer(self.model, inputs)
-        return [outputs[name] for name in names]
+    def _trace(self, inputs: dict[str, tf.Tensor], names: tuple[str, ...]) -> Callable:
+        """A function of inputs such as these, with any numbers of frames and atoms."""
+
+        def evaluate(inputs: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+            outputs = infer(self.model, inputs)
+            return [outputs[name] for name in names]
+
+        signature = {}
+        for name, value in inputs.items():
+            axes = _OPEN_AXES.get(name, 1)
+            signature[name] = tf.TensorSpec([*(None,) * axes, *value.shape[axes:]], value.dtype)
+        # The code has no Python branches on tensors, and looking for them takes as long again.
+        return tf.function(evaluate, input_signature=[signature], autograph=False)

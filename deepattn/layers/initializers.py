@@ -36,14 +36,15 @@ class SeededNormal(keras.initializers.Initializer):
         seed = (
             int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed
         )
-        # A fresh session: the stream of a stateful kernel starts anew in each.
+        # A fresh session: the stream of a stateful kernel starts anew in each. It has this node
+        # alone, for a model has dozens of weights, and TensorFlow optimizes larger graphs.
         with tf.Graph().as_default(), tf.device("CPU:0"):
             stream = tf.raw_ops.RandomStandardNormal(
                 shape=list(shape), dtype=dtype, seed=_GRAPH_SEED, seed2=seed
             )
-            draw = stream * tf.constant(stddev, dtype) + tf.constant(self.mean, dtype)
             with tf.compat.v1.Session() as session:
-                return session.run(draw)
+                draw = session.run(stream)
+        return draw * np.asarray(stddev, dtype) + np.asarray(self.mean, dtype)
 
     def get_config(self) -> dict:
         return {"mean": self.mean, "stddev": self.stddev, "seed": self.seed}
