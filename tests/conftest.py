@@ -1,8 +1,10 @@
-"""Resources outside the repository, with a clear skip if they are absent."""
+"""What all tests share: data outside the repository, and how they are run."""
 
+import gc
 import os
 from pathlib import Path
 
+import processes
 import pytest
 from hypothesis import settings
 
@@ -22,20 +24,31 @@ def shared() -> Path:
     return path
 
 
-def _deepmd(variable: str, folder: str, version: str) -> Path:
-    path = Path(os.environ.get(variable, ROOT / ".peers" / folder / "bin" / "python"))
-    if not path.is_file():
-        pytest.skip(f"DeePMD-kit {version} absent: {path} (set {variable})")
-    return path
-
-
 @pytest.fixture(scope="session")
-def deepmd_320() -> Path:
-    """Python of an environment with DeePMD-kit 3.2.0, run in a process of its own."""
-    return _deepmd("DEEPATTN_PEER_320", "dp320", "3.2.0")
+def session_folder(tmp_path_factory) -> Path:
+    """A temporary folder of this session that all its processes share; fill it by renaming."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-@pytest.fixture(scope="session")
-def deepmd_220() -> Path:
-    """Python of an environment with DeePMD-kit 2.2.0, run in a process of its own."""
-    return _deepmd("DEEPATTN_PEER_220", "dp220", "2.2.0")
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group tests that share a fixture of their module: it is made once, in one process."""
+    for item in items:
+        module = item.getparent(pytest.Module)
+        info = getattr(item, "_fixtureinfo", None)
+        definitions = info.name2fixturedefs.values() if info else []
+        if any(definition[-1].scope == "module" for definition in definitions):
+            name = "/".join(module.path.relative_to(ROOT).with_suffix("").parts)
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays, so that collections of garbage need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """End the processes that forked programs."""
+    processes.close()

@@ -1,4 +1,4 @@
-"""DeePMD-kit installations under ``.peers/``, run in subprocesses, never imported.
+"""DeePMD-kit installations under ``.peers/``, run in processes of their own, never imported.
 
 ``tests/tools/install_peers.py`` makes them. Where one is missing, its tests are skipped by name.
 """
@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
@@ -44,6 +45,7 @@ class DeepmdKit:
 
     name: str
     version: str
+    imports: tuple[str, ...]  # of all its commands
 
     @property
     def python(self) -> Path:
@@ -71,7 +73,7 @@ class DeepmdKit:
     @cached_property
     def lammps_environment(self) -> dict[str, str]:
         """Variables that the ``lmp`` wrapper sets before it starts LAMMPS; slow, so asked once."""
-        text = run([self.python, "-c", _LAMMPS_ENVIRONMENT], Path.cwd()).stdout
+        text = run_python(self, ["-c", _LAMMPS_ENVIRONMENT], Path.cwd()).stdout
         line = next(line for line in text.splitlines() if line.startswith("ENV"))
         return json.loads(line[3:])
 
@@ -80,12 +82,15 @@ class DeepmdKit:
         return next((self.root / "lib").glob("python3*/site-packages/lammps/lmp"))
 
 
-DP320 = DeepmdKit("dp320", "3.2.0")
-DP220 = DeepmdKit("dp220", "2.2.0")
+# Not ``deepmd.tf`` of 3.2.0: it turns off TensorFlow's eager mode, which SavedModels need.
+_COMMON = ("tensorflow", "deepmd.infer", "deepmd.entrypoints.main")
+_PYTORCH = ("torch", "deepmd.infer", "deepmd.entrypoints.main", "deepmd.pt.entrypoints.main")
+DP320 = DeepmdKit("dp320", "3.2.0", _COMMON)
+DP220 = DeepmdKit("dp220", "2.2.0", _COMMON)
 # With PyTorch.
-DP320PT = DeepmdKit("dp320pt", "3.2.0")
+DP320PT = DeepmdKit("dp320pt", "3.2.0", _PYTORCH)
 # Only for compressed graphs, which 2.2.0 does not run; not installed unless asked for.
-DP2211 = DeepmdKit("dp2211", "2.2.11")
+DP2211 = DeepmdKit("dp2211", "2.2.11", _COMMON)
 INSTALLATIONS = {kit.name: kit for kit in (DP320, DP220)}
 
 
@@ -94,18 +99,41 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command; on failure raise with the command and the tail of what it printed."""
     words = [str(word) for word in command]
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        words,
+        words, cwd=cwd, env=_environment(env), capture_output=True, text=True, timeout=timeout
+    )
+    return _checked(done, cwd)
+
+
+def run_python(
+    deepmd: DeepmdKit,
+    words: list,
+    cwd: Path,
+    *,
+    env: dict[str, str] | None = None,
+    timeout: float = 900,
+) -> subprocess.CompletedProcess[str]:
+    """The same for a program of DeePMD-kit's Python, whose imports take longer than most work."""
+    done = processes.run(
+        [deepmd.python, *words],
         cwd=cwd,
-        env={**inherited, **QUIET, **(env or {})},
-        capture_output=True,
-        text=True,
+        env=_environment(env),
+        imports=deepmd.imports,
         timeout=timeout,
     )
+    return _checked(done, cwd)
+
+
+def _environment(env: dict[str, str] | None) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**inherited, **QUIET, **(env or {})}
+
+
+def _checked(done: subprocess.CompletedProcess[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
-        raise DeepmdError(f"{' '.join(words)} (in {cwd}) exited with {done.returncode}:\n{tail}")
+        command = " ".join(done.args)
+        raise DeepmdError(f"{command} (in {cwd}) exited with {done.returncode}:\n{tail}")
     return done
 
 
@@ -119,7 +147,8 @@ def run_dp(
 ) -> str:
     """``dp ARGS`` of the TensorFlow backend in ``cwd``; returns stdout and stderr together."""
     backend = ["--tf"] if deepmd.version >= "3" else []
-    done = run([deepmd.root / "bin" / "dp", *backend, *args], cwd, env=env, timeout=timeout)
+    words = [deepmd.root / "bin" / "dp", *backend, *args]
+    done = run_python(deepmd, words, cwd, env=env, timeout=timeout)
     return done.stdout + done.stderr
 
 
@@ -130,7 +159,7 @@ def run_inside(
     with tempfile.NamedTemporaryFile("w", dir=cwd, suffix=".json") as job_file:
         json.dump(jobs, job_file)
         job_file.flush()
-        return run([deepmd.python, INSIDE / script, job_file.name], cwd, env=env).stdout
+        return run_python(deepmd, [INSIDE / script, job_file.name], cwd, env=env).stdout
 
 
 def write_cases(path: Path, cases: dict[str, dict[str, np.ndarray]]) -> Path:

@@ -15,11 +15,10 @@ from deepattn.data import System
 from deepattn.models import read_model
 from deepattn.train import Trainer, train
 
-from .deepmd_kit import DeepmdKit, run_inside
+from .deepmd_kit import DP320PT, run_inside
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
-DP320PT = DeepmdKit("dp320pt", "3.2.0")
 TYPES = ["Nb", "Mo", "Ta", "W"]
 # Frames of each system, and the branch or the fine-tuning it is for.
 SYSTEMS = {"w": ("Mo8W8", 2), "nb": ("Mo10Nb6", 3), "new": ("Mo10Ta6", 2)}

@@ -1,14 +1,13 @@
 """The example that the README runs: its data are what they are said to be, its commands work."""
 
 import json
-import os
 import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 from deepattn.cli.main import main
@@ -101,12 +100,7 @@ def test_commands_of_run_sh(copy):
     commands = [line.split()[1:] for line in lines if line.startswith("deepattn ")]
     assert [command[0] for command in commands] == "train freeze test test plot plot".split()
     for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", "deepattn", *command],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
+        done = processes.run([sys.executable, "-m", "deepattn", *command])
         assert done.returncode == 0, done.stderr
     for name in ("model.pb", "valid.f.out", "unseen.v_peratom.out", "lcurve.png", "parity.png"):
         assert (copy / name).stat().st_size > 1000, name

@@ -7,11 +7,12 @@ is only half written.
 import json
 import os
 import signal
-import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from small_models import model_section, small_model
 
@@ -222,18 +223,15 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(work, capsys, monkeyp
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_saves_and_says_so(work, number, status):
     change_input(lambda data: data["training"].update(numb_steps=10**6, disp_freq=5))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "deepattn", "train", "input.json"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-    )
-    for line in process.stderr:
-        if "Batch       5: trn" in line:
-            process.send_signal(number)
-            break
-    rest = process.communicate(timeout=60)[1]
+    command = ["-m", "deepattn", "train", "input.json", "-l", "log.txt"]
+    with processes.start([sys.executable, *command]) as process:
+        log = work / "log.txt"
+        while "Batch       5: trn" not in (log.read_text() if log.exists() else ""):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == status
-    assert "saved checkpoint" in rest
+    assert "saved checkpoint" in said[said.index("Batch       5: trn") :]
     assert len(list(work.glob("model.ckpt-*.h5"))) == 1
     assert not [p.name for p in work.iterdir() if ".tmp" in p.name]

@@ -1,14 +1,12 @@
 """``deepattn train`` and ``deepattn freeze`` as a user runs them."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from small_models import model_section, small_model
 
@@ -17,8 +15,6 @@ from deepattn.cli.main import main
 from deepattn.export import freeze
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.formats.frozen import read_frozen
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -84,24 +80,17 @@ def test_signals_end_with_a_checkpoint(here, number, status):
     settings["training"]["numb_steps"] = 10_000_000
     settings["training"]["save_freq"] = 10_000_000
     (here / "input.json").write_text(json.dumps(settings))
-    with subprocess.Popen(
-        [sys.executable, "-m", "deepattn", "train", "input.json", "-l", "log.txt"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            log = here / "log.txt"
-            deadline = time.monotonic() + 300
-            while "start training" not in (log.read_text() if log.exists() else ""):
-                assert process.poll() is None, process.communicate()[1]
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
-            time.sleep(3)
-            process.send_signal(number)
-            _, err = process.communicate(timeout=300)
-        finally:
-            process.kill()
+    command = ["-m", "deepattn", "train", "input.json", "-l", "log.txt"]
+    with processes.start([sys.executable, *command]) as process:
+        log = here / "log.txt"
+        deadline = time.monotonic() + 300
+        while "start training" not in (log.read_text() if log.exists() else ""):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        time.sleep(3)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == status
     assert "Traceback" not in err
     assert read_checkpoint("model.ckpt")[1]["step"] >= 1

@@ -1,17 +1,16 @@
 """DeePMD-kit 3.2.0 reads what we write, with the same meaning."""
 
 import json
-import os
-import subprocess
 
 import pytest
 
 from deepattn.config import Config, merge_pretrained, normalize, upgrade
 from deepattn.config.constraints import ACTIVATIONS
+from tests.conformance.deepmd_kit import DP320, run_python
 
 from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
 
-pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("inputs in DeePMD-kit")]
+pytestmark = pytest.mark.conformance
 
 MORE_CASES = {
     **CASES,
@@ -70,7 +69,7 @@ json.dump(result, open(sys.argv[2], "w"))
 """
 
 
-def ask_deepmd(python, folder, *, inputs=(), models=(), activations=(), fine_tuned=()):
+def ask_deepmd(folder, *, inputs=(), models=(), activations=(), fine_tuned=()):
     job = {
         "inputs": inputs,
         "models": [str(model) for model in models],
@@ -78,23 +77,15 @@ def ask_deepmd(python, folder, *, inputs=(), models=(), activations=(), fine_tun
         "fine_tuned": fine_tuned,
     }
     (folder / "job.json").write_text(json.dumps(job))
-    done = subprocess.run(
-        [python, "-c", DEEPMD, folder / "job.json", folder / "answer.json"],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_python(DP320.require(), ["-c", DEEPMD, folder / "job.json", folder / "answer.json"], folder)
     return json.loads((folder / "answer.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def answers(deepmd_320, tmp_path_factory):
+def answers(tmp_path_factory):
     """For each case: our normal form, and DeePMD-kit's of the input and of our normal form."""
     ours = [Config.from_dict(normalize(upgrade(raw))).to_dict() for raw in MORE_CASES.values()]
     answer = ask_deepmd(
-        deepmd_320,
         tmp_path_factory.mktemp("deepmd"),
         # Without a loss section DeePMD-kit fills its defaults in later, out of sight.
         inputs=[*({"loss": {}, **raw} for raw in MORE_CASES.values()), *ours],
@@ -161,21 +152,21 @@ def test_we_read_deepmds_normal_form(answers, name):
     assert again == ours
 
 
-def test_published_training_scripts(deepmd_320, shared, tmp_path):
+def test_published_training_scripts(shared, tmp_path):
     models = sorted((shared / "pretrained").glob("*.pb"))
-    scripts = ask_deepmd(deepmd_320, tmp_path, models=models)["scripts"]
+    scripts = ask_deepmd(tmp_path, models=models)["scripts"]
     assert scripts
     ours = [Config.from_dict(normalize(upgrade(script))).to_dict() for script in scripts]
     for config, script in zip(ours, scripts, strict=True):
         assert config["model"]["type_map"] == script["model"]["type_map"]
         assert config["model"]["descriptor"]["sel"] == script["model"]["descriptor"]["sel"]
-    theirs = ask_deepmd(deepmd_320, tmp_path, inputs=ours)["inputs"]
+    theirs = ask_deepmd(tmp_path, inputs=ours)["inputs"]
     for config, answer in zip(ours, theirs, strict=True):
         answer = flat(answer)
         assert {path: answer[path] for path in flat(config)} == flat(config)
 
 
-def test_fine_tuning_takes_the_same_sections(deepmd_320, shared, tmp_path):
+def test_fine_tuning_takes_the_same_sections(shared, tmp_path):
     minimal = {"type_map": ["O", "H"], "descriptor": {}, "fitting_net": {}}
     models = [
         minimal,
@@ -186,7 +177,7 @@ def test_fine_tuning_takes_the_same_sections(deepmd_320, shared, tmp_path):
     ]
     raw = [{**DPA1, "model": model} for model in models]
     published = shared / "pretrained" / "water_se_atten_f32.pb"
-    answer = ask_deepmd(deepmd_320, tmp_path, models=[published], fine_tuned=raw)
+    answer = ask_deepmd(tmp_path, models=[published], fine_tuned=raw)
     for data, (theirs, target_types) in zip(raw, answer["fine_tuned"], strict=True):
         ours = merge_pretrained(data, answer["scripts"][0])
         assert normalize(upgrade(ours.input)) == normalize(upgrade(theirs))

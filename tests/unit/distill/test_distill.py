@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from ase.io import write
 
@@ -117,12 +117,7 @@ def test_killed_in_every_stage_it_gives_the_same_student(place, monkeypatch):
 @pytest.mark.skipif(not KILLS, reason="DEEPATTN_KILLS is not set; the test above is the short one")
 def test_killed_at_any_moment_it_gives_the_same_student(place):
     script = Path(__file__).with_name("killed_distillations.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(place), str(KILLS), "0"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
-        capture_output=True,
-        text=True,
-    )
+    done = processes.run([sys.executable, script, place, KILLS, 0])
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["faults"] == [] and result["kills"] == KILLS

@@ -3,13 +3,13 @@
 import json
 import os
 import re
-import subprocess
 
 import numpy as np
 import pytest
 
 from deepattn.cli.main import main
 from deepattn.infer import DeepPot, energy_errors, error_lines
+from tests.conformance.deepmd_kit import DP320, run_dp
 
 from .model_files import write_system
 
@@ -215,7 +215,7 @@ def test_arguments(capsys, attention, system):
 
 @pytest.mark.conformance
 @pytest.mark.parametrize("kind", ["attention", "with_parameters"])
-def test_digit_for_digit_as_deepmd(capsys, kind, request, tmp_path, frames, deepmd_320):
+def test_digit_for_digit_as_deepmd(capsys, kind, request, tmp_path, frames):
     graph = request.getfixturevalue(kind).graph
     for name in ("a", "b"):
         write_system(tmp_path / "data" / name, frames)
@@ -224,10 +224,8 @@ def test_digit_for_digit_as_deepmd(capsys, kind, request, tmp_path, frames, deep
     (tmp_path / "list").write_text("".join(f"{tmp_path / 'data' / x}\n" for x in "abc"))
     arguments = ["test", "-m", str(graph), "-f", str(tmp_path / "list"), "-a", "-n", "2"]
     arguments += ["--shuffle-test", "-r", "7", "-d"]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
-    command = [str(deepmd_320.parent / "dp"), "--tf", *arguments, str(tmp_path / "theirs")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    pairs = [line.partition("DEEPMD INFO") for line in done.stderr.splitlines()]
+    text = run_dp(DP320.require(), [*arguments, tmp_path / "theirs"], tmp_path)
+    pairs = [line.partition("DEEPMD INFO") for line in text.splitlines()]
     told = [text.strip() for _, found, text in pairs if found]
     theirs = told[told.index("# ---------------output of dp test---------------") :]
 

@@ -1,9 +1,9 @@
 import logging
 import pickle
-import subprocess
 import sys
 
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 from ase.neighborlist import NewPrimitiveNeighborList
@@ -221,13 +221,8 @@ def test_a_forked_process_refuses_to_wait_for_threads_it_lacks(attention, frames
         "for given in (pot, None):\n"
         "    if os.fork() == 0:\n        work(given)\n        os._exit(0)\n    os.wait()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(attention.graph)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = processes.run([sys.executable, "-c", code, attention.graph], timeout=120)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.count("this process was forked from one that has opened a model") == 2
 
 

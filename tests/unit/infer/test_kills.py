@@ -5,13 +5,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import ase
 import ase.io
 import numpy as np
+import processes
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
@@ -83,22 +83,14 @@ def commands(tmp_path, attention, two_body, frames):
 
 
 @pytest.mark.slow
-def test_killed_commands_lose_nothing(commands, tmp_path):
+def test_killed_commands_lose_nothing(commands):
     script = Path(__file__).with_name("killed_commands.py")
-    root = str(Path(__file__).resolve().parents[3])
     chosen = commands if KILLS else {name: commands[name] for name in QUICK}
     task = {"commands": chosen, "kills": max(KILLS, 1), "seed": 0}
-    with open(tmp_path / "results", "w+") as file:
-        done = subprocess.run(
-            [sys.executable, str(script), json.dumps(task)],
-            env={**os.environ, "PYTHONPATH": root},
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        file.seek(0)
-        results = {name: result for line in file for name, result in json.loads(line).items()}
+    done = processes.run([sys.executable, script, json.dumps(task)])
     assert done.returncode == 0, done.stderr
+    lines = map(json.loads, done.stdout.splitlines())
+    results = {name: result for line in lines for name, result in line.items()}
     assert results.keys() == chosen.keys()
     assert {name: result["faults"] for name, result in results.items() if result["faults"]} == {}
     assert all(result["killed"] == task["kills"] for result in results.values())

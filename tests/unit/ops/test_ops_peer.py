@@ -1,8 +1,6 @@
 """The compiled ops against those of DeePMD-kit 3.2.0, run in a process of its own."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,11 @@ from tensorflow.python.framework import op_def_registry
 
 from deepattn.layers.tables import quintics, table_range
 from deepattn.ops import loader, reference
+from tests.conformance.deepmd_kit import DP320, run_python
 
 from .cases import BOXES, explicit_ghosts, inline_mesh, random_case
 
-pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("ops of the peer")]
+pytestmark = pytest.mark.conformance
 
 OPS = [
     "ProdEnvMatAMix",
@@ -184,7 +183,7 @@ def table_jobs(dtype):
 
 
 @pytest.fixture(scope="module")
-def peer(compiled, deepmd_320, tmp_path_factory):
+def peer(compiled, tmp_path_factory):
     """Results of the peer for all jobs, and its definitions of the ops."""
     folder: Path = tmp_path_factory.mktemp("peer")
     jobs = make_jobs()
@@ -195,15 +194,9 @@ def peer(compiled, deepmd_320, tmp_path_factory):
         folder / "in.npz",
         **{f"{name}/{k}": x for name, job in jobs.items() for k, x in enumerate(job[2])},
     )
-    files = [str(folder / name) for name in ("jobs.json", "in.npz", "out.npz")]
-    done = subprocess.run(
-        [str(deepmd_320), "-c", PEER, *files, json.dumps(OPS)],
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES=""),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return jobs, dict(np.load(files[2])), json.loads(Path(files[0]).read_text())
+    files = [folder / name for name in ("jobs.json", "in.npz", "out.npz")]
+    run_python(DP320.require(), ["-c", PEER, *files, json.dumps(OPS)], folder)
+    return jobs, dict(np.load(files[2])), json.loads(files[0].read_text())
 
 
 def results(job):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 
 from deepattn.errors import ConfigError
@@ -171,9 +172,8 @@ def write_tasks(folder, systems, batch_size):
 @pytest.mark.parametrize("write", [write_input, write_tasks])
 def test_two_devices_make_the_steps_of_one(tmp_path, systems, monkeypatch, write):
     two = write(tmp_path / "two", systems, 1)
-    process = start(["-c", _MIRRORED], two)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    done = processes.run([sys.executable, "-c", _MIRRORED], cwd=two, timeout=120)
+    assert done.returncode == 0, done.stderr
     one = write(tmp_path / "one", systems, 2)
     monkeypatch.chdir(one)
     train("input.json")

@@ -22,7 +22,6 @@ from deepattn.train.file_bias import change_bias
 
 from .toy import make_input, write_system
 
-pytestmark = pytest.mark.xdist_group("dpa2 training")
 TYPES = np.array([0, 1, 1, 0, 1, 1])
 MINIMAL = {"descriptor": {}, "fitting_net": {}}
 ONE_LAYER = {"nlayers": 1, "update_g1_has_attn": False}

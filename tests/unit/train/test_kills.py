@@ -2,10 +2,10 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 
 # As many as the variable says; a thousand are worth a night.
@@ -16,7 +16,7 @@ KILLS = int(os.environ.get("DEEPATTN_KILLS", "6"))
 def test_killed_trainings_end_as_others_do(tmp_path):
     program = Path(__file__).with_name("kills.py")
     command = [sys.executable, str(program), str(tmp_path), str(KILLS), "1"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = processes.run(command)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["faults"] == []
