@@ -39,9 +39,10 @@ def compiled_ops() -> None:
 
 
 @pytest.fixture(scope="session")
-def our_graph(graph_store: GraphStore, compiled_ops, tmp_path_factory) -> Callable[[str], Path]:
+def our_graph(graph_store: GraphStore, compiled_ops, session_folder: Path) -> Callable[[str], Path]:
     """Our own graph of a row of the matrix: DeePMD-kit's weights in our model, frozen by us."""
-    folder = tmp_path_factory.mktemp("ours")
+    folder = session_folder / "ours"
+    folder.mkdir(exist_ok=True)
 
     def make(name: str) -> Path:
         path = folder / f"{name}.pb"

@@ -23,7 +23,6 @@ from .deepmd_kit import DP320, read_cases, run_inside, write_cases
 from .dpa2_options import random_sections
 from .systems import NAPARAM, NFPARAM, TRICLINIC, scatter
 
-pytestmark = pytest.mark.xdist_group("dpa2 of DeePMD-kit")
 MODELS = 20
 STEP = 2e-4
 # Displacements of the differences, in steps, and their weights.

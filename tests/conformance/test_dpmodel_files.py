@@ -20,7 +20,6 @@ from .compare import keras_eval
 from .deepmd_kit import DP320, run_inside
 from .dpmodel_models import RCUT, RCUT_SMTH, TYPE_MAP, frames, sections, slopes
 
-pytestmark = pytest.mark.xdist_group("dpmodel files")
 SECTIONS = sections()
 SINGLE = {name for name in SECTIONS if name.endswith("float32")}
 # Models that DeePMD-kit's TensorFlow backend has only in our graphs, and one it has anyway.

@@ -20,7 +20,7 @@ from deepattn.statistics.stat_file import StatFile
 from .deepmd_kit import DP320, run_dp, run_inside
 from .systems import scatter
 
-pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("statistics")]
+pytestmark = pytest.mark.conformance
 
 TYPE_MAP = ["O", "H", "C"]
 RCUT, SMOOTH = 4.0, 0.6

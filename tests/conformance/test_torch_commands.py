@@ -25,7 +25,7 @@ from .deepmd_kit import DP320PT, run_inside, write_cases
 from .small_system import loss, write_system
 from .torch_sections import BRANCHES, frames, single, tasks
 
-pytestmark = [pytest.mark.xdist_group("files of PyTorch"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 # With silut trainings of DeePMD-kit cannot be frozen in the same process.
 SINGLE = single()["dpa2_7"]

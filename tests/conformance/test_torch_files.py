@@ -30,11 +30,8 @@ from .deepmd_kit import DP320PT, read_cases, run_inside, write_cases
 from .small_system import loss, write_system
 from .torch_sections import LATER_KEYS, LATER_TENSORS, frames, multitask, older, single
 
-pytestmark = [
-    pytest.mark.xdist_group("files of PyTorch"),
-    # The peer imports PyTorch and evaluates forces of thirty models.
-    pytest.mark.slow,
-]
+# The peer imports PyTorch and evaluates forces of thirty models.
+pytestmark = pytest.mark.slow
 # Those whose frozen models are evaluated. TorchScript cannot evaluate models with atom_ener twice.
 FROZEN = (
     *("dpa1_0_strip_smooth", "dpa1_1_concat_plain", "dpa1_2_concat_smooth"),

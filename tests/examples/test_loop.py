@@ -21,9 +21,6 @@ def _change(path: Path, **sections) -> None:
     path.write_text(json.dumps(raw))
 
 
-pytestmark = pytest.mark.xdist_group("loop")
-
-
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory):
     """The example with few steps, run by the commands of its script."""
