@@ -23,6 +23,7 @@ _COMMANDS = {
     "convert-backend": "convert a model between file formats",
     "convert": "convert data of other codes to DeePMD's layouts",
     "change-bias": "change the energy bias of each element of a model",
+    "diagnose": "say why the errors of a training are large",
     "check": "find errors in data",
     "check-model": "check that a model obeys the laws of a potential",
     "check-nve": "check that a model conserves the energy",

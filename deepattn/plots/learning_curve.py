@@ -12,6 +12,7 @@ import numpy as np
 from deepattn.config import LOSSES
 from deepattn.config.loss import TOTAL
 from deepattn.errors import ConfigError, DataError
+from deepattn.formats.learning_curve import read_learning_curve
 from deepattn.plots.figure import COLORS, INK, look, plain, save_figure, short
 
 if TYPE_CHECKING:
@@ -23,44 +24,6 @@ _DASHES = {"_trn": (None, None), "_val": (3, 1.5)}
 # Rows from which a running mean is drawn, and how many there are of its windows.
 _SMOOTHED_FROM = 40
 _WINDOWS = 40
-
-
-def read_learning_curve(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read ``lcurve.out``, ours or DeePMD-kit's.
-
-    A restart adds a second header and may repeat steps; the last line of a step counts.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Columns by name (``step``, ``rmse_val``, ``rmse_trn``, …, ``lr``), ordered by step.
-
-    Raises:
-        DataError: The file has no header, no lines, or a line that does not fit its header.
-    """
-    names: list[str] = []
-    rows: dict[float, list[float]] = {}
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            words = line.split()
-            if line.startswith("#"):
-                if words[1:2] == ["step"]:
-                    if names and words[1:] != names:
-                        raise DataError(f"{path}, line {number}: a restart changed the columns.")
-                    names = words[1:]
-                continue
-            try:
-                row = [float(word) for word in words]
-            except ValueError:
-                row = []
-            if not row or len(row) != len(names):
-                raise DataError(f"{path}, line {number}: expected {len(names)} numbers.")
-            rows[row[0]] = row
-    if not rows:
-        raise DataError(f"{path}: contains no line of numbers.")
-    table = np.array([rows[step] for step in sorted(rows)])
-    return dict(zip(names, table.T, strict=True))
 
 
 @look()

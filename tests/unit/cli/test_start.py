@@ -48,6 +48,8 @@ COMMANDS = {
     "eval-desc": (["eval-desc", "-m", "absent.pb", "-s", "data"], 1),
     "eval-desc on absent data": (["eval-desc", "-m", "model.pb", "-s", "absent"], 1),
     "neighbor-stat": (["neighbor-stat", "-s", "absent", "-r", "4"], 1),
+    "diagnose": (["diagnose", "absent"], 1),
+    "diagnose by an absent input": (["diagnose", "--input", "absent.json"], 1),
     "plot": (["plot", "lcurve", "absent"], 1),
     "convert": (["convert", "data", "-o", "converted"], 0),
     "doc-train-input": (["doc-train-input"], 0),
