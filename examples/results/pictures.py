@@ -11,11 +11,17 @@ from record import RESULTS, Record, read_pairs, read_records
 from sets import SETS, DataSet
 
 from deepattn.plots.figure import COLORS, INK, look, save_figure
+from deepattn.plots.parity import Fit
+from deepattn.plots.parity import draw_parity as draw_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Data set of the picture in the README.
+FIRST = "llzo"
+# Its panels: kind, quantity, components for each frame or atom.
+_KINDS = (("e_peratom", "energy", "frames", 1), ("f", "force", "atoms", 3))
 _COLUMNS = 4
 _PANEL = 2.75
 # Rows on each side in a running mean.
@@ -87,6 +93,31 @@ def draw_parity(records: Sequence[Record], folder: Path, picture: Path) -> Path:
     return save_figure(figure, picture)
 
 
+def draw_first(records: Sequence[Record], folder: Path, picture: Path) -> Path:
+    """Energies and forces of `FIRST`: the picture of the README.
+
+    Args:
+        records: Those of deepattn.
+        folder: Where the labels and predictions are.
+        picture: File to write.
+
+    Returns:
+        The path of the picture.
+    """
+    (record,) = (record for record in records if (record.set, record.seed) == (FIRST, 1))
+    pairs, data = read_pairs(folder / f"{FIRST}-1.npz"), record.data["validation"]
+    panels = {kind: {"": pairs[kind]} for kind, *_ in _KINDS}
+    fits = {
+        kind: Fit(
+            record.errors[name]["rmse"] / 1000,
+            record.errors[name]["mae"] / 1000,
+            number * data[counted],
+        )
+        for kind, name, counted, number in _KINDS
+    }
+    return draw_panels(panels, picture, fits=fits)
+
+
 def _panels(
     records: Sequence[Record],
 ) -> tuple["Figure", list[tuple["Axes", tuple[DataSet, list[Record]]]]]:
@@ -125,7 +156,7 @@ def _plain_numbers(axes: "Axes") -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write both pictures."""
+    """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "-o", "--output", type=Path, default=ROOT / "docs/images", help="folder (%(default)s)"
@@ -135,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         records = [record for record in read_records(RESULTS) if record.is_result]
         print(draw_curves(records, options.output / "results-curves.png"))
         print(draw_parity(records, RESULTS, options.output / "results-parity.png"))
+        print(draw_first(records, RESULTS, options.output / "results-first.png"))
 
 
 if __name__ == "__main__":
