@@ -23,7 +23,7 @@ FIRST = "llzo"
 # Its panels: kind, quantity, components for each frame or atom.
 _KINDS = (("e_peratom", "energy", "frames", 1), ("f", "force", "atoms", 3))
 _COLUMNS = 4
-_PANEL = 2.75
+_PANEL = 2.05
 # Rows on each side in a running mean.
 _HALF = 3
 
@@ -82,7 +82,9 @@ def draw_parity(records: Sequence[Record], folder: Path, picture: Path) -> Path:
             label, prediction, s=4, alpha=0.35, color=COLORS[0], linewidths=0, rasterized=True
         )
         error = own[0].errors["force"]["rmse"]
-        axes.text(0.05, 0.95, f"RMSE {error:.0f} meV/Å", transform=axes.transAxes, va="top")
+        axes.text(
+            0.05, 0.95, f"RMSE {error:.0f} meV/Å", transform=axes.transAxes, va="top", size="small"
+        )
         title = data_set.title.partition(",")[0]
         axes.set(xlim=(-most, most), ylim=(-most, most), aspect="equal", title=title)
         axes.title.set_fontsize("medium")

@@ -121,7 +121,7 @@ SETS = {
         ),
         DataSet(
             "elements86",
-            "crystals of 86 elements (MPtrj, Alexandria, high pressure)",
+            "86 elements, crystals from MPtrj, Alexandria and at high pressure",
             f"{_MATTERSIM}, mptrj-random-1k, alexandria-random-1k, mpf-TP, mpf-alkali-TP, "
             "random-TP",
             "86",

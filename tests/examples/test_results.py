@@ -122,7 +122,7 @@ def test_pictures_are_drawn(scripts, tmp_path):
     pytest.importorskip("matplotlib")
     scripts.pictures.main(["-o", str(tmp_path)])
     for name in ("curves", "parity", "first"):
-        assert 10_000 < (tmp_path / f"results-{name}.png").stat().st_size < 300_000
+        assert 10_000 < (tmp_path / f"results-{name}.png").stat().st_size < 150_000
 
 
 @pytest.mark.slow
