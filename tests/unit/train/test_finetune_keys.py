@@ -111,6 +111,46 @@ def test_a_resumed_run_is_pulled_to_the_same_place(base, systems, here, monkeypa
     assert "start/layer_1/matrix" not in arrays
 
 
+def write_replay(systems, finetune):
+    """Two branches with one model, for new data and for old ones."""
+    data = toy.make_input(systems, rate={"start_lr": 0.01}, numb_steps=6)
+    model, training = data["model"], data["training"]
+    section = training.pop("training_data")
+    training["data_dict"] = {
+        name: {"training_data": {**section, "systems": [system]}}
+        for name, system in zip(("new", "old"), systems, strict=True)
+    }
+    training["finetune"] = finetune
+    branch = {"type_map": "types", "descriptor": "net", "fitting_net": "fit"}
+    data["model"] = {
+        "type_embedding": model["type_embedding"],
+        "convention": "tensorflow",
+        "shared_dict": {
+            "types": model["type_map"],
+            "net": model["descriptor"],
+            "fit": model["fitting_net"],
+        },
+        "model_dict": {name: {**branch, "finetune_head": "Default"} for name in ("new", "old")},
+    }
+    del data["loss"]
+    Path("input.json").write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize("pattern", ["filter_type_all/*", "old/filter_type_all/*"])
+def test_old_data_in_a_branch_with_the_same_model(base, systems, pattern):
+    write_replay(systems, {"freeze": [pattern], "l2_sp": 1e-3})
+    new, old = train("input.json", finetune="base/model.ckpt").tasks
+    after = new.model.get_arrays()
+    found = moved(base, after)
+    assert found and not any(name.startswith("filter_type_all/") for name in found)
+    shared = {name for name in after if "bias_atom" not in name}
+    assert not moved({n: old.model.get_arrays()[n] for n in shared}, {n: after[n] for n in shared})
+    arrays, _ = read_checkpoint("model.ckpt")
+    starts = {name.partition("/")[2] for name in arrays if name.startswith("start/")}
+    # Each once, by the name in the first branch.
+    assert starts and all(name.startswith("new/") for name in starts)
+
+
 @pytest.mark.parametrize(
     ("finetune", "message"),
     [
