@@ -6,6 +6,7 @@ from pathlib import Path
 
 import processes
 import pytest
+from grouping import pytest_collection_modifyitems  # noqa: F401
 from hypothesis import settings
 
 # Everyone's run has the same examples; `pytest --hypothesis-profile default` looks for new ones.
@@ -29,18 +30,6 @@ def session_folder(tmp_path_factory) -> Path:
     """A temporary folder of this session that all its processes share; fill it by renaming."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group tests that share a fixture of their module: it is made once, in one process."""
-    for item in items:
-        module = item.getparent(pytest.Module)
-        info = getattr(item, "_fixtureinfo", None)
-        definitions = info.name2fixturedefs.values() if info else []
-        if any(definition[-1].scope == "module" for definition in definitions):
-            name = "/".join(module.path.relative_to(ROOT).with_suffix("").parts)
-            item.add_marker(pytest.mark.xdist_group(name))
 
 
 def pytest_collection_finish() -> None:
