@@ -147,7 +147,7 @@ def deepmd(records: Sequence[Record]) -> str:
         for record in (*twin, peer):
             rows.append(
                 [
-                    SETS[record.set].title,
+                    ", ".join(filter(None, (SETS[record.set].title, record.variant))),
                     " ".join(next(iter(record.program.items()))),
                     f"{record.steps:,}",
                     f"{record.core_minutes:.1f}",
