@@ -1,34 +1,24 @@
-"""Checkpoints: one HDF5 file with weights, optimizer state and a JSON header.
+"""Checkpoints: one file with weights, optimizer state and a JSON header.
 
-The file starts with a block of 512 bytes (an HDF5 "user block", which every HDF5 tool skips) that
-names the format and holds the SHA-256 of all that follows, so a damaged file is recognized before
-the HDF5 library reads it. Next to the file stand a link to the latest one and the text file
-``checkpoint`` in TensorFlow's form. See docs/formats.md.
+Next to the file stand a link to the latest one and the text file ``checkpoint`` in TensorFlow's
+form. See docs/formats.md.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from google.protobuf import text_format
 
-from deepattn import limits
 from deepattn.errors import ModelFileError
+from deepattn.formats.array_file import ArrayFormat
 from deepattn.formats.files import replace_link, write_whole
-from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 from deepattn.formats.messages import CheckpointState
 from deepattn.formats.saved_model import MARK
-
-if TYPE_CHECKING:
-    import h5py
 
 WEIGHTS = "weights/"
 OPTIMIZER = "optimizer/"
@@ -38,8 +28,7 @@ START = "start/"
 # How every checkpoint begins.
 MAGIC = b"deepattn checkpoint "
 
-_BLOCK = 512
-_VERSION = 1
+FORMAT = ArrayFormat(MAGIC, version=1, name="checkpoint")
 _TENSORFLOW_ENDINGS = (".index", ".meta", ".data-00000-of-00001")
 
 
@@ -169,16 +158,19 @@ def parse_checkpoint(content: bytes, path: str | os.PathLike) -> tuple[dict[str,
         ModelFileError: If they are damaged or of another kind of file.
     """
     path = Path(path)
-    body = _check_block(path, content)
-    try:
-        check_heaps(content)
-        arrays, header = _decode(body, len(content))
-    # A damaged file makes the libraries raise nearly anything.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ModelFileError(f"{path}: is not a well-formed checkpoint: {reason}") from None
+    arrays, header = FORMAT.parse(content, path)
     _check_header(path, header)
     return arrays, header
+
+
+def encode_checkpoint(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
+    """The bytes of a checkpoint.
+
+    Args:
+        arrays: As for :func:`write_checkpoint`.
+        header: As for :func:`write_checkpoint`.
+    """
+    return FORMAT.encode(arrays, header)
 
 
 def part_of(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -288,54 +280,6 @@ def _files(folder: Path) -> list[Path]:
         return []
 
 
-def encode_checkpoint(arrays: dict[str, np.ndarray], header: dict) -> bytearray:
-    """The bytes of a checkpoint.
-
-    Args:
-        arrays: As for :func:`write_checkpoint`.
-        header: As for :func:`write_checkpoint`.
-    """
-    import h5py
-
-    buffer = io.BytesIO()
-    # Later formats than the earliest write times, so that equal contents would differ.
-    with h5py.File(buffer, "w", userblock_size=_BLOCK, libver=("earliest", "v110")) as file:
-        file["header"] = json.dumps(header)
-        first: dict[int, str] = {}
-        for name, array in arrays.items():
-            known = first.setdefault(id(array), name)
-            # Assigning an object of the file makes a link.
-            file[name] = array if known == name else file[known]
-    content = bytearray(buffer.getbuffer())
-    content[:_BLOCK] = _first_block(memoryview(content)[_BLOCK:])
-    return content
-
-
-def _first_block(body: memoryview) -> bytes:
-    """Format and checksum of what follows."""
-    digest = hashlib.sha256(body).hexdigest()
-    return (MAGIC + f"{_VERSION}\nsha256 {digest}\n".encode()).ljust(_BLOCK, b"\0")
-
-
-def _check_block(path: Path, content: bytes) -> io.BytesIO:
-    block = content[:_BLOCK]
-    if not block.startswith(MAGIC):
-        if block.startswith(SIGNATURE):
-            raise ModelFileError(f"{path}: is an HDF5 file, but not a deepattn checkpoint")
-        raise ModelFileError(f"{path}: is not a deepattn checkpoint")
-    version, _, _ = block.removeprefix(MAGIC).partition(b"\n")
-    if version.isdigit() and int(version) != _VERSION:
-        raise ModelFileError(
-            f"{path}: is a checkpoint of format version {int(version)}; this version of "
-            f"deepattn reads version {_VERSION}"
-        )
-    if block != _first_block(memoryview(content)[_BLOCK:]):
-        raise ModelFileError(
-            f"{path}: the checkpoint is damaged or incomplete: its checksum does not match"
-        )
-    return io.BytesIO(content)
-
-
 def _check_header(path: Path, header: dict) -> None:
     """Refuse a header that lacks required keys."""
     config, distance = header.get("config"), header.get("min_nbor_dist")
@@ -354,43 +298,3 @@ def _check_header(path: Path, header: dict) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _decode(body: io.BytesIO, size: int) -> tuple[dict[str, np.ndarray], dict]:
-    import h5py
-
-    arrays, read = {}, {}
-    left = size
-    names: list[str] = []
-
-    def visit(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> None:
-        # Of soft and external links nothing is followed.
-        if isinstance(link, h5py.HardLink):
-            names.append(name)
-
-    with h5py.File(body, "r") as file:
-        text = file["header"]
-        if text.shape != () or text.is_virtual or text.external:
-            raise ValueError("its header is not one text")
-        header = json.loads(text.asstr()[()])
-        limits.check_depth(header)
-        file.visititems_links(visit)
-        for name in names:
-            item = file[name]
-            if not isinstance(item, h5py.Dataset) or name == "header":
-                continue
-            if item.is_virtual or item.external:
-                raise ValueError(f"{name} points to another file")
-            # Arrays stored once are one array again.
-            place = h5py.h5o.get_info(item.id).addr
-            if place not in read:
-                if item.dtype.kind not in "fiub":
-                    raise ValueError(f"{name} contains {item.dtype}, not numbers")
-                left -= item.nbytes
-                if left < 0:
-                    raise ValueError(f"{name} and the arrays before it are larger than the file")
-                read[place] = np.asarray(item[()])
-            arrays[name] = read[place]
-    if not isinstance(header, dict):
-        raise ValueError("the header is not a JSON object")
-    return arrays, header

@@ -115,10 +115,11 @@ def _checkpoint(path: Path) -> None:
 
 
 def _with_checksum(content: bytes, draw: random.Random) -> bytes:
-    from deepattn.formats.checkpoint import _BLOCK, _first_block
+    from deepattn.formats.array_file import BLOCK
+    from deepattn.formats.checkpoint import FORMAT
 
-    damaged = mutate.of_bytes(content[_BLOCK:], draw)
-    return bytes(_first_block(memoryview(damaged))) + damaged
+    damaged = mutate.of_bytes(content[BLOCK:], draw)
+    return bytes(FORMAT.first_block(memoryview(damaged))) + damaged
 
 
 def _statistics(path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deepattn.errors import ModelFileError
 from deepattn.formats import checkpoint
 from deepattn.formats.checkpoint import (
-    _first_block,
+    FORMAT,
     checkpoints_of,
     go_back_to,
     listed_after,
@@ -282,7 +282,7 @@ def test_a_damaged_heap_of_strings(prefix):
     path = write_checkpoint(prefix, 7, ARRAYS, HEADER, keep=5)
     damage_heap(path)
     content = bytearray(path.read_bytes())
-    content[:512] = _first_block(memoryview(content)[512:])
+    content[:512] = FORMAT.first_block(memoryview(content)[512:])
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match="a heap of strings in it is damaged"):
         read_checkpoint(path)
