@@ -14,6 +14,9 @@ from deepattn.errors import DataError, ModelFileError
 from deepattn.infer import DeepPot
 from deepattn.models import ModelFile
 
+# Names of further results of ASE, and what they are in `DeepPot.evaluate`.
+_UNCERTAINTIES = {"force_errors": "force_error", "distances": "distance"}
+
 
 class DP(Calculator):
     """Energies, forces and stresses of a model file.
@@ -31,6 +34,9 @@ class DP(Calculator):
         neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbors; by default
             the model does.
         head: Name or alias of the branch of a multi-task checkpoint.
+        uncertainty: Whether there are two more results of every atom: ``force_errors``, the
+            expected error of its force in eV/Å, and ``distances`` from the training data, as of
+            :meth:`~deepattn.infer.DeepPot.eval_uncertainty`; or the file of the uncertainties.
         **kwargs: Further arguments of ASE's ``Calculator``.
 
     Example:
@@ -55,10 +61,17 @@ class DP(Calculator):
         type_dict: dict[str, int] | None = None,
         neighbor_list: NewPrimitiveNeighborList | None = None,
         head: str | None = None,
+        uncertainty: bool | str | os.PathLike = False,
         **kwargs: Any,
     ):
         super().__init__(label=label, **kwargs)
-        self.dp = DeepPot(model, neighbor_list=neighbor_list, head=head)
+        path = None if isinstance(uncertainty, bool) else uncertainty
+        self.dp = DeepPot(model, neighbor_list=neighbor_list, head=head, uncertainty=path)
+        self._estimates = bool(uncertainty)
+        if self._estimates:
+            self.dp.uncertainty  # noqa: B018  # is it there?
+            own = [*type(self).implemented_properties, *_UNCERTAINTIES]
+            self.implemented_properties = own  # type: ignore[misc]  # as ASE's own calculators do
         names = self.dp.get_type_map()
         if not (names or type_dict):
             raise ModelFileError(
@@ -90,22 +103,25 @@ class DP(Calculator):
         periodic = atoms.pbc.any()
         if "stress" in properties and not periodic:
             raise PropertyNotImplementedError("a system without a periodic direction has no stress")
-        energy, force, virial, atom_energy, _ = self.dp.eval(
+        frames = self.dp.frames(
             atoms.positions,
             _cell(atoms, self.dp.get_rcut()) if periodic else None,
             self._types(atoms),
-            atomic=True,
             fparam=atoms.info.get("fparam"),
             aparam=atoms.info.get("aparam"),
         )
-        virial = virial[0].reshape(3, 3).astype(np.float64)
+        found = self.dp.evaluate(frames, atomic=True, uncertainty=self._estimates)
+        virial = found["virial"][0].reshape(3, 3).astype(np.float64)
         self.results = {
-            "energy": float(energy[0, 0]),
-            "free_energy": float(energy[0, 0]),
-            "energies": atom_energy[0, :, 0],
-            "forces": force[0],
+            "energy": float(found["energy"][0]),
+            "free_energy": float(found["energy"][0]),
+            "energies": found["atom_energy"][0],
+            "forces": found["force"][0],
             "virial": virial,
         }
+        if self._estimates:
+            for name, key in _UNCERTAINTIES.items():
+                self.results[name] = found[key][0]
         if periodic:
             volume = abs(np.linalg.det(complete_cell(atoms.cell)))
             stress = -0.5 * (virial + virial.T) / volume

@@ -35,6 +35,7 @@ _COMMANDS = {
     "neighbor-stat": "count the neighbors in data, to choose sel",
     "eval-desc": "compute the descriptors of all atoms",
     "model-devi": "compute the model deviation of an ensemble",
+    "uncertainty": "estimate the errors of one model on each atom",
     "completion": "print the completion script of a shell",
 }
 

@@ -51,6 +51,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="steps from one frame to the next, if the data do not contain them (default 1)",
     )
     parser.add_argument(
+        "--uncertainty",
+        metavar="FILE",
+        nargs="?",
+        const=True,
+        default=False,
+        help="add what the first model estimates of its own errors (max_unc_f, eV/Å) and its "
+        "largest distance from the training data (max_dist), by the file that 'deepattn "
+        "uncertainty fit' wrote (default the one beside the model)",
+    )
+    parser.add_argument(
         "--real_error",
         action="store_true",
         help="compare with the labels, not with one another; nan where there is no label",
@@ -83,10 +93,10 @@ def run(args: argparse.Namespace) -> None:
 
     from deepattn.infer import deviation_on_systems, write_deviation
 
-    if len(args.models) == 1 and not args.real_error:
+    if len(args.models) == 1 and not (args.real_error or args.uncertainty):
         log.warning(
             "a single model does not deviate from itself: all columns will be zero; give several, "
-            "or --real_error to compare it with labels"
+            "--uncertainty, or --real_error to compare it with labels"
         )
     deviations = deviation_on_systems(
         files,
@@ -96,6 +106,9 @@ def run(args: argparse.Namespace) -> None:
         relative=args.relative,
         relative_v=args.relative_v,
         frequency=args.frequency,
+        uncertainty=args.uncertainty,
     )
-    count = write_deviation(args.output, deviations, atomic=args.atomic)
+    count = write_deviation(
+        args.output, deviations, atomic=args.atomic, uncertainty=bool(args.uncertainty)
+    )
     log.info("the deviations are in %s; systems: %d", args.output, count)

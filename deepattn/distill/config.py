@@ -10,7 +10,7 @@ from typing import Any
 
 from deepattn.config import ScheduleConfig, load_input
 from deepattn.config.constraints import require
-from deepattn.config.ranges import holds
+from deepattn.config.ranges import holds, one_of
 from deepattn.config.section import Section, key, required
 from deepattn.errors import ConfigError
 
@@ -101,15 +101,26 @@ class SeedFramesConfig(Section):
 class SelectConfig(Section):
     """Selection of the frames that a round adds to the data."""
 
+    criterion: str = key(
+        "deviation",
+        "What low and high limit: the deviation of the student from the teacher, or of an "
+        "ensemble of students (`deviation`); or what a single student estimates of its own errors "
+        "(`uncertainty`), so that only judged and selected frames are labeled.",
+        check=one_of("deviation", "uncertainty"),
+    )
     low: float = _not_negative(
-        0.1, "Lower limit of the maximum force deviation of frames to select, eV/Å."
+        0.1,
+        "Lower limit of the maximum force deviation, or expected error, of frames to select, eV/Å.",
     )
     high: float = _positive(
-        1.0, "Upper limit of the maximum force deviation of frames to select, eV/Å."
+        1.0,
+        "Upper limit of the maximum force deviation, or expected error, of frames to select, eV/Å.",
     )
     frames: int = _positive(200, "Maximum number of frames selected per round.")
     judged: int = _positive(
-        100, "With an ensemble: number of random frames labeled to validate the students."
+        100,
+        "With an ensemble, or uncertainties: number of random frames labeled to validate the "
+        "students, and to calibrate the uncertainties.",
     )
 
 
@@ -169,6 +180,11 @@ class DistillConfig(Section):
             )
         if not section["select"]["low"] < section["select"]["high"]:
             raise ConfigError(f"{path}/select/low must be less than high.")
+        if section["select"]["criterion"] == "uncertainty" and section["ensemble"] > 1:
+            raise ConfigError(
+                f"{path}/select/criterion is uncertainty, which is of one student; set "
+                f"{path}/ensemble to 1, or the criterion to deviation."
+            )
         if section["seed_frames"]["copies"] == 0 and section["seed_frames"]["steps"] == 0:
             raise ConfigError(f"{path}/seed_frames has neither copies nor steps; give one of them.")
 

@@ -17,6 +17,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from deepattn.errors import ConfigError, DataError
 from deepattn.infer import DeepPot
 from deepattn.models import open_model_file
+from deepattn.uncertainty import Uncertainty
 
 
 class Labels(NamedTuple):
@@ -58,36 +59,55 @@ class ModelPotential:
 
     Args:
         path: Any file that `DeepPot` reads.
+        uncertainty: The uncertainty of the model, for `largest_errors`.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, uncertainty: Uncertainty | None = None) -> None:
         self.name = os.fspath(path)
         file = open_model_file(path)
         self.fingerprint = file.digest()
-        self._model = DeepPot(file)
+        self._model = DeepPot(file, uncertainty=uncertainty)
         self.elements = tuple(self._model.get_type_map())
         self._type_of = {name: i for i, name in enumerate(self.elements)}
         self._first_warning = _First()
 
     def evaluate(self, frames: Sequence[Atoms]) -> list[Labels]:
         """See `Potential`."""
+        labels: dict[int, Labels] = {}
+        for members, found in self._evaluate(frames):
+            for row, index in enumerate(members):
+                tensor = found["virial"][row].astype(np.float64)
+                labels[index] = Labels(
+                    float(found["energy"][row]),
+                    found["force"][row],
+                    tensor if frames[index].pbc.all() else None,
+                )
+        return [labels[index] for index in range(len(frames))]
+
+    def largest_errors(self, frames: Sequence[Atoms]) -> np.ndarray:
+        """Largest error of a force in each frame that the model expects of itself, eV/Å."""
+        largest = np.zeros(len(frames))
+        for members, found in self._evaluate(frames, uncertainty=True):
+            largest[members] = found["force_error"].max(axis=1)
+        return largest
+
+    def _evaluate(
+        self, frames: Sequence[Atoms], *, uncertainty: bool = False
+    ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+        """Numbers of frames of as many atoms, and their results."""
         groups: dict[tuple[int, bool], list[int]] = {}
         for index, atoms in enumerate(frames):
             groups.setdefault((len(atoms), bool(atoms.pbc.all())), []).append(index)
-        labels: dict[int, Labels] = {}
         for (natoms, periodic), members in groups.items():
             chosen = [frames[index] for index in members]
+            checked = self._model.frames(
+                np.stack([atoms.positions for atoms in chosen]),
+                np.stack([atoms.cell.array.ravel() for atoms in chosen]) if periodic else None,
+                np.stack([self._types(atoms) for atoms in chosen]).reshape(-1, natoms),
+                mixed_type=True,
+            )
             with self._first_warning.alone():
-                energy, force, virial = self._model.eval(
-                    np.stack([atoms.positions for atoms in chosen]),
-                    np.stack([atoms.cell.array.ravel() for atoms in chosen]) if periodic else None,
-                    np.stack([self._types(atoms) for atoms in chosen]).reshape(-1, natoms),
-                    mixed_type=True,
-                )
-            for row, index in enumerate(members):
-                tensor = virial[row].astype(np.float64) if periodic else None
-                labels[index] = Labels(float(energy[row, 0]), force[row], tensor)
-        return [labels[index] for index in range(len(frames))]
+                yield members, self._model.evaluate(checked, uncertainty=uncertainty)
 
     def _types(self, atoms: Atoms) -> list[int]:
         return [self._type_of[symbol] for symbol in atoms.get_chemical_symbols()]

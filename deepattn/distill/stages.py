@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from deepattn.data import find_systems
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.explore import Explored, explore
 from deepattn.distill.label import label, remove_chunks
@@ -24,6 +25,8 @@ from deepattn.distill.student import train_student
 from deepattn.distill.validate import errors, force_deviations, is_enough
 from deepattn.distill.workdir import STRUCTURES, WorkDir, read_frames, write_frames
 from deepattn.formats.files import write_whole
+from deepattn.infer import fit_uncertainty
+from deepattn.uncertainty import SUFFIX, write_uncertainty
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,10 @@ class Distillation:
         )
         with write_whole(result.path) as file:
             file.write(Path(result.student.name).read_bytes())
+        estimates = Path(f"{result.student.name}{SUFFIX}")
+        if estimates.exists():
+            with write_whole(f"{result.path}{SUFFIX}") as file:
+                file.write(estimates.read_bytes())
         write_report(result)
         return result
 
@@ -210,18 +217,22 @@ class Distillation:
         chunks = self.workdir.path(_folder(number), "pieces")
         label_frames = partial(self._label, number)
         rows: np.ndarray
-        if len(students) == 1:
+        estimates = self.config.select.criterion == "uncertainty"
+        if len(students) == 1 and not estimates:
             validation, rows = label_frames(frames, "judged"), np.arange(len(frames))
             deviations = force_deviations(predictions, frames, validation.labels)
             selected = validation.take(self._select(deviations, number))
         else:
-            deviations = force_deviations(predictions, frames)
-            chosen = self._select(deviations, number)
-            selected = label_frames([frames[row] for row in chosen], "selected")
             random = np.random.default_rng([self.config.seed, number, 1])
             count = min(self.config.select.judged, len(frames))
             rows = np.sort(random.choice(len(frames), count, replace=False))
             validation = label_frames([frames[row] for row in rows], "judged")
+            if estimates:
+                deviations = self._expected_errors(frames, validation, number)
+            else:
+                deviations = force_deviations(predictions, frames)
+            chosen = self._select(deviations, number)
+            selected = label_frames([frames[row] for row in chosen], "selected")
         write_labeled(validation, self.workdir.path(_folder(number), "judged"))
         write_labeled(selected, self.workdir.path(_folder(number + 1), "data"))
         remove_chunks(chunks)
@@ -231,6 +242,32 @@ class Distillation:
             **errors([predictions[0][row] for row in rows], validation.labels),
             "deviations": deviations.tolist(),
         }
+
+    def _expected_errors(
+        self, frames: list[Atoms], judged: LabeledFrames, number: int
+    ) -> np.ndarray:
+        """Largest error of a force in each frame that the student expects of itself, calibrated on
+        labeled frames of the same runs."""
+        folder = self.workdir.path(_folder(number), "judged")
+        write_labeled(judged, folder)
+        trained = [self.workdir.path(_folder(earlier), "data") for earlier in range(number + 1)]
+        student = self._student(number, 0).name
+        uncertainty = fit_uncertainty(
+            student,
+            find_systems([os.fspath(path) for path in trained if any(path.iterdir())]),
+            find_systems(os.fspath(folder)),
+        )
+        write_uncertainty(f"{student}{SUFFIX}", uncertainty)
+        found = uncertainty.record["held_out"]
+        log.info(
+            "round %d: expected errors of forces: rank correlation with true errors %.2f, "
+            "%.0f %% of the worst tenth found, %.1f %% of atoms outside the training data",
+            number,
+            found["force_error"]["rank"],
+            100 * found["force_error"]["found"],
+            100 * found["beyond"],
+        )
+        return ModelPotential(student, uncertainty).largest_errors(frames)
 
     def _label(self, number: int, frames: list, kind: str) -> LabeledFrames:
         chunks = self.workdir.path(_folder(number), "pieces", kind)

@@ -26,5 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "summary",
         ],
         "testing": ["measure_errors"],
+        "uncertainty": ["open_uncertainty"],
+        "uncertainty_fit": ["fit_uncertainty"],
     },
 )

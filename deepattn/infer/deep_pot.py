@@ -6,23 +6,20 @@ import deepattn.keras_backend  # noqa: F401
 
 # isort: split
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from deepattn.data.type_map import names_or_numbers
-from deepattn.errors import DataError, ModelFileError
-from deepattn.infer.batches import Batch, atoms_per_batch, make_batches
-from deepattn.infer.checks import NeighborCheck, check_finite, overlap
-from deepattn.infer.feeds import make_feed
+from deepattn.errors import ModelFileError
+from deepattn.infer.batches import atoms_per_batch
+from deepattn.infer.evaluator import Evaluator
+from deepattn.infer.feeds import LAST_LAYER
 from deepattn.infer.forks import note_opened, refuse_forked
 from deepattn.infer.frames import Frames, as_frames
-from deepattn.infer.graph_runner import reason
-from deepattn.infer.opening import open_model
-from deepattn.models.files import ModelFile
+from deepattn.infer.uncertainty import UNCERTAINTIES
+from deepattn.models.files import ModelFile, open_model_file
+from deepattn.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
@@ -44,6 +41,8 @@ class DeepPot:
         neighbor_list: An ``ase.neighborlist.NewPrimitiveNeighborList`` that finds the
             neighbors; by default the model does.
         head: Name or alias of the branch of a multi-task checkpoint.
+        uncertainty: File of the uncertainties that :meth:`eval_uncertainty` gives, as written by
+            ``deepattn uncertainty fit``, or what it contains; by default the one beside the model.
         **kwargs: Further arguments of DeePMD-kit, accepted as long as they ask for nothing.
 
     Raises:
@@ -61,16 +60,22 @@ class DeepPot:
         auto_batch_size: bool | int = True,
         neighbor_list: NewPrimitiveNeighborList | None = None,
         head: str | None = None,
+        *,
+        uncertainty: str | os.PathLike | Uncertainty | None = None,
         **kwargs: Any,
     ):
         _refuse(kwargs)
         self.model_file = str(model_file.path if isinstance(model_file, ModelFile) else model_file)
         self.neighbor_list = neighbor_list
-        self._numb_atoms = 1 if neighbor_list else atoms_per_batch(auto_batch_size)
         refuse_forked()
-        self._runner, self._facts = open_model(model_file, head)
+        self._evaluator = Evaluator(
+            open_model_file(model_file, head),
+            numb_atoms=1 if neighbor_list else atoms_per_batch(auto_batch_size),
+            neighbor_list=neighbor_list,
+            uncertainty=uncertainty,
+        )
+        self._facts = self._evaluator.facts
         note_opened()
-        self._neighbors_reported = 0
 
     def __enter__(self) -> DeepPot:
         return self
@@ -80,7 +85,7 @@ class DeepPot:
 
     def close(self) -> None:
         """Release what TensorFlow holds for the model."""
-        self._runner.close()
+        self._evaluator.close()
 
     def eval(
         self,
@@ -118,24 +123,28 @@ class DeepPot:
             ModelFileError: If TensorFlow cannot run the model.
         """
         _refuse(kwargs)
-        frames = self._frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
         out = self.evaluate(frames, atomic=atomic)
         out["energy"] = out["energy"][:, None]
         if atomic:
             out["atom_energy"] = out["atom_energy"][:, :, None]
         return tuple(out.values())
 
-    def evaluate(self, frames: Frames, *, atomic: bool = False) -> dict[str, np.ndarray]:
-        """Evaluate frames that have been checked, as :func:`read_frames` returns them.
+    def evaluate(
+        self, frames: Frames, *, atomic: bool = False, uncertainty: bool = False
+    ) -> dict[str, np.ndarray]:
+        """Evaluate frames that have been checked, by :meth:`frames` or :func:`read_frames`.
 
         Args:
             frames: The frames.
             atomic: Whether to give atomic energies and virials too.
+            uncertainty: Whether to give the results of :meth:`eval_uncertainty` too.
 
         Returns:
             ``energy [nframes]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
             [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms]`` and
-            ``atom_virial [nframes, natoms, 9]``.
+            ``atom_virial [nframes, natoms, 9]``; with ``uncertainty`` also ``force_error [nframes,
+            natoms]`` in eV/Å and ``distance [nframes, natoms]``.
 
         Raises:
             DataError: As for :meth:`eval`.
@@ -145,9 +154,11 @@ class DeepPot:
         shapes = {"energy": (nframes,), "force": (nframes, natoms, 3), "virial": (nframes, 9)}
         if atomic:
             shapes |= {"atom_energy": (nframes, natoms), "atom_virial": (nframes, natoms, 9)}
+        if uncertainty:
+            shapes |= dict.fromkeys(UNCERTAINTIES, (nframes, natoms))
         dtypes = {"virial": self._facts.interface_dtype}
         out = {k: np.zeros(shape, dtypes.get(k, "float64")) for k, shape in shapes.items()}
-        self._evaluate(frames, out)
+        self._evaluator.fill(frames, out)
         return out
 
     def eval_descriptor(
@@ -173,7 +184,7 @@ class DeepPot:
         _refuse(kwargs)
         if dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {list(DTYPES)}, not {dtype!r}")
-        frames = self._frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
         return self.evaluate_descriptor(frames).astype(DTYPES[dtype] or np.float64, copy=False)
 
     def evaluate_descriptor(self, frames: Frames) -> np.ndarray:
@@ -186,18 +197,83 @@ class DeepPot:
             ``[nframes, natoms, width]``.
         """
         out = {"descriptor": np.zeros((*frames.atype.shape, 0))}
-        self._evaluate(frames, out)
+        self._evaluator.fill(frames, out)
         return out["descriptor"]
+
+    def eval_fitting_last_layer(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        dtype: str = "native",
+        **kwargs: Any,
+    ) -> np.ndarray:
+        """Evaluate the last hidden layer of the fitting net, a feature vector of every atom.
+
+        The model is rebuilt for it from the weights in its file.
+
+        Args:
+            dtype: ``fp32``, ``fp64``, or ``native``, which is float64.
+            coords, cells, atom_types, fparam, aparam, mixed_type, kwargs: As for :meth:`eval`.
+
+        Returns:
+            ``[nframes, natoms, width of the layer]``.
+
+        Raises:
+            DataError: As for :meth:`eval`.
+            ModelFileError: If the model cannot be rebuilt: it is compressed, or a SavedModel.
+        """
+        _refuse(kwargs)
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {list(DTYPES)}, not {dtype!r}")
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        out = {LAST_LAYER: np.zeros((*frames.atype.shape, 0))}
+        self._evaluator.fill(frames, out)
+        return out[LAST_LAYER].astype(DTYPES[dtype] or np.float64, copy=False)
+
+    def eval_uncertainty(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate the errors of the forces, and say how far atoms are from the training data.
+
+        Args:
+            coords, cells, atom_types, fparam, aparam, mixed_type: As for :meth:`eval`.
+
+        Returns:
+            Expected root mean square error of the force on each atom in eV/Å, ``[nframes,
+            natoms]``, and the distance of its environment from the training data, ``[nframes,
+            natoms]``: above 1 it is farther than 99 % of them. Both are infinite for elements that
+            the training data do not have.
+
+        Raises:
+            DataError: As for :meth:`eval`.
+            ModelFileError: If there is no file of uncertainties for this model.
+        """
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        out = self.evaluate(frames, uncertainty=True)
+        return out["force_error"], out["distance"]
+
+    @property
+    def uncertainty(self) -> Uncertainty:
+        """The uncertainty of the model.
+
+        Raises:
+            ModelFileError: If there is none, or it belongs to another model.
+        """
+        return self._evaluator.uncertainty
 
     def eval_typeebd(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``; the last row is the padding's."""
-        refuse_forked()
-        try:
-            vectors = self._runner.type_embedding()
-        except tf.errors.OpError as error:
-            raise ModelFileError(
-                f"{self.model_file}: its type embedding cannot be evaluated: {reason(error)}"
-            ) from None
+        vectors = self._evaluator.type_embedding()
         if vectors.ndim != 2 or len(vectors) < self.get_ntypes() or not np.isfinite(vectors).all():
             raise ModelFileError(
                 f"{self.model_file}: its type embedding is not one vector per type"
@@ -253,15 +329,23 @@ class DeepPot:
         """Whether the model gives a Hessian: never."""
         return False
 
-    def _frames(
+    def frames(
         self,
         coords: ArrayLike,
         cells: ArrayLike | None,
         atom_types: ArrayLike,
-        fparam: ArrayLike | None,
-        aparam: ArrayLike | None,
-        mixed_type: bool,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
     ) -> Frames:
+        """Check frames, for :meth:`evaluate`.
+
+        Args:
+            coords, cells, atom_types, fparam, aparam, mixed_type: As for :meth:`eval`.
+
+        Raises:
+            DataError: If an argument does not fit the model or is not finite.
+        """
         return as_frames(
             coords,
             cells,
@@ -273,76 +357,6 @@ class DeepPot:
             dim_fparam=self.get_dim_fparam(),
             dim_aparam=self.get_dim_aparam(),
         )
-
-    def _evaluate(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
-        """Fill the arrays of ``out``, all zero, by the names of docs/architecture.md."""
-        refuse_forked()
-        names = names_or_numbers(self._facts.type_map, self._facts.ntypes)
-        while True:
-            neighbors = NeighborCheck(self._facts.rcut, self._facts.sel, names)
-            try:
-                for batch in self._batches(frames, self._numb_atoms):
-                    neighbors.add(batch)
-                    self._run(batch, out)
-            except tf.errors.ResourceExhaustedError:
-                self._take_fewer_atoms(frames, out)
-                continue
-            self._neighbors_reported = neighbors.report(reported=self._neighbors_reported)
-            return
-
-    def _batches(self, frames: Frames, numb_atoms: int | None) -> Iterator[Batch]:
-        return make_batches(
-            frames,
-            numb_atoms,
-            uniform=self._runner.needs_uniform_frames,
-            as_they_are=self._runner.sees_order,
-        )
-
-    def _take_fewer_atoms(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
-        """Halve the batches after one was too large, unless a single frame is.
-
-        Raises:
-            DataError: There is not enough memory for a frame.
-        """
-        natoms = frames.atype.shape[1]
-        too_large = DataError(
-            f"there is not enough memory to evaluate a frame of {natoms} atoms with "
-            f"{self.model_file}"
-        )
-        if self._numb_atoms is not None and self._numb_atoms <= natoms:
-            raise too_large
-        self._numb_atoms = (self._numb_atoms or frames.atype.size) // 2
-        if self._numb_atoms < 2 * natoms:
-            return
-        # TensorFlow waits 10 s for memory before it fails: better not at every size.
-        try:
-            self._run(next(self._batches(frames, 1)), out)
-        except tf.errors.ResourceExhaustedError:
-            raise too_large from None
-
-    def _run(self, batch: Batch, out: dict[str, np.ndarray]) -> None:
-        feed = make_feed(batch, self.get_ntypes(), self.neighbor_list)
-        try:
-            results = self._runner.run(feed, list(out))
-        except tf.errors.ResourceExhaustedError:
-            raise
-        except tf.errors.OpError as error:
-            close = overlap(batch)
-            if close:
-                raise DataError(f"the frames cannot be evaluated{close}") from None
-            raise ModelFileError(
-                f"{self.model_file}: the model cannot be run: {reason(error)}"
-            ) from None
-        for name, values in zip(out, results, strict=True):
-            check_finite(name, values, batch)
-            if name in ("energy", "virial"):
-                out[name][batch.frames] = values
-                continue
-            if name in ("force", "atom_virial"):
-                values = feed.fold(values)
-            if out[name].shape[2:] != values.shape[2:]:  # the width of a descriptor
-                out[name] = np.zeros((*out[name].shape[:2], values.shape[2]))
-            batch.scatter(values, out[name])
 
 
 def _refuse(kwargs: dict) -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
 
 
+# Output of the last hidden layer of the fitting net; Keras models have it.
+LAST_LAYER = "last_layer"
+
+
 @dataclass(frozen=True)
 class Feed:
     """Inputs of one run.

@@ -67,6 +67,12 @@ class GraphRunner:
         """Whether it may matter which atom of a frame is the first."""
         return False
 
+    @property
+    def repeats_descriptors(self) -> bool:
+        """Whether a graph computes descriptors anew for who asks for them: deepattn's do, so that
+        its memory does not grow with the number of atoms."""
+        return any(node.op == "Enter" for node in self.frozen.graph.nodes.values())
+
     def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
         """Evaluate outputs by the names of docs/architecture.md, shaped as they are there.
 

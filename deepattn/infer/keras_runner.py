@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.errors import ModelFileError
-from deepattn.infer.feeds import Feed
+from deepattn.infer.feeds import LAST_LAYER, Feed
 from deepattn.models import EnergyModel
 from deepattn.models.blocks import infer
 
@@ -71,7 +71,10 @@ class KerasRunner:
         """A function of inputs such as these, with any numbers of frames and atoms."""
 
         def evaluate(inputs: dict[str, tf.Tensor]) -> list[tf.Tensor]:
-            outputs = infer(self.model, inputs)
+            needed = {"descriptor", LAST_LAYER} & set(names)
+            outputs = infer(self.model, inputs, with_descriptor=bool(needed))
+            if LAST_LAYER in names:
+                outputs[LAST_LAYER] = self._last_layer(outputs["descriptor"], inputs)
             return [outputs[name] for name in names]
 
         signature = {}
@@ -80,3 +83,17 @@ class KerasRunner:
             signature[name] = tf.TensorSpec([*(None,) * axes, *value.shape[axes:]], value.dtype)
         # The code has no Python branches on tensors, and looking for them takes as long again.
         return tf.function(evaluate, input_signature=[signature], autograph=False)
+
+    def _last_layer(self, descriptor: tf.Tensor, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        fitting = self.model.fitting
+        if not hasattr(fitting, "last_layer"):
+            raise ModelFileError(
+                f"{self.origin}: the fitting {type(fitting).__name__} has no method last_layer"
+            )
+        return fitting.last_layer(
+            descriptor,
+            inputs["atype"][:, : inputs["natoms"][0]],
+            self.model.type_vectors(),
+            inputs.get("fparam"),
+            inputs.get("aparam"),
+        )

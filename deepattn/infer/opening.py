@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
@@ -17,7 +16,7 @@ from deepattn.infer.feeds import Feed
 from deepattn.infer.graph_runner import GraphRunner, has_ops
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.infer.saved_model_runner import SavedModelRunner
-from deepattn.models.files import ModelFile, open_model_file
+from deepattn.models.files import ModelFile
 from deepattn.models.files.frozen import FrozenFile
 from deepattn.models.files.saved_model import SavedModelFile
 
@@ -72,21 +71,6 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Release what TensorFlow holds."""
-
-
-def open_model(
-    source: str | os.PathLike | ModelFile, head: str | None = None
-) -> tuple[Runner, Facts]:
-    """Set up the evaluation of a model.
-
-    Args:
-        source: as in `open_model_file`.
-        head: as in `open_model_file`.
-
-    Raises:
-        ModelFileError: the file cannot be read, or the model cannot be run here.
-    """
-    return make_runner(open_model_file(source, head))
 
 
 @singledispatch

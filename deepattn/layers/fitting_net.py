@@ -86,6 +86,12 @@ class FittingNet(keras.layers.Layer):
             x = layer(x)
         return x
 
+    def hidden(self, x: tf.Tensor) -> tf.Tensor:
+        """Output of the last hidden layer, ``[n, neuron[-1]]``."""
+        for layer in self.stack[:-1]:
+            x = layer(x)
+        return x
+
     def named_variables(self, suffix: str = "") -> dict[str, keras.Variable]:
         """``layer_k<suffix>/matrix`` …, ``final_layer<suffix>/matrix`` and ``/bias``."""
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -17,20 +18,25 @@ if TYPE_CHECKING:
 _WIDTHS = (4, 12, 3, 1, 1, 1)
 
 
-def infer(model: EnergyModel, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def infer(
+    model: EnergyModel, inputs: Mapping[str, tf.Tensor], *, with_descriptor: bool = False
+) -> dict[str, tf.Tensor]:
     """The results of `EnergyModel.call` for inference: they cannot be differentiated again.
 
     Args:
         model: The model.
         inputs: As for `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` if messages
             are passed.
+        with_descriptor: See `potential_in_blocks`.
     """
     environment = model.descriptor.environment(
         *(inputs[key] for key in ("coord", "atype", "box")),
         natoms=inputs["natoms"],
         mesh=inputs["mesh"],
     )
-    potential: Callable[..., dict[str, tf.Tensor]] = potential_in_blocks
+    potential: Callable[..., dict[str, tf.Tensor]] = partial(
+        potential_in_blocks, with_descriptor=with_descriptor
+    )
     if model.descriptor.passes_messages:
         # Blocks of atoms would lack the features of neighbors in other blocks.
         environment, potential = environment.of_owners(inputs["owner"]), type(model).potential
@@ -50,17 +56,20 @@ def potential_in_blocks(
     aparam: tf.Tensor | None = None,
     *,
     block: int | None = None,
+    with_descriptor: bool = False,
 ) -> dict[str, tf.Tensor]:
     """The results of `EnergyModel.potential` for inference: they cannot be differentiated again.
 
     Atoms of all frames are ordered by their numbers of neighbors, so that those of a block need
     about as many slots. The descriptor has a loop of its own, which a graph that does not fetch
-    it leaves out.
+    it leaves out, unless it is known that it will be fetched.
 
     Args:
         model: The model.
         environment, atype, natoms, fparam, aparam: As for `EnergyModel.potential`.
         block: Number of atoms evaluated at a time; by default what suits the descriptor.
+        with_descriptor: Whether the descriptor is kept where the energy is computed from it. That
+            costs memory for all atoms, but no second evaluation.
     """
     block = block or model.descriptor.block
     local = atype[:, : natoms[0]]
@@ -84,17 +93,20 @@ def potential_in_blocks(
             of_atoms = tf.gather(tf.reshape(aparam, [-1, 1, aparam.shape[-1]]), atoms)
         return part, tf.gather(kinds, atoms), of_frames, of_atoms
 
-    def evaluate(atoms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def evaluate(atoms: tf.Tensor) -> tuple[tf.Tensor, ...]:
         part, kind, *parameters = neighborhoods(atoms)
-        return model.atoms(part, kind, type_vectors, *parameters)[:2]
+        return model.atoms(part, kind, type_vectors, *parameters)[: len(shapes)]
 
     def describe(atoms: tf.Tensor) -> list[tf.Tensor]:
         part, kind, *_ = neighborhoods(atoms)
         return [model.descriptor(part, kind, type_vectors)]
 
-    dtype, width = model.interface_dtype, 4 * model.sel
-    atom_energy, net_deriv = _in_blocks(evaluate, order, block, dtype, [[1], [width]])
-    [descriptor] = _in_blocks(describe, order, block, dtype, [[1, model.descriptor.width]])
+    dtype = model.interface_dtype
+    shapes, of_descriptor = [[1], [4 * model.sel]], [1, model.descriptor.width]
+    if with_descriptor:
+        shapes.append(of_descriptor)
+    atom_energy, net_deriv, *kept = _in_blocks(evaluate, order, block, dtype, shapes)
+    [descriptor] = kept or _in_blocks(describe, order, block, dtype, [of_descriptor])
     net_deriv = tf.reshape(net_deriv, tf.shape(environment.descrpt))
     outputs = model.outputs(
         environment,

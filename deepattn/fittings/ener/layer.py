@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -183,6 +183,28 @@ class EnergyFitting(Fitting):
         energy = tf.reshape(energy + bias, tf.shape(atype))
         return tf.where(atype >= 0, energy, tf.zeros_like(energy))
 
+    def last_layer(
+        self,
+        descriptor: tf.Tensor,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None = None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Output of the last hidden layer, which the energy is a linear function of.
+
+        Args:
+            descriptor, atype, type_embedding, fparam, aparam: As for `call`.
+
+        Returns:
+            ``[nframes, nloc, neuron[-1]]``; zero for atoms of negative type.
+        """
+        extras = self._extras(atype, type_embedding, fparam, aparam)
+        rows = tf.reshape(descriptor, [-1, self.descriptor_width])
+        hidden = self._through(FittingNet.hidden, rows, extras, atype, width=self.neuron[-1])
+        hidden = tf.where(tf.reshape(atype >= 0, [-1, 1]), hidden, tf.zeros_like(hidden))
+        return tf.reshape(hidden, [*tf.unstack(tf.shape(atype)), self.neuron[-1]])
+
     def fitting_nets(
         self,
         type_embedding: tf.Tensor | None,
@@ -316,14 +338,26 @@ class EnergyFitting(Fitting):
         self, rows: tf.Tensor, extras: Sequence[tf.Tensor], atype: tf.Tensor
     ) -> tf.Tensor:
         """Output of the nets in the interface precision, ``[nframes * nloc]``."""
+        return self._through(FittingNet.__call__, rows, extras, atype, width=1)[:, 0]
+
+    def _through(
+        self,
+        part: Callable[[FittingNet, tf.Tensor], tf.Tensor],
+        rows: tf.Tensor,
+        extras: Sequence[tf.Tensor],
+        atype: tf.Tensor,
+        *,
+        width: int,
+    ) -> tf.Tensor:
+        """What a part of the nets makes of the atoms, ``[nframes * nloc, width]``."""
         features = tf.concat([tf.cast(rows, self.compute_dtype), *extras], axis=1)
         if self.shared:
-            energy = self.nets[0](features)
+            values = part(self.nets[0], features)
         else:
-            energy = by_type(
+            values = by_type(
                 tf.reshape(atype, [-1]),
                 self.ntypes,
-                lambda t, index: self.nets[t](tf.gather(features, index)),
-                width=1,
+                lambda t, index: part(self.nets[t], tf.gather(features, index)),
+                width=width,
             )
-        return tf.cast(energy[:, 0], self.interface_dtype)
+        return tf.cast(values, self.interface_dtype)

@@ -7,7 +7,8 @@ training writes after its last step, with random weights, statistics and biases.
 frozen model is the last branch. With ``"older": {"keys": {block: [key]}, "tensors": [part]}`` keys
 of the section and tensors are left out, and numbers are NumPy's, as in files of earlier versions.
 With ``"given": pt`` instead of a model that file is evaluated, after the command lines of ``dp`` in
-``"commands"``. The cases are those of ``evaluate.py``.
+``"commands"``. With ``"last_layer": true`` the last hidden layer of the fitting net is part of the
+output. The cases are those of ``evaluate.py``.
 """
 
 import json
@@ -35,7 +36,7 @@ def main(jobs: str) -> None:
             path = job.get("given") or make(job)
             heads = list(job["model"].get("model_dict", [])) if "model" in job else job["heads"]
             for head in heads or [None]:
-                evaluate(path, cases, results, head)
+                evaluate(path, cases, results, head, last_layer=job.get("last_layer", False))
             if job.get("evaluate_frozen"):
                 evaluate(job["frozen"], cases, results, None, prefix="frozen/")
             if job.get("older"):
@@ -130,7 +131,7 @@ def centered(name: str, section: dict) -> bool:
     return descriptor.get("set_davg_zero", True)
 
 
-def evaluate(path, cases, results, head, prefix=""):
+def evaluate(path, cases, results, head, prefix="", last_layer=False):
     """Energies, forces and virials of all cases."""
     # TorchScript cannot evaluate a model with atom_ener twice.
     options = {"no_jit": True} if path.endswith(".pt") else {}
@@ -147,6 +148,10 @@ def evaluate(path, cases, results, head, prefix=""):
         for key, value in zip(keys, values, strict=True):
             value = value[..., 0] if key.endswith("energy") else value
             results[f"{prefix}{name}/{key}"] = value
+        if last_layer:
+            results[f"{prefix}{name}/last_layer"] = pot.eval_fitting_last_layer(
+                case["coord"].reshape(nframes, -1), box, case["atype"], **options
+            )
 
 
 if __name__ == "__main__":

@@ -57,6 +57,14 @@ COMMANDS = {
     "pretrained": (["pretrained", "list"], 0),
     "pretrained model that is not known": (["pretrained", "info", "absent"], 1),
     "pretrained model that is not there": (["test", "-m", "DPA-2.4-7M", "-s", "data"], 1),
+    "uncertainty": (
+        ["uncertainty", "fit", "-m", "absent.pb", "-s", "data", "--held-out", "data"],
+        1,
+    ),
+    "uncertainty from absent data": (
+        ["uncertainty", "fit", "-m", "model.pb", "-s", "absent", "--held-out", "data"],
+        1,
+    ),
     "show a graph": (["show", "model.pb"], 0),
     "show weights": (["show", "model.pb", "weights", "--json"], 0),
     "show a file of no backend": (["show", "model.dp"], 0),

@@ -76,7 +76,7 @@ def test_memory_that_runs_out_halves_the_batch(attention, frames, monkeypatch):
 
     pot = DeepPot(attention.graph, auto_batch_size=24)
     expected = pot.eval(*frames)
-    run, sizes = pot._runner.run, []
+    run, sizes = pot._evaluator.runner.run, []
 
     def greedy(feed, names):
         sizes.append(len(feed.atype))
@@ -84,7 +84,7 @@ def test_memory_that_runs_out_halves_the_batch(attention, frames, monkeypatch):
             raise tf.errors.ResourceExhaustedError(None, None, "no memory")
         return run(feed, names)
 
-    monkeypatch.setattr(pot._runner, "run", greedy)
+    monkeypatch.setattr(pot._evaluator.runner, "run", greedy)
     assert_same(pot.eval(*frames), expected, 1e-13)
     assert sizes == [3, 1, 1, 1]
 
@@ -315,7 +315,7 @@ def test_whatever_tensorflow_says_is_one_sentence(attention, frames, monkeypatch
     def fail(*_):
         raise error(None, None, "no kernel for this")
 
-    monkeypatch.setattr(pot._runner, "run", fail)
+    monkeypatch.setattr(pot._evaluator.runner, "run", fail)
     with pytest.raises(ModelFileError, match=r"model.pb: the model cannot be run: no kernel"):
         pot.eval(*frames)
 
@@ -328,7 +328,7 @@ def test_no_memory_for_a_frame_is_found_at_the_second_attempt(attention, frames,
         attempts.append(len(feed.atype))
         raise tf.errors.ResourceExhaustedError(None, None, "no memory")
 
-    monkeypatch.setattr(pot._runner, "run", fail)
+    monkeypatch.setattr(pot._evaluator.runner, "run", fail)
     with pytest.raises(DataError, match="not enough memory to evaluate a frame of 8 atoms"):
         pot.eval(*frames)
     assert attempts == [3, 1]
@@ -337,7 +337,7 @@ def test_no_memory_for_a_frame_is_found_at_the_second_attempt(attention, frames,
 def test_smaller_batches_where_the_memory_is_too_small(attention, frames, monkeypatch):
     expected = DeepPot(attention.graph).eval(*frames, atomic=True)
     pot = DeepPot(attention.graph, auto_batch_size=1024)
-    run, attempts = pot._runner.run, []
+    run, attempts = pot._evaluator.runner.run, []
 
     def fail_if_large(feed, names):
         attempts.append(len(feed.atype))
@@ -345,6 +345,6 @@ def test_smaller_batches_where_the_memory_is_too_small(attention, frames, monkey
             raise tf.errors.ResourceExhaustedError(None, None, "no memory")
         return run(feed, names)
 
-    monkeypatch.setattr(pot._runner, "run", fail_if_large)
+    monkeypatch.setattr(pot._evaluator.runner, "run", fail_if_large)
     assert_same(pot.eval(*frames, atomic=True), expected, 1e-12)
     assert attempts[:2] == [3, 1] and max(attempts[-2:]) <= 2

@@ -1,0 +1,199 @@
+"""Evaluation of checked frames, batch by batch, by what runs a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from deepattn.data.type_map import names_or_numbers
+from deepattn.errors import DataError, ModelFileError
+from deepattn.infer.batches import Batch, make_batches
+from deepattn.infer.checks import NeighborCheck, check_finite, overlap
+from deepattn.infer.feeds import LAST_LAYER, make_feed
+from deepattn.infer.forks import refuse_forked
+from deepattn.infer.frames import Frames
+from deepattn.infer.graph_runner import GraphRunner, reason
+from deepattn.infer.keras_runner import KerasRunner
+from deepattn.infer.opening import Runner, make_runner
+from deepattn.infer.uncertainty import UNCERTAINTIES, open_uncertainty
+from deepattn.models.files import ModelFile
+from deepattn.uncertainty import Uncertainty
+
+if TYPE_CHECKING:
+    from ase.neighborlist import NewPrimitiveNeighborList
+
+
+class Evaluator:
+    """A model that frames can be evaluated with.
+
+    Args:
+        file: The model.
+        numb_atoms: Atoms in a batch at most, though never less than a frame; None for no limit.
+        neighbor_list: ASE's ``NewPrimitiveNeighborList`` that finds the neighbors; None leaves
+            that to the model.
+        uncertainty: Its uncertainty or a file of it; None for the file beside the model.
+
+    Attributes:
+        runner: What runs it.
+        facts: Its description.
+    """
+
+    def __init__(
+        self,
+        file: ModelFile,
+        *,
+        numb_atoms: int | None,
+        neighbor_list: NewPrimitiveNeighborList | None,
+        uncertainty: str | os.PathLike | Uncertainty | None,
+    ) -> None:
+        self.runner, self.facts = make_runner(file)
+        self._file = file
+        self._numb_atoms = numb_atoms
+        self._neighbor_list = neighbor_list
+        self._uncertainty = uncertainty
+        self._in_keras: Runner | None = None
+        self._can_be_rebuilt = True
+        self._neighbors_reported = 0
+
+    @property
+    def uncertainty(self) -> Uncertainty:
+        """The uncertainty of the model.
+
+        Raises:
+            ModelFileError: There is none, or it belongs to another model.
+        """
+        if not isinstance(self._uncertainty, Uncertainty):
+            self._uncertainty = open_uncertainty(self._file, self._uncertainty)
+        return self._uncertainty
+
+    def close(self) -> None:
+        """Release what TensorFlow holds for the model."""
+        self.runner.close()
+        if self._in_keras is not None:
+            self._in_keras.close()
+
+    def type_embedding(self) -> np.ndarray:
+        """The type embedding, ``[ntypes + 1, width]``.
+
+        Raises:
+            ModelFileError: The model has none.
+        """
+        refuse_forked()
+        try:
+            return self.runner.type_embedding()
+        except tf.errors.OpError as error:
+            raise ModelFileError(
+                f"{self._file.path}: its type embedding cannot be evaluated: {reason(error)}"
+            ) from None
+
+    def fill(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
+        """Fill the arrays of ``out``, all zero, by the names of docs/architecture.md.
+
+        Raises:
+            DataError: A frame cannot be evaluated.
+            ModelFileError: The model cannot be run, or does not give what is asked for.
+        """
+        refuse_forked()
+        if UNCERTAINTIES[0] in out:
+            self.uncertainty  # noqa: B018  # is it there? Before the work
+        names = names_or_numbers(self.facts.type_map, self.facts.ntypes)
+        while True:
+            neighbors = NeighborCheck(self.facts.rcut, self.facts.sel, names)
+            try:
+                for batch in self._batches(frames, self._numb_atoms):
+                    neighbors.add(batch)
+                    self._run(batch, out)
+            except tf.errors.ResourceExhaustedError:
+                self._take_fewer_atoms(frames, out)
+                continue
+            self._neighbors_reported = neighbors.report(reported=self._neighbors_reported)
+            return
+
+    def _batches(self, frames: Frames, numb_atoms: int | None) -> Iterator[Batch]:
+        return make_batches(
+            frames,
+            numb_atoms,
+            uniform=self.runner.needs_uniform_frames,
+            as_they_are=self.runner.sees_order,
+        )
+
+    def _take_fewer_atoms(self, frames: Frames, out: dict[str, np.ndarray]) -> None:
+        """Halve the batches after one was too large, unless a single frame is.
+
+        Raises:
+            DataError: There is not enough memory for a frame.
+        """
+        natoms = frames.atype.shape[1]
+        too_large = DataError(
+            f"there is not enough memory to evaluate a frame of {natoms} atoms with "
+            f"{self._file.path}"
+        )
+        if self._numb_atoms is not None and self._numb_atoms <= natoms:
+            raise too_large
+        self._numb_atoms = (self._numb_atoms or frames.atype.size) // 2
+        if self._numb_atoms < 2 * natoms:
+            return
+        # TensorFlow waits 10 s for memory before it fails: better not at every size.
+        try:
+            self._run(next(self._batches(frames, 1)), out)
+        except tf.errors.ResourceExhaustedError:
+            raise too_large from None
+
+    def _run(self, batch: Batch, out: dict[str, np.ndarray]) -> None:
+        feed = make_feed(batch, self.facts.ntypes, self._neighbor_list)
+        wanted = [name for name in out if name not in UNCERTAINTIES]
+        estimated = len(wanted) < len(out)
+        if estimated and "descriptor" not in wanted:
+            wanted.append("descriptor")
+        try:
+            results = dict(zip(wanted, self._runner_of(wanted).run(feed, wanted), strict=True))
+        except tf.errors.ResourceExhaustedError:
+            raise
+        except tf.errors.OpError as error:
+            close = overlap(batch)
+            if close:
+                raise DataError(f"the frames cannot be evaluated{close}") from None
+            raise ModelFileError(
+                f"{self._file.path}: the model cannot be run: {reason(error)}"
+            ) from None
+        for name, values in results.items():
+            check_finite(name, values, batch)
+            if name in ("force", "atom_virial"):
+                results[name] = feed.fold(values)
+        if estimated:
+            found = self.uncertainty.evaluate(results["descriptor"], results["force"], batch.atype)
+            results |= dict(zip(UNCERTAINTIES, found, strict=True))
+        for name in out:
+            values = results[name]
+            if name in ("energy", "virial"):
+                out[name][batch.frames] = values
+                continue
+            if out[name].shape[2:] != values.shape[2:]:  # the width of a descriptor
+                out[name] = np.zeros((*out[name].shape[:2], values.shape[2]))
+            batch.scatter(values, out[name])
+
+    def _runner_of(self, wanted: Sequence[str]) -> Runner:
+        """What gives some outputs: the runner of the file, unless the model in Keras does better.
+
+        A graph has no last layer, and one of deepattn computes a descriptor that is asked for a
+        second time.
+        """
+        features = {"descriptor", LAST_LAYER} & set(wanted)
+        if isinstance(self.runner, KerasRunner) or not features:
+            return self.runner
+        if LAST_LAYER not in wanted:
+            repeats = isinstance(self.runner, GraphRunner) and self.runner.repeats_descriptors
+            if not repeats or "energy" not in wanted:
+                return self.runner
+        if self._in_keras is None and (self._can_be_rebuilt or LAST_LAYER in wanted):
+            try:
+                self._in_keras = KerasRunner(self._file.build(), str(self._file.path))
+            except ModelFileError:  # such as a compressed model
+                self._can_be_rebuilt = False
+                if LAST_LAYER in wanted:
+                    raise
+        return self._in_keras or self.runner

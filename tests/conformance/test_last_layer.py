@@ -1,0 +1,41 @@
+"""The last hidden layer of the fitting net equals that of DeePMD-kit's PyTorch backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deepattn.infer import DeepPot
+
+from .deepmd_kit import DP320PT, read_cases, run_inside, write_cases
+from .test_torch_files import MULTITASK, SINGLE, _cases
+
+# Nets of their own for each type, one net, message passing, one net told apart by the branch.
+MODELS = {
+    **{name: SINGLE[name] for name in ("se_e2_a_plain", "dpa1_1_concat_smooth", "dpa2_1")},
+    "dpa1_one_fitting": MULTITASK["dpa1_one_fitting"],
+}
+
+
+@pytest.mark.slow
+def test_last_layer(tmp_path):
+    jobs = []
+    for seed, (name, section) in enumerate(MODELS.items()):
+        write_cases(tmp_path / f"{name}.cases.npz", _cases(seed, section.get("fitting_net", {})))
+        job = {"model": section, "seed": seed, "last_layer": True}
+        endings = {"file": ".pt", "cases": ".cases.npz", "output": ".npz"}
+        jobs.append(job | {key: str(tmp_path / f"{name}{end}") for key, end in endings.items()})
+    run_inside(DP320PT.require(), "torch_files.py", jobs, tmp_path)
+    for name, section in MODELS.items():
+        theirs = read_cases(tmp_path / f"{name}.npz")
+        for head in section.get("model_dict", [None]):
+            with DeepPot(tmp_path / f"{name}.pt", head=head) as model:
+                for case, given in read_cases(tmp_path / f"{name}.cases.npz").items():
+                    expected = theirs[f"{head}/{case}" if head else case]["last_layer"]
+                    options = {key: given[key] for key in ("fparam", "aparam") if key in given}
+                    found = model.eval_fitting_last_layer(
+                        given["coord"], given.get("box"), given["atype"], **options
+                    )
+                    assert found.shape == expected.shape
+                    scale = np.abs(expected).max()
+                    assert np.abs(found - expected).max() < 1e-10 * scale, (name, head, case)
