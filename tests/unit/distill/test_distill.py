@@ -10,6 +10,7 @@ import processes
 import pytest
 from ase.io import write
 
+from deepattn.calculator import DP
 from deepattn.cli.main import main
 from deepattn.distill import distill, stages, student
 from deepattn.distill.labeled import read_labeled
@@ -169,11 +170,38 @@ def test_students_of_an_ensemble_select_by_themselves(place):
     assert not np.array_equal(*(w["weights/layer_0/matrix"] for w in weights))
 
 
+@pytest.mark.slow
+def test_a_student_selects_by_its_uncertainty(place):
+    raw = json.loads(json.dumps(INPUT))
+    raw["training"]["numb_steps"] = 4
+    raw["distill"]["rounds"] = 1
+    raw["distill"]["seed_frames"] = {"copies": 4, "steps": 0}
+    select = {"criterion": "uncertainty", "low": 1e-9, "high": 100.0, "frames": 3, "judged": 5}
+    raw["distill"]["select"] = select
+    (place / "input.json").write_text(json.dumps(raw))
+    result = distill(TEACHER, "input.json")
+    assert (result.errors["frames"], result.errors["selected"]) == (5, 3)
+    folder = place / "distill"
+    assert len(read_labeled(folder / "round-01" / "data").frames) == 3
+    atoms = read_labeled(folder / "round-00" / "judged").frames[0]
+    # The file beside the student is its own, and gives what frames were selected by.
+    atoms.calc = DP(folder / "student.pb", uncertainty=True)
+    atoms.get_forces()
+    largest = atoms.calc.results["force_errors"].max()
+    assert np.abs(np.array(result.errors["deviations"]) / largest - 1).min() < 1e-3
+    held_out = atoms.calc.dp.uncertainty.record["held_out"]
+    assert held_out["atoms"] == sum(
+        len(frame) for frame in read_labeled(folder / "round-00" / "judged").frames
+    )
+
+
 def test_wrong_inputs_are_one_sentence(place, capsys):
     for change, message in (
         ({"explore": {"temperatures": []}}, "distill/explore/temperatures"),
         ({"explore": {"tempratures": [1]}}, "did you mean distill/explore/temperatures"),
         ({"select": {"low": 2.0}}, "distill/select/low must be less than high"),
+        ({"select": {"criterion": "guess"}}, "distill/select/criterion"),
+        ({"select": {"criterion": "uncertainty"}, "ensemble": 2}, "set distill/ensemble to 1"),
         ({"supercell": [1, 0, 1]}, "distill/supercell"),
     ):
         raw = {**INPUT, "distill": {**INPUT["distill"], **change}}
