@@ -8,12 +8,12 @@ import pytest
 from deepattn.infer import DeepPot
 
 from .deepmd_kit import DP320PT, read_cases, run_inside, write_cases
-from .test_torch_files import MULTITASK, SINGLE, _cases
+from .torch_sections import frames, multitask, single
 
 # Nets of their own for each type, one net, message passing, one net told apart by the branch.
 MODELS = {
-    **{name: SINGLE[name] for name in ("se_e2_a_plain", "dpa1_1_concat_smooth", "dpa2_1")},
-    "dpa1_one_fitting": MULTITASK["dpa1_one_fitting"],
+    **{name: single()[name] for name in ("se_e2_a_plain", "dpa1_1_concat_smooth", "dpa2_1")},
+    "dpa1_one_fitting": multitask()["dpa1_one_fitting"],
 }
 
 
@@ -21,7 +21,7 @@ MODELS = {
 def test_last_layer(tmp_path):
     jobs = []
     for seed, (name, section) in enumerate(MODELS.items()):
-        write_cases(tmp_path / f"{name}.cases.npz", _cases(seed, section.get("fitting_net", {})))
+        write_cases(tmp_path / f"{name}.cases.npz", frames(seed, section))
         job = {"model": section, "seed": seed, "last_layer": True}
         endings = {"file": ".pt", "cases": ".cases.npz", "output": ".npz"}
         jobs.append(job | {key: str(tmp_path / f"{name}{end}") for key, end in endings.items()})
