@@ -194,9 +194,9 @@ def water(request, shared: Path, compiled_ops, tmp_path_factory) -> tuple[Path, 
             "learning_rate": {"start_lr": 5e-3, "stop_lr": 1e-4, "decay_steps": 20},
             "training": {
                 "training_data": {"systems": [str(source / "train")], "batch_size": 1},
-                "numb_steps": 300,
+                "numb_steps": 100,
                 "disp_freq": 100,
-                "save_freq": 300,
+                "save_freq": 100,
                 "seed": 1,
             },
         }
@@ -209,7 +209,7 @@ def water(request, shared: Path, compiled_ops, tmp_path_factory) -> tuple[Path, 
             patch.chdir(folder)
             (folder / "input.json").write_text(text)
             train("input.json", skip_neighbor_stat=True)
-            shutil.copy(folder / "model.ckpt-300.h5", checkpoint)
+            shutil.copy(folder / "model.ckpt-100.h5", checkpoint)
     model, header = load_model(checkpoint)
     freeze(model, folder / "water.pb", training_script=header["config"])
     first = sorted((source / "train").rglob("coord.npy"))[0].parent

@@ -1,5 +1,6 @@
 """Every notebook runs from its first cell to its last, and is stored without what it printed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ def test_runs(notebook, monkeypatch, tmp_path):
     monkeypatch.setenv("DEEPATTN_SHARED", str(tmp_path))
     folder = NOTEBOOKS[0].parent
     monkeypatch.setenv("PYTHONPATH", str(folder.parents[1]))
+    for cell in notebook.cells:  # that it runs is tested, not what the trainings reach
+        cell.source = re.sub(r"\b((?:numb_)?steps=)(?:300|90)\b", r"\g<1>40", cell.source)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
     client.execute()
     pictures = [
