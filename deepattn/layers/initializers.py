@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import keras
 import numpy as np
@@ -10,6 +12,20 @@ import tensorflow as tf
 
 # TensorFlow combines an operation's seed with this one where no graph seed is set.
 _GRAPH_SEED = 87654321
+_DRAWS = ContextVar("_DRAWS", default=True)
+
+
+@contextmanager
+def without_drawing() -> Iterator[None]:
+    """A block in which initial weights are zeros, as they will be replaced by those of a file.
+
+    Drawing them takes most of the time of building a model.
+    """
+    token = _DRAWS.set(False)
+    try:
+        yield
+    finally:
+        _DRAWS.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -32,6 +48,8 @@ class SeededNormal(keras.initializers.Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
         dtype = keras.backend.standardize_dtype(dtype)
+        if not _DRAWS.get():
+            return np.zeros(shape, tf.as_dtype(dtype).as_numpy_dtype)
         stddev = 1.0 / np.sqrt(sum(shape)) if self.stddev is None else self.stddev
         seed = (
             int(np.random.SeedSequence().generate_state(1)[0]) if self.seed is None else self.seed

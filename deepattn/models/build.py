@@ -15,6 +15,7 @@ from deepattn.layers import TypeEmbedding
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.electron_configuration import electron_features
 from deepattn.layers.fitting import Fitting
+from deepattn.layers.initializers import without_drawing
 from deepattn.models.energy_model import EnergyModel
 from deepattn.registry import resolve
 
@@ -57,6 +58,11 @@ def build_model(
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
     """
+    if arrays is not None:
+        with without_drawing():
+            model = build_model(config, interface_dtype=interface_dtype, shared=shared)
+        model.set_arrays(arrays)
+        return model
     section, fitting_section = config.descriptor, config.fitting_net
     type_embedding = shared.type_embedding or _type_embedding(config, interface_dtype)
     width = 0 if type_embedding is None else type_embedding.width
@@ -72,10 +78,7 @@ def build_model(
         interface_dtype=interface_dtype,
         sibling=shared.fitting,
     )
-    model = EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
-    if arrays is not None:
-        model.set_arrays(arrays)
-    return model
+    return EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
 
 
 def build_stored(stored: StoredModel, path: str | os.PathLike) -> EnergyModel:

@@ -115,7 +115,12 @@ def _assemble(
         raise ModelFileError(f"{origin}: {error}") from None
     rules = [rule for one in formats for rule in one.rules(config)]
     ignored = [*_IGNORED, *(pattern for one in formats for pattern in one.ignored)]
-    arrays, unknown = read_state(names, array, rules, ignored)
+    try:
+        arrays, unknown = read_state(names, array, rules, ignored)
+    except ModelFileError:
+        raise
+    except ValueError as error:
+        raise ModelFileError(f"{origin}: is damaged: {error}") from None
     if unknown:
         raise ModelFileError(
             f"{origin}: holds the weights {unknown[0]}, which are not known, so the model is not "
@@ -126,8 +131,12 @@ def _assemble(
         if reason is not None:
             raise ModelFileError(f"{origin}: is not supported: {reason}")
     arrays[BIAS] = _bias(array, names, config, origin)
-    every_residual = True if has_all_residuals(arrays) else None
-    return complete(section, arrays, origin, every_residual), arrays, _distance(array, names)
+    try:
+        every_residual = True if has_all_residuals(arrays) else None
+        config = complete(section, arrays, origin, every_residual)
+    except KeyError as error:
+        raise ModelFileError(f"{origin}: lacks the weights {error.args[0]}") from None
+    return config, arrays, _distance(array, names)
 
 
 def _format(kinds: Registry, node: Node, default: str | None = None) -> StateFormat:
@@ -145,10 +154,12 @@ def _bias(
     """The energy bias of the model, and that of the fitting, which has the nets' precision."""
     if FITTING_BIAS not in names:
         raise ModelFileError(f"{origin}: lacks the weights {FITTING_BIAS}")
-    bias = array(FITTING_BIAS).ravel()
-    bias = bias.astype(network_dtype(config.fitting_net.precision, "float64")).astype(np.float64)
+    bias = array(FITTING_BIAS).ravel().astype(np.float64)
+    if network_dtype(config.fitting_net.precision, "float64") == "float32":
+        bias = bias.astype(np.float32).astype(np.float64)
     if OUT_BIAS in names:
-        bias = bias + array(OUT_BIAS).ravel()[: len(bias)]
+        added = array(OUT_BIAS).ravel()[: len(bias)]
+        bias = bias + added if len(added) == len(bias) else added
     if len(bias) != config.ntypes:
         raise ModelFileError(f"{origin}: has {len(bias)} energies for {config.ntypes} types")
     return bias
@@ -157,5 +168,5 @@ def _bias(
 def _distance(array: Callable[[str], np.ndarray], names: Mapping[str, str]) -> float | None:
     if "min_nbor_dist" not in names:
         return None
-    value = float(array("min_nbor_dist").ravel()[0])
-    return value if value > 0 else None
+    value = array("min_nbor_dist").ravel()
+    return float(value[0]) if value.size and 0 < value[0] < np.inf else None

@@ -62,10 +62,15 @@ def tables(block: str, nets: int = 1) -> list[str]:
 
 def read_section(node: Node) -> dict[str, Any]:
     """The keys that DPA-1 and DeepPot-SE both have."""
+    sel, excluded = node.get("sel", (list, int)), node.get("exclude_types", list, [])
+    if isinstance(sel, list) and not all(type(number) is int for number in sel):
+        node.fail(f"{node.path}/sel is not a list of whole numbers")
+    if not all(isinstance(pair, list | tuple) for pair in excluded):
+        node.fail(f"{node.path}/exclude_types is not a list of pairs")
     section = {
         "rcut": node.get("rcut", float),
         "rcut_smth": node.get("rcut_smth", float),
-        "sel": node.get("sel", (list, int)),
+        "sel": sel,
         "neuron": node.get("neuron", list, [25, 50, 100]),
         "axis_neuron": node.get("axis_neuron", int, 16),
         "activation_function": activation_name(node.get("activation_function", str, "tanh")),
@@ -73,7 +78,7 @@ def read_section(node: Node) -> dict[str, Any]:
         "type_one_side": node.get("type_one_side", bool, False),
         "precision": node.get("precision", str, "default"),
         "trainable": node.get("trainable", bool, True),
-        "exclude_types": [list(pair) for pair in node.get("exclude_types", list, [])],
+        "exclude_types": [list(pair) for pair in excluded],
         "set_davg_zero": node.get("set_davg_zero", bool, False),
     }
     node.only("env_protection", 0.0, reason="distances are not protected here")

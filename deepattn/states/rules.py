@@ -128,6 +128,9 @@ def read_state(
 
     Returns:
         The arrays, and the names that no rule knows.
+
+    Raises:
+        ValueError: An array has another shape than those of its name.
     """
     arrays: Arrays = {}
     unknown = []
@@ -137,9 +140,15 @@ def read_state(
             continue
         for rule in rules:
             ours = rule.to_ours(name)
-            if ours is not None:
-                arrays.update(zip(ours, rule.layout.read(array(name)), strict=True))
-                break
+            if ours is None:
+                continue
+            numbers = array(name)
+            try:
+                arrays.update(zip(ours, rule.layout.read(numbers), strict=True))
+            except (TypeError, ValueError):
+                shape = list(numbers.shape)
+                raise ValueError(f"{name} has shape {shape}, which its name rules out") from None
+            break
         else:
             unknown.append(name)
     return arrays, unknown

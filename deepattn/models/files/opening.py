@@ -134,7 +134,8 @@ def _read(path: Path) -> ModelFile:
     with path.open("rb") as file:
         start = file.read(_START)
         kind = _kind_of(path, start)
-        return kind(path, start + file.read())
+        file.seek(0)
+        return kind(path, file.read())
 
 
 def _kind_of(path: Path, start: bytes) -> type[ModelFile]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepattn.errors import ModelFileError
 from deepattn.formats.torch import TorchFile, is_torch_start
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.files.base import ModelFile, StoredModel
@@ -55,7 +56,14 @@ class TorchModelFile(ModelFile):
 
     def _stored(self) -> StoredModel:
         model = self.file.model(self.chosen_branch())
-        config, arrays, distance = from_torch(model, str(self.path))
+        try:
+            config, arrays, distance = from_torch(model, str(self.path))
+        except ModelFileError:
+            raise
+        # A section may hold anything, and tensors may have any shape.
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ModelFileError(f"{self.path}: the model cannot be used: {reason}") from error
         header: dict[str, Any] = {"config": {"model": config.to_dict()}, "min_nbor_dist": distance}
         return StoredModel(config, arrays, "float64", header)
 

@@ -7,6 +7,7 @@ from small_models import dpa2, model_section, small_model
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
 from deepattn.formats.torch import TorchFile, encode_torch
+from deepattn.formats.weight_names import BIAS
 from deepattn.models.torch_checkpoint import TorchSource, to_torch
 from deepattn.models.torch_state import from_torch
 
@@ -51,8 +52,43 @@ def test_what_is_missing_or_unknown_is_refused(name):
     with pytest.raises(ModelFileError, match=r"descriptor\.unheard\.matrix"):
         _read({"model": unknown})
     missing = {key: x for key, x in state.items() if not key.endswith("fitting_net.bias_atom_e")}
-    with pytest.raises(ModelFileError, match="bias_atom_e"):
+    with pytest.raises(ModelFileError, match="lacks the weights"):
         _read({"model": missing})
     table = next(key for key in state if "compress_data" in key)
     with pytest.raises(ModelFileError, match="compressed"):
         _read({"model": {**state, table: np.ones(3)}})
+
+
+@pytest.mark.parametrize("key, value", [("sel", [1, [2]]), ("exclude_types", [1])])
+def test_sections_that_hold_anything(key, value):
+    state = _written(MODELS["se_e2_a"])[2]["model"]
+    state["_extra_state"]["model_params"]["descriptor"][key] = value
+    with pytest.raises(ModelFileError, match=f"descriptor/{key} is not a list of"):
+        _read({"model": state})
+
+
+def test_the_bias_is_not_rounded_to_the_precision_of_the_nets():
+    """PyTorch's backend does that to the bias of the fitting."""
+    config, arrays, _ = _written(MODELS["se_e2_a"])
+    bias = np.array([-12345.678901234, 98765.4321012345])
+    value = to_torch(TorchSource(config, {**arrays, BIAS: bias}))
+    state = {key.split(".", 3)[-1]: array for key, array in value["model"].items()}
+    assert state["out_bias"].tolist() == bias.reshape(1, 2, 1).tolist()
+    assert not state["fitting_net.bias_atom_e"].any()
+    assert _read(value)[1][BIAS].tolist() == bias.tolist()
+
+
+@pytest.mark.parametrize(
+    "last, array, reason",
+    [
+        (".mean", None, "lacks the weights descrpt_attr/t_avg"),
+        (".mean", np.zeros(()), r"mean has shape \[\], which its name rules out"),
+        (".stddev", np.zeros((0, 9, 4)), r"stddev has shape \[0, 9, 4\], which"),
+        ("out_bias", np.zeros(1), "has 1 energies for 2 types"),
+    ],
+)
+def test_tensors_that_are_missing_or_of_another_shape(last, array, reason):
+    state = _written(MODELS["se_atten"])[2]["model"]
+    changed = {key: array if key.endswith(last) else value for key, value in state.items()}
+    with pytest.raises(ModelFileError, match=reason):
+        _read({"model": {key: value for key, value in changed.items() if value is not None}})
