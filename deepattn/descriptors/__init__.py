@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "se_atten.compressed": ["CompressedSeAtten"],
         "se_atten.config": ["SeAttenConfig", "SeAttenV2Config"],
         "se_atten.layer": ["SeAtten"],
+        "se_e2_a.compressed": ["CompressedSeE2A"],
         "se_e2_a.config": ["SeE2AConfig"],
         "se_e2_a.layer": ["SeE2A"],
     },

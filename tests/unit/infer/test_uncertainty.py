@@ -139,7 +139,8 @@ def test_a_compressed_graph(tmp_path):
             if path == compressed:
                 with pytest.raises(ModelFileError, match="is compressed"):
                     model.eval_fitting_last_layer(coords, cells, KINDS)
-    np.testing.assert_allclose(*found, rtol=1e-3)
+    # Whitening amplifies what tables differ by in directions in which descriptors hardly vary.
+    np.testing.assert_allclose(*found, rtol=2e-2)
 
 
 def test_savedmodels_are_refused(place, fitted, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepattn import layers
-from deepattn.descriptors import DPA2, CompressedSeAtten, SeAtten, SeE2A
+from deepattn.descriptors import DPA2, CompressedSeAtten, CompressedSeE2A, SeAtten, SeE2A
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
 from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
 from deepattn.descriptors.dpa2.repformer.layer import RepformerLayer
@@ -63,6 +63,7 @@ CASES = [
     (SeAtten, SE_ATTEN),
     (CompressedSeAtten, {**SE_ATTEN, "nintervals": 5, "stock": False}),
     (SeE2A, {**DESCRIPTOR, "sel": [3, 4]}),
+    (CompressedSeE2A, {**DESCRIPTOR, "sel": [3, 4], "nintervals": 5, "stock": True}),
     (
         DPA2,
         {
@@ -177,7 +178,9 @@ def test_the_cases_have_every_argument(kind):
         if base.__module__.startswith("deepattn.") and "__init__" in vars(base):
             arguments |= dict(inspect.signature(base.__init__).parameters)
     for name, argument in arguments.items():
-        if argument.kind is argument.VAR_KEYWORD or name in {"self", *ELSEWHERE}:
+        if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
+            continue
+        if name in {"self", *ELSEWHERE}:
             continue
         if kind is DPA2 and name in ("rcut", "rcut_smth", "sel"):
             # It takes them from its blocks.
