@@ -1,6 +1,7 @@
 """What all tests share: data outside the repository, and how they are run."""
 
 import gc
+import logging
 import os
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def session_folder(tmp_path_factory) -> Path:
     """A temporary folder of this session that all its processes share; fill it by renaming."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(autouse=True)
+def _log_not_set_up() -> None:
+    """Commands set up the log of their process, which the next test would inherit."""
+    log = logging.getLogger("deepattn")
+    log.setLevel(logging.NOTSET)
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def pytest_collection_finish() -> None:
