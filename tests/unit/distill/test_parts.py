@@ -17,7 +17,7 @@ from deepattn.errors import DataError
 
 from .metals import alloy
 
-LIMITS = SelectConfig(low=0.1, high=1.0, frames=3, judged=1)
+LIMITS = SelectConfig(criterion="deviation", low=0.1, high=1.0, frames=3, judged=1)
 
 
 def _labels(energy, force, virial=None):
