@@ -52,6 +52,8 @@ class Registry(Generic[T]):
         return add
 
     def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
         return name in self._classes or name in self._own or name in self._others()
 
     def __getitem__(self, name: str) -> type[T]:
