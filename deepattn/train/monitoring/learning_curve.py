@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from deepattn import limits
 from deepattn.config.loss import TOTAL, Metric
-from deepattn.formats.files import write_whole
+from deepattn.train.monitoring.resumed_log import cut_after
 
 Values = Mapping[str, float]
 
@@ -67,7 +66,7 @@ class LearningCurve:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._header = ""
         if after is not None and self.path.is_file():
-            self._header = _cut(self.path, after)
+            self._header = cut_after(self.path, after)
         self._file = open(self.path, "w" if after is None else "a", encoding="utf-8")
 
     def write(self, step: int, shown: Sequence[Shown], learning_rate: float) -> None:
@@ -114,22 +113,6 @@ def _header(shown: Sequence[Shown]) -> str:
         f"{line}   {'lr':8s}\n"
         "# If there is no available reference data, rmse_*_{val,trn} will print nan\n"
     )
-
-
-def _cut(path: Path, step: int) -> str:
-    """Drop the lines after a step, and one that was not written to its end; the last header."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and not _is_after(line, step)]
-    if kept != lines:
-        with write_whole(path, "w") as file:
-            file.writelines(kept)
-    starts = [k for k, line in enumerate(kept) if line.startswith("# step")]
-    return "".join(kept[starts[-1] : starts[-1] + 2]) if starts else ""
-
-
-def _is_after(line: str, step: int) -> bool:
-    number = limits.whole_number((line.split(maxsplit=1) or [""])[0])
-    return number is not None and number > step
 
 
 def batch_line(step: int, task: str, values: Values, learning_rate: float | None = None) -> str:

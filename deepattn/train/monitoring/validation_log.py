@@ -6,13 +6,11 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
 
-from deepattn import limits
 from deepattn.config import Quantity
 from deepattn.config.validating import KINDS
-from deepattn.formats.files import write_whole
+from deepattn.train.monitoring.resumed_log import cut_after
 
 _DIGITS = 5
 # With more decimals than a float64 has digits, exponents are easier to read.
@@ -51,7 +49,7 @@ class ValidationLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._header = ""
         if after is not None and path.is_file():
-            self._header = _cut(path, after)
+            self._header = cut_after(path, after)
         self._file = open(path, "w" if after is None else "a", encoding="utf-8")
         self._width = max(len("step"), len(str(steps)))
         self._columns = {
@@ -104,19 +102,3 @@ def in_milli(error: float) -> str:
 
 def _centered(text: str, title: str) -> str:
     return f"{text:^{max(len(title), _LEAST_WIDTH)}}"
-
-
-def _cut(path: Path, step: int) -> str:
-    """Drop the validations after a step, and what was not written to its end; the last header."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    kept = list(takewhile(lambda line: line.endswith("\n") and not _is_after(line, step), lines))
-    if kept != lines:
-        with write_whole(path, "w") as file:
-            file.writelines(kept)
-    starts = [k for k, line in enumerate(kept) if line.split()[:2] == ["#", "step"]]
-    return "".join(kept[starts[-1] : starts[-1] + 2]) if starts else ""
-
-
-def _is_after(line: str, step: int) -> bool:
-    number = limits.whole_number((line.split(maxsplit=1) or [""])[0])
-    return number is not None and number > step
