@@ -201,35 +201,25 @@ def from_checkpoint(
     file = open_model_file(path)
     if not file.is_checkpoint:
         raise ModelFileError(f"{path}: is {file.kind}, not a checkpoint of a training")
-    if not isinstance(file, CheckpointFile):
-        if restart:
-            raise ModelFileError(
-                f"{path}: is a checkpoint of DeePMD-kit, which alone can resume that training; "
-                "start a new one from its weights with --init-model"
-            )
-        return _weights_of(file, path)
-    common: dict[str, Any] = {
-        "mode": "restart" if restart else "init_model",
-        # Those of the whole training, also of a multi-task one.
-        "header": file.header,
-        "optimizer": file.optimizer,
-        "average": file.average,
-        "first_weights": file.first_weights,
-    }
-    if file.tasks is None:
+    common: dict[str, Any] = {"mode": "init_weights"}
+    if isinstance(file, CheckpointFile):
+        common = {
+            "mode": "restart" if restart else "init_model",
+            # Those of the whole training, also of a multi-task one.
+            "header": file.header,
+            "optimizer": file.optimizer,
+            "average": file.average,
+            "first_weights": file.first_weights,
+        }
+    elif restart:
+        raise ModelFileError(
+            f"{path}: is a checkpoint of DeePMD-kit, which alone can resume that training; "
+            "start a new one from its weights with --init-model"
+        )
+    if file.branches is None:
         return replace(of_file(file, path), **common)
     return {
-        head: replace(of_file(file.branch(head), path, head), **common)
-        for head in file.tasks.branches
-    }
-
-
-def _weights_of(file: ModelFile, path: str | os.PathLike) -> WeightSource | dict[str, WeightSource]:
-    if file.branches is None:
-        return replace(of_file(file, path), mode="init_weights")
-    return {
-        head: replace(of_file(file.branch(head), path, head), mode="init_weights")
-        for head in file.branches
+        head: replace(of_file(file.branch(head), path, head), **common) for head in file.branches
     }
 
 
