@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
     from deepattn.diagnose import diagnose_training
 
-    diagnosis = diagnose_training(args.path, input_file=args.input)
+    diagnosis = diagnose_training(found)
     for line in (*diagnosis.summary, *diagnosis.not_done):
         log.info("%s", line)
     if args.json:

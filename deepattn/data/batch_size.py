@@ -1,7 +1,10 @@
 """How many frames of a system make a batch: every form of ``batch_size``."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from deepattn.config.sampling import BatchRule, read_batch_size
 from deepattn.errors import ConfigError
@@ -67,3 +70,31 @@ def _by_rule(rule: BatchRule, natoms: Sequence[int]) -> BatchSizes:
                 f"batch_size filter:{number} leaves no system: the smallest has {min(natoms)} atoms"
             )
     return BatchSizes(sizes)
+
+
+def count_batches(set_sizes: Iterable[Sequence[int]], sizes: BatchSizes) -> list[int]:
+    """Batches in each system.
+
+    Args:
+        set_sizes: Frames in each set of each system.
+        sizes: Frames per batch.
+    """
+    return [
+        sum(max(1, nframes // size) for nframes in sets) if size else 0
+        for sets, size in zip(set_sizes, sizes.sizes, strict=True)
+    ]
+
+
+def steps_per_pass(sizes: BatchSizes, probabilities: np.ndarray, nframes: Sequence[int]) -> int:
+    """Batches that hold as many frames, on average, as the systems drawn from have.
+
+    Args:
+        sizes: Frames per batch.
+        probabilities: Of drawing from each system.
+        nframes: Frames of each system.
+    """
+    drawn = [index for index, probability in enumerate(probabilities) if probability > 0]
+    batch: float = sizes.sizes[0]
+    if not sizes.mixed:
+        batch = sum(probabilities[k] * min(sizes.sizes[k], nframes[k]) for k in drawn)
+    return math.ceil(sum(nframes[k] for k in drawn) / batch)

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 
-from deepattn.data.batch_size import batch_sizes
+from deepattn.data.batch_size import batch_sizes, count_batches, steps_per_pass
 from deepattn.data.collate import collate
 from deepattn.data.keys import DEFAULT_LABELS, label_shape
 from deepattn.data.probability import system_probabilities
@@ -113,10 +113,9 @@ class DataSet:
         self.batch_sizes = batch_sizes(
             data_config.batch_size, [system.natoms for system in self.systems]
         ).times(replicas)
-        self.numb_batches = [
-            sum(max(1, nframes // size) for nframes in system.set_sizes) if size else 0
-            for system, size in zip(self.systems, self.batch_sizes.sizes, strict=True)
-        ]
+        self.numb_batches = count_batches(
+            (system.set_sizes for system in self.systems), self.batch_sizes
+        )
         self.probs = system_probabilities(
             data_config.auto_prob, data_config.sys_probs, self.numb_batches
         )
@@ -211,14 +210,8 @@ class DataSet:
 
     def steps_per_pass(self) -> int:
         """Batches that hold as many frames, on average, as the systems drawn from have."""
-        sizes = self.batch_sizes.sizes
-        drawn = [index for index, probability in enumerate(self.probs) if probability > 0]
-        available = {index: len(self.frame_lists[index]) for index in drawn}
-        if self.batch_sizes.mixed:
-            batch = sizes[0]
-        else:
-            batch = sum(self.probs[k] * min(sizes[k], available[k]) for k in drawn)
-        return int(np.ceil(sum(available.values()) / batch))
+        available = [len(frames) for frames in self.frame_lists]
+        return steps_per_pass(self.batch_sizes, self.probs, available)
 
     def signature(self) -> tuple[dict[str, ArraySpec], dict[str, ArraySpec]]:
         """Dtypes and shapes of the arrays of a batch, for ``tf.data.Dataset.from_generator``."""

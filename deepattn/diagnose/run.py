@@ -12,7 +12,8 @@ import numpy as np
 from deepattn.check import check_data
 from deepattn.config import Config
 from deepattn.data import System
-from deepattn.data.batch_size import batch_sizes
+from deepattn.data.batch_size import batch_sizes, count_batches, steps_per_pass
+from deepattn.data.probability import system_probabilities
 from deepattn.data.type_map import names_or_numbers
 from deepattn.diagnose import balance, data, rate, steps, validation
 from deepattn.diagnose.cause import Cause
@@ -38,12 +39,12 @@ class Diagnosis:
 
 
 def diagnose_training(
-    path: str | os.PathLike = ".", *, input_file: str | os.PathLike | None = None
+    path: str | os.PathLike | Run = ".", *, input_file: str | os.PathLike | None = None
 ) -> Diagnosis:
     """Search learning curve, input and data for the causes of large errors.
 
     Args:
-        path: The folder of the training, or its ``lcurve.out``.
+        path: The folder of the training, its ``lcurve.out``, or its files as from `find_run`.
         input_file: The input; by default that in the same folder. Without one the curve alone is
             judged.
 
@@ -56,7 +57,7 @@ def diagnose_training(
         >>> for cause in diagnose_training("runs/water").causes:
         ...     print(cause)
     """
-    run = find_run(path, input_file)
+    run = path if isinstance(path, Run) else find_run(path, input_file)
     causes: list[Cause] = []
     summary: list[str] = []
     not_done: list[str] = []
@@ -142,15 +143,11 @@ def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistic
 
 
 def _steps_per_pass(config: Config, systems: Sequence[System]) -> int:
-    rule = config.training.training_data.batch_size
-    sizes = batch_sizes(rule, [system.natoms for system in systems])
-    if sizes.mixed:
-        return -(-sum(system.nframes for system in systems) // sizes.sizes[0])
-    return sum(
-        max(1, system.nframes // size)
-        for system, size in zip(systems, sizes.sizes, strict=True)
-        if size
-    )
+    section = config.training.training_data
+    sizes = batch_sizes(section.batch_size, [system.natoms for system in systems])
+    batches = count_batches((system.set_sizes for system in systems), sizes)
+    probabilities = system_probabilities(section.auto_prob, section.sys_probs, batches)
+    return steps_per_pass(sizes, probabilities, [system.nframes for system in systems])
 
 
 def _summary(name: str, curve: Curve, labels: Sequence[LabelStatistics]) -> str:
