@@ -17,7 +17,6 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from deepattn.errors import ConfigError, DataError
 from deepattn.infer import DeepPot
 from deepattn.models import open_model_file
-from deepattn.uncertainty import Uncertainty
 
 
 class Labels(NamedTuple):
@@ -59,14 +58,13 @@ class ModelPotential:
 
     Args:
         path: Any file that `DeepPot` reads.
-        uncertainty: The uncertainty of the model, for `largest_errors`.
     """
 
-    def __init__(self, path: str | os.PathLike, uncertainty: Uncertainty | None = None) -> None:
+    def __init__(self, path: str | os.PathLike) -> None:
         self.name = os.fspath(path)
         file = open_model_file(path)
         self.fingerprint = file.digest()
-        self._model = DeepPot(file, uncertainty=uncertainty)
+        self._model = DeepPot(file)
         self.elements = tuple(self._model.get_type_map())
         self._type_of = {name: i for i, name in enumerate(self.elements)}
         self._first_warning = _First()
@@ -85,7 +83,11 @@ class ModelPotential:
         return [labels[index] for index in range(len(frames))]
 
     def largest_errors(self, frames: Sequence[Atoms]) -> np.ndarray:
-        """Largest error of a force in each frame that the model expects of itself, eV/Å."""
+        """Largest error of a force in each frame that the model expects of itself, eV/Å.
+
+        Raises:
+            ModelFileError: There is no file of its uncertainties beside it.
+        """
         largest = np.zeros(len(frames))
         for members, found in self._evaluate(frames, uncertainty=True):
             largest[members] = found["force_error"].max(axis=1)

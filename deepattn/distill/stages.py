@@ -216,24 +216,25 @@ class Distillation:
         predictions = [student.evaluate(frames) for student in students]
         chunks = self.workdir.path(_folder(number), "pieces")
         label_frames = partial(self._label, number)
-        rows: np.ndarray
         estimates = self.config.select.criterion == "uncertainty"
-        if len(students) == 1 and not estimates:
-            validation, rows = label_frames(frames, "judged"), np.arange(len(frames))
-            deviations = force_deviations(predictions, frames, validation.labels)
-            selected = validation.take(self._select(deviations, number))
-        else:
+        each = len(students) == 1 and not estimates
+        rows = np.arange(len(frames))
+        if not each:
             random = np.random.default_rng([self.config.seed, number, 1])
             count = min(self.config.select.judged, len(frames))
             rows = np.sort(random.choice(len(frames), count, replace=False))
-            validation = label_frames([frames[row] for row in rows], "judged")
+        validation = label_frames([frames[row] for row in rows], "judged")
+        write_labeled(validation, self.workdir.path(_folder(number), "judged"))
+        if each:
+            deviations = force_deviations(predictions, frames, validation.labels)
+            selected = validation.take(self._select(deviations, number))
+        else:
             if estimates:
-                deviations = self._expected_errors(frames, validation, number)
+                deviations = self._expected_errors(frames, students[0], number)
             else:
                 deviations = force_deviations(predictions, frames)
             chosen = self._select(deviations, number)
             selected = label_frames([frames[row] for row in chosen], "selected")
-        write_labeled(validation, self.workdir.path(_folder(number), "judged"))
         write_labeled(selected, self.workdir.path(_folder(number + 1), "data"))
         remove_chunks(chunks)
         return {
@@ -244,20 +245,17 @@ class Distillation:
         }
 
     def _expected_errors(
-        self, frames: list[Atoms], judged: LabeledFrames, number: int
+        self, frames: list[Atoms], student: ModelPotential, number: int
     ) -> np.ndarray:
         """Largest error of a force in each frame that the student expects of itself, calibrated on
-        labeled frames of the same runs."""
-        folder = self.workdir.path(_folder(number), "judged")
-        write_labeled(judged, folder)
+        the judged frames, which are of the same runs."""
         trained = [self.workdir.path(_folder(earlier), "data") for earlier in range(number + 1)]
-        student = self._student(number, 0).name
         uncertainty = fit_uncertainty(
-            student,
+            student.name,
             find_systems([os.fspath(path) for path in trained if any(path.iterdir())]),
-            find_systems(os.fspath(folder)),
+            find_systems(os.fspath(self.workdir.path(_folder(number), "judged"))),
         )
-        write_uncertainty(f"{student}{SUFFIX}", uncertainty)
+        write_uncertainty(f"{student.name}{SUFFIX}", uncertainty)
         found = uncertainty.record["held_out"]
         log.info(
             "round %d: expected errors of forces: rank correlation with true errors %.2f, "
@@ -267,7 +265,7 @@ class Distillation:
             100 * found["force_error"]["found"],
             100 * found["beyond"],
         )
-        return ModelPotential(student, uncertainty).largest_errors(frames)
+        return student.largest_errors(frames)
 
     def _label(self, number: int, frames: list, kind: str) -> LabeledFrames:
         chunks = self.workdir.path(_folder(number), "pieces", kind)
