@@ -23,6 +23,7 @@ from deepattn.infer.trial import two_atoms
 from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
+from deepattn.quiet import at_level
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,9 @@ def save_model(
         ModelFileError: what was written, which is run once before it gets its name, does not run.
     """
     module = make_module(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
-    with write_folder_whole(path, mark=MARK) as folder, _quiet():
+    # TensorFlow would tell where it writes, which is a temporary folder.
+    quiet = at_level(tf.get_logger(), logging.WARNING)
+    with write_folder_whole(path, mark=MARK) as folder, quiet:
         with _system_errors(path):
             tf.saved_model.save(module, str(folder))
         _try(folder, path, model)
@@ -343,15 +346,3 @@ def _system_errors(path: str | Path) -> Iterator[None]:
         words = error.message.rpartition("; ")[2]
         number = next((n for n in errno.errorcode if os.strerror(n) == words), errno.EIO)
         raise OSError(number, words, os.fspath(path)) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow from telling where it writes: that folder is a temporary one."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import DescriptorConfig, read_input, upgrade
+from deepattn.quiet import at_level
 from deepattn.suggest.facts import Facts
 from deepattn.suggest.sampling import BATCH_ATOMS
 
@@ -55,7 +55,8 @@ def time_steps(content: Mapping[str, Any], facts: Facts) -> StepTime:
     from deepattn.train.task_runner import TaskRunner
 
     began = time.monotonic()
-    with _quiet():
+    # The log of a training that nobody asked for stays off the terminal.
+    with at_level(logging.getLogger("deepattn"), logging.ERROR):
         trainer = Trainer(read_input(upgrade(shortened(content, facts))), skip_neighbor_stat=True)
         runner = TaskRunner(trainer.tasks[0], distribution=trainer.distribution)
         try:
@@ -96,15 +97,3 @@ def representative(facts: Facts) -> list[str]:
     quantiles = (np.arange(_SYSTEMS) + 0.5) / _SYSTEMS * drawn[-1]
     chosen: Sequence[int] = np.unique(order[np.searchsorted(drawn, quantiles)]).tolist()
     return [facts.paths[index] for index in chosen]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the log of a training that nobody asked for off the terminal."""
-    logger = logging.getLogger("deepattn")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

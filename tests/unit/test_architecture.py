@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "deepattn"
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
-EVERYBODYS = {"errors", "limits", "progress", "keras_backend"}
+EVERYBODYS = {"errors", "limits", "progress", "quiet", "keras_backend"}
 TENSORFLOW = {"tensorflow", "keras"}
 
 
@@ -152,7 +152,7 @@ def test_each_room_uses_what_the_table_allows():
 
 def test_what_only_reads_files_knows_no_tensorflow():
     assert outside(PACKAGE, READERS, TENSORFLOW) == []
-    small = {"periodic_table", "registry", "errors", "limits", "progress"}
+    small = {"periodic_table", "registry", "errors", "limits", "progress", "quiet"}
     assert all(USES[room] <= READERS | small for room in READERS)
 
 
