@@ -7,18 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from deepattn.config import ModelConfig, normalize_model
-from deepattn.formats.dp_file import write_tree
-from deepattn.models import build_model
-from deepattn.models.dpmodel import to_tree
 from deepattn.train import train
 
 from .deepmd_kit import DP320PT, run_inside
+from .torch_trainings import TYPE_MAP, model_section, prefactor_keys, write_start
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
 STEPS = 20
-TYPE_MAP = ["O", "H"]
 TYPES = [0, 1, 1, 0, 1, 1, 0, 1]
 # Not the weighted forces: DeePMD-kit's PyTorch backend fails on atom_pref.npy.
 PREFACTORS = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0), "ae": (0.1, 0.5)}
@@ -54,18 +50,10 @@ def _write_system(folder):
 
 def _input(name, system):
     optimizer, loss = CASES[name]
-    prefactors = {f"start_pref_{key}": ends[0] for key, ends in PREFACTORS.items()}
-    prefactors |= {f"limit_pref_{key}": ends[1] for key, ends in PREFACTORS.items()}
-    descriptor = {"type": "se_e2_a", "sel": [12, 20], "rcut": 3.0, "rcut_smth": 0.5, "seed": 1}
-    descriptor |= {"neuron": [4, 8], "axis_neuron": 3, "precision": "float64"}
     return {
-        "model": {
-            "type_map": TYPE_MAP,
-            "descriptor": descriptor,
-            "fitting_net": {"neuron": [8, 8], "seed": 2, "precision": "float64"},
-        },
+        "model": model_section(),
         "learning_rate": {"start_lr": 1e-2, "stop_lr": 1e-3, "decay_steps": 3},
-        "loss": {**prefactors, **loss},
+        "loss": {**prefactor_keys(PREFACTORS), **loss},
         "optimizer": optimizer,
         "training": {
             "training_data": {"systems": [system], "batch_size": 1},
@@ -85,12 +73,7 @@ def deepmd(tmp_path_factory):
     folder = tmp_path_factory.mktemp("deepmd")
     system = _write_system(folder / "system")
     data = {name: _input(name, system) for name in CASES}
-    config = ModelConfig.from_dict(
-        normalize_model({**data["mae"]["model"], "convention": "common"})
-    )
-    arrays = build_model(config).get_arrays()
-    arrays["fitting_attr/t_bias_atom_e"] = np.array([-2.5, -2.5])
-    write_tree(folder / "start.dp", to_tree(config, arrays, min_nbor_dist=None))
+    write_start(folder / "start.dp")
     commands = [["convert-backend", "start.dp", "start.pth"]]
     for name, content in data.items():
         (folder / f"{name}.json").write_text(json.dumps(content))

@@ -10,18 +10,15 @@ import json
 import numpy as np
 import pytest
 
-from deepattn.config import ModelConfig, normalize_model
-from deepattn.formats.dp_file import write_tree
-from deepattn.models import build_model, read_model
-from deepattn.models.dpmodel import to_tree
+from deepattn.models import read_model
 from deepattn.train import train
 
 from .deepmd_kit import DP320PT, run_inside
+from .torch_trainings import model_section, prefactor_keys, write_start
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
 STEPS = 24
-TYPE_MAP = ["O", "H"]
 
 
 def _write_system(folder, types, nframes, *, seed, sets=1, periodic=True, without=()):
@@ -66,19 +63,11 @@ def _systems(folder):
 def _input(folder, metric, *, averages=False):
     systems, valid = _systems(folder)
     prefactors = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0)}
-    loss = {f"start_pref_{key}": values[0] for key, values in prefactors.items()}
-    loss |= {f"limit_pref_{key}": values[1] for key, values in prefactors.items()}
-    descriptor = {"type": "se_e2_a", "sel": [12, 20], "rcut": 3.0, "rcut_smth": 0.5, "seed": 1}
-    descriptor |= {"neuron": [4, 8], "axis_neuron": 3, "precision": "float64"}
     return {
-        "model": {
-            "type_map": TYPE_MAP,
-            "descriptor": descriptor,
-            "fitting_net": {"neuron": [8, 8], "seed": 2, "precision": "float64"},
-        },
+        "model": model_section(),
         # Large, so that the errors rise and fall.
         "learning_rate": {"start_lr": 3e-2, "stop_lr": 1e-3, "decay_steps": 3},
-        "loss": loss,
+        "loss": prefactor_keys(prefactors),
         "training": {
             "training_data": {"systems": systems, "batch_size": 1},
             "validation_data": {"systems": valid, "batch_size": 1},
@@ -107,11 +96,7 @@ def start(tmp_path_factory):
     """A file of a model with random weights, the energy per atom of the data as bias."""
     DP320PT.require()
     folder = tmp_path_factory.mktemp("start")
-    section = normalize_model(_input(folder / "data", "E:MAE")["model"] | {"convention": "common"})
-    config = ModelConfig.from_dict(section)
-    arrays = build_model(config).get_arrays()
-    arrays["fitting_attr/t_bias_atom_e"] = np.array([-2.5, -2.5])
-    write_tree(folder / "start.dp", to_tree(config, arrays, min_nbor_dist=None))
+    write_start(folder / "start.dp")
     return folder / "start.dp"
 
 
