@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
@@ -41,11 +42,7 @@ def fast_library() -> str | None:
 
 def built_with_cuda() -> bool:
     """Whether the libraries have kernels for GPUs too."""
-    builder = _builder()
-    try:
-        return "sources" in json.loads((builder.LIB_DIR / builder.INFO_NAME).read_text())["cuda"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    return "sources" in (_build_info(_builder().LIB_DIR) or {}).get("cuda", {})
 
 
 def compat_ops() -> ModuleType | None:
@@ -127,15 +124,23 @@ def _path(name: str) -> str:
     return str(_builder().LIB_DIR / op_library(name, tf.__version__))
 
 
+def _build_info(folder: Path) -> dict[str, Any] | None:
+    """What the libraries in `folder` were built from; None if there are none."""
+    try:
+        info = json.loads((folder / _builder().INFO_NAME).read_text())
+        return {**info, "tensorflow": dict(info["tensorflow"]), "sources": info["sources"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 @functools.cache
 def _mismatch(folder: Path) -> str | None:
     """Why the libraries in `folder` cannot be used, or None if they can."""
     builder = _builder()
-    try:
-        info = json.loads((folder / builder.INFO_NAME).read_text())
-        built_for, built_from = dict(info["tensorflow"]), info["sources"]
-    except (OSError, ValueError, KeyError, TypeError):
+    info = _build_info(folder)
+    if info is None:
         return "are not built"
+    built_for, built_from = info["tensorflow"], info["sources"]
     if minor_version(tf.__version__) not in built_for:
         versions = ", ".join(built_for.values())
         return f"were built for TensorFlow {versions}, but {tf.__version__} is installed"

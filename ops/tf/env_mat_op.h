@@ -6,8 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "atoms.h"
 #include "kernels/cpu/env_mat.h"
-#include "launch.h"
 #include "mesh.h"
 
 namespace deepattn {
@@ -70,16 +70,11 @@ class EnvMatOp : public tensorflow::OpKernel {
     const Tensor& dstd = context->input(6);
     AtomCounts counts;
     OP_REQUIRES_OK(context, ReadCounts(context->input(2), &counts));
-    OP_REQUIRES_OK(context, RequireShape("coord", coord, {kAny, 3 * counts.nall}));
+    OP_REQUIRES_OK(context, RequireAtoms(coord, type, box, davg, dstd, counts, nnei_));
     const int64_t nframes = coord.dim_size(0);
-    OP_REQUIRES_OK(context, RequireShape("type", type, {nframes, counts.nall}));
-    OP_REQUIRES_OK(context, RequireShape("box", box, {nframes, 9}));
-    OP_REQUIRES_OK(context, RequireShape("davg", davg, {counts.ntypes, 4 * nnei_}));
-    OP_REQUIRES_OK(context, RequireShape("dstd", dstd, {counts.ntypes, 4 * nnei_}));
     OP_REQUIRES(
         context, mixed || static_cast<int32_t>(sel_.size()) == counts.ntypes,
         InvalidArgument("sel_a has ", sel_.size(), " entries for ", counts.ntypes, " types"));
-    OP_REQUIRES_OK(context, RequireIndexable(nframes, counts.nloc, nnei_));
     EnvMatArguments<T> arguments;
     OP_REQUIRES_OK(context, ReadMesh(context->input(4), counts.nloc, counts.nall, &arguments.mesh));
 

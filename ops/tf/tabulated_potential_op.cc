@@ -1,13 +1,12 @@
 // DeepattnTabulatedPotential: energies, forces and virials of a compressed model in one operation.
 #include <cmath>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "atoms.h"
 #include "kernels/cpu/tabulated_potential.h"
-#include "launch.h"
 #include "mesh.h"
+#include "packed_nets.h"
 #include "shapes.h"
 #include "tensorflow/core/framework/op.h"
 
@@ -72,57 +71,6 @@ REGISTER_OP("DeepattnTabulatedPotential")
       c->set_output(2, c->Matrix(nframes, 9));
       return SetRows(c, 3, nframes, nall, 9);
     });
-
-// The nets of the last call, packed. It holds the tensors, so what is at their addresses does not
-// change.
-template <typename T>
-class NetCache {
- public:
-  struct Packed {
-    std::vector<const PackedFittingNet*> nets;
-
-    ~Packed() {
-      for (const PackedFittingNet* net : nets) {
-        deepattn_free_fitting_net(const_cast<PackedFittingNet*>(net));
-      }
-    }
-  };
-  using Pointer = std::shared_ptr<const Packed>;
-
-  absl::Status Get(const std::vector<Tensor>& weights, const std::vector<FittingNet<T>>& nets,
-                   int64_t axis, Pointer* packed) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (packed_ == nullptr || !IsOf(weights) ||
-        !deepattn_is_fitting_net_current(packed_->nets[0])) {
-      auto made = std::make_shared<Packed>();
-      for (const FittingNet<T>& net : nets) {
-        deepattn_status status = {DEEPATTN_OK, ""};
-        const PackedFittingNet* one = Pick<T>(deepattn_pack_fitting_net_f32,
-                                              deepattn_pack_fitting_net_f64)(&net, axis, &status);
-        TF_RETURN_IF_ERROR(ToStatus(status));
-        made->nets.push_back(one);
-      }
-      packed_ = made;
-      weights_ = weights;
-    }
-    *packed = packed_;
-    return absl::OkStatus();
-  }
-
- private:
-  bool IsOf(const std::vector<Tensor>& weights) const {
-    for (size_t k = 0; k < weights.size(); ++k) {
-      if (weights[k].data() != weights_[k].data() || weights[k].shape() != weights_[k].shape()) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  std::mutex mutex_;
-  std::vector<Tensor> weights_;
-  Pointer packed_;
-};
 
 template <typename F, typename T>
 class TabulatedPotentialOp : public tensorflow::OpKernel {
@@ -200,26 +148,27 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
                          Mesh* mesh) const {
     AtomCounts counts;
     TF_RETURN_IF_ERROR(ReadCounts(context->input(2), &counts));
-    TF_RETURN_IF_ERROR(Require(context, "coord", {kAny, 3 * counts.nall}));
-    const int64_t nframes = context->input(0).dim_size(0);
+    const Tensor *coord, *type, *box, *davg, *dstd;
+    TF_RETURN_IF_ERROR(context->input("coord", &coord));
+    TF_RETURN_IF_ERROR(context->input("type", &type));
+    TF_RETURN_IF_ERROR(context->input("box", &box));
+    TF_RETURN_IF_ERROR(context->input("davg", &davg));
+    TF_RETURN_IF_ERROR(context->input("dstd", &dstd));
+    TF_RETURN_IF_ERROR(RequireAtoms(*coord, *type, *box, *davg, *dstd, counts, nnei_));
+    const int64_t nframes = coord->dim_size(0);
     const int64_t nblocks = sel_.size();
     if (nblocks != 1 && nblocks != counts.ntypes) {
       return InvalidArgument("sel has ", nblocks, " entries for ", counts.ntypes, " types");
     }
-    TF_RETURN_IF_ERROR(Require(context, "type", {nframes, counts.nall}));
-    TF_RETURN_IF_ERROR(Require(context, "box", {nframes, 9}));
-    TF_RETURN_IF_ERROR(Require(context, "davg", {counts.ntypes, 4 * nnei_}));
-    TF_RETURN_IF_ERROR(Require(context, "dstd", {counts.ntypes, 4 * nnei_}));
-    TF_RETURN_IF_ERROR(RequireIndexable(nframes, counts.nloc, nnei_));
     TF_RETURN_IF_ERROR(ReadMesh(context->input(4), counts.nloc, counts.nall, mesh));
     call->atoms = {nframes,       counts.nloc, counts.nall, nnei_,
                    counts.ntypes, rcut_,       rcut_smth_,  nblocks == 1 ? nullptr : sel_.data()};
     call->source = mesh->source;
-    call->coord = Data<F>(context, "coord");
-    call->atype = Data<int32_t>(context, "type");
-    call->box = Data<F>(context, "box");
-    call->davg = Data<F>(context, "davg");
-    call->dstd = Data<F>(context, "dstd");
+    call->coord = coord->flat<F>().data();
+    call->atype = type->flat<int32_t>().data();
+    call->box = box->flat<F>().data();
+    call->davg = davg->flat<F>().data();
+    call->dstd = dstd->flat<F>().data();
     const Tensor* keep;
     TF_RETURN_IF_ERROR(context->input("keep", &keep));
     if (keep->NumElements() > 0) {

@@ -8,7 +8,7 @@ import tensorflow as tf
 from deepattn.descriptors.se_atten.compressed import CompressedSeAtten
 from deepattn.descriptors.se_atten.compressible import check_tables
 from deepattn.descriptors.se_atten.layer import SeAtten
-from deepattn.descriptors.smooth_edition.compress import tabulated
+from deepattn.descriptors.smooth_edition.compress import with_tables
 
 
 def compressed_descriptor(
@@ -39,7 +39,7 @@ def compressed_descriptor(
     else:
         rows, factors = np.zeros((1, 0)), descriptor.type_factors(vectors).numpy()
         smaller = ""
-    return tabulated(
+    return with_tables(
         CompressedSeAtten,
         descriptor,
         [(descriptor.embedding_net, row) for row in rows],

@@ -6,7 +6,7 @@ import numpy as np
 
 from deepattn.descriptors.se_e2_a.compressed import CompressedSeE2A
 from deepattn.descriptors.se_e2_a.layer import SeE2A
-from deepattn.descriptors.smooth_edition.compress import tabulated
+from deepattn.descriptors.smooth_edition.compress import with_tables
 from deepattn.errors import ConfigError
 
 
@@ -34,7 +34,7 @@ def compressed_descriptor(descriptor: SeE2A, *, fast: bool, **options: float) ->
         for center in centers
         for t in range(descriptor.ntypes + 1)
     ]
-    return tabulated(
+    return with_tables(
         CompressedSeE2A,
         descriptor,
         [(net, np.zeros(0)) for net in nets],

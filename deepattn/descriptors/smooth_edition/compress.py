@@ -26,7 +26,7 @@ _MOST_BYTES = 1 << 30
 _Compressed = TypeVar("_Compressed", bound=Tabulated)
 
 
-def tabulated(
+def with_tables(
     kind: type[_Compressed],
     descriptor: SmoothEdition,
     functions: Sequence[tuple[EmbeddingNet | None, np.ndarray]],

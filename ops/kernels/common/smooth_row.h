@@ -8,6 +8,17 @@
 
 namespace deepattn {
 
+// The last factor of the quintic switch 1 + u³ (−6 u² + 15 u − 10), which falls from 1 to 0.
+template <typename T>
+DEEPATTN_BOTH T SwitchFactor(T u) {
+  return T(-6) * u * u + T(15) * u - T(10);
+}
+
+template <typename T>
+DEEPATTN_BOTH T QuinticSwitch(T u) {
+  return u * u * u * SwitchFactor(u) + T(1);
+}
+
 // The row (1/r, d/r²)·sw of a vector d, and what its derivative with respect to the center is made
 // of: of the first number radial·d, of number 1 + a outer·d_a·d, less `diagonal` in component a.
 template <typename T>
@@ -31,8 +42,8 @@ DEEPATTN_BOTH SmoothFactors<T> SmoothFactorsOf(float rcut, float rcut_smth, cons
     sw = 0;
   } else if (r >= lower) {
     const T u = (r - lower) / width;
-    const T poly = T(-6) * u * u + T(15) * u - T(10);
-    sw = u * u * u * poly + T(1);
+    const T poly = SwitchFactor(u);
+    sw = QuinticSwitch(u);
     dsw = (T(3) * u * u * poly + u * u * u * (T(-12) * u + T(15))) / width;
   }
   const T inverse = T(1) / r;

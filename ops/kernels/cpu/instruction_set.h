@@ -26,15 +26,22 @@ struct KernelTable {
   Kernels<double> f64;
 };
 
-// Of the tables of all instruction sets the kernels for T of the current one.
+// Of the tables of all instruction sets the kernels for T of one.
 template <typename T, template <typename> class Kernels>
-const Kernels<T>& CurrentKernels(const KernelTable<Kernels>* const (&tables)[kInstructionSets]) {
-  const KernelTable<Kernels>& table = *tables[CurrentInstructionSet()];
+const Kernels<T>& KernelsFor(InstructionSet set,
+                             const KernelTable<Kernels>* const (&tables)[kInstructionSets]) {
+  const KernelTable<Kernels>& table = *tables[set];
   if constexpr (sizeof(T) == sizeof(float)) {
     return table.f32;
   } else {
     return table.f64;
   }
+}
+
+// And of the current one.
+template <typename T, template <typename> class Kernels>
+const Kernels<T>& CurrentKernels(const KernelTable<Kernels>* const (&tables)[kInstructionSets]) {
+  return KernelsFor<T>(CurrentInstructionSet(), tables);
 }
 
 }  // namespace deepattn

@@ -1,7 +1,7 @@
 #include "tabulated.h"
 
+#include "check_range.h"
 #include "instruction_set.h"
-#include "kernels/common/table_interval.h"
 #include "parallel.h"
 #include "scratch.h"
 #include "tabulated/kernels.h"
@@ -20,12 +20,7 @@ constexpr const TabulatedTable* kTables[kInstructionSets] = {
 template <typename T>
 void Check(const TabulatedCall<T>& call, FirstError* error) {
   const deepattn_tabulated_shape& shape = call.shape;
-  if (!RangeFits(call.range, shape.nrows)) {
-    const auto range = [&](int k) { return static_cast<double>(call.range[k]); };
-    error->Report(0, DEEPATTN_INVALID_ARGUMENT, kRangeMisfit, static_cast<long long>(shape.nrows),
-                  range(0), range(1), range(3), range(2), range(4));
-    return;
-  }
+  if (!CheckRange(call.range, shape.nrows, error)) return;
   if (shape.is_sorted && (!shape.contracted || call.weight != nullptr)) {
     error->Report(0, DEEPATTN_INVALID_ARGUMENT,
                   "sorted slots need a matrix, which tells padding, and no weights");

@@ -6,9 +6,9 @@
 #include <new>
 #include <vector>
 
+#include "check_range.h"
 #include "instruction_set.h"
 #include "kernels/common/smooth_row.h"
-#include "kernels/common/table_interval.h"
 #include "neighbor_selection.h"
 #include "parallel.h"
 #include "scratch.h"
@@ -33,16 +33,6 @@ constexpr const PotentialTable* kTables[kInstructionSets] = {
     &kPotentialAvx512,
 #endif
 };
-
-template <typename T>
-const PotentialKernels<T>& KernelsOf(const PackedFittingNet& net) {
-  const PotentialTable& table = *kTables[net.instruction_set];
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return table.f32;
-  } else {
-    return table.f64;
-  }
-}
 
 template <typename T>
 const FittingNet<T>& NetOf(const PackedFittingNet& net) {
@@ -144,7 +134,7 @@ class BlockWorker {
   }
 
   void EvaluateBlock(int64_t frame, const Sums& sums) {
-    const PotentialKernels<T>& kernels = KernelsOf<T>(*net_);
+    const PotentialKernels<T>& kernels = KernelsFor<T>(net_->instruction_set, kTables);
     const PotentialBlock<T> block = Block();
     const int64_t size = kernels.scratch_size(&block, most_slots_);
     if (size > scratch_size_) {
@@ -246,7 +236,7 @@ class BlockWorker {
     } else if (call_.switch_kind == DEEPATTN_SWITCH_OF_DISTANCE) {
       const F r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
       const F u = std::clamp<F>((r - begin) / (end - begin), F(0), F(1));
-      *weight = u * u * u * (F(-6) * u * u + F(15) * u - F(10)) + F(1);
+      *weight = QuinticSwitch(u);
       const F by_distance = F(-30) * (u * (F(1) - u)) * (u * (F(1) - u)) / (end - begin);
       const F s_by_distance = by_distance * r - *weight;  // times r²
       if (s_by_distance != 0) *slope = by_distance * r * r / s_by_distance;
@@ -315,13 +305,7 @@ void Potential(const TabulatedPotentialCall<F, T>& call, const deepattn_threads&
                deepattn_status* status) {
   const deepattn_env_mat_shape& shape = call.atoms;
   FirstError error(status);
-  if (!RangeFits(call.range, call.table_shape.nrows)) {
-    const auto range = [&](int k) { return static_cast<double>(call.range[k]); };
-    error.Report(0, DEEPATTN_INVALID_ARGUMENT, kRangeMisfit,
-                 static_cast<long long>(call.table_shape.nrows), range(0), range(1), range(3),
-                 range(2), range(4));
-    return;
-  }
+  if (!CheckRange(call.range, call.table_shape.nrows, &error)) return;
   NeighborSearch<F> search(shape, call.source, {call.coord, call.atype, call.box});
   search.Prepare(threads, &error);
   if (!error.ok() || shape.nframes == 0) return;
