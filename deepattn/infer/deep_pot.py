@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from deepattn.errors import ModelFileError
 from deepattn.infer.batches import atoms_per_batch
@@ -24,7 +24,7 @@ from deepattn.uncertainty import Uncertainty
 if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
 
-DTYPES = {"native": None, "fp32": np.float32, "fp64": np.float64}
+DTYPES = {"native": np.float64, "fp32": np.float32, "fp64": np.float64}
 
 
 class DeepPot:
@@ -131,20 +131,27 @@ class DeepPot:
         return tuple(out.values())
 
     def evaluate(
-        self, frames: Frames, *, atomic: bool = False, uncertainty: bool = False
+        self,
+        frames: Frames,
+        *,
+        atomic: bool = False,
+        descriptor: bool = False,
+        uncertainty: bool = False,
     ) -> dict[str, np.ndarray]:
         """Evaluate frames that have been checked, by :meth:`frames` or :func:`read_frames`.
 
         Args:
             frames: The frames.
             atomic: Whether to give atomic energies and virials too.
+            descriptor: Whether to give the result of :meth:`evaluate_descriptor` too.
             uncertainty: Whether to give the results of :meth:`eval_uncertainty` too.
 
         Returns:
             ``energy [nframes]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
             [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms]`` and
-            ``atom_virial [nframes, natoms, 9]``; with ``uncertainty`` also ``force_error [nframes,
-            natoms]`` in eV/Å and ``distance [nframes, natoms]``.
+            ``atom_virial [nframes, natoms, 9]``; with ``descriptor`` also ``descriptor [nframes,
+            natoms, width]``; with ``uncertainty`` also ``force_error [nframes, natoms]`` in eV/Å
+            and ``distance [nframes, natoms]``.
 
         Raises:
             DataError: As for :meth:`eval`.
@@ -154,6 +161,8 @@ class DeepPot:
         shapes = {"energy": (nframes,), "force": (nframes, natoms, 3), "virial": (nframes, 9)}
         if atomic:
             shapes |= {"atom_energy": (nframes, natoms), "atom_virial": (nframes, natoms, 9)}
+        if descriptor:
+            shapes |= {"descriptor": (nframes, natoms, 0)}
         if uncertainty:
             shapes |= dict.fromkeys(UNCERTAINTIES, (nframes, natoms))
         dtypes = {"virial": self._facts.interface_dtype}
@@ -182,10 +191,9 @@ class DeepPot:
             ``[nframes, natoms, width]``.
         """
         _refuse(kwargs)
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype must be one of {list(DTYPES)}, not {dtype!r}")
+        kind = result_dtype(dtype)
         frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
-        return self.evaluate_descriptor(frames).astype(DTYPES[dtype] or np.float64, copy=False)
+        return self._vectors("descriptor", frames).astype(kind, copy=False)
 
     def evaluate_descriptor(self, frames: Frames) -> np.ndarray:
         """Evaluate the descriptor of every atom of frames that have been checked.
@@ -196,9 +204,7 @@ class DeepPot:
         Returns:
             ``[nframes, natoms, width]``.
         """
-        out = {"descriptor": np.zeros((*frames.atype.shape, 0))}
-        self._evaluator.fill(frames, out)
-        return out["descriptor"]
+        return self._vectors("descriptor", frames)
 
     def eval_fitting_last_layer(
         self,
@@ -227,12 +233,9 @@ class DeepPot:
             ModelFileError: If the model cannot be rebuilt: it is compressed, or a SavedModel.
         """
         _refuse(kwargs)
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype must be one of {list(DTYPES)}, not {dtype!r}")
+        kind = result_dtype(dtype)
         frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
-        out = {LAST_LAYER: np.zeros((*frames.atype.shape, 0))}
-        self._evaluator.fill(frames, out)
-        return out[LAST_LAYER].astype(DTYPES[dtype] or np.float64, copy=False)
+        return self._vectors(LAST_LAYER, frames).astype(kind, copy=False)
 
     def eval_uncertainty(
         self,
@@ -357,6 +360,23 @@ class DeepPot:
             dim_fparam=self.get_dim_fparam(),
             dim_aparam=self.get_dim_aparam(),
         )
+
+    def _vectors(self, name: str, frames: Frames) -> np.ndarray:
+        """A vector of every atom, ``[nframes, natoms, width]``."""
+        out = {name: np.zeros((*frames.atype.shape, 0))}
+        self._evaluator.fill(frames, out)
+        return out[name]
+
+
+def result_dtype(name: str) -> DTypeLike:
+    """The type of results that the argument ``dtype`` asks for.
+
+    Raises:
+        ValueError: It is none of `DTYPES`.
+    """
+    if name not in DTYPES:
+        raise ValueError(f"dtype must be one of {list(DTYPES)}, not {name!r}")
+    return DTYPES[name]
 
 
 def _refuse(kwargs: dict) -> None:

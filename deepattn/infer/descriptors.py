@@ -11,7 +11,7 @@ import numpy as np
 from deepattn.data import System
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
-from deepattn.infer.deep_pot import DTYPES, DeepPot
+from deepattn.infer.deep_pot import DeepPot, result_dtype
 from deepattn.infer.labeled import read_frames
 from deepattn.models.files import ModelFile
 
@@ -40,8 +40,7 @@ def write_descriptors(
         DataError: two systems would be written to one file, or one is damaged.
         ModelFileError: the model cannot be read or run, or does not give descriptors.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {list(DTYPES)}, not {dtype!r}")
+    kind = result_dtype(dtype)
     with DeepPot(model, head=head) as potential:
         type_map = potential.get_type_map()
         opened = [System(path, type_map=type_map, labeled=False) for path in systems]
@@ -51,7 +50,7 @@ def write_descriptors(
             frames, _ = read_frames(potential, system, np.arange(system.nframes))
             descriptors = potential.evaluate_descriptor(frames)
             with write_whole(path) as stream:
-                np.save(stream, descriptors.astype(DTYPES[dtype] or np.float64, copy=False))
+                np.save(stream, descriptors.astype(kind, copy=False))
     return files
 
 

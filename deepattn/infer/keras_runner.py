@@ -86,14 +86,15 @@ class KerasRunner:
 
     def _last_layer(self, descriptor: tf.Tensor, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         fitting = self.model.fitting
-        if not hasattr(fitting, "last_layer"):
-            raise ModelFileError(
-                f"{self.origin}: the fitting {type(fitting).__name__} has no method last_layer"
-            )
-        return fitting.last_layer(
+        layer = fitting.last_layer(
             descriptor,
             inputs["atype"][:, : inputs["natoms"][0]],
             self.model.type_vectors(),
             inputs.get("fparam"),
             inputs.get("aparam"),
         )
+        if layer is None:
+            raise ModelFileError(
+                f"{self.origin}: the fitting {type(fitting).__name__} has no last layer"
+            )
+        return layer

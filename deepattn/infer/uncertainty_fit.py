@@ -145,9 +145,9 @@ def _held_out(
             frames = np.arange(first, min(first + _FRAMES_AT_ONCE, system.nframes))
             inputs, labels = read_frames(potential, system, frames, ("force",))
             known = (labels["find_force"] > 0)[:, None] & (inputs.atype >= 0)
-            force = potential.evaluate(inputs)["force"]
-            label = labels["force"].reshape(force.shape)
-            far = distance(potential.evaluate_descriptor(inputs)[known], inputs.atype[known])
+            results = potential.evaluate(inputs, descriptor=True)
+            force, label = results["force"], labels["force"].reshape(results["force"].shape)
+            far = distance(results["descriptor"][known], inputs.atype[known])
             error = np.linalg.norm((force - label)[known], axis=1)
             numbers = np.broadcast_to((count + frames)[:, None], known.shape)
             found.append((force[known], error, far, inputs.atype[known], numbers[known]))

@@ -83,6 +83,25 @@ class Fitting(keras.layers.Layer, abc.ABC):
     ) -> tf.Tensor:
         """The quantity of each atom."""
 
+    def last_layer(
+        self,
+        descriptor: tf.Tensor,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None = None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> tf.Tensor | None:
+        """Output of the last hidden layer, which the quantity is a linear function of.
+
+        Args:
+            descriptor, atype, type_embedding, fparam, aparam: As of a call.
+
+        Returns:
+            ``[nframes, nloc, width]``, zero for atoms of negative type; None where there is no such
+            layer.
+        """
+        return None
+
     def fitting_nets(
         self,
         type_embedding: tf.Tensor | None,
@@ -92,7 +111,7 @@ class Fitting(keras.layers.Layer, abc.ABC):
         """The nets as `deepattn.ops.tabulated_potential` takes them; None where it does not.
 
         Args:
-            type_embedding, fparam, aparam: as of a call.
+            type_embedding, fparam, aparam: As of a call.
 
         Returns:
             The nets, and what is added to their output for each type, ``[ntypes]``.

@@ -82,9 +82,7 @@ class FittingNet(keras.layers.Layer):
             layer.build((None, width))
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        for layer in self.stack:
-            x = layer(x)
-        return x
+        return self.stack[-1](self.hidden(x))
 
     def hidden(self, x: tf.Tensor) -> tf.Tensor:
         """Output of the last hidden layer, ``[n, neuron[-1]]``."""

@@ -92,19 +92,18 @@ class FullValidation:
                 f"the error {section.validation_metric} of the validation data is not finite at "
                 f"step {step}; {self._saver.advice()} and try a smaller learning_rate/start_lr."
             )
-        rank = self._best.offer(step, error)
-        saved = rank is not None and section.save_best
-        if rank is not None and saved:
-            path = self._best.path(step, rank)
-            self._saver.save_as(path, step, averaged=self._averaged)
+        rank, saved = self._best.offer(step, error), None
+        if rank is not None and section.save_best:
+            saved = self._best.path(step, rank)
+            self._saver.save_as(saved, step, averaged=self._averaged)
             self._best.arrange()
         if self._log is None:
             return
         self._log.write(step, errors)
-        if rank is not None and saved:
+        if saved is not None:
             metric, unit = section.validation_metric, section.quantity.unit
-            self._log.add_best(path, metric, error, unit)
-            log.info("saved best checkpoint %s: %s %s %s", path, metric, in_milli(error), unit)
+            self._log.add_best(saved, metric, error, unit)
+            log.info("saved best checkpoint %s: %s %s %s", saved, metric, in_milli(error), unit)
 
     @property
     def exhausted(self) -> bool:

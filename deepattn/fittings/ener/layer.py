@@ -191,14 +191,6 @@ class EnergyFitting(Fitting):
         fparam: tf.Tensor | None = None,
         aparam: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Output of the last hidden layer, which the energy is a linear function of.
-
-        Args:
-            descriptor, atype, type_embedding, fparam, aparam: As for `call`.
-
-        Returns:
-            ``[nframes, nloc, neuron[-1]]``; zero for atoms of negative type.
-        """
         extras = self._extras(atype, type_embedding, fparam, aparam)
         rows = tf.reshape(descriptor, [-1, self.descriptor_width])
         hidden = self._through(FittingNet.hidden, rows, extras, atype, width=self.neuron[-1])

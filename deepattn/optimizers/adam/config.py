@@ -31,6 +31,9 @@ class AdamConfig(OptimizerConfig):
         # That of the backends that have such a model.
         return "deepattn.optimizers.adam.optimizer:TorchAdam" if common else self.implementation
 
+    def betas(self) -> dict[str, float]:
+        """The decay rates as arguments of the optimizer."""
+        return {"beta_1": self.adam_beta1, "beta_2": self.adam_beta2}
+
     def keras_arguments(self) -> dict[str, Any]:
-        betas = {"beta_1": self.adam_beta1, "beta_2": self.adam_beta2}
-        return betas | {"l2_penalty": self.weight_decay}
+        return {**self.betas(), "l2_penalty": self.weight_decay}

@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deepattn.config.optimizer import OptimizerConfig
 from deepattn.config.ranges import within
-from deepattn.config.section import key, required
+from deepattn.config.section import required
+from deepattn.optimizers.adam.config import AdamConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdamWConfig(OptimizerConfig):
+class AdamWConfig(AdamConfig):
     """Adam with weight decay apart from the gradient, epsilon 1e-8."""
 
     implementation = "deepattn.optimizers.adamw.optimizer:AdamW"
-    # As for Adam, whose steps these are.
-    safe_lr = 1e-4
 
-    adam_beta1: float = key(0.9, "Decay rate of the first moment.")
-    adam_beta2: float = key(0.999, "Decay rate of the second moment.")
     # Not left open: another number than DeePMD-kit's would be taken in silence.
     weight_decay: float = required(
         "Every step takes this times the learning rate off each weight, as a share of it; "
@@ -27,6 +23,9 @@ class AdamWConfig(OptimizerConfig):
         check=within(0),
     )
 
+    def implementation_for(self, *, common: bool) -> str:
+        # The arithmetic is PyTorch's with either convention: TensorFlow 1 has no AdamW.
+        return self.implementation
+
     def keras_arguments(self) -> dict[str, Any]:
-        betas = {"beta_1": self.adam_beta1, "beta_2": self.adam_beta2}
-        return betas | {"weight_decay": self.weight_decay}
+        return {**self.betas(), "weight_decay": self.weight_decay}
