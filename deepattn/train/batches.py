@@ -137,8 +137,11 @@ def signature(data: DataSet) -> Batch:
 
 
 def _reading(spec: Any, read: Callable[[], Iterator[Any]]) -> tf.data.Dataset:
-    dataset = tf.data.Dataset.from_generator(read, output_signature=spec)
-    return dataset.prefetch(_READ_AHEAD)
+    dataset = tf.data.Dataset.from_generator(read, output_signature=spec).prefetch(_READ_AHEAD)
+    options = tf.data.Options()
+    # There is nothing to tune, and the end of an iterator can wait ten seconds for its tuner.
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def atoms_per_frame(inputs: Mapping[str, Any]) -> float:

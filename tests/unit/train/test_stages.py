@@ -205,6 +205,11 @@ def test_a_dataset_gives_inputs_and_labels_as_two_arguments(systems):
     assert coord.shape[0] == energy.shape[0] == 2
 
 
+def test_no_tuner_that_the_end_of_a_training_would_wait_for(systems):
+    (data,) = training_data(read(toy.make_input(systems))).values()
+    assert make_dataset(data).options().autotune.enabled is False
+
+
 def test_validation_data_are_read_as_they_are_opened(systems, frames_read):
     config = read(toy.make_input(systems[:1]))
     assert open_validation_data(config, make_task_loss(config)) is None
