@@ -202,6 +202,8 @@ class TrainingConfig(Section):
         for data in (section["training_data"], section["validation_data"]):
             if data is not None:
                 DataConfig.resolve_defaults(data)
+        if section.get("finetune") is not None:
+            FinetuneConfig.resolve_defaults(section["finetune"])
         return folder
 
     @classmethod
@@ -223,6 +225,8 @@ class TrainingConfig(Section):
                 f"{path} has {number} of numb_steps and numb_epoch; give exactly one."
             )
         cls.check_keys(section, path)
+        if section.get("finetune") is not None:
+            FinetuneConfig.check(section["finetune"], f"{path}/finetune")
         if section["stat_file_mode"] == "read" and section.get("stat_file") is None:
             raise ConfigError(f"{path}/stat_file_mode is read, which needs {path}/stat_file.")
         for name in ("training_data", "validation_data"):

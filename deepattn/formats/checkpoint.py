@@ -24,6 +24,8 @@ WEIGHTS = "weights/"
 OPTIMIZER = "optimizer/"
 AVERAGE = "ema/"
 START = "start/"
+FISHER = "fisher/"
+LOW_RANK = "lora/"
 
 # How every checkpoint begins.
 MAGIC = b"deepattn checkpoint "

@@ -6,7 +6,7 @@ import deepattn.keras_backend  # noqa: F401
 
 # isort: split
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -22,6 +22,18 @@ from deepattn.models.loss_contract import EnergyLoss, check_loss, checked_result
 from deepattn.models.loss_metrics import LossMetrics
 from deepattn.models.weights import assign_arrays
 from deepattn.registry import resolve
+
+# Of gradients, weights and the learning rate; returns gradients.
+Penalty = Callable[[Sequence[Any], Sequence[keras.Variable], Any], list[Any]]
+
+
+class Stepper(Protocol):
+    """Makes a step of an optimizer from gradients by the weights."""
+
+    def apply(
+        self, optimizer: Any, gradients: Sequence[Any], weights: Sequence[keras.Variable]
+    ) -> None:
+        """Move the weights."""
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -71,8 +83,10 @@ class EnergyModel(keras.Model):
         self.fitting = fitting
         self.type_embedding = type_embedding
         self.type_map = list(type_map)
-        # Adds the gradient of a penalty on the weights to that of the loss, in a training.
-        self.penalty: Callable[[Sequence[Any], Sequence[keras.Variable]], list[Any]] | None = None
+        # In a training: adds the gradient of a penalty on the weights to that of the loss.
+        self.penalty: Penalty | None = None
+        # In a training: makes the steps of the optimizer in other variables than the weights.
+        self.low_rank: Stepper | None = None
         # The environment ops have no XLA kernels.
         self.supports_jit = False
         self.build()
@@ -354,8 +368,11 @@ class EnergyModel(keras.Model):
         weights = self.trainable_weights
         gradients = tape.gradient(scaled, weights)
         if self.penalty is not None:
-            gradients = self.penalty(gradients, weights)
-        self.optimizer.apply(gradients, weights)
+            gradients = self.penalty(gradients, weights, self.optimizer.learning_rate)
+        if self.low_rank is None:
+            self.optimizer.apply(gradients, weights)
+        else:
+            self.low_rank.apply(self.optimizer, gradients, weights)
         return loss, values, tf.shape(outputs["energy"])[0]
 
     def _test(

@@ -137,6 +137,25 @@ def open_validation_data(
     return data
 
 
+def open_old_data(config: Config, loss: Loss, start: WeightSource) -> DataSet | None:
+    """Open the frames of ``training/finetune/ewc``, if they are needed.
+
+    Args:
+        config: Configuration of a task.
+        loss: Its loss.
+        start: Where its weights come from; a checkpoint knows what the frames were for.
+
+    Raises:
+        DataError: The data are missing or malformed, or have more types than the model.
+    """
+    section = config.training.finetune
+    known = start.mode == "restart" and start.fisher
+    if section is None or section.ewc is None or known:
+        return None
+    frames = DataConfig.from_dict({"systems": section.ewc.systems, "batch_size": 1})
+    return _open(config, frames, loss, name="", check=False)
+
+
 def log_summary(title: str, name: str, data: DataSet) -> None:
     """Log the systems of a data set of a task."""
     for line in summary_lines(data, f"{title} {name}".rstrip()):

@@ -31,7 +31,7 @@ from deepattn.train.build import (
     build_schedule,
     build_task_models,
     check_accumulation,
-    trained_variables,
+    moved_weights,
 )
 from deepattn.train.checkpointing.backup import make_room, remove_leftovers
 from deepattn.train.checkpointing.claim import Claim
@@ -45,6 +45,7 @@ from deepattn.train.initialize.freeze import check_start, freeze_weights
 from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.log_header import program_lines, training_lines
 from deepattn.train.loop import TrainingLoop
+from deepattn.train.low_rank import build_low_rank
 from deepattn.train.precision import check_mixed_precision, refuse_half_precision
 from deepattn.train.resolve import resolve_with_data, resolve_with_files, shares, write_config
 from deepattn.train.seeds import resolve_training_seed
@@ -53,6 +54,7 @@ from deepattn.train.task import (
     log_summary,
     make_task_loss,
     make_tasks,
+    open_old_data,
     open_training_data,
     open_validation_data,
 )
@@ -126,7 +128,7 @@ class Trainer:
         sources = {name: given[name] or WeightSource() for name in config.tasks}
         # Common to all tasks: step, state of the optimizer, header.
         self.start = next(iter(sources.values()))
-        check_start(_first(config), [source.mode for source in sources.values()])
+        check_start(_first(config), sources.values())
         self.saved: Path | None = None
 
         config = resolve_with_files(config, sources, self.distribution)
@@ -142,6 +144,8 @@ class Trainer:
         for name, loss in losses.items():
             self._report_data(name, data[name], sources[name], length=by)
             validation[name] = self._open_validation_data(name, loss, check=not skip_neighbor_stat)
+        first_loss = next(iter(losses.values()))
+        old_data = open_old_data(_first(self.config), first_loss, self.start)
         self.schedule = build_schedule(_first(self.config), replicas=self.distribution.replicas)
         for line in rate_advice(_first(self.config).learning_rate):
             log.warning("%s", line)
@@ -155,9 +159,12 @@ class Trainer:
         )
         self._initialize_weights()
         freeze_weights(self.tasks)
-        self._anchor = build_anchor(self.tasks)
-        self.optimizer = build_optimizer(self.tasks, self.schedule, self.distribution)
-        trained, _ = trained_variables([task.model for task in self.tasks])
+        self._low_rank = build_low_rank(self.tasks, self.distribution)
+        self._anchor = build_anchor(self.tasks, self.distribution, old_data)
+        self.optimizer = build_optimizer(
+            self.tasks, self.schedule, self.distribution, self._low_rank
+        )
+        trained, _ = moved_weights(self.tasks, self._low_rank)
         for line in training_lines(self.tasks, trained):
             log.info("%s", line)
 
@@ -229,7 +236,8 @@ class Trainer:
             self._files,
             min_nbor_dist=self.min_nbor_dist,
             average=average,
-            first_weights=None if self._anchor is None else self._anchor.arrays,
+            anchor=self._anchor,
+            low_rank=self._low_rank,
             best=best,
             chief=chief,
         )

@@ -43,6 +43,8 @@ class WeightSource:
         optimizer: State of the optimizer by name; empty if it starts afresh.
         average: Moving average of the trained weights by name; empty if there is none.
         first_weights: Weights by name that a fine-tuning is pulled towards; empty if it is not.
+        fisher: What each weight matters for old frames, by name; empty if it is not known.
+        low_rank: Factors of the updates of low rank by name; empty if there are none.
         header: Header of a checkpoint.
         min_nbor_dist: Shortest distance in the data the file was trained on, Å, or None.
         target_types: Fine-tuning: elements whose energy bias is fitted; None for those of the data.
@@ -58,6 +60,8 @@ class WeightSource:
     optimizer: Mapping[str, np.ndarray] = field(default_factory=dict)
     average: Mapping[str, np.ndarray] = field(default_factory=dict)
     first_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    fisher: Mapping[str, np.ndarray] = field(default_factory=dict)
+    low_rank: Mapping[str, np.ndarray] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     min_nbor_dist: float | None = None
     target_types: tuple[str, ...] | None = None
@@ -210,6 +214,8 @@ def from_checkpoint(
             "optimizer": file.optimizer,
             "average": file.average,
             "first_weights": file.first_weights,
+            "fisher": file.fisher,
+            "low_rank": file.low_rank,
         }
     elif restart:
         raise ModelFileError(

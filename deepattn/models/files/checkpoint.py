@@ -14,6 +14,8 @@ from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normaliz
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import (
     AVERAGE,
+    FISHER,
+    LOW_RANK,
     MAGIC,
     OPTIMIZER,
     START,
@@ -82,6 +84,16 @@ class CheckpointFile(ModelFile):
     def first_weights(self) -> dict[str, np.ndarray]:
         """Weights by name that a fine-tuning is pulled towards; empty if it is not."""
         return part_of(self.arrays, START)
+
+    @property
+    def fisher(self) -> dict[str, np.ndarray]:
+        """What each weight matters for old frames, by name; empty if it is not known."""
+        return part_of(self.arrays, FISHER)
+
+    @property
+    def low_rank(self) -> dict[str, np.ndarray]:
+        """Factors of the updates of low rank by name; empty if there are none."""
+        return part_of(self.arrays, LOW_RANK)
 
     def energy_bias(self) -> np.ndarray:
         return self.stored().arrays[BIAS]

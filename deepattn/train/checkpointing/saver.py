@@ -13,8 +13,8 @@ from deepattn.config import Config, MultiTaskConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.checkpoint import (
     AVERAGE,
+    LOW_RANK,
     OPTIMIZER,
-    START,
     WEIGHTS,
     write_arrays,
     write_checkpoint,
@@ -22,8 +22,10 @@ from deepattn.formats.checkpoint import (
 from deepattn.formats.numbered import write_numbered
 from deepattn.models import unique_variables
 from deepattn.optimizers import Optimizer
+from deepattn.train.anchor import Anchor
 from deepattn.train.checkpointing.best import BestCheckpoints
 from deepattn.train.checkpointing.files import TrainingFiles
+from deepattn.train.low_rank import LowRank
 from deepattn.train.monitoring.nan_guard import check_weights
 from deepattn.train.task import Task
 from deepattn.train.task_runner import TaskRunner
@@ -44,7 +46,8 @@ class Saver:
         files: Where the checkpoints are.
         min_nbor_dist: Shortest distance in the training data, Å, or None.
         average: The moving average of the weights, if one is kept.
-        first_weights: Weights by name that the training is pulled towards, if it is.
+        anchor: The pull of the weights towards the start, if there is one.
+        low_rank: The updates of low rank, if the weights get such.
         best: The best checkpoints of each full validation, by its name.
         chief: Whether this process writes the files; with several workers one does.
     """
@@ -59,7 +62,8 @@ class Saver:
         *,
         min_nbor_dist: float | None,
         average: WeightAverage | None = None,
-        first_weights: Mapping[str, np.ndarray] | None = None,
+        anchor: Anchor | None = None,
+        low_rank: LowRank | None = None,
         best: Mapping[str, BestCheckpoints] | None = None,
         chief: bool = True,
     ) -> None:
@@ -70,7 +74,8 @@ class Saver:
         self.files = files
         self.min_nbor_dist = min_nbor_dist
         self.average = average
-        self.first_weights = dict(first_weights or {})
+        self.anchor = anchor
+        self.low_rank = low_rank
         self.best = dict(best or {})
         self.chief = chief
         self.last: Path | None = None
@@ -117,12 +122,14 @@ class Saver:
         """Arrays and header of a checkpoint."""
         weights = self.weights()
         check_weights(weights, step=step, advice=self.advice())
-        state = self.optimizer.get_arrays(all_variables(self.tasks))
+        state = self.optimizer.get_arrays(moved_variables(self.tasks, self.low_rank))
         averages = {} if self.average is None else self.average.arrays()
+        factors = {} if self.low_rank is None else self.low_rank.arrays()
         arrays = {WEIGHTS + name: array for name, array in weights.items()}
         arrays |= {OPTIMIZER + name: array for name, array in state.items()}
         arrays |= {AVERAGE + name: array for name, array in averages.items()}
-        arrays |= {START + name: array for name, array in self.first_weights.items()}
+        arrays |= {LOW_RANK + name: array for name, array in factors.items()}
+        arrays |= {} if self.anchor is None else self.anchor.arrays()
         header = {
             "config": self.config.to_dict(),
             "interface_dtype": self.tasks[0].model.interface_dtype,
@@ -161,6 +168,12 @@ class Saver:
 def all_variables(tasks: Sequence[Task]) -> dict[str, keras.Variable]:
     """Every variable of the tasks once, by name."""
     return unique_variables({task.prefix: task.model for task in tasks})
+
+
+def moved_variables(tasks: Sequence[Task], low_rank: LowRank | None) -> dict[str, keras.Variable]:
+    """What the optimizer may have a state for, by name: all weights, and factors of matrices."""
+    factors = {} if low_rank is None else low_rank.factors()
+    return all_variables(tasks) | {LOW_RANK + name: factor for name, factor in factors.items()}
 
 
 def state_of(header: Mapping[str, Any], name: str) -> dict[str, Any]:

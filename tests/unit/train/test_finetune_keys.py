@@ -77,7 +77,7 @@ def test_the_pull_is_the_gradient_of_the_penalty():
     anchor = Anchor({"w": pulled}, 0.3, arrays={})
     pulled.assign([2.0, 0.5])
     gradients = [tf.constant([0.1, 0.2], tf.float64), tf.constant([0.3, 0.4], tf.float64)]
-    found = anchor(gradients, [pulled, free])
+    found = anchor(gradients, [pulled, free], 1e-3)
     np.testing.assert_allclose(found[0], [0.1 + 0.3 * 1.0, 0.2 + 0.3 * 2.5], rtol=1e-15)
     np.testing.assert_array_equal(found[1], gradients[1])
 
@@ -157,6 +157,7 @@ def test_old_data_in_a_branch_with_the_same_model(base, systems, pattern):
         ({"l2_sp": -1}, "l2_sp is -1.0; it must be at least 0"),
         ({"freeze": [""]}, "must have patterns"),
         ({"lora": 4}, "lora"),
+        ({"keep": 4}, "keep"),
     ],
 )
 def test_invalid_sections(finetune, message):
