@@ -170,7 +170,15 @@ def _importance(
     if old_data is None:
         raise ValueError("there are no frames to estimate the importance of weights from")
     seed = derive_seed(task.config.training.seed or 0, "ewc")
-    fisher = estimate_fisher(task.model, task.loss, old_data, variables, frames=frames, seed=seed)
+    fisher = estimate_fisher(
+        task.model,
+        task.loss,
+        old_data,
+        variables,
+        frames=frames,
+        seed=seed,
+        distribution=distribution,
+    )
     # Sums on other processors may round otherwise.
     return fisher.from_chief(distribution)
 

@@ -94,6 +94,7 @@ def estimate_fisher(
     *,
     frames: int,
     seed: int,
+    distribution: Distribution | None = None,
 ) -> Fisher:
     """Estimate the diagonals on frames of a data set.
 
@@ -104,15 +105,21 @@ def estimate_fisher(
         variables: Trained weights by name.
         frames: Most frames to use; they are drawn at random.
         seed: Of the draw and of the signs.
+        distribution: The devices that have the weights; by default those in whose scope this is.
 
     Raises:
         ConfigError: The loss is not a sum of squares of the errors of single predictions.
     """
     weights = list(variables.values())
     squares = _Squares(model, loss, weights)
-    step = tf.function(
-        squares, input_signature=[signature(data), tf.TensorSpec([2], tf.int32)], autograph=False
-    )
+    strategy = (distribution or Distribution()).strategy
+
+    def of_first_replica(batch: Any, draw: tf.Tensor) -> Any:
+        # Weights on several devices have derivatives only there; all find the same.
+        return strategy.experimental_local_results(strategy.run(squares, (batch, draw)))[0]
+
+    spec = [signature(data), tf.TensorSpec([2], tf.int32)]
+    step = tf.function(of_first_replica, input_signature=spec, autograph=False)
     chosen = _drawn(data, frames, seed)
     base = derive_seed(seed, "signs") % 2**30
     sums = [[np.zeros(weight.shape) for weight in weights] for _ in squares.rates]

@@ -1,10 +1,12 @@
 """LoRA: updates of low rank of chosen matrices, folded into plain weights."""
 
 import json
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 
@@ -116,6 +118,46 @@ def test_a_resumed_run_makes_the_same_steps(base, systems, here, monkeypatch):
     name = "layer_1/matrix"
     np.testing.assert_array_equal(arrays[f"lora/{name}/first"], start[f"weights/{name}"])
     assert not np.array_equal(arrays[f"lora/{name}/a"], start[f"lora/{name}/a"])
+
+
+_MIRRORED = """
+import sys
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from deepattn.train import train
+
+with tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]).scope():
+    train("input.json", init_model=sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_make_the_steps_of_one(base, here, systems, monkeypatch):
+    finetune = {"lora": LORA, "ewc": {"strength": 0.1, "systems": systems[1], "frames": 2}}
+    for folder, size in (("two", 1), ("one", 2)):
+        Path(here, folder).mkdir()
+        monkeypatch.chdir(here / folder)
+        write_input(systems[:1], finetune, numb_steps=6)
+        data = json.loads(Path("input.json").read_text())
+        data["training"]["training_data"]["batch_size"] = size
+        data["learning_rate"]["scale_by_worker"] = "none"
+        Path("input.json").write_text(json.dumps(data))
+        if folder == "one":
+            train("input.json", init_model=base)
+            continue
+        command = [sys.executable, "-c", _MIRRORED, str(base)]
+        done = processes.run(command, cwd=here / folder, timeout=120)
+        assert done.returncode == 0, done.stderr
+    one, two = (read_checkpoint(here / folder / "model.ckpt")[0] for folder in ("one", "two"))
+    assert set(one) == set(two)
+    for name, array in one.items():
+        scale = np.abs(array).max(initial=0)
+        np.testing.assert_allclose(two[name], array, rtol=0, atol=1e-11 * scale, err_msg=name)
+    name = "layer_0/matrix"
+    assert not np.array_equal(one[f"weights/{name}"], one[f"lora/{name}/first"])
 
 
 @pytest.mark.parametrize(
