@@ -70,6 +70,24 @@ class Evaluator:
             self._uncertainty = open_uncertainty(self._file, self._uncertainty)
         return self._uncertainty
 
+    def _estimate(self, results: dict[str, np.ndarray], atype: np.ndarray) -> dict[str, np.ndarray]:
+        """The uncertainties of the atoms of a batch, by their names.
+
+        Raises:
+            ModelFileError: The uncertainty is that of a model of another shape.
+        """
+        uncertainty, descriptor = self.uncertainty, results["descriptor"]
+        found = (len(uncertainty.distance.basis), len(uncertainty.calibration.scale))
+        wanted = (descriptor.shape[-1], self.facts.ntypes)
+        if found != wanted:
+            raise ModelFileError(
+                f"the uncertainty of {self._file.path} is for descriptors of {found[0]} numbers "
+                f"and {found[1]} types, but the model has {wanted[0]} and {wanted[1]}; make it "
+                "again with 'deepattn uncertainty fit'"
+            )
+        estimates = uncertainty.evaluate(descriptor, results["force"], atype)
+        return dict(zip(UNCERTAINTIES, estimates, strict=True))
+
     def close(self) -> None:
         """Release what TensorFlow holds for the model."""
         self.runner.close()
@@ -165,8 +183,7 @@ class Evaluator:
             if name in ("force", "atom_virial"):
                 results[name] = feed.fold(values)
         if estimated:
-            found = self.uncertainty.evaluate(results["descriptor"], results["force"], batch.atype)
-            results |= dict(zip(UNCERTAINTIES, found, strict=True))
+            results |= self._estimate(results, batch.atype)
         for name in out:
             values = results[name]
             if name in ("energy", "virial"):

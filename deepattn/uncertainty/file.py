@@ -16,7 +16,7 @@ from deepattn.uncertainty.uncertainty import Uncertainty
 
 SUFFIX = ".uncertainty"
 
-_FORMAT = ArrayFormat(b"deepattn uncertainty ", version=1, name="file of uncertainties")
+FORMAT = ArrayFormat(b"deepattn uncertainty ", version=1, name="file of uncertainties")
 
 
 def write_uncertainty(path: str | os.PathLike, uncertainty: Uncertainty) -> None:
@@ -43,7 +43,7 @@ def write_uncertainty(path: str | os.PathLike, uncertainty: Uncertainty) -> None
         "record": uncertainty.record,
     }
     with write_whole(path) as file:
-        file.write(_FORMAT.encode(arrays, header))
+        file.write(FORMAT.encode(arrays, header))
 
 
 def read_uncertainty(path: str | os.PathLike) -> Uncertainty:
@@ -57,12 +57,12 @@ def read_uncertainty(path: str | os.PathLike) -> Uncertainty:
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
-    arrays, header = _FORMAT.parse(content, path)
+    arrays, header = FORMAT.parse(content, path)
     try:
         return _decoded(arrays, header)
     except (LookupError, TypeError, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise ModelFileError(f"{path}: is not a well-formed {_FORMAT.name}: {reason}") from None
+        raise ModelFileError(f"{path}: is not a well-formed {FORMAT.name}: {reason}") from None
 
 
 def _decoded(arrays: dict[str, np.ndarray], header: dict) -> Uncertainty:

@@ -21,6 +21,7 @@ from deepattn.formats.checkpoint import write_arrays
 from deepattn.formats.torch import TorchFile, TorchModel, encode_torch
 from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums
 from deepattn.statistics.stat_file import StatFile
+from deepattn.uncertainty import Calibration, Moments, Uncertainty, write_uncertainty
 
 from ..small_models import TYPE_MAP, model_section, small_model
 from ..torch_archives import freeze_checkpoint
@@ -130,10 +131,21 @@ def _models(folder: Path) -> None:
     model.save(folder / "model.keras")
     for name in ("model.dp", "model.yaml", "model.savedmodeltf", "model.pt"):
         convert(folder / "plain.ckpt.h5", folder / name)
+    write_uncertainty(folder / "model.uncertainty", _uncertainty())
     content = (folder / "model.pt").read_bytes()
     (folder / "model.pth").write_bytes(freeze_checkpoint(content))
     file = TorchFile(content, "model.pt")
     (folder / "tasks.pt").write_bytes(encode_torch(_tasks(file.model())))
+
+
+def _uncertainty() -> Uncertainty:
+    random = np.random.default_rng(0)
+    basis, atype = random.normal(size=(12, 4)).astype(np.float32), np.arange(40) % 2
+    moments = Moments(basis, 2)
+    moments.add(random.normal(size=(40, 12)), atype)
+    calibration = Calibration(np.ones(2), 0.5, 0.5, 0.1)
+    distance = moments.distance()
+    return Uncertainty("0" * 64, None, tuple(TYPE_MAP), distance, calibration, {"atoms": 40})
 
 
 def _tasks(model: TorchModel) -> dict[str, Any]:

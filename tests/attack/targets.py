@@ -7,10 +7,14 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import mutate
+
+if TYPE_CHECKING:
+    from deepattn.formats.array_file import ArrayFormat
 
 Change = Callable[[bytes, random.Random], bytes]
 
@@ -115,11 +119,34 @@ def _checkpoint(path: Path) -> None:
 
 
 def _with_checksum(content: bytes, draw: random.Random) -> bytes:
-    from deepattn.formats.array_file import BLOCK
     from deepattn.formats.checkpoint import FORMAT
 
+    return _damaged(FORMAT, content, draw)
+
+
+def _of_uncertainty(content: bytes, draw: random.Random) -> bytes:
+    from deepattn.uncertainty.file import FORMAT
+
+    return _damaged(FORMAT, content, draw)
+
+
+def _damaged(kind: ArrayFormat, content: bytes, draw: random.Random) -> bytes:
+    """The content changed, with a checksum that is right."""
+    from deepattn.formats.array_file import BLOCK
+
     damaged = mutate.of_bytes(content[BLOCK:], draw)
-    return bytes(FORMAT.first_block(memoryview(damaged))) + damaged
+    return bytes(kind.first_block(memoryview(damaged))) + damaged
+
+
+def _uncertainty(path: Path) -> None:
+    from deepattn.uncertainty import read_uncertainty
+
+    found = read_uncertainty(path)
+    width, ntypes = len(found.distance.basis), len(found.calibration.scale)
+    kinds = np.arange(-1, ntypes)[None, :50]
+    descriptor = np.zeros((*kinds.shape, width))
+    with np.errstate(all="ignore"):
+        found.evaluate(descriptor, np.ones((*kinds.shape, 3)), kinds)
 
 
 def _statistics(path: Path) -> None:
@@ -154,6 +181,7 @@ TARGETS = {
     "dp": Target("model.dp", mutate.of_bytes, _model, share=6),
     "model yaml": Target("model.yaml", mutate.of_text, _model, share=2),
     "checkpoint": Target("model.ckpt.h5", _with_checksum, _checkpoint, share=7),
+    "uncertainty": Target("model.uncertainty", _of_uncertainty, _uncertainty, share=3),
     "torch": Target("model.pt", mutate.of_torch, _model, share=5),
     "torch frozen": Target("model.pth", mutate.of_torch, _model, share=3),
     "torch tasks": Target("tasks.pt", mutate.of_torch, _branches, share=3),

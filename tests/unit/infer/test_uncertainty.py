@@ -81,6 +81,22 @@ def test_results(place, fitted):
     assert distance[1, 2] > 1 and distance[1, 2] > 2 * distance[0].max()
 
 
+@pytest.mark.parametrize("part", ["descriptors of 1 numbers", "and 1 types"])
+def test_that_of_another_shape_is_refused(place, fitted, part):
+    _, files = place
+    coords, cells = scattered(3, 1)
+    if "descriptors" in part:
+        distance = dataclasses.replace(fitted.distance, basis=fitted.distance.basis[:1])
+        other = dataclasses.replace(fitted, distance=distance)
+    else:
+        scale = fitted.calibration.scale[:1]
+        calibration = dataclasses.replace(fitted.calibration, scale=scale)
+        other = dataclasses.replace(fitted, calibration=calibration)
+    with DeepPot(files.graph, uncertainty=other) as model:
+        with pytest.raises(ModelFileError, match=part):
+            model.eval_uncertainty(coords, cells, KINDS)
+
+
 def test_order_and_virtual_atoms(place, fitted):
     _, files = place
     coords, cells = scattered(4, 2)
