@@ -190,12 +190,16 @@ def train(folder: Path, systems: list[str], settings: dict, seed: int) -> Path:
             "seed": seed,
             "disp_freq": steps // 5,
             "save_freq": steps,
-            "save_ckpt": str((folder / "model.ckpt").resolve()),
-            "disp_file": str((folder / "lcurve.out").resolve()),
         },
     }
     (folder / "input.json").write_text(json.dumps(raw))
-    run(folder / "input.json", output=folder / "out.json", skip_neighbor_stat=True)
+    checkpoint, before = checkpoint.resolve(), Path.cwd()
+    # A training writes its files where it runs.
+    os.chdir(folder)
+    try:
+        run("input.json", skip_neighbor_stat=True)
+    finally:
+        os.chdir(before)
     return checkpoint
 
 
