@@ -19,7 +19,7 @@ DEEPMD_OPS = frozenset(
 DEEPATTN_OPS = frozenset(
     """
     DeepattnGatedAttention DeepattnGatedAttentionGrad
-    DeepattnPairEmbedding DeepattnPairEmbeddingGrad DeepattnProduct
+    DeepattnPairEmbedding DeepattnPairEmbeddingGrad DeepattnProduct DeepattnSmoothPotential
     DeepattnTabulatedContraction DeepattnTabulatedContractionGrad
     DeepattnTabulatedEmbedding DeepattnTabulatedEmbeddingGrad DeepattnTabulatedPotential
     """.split()

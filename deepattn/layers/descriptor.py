@@ -228,6 +228,14 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         """The descriptor as `deepattn.ops.tabulated_potential` takes it; None for others."""
         return None
 
+    def embedded(self, type_embedding: tf.Tensor | None) -> ops.SmoothDescriptor | None:
+        """The descriptor as `deepattn.ops.smooth_potential` takes it; None for others.
+
+        Args:
+            type_embedding: As of a call.
+        """
+        return None
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

@@ -20,6 +20,7 @@ from deepattn.layers.boundaries import natoms_of
 from deepattn.layers.half import use_bfloat16
 from deepattn.models.loss_contract import EnergyLoss, check_loss, checked_result, unpack
 from deepattn.models.loss_metrics import LossMetrics
+from deepattn.models.smooth_potential import energies_in_one_operation
 from deepattn.models.weights import assign_arrays
 from deepattn.registry import resolve
 
@@ -237,9 +238,14 @@ class EnergyModel(keras.Model):
         aparam: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Atomic energies, the derivative of their sum by ``environment.descrpt``, descriptors."""
+        arguments = (environment, local, type_vectors)
+        found = energies_in_one_operation(self, *arguments, fparam, aparam)
+        if found is not None:
+            # Graphs that do not fetch the descriptor leave it out.
+            return *found, self.descriptor(*arguments)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(environment.descrpt)
-            descriptor = self.descriptor(environment, local, type_vectors)
+            descriptor = self.descriptor(*arguments)
             atom_energy = self.fitting(descriptor, local, type_vectors, fparam, aparam)
             total = tf.reduce_sum(atom_energy)
         return atom_energy, tape.gradient(total, environment.descrpt), descriptor

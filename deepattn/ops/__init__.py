@@ -23,6 +23,12 @@ from deepattn.ops.loader import (
 )
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
 from deepattn.ops.product import product
+from deepattn.ops.smooth_potential import (
+    EmbeddingNets,
+    SmoothDescriptor,
+    has_smooth_potential,
+    smooth_potential,
+)
 from deepattn.ops.tabulated import (
     TABLE_STRIDE,
     Tables,
@@ -44,11 +50,13 @@ __all__ = [
     "TABLE_STRIDE",
     "AttentionParameters",
     "DenseLayer",
+    "EmbeddingNets",
     "EnvMat",
     "EnvMatA",
     "FittingNets",
     "PairScale",
     "Potential",
+    "SmoothDescriptor",
     "Tables",
     "TabulatedDescriptor",
     "built_with_cuda",
@@ -56,6 +64,7 @@ __all__ = [
     "first_unsearchable",
     "gated_attention",
     "gelu",
+    "has_smooth_potential",
     "instruction_set",
     "library",
     "neighbor_stat",
@@ -67,6 +76,7 @@ __all__ = [
     "prod_force_se_a",
     "prod_virial_se_a",
     "product",
+    "smooth_potential",
     "tabulate_fusion_se_a",
     "tabulate_fusion_se_atten",
     "tabulated_contraction",

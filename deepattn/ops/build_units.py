@@ -58,11 +58,19 @@ def _vectorized(kernel: str) -> tuple[Unit, ...]:
 _ATTENTION = _vectorized("attention")
 _PAIR_EMBEDDING = _vectorized("pair_embedding")
 _PRODUCT = _vectorized("product")
+_SMOOTH = _vectorized("smooth_potential")
 _TABULATED = _vectorized("tabulated")
 _POTENTIAL = _vectorized("tabulated_potential")
 UNIT_FLAGS = {
     unit.name: unit.flags
-    for unit in (*_ATTENTION, *_PAIR_EMBEDDING, *_PRODUCT, *_TABULATED, *_POTENTIAL)
+    for unit in (
+        *_ATTENTION,
+        *_PAIR_EMBEDDING,
+        *_PRODUCT,
+        *_SMOOTH,
+        *_TABULATED,
+        *_POTENTIAL,
+    )
 }
 
 # Numerics, without TensorFlow: of this library only the functions of the C interface are visible.
@@ -81,6 +89,8 @@ KERNEL_UNITS = (
     Unit("kernels/cpu/product.cc"),
     *_PRODUCT,
     Unit("kernels/cpu/scratch.cc"),
+    Unit("kernels/cpu/smooth_potential.cc"),
+    *_SMOOTH,
     Unit("kernels/cpu/tabulated.cc"),
     *_TABULATED,
     Unit("kernels/cpu/tabulated_potential.cc"),
@@ -103,6 +113,7 @@ OP_UNITS = {
         Unit("tf/neighbor_stat_op.cc"),
         Unit("tf/pair_embedding_ops.cc"),
         Unit("tf/product_op.cc"),
+        Unit("tf/smooth_potential_ops.cc"),
         Unit("tf/tabulated_ops.cc"),
         Unit("tf/tabulated_potential_op.cc"),
     ),

@@ -19,6 +19,7 @@ from deepattn.ops import (
     gradients,
     pair_embedding_gradients,
     product_gradients,
+    smooth_potential_gradients,
     tabulated_gradients,
 )
 from deepattn.ops.build_units import COMPAT, KERNELS, OWN, minor_version, op_library
@@ -77,6 +78,7 @@ def _own_ops() -> ModuleType | None:
         attention_gradients.register(module)
         pair_embedding_gradients.register(module)
         product_gradients.register(module)
+        smooth_potential_gradients.register(module)
         tabulated_gradients.register_own(module)
     return module
 

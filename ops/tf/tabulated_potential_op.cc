@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "atoms.h"
+#include "fitting_net.h"
 #include "kernels/cpu/tabulated_potential.h"
 #include "mesh.h"
 #include "packed_nets.h"
@@ -245,8 +246,8 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
         weights.insert(weights.end(), parts[part].begin(), parts[part].end());
       }
       weights.insert(weights.end(), {last_matrices[k], last_biases[k]});
-      TF_RETURN_IF_ERROR(
-          ReadNet(parts[0], parts[1], parts[2], last_matrices[k], last_biases[k], &nets[k]));
+      TF_RETURN_IF_ERROR(ReadFittingNet(width_ * axis_, copies_, parts[0], parts[1], parts[2],
+                                        last_matrices[k], last_biases[k], &nets[k]));
       if (nets[k].width[0] != nets[0].width[0]) {
         return InvalidArgument("the first layers of all nets must be equally wide, not ",
                                nets[0].width[0], " and ", nets[k].width[0]);
@@ -260,39 +261,6 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     call->type_offset = Data<T>(context, "type_offset");
     TF_RETURN_IF_ERROR(ReadRows(context, "frame_offset", nframes, first, &call->frame_offset));
     return ReadRows(context, "atom_offset", nframes * call->atoms.nloc, first, &call->atom_offset);
-  }
-
-  absl::Status ReadNet(const std::vector<Tensor>& matrices, const std::vector<Tensor>& biases,
-                       const std::vector<Tensor>& steps, const Tensor& last_matrix,
-                       const Tensor& last_bias, FittingNet<T>* net) const {
-    net->input = width_ * axis_;
-    net->nhidden = matrices.size();
-    int64_t in = net->input;
-    for (int64_t k = 0; k < net->nhidden; ++k) {
-      TF_RETURN_IF_ERROR(RequireShape("a matrix", matrices[k], {in, kAny}));
-      const int64_t out = matrices[k].dim_size(1);
-      TF_RETURN_IF_ERROR(RequireShape("a bias", biases[k], {k == 0 ? 0 : out}));
-      net->width[k] = out;
-      net->copies[k] = copies_[k];
-      const bool adds = copies_[k] == 0 || (k > 0 && copies_[k] * in == out);
-      if (copies_[k] < 0 || copies_[k] > 2 || !adds) {
-        return InvalidArgument("layer ", k, " of width ", out, " cannot add ", copies_[k],
-                               " copies of its input of width ", in);
-      }
-      net->matrix[k] = matrices[k].template flat<T>().data();
-      net->bias[k] = k == 0 ? nullptr : biases[k].template flat<T>().data();
-      net->step[k] = nullptr;
-      if (steps[k].NumElements() > 0) {
-        TF_RETURN_IF_ERROR(RequireShape("a time step", steps[k], {out}));
-        net->step[k] = steps[k].template flat<T>().data();
-      }
-      in = out;
-    }
-    TF_RETURN_IF_ERROR(RequireShape("last_matrix", last_matrix, {in, 1}));
-    TF_RETURN_IF_ERROR(RequireShape("last_bias", last_bias, {1}));
-    net->last_matrix = last_matrix.template flat<T>().data();
-    net->last_bias = last_bias.template flat<T>().data();
-    return absl::OkStatus();
   }
 
   // Rows that may be missing.

@@ -12,6 +12,7 @@ from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.descriptors.se_atten.config import SeAttenConfig
 from deepattn.descriptors.smooth_edition.layer import SmoothEdition, section_arguments
+from deepattn.descriptors.smooth_edition.nets import net_weights, smooth_descriptor
 from deepattn.layers.descriptor import Descriptor, Features
 from deepattn.layers.embedding_net import EmbeddingNet, seed_after
 from deepattn.layers.environment import Environment, pair_vectors, real_types
@@ -248,6 +249,33 @@ class SeAtten(SmoothEdition):
             "temperature": self.temperature,
             "trainable_ln": self.trainable_ln,
         }
+
+    def embedded(self, type_embedding: tf.Tensor | None) -> ops.SmoothDescriptor | None:
+        net = None if self.attention or self.compressed else net_weights(self.embedding_net)
+        if net is None or type_embedding is None:
+            return None
+        vectors = tf.cast(type_embedding, self.compute_dtype)
+        factors, switch = None, "none"
+        pairs = self.pair_vectors(vectors)
+        if self.type_net is None:
+            offset = tf.matmul(pairs, net.types) + net.bias
+        else:
+            offset = tf.tile(net.bias[tf.newaxis], [pairs.shape[0], 1])
+            factors = self.type_factors(vectors)
+            if self.smooth:
+                switch = "distance" if self.common else "inverse"
+        return smooth_descriptor(
+            self,
+            [net],
+            offset,
+            factors=factors,
+            net_of_pair=[0] * pairs.shape[0],
+            sees_center=self.sees_center,
+            sel=[self.nnei],
+            empty_types=[self.ntypes],
+            switch=switch,
+            excluded_is_average=self.smooth and not self.common,
+        )
 
     def compress(
         self, vectors: tf.Tensor | None, *, min_nbor_dist: float, fast: bool, **options: float

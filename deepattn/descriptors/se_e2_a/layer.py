@@ -13,10 +13,11 @@ from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.descriptors.se_e2_a.config import SeE2AConfig
 from deepattn.descriptors.smooth_edition.layer import SmoothEdition, section_arguments
+from deepattn.descriptors.smooth_edition.nets import net_weights, smooth_descriptor
 from deepattn.layers.by_type import by_type
 from deepattn.layers.descriptor import Descriptor, Features
 from deepattn.layers.embedding_net import EmbeddingNet, seed_after
-from deepattn.layers.environment import Environment, real_types
+from deepattn.layers.environment import Environment, pair_vectors, real_types
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -157,6 +158,38 @@ class SeE2A(SmoothEdition):
             center, separator, neighbor = name.partition("_")
             scoped.append((f"filter_type_{center}", separator + neighbor, net))
         return scoped
+
+    def embedded(self, type_embedding: tf.Tensor | None) -> ops.SmoothDescriptor | None:
+        if self.compressed:
+            return None
+        found = {name: net_weights(net) for name, net in self.nets.items()}
+        nets = {name: net for name, net in found.items() if net is not None}
+        if len(nets) < len(found) or not nets:
+            return None
+        blocks, sees_center = [*range(self.ntypes), None], not self.type_one_side
+        if self.tebd_dim:
+            net = nets["all"]
+            vectors = tf.cast(type_embedding, self.compute_dtype)
+            if sees_center:
+                vectors = pair_vectors(vectors, self.ntypes)
+            offset = tf.matmul(vectors, net.types) + net.bias
+            net_of_pair = [0] * (len(blocks) * (self.ntypes if sees_center else 1))
+        else:
+            centers = range(self.ntypes) if sees_center else ["all"]
+            names, none = list(nets), tf.zeros([self.neuron[0]], self.compute_dtype)
+            of_pairs = [f"{center}_{t}" for center in centers for t in blocks]
+            offset = tf.stack([nets[n].bias if n in nets else none for n in of_pairs])
+            net_of_pair = [names.index(n) if n in nets else -1 for n in of_pairs]
+        return smooth_descriptor(
+            self,
+            list(nets.values()),
+            offset,
+            net_of_pair=net_of_pair,
+            sees_center=sees_center,
+            sel=self._sizes,
+            empty_types=range(self.ntypes),
+            keeps_empty=self.common,
+        )
 
     def compress(
         self, vectors: tf.Tensor | None, *, min_nbor_dist: float, fast: bool, **options: float

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deepattn.config import network_dtype
@@ -94,6 +95,11 @@ class SmoothEdition(Descriptor, abc.ABC):
     @property
     def equivariant_width(self) -> int:
         return self.neuron[-1]
+
+    @property
+    def excluded_pairs(self) -> np.ndarray | None:
+        """`pair_table` of the pairs that do not interact."""
+        return self._pairs
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics under DeePMD's names."""

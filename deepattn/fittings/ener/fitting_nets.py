@@ -35,6 +35,7 @@ def fitting_nets(
     parameters = fitting.numb_fparam or fitting.numb_aparam
     if (
         fitting.activation != "tanh"
+        or stacks[0][0].product is not ops.product
         or stacks[0][0].copies
         or len(stacks[0]) - 1 > ops.MOST_HIDDEN
         or (parameters and (fitting.subtract_vacuum or not fitting.shared))

@@ -24,6 +24,7 @@ from deepattn.ops.reference.pairs import (
     prod_virial_se_a,
     prod_virial_se_a_grad,
 )
+from deepattn.ops.reference.smooth_potential import smooth_potential
 from deepattn.ops.reference.switch import (
     quintic_switch,
     switch_of_distance,
@@ -59,6 +60,7 @@ __all__ = [
     "prod_virial_se_a_grad",
     "quintic_switch",
     "residual_layer",
+    "smooth_potential",
     "switch_of_distance",
     "switch_of_inverse",
     "tabulate_fusion_se_atten",

@@ -1,13 +1,12 @@
 """Reference implementation of the potential of a compressed model in one operation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from deepattn.ops.reference.env_mat import prod_env_mat_a, prod_env_mat_a_mix
-from deepattn.ops.reference.pair_embedding import residual_layer
+from deepattn.ops.reference.fitting_nets import factor_weights, fitting_energies
 from deepattn.ops.reference.pairs import prod_force_se_a, prod_virial_se_a
-from deepattn.ops.reference.switch import switch_of_distance, switch_of_inverse
 from deepattn.ops.reference.tabulated import tabulated_contraction
 
 
@@ -73,7 +72,7 @@ def tabulated_potential(
         mask = tf.reshape(nlist >= 0, [-1, nnei])
         inverse = matrix[:, :, 0] * scale + shift
         vectors = tf.reshape(rij, [-1, nnei, 3])
-        weight = _switch(switch, switch_range, inverse, vectors, mask)
+        weight = factor_weights(switch, switch_range, inverse, vectors, mask)
         if keep.shape.num_elements():
             kept = tf.gather(tf.reshape(keep, [-1]), pair)
             matrix *= kept[:, :, tf.newaxis]
@@ -94,16 +93,14 @@ def tabulated_potential(
         contracted /= count
         x = tf.matmul(contracted, contracted[:, :, :axis], transpose_a=True)
         x = tf.reshape(x, [-1, width * axis])
-        offset = tf.gather(type_offset, center)
-        if frame_offset.shape[0] != 0:
-            offset += tf.repeat(frame_offset, nloc, axis=0)
-        if atom_offset.shape[0] != 0:
-            offset += atom_offset
-        nets = _split(len(last_matrices), matrices, biases, steps, last_matrices, last_biases)
-        energies = [_fitting_net(x, offset, *net, copies=copies) for net in nets]
-        energy = energies[0]
-        for net, of_net in enumerate(energies[1:], start=1):
-            energy = tf.where(center[:, tf.newaxis] == net, of_net, energy)
+        energy = fitting_energies(
+            x,
+            center,
+            nloc,
+            (type_offset, frame_offset, atom_offset),
+            (matrices, biases, steps, last_matrices, last_biases),
+            copies=copies,
+        )
         energy = tf.cast(energy, coord.dtype)
         energy = tf.where(real, energy, tf.zeros_like(energy))
         total = tf.reduce_sum(energy)
@@ -111,44 +108,3 @@ def tabulated_potential(
     force = prod_force_se_a(gradient, deriv, nlist, natoms, nnei=nnei)
     virial, atom_virial = prod_virial_se_a(gradient, deriv, rij, nlist, natoms, nnei=nnei)
     return tf.reshape(energy, [nframes, nloc]), force, virial, atom_virial
-
-
-def _split(number: int, *lists: Sequence[tf.Tensor]) -> Iterator[tuple[Sequence[tf.Tensor], ...]]:
-    """The parts of lists that belong to each of ``number`` nets."""
-    for k in range(number):
-        yield tuple(x[k * len(x) // number : (k + 1) * len(x) // number] for x in lists)
-
-
-def _fitting_net(
-    x: tf.Tensor,
-    offset: tf.Tensor,
-    matrices: Sequence[tf.Tensor],
-    biases: Sequence[tf.Tensor],
-    steps: Sequence[tf.Tensor],
-    last_matrix: Sequence[tf.Tensor],
-    last_bias: Sequence[tf.Tensor],
-    *,
-    copies: Sequence[int],
-) -> tf.Tensor:
-    """Output of one net ``[n, 1]``."""
-    x = tf.tanh(tf.matmul(x, matrices[0]) + offset)
-    if steps[0].shape[0]:
-        x *= steps[0]
-    others = zip(matrices[1:], biases[1:], steps[1:], copies[1:], strict=True)
-    for matrix, bias, step, times in others:
-        step = step if step.shape[0] else None
-        x = residual_layer(x, matrix, bias, step, function=tf.tanh, copies=times)
-    return tf.matmul(x, last_matrix[0]) + last_bias[0]
-
-
-def _switch(
-    kind: str, span: tf.Tensor, inverse: tf.Tensor, vectors: tf.Tensor, mask: tf.Tensor
-) -> tf.Tensor:
-    """Weights of the factors, functions of the inverse distances."""
-    if kind == "none":
-        return tf.ones_like(inverse)
-    begin, end = tf.unstack(span)
-    if kind == "inverse":
-        return switch_of_inverse(inverse, rcut_smth=begin)
-    weight = switch_of_distance(inverse, vectors, rcut=end, rcut_smth=begin)
-    return tf.where(mask, weight, tf.zeros_like(weight))

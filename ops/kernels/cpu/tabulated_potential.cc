@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "check_range.h"
+#include "factor_switch.h"
 #include "instruction_set.h"
 #include "kernels/common/smooth_row.h"
 #include "neighbor_selection.h"
@@ -193,7 +194,8 @@ class BlockWorker {
                  neighbor.atom,
                  IsKept(center, type)};
     F weight;
-    Switch(pair.factors.row[0], d, &weight, &pair.slope);
+    FactorSwitch(call_.switch_kind, call_.switch_range, pair.factors.row[0], d, &weight,
+                 &pair.slope);
     PotentialSlot<T> slot;
     for (int c = 0; c < kColumns; ++c) {
       F element = (pair.factors.row[c] - davg[c]) * inverse_std[c];
@@ -222,25 +224,6 @@ class BlockWorker {
     slot.pair = PairNumber(center, type);
     slots_.push_back(slot);
     pairs_.push_back({});
-  }
-
-  // The weight of a pair whose inverse distance is s, and its derivative by s.
-  void Switch(F s, const F* d, F* weight, F* slope) const {
-    *weight = 1;
-    *slope = 0;
-    const F begin = call_.switch_range[0], end = call_.switch_range[1];
-    if (call_.switch_kind == DEEPATTN_SWITCH_OF_INVERSE) {
-      const F u = F(1) - begin * s, value = F(1) - u * u * u;
-      *weight = std::clamp<F>(value, F(0), F(1));
-      if (value >= 0 && value <= 1) *slope = F(3) * u * u * begin;
-    } else if (call_.switch_kind == DEEPATTN_SWITCH_OF_DISTANCE) {
-      const F r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-      const F u = std::clamp<F>((r - begin) / (end - begin), F(0), F(1));
-      *weight = QuinticSwitch(u);
-      const F by_distance = F(-30) * (u * (F(1) - u)) * (u * (F(1) - u)) / (end - begin);
-      const F s_by_distance = by_distance * r - *weight;  // times r²
-      if (s_by_distance != 0) *slope = by_distance * r * r / s_by_distance;
-    }
   }
 
   PotentialBlock<T> Block() {
