@@ -1,10 +1,12 @@
 """Metadata of the package agree wherever they are repeated."""
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from dpdata.driver import Driver
 
 import deepattn
 from deepattn.ops import build
@@ -52,3 +54,9 @@ def test_citation():
     assert citation["version"] == deepattn.__version__
     assert citation["license"] == PROJECT["license"]
     assert citation["authors"] == PROJECT["authors"]
+
+
+def test_dpdata_finds_the_driver():
+    (module,) = PROJECT["entry-points"]["dpdata.plugins"].values()
+    importlib.import_module(module)
+    assert "deepattn" in Driver.get_drivers()
