@@ -7,7 +7,7 @@ from small_models import small_model
 
 from deepattn.errors import DataError
 from deepattn.export import freeze
-from deepattn.infer import DeepPot
+from deepattn.infer import DeepPot, dpdata_driver
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,12 @@ def model(tmp_path_factory):
     made = small_model({"rcut": 4.0, "attn_layer": 0}, type_map=["Ag", "Pd", "Au"])
     freeze(made, path, training_script={}, min_nbor_dist=1.0)
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _registered():
+    """By the import of the module, as dpdata does it in an installation."""
+    assert dpdata.driver.Driver.get_driver("deepattn") is dpdata_driver.DeepattnDriver
 
 
 def system(names, *, periodic):
