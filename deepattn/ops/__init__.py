@@ -1,5 +1,6 @@
 """Neighbors, environment matrix, attention, force, virial as TensorFlow ops with gradients."""
 
+from deepattn.ops.adam import adam_step
 from deepattn.ops.attention import AttentionParameters, gated_attention
 from deepattn.ops.functions import (
     EnvMat,
@@ -59,6 +60,7 @@ __all__ = [
     "SmoothDescriptor",
     "Tables",
     "TabulatedDescriptor",
+    "adam_step",
     "built_with_cuda",
     "fast_library",
     "first_unsearchable",

@@ -55,6 +55,8 @@ def _vectorized(kernel: str) -> tuple[Unit, ...]:
     )
 
 
+# Roots are then those of vectors.
+_ADAM = Unit("kernels/cpu/adam.cc", flags=("-fno-math-errno",))
 _ATTENTION = _vectorized("attention")
 _PAIR_EMBEDDING = _vectorized("pair_embedding")
 _PRODUCT = _vectorized("product")
@@ -64,6 +66,7 @@ _POTENTIAL = _vectorized("tabulated_potential")
 UNIT_FLAGS = {
     unit.name: unit.flags
     for unit in (
+        _ADAM,
         *_ATTENTION,
         *_PAIR_EMBEDDING,
         *_PRODUCT,
@@ -76,6 +79,7 @@ UNIT_FLAGS = {
 # Numerics, without TensorFlow: of this library only the functions of the C interface are visible.
 KERNELS = "libdeepattn_kernels.so"
 KERNEL_UNITS = (
+    _ADAM,
     Unit("kernels/cpu/attention.cc"),
     *_ATTENTION,
     Unit("kernels/cpu/env_mat.cc"),
@@ -109,6 +113,7 @@ OP_UNITS = {
         Unit("tf/virial_ops.cc"),
     ),
     OWN: (
+        Unit("tf/adam_op.cc"),
         Unit("tf/attention_ops.cc"),
         Unit("tf/neighbor_stat_op.cc"),
         Unit("tf/pair_embedding_ops.cc"),

@@ -1,5 +1,6 @@
 """The compiled ops in plain TensorFlow: oracle, fallback and readable definition."""
 
+from deepattn.ops.reference.adam import adam_step
 from deepattn.ops.reference.env_mat import NO_GRADIENT, prod_env_mat_a, prod_env_mat_a_mix
 from deepattn.ops.reference.gated_attention import (
     gated_attention,
@@ -39,6 +40,7 @@ from deepattn.ops.reference.tabulated_potential import tabulated_potential
 
 __all__ = [
     "NO_GRADIENT",
+    "adam_step",
     "gated_attention",
     "gated_attention_backward",
     "gated_attention_reverse",

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.optimizers.base import Optimizer
 
 
@@ -92,31 +93,48 @@ class Adam(Optimizer):
                 power.assign(tf.where(moved, power.value * factor, power.value))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        dtype = variable.dtype
-        index = self._get_variable_index(variable)
-        m, v = self._momentums[index], self._velocities[index]
+        self._move([(gradient, variable)], learning_rate)
+
+    def _backend_update_step(
+        self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
+    ) -> None:
+        if tf.distribute.has_strategy():
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+        else:
+            self._move(list(zip(grads, trainable_variables, strict=True)), learning_rate)
+
+    def _move(self, members: list[tuple[Any, Any]], learning_rate: Any) -> None:
+        """Move variables by their gradients, those of one type and group together."""
+        parts: dict[tuple[str, int], list[tuple[Any, Any, int]]] = {}
+        for gradient, variable in members:
+            index = self._get_variable_index(variable)
+            key = (variable.dtype, self._groups[index])
+            parts.setdefault(key, []).append((gradient, variable, index))
+        for (dtype, group), part in parts.items():
+            ops.adam_step(
+                [variable.value for _, variable, _ in part],
+                [self._momentums[index].value for _, _, index in part],
+                [self._velocities[index].value for _, _, index in part],
+                [tf.cast(gradient, dtype) for gradient, _, _ in part],
+                l2=tf.constant(self.l2_penalty, dtype) if self.l2_penalty else None,
+                **self._numbers(group, learning_rate, dtype),
+            )
+
+    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> dict[str, tf.Tensor]:
+        """Numbers of a step, for weights of a group and a type, as `deepattn.ops.adam_step` has
+        them."""
         beta_1, beta_2, epsilon = (
             tf.cast(tf.constant(x, tf.float32), dtype)
             for x in (self.beta_1, self.beta_2, self.epsilon)
         )
-        beta_1_power, beta_2_power = (
-            tf.cast(power.value, dtype) for power in self._powers_of(index)
-        )
+        beta_1_power, beta_2_power = (tf.cast(x.value, dtype) for x in self._beta_powers[group])
         rate = tf.cast(tf.cast(learning_rate, tf.float32), dtype)
-        alpha = rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power)
-        gradient = self._penalized(gradient, variable)
-        self.assign_add(m, (gradient - m) * (1 - beta_1))
-        self.assign_add(v, (tf.square(gradient) - v) * (1 - beta_2))
-        self.assign_sub(variable, m * alpha / (tf.sqrt(v) + epsilon))
-
-    def _penalized(self, gradient: Any, variable: Any) -> tf.Tensor:
-        """The gradient of the loss with the penalty, in the precision of the weight."""
-        gradient = tf.cast(gradient, variable.dtype)
-        return gradient + self.l2_penalty * variable if self.l2_penalty else gradient
-
-    def _powers_of(self, index: int) -> list[keras.Variable]:
-        """Powers of the betas for the weight of a number."""
-        return self._beta_powers[self._groups[index]]
+        return {
+            "rate": rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power),
+            "left_of_beta_1": 1 - beta_1,
+            "left_of_beta_2": 1 - beta_2,
+            "epsilon": epsilon,
+        }
 
     def _groups_of(self, variables: list[Any] | None) -> list[int]:
         if variables is None:
@@ -145,15 +163,12 @@ class TorchAdam(Adam):
 
     _precision = "float64"
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        dtype = variable.dtype
-        index = self._get_variable_index(variable)
-        m, v = self._momentums[index], self._velocities[index]
-        left_1, left_2 = (
-            tf.cast(1 - power.value, dtype) for power in self._beta_powers[self._groups[index]]
-        )
-        gradient = self._penalized(gradient, variable)
-        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
-        self.assign_add(v, (tf.square(gradient) - v) * (1 - self.beta_2))
-        rate = tf.cast(learning_rate, dtype) / left_1
-        self.assign_sub(variable, rate * m / (tf.sqrt(v / left_2) + self.epsilon))
+    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> dict[str, tf.Tensor]:
+        left_1, left_2 = (tf.cast(1 - power.value, dtype) for power in self._beta_powers[group])
+        return {
+            "rate": tf.cast(learning_rate, dtype) / left_1,
+            "left_of_beta_1": tf.constant(1 - self.beta_1, dtype),
+            "left_of_beta_2": tf.constant(1 - self.beta_2, dtype),
+            "left": left_2,
+            "epsilon": tf.constant(self.epsilon, dtype),
+        }

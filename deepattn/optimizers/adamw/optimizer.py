@@ -47,10 +47,9 @@ class AdamW(TorchAdam):
             learning_rate, beta_1, beta_2, epsilon, name=name, weight_decay=weight_decay, **kwargs
         )
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        rate = tf.cast(learning_rate, variable.dtype)
-        self.assign_sub(variable, rate * self.weight_decay * variable)
-        super().update_step(gradient, variable, learning_rate)
+    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> dict[str, tf.Tensor]:
+        decay = tf.cast(learning_rate, dtype) * self.weight_decay
+        return {**super()._numbers(group, learning_rate, dtype), "decay": decay}
 
     def _apply_weight_decay(self, variables: list[Any]) -> None:
         # Keras' own way to do it rounds the decay to float32.
