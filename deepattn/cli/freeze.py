@@ -42,6 +42,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="use deepattn's own attention kernels; DeePMD-kit 3.0 and later run the graph when "
         "DP_PLUGIN_PATH names deepattn's library, in the way that this command then prints",
     )
+    parser.add_argument(
+        "--parallel",
+        action="store_true",
+        help="write a SavedModel of dpa2 that several processes of LAMMPS can run: each evaluates "
+        "the atoms of others whose messages its own get",
+    )
     add_head(parser)
     return parser
 
@@ -59,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     from deepattn import ops
     from deepattn.export import convert
 
-    convert(source, output, fast=args.fast)
+    convert(source, output, fast=args.fast, parallel=args.parallel)
     log.info("the frozen model is saved in %s", output)
     if args.fast:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())

@@ -22,6 +22,7 @@ def convert(
     target: str | os.PathLike,
     *,
     fast: bool = False,
+    parallel: bool = False,
     head: str | None = None,
 ) -> Path:
     """Write the model of a file as another kind of file.
@@ -32,13 +33,16 @@ def convert(
             ``.yaml`` or ``.yml`` a file for all backends, ``.savedmodeltf`` a SavedModel, ``.pt`` a
             checkpoint of DeePMD-kit's PyTorch backend.
         fast: Whether a graph may have operations of deepattn's own.
+        parallel: Whether several processes of LAMMPS can run a SavedModel of a model that passes
+            messages; see `deepattn.export.save_model`.
         head: Name or alias of the branch of a multi-task model; of these a ``.pt`` can hold all.
 
     Returns:
         The path written.
 
     Raises:
-        ConfigError: The ending of ``target`` is another, or ``fast`` does not go with it.
+        ConfigError: The ending of ``target`` is another, or ``fast`` or ``parallel`` does not go
+            with it.
         DataError: The folder of ``target`` is missing.
         ModelFileError: The model cannot be read, or other backends cannot have it.
         OpLibraryError: A graph needs the compiled ops, and they are missing.
@@ -49,6 +53,10 @@ def convert(
         raise ConfigError(f"{target}: a model can be written as {', '.join(SUFFIXES)}.")
     if target.suffix != GRAPH and fast:
         raise ConfigError(f"{target}: only a graph ({GRAPH}) can be fast; omit --fast.")
+    if target.suffix != SAVED_MODEL and parallel:
+        raise ConfigError(
+            f"{target}: only a SavedModel ({SAVED_MODEL}) can be parallel; omit --parallel."
+        )
     file = open_model_file(source, head)
     if target.suffix == TORCH:
         write_torch(file, target)
@@ -66,7 +74,9 @@ def convert(
     model = file.build()
     script, distance = stored.header["config"], stored.header["min_nbor_dist"]
     if target.suffix == SAVED_MODEL:
-        return save_model(model, target, training_script=script, min_nbor_dist=distance)
+        return save_model(
+            model, target, training_script=script, min_nbor_dist=distance, parallel=parallel
+        )
     if target.suffix == GRAPH:
         return freeze(model, target, training_script=script, min_nbor_dist=distance, fast=fast)
     config = ModelConfig.from_dict(script["model"])

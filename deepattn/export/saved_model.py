@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.errors import ModelFileError
+from deepattn.errors import ConfigError, ModelFileError
+from deepattn.export.listed_frame import make_listed_frame
 from deepattn.formats.files import write_folder_whole
-from deepattn.formats.mesh import MESH_HEAD
-from deepattn.formats.saved_model import MARK
+from deepattn.formats.saved_model import MARK, NEIGHBOR_RCUT
 from deepattn.infer.trial import two_atoms
 from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.models.blocks import infer
@@ -27,6 +27,11 @@ from deepattn.quiet import at_level
 
 log = logging.getLogger(__name__)
 
+# LAMMPS' longest neighbor list unless neigh_modify says otherwise, and its skin in metal units, Å.
+_LONGEST, _SKIN = 2000, 2.0
+# More atoms per Å³ than almost all matter has; diamond has 0.18.
+_DENSITY = 0.2
+
 
 def save_model(
     model: EnergyModel,
@@ -34,6 +39,7 @@ def save_model(
     *,
     training_script: Mapping,
     min_nbor_dist: float | None = None,
+    parallel: bool = False,
 ) -> Path:
     """Write a model as a SavedModel of TensorFlow's own operations.
 
@@ -47,33 +53,47 @@ def save_model(
             is replaced once the new one is complete.
         training_script: the normalized input.
         min_nbor_dist: shortest distance in the training data, Å.
+        parallel: whether several processes of LAMMPS can run a model that passes messages. Each
+            then evaluates the atoms of others that send messages to its own. LAMMPS provides them
+            because the cutoff in the file is the distance that messages come from.
 
     Returns:
         The path written.
 
     Raises:
+        ConfigError: the model cannot be written for several processes.
         DataError: there is something else of that name.
         OSError: the folder cannot be written to, or the disk is full.
         ModelFileError: what was written, which is run once before it gets its name, does not run.
     """
-    module = make_module(model, training_script=training_script, min_nbor_dist=min_nbor_dist)
+    if parallel:
+        _check_parallel(model, path)
+    module = make_module(
+        model, training_script=training_script, min_nbor_dist=min_nbor_dist, parallel=parallel
+    )
     # TensorFlow would tell where it writes, which is a temporary folder.
     quiet = at_level(tf.get_logger(), logging.WARNING)
     with write_folder_whole(path, mark=MARK) as folder, quiet:
         with _system_errors(path):
             tf.saved_model.save(module, str(folder))
         _try(folder, path, model)
-    if model.descriptor.passes_messages:
+    if parallel:
+        log.info("%s", _advice(model))
+    elif model.descriptor.passes_messages:
         log.info(
             "messages between atoms: LAMMPS runs %s in one process, with atom_modify map yes in "
-            "its input; for several, distill it into a DPA-1 model",
+            "its input; for several, freeze with --parallel, or distill it into a DPA-1 model",
             Path(path).name,
         )
     return Path(path)
 
 
 def make_module(
-    model: EnergyModel, *, training_script: Mapping, min_nbor_dist: float | None = None
+    model: EnergyModel,
+    *,
+    training_script: Mapping,
+    min_nbor_dist: float | None = None,
+    parallel: bool = False,
 ) -> tf.Module:
     """The functions that `save_model` writes, by the names that DeePMD-kit looks for.
 
@@ -81,17 +101,23 @@ def make_module(
     places; Python finds it by the name of the module's attribute.
     """
     module = tf.Module()
-    evaluate = _evaluation(model)
+    evaluate = _evaluation(model, parallel=parallel)
     for atomic in (False, True):
         for name, make in (("call", _without_list), ("call_lower", _with_list)):
             attribute = f"{name}_atomic_virial" if atomic else name
-            setattr(module, attribute, make(model, evaluate, name, atomic=atomic))
-    for name, value in _facts(model, training_script, min_nbor_dist).items():
+            function = make(model, evaluate, name, atomic=atomic, parallel=parallel)
+            setattr(module, attribute, function)
+    facts = _facts(model, training_script, min_nbor_dist)
+    if parallel:
+        # With this cutoff LAMMPS has all atoms that messages come from; it need not know owners.
+        facts |= {NEIGHBOR_RCUT: facts["get_rcut"], "get_rcut": np.float64(_reach(model))}
+        facts["has_message_passing"] = np.bool_(False)
+    for name, value in facts.items():
         setattr(module, name, _constant(name, value))
     return module
 
 
-def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
+def _evaluation(model: EnergyModel, *, parallel: bool) -> Callable[..., dict[str, tf.Tensor]]:
     """The function that all others call, so that weights are stored once.
 
     It takes frames of the same list of neighbors, if their ``mesh`` has one.
@@ -105,6 +131,7 @@ def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
         box: tf.Tensor,
         mesh: tf.Tensor,
         owner: tf.Tensor,
+        shells: tf.Tensor,
         fparam: tf.Tensor,
         aparam: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
@@ -117,6 +144,8 @@ def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
             "mesh": mesh,
             "owner": owner,
         }
+        if parallel:
+            inputs["shells"] = shells
         for name, value in (("fparam", fparam), ("aparam", aparam)):
             if value.shape[-1]:
                 inputs[name] = tf.cast(value, model.interface_dtype)
@@ -134,11 +163,14 @@ def _evaluation(model: EnergyModel) -> Callable[..., dict[str, tf.Tensor]]:
         tf.TensorSpec([None, 9], tf.float64),
         tf.TensorSpec([None], tf.int32),
         tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([len(model.descriptor.message_cutoffs) + 1], tf.int32),
         *_parameters(model),
     )
 
 
-def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool) -> Callable:
+def _without_list(
+    model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool, parallel: bool
+) -> Callable:
     """The function that finds neighbors itself; its results are those of the atoms given."""
 
     def call(
@@ -152,7 +184,10 @@ def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: 
             lambda: tf.zeros([nframes, 9], tf.float64),
         )
         counts, owner = natoms_of(natoms, natoms, model.ntypes), tf.range(natoms)
-        outputs = evaluate(coord, atype, counts, box, mesh_of_box(box), owner, fparam, aparam)
+        shells = tf.fill([len(model.descriptor.message_cutoffs) + 1], nframes * natoms)
+        outputs = evaluate(
+            *(coord, atype, counts, box, mesh_of_box(box), owner, shells), fparam, aparam
+        )
         return _results(outputs, atype, atomic=atomic, shares=atomic)
 
     return _function(
@@ -165,26 +200,12 @@ def _without_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: 
     )
 
 
-def _with_list(model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool) -> Callable:
+def _with_list(
+    model: EnergyModel, evaluate: Callable, name: str, *, atomic: bool, parallel: bool
+) -> Callable:
     """The function for atoms, ghosts and a list of neighbors within the cutoff and a skin."""
 
-    def of_frame(
-        coord: tf.Tensor,
-        atype: tf.Tensor,
-        nlist: tf.Tensor,
-        mapping: tf.Tensor,
-        fparam: tf.Tensor,
-        aparam: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        nloc, nall = tf.shape(nlist)[0], tf.size(atype)
-        # Without a mapping ghosts are their own, which local models do not mind.
-        owner = tf.where(mapping < 0, tf.range(nall), mapping)
-        outputs = evaluate(
-            *(coord[tf.newaxis], atype[tf.newaxis], natoms_of(nloc, nall, model.ntypes)),
-            *(tf.zeros([1, 9], tf.float64), _mesh_of_list(nlist), owner),
-            *(fparam[tf.newaxis], aparam[tf.newaxis]),
-        )
-        return {name: value[0] for name, value in outputs.items()}
+    of_frame = make_listed_frame(model, evaluate, parallel=parallel)
 
     def call_lower(
         coord: tf.Tensor,
@@ -244,15 +265,6 @@ def _results(
     return results
 
 
-def _mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:
-    """The list int32 ``[nloc, n]``, −1 for nothing, in the form that the environment ops take."""
-    real = nlist >= 0
-    counts = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
-    head = tf.zeros([MESH_HEAD], tf.int32)
-    rows = tf.range(tf.shape(nlist)[0])
-    return tf.concat([head, rows, counts, tf.boolean_mask(nlist, real)], axis=0)
-
-
 def _parameters(model: EnergyModel) -> list[tf.TensorSpec]:
     """Signatures of frame and atomic parameters, which have no columns where there are none."""
     return [
@@ -282,6 +294,39 @@ def _facts(
     if min_nbor_dist is not None:
         facts["get_min_nbor_dist"] = np.float64(min_nbor_dist)
     return facts
+
+
+def _reach(model: EnergyModel) -> float:
+    """The distance from which messages come, Å: one from each layer, and the last's neighbors."""
+    return model.rcut + sum(model.descriptor.message_cutoffs)
+
+
+def _check_parallel(model: EnergyModel, path: str | Path) -> None:
+    """Refuse models that need no such file, or cannot have one."""
+    if not model.descriptor.passes_messages:
+        raise ConfigError(
+            f"{path}: several processes run this model as it is, since it passes no messages; omit "
+            "--parallel."
+        )
+    obstacle = model.descriptor.why_not_parallel()
+    if obstacle is not None:
+        raise ConfigError(
+            f"{path}: cannot be written for several processes, because {obstacle}; omit --parallel."
+        )
+
+
+def _advice(model: EnergyModel) -> str:
+    """What LAMMPS needs for the long lists of a parallel model."""
+    reach = _reach(model)
+    text = (
+        "LAMMPS runs this model in any number of processes, without atom_modify map yes; its "
+        f"cutoff there is {reach:g} Å, the distance that messages come from"
+    )
+    neighbors = _DENSITY * 4 / 3 * np.pi * (reach + _SKIN) ** 3
+    if neighbors <= _LONGEST:
+        return text
+    one = 1000 * int(np.ceil(neighbors / 1000))
+    return f"{text}. Its neighbor lists need: neigh_modify one {one} page {10 * one}"
 
 
 def _constant(name: str, value: np.ndarray | np.generic) -> Callable:

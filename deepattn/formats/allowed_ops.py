@@ -79,8 +79,8 @@ ALLOWED_OPS = DEEPMD_OPS | DEEPATTN_OPS | TENSORFLOW_OPS
 # What the functions of a SavedModel have besides: calls of one another, branches and loops.
 FUNCTION_OPS = frozenset(
     """
-    Assert Case Einsum EnsureShape If PartitionedCall RaggedTensorToTensor StatefulPartitionedCall
-    StatelessCase StatelessIf StatelessWhile TensorListFromTensor TensorListGetItem
-    TensorListLength TensorListStack While
+    Assert Case Einsum EnsureShape If LowerBound PartitionedCall RaggedTensorToTensor
+    StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile TensorListFromTensor
+    TensorListGetItem TensorListLength TensorListStack UpperBound While
     """.split()
 )

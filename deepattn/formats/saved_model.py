@@ -27,6 +27,9 @@ MARK = "saved_model.pb"
 
 # The functions for atoms alone, and for atoms, ghosts and a list of neighbors.
 CALL, CALL_LOWER = "call_with_atomic_virial", "call_lower_with_atomic_virial"
+# The constant of a parallel model that gives the cutoff of neighbors; its ``get_rcut`` is that of
+# messages.
+NEIGHBOR_RCUT = "get_neighbor_rcut"
 # What TensorFlow makes of a function's name.
 _TRACED = re.compile(r"__inference_(\w+)_\d+")
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from deepattn.errors import ModelFileError
+from deepattn.formats.saved_model import NEIGHBOR_RCUT
 from deepattn.infer.feeds import Feed
 from deepattn.infer.graph_runner import GraphRunner, has_ops
 from deepattn.infer.keras_runner import KerasRunner
@@ -121,10 +122,11 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
 @make_runner.register
 def _(file: SavedModelFile) -> tuple[Runner, Facts]:
     saved = file.saved
+    rcut = NEIGHBOR_RCUT if NEIGHBOR_RCUT in saved.facts else "get_rcut"
     facts = Facts(
         type_map=file.type_map(),
         ntypes=len(file.type_map()),
-        rcut=float(saved.number("get_rcut")),
+        rcut=float(saved.number(rcut)),
         sel=saved.integers("get_sel"),
         dim_fparam=int(saved.number("get_dim_fparam")),
         dim_aparam=int(saved.number("get_dim_aparam")),

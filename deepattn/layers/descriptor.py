@@ -121,6 +121,20 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         return 0
 
     @property
+    def message_cutoffs(self) -> tuple[float, ...]:
+        """Cutoff radii of the messages through which atoms reach an atom, the last one first, Å.
+
+        A descriptor that names them has `features_in_shells`.
+        """
+        return ()
+
+    def why_not_parallel(self) -> str | None:
+        """Why the features cannot be computed in this way, or None."""
+        if self.passes_messages and not self.message_cutoffs:
+            return f"the descriptor {type(self).__name__} does not tell how far messages reach"
+        return None
+
+    @property
     def block(self) -> int:
         """How many atoms inference evaluates at a time."""
         return _BLOCK
@@ -190,6 +204,23 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> Features:
         """The result for fittings, with the arguments of a call."""
+
+    def features_in_shells(
+        self,
+        environment: Environment,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None,
+        shells: tf.Tensor,
+    ) -> Features:
+        """The features of the first atoms, for which all others are evaluated as far as needed.
+
+        Args:
+            environment, atype, type_embedding: As for a call; neighbors of the atoms in the
+                outermost shell may have any index.
+            shells: int32 ``[len(message_cutoffs) + 1]``: over all frames, how many atoms, the
+                first ones, are within 0, 1, … messages of those whose features are the result.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no message_cutoffs")
 
     def call(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None

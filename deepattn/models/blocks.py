@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.layers import Environment
+from deepattn.models.shells import potential_in_shells
 
 if TYPE_CHECKING:
     from deepattn.models.energy_model import EnergyModel
@@ -26,7 +27,7 @@ def infer(
     Args:
         model: The model.
         inputs: As for `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` if messages
-            are passed.
+            are passed; with ``shells`` as for `potential_in_shells`.
         with_descriptor: See `potential_in_blocks`.
     """
     environment = model.descriptor.environment(
@@ -40,6 +41,8 @@ def infer(
     if model.descriptor.passes_messages:
         # Blocks of atoms would lack the features of neighbors in other blocks.
         environment, potential = environment.of_owners(inputs["owner"]), type(model).potential
+    if "shells" in inputs:
+        potential = partial(potential_in_shells, shells=inputs["shells"])
     return potential(
         *(model, environment, inputs["atype"], inputs["natoms"]),
         inputs.get("fparam"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
 from deepattn.descriptors.dpa2.tree_names import network_variables
@@ -76,6 +77,11 @@ class InitialFeatures(keras.layers.Layer):
             name="matrix",
         )
         self._make_nets()
+
+    def sees_types_of_padding(self) -> bool:
+        """Whether empty slots, which have the type of a frame's first atom, contribute by it."""
+        fades_out = self.type_net is not None and self.smooth
+        return not fades_out and bool(np.any(self.matrix.davg.numpy()))
 
     def build(self, *_: object) -> None:
         for layer in (self.matrix, self.embedding_net, self.type_net):

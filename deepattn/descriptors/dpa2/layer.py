@@ -145,6 +145,18 @@ class DPA2(Descriptor):
         width = self.repformers.options.g1_dim
         return width + self.tebd_dim if self.concat_output_tebd else width
 
+    @property
+    def message_cutoffs(self) -> tuple[float, ...]:
+        return self.repformers.message_cutoffs
+
+    def why_not_parallel(self) -> str | None:
+        for block in (self.repinit, self.three_body):
+            if block is not None and block.sees_types_of_padding():
+                return (
+                    "set_davg_zero is off in repinit, so energies depend on which atom is the first"
+                )
+        return None
+
     def build(self, *_: object) -> None:
         for layer in (self.repinit, self.three_body, self.repformers):
             if layer is not None:
@@ -176,6 +188,24 @@ class DPA2(Descriptor):
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> Features:
+        return self._features(environment, atype, type_embedding, None)
+
+    def features_in_shells(
+        self,
+        environment: Environment,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None,
+        shells: tf.Tensor,
+    ) -> Features:
+        return self._features(environment, atype, type_embedding, shells)
+
+    def _features(
+        self,
+        environment: Environment,
+        atype: tf.Tensor,
+        type_embedding: tf.Tensor | None,
+        shells: tf.Tensor | None,
+    ) -> Features:
         slots = neighbor_vectors(
             environment, atype, nnei=self.nnei, ntypes=self.ntypes, pairs=self._pairs
         )
@@ -193,10 +223,14 @@ class DPA2(Descriptor):
         if self.tebd_transform is not None:
             features += self.tebd_transform(vectors)
         matrix = self.repformers.matrix
-        features = self.repformers(slots.within(matrix.rcut, matrix.nnei), center, features)
+        features = self.repformers(slots.within(matrix.rcut, matrix.nnei), center, features, shells)
+        shape = tf.shape(atype)
+        if shells is not None:
+            vectors = vectors[: shells[0]]
+            shape = tf.stack([shape[0], shells[0] // tf.maximum(shape[0], 1)])
         if self.concat_output_tebd:
             features = tf.concat([features, vectors], axis=1)
-        shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
+        shape = tf.concat([shape, [self.width]], axis=0)
         return Features(tf.cast(tf.reshape(features, shape), self.interface_dtype))
 
     def named_variables(self) -> dict[str, keras.Variable]:

@@ -35,6 +35,17 @@ class NeighborVectors(NamedTuple):
     index: tf.Tensor
     cut: tf.Tensor
 
+    def first(self, rows: tf.Tensor) -> NeighborVectors:
+        """Those of the first atoms; ``index`` still refers to all of them."""
+        return self._replace(
+            vectors=self.vectors[:rows],
+            distance=self.distance[:rows],
+            real=self.real[:rows],
+            mask=self.mask[:rows],
+            ntype=self.ntype[:rows],
+            index=self.index[:rows],
+        )
+
     def within(self, rcut: float, nnei: int) -> NeighborVectors:
         """The first ``nnei`` slots, all beyond ``rcut`` being padding, cut to the longest."""
         real = self.real[:, :nnei] & (self.distance[:, :nnei] <= rcut)
@@ -47,7 +58,7 @@ class NeighborVectors(NamedTuple):
             vectors=self.vectors[:, :stored],
             distance=self.distance[:, :stored],
             ntype=tf.where(real, self.ntype[:, :stored], self.ntype[:, -1:]),
-            index=self.index[:, :stored],
+            index=tf.where(real, self.index[:, :stored], 0),
         )
 
     def multiplicity(self, dtype: str) -> tf.Tensor:

@@ -8,6 +8,7 @@ from deepattn.descriptors.dpa2.repformer import (
     LocalAttention,
     RepformerLayer,
     RepformerOptions,
+    Repformers,
     Update,
 )
 from deepattn.descriptors.dpa2.repformer.neighbor_weights import neighbor_weights
@@ -197,3 +198,22 @@ def test_update_as_a_keras_layer(init):
 def test_bad_options_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         RepformerOptions(**{**SIZES, **change})
+
+
+PAIRS = {**FEW, "update_g1_has_drrd": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "reach"),
+    [
+        ({}, [1, 2, 3, 4]),
+        (PAIRS, [0, 0, 0, 0]),
+        ({**PAIRS, "update_g2_has_g1g1": True}, [0, 1, 1, 2]),
+    ],
+)
+def test_how_far_messages_reach(options, reach):
+    """A product of both atoms' g1 changes g2, which changes g1 one layer later."""
+    options = RepformerOptions(**SIZES, **options)
+    for nlayers, steps in enumerate(reach, 1):
+        block = Repformers(2, options, nlayers=nlayers, rcut=3.0, rcut_smth=1.0)
+        assert block.message_cutoffs == (3.0,) * steps

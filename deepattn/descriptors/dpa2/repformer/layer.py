@@ -38,8 +38,9 @@ class RepformerLayer(keras.layers.Layer):
         g2: ``[n, stored, g2_dim]``.
         h2: ``[n, stored, 3]``.
         neighbors: A `NeighborWeights`; its indices are rows of ``g1``.
+        rows: How many atoms are updated, the first ones; all by default.
 
-    Output: new g1, g2 and h2.
+    Output: new g1, g2 and h2 of the updated atoms.
     """
 
     def __init__(
@@ -63,6 +64,22 @@ class RepformerLayer(keras.layers.Layer):
         self._make_attention(seeds, policy)
         self._make_updates(seeds, policy)
 
+    def needs(self, g1: int, g2: int) -> tuple[int, int]:
+        """How many messages away input features must be known, for output features to be.
+
+        Args:
+            g1: How far the output g1 must be known; 0 is the atoms themselves.
+            g2: How far the output g2 and h2 must be; −1 for not at all.
+
+        Returns:
+            Both for the input.
+        """
+        options = self.options
+        messages = options.update_g1_has_conv or options.update_g1_has_drrd
+        messages = messages or options.update_g1_has_attn
+        of_g2 = g2 + 1 if options.update_g2_has_g1g1 else 0
+        return max(g1 + messages, of_g2), max(g1, g2)
+
     def build(self, *_: object) -> None:
         for name, dense in self.dense.items():
             dense.build((None, self._input_widths()[name]))
@@ -72,10 +89,20 @@ class RepformerLayer(keras.layers.Layer):
                 part.build()
 
     def call(
-        self, g1: tf.Tensor, g2: tf.Tensor, h2: tf.Tensor, neighbors: NeighborWeights
+        self,
+        g1: tf.Tensor,
+        g2: tf.Tensor,
+        h2: tf.Tensor,
+        neighbors: NeighborWeights,
+        rows: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        neighbor_g1 = neighbors.gather(g1)
-        new_g1 = self.updates["g1_residual"](g1, self._terms_g1(g1, g2, h2, neighbor_g1, neighbors))
+        sources = g1
+        if rows is not None:
+            neighbors = neighbors.first(rows, tf.shape(g1)[0])
+            g1, g2, h2 = g1[:rows], g2[:rows], h2[:rows]
+        neighbor_g1 = neighbors.gather(sources)
+        terms = self._terms_g1(g1, g2, h2, sources, neighbor_g1, neighbors)
+        new_g1 = self.updates["g1_residual"](g1, terms)
         if self.last:
             return new_g1, g2, h2
         terms, vector_terms = [self.function(self.dense["linear2"](g2))], []
@@ -170,6 +197,7 @@ class RepformerLayer(keras.layers.Layer):
         g1: tf.Tensor,
         g2: tf.Tensor,
         h2: tf.Tensor,
+        sources: tf.Tensor,
         neighbor_g1: tf.Tensor,
         neighbors: NeighborWeights,
     ) -> list[tf.Tensor]:
@@ -181,23 +209,23 @@ class RepformerLayer(keras.layers.Layer):
             inputs.append(g1)
         if options.update_g1_has_conv:
             target = terms if options.g1_out_conv else inputs
-            target.append(self._convolution(g1, g2, neighbor_g1, neighbors))
+            target.append(self._convolution(sources, g2, neighbor_g1, neighbors))
         if options.update_g1_has_grrg:
             inputs.append(invariants(moments(h2, g2, neighbors), options.axis_neuron))
         if options.update_g1_has_drrd:
             inputs.append(invariants(moments(h2, neighbor_g1, neighbors), options.axis_neuron))
         terms.append(self.function(self.dense["linear1"](tf.concat(inputs, axis=1))))
         if self.attention is not None:
-            terms.append(self.attention(g1, neighbors))
+            terms.append(self.attention(g1, neighbors, sources))
         return terms
 
     def _convolution(
-        self, g1: tf.Tensor, g2: tf.Tensor, neighbor_g1: tf.Tensor, neighbors: NeighborWeights
+        self, sources: tf.Tensor, g2: tf.Tensor, neighbor_g1: tf.Tensor, neighbors: NeighborWeights
     ) -> tf.Tensor:
         """Mean of the neighbors' g1 times g2, one of them mapped to the width of the other."""
         if self.options.g1_out_conv:
             product = neighbor_g1 * self.dense["proj_g1g2"](g2)
         else:
-            product = neighbors.gather(self.dense["proj_g1g2"](g1)) * g2
+            product = neighbors.gather(self.dense["proj_g1g2"](sources)) * g2
         weighted = tf.matmul(neighbors.weight[:, tf.newaxis], product)
         return neighbors.mean * weighted[:, 0]

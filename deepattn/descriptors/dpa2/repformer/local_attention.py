@@ -27,6 +27,8 @@ class LocalAttention(keras.layers.Layer):
     Call arguments:
         g1: ``[n, g1_dim]``.
         neighbors: A `NeighborWeights`.
+        sources: Features ``[nall, g1_dim]`` that the indices of neighbors are rows of; ``g1``
+            itself by default.
 
     Output shape: that of ``g1``.
     """
@@ -48,12 +50,15 @@ class LocalAttention(keras.layers.Layer):
         self.mapkv.build((None, width))
         self.head_map.build((None, width * self.options.attn1_nhead))
 
-    def call(self, g1: tf.Tensor, neighbors: NeighborWeights) -> tf.Tensor:
+    def call(
+        self, g1: tf.Tensor, neighbors: NeighborWeights, sources: tf.Tensor | None = None
+    ) -> tf.Tensor:
         options = self.options
         hidden, heads, width = options.attn1_hidden, options.attn1_nhead, options.g1_dim
         query = _by_head(self.mapq(g1), hidden, heads)
         # The maps are linear: mapped once per atom, then looked up for every neighbor.
-        keys, values = tf.split(_by_head(self.mapkv(g1), hidden, heads, width), [hidden, width], 2)
+        mapped = self.mapkv(g1 if sources is None else sources)
+        keys, values = tf.split(_by_head(mapped, hidden, heads, width), [hidden, width], 2)
         logits = tf.einsum("nhd,nkhd->nhk", query, tf.gather(keys, neighbors.index)) * hidden**-0.5
         weight = neighbors.weight[:, tf.newaxis]
         attention = neighbors.softmax(logits, weight, smooth=options.smooth)

@@ -29,6 +29,20 @@ class NeighborWeights(NamedTuple):
     mean: tf.Tensor
     scale: tf.Tensor
 
+    def first(self, rows: tf.Tensor, known: tf.Tensor) -> NeighborWeights:
+        """Those of the first ``rows`` atoms, with indices among the first ``known``.
+
+        Neighbors with other indices become wrong ones: only those whose features are not needed
+        may have them.
+        """
+        cut = {
+            name: value[:rows]
+            for name, value in (("mean", self.mean), ("scale", self.scale))
+            if value.shape.rank
+        }
+        index = tf.minimum(self.index[:rows], known - 1)
+        return self._replace(index=index, weight=self.weight[:rows], **cut)
+
     def gather(self, features: tf.Tensor) -> tf.Tensor:
         """Features ``[n, width]`` of the neighbors, ``[n, stored, width]``."""
         return tf.gather(features, self.index)

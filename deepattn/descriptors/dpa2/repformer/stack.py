@@ -43,8 +43,10 @@ class Repformers(keras.layers.Layer):
         slots: `NeighborVectors` within ``rcut``.
         center: int32 ``[n]``, types of the centers.
         features: ``[n, g1_dim]``, before the activation.
+        shells: int32, ascending: how many atoms, the first ones, are within 0, 1, … messages of
+            the atoms whose features are wanted; by default those of all n atoms are.
 
-    Output shape: that of ``features``.
+    Output shape: ``[n, g1_dim]``, or ``[shells[0], g1_dim]``.
     """
 
     def __init__(
@@ -93,7 +95,21 @@ class Repformers(keras.layers.Layer):
         for layer in self.layers:
             layer.build()
 
-    def call(self, slots: NeighborVectors, center: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+    @property
+    def message_cutoffs(self) -> tuple[float, ...]:
+        """See `Descriptor.message_cutoffs`."""
+        return (self.matrix.rcut,) * self._levels()[0]
+
+    def call(
+        self,
+        slots: NeighborVectors,
+        center: tf.Tensor,
+        features: tf.Tensor,
+        shells: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        rows = self._rows(shells)
+        if shells is not None:
+            slots, center = slots.first(rows[0]), center[: rows[0]]
         matrix, switch = self.matrix(slots, center)
         radial, h2 = matrix[:, :, :1], matrix[:, :, 1:]
         if self.direct_dist:
@@ -109,8 +125,8 @@ class Repformers(keras.layers.Layer):
         )
         g1, h2 = self.function(tf.cast(features, dtype)), tf.cast(h2, dtype)
         g2 = self.function(self.g2_embd(tf.cast(radial, dtype)))
-        for layer in self.layers:
-            g1, g2, h2 = layer(g1, g2, h2, neighbors)
+        for layer, count in zip(self.layers, rows, strict=True):
+            g1, g2, h2 = layer(g1, g2, h2, neighbors, count)
         return g1
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -133,3 +149,18 @@ class Repformers(keras.layers.Layer):
             "seed": self.seed,
             "interface_dtype": self.interface_dtype,
         }
+
+    def _levels(self) -> list[int]:
+        """How many messages away features must be known before the first layer and after each."""
+        g1, g2 = 0, -1
+        levels = [0]
+        for layer in reversed(self.layers):
+            g1, g2 = layer.needs(g1, g2)
+            levels.append(max(g1, g2))
+        return levels[::-1]
+
+    def _rows(self, shells: tf.Tensor | None) -> list[tf.Tensor | None]:
+        """How many atoms each layer updates."""
+        if shells is None:
+            return [None] * len(self.layers)
+        return [shells[level] for level in self._levels()[1:]]
