@@ -151,6 +151,36 @@ def test_old_data_in_a_branch_with_the_same_model(base, systems, pattern):
     assert starts and all(name.startswith("new/") for name in starts)
 
 
+def test_branches_share_an_update_of_low_rank(base, systems):
+    write_replay(systems, {"lora": {"matrices": ["layer_?/matrix"], "rank": 1}})
+    new, old = train("input.json", finetune="base/model.ckpt").tasks
+    after = new.model.get_arrays()
+    trained = {name for name in moved(base, after) if "bias_atom" not in name}
+    assert trained == {"layer_0/matrix", "layer_1/matrix"}
+    assert not moved(
+        {n: old.model.get_arrays()[n] for n in trained}, {n: after[n] for n in trained}
+    )
+    arrays, _ = read_checkpoint("model.ckpt")
+    assert {name for name in arrays if name.endswith("/first")} == {
+        f"lora/new/{name}/first" for name in trained
+    }
+    data = json.loads(Path("input.json").read_text())
+    data["training"]["numb_steps"] = 7
+    Path("input.json").write_text(json.dumps(data))
+    train("input.json", restart="model.ckpt")
+    again, _ = read_checkpoint("model.ckpt")
+    name = "lora/new/layer_0/matrix"
+    np.testing.assert_array_equal(again[f"{name}/first"], arrays[f"{name}/first"])
+    update = again["weights/old/layer_0/matrix"] - again[f"{name}/first"]
+    assert np.linalg.matrix_rank(update, tol=1e-12) == 1
+
+
+def test_old_frames_of_several_branches_are_refused(base, systems):
+    write_replay(systems, {"ewc": {"strength": 1.0, "systems": systems[1]}})
+    with pytest.raises(ConfigError, match="ewc needs one model that knows the old frames, but"):
+        train("input.json", finetune="base/model.ckpt")
+
+
 @pytest.mark.parametrize(
     ("finetune", "message"),
     [
