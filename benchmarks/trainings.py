@@ -9,19 +9,22 @@ from pathlib import Path
 from processes import ProgramFailed, execute, with_threads
 
 
-def make_parser(description: str, default_input: Path, meaning: str) -> argparse.ArgumentParser:
+def make_parser(
+    description: str, default_input: Path | None = None, meaning: str = ""
+) -> argparse.ArgumentParser:
     """A parser of the path of DeePMD-kit and the input; `parse` adds the rest.
 
     Args:
         description: Docstring of the script.
-        default_input: The input if none is given.
+        default_input: The input if none is given; None where the script has one of its own.
         meaning: What the help calls it.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--deepmd", required=True, type=Path, help="DeePMD-kit's dp, 3.x")
-    parser.add_argument("--input", type=Path, default=default_input, help=f"default: {meaning}")
+    if default_input is not None:
+        parser.add_argument("--input", type=Path, default=default_input, help=f"default: {meaning}")
     return parser
 
 
