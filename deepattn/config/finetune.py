@@ -27,7 +27,7 @@ class EwcConfig(Section):
     )
     frames: int = key(
         100,
-        "Most frames to use, drawn at random; each takes about as long as a step with it.",
+        "Most frames to use, drawn at random; each takes about as long as two steps with it.",
         check=within(1),
     )
 
