@@ -197,9 +197,9 @@ def test_file(uncertainty, tmp_path):
 def test_files_that_say_something_else(uncertainty, tmp_path, change, message):
     path = tmp_path / "x.uncertainty"
     write_uncertainty(path, uncertainty)
-    arrays, header = module._FORMAT.parse(path.read_bytes(), path)
+    arrays, header = module.FORMAT.parse(path.read_bytes(), path)
     change(arrays, header)
-    path.write_bytes(module._FORMAT.encode(arrays, header))
+    path.write_bytes(module.FORMAT.encode(arrays, header))
     with pytest.raises(
         ModelFileError, match=f"not a well-formed file of uncertainties: .*{message}"
     ):
