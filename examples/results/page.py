@@ -183,12 +183,27 @@ def published(records: Sequence[Record]) -> str:
     return _table(header, rows)
 
 
+def metals(records: Sequence[Record]) -> str:
+    """Elastic constants of the metals, by the labels and by the model of Nb–Mo–Ta–W."""
+    rows = []
+    for name, found in json.loads((HERE / "physics-metals.json").read_text()).items():
+        for source in ("labels", "model"):
+            values = found[source]
+            bulk = (values["c11"] + 2 * values["c12"]) / 3
+            constants = (values["c11"], values["c12"], values["c44"], bulk)
+            rows.append(
+                [name, source, f"{values['a']:.3f}", *(f"{value:.0f}" for value in constants)]
+            )
+    return _table(["metal", "", "a (Å)", "C₁₁ (GPa)", "C₁₂", "C₄₄", "bulk modulus"], rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "overview": overview,
     "inputs": inputs,
     "variants": variants,
     "deepmd": deepmd,
     "published": published,
+    "metals": metals,
 }
 
 
@@ -242,12 +257,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_sentence():
         text = PAGE.read_text(encoding="utf-8")
         new = filled(text)
-        if options.check:
-            if text != new:
-                sys.exit(f"{PAGE} differs from the results; run {Path(__file__).name}")
-            return
-        with write_whole(PAGE, "w") as file:
-            file.write(new)
+        if not options.check:
+            with write_whole(PAGE, "w") as file:
+                file.write(new)
+        elif text != new:
+            sys.exit(f"{PAGE} differs from the results; run {Path(__file__).name}")
 
 
 if __name__ == "__main__":

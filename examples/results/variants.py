@@ -1,4 +1,4 @@
-"""Changes of the inputs that were tried, in short trainings, before the long ones."""
+"""Changes of the inputs that were tried, in shorter trainings."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -18,6 +18,8 @@ _SHARED = {
     "precision": "float32",
 }
 _EMBEDDING = {"neuron": [32], "precision": "float32"}
+
+_SHORTER = {"training/numb_steps": 36000, "training/disp_freq": 900}
 
 # By name, the new value of each key, which is given as a path.
 VARIANTS: dict[str, Mapping[str, Any]] = {
@@ -39,6 +41,7 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
         "model/descriptor/axis_neuron": 12,
         "model/fitting_net/neuron": [240, 240, 240],
     },
+    "shorter": _SHORTER,
     "short-shared": _SHORT | {"model/descriptor": _SHARED, "model/type_embedding": _EMBEDDING},
     "short-attention": _SHORT
     | {

@@ -7,7 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.units import GPa
 
 from deepattn.config import load_input, read_input
 from deepattn.errors import DataError
@@ -122,7 +126,7 @@ def test_pictures_are_drawn(scripts, tmp_path):
     pytest.importorskip("matplotlib")
     scripts.pictures.main(["-o", str(tmp_path)])
     for name in ("curves", "parity", "first"):
-        assert 10_000 < (tmp_path / f"results-{name}.png").stat().st_size < 150_000
+        assert 10_000 < (tmp_path / f"results-{name}.png").stat().st_size < 200_000
 
 
 @pytest.mark.slow
@@ -168,3 +172,32 @@ def test_a_missing_deepmd_kit_gives_one_sentence(scripts, small, tmp_path):
     options = ["--data", str(ALLOY), "-o", str(tmp_path / "runs"), "--python", "/nowhere/python"]
     with pytest.raises(SystemExit, match="/nowhere/dp: there is no such program; give the"):
         scripts.deepmd_run.main(["silver", *options])
+
+
+def test_elastic_constants_of_a_known_crystal(scripts):
+    """Cells whose stresses are linear in the strain give the constants back."""
+    c11, c12, c44, a = 500.0, 200.0, 150.0, 3.2
+    random = np.random.default_rng(1)
+    strains = random.uniform(-0.02, 0.02, (60, 3, 3))
+    strains = (strains + strains.transpose(0, 2, 1)) / 2
+    strains[0] = 0
+    trace = np.trace(strains, axis1=1, axis2=2)[:, None, None]
+    normal = strains * np.eye(3)
+    stresses = (c11 - c12) * normal + c12 * trace * np.eye(3) + 2 * c44 * (strains - normal)
+    boxes = a * (np.eye(3) + strains)
+    virials = -stresses * GPa * np.linalg.det(boxes)[:, None, None]
+    found = scripts.elastic.from_frames(boxes, virials)
+    assert found == pytest.approx((a, c11, c12, c44), rel=1e-6)
+
+
+def test_elastic_constants_of_a_model(scripts):
+    """Copper by effective-medium theory, whose constants are published with it."""
+    atoms = bulk("Cu", "fcc", a=3.6, cubic=True)
+    atoms.calc = EMT()
+    found = scripts.elastic.from_model(atoms)
+    assert found.a == pytest.approx(3.59, abs=0.01)
+    assert found.c11 > found.c12 > found.c44 > 0
+    pressed = bulk("Cu", "fcc", a=found.a * 1.002, cubic=True)
+    pressed.calc = EMT()
+    pressure = -np.trace(pressed.get_stress(voigt=False)) / 3 / GPa
+    assert pressure == pytest.approx(-found.bulk_modulus * (1.002**3 - 1), rel=0.03)

@@ -1,0 +1,79 @@
+"""Beyond errors: elastic constants of four metals, by their labels and by the trained model.
+
+    python physics.py --output runs
+
+Needs the trained model of ``run.py monbtaw`` in the same folder, and writes
+``physics-metals.json``, from which ``page.py`` makes a table.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase.build import bulk
+from command import add_data, check_folder, one_sentence
+from elastic import from_frames, from_model
+from sets import HERE
+
+from deepattn import DP
+from deepattn.data import System
+from deepattn.errors import DataError
+from deepattn.formats.files import write_whole
+
+METALS = ("Nb", "Mo", "Ta", "W")
+_PARTS = ("train", "valid")
+FILE = HERE / "physics-metals.json"
+
+
+def metals(options: argparse.Namespace) -> dict:
+    """Lattice and elastic constants of each metal, by labels and by the model."""
+    found = {}
+    calculator = DP(_model(options.output, "monbtaw"))
+    for name in METALS:
+        folders = [options.data / "monbtaw/npy" / part / f"unary/{name}2" for part in _PARTS]
+        frames = [_cells(folder) for folder in folders]
+        labels = from_frames(*(np.concatenate(arrays) for arrays in zip(*frames, strict=True)))
+        cell = bulk(name, "bcc", a=labels.a, cubic=True)
+        cell.calc = calculator
+        model = from_model(cell)
+
+        found[name] = {
+            "labels": labels._asdict(),
+            "model": model._asdict(),
+        }
+        print(name, found[name], file=sys.stderr)
+    return found
+
+
+def _cells(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    system = System(str(check_folder(folder, "give the folder of the data with --data")))
+    rows = range(system.nframes)
+    return tuple(system.load(name, rows).reshape(-1, 3, 3) for name in ("box", "virial"))
+
+
+def _model(output: Path, name: str) -> Path:
+    folder = output / f"{name}-1"
+    if not (folder / "trained").is_file():
+        raise DataError(f"{folder}: there is no trained model; run run.py {name} --output first")
+    return folder
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compute them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_data(parser)
+    options = parser.parse_args(arguments)
+    with one_sentence():
+        result = metals(options)
+        with write_whole(FILE, "w") as file:
+            json.dump(result, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
