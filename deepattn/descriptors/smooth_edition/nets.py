@@ -67,8 +67,8 @@ def smooth_descriptor(
     switch: str = "none",
     excluded_is_average: bool = False,
     keeps_empty: bool = False,
-) -> ops.SmoothDescriptor:
-    """The descriptor as `deepattn.ops.smooth_potential` takes it.
+) -> ops.SmoothDescriptor | None:
+    """The descriptor as `deepattn.ops.smooth_potential` takes it; None where it does not.
 
     Args:
         descriptor: The layer.
@@ -76,6 +76,8 @@ def smooth_descriptor(
         offset: What the first layers add for each pair of types, ``[npairs, neuron[0]]``.
         **options: As of `deepattn.ops.SmoothDescriptor` and `deepattn.ops.EmbeddingNets`.
     """
+    if not _alike_in_all_slots(descriptor):
+        return None
     ntypes, keep = descriptor.ntypes, None
     if descriptor.excluded_pairs is not None:
         table = np.reshape(descriptor.excluded_pairs, [ntypes, ntypes + 1])
@@ -101,4 +103,16 @@ def smooth_descriptor(
         switch=switch,
         excluded_is_average=excluded_is_average,
         keeps_empty=keeps_empty,
+    )
+
+
+def _alike_in_all_slots(descriptor: SmoothEdition) -> bool:
+    """Whether the statistics are; files of DeePMD-kit may have others."""
+    with tf.init_scope():
+        if not tf.executing_eagerly():
+            return False
+        values = [tf.convert_to_tensor(x).numpy() for x in (descriptor.davg, descriptor.dstd)]
+    tables = [value.reshape(descriptor.ntypes, -1, 4) for value in values]
+    return all(
+        np.array_equal(table, np.broadcast_to(table[:, :1], table.shape)) for table in tables
     )

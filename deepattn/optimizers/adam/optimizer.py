@@ -112,7 +112,7 @@ class Adam(Optimizer):
             parts.setdefault(key, []).append((gradient, variable, index))
         for (dtype, group), part in parts.items():
             ops.adam_step(
-                [variable.value for _, variable, _ in part],
+                [_stored(variable) for _, variable, _ in part],
                 [self._momentums[index].value for _, _, index in part],
                 [self._velocities[index].value for _, _, index in part],
                 [tf.cast(gradient, dtype) for gradient, _, _ in part],
@@ -148,6 +148,11 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "l2_penalty": self.l2_penalty,
         }
+
+
+def _stored(variable: Any) -> Any:
+    """The variable of TensorFlow; a strategy updates these, and not those of Keras."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
