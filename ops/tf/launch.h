@@ -35,6 +35,17 @@ constexpr auto Pick(Float* float_kernel, Double* double_kernel) {
   }
 }
 
+// Likewise of a kernel that also has the precisions F of coordinates and T of nets.
+template <typename F, typename T, typename Float, typename Double, typename Mixed>
+constexpr auto Pick(Float* float_kernel, Double* double_kernel, Mixed* mixed_kernel) {
+  if constexpr (std::is_same_v<F, T>) {
+    return Pick<F>(float_kernel, double_kernel);
+  } else {
+    static_assert(std::is_same_v<F, double> && std::is_same_v<T, float>);
+    return mixed_kernel;
+  }
+}
+
 inline absl::Status ToStatus(const deepattn_status& status) {
   switch (status.code) {
     case DEEPATTN_OK:

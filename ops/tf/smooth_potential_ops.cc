@@ -77,20 +77,9 @@ class ForwardOp : public SmoothPotentialOp<F, T> {
                                              derivative->flat<F>().data()};
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
-    Run(call, result, threads, &status);
+    Pick<F, T>(deepattn_smooth_potential_f32, deepattn_smooth_potential_f64,
+               deepattn_smooth_potential_mixed)(&call, &result, &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
-  }
-
- private:
-  static void Run(const SmoothPotentialCall<F, T>& call, const SmoothPotentialResult<F>& result,
-                  const deepattn_threads& threads, deepattn_status* status) {
-    if constexpr (std::is_same_v<F, float>) {
-      deepattn_smooth_potential_f32(&call, &result, &threads, status);
-    } else if constexpr (std::is_same_v<T, double>) {
-      deepattn_smooth_potential_f64(&call, &result, &threads, status);
-    } else {
-      deepattn_smooth_potential_mixed(&call, &result, &threads, status);
-    }
   }
 };
 
@@ -125,7 +114,8 @@ class GradOp : public SmoothPotentialOp<F, T> {
     Spread(call, data.data() + 1, &out, &fitting);
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
-    Run(call, out, threads, &status);
+    Pick<F, T>(deepattn_smooth_potential_grad_f32, deepattn_smooth_potential_grad_f64,
+               deepattn_smooth_potential_grad_mixed)(&call, &out, &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 
@@ -156,17 +146,6 @@ class GradOp : public SmoothPotentialOp<F, T> {
       net.last_bias = data[3 * nnets * nhidden + nnets + n];
     }
     out->nets = fitting->data();
-  }
-
-  static void Run(const SmoothPotentialCall<F, T>& call, const SmoothPotentialGradients<F, T>& out,
-                  const deepattn_threads& threads, deepattn_status* status) {
-    if constexpr (std::is_same_v<F, float>) {
-      deepattn_smooth_potential_grad_f32(&call, &out, &threads, status);
-    } else if constexpr (std::is_same_v<T, double>) {
-      deepattn_smooth_potential_grad_f64(&call, &out, &threads, status);
-    } else {
-      deepattn_smooth_potential_grad_mixed(&call, &out, &threads, status);
-    }
   }
 };
 

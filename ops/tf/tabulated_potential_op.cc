@@ -113,7 +113,8 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     OP_REQUIRES_OK(context, AllocateOutputs(context, &call));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
-    Run(call, threads, &status);
+    Pick<F, T>(deepattn_tabulated_potential_f32, deepattn_tabulated_potential_f64,
+               deepattn_tabulated_potential_mixed)(&call, &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
 
@@ -130,19 +131,6 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     const Tensor* tensor;
     TF_RETURN_IF_ERROR(context->input(name, &tensor));
     return RequireShape(name, *tensor, shape);
-  }
-
-  static void Run(const TabulatedPotentialCall<float, float>& call, const deepattn_threads& threads,
-                  deepattn_status* status) {
-    deepattn_tabulated_potential_f32(&call, &threads, status);
-  }
-  static void Run(const TabulatedPotentialCall<double, double>& call,
-                  const deepattn_threads& threads, deepattn_status* status) {
-    deepattn_tabulated_potential_f64(&call, &threads, status);
-  }
-  static void Run(const TabulatedPotentialCall<double, float>& call,
-                  const deepattn_threads& threads, deepattn_status* status) {
-    deepattn_tabulated_potential_mixed(&call, &threads, status);
   }
 
   absl::Status ReadAtoms(OpKernelContext* context, TabulatedPotentialCall<F, T>* call,

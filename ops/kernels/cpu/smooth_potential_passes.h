@@ -18,8 +18,7 @@ constexpr int64_t kPartAtoms = 8;
 // Multiply-adds of a core in a nanosecond, and a tanh in multiply-adds, roughly.
 constexpr int64_t kPerNanosecond = 16, kTanh = 16;
 
-// The work is cut by the numbers of atoms alone, so results
-// do not depend on the threads.
+// The work is cut by the numbers of atoms alone, so results do not depend on the threads.
 template <typename F, typename T>
 class Passes {
  public:

@@ -3,26 +3,10 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 
+#include "kernels/cpu/simd/shortcut.h"
 #include "memory.h"
 
 namespace {
-
-// Adds to the rows of a layer what bypasses it, x or (x, x), or for the transposed map back.
-template <typename T>
-inline void AddShortcut(int64_t in, int64_t out, const T* x, T* y) {
-  if (out != in && out != 2 * in) return;
-  for (int64_t i = 0; i < in; ++i) y[i] += x[i];
-  if (out == in) return;
-  for (int64_t i = 0; i < in; ++i) y[in + i] += x[i];
-}
-
-template <typename T>
-inline void AddShortcutBack(int64_t in, int64_t out, const T* grad_y, T* grad_x) {
-  if (out != in && out != 2 * in) return;
-  for (int64_t i = 0; i < in; ++i) grad_x[i] += grad_y[i];
-  if (out == in) return;
-  for (int64_t i = 0; i < in; ++i) grad_x[i] += grad_y[in + i];
-}
 
 template <typename T>
 class Block {
