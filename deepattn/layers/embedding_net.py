@@ -79,6 +79,15 @@ class EmbeddingNet(keras.layers.Layer):
             layer.build((None, width))
 
     def call(self, x: tf.Tensor, scale: ops.PairScale | None = None) -> tf.Tensor:
+        rows = tf.reshape(x, [-1, self.input_width])
+        first = self.hidden[0]
+        rows = ops.pair_embedding(
+            rows, self.weights_of_ops(), scale=scale, function=first.function, product=first.product
+        )
+        return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [self.neuron[-1]]], axis=0))
+
+    def weights_of_ops(self) -> list[ops.DenseLayer]:
+        """The weights of the layers as operations take them."""
         layers = []
         for layer in self.hidden:
             matrix, bias, step = (
@@ -87,12 +96,7 @@ class EmbeddingNet(keras.layers.Layer):
             )
             step = None if step is None else tf.reshape(step, [-1])
             layers.append(ops.DenseLayer(matrix, bias, step))
-        rows = tf.reshape(x, [-1, self.input_width])
-        first = self.hidden[0]
-        rows = ops.pair_embedding(
-            rows, layers, scale=scale, function=first.function, product=first.product
-        )
-        return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [self.neuron[-1]]], axis=0))
+        return layers
 
     def named_variables(self, suffix: str = "") -> dict[str, keras.Variable]:
         """Weights as ``matrix_k``, ``bias_k``, ``idt_k`` (k from 1), each with ``suffix``."""

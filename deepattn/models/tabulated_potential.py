@@ -10,9 +10,6 @@ from deepattn import ops
 from deepattn.layers.environment import real_types
 from deepattn.models.energy_model import EnergyModel
 
-# Precisions of coordinates and nets that the operation is compiled for.
-_PRECISIONS = [("float32", "float32"), ("float64", "float64"), ("float64", "float32")]
-
 
 def potential_in_one_operation(
     model: EnergyModel, inputs: Mapping[str, tf.Tensor]
@@ -29,12 +26,11 @@ def potential_in_one_operation(
         would not run on them.
     """
     descriptor = model.descriptor.tabulated()
-    precisions = (model.interface_dtype, model.descriptor.compute_dtype)
+    dtype = tf.as_dtype(model.descriptor.compute_dtype)
     if (
         descriptor is None
-        or model.fitting.compute_dtype != model.descriptor.compute_dtype
-        or precisions not in _PRECISIONS
-        or ops.built_with_cuda()
+        or model.fitting.compute_dtype != dtype.name
+        or not ops.fits_whole_potentials(tf.as_dtype(model.interface_dtype), dtype)
     ):
         return None
     found = model.fitting.fitting_nets(

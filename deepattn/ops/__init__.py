@@ -1,7 +1,8 @@
 """Neighbors, environment matrix, attention, force, virial as TensorFlow ops with gradients."""
 
-from deepattn.ops.adam import adam_step
+from deepattn.ops.adam import AdamNumbers, adam_step
 from deepattn.ops.attention import AttentionParameters, gated_attention
+from deepattn.ops.fitting_nets import MOST_HIDDEN, FittingNets, fits_whole_potentials
 from deepattn.ops.functions import (
     EnvMat,
     EnvMatA,
@@ -15,7 +16,6 @@ from deepattn.ops.functions import (
     total_virial,
 )
 from deepattn.ops.loader import (
-    built_with_cuda,
     fast_library,
     instruction_set,
     library,
@@ -39,8 +39,6 @@ from deepattn.ops.tabulated import (
     tabulated_embedding,
 )
 from deepattn.ops.tabulated_potential import (
-    MOST_HIDDEN,
-    FittingNets,
     Potential,
     TabulatedDescriptor,
     tabulated_potential,
@@ -49,6 +47,7 @@ from deepattn.ops.tabulated_potential import (
 __all__ = [
     "MOST_HIDDEN",
     "TABLE_STRIDE",
+    "AdamNumbers",
     "AttentionParameters",
     "DenseLayer",
     "EmbeddingNets",
@@ -61,9 +60,9 @@ __all__ = [
     "Tables",
     "TabulatedDescriptor",
     "adam_step",
-    "built_with_cuda",
     "fast_library",
     "first_unsearchable",
+    "fits_whole_potentials",
     "gated_attention",
     "gelu",
     "has_smooth_potential",

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from deepattn.ops import reference
 from deepattn.ops.loader import own_ops
+from deepattn.ops.reference.adam import AdamNumbers
 
 
 def adam_step(
@@ -13,14 +14,7 @@ def adam_step(
     first: Sequence[tf.Variable],
     second: Sequence[tf.Variable],
     grads: Sequence[tf.Tensor],
-    *,
-    rate: tf.Tensor,
-    left_of_beta_1: tf.Tensor,
-    left_of_beta_2: tf.Tensor,
-    epsilon: tf.Tensor,
-    left: tf.Tensor | None = None,
-    decay: tf.Tensor | None = None,
-    l2: tf.Tensor | None = None,
+    numbers: AdamNumbers,
 ) -> None:
     """Move weights ``w`` with gradients ``g`` and moments ``m`` and ``v``, all of one type::
 
@@ -37,10 +31,7 @@ def adam_step(
         weights, first, second: variables; the compiled op is for float32 and float64, without a
             distribution over several devices, and not for machines with GPUs.
         grads: of their shapes.
-        rate, left_of_beta_1, left_of_beta_2, epsilon: scalars of their type; the two in the middle
-            are one less the betas.
-        left: likewise; None for no division.
-        decay, l2: likewise; None for none.
+        numbers: of their type.
     """
     dtype = weights[0].dtype
     ops = own_ops()
@@ -50,22 +41,11 @@ def adam_step(
         or tf.distribute.has_strategy()
         or tf.config.get_visible_devices("GPU")
     ):
-        reference.adam_step(
-            weights,
-            first,
-            second,
-            grads,
-            rate=rate,
-            left_of_beta_1=left_of_beta_1,
-            left_of_beta_2=left_of_beta_2,
-            epsilon=epsilon,
-            left=left,
-            decay=decay,
-            l2=l2,
-        )
+        reference.adam_step(weights, first, second, grads, numbers)
         return
+    rate, left_of_beta_1, left_of_beta_2, epsilon, left, *others = numbers
     one, zero = tf.ones([], dtype), tf.zeros([], dtype)
-    numbers = [rate, left_of_beta_1, left_of_beta_2, one if left is None else left, epsilon]
-    numbers += [zero if x is None else x for x in (decay, l2)]
+    scalars = [rate, left_of_beta_1, left_of_beta_2, one if left is None else left, epsilon]
+    scalars += [zero if x is None else x for x in others]
     handles = [[variable.handle for variable in part] for part in (weights, first, second)]
-    ops.deepattn_adam(*handles, [tf.convert_to_tensor(g) for g in grads], tf.stack(numbers))
+    ops.deepattn_adam(*handles, [tf.convert_to_tensor(g) for g in grads], tf.stack(scalars))

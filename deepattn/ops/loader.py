@@ -126,6 +126,7 @@ def _path(name: str) -> str:
     return str(_builder().LIB_DIR / op_library(name, tf.__version__))
 
 
+@functools.cache
 def _build_info(folder: Path) -> dict[str, Any] | None:
     """What the libraries in `folder` were built from; None if there are none."""
     try:

@@ -28,6 +28,19 @@ class DenseLayer(NamedTuple):
     step: tf.Tensor | None  # T [out], time step
 
 
+def spread(
+    layers: Sequence[DenseLayer], dtype: tf.DType
+) -> tuple[list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
+    """Matrices, biases and time steps of layers; one that is missing has no elements."""
+    none = tf.zeros([0], dtype)
+
+    def each(part: str) -> list[tf.Tensor]:
+        found = [getattr(layer, part) for layer in layers]
+        return [none if weight is None else weight for weight in found]
+
+    return each("matrix"), each("bias"), each("step")
+
+
 def pair_embedding(
     rows: tf.Tensor,
     layers: Sequence[DenseLayer],
@@ -70,10 +83,7 @@ def pair_embedding(
         and len(layers) <= _MOST_LAYERS
         and all(layer.bias is not None for layer in layers)
     )
-    matrices, biases, steps = (
-        [none if weight is None else weight for weight in weights]
-        for weights in zip(*layers, strict=True)
-    )
+    matrices, biases, steps = spread(layers, dtype)
     ops = own_ops() if compiled else None
     if ops is None:
         # The compiled product has no advantage in the reference implementation.

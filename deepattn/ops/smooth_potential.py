@@ -7,12 +7,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from deepattn.ops import reference
-from deepattn.ops.loader import built_with_cuda, own_ops
-from deepattn.ops.pair_embedding import DenseLayer
-from deepattn.ops.tabulated_potential import FittingNets
-
-# Precisions of the environment matrix and of the nets that the operation is compiled for.
-_PRECISIONS = [(tf.float32, tf.float32), (tf.float64, tf.float64), (tf.float64, tf.float32)]
+from deepattn.ops.fitting_nets import FittingNets, fits_whole_potentials
+from deepattn.ops.loader import own_ops
+from deepattn.ops.pair_embedding import DenseLayer, spread
 
 
 class EmbeddingNets(NamedTuple):
@@ -78,7 +75,7 @@ class SmoothDescriptor(NamedTuple):
 
 def has_smooth_potential(interface: tf.DType, nets: tf.DType) -> bool:
     """Whether `smooth_potential` is compiled, for these types, and no GPU would be left idle."""
-    return (interface, nets) in _PRECISIONS and own_ops() is not None and not built_with_cuda()
+    return own_ops() is not None and fits_whole_potentials(interface, nets)
 
 
 def smooth_potential(
@@ -119,15 +116,8 @@ def smooth_potential(
             compiled op).
     """
     embedding, dtype = descriptor.nets, descriptor.nets.offset.dtype
-    none = tf.zeros([0], dtype)
-
-    def parts(layers: Sequence[Sequence[DenseLayer]], part: str) -> list[tf.Tensor]:
-        found = [getattr(layer, part) for layer in itertools.chain(*layers)]
-        return [none if weight is None else weight for weight in found]
-
     last = embedding.layers[0][-1].matrix if embedding.layers[0] else embedding.offset
     no_factors = tf.zeros([0, last.shape[1]], dtype)
-    no_rows = tf.zeros([0, nets.type_offset.shape[1]], dtype)
     ops = own_ops()
     function = reference.smooth_potential if ops is None else ops.deepattn_smooth_potential
     energy, derivative = function(
@@ -145,17 +135,8 @@ def smooth_potential(
         embedding.offset,
         no_factors if embedding.factors is None else embedding.factors,
         list(embedding.scales),
-        parts(embedding.layers, "matrix"),
-        parts(embedding.layers, "bias"),
-        parts(embedding.layers, "step"),
-        nets.type_offset,
-        no_rows if nets.frame_offset is None else nets.frame_offset,
-        no_rows if nets.atom_offset is None else nets.atom_offset,
-        parts(nets.layers, "matrix"),
-        parts(nets.layers, "bias"),
-        parts(nets.layers, "step"),
-        [output.matrix for output in nets.outputs],
-        [output.bias for output in nets.outputs],
+        *spread(list(itertools.chain(*embedding.layers)), dtype),
+        *nets.arguments(),
         sel=list(descriptor.sel),
         empty_types=list(descriptor.empty_types),
         net_of_pair=list(embedding.net_of_pair),

@@ -1,17 +1,14 @@
 """The potential of a compressed model without attention as one operation."""
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from deepattn.ops import reference
+from deepattn.ops.fitting_nets import FittingNets
 from deepattn.ops.loader import own_ops
-from deepattn.ops.pair_embedding import DenseLayer
 from deepattn.ops.tabulated import Tables
-
-MOST_HIDDEN = 16
 
 
 class TabulatedDescriptor(NamedTuple):
@@ -49,27 +46,6 @@ class TabulatedDescriptor(NamedTuple):
     excluded_is_average: bool
 
 
-class FittingNets(NamedTuple):
-    """A fitting net with tanh, or one for each type of center.
-
-    Attributes:
-        layers: hidden layers of each net; of the first matrix the rows of the descriptor, and no
-            bias.
-        copies: how many copies of its input each layer adds to its result; 0 for the first.
-        outputs: of each net the linear layer at the end, ``[width, 1]`` and ``[1]``.
-        type_offset: T ``[ntypes, first width]``, which the first layer adds to ``x W``.
-        frame_offset: T ``[nframes, first width]``, likewise, or None.
-        atom_offset: T ``[nframes * nloc, first width]``, likewise, or None.
-    """
-
-    layers: Sequence[Sequence[DenseLayer]]
-    copies: Sequence[int]
-    outputs: Sequence[DenseLayer]
-    type_offset: tf.Tensor
-    frame_offset: tf.Tensor | None
-    atom_offset: tf.Tensor | None
-
-
 class Potential(NamedTuple):
     """Results of `tabulated_potential`."""
 
@@ -105,12 +81,6 @@ def tabulated_potential(
         tf.errors.InvalidArgumentError: as `deepattn.ops.prod_env_mat_a_mix`; tables that do not fit
             their range or the pairs of types (from the compiled op).
     """
-    dtype, none = descriptor.tables.table.dtype, tf.zeros([0], descriptor.tables.table.dtype)
-    no_rows = tf.zeros([0, nets.type_offset.shape[1]], dtype)
-    matrices, biases, steps = (
-        [none if weight is None else weight for weight in weights]
-        for weights in zip(*itertools.chain(*nets.layers), strict=True)
-    )
     ops = own_ops()
     function = reference.tabulated_potential if ops is None else ops.deepattn_tabulated_potential
     results = function(
@@ -126,14 +96,7 @@ def tabulated_potential(
         tf.constant([descriptor.rcut_smth, descriptor.rcut], coord.dtype),
         *descriptor.tables,
         descriptor.count,
-        nets.type_offset,
-        no_rows if nets.frame_offset is None else nets.frame_offset,
-        no_rows if nets.atom_offset is None else nets.atom_offset,
-        matrices,
-        biases,
-        steps,
-        [output.matrix for output in nets.outputs],
-        [output.bias for output in nets.outputs],
+        *nets.arguments(),
         rcut=descriptor.rcut,
         rcut_smth=descriptor.rcut_smth,
         sel=list(descriptor.sel),

@@ -113,7 +113,7 @@ class Tabulated(SmoothEdition, abc.ABC):
         self, *, sees_center: bool, switch: str, excluded_is_average: bool
     ) -> ops.TabulatedDescriptor | None:
         """For `tabulated`; None if the order of the slots matters."""
-        if not self._has_equal_slots():
+        if not self.has_equal_slots():
             return None
         keep = None
         if self._pairs is not None:
@@ -134,13 +134,3 @@ class Tabulated(SmoothEdition, abc.ABC):
             switch=switch,
             excluded_is_average=excluded_is_average,
         )
-
-    def _has_equal_slots(self) -> bool:
-        """Whether all slots of a type are normalized alike."""
-        for variable in (self.davg, self.dstd):
-            # In a graph that is being frozen the weights are constants.
-            values = tf.get_static_value(tf.convert_to_tensor(variable))
-            rows = None if values is None else values.reshape(self.ntypes, self.nnei, 4)
-            if rows is None or not np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape)):
-                return False
-        return True

@@ -101,6 +101,17 @@ class SmoothEdition(Descriptor, abc.ABC):
         """`pair_table` of the pairs that do not interact."""
         return self._pairs
 
+    def has_equal_slots(self) -> bool:
+        """Whether all slots of a type are normalized alike; files of DeePMD-kit may have others."""
+        for variable in (self.davg, self.dstd):
+            # Read where functions are traced; in a graph that is being frozen it is a constant.
+            with tf.init_scope():
+                values = tf.get_static_value(tf.convert_to_tensor(variable))
+            rows = None if values is None else values.reshape(self.ntypes, self.nnei, 4)
+            if rows is None or not np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape)):
+                return False
+        return True
+
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics under DeePMD's names."""
         return {**self._net_variables(), **super().named_variables()}

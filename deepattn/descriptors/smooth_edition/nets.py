@@ -42,16 +42,8 @@ def net_weights(net: EmbeddingNet) -> NetWeights | None:
         or any(layer.bias is None for layer in net.hidden)
     ):
         return None
-    layers = []
-    for layer in net.hidden:
-        matrix, bias, step = (
-            None if weight is None else tf.cast(weight, net.compute_dtype)
-            for weight in (layer.matrix, layer.bias, layer.idt)
-        )
-        step = None if step is None else tf.reshape(step, [-1])
-        layers.append(ops.DenseLayer(matrix, bias, step))
-    matrix, bias, _ = layers[0]
-    return NetWeights(matrix[0], matrix[1:], bias, layers[1:])
+    (matrix, bias, _), *layers = net.weights_of_ops()
+    return NetWeights(matrix[0], matrix[1:], bias, layers)
 
 
 def smooth_descriptor(
@@ -76,7 +68,7 @@ def smooth_descriptor(
         offset: What the first layers add for each pair of types, ``[npairs, neuron[0]]``.
         **options: As of `deepattn.ops.SmoothDescriptor` and `deepattn.ops.EmbeddingNets`.
     """
-    if not _alike_in_all_slots(descriptor):
+    if not descriptor.has_equal_slots():
         return None
     ntypes, keep = descriptor.ntypes, None
     if descriptor.excluded_pairs is not None:
@@ -103,16 +95,4 @@ def smooth_descriptor(
         switch=switch,
         excluded_is_average=excluded_is_average,
         keeps_empty=keeps_empty,
-    )
-
-
-def _alike_in_all_slots(descriptor: SmoothEdition) -> bool:
-    """Whether the statistics are; files of DeePMD-kit may have others."""
-    with tf.init_scope():
-        if not tf.executing_eagerly():
-            return False
-        values = [tf.convert_to_tensor(x).numpy() for x in (descriptor.davg, descriptor.dstd)]
-    tables = [value.reshape(descriptor.ntypes, -1, 4) for value in values]
-    return all(
-        np.array_equal(table, np.broadcast_to(table[:, :1], table.shape)) for table in tables
     )

@@ -111,30 +111,31 @@ class Adam(Optimizer):
             key = (variable.dtype, self._groups[index])
             parts.setdefault(key, []).append((gradient, variable, index))
         for (dtype, group), part in parts.items():
+            numbers = self._numbers(group, learning_rate, dtype)
+            if self.l2_penalty:
+                numbers = numbers._replace(l2=tf.constant(self.l2_penalty, dtype))
             ops.adam_step(
                 [_stored(variable) for _, variable, _ in part],
                 [self._momentums[index].value for _, _, index in part],
                 [self._velocities[index].value for _, _, index in part],
                 [tf.cast(gradient, dtype) for gradient, _, _ in part],
-                l2=tf.constant(self.l2_penalty, dtype) if self.l2_penalty else None,
-                **self._numbers(group, learning_rate, dtype),
+                numbers,
             )
 
-    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> dict[str, tf.Tensor]:
-        """Numbers of a step, for weights of a group and a type, as `deepattn.ops.adam_step` has
-        them."""
+    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> ops.AdamNumbers:
+        """Numbers of a step, for weights of a group and a type."""
         beta_1, beta_2, epsilon = (
             tf.cast(tf.constant(x, tf.float32), dtype)
             for x in (self.beta_1, self.beta_2, self.epsilon)
         )
         beta_1_power, beta_2_power = (tf.cast(x.value, dtype) for x in self._beta_powers[group])
         rate = tf.cast(tf.cast(learning_rate, tf.float32), dtype)
-        return {
-            "rate": rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power),
-            "left_of_beta_1": 1 - beta_1,
-            "left_of_beta_2": 1 - beta_2,
-            "epsilon": epsilon,
-        }
+        return ops.AdamNumbers(
+            rate=rate * tf.sqrt(1 - beta_2_power) / (1 - beta_1_power),
+            left_of_beta_1=1 - beta_1,
+            left_of_beta_2=1 - beta_2,
+            epsilon=epsilon,
+        )
 
     def _groups_of(self, variables: list[Any] | None) -> list[int]:
         if variables is None:
@@ -168,12 +169,12 @@ class TorchAdam(Adam):
 
     _precision = "float64"
 
-    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> dict[str, tf.Tensor]:
+    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> ops.AdamNumbers:
         left_1, left_2 = (tf.cast(1 - power.value, dtype) for power in self._beta_powers[group])
-        return {
-            "rate": tf.cast(learning_rate, dtype) / left_1,
-            "left_of_beta_1": tf.constant(1 - self.beta_1, dtype),
-            "left_of_beta_2": tf.constant(1 - self.beta_2, dtype),
-            "left": left_2,
-            "epsilon": tf.constant(self.epsilon, dtype),
-        }
+        return ops.AdamNumbers(
+            rate=tf.cast(learning_rate, dtype) / left_1,
+            left_of_beta_1=tf.constant(1 - self.beta_1, dtype),
+            left_of_beta_2=tf.constant(1 - self.beta_2, dtype),
+            epsilon=tf.constant(self.epsilon, dtype),
+            left=left_2,
+        )

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.optimizers.adam.optimizer import TorchAdam
 
 
@@ -47,9 +48,9 @@ class AdamW(TorchAdam):
             learning_rate, beta_1, beta_2, epsilon, name=name, weight_decay=weight_decay, **kwargs
         )
 
-    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> dict[str, tf.Tensor]:
+    def _numbers(self, group: int, learning_rate: Any, dtype: str) -> ops.AdamNumbers:
         decay = tf.cast(learning_rate, dtype) * self.weight_decay
-        return {**super()._numbers(group, learning_rate, dtype), "decay": decay}
+        return super()._numbers(group, learning_rate, dtype)._replace(decay=decay)
 
     def _apply_weight_decay(self, variables: list[Any]) -> None:
         # Keras' own way to do it rounds the decay to float32.

@@ -30,11 +30,13 @@ def variables(dtype):
 def train(dtype, more, *, steps=3):
     """Variables after some steps, as arrays."""
     parts = variables(dtype)
-    numbers = {name: tf.constant(x, dtype) for name, x in (NUMBERS | more).items()}
+    numbers = ops.AdamNumbers(
+        **{name: tf.constant(x, dtype) for name, x in (NUMBERS | more).items()}
+    )
 
     @tf.function(autograph=False)
     def step(grads):
-        ops.adam_step(*parts, grads, **numbers)
+        ops.adam_step(*parts, grads, numbers)
 
     for seed in range(steps):
         rng = np.random.default_rng(10 + seed)
@@ -55,12 +57,12 @@ def test_same_bits_as_single_operations(dtype, kind):
 def test_what_was_read_before_stays():
     parts = variables("float64")
     grads = [tf.ones(shape, tf.float64) for shape in SHAPES]
-    numbers = {name: tf.constant(x, tf.float64) for name, x in NUMBERS.items()}
+    numbers = ops.AdamNumbers(**{n: tf.constant(x, tf.float64) for n, x in NUMBERS.items()})
 
     @tf.function(autograph=False)
     def step():
         before = [tf.convert_to_tensor(x) for x in parts[0]]
-        ops.adam_step(*parts, grads, **numbers)
+        ops.adam_step(*parts, grads, numbers)
         return before, [tf.convert_to_tensor(x) for x in parts[0]]
 
     expected = [x.numpy() for x in parts[0]]
@@ -73,7 +75,7 @@ def test_what_was_read_before_stays():
 def test_types_without_a_kernel_are_moved_by_single_operations():
     parts = [[tf.Variable([1.0], dtype=tf.bfloat16)] for _ in range(3)]
     numbers = {n: tf.constant(x, tf.bfloat16) for n, x in (NUMBERS | {"rate": 0.5}).items()}
-    ops.adam_step(*parts, [tf.ones([1], tf.bfloat16)], **numbers)
+    ops.adam_step(*parts, [tf.ones([1], tf.bfloat16)], ops.AdamNumbers(**numbers))
     assert parts[0][0].numpy() != 1
 
 
