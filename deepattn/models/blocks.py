@@ -98,7 +98,7 @@ def potential_in_blocks(
 
     def evaluate(atoms: tf.Tensor) -> tuple[tf.Tensor, ...]:
         part, kind, *parameters = neighborhoods(atoms)
-        return model.atoms(part, kind, type_vectors, *parameters)[: len(shapes)]
+        return model.atoms(part, kind, type_vectors, *parameters, with_descriptor=with_descriptor)
 
     def describe(atoms: tf.Tensor) -> list[tf.Tensor]:
         part, kind, *_ = neighborhoods(atoms)

@@ -52,7 +52,8 @@ class EnergyModel(keras.Model):
     The outputs are ``energy`` float64 ``[nframes]`` (eV), ``atom_energy`` ``[nframes, nloc]``,
     ``force`` ``[nframes, nall, 3]`` (eV/Å), ``virial`` ``[nframes, 9]`` (eV), ``atom_virial``
     ``[nframes, nall, 9]``, ``atom_mask`` ``[nframes, nloc]`` (0 for virtual atoms) and
-    ``descriptor`` ``[nframes, nloc, width]``.
+    ``descriptor`` ``[nframes, nloc, width]``. Trainings do without the last, by
+    ``with_descriptor=False``; models without attention are faster then.
 
     Args:
         descriptor: A `Descriptor`, such as `SeAtten` or `DPA2`.
@@ -183,7 +184,10 @@ class EnergyModel(keras.Model):
         return self._loss_metrics.metrics if self.compiled else []
 
     def call(
-        self, inputs: Mapping[str, tf.Tensor], training: bool | None = None
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        training: bool | None = None,
+        with_descriptor: bool = True,
     ) -> dict[str, tf.Tensor]:
         if "environment" not in inputs:
             inputs = self.prepare(inputs)
@@ -193,6 +197,7 @@ class EnergyModel(keras.Model):
             inputs["natoms"],
             inputs.get("fparam"),
             inputs.get("aparam"),
+            with_descriptor=with_descriptor,
         )
 
     def prepare(self, inputs: Mapping[str, tf.Tensor]) -> dict:
@@ -220,13 +225,18 @@ class EnergyModel(keras.Model):
         natoms: tf.Tensor,
         fparam: tf.Tensor | None = None,
         aparam: tf.Tensor | None = None,
+        *,
+        with_descriptor: bool = True,
     ) -> dict[str, tf.Tensor]:
         """The outputs of `call` for given neighborhoods.
 
         Forces and virial follow from the derivative of the energy by the environment matrix.
         """
         local = atype[:, : natoms[0]]
-        atoms = self.atoms(environment, local, self.type_vectors(), fparam, aparam)
+        atoms = self.atoms(
+            *(environment, local, self.type_vectors(), fparam, aparam),
+            with_descriptor=with_descriptor,
+        )
         return self.outputs(environment, local, natoms, *atoms)
 
     def atoms(
@@ -236,19 +246,25 @@ class EnergyModel(keras.Model):
         type_vectors: tf.Tensor | None,
         fparam: tf.Tensor | None = None,
         aparam: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Atomic energies, the derivative of their sum by ``environment.descrpt``, descriptors."""
+        *,
+        with_descriptor: bool = True,
+    ) -> tuple[tf.Tensor, ...]:
+        """Atomic energies, the derivative of their sum by ``environment.descrpt``, descriptors.
+
+        Without descriptors, one operation may do it all.
+        """
         arguments = (environment, local, type_vectors)
-        found = energies_in_one_operation(self, *arguments, fparam, aparam)
-        if found is not None:
-            # Graphs that do not fetch the descriptor leave it out.
-            return *found, self.descriptor(*arguments)
+        if not with_descriptor:
+            found = energies_in_one_operation(self, *arguments, fparam, aparam)
+            if found is not None:
+                return found
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(environment.descrpt)
             descriptor = self.descriptor(*arguments)
             atom_energy = self.fitting(descriptor, local, type_vectors, fparam, aparam)
             total = tf.reduce_sum(atom_energy)
-        return atom_energy, tape.gradient(total, environment.descrpt), descriptor
+        found = (atom_energy, tape.gradient(total, environment.descrpt))
+        return (*found, descriptor) if with_descriptor else found
 
     def outputs(
         self,
@@ -257,19 +273,19 @@ class EnergyModel(keras.Model):
         natoms: tf.Tensor,
         atom_energy: tf.Tensor,
         net_deriv: tf.Tensor,
-        descriptor: tf.Tensor,
+        descriptor: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """The outputs of `call` from those of `atoms`."""
         force, virial, atom_virial = self._force_and_virial(net_deriv, environment, natoms)
-        return {
+        outputs = {
             "energy": tf.reduce_sum(tf.cast(atom_energy, tf.float64), axis=1),
             "atom_energy": atom_energy,
             "force": force,
             "virial": virial,
             "atom_virial": atom_virial,
             "atom_mask": tf.cast(local >= 0, self.interface_dtype),
-            "descriptor": descriptor,
         }
+        return outputs if descriptor is None else {**outputs, "descriptor": descriptor}
 
     def type_vectors(self) -> tf.Tensor | None:
         """Type embedding ``[ntypes + 1, width]``, or ``None``."""
@@ -367,7 +383,7 @@ class EnergyModel(keras.Model):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
         inputs, labels = unpack(data)
         with tf.GradientTape() as tape:
-            outputs = self(inputs, training=True)
+            outputs = self(inputs, training=True, with_descriptor=False)
             loss, values = self._measure(measure, labels, outputs)
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
@@ -385,7 +401,7 @@ class EnergyModel(keras.Model):
         self, data: Any, measure: EnergyLoss | None
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
         inputs, labels = unpack(data)
-        outputs = self(inputs, training=False)
+        outputs = self(inputs, training=False, with_descriptor=False)
         return *self._measure(measure, labels, outputs), tf.shape(outputs["energy"])[0]
 
     def _measure(

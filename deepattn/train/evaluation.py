@@ -55,7 +55,7 @@ class Evaluation:
         return merge_errors(parts)
 
     def _outputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = self._model(inputs, training=False)
+        outputs = self._model(inputs, training=False, with_descriptor=False)
         return {name: outputs[name] for name in _COMPARED}
 
 

@@ -163,7 +163,7 @@ class _Squares:
         """Squares by rate and weight, and the second derivatives of the loss, found twice."""
         inputs, labels = batch
         with tf.GradientTape(persistent=True) as tape:
-            outputs = self._model(inputs, training=True)
+            outputs = self._model(inputs, training=True, with_descriptor=False)
         names = [label for label in _PREDICTED if label in self._loss.label_names]
         every = tf.ones_like(labels["find_energy"])
         # The virial of a molecule has no meaning.

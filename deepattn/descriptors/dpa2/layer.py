@@ -185,11 +185,6 @@ class DPA2(Descriptor):
             *(found.rij, found.nlist, found.ntype, found.nmask),
         )
 
-    def features(
-        self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
-    ) -> Features:
-        return self._features(environment, atype, type_embedding, None)
-
     def features_in_shells(
         self,
         environment: Environment,
@@ -197,14 +192,14 @@ class DPA2(Descriptor):
         type_embedding: tf.Tensor | None,
         shells: tf.Tensor,
     ) -> Features:
-        return self._features(environment, atype, type_embedding, shells)
+        return self.features(environment, atype, type_embedding, shells)
 
-    def _features(
+    def features(
         self,
         environment: Environment,
         atype: tf.Tensor,
-        type_embedding: tf.Tensor | None,
-        shells: tf.Tensor | None,
+        type_embedding: tf.Tensor | None = None,
+        shells: tf.Tensor | None = None,
     ) -> Features:
         slots = neighbor_vectors(
             environment, atype, nnei=self.nnei, ntypes=self.ntypes, pairs=self._pairs

@@ -58,7 +58,7 @@ def is_fused(model, inputs):
 def run(model, inputs, labels):
     loss = EnergyLoss(1e-3, start_pref_v=1.0, limit_pref_v=1.0)
     with tf.GradientTape() as tape:
-        outputs = model(inputs)
+        outputs = model(inputs, with_descriptor=False)
         value, _ = loss(labels, outputs, 1e-3)
     return outputs, tape.gradient(value, model.trainable_weights)
 
