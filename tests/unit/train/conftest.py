@@ -2,6 +2,8 @@
 
 import pytest
 
+from deepattn.train import train
+
 from . import toy
 
 
@@ -20,3 +22,14 @@ def here(tmp_path, monkeypatch):
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory, systems):
+    """The checkpoint of a few steps, to start a fine-tuning from."""
+    folder = tmp_path_factory.mktemp("base")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        toy.write_finetuning(systems, numb_steps=2)
+        train("input.json")
+    return folder / "model.ckpt"

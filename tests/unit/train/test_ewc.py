@@ -24,17 +24,9 @@ from . import toy
 ENERGY = {"start_pref_e": 3.0, "limit_pref_e": 1.0, "start_pref_f": 0, "limit_pref_f": 0}
 
 
-def write_input(systems, finetune=None, **settings):
-    rate = {"start_lr": 0.01, "decay_rate": 0.5, "decay_steps": 4}
-    data = toy.make_input(systems, rate=rate, **settings)
-    if finetune is not None:
-        data["training"]["finetune"] = finetune
-    Path("input.json").write_text(json.dumps(data))
-
-
 def parts(systems, loss):
     """A model, its loss and data of single frames."""
-    write_input(systems, loss=loss)
+    toy.write_finetuning(systems, loss=loss)
     data = json.loads(Path("input.json").read_text())
     data["training"]["training_data"]["batch_size"] = 1
     Path("input.json").write_text(json.dumps(data))
@@ -128,18 +120,7 @@ def test_the_pull_is_the_gradient_of_the_penalty():
         np.testing.assert_allclose(found, strength, rtol=1e-12)
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory, systems):
-    """A checkpoint to start from."""
-    folder = tmp_path_factory.mktemp("base")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_input(systems, numb_steps=2)
-        train("input.json")
-    return folder / "model.ckpt"
-
-
-def test_a_resumed_run_needs_no_old_frames(base, systems, here, monkeypatch):
+def test_a_resumed_run_needs_no_old_frames(short_run, systems, here, monkeypatch):
     old = here / "old"
     shutil.copytree(systems[1], old)
     for name in ("energy", "force", "virial"):
@@ -149,28 +130,28 @@ def test_a_resumed_run_needs_no_old_frames(base, systems, here, monkeypatch):
         Path(here, folder).mkdir()
         monkeypatch.chdir(here / folder)
         for number in numbers:
-            write_input(systems[:1], finetune, numb_steps=number)
+            toy.write_finetuning(systems[:1], finetune, numb_steps=number)
             first = number == numbers[0]
-            start = {"init_model": base} if first else {"restart": "model.ckpt"}
+            start = {"init_model": short_run} if first else {"restart": "model.ckpt"}
             train("input.json", **start)
             if folder == "parts" and first:
                 shutil.rmtree(old)
     toy.assert_equal_checkpoints(here / "whole/model.ckpt", here / "parts/model.ckpt")
     arrays, _ = read_checkpoint(here / "parts/model.ckpt")
     name = "layer_0/matrix"
-    start, _ = read_checkpoint(base)
+    start, _ = read_checkpoint(short_run)
     np.testing.assert_array_equal(arrays[f"start/{name}"], start[f"weights/{name}"])
     assert arrays["fisher/limit/layer_0/matrix"].max() > 0
     assert arrays["fisher/start/layer_0/matrix"].shape == arrays[f"start/{name}"].shape
 
 
-def test_where_it_makes_no_sense(base, here, systems):
+def test_where_it_makes_no_sense(short_run, here, systems):
     ewc = {"strength": 1.0, "systems": ["missing"]}
-    write_input(systems, {"ewc": ewc})
+    toy.write_finetuning(systems, {"ewc": ewc})
     with pytest.raises(ConfigError, match="keeps what weights of a file know"):
         train("input.json")
     with pytest.raises(DataError, match="missing"):
-        train("input.json", init_model=base)
+        train("input.json", init_model=short_run)
 
 
 @pytest.mark.parametrize(

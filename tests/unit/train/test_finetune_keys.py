@@ -17,18 +17,12 @@ from deepattn.train.anchor import Anchor
 from . import toy
 
 
-def write_input(systems, finetune=None, **settings):
-    rate = {"start_lr": 0.01, "decay_rate": 0.5, "decay_steps": 4}
-    data = toy.make_input(systems, rate=rate, **settings)
-    if finetune is not None:
-        data["training"]["finetune"] = finetune
-    Path("input.json").write_text(json.dumps(data))
-
-
 @pytest.fixture
 def base(here, systems):
     """A model to start from, in the working folder; its weights."""
-    write_input(systems, numb_steps=2, save_ckpt="base/model.ckpt", disp_file="base/lcurve.out")
+    toy.write_finetuning(
+        systems, numb_steps=2, save_ckpt="base/model.ckpt", disp_file="base/lcurve.out"
+    )
     return train("input.json").model.get_arrays()
 
 
@@ -38,7 +32,7 @@ def moved(before, after):
 
 def test_weights_of_a_pattern_stay(base, systems, caplog):
     caplog.set_level("INFO")
-    write_input(systems, {"freeze": ["filter_type_all/*", "layer_0/bias"]})
+    toy.write_finetuning(systems, {"freeze": ["filter_type_all/*", "layer_0/bias"]})
     after = train("input.json", init_model="base/model.ckpt").model.get_arrays()
     found = moved(base, after)
     kept = {name for name in base if name.startswith("filter_type_all/")} | {"layer_0/bias"}
@@ -59,14 +53,14 @@ def test_weights_of_a_pattern_stay(base, systems, caplog):
     ],
 )
 def test_patterns_that_make_no_sense(base, systems, patterns, message):
-    write_input(systems, {"freeze": patterns})
+    toy.write_finetuning(systems, {"freeze": patterns})
     with pytest.raises(ConfigError, match=message):
         train("input.json", init_model="base/model.ckpt")
 
 
 @pytest.mark.parametrize("finetune", [{"freeze": ["layer_0/*"]}, {"l2_sp": 0.1}])
 def test_from_scratch_there_is_nothing_to_keep(here, systems, finetune):
-    write_input(systems, finetune)
+    toy.write_finetuning(systems, finetune)
     with pytest.raises(ConfigError, match="training/finetune keeps what weights of a file know"):
         train("input.json")
 
@@ -90,7 +84,7 @@ def distance(before, after):
 def test_a_pull_keeps_the_weights_near_the_start(base, systems):
     distances = []
     for strength in (0.0, 1e4):
-        write_input(systems, {"l2_sp": strength})
+        toy.write_finetuning(systems, {"l2_sp": strength})
         trainer = train("input.json", init_model="base/model.ckpt")
         distances.append(distance(base, trainer.model.get_arrays()))
     assert 0 < distances[1] < 0.5 * distances[0]
@@ -101,7 +95,9 @@ def test_a_resumed_run_is_pulled_to_the_same_place(base, systems, here, monkeypa
         Path(here, folder).mkdir()
         monkeypatch.chdir(here / folder)
         for number in numbers:
-            write_input(systems, {"l2_sp": 10.0, "freeze": ["layer_1/*"]}, numb_steps=number)
+            toy.write_finetuning(
+                systems, {"l2_sp": 10.0, "freeze": ["layer_1/*"]}, numb_steps=number
+            )
             first = number == numbers[0]
             start = {"init_model": "../base/model.ckpt"} if first else {"restart": "model.ckpt"}
             train("input.json", **start)

@@ -22,25 +22,6 @@ LORA = {"matrices": ["layer_?/matrix", "filter_type_all/matrix_2"], "rank": 2, "
 CHOSEN = {"layer_0/matrix", "layer_1/matrix", "filter_type_all/matrix_2"}
 
 
-def write_input(systems, finetune=None, **settings):
-    rate = {"start_lr": 0.01, "decay_rate": 0.5, "decay_steps": 4}
-    data = toy.make_input(systems, rate=rate, **settings)
-    if finetune is not None:
-        data["training"]["finetune"] = finetune
-    Path("input.json").write_text(json.dumps(data))
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory, systems):
-    """A checkpoint to start from."""
-    folder = tmp_path_factory.mktemp("base")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_input(systems, numb_steps=2)
-        train("input.json")
-    return folder / "model.ckpt"
-
-
 def test_steps_are_those_of_the_factors():
     """Against automatic differentiation of a loss by the factors, with an optimizer of moments."""
     rng = np.random.default_rng(0)
@@ -73,12 +54,12 @@ def test_steps_are_those_of_the_factors():
     )
 
 
-def test_chosen_matrices_get_an_update_of_the_rank(base, here, systems, caplog):
+def test_chosen_matrices_get_an_update_of_the_rank(short_run, here, systems, caplog):
     caplog.set_level("INFO")
-    stored, _ = read_checkpoint(base)
+    stored, _ = read_checkpoint(short_run)
     before = part_of(stored, WEIGHTS)
-    write_input(systems, {"lora": LORA})
-    after = train("input.json", init_model=base).model.get_arrays()
+    toy.write_finetuning(systems, {"lora": LORA})
+    after = train("input.json", init_model=short_run).model.get_arrays()
     assert set(after) == set(before)
     assert {name for name in after if not np.array_equal(after[name], before[name])} == CHOSEN
     arrays, _ = read_checkpoint("model.ckpt")
@@ -95,23 +76,23 @@ def test_chosen_matrices_get_an_update_of_the_rank(base, here, systems, caplog):
     assert "updates of rank 2: " in caplog.text and f", {count} parameters" in caplog.text
 
 
-def test_a_resumed_run_makes_the_same_steps(base, systems, here, monkeypatch):
+def test_a_resumed_run_makes_the_same_steps(short_run, systems, here, monkeypatch):
     finetune = {"lora": LORA, "l2_sp": 0.1}
     for folder, numbers in (("whole", (12,)), ("parts", (7, 12))):
         Path(here, folder).mkdir()
         monkeypatch.chdir(here / folder)
         for number in numbers:
-            write_input(systems, finetune, numb_steps=number)
+            toy.write_finetuning(systems, finetune, numb_steps=number)
             first = number == numbers[0]
-            start = {"init_model": base} if first else {"restart": "model.ckpt"}
+            start = {"init_model": short_run} if first else {"restart": "model.ckpt"}
             train("input.json", **start)
     toy.assert_equal_checkpoints(here / "whole/model.ckpt", here / "parts/model.ckpt")
     for change in ({"rank": 1}, {"scale": 2.0}, {"matrices": ["layer_0/matrix"]}):
-        write_input(systems, {**finetune, "lora": {**LORA, **change}}, numb_steps=13)
+        toy.write_finetuning(systems, {**finetune, "lora": {**LORA, **change}}, numb_steps=13)
         with pytest.raises(ModelFileError, match="was trained with another training/finetune/lora"):
             train("input.json", restart="model.ckpt")
     # As a start it has plain weights, of which an update begins anew.
-    write_input(systems, finetune, numb_steps=1)
+    toy.write_finetuning(systems, finetune, numb_steps=1)
     start, _ = read_checkpoint("model.ckpt")
     train("input.json", init_model="model.ckpt")
     arrays, _ = read_checkpoint("model.ckpt")
@@ -135,20 +116,20 @@ with tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]).scope():
 
 
 @pytest.mark.slow
-def test_two_devices_make_the_steps_of_one(base, here, systems, monkeypatch):
+def test_two_devices_make_the_steps_of_one(short_run, here, systems, monkeypatch):
     finetune = {"lora": LORA, "ewc": {"strength": 0.1, "systems": systems[1], "frames": 2}}
     for folder, size in (("two", 1), ("one", 2)):
         Path(here, folder).mkdir()
         monkeypatch.chdir(here / folder)
-        write_input(systems[:1], finetune, numb_steps=6)
+        toy.write_finetuning(systems[:1], finetune, numb_steps=6)
         data = json.loads(Path("input.json").read_text())
         data["training"]["training_data"]["batch_size"] = size
         data["learning_rate"]["scale_by_worker"] = "none"
         Path("input.json").write_text(json.dumps(data))
         if folder == "one":
-            train("input.json", init_model=base)
+            train("input.json", init_model=short_run)
             continue
-        command = [sys.executable, "-c", _MIRRORED, str(base)]
+        command = [sys.executable, "-c", _MIRRORED, str(short_run)]
         done = processes.run(command, cwd=here / folder, timeout=120)
         assert done.returncode == 0, done.stderr
     one, two = (read_checkpoint(here / folder / "model.ckpt")[0] for folder in ("one", "two"))
@@ -168,14 +149,14 @@ def test_two_devices_make_the_steps_of_one(base, here, systems, monkeypatch):
         ({"rank": 4}, "rank is 4, more than filter_type_all/matrix_2 of 3 rows and 6 columns"),
     ],
 )
-def test_what_makes_no_sense_for_a_model(base, here, systems, change, message):
-    write_input(systems, {"lora": {**LORA, **change}})
+def test_what_makes_no_sense_for_a_model(short_run, here, systems, change, message):
+    toy.write_finetuning(systems, {"lora": {**LORA, **change}})
     with pytest.raises(ConfigError, match=message):
-        train("input.json", init_model=base)
+        train("input.json", init_model=short_run)
 
 
 def test_from_scratch_there_is_nothing_to_update(here, systems):
-    write_input(systems, {"lora": LORA})
+    toy.write_finetuning(systems, {"lora": LORA})
     with pytest.raises(ConfigError, match="training/finetune keeps what weights of a file know"):
         train("input.json")
 

@@ -1,6 +1,7 @@
 """A training small enough to run in a test: two systems and a tiny model."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -37,6 +38,15 @@ def write_system(folder, types, nframes, *, seed=0, periodic=True, without=(), m
         if name not in without:
             np.save(data / f"{name}.npy", array)
     return str(folder)
+
+
+def write_finetuning(systems, finetune=None, **settings):
+    """Write ``input.json`` with a section ``training/finetune``."""
+    rate = {"start_lr": 0.01, "decay_rate": 0.5, "decay_steps": 4}
+    data = make_input(systems, rate=rate, **settings)
+    if finetune is not None:
+        data["training"]["finetune"] = finetune
+    Path("input.json").write_text(json.dumps(data))
 
 
 def make_input(
