@@ -6,6 +6,11 @@ from deepattn.config import ModelConfig, normalize_model
 from deepattn.models import build_model
 
 TYPE_MAP = ["O", "H"]
+# Descriptors whose slots belong to types, and those without axis_neuron.
+BY_TYPE = ("se_e2_a", "se_a_ebd_v2", "se_e2_r", "se_e3")
+WITHOUT_AXIS = ("se_e2_r", "se_e3")
+# Two descriptors of different cutoffs, side by side.
+HYBRID = {"type": "hybrid", "list": [{"type": "se_e2_a"}, {"type": "se_e2_r", "rcut": 2.6}]}
 
 
 def dpa2(repinit=None, repformer=None, **descriptor):
@@ -24,17 +29,26 @@ def dpa2(repinit=None, repformer=None, **descriptor):
     }
 
 
+def descriptor_section(descriptor):
+    """A descriptor section with small nets where it does not say otherwise."""
+    kind = descriptor["type"]
+    if kind == "hybrid":
+        return {**descriptor, "list": [descriptor_section(part) for part in descriptor["list"]]}
+    if kind == "dpa2":
+        return descriptor
+    nets = {"rcut": 3.0, "rcut_smth": 0.5, "neuron": [4, 8], "seed": 1}
+    if kind not in WITHOUT_AXIS:
+        nets["axis_neuron"] = 3
+    if kind in BY_TYPE:
+        return {**nets, "sel": [4, 6], **descriptor}
+    return {**nets, "sel": 10, "attn": 5, "attn_layer": 1, **descriptor}
+
+
 def model_section(descriptor=None, fitting=None, **model):
     """A model section with small nets; ``type`` of the descriptor decides its ``sel``."""
-    descriptor = {"type": "se_atten", **(descriptor or {})}
-    nets = {"rcut": 3.0, "rcut_smth": 0.5, "neuron": [4, 8], "axis_neuron": 3, "seed": 1}
-    if descriptor["type"] == "se_e2_a":
-        descriptor = {**nets, "sel": [4, 6], **descriptor}
-    elif descriptor["type"] != "dpa2":
-        descriptor = {**nets, "sel": 10, "attn": 5, "attn_layer": 1, **descriptor}
     return {
         "type_map": TYPE_MAP,
-        "descriptor": descriptor,
+        "descriptor": descriptor_section({"type": "se_atten", **(descriptor or {})}),
         "fitting_net": {"neuron": [6, 6], "seed": 2, **(fitting or {})},
         **model,
     }

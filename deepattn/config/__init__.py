@@ -28,7 +28,6 @@ from deepattn.config.schedule import SCHEDULES, ScheduleConfig
 from deepattn.config.section import Kind, Section, key, required
 from deepattn.config.sel import (
     NoNeighborsError,
-    automatic_cutoffs,
     automatic_sel,
     fill_sel,
     take_sel,
@@ -83,7 +82,6 @@ __all__ = [
     "TypeEmbeddingConfig",
     "ValidatingConfig",
     "ValidationDataConfig",
-    "automatic_cutoffs",
     "automatic_sel",
     "base_of",
     "config_from_dict",

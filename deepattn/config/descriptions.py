@@ -20,6 +20,7 @@ TEBD_INPUT_MODE = (
     "How type embeddings enter: concat, as further inputs of the embedding net; strip, in a "
     "separate net."
 )
+TYPE_ONE_SIDE = "Whether the embedding ignores the type of the center."
 TRAINABLE = "Whether the descriptor is trained."
 USE_ECONF_TEBD = (
     "Whether the type embedding starts from electron configurations instead of one-hot vectors."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -24,8 +24,12 @@ DESCRIPTORS: Registry[DescriptorConfig] = Registry(
     "deepattn.descriptors",
     {
         "se_e2_a": "deepattn.descriptors.se_e2_a.config:SeE2AConfig",
+        "se_a_ebd_v2": "deepattn.descriptors.se_e2_a.config:SeAEbdV2Config",
+        "se_e2_r": "deepattn.descriptors.se_e2_r.config:SeE2RConfig",
+        "se_e3": "deepattn.descriptors.se_e3.config:SeE3Config",
         "se_atten": "deepattn.descriptors.se_atten.config:SeAttenConfig",
         "se_atten_v2": "deepattn.descriptors.se_atten.config:SeAttenV2Config",
+        "hybrid": "deepattn.descriptors.hybrid.config:HybridConfig",
         "dpa2": "deepattn.descriptors.dpa2.config:Dpa2Config",
     },
 )
@@ -39,12 +43,15 @@ class NeighborList(NamedTuple):
         sel: That number, or one number for each type, or ``"auto"``, ``"auto:f"``.
         rcut: Cutoff radius, Å.
         may_be_empty: Whether nothing is wrong if no atom has such a neighbor.
+        mixed_types: Whether one number counts the neighbors of all types; None for what the
+            descriptor says.
     """
 
     key: str
     sel: int | tuple[int, ...] | str
     rcut: float
     may_be_empty: bool = False
+    mixed_types: bool | None = None
 
 
 class EnvMatSpec(NamedTuple):
@@ -58,6 +65,10 @@ class EnvMatSpec(NamedTuple):
         sel: Numbers of neighbors: one, or one for each type.
         set_davg_zero: Whether nothing is subtracted.
         protection: Added to distances that divide, Å.
+        columns: How many columns have an average and a spread; the others are left as they are.
+        mixed_types: Whether neighbors of all types share their slots; None for what the descriptor
+            says, as below.
+        exclude_types: Pairs of types that do not interact.
     """
 
     davg: str
@@ -67,6 +78,9 @@ class EnvMatSpec(NamedTuple):
     sel: tuple[int, ...]
     set_davg_zero: bool
     protection: float = 0.0
+    columns: int = 4
+    mixed_types: bool | None = None
+    exclude_types: tuple[tuple[int, int], ...] | None = None
 
 
 def slots_of(sel: tuple[int, ...] | int | str) -> tuple[int, ...]:
@@ -98,7 +112,8 @@ class DescriptorConfig(Kind):
             net serves all types without a type vector.
         conventions: Details that it may have (``model/convention``), the default first.
         common_keys: Keys that need the convention ``common``.
-        default_type_embedding: Whether a model without the section ``type_embedding`` has one.
+        default_type_embedding: Whether a model without the section ``type_embedding`` has one; see
+            `wants_type_embedding`.
         instead_of_type_embedding: What to set where that section is not for it; None where it is.
         may_lack_names: Whether ``type_map`` may be left out.
         share_levels: Levels that tasks may share it at: 0 all of it, 1 its type embedding.
@@ -154,6 +169,11 @@ class DescriptorConfig(Kind):
         """
 
     @classmethod
+    def wants_type_embedding(cls, section: Mapping[str, Any]) -> bool:
+        """Whether a model with a section, but without ``type_embedding``, has one."""
+        return cls.default_type_embedding
+
+    @classmethod
     def glance(cls, section: Mapping[str, Any]) -> tuple[Any, Any]:
         """Cutoff (Å) and numbers of neighbors in a section as given; None where it lacks them."""
         return section.get("rcut"), section.get("sel")
@@ -169,6 +189,27 @@ class DescriptorConfig(Kind):
     def env_mats(self) -> tuple[EnvMatSpec, ...]:
         """The environment matrices that are normalized; the numbers of neighbors are given."""
         raise NotImplementedError(f"{type(self).__name__} does not define env_mats")
+
+    def first_slots(self) -> dict[str, tuple[int, ...]]:
+        """By the names of the weights that keep the numbers of slots of the first training, the
+        present numbers. There are none where ``sel`` cannot change afterwards."""
+        return (
+            {}
+            if self.fixed_slots
+            else {"descrpt_attr/original_sel": slots_of(self.longest_list.sel)}
+        )
+
+    def with_seeds(self, derive: Callable[[str], int]) -> Self:
+        """The section with a seed where it has none.
+
+        Args:
+            derive: Gives the seed of a part by its key, of the whole section for ``""``.
+        """
+        return self if self.seed is not None else replace(self, seed=derive(""))
+
+    def is_mixed(self, part: NeighborList | EnvMatSpec) -> bool:
+        """Whether neighbors of all types share the slots of a list or an environment matrix."""
+        return self.mixed_types if part.mixed_types is None else part.mixed_types
 
     @property
     def longest_list(self) -> NeighborList:

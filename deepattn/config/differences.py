@@ -67,8 +67,8 @@ def model_differences(
 ) -> tuple[list[Difference], list[Difference]]:
     """Compare the models that a file and an input describe.
 
-    Type maps, conventions and the ``sel`` of DPA-1 and se_e2_a are left out: whether these change
-    a model is determined by its weights.
+    Type maps, conventions and a ``sel`` that may change, as of DPA-1 and se_e2_a, are left out:
+    whether these change a model is determined by its weights.
 
     Args:
         stored: The model section of the file.
@@ -84,10 +84,11 @@ def model_differences(
         return [Difference("descriptor/type", *names)], []
     ours, theirs = (_functional(section) for section in (given, stored))
     idle = _idle(stored) & _idle(given)
+    settled = _SETTLED - ({"descriptor/sel"} if given.descriptor.fixed_slots else set())
     changes, remarks = [], []
     for difference in _differences(theirs, ours):
         key, stored_value, value = difference
-        if key in _SETTLED or (key.endswith("/seed") and value is None):
+        if key in settled or (key.endswith("/seed") and value is None):
             continue
         # With any atom_ener the net's value for an isolated atom is subtracted.
         other = key == "fitting_net/atom_ener" and bool(stored_value) != bool(value)
@@ -118,10 +119,12 @@ def _differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterato
 
 def _functional(model: ModelConfig) -> dict[str, Any]:
     """The values by key, in a form in which equal models are equal."""
-    values = flat(model)
-    key = "descriptor/exclude_types"
-    values[key] = tuple(sorted({tuple(sorted(pair)) for pair in values[key]}))
-    return values
+    return {
+        key: tuple(sorted({tuple(sorted(pair)) for pair in value}))
+        if key.endswith("/exclude_types")
+        else value
+        for key, value in flat(model).items()
+    }
 
 
 def _idle(model: ModelConfig) -> set[str]:

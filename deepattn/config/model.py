@@ -147,7 +147,7 @@ class ModelConfig(Section):
         kind.resolve_defaults(descriptor, common=(convention or kind.conventions[0]) == "common")
         if section.get("type_embedding") is None:
             section.pop("type_embedding", None)
-            if kind.default_type_embedding:
+            if kind.wants_type_embedding(descriptor):
                 section["type_embedding"] = copy.deepcopy(DEFAULT_TYPE_EMBEDDING)
         if "type_embedding" in section:
             TypeEmbeddingConfig.resolve_defaults(section["type_embedding"])
@@ -168,7 +168,7 @@ class ModelConfig(Section):
         cls.check_keys(section, "model")
         ntypes = len(section.get("type_map", ())) or len(descriptor["sel"])
         path = "model/descriptor"
-        check_excluded(descriptor["exclude_types"], f"{path}/exclude_types", ntypes)
+        check_excluded(descriptor.get("exclude_types", []), f"{path}/exclude_types", ntypes)
         kind.check(descriptor, path, ntypes=ntypes)
         if descriptor.get("use_econf_tebd"):
             check_elements(section.get("type_map"), f"{path}/use_econf_tebd")

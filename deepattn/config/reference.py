@@ -79,7 +79,7 @@ def _sections(
             )
     yield path, kind, section.doc, fields
     for field in fields:
-        if field.sub_fields or field.sub_variants:
+        if (field.sub_fields or field.sub_variants) and not field.fold_subdoc:
             yield from _sections(field, f"{path}/{field.name}" if path else field.name, "")
     for name, choice in choices:
         yield from _sections(choice, path, name)
@@ -113,7 +113,10 @@ def _flag(variant: Variant) -> Argument:
 
 def _row(field: Argument) -> str:
     alias = f" ({', '.join(f'`{name}`' for name in field.alias)})" if field.alias else ""
-    kinds = "section" if field.sub_fields or field.sub_variants else _kinds(field.dtype)
+    if field.sub_fields or field.sub_variants:
+        kinds = "list of sections" if field.repeat else "section"
+    else:
+        kinds = _kinds(field.dtype)
     default = _default(field)
     return f"| `{field.name}`{alias} | {kinds} | {default} | {field.doc} |"
 

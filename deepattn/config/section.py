@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -148,9 +148,10 @@ class Section:
                 continue
             if declared.check is not None:
                 declared.check(value, f"{path}/{field.name}")
-            inner = _class_of(hints[field.name], value)
-            if inner is not None:
-                inner.check_keys(value, f"{path}/{field.name}")
+            for inner, part, where in _sections_in(
+                hints[field.name], value, f"{path}/{field.name}"
+            ):
+                inner.check_keys(part, where)
 
     @classmethod
     def drop_unset(cls, section: dict[str, Any]) -> None:
@@ -204,11 +205,14 @@ class Kind(Section):
         registry: The classes by type.
         default_type: The type where none is given; None where one must be.
         aliases: Other spellings of the class's type.
+        parts: Key of a list of sections of other types of the registry that it is made of, which
+            cannot have such a list themselves; None where there is none.
     """
 
     registry: ClassVar[Registry]
     default_type: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
+    parts: ClassVar[str | None] = None
 
     type: str
 
@@ -228,8 +232,12 @@ class Kind(Section):
             section: The section as it was given, which may be anything.
         """
         name = section.get("type") if isinstance(section, Mapping) else None
-        if isinstance(name, str) and name in cls.registry:
-            cls.registry[name]
+        if not isinstance(name, str) or name not in cls.registry:
+            return
+        parts = cls.registry[name].parts
+        inner = section.get(parts) if parts is not None else None
+        for part in inner if isinstance(inner, list) else ():
+            cls.import_types(part)
 
     @classmethod
     def schema(cls, name: str, **options: Any) -> Argument:
@@ -257,11 +265,17 @@ class Kind(Section):
         return {"type": cls.registry.name_of(cls), **full}
 
     @classmethod
-    def variant(cls, doc: str) -> Variant:
-        """The schema of all types: of this package's own, and of others that were asked for."""
+    def variant(cls, doc: str, *, with_parts: bool = True) -> Variant:
+        """The schema of all types: of this package's own, and of others that were asked for.
+
+        Args:
+            doc: The description of the choice.
+            with_parts: Whether types that are made of others are among them.
+        """
         choices = [
             Argument(name, dict, kind.arguments(), alias=list(kind.aliases), doc=kind.summary())
             for name, kind in cls.registry.loaded().items()
+            if with_parts or kind.parts is None
         ]
         default = cls.default_type
         if default is None:
@@ -291,6 +305,8 @@ def flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
         section = {name: getattr(section, name) for name in names}
     values: dict[str, Any] = {}
     for name, value in section.items():
+        if isinstance(value, tuple) and value and all(isinstance(one, Section) for one in value):
+            value = {str(place): one for place, one in enumerate(value)}
         if isinstance(value, Section | Mapping) and value:
             values |= {f"{name}/{path}": inner for path, inner in flat(value).items()}
         else:
@@ -311,11 +327,15 @@ def thaw(value: Any) -> Any:
 
 def _argument(field: dataclasses.Field, declared: _Key, hint: Any) -> Argument:
     options: dict[str, Any] = {"alias": list(declared.alias), "doc": declared.doc}
-    inner = _section_of(hint)
+    inner, several = _section_of(hint), _items_of(hint)
     if declared.default is not _REQUIRED:
         options["optional"] = True
         if inner is None or not declared.unset:
             options["default"] = declared.default
+    if several is not None:
+        variant = several.variant(f"Kind of the {several.registry.what}.", with_parts=False)
+        options |= {"repeat": True, "fold_subdoc": True}
+        return Argument(field.name, list, [], [variant], **options)
     if inner is None:
         return Argument(field.name, declared.dtype or _types_in_a_file(hint), **options)
     argument = inner.schema(field.name, **options)
@@ -356,12 +376,32 @@ def _section_of(hint: Any, value: Any = None) -> type[Section] | None:
     return None
 
 
+def _items_of(hint: Any) -> type[Kind] | None:
+    """The class of the items of a field that is a tuple of sections."""
+    item = get_args(hint)[0] if get_origin(hint) is tuple else None
+    return item if isinstance(item, type) and issubclass(item, Kind) else None
+
+
+def _sections_in(hint: Any, value: Any, path: str) -> Iterator[tuple[type[Section], Any, str]]:
+    """The sections that a field holds: class, value and path of each."""
+    inner = _class_of(hint, value)
+    if inner is not None:
+        yield inner, value, path
+    item = _items_of(hint)
+    if item is None:
+        return
+    for place, part in enumerate(value):
+        yield item.registry[part["type"]], part, f"{path}/{place}"
+
+
 def _is_optional(hint: Any) -> bool:
     return type(None) in get_args(hint)
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    inner = _class_of(hint, value)
+    inner, item = _class_of(hint, value), _items_of(hint)
+    if item is not None:
+        return tuple(item.registry[part["type"]].from_dict(part) for part in value)
     return _freeze(value) if inner is None else inner.from_dict(value)
 
 

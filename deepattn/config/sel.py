@@ -36,13 +36,7 @@ def automatic_sel(config: Config) -> tuple[str, str] | None:
     return None
 
 
-def automatic_cutoffs(config: Config) -> list[float]:
-    """Cutoff radii (Å) of the lists of neighbors whose lengths follow from the data."""
-    lists = config.model.descriptor.neighbor_lists()
-    return [one.rcut for one in lists if isinstance(one.sel, str)]
-
-
-def fill_sel(config: Config, most: Callable[[float], Sequence[int]]) -> Config:
+def fill_sel(config: Config, most: Callable[[tuple[float, bool]], Sequence[int]]) -> Config:
     """The configuration with numbers in place of ``auto``; given numbers stay.
 
     Each is the largest number in the data times the factor of ``auto:f`` (1.1), cut to an integer
@@ -50,8 +44,8 @@ def fill_sel(config: Config, most: Callable[[float], Sequence[int]]) -> Config:
 
     Args:
         config: Configuration.
-        most: Gives the largest number of neighbors within a cutoff (Å) of any atom of the training
-            data: one number of all types together, or one for each type, as the descriptor has it.
+        most: Gives the largest number of neighbors of any atom of the training data, by cutoff
+            radius (Å) and whether one number counts all types together; else one for each type.
 
     Raises:
         NoNeighborsError: A list that the model uses would be empty.
@@ -59,11 +53,12 @@ def fill_sel(config: Config, most: Callable[[float], Sequence[int]]) -> Config:
         ValueError: Not one number for each type, or not one for all of them.
     """
     numbers: dict[str, int | tuple[int, ...]] = {}
-    mixed, ntypes = config.model.descriptor.mixed_types, len(config.model.type_map)
-    for one in config.model.descriptor.neighbor_lists():
+    descriptor, ntypes = config.model.descriptor, len(config.model.type_map)
+    for one in descriptor.neighbor_lists():
         if not isinstance(one.sel, str):
             continue
-        found = [int(number) for number in most(one.rcut)]
+        mixed = descriptor.is_mixed(one)
+        found = [int(number) for number in most((one.rcut, mixed))]
         if len(found) != (1 if mixed else ntypes):
             wanted = "one number" if mixed else f"one number for each of the {ntypes} types"
             raise ValueError(f"the largest numbers of neighbors must be {wanted}, not {found!r}")
@@ -83,7 +78,7 @@ def take_sel(config: Config, model: ModelConfig) -> Config:
     """
     theirs = {one.key: one.sel for one in model.descriptor.neighbor_lists()}
     numbers = {
-        one.key: theirs[one.key]
+        one.key: theirs.get(one.key, one.sel)
         for one in config.model.descriptor.neighbor_lists()
         if isinstance(one.sel, str)
     }

@@ -16,6 +16,7 @@ _KINDS = {
     float: "a finite number",
     str: "a string",
     dict: "a mapping",
+    list: "a list",
     type(None): "null",
 }
 _KINDS_IN_A_LIST = {
@@ -92,7 +93,9 @@ def _tag(variant: Variant, data: dict[str, Any], path: str) -> str:
 
 
 def _value(field: Argument, value: Any, where: str) -> Any:
-    if isinstance(value, dict) and (field.sub_fields or field.sub_variants):
+    if field.repeat and isinstance(value, list):
+        return [validate_section(field, part, f"{where}/{k}") for k, part in enumerate(value)]
+    if isinstance(value, dict) and (field.sub_fields or field.sub_variants) and not field.repeat:
         return validate_section(field, value, where)
     for dtype in field.dtype:
         try:

@@ -28,7 +28,7 @@ def attribute_constants(
         "model_attr/tmap": " ".join(model.type_map),
         "descrpt_attr/rcut": np.asarray(model.rcut, model.interface_dtype),
         "descrpt_attr/ntypes": np.int32(descriptor.ntypes),
-        "descrpt_attr/sel": np.atleast_1d(np.asarray(descriptor.sel, np.int32)),
+        **descriptor.graph_constants(),
         "fitting_attr/dfparam": np.int32(fitting.numb_fparam),
         "fitting_attr/daparam": np.int32(fitting.numb_aparam),
         "train_attr/training_script": training_script,

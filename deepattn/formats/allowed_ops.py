@@ -15,6 +15,15 @@ DEEPMD_OPS = frozenset(
     """.split()
 )
 
+# Of DeePMD-kit's graphs of se_e2_r and se_e3, which are not run: their models are rebuilt from the
+# weights.
+REBUILT_OPS = frozenset(
+    """
+    Einsum ProdEnvMatR ProdForceSeR ProdVirialSeR
+    TabulateFusionSeR TabulateFusionSeRGrad TabulateFusionSeT TabulateFusionSeTGrad
+    """.split()
+)
+
 # Those of fast graphs, from libdeepattn_ops_tf*.so.
 DEEPATTN_OPS = frozenset(
     """
@@ -74,7 +83,7 @@ TENSORFLOW_OPS = frozenset(
     ).split()
 )
 
-ALLOWED_OPS = DEEPMD_OPS | DEEPATTN_OPS | TENSORFLOW_OPS
+ALLOWED_OPS = DEEPMD_OPS | REBUILT_OPS | DEEPATTN_OPS | TENSORFLOW_OPS
 
 # What the functions of a SavedModel have besides: calls of one another, branches and loops.
 FUNCTION_OPS = frozenset(

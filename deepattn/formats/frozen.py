@@ -12,28 +12,29 @@ from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.graphdef import Graph, parse_graph, read_graph
 
+# The second number in a scope is the place of a descriptor in a hybrid.
 _WEIGHT_NAMES = re.compile(
     r"""
       type_embed_net/(matrix|bias|idt)_\d+
-    | filter_type_\d+/(matrix|bias|idt)_\d+_\d+
-    | filter_type_all/(matrix|bias|idt)_\d+(_\d+){0,2}
-    | filter_type_all/(matrix|bias|idt)_\d+_two_side_ebd
-    | attention_layer_\d+/c_(query|key|value|out)/(matrix|bias)
-    | attention_layer_\d+/layer_normalization/(gamma|beta)
+    | filter_type_\d+(_\d+)?/(matrix|bias|idt)_\d+_\d+
+    | filter_type_all(_\d+)?/(matrix|bias|idt)_\d+(_\d+){0,2}
+    | filter_type_all(_\d+)?/(matrix|bias|idt)_\d+_(one|two)_side_ebd
+    | attention_layer_\d+(_\d+)?/c_(query|key|value|out)/(matrix|bias)
+    | attention_layer_\d+(_\d+)?/layer_normalization/(gamma|beta)
     | (layer_\d+)(_type_\d+)?/(matrix|bias|idt)
     | final_layer(_type_\d+)?/(matrix|bias)
     | share_.+/(matrix|bias|idt)
-    | (descrpt|fitting)_attr/own/[\w/]+
-    | descrpt_attr/t_(avg|std)
+    | (descrpt_attr(_\d+)?|fitting_attr)/own/[\w/]+
+    | descrpt_attr(_\d+)?/t_(avg|std)
     | fitting_attr/t_(bias_atom_e|[fa]param_(avg|istd))
     | model_attr/model_attr/t_out_(bias|std)
     """,
     re.VERBOSE,
 )
 # Constants of the mask that keeps a neighbor from itself, not weights.
-_ATTENTION_MASK = re.compile(r"attention_layer_\d+/(eye|ones)(_\d+)?(/.*)?")
+_ATTENTION_MASK = re.compile(r"attention_layer_\d+(_\d+)?/(eye|ones)(_\d+)?(/.*)?")
 # 2.x numbers layer norms as Keras does; the number is redundant with the layer's.
-_NUMBERED_NORM = re.compile(r"(attention_layer_\d+/layer_normalization)_\d+/(gamma|beta)")
+_NUMBERED_NORM = re.compile(r"(attention_layer_\d+(?:_\d+)?/layer_normalization)_\d+/(gamma|beta)")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class FrozenModel:
         min_nbor_dist: Shortest distance in the training data in Å, or None.
         model_type: ``original_model``, ``compressed_model`` or None.
         interface_dtype: ``float64``, or ``float32`` for a model made with low interface precision.
-        sel: Neighbor slots, one number or one for each type; empty if the file lacks it.
+        sel: Neighbor slots, one number or one for each type; empty if the file does not give them.
         original_sel: The ``sel`` of the first training, whose sum divides the descriptor.
         weights: Arrays by name.
     """
@@ -69,6 +70,10 @@ class FrozenModel:
     sel: list[int]
     original_sel: list[int]
     weights: dict[str, np.ndarray] = field(repr=False)
+
+    def integers(self, name: str) -> list[int]:
+        """A constant of whole numbers; empty if the graph has none of the name."""
+        return _integers(self.graph, name)
 
 
 def read_frozen(path: str | os.PathLike) -> FrozenModel:
@@ -121,6 +126,9 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
         )
     distance = _scalar(graph, "train_attr/min_nbor_dist", (int, float), float("nan"))
     sel = _integers(graph, "descrpt_attr/sel")
+    if not any(sel):
+        # Where only distances count, DeePMD-kit writes zeros.
+        sel = []
     return FrozenModel(
         graph=graph,
         training_script=_training_script(graph),

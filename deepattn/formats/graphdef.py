@@ -31,7 +31,7 @@ _DTYPES: dict[int, tuple[type[np.generic], str]] = {
     22: (np.uint32, "uint32_val"),
     23: (np.uint64, "uint64_val"),
 }
-_NEIGHBOR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix")
+_NEIGHBOR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix", "ProdEnvMatR")
 
 
 class Graph:

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from deepattn import limits, ops
 from deepattn.errors import ModelFileError
-from deepattn.formats.allowed_ops import DEEPATTN_OPS
+from deepattn.formats.allowed_ops import DEEPATTN_OPS, REBUILT_OPS
 from deepattn.formats.frozen import FrozenModel
 from deepattn.infer.feeds import Feed
 
@@ -139,8 +139,15 @@ class GraphRunner:
 
 def has_ops(frozen: FrozenModel) -> bool:
     """Whether the compiled operations that a graph is made of are there."""
+    if has_foreign_ops(frozen):
+        return False
     is_fast = any(node.op in DEEPATTN_OPS for node in frozen.graph.nodes.values())
     return ops.library() is not None and (not is_fast or ops.fast_library() is not None)
+
+
+def has_foreign_ops(frozen: FrozenModel) -> bool:
+    """Whether a graph of DeePMD-kit has operations that deepattn does not run."""
+    return any(node.op in REBUILT_OPS for node in frozen.graph.nodes.values())
 
 
 def session_config() -> tf.compat.v1.ConfigProto:

@@ -19,7 +19,7 @@ _OWNERS = {
     "filter_type_": "descriptor",
     "descriptor/": "descriptor",
     "attention_layer_": "descriptor",
-    "descrpt_attr/": "statistics",
+    "descrpt_attr": "statistics",
     "fitting_attr/": "statistics",
     "model_attr/": "statistics",
 }

@@ -14,7 +14,7 @@ import numpy as np
 from deepattn.errors import ModelFileError
 from deepattn.formats.saved_model import NEIGHBOR_RCUT
 from deepattn.infer.feeds import Feed
-from deepattn.infer.graph_runner import GraphRunner, has_ops
+from deepattn.infer.graph_runner import GraphRunner, has_foreign_ops, has_ops
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.infer.saved_model_runner import SavedModelRunner
 from deepattn.models.files import ModelFile
@@ -110,6 +110,11 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
     if has_ops(frozen):
         return GraphRunner(frozen), facts
     if frozen.model_type == "compressed_model":
+        if has_foreign_ops(frozen):
+            raise ModelFileError(
+                f"{file.path}: is compressed with operations that deepattn does not run; use the "
+                "model it was compressed from"
+            )
         raise ModelFileError(
             f"{file.path}: is compressed and needs the compiled ops, which are missing; build them "
             "with: python -m deepattn.ops.build"

@@ -6,6 +6,7 @@ import abc
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
@@ -57,6 +58,8 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         passes_messages: Whether it looks at features of neighbors, so that atoms cannot be
             evaluated apart from them.
         compressed: Whether tables, which are not trained, stand in the place of nets.
+        columns: How many columns of the environment matrix have an average and a spread.
+        fixed_slots: Whether the result depends on the numbers of slots themselves.
 
     Call arguments:
         environment: An `Environment` of this layer's `environment` method.
@@ -71,6 +74,8 @@ class Descriptor(keras.layers.Layer, abc.ABC):
 
     passes_messages: ClassVar[bool] = False
     compressed: ClassVar[bool] = False
+    columns: ClassVar[int] = 4
+    fixed_slots: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -140,7 +145,12 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         return _BLOCK
 
     def build(self, *_: object) -> None:
-        add_statistics(self, sel=self.sel if isinstance(self.sel, list) else [self.sel])
+        add_statistics(
+            self,
+            sel=self.sel if isinstance(self.sel, list) else [self.sel],
+            columns=self.columns,
+            fixed_slots=self.fixed_slots,
+        )
 
     def environment(
         self,
@@ -238,6 +248,10 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         found in a frozen graph.
         """
         return named_statistics(self)
+
+    def graph_constants(self) -> dict[str, np.ndarray]:
+        """What a frozen graph says of the neighbors, by the names of DeePMD-kit."""
+        return {"descrpt_attr/sel": np.atleast_1d(np.asarray(self.sel, np.int32))}
 
     def compress(
         self, vectors: tf.Tensor | None, *, min_nbor_dist: float, fast: bool, **options: float

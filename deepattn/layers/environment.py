@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+# How many numbers each array of an `Environment` has for a slot.
+SLOT_WIDTHS = (4, 12, 3, 1, 1, 1)
+
 
 class Environment(NamedTuple):
     """Neighborhoods of a batch of frames; the outputs of ``ProdEnvMatA(Mix)``.

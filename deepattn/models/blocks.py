@@ -10,13 +10,11 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.layers import Environment
+from deepattn.layers.environment import SLOT_WIDTHS
 from deepattn.models.shells import potential_in_shells
 
 if TYPE_CHECKING:
     from deepattn.models.energy_model import EnergyModel
-
-# Numbers in a slot of the arrays of an `Environment`.
-_WIDTHS = (4, 12, 3, 1, 1, 1)
 
 
 def infer(
@@ -80,7 +78,7 @@ def potential_in_blocks(
     type_vectors = model.type_vectors()
     rows = [
         tf.reshape(array, [-1, model.sel * width])
-        for array, width in zip(environment, _WIDTHS, strict=True)
+        for array, width in zip(environment, SLOT_WIDTHS, strict=True)
     ]
     kinds = tf.reshape(local, [-1, 1])
     order = tf.argsort(tf.reduce_sum(tf.cast(rows[-1], tf.int32), axis=1))

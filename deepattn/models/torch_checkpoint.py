@@ -11,7 +11,7 @@ import numpy as np
 from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.torch import ONLY
-from deepattn.formats.weight_names import BIAS
+from deepattn.formats.weight_names import BIAS, is_first_slots
 from deepattn.models.dpmodel import refuse_unwritable, section_for_others
 from deepattn.models.torch_state import ATOMIC, FITTING_BIAS, OUT_BIAS
 from deepattn.registry import resolve
@@ -98,8 +98,9 @@ def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]
         resolve(config.descriptor.torch),
         resolve(config.fitting_net.torch),
     ]
-    own = {BIAS, "descrpt_attr/original_sel"}
-    weights = {name: array for name, array in arrays.items() if name not in own}
+    weights = {
+        name: array for name, array in arrays.items() if name != BIAS and not is_first_slots(name)
+    }
     try:
         state = write_state(weights, [rule for one in formats for rule in one.rules(config)], made)
     except KeyError as error:

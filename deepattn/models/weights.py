@@ -92,19 +92,33 @@ def refuse_uneven(
     slot for those of all padding.
 
     Raises:
-        ModelFileError: The model has such statistics.
+        ModelFileError: The model has such statistics, or no numbers of neighbors.
     """
-    if not config.descriptor.mixed_types:
-        return
-    for name, array in arrays.items():
-        is_statistic = name.endswith(("/t_avg", "/t_std", "/davg", "/dstd"))
+    refuse_automatic(config, path)
+    specs = [spec for spec in config.descriptor.env_mats() if config.descriptor.is_mixed(spec)]
+    for name in (name for spec in specs for name in (spec.davg, spec.dstd)):
+        array = arrays.get(name)
         # Other shapes are refused when the model is built.
-        if not is_statistic or array.ndim < 2 or not array.size or array.size % (4 * len(array)):
+        if array is None or array.ndim < 2 or not array.size or array.size % (4 * len(array)):
             continue
         if _differs_by_slot(array):
             raise ModelFileError(
                 f"{path}: {name} differs from slot to slot of a neighbor list, which is "
-                "supported only for the descriptor se_e2_a; train the model again"
+                "supported only where each type has slots of its own; train the model again"
+            )
+
+
+def refuse_automatic(config: ModelConfig, path: str | os.PathLike) -> None:
+    """Refuse a configuration whose numbers of neighbors are to be found in data.
+
+    Raises:
+        ModelFileError: It is one.
+    """
+    for one in config.descriptor.neighbor_lists():
+        if isinstance(one.sel, str):
+            raise ModelFileError(
+                f"{path}: does not tell its numbers of neighbors: model/descriptor/{one.key} is "
+                f"{one.sel!r}"
             )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from deepattn.states.rules import FLAT, ROW, Rule
+from deepattn.states.rules import ROW, Rule, flat
 from deepattn.trees.nets import activation_name
 from deepattn.trees.node import Node
 
 # Tables of compressed models, empty in others.
 TABLES = r"descriptor\..*\b(compress_info\.[0-9]+|compress_data\.[0-9]+|type_embd_data)"
-# With them second names of the nets, and properties of elements.
+# With them second names of the nets, sums of numbers of slots, and properties of elements.
 IGNORED = (
     TABLES,
+    r"descriptor\.(.*\.)?sec",
     r"descriptor\..*\._networks\..*",
     r"descriptor\.type_embedding\.embedding\.econf_tebd",
 )
@@ -21,6 +23,10 @@ TYPE_EMBEDDING = Rule(
     "descriptor.type_embedding.embedding.embedding_net.layers.{k}.{part}",
     ("type_embed_net/{part}_{n}",),
 )
+
+
+# Keys of some descriptors, with the types of their values and their defaults.
+_FURTHER = {"axis_neuron": (int, 16), "type_one_side": (bool, False)}
 
 
 def graph_net(theirs: str, scope: str, suffix: str = "") -> list[Rule]:
@@ -46,22 +52,34 @@ def tree_net(theirs: str, ours: str) -> list[Rule]:
     ]
 
 
-def statistics(block: str) -> list[Rule]:
-    """Rules of the statistics of a descriptor with one environment matrix."""
+def statistics(block: str, *, columns: int = 4) -> list[Rule]:
+    """Rules of the statistics of a descriptor with one environment matrix.
+
+    Args:
+        block: The module that has them, ``descriptor.sea``.
+        columns: How many columns of the matrix have statistics.
+    """
     return [
-        Rule(f"descriptor.{block}.mean", ("descrpt_attr/t_avg",), FLAT),
-        Rule(f"descriptor.{block}.stddev", ("descrpt_attr/t_std",), FLAT),
+        Rule(f"{block}.mean", ("descrpt_attr/t_avg",), flat(columns)),
+        Rule(f"{block}.stddev", ("descrpt_attr/t_std",), flat(columns)),
     ]
 
 
 def tables(block: str, nets: int = 1) -> list[str]:
-    """Names of the empty tables of a block that is not compressed."""
+    """Names of the empty tables of a module that is not compressed."""
     keys = ("compress_info", "compress_data")
-    return [f"descriptor.{block}.{key}.{k}" for key in keys for k in range(nets)]
+    return [f"{block}.{key}.{k}" for key in keys for k in range(nets)]
 
 
-def read_section(node: Node) -> dict[str, Any]:
-    """The keys that DPA-1 and DeepPot-SE both have."""
+def read_section(
+    node: Node, *, keys: Sequence[str] = ("axis_neuron", "type_one_side")
+) -> dict[str, Any]:
+    """The keys that DPA-1 and DeepPot-SE have in common.
+
+    Args:
+        node: The section.
+        keys: Those of ``axis_neuron`` and ``type_one_side`` that the descriptor has.
+    """
     sel, excluded = node.get("sel", (list, int)), node.get("exclude_types", list, [])
     if isinstance(sel, list) and not all(type(number) is int for number in sel):
         node.fail(f"{node.path}/sel is not a list of whole numbers")
@@ -72,14 +90,13 @@ def read_section(node: Node) -> dict[str, Any]:
         "rcut_smth": node.get("rcut_smth", float),
         "sel": sel,
         "neuron": node.get("neuron", list, [25, 50, 100]),
-        "axis_neuron": node.get("axis_neuron", int, 16),
         "activation_function": activation_name(node.get("activation_function", str, "tanh")),
         "resnet_dt": node.get("resnet_dt", bool, False),
-        "type_one_side": node.get("type_one_side", bool, False),
         "precision": node.get("precision", str, "default"),
         "trainable": node.get("trainable", bool, True),
         "exclude_types": [list(pair) for pair in excluded],
         "set_davg_zero": node.get("set_davg_zero", bool, False),
+        **{key: node.get(key, *_FURTHER[key]) for key in keys},
     }
     node.only("env_protection", 0.0, reason="distances are not protected here")
     node.only("spin", reason="models of magnetic moments are not supported")

@@ -34,15 +34,18 @@ class Layout:
 SAME = Layout(lambda array: [array], lambda parts: parts[0])
 # The time step of an embedding net: ``[1, n]`` here, ``[n]`` there.
 ROW = Layout(lambda array: [array.reshape(1, -1)], lambda parts: parts[0].ravel())
-# Statistics: ``[ntypes, 4 nnei]`` here, ``[ntypes, nnei, 4]`` there.
-FLAT = Layout(
-    lambda array: [array.reshape(len(array), -1)],
-    lambda parts: parts[0].reshape(len(parts[0]), -1, 4),
-)
 # Queries, keys and values: three arrays here, one there, side by side.
 THIRDS = Layout(
     lambda array: np.split(array, 3, axis=-1), lambda parts: np.concatenate(parts, axis=-1)
 )
+
+
+def flat(columns: int) -> Layout:
+    """Statistics: ``[ntypes, columns * nnei]`` here, ``[ntypes, nnei, columns]`` there."""
+    return Layout(
+        lambda array: [array.reshape(len(array), -1)],
+        lambda parts: parts[0].reshape(len(parts[0]), -1, columns),
+    )
 
 
 @dataclass(frozen=True)

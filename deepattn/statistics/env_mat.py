@@ -22,6 +22,7 @@ class EnvMatShape:
         exclude_types: Pairs of types that do not interact.
         protection: Added to distances that divide (Å).
         unseen: Spread of a type that the data lack; None for 1 / rcut.
+        columns: How many columns have an average and a spread.
     """
 
     ntypes: int
@@ -32,6 +33,7 @@ class EnvMatShape:
     exclude_types: tuple[tuple[int, int], ...] = ()
     protection: float = 0.0
     unseen: float | None = None
+    columns: int = 4
 
     @property
     def nnei(self) -> int:

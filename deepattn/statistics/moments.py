@@ -20,8 +20,8 @@ class InputStatistics(NamedTuple):
     """Mean and spread of an environment matrix, which normalize it: ``(R − davg) / dstd``.
 
     Attributes:
-        davg: Average, ``[ntypes, 4 * nnei]``.
-        dstd: Spread, ``[ntypes, 4 * nnei]``.
+        davg: Average, ``[ntypes, columns * nnei]``.
+        dstd: Spread, ``[ntypes, columns * nnei]``.
         seen: Which types the sample has atoms of, bool ``[ntypes]``.
     """
 
@@ -37,7 +37,7 @@ def input_statistics(
     set_davg_zero: bool,
     stat_file: StatFile | None = None,
 ) -> InputStatistics:
-    """``davg`` and ``dstd`` of the environment matrix, both ``[ntypes, 4 * nnei]``.
+    """``davg`` and ``dstd`` of the environment matrix, both ``[ntypes, columns * nnei]``.
 
     For each type of the central atom: mean and spread of the radial column, spread of the three
     angular ones about their common mean (which is not subtracted), the same in every slot. Atoms
@@ -138,7 +138,8 @@ def normalization(sums: EnvMatSums, shape: EnvMatShape, *, set_davg_zero: bool) 
     average = np.zeros((shape.ntypes, 4))
     if not set_davg_zero:
         average[:, 0] = mean
-    return InputStatistics(np.tile(average, shape.nnei), np.tile(spread, shape.nnei), seen)
+    average, spread = (np.tile(rows[:, : shape.columns], shape.nnei) for rows in (average, spread))
+    return InputStatistics(average, spread, seen)
 
 
 def _moments(number: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

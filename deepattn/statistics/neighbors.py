@@ -45,11 +45,13 @@ class Cutoff(NamedTuple):
 
     Attributes:
         rcut: Cutoff radius (Å).
-        sel: Slots for them: per type, or one number if all types share their slots. None if that
-            is yet to be chosen.
+        mixed_types: Whether neighbors of all types are counted together.
+        sel: Slots for them: per type, or one number with ``mixed_types``. None if that is yet to
+            be chosen.
     """
 
     rcut: float
+    mixed_types: bool
     sel: Sequence[int] | None = None
 
 
@@ -108,13 +110,12 @@ def neighbor_statistics(
         (system, frames, system.frames(frames, labels=())[0])
         for system, frames in tracked(pieces, "neighbor statistics")
     )
-    cutoffs = [Cutoff(rcut, sel)]
-    (found,) = _scan(systems, read, cutoffs, ntypes=ntypes, mixed_types=mixed_types)
+    (found,) = _scan(systems, read, [Cutoff(rcut, mixed_types, sel)], ntypes=ntypes)
     return found
 
 
 def data_set_statistics(
-    data: DataSet, cutoffs: Sequence[Cutoff], *, ntypes: int, mixed_types: bool
+    data: DataSet, cutoffs: Sequence[Cutoff], *, ntypes: int
 ) -> list[NeighborStat]:
     """Read every frame of a data set once, check it, and count its neighbors within some cutoffs.
 
@@ -122,7 +123,6 @@ def data_set_statistics(
         data: The data set.
         cutoffs: The cutoffs; the first is the largest.
         ntypes: As in :func:`neighbor_statistics`.
-        mixed_types: As in :func:`neighbor_statistics`.
 
     Returns:
         The statistics of each cutoff.
@@ -134,7 +134,7 @@ def data_set_statistics(
         (system, frames, batch.inputs)
         for system, frames, batch in data.read_all(_ATOMS_AT_ONCE, "neighbor statistics")
     )
-    return _scan(data.systems, read, cutoffs, ntypes=ntypes, mixed_types=mixed_types)
+    return _scan(data.systems, read, cutoffs, ntypes=ntypes)
 
 
 def _scan(
@@ -143,7 +143,6 @@ def _scan(
     cutoffs: Sequence[Cutoff],
     *,
     ntypes: int,
-    mixed_types: bool,
 ) -> list[NeighborStat]:
     """The statistics of some cutoffs over frames that are read once.
 
@@ -152,16 +151,15 @@ def _scan(
         read: Their frames: system, numbers of the frames, inputs.
         cutoffs: See :func:`data_set_statistics`.
         ntypes: See :func:`data_set_statistics`.
-        mixed_types: See :func:`data_set_statistics`.
     """
-    counts = [_Count(systems, cutoff, 1 if mixed_types else ntypes) for cutoff in cutoffs]
+    counts = [_Count(systems, cutoff, ntypes) for cutoff in cutoffs]
     for system, frames, inputs in read:
         real = inputs["atype"] >= 0
         for one in counts:
             distance2, count = _search(system, frames, inputs, rcut=one.rcut, ntypes=ntypes)
             if one is counts[0]:
                 _refuse_overlap(system, frames, inputs, distance2)
-            if mixed_types:
+            if one.mixed_types:
                 count = count.sum(axis=2, keepdims=True)
             one.add(system, frames, real, distance2, count)
     for one in counts:
@@ -205,10 +203,11 @@ def shortest_distance(systems: Sequence[System], rcut: float, *, ntypes: int) ->
 class _Count:
     """The neighbors within one cutoff in all systems."""
 
-    def __init__(self, systems: Sequence[System], cutoff: Cutoff, nsel: int) -> None:
+    def __init__(self, systems: Sequence[System], cutoff: Cutoff, ntypes: int) -> None:
         self.rcut = cutoff.rcut
+        self.mixed_types = cutoff.mixed_types
         self._nearest2 = np.inf
-        self._largest = np.zeros(nsel, np.int64)
+        self._largest = np.zeros(1 if cutoff.mixed_types else ntypes, np.int64)
         self._systems = {id(system): _SystemCount(system, cutoff.sel) for system in systems}
 
     def add(

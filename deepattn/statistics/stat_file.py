@@ -103,23 +103,28 @@ class StatFile:
     def read_env_mat(self, shape: EnvMatShape) -> EnvMatSums | None:
         """Sums over the environment matrix, if they were kept for the same one."""
         folder = _fingerprint(shape)
-        names = [f"{folder}/{part}_{i}" for part in "ra" for i in range(shape.ntypes)]
+        names = [f"{folder}/{part}_{i}" for part in _parts(shape) for i in range(shape.ntypes)]
         arrays = [array for array in self._read(names) if array is not None]
         if len(arrays) < len(names):
             return None
         if any(array.shape != (3,) for array in arrays):
             raise self._useless(f"{folder} contains arrays that are not sums of three numbers")
-        radial, angular = np.array(arrays, np.float64).reshape(2, shape.ntypes, 3)
+        # Who has no angular columns looks at no sums of them.
+        parts = np.array(arrays, np.float64).reshape(-1, shape.ntypes, 3)
+        radial, angular = parts[0], parts[-1]
         return EnvMatSums(radial[:, 0], radial[:, 1:], angular[:, 1:] / 3)
 
     def write_env_mat(self, shape: EnvMatShape, sums: EnvMatSums) -> None:
         """Keep sums over the environment matrix."""
         folder = _fingerprint(shape)
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for center in range(shape.ntypes):
             number = sums.number[center]
-            arrays[f"{folder}/r_{center}"] = np.array([number, *sums.radial[center]])
-            arrays[f"{folder}/a_{center}"] = 3 * np.array([number, *sums.angular[center]])
+            found = {
+                "r": np.array([number, *sums.radial[center]]),
+                "a": 3 * np.array([number, *sums.angular[center]]),
+            }
+            arrays |= {f"{folder}/{part}_{center}": found[part] for part in _parts(shape)}
         self.write(arrays)
 
     def read_bias(self) -> np.ndarray | None:
@@ -274,10 +279,15 @@ def _read_npy(path: Path) -> np.ndarray | None:
     return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
+def _parts(shape: EnvMatShape) -> str:
+    """Names of the sums: radial, and angular where the matrix has such columns."""
+    return "ra" if shape.columns > 1 else "r"
+
+
 def _fingerprint(shape: EnvMatShape) -> str:
     """The hash that DeePMD-kit gives the descriptor."""
     described = {
-        "type": "se_a",
+        "type": "se_a" if "a" in _parts(shape) else "se_r",
         "ntypes": shape.ntypes,
         "rcut": round(float(shape.rcut), 2),
         "rcut_smth": round(float(shape.rcut_smth), 2),

@@ -17,7 +17,6 @@ from deepattn.config import (
     ModelConfig,
     MultiTaskConfig,
     NoNeighborsError,
-    automatic_cutoffs,
     automatic_sel,
     config_from_dict,
     fill_sel,
@@ -124,7 +123,9 @@ def with_neighbors(
     for name, single in config.tasks.items():
         sharing = _sharing_descriptor(config, name)
         most = {
-            cutoff.rcut: np.max([found[other][place].max_nbor_size for other in sharing], axis=0)
+            (cutoff.rcut, cutoff.mixed_types): np.max(
+                [found[other][place].max_nbor_size for other in sharing], axis=0
+            )
             for place, cutoff in enumerate(_cutoffs(single))
         }
         try:
@@ -139,20 +140,22 @@ def with_neighbors(
 
 def _cutoffs(config: Config) -> list[Cutoff]:
     """The cutoff of the model, and those of further lists whose lengths are automatic."""
-    longest = config.model.descriptor.longest_list
+    descriptor = config.model.descriptor
+    longest = descriptor.longest_list
     sel = None if isinstance(longest.sel, str) else slots_of(longest.sel)
-    further = dict.fromkeys(automatic_cutoffs(config))
-    further.pop(longest.rcut, None)
-    return [Cutoff(longest.rcut, sel), *map(Cutoff, further)]
+    first = Cutoff(longest.rcut, descriptor.is_mixed(longest), sel)
+    further = dict.fromkeys(
+        Cutoff(one.rcut, descriptor.is_mixed(one))
+        for one in descriptor.neighbor_lists()
+        if isinstance(one.sel, str)
+    )
+    further.pop(first._replace(sel=None), None)
+    return [first, *further]
 
 
 def _search(config: Config, data: DataSet, distribution: Distribution) -> list[NeighborStat]:
-    mixed = config.model.descriptor.mixed_types
-
     def on_the_chief() -> list[dict]:
-        stats = data_set_statistics(
-            data, _cutoffs(config), ntypes=config.model.ntypes, mixed_types=mixed
-        )
+        stats = data_set_statistics(data, _cutoffs(config), ntypes=config.model.ntypes)
         return [asdict(stat) for stat in stats]
 
     return [NeighborStat(**stat) for stat in distribution.from_chief(on_the_chief)]

@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from deepattn.config import BranchConfig, Config, MultiTaskConfig
 
@@ -27,13 +28,18 @@ def resolve_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Co
     """
     config, seed = resolve_training_seed(config)
     model = config.model
-    parts = {
-        name: replace(part, seed=derive_seed(seed, f"{scope}/{name}" if scope else name))
-        for name in BLOCKS
+
+    def derive(name: str) -> int:
+        scope = (scopes or {}).get(name.partition("/")[0])
+        return derive_seed(seed, f"{scope}/{name}" if scope else name)
+
+    parts: dict[str, Any] = {
+        name: replace(part, seed=derive(name))
+        for name in ("type_embedding", "fitting_net")
         if (part := getattr(model, name)) is not None and part.seed is None
-        for scope in [(scopes or {}).get(name)]
     }
-    return replace(config, model=replace(model, **parts))
+    descriptor = model.descriptor.with_seeds(lambda key: derive(f"descriptor/{key}".rstrip("/")))
+    return replace(config, model=replace(model, descriptor=descriptor, **parts))
 
 
 def resolve_all_seeds(config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:

@@ -11,22 +11,37 @@ from deepattn.config import slots_of
 from deepattn.trees.nets import activation_name
 from deepattn.trees.node import Node
 
+# Keys of some descriptors, with the types of their values.
+_FURTHER: dict[str, type] = {"axis_neuron": int, "type_one_side": bool}
 
-def read_environment(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], dict]:
-    """The keys that every descriptor has, as a section, and the statistics by name."""
+
+def read_environment(
+    node: Node,
+    type_map: Sequence[str],
+    *,
+    keys: Sequence[str] = tuple(_FURTHER),
+    columns: int = 4,
+) -> tuple[dict[str, Any], dict]:
+    """The keys that every descriptor has, as a section, and the statistics by name.
+
+    Args:
+        node: The descriptor.
+        type_map: Names of the types.
+        keys: Those of ``axis_neuron`` and ``type_one_side`` that the descriptor has.
+        columns: How many columns of its environment matrix have statistics.
+    """
     section = {
         "rcut": node.get("rcut", float),
         "rcut_smth": node.get("rcut_smth", float),
         "sel": node.get("sel", list),
         "neuron": node.get("neuron", list),
-        "axis_neuron": node.get("axis_neuron", int),
         "activation_function": activation_name(node.get("activation_function", str)),
         "resnet_dt": node.get("resnet_dt", bool),
-        "type_one_side": node.get("type_one_side", bool),
         "precision": node.get("precision", str),
         "trainable": node.get("trainable", bool, True),
         "exclude_types": [list(pair) for pair in node.get("exclude_types", list, [])],
         "set_davg_zero": node.get("set_davg_zero", bool),
+        **{key: node.get(key, _FURTHER[key]) for key in keys},
     }
     node.computes_in(section["precision"], but=("type_embedding",))
     node.only("env_protection", 0.0, reason="env_protection is not supported here")
@@ -36,10 +51,10 @@ def read_environment(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any
     if not all(type(count) is int and count >= 0 for count in section["sel"]):
         node.fail(f"{node.path}/sel is not a list of numbers of neighbors")
     ntypes, nnei = len(type_map), sum(section["sel"])
-    average, deviation = read_matrix(node, (ntypes, nnei, 4))
+    average, deviation = read_matrix(node, (ntypes, nnei, columns))
     return section, {
-        "descrpt_attr/t_avg": average.reshape(ntypes, 4 * nnei),
-        "descrpt_attr/t_std": deviation.reshape(ntypes, 4 * nnei),
+        "descrpt_attr/t_avg": average.reshape(ntypes, columns * nnei),
+        "descrpt_attr/t_std": deviation.reshape(ntypes, columns * nnei),
     }
 
 
@@ -48,33 +63,43 @@ def write_environment(
     type_map: Sequence[str],
     arrays: Mapping[str, np.ndarray],
     precision: str,
+    *,
+    keys: Sequence[str] = tuple(_FURTHER),
+    columns: int = 4,
 ) -> dict[str, Any]:
-    """The keys that every descriptor has, but those of its class."""
+    """The keys that every descriptor has, but those of its class.
+
+    Args:
+        section: The section of the descriptor.
+        type_map: Names of the types.
+        arrays: The weights by name.
+        precision: Of the nets.
+        keys: As of `read_environment`.
+        columns: As of `read_environment`.
+    """
     sel = list(slots_of(section.sel))
-    shape = (len(type_map), sum(sel), 4)
+    shape = (len(type_map), sum(sel), columns)
     statistics = (arrays[f"descrpt_attr/{key}"].reshape(shape) for key in ("t_avg", "t_std"))
     return {
         "rcut": section.rcut,
         "rcut_smth": section.rcut_smth,
         "sel": sel,
         "neuron": list(section.neuron),
-        "axis_neuron": section.axis_neuron,
         "activation_function": section.activation_function,
         "resnet_dt": section.resnet_dt,
-        "type_one_side": section.type_one_side,
         "precision": precision,
         "trainable": section.trainable,
         "exclude_types": [list(pair) for pair in section.exclude_types],
         "set_davg_zero": section.set_davg_zero,
         "env_protection": 0.0,
-        "spin": None,
         "type_map": list(type_map),
+        **{key: getattr(section, key) for key in keys},
         **write_matrix(section.rcut, section.rcut_smth, *statistics),
     }
 
 
 def read_matrix(node: Node, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Average and spread of an environment matrix, each of a shape ``[ntypes, nnei, 4]``."""
+    """Average and spread of an environment matrix, each of a shape ``[ntypes, nnei, columns]``."""
     matrix = node.child("env_mat")
     matrix.only("use_exp_switch", False, reason="only the polynomial switch is supported")
     # DeePMD-kit takes these from the descriptor too.

@@ -30,6 +30,15 @@ def sections() -> dict[str, dict]:
                 found[name] = _dpa1(rng, attn_layer, mode, smooth)
     for k in range(4):
         found[f"se_e2_a_{k}"] = _se_e2_a(rng, one_side=k % 2 == 1)
+    pairs = _se_e2_a(rng, one_side=True)
+    distances = _with_descriptor(pairs, "se_e2_r", exclude_types=[[0, 1]], set_davg_zero=False)
+    angles = _with_descriptor(pairs, "se_e3", exclude_types=[[0, 1]], set_davg_zero=False)
+    del angles["descriptor"]["type_one_side"]
+    found |= {"se_e2_r": distances, "se_e3": angles}
+    # Each with neighbors of its own.
+    parts = [pairs["descriptor"] | {"exclude_types": [], "sel": [8, 14, 6], "rcut": 2.75}]
+    parts += [distances["descriptor"] | {"exclude_types": []}]
+    found["hybrid"] = pairs | {"descriptor": {"type": "hybrid", "list": parts}}
     # Networks in single precision, and a fitting net whose widths double.
     for name in ("dpa1_0_strip_smooth", "se_e2_a_0"):
         section = {key: dict(value) for key, value in found[name].items() if key != "type_map"}
@@ -91,6 +100,13 @@ def _se_e2_a(rng: np.random.Generator, *, one_side: bool) -> dict:
         "precision": "float64",
     }
     return {"type_map": TYPE_MAP, "descriptor": descriptor, "fitting_net": _fitting(rng)}
+
+
+def _with_descriptor(section: dict, kind: str, **options: object) -> dict:
+    """The section with a descriptor that has no ``axis_neuron``."""
+    descriptor = {**section["descriptor"], "type": kind, **options}
+    del descriptor["axis_neuron"]
+    return {**section, "descriptor": descriptor}
 
 
 def _fitting(rng: np.random.Generator) -> dict:

@@ -38,6 +38,21 @@ class GraphOptions:
     named: bool = True  # types have names
 
     @property
+    def descriptors(self) -> list[dict]:
+        """The section of the descriptor, or those of all parts of a hybrid."""
+        return self.model["descriptor"].get("list", [self.model["descriptor"]])
+
+    @property
+    def rcut(self) -> float:
+        """The longest cutoff radius, Å."""
+        return max(part["rcut"] for part in self.descriptors)
+
+    @property
+    def by_type(self) -> bool:
+        """Whether slots belong to types, so that all frames must have the same ones."""
+        return any(not part["type"].startswith("se_atten") for part in self.descriptors)
+
+    @property
     def tolerance(self) -> float:
         return 2e-5 if self.single else 1e-9
 
@@ -86,6 +101,16 @@ def se_e2_a(**options: object) -> dict:
         "seed": 11,
         **options,
     }
+
+
+def _without_axis(**options: object) -> dict:
+    section = se_e2_a(**options)
+    del section["axis_neuron"]
+    return section
+
+
+def hybrid(*parts: dict) -> dict:
+    return {"type": "hybrid", "list": list(parts)}
 
 
 def fitting(**options: object) -> dict:
@@ -277,6 +302,50 @@ GRAPHS = [
         named=False,
     ),
     GraphOptions(
+        "se_e2_r_two_side_exclude",
+        _model(_without_axis(type="se_e2_r", exclude_types=[[0, 1], [2, 2]])),
+        BOTH,
+    ),
+    GraphOptions(
+        "se_e2_r_one_side_exclude_resnet",
+        _model(
+            _without_axis(
+                type="se_e2_r", type_one_side=True, exclude_types=[[0, 1]], resnet_dt=True
+            )
+        ),
+    ),
+    GraphOptions("se_e3", _model(_without_axis(type="se_e3", resnet_dt=True))),
+    GraphOptions(
+        "se_a_ebd_v2_exclude",
+        _model(se_e2_a(type="se_a_ebd_v2", exclude_types=[[0, 2]]), None, tebd()),
+    ),
+    GraphOptions(
+        "se_a_ebd_v2_one_side",
+        _model(se_e2_a(type="se_a_ebd_v2", type_one_side=True, resnet_dt=True)),
+    ),
+    GraphOptions(
+        "hybrid_two_body",
+        _model(
+            hybrid(
+                se_e2_a(rcut=3.1, sel=[8, 12, 8]), _without_axis(type="se_e2_r", type_one_side=True)
+            )
+        ),
+        BOTH,
+    ),
+    GraphOptions(
+        "hybrid_types_three_body",
+        _model(
+            hybrid(
+                se_atten(type="se_atten_v2", exclude_types=[[0, 1]]),
+                se_e2_a(type="se_a_ebd_v2", rcut=3.1, type_one_side=True, resnet_dt=True),
+                se_e2_a(rcut=2.9, sel=[8, 12, 8]),
+                _without_axis(type="se_e3", rcut=3.3),
+            ),
+            fitting(numb_fparam=systems.NFPARAM, numb_aparam=systems.NAPARAM),
+            tebd(),
+        ),
+    ),
+    GraphOptions(
         "se_e2_a_interface_low", _model(se_e2_a(set_davg_zero=True)), single=True, interface="low"
     ),
 ]
@@ -289,7 +358,7 @@ def cases_for(options: GraphOptions, deepmd: DeepmdKit) -> dict[str, dict[str, n
     chosen = {}
     for name, case in systems.make_cases().items():
         # Virtual atoms and batches of mixed composition came with 2.2.3, and for se_e2_a never.
-        old = deepmd.version < "2.2.3" or options.model["descriptor"]["type"] == "se_e2_a"
+        old = deepmd.version < "2.2.3" or options.by_type
         if old and (case["atype"].ndim == 2 or (case["atype"] < 0).any()):
             continue
         unused = [key for key in ("fparam", "aparam") if f"numb_{key}" not in fit]

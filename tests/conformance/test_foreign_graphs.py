@@ -33,7 +33,7 @@ def all_graphs(*, only=lambda deepmd, name: True):
 def has_old_exclusion_rule(deepmd: str, name: str) -> bool:
     """Whether attention sees excluded neighbors: 2.x without the smooth option (a rule of old)."""
     descriptor = TABLE[name].model["descriptor"]
-    attends = descriptor["type"] != "se_e2_a" and descriptor["attn_layer"] > 0
+    attends = descriptor.get("attn_layer", 0) > 0
     return deepmd == "dp220" and attends and bool(descriptor.get("exclude_types"))
 
 
@@ -63,7 +63,7 @@ def test_what_the_file_says_of_itself(graph: ForeignGraph) -> None:
     with DeepPot(graph.path) as pot:
         section = graph.options.model
         assert pot.get_type_map() == (["O", "H", "C"] if graph.options.named else [])
-        assert pot.get_rcut() == pytest.approx(section["descriptor"]["rcut"], rel=1e-6)
+        assert pot.get_rcut() == pytest.approx(graph.options.rcut, rel=1e-6)
         assert pot.get_ntypes() == 3
         assert pot.get_dim_fparam() == section["fitting_net"].get("numb_fparam", 0)
         assert pot.get_dim_aparam() == section["fitting_net"].get("numb_aparam", 0)

@@ -26,6 +26,8 @@ BOTH = pytest.mark.parametrize("deepmd", [DP320, DP220], ids=lambda deepmd: deep
 # LAMMPS counts types as it likes; elements are matched by name.
 ELEMENTS = ["H", "C", "O"]
 FPARAM, APARAM = [0.3, -0.7], [0.4]
+# Whose neighbor lists and forces are made as those of the others.
+MORE_GRAPHS = ["se_e2_r_two_side_exclude", "se_e3", "se_a_ebd_v2_exclude", "hybrid_two_body"]
 GRAPHS = ["v2_default", "concat_default", "resnet_everywhere", "se_e2_a_two_side_exclude"]
 
 
@@ -71,6 +73,11 @@ def test_static(deepmd, name: str, box: str, our_graph, tmp_path: Path) -> None:
     text = script(model, " ".join(ELEMENTS), periodic=cell is not None)
     deepmd_lammps(deepmd, text, tmp_path)
     assert_same(tmp_path, reference(model, coord, names, cell))
+
+
+@pytest.mark.parametrize("name", MORE_GRAPHS)
+def test_static_of_more_descriptors(name: str, our_graph, tmp_path: Path) -> None:
+    test_static(DP320, name, "triclinic", our_graph, tmp_path)
 
 
 @BOTH

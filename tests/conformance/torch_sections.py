@@ -23,7 +23,7 @@ def single() -> dict[str, dict]:
     found = dict(sections())
     for name, section in found.items():
         descriptor = section["descriptor"]
-        if name.startswith("se_e2_a") and descriptor["exclude_types"]:
+        if name.startswith("se_e2_a") and descriptor.get("exclude_types"):
             # Else nets of excluded pairs count for empty slots, which is refused.
             found[name] = {**section, "descriptor": {**descriptor, "set_davg_zero": True}}
     plain = found["se_e2_a_0"]

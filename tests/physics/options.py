@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from small_models import BY_TYPE, WITHOUT_AXIS
 
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.models import EnergyModel, build_model
@@ -44,8 +45,14 @@ def _v2(*, violates=(), **descriptor):
     return Option({"type": "se_atten_v2", **descriptor}, {}, {}, violates)
 
 
-def _e2(tebd: dict | None = None, *, fitting: dict | None = None, violates=(), **descriptor):
-    return Option({"type": "se_e2_a", **descriptor}, fitting or {}, tebd, violates)
+def _e2(
+    tebd: dict | None = None, *, type="se_e2_a", fitting: dict | None = None, violates=(), **keys
+):
+    return Option({"type": type, **keys}, fitting or {}, tebd, violates)
+
+
+def _hybrid(*parts: dict, tebd: dict | None = None, violates=()):
+    return Option({"type": "hybrid", "list": list(parts)}, {}, tebd, violates)
 
 
 # Plain attention counts a neighbor fully or not at all, so energies jump at the cutoff. With a
@@ -96,6 +103,17 @@ OPTIONS = {
     "se_e2_a_one_side": _e2(type_one_side=True, resnet_dt=True),
     "se_e2_a_type_embedding": _e2({}, set_davg_zero=True),
     "se_e2_a_parameters": _e2(fitting=PARAMETERS),
+    "se_e2_r": _e2(type="se_e2_r", resnet_dt=True),
+    "se_e2_r_one_side_exclude": _e2(type="se_e2_r", type_one_side=True, exclude_types=[[0, 1]]),
+    "se_e3": _e2(type="se_e3", sel=[14, 14, 14], exclude_types=[[0, 1]]),
+    "se_a_ebd_v2": _e2({}, type="se_a_ebd_v2", set_davg_zero=True),
+    "se_a_ebd_v2_davg": _e2({}, type="se_a_ebd_v2", type_one_side=True, violates=JUMPS),
+    "hybrid": _hybrid({"type": "se_e2_a"}, {"type": "se_e2_r", "rcut": 3.2}),
+    "hybrid_of_types": _hybrid(
+        {"type": "se_atten_v2", "exclude_types": [[0, 1]], "set_davg_zero": True},
+        {"type": "se_a_ebd_v2", "rcut": 3.2, "set_davg_zero": True},
+        tebd={},
+    ),
     "float32": Option(
         {"type": "se_atten_v2", "precision": "float32"},
         {"precision": "float32"},
@@ -108,22 +126,23 @@ def model_section(option: Option, *, sel: int = 60) -> dict:
     """The model section of the option, normalized; ``sel`` is that of models with attention."""
     section = {
         "type_map": TYPE_MAP,
-        "descriptor": {
-            "sel": [24, 24, 24] if option.descriptor["type"] == "se_e2_a" else sel,
-            "rcut": 4.0,
-            "rcut_smth": 0.6,
-            "neuron": [4, 8],
-            "axis_neuron": 3,
-            "seed": 11,
-            **option.descriptor,
-        },
+        "descriptor": _descriptor(option.descriptor, sel),
         "fitting_net": {"neuron": [6, 6], "seed": 5, **option.fitting},
     }
-    if section["descriptor"]["type"] != "se_e2_a":
-        section["descriptor"].setdefault("attn", 5)
     if option.type_embedding is not None:
         section["type_embedding"] = {"neuron": [4], "seed": 9, **option.type_embedding}
     return normalize_model(section)
+
+
+def _descriptor(given: dict, sel: int) -> dict:
+    if "list" in given:
+        return {**given, "list": [_descriptor(part, sel) for part in given["list"]]}
+    kind = given["type"]
+    section = {"rcut": 4.0, "rcut_smth": 0.6, "neuron": [4, 8], "seed": 11}
+    section |= {"sel": [24, 24, 24]} if kind in BY_TYPE else {"sel": sel, "attn": 5}
+    if kind not in WITHOUT_AXIS:
+        section["axis_neuron"] = 3
+    return {**section, **given}
 
 
 def make_model(option: Option, *, interface_dtype: str = "float64", sel: int = 60) -> EnergyModel:
@@ -133,16 +152,13 @@ def make_model(option: Option, *, interface_dtype: str = "float64", sel: int = 6
     arrays = model.get_arrays()
     rng = np.random.default_rng(1)
     # As statistics are: equal in all slots of a kind, angular averages zero.
-    ntypes, width = arrays["descrpt_attr/t_std"].shape
-    spread = rng.uniform(0.1, 0.3, (ntypes, 1, 2))[..., [0, 1, 1, 1]]
-    arrays["descrpt_attr/t_std"] = np.broadcast_to(spread, (ntypes, width // 4, 4)).reshape(
-        ntypes, width
-    )
-    if not config.descriptor.set_davg_zero:
-        mean = rng.uniform(0.05, 0.1, (ntypes, 1, 1)) * np.array([1.0, 0.0, 0.0, 0.0])
-        arrays["descrpt_attr/t_avg"] = np.broadcast_to(mean, (ntypes, width // 4, 4)).reshape(
-            ntypes, width
-        )
+    ntypes = config.ntypes
+    for spec in config.descriptor.env_mats():
+        spread = rng.uniform(0.1, 0.3, (ntypes, 1, 2))[..., [0, 1, 1, 1][: spec.columns]]
+        arrays[spec.dstd] = np.tile(spread, (1, sum(spec.sel), 1)).reshape(ntypes, -1)
+        if not spec.set_davg_zero:
+            mean = rng.uniform(0.05, 0.1, (ntypes, 1, 1)) * np.eye(1, spec.columns)
+            arrays[spec.davg] = np.tile(mean, (1, sum(spec.sel), 1)).reshape(ntypes, -1)
     arrays["fitting_attr/t_bias_atom_e"] = rng.normal(size=ntypes)
     for name in arrays:
         if name.endswith(("gamma", "beta")):

@@ -14,7 +14,7 @@ from .options import OPTIONS, Option, make_model
 
 # In open boundaries atoms have from none to seven neighbors; one atom is virtual.
 ATYPE = np.array([[0, 1, 2, 1, 0, 2, 1, 0, 0], [2, 2, 1, 0, 1, -1, 0, 1, 2]], np.int32)
-ATTENTION = [name for name in OPTIONS if not name.startswith("se_e2_a")]
+ATTENTION = [name for name in OPTIONS if not name.startswith(("se_e", "se_a_", "hybrid"))]
 # Where empty slots have no part in the formula either.
 BLIND = ["concat", "concat_mask", "concat_one_side", "concat_exclude", "strip", "gelu", "atom_ener"]
 

@@ -56,6 +56,7 @@ OTHERWISE = {
     "cosine": {"suggest/length.py"},
     # In a hash of DeePMD-kit's, which names its caches.
     "se_a": {"statistics/stat_file.py"},
+    "se_r": {"statistics/stat_file.py"},
     # The student that is trained unless the user gives another.
     "se_atten_v2": {"distill/config.py"},
     # In the list of what a package exports.

@@ -84,9 +84,8 @@ def empty(model: ModelConfig) -> list[str]:
     """Names of tensors without numbers."""
     descriptor = cast(Dpa2Config, model.descriptor)
     blocks = ["repinit", *(["repinit_three_body"] if descriptor.repinit.use_three_body else [])]
-    return [
-        name for block in blocks for name in (*tables(block), f"descriptor.{block}.type_embd_data")
-    ]
+    modules = [f"descriptor.{block}" for block in blocks]
+    return [name for one in modules for name in (*tables(one), f"{one}.type_embd_data")]
 
 
 FORMAT = StateFormat(("dpa2",), read, rules, ignored=IGNORED, empty=empty)

@@ -87,6 +87,7 @@ def write_dpa1(
         "type": "dpa1",
         "@version": 2,
         **write_environment(section, config.type_map, arrays, precision),
+        "spin": None,
         "ntypes": ntypes,
         "tebd_dim": embedding.neuron[-1],
         "tebd_input_mode": section.tebd_input_mode,

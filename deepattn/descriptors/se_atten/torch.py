@@ -30,7 +30,7 @@ _ATTENTION = [
 ]
 _RULES = [
     TYPE_EMBEDDING,
-    *statistics("se_atten"),
+    *statistics("descriptor.se_atten"),
     *graph_net("descriptor.se_atten.filter_layers.networks.0", "filter_type_all"),
     *graph_net(
         "descriptor.se_atten.filter_layers_strip.networks.0", "filter_type_all", "_two_side_ebd"
@@ -96,7 +96,7 @@ def rules(model: ModelConfig) -> list[Rule]:
 
 def empty(model: ModelConfig) -> list[str]:
     """Names of tensors without numbers."""
-    return [*tables("se_atten"), "descriptor.se_atten.type_embd_data"]
+    return [*tables("descriptor.se_atten"), "descriptor.se_atten.type_embd_data"]
 
 
 FORMAT = StateFormat(("dpa1", "se_atten", "se_atten_v2"), read, rules, ignored=IGNORED, empty=empty)

@@ -7,6 +7,7 @@ import numpy as np
 from deepattn.descriptors.se_e2_a.compressed import CompressedSeE2A
 from deepattn.descriptors.se_e2_a.layer import SeE2A
 from deepattn.descriptors.smooth_edition.compress import with_tables
+from deepattn.descriptors.smooth_edition.compressible import DISTILL
 from deepattn.errors import ConfigError
 
 
@@ -22,6 +23,11 @@ def compressed_descriptor(descriptor: SeE2A, *, fast: bool, **options: float) ->
         ConfigError: A descriptor with a type embedding; a distance that is none; tables that would
             not fit a file.
     """
+    if descriptor.type_net is not None:
+        raise ConfigError(
+            "se_a_ebd_v2 cannot be compressed; train se_atten with attn_layer 0 instead, or "
+            f"{DISTILL}"
+        )
     if descriptor.tebd_dim:
         raise ConfigError(
             "the model has se_e2_a with type_embedding, for which DeePMD-kit has no compressed "

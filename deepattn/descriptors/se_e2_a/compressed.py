@@ -42,11 +42,9 @@ class CompressedSeE2A(Tabulated, SeE2A):
     def _make_nets(self) -> None:
         self.nets = {}
 
-    def _contracted(
-        self, matrix: tf.Tensor, atype: tf.Tensor, type_embedding: tf.Tensor | None
-    ) -> tf.Tensor:
+    def _contracted(self, matrix: tf.Tensor, atype: tf.Tensor) -> tf.Tensor:
         if self.stock:
-            return super()._contracted(matrix, atype, type_embedding)
+            return super()._contracted(matrix, atype)
         index = tf.tile(self._slot_types[tf.newaxis], [tf.shape(matrix)[0], 1])
         if not self.type_one_side:
             index += real_types(atype, self.ntypes)[:, tf.newaxis] * (self.ntypes + 1)

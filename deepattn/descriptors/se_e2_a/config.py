@@ -1,37 +1,41 @@
-"""The section of a descriptor ``se_e2_a``."""
+"""The sections of the descriptors ``se_e2_a`` and ``se_a_ebd_v2``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from deepattn.config.descriptor import DescriptorConfig
 from deepattn.config.model import ModelConfig
 from deepattn.config.section import key
+from deepattn.descriptors.one_matrix.config import SEL_BY_TYPE
 from deepattn.descriptors.smooth_edition.config import SmoothEditionConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeE2AConfig(SmoothEditionConfig):
-    """DeepPot-SE."""
+    """DeepPot-SE.
 
-    aliases = ("se_a",)
+    Class attributes:
+        tebd_input_mode: How types enter if the model has a type embedding; see `SeE2A`.
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("se_a",)
+    tebd_input_mode: ClassVar[str] = "concat"
     title = "DeepPot-SE"
     paper = "Zhang et al., NeurIPS 31 (2018), arXiv:1805.09003"
     layer = "deepattn.descriptors.se_e2_a.layer:SeE2A"
-    dpmodel = "deepattn.descriptors.se_e2_a.dpmodel:FORMAT"
-    torch = "deepattn.descriptors.se_e2_a.torch:FORMAT"
+    dpmodel: ClassVar[str | None] = "deepattn.descriptors.se_e2_a.dpmodel:FORMAT"
+    torch: ClassVar[str | None] = "deepattn.descriptors.se_e2_a.torch:FORMAT"
     mixed_types = False
-    may_lack_names = True
+    may_lack_names: ClassVar[bool] = True
     share_levels = (0,)
     fine_tunes = False
 
-    sel: tuple[int, ...] | str = key(
-        "auto",
-        "Maximum number of neighbors of each type. auto or auto:f: the largest number in "
-        "the training data times f (1.1), rounded up to a multiple of 4.",
-    )
+    sel: tuple[int, ...] | str = key("auto", SEL_BY_TYPE)
 
     def needs_common(self, model: ModelConfig) -> str | None:
         excluded = self.type_one_side and self.exclude_types
@@ -46,3 +50,18 @@ class SeE2AConfig(SmoothEditionConfig):
         if None in model.fitting_net.isolated:
             return "its atom_ener is given for some types only"
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeAEbdV2Config(SeE2AConfig):
+    """DeepPot-SE with one net of the distance, which a net of the type embeddings scales."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("se_a_tpe_v2",)
+    tebd_input_mode: ClassVar[str] = "strip"
+    dpmodel: ClassVar[str | None] = None
+    torch: ClassVar[str | None] = None
+    may_lack_names: ClassVar[bool] = False
+    default_type_embedding = True
+
+    def check_compressible(self, *, fast: bool) -> None:
+        DescriptorConfig.check_compressible(self, fast=fast)

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
 from deepattn.config import ModelConfig
+from deepattn.descriptors.one_matrix.pair_nets import PairNets
 from deepattn.descriptors.se_e2_a.config import SeE2AConfig
 from deepattn.descriptors.smooth_edition.layer import SmoothEdition, section_arguments
 from deepattn.descriptors.smooth_edition.nets import net_weights, smooth_descriptor
-from deepattn.layers.by_type import by_type
 from deepattn.layers.descriptor import Descriptor, Features
 from deepattn.layers.embedding_net import EmbeddingNet, seed_after
 from deepattn.layers.environment import Environment, pair_vectors, real_types
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
-class SeE2A(SmoothEdition):
+class SeE2A(PairNets, SmoothEdition):
     """Smooth descriptor from distances and angles, ``se_e2_a``.
 
     Each pair of types (or each neighbor type, ``type_one_side``) has an embedding net of the
@@ -45,6 +44,8 @@ class SeE2A(SmoothEdition):
         resnet_dt: Whether the nets have time steps.
         exclude_types: Pairs of types that do not interact.
         tebd_dim: Width of the type embedding; 0 when there is none.
+        tebd_input_mode: ``"concat"``: types enter the net together with the distance; ``"strip"``:
+            a net of their own scales the distance's (``se_a_ebd_v2``).
         common: Whether missing neighbors are never excluded, as in DeePMD-kit's backends other
             than TensorFlow.
         seed: Seed of the weights.
@@ -53,6 +54,9 @@ class SeE2A(SmoothEdition):
     Call arguments: see `Descriptor`; ``type_embedding`` is ``None`` when ``tebd_dim`` is 0.
 
     Output shape: ``[nframes, nloc, neuron[-1] * axis_neuron]``.
+
+    Raises:
+        ValueError: ``"strip"`` without a type embedding.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class SeE2A(SmoothEdition):
         resnet_dt: bool = False,
         exclude_types: Sequence[Sequence[int]] = (),
         tebd_dim: int = 0,
+        tebd_input_mode: str = "concat",
         common: bool = False,
         seed: int | None = None,
         interface_dtype: str = "float64",
@@ -78,7 +83,7 @@ class SeE2A(SmoothEdition):
             ntypes,
             rcut=rcut,
             rcut_smth=rcut_smth,
-            sel=list(sel),
+            sel=sel,
             neuron=neuron,
             axis_neuron=axis_neuron,
             type_one_side=type_one_side,
@@ -91,10 +96,10 @@ class SeE2A(SmoothEdition):
             interface_dtype=interface_dtype,
             **kwargs,
         )
-        if len(sel) != ntypes:
-            raise ValueError(f"sel must have one number for each of {ntypes} types, not {sel!r}")
-        self._sizes = [int(n) for n in sel]
-        self._slot_types = np.repeat(np.arange(ntypes, dtype=np.int32), self._sizes)
+        if tebd_input_mode == "strip" and not tebd_dim:
+            raise ValueError("tebd_input_mode strip needs a type embedding")
+        self.tebd_input_mode = tebd_input_mode
+        self.type_net: EmbeddingNet | None = None
         self._make_nets()
 
     @classmethod
@@ -103,6 +108,7 @@ class SeE2A(SmoothEdition):
     ) -> Self:
         return cls(
             model.ntypes,
+            tebd_input_mode=section.tebd_input_mode,
             **section_arguments(
                 section,
                 tebd_dim=tebd_dim,
@@ -112,55 +118,35 @@ class SeE2A(SmoothEdition):
         )
 
     def build(self, *_: object) -> None:
-        for net in self.nets.values():
-            net.build()
+        if self.type_net is not None:
+            self.type_net.build()
         super().build()
-
-    def search(
-        self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
-    ) -> Environment:
-        descrpt, descrpt_deriv, rij, nlist = ops.prod_env_mat_a(
-            coord,
-            atype,
-            natoms,
-            box,
-            mesh,
-            tf.convert_to_tensor(self.davg),
-            tf.convert_to_tensor(self.dstd),
-            rcut=self.rcut,
-            rcut_smth=self.rcut_smth,
-            sel=self._sizes,
-        )
-        nmask = nlist >= 0
-        slots = tf.shape(nlist)[1] // self.nnei
-        ntype = tf.where(nmask, tf.tile(self._slot_types, [slots])[tf.newaxis], self.ntypes)
-        return Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
 
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> Features:
         matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
-        center = real_types(atype, self.ntypes)
         if self._pairs is not None:
-            slots = self._slot_types[np.newaxis]
-            if self.common:
-                slots = tf.reshape(environment.ntype, [-1, self.nnei])
-            pair = center[:, tf.newaxis] * (self.ntypes + 1) + slots
-            keep = tf.gather(tf.constant(self._pairs, matrix.dtype), pair)
-            matrix *= keep[:, :, tf.newaxis]
-        contracted = self._contracted(tf.cast(matrix, self.compute_dtype), atype, type_embedding)
+            matrix *= self._kept(environment, atype, matrix.dtype)[:, :, tf.newaxis]
+        matrix = tf.cast(matrix, self.compute_dtype)
+        if self.tebd_dim:
+            vectors = tf.cast(type_embedding, self.compute_dtype)
+            embedding = self._embed_types(matrix, environment, atype, vectors)
+            contracted = tf.matmul(matrix, embedding, transpose_a=True)
+        else:
+            contracted = self._contracted(matrix, atype)
         return self._contracted_features(contracted, atype)
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
-        """Embedding nets with the scope and suffix of their weights' names."""
-        scoped = []
-        for name, net in self.nets.items():
-            center, separator, neighbor = name.partition("_")
-            scoped.append((f"filter_type_{center}", separator + neighbor, net))
-        return scoped
+        nets = super().scoped_nets()
+        if self.type_net is not None:
+            sides = "one" if self.type_one_side else "two"
+            nets.append(("filter_type_all", f"_{sides}_side_ebd", self.type_net))
+        return nets
 
     def embedded(self, type_embedding: tf.Tensor | None) -> ops.SmoothDescriptor | None:
-        if self.compressed:
+        # In strip mode empty slots have a type of their own here, in the operation that of a block.
+        if self.compressed or self.type_net is not None:
             return None
         found = {name: net_weights(net) for name, net in self.nets.items()}
         nets = {name: net for name, net in found.items() if net is not None}
@@ -198,74 +184,58 @@ class SeE2A(SmoothEdition):
 
         return compressed_descriptor(self, min_nbor_dist=min_nbor_dist, fast=fast, **options)
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "tebd_input_mode": self.tebd_input_mode}
+
     def _make_nets(self) -> None:
-        """Nets by name: ``center_neighbor``, ``all_neighbor``, or ``all`` with type embedding."""
-        types = range(self.ntypes)
-        width = 1
-        if self.tebd_dim:
-            width += (1 if self.type_one_side else 2) * self.tebd_dim
-            names = ["all"]
-        elif self.type_one_side:
-            names = [f"all_{t}" for t in types]
-        else:
-            excluded = {tuple(p) for p in self.exclude_types}
-            excluded |= {pair[::-1] for pair in excluded}
-            names = [f"{a}_{t}" for a in types for t in types if (a, t) not in excluded]
-        seed = self.seed
-        self.nets = {}
-        for name in names:
-            self.nets[name] = EmbeddingNet(
-                width, seed=seed, name=f"net_{name}", **self._net_arguments()
-            )
+        if not self.tebd_dim:
+            super()._make_nets()
+            return
+        seed, width = self.seed, (1 if self.type_one_side else 2) * self.tebd_dim
+        arguments = self._net_arguments()
+        strip = self.tebd_input_mode == "strip"
+        if strip:
+            self.type_net = EmbeddingNet(width, seed=seed, name="type_net", **arguments)
             seed = seed_after(seed, self.neuron)
+        net = EmbeddingNet(1 if strip else 1 + width, seed=seed, name="net_all", **arguments)
+        self.nets = {"all": net}
 
-    def _contracted(
-        self, matrix: tf.Tensor, atype: tf.Tensor, type_embedding: tf.Tensor | None
-    ) -> tf.Tensor:
+    def _contracted(self, matrix: tf.Tensor, atype: tf.Tensor) -> tf.Tensor:
         """``R^T G`` of all atoms, ``[n, 4, neuron[-1]]``, from R ``[n, nnei, 4]``."""
-        if self.tebd_dim:
-            center = real_types(atype, self.ntypes)
-            vectors = tf.cast(type_embedding, self.compute_dtype)
-            embedding = self._embed_types(matrix, center, vectors)
-            return tf.matmul(matrix, embedding, transpose_a=True)
-        if self.type_one_side:
-            return self._contract_blocks(matrix, "all")
-
-        def of_type(center_type: int, index: tf.Tensor) -> tf.Tensor:
-            rows = self._contract_blocks(tf.gather(matrix, index), center_type)
-            return tf.reshape(rows, [-1, 4 * self.neuron[-1]])
-
         width = 4 * self.neuron[-1]
-        contracted = by_type(tf.reshape(atype, [-1]), self.ntypes, of_type, width=width)
+
+        def of_type(rows: tf.Tensor, center: int | str) -> tf.Tensor:
+            return tf.reshape(self._contract_blocks(rows, center), [-1, width])
+
+        contracted = self._of_centers(matrix, atype, of_type, width=width)
         return tf.reshape(contracted, [-1, 4, self.neuron[-1]])
 
     def _contract_blocks(self, matrix: tf.Tensor, center: int | str) -> tf.Tensor:
         """``R^T G`` with a net for each block of slots, ``[n, 4, neuron[-1]]``."""
-        return tf.matmul(matrix, self._embed_blocks(matrix, center), transpose_a=True)
+        return tf.matmul(matrix, self._embed_blocks(matrix[:, :, 0], center), transpose_a=True)
 
     def _embed_types(
-        self, matrix: tf.Tensor, center: tf.Tensor, type_embedding: tf.Tensor
+        self, matrix: tf.Tensor, environment: Environment, atype: tf.Tensor, vectors: tf.Tensor
     ) -> tf.Tensor:
-        """Pair embedding with types as inputs of the one net, ``[n, nnei, neuron[-1]]``."""
-        atoms = tf.shape(matrix)[0]
-        columns = [
-            tf.reshape(matrix[:, :, 0], [-1, 1]),
-            tf.tile(tf.gather(type_embedding, self._slot_types), [atoms, 1]),
-        ]
-        if not self.type_one_side:
-            columns.append(tf.gather(type_embedding, tf.repeat(center, self.nnei)))
-        embedding = self.nets["all"](tf.concat(columns, axis=1))
-        return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])
+        """Pair embedding of one net for all types, ``[n, nnei, neuron[-1]]``.
 
-    def _embed_blocks(self, matrix: tf.Tensor, center: int | str) -> tf.Tensor:
-        """Pair embedding with a net for each block of slots, ``[n, nnei, neuron[-1]]``."""
-        blocks = []
-        for t, block in enumerate(tf.split(matrix[:, :, 0], self._sizes, axis=1)):
-            net = self.nets.get(f"{center}_{t}")
-            # Complete, as a type that is never a neighbor has no slots.
-            shape = tf.stack([tf.shape(matrix)[0], self._sizes[t], self.neuron[-1]])
-            if net is None:
-                blocks.append(tf.zeros(shape, matrix.dtype))
-            else:
-                blocks.append(tf.reshape(net(tf.reshape(block, [-1, 1])), shape))
-        return tf.concat(blocks, axis=1)
+        Args:
+            matrix: ``[n, nnei, 4]``.
+            environment, atype: As of a call.
+            vectors: The type embedding.
+        """
+        rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
+        center = real_types(atype, self.ntypes)
+        if self.type_net is not None:
+            index = tf.reshape(environment.ntype, [-1, self.nnei])
+            if not self.type_one_side:
+                index += center[:, tf.newaxis] * (self.ntypes + 1)
+                vectors = pair_vectors(vectors, self.ntypes)
+            scale = ops.PairScale(None, tf.reshape(index, [-1]), self.type_net(vectors))
+        else:
+            slots = tf.gather(vectors, self._slot_types)
+            columns = [rows, tf.tile(slots, [tf.shape(matrix)[0], 1])]
+            if not self.type_one_side:
+                columns.append(tf.gather(vectors, tf.repeat(center, self.nnei)))
+            rows = tf.concat(columns, axis=1)
+        return tf.reshape(self.nets["all"](rows, scale), [-1, self.nnei, self.neuron[-1]])

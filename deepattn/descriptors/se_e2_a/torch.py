@@ -27,7 +27,7 @@ def read(node: Node) -> dict[str, Any]:
 def rules(model: ModelConfig) -> list[Rule]:
     """Names of the nets of single types, or of pairs: that of types a, b is ``a + ntypes b``."""
     descriptor, ntypes = cast(SeE2AConfig, model.descriptor), model.ntypes
-    found = statistics("sea")
+    found = statistics("descriptor.sea")
     if descriptor.type_one_side:
         for t in range(ntypes):
             found += graph_net(f"{_NETS}.{t}", "filter_type_all", f"_{t}")
@@ -60,7 +60,7 @@ def finish(model: ModelConfig, arrays: Arrays) -> str | None:
 def empty(model: ModelConfig) -> list[str]:
     """Names of tensors without numbers."""
     one_side = cast(SeE2AConfig, model.descriptor).type_one_side
-    return tables("sea", model.ntypes if one_side else model.ntypes**2)
+    return tables("descriptor.sea", model.ntypes if one_side else model.ntypes**2)
 
 
 def complete(model: ModelConfig, state: Arrays) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deepattn.config import ModelConfig, slots_of
+from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
 
 
@@ -52,9 +52,9 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         activations.append(config.embedding.activation_function)
     if "gelu_tf" in activations:
         reason = "gelu_tf differs in other backends in the eighth digit"
-    slots = sum(slots_of(section.longest_list.sel))
-    original = np.sum(arrays.get("descrpt_attr/original_sel", slots))
-    if original != slots:
-        reason = f"its sel was {original} when first trained"
+    for name, slots in section.first_slots().items():
+        original = np.sum(arrays.get(name, slots))
+        if original != sum(slots):
+            reason = f"its sel was {original} when first trained"
     if reason is not None:
         raise ModelFileError(f"the model cannot be written for other backends: {reason}")

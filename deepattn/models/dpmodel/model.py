@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepattn import __version__
-from deepattn.config import DESCRIPTORS, FITTINGS, ModelConfig, model_config, slots_of
+from deepattn.config import DESCRIPTORS, FITTINGS, ModelConfig, model_config
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.dpmodel.convention import refuse_unwritable
@@ -83,9 +83,8 @@ def complete(
         ModelFileError: there is no such model here.
     """
     config = _config(section, origin, arrays, every_residual)
-    if not config.descriptor.fixed_slots:
-        sel = slots_of(config.descriptor.longest_list.sel)
-        arrays["descrpt_attr/original_sel"] = np.asarray(sel, np.int32)
+    for name, sel in config.descriptor.first_slots().items():
+        arrays[name] = np.asarray(sel, np.int32)
     return config
 
 
@@ -224,7 +223,9 @@ def _fitting_format(node: Node) -> FittingFormat:
 def _input_of(tree: Mapping[str, Any], part: str, names: Mapping[str, str]) -> dict[str, Any]:
     """The section of an input file for DeePMD-kit that would make such a part."""
     section = {
-        key: value
+        key: [_input_of(one, part, {}) if isinstance(one, dict) else one for one in value]
+        if isinstance(value, list)
+        else value
         for key, value in tree.items()
         if not isinstance(value, dict) and key[0] != "@" and key not in _NO_INPUT[part]
     }

@@ -14,6 +14,7 @@ import numpy as np
 
 from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
+from deepattn.formats.weight_names import is_first_slots
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -188,9 +189,8 @@ class ModelFile(ABC):
 
     def weights(self) -> Mapping[str, np.ndarray] | None:
         """Weights and statistics by name; None if the file does not hold them by name."""
-        arrays = dict(self.stored().arrays)
-        arrays.pop("descrpt_attr/original_sel", None)
-        return arrays
+        arrays = self.stored().arrays
+        return {name: array for name, array in arrays.items() if not is_first_slots(name)}
 
     def energy_bias(self) -> np.ndarray:
         """Energy bias of each type, eV.

@@ -16,7 +16,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.frozen import FrozenModel, parse_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD
 from deepattn.models.files.base import ModelFile, StoredModel
-from deepattn.models.weights import refuse_scaled, refuse_uneven
+from deepattn.models.weights import refuse_automatic, refuse_scaled, refuse_uneven
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -109,7 +109,7 @@ def _rebuilt(frozen: FrozenModel, path: Path) -> tuple[ModelConfig, dict[str, np
         section = normalize_model(section)
     except ConfigError as error:
         raise ModelFileError(f"{path}: its training script cannot be used: {error}") from error
-    if frozen.sel:
+    if frozen.sel and "sel" in section["descriptor"]:
         sel = frozen.sel
         mixed = DESCRIPTORS[section["descriptor"]["type"]].mixed_types
         section["descriptor"]["sel"] = sum(sel) if mixed else sel
@@ -118,6 +118,9 @@ def _rebuilt(frozen: FrozenModel, path: Path) -> tuple[ModelConfig, dict[str, np
         biased = "type_embed_net/bias_1" in frozen.weights
         section["type_embedding"]["use_tebd_bias"] = biased
     config, arrays = ModelConfig.from_dict(section), _weights(frozen, path)
+    refuse_automatic(config, path)
+    for name, slots in config.descriptor.first_slots().items():
+        arrays[name] = np.asarray(frozen.integers(name) or slots, np.int32)
     refuse_uneven(config, arrays, path)
     return config, arrays
 
@@ -129,7 +132,6 @@ def _weights(frozen: FrozenModel, path: Path) -> dict[str, np.ndarray]:
     out_bias, _ = arrays.pop(OUT_BIAS, None), arrays.pop(OUT_STD, None)
     if out_bias is not None:
         arrays[BIAS] = arrays[BIAS] + out_bias.reshape(-1)
-    arrays["descrpt_attr/original_sel"] = np.asarray(frozen.original_sel or frozen.sel, np.int32)
     return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
 
 

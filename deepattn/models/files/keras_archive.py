@@ -16,6 +16,7 @@ from deepattn import limits
 from deepattn.config import DESCRIPTORS, FITTINGS
 from deepattn.errors import ModelFileError
 from deepattn.formats.hdf5 import SIGNATURE, check_heaps
+from deepattn.formats.weight_names import is_first_slots
 from deepattn.models.files.base import ModelFile
 from deepattn.registry import resolve
 
@@ -80,8 +81,7 @@ class KerasArchive(ModelFile):
 
     def weights(self) -> Mapping[str, np.ndarray]:
         arrays = self.build().get_arrays()
-        arrays.pop("descrpt_attr/original_sel", None)
-        return arrays
+        return {name: array for name, array in arrays.items() if not is_first_slots(name)}
 
     def build(self) -> EnergyModel:
         import keras

@@ -52,7 +52,7 @@ def numbers(name: str, array, rng: np.random.Generator, *, davg: bool):
         row = np.repeat(row, [1, 3], axis=2)
         if name == "davg":
             row *= np.array([1, 0, 0, 0]) * davg
-        return np.broadcast_to(row, array.shape).astype(array.dtype).copy()
+        return np.broadcast_to(row[..., : array.shape[-1]], array.shape).astype(array.dtype).copy()
     if name in ("out_std", "fparam_inv_std", "aparam_inv_std"):
         return rng.uniform(0.5, 1.5, array.shape)
     scale = 2.0 / np.sqrt(sum(array.shape)) if name == "w" and array.ndim == 2 else 0.5

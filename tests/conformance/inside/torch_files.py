@@ -108,7 +108,7 @@ def randomize(name: str, tensor: torch.Tensor, rng: np.random.Generator, section
         row = np.repeat(row, [1, 3], axis=2)
         if last == "mean":
             row *= np.array([1, 0, 0, 0]) * (not centered(name, section))
-        values = np.broadcast_to(row, shape)
+        values = np.broadcast_to(row[..., : shape[-1]], shape)
     elif last in ("out_std", "fparam_inv_std", "aparam_inv_std"):
         values = rng.uniform(0.5, 1.5, shape)
     elif last == "case_embd" or last.startswith(("compress_", "type_embd", "min_nbor")):

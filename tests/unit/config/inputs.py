@@ -110,6 +110,22 @@ SE_E2_A: dict[str, Any] = {
     },
 }
 
+HYBRID = {
+    **DPA1,
+    "model": {
+        **DPA1["model"],
+        "descriptor": {
+            "type": "hybrid",
+            "list": [
+                {"type": "se_a", "sel": [46, 92], "_comment": "short", "n_axis_neuron": 4},
+                {"type": "se_r", "sel": "auto", "rcut": 8, "exclude_types": [[0, 1]]},
+                {"type": "dpa1", "sel": [10, 20], "attn_layer": 0, "tebd_input_mode": "strip"},
+                {"type": "se_t", "sel": [6, 8], "rcut": 3, "activation_function": "SiLU"},
+            ],
+        },
+    },
+}
+
 COSINE = {
     **DPA1,
     "model": {
@@ -190,6 +206,7 @@ CASES = {
     "dpa1": DPA1,
     "water": WATER,
     "se_e2_a": SE_E2_A,
+    "hybrid": HYBRID,
     "cosine": COSINE,
     "old warm-up": OLD_WARMUP,
     "v1": V1,

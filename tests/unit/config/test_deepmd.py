@@ -19,6 +19,11 @@ MORE_CASES = {
     "no type map": without(SE_E2_A, "model/type_map"),
     "tanh type embedding": changed(DPA1, "model/type_embedding", {}),
     "se_e2_a with types": changed(SE_E2_A, "model/type_embedding", {"resnet_dt": True}),
+    "se_e2_r": changed(
+        DPA1, "model/descriptor", {"type": "se_r", "sel": [4, 8], "type_one_side": True}
+    ),
+    "se_e3": changed(DPA1, "model/descriptor", {"type": "se_at", "sel": "auto", "rcut": 3}),
+    "se_a_ebd_v2": changed(DPA1, "model/descriptor", {"type": "se_a_tpe_v2", "sel": [4, 8]}),
     "electron configurations": changed(DPA1, "model/type_embedding", {"use_econf_tebd": True}),
     "linear": changed(DPA1, "model/type_embedding", {"activation_function": "Linear"}),
     "preset bias": changed(DPA1, "model/preset_out_bias", {"energy": [None, 1]}),
@@ -40,6 +45,8 @@ MORE_CASES = {
 # Where our normal form says in other words what the input says.
 RESTATED = {
     "model/descriptor/ln_eps",
+    "model/descriptor/list/2/ln_eps",
+    "model/descriptor/list/2/sel",
     "model/descriptor/repformer/ln_eps",
     "model/descriptor/tebd_input_mode",
     "training/training_data/systems",
@@ -98,11 +105,13 @@ def answers(tmp_path_factory):
 
 
 def flat(tree, path=""):
+    if isinstance(tree, list) and tree and all(isinstance(part, dict) for part in tree):
+        tree = dict(enumerate(tree))
     if not isinstance(tree, dict):
         return {path: tree}
     leaves = {}
     for key, value in tree.items():
-        leaves.update(flat(value, f"{path}/{key}" if path else key))
+        leaves.update(flat(value, f"{path}/{key}" if path else str(key)))
     return leaves
 
 

@@ -32,7 +32,7 @@ def test_inputs_fit_the_schema(validator, path):
 @pytest.mark.parametrize(
     "change, place",
     [
-        (lambda x: x["model"]["descriptor"].update(type="se_e3"), "model/descriptor/type"),
+        (lambda x: x["model"]["descriptor"].update(type="dpa9"), "model/descriptor/type"),
         (lambda x: x["model"]["descriptor"].update(rcut="six"), "model/descriptor/rcut"),
         (lambda x: x["learning_rate"].pop("start_lr"), "learning_rate"),
         (lambda x: x["training"].update(disp_freq=1.5), "training/disp_freq"),

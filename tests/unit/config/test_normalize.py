@@ -110,11 +110,44 @@ DATA = "training/training_data"
         (
             f"{DESCRIPTOR}/type",
             "dpa3",
-            "is 'dpa3', which is not supported; use se_e2_a, se_atten, se_atten_v2, dpa2, se_a or "
-            "dpa1",
+            "is 'dpa3', which is not supported; use se_e2_a, se_a_ebd_v2, se_e2_r, se_e3, ",
         ),
-        (f"{DESCRIPTOR}/type", "hybrid", "'hybrid', which is not supported"),
-        (f"{DESCRIPTOR}/type", "se_e2_r", "'se_e2_r', which is not supported"),
+        (f"{DESCRIPTOR}/type", "loc_frame", "'loc_frame', which is not supported"),
+        (DESCRIPTOR, {"type": "hybrid"}, "descriptor/list is required"),
+        (DESCRIPTOR, {"type": "hybrid", "list": []}, "list is empty; it must have one"),
+        (DESCRIPTOR, {"type": "hybrid", "list": {}}, "list is {}; it must be a list"),
+        (DESCRIPTOR, {"type": "hybrid", "list": [3]}, "list/0 is 3; it must be a mapping"),
+        (
+            DESCRIPTOR,
+            {"type": "hybrid", "list": [{"type": "hybrid", "list": []}]},
+            "list/0/type is 'hybrid', which is not supported",
+        ),
+        (
+            DESCRIPTOR,
+            {"type": "hybrid", "list": [{"type": "se_e2_r", "sel": [3]}]},
+            "list/0/sel is .* one number per type",
+        ),
+        (
+            DESCRIPTOR,
+            {"type": "hybrid", "list": [{"type": "se_e2_r", "sel": [3, 4], "rcut": -1}]},
+            "list/0/rcut is -1.0; it must be positive",
+        ),
+        (
+            DESCRIPTOR,
+            {"type": "hybrid", "list": [{"type": "se_e3", "sel": [3, 4], "exclude_types": [[2]]}]},
+            "list/0/exclude_types is .* pairs of type indices",
+        ),
+        (
+            DESCRIPTOR,
+            {"type": "hybrid", "list": [{"type": "dpa2", **DPA2["model"]["descriptor"]}]},
+            "list/0/type is dpa2, which cannot be a part of a hybrid",
+        ),
+        (
+            DESCRIPTOR,
+            {"type": "hybrid", "list": [{"type": "se_atten", "sel": 9, "temperature": 0.5}]},
+            "list/0/temperature is not supported in a hybrid",
+        ),
+        (f"{DESCRIPTOR}/type", "se_a_mask", "'se_a_mask', which is not supported"),
         (f"{DESCRIPTOR}/type", 3, "is 3, which is not supported"),
         (f"{FITTING}/type", "dos", "model/fitting_net/type is 'dos', .* use ener"),
         ("model/type", "frozen", "model/type is 'frozen', .* use standard"),

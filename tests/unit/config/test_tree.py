@@ -110,22 +110,39 @@ def test_network_dtype(precision, dtype):
     ],
 )
 def test_automatic_sel(sel, largest, expected):
-    config = fill_sel(config_of(changed(DPA1, "model/descriptor/sel", sel)), lambda rcut: [largest])
+    config = fill_sel(config_of(changed(DPA1, "model/descriptor/sel", sel)), lambda key: [largest])
     assert config.model.descriptor.sel == expected
 
 
 def test_automatic_sel_by_type():
     config = config_of(changed(SE_E2_A, "model/descriptor/sel", "auto"))
     with pytest.raises(ConfigError, match=r"sel is 'auto.*', but no atom .* within 6 Å"):
-        fill_sel(config, lambda rcut: [0, 0])
-    filled = fill_sel(config, {6.0: [10, 25]}.get)
+        fill_sel(config, lambda key: [0, 0])
+    filled = fill_sel(config, {(6.0, False): [10, 25]}.get)
     assert filled.model.descriptor.sel == (12, 28)
     assert filled.to_dict()["model"]["descriptor"]["sel"] == [12, 28]
     assert fill_sel(filled, None) is filled
     with pytest.raises(ValueError, match="each of the 2 types"):
-        fill_sel(config, lambda rcut: [10])
+        fill_sel(config, lambda key: [10])
     with pytest.raises(ValueError, match="one number"):
-        fill_sel(config_of(changed(DPA1, "model/descriptor/sel", "auto")), lambda rcut: [10, 25])
+        fill_sel(config_of(changed(DPA1, "model/descriptor/sel", "auto")), lambda key: [10, 25])
+
+
+def test_automatic_lists_of_a_hybrid():
+    """A list for each of its descriptors, of which some count all types together."""
+    parts = [
+        {"type": "se_e2_a", "sel": "auto", "rcut": 4.0},
+        {"type": "se_atten", "sel": "auto", "rcut": 6.0},
+        {"type": "se_e2_r", "sel": [3, 5], "rcut": 5.0},
+    ]
+    config = config_of(changed(DPA1, "model/descriptor", {"type": "hybrid", "list": parts}))
+    assert [one.key for one in config.model.descriptor.neighbor_lists()] == [
+        f"list/{place}/sel" for place in (1, 2, 0)
+    ]
+    assert automatic_sel(config) == ("model/descriptor/list/1/sel", "auto")
+    filled = fill_sel(config, {(4.0, False): [4, 7], (6.0, True): [30]}.get)
+    assert [part.sel for part in filled.model.descriptor.list] == [(4, 8), 36, (3, 5)]
+    assert fill_sel(filled, None) is filled
 
 
 def test_types_are_not_counted_by_an_automatic_sel():
@@ -140,14 +157,14 @@ def test_automatic_lists_of_dpa2():
     data = changed(data, "model/descriptor/repinit/three_body_sel", "auto")
     config = config_of(changed(data, "model/descriptor/repformer/nsel", "auto"))
     assert automatic_sel(config) == ("model/descriptor/repinit/nsel", "auto:1.5")
-    filled = fill_sel(config, {6.0: [60], 4.0: [20]}.get)
+    filled = fill_sel(config, {(6.0, True): [60], (4.0, True): [20]}.get)
     descriptor = filled.model.descriptor
     assert (descriptor.repinit.nsel, descriptor.repinit.three_body_sel) == (92, 24)
     assert descriptor.repformer.nsel == 24
     assert automatic_sel(filled) is None
     assert fill_sel(filled, None) is filled
     with pytest.raises(ConfigError, match=r"repformer/nsel is 48; it must be smaller than"):
-        fill_sel(config, {6.0: [30], 4.0: [41]}.get)
+        fill_sel(config, {(6.0, True): [30], (4.0, True): [41]}.get)
 
 
 def test_with_neighbors():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import model_section, small_model
+from small_models import HYBRID, model_section, small_model
 from tensorflow.python.framework import op_def_registry
 
 from deepattn import ops
@@ -112,9 +112,13 @@ def test_unused_time_steps_are_there_only_with_time_steps(graph):
     assert not any("/idt_" in n.name for n in graph_def.node if n.name.startswith("filter"))
 
 
-@pytest.mark.parametrize("kind", ["se_atten", "se_atten_v2", "se_e2_a"])
-def test_a_caller_with_ghosts_gets_the_forces_of_a_periodic_run(graph, kind):
-    model = small_model({"type": kind})
+@pytest.mark.parametrize(
+    "descriptor",
+    [{"type": "se_atten"}, {"type": "se_atten_v2"}, {"type": "se_e2_a"}, HYBRID],
+    ids=lambda descriptor: descriptor["type"],
+)
+def test_a_caller_with_ghosts_gets_the_forces_of_a_periodic_run(graph, descriptor):
+    model = small_model(descriptor)
     _, graph_def = graph(model)
     rng = np.random.default_rng(3)
     lattice = 2.0 * np.indices((2, 2, 2)).reshape(3, -1).T

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from deepattn import layers
-from deepattn.descriptors import DPA2, CompressedSeAtten, CompressedSeE2A, SeAtten, SeE2A
+from deepattn.descriptors import (
+    DPA2,
+    CompressedSeAtten,
+    CompressedSeE2A,
+    SeAtten,
+    SeE2A,
+    SeE2R,
+    SeE3,
+)
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
 from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
 from deepattn.descriptors.dpa2.repformer.layer import RepformerLayer
@@ -31,6 +39,12 @@ DESCRIPTOR = {
     **{"exclude_types": [[0, 1]], "axis_neuron": 2, "type_one_side": True, "common": True},
     **{"interface_dtype": "float32"},
 }
+
+
+def _without(*names):
+    return {name: value for name, value in DESCRIPTOR.items() if name not in names}
+
+
 SE_ATTEN = {
     **DESCRIPTOR,
     **{"sel": 9, "tebd_input_mode": "strip", "attn": 5, "attn_layer": 1, "attn_dotr": False},
@@ -62,8 +76,13 @@ WEIGHTS = {f"{end}_pref_{term}": 1.5 for end in ("start", "limit") for term in T
 CASES = [
     (SeAtten, SE_ATTEN),
     (CompressedSeAtten, {**SE_ATTEN, "nintervals": 5, "stock": False}),
-    (SeE2A, {**DESCRIPTOR, "sel": [3, 4]}),
-    (CompressedSeE2A, {**DESCRIPTOR, "sel": [3, 4], "nintervals": 5, "stock": True}),
+    (SeE2A, {**DESCRIPTOR, "sel": [3, 4], "tebd_input_mode": "strip"}),
+    (SeE2R, {**_without("tebd_dim", "axis_neuron"), "sel": [3, 4]}),
+    (SeE3, {**_without("tebd_dim", "axis_neuron", "type_one_side"), "sel": [3, 4]}),
+    (
+        CompressedSeE2A,
+        {**DESCRIPTOR, "sel": [3, 4], "tebd_input_mode": "strip", "nintervals": 5, "stock": True},
+    ),
     (
         DPA2,
         {

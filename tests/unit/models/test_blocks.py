@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import small_batch, small_model
+from small_models import HYBRID, model_section, small_batch, small_model
 
+from deepattn.config import ModelConfig, normalize_model
 from deepattn.export.freeze import trace
 from deepattn.layers.boundaries import natoms_of
 from deepattn.models.blocks import potential_in_blocks
@@ -15,6 +16,8 @@ MODELS = {
     "vacuum": ({"type": "se_atten", "attn_layer": 0}, {"atom_ener": [-1.0, 2.0]}),
     "se_e2_a": ({"type": "se_e2_a"}, {"numb_fparam": 2, "numb_aparam": 1}),
     "se_e2_a_one_side": ({"type": "se_e2_a", "type_one_side": True}, {}),
+    "se_e3": ({"type": "se_e3"}, {}),
+    "se_e_hybrid": (HYBRID, {}),
 }
 
 
@@ -24,11 +27,12 @@ def make(name, *, nframes=3, natoms=7):
     model = small_model(descriptor, fitting)
     rng = np.random.default_rng(2)
     arrays = model.get_arrays()
-    for key in ("t_avg", "t_std"):
-        # Statistics are alike in all slots; with a mean padding contributes.
-        array = arrays[f"descrpt_attr/{key}"]
-        row = rng.uniform(0.05, 0.2, (len(array), 4))
-        arrays[f"descrpt_attr/{key}"] = np.tile(row, array.shape[1] // 4)
+    section = ModelConfig.from_dict(normalize_model(model_section(descriptor, fitting)))
+    for spec in section.descriptor.env_mats():
+        for key in (spec.davg, spec.dstd):
+            # Statistics are alike in all slots; with a mean padding contributes.
+            row = rng.uniform(0.05, 0.2, (len(arrays[key]), spec.columns))
+            arrays[key] = np.tile(row, sum(spec.sel))
     model.set_arrays(arrays)
     inputs, _ = small_batch(nframes=nframes, natoms=natoms)
     inputs["atype"][:] = np.sort(inputs["atype"][:1])  # as se_e2_a wants them
@@ -87,7 +91,7 @@ def test_blocks_in_a_frozen_graph(name, monkeypatch):
     feeds |= {f"t_{key}:0": np.ravel(inputs[key]) for key in inputs if key.endswith("param")}
     count, kinds = inputs["atype"].shape[1], inputs["atype"][0]
     natoms = np.array([count, count, np.sum(kinds == 0), np.sum(kinds == 1)], np.int32)
-    mesh = np.zeros(6 if name.startswith("se_e2_a") else 7, np.int32)
+    mesh = np.zeros(6 if name.startswith("se_e") else 7, np.int32)
     feeds |= {"t_type:0": inputs["atype"].ravel(), "t_natoms:0": natoms, "t_mesh:0": mesh}
     expected = model(inputs)
     names = ["energy", "atom_energy", "force", "virial", "atom_virial", "descriptor"]

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from small_models import TYPE_MAP, model_section, small_batch
+from small_models import HYBRID, TYPE_MAP, model_section, small_batch
 from trees import put
 
 from deepattn.config import ModelConfig, normalize_model
@@ -45,11 +45,24 @@ CASES = {
     ),
     "se_e2_a": ({"type": "se_e2_a", "exclude_types": [[0, 1]], "resnet_dt": True}, {}, {}),
     "se_e2_a of one side": ({"type": "se_e2_a", "type_one_side": True}, {"neuron": [6]}, {}),
+    "se_e2_r": ({"type": "se_e2_r", "type_one_side": True, "resnet_dt": True}, {}, {}),
+    "se_e3": ({"type": "se_e3", "exclude_types": [[0, 1]]}, {}, {}),
+    "hybrid": (
+        {
+            "type": "hybrid",
+            "list": [
+                {"type": "se_e2_a", "exclude_types": [[0, 1]]},
+                {"type": "se_e2_r", "type_one_side": True, "rcut": 2.6},
+            ],
+        },
+        {},
+        {},
+    ),
 }
 
 
 def config_of(descriptor, fitting, rest):
-    if descriptor.get("type") != "se_e2_a":
+    if descriptor.get("type", "se_atten").startswith("se_atten"):
         rest = {"type_embedding": {"neuron": [3], "seed": 4}, **rest}
     section = model_section(descriptor, fitting, **rest)
     return ModelConfig.from_dict(normalize_model(section))
@@ -64,10 +77,11 @@ def random_model(name):
     for key in (BIAS, "fitting_attr/t_fparam_avg"):
         if key in arrays:
             arrays[key] = rng.uniform(0.5, 1.5, arrays[key].shape)
-    slots = (1, arrays["descrpt_attr/t_std"].shape[1] // 4)
-    arrays["descrpt_attr/t_std"] = np.tile(rng.uniform(0.5, 1.5, (2, 4)), slots)
-    if name in ("smooth", "v2"):
-        arrays["descrpt_attr/t_avg"] = np.tile(0.1 * rng.normal(size=(2, 4)), slots)
+    for spec in config.descriptor.env_mats():
+        slots = (1, sum(spec.sel))
+        arrays[spec.dstd] = np.tile(rng.uniform(0.5, 1.5, (2, spec.columns)), slots)
+        if name in ("smooth", "v2"):
+            arrays[spec.davg] = np.tile(0.1 * rng.normal(size=(2, spec.columns)), slots)
     model.set_arrays(arrays)
     return config, model
 
@@ -203,6 +217,16 @@ UNWRITABLE = {
     "isolated atoms": ({"attn_layer": 0}, {"atom_ener": [-1.0, -2.0]}, {}, "atom_ener"),
     "gelu_tf": ({"attn_layer": 0, "activation_function": "gelu_tf"}, {}, {}, "gelu_tf"),
     "se_e2_a": ({"type": "se_e2_a"}, {}, {"type_embedding": {"neuron": [3]}}, "type_embedding"),
+    "se_a_ebd_v2": ({"type": "se_a_ebd_v2"}, {}, {}, "lack its descriptor"),
+    "se_e2_r": ({"type": "se_e2_r"}, {}, {}, "se_e2_r with type_one_side only"),
+    "se_e3": ({"type": "se_e3", "sel": [0, 4]}, {}, {}, "numbers of sel, one of which is 0"),
+    "hybrid": (HYBRID, {}, {}, "se_e2_r with type_one_side only"),
+    "hybrid of types": (
+        {"type": "hybrid", "list": [{"type": "se_atten", "attn_layer": 0}]},
+        {},
+        {},
+        "a type embedding in each part",
+    ),
 }
 
 

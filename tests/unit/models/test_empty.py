@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import dpa2, small_batch, small_model
+from small_models import HYBRID, dpa2, small_batch, small_model
 
 from deepattn import ops
 from deepattn.statistics.env_mat import EnvMatShape, environment_matrix
@@ -14,6 +14,9 @@ OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
 DESCRIPTORS = {
     "two-body": {"type": "se_e2_a"},
     "no slots": {"type": "se_e2_a", "sel": [0, 6], "type_one_side": True},
+    "distances": {"type": "se_e2_r", "sel": [0, 6]},
+    "three-body": {"type": "se_e3", "sel": [0, 6]},
+    "hybrid": HYBRID,
     "attention": {"type": "se_atten"},
     "strip": {"type": "se_atten_v2", "attn_layer": 0},
     "messages": dpa2(),

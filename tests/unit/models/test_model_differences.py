@@ -32,6 +32,15 @@ def _se_e2_a(change):
     return model_section({"type": "se_e2_a", "neuron": [4, 4, 8], **change})
 
 
+def _se_e2_r(change):
+    return model_section({"type": "se_e2_r", **change})
+
+
+def _hybrid(change):
+    first = {"type": "se_e2_a", "sel": [4, 6], **change}
+    return model_section({"type": "hybrid", "list": [first, {"type": "se_atten", "attn_layer": 0}]})
+
+
 def _dpa2(change):
     return model_section(dpa2(**change))
 
@@ -64,6 +73,12 @@ def _model(change):
         (_without_attention, {"ln_eps": 1e-2}),
         (_se_e2_a, {"rcut": 3.4}),
         (_se_e2_a, {"set_davg_zero": True}),
+        (_se_e2_r, {"rcut": 3.4}),
+        (_se_e2_r, {"sel": [6, 4]}),
+        (_hybrid, {"rcut": 3.4}),
+        (_hybrid, {"exclude_types": [[0, 1]]}),
+        (_hybrid, {"seed": 5}),
+        (_hybrid, {"set_davg_zero": True}),
         (_fitting, {"activation_function": "silu"}),
         (_fitting, {"atom_ener": [-1.0, -2.0]}),
         (_fitting, {"rcond": 1e-3}),

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import dpa2, small_batch, small_model
+from small_models import HYBRID, dpa2, small_batch, small_model
 
 from deepattn.train import Adam, CosineSchedule, EnergyLoss, ExpSchedule, WsdSchedule
 
@@ -12,7 +12,7 @@ from deepattn.train import Adam, CosineSchedule, EnergyLoss, ExpSchedule, WsdSch
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 # One layer of messages: tracing takes the time.
-DESCRIPTORS = [{"type": "se_atten"}, {"type": "se_e2_a"}, dpa2(repformer={"nlayers": 1})]
+DESCRIPTORS = [{"type": "se_atten"}, HYBRID, dpa2(repformer={"nlayers": 1})]
 SCHEDULES = {
     "exp": lambda: ExpSchedule(1e-2, 1e-4, 20, decay_steps=2, warmup_steps=3),
     "cosine": lambda: CosineSchedule(1e-2, 1e-4, 20),

@@ -17,6 +17,16 @@ MODELS = {
     "se_e2_a": {"type": "se_e2_a", "sel": [9, 9]},
     "excluded": {"type": "se_e2_a", "sel": [9, 9], "exclude_types": [[0, 1]]},
     "one side": {"type": "se_e2_a", "sel": [9, 9], "type_one_side": True},
+    "distances": {"type": "se_e2_r", "type_one_side": True, "resnet_dt": True},
+    "three-body": {"type": "se_e3"},
+    "hybrid": {
+        "type": "hybrid",
+        "list": [
+            {"type": "se_e2_a", "exclude_types": [[0, 1]]},
+            {"type": "se_e2_r", "type_one_side": True, "rcut": 2.6},
+            {"type": "se_e3", "rcut": 2.2},
+        ],
+    },
     "dpa2": dpa2(),
 }
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_models import model_section, small_batch, small_model
+from small_models import HYBRID, model_section, small_batch, small_model
 
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
@@ -87,19 +87,25 @@ def test_statistics_grow_with_sel_only_if_padding_does_not_count():
         ({"type": "se_e2_a", "type_one_side": True, "resnet_dt": True}, {}),
         ({"type": "se_e2_a", "exclude_types": [[0, 0]]}, {}),
         ({"type": "se_e2_a"}, {"type_embedding": {"use_econf_tebd": True}}),
+        ({"type": "se_e2_r"}, {}),
+        ({"type": "se_e3", "resnet_dt": True}, {}),
+        ({"type": "se_a_ebd_v2", "exclude_types": [[0, 1]]}, {}),
+        (HYBRID, {}),
+        ({"type": "hybrid", "list": [{"type": "se_atten"}, {"type": "se_a_ebd_v2"}]}, {}),
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_frozen_model_is_rebuilt(tmp_path, descriptor, model, dtype):
     original = small_model(descriptor, interface_dtype=dtype, **model)
     random = np.random.default_rng(0)
-    bias, spread = original.fitting.bias_atom_e, original.descriptor.dstd
+    bias = original.fitting.bias_atom_e
     bias.assign(random.uniform(0.5, 1.0, bias.shape))
-    # Of all slots the same, as statistics are.
-    of_slot = random.uniform(0.5, 1.0, (spread.shape[0], 1, 4))
-    shape = (spread.shape[0], int(np.prod(spread.shape[1:])) // 4, 4)
-    spread.assign(np.broadcast_to(of_slot, shape).reshape(spread.shape))
     script = {"model": normalize_model(model_section(descriptor, **model))}
+    for spec in ModelConfig.from_dict(script["model"]).descriptor.env_mats():
+        spread = original.named_variables()[spec.dstd]
+        # Of all slots the same, as statistics are.
+        of_slot = random.uniform(0.5, 1.0, (spread.shape[0], 1, spec.columns))
+        spread.assign(np.tile(of_slot, (1, sum(spec.sel), 1)).reshape(spread.shape))
     path = freeze(original, tmp_path / "model", training_script=script, min_nbor_dist=0.7)
     assert path.name == "model.pb"
     rebuilt, header = load_model(path)

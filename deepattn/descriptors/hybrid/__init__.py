@@ -1,0 +1,1 @@
+"""Several descriptors side by side."""

@@ -1,0 +1,1 @@
+"""The base of descriptors with one environment matrix and embedding nets."""

@@ -1,0 +1,1 @@
+"""DeepPot-SE from distances alone."""

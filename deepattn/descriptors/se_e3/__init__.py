@@ -1,0 +1,1 @@
+"""DeepPot-SE with three-body embedding."""
