@@ -8,7 +8,7 @@ from deepattn.models import build_model
 TYPE_MAP = ["O", "H"]
 # Descriptors whose slots belong to types, and those without axis_neuron.
 BY_TYPE = ("se_e2_a", "se_a_ebd_v2", "se_e2_r", "se_e3")
-WITHOUT_AXIS = ("se_e2_r", "se_e3")
+WITHOUT_AXIS = ("se_e2_r", "se_e3", "se_e3_tebd")
 # Two descriptors of different cutoffs, side by side.
 HYBRID = {"type": "hybrid", "list": [{"type": "se_e2_a"}, {"type": "se_e2_r", "rcut": 2.6}]}
 
@@ -41,6 +41,8 @@ def descriptor_section(descriptor):
         nets["axis_neuron"] = 3
     if kind in BY_TYPE:
         return {**nets, "sel": [4, 6], **descriptor}
+    if kind == "se_e3_tebd":
+        return {**nets, "sel": 10, **descriptor}
     return {**nets, "sel": 10, "attn": 5, "attn_layer": 1, **descriptor}
 
 

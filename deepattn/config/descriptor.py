@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from deepattn.config.descriptions import EXCLUDE_TYPES, PRECISION, SEED, TRAINABLE
 from deepattn.config.section import Kind, key
+from deepattn.config.type_embedding import DEFAULT_TYPE_EMBEDDING
 from deepattn.errors import ConfigError
 from deepattn.registry import Registry
 
@@ -27,6 +29,7 @@ DESCRIPTORS: Registry[DescriptorConfig] = Registry(
         "se_a_ebd_v2": "deepattn.descriptors.se_e2_a.config:SeAEbdV2Config",
         "se_e2_r": "deepattn.descriptors.se_e2_r.config:SeE2RConfig",
         "se_e3": "deepattn.descriptors.se_e3.config:SeE3Config",
+        "se_e3_tebd": "deepattn.descriptors.se_e3_tebd.config:SeE3TebdConfig",
         "se_atten": "deepattn.descriptors.se_atten.config:SeAttenConfig",
         "se_atten_v2": "deepattn.descriptors.se_atten.config:SeAttenV2Config",
         "hybrid": "deepattn.descriptors.hybrid.config:HybridConfig",
@@ -108,12 +111,10 @@ class DescriptorConfig(Kind):
         mixed_types: Whether neighbors of all types share their slots, so that one number counts
             them and batches may mix systems of other compositions.
         passes_messages: Whether it looks at features of neighbors.
-        contains_types: Whether its result depends on the type of the center, so that one fitting
-            net serves all types without a type vector.
         conventions: Details that it may have (``model/convention``), the default first.
-        common_keys: Keys that need the convention ``common``.
+        common_keys: Keys that need the convention ``common`` unless they have their defaults.
         default_type_embedding: Whether a model without the section ``type_embedding`` has one; see
-            `wants_type_embedding`.
+            `take_type_embedding`.
         instead_of_type_embedding: What to set where that section is not for it; None where it is.
         may_lack_names: Whether ``type_map`` may be left out.
         share_levels: Levels that tasks may share it at: 0 all of it, 1 its type embedding.
@@ -130,7 +131,6 @@ class DescriptorConfig(Kind):
     torch: ClassVar[str | None] = None
     mixed_types: ClassVar[bool] = True
     passes_messages: ClassVar[bool] = False
-    contains_types: ClassVar[bool] = False
     conventions: ClassVar[tuple[str, ...]] = ("tensorflow", "common")
     common_keys: ClassVar[tuple[str, ...]] = ()
     default_type_embedding: ClassVar[bool] = False
@@ -169,9 +169,34 @@ class DescriptorConfig(Kind):
         """
 
     @classmethod
-    def wants_type_embedding(cls, section: Mapping[str, Any]) -> bool:
-        """Whether a model with a section, but without ``type_embedding``, has one."""
-        return cls.default_type_embedding
+    def take_type_embedding(
+        cls, section: dict[str, Any], *, common: bool, given: bool
+    ) -> dict[str, Any] | None:
+        """Take keys of the type embedding out of a section, in place.
+
+        Args:
+            section: The section, before its defaults are resolved.
+            common: Whether the model has the common convention.
+            given: Whether the model has a section ``type_embedding``.
+
+        Returns:
+            The ``type_embedding`` of a model without that section; None where it has none.
+
+        Raises:
+            ConfigError: Keys are not for the model.
+        """
+        return copy.deepcopy(DEFAULT_TYPE_EMBEDDING) if cls.default_type_embedding else None
+
+    @classmethod
+    def common_values(cls, section: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of `common_keys` that are not the defaults."""
+        defaults = cls.defaults()
+        values = {name: section.get(name) for name in cls.common_keys}
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None and value != defaults.get(name)
+        }
 
     @classmethod
     def glance(cls, section: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -220,6 +245,12 @@ class DescriptorConfig(Kind):
     def type_embedding(self) -> TypeEmbeddingConfig | None:
         """The type embedding that the section itself describes; None where another one does."""
         return None
+
+    @property
+    def contains_types(self) -> bool:
+        """Whether one fitting net serves all types without a type vector, as the result depends on
+        the type of the center."""
+        return False
 
     @property
     def counts_empty_slots(self) -> bool:

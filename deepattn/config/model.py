@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import re
 from collections.abc import Mapping
@@ -18,11 +17,7 @@ from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.ranges import positive, within
 from deepattn.config.section import Section, key, required
-from deepattn.config.type_embedding import (
-    DEFAULT_TYPE_EMBEDDING,
-    TypeEmbeddingConfig,
-    check_elements,
-)
+from deepattn.config.type_embedding import TypeEmbeddingConfig, check_elements
 from deepattn.errors import ConfigError, show
 
 _TABLE = "interpolation to a tabulated potential is not supported"
@@ -144,11 +139,14 @@ class ModelConfig(Section):
         if convention is not None:
             section["convention"] = convention
         FITTINGS[section["fitting_net"]["type"]].resolve_defaults(section["fitting_net"])
-        kind.resolve_defaults(descriptor, common=(convention or kind.conventions[0]) == "common")
-        if section.get("type_embedding") is None:
+        common = (convention or kind.conventions[0]) == "common"
+        given = section.get("type_embedding") is not None
+        embedding = kind.take_type_embedding(descriptor, common=common, given=given)
+        kind.resolve_defaults(descriptor, common=common)
+        if not given:
             section.pop("type_embedding", None)
-            if kind.wants_type_embedding(descriptor):
-                section["type_embedding"] = copy.deepcopy(DEFAULT_TYPE_EMBEDDING)
+            if embedding is not None:
+                section["type_embedding"] = embedding
         if "type_embedding" in section:
             TypeEmbeddingConfig.resolve_defaults(section["type_embedding"])
         if not section["type_map"]:
@@ -239,9 +237,8 @@ def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) 
     convention = section.get("convention", "tensorflow")
     known = ("tensorflow", "common")
     require(convention in known, "model/convention", convention, "be tensorflow or common")
-    for name in kind.common_keys:
-        value = section["descriptor"].get(name)
-        if value is not None and convention != "common":
+    for name, value in kind.common_values(section["descriptor"]).items():
+        if convention != "common":
             raise ConfigError(
                 f"model/descriptor/{name} = {show(value)} needs model/convention common."
             )

@@ -22,5 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "se_e2_r.layer": ["SeE2R"],
         "se_e3.config": ["SeE3Config"],
         "se_e3.layer": ["SeE3"],
+        "se_e3_tebd.config": ["SeE3TebdConfig"],
+        "se_e3_tebd.layer": ["SeE3Tebd"],
     },
 )

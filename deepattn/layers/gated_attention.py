@@ -42,6 +42,7 @@ class GatedAttention(keras.layers.Layer):
         smooth: Whether the neighbor weights enter as a smooth switch.
         ln_eps: Epsilon of the layer normalization.
         temperature: Factor of the scores ``S``.
+        normalize: Whether queries, keys and values have unit length.
         trainable_ln: Whether scale and shift of the normalization are trained.
         seed: Seed of the weights: ``seed + k`` for the k-th of query, key, value, out.
 
@@ -66,6 +67,7 @@ class GatedAttention(keras.layers.Layer):
         smooth: bool = False,
         ln_eps: float = 1e-3,
         temperature: float = 1.0,
+        normalize: bool = True,
         trainable_ln: bool = True,
         seed: int | None = None,
         **kwargs: Any,
@@ -80,6 +82,7 @@ class GatedAttention(keras.layers.Layer):
         self.smooth = smooth
         self.ln_eps = ln_eps
         self.temperature = temperature
+        self.normalize = normalize
         self.trainable_ln = trainable_ln
         self.seed = seed
         self.query, self.key, self.value, self.out = (
@@ -136,6 +139,7 @@ class GatedAttention(keras.layers.Layer):
             smooth=self.smooth,
             ln_eps=self.ln_eps,
             temperature=self.temperature,
+            normalize=self.normalize,
         )
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -164,6 +168,7 @@ class GatedAttention(keras.layers.Layer):
             "smooth": self.smooth,
             "ln_eps": self.ln_eps,
             "temperature": self.temperature,
+            "normalize": self.normalize,
             "trainable_ln": self.trainable_ln,
             "seed": self.seed,
         }

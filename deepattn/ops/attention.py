@@ -36,6 +36,7 @@ def gated_attention(
     smooth: bool,
     ln_eps: float,
     temperature: float = 1.0,
+    normalize: bool = True,
 ) -> tf.Tensor:
     """One layer of self-attention over neighbors (arXiv:2208.08236, eqs. 9-13).
 
@@ -56,6 +57,7 @@ def gated_attention(
         smooth: whether the weights enter as a smooth switch.
         ln_eps: epsilon of the layer normalization.
         temperature: factor of the scores; with any but 1 the reference does the work.
+        normalize: whether queries, keys and values have unit length; else the reference does it.
 
     Returns:
         T ``[n, nnei, M]``.
@@ -64,11 +66,12 @@ def gated_attention(
         tf.errors.InvalidArgumentError: shapes that do not fit, a count that is not in
             ``[0, nnei]``, negative padding (all from the compiled op).
     """
-    compiled = temperature == 1.0 and embedding.dtype in (tf.float32, tf.float64)
+    compiled = temperature == 1.0 and normalize and embedding.dtype in (tf.float32, tf.float64)
     ops = own_ops() if compiled else None
     options = {"dotr": dotr, "mask": mask, "smooth": smooth}
     if ops is None:
         inputs = (embedding, direction, weight, count, padding, ln_eps, *parameters)
+        options |= {"normalize": normalize}
         return reference.gated_attention(*inputs, temperature=temperature, **options)
     if count is None:
         shape = tf.shape(weight)

@@ -30,11 +30,22 @@ def sections() -> dict[str, dict]:
                 found[name] = _dpa1(rng, attn_layer, mode, smooth)
     for k in range(4):
         found[f"se_e2_a_{k}"] = _se_e2_a(rng, one_side=k % 2 == 1)
+    options = {"normalize": False, "concat_output_tebd": False}
+    for name in ("dpa1_1_strip_smooth", "dpa1_2_concat_plain", "dpa1_0_concat_plain"):
+        section = found[name]
+        found[f"{name}_options"] = section | {"descriptor": section["descriptor"] | options}
     pairs = _se_e2_a(rng, one_side=True)
     distances = _with_descriptor(pairs, "se_e2_r", exclude_types=[[0, 1]], set_davg_zero=False)
     angles = _with_descriptor(pairs, "se_e3", exclude_types=[[0, 1]], set_davg_zero=False)
     del angles["descriptor"]["type_one_side"]
     found |= {"se_e2_r": distances, "se_e3": angles}
+    for mode, smooth, concatenated in (("concat", True, True), ("strip", True, False)):
+        types = found["dpa1_0_concat_plain"]["descriptor"]
+        keys = ("rcut", "rcut_smth", "ntypes", "tebd_dim", "use_econf_tebd", "precision")
+        angles = {key: types[key] for key in keys} | {"type": "se_e3_tebd", "sel": 20}
+        angles |= {"neuron": [2, 4], "tebd_input_mode": mode, "smooth": smooth}
+        angles |= {"concat_output_tebd": concatenated, "exclude_types": [[0, 1]]}
+        found[f"se_e3_tebd_{mode}"] = pairs | {"descriptor": angles | {"use_tebd_bias": False}}
     # Each with neighbors of its own.
     parts = [pairs["descriptor"] | {"exclude_types": [], "sel": [8, 14, 6], "rcut": 2.75}]
     parts += [distances["descriptor"] | {"exclude_types": []}]

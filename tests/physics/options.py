@@ -106,6 +106,10 @@ OPTIONS = {
     "se_e2_r": _e2(type="se_e2_r", resnet_dt=True),
     "se_e2_r_one_side_exclude": _e2(type="se_e2_r", type_one_side=True, exclude_types=[[0, 1]]),
     "se_e3": _e2(type="se_e3", sel=[14, 14, 14], exclude_types=[[0, 1]]),
+    "se_e3_tebd": _e2(None, type="se_e3_tebd", sel=30, exclude_types=[[0, 1]]),
+    "se_e3_tebd_strip": _e2(
+        None, type="se_e3_tebd", sel=30, tebd_input_mode="strip", set_davg_zero=False
+    ),
     "se_a_ebd_v2": _e2({}, type="se_a_ebd_v2", set_davg_zero=True),
     "se_a_ebd_v2_davg": _e2({}, type="se_a_ebd_v2", type_one_side=True, violates=JUMPS),
     "hybrid": _hybrid({"type": "se_e2_a"}, {"type": "se_e2_r", "rcut": 3.2}),
@@ -139,7 +143,9 @@ def _descriptor(given: dict, sel: int) -> dict:
         return {**given, "list": [_descriptor(part, sel) for part in given["list"]]}
     kind = given["type"]
     section = {"rcut": 4.0, "rcut_smth": 0.6, "neuron": [4, 8], "seed": 11}
-    section |= {"sel": [24, 24, 24]} if kind in BY_TYPE else {"sel": sel, "attn": 5}
+    section["sel"] = [24, 24, 24] if kind in BY_TYPE else sel
+    if kind.startswith("se_atten"):
+        section["attn"] = 5
     if kind not in WITHOUT_AXIS:
         section["axis_neuron"] = 3
     return {**section, **given}

@@ -125,7 +125,6 @@ class Dpa2Config(DescriptorConfig):
     dpmodel = "deepattn.descriptors.dpa2.dpmodel:FORMAT"
     torch = "deepattn.descriptors.dpa2.torch:FORMAT"
     passes_messages = True
-    contains_types = True
     conventions = ("common",)
     instead_of_type_embedding = (
         "set tebd_dim in model/descriptor/repinit, and use_econf_tebd and use_tebd_bias in "
@@ -210,6 +209,10 @@ class Dpa2Config(DescriptorConfig):
             )
             for name, (block, rcut, rcut_smth, nsel) in blocks.items()
         )
+
+    @property
+    def contains_types(self) -> bool:
+        return True
 
     @property
     def type_embedding(self) -> TypeEmbeddingConfig:

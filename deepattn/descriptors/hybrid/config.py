@@ -59,17 +59,21 @@ class HybridConfig(DescriptorConfig):
                     f"{where}/type is {part['type']}, which cannot be a part of a hybrid; use it "
                     "alone."
                 )
-            for name in kind.common_keys:
-                if part.get(name) is not None:
-                    raise ConfigError(
-                        f"{where}/{name} is not supported in a hybrid; remove the key."
-                    )
+            for name in kind.common_values(part):
+                raise ConfigError(f"{where}/{name} is not supported in a hybrid; remove the key.")
             check_excluded(part["exclude_types"], f"{where}/exclude_types", ntypes)
             kind.check(part, where, ntypes=ntypes)
 
     @classmethod
-    def wants_type_embedding(cls, section: Mapping[str, Any]) -> bool:
-        return any(DESCRIPTORS[part["type"]].wants_type_embedding(part) for part in section["list"])
+    def take_type_embedding(
+        cls, section: dict[str, Any], *, common: bool, given: bool
+    ) -> dict[str, Any] | None:
+        # All parts have one type embedding, so that none can describe its own.
+        found = [
+            DESCRIPTORS[part["type"]].take_type_embedding(part, common=False, given=given)
+            for part in section["list"]
+        ]
+        return next((embedding for embedding in found if embedding is not None), None)
 
     @classmethod
     def glance(cls, section: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -13,25 +13,34 @@ from deepattn import limits
 from deepattn.config.argument import Refused
 from deepattn.config.argument import key as argument
 from deepattn.config.constraints import require
-from deepattn.config.descriptions import DAVG_ZERO, PYTORCH, TEBD_INPUT_MODE
+from deepattn.config.descriptions import (
+    DAVG_ZERO,
+    PYTORCH,
+    TEBD_INPUT_MODE,
+)
 from deepattn.config.model import ModelConfig
 from deepattn.config.ranges import one_of, positive, within
 from deepattn.config.section import key
+from deepattn.descriptors.one_matrix.type_embedding import embedding_keys, take_embedding
 from deepattn.descriptors.se_atten.compressible import check_tables
 from deepattn.descriptors.smooth_edition.config import SmoothEditionConfig
+from deepattn.errors import ConfigError, show
 
 _LN_EPS = 1e-3
 _COMMON_LN_EPS = 1e-5
-_OF_ATTENTION = ("attn", "attn_dotr", "attn_mask", "ln_eps", "temperature")
-_REFUSED = (
+_OF_ATTENTION = ("attn", "attn_dotr", "attn_mask", "ln_eps", "normalize", "temperature")
+_OF_COMMON = "With model/convention common"
+_EMBEDDING = embedding_keys(f"{_OF_COMMON}. ")
+_INPUT_ONLY = (
     *SmoothEditionConfig.input_only,
     Refused("lmax", hint=PYTORCH),
-    Refused("tebd_dim", 8, hint="set the last width of model/type_embedding/neuron"),
-    Refused("use_econf_tebd", False, hint="set model/type_embedding/use_econf_tebd"),
-    Refused("use_tebd_bias", False, hint="set model/type_embedding/use_tebd_bias"),
-    Refused("scaling_factor", 1.0, hint=PYTORCH),
-    Refused("normalize", True, hint=PYTORCH),
-    Refused("concat_output_tebd", True, hint=PYTORCH),
+    *_EMBEDDING,
+    argument(
+        "scaling_factor",
+        float,
+        1.0,
+        f"{_OF_COMMON} and no temperature: scores are divided by √(attn · scaling_factor).",
+    ),
 )
 
 
@@ -45,10 +54,10 @@ class SeAttenConfig(SmoothEditionConfig):
     layer = "deepattn.descriptors.se_atten.layer:SeAtten"
     dpmodel = "deepattn.descriptors.se_atten.dpmodel:FORMAT"
     torch = "deepattn.descriptors.se_atten.torch:FORMAT"
-    common_keys = ("temperature",)
+    common_keys = ("temperature", "normalize", "concat_output_tebd")
     default_type_embedding = True
     input_only: ClassVar[tuple[Argument, ...]] = (
-        *_REFUSED,
+        *_INPUT_ONLY,
         argument(
             "stripped_type_embedding",
             [bool, None],
@@ -80,6 +89,16 @@ class SeAttenConfig(SmoothEditionConfig):
         "common; any other number needs that convention.",
         unset=True,
     )
+    normalize: bool = key(
+        True,
+        "Whether queries, keys and values of the attention have unit length; false needs "
+        "model/convention common.",
+    )
+    concat_output_tebd: bool = key(
+        True,
+        "Whether the fitting net gets the type embedding of the center; false needs "
+        "model/convention common.",
+    )
     set_davg_zero: bool = key(True, DAVG_ZERO)
     tebd_input_mode: str = key("concat", TEBD_INPUT_MODE, check=one_of("concat", "strip"))
     smooth_type_embedding: bool = key(
@@ -89,14 +108,27 @@ class SeAttenConfig(SmoothEditionConfig):
     )
 
     @classmethod
+    def take_type_embedding(
+        cls, section: dict[str, Any], *, common: bool, given: bool
+    ) -> dict[str, Any] | None:
+        embedding = super().take_type_embedding(section, common=common, given=given)
+        return take_embedding(section, embedding or {}, _EMBEDDING, common=common, given=given)
+
+    @classmethod
     def resolve_defaults(cls, section: dict[str, Any], *, common: bool) -> None:
         super().resolve_defaults(section, common=common)
+        factor = section.pop("scaling_factor", 1.0)
+        if factor != 1.0 and not common:
+            raise ConfigError(
+                f"model/descriptor/scaling_factor = {show(factor)} needs model/convention common."
+            )
+        require(factor > 0, "model/descriptor/scaling_factor", factor, "be positive")
         if isinstance(section["sel"], list):
             section["sel"] = sum(section["sel"])
         if section["ln_eps"] is None:
             section["ln_eps"] = _COMMON_LN_EPS if common else _LN_EPS
         if common and section["temperature"] is None:
-            section["temperature"] = max(section["attn"], 1) ** -0.5
+            section["temperature"] = (max(section["attn"], 1) * factor) ** -0.5
         elif not common and section["temperature"] in (None, 1.0):
             del section["temperature"]
         stripped = section.pop("stripped_type_embedding", None)
@@ -117,6 +149,11 @@ class SeAttenConfig(SmoothEditionConfig):
             )
 
     @property
+    def contains_types(self) -> bool:
+        # The fitting net of all types then knows them by the descriptor alone.
+        return not self.concat_output_tebd
+
+    @property
     def counts_empty_slots(self) -> bool:
         # In the softmax of the smooth form.
         return self.smooth_type_embedding and self.attn_layer > 0
@@ -132,6 +169,8 @@ class SeAttenConfig(SmoothEditionConfig):
     def needs_common(self, model: ModelConfig) -> str | None:
         if self.attn_layer:
             return "attn_layer"
+        if not self.concat_output_tebd:
+            return "concat_output_tebd"
         if self.smooth_type_embedding:
             return "smooth_type_embedding"
         if self.tebd_input_mode == "strip" and self.type_one_side:
@@ -162,6 +201,6 @@ class SeAttenV2Config(SeAttenConfig):
         "tebd_input_mode": "strip",
         "smooth_type_embedding": True,
     }
-    input_only: ClassVar[tuple[Argument, ...]] = _REFUSED
+    input_only: ClassVar[tuple[Argument, ...]] = _INPUT_ONLY
 
     set_davg_zero: bool = key(False, DAVG_ZERO)

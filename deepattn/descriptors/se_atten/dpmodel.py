@@ -49,9 +49,9 @@ def read_dpa1(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arra
         "attn_dotr": node.get("attn_dotr", bool),
         "trainable_ln": node.get("trainable_ln", bool),
         "ln_eps": node.get("ln_eps", (float, type(None))),
+        "concat_output_tebd": node.get("concat_output_tebd", bool),
     }
     node.only("ntypes", ntypes, reason=f"the model has {ntypes} types")
-    node.only("concat_output_tebd", True, reason="the fitting net must see the type embedding")
     node.only("lmax", 1, reason="higher moments are not supported")
     node.only("attn_mask", False, reason="DeePMD-kit's backends do not agree on what it does")
     # The attention's layers and the type embedding have these too.
@@ -97,11 +97,11 @@ def write_dpa1(
         "attn_dotr": section.attn_dotr,
         "attn_mask": False,
         "scaling_factor": 1.0,
-        "normalize": True,
+        "normalize": section.normalize,
         "temperature": temperature,
         "trainable_ln": section.trainable_ln,
         "ln_eps": section.ln_eps,
-        "concat_output_tebd": True,
+        "concat_output_tebd": section.concat_output_tebd,
         "use_econf_tebd": embedding.use_econf_tebd,
         "use_tebd_bias": embedding.use_tebd_bias,
     }

@@ -63,11 +63,11 @@ def _read_layer(node: Node) -> tuple[dict[str, Any], Arrays]:
         "attn_dotr": inner.get("dotr", bool),
         "smooth": inner.get("smooth", bool),
         "temperature": _temperature(inner),
+        "normalize": inner.get("normalize", bool),
         **ln_options,
     }
     inner.only("num_heads", 1, reason="attention has one head")
     inner.only("do_mask", False, reason="DeePMD-kit's backends do not agree on what it does")
-    inner.only("normalize", True, reason="queries, keys and values are vectors of length one")
     inner.only("bias", True, reason="the attention's layers have a bias")
     inner.ignore("nnei", "embed_dim", "precision")
     weights = {"layer_normalization/gamma": scale, "layer_normalization/beta": shift}
@@ -107,7 +107,7 @@ def write_attention(
         "dotr": section.attn_dotr,
         "do_mask": False,
         "scaling_factor": 1.0,
-        "normalize": True,
+        "normalize": section.normalize,
         "temperature": temperature,
         "precision": precision,
     }

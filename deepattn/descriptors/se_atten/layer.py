@@ -79,6 +79,7 @@ class SeAtten(SmoothEdition):
         exclude_types: Pairs of types that do not interact.
         ln_eps: Epsilon of the layer normalization.
         temperature: Factor of the attention's scores.
+        normalize: Whether queries, keys and values of the attention have unit length.
         common: Whether the details are those of DeePMD-kit's backends other than TensorFlow: the
             smooth switch is the environment matrix's own, excluded neighbors are zero, directions
             have length 1 up to the cutoff, and the net of types obeys ``type_one_side``.
@@ -116,6 +117,7 @@ class SeAtten(SmoothEdition):
         exclude_types: Sequence[Sequence[int]] = (),
         ln_eps: float = 1e-3,
         temperature: float = 1.0,
+        normalize: bool = True,
         common: bool = False,
         trainable_ln: bool = True,
         seed: int | None = None,
@@ -149,6 +151,7 @@ class SeAtten(SmoothEdition):
         self.smooth = smooth
         self.ln_eps = ln_eps
         self.temperature = temperature
+        self.normalize = normalize
         self.trainable_ln = trainable_ln
         self._make_nets()
 
@@ -166,6 +169,7 @@ class SeAtten(SmoothEdition):
             smooth=section.smooth_type_embedding,
             ln_eps=section.ln_eps,
             temperature=1.0 if section.temperature is None else section.temperature,
+            normalize=section.normalize,
             trainable_ln=section.trainable_ln,
             **section_arguments(
                 section,
@@ -247,6 +251,7 @@ class SeAtten(SmoothEdition):
             "smooth": self.smooth,
             "ln_eps": self.ln_eps,
             "temperature": self.temperature,
+            "normalize": self.normalize,
             "trainable_ln": self.trainable_ln,
         }
 
@@ -323,6 +328,7 @@ class SeAtten(SmoothEdition):
                     smooth=self.smooth,
                     ln_eps=self.ln_eps,
                     temperature=self.temperature,
+                    normalize=self.normalize,
                     trainable_ln=self.trainable_ln,
                     seed=seed,
                     dtype=self.dtype_policy,

@@ -55,16 +55,16 @@ def read(node: Node) -> dict[str, Any]:
         "set_davg_zero": node.get("set_davg_zero", bool, not is_v2),
         "tebd_input_mode": "strip" if is_v2 else node.get("tebd_input_mode", str, "concat"),
         "smooth_type_embedding": is_v2 or node.get("smooth_type_embedding", bool, True),
+        "concat_output_tebd": node.get("concat_output_tebd", bool, True),
+        "normalize": node.get("normalize", bool, True),
     }
     if not is_v2 and node.get("stripped_type_embedding", (bool, type(None)), None) is not None:
         stripped = node.get("stripped_type_embedding", bool)
         section["tebd_input_mode"] = "strip" if stripped else "concat"
     if section["attn_layer"]:
         section["temperature"] = _temperature(node, section["attn"])
-    node.only("concat_output_tebd", True, reason="the fitting net must see the type embedding")
     node.only("lmax", 1, reason="higher moments are not supported")
     node.only("attn_mask", False, reason="DeePMD-kit's backends do not agree on what it does")
-    node.only("normalize", True, reason="queries, keys and values are vectors of length one")
     embedding = {
         "neuron": [node.get("tebd_dim", int, 8)],
         "activation_function": "linear",

@@ -93,12 +93,14 @@ def _config(
 ) -> ModelConfig:
     node = Node({}, "model", origin)
     descriptor = section["descriptor"]
-    names = DESCRIPTORS[descriptor["type"]].common_keys
-    common_keys = {name: descriptor.pop(name) for name in names if name in descriptor}
+    kind = DESCRIPTORS[descriptor["type"]]
+    needed = kind.common_values(descriptor)
+    common_keys = {name: descriptor.pop(name) for name in kind.common_keys if name in descriptor}
     try:
         config = model_config(section)
         # As in a graph of TensorFlow where that comes to the same, so that those can be made of it.
-        if config.descriptor.needs_common(config) or every_residual:
+        counts = set(needed) - config.descriptor.idle_keys()
+        if config.descriptor.needs_common(config) or counts or every_residual:
             if every_residual is False:
                 node.fail(
                     "model/fitting has the residual connections of TensorFlow graphs, which "

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 # Raises the scores of smooth attention above zero, so that the switch can pull them down.
 _SMOOTH_SHIFT = 20.0
+# The score of a neighbor that is none.
+_LOWEST = -(2.0**33)
 # Less than any sum of exponentials that counts.
 _LEAST_TOTAL = 1e-3
 _NORM_FLOOR = 1e-12
@@ -25,6 +27,7 @@ def gated_attention(
     mask: bool,
     smooth: bool,
     temperature: float = 1.0,
+    normalize: bool = True,
 ) -> tf.Tensor:
     """What `deepattn.ops.gated_attention` does, in any floating-point type.
 
@@ -44,7 +47,7 @@ def gated_attention(
 
     def project(k: int, length: tf.Tensor | float) -> tf.Tensor:
         projected = tf.nn.bias_add(tf.matmul(rows, projections[2 * k]), projections[2 * k + 1])
-        return unit_rows(projected, length)
+        return unit_rows(projected, length) if normalize else projected * length
 
     def by_atom(x: tf.Tensor) -> tf.Tensor:
         return tf.reshape(x, [natoms, nnei, x.shape[1]])
@@ -54,13 +57,26 @@ def gated_attention(
     score = tf.matmul(query, key, transpose_b=True)
     if smooth:
         shift = column * _SMOOTH_SHIFT**0.5
-        attention = _exp(score + tf.matmul(shift, shift, transpose_b=True))
+        score += tf.matmul(shift, shift, transpose_b=True)
+    largest = tf.zeros([], score.dtype)
+    if not normalize:
+        # Of vectors of any length the exponentials could be more than a float can be.
+        if not smooth:
+            lowest = tf.constant(_LOWEST, score.dtype)
+            score = tf.where(tf.linalg.matrix_transpose(column) > 0, score, lowest)
+        largest = tf.reduce_max(score, axis=2, keepdims=True)
+        if smooth:
+            # Slots that are not stored have a score of 0.
+            largest = tf.where(padding > 0, tf.maximum(largest, 0), largest)
+        largest = tf.stop_gradient(largest)
+    attention = _exp(score - largest)
+    if smooth:
         total = tf.reduce_sum(attention, axis=2, keepdims=True)
-        total += tf.cast(padding, total.dtype)
+        total += tf.cast(padding, total.dtype) * _exp(-largest)
     else:
-        attention = _exp(score)
         # Neighbors see at least themselves; rows of others are cleared below.
-        total = tf.maximum(tf.matmul(attention, tf.cast(column, attention.dtype)), _LEAST_TOTAL)
+        total = tf.matmul(attention, tf.cast(column, attention.dtype))
+        total = tf.maximum(total, _LEAST_TOTAL)
     if attention.dtype != embedding.dtype:
         attention, total = tf.cast(attention / total, embedding.dtype), 1.0
     if dotr:

@@ -108,7 +108,11 @@ def test_bias_of_the_type_embedding_follows_the_weights(script, bias):
         (MINIMAL, without(SCRIPT, "model/type_map"), "type_map .* is None; .* unknown"),
         (MINIMAL, changed(SCRIPT, "model/type_map", [["O"]]), r"type_map .* is \[\['O'\]\]"),
         (MINIMAL, changed(SCRIPT, "model/fitting_net/atom_ener", "auto"), "atom_ener is 'auto'"),
-        (MINIMAL, SE_E2_A, "descriptor is 'se_a'; only se_atten and se_atten_v2 and dpa2"),
+        (
+            MINIMAL,
+            SE_E2_A,
+            "descriptor is 'se_a'; only se_e3_tebd and se_atten and se_atten_v2 and dpa2",
+        ),
         (MINIMAL, changed(SCRIPT, "model/fitting_net/type", "dos"), "fitting_net is 'dos'"),
     ],
 )

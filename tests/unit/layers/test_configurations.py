@@ -16,6 +16,7 @@ from deepattn.descriptors import (
     SeE2A,
     SeE2R,
     SeE3,
+    SeE3Tebd,
 )
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
 from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
@@ -49,7 +50,7 @@ SE_ATTEN = {
     **DESCRIPTOR,
     **{"sel": 9, "tebd_input_mode": "strip", "attn": 5, "attn_layer": 1, "attn_dotr": False},
     **{"attn_mask": True, "smooth": True, "ln_eps": 1e-4, "temperature": 0.7},
-    **{"trainable_ln": False},
+    **{"trainable_ln": False, "normalize": False},
 }
 LISTS = {**MATRIX, "protection": 0.1, "nnei": 9}
 PAIRS = {
@@ -75,6 +76,13 @@ WEIGHTS = {f"{end}_pref_{term}": 1.5 for end in ("start", "limit") for term in T
 
 CASES = [
     (SeAtten, SE_ATTEN),
+    (
+        SeE3Tebd,
+        {
+            **{**_without("axis_neuron", "type_one_side"), "sel": 9},
+            **{"tebd_input_mode": "strip", "smooth": False},
+        },
+    ),
     (CompressedSeAtten, {**SE_ATTEN, "nintervals": 5, "stock": False}),
     (SeE2A, {**DESCRIPTOR, "sel": [3, 4], "tebd_input_mode": "strip"}),
     (SeE2R, {**_without("tebd_dim", "axis_neuron"), "sel": [3, 4]}),
@@ -110,7 +118,7 @@ CASES = [
         layers.GatedAttention,
         {
             **{"width": 6, "attn": 5, "dotr": False, "mask": True, "smooth": True, "seed": 1},
-            **{"ln_eps": 1e-4, "temperature": 0.7, "trainable_ln": False},
+            **{"ln_eps": 1e-4, "temperature": 0.7, "trainable_ln": False, "normalize": False},
         },
     ),
     (

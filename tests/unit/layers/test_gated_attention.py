@@ -10,12 +10,12 @@ from deepattn.layers import GatedAttention
 from .check_layer import check_layer
 
 
-def attention_in_numpy(w, g, u, c, *, dotr, mask, smooth, eps):
+def attention_in_numpy(w, g, u, c, *, dotr, mask, smooth, eps, unit=True):
     """The formula of the layer's docstring for one neighborhood."""
 
     def project(name, x):
         y = x @ w[f"{name}/matrix"] + w[f"{name}/bias"]
-        return y / np.sqrt(np.maximum((y * y).sum(-1, keepdims=True), 1e-12))
+        return y if not unit else y / np.sqrt(np.maximum((y * y).sum(-1, keepdims=True), 1e-12))
 
     q, k, v = (project(name, g) for name in ("c_query", "c_key", "c_value"))
     s = q @ k.T
@@ -79,3 +79,24 @@ def test_frozen_layer_norm_is_not_trained():
 def test_a_wrong_width_is_named():
     with pytest.raises(ValueError, match="attn must be at least 1, not 0"):
         GatedAttention(4, 0)
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_vectors_of_any_length(smooth):
+    """Scores of thousands, whose exponentials no float can hold; padding that is not passed."""
+    rng = np.random.default_rng(3)
+    g = 40 * rng.normal(size=(2, 6, 4))
+    u = rng.normal(size=(2, 6, 3))
+    u /= np.linalg.norm(u, axis=-1, keepdims=True)
+    c = rng.uniform(size=(2, 6)) if smooth else np.ones((2, 6))
+    c[:, 4:] = 0.0
+    options = {"dotr": True, "mask": False, "smooth": smooth}
+    layer = GatedAttention(4, 5, **options, normalize=False, seed=1, dtype="float64")
+    layer.build()
+    w = {name: np.asarray(variable) for name, variable in layer.named_variables().items()}
+    count = np.array([4, 4], np.int32)
+    found = layer(g[:, :5], u[:, :5], c[:, :5], count, padding=1)
+    for place in range(2):
+        arguments = (w, g[place], u[place], c[place])
+        expected = attention_in_numpy(*arguments, **options, eps=1e-3, unit=False)
+        np.testing.assert_allclose(found[place, :4], expected[:4], rtol=0, atol=1e-11)

@@ -21,6 +21,8 @@ CASES = {
     "attention": ({"attn_layer": 2, "trainable_ln": False, "ln_eps": 1e-5}, {}, COMMON),
     "temperature": ({"temperature": 0.7, "attn_dotr": False}, {}, COMMON),
     "smooth": ({**STRIP, "smooth_type_embedding": True, "set_davg_zero": False}, {}, COMMON),
+    "options": ({**STRIP, "concat_output_tebd": False, "normalize": False}, {}, COMMON),
+    "no types for the fitting net": ({"attn_layer": 0, "concat_output_tebd": False}, {}, COMMON),
     "v2": ({"type": "se_atten_v2", "type_one_side": True, "trainable": False}, {}, COMMON),
     "strip": ({**STRIP, "attn_layer": 0, "resnet_dt": True, "exclude_types": [[0, 1]]}, {}, {}),
     "type embedding": (
@@ -47,6 +49,8 @@ CASES = {
     "se_e2_a of one side": ({"type": "se_e2_a", "type_one_side": True}, {"neuron": [6]}, {}),
     "se_e2_r": ({"type": "se_e2_r", "type_one_side": True, "resnet_dt": True}, {}, {}),
     "se_e3": ({"type": "se_e3", "exclude_types": [[0, 1]]}, {}, {}),
+    "se_e3_tebd": ({"type": "se_e3_tebd", "concat_output_tebd": False}, {}, {}),
+    "se_e3_tebd strip": ({"type": "se_e3_tebd", "tebd_input_mode": "strip"}, {}, {}),
     "hybrid": (
         {
             "type": "hybrid",
@@ -147,7 +151,6 @@ REFUSED = {
     "pair_exclude_types": (put("model/pair_exclude_types", [[0, 1]]), "pair_exclude_types"),
     "atom_exclude_types": (put("model/atom_exclude_types", [0]), "atom_exclude_types"),
     "env_protection": (put("model/descriptor/env_protection", 0.1), "env_protection"),
-    "concat_output_tebd": (put("model/descriptor/concat_output_tebd", False), "concat_output_tebd"),
     "lmax": (put("model/descriptor/lmax", 2), "lmax"),
     "compress": (put("model/descriptor/compress", {}), "compress"),
     "unknown key": (put("model/descriptor/new_option", 1), "new_option"),

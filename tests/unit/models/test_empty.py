@@ -16,6 +16,7 @@ DESCRIPTORS = {
     "no slots": {"type": "se_e2_a", "sel": [0, 6], "type_one_side": True},
     "distances": {"type": "se_e2_r", "sel": [0, 6]},
     "three-body": {"type": "se_e3", "sel": [0, 6]},
+    "three-body with types": {"type": "se_e3_tebd"},
     "hybrid": HYBRID,
     "attention": {"type": "se_atten"},
     "strip": {"type": "se_atten_v2", "attn_layer": 0},

@@ -19,6 +19,7 @@ MODELS = {
     "one side": {"type": "se_e2_a", "sel": [9, 9], "type_one_side": True},
     "distances": {"type": "se_e2_r", "type_one_side": True, "resnet_dt": True},
     "three-body": {"type": "se_e3"},
+    "three-body with types": {"type": "se_e3_tebd", "tebd_input_mode": "strip"},
     "hybrid": {
         "type": "hybrid",
         "list": [

@@ -90,6 +90,7 @@ def test_statistics_grow_with_sel_only_if_padding_does_not_count():
         ({"type": "se_e2_r"}, {}),
         ({"type": "se_e3", "resnet_dt": True}, {}),
         ({"type": "se_a_ebd_v2", "exclude_types": [[0, 1]]}, {}),
+        ({"type": "se_e3_tebd", "tebd_input_mode": "strip"}, {}),
         (HYBRID, {}),
         ({"type": "hybrid", "list": [{"type": "se_atten"}, {"type": "se_a_ebd_v2"}]}, {}),
     ],

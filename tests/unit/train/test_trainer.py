@@ -100,6 +100,27 @@ def test_the_baseline_trains(here, systems):
     assert curve["rmse_trn"][-1] < curve["rmse_trn"][0]
 
 
+def test_a_hybrid_resumes_bit_for_bit(here, systems):
+    """Each descriptor with its own numbers of neighbors, statistics and seed."""
+    shape = {"rcut_smth": 0.6, "neuron": [3, 6]}
+    parts = [
+        {"type": "se_e2_a", "sel": "auto", "rcut": 2.4, "axis_neuron": 2, **shape},
+        {"type": "se_atten", "sel": "auto", "rcut": 2.0, "attn_layer": 0, **shape},
+        {"type": "se_e2_r", "sel": [4, 6], "rcut": 2.2, **shape},
+    ]
+    options = {"model": {"descriptor": {"type": "hybrid", "list": parts}}, "save_freq": 2}
+    trainer = toy.run(here, systems, **options, numb_steps=4)
+    found = trainer.config.model.descriptor.list
+    assert [type(part.sel) for part in found] == [tuple, int, tuple]
+    assert len({part.seed for part in found}) == 3
+    arrays = trainer.model.get_arrays()
+    spreads = [arrays[f"descrpt_attr_{place}/t_std"] for place in range(3)]
+    assert not any((spread == 1).any() for spread in spreads)
+    whole = (here / "model.ckpt-4.h5").rename(here / "whole.h5")
+    toy.run(here, systems, **options, numb_steps=4, start={"restart": "model.ckpt-2.h5"})
+    toy.assert_equal_checkpoints(whole, here / "model.ckpt-4.h5")
+
+
 def test_automatic_sel(here, systems):
     trainer = toy.run(here, systems, descriptor={"sel": "auto:1.5"}, numb_steps=0)
     out = json.loads((here / "out.json").read_text())

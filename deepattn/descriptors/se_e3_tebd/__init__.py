@@ -1,0 +1,1 @@
+"""Three-body embedding with type embeddings."""
