@@ -20,12 +20,16 @@ def energies_in_one_operation(
     type_vectors: tf.Tensor | None,
     fparam: tf.Tensor | None,
     aparam: tf.Tensor | None,
-) -> tuple[tf.Tensor, tf.Tensor] | None:
+    *,
+    with_descriptor: bool = False,
+) -> tuple[tf.Tensor, ...] | None:
     """Atomic energies and the derivative of their sum by ``environment.descrpt``.
 
     Args:
         model: The model.
         environment, local, type_vectors, fparam, aparam: As of `EnergyModel.atoms`.
+        with_descriptor: Whether to give the descriptors too, ``[nframes, nloc, width]`` in the
+            precision of the nets; nothing is differentiated then.
 
     Returns:
         As of `deepattn.ops.smooth_potential`; None where it is not compiled, or does not have such
@@ -40,7 +44,7 @@ def energies_in_one_operation(
     found = None if descriptor is None else model.fitting.fitting_nets(type_vectors, fparam, aparam)
     if descriptor is None or found is None:
         return None
-    return ops.smooth_potential(
+    results = ops.smooth_potential(
         environment.descrpt,
         environment.rij,
         environment.nlist,
@@ -48,4 +52,10 @@ def energies_in_one_operation(
         local,
         descriptor,
         *found,
+        with_descriptor=with_descriptor,
     )
+    if not with_descriptor:
+        return results
+    energy, derivative, flat = results
+    shape = [*tf.unstack(tf.shape(local)), model.descriptor.width]
+    return energy, derivative, tf.reshape(flat, shape)

@@ -87,7 +87,9 @@ def smooth_potential(
     descriptor: SmoothDescriptor,
     nets: FittingNets,
     type_energy: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor]:
+    *,
+    with_descriptor: bool = False,
+) -> tuple[tf.Tensor, ...]:
     """Atomic energies and the derivative of their sum by the environment matrix.
 
     Both can be differentiated by the weights. The compiled op keeps some atoms in the cache of a
@@ -106,10 +108,12 @@ def smooth_potential(
             float64 and float32.
         nets: T.
         type_energy: F ``[ntypes]``, eV, added to the energies.
+        with_descriptor: whether to give the descriptors too. Nothing is differentiated then, and
+            where a graph does not take them they are not made.
 
     Returns:
-        F ``[nframes, nloc]``, eV, 0 for virtual atoms; and F of the shape of ``matrix``, 0 in empty
-        slots.
+        F ``[nframes, nloc]``, eV, 0 for virtual atoms; F of the shape of ``matrix``, 0 in empty
+        slots; and with descriptors T ``[nframes, nloc * width * axis]``, 0 for virtual atoms.
 
     Raises:
         tf.errors.InvalidArgumentError: shapes that do not fit, a type that is too high (from the
@@ -120,7 +124,7 @@ def smooth_potential(
     no_factors = tf.zeros([0, last.shape[1]], dtype)
     ops = own_ops()
     function = reference.smooth_potential if ops is None else ops.deepattn_smooth_potential
-    energy, derivative = function(
+    results = function(
         matrix,
         rij,
         nlist,
@@ -146,5 +150,6 @@ def smooth_potential(
         excluded_is_average=descriptor.excluded_is_average,
         keeps_empty=descriptor.keeps_empty,
         copies=list(nets.copies),
+        with_descriptor=with_descriptor,
     )
-    return energy, derivative
+    return tuple(results[: 3 if with_descriptor else 2])

@@ -23,8 +23,10 @@ def register(ops: ModuleType) -> None:
 
     @tf.RegisterGradient("DeepattnSmoothPotential")
     def potential(
-        op: tf.Operation, grad_energy: tf.Tensor, grad_derivative: tf.Tensor
+        op: tf.Operation, grad_energy: tf.Tensor, grad_derivative: tf.Tensor, _: tf.Tensor
     ) -> list[tf.Tensor | None]:
+        if op.get_attr("with_descriptor"):
+            raise NotImplementedError("a potential with descriptors is not differentiated")
         grads = [grad_energy, grad_derivative]
         attributes = _attributes(op)
         by_matrix = None

@@ -32,12 +32,18 @@ OpDef WithInputs(const char* name) {
 constexpr int kMatrix = 0, kType = 4, kFirstWeight = 10;
 
 InitOnStartupMarker RegisterForward() {
+  // Without `with_descriptor` the descriptor has no elements.
   return WithInputs("DeepattnSmoothPotential")
+      .Attr("with_descriptor: bool = false")
       .Output("atom_energy: F")
       .Output("derivative: F")
+      .Output("descriptor: T")
       .SetShapeFn([](InferenceContext* c) -> absl::Status {
+        bool with_descriptor;
+        TF_RETURN_IF_ERROR(c->GetAttr("with_descriptor", &with_descriptor));
         c->set_output(0, c->input(kType));
         c->set_output(1, c->input(kMatrix));
+        c->set_output(2, with_descriptor ? c->UnknownShapeOfRank(2) : c->Vector(0));
         return absl::OkStatus();
       })();
 }
@@ -63,24 +69,41 @@ InitOnStartupMarker RegisterGrad() {
 template <typename F, typename T>
 class ForwardOp : public SmoothPotentialOp<F, T> {
  public:
-  using SmoothPotentialOp<F, T>::SmoothPotentialOp;
+  explicit ForwardOp(OpKernelConstruction* context) : SmoothPotentialOp<F, T>(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("with_descriptor", &with_descriptor_));
+  }
 
   void Compute(OpKernelContext* context) override {
     SmoothPotentialCall<F, T> call = {};
     typename SmoothPotentialOp<F, T>::Nets nets;
     OP_REQUIRES_OK(context, this->ReadInputs(context, &call, &nets));
-    Tensor *energy, *derivative;
-    OP_REQUIRES_OK(context, context->allocate_output(0, context->input(kType).shape(), &energy));
-    OP_REQUIRES_OK(context,
-                   context->allocate_output(1, context->input(kMatrix).shape(), &derivative));
-    const SmoothPotentialResult<F> result = {energy->flat<F>().data(),
-                                             derivative->flat<F>().data()};
+    // What a graph does not take is not made.
+    SmoothPotentialResult<F, T> result = {};
+    Tensor* tensor;
+    if (context->output_required(0) || context->output_required(1)) {
+      OP_REQUIRES_OK(context, context->allocate_output(0, context->input(kType).shape(), &tensor));
+      result.atom_energy = tensor->flat<F>().data();
+      OP_REQUIRES_OK(context,
+                     context->allocate_output(1, context->input(kMatrix).shape(), &tensor));
+      result.derivative = tensor->flat<F>().data();
+    }
+    if (!with_descriptor_) {
+      OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({0}), &tensor));
+    } else if (context->output_required(2)) {
+      const EmbeddingNets<T>& nets = call.embedding;
+      const TensorShape shape({call.nframes, call.nloc * nets.width[nets.nlayers - 1] * call.axis});
+      OP_REQUIRES_OK(context, context->allocate_output(2, shape, &tensor));
+      result.descriptor = tensor->flat<T>().data();
+    }
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
     Pick<F, T>(deepattn_smooth_potential_f32, deepattn_smooth_potential_f64,
                deepattn_smooth_potential_mixed)(&call, &result, &threads, &status);
     OP_REQUIRES_OK(context, ToStatus(status));
   }
+
+ private:
+  bool with_descriptor_;
 };
 
 template <typename F, typename T>

@@ -44,8 +44,9 @@ def smooth_potential(
     excluded_is_average: bool,
     keeps_empty: bool,
     copies: Sequence[int],
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Atomic energies, and the derivative of their sum by the environment matrix.
+    with_descriptor: bool = False,
+) -> tuple[tf.Tensor, ...]:
+    """Atomic energies, the derivative of their sum by the environment matrix, and descriptors.
 
     `deepattn.ops.smooth_potential` explains the arguments; here what is missing has no elements.
     """
@@ -107,4 +108,10 @@ def smooth_potential(
         energy = tf.reshape(energy, tf.shape(atype))
         energy = tf.where(atype >= 0, energy, tf.zeros_like(energy))
         total = tf.reduce_sum(energy)
-    return energy, tape.gradient(total, matrix)
+    derivative = tape.gradient(total, matrix)
+    if not with_descriptor:
+        return energy, derivative
+    real = tf.reshape(atype >= 0, [-1, 1])
+    descriptor = tf.where(real, x, tf.zeros([], dtype))
+    size = tf.shape(atype)[1] * x.shape[-1]
+    return energy, derivative, tf.reshape(descriptor, [tf.shape(atype)[0], size])

@@ -24,25 +24,48 @@ constexpr int64_t kMostPartSums = int64_t{1} << 22;
 // Of a gradient by a matrix that are computed together.
 constexpr int64_t kMatrixRows = 64;
 
+// D of the atoms of a group.
 template <typename F, typename T>
-void Evaluate(const SmoothPotentialCall<F, T>& call, const SmoothPotentialResult<F>& result,
+void WriteDescriptors(const Passes<F, T>& passes, const SmoothGroup<T>& group, T* out) {
+  const int64_t size = group.width * group.axis;
+  const ScratchArray<T> rows(group.natoms * size + passes.kernels().lanes);
+  passes.kernels().descriptors(&group, rows.get());
+  const int64_t* atoms = passes.AtomsOf(group);
+  for (int64_t a = 0; a < group.natoms; ++a) {
+    std::copy_n(rows.get() + a * size, size, out + atoms[a] * size);
+  }
+}
+
+template <typename F, typename T>
+void Evaluate(const SmoothPotentialCall<F, T>& call, const SmoothPotentialResult<F, T>& result,
               const deepattn_threads& threads, deepattn_status* status) {
   FirstError error(status);
-  std::fill_n(result.atom_energy, call.nframes * call.nloc, F(0));
-  std::fill_n(result.derivative, call.nframes * call.nloc * call.nnei * kRowWidth, F(0));
+  const bool energies = result.atom_energy != nullptr;
+  const int64_t natoms = call.nframes * call.nloc;
+  if (energies) {
+    std::fill_n(result.atom_energy, natoms, F(0));
+    std::fill_n(result.derivative, natoms * call.nnei * kRowWidth, F(0));
+  }
+  const int64_t size = call.embedding.width[call.embedding.nlayers - 1] * call.axis;
+  for (int64_t unit = 0; result.descriptor != nullptr && unit < natoms; ++unit) {
+    if (call.atype[unit] < 0) std::fill_n(result.descriptor + unit * size, size, T(0));
+  }
   Passes<F, T> passes(call, CurrentKernels<T>(kTables), kChunkAtoms, false, threads, &error);
   passes.ForChunks([&] {
     passes.Describe(nullptr);
     passes.ForGroups([&](SmoothGroup<T> group, T* scratch) {
+      if (result.descriptor != nullptr) WriteDescriptors(passes, group, result.descriptor);
+      if (!energies) return;
+      const int64_t* atoms = passes.AtomsOf(group);
       T energy[kGroupAtoms];
       group.energy = energy;
       passes.kernels().evaluate(&group, scratch);
-      const int64_t* atoms = passes.AtomsOf(group);
       for (int64_t a = 0; a < group.natoms; ++a) {
         const F own = call.type_energy[call.atype[atoms[a]]];
         result.atom_energy[atoms[a]] = static_cast<F>(energy[a]) + own;
       }
     });
+    if (!energies) return;
     passes.ForParts(1, [&](int64_t p, T*) {
       const std::vector<EmbeddedRow<T>>& rows = passes.rows(p).rows();
       const ScratchArray<T> gradients(kRowWidth * rows.size());
@@ -220,7 +243,7 @@ void Differentiate(const SmoothPotentialCall<F, T>& call, const SmoothPotentialG
 
 #define DEEPATTN_DEFINE_SMOOTH_POTENTIAL(F, T, suffix)                                            \
   void deepattn_smooth_potential_##suffix(const deepattn::SmoothPotentialCall<F, T>* call,        \
-                                          const deepattn::SmoothPotentialResult<F>* result,       \
+                                          const deepattn::SmoothPotentialResult<F, T>* result,    \
                                           const deepattn_threads* threads,                        \
                                           deepattn_status* status) {                              \
     deepattn::Guard(status, [&] { deepattn::Evaluate(*call, *result, *threads, status); });       \

@@ -93,10 +93,11 @@ struct SmoothPotentialCall {
   const F* type_energy;  // [ntypes], added to the energies
 };
 
-template <typename F>
+template <typename F, typename T>
 struct SmoothPotentialResult {
-  F* atom_energy;  // [nframes][nloc], 0 for virtual atoms
+  F* atom_energy;  // [nframes][nloc], 0 for virtual atoms; null for the descriptors alone
   F* derivative;   // of the sum of all, [nframes][nloc][nnei][4]; 0 in empty slots
+  T* descriptor;   // D, [nframes][nloc][width · axis], 0 for virtual atoms; or null
 };
 
 template <typename F, typename T>
@@ -117,7 +118,7 @@ extern "C" {
 
 #define DEEPATTN_DECLARE_SMOOTH_POTENTIAL(F, T, suffix)                                           \
   void deepattn_smooth_potential_##suffix(const deepattn::SmoothPotentialCall<F, T>* call,        \
-                                          const deepattn::SmoothPotentialResult<F>* result,       \
+                                          const deepattn::SmoothPotentialResult<F, T>* result,    \
                                           const deepattn_threads* threads,                        \
                                           deepattn_status* status);                               \
   void deepattn_smooth_potential_grad_##suffix(                                                   \

@@ -77,8 +77,9 @@ class Potential:
         parts = (nets.scales, nets.offset, nets.layers, nets.factors, self.nets, self.type_energy)
         return [x for x in tf.nest.flatten(parts) if isinstance(x, tf.Tensor)]
 
-    def run(self):
-        return ops.smooth_potential(*self.environment, self.descriptor, self.nets, self.type_energy)
+    def run(self, **options):
+        arguments = (self.descriptor, self.nets, self.type_energy)
+        return ops.smooth_potential(*self.environment, *arguments, **options)
 
     def gradients(self, grads):
         """Results, and gradients by the weights for given cotangents."""
@@ -220,7 +221,48 @@ def test_equals_its_reference(name):
 @pytest.mark.parametrize("name", ["a net for each pair", "wide", "float32 nets"])
 def test_instruction_sets(instruction_set, name):
     options = OPTIONS[name]
-    assert_equals_reference(draw(random_case("open"), options), TOLERANCE[options.dtype])
+    potential = draw(random_case("open"), options)
+    assert_equals_reference(potential, TOLERANCE[options.dtype])
+    assert_equal_descriptors(potential, TOLERANCE[options.dtype])
+
+
+def assert_equal_descriptors(potential, tolerance):
+    found = potential.run(with_descriptor=True)
+    for one, other in zip(found, potential.run(), strict=False):
+        np.testing.assert_array_equal(one, other)
+    with ops.plain():
+        assert_same(found, potential.run(with_descriptor=True), tolerance, "with descriptor")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_descriptors(name):
+    options = OPTIONS[name]
+    potential = draw(random_case("triclinic", seed=3), options)
+    assert_equal_descriptors(potential, TOLERANCE[options.dtype])
+
+
+@pytest.mark.parametrize("wanted", [[0, 1], [2], [0]])
+def test_a_graph_makes_what_it_takes(wanted):
+    potential = draw(random_case("triclinic"), OPTIONS["factors"])
+
+    @tf.function
+    def some():
+        results = potential.run(with_descriptor=True)
+        return [results[k] for k in wanted]
+
+    results = potential.run(with_descriptor=True)
+    for k, found in zip(wanted, some(), strict=True):
+        np.testing.assert_array_equal(found, results[k])
+
+
+def test_a_potential_with_descriptors_is_not_differentiated():
+    potential = draw(random_case("open"), Options())
+    matrix = potential.environment[0]
+    with tf.GradientTape() as tape:
+        tape.watch(matrix)
+        _, _, descriptor = potential.run(with_descriptor=True)
+    with pytest.raises(NotImplementedError, match="is not differentiated"):
+        tape.gradient(descriptor, matrix)
 
 
 @pytest.mark.parametrize("nframes", [1, 3])

@@ -96,6 +96,24 @@ int64_t GroupScratchSize(const FittingNet<T>* net, int64_t width, bool tangents)
   return arena.used();
 }
 
+// Rows are not aligned: the last vector of each is written over by the next row.
+template <typename T>
+void Descriptors(const SmoothGroup<T>* group, T* out) {
+  const int64_t stride = Stride<T>(group->width);
+  for (int64_t a = 0; a < group->natoms; ++a) {
+    const T* contracted = group->contracted + a * deepattn::kRowWidth * stride;
+    for (int64_t i = 0; i < group->width; ++i, out += group->axis) {
+      for (int64_t k = 0; k < group->axis; k += kLanes<T>) {
+        Vec<T> sum = {};
+        for (int c = 0; c < deepattn::kRowWidth; ++c) {
+          sum += contracted[c * stride + i] * At(contracted + c * stride + k);
+        }
+        memcpy(out + k, &sum, sizeof(sum));
+      }
+    }
+  }
+}
+
 template <typename T, bool tangents>
 class FittingPass {
  public:

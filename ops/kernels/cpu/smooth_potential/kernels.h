@@ -79,6 +79,8 @@ struct SmoothKernels {
   void (*row_gradients)(const SmoothPart<T>* part, T* gradients);
   int64_t (*group_scratch_size)(const FittingNet<T>* net, int64_t width, bool tangents);
   int64_t (*group_memory_size)(const FittingNet<T>* net);
+  // D, [natoms][width · axis], and room for `lanes` more.
+  void (*descriptors)(const SmoothGroup<T>* group, T* out);
   // Energies and the gradients by `contracted`; with a tangent those of Σ grad_energy E + Ė.
   void (*evaluate)(const SmoothGroup<T>* group, T* scratch);
   void (*differentiate)(const SmoothGroup<T>* group, T* scratch);

@@ -16,6 +16,7 @@ constexpr deepattn::SmoothKernels<T> kKernels = {
     RowGradients<T>,
     GroupScratchSize<T>,
     GroupMemorySize<T>,
+    Descriptors<T>,
     RunFitting<T, false>,
     RunFitting<T, true>,
     MatrixScratchSize<T>,
