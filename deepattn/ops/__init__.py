@@ -39,6 +39,7 @@ from deepattn.ops.tabulated import (
     tabulated_embedding,
 )
 from deepattn.ops.tabulated_potential import (
+    DistanceBasis,
     Potential,
     TabulatedDescriptor,
     tabulated_potential,
@@ -50,6 +51,7 @@ __all__ = [
     "AdamNumbers",
     "AttentionParameters",
     "DenseLayer",
+    "DistanceBasis",
     "EmbeddingNets",
     "EnvMat",
     "EnvMatA",

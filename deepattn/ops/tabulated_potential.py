@@ -46,6 +46,23 @@ class TabulatedDescriptor(NamedTuple):
     excluded_is_average: bool
 
 
+class DistanceBasis(NamedTuple):
+    """Descriptors that others are compared with; `deepattn.uncertainty.Distance` explains it.
+
+    The distance of a descriptor D is the length of ``(D basis - origin) root``, with origin and
+    root of the center's type.
+
+    Attributes:
+        basis: T ``[width * axis, K]``.
+        origin: T ``[ntypes, K]``.
+        root: T ``[ntypes, K, K]``.
+    """
+
+    basis: tf.Tensor
+    origin: tf.Tensor
+    root: tf.Tensor
+
+
 class Potential(NamedTuple):
     """Results of `tabulated_potential`."""
 
@@ -53,6 +70,7 @@ class Potential(NamedTuple):
     force: tf.Tensor  # F [nframes, nall * 3], eV/Å
     virial: tf.Tensor  # F [nframes, 9], eV
     atom_virial: tf.Tensor  # F [nframes, nall * 9], eV, the neighbors' shares
+    distance: tf.Tensor | None = None  # F [nframes, nloc], 0 for virtual atoms
 
 
 def tabulated_potential(
@@ -63,6 +81,7 @@ def tabulated_potential(
     mesh: tf.Tensor,
     descriptor: TabulatedDescriptor,
     nets: FittingNets,
+    distance_basis: DistanceBasis | None = None,
 ) -> Potential:
     """Energies, forces and virials; nothing is differentiated through it.
 
@@ -76,6 +95,8 @@ def tabulated_potential(
         descriptor: of type F for statistics, T for tables; F and T are both float32, both float64,
             or float64 and float32.
         nets: T.
+        distance_basis: T; with one there are distances of the descriptors too. Where a graph does
+            not take them they are not computed.
 
     Raises:
         tf.errors.InvalidArgumentError: as `deepattn.ops.prod_env_mat_a_mix`; tables that do not fit
@@ -83,7 +104,8 @@ def tabulated_potential(
     """
     ops = own_ops()
     function = reference.tabulated_potential if ops is None else ops.deepattn_tabulated_potential
-    results = function(
+    of_distances = [[], [], []] if distance_basis is None else [[x] for x in distance_basis]
+    *results, distance = function(
         coord,
         atype,
         natoms,
@@ -97,6 +119,7 @@ def tabulated_potential(
         *descriptor.tables,
         descriptor.count,
         *nets.arguments(),
+        *of_distances,
         rcut=descriptor.rcut,
         rcut_smth=descriptor.rcut_smth,
         sel=list(descriptor.sel),
@@ -107,4 +130,4 @@ def tabulated_potential(
         excluded_is_average=descriptor.excluded_is_average,
         copies=list(nets.copies),
     )
-    return Potential(*results)
+    return Potential(*results, *distance)

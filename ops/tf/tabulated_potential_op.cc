@@ -21,14 +21,18 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using tensorflow::errors::InvalidArgument;
 
+constexpr int kDistance = 4;
+
 // F is the type of coordinates and forces, T that of tables and nets. keep is [ntypes, ntypes + 1]
 // or [0], switch_range where the switch begins and ends; of the offsets the last two may have no
-// rows.
+// rows. A basis [width · axis, n], with origins [ntypes, n] and roots [ntypes, n, n], is for the
+// distance of the descriptors from others; it is computed where something takes it.
 REGISTER_OP("DeepattnTabulatedPotential")
     .Attr("F: {float, double}")
     .Attr("T: {float, double}")
     .Attr("nnets: int >= 1")
     .Attr("nmatrices: int >= 1")
+    .Attr("nbases: int >= 0 = 0")
     .Input("coord: F")
     .Input("type: int32")
     .Input("natoms: int32")
@@ -50,6 +54,9 @@ REGISTER_OP("DeepattnTabulatedPotential")
     .Input("steps: nmatrices * T")
     .Input("last_matrices: nnets * T")
     .Input("last_biases: nnets * T")
+    .Input("basis: nbases * T")
+    .Input("origin: nbases * T")
+    .Input("root: nbases * T")
     .Attr("rcut: float")
     .Attr("rcut_smth: float")
     .Attr("sel: list(int) >= 1")
@@ -63,6 +70,7 @@ REGISTER_OP("DeepattnTabulatedPotential")
     .Output("force: F")
     .Output("virial: F")
     .Output("atom_virial: F")
+    .Output("distance: nbases * F")
     .SetShapeFn([](InferenceContext* c) -> absl::Status {
       DimensionHandle nframes, nloc, nall;
       TF_RETURN_IF_ERROR(FrameDim(c, 0, &nframes));
@@ -70,6 +78,9 @@ REGISTER_OP("DeepattnTabulatedPotential")
       TF_RETURN_IF_ERROR(SetRows(c, 0, nframes, nloc, 1));
       TF_RETURN_IF_ERROR(SetRows(c, 1, nframes, nall, 3));
       c->set_output(2, c->Matrix(nframes, 9));
+      for (int k = kDistance; k < c->num_outputs(); ++k) {
+        TF_RETURN_IF_ERROR(SetRows(c, k, nframes, nloc, 1));
+      }
       return SetRows(c, 3, nframes, nall, 9);
     });
 
@@ -98,6 +109,10 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
                 InvalidArgument("sel must add up to a number of slots, not ", nnei_));
     OP_REQUIRES(context, axis_ <= width_,
                 InvalidArgument("axis must not be above width, not ", axis_, " and ", width_));
+    int64_t nbases;
+    OP_REQUIRES_OK(context, context->GetAttr("nbases", &nbases));
+    OP_REQUIRES(context, nbases <= 1,
+                InvalidArgument("there must be one basis or none, not ", nbases));
     switch_ = kind == "none"      ? DEEPATTN_NO_SWITCH
               : kind == "inverse" ? DEEPATTN_SWITCH_OF_INVERSE
                                   : DEEPATTN_SWITCH_OF_DISTANCE;
@@ -110,6 +125,7 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     OP_REQUIRES_OK(context, ReadAtoms(context, &call, &mesh));
     OP_REQUIRES_OK(context, ReadTables(context, &call));
     OP_REQUIRES_OK(context, ReadNets(context, &call, &nets));
+    OP_REQUIRES_OK(context, ReadBasis(context, &call));
     OP_REQUIRES_OK(context, AllocateOutputs(context, &call));
     const deepattn_threads threads = ThreadsOf(context);
     deepattn_status status = {DEEPATTN_OK, ""};
@@ -251,6 +267,22 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     return ReadRows(context, "atom_offset", nframes * call->atoms.nloc, first, &call->atom_offset);
   }
 
+  absl::Status ReadBasis(OpKernelContext* context, TabulatedPotentialCall<F, T>* call) const {
+    OpInputList bases, origins, roots;
+    TF_RETURN_IF_ERROR(context->input_list("basis", &bases));
+    TF_RETURN_IF_ERROR(context->input_list("origin", &origins));
+    TF_RETURN_IF_ERROR(context->input_list("root", &roots));
+    if (bases.size() == 0) return absl::OkStatus();
+    TF_RETURN_IF_ERROR(RequireShape("basis", bases[0], {width_ * axis_, kAny}));
+    const int64_t ntypes = call->atoms.ntypes, count = bases[0].dim_size(1);
+    TF_RETURN_IF_ERROR(RequireShape("origin", origins[0], {ntypes, count}));
+    TF_RETURN_IF_ERROR(RequireShape("root", roots[0], {ntypes, count, count}));
+    call->distance_basis = {count, bases[0].template flat<T>().data(),
+                            origins[0].template flat<T>().data(),
+                            roots[0].template flat<T>().data()};
+    return absl::OkStatus();
+  }
+
   // Rows that may be missing.
   static absl::Status ReadRows(OpKernelContext* context, const char* name, int64_t rows,
                                int64_t width, const T** data) {
@@ -264,10 +296,12 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
   static absl::Status AllocateOutputs(OpKernelContext* context,
                                       TabulatedPotentialCall<F, T>* call) {
     const deepattn_env_mat_shape& atoms = call->atoms;
-    const int64_t widths[] = {atoms.nloc, 3 * atoms.nall, 9, 9 * atoms.nall};
-    F** const outputs[] = {&call->atom_energy, &call->force, &call->virial, &call->atom_virial};
-    for (int k = 0; k < 4; ++k) {
+    const int64_t widths[] = {atoms.nloc, 3 * atoms.nall, 9, 9 * atoms.nall, atoms.nloc};
+    F** const outputs[] = {&call->atom_energy, &call->force, &call->virial, &call->atom_virial,
+                           &call->distance};
+    for (int k = 0; k < context->num_outputs(); ++k) {
       Tensor* tensor;
+      if (k == kDistance && !context->output_required(k)) continue;
       TF_RETURN_IF_ERROR(
           context->allocate_output(k, TensorShape({atoms.nframes, widths[k]}), &tensor));
       *outputs[k] = tensor->flat<F>().data();

@@ -32,6 +32,9 @@ def tabulated_potential(
     steps: Sequence[tf.Tensor],
     last_matrices: Sequence[tf.Tensor],
     last_biases: Sequence[tf.Tensor],
+    bases: Sequence[tf.Tensor],
+    origins: Sequence[tf.Tensor],
+    roots: Sequence[tf.Tensor],
     *,
     rcut: float,
     rcut_smth: float,
@@ -42,11 +45,12 @@ def tabulated_potential(
     switch: str,
     excluded_is_average: bool,
     copies: Sequence[int],
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Atomic energies, forces, virial and atomic virials.
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    """Atomic energies, forces, virial, atomic virials, and distances if there is a basis.
 
     `deepattn.ops.tabulated_potential` explains the arguments; here offsets that are missing have
-    no rows, a layer without bias or time step has one of length 0, and ``keep`` may have length 0.
+    no rows, a layer without bias or time step has one of length 0, ``keep`` may have length 0, and
+    there is one basis or none.
     """
     ntypes, dtype, nnei = natoms.shape[0] - 2, table.dtype, sum(sel)
     arguments = (coord, atype, natoms, box, mesh, davg, dstd)
@@ -107,4 +111,11 @@ def tabulated_potential(
     gradient = tape.gradient(total, descrpt)
     force = prod_force_se_a(gradient, deriv, nlist, natoms, nnei=nnei)
     virial, atom_virial = prod_virial_se_a(gradient, deriv, rij, nlist, natoms, nnei=nnei)
-    return tf.reshape(energy, [nframes, nloc]), force, virial, atom_virial
+    distances = []
+    for basis, origin, root in zip(bases, origins, roots, strict=True):
+        offset = tf.matmul(x, basis) - tf.gather(origin, center)
+        product = tf.matmul(offset[:, tf.newaxis], tf.gather(root, center))[:, 0]
+        distance = tf.norm(tf.cast(product, coord.dtype), axis=1, keepdims=True)
+        distance = tf.where(real, distance, tf.zeros_like(distance))
+        distances.append(tf.reshape(distance, [nframes, nloc]))
+    return tf.reshape(energy, [nframes, nloc]), force, virial, atom_virial, distances

@@ -77,14 +77,18 @@ int64_t CountPotentialParts(int64_t nloc) {
 template <typename F, typename T>
 class BlockWorker {
  public:
-  BlockWorker(const TabulatedPotentialCall<F, T>& call, const NeighborSearch<F>& search,
-              FirstError* error)
+  // `distance_basis`: packed, or null if no distances are wanted.
+  BlockWorker(const TabulatedPotentialCall<F, T>& call, const DistanceBasis<T>* distance_basis,
+              const NeighborSearch<F>& search, FirstError* error)
       : call_(call),
+        distance_basis_(distance_basis),
         selection_(search, error),
         first_(kBlockAtoms + 1),
         neighbors_(kBlockAtoms),
         offset_(3 * kBlockAtoms),
         energy_(kBlockAtoms),
+        square_(kBlockAtoms),
+        type_(kBlockAtoms),
         center_(kBlockAtoms),
         inverse_std_(kColumns * call.atoms.ntypes) {
     for (int32_t type = 0; type < call.atoms.ntypes; ++type) {
@@ -98,7 +102,9 @@ class BlockWorker {
   bool Run(int64_t frame, int64_t begin, int64_t end, const Sums& sums) {
     const int32_t* atype = call_.atype + frame * call_.atoms.nall;
     for (int64_t center = begin; center < end; ++center) {
-      if (atype[center] < 0) call_.atom_energy[frame * call_.atoms.nloc + center] = 0;
+      if (atype[center] >= 0) continue;
+      call_.atom_energy[frame * call_.atoms.nloc + center] = 0;
+      if (distance_basis_ != nullptr) call_.distance[frame * call_.atoms.nloc + center] = 0;
     }
     for (int64_t net = 0; net < call_.nnets; ++net) {
       const auto belongs = [&](int32_t type) {
@@ -168,6 +174,7 @@ class BlockWorker {
     first_[natoms_ + 1] = slots_.size();
     most_slots_ = std::max<int64_t>(most_slots_, slots_.size() - first);
     center_[natoms_] = center;
+    type_[natoms_] = type;
     const int64_t width = NetOf<T>(*net_).width[0];
     const T** offset = &offset_[3 * natoms_];
     offset[0] = call_.type_offset + type * width;
@@ -228,9 +235,13 @@ class BlockWorker {
 
   PotentialBlock<T> Block() {
     gradient_.resize(slots_.size());
-    return {call_.table_shape, call_.table,      call_.range,    call_.factors,  call_.count,
-            call_.axis,        &NetOf<T>(*net_), Packed(),       natoms_,        first_.data(),
-            neighbors_.data(), slots_.data(),    offset_.data(), energy_.data(), gradient_.data()};
+    T* square = distance_basis_ == nullptr ? nullptr : square_.data();
+    return {call_.table_shape, call_.table,    call_.range,
+            call_.factors,     call_.count,    call_.axis,
+            &NetOf<T>(*net_),  Packed(),       distance_basis_,
+            natoms_,           first_.data(),  neighbors_.data(),
+            slots_.data(),     offset_.data(), energy_.data(),
+            type_.data(),      square,         gradient_.data()};
   }
 
   const F* InverseStd(int32_t type) const { return &inverse_std_[kColumns * type]; }
@@ -243,6 +254,9 @@ class BlockWorker {
     const int32_t type = call_.atype[frame * shape.nall + center];
     const F* inverse_std = InverseStd(type);
     call_.atom_energy[frame * shape.nloc + center] = static_cast<F>(energy_[a]);
+    if (distance_basis_ != nullptr) {
+      call_.distance[frame * shape.nloc + center] = std::sqrt(static_cast<F>(square_[a]));
+    }
     double own[3] = {0, 0, 0};
     for (int64_t j = first_[a]; j < first_[a] + neighbors_[a]; ++j) {
       const Pair& pair = pairs_[j];
@@ -265,6 +279,7 @@ class BlockWorker {
   }
 
   const TabulatedPotentialCall<F, T>& call_;
+  const DistanceBasis<T>* const distance_basis_;
   NeighborSelection<F> selection_;
   // Of the block at work.
   const PackedFittingNet* net_ = nullptr;
@@ -274,6 +289,8 @@ class BlockWorker {
   std::vector<int64_t> neighbors_;
   std::vector<const T*> offset_;
   std::vector<T> energy_;
+  std::vector<T> square_;
+  std::vector<int32_t> type_;
   std::vector<int64_t> center_;
   std::vector<F> inverse_std_;  // [ntypes][4]
   std::vector<Pair> pairs_;
@@ -281,6 +298,28 @@ class BlockWorker {
   std::vector<PotentialSlotGradient<T>> gradient_;
   std::unique_ptr<ScratchArray<T>> scratch_;
   int64_t scratch_size_ = 0;
+};
+
+// A basis as the kernels want it, if distances are wanted.
+template <typename F, typename T>
+class PackedDistanceBasis {
+ public:
+  explicit PackedDistanceBasis(const TabulatedPotentialCall<F, T>& call)
+      : basis_(call.distance_basis) {
+    if (call.distance == nullptr) return;
+    const PotentialKernels<T>& kernels = KernelsFor<T>(call.nets[0]->instruction_set, kTables);
+    const int64_t input = NetOf<T>(*call.nets[0]).input;
+    const int64_t size = kernels.packed_basis_size(input, basis_.ncomponents);
+    packed_ = std::make_unique<ScratchArray<T>>(size);
+    kernels.pack_basis(&call.distance_basis, input, call.axis, packed_->get());
+    basis_.basis = packed_->get();
+  }
+
+  const DistanceBasis<T>* get() const { return packed_ == nullptr ? nullptr : &basis_; }
+
+ private:
+  DistanceBasis<T> basis_;
+  std::unique_ptr<ScratchArray<T>> packed_;
 };
 
 template <typename F, typename T>
@@ -292,6 +331,7 @@ void Potential(const TabulatedPotentialCall<F, T>& call, const deepattn_threads&
   NeighborSearch<F> search(shape, call.source, {call.coord, call.atype, call.box});
   search.Prepare(threads, &error);
   if (!error.ok() || shape.nframes == 0) return;
+  const PackedDistanceBasis<F, T> distance_basis(call);
   const int64_t parts = CountPotentialParts(shape.nloc);
   const int64_t size = kSumsWidth * shape.nall;
   const ScratchArray<double> sums(shape.nframes * parts * size);
@@ -301,7 +341,7 @@ void Potential(const TabulatedPotentialCall<F, T>& call, const deepattn_threads&
   };
   const int64_t cost = 50000 * shape.nloc / parts + size;
   ParallelFor(threads, shape.nframes * parts, cost, &error, [&] {
-    auto worker = std::make_unique<BlockWorker<F, T>>(call, search, &error);
+    auto worker = std::make_unique<BlockWorker<F, T>>(call, distance_basis.get(), search, &error);
     return [&, worker = std::move(worker)](int64_t job) {
       const int64_t frame = job / parts, part = job % parts;
       std::fill_n(part_sums(job).force, size, 0.0);

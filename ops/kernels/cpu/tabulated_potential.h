@@ -38,6 +38,16 @@ struct FittingNet {
 // The net as the passes want it, for one instruction set.
 struct PackedFittingNet;
 
+// Descriptors from which the distance of D is the length of (D basis - origin) root, with those of
+// the center's type (docs/uncertainty.md).
+template <typename T>
+struct DistanceBasis {
+  int64_t ncomponents;
+  const T* basis;   // [width · axis][ncomponents]
+  const T* origin;  // [ntypes][ncomponents]
+  const T* root;    // [ntypes][ncomponents][ncomponents]
+};
+
 // F is the type of coordinates and forces, T that of tables and nets.
 //
 // With the normalized environment matrix R [nnei][4] of an atom and the embedding G [nnei][width]
@@ -78,6 +88,9 @@ struct TabulatedPotentialCall {
   F* force;        // [nframes][nall][3], eV/Å
   F* virial;       // [nframes][9], eV
   F* atom_virial;  // [nframes][nall][9], eV
+
+  DistanceBasis<T> distance_basis;
+  F* distance;  // [nframes][nloc], 0 for virtual atoms; or null
 };
 
 }  // namespace deepattn

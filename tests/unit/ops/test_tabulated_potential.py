@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.ops import DenseLayer, FittingNets, Tables, TabulatedDescriptor
+from deepattn.ops import DenseLayer, DistanceBasis, FittingNets, Tables, TabulatedDescriptor
 
 from .cases import explicit_ghosts, inline_mesh, random_case
 
@@ -38,6 +38,7 @@ class Options:
     sel: tuple[int, ...] = (40,)
     interface: str = "float64"
     dtype: str = "float64"
+    components: int = 5  # of distances
     seed: int = 0
 
 
@@ -54,7 +55,7 @@ OPTIONS = {
     "a type without slots": Options(sel=(0, 12), sees_center=False),
     "parameters": Options(parameters=True, steps=False),
     "one layer": Options(hidden=(7,), copies=(0,), axis=1),
-    "wide": Options(width=100, axis=16, hidden=(48, 48), copies=(0, 1)),
+    "wide": Options(width=100, axis=16, hidden=(48, 48), copies=(0, 1), components=53),
     "float32 nets": Options(dtype="float32"),
     "float32": Options(dtype="float32", interface="float32"),
 }
@@ -119,6 +120,16 @@ def draw(options, nframes, nloc):
     return descriptor, net
 
 
+def draw_basis(options):
+    """Descriptors that others are compared with."""
+    rng, count = np.random.default_rng(7), options.components
+    size = options.width * options.axis
+    shapes = [(size, count), (NTYPES, count), (NTYPES, count, count)]
+    return DistanceBasis(
+        *(tf.constant(rng.normal(size=shape) / shape[0], options.dtype) for shape in shapes)
+    )
+
+
 def arguments(case, dtype="float64"):
     return case.arguments(dtype)[:5]
 
@@ -128,9 +139,10 @@ def both(case, options):
     nframes, nloc = len(case.coord), int(case.natoms[0])
     descriptor, net = draw(options, nframes, nloc)
     inputs = arguments(case, options.interface)
-    compiled = ops.tabulated_potential(*inputs, descriptor, net)
+    basis = draw_basis(options)
+    compiled = ops.tabulated_potential(*inputs, descriptor, net, basis)
     with ops.plain():
-        plain = ops.tabulated_potential(*inputs, descriptor, net)
+        plain = ops.tabulated_potential(*inputs, descriptor, net, basis)
     return compiled, plain
 
 
@@ -187,6 +199,40 @@ def test_forces_are_the_slope_of_the_energy():
     slope = (energy(1e-5) - energy(-1e-5)) / 2e-5
     expected = -tf.reduce_sum(force * direction.reshape(force.shape))
     np.testing.assert_allclose(slope, expected, rtol=1e-6)
+
+
+def test_distances_change_nothing_else():
+    case, options = random_case("triclinic"), Options()
+    descriptor, net = draw(options, 2, case.atype.shape[1])
+    basis = draw_basis(options)
+
+    @tf.function
+    def run():
+        return ops.tabulated_potential(*arguments(case), descriptor, net, basis)
+
+    *others, distance = run()
+    assert (distance.numpy() > 0).tolist() == (case.atype >= 0).tolist()
+    without = ops.tabulated_potential(*arguments(case), descriptor, net)
+    assert without.distance is None
+    for one, other in zip(others, without[:-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+    @tf.function
+    def energies():
+        # Nobody takes the distances, which are not computed then.
+        return ops.tabulated_potential(*arguments(case), descriptor, net, basis).atom_energy
+
+    np.testing.assert_array_equal(energies(), others[0])
+
+
+@pytest.mark.parametrize("part", DistanceBasis._fields)
+def test_a_basis_that_does_not_fit_is_refused(part):
+    case, options = random_case("open"), Options()
+    descriptor, net = draw(options, 2, case.atype.shape[1])
+    basis = draw_basis(options)
+    changed = basis._replace(**{part: getattr(basis, part)[1:]})
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{part} must have the shape"):
+        ops.tabulated_potential(*arguments(case), descriptor, net, changed)
 
 
 def test_new_weights_are_seen():

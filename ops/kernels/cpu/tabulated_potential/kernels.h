@@ -39,6 +39,7 @@ struct PotentialBlock {
   int64_t axis;
   const FittingNet<T>* net;
   const T* packed;
+  const DistanceBasis<T>* distance_basis;  // its basis packed; null if no distances are wanted
   // Of this one.
   int64_t natoms;
   const int64_t* first;      // [natoms + 1], its slots
@@ -46,6 +47,8 @@ struct PotentialBlock {
   const PotentialSlot<T>* slots;
   const T* const* offset;              // [natoms][3], rows to add to the first layer's sum, or null
   T* energy;                           // [natoms]
+  const int32_t* type;                 // [natoms]
+  T* square;                           // of the distances, [natoms], or null
   PotentialSlotGradient<T>* gradient;  // where slots have a neighbor
 };
 
@@ -54,6 +57,8 @@ template <typename T>
 struct PotentialKernels {
   int64_t (*packed_size)(const FittingNet<T>* net);
   void (*pack)(const FittingNet<T>* net, int64_t axis, T* packed);
+  int64_t (*packed_basis_size)(int64_t input, int64_t ncomponents);
+  void (*pack_basis)(const DistanceBasis<T>* basis, int64_t input, int64_t axis, T* packed);
   // For blocks of at most kBlockAtoms atoms of at most `nslots` slots each.
   int64_t (*scratch_size)(const PotentialBlock<T>* block, int64_t nslots);
   void (*evaluate)(const PotentialBlock<T>* block, T* scratch);

@@ -39,31 +39,39 @@ struct PackedNet {
   }
 };
 
-// Packs elements at(row, column) of a matrix of `rows` and `columns`.
-template <typename T, typename At>
-void PackPanels(int64_t rows, int64_t columns, const At& at, T* packed) {
+// Packs elements of a matrix of `rows` and `columns`: row(i) is a function of the column.
+template <typename T, typename Row>
+void PackPanels(int64_t rows, int64_t columns, const Row& row, T* packed) {
   for (int64_t p = 0; p < Panels(columns, kPanel<T>); ++p) {
     for (int64_t i = 0; i < rows; ++i) {
+      const auto at = row(i);
       for (int64_t j = 0; j < kPanel<T>; ++j) {
         const int64_t column = p * kPanel<T> + j;
-        *packed++ = column < columns ? at(i, column) : T(0);
+        *packed++ = column < columns ? at(column) : T(0);
       }
     }
   }
 }
 
-// The passes have D with its second index first, which is then that of whole vectors.
+// The passes have D with its second index first, which is then that of whole vectors. This is the
+// row of a matrix for D that belongs to number `i` of theirs.
+inline int64_t RowOf(int64_t i, int64_t input, int64_t axis) {
+  const int64_t width = input / axis;
+  return i % width * axis + i / width;
+}
+
 template <typename T>
 void PackNet(const FittingNet<T>& net, int64_t axis, const PackedNet<T>& packed) {
   for (int64_t k = 0; k < net.nhidden; ++k) {
     const int64_t in = k == 0 ? net.input : net.width[k - 1], out = net.width[k];
     const T* matrix = net.matrix[k];
-    const int64_t width = net.input / axis;
     const auto row = [&](int64_t i) {
-      return matrix + (k > 0 ? i : i % width * axis + i / width) * out;
+      return matrix + (k > 0 ? i : RowOf(i, net.input, axis)) * out;
     };
-    PackPanels<T>(in, out, [&](int64_t i, int64_t j) { return row(i)[j]; }, packed.forward[k]);
-    PackPanels<T>(out, in, [&](int64_t i, int64_t j) { return row(j)[i]; }, packed.backward[k]);
+    const auto forward = [&](int64_t i) { return [from = row(i)](int64_t j) { return from[j]; }; };
+    const auto backward = [&](int64_t i) { return [&row, i](int64_t j) { return row(j)[i]; }; };
+    PackPanels<T>(in, out, forward, packed.forward[k]);
+    PackPanels<T>(out, in, backward, packed.backward[k]);
     for (int64_t j = 0; j < RoundUp<T>(out); ++j) {
       packed.bias[k][j] = net.bias[k] == nullptr || j >= out ? T(0) : net.bias[k][j];
       packed.step[k][j] = net.step[k] == nullptr || j >= out ? T(1) : net.step[k][j];

@@ -1,5 +1,6 @@
 // The table of one instruction set; compiled once for each, see simd/instruction_set.h.
 #include "descriptor.h"
+#include "distance.h"
 #include "net.h"
 
 namespace {
@@ -26,6 +27,7 @@ class Evaluation {
         input_(arena_.Rows(natoms, block.net->input + kLanes<T>)),
         contracted_(arena_.Rows(natoms * kColumns, block.table_shape.width)),
         grad_(arena_.Rows(kColumns, block.table_shape.width)),
+        components_(arena_.Rows(block.square == nullptr ? 0 : natoms, Components(block))),
         places_(reinterpret_cast<Place<T>*>(
             arena_.Row((nslots * sizeof(Place<T>) + sizeof(T) - 1) / sizeof(T)))),
         net_(*block.net, block.packed, natoms, &arena_) {}
@@ -44,6 +46,11 @@ class Evaluation {
       Describe(width, block_.axis, Contracted(a), input_.Row(a));
       AddOffsets(a);
     }
+    if (block_.square != nullptr) {
+      SquareDistances(*block_.distance_basis, block_.natoms, block_.net->input, input_, block_.type,
+                      components_, block_.square);
+    }
+    // Leaves the gradient in the place of D.
     net_.EnergyAndGradient(input_, block_.energy);
     for (int64_t a = 0; a < block_.natoms; ++a) {
       const int64_t first = block_.first[a];
@@ -55,6 +62,10 @@ class Evaluation {
   }
 
  private:
+  static int64_t Components(const PotentialBlock<T>& block) {
+    return block.square == nullptr ? 0 : block.distance_basis->ncomponents;
+  }
+
   Matrix<T> Contracted(int64_t a) const {
     return {contracted_.Row(a * kColumns), contracted_.stride};
   }
@@ -74,6 +85,7 @@ class Evaluation {
   Matrix<T> input_;       // D with its second index first, then its gradient
   Matrix<T> contracted_;  // four rows for each atom
   Matrix<T> grad_;        // of one atom
+  Matrix<T> components_;  // of the distances
   Place<T>* places_;
   Net<T> net_;
 };
@@ -90,8 +102,8 @@ void Evaluate(const PotentialBlock<T>* block, T* scratch) {
 }
 
 template <typename T>
-constexpr deepattn::PotentialKernels<T> kKernels = {PackedSize<T>, Pack<T>, ScratchSize<T>,
-                                                    Evaluate<T>};
+constexpr deepattn::PotentialKernels<T> kKernels = {
+    PackedSize<T>, Pack<T>, PackedBasisSize<T>, PackBasis<T>, ScratchSize<T>, Evaluate<T>};
 
 }  // namespace
 
