@@ -123,6 +123,7 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
             natoms,
             inputs.get("fparam"),
             inputs.get("aparam"),
+            with_descriptor=True,
         )
         # Where this replaces results, readers run nothing of what makes them otherwise.
         outputs.update(potential_in_one_operation(model, inputs) or {})
@@ -133,7 +134,7 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
         "o_force": tf.reshape(outputs["force"], [nframes, 3 * natoms[1]]),
         "o_virial": tf.reshape(outputs["virial"], [-1, 9]),
         "o_atom_virial": tf.reshape(outputs["atom_virial"], [nframes, 9 * natoms[1]]),
-        "o_descriptor": outputs["descriptor"],
+        "o_descriptor": tf.cast(outputs["descriptor"], model.interface_dtype),
         "o_rmat": tf.reshape(environment.descrpt, [-1, 4 * model.sel]),
         "o_rmat_deriv": environment.descrpt_deriv,
         "o_rij": environment.rij,

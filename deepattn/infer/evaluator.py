@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from deepattn.infer.checks import NeighborCheck, check_finite, overlap
 from deepattn.infer.feeds import LAST_LAYER, make_feed
 from deepattn.infer.forks import refuse_forked
 from deepattn.infer.frames import Frames
-from deepattn.infer.graph_runner import GraphRunner, reason
+from deepattn.infer.graph_runner import reason
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.infer.opening import Runner, make_runner
 from deepattn.infer.uncertainty import UNCERTAINTIES, open_uncertainty
@@ -56,7 +57,6 @@ class Evaluator:
         self._neighbor_list = neighbor_list
         self._uncertainty = uncertainty
         self._in_keras: Runner | None = None
-        self._can_be_rebuilt = True
         self._neighbors_reported = 0
 
     @property
@@ -70,23 +70,34 @@ class Evaluator:
             self._uncertainty = open_uncertainty(self._file, self._uncertainty)
         return self._uncertainty
 
-    def _estimate(self, results: dict[str, np.ndarray], atype: np.ndarray) -> dict[str, np.ndarray]:
-        """The uncertainties of the atoms of a batch, by their names.
+    def _estimate(self, results: dict[str, np.ndarray], batch: Batch) -> dict[str, np.ndarray]:
+        """The uncertainties of the atoms of a batch, by their names."""
+        uncertainty, atype = self.uncertainty, batch.atype
+        if "distance" in results:
+            distance = uncertainty.distance.of_known(results["distance"], atype)
+        else:
+            self._check_uncertainty(results["descriptor"].shape[-1])
+            distance = uncertainty.distances(results["descriptor"], atype)
+        if np.isnan(distance).any():
+            check_finite("descriptor", distance, batch)
+        error = uncertainty.errors(distance, results["force"], atype)
+        return dict(zip(UNCERTAINTIES, (error, distance), strict=True))
+
+    def _check_uncertainty(self, width: int) -> None:
+        """Check that the uncertainty is for descriptors of this width and for the model's types.
 
         Raises:
-            ModelFileError: The uncertainty is that of a model of another shape.
+            ModelFileError: It is that of a model of another shape.
         """
-        uncertainty, descriptor = self.uncertainty, results["descriptor"]
+        uncertainty = self.uncertainty
         found = (len(uncertainty.distance.basis), len(uncertainty.calibration.scale))
-        wanted = (descriptor.shape[-1], self.facts.ntypes)
+        wanted = (width, self.facts.ntypes)
         if found != wanted:
             raise ModelFileError(
                 f"the uncertainty of {self._file.path} is for descriptors of {found[0]} numbers "
                 f"and {found[1]} types, but the model has {wanted[0]} and {wanted[1]}; make it "
                 "again with 'deepattn uncertainty fit'"
             )
-        estimates = uncertainty.evaluate(descriptor, results["force"], atype)
-        return dict(zip(UNCERTAINTIES, estimates, strict=True))
 
     def close(self) -> None:
         """Release what TensorFlow holds for the model."""
@@ -166,7 +177,10 @@ class Evaluator:
         wanted = [name for name in out if name not in UNCERTAINTIES]
         estimated = len(wanted) < len(out)
         if estimated and "descriptor" not in wanted:
-            wanted.append("descriptor")
+            if self.runner.distance_width:
+                self._check_uncertainty(self.runner.distance_width)
+                feed = replace(feed, distance=self.uncertainty.distance)
+            wanted.append("distance" if self.runner.distance_width else "descriptor")
         try:
             results = dict(zip(wanted, self._runner_of(wanted).run(feed, wanted), strict=True))
         except tf.errors.ResourceExhaustedError:
@@ -179,11 +193,12 @@ class Evaluator:
                 f"{self._file.path}: the model cannot be run: {reason(error)}"
             ) from None
         for name, values in results.items():
-            check_finite(name, values, batch)
+            if name in out:
+                check_finite(name, values, batch)
             if name in ("force", "atom_virial"):
                 results[name] = feed.fold(values)
         if estimated:
-            results |= self._estimate(results, batch.atype)
+            results |= self._estimate(results, batch)
         for name in out:
             values = results[name]
             if name in ("energy", "virial"):
@@ -194,23 +209,13 @@ class Evaluator:
             batch.scatter(values, out[name])
 
     def _runner_of(self, wanted: Sequence[str]) -> Runner:
-        """What gives some outputs: the runner of the file, unless the model in Keras does better.
+        """What gives some outputs: the runner of the file, unless it has no last layer.
 
-        A graph has no last layer, and one of deepattn computes a descriptor that is asked for a
-        second time.
+        Raises:
+            ModelFileError: The model cannot be rebuilt for it, such as a compressed one.
         """
-        features = {"descriptor", LAST_LAYER} & set(wanted)
-        if isinstance(self.runner, KerasRunner) or not features:
+        if LAST_LAYER not in wanted or isinstance(self.runner, KerasRunner):
             return self.runner
-        if LAST_LAYER not in wanted:
-            repeats = isinstance(self.runner, GraphRunner) and self.runner.repeats_descriptors
-            if not repeats or "energy" not in wanted:
-                return self.runner
-        if self._in_keras is None and (self._can_be_rebuilt or LAST_LAYER in wanted):
-            try:
-                self._in_keras = KerasRunner(self._file.build(), str(self._file.path))
-            except ModelFileError:  # such as a compressed model
-                self._can_be_rebuilt = False
-                if LAST_LAYER in wanted:
-                    raise
-        return self._in_keras or self.runner
+        if self._in_keras is None:
+            self._in_keras = KerasRunner(self._file.build(), str(self._file.path))
+        return self._in_keras

@@ -15,6 +15,7 @@ from deepattn.formats.mesh import (
     MESH_PERIODIC_MIXED,
 )
 from deepattn.infer.batches import Batch
+from deepattn.uncertainty import Distance
 
 if TYPE_CHECKING:
     from ase.neighborlist import NewPrimitiveNeighborList
@@ -38,6 +39,7 @@ class Feed:
         aparam: ``[n, nloc, numb_aparam]`` or None.
         ghost_of: Which atom each ghost is an image of, ``[nall - nloc]``.
         periodic: Whether the frames have cells.
+        distance: The distance of descriptors that is evaluated, or None.
     """
 
     coord: np.ndarray
@@ -49,6 +51,7 @@ class Feed:
     aparam: np.ndarray | None
     ghost_of: np.ndarray
     periodic: bool
+    distance: Distance | None = None
 
     @property
     def owner(self) -> np.ndarray:
@@ -65,6 +68,7 @@ class Feed:
             "atom_virial": (nframes, nall, 9),
             "atom_energy": (nframes, int(self.natoms[0])),
             "descriptor": (nframes, int(self.natoms[0]), -1),
+            "distance": (nframes, int(self.natoms[0])),
         }
         return shapes[name]
 

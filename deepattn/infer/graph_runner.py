@@ -12,6 +12,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import DEEPATTN_OPS, REBUILT_OPS
 from deepattn.formats.frozen import FrozenModel
 from deepattn.infer.feeds import Feed
+from deepattn.infer.graph_distances import DISTANCE, add_distances, distance_feeds
 
 _OUTPUTS = {
     "energy": "o_energy",
@@ -23,6 +24,7 @@ _OUTPUTS = {
 }
 _INPUTS = ("t_coord", "t_type", "t_natoms", "t_box", "t_mesh")
 _TYPE_EMBEDDING = "t_typeebd"
+_WIDENED = (tf.float32, tf.float64)
 
 
 class GraphRunner:
@@ -30,6 +32,9 @@ class GraphRunner:
 
     Args:
         frozen: The model.
+
+    Attributes:
+        distance_width: See `Runner`.
 
     Raises:
         ModelFileError: If TensorFlow does not accept the graph.
@@ -42,6 +47,7 @@ class GraphRunner:
         self._graph = tf.Graph()
         try:
             graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph.serialize())
+            self.distance_width = add_distances(graph_def)
             with self._graph.as_default():
                 tf.import_graph_def(graph_def, name="")
         except (
@@ -67,12 +73,6 @@ class GraphRunner:
         """Whether it may matter which atom of a frame is the first."""
         return False
 
-    @property
-    def repeats_descriptors(self) -> bool:
-        """Whether a graph computes descriptors anew for who asks for them: deepattn's do, so that
-        its memory does not grow with the number of atoms."""
-        return any(node.op == "Enter" for node in self.frozen.graph.nodes.values())
-
     def run(self, feed: Feed, names: Sequence[str]) -> list[np.ndarray]:
         """Evaluate outputs by the names of docs/architecture.md, shaped as they are there.
 
@@ -80,7 +80,8 @@ class GraphRunner:
             ModelFileError: If the graph takes or gives arrays of other shapes.
             tf.errors.OpError: If an operation fails.
         """
-        values = self._fetch([_OUTPUTS[name] for name in names], self._feed_dict(feed))
+        nodes = [DISTANCE if name == "distance" else _OUTPUTS[name] for name in names]
+        values = self._fetch(nodes, self._feed_dict(feed))
         try:
             return [v.reshape(feed.shape_of(name)) for name, v in zip(names, values, strict=True)]
         except (ValueError, AttributeError):
@@ -116,6 +117,9 @@ class GraphRunner:
             if value is not None:
                 values[f"t_{name}"] = value.ravel()
         feeds = {}
+        if self.distance_width:
+            arrays = distance_feeds(feed.distance, self.distance_width, self.frozen.ntypes)
+            feeds = {self._tensor(name): array for name, array in arrays.items()}
         for name, value in values.items():
             tensor = self._tensor(name)
             if tensor.shape.rank != 2:  # only t_box is ever declared with two axes
@@ -124,7 +128,7 @@ class GraphRunner:
         return feeds
 
     def _fetch(self, names: list[str], feeds: dict) -> list[np.ndarray]:
-        tensors = [self._tensor(name) for name in names]
+        tensors = [_as_computed(self._tensor(name)) for name in names]
         try:
             return self._session.run(tensors, feeds)
         except (ValueError, TypeError) as error:
@@ -135,6 +139,16 @@ class GraphRunner:
             return self._graph.get_tensor_by_name(f"{name}:0")
         except (KeyError, ValueError):
             raise ModelFileError(f"{self.origin}: the graph has no output '{name}'") from None
+
+
+def _as_computed(tensor: tf.Tensor) -> tf.Tensor:
+    """An output in the precision that it is computed in, which is less to copy."""
+    source = tensor
+    while source.op.type == "Identity":
+        source = source.op.inputs[0]
+    if source.op.type == "Cast" and (source.op.inputs[0].dtype, source.dtype) == _WIDENED:
+        return source.op.inputs[0]
+    return tensor
 
 
 def has_ops(frozen: FrozenModel) -> bool:

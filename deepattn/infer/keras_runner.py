@@ -23,6 +23,7 @@ class KerasRunner:
     """
 
     needs_uniform_frames = False
+    distance_width = 0
 
     def __init__(self, model: EnergyModel, origin: str):
         self.model = model
@@ -54,7 +55,8 @@ class KerasRunner:
         outputs = tuple(names)
         if outputs not in self._traced:
             self._traced[outputs] = self._trace(inputs, outputs)
-        return [output.numpy() for output in self._traced[outputs](inputs)]
+        # As views: numpy() would copy.
+        return [np.asarray(memoryview(output)) for output in self._traced[outputs](inputs)]
 
     def type_embedding(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``."""
@@ -74,7 +76,8 @@ class KerasRunner:
             needed = {"descriptor", LAST_LAYER} & set(names)
             outputs = infer(self.model, inputs, with_descriptor=bool(needed))
             if LAST_LAYER in names:
-                outputs[LAST_LAYER] = self._last_layer(outputs["descriptor"], inputs)
+                descriptor = tf.cast(outputs["descriptor"], self.model.interface_dtype)
+                outputs[LAST_LAYER] = self._last_layer(descriptor, inputs)
             return [outputs[name] for name in names]
 
         signature = {}

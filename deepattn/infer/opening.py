@@ -56,7 +56,11 @@ class Runner(Protocol):
         needs_uniform_frames: whether the frames of a batch must have the same atoms, sorted by
             type.
         sees_order: whether the order of the atoms in a frame may matter.
+        distance_width: width of the descriptors whose ``distance`` it gives, by the one in a feed;
+            0 if it gives descriptors only.
     """
+
+    distance_width: int
 
     @property
     def needs_uniform_frames(self) -> bool: ...

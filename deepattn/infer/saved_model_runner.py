@@ -30,6 +30,7 @@ class SavedModelRunner:
     """
 
     needs_uniform_frames = False
+    distance_width = 0
 
     def __init__(self, saved: SavedModel) -> None:
         self.saved = saved

@@ -140,6 +140,11 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         return None
 
     @property
+    def precision(self) -> str:
+        """Precision in which the descriptor is computed; the layer gives the interface's."""
+        return self.interface_dtype
+
+    @property
     def block(self) -> int:
         """How many atoms inference evaluates at a time."""
         return _BLOCK

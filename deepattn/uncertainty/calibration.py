@@ -44,7 +44,7 @@ class Calibration:
             eV/Å, ``[n]``; infinite where the distance is.
         """
         far = np.maximum(distance, _SMALL_DISTANCE)
-        strong = np.linalg.norm(force, axis=1) + self.floor
+        strong = np.sqrt(np.einsum("nk,nk->n", force, force)) + self.floor
         with np.errstate(over="ignore"):
             expected = self.scale[atype] * far**self.distance * strong**self.force
         return np.where(np.isinf(distance), np.inf, expected)

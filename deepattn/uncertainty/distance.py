@@ -61,6 +61,15 @@ class Distance:
                 distance[rows] = np.sqrt(np.einsum("nk,nk->n", offsets, offsets))
         return distance
 
+    def of_known(self, distance: np.ndarray, atype: np.ndarray) -> np.ndarray:
+        """Distances of atoms, infinite for elements that are not in the training data.
+
+        Args:
+            distance: As computed without regard to that, ``[…]``.
+            atype: Types, ``[…]``; −1 is a virtual atom, which keeps its distance.
+        """
+        return np.where((self.atoms[atype] > 0) | (atype < 0), distance, np.inf)
+
 
 def fit_basis(descriptor: np.ndarray, atype: np.ndarray) -> np.ndarray:
     """Principal directions of descriptors within elements, scaled to unit variance.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,24 +32,41 @@ class Uncertainty:
     calibration: Calibration
     record: dict[str, Any] = field(default_factory=dict)
 
-    def evaluate(
-        self, descriptor: np.ndarray, force: np.ndarray, atype: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Expected errors of forces, and distances.
+    def distances(self, descriptor: np.ndarray, atype: np.ndarray) -> np.ndarray:
+        """Distances from the training data.
 
         Args:
             descriptor: ``[nframes, natoms, width]``.
-            force: eV/Å, ``[nframes, natoms, 3]``.
-            atype: Types, ``[nframes, natoms]``; −1 is a virtual atom, whose results are zero.
+            atype: Types, ``[nframes, natoms]``; −1 is a virtual atom, whose result is zero.
 
         Returns:
-            Expected root mean square error of the force, eV/Å, ``[nframes, natoms]``, and distance
             ``[nframes, natoms]``.
         """
-        real = atype >= 0
-        kinds = atype[real]
-        found = self.distance(descriptor[real], kinds)
-        error, distance = np.zeros(atype.shape), np.zeros(atype.shape)
-        distance[real] = found
-        error[real] = self.calibration(found, force[real], kinds)
-        return error, distance
+        return _of_real_atoms(self.distance, atype, descriptor)
+
+    def errors(self, distance: np.ndarray, force: np.ndarray, atype: np.ndarray) -> np.ndarray:
+        """Expected errors of forces.
+
+        Args:
+            distance: As from `distances`.
+            force: eV/Å, ``[nframes, natoms, 3]``.
+            atype: As of `distances`.
+
+        Returns:
+            Expected root mean square error of the force, eV/Å, ``[nframes, natoms]``.
+        """
+        return _of_real_atoms(self.calibration, atype, distance, force)
+
+
+def _of_real_atoms(
+    function: Callable[..., np.ndarray], atype: np.ndarray, *arrays: np.ndarray
+) -> np.ndarray:
+    """Results of a function of rows of arrays and of types; zero for virtual atoms."""
+    kinds = atype.ravel()
+    rows = [array.reshape(kinds.size, *array.shape[2:]) for array in arrays]
+    real = kinds >= 0
+    if real.all():  # without a copy
+        return function(*rows, kinds).reshape(atype.shape)
+    results = np.zeros(kinds.size)
+    results[real] = function(*(array[real] for array in rows), kinds[real])
+    return results.reshape(atype.shape)

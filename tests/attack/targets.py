@@ -146,7 +146,8 @@ def _uncertainty(path: Path) -> None:
     kinds = np.arange(-1, ntypes)[None, :50]
     descriptor = np.zeros((*kinds.shape, width))
     with np.errstate(all="ignore"):
-        found.evaluate(descriptor, np.ones((*kinds.shape, 3)), kinds)
+        distance = found.distances(descriptor, kinds)
+        found.errors(distance, np.ones((*kinds.shape, 3)), kinds)
 
 
 def _statistics(path: Path) -> None:

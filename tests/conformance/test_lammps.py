@@ -92,7 +92,9 @@ def test_frame_and_atomic_parameters(deepmd, our_graph, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("box", ["triclinic", "open"])
-@pytest.mark.parametrize("name", ["v2_default", "concat_default", "float32_nets"])
+@pytest.mark.parametrize(
+    "name", ["v2_default", "concat_default", "float32_nets", "v2_compressible"]
+)
 def test_fast_graph(name: str, box: str, our_graph, tmp_path: Path) -> None:
     """With our library in ``DP_PLUGIN_PATH``, which 2.2.0 does not know."""
     DP320.require()

@@ -61,6 +61,10 @@ class SmoothEdition(OneMatrix, abc.ABC):
     def equivariant_width(self) -> int:
         return self.neuron[-1]
 
+    @property
+    def precision(self) -> str:
+        return self.compute_dtype
+
     def has_equal_slots(self) -> bool:
         """Whether all slots of a type are normalized alike; files of DeePMD-kit may have others."""
         for variable in (self.davg, self.dstd):

@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from deepattn import ops
 from deepattn.calculator import DP
 from deepattn.cli.main import main
 from deepattn.errors import DataError, ModelFileError
 from deepattn.export import compress_model, convert
 from deepattn.infer import DeepPot, deviation_on_systems, fit_uncertainty, open_uncertainty
 from deepattn.models import open_model_file
-from deepattn.uncertainty import read_uncertainty, write_uncertainty
+from deepattn.uncertainty import (
+    Calibration,
+    Moments,
+    Uncertainty,
+    read_uncertainty,
+    write_uncertainty,
+)
 
 from .model_files import ATTENTION, Files, write_system
 
@@ -75,9 +82,10 @@ def test_results(place, fitted):
         _, force, _ = model.eval(coords, cells, KINDS)
         descriptor = model.eval_descriptor(coords, cells, KINDS)
     kinds = np.broadcast_to(KINDS, error.shape)
-    wanted = fitted.evaluate(descriptor, force, kinds)
-    np.testing.assert_allclose(error, wanted[0], rtol=1e-5)
-    np.testing.assert_allclose(distance, wanted[1], rtol=1e-5)
+    wanted = fitted.distances(descriptor, kinds)
+    np.testing.assert_allclose(distance, wanted, rtol=1e-12)
+    wanted = fitted.errors(distance, force, kinds)
+    np.testing.assert_allclose(error, wanted, rtol=1e-12)
     assert distance[1, 2] > 1 and distance[1, 2] > 2 * distance[0].max()
 
 
@@ -157,6 +165,87 @@ def test_a_compressed_graph(tmp_path):
                     model.eval_fitting_last_layer(coords, cells, KINDS)
     # Whitening amplifies what tables differ by in directions in which descriptors hardly vary.
     np.testing.assert_allclose(*found, rtol=2e-2)
+
+
+@pytest.fixture(scope="module")
+def kinds_of_files(tmp_path_factory):
+    """One model without attention in files of every kind that is evaluated in its own way."""
+    folder = tmp_path_factory.mktemp("kinds")
+    strip = {"type": "se_atten_v2", "attn_layer": 0, "sel": 40, "axis_neuron": 3}
+    files = Files(folder, strip)
+    paths = {"checkpoint": files.checkpoint, "portable": files.graph}
+    for fast in (False, True):
+        name = "fast" if fast else "portable"
+        paths[f"{name}, compressed"] = folder / f"compressed-{name}.pb"
+        compress_model(files.graph, paths[f"{name}, compressed"], fast=fast)
+    paths["fast"] = folder / "fast.pb"
+    convert(files.checkpoint, paths["fast"], fast=True)
+    coords, cells = scattered(1, 20)
+    with DeepPot(files.graph) as model:
+        moments = Moments(np.eye(24, 6, dtype=np.float32) * 10, 2)
+        kinds = np.tile(KINDS, 20)
+        moments.add(model.eval_descriptor(coords, cells, KINDS).reshape(-1, 24), kinds)
+    calibration = Calibration(np.array([0.5, 2.0]), 0.7, 0.4, 0.1)
+    return paths, Uncertainty("", None, ("O", "H"), moments.distance(), calibration)
+
+
+@pytest.mark.skipif(ops.fast_library() is None, reason="the compiled ops are not there")
+@pytest.mark.parametrize(
+    "kind", ["checkpoint", "portable", "portable, compressed", "fast", "fast, compressed"]
+)
+def test_one_evaluation_gives_all(kind, kinds_of_files, monkeypatch):
+    paths, uncertainty = kinds_of_files
+    coords, cells = scattered(7, 3)
+    coords[1, 2] += 0.7
+    # With virtual atoms, and a type that the training data do not have.
+    types = np.tile(np.append(KINDS, -1), (3, 1))
+    coords = np.pad(coords, [(0, 0), (0, 1), (0, 0)])
+    atoms = np.array([0, uncertainty.distance.atoms[1]])
+    known = dataclasses.replace(uncertainty.distance, atoms=atoms)
+    with DeepPot(paths[kind], uncertainty=dataclasses.replace(uncertainty, distance=known)) as dp:
+        frames = dp.frames(coords, cells, types, mixed_type=True)
+        apart = dp.evaluate(frames)
+        descriptor = dp.evaluate_descriptor(frames)
+        runs, run = [], dp._evaluator.runner.run
+        monkeypatch.setattr(
+            dp._evaluator.runner, "run", lambda feed, names: runs.append(names) or run(feed, names)
+        )
+        together = dp.evaluate(frames, uncertainty=True)
+        both = dp.evaluate(frames, uncertainty=True, descriptor=True)
+    inside = kind == "fast, compressed"
+    assert [name for name in runs[0] if name in ("descriptor", "distance")] == [
+        "distance" if inside else "descriptor"
+    ]
+    assert len(runs) == 2
+    for name, values in apart.items():
+        np.testing.assert_allclose(together[name], values, rtol=1e-12, atol=1e-12)
+    assert np.isinf(together["distance"][types == 0]).all()
+    assert (together["distance"][types == -1] == 0).all()
+    wanted = uncertainty.distance(descriptor[types == 1], types[types == 1])
+    # The operation does not round the descriptor to float32 first.
+    tolerance = 1e-5 if inside else 1e-12
+    np.testing.assert_allclose(together["distance"][types == 1], wanted, rtol=tolerance)
+    errors = uncertainty.errors(together["distance"], apart["force"], types)
+    np.testing.assert_allclose(together["force_error"], errors, rtol=1e-10)
+    np.testing.assert_allclose(both["descriptor"], descriptor, rtol=1e-10, atol=1e-14)
+    for name in ("distance", "force_error"):
+        np.testing.assert_allclose(both[name], together[name], rtol=tolerance)
+
+
+@pytest.mark.skipif(ops.fast_library() is None, reason="the compiled ops are not there")
+@pytest.mark.parametrize("part", ["descriptors of 1 numbers", "and 1 types"])
+def test_the_operation_takes_no_uncertainty_of_another_shape(part, kinds_of_files):
+    paths, uncertainty = kinds_of_files
+    if "descriptors" in part:
+        distance = dataclasses.replace(uncertainty.distance, basis=uncertainty.distance.basis[:1])
+        other = dataclasses.replace(uncertainty, distance=distance)
+    else:
+        calibration = dataclasses.replace(uncertainty.calibration, scale=np.ones(1))
+        other = dataclasses.replace(uncertainty, calibration=calibration)
+    coords, cells = scattered(3, 1)
+    with DeepPot(paths["fast, compressed"], uncertainty=other) as model:
+        with pytest.raises(ModelFileError, match=part):
+            model.eval_uncertainty(coords, cells, KINDS)
 
 
 def test_savedmodels_are_refused(place, fitted, tmp_path):

@@ -1,10 +1,13 @@
 """Evaluation in blocks equals evaluation in one piece, eagerly and in both kinds of graphs."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_models import HYBRID, model_section, small_batch, small_model
 
+from deepattn import ops
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.export.freeze import trace
 from deepattn.layers.boundaries import natoms_of
@@ -48,9 +51,8 @@ def in_blocks(model, inputs, block):
     natoms = natoms_of(natoms, natoms, model.ntypes)
     environment = model.descriptor.environment(inputs["coord"], inputs["atype"], inputs["box"])
     parameters = inputs.get("fparam"), inputs.get("aparam")
-    return potential_in_blocks(
-        model, environment, inputs["atype"], natoms, *parameters, block=block
-    )
+    arguments = (environment, inputs["atype"], natoms, *parameters)
+    return potential_in_blocks(model, *arguments, block=block, with_descriptor=True)
 
 
 def assert_same(outputs, expected):
@@ -64,7 +66,11 @@ def assert_same(outputs, expected):
 @pytest.mark.parametrize("block", [1, 4, 21, 100])
 def test_blocks_equal_one_piece(name, block):
     model, inputs = make(name)
-    assert_same(in_blocks(model, inputs, block), model(inputs))
+    expected = model(inputs)
+    assert_same(in_blocks(model, inputs, block), expected)
+    # Without operations of our own, of which one does all of a model without attention.
+    with ops.portable():
+        assert_same(in_blocks(model, inputs, block), expected)
 
 
 def test_blocks_in_a_function():
@@ -73,17 +79,8 @@ def test_blocks_in_a_function():
     assert_same(outputs, model(inputs))
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_blocks_in_a_frozen_graph(name, monkeypatch):
-    """Loops are nodes of the graph, so its weights are seen, and give the same numbers."""
-    monkeypatch.setitem(potential_in_blocks.__kwdefaults__, "block", 4)
-    model, inputs = make(name)
-    graph_def = trace(model, training_script={})
-    assert not graph_def.library.function
-    operations = {node.op for node in graph_def.node}
-    assert {"Enter", "Exit"} <= operations
-    assert not {op for op in operations if op.startswith("TensorArray")}
-    assert tf.compat.v1.control_flow_v2_enabled()
+def frozen(name, inputs, graph_def):
+    """A graph and what is fed to it."""
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(graph_def, name="")
@@ -92,7 +89,27 @@ def test_blocks_in_a_frozen_graph(name, monkeypatch):
     count, kinds = inputs["atype"].shape[1], inputs["atype"][0]
     natoms = np.array([count, count, np.sum(kinds == 0), np.sum(kinds == 1)], np.int32)
     mesh = np.zeros(6 if name.startswith("se_e") else 7, np.int32)
-    feeds |= {"t_type:0": inputs["atype"].ravel(), "t_natoms:0": natoms, "t_mesh:0": mesh}
+    return graph, feeds | {
+        "t_type:0": inputs["atype"].ravel(),
+        "t_natoms:0": natoms,
+        "t_mesh:0": mesh,
+    }
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_blocks_in_a_frozen_graph(name, fast, monkeypatch):
+    """Loops are nodes of the graph, so its weights are seen, and give the same numbers."""
+    monkeypatch.setitem(potential_in_blocks.__kwdefaults__, "block", 4)
+    model, inputs = make(name)
+    with contextlib.nullcontext() if fast else ops.portable():
+        graph_def = trace(model, training_script={})
+    assert not graph_def.library.function
+    operations = {node.op for node in graph_def.node}
+    assert ("Enter" in operations) != ("DeepattnSmoothPotential" in operations)
+    assert not {op for op in operations if op.startswith("TensorArray")}
+    assert tf.compat.v1.control_flow_v2_enabled()
+    graph, feeds = frozen(name, inputs, graph_def)
     expected = model(inputs)
     names = ["energy", "atom_energy", "force", "virial", "atom_virial", "descriptor"]
     with tf.compat.v1.Session(graph=graph) as session:
@@ -108,3 +125,26 @@ def test_no_atoms_at_all():
     outputs = in_blocks(model, inputs, 4)
     assert outputs["atom_energy"].shape == (1, 0)
     assert float(outputs["energy"][0]) == 0.0
+
+
+def test_a_loop_does_what_is_fetched():
+    """Who does not fetch the descriptor runs nothing for it, and it comes from the same loop."""
+    model, inputs = make("v2")
+    with ops.portable():
+        graph, feeds = frozen("v2", inputs, trace(model, training_script={}))
+    options = tf.compat.v1.RunOptions(output_partition_graphs=True)
+
+    def nodes(*names):
+        """Numbers of nodes that TensorFlow keeps: of loops, results that they fill, nets."""
+        metadata = tf.compat.v1.RunMetadata()
+        fetched = [f"o_{name}:0" for name in names]
+        with tf.compat.v1.Session(graph=graph) as session:
+            session.run(fetched, feeds, options=options, run_metadata=metadata)
+        kept = [node.op for part in metadata.partition_graphs for node in part.node]
+        return [kept.count(op) for op in ("LoopCond", "TensorListSetItem", "Tanh", "TanhGrad")]
+
+    of_energies, of_descriptor = nodes("energy", "force"), nodes("descriptor")
+    both = nodes("energy", "force", "descriptor")
+    assert of_energies[:2] == [1, 2] and of_descriptor[:2] == [1, 1] and both[:2] == [1, 3]
+    assert of_descriptor[3] == 0 < of_energies[3]
+    assert both[2:] == of_energies[2:]

@@ -155,15 +155,21 @@ def test_virtual_atoms(uncertainty):
     force = np.random.default_rng(4).normal(size=(12, 3))
     atype[[2, 7]] = -1
     shape = (3, 4)
-    error, distance = uncertainty.evaluate(
-        descriptor.reshape(*shape, -1), force.reshape(*shape, 3), atype.reshape(shape)
-    )
+    atoms = atype.reshape(shape)
+    distance = uncertainty.distances(descriptor.reshape(*shape, -1), atoms)
+    error = uncertainty.errors(distance, force.reshape(*shape, 3), atoms)
     real = atype >= 0
     assert (error.ravel()[~real] == 0).all() and (distance.ravel()[~real] == 0).all()
     np.testing.assert_array_equal(
         distance.ravel()[real], uncertainty.distance(descriptor[real], atype[real])
     )
     assert (error.ravel()[real] > 0).all()
+
+
+def test_elements_that_are_not_in_the_training_data(uncertainty):
+    missing = dataclasses.replace(uncertainty.distance, atoms=np.array([5, 0, 5, 0]))
+    found = missing.of_known(np.ones((2, 3)), np.array([[0, 1, 2], [-1, 3, -1]]))
+    assert found.tolist() == [[1, np.inf, 1], [1, np.inf, 1]]
 
 
 def test_file(uncertainty, tmp_path):
