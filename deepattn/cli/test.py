@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from deepattn import limits
 from deepattn.cli.options import add_head, add_model, add_systems
 from deepattn.cli.systems import systems_of
-from deepattn.errors import DataError, show
+from deepattn.errors import ConfigError, DataError, show
 
 if TYPE_CHECKING:
-    from deepattn.infer import SystemErrors, TestReport
+    from deepattn.infer import ObservableReport, SystemErrors, TestReport
+    from deepattn.models import ModelFile
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +75,14 @@ def run(args: argparse.Namespace) -> None:
     _check_targets(args)
     file = open_model_file(args.model, args.head)
     systems = _systems(args)
+    if args.set_prefix is not None:
+        log.warning("--set-prefix is ignored: sets are always named set.*")
+    if file.observable is not None:
+        _test_observable(args, file, systems)
+        return
 
     from deepattn.infer import error_lines, measure_errors, summary
 
-    if args.set_prefix is not None:
-        log.warning("--set-prefix is ignored: sets are always named set.*")
     report = measure_errors(
         file,
         systems,
@@ -91,11 +95,49 @@ def run(args: argparse.Namespace) -> None:
         before=_print_head,
         after=_print_errors,
     )
-    print("# ----------weighted average of errors----------- ")
-    print(f"# number of systems : {len(systems)}")
-    _print_lines(error_lines(report.average))
+    _print_average(len(systems), error_lines(report.average))
     log.info("RMSE: %s", summary(report.average) or "no labels to compare with")
     _write(report, args)
+
+
+def _test_observable(args: argparse.Namespace, file: ModelFile, systems: list[str]) -> None:
+    """Test a model of an observable."""
+    for option in ("detail_file", "plot", "html"):
+        if getattr(args, option):
+            raise ConfigError(
+                f"--{option.replace('_', '-')} is for models of energies, but {file.path} is a "
+                f"model of {file.fitting_kind.subject}; omit it."
+            )
+
+    from deepattn.formats.files import write_whole
+    from deepattn.infer import measure_observables
+
+    def after(report: ObservableReport, system: SystemErrors) -> None:
+        print(f"# number of test data : {system.nframes} ")
+        _print_lines(report.lines(system.errors))
+
+    report = measure_observables(
+        file,
+        systems,
+        head=args.head,
+        numb_test=args.numb_test,
+        shuffle=args.shuffle_test,
+        seed=args.rand_seed,
+        atomic=args.atomic,
+        before=_print_head,
+        after=after,
+    )
+    _print_average(len(systems), report.lines(report.average))
+    if args.json:
+        with write_whole(args.json, "w") as stream:
+            stream.write(report.to_json())
+        log.info("the report is saved in %s", args.json)
+
+
+def _print_average(count: int, lines: list[str]) -> None:
+    print("# ----------weighted average of errors----------- ")
+    print(f"# number of systems : {count}")
+    _print_lines(lines)
 
 
 def _print_head(path: str) -> None:

@@ -199,6 +199,11 @@ class DescriptorConfig(Kind):
         }
 
     @classmethod
+    def gives_vectors(cls, section: Mapping[str, Any]) -> bool:
+        """Whether a section gives equivariant rows, which tensors are made of."""
+        return False
+
+    @classmethod
     def glance(cls, section: Mapping[str, Any]) -> tuple[Any, Any]:
         """Cutoff (Å) and numbers of neighbors in a section as given; None where it lacks them."""
         return section.get("rcut"), section.get("sel")

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deepattn import limits
 from deepattn.config.constraints import check_net, require, resolve_activation
 from deepattn.config.descriptions import ACTIVATION, PRECISION, RESNET, SEED
+from deepattn.config.observable import Label, Observable
 from deepattn.config.ranges import null_or, within
 from deepattn.config.section import Kind, key
+from deepattn.errors import ConfigError, show
 from deepattn.registry import Registry
 
 _NUMBER = within(0, limits.WIDTH)
 
 FITTINGS: Registry[FittingConfig] = Registry(
-    "fitting", "deepattn.fittings", {"ener": "deepattn.fittings.ener.config:EnerFittingConfig"}
+    "fitting",
+    "deepattn.fittings",
+    {
+        "ener": "deepattn.fittings.ener.config:EnerFittingConfig",
+        "dos": "deepattn.fittings.dos.config:DosFittingConfig",
+        "dipole": "deepattn.fittings.dipole.config:DipoleFittingConfig",
+        "polar": "deepattn.fittings.polar.config:PolarFittingConfig",
+        "property": "deepattn.fittings.property.config:PropertyFittingConfig",
+    },
 )
 
 
@@ -26,16 +36,44 @@ class FittingConfig(Kind):
 
     Class attributes:
         layer: Reference ``"module:class"`` to the `deepattn.layers.Fitting`.
+        model: Reference to the class of the models that have it.
+        reader: Name of the class of `deepattn.infer` that opens such models.
+        subject: What it gives, in the plural, for messages; losses of the same subject train it.
+        graph_type: Kind of the model in frozen graphs; None where DeePMD-kit has no such graphs.
+        of_graph: Reference to the function that makes the weights of such a graph those of the
+            fitting; it takes the arrays by name and a function that says whether a node is used.
+        statistics: Reference to the function that computes the weights that statistics of the
+            data determine, such as biases. It takes a function that iterates over batches, the
+            section ``model`` and the cache (`deepattn.statistics.StatFile`) or None, and returns
+            arrays by name.
+        test_lines: What ``deepattn test`` prints, by the name of the error: ``mae`` or ``rmse`` of
+            frames, with ``_n`` per atom, with ``_sqrtn`` per root of their number, with ``_atom``
+            of atoms. Energies have lines of their own.
+        errors_of_systems: Those of them that are printed of each system, but not of all together.
         dpmodel: Reference to the `deepattn.trees.FittingFormat` that reads and writes it in
             ``.dp`` files; None if there is none.
+        torch: Reference to the `deepattn.states.StateFormat` that translates it in files of
+            PyTorch; None if there is none.
+        conventions: Details that it may have (``model/convention``).
+        needs_vectors: Whether it needs the equivariant rows of a descriptor.
         fine_tunes: Whether a model that was trained on other data can be a start.
     """
 
     registry: ClassVar[Registry] = FITTINGS
     default_type: ClassVar[str | None] = "ener"
     layer: ClassVar[str]
+    model: ClassVar[str] = "deepattn.models.energy_model:EnergyModel"
+    reader: ClassVar[str] = "DeepPot"
+    subject: ClassVar[str] = "energies"
+    graph_type: ClassVar[str | None] = None
+    of_graph: ClassVar[str | None] = None
+    test_lines: ClassVar[Mapping[str, str]] = {}
+    errors_of_systems: ClassVar[tuple[str, ...]] = ()
+    statistics: ClassVar[str] = "deepattn.statistics.energy_bias:bias_weights"
     dpmodel: ClassVar[str | None] = None
     torch: ClassVar[str | None] = None
+    conventions: ClassVar[tuple[str, ...]] = ("tensorflow", "common")
+    needs_vectors: ClassVar[bool] = False
     fine_tunes: ClassVar[bool] = True
 
     numb_fparam: int = key(0, "Number of frame parameters (fparam.npy).", check=_NUMBER)
@@ -90,6 +128,51 @@ class FittingConfig(Kind):
             )
 
     @property
+    def observable(self) -> Observable | None:
+        """What a model gives besides energies; None for a model of energies."""
+        return None
+
+    @classmethod
+    def observable_of_graph(cls, constant: Callable[[str], Any]) -> Observable | None:
+        """What a frozen graph of this kind gives besides energies; None for energies.
+
+        Args:
+            constant: Gives a constant of the graph by name.
+        """
+        return None
+
+    @classmethod
+    def graph_nodes(cls) -> dict[str, str]:
+        """The nodes of a frozen graph by the names of outputs that they hold."""
+        return {}
+
+    @property
+    def statistics_labels(self) -> tuple[str | Label, ...]:
+        """Labels that `statistics` looks at."""
+        return ("energy",)
+
+    def needs_common(self) -> str | None:
+        """The option by which the two conventions differ; None if they do not."""
+        return None
+
+    @property
     def isolated(self) -> tuple[float | None, ...]:
         """The user's values for isolated atoms by type; empty if there are none, None is fitted."""
         return ()
+
+
+def kind_of_graph(graph_type: str) -> type[FittingConfig]:
+    """The kind of fitting of a frozen graph.
+
+    Args:
+        graph_type: The kind of model that the graph names.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    kinds = {kind.graph_type: kind for kind in FITTINGS.loaded().values() if kind.graph_type}
+    if graph_type not in kinds:
+        raise ConfigError(
+            f"it is a model of type {show(graph_type)}; supported are {', '.join(kinds)}"
+        )
+    return kinds[graph_type]

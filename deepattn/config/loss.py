@@ -10,7 +10,14 @@ from deepattn.config.section import Kind
 from deepattn.registry import Registry
 
 LOSSES: Registry[LossConfig] = Registry(
-    "loss", "deepattn.losses", {"ener": "deepattn.losses.ener.config:EnerLossConfig"}
+    "loss",
+    "deepattn.losses",
+    {
+        "ener": "deepattn.losses.ener.config:EnerLossConfig",
+        "dos": "deepattn.losses.dos.config:DosLossConfig",
+        "tensor": "deepattn.losses.tensor.config:TensorLossConfig",
+        "property": "deepattn.losses.property.config:PropertyLossConfig",
+    },
 )
 
 
@@ -53,6 +60,7 @@ class LossConfig(Kind):
 
     Class attributes:
         implementation: Reference ``"module:class"`` to its `deepattn.losses.Loss`.
+        subject: What it trains; fittings of the same subject go with it.
         metrics: Metrics that it may report besides the total, in the order of the columns of
             ``lcurve.out``.
     """
@@ -60,6 +68,7 @@ class LossConfig(Kind):
     registry: ClassVar[Registry] = LOSSES
     default_type: ClassVar[str | None] = "ener"
     implementation: ClassVar[str]
+    subject: ClassVar[str] = "energies"
     metrics: ClassVar[tuple[Metric, ...]] = ()
 
     @classmethod

@@ -84,7 +84,7 @@ class ModelConfig(Section):
         None,
         "Backend of DeePMD-kit whose conventions the model follows: tensorflow, or common "
         "for all others. A model with attention or smooth_type_embedding must be common to "
-        "be written as .dp. Null: tensorflow; dpa2 is always common.",
+        "be written as .dp. Null: tensorflow; dpa2 and property are always common.",
         unset=True,
     )
     type_embedding: TypeEmbeddingConfig | None = key(
@@ -126,20 +126,24 @@ class ModelConfig(Section):
         descriptor = section["descriptor"]
         kind = DESCRIPTORS[descriptor["type"]]
         convention = section.pop("convention", None)
+        fitting = section["fitting_net"]
+        possible = _conventions(kind, FITTINGS[fitting["type"]])
         if convention is not None and convention in ("tensorflow", "common"):
-            if convention not in kind.conventions:
+            if convention not in possible:
+                part = f"the descriptor {descriptor['type']}"
+                if convention in kind.conventions:
+                    part = f"the fitting {fitting['type']}"
                 raise ConfigError(
-                    f"model/convention {convention} is not available for the descriptor "
-                    f"{descriptor['type']}, which only the other backends have; remove the "
-                    "key."
+                    f"model/convention {convention} is not available for {part}, which only the "
+                    "other backends have; remove the key."
                 )
-            if convention == kind.conventions[0]:
+            if convention == possible[0]:
                 # DeePMD-kit has no such key.
                 convention = None
         if convention is not None:
             section["convention"] = convention
-        FITTINGS[section["fitting_net"]["type"]].resolve_defaults(section["fitting_net"])
-        common = (convention or kind.conventions[0]) == "common"
+        FITTINGS[fitting["type"]].resolve_defaults(fitting)
+        common = (convention or possible[0]) == "common"
         given = section.get("type_embedding") is not None
         embedding = kind.take_type_embedding(descriptor, common=common, given=given)
         kind.resolve_defaults(descriptor, common=common)
@@ -170,7 +174,14 @@ class ModelConfig(Section):
         kind.check(descriptor, path, ntypes=ntypes)
         if descriptor.get("use_econf_tebd"):
             check_elements(section.get("type_map"), f"{path}/use_econf_tebd")
-        FITTINGS[fitting["type"]].check(fitting, "model/fitting_net", ntypes=ntypes)
+        fitted = FITTINGS[fitting["type"]]
+        fitted.check(fitting, "model/fitting_net", ntypes=ntypes)
+        if fitted.needs_vectors and not kind.gives_vectors(descriptor):
+            raise ConfigError(
+                f"model/fitting_net/type is {fitting['type']}, which needs vectors that turn with "
+                f"the frame, but the descriptor {descriptor['type']} has none; choose another "
+                "descriptor."
+            )
         if "type_embedding" in section:
             _check_type_embedding(section, kind)
         if section["preset_out_bias"] is not None:
@@ -189,7 +200,8 @@ class ModelConfig(Section):
     @property
     def is_common(self) -> bool:
         """Whether the model follows the common convention, that of DeePMD-kit's other backends."""
-        return (self.convention or self.descriptor.conventions[0]) == "common"
+        default = _conventions(type(self.descriptor), type(self.fitting_net))[0]
+        return (self.convention or default) == "common"
 
     @property
     def embedding(self) -> TypeEmbeddingConfig | None:
@@ -214,6 +226,13 @@ def network_dtype(precision: str, interface_dtype: str) -> str:
     return interface_dtype if precision == "default" else precision
 
 
+def _conventions(
+    descriptor: type[DescriptorConfig], fitting: type[FittingConfig]
+) -> tuple[str, ...]:
+    """The conventions that a model may have, the default first."""
+    return tuple(name for name in descriptor.conventions if name in fitting.conventions)
+
+
 def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
     names = section.get("type_map")
     if not names:
@@ -234,7 +253,8 @@ def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) ->
 
 
 def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
-    convention = section.get("convention", "tensorflow")
+    default = _conventions(kind, FITTINGS[section["fitting_net"]["type"]])[0]
+    convention = section.get("convention", default)
     known = ("tensorflow", "common")
     require(convention in known, "model/convention", convention, "be tensorflow or common")
     for name, value in kind.common_values(section["descriptor"]).items():

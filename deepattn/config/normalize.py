@@ -3,6 +3,7 @@
 from typing import Any
 
 from deepattn.config.descriptor import DESCRIPTORS
+from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.loss import LOSSES
 from deepattn.config.model import ModelConfig
 from deepattn.config.optimizer import OPTIMIZERS
@@ -11,6 +12,7 @@ from deepattn.config.training import TrainingConfig
 from deepattn.config.tree import input_schema
 from deepattn.config.validate import validate_section
 from deepattn.config.validating import ValidatingConfig
+from deepattn.errors import ConfigError
 
 # Sections that have been met, and how many are kept.
 _MET: dict[str, ModelConfig] = {}
@@ -44,6 +46,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     schedule.resolve_defaults(rate)
     schedule.check(rate, "learning_rate", numb_steps=training.get("numb_steps"))
     LOSSES[loss["type"]].check(loss, "loss")
+    _check_subject(full)
     OPTIMIZERS[optimizer["type"]].check(optimizer, "optimizer")
     mixed = DESCRIPTORS[full["model"]["descriptor"]["type"]].mixed_types
     TrainingConfig.check(training, "training", mixed_types=mixed)
@@ -55,6 +58,37 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
         averages=training["enable_ema"],
     )
     return full
+
+
+def _check_subject(full: dict[str, Any]) -> None:
+    """Refuse a loss of something else than the fitting gives, and what is for energies only.
+
+    Raises:
+        ConfigError: There is such a thing.
+    """
+    fitting, training = full["model"]["fitting_net"]["type"], full["training"]
+    kind, loss = FITTINGS[fitting], full["loss"]["type"]
+    if LOSSES[loss].subject != kind.subject:
+        known = [name for name, one in LOSSES.loaded().items() if one.subject == kind.subject]
+        raise ConfigError(
+            f"loss/type is {loss}, which trains {LOSSES[loss].subject}, but the fitting {fitting} "
+            f"gives {kind.subject}; set loss/type to {' or '.join(known)}."
+        )
+    if kind.subject == FittingConfig.subject:
+        return
+    energies_only = {
+        "model/preset_out_bias": full["model"]["preset_out_bias"] is not None,
+        "training/change_bias_after_training": training["change_bias_after_training"],
+        "training/finetune": training.get("finetune") is not None,
+        "validating/full_validation": full["validating"]["full_validation"],
+        "validating/ema_full_validation": full["validating"]["ema_full_validation"],
+    }
+    for path, is_set in energies_only.items():
+        if is_set:
+            raise ConfigError(
+                f"{path} is for models of energies, but the fitting {fitting} gives "
+                f"{kind.subject}; remove the key."
+            )
 
 
 def normalize_model(model: dict[str, Any]) -> dict[str, Any]:

@@ -145,6 +145,7 @@ def normalize_tasks(data: dict[str, Any]) -> MultiTaskConfig:
             single = upgrade(branch.input)
             _resolve_convention(single["model"])
             branches[name] = _typed(branch, Config.from_dict(normalize(single)))
+            _check_energies(branches[name].config)
         except ConfigError as error:
             raise ConfigError(relocated(str(error), name, branch.links)) from None
     _check_levels(branches)
@@ -178,6 +179,15 @@ def config_from_dict(data: Mapping[str, Any]) -> Config | MultiTaskConfig:
 
 def _typed(branch: BranchInput, config: Config) -> BranchConfig:
     return BranchConfig(config, branch.links, branch.finetune_head, branch.aliases, branch.info)
+
+
+def _check_energies(config: Config) -> None:
+    fitting = config.model.fitting_net
+    if fitting.observable is not None:
+        raise ConfigError(
+            f"model/fitting_net/type is {fitting.type}, but multi-task trainings are of energies; "
+            "train it as a single task."
+        )
 
 
 def _entries(branches: Mapping[str, BranchConfig], part: str) -> dict[str, dict[str, Link]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepattn.data.keys import KEYS
+from deepattn.data.keys import is_atomic
 from deepattn.data.system import Arrays
 
 
@@ -23,7 +23,7 @@ def collate(parts: Sequence[Arrays]) -> Arrays:
 
 
 def _join(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    if name != "atype" and not (name in KEYS and KEYS[name].atomic):
+    if name != "atype" and not is_atomic(name):
         return np.concatenate(arrays)
     longest = max(array.shape[1] for array in arrays)
     fill = -1 if name == "atype" else 0

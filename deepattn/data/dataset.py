@@ -6,9 +6,10 @@ from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 
+from deepattn.config.observable import Label
 from deepattn.data.batch_size import batch_sizes, count_batches, steps_per_pass
 from deepattn.data.collate import collate
-from deepattn.data.keys import DEFAULT_LABELS, label_shape
+from deepattn.data.keys import DEFAULT_LABELS, label_name, label_shape
 from deepattn.data.probability import system_probabilities
 from deepattn.data.sampler import STATISTICS, Draw, Sampler
 from deepattn.data.search import find_systems
@@ -51,7 +52,7 @@ class _Wanted(TypedDict):
 
     fparam: int
     aparam: int
-    labels: tuple[str, ...]
+    labels: tuple[str | Label, ...]
     numb_generalized_coord: int
 
 
@@ -92,7 +93,7 @@ class DataSet:
         *,
         numb_fparam: int = 0,
         numb_aparam: int = 0,
-        labels: Sequence[str] = DEFAULT_LABELS,
+        labels: Sequence[str | Label] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
         seed: int | None = None,
         replicas: int = 1,
@@ -225,9 +226,9 @@ class DataSet:
         if self._wanted["aparam"]:
             inputs["aparam"] = ArraySpec("float64", (None, None, self._wanted["aparam"]))
         labels = {}
-        for name in self._wanted["labels"]:
+        for label in self._wanted["labels"]:
             width = self._wanted["numb_generalized_coord"]
-            shape = label_shape(name, None, numb_generalized_coord=width)
+            name, shape = label_name(label), label_shape(label, None, numb_generalized_coord=width)
             labels[name] = ArraySpec("float64", (None, *shape))
             labels[f"find_{name}"] = ArraySpec("float64", (None,))
         return inputs, labels

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from deepattn.config.observable import Label
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -56,6 +58,7 @@ class Key:
         width: Numbers in a frame, or in an atom of it. Zero: as many as the model asks for.
         default: Value where a set lacks the array.
         threes: Whether the numbers, of a frame or of an atom, may have an axis of length 3 too.
+        types: Types of the atoms that have numbers; an array may hold theirs alone. None for all.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Key:
     width: int = 1
     default: float = 0.0
     threes: bool = False
+    types: tuple[int, ...] | None = None
 
     def size(self, natoms: int) -> int:
         """Numbers in one frame of ``natoms`` atoms."""
@@ -117,11 +121,39 @@ LABELS = ("energy", "force", "virial", "atom_ener", "atom_pref", "atom_ener_coef
 DEFAULT_LABELS = ("energy", "force", "virial")
 
 
-def label_shape(name: str, natoms: int | None, *, numb_generalized_coord: int = 0) -> tuple:
+def key_of(label: str | Label) -> Key:
+    """The array of a label."""
+    if isinstance(label, str):
+        return KEYS[label]
+    return Key(
+        label.name,
+        atomic=label.atomic,
+        width=label.width,
+        default=label.default,
+        threes=label.width == 9,
+        types=label.types,
+    )
+
+
+def label_shape(
+    label: str | Label, natoms: int | None, *, numb_generalized_coord: int = 0
+) -> tuple[int | None, ...]:
     """Shape of one frame of a label in a batch; ``natoms`` of None stays None."""
-    if name not in LABELS:
-        raise ValueError(f"label {name!r} is not one of {list(LABELS)}")
-    if name == "drdq":
+    if not isinstance(label, str):
+        return (*((natoms,) if label.atomic else ()), label.width)
+    if label not in LABELS:
+        raise ValueError(f"label {label!r} is not one of {list(LABELS)}")
+    if label == "drdq":
         return (None if natoms is None else 3 * natoms, numb_generalized_coord)
-    key = KEYS[name]
+    key = KEYS[label]
     return ((natoms,) if key.atomic else ()) + ((key.width,) if key.width > 1 else ())
+
+
+def label_name(label: str | Label) -> str:
+    """The name of a label."""
+    return label if isinstance(label, str) else label.name
+
+
+def is_atomic(name: str) -> bool:
+    """Whether the array of a name has an axis of atoms; those of observables say so by it."""
+    return KEYS[name].atomic if name in KEYS else name.startswith("atom_")

@@ -7,8 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepattn.config.observable import Label
 from deepattn.data import type_map as types
-from deepattn.data.keys import DEFAULT_LABELS, KEYS, Key, label_shape
+from deepattn.data.keys import (
+    DEFAULT_LABELS,
+    KEYS,
+    Key,
+    Layout,
+    key_of,
+    label_name,
+    label_shape,
+)
 from deepattn.data.store import open_store, require_layout
 from deepattn.errors import DataError
 
@@ -113,9 +122,9 @@ class System:
             out[inside] = self._translate(values, name, rows)
         return out
 
-    def has(self, name: str) -> np.ndarray:
-        """Which frames have the array ``name``, bool ``[nframes]``."""
-        stored = [entry is not None for entry in self._find(KEYS[name])]
+    def has(self, label: str | Label) -> np.ndarray:
+        """Which frames have an array, bool ``[nframes]``."""
+        stored = [entry is not None for entry in self._find(key_of(label))]
         return np.repeat(stored, self.set_sizes)
 
     def unread(self) -> Iterator[tuple[str, str]]:
@@ -126,17 +135,17 @@ class System:
                     yield entry, place
 
     def load(
-        self, name: str, indices: Sequence[int] | np.ndarray, *, width: int | None = None
+        self, label: str | Label, indices: Sequence[int] | np.ndarray, *, width: int | None = None
     ) -> np.ndarray:
         """Frames of one array, float64 ``[n, size]``, its default where a set lacks it.
 
         Args:
-            name: One of :data:`~deepattn.data.keys.KEYS`.
+            label: One of :data:`~deepattn.data.keys.KEYS`, or the label of an observable.
             indices: Frames, counted through all sets.
             width: Numbers per frame or atom, for arrays whose width is up to the model.
         """
         indices = self._indices(indices)
-        key = KEYS[name] if width is None else replace(KEYS[name], width=width)
+        key = key_of(label) if width is None else replace(key_of(label), width=width)
         stored = self._find(key)
         out = np.full((len(indices), key.size(self.natoms)), key.default)
         for number, inside, rows in self._split(indices):
@@ -162,7 +171,7 @@ class System:
         *,
         fparam: int = 0,
         aparam: int = 0,
-        labels: Sequence[str] = DEFAULT_LABELS,
+        labels: Sequence[str | Label] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
     ) -> tuple[Arrays, Arrays]:
         """Inputs and labels of some frames, atoms in the order of the file.
@@ -198,11 +207,15 @@ class System:
             values = self.load("aparam", indices, width=aparam)
             inputs["aparam"] = values.reshape(count, self.natoms, aparam)
         targets = {}
-        for name in labels:
-            width = 3 * numb_generalized_coord if name == "drdq" else None
-            shape = label_shape(name, self.natoms, numb_generalized_coord=numb_generalized_coord)
-            targets[name] = self.load(name, indices, width=width).reshape(count, *shape)
-            stored = np.array([entry is not None for entry in self._find(KEYS[name])], np.float64)
+        for label in labels:
+            name, width = label_name(label), None
+            if label == "drdq":
+                width = 3 * numb_generalized_coord
+            shape = label_shape(label, self.natoms, numb_generalized_coord=numb_generalized_coord)
+            targets[name] = self.load(label, indices, width=width).reshape(count, *shape)
+            stored = np.array(
+                [entry is not None for entry in self._find(key_of(label))], np.float64
+            )
             targets[f"find_{name}"] = stored[self._places(indices)]
         return inputs, targets
 
@@ -258,7 +271,7 @@ class System:
 
     def _find(self, key: Key) -> list[str | None]:
         """Where each set stores the array, None where it does not; shapes are checked once."""
-        token = f"{key.name}:{key.width}"
+        token = f"{key.name}:{key.width}:{key.types}"
         if token not in self._stored:
             self._stored[token] = [self._find_in(key, part) for part in self._sets]
         return self._stored[token]
@@ -270,10 +283,21 @@ class System:
                 continue
             shape = self._store.shape(name)
             if key.width:
-                layout = key.layout(self.natoms, part.nframes)
+                layout, _ = self._layout(key, part, shape)
                 require_layout(shape, layout, self._store.where(name))
             return name
         return None
+
+    def _layout(
+        self, key: Key, part: _Set, shape: tuple[int, ...]
+    ) -> tuple[Layout, np.ndarray | None]:
+        """The layout of an array, and the atoms that it is of, bool ``[natoms]``; None for all."""
+        whole = key.layout(self.natoms, part.nframes)
+        if key.types is None or not key.atomic or self._atype is None or whole.fits(shape):
+            return whole, None
+        mask = np.isin(self._atype, key.types)
+        alone = key.layout(int(np.count_nonzero(mask)), part.nframes)
+        return (alone, mask) if alone.fits(shape) else (whole, None)
 
     def _require(self, name: str, hint: str) -> None:
         for part, stored in zip(self._sets, self._find(KEYS[name]), strict=True):
@@ -298,7 +322,9 @@ class System:
             yield number, inside, indices[inside] - self._sets[number].first
 
     def _rows(self, key: Key, part: _Set, name: str, rows: np.ndarray) -> np.ndarray:
-        layout = key.layout(self.natoms, part.nframes)
+        layout, chosen = key.layout(self.natoms, part.nframes), None
+        if key.types is not None:
+            layout, chosen = self._layout(key, part, self._store.shape(name))
         values = self._store.rows(name, layout, rows).astype(np.float64)
         finite = np.isfinite(values)
         if not finite.all():
@@ -307,6 +333,10 @@ class System:
             raise DataError(f"{self._place(name, rows[row])}{at} is {values[row, column]}")
         if key.name == "box":
             self._check_box(values, name, rows)
+        if chosen is not None:
+            every = np.full((len(rows), self.natoms, key.width), key.default)
+            every[:, chosen] = values.reshape(len(rows), -1, key.width)
+            values = every.reshape(len(rows), -1)
         return values
 
     def _place(self, name: str, row: int) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepattn.models.energy_model import EnergyModel
+from deepattn.models.atomic_model import AtomicModel
 
 # Readers accept this format from DeePMD-kit 2.1.5 on.
 MODEL_VERSION = "1.1"
 
 
 def attribute_constants(
-    model: EnergyModel, *, training_script: str, min_nbor_dist: float | None
+    model: AtomicModel, *, training_script: str, min_nbor_dist: float | None
 ) -> dict[str, object]:
     """Values of the attribute nodes by name, in addition to the weights.
 
@@ -23,24 +23,20 @@ def attribute_constants(
     descriptor, fitting = model.descriptor, model.fitting
     attributes: dict[str, object] = {
         "model_type": "compressed_model" if descriptor.compressed else "original_model",
-        "model_attr/model_type": fitting.output,
+        "model_attr/model_type": fitting.graph_type,
         "model_attr/model_version": MODEL_VERSION,
         "model_attr/tmap": " ".join(model.type_map),
         "descrpt_attr/rcut": np.asarray(model.rcut, model.interface_dtype),
         "descrpt_attr/ntypes": np.int32(descriptor.ntypes),
         **descriptor.graph_constants(),
-        "fitting_attr/dfparam": np.int32(fitting.numb_fparam),
-        "fitting_attr/daparam": np.int32(fitting.numb_aparam),
         "train_attr/training_script": training_script,
     }
-    if fitting.numb_aparam:
-        attributes["fitting_attr/aparam_nall"] = np.bool_(False)
     if min_nbor_dist is not None:
         attributes["train_attr/min_nbor_dist"] = np.float64(min_nbor_dist)
-    return {**attributes, **_unused_time_steps(model)}
+    return {**attributes, **fitting.graph_attributes(), **_unused_time_steps(model)}
 
 
-def _unused_time_steps(model: EnergyModel) -> dict[str, np.ndarray]:
+def _unused_time_steps(model: AtomicModel) -> dict[str, np.ndarray]:
     """Time steps of ones for layers without a residual connection.
 
     DeePMD-kit asks for one for every layer of a net with ``resnet_dt`` when it loads weights,

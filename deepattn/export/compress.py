@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from deepattn.errors import ConfigError
+from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.energy_model import EnergyModel
 
 
 def compress(
-    model: EnergyModel,
+    model: AtomicModel,
     *,
     min_nbor_dist: float,
     step: float = 0.01,
@@ -32,6 +34,11 @@ def compress(
         ConfigError: a model that cannot be compressed, or not into a portable graph; a distance
             that is none; tables that would not fit a file.
     """
+    if not isinstance(model, EnergyModel):
+        raise ConfigError(
+            f"models with the fitting {type(model.fitting).__name__} cannot be compressed; use "
+            "the model as it is."
+        )
     descriptor = model.descriptor.compress(
         model.type_vectors(),
         min_nbor_dist=min_nbor_dist,

@@ -14,7 +14,7 @@ from deepattn.errors import ConfigError
 from deepattn.export.compress import compress
 from deepattn.export.freeze import freeze, require_ops
 from deepattn.formats.files import check_folder
-from deepattn.models import EnergyModel, ModelFile, open_model_file
+from deepattn.models import AtomicModel, ModelFile, open_model_file
 from deepattn.statistics.neighbors import neighbor_statistics
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def compress_model(
 
 def _distance_in_training(
     file: ModelFile,
-    model: EnergyModel,
+    model: AtomicModel,
     training_script: str | os.PathLike | None,
     head: str | None,
 ) -> float:
@@ -119,7 +119,7 @@ def _distance_in_training(
     return _nearest([System(place, type_map=model.type_map) for place in places], model)
 
 
-def _warn_of_near_pairs(systems: Sequence[System], model: EnergyModel, distance: float) -> None:
+def _warn_of_near_pairs(systems: Sequence[System], model: AtomicModel, distance: float) -> None:
     """Warn if atoms in data come nearer than in training."""
     nearest = _nearest(systems, model) if systems else distance
     if nearest < distance:
@@ -131,7 +131,7 @@ def _warn_of_near_pairs(systems: Sequence[System], model: EnergyModel, distance:
         )
 
 
-def _nearest(systems: Sequence[System], model: EnergyModel) -> float:
+def _nearest(systems: Sequence[System], model: AtomicModel) -> float:
     """The shortest distance in systems, Å."""
     return neighbor_statistics(
         systems, rcut=model.rcut, ntypes=model.ntypes, mixed_types=True

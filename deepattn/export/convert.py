@@ -70,6 +70,13 @@ def convert(
                 f"TensorFlow graph; write {target.with_suffix(SAVED_MODEL).name}, which DeePMD-kit "
                 "3.2 and its LAMMPS run"
             )
+        fitting = stored.config.fitting_net
+        if fitting.graph_type is None:
+            raise ModelFileError(
+                f"{file.path}: has the fitting {fitting.type}, for which DeePMD-kit has no "
+                f"TensorFlow graph; write {target.with_suffix('.dp').name} or "
+                f"{target.with_suffix('.pt').name}"
+            )
         require_ops(fast=fast)
     model = file.build()
     script, distance = stored.header["config"], stored.header["min_nbor_dist"]

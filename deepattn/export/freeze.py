@@ -17,13 +17,14 @@ from deepattn.export.attributes import attribute_constants
 from deepattn.formats.files import write_whole
 from deepattn.formats.outputs import GRAPH
 from deepattn.infer.trial import try_graph
-from deepattn.models.blocks import potential_in_blocks
+from deepattn.models.atomic_model import AtomicModel
+from deepattn.models.blocks import evaluate_in_blocks
 from deepattn.models.energy_model import EnergyModel
 from deepattn.models.tabulated_potential import potential_in_one_operation
 
 
 def freeze(
-    model: EnergyModel,
+    model: AtomicModel,
     path: str | Path,
     *,
     training_script: Mapping,
@@ -58,6 +59,11 @@ def freeze(
             ".pb, since DeePMD-kit has no such graphs; write a .savedmodeltf, which DeePMD-kit "
             "3.2 and its LAMMPS run"
         )
+    if model.fitting.graph_type is None:
+        raise ConfigError(
+            f"models with the fitting {type(model.fitting).__name__} cannot be frozen to .pb, "
+            "since DeePMD-kit has no such graphs; write a .dp file."
+        )
     require_ops(fast=fast)
     path = Path(path)
     if path.suffix != GRAPH:
@@ -88,7 +94,7 @@ def require_ops(*, fast: bool) -> None:
 
 
 def trace(
-    model: EnergyModel, *, training_script: Mapping, min_nbor_dist: float | None = None
+    model: AtomicModel, *, training_script: Mapping, min_nbor_dist: float | None = None
 ) -> tf.compat.v1.GraphDef:
     """The graph that `freeze` writes, pruned to the nodes that its readers name."""
     arrays = model.get_arrays()
@@ -104,19 +110,19 @@ def trace(
     return _pruned(graph.as_graph_def(), nodes)
 
 
-def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list[str]:
+def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list[str]:
     """Trace the model between DeePMD's placeholders and outputs; return the outputs' names."""
     variables = model.named_variables()
     weights = [(variables[name], tf.constant(a, name=name)) for name, a in arrays.items()]
     inputs = _placeholders(model)
-    natoms, nframes = inputs["natoms"], tf.shape(inputs["box"])[0]
+    natoms = inputs["natoms"]
     with keras.StatelessScope(state_mapping=weights):
         environment = model.descriptor.environment(
             *(inputs[name] for name in ("coord", "atype", "box")),
             natoms=natoms,
             mesh=inputs["mesh"],
         )
-        outputs = potential_in_blocks(
+        outputs = evaluate_in_blocks(
             model,
             environment,
             inputs["atype"],
@@ -126,14 +132,11 @@ def _trace_outputs(model: EnergyModel, arrays: Mapping[str, np.ndarray]) -> list
             with_descriptor=True,
         )
         # Where this replaces results, readers run nothing of what makes them otherwise.
-        outputs.update(potential_in_one_operation(model, inputs) or {})
+        if isinstance(model, EnergyModel):
+            outputs.update(potential_in_one_operation(model, inputs) or {})
         type_vectors = model.type_vectors()
     named = {
-        "o_energy": outputs["energy"],
-        "o_atom_energy": outputs["atom_energy"],
-        "o_force": tf.reshape(outputs["force"], [nframes, 3 * natoms[1]]),
-        "o_virial": tf.reshape(outputs["virial"], [-1, 9]),
-        "o_atom_virial": tf.reshape(outputs["atom_virial"], [nframes, 9 * natoms[1]]),
+        **model.graph_outputs(outputs, environment, natoms),
         "o_descriptor": tf.cast(outputs["descriptor"], model.interface_dtype),
         "o_rmat": tf.reshape(environment.descrpt, [-1, 4 * model.sel]),
         "o_rmat_deriv": environment.descrpt_deriv,
@@ -159,7 +162,7 @@ def _loops_as_nodes() -> Iterator[None]:
             tf.compat.v1.enable_control_flow_v2()
 
 
-def _placeholders(model: EnergyModel) -> dict[str, tf.Tensor]:
+def _placeholders(model: AtomicModel) -> dict[str, tf.Tensor]:
     """The inputs by their DeePMD names, reshaped from the ranks that callers may feed."""
     dtype = model.interface_dtype
 

@@ -21,6 +21,7 @@ from deepattn.formats.files import write_folder_whole
 from deepattn.formats.saved_model import MARK, NEIGHBOR_RCUT
 from deepattn.infer.trial import two_atoms
 from deepattn.layers.boundaries import mesh_of_box, natoms_of
+from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
 from deepattn.quiet import at_level
@@ -34,7 +35,7 @@ _DENSITY = 0.2
 
 
 def save_model(
-    model: EnergyModel,
+    model: AtomicModel,
     path: str | Path,
     *,
     training_script: Mapping,
@@ -61,11 +62,16 @@ def save_model(
         The path written.
 
     Raises:
-        ConfigError: the model cannot be written for several processes.
+        ConfigError: the model gives no energies, or cannot be written for several processes.
         DataError: there is something else of that name.
         OSError: the folder cannot be written to, or the disk is full.
         ModelFileError: what was written, which is run once before it gets its name, does not run.
     """
+    if not isinstance(model, EnergyModel):
+        raise ConfigError(
+            f"{path}: models with the fitting {type(model.fitting).__name__} cannot be written as "
+            "SavedModels; write a .dp file."
+        )
     if parallel:
         _check_parallel(model, path)
     module = make_module(

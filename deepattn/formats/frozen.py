@@ -1,4 +1,4 @@
-"""Frozen energy models of DeePMD-kit (``.pb``): metadata and weights."""
+"""Frozen models of DeePMD-kit (``.pb``): metadata and weights."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _WEIGHT_NAMES = re.compile(
     | share_.+/(matrix|bias|idt)
     | (descrpt_attr(_\d+)?|fitting_attr)/own/[\w/]+
     | descrpt_attr(_\d+)?/t_(avg|std)
-    | fitting_attr/t_(bias_atom_e|[fa]param_(avg|istd))
+    | fitting_attr/t_(bias_atom_e|bias_dos|constant_matrix|[fa]param_(avg|istd))
     | model_attr/model_attr/t_out_(bias|std)
     """,
     re.VERBOSE,
@@ -43,6 +43,7 @@ class FrozenModel:
 
     Attributes:
         graph: The graph itself.
+        kind: What the model gives, ``ener`` for energies.
         training_script: The input file it was trained with, or None for a model without.
         type_map: Names of the atom types; empty if they are numbers only.
         rcut: Cutoff radius in Å.
@@ -58,6 +59,7 @@ class FrozenModel:
     """
 
     graph: Graph
+    kind: str
     training_script: dict | None
     type_map: list[str]
     rcut: float
@@ -77,20 +79,20 @@ class FrozenModel:
 
 
 def read_frozen(path: str | os.PathLike) -> FrozenModel:
-    """Read a frozen energy model.
+    """Read a frozen model.
 
     Args:
         path: The ``.pb`` file, written by deepattn or by DeePMD-kit 2.1.5 or later.
 
     Raises:
-        ModelFileError: If the file is missing, damaged or unsafe, of another version or kind of
-            model, or lacks something every model has.
+        ModelFileError: If the file is missing, damaged or unsafe, of another version, or
+            lacks something every model has.
     """
     return _frozen(read_graph(path), path)
 
 
 def parse_frozen(content: bytes, path: str | os.PathLike) -> FrozenModel:
-    """Parse the bytes of a frozen energy model.
+    """Parse the bytes of a frozen model.
 
     Args:
         content: The bytes.
@@ -110,10 +112,6 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
             f"{path}: has model version {version}, but only 1.0 and 1.1 can be read; convert "
             "it with 'dp convert-from'"
         )
-    kind = _scalar(graph, "model_attr/model_type", str, "ener")
-    if kind != "ener":
-        raise ModelFileError(f"{path}: is a model of type '{kind}'; only 'ener' is supported")
-
     rcut = _scalar(graph, "descrpt_attr/rcut", (int, float))
     ntypes = _scalar(graph, "descrpt_attr/ntypes", int)
     type_map = _scalar(graph, "model_attr/tmap", str, "").split()
@@ -131,6 +129,7 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
         sel = []
     return FrozenModel(
         graph=graph,
+        kind=_scalar(graph, "model_attr/model_type", str, "ener"),
         training_script=_training_script(graph),
         type_map=type_map,
         rcut=float(rcut),

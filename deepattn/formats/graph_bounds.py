@@ -61,7 +61,11 @@ _SHAPES = {
     "TensorListReserve": (0,),
     **{op: _SIZES[op] for op in ("BroadcastTo", "Fill", "ScatterNd", "Tile")},
 }
-_SAME = ("Identity", "IdentityN", "Enter", "Exit", "StopGradient", "PreventGradient", "Switch")
+# A permutation and its inverse have the same numbers.
+_SAME = (
+    *("Identity", "IdentityN", "Enter", "Exit", "StopGradient", "PreventGradient", "Switch"),
+    "InvertPermutation",
+)
 _INTEGERS = (3, 9)  # int32, int64
 _NUMBERS = (*_INTEGERS, 1, 2, 4, 5, 6, 10, 17, 19, 22, 23)
 _TEXT, _VARIANT = 7, 21
@@ -214,8 +218,16 @@ class _Sizes:
             total, power = _power(value.factor, value.power, length)
             return _Bound(sizes.length, length, value.factor, value.power, total, power)
         if op in ("BroadcastTo", "Reshape", "TensorListConcatV2"):
-            length = _at(inputs, 1).length
-            return replace(inputs[0], rank=length) if op == "Reshape" else _Bound(rank=length)
+            length, base = _at(inputs, 1).length, inputs[0]
+            if op == "Reshape":
+                return replace(base, rank=length)
+            # The same numbers, more often.
+            broadcast = op == "BroadcastTo"
+            return (
+                _Bound(length, factor=base.factor, power=base.power)
+                if broadcast
+                else _Bound(length)
+            )
         if op == "DynamicStitch":
             # TensorFlow 1's shape of a sum: ones in the places of some axes.
             parts = inputs[len(inputs) // 2 :]
@@ -269,6 +281,12 @@ class _Sizes:
             axes = self._constants.get(sources(node)[1])
             if axes is not None and not attribute(node, "keep_dims").b:
                 rank = max(rank - axes.size, 0)
+            if op in ("Max", "Min"):
+                # One of the numbers, or one of them for each of several rows.
+                base = inputs[0]
+                if rank == 0:
+                    return _Bound(0, 1, base.factor, base.power, base.factor, base.power)
+                return _Bound(rank, _UNKNOWN, base.factor, base.power)
             return _Bound(rank=rank)
         return _Bound(rank=rank, length=max((b.length for b in inputs), default=_UNKNOWN))
 

@@ -8,7 +8,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "branches": ["Branches"],
         "comparison": ["Comparison", "compare_models"],
+        "deep_dos": ["DeepDOS"],
+        "deep_eval": ["DeepEval"],
         "deep_pot": ["DeepPot"],
+        "deep_property": ["DeepProperty"],
+        "deep_tensor": ["DeepDipole", "DeepPolar", "DeepTensor"],
         "descriptors": ["write_descriptors"],
         "details": ["DetailFiles"],
         "deviation": ["model_deviation"],
@@ -16,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "frames": ["Frames"],
         "inspect": ["Inspection"],
         "labeled": ["read_frames"],
+        "observable_testing": ["ObservableReport", "measure_observables"],
         "pairs": ["PairSample"],
         "report": ["SystemErrors", "TestReport"],
         "statistics": [

@@ -11,7 +11,7 @@ import numpy as np
 from deepattn.data import System
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
-from deepattn.infer.deep_pot import DeepPot, result_dtype
+from deepattn.infer.deep_eval import DeepEval, result_dtype
 from deepattn.infer.labeled import read_frames
 from deepattn.models.files import ModelFile
 
@@ -41,7 +41,7 @@ def write_descriptors(
         ModelFileError: the model cannot be read or run, or does not give descriptors.
     """
     kind = result_dtype(dtype)
-    with DeepPot(model, head=head) as potential:
+    with DeepEval(model, head=head) as potential:
         type_map = potential.get_type_map()
         opened = [System(path, type_map=type_map, labeled=False) for path in systems]
         files = _files(systems, Path(folder))

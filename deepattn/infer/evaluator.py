@@ -14,7 +14,7 @@ from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.batches import Batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
-from deepattn.infer.feeds import LAST_LAYER, make_feed
+from deepattn.infer.feeds import LAST_LAYER, OF_FRAMES, SHARED, make_feed
 from deepattn.infer.forks import refuse_forked
 from deepattn.infer.frames import Frames
 from deepattn.infer.graph_runner import reason
@@ -53,6 +53,8 @@ class Evaluator:
     ) -> None:
         self.runner, self.facts = make_runner(file)
         self._file = file
+        observable = self.facts.observable
+        self._of_frames = {*OF_FRAMES, *([] if observable is None else [observable.name])}
         self._numb_atoms = numb_atoms
         self._neighbor_list = neighbor_list
         self._uncertainty = uncertainty
@@ -195,17 +197,17 @@ class Evaluator:
         for name, values in results.items():
             if name in out:
                 check_finite(name, values, batch)
-            if name in ("force", "atom_virial"):
+            if name in SHARED:
                 results[name] = feed.fold(values)
         if estimated:
             results |= self._estimate(results, batch)
         for name in out:
             values = results[name]
-            if name in ("energy", "virial"):
+            if name in self._of_frames:
                 out[name][batch.frames] = values
                 continue
             if out[name].shape[2:] != values.shape[2:]:  # the width of a descriptor
-                out[name] = np.zeros((*out[name].shape[:2], values.shape[2]))
+                out[name] = np.zeros((*out[name].shape[:2], *values.shape[2:]))
             batch.scatter(values, out[name])
 
     def _runner_of(self, wanted: Sequence[str]) -> Runner:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepattn.config.observable import Observable
 from deepattn.formats.mesh import (
     MESH_HEAD,
     MESH_OPEN,
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 # Output of the last hidden layer of the fitting net; Keras models have it.
 LAST_LAYER = "last_layer"
+# Outputs of which ghosts get shares.
+SHARED = ("force", "atom_virial", "tensor_force", "tensor_atom_virial")
+# Outputs that are one for each frame; the observable of a model is one too.
+OF_FRAMES = ("energy", "virial", "tensor_virial")
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,34 @@ class Feed:
             "distance": (nframes, int(self.natoms[0])),
         }
         return shapes[name]
+
+    def arrange(self, name: str, values: np.ndarray, observable: Observable) -> np.ndarray:
+        """An output of a graph in the form of the models'.
+
+        Args:
+            name: The output, by its name in docs/architecture.md.
+            values: As the graph gives it: the contributions of some types may be those of their
+                atoms alone, and derivatives of a component stand together.
+            observable: What the graph gives.
+        """
+        nframes, nall = self.atype.shape
+        nloc, width = int(self.natoms[0]), observable.width
+        if name == observable.name:
+            return values.reshape(nframes, width)
+        if name == observable.atomic_name:
+            atype = self.atype[:, :nloc]
+            chosen = atype >= 0 if observable.types is None else np.isin(atype, observable.types)
+            every = np.zeros((nframes, nloc, width), values.dtype)
+            if values.size == every.size:
+                return values.reshape(every.shape)
+            every[chosen] = values.reshape(-1, width)
+            return every
+        if name == "tensor_virial":
+            return values.reshape(nframes, width, 9)
+        if name in ("tensor_force", "tensor_atom_virial"):
+            of_components = values.reshape(nframes, width, nall, -1)
+            return of_components.transpose(0, 2, 1, 3)
+        return values.reshape(self.shape_of(name))
 
     def fold(self, values: np.ndarray) -> np.ndarray:
         """Add what ghosts got to the atoms they are images of: ``[n, nall, …]`` to nloc."""

@@ -8,20 +8,15 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from deepattn import limits, ops
+from deepattn.config.fitting import kind_of_graph
+from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
 from deepattn.formats.allowed_ops import DEEPATTN_OPS, REBUILT_OPS
 from deepattn.formats.frozen import FrozenModel
 from deepattn.infer.feeds import Feed
 from deepattn.infer.graph_distances import DISTANCE, add_distances, distance_feeds
 
-_OUTPUTS = {
-    "energy": "o_energy",
-    "atom_energy": "o_atom_energy",
-    "force": "o_force",
-    "virial": "o_virial",
-    "atom_virial": "o_atom_virial",
-    "descriptor": "o_descriptor",
-}
+_DESCRIPTOR = "o_descriptor"
 _INPUTS = ("t_coord", "t_type", "t_natoms", "t_box", "t_mesh")
 _TYPE_EMBEDDING = "t_typeebd"
 _WIDENED = (tf.float32, tf.float64)
@@ -32,16 +27,20 @@ class GraphRunner:
 
     Args:
         frozen: The model.
+        observable: What it gives besides energies; None for energies.
 
     Attributes:
+        nodes: The nodes of its outputs, by the names of docs/architecture.md.
         distance_width: See `Runner`.
 
     Raises:
         ModelFileError: If TensorFlow does not accept the graph.
     """
 
-    def __init__(self, frozen: FrozenModel):
+    def __init__(self, frozen: FrozenModel, observable: Observable | None = None):
         self.frozen = frozen
+        self.observable = observable
+        self.nodes = kind_of_graph(frozen.kind).graph_nodes()
         self.origin = frozen.graph.origin
         self._check_nodes()
         self._graph = tf.Graph()
@@ -66,7 +65,10 @@ class GraphRunner:
     @property
     def needs_uniform_frames(self) -> bool:
         """Whether the frames of a batch must have the same atoms, sorted by type."""
-        return any(node.op == "ProdEnvMatA" for node in self.frozen.graph.nodes.values())
+        # Those of the chosen types are counted by the numbers of atoms of the first frame.
+        chosen = self.observable is not None and self.observable.types is not None
+        by_type = any(node.op == "ProdEnvMatA" for node in self.frozen.graph.nodes.values())
+        return chosen or by_type
 
     @property
     def sees_order(self) -> bool:
@@ -80,10 +82,13 @@ class GraphRunner:
             ModelFileError: If the graph takes or gives arrays of other shapes.
             tf.errors.OpError: If an operation fails.
         """
-        nodes = [DISTANCE if name == "distance" else _OUTPUTS[name] for name in names]
-        values = self._fetch(nodes, self._feed_dict(feed))
+        nodes = {**self.nodes, "descriptor": _DESCRIPTOR, "distance": DISTANCE}
+        values = self._fetch([nodes[name] for name in names], self._feed_dict(feed))
+        pairs = list(zip(names, values, strict=True))
         try:
-            return [v.reshape(feed.shape_of(name)) for name, v in zip(names, values, strict=True)]
+            if self.observable is not None:
+                return [feed.arrange(name, v, self.observable) for name, v in pairs]
+            return [v.reshape(feed.shape_of(name)) for name, v in pairs]
         except (ValueError, AttributeError):
             raise ModelFileError(f"{self.origin}: the outputs have the wrong shape") from None
 
@@ -97,11 +102,15 @@ class GraphRunner:
 
     def _check_nodes(self) -> None:
         nodes = self.frozen.graph.nodes
-        missing = [name for name in (*_INPUTS, *_OUTPUTS.values()) if name not in nodes]
-        if missing and missing != ["o_descriptor"]:
+        needed = list(self.nodes.values())
+        if self.observable is not None:
+            # DeePMD-kit 1 gave tensors of atoms and no more.
+            needed = [self.nodes[self.observable.atomic_name]]
+        missing = [name for name in (*_INPUTS, *needed) if name not in nodes]
+        if missing:
             raise ModelFileError(
                 f"{self.origin}: the node '{missing[0]}' is missing; the file is not a complete "
-                "energy model of DeePMD-kit"
+                "model of DeePMD-kit"
             )
 
     def _feed_dict(self, feed: Feed) -> dict:

@@ -120,9 +120,9 @@ class Inspection:
         """
         if not any(_owner(name) == "type embedding" for name in self._weights):
             raise ModelFileError(f"{self.path}: the model has no type embedding")
-        from deepattn.infer.deep_pot import DeepPot
+        from deepattn.infer.deep_eval import DeepEval
 
-        with DeepPot(self.file) as model:
+        with DeepEval(self.file) as model:
             vectors = model.eval_typeebd()
             names = names_or_numbers(self._type_map, model.get_ntypes())
         return {name: vectors[k].tolist() for k, name in enumerate(names)}

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from deepattn.errors import ModelFileError
 from deepattn.infer.feeds import LAST_LAYER, Feed
-from deepattn.models import EnergyModel
+from deepattn.models import AtomicModel
 from deepattn.models.blocks import infer
 
 # Of how many leading axes of an input the length differs between batches, if not of one.
@@ -15,7 +15,7 @@ _OPEN_AXES = {"coord": 2, "atype": 2, "aparam": 2, "natoms": 0}
 
 
 class KerasRunner:
-    """The counterpart of ``GraphRunner`` for an :class:`~deepattn.models.EnergyModel`.
+    """The counterpart of ``GraphRunner`` for an :class:`~deepattn.models.AtomicModel`.
 
     Args:
         model: The model.
@@ -25,7 +25,7 @@ class KerasRunner:
     needs_uniform_frames = False
     distance_width = 0
 
-    def __init__(self, model: EnergyModel, origin: str):
+    def __init__(self, model: AtomicModel, origin: str):
         self.model = model
         self.origin = origin
         self._traced: dict[tuple[str, ...], Callable] = {}

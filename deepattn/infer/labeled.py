@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from deepattn.config.observable import Label
 from deepattn.data import System
-from deepattn.infer.deep_pot import DeepPot
+from deepattn.infer.deep_eval import DeepEval
 from deepattn.infer.frames import Frames, as_frames
 
 
 def read_frames(
-    model: DeepPot, system: System, frames: Sequence[int] | np.ndarray, labels: Sequence[str] = ()
+    model: DeepEval,
+    system: System,
+    frames: Sequence[int] | np.ndarray,
+    labels: Sequence[str | Label] = (),
 ) -> tuple[Frames, dict[str, np.ndarray]]:
     """Read frames with the parameters that a model needs.
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
 from deepattn.formats.saved_model import NEIGHBOR_RCUT
 from deepattn.infer.feeds import Feed
@@ -37,6 +38,7 @@ class Facts:
         dim_aparam: number of atomic parameters.
         interface_dtype: precision of coordinates and forces.
         model_script: the model section of the input; None if the file does not hold it.
+        observable: what it gives besides energies; None for energies.
     """
 
     type_map: list[str]
@@ -47,6 +49,7 @@ class Facts:
     dim_aparam: int
     interface_dtype: str
     model_script: dict | None
+    observable: Observable | None = None
 
 
 class Runner(Protocol):
@@ -94,6 +97,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         dim_aparam=model.fitting.numb_aparam,
         interface_dtype=model.interface_dtype,
         model_script=file.model_section(),
+        observable=file.observable,
     )
     return KerasRunner(model, str(file.path)), facts
 
@@ -110,9 +114,10 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
         dim_aparam=frozen.daparam,
         interface_dtype=frozen.interface_dtype,
         model_script=file.model_section(),
+        observable=file.observable,
     )
     if has_ops(frozen):
-        return GraphRunner(frozen), facts
+        return GraphRunner(frozen, facts.observable), facts
     if frozen.model_type == "compressed_model":
         if has_foreign_ops(frozen):
             raise ModelFileError(

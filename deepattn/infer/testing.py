@@ -84,7 +84,7 @@ def measure_errors(
                 random.shuffle(frames)
             frames = frames[: numb_test or None]
             parts = []
-            for piece in _chunks(frames, system):
+            for piece in chunks(frames, system):
                 compared = _compared(model, system, piece, atomic)
                 details.write(path, **compared)
                 report.sample.add(**compared)
@@ -124,7 +124,16 @@ def _compared(model: DeepPot, system: System, frames: np.ndarray, atomic: bool) 
     return {"prediction": prediction, "labels": labels, "atype": inputs.atype, "box": inputs.box}
 
 
-def _chunks(frames: np.ndarray, system: System) -> Iterator[np.ndarray]:
+def chunks(frames: np.ndarray, system: System) -> Iterator[np.ndarray]:
+    """Frames of a system in pieces of as many atoms as ``DP_TEST_CHUNK_ATOMS`` says.
+
+    Args:
+        frames: Numbers of the frames.
+        system: The system.
+
+    Raises:
+        DataError: The variable is no number.
+    """
     text = os.environ.get("DP_TEST_CHUNK_ATOMS", str(_CHUNK_ATOMS))
     number = limits.whole_number(text)
     if number is None:

@@ -5,13 +5,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from deepattn.config.fitting import kind_of_graph
 from deepattn.errors import ModelFileError
 from deepattn.formats.frozen import FrozenModel, read_frozen
 from deepattn.infer.batches import Batch
 from deepattn.infer.feeds import make_feed
 from deepattn.infer.graph_runner import GraphRunner, has_ops, reason
-
-_OUTPUTS = ("energy", "atom_energy", "force", "virial", "atom_virial")
 
 
 def try_graph(written: str | os.PathLike, path: str | os.PathLike) -> None:
@@ -28,15 +27,17 @@ def try_graph(written: str | os.PathLike, path: str | os.PathLike) -> None:
         frozen = read_frozen(written)
         if not has_ops(frozen):
             return
-        runner = GraphRunner(frozen)
+        kind = kind_of_graph(frozen.kind)
+        runner = GraphRunner(frozen, kind.observable_of_graph(frozen.graph.attr))
+        names = list(runner.nodes)
         try:
-            values = runner.run(make_feed(_pair(frozen), frozen.ntypes), _OUTPUTS)
+            values = runner.run(make_feed(_pair(frozen), frozen.ntypes), names)
         finally:
             runner.close()
     except (ModelFileError, tf.errors.OpError) as error:
         text = reason(error).removeprefix(f"{written}: ")
         raise ModelFileError(f"{path}: is not written, as the graph does not run: {text}") from None
-    for name, array in zip(_OUTPUTS, values, strict=True):
+    for name, array in zip(names, values, strict=True):
         if not np.isfinite(array).all():
             raise ModelFileError(
                 f"{path}: is not written, as the graph gives two atoms {name.replace('_', ' ')} of "

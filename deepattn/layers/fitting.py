@@ -6,6 +6,7 @@ import abc
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
@@ -23,7 +24,7 @@ class Fitting(keras.layers.Layer, abc.ABC):
     `deepattn.config.FittingConfig` that names it (docs/extending.md).
 
     Class attributes:
-        output: The quantity, as frozen graphs name the model's kind: ``"ener"``.
+        graph_type: Kind of the model in frozen graphs; None where DeePMD-kit has no such graphs.
 
     Attributes:
         numb_fparam: Number of frame parameters.
@@ -36,11 +37,14 @@ class Fitting(keras.layers.Layer, abc.ABC):
         type_embedding: ``[ntypes + 1, tebd_dim]``, or ``None``.
         fparam: ``[nframes, numb_fparam]``, or ``None``.
         aparam: ``[nframes, nloc, numb_aparam]``, or ``None``.
+        vectors: ``[nframes, nloc, equivariant_width, 3]``, rows that turn with the frame; only
+            given to fittings of tensors.
 
-    Output shape: ``[nframes, nloc]``; atoms of negative type have 0.
+    Output shape: ``[nframes, nloc]`` of an energy, else ``[nframes, nloc, width]``; atoms of
+    negative type have 0.
     """
 
-    output: ClassVar[str]
+    graph_type: ClassVar[str | None] = None
     numb_fparam: int = 0
     numb_aparam: int = 0
 
@@ -117,6 +121,20 @@ class Fitting(keras.layers.Layer, abc.ABC):
             The nets, and what is added to their output for each type, ``[ntypes]``.
         """
         return None
+
+    def label_units(self) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """Mean and spread of labels that losses refer errors to, each ``[width]``, or None."""
+        return None
+
+    def graph_attributes(self) -> dict[str, Any]:
+        """Constants of a frozen graph that describe the fitting to its readers, by name."""
+        attributes: dict[str, Any] = {
+            "fitting_attr/dfparam": np.int32(self.numb_fparam),
+            "fitting_attr/daparam": np.int32(self.numb_aparam),
+        }
+        if self.numb_aparam:
+            attributes["fitting_attr/aparam_nall"] = np.bool_(False)
+        return attributes
 
     @abc.abstractmethod
     def named_variables(self) -> dict[str, keras.Variable]:

@@ -1,4 +1,4 @@
-"""Fitting net: from an atom's descriptor to one number."""
+"""Fitting net: from an atom's descriptor to one number or several."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class FittingNet(keras.layers.Layer):
         every_residual: Whether all residual connections are made that widths allow.
         trainable_layers: For each hidden layer and the output whether it is trained; all of them
             when ``None``.
+        output_width: Width of the output.
         seed: Seed of the weights; layer k (from 0) uses ``seed + 3 k`` and the two after it.
 
-    Input shape: ``[n, input_width]``. Output shape: ``[n, 1]``.
+    Input shape: ``[n, input_width]``. Output shape: ``[n, output_width]``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class FittingNet(keras.layers.Layer):
         resnet_dt: bool = True,
         every_residual: bool = False,
         trainable_layers: Sequence[bool] | None = None,
+        output_width: int = 1,
         seed: int | None = None,
         **kwargs: Any,
     ):
@@ -59,6 +61,7 @@ class FittingNet(keras.layers.Layer):
         self.resnet_dt = resnet_dt
         self.every_residual = every_residual
         self.trainable_layers = None if trainable_layers is None else list(trainable_layers)
+        self.output_width = output_width
         self.seed = seed
         names = [f"layer_{k}" for k in range(count - 1)] + ["final_layer"]
         self.stack = [
@@ -74,7 +77,7 @@ class FittingNet(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=name,
             )
-            for k, (name, units) in enumerate(zip(names, (*self.neuron, 1), strict=True))
+            for k, (name, units) in enumerate(zip(names, (*self.neuron, output_width), strict=True))
         ]
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
@@ -99,7 +102,7 @@ class FittingNet(keras.layers.Layer):
         }
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        return (*input_shape[:-1], 1)
+        return (*input_shape[:-1], self.output_width)
 
     def get_config(self) -> dict:
         return {
@@ -110,5 +113,6 @@ class FittingNet(keras.layers.Layer):
             "resnet_dt": self.resnet_dt,
             "every_residual": self.every_residual,
             "trainable_layers": self.trainable_layers,
+            "output_width": self.output_width,
             "seed": self.seed,
         }

@@ -9,7 +9,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "base": ["Loss", "make_loss"],
+        "dos.config": ["DosLossConfig"],
+        "dos.loss": ["DosLoss"],
         "ener.config": ["EnerLossConfig"],
         "ener.loss": ["EnergyLoss"],
+        "property.config": ["PropertyLossConfig"],
+        "property.loss": ["PropertyLoss"],
+        "tensor.config": ["TensorLossConfig"],
+        "tensor.loss": ["TensorLoss"],
     },
 )

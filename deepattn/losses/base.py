@@ -6,13 +6,18 @@ import deepattn.keras_backend  # noqa: F401
 
 # isort: split
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
+from deepattn.config import ModelConfig
 from deepattn.config.loss import TOTAL, LossConfig, Metric
+from deepattn.config.observable import Label
 from deepattn.errors import DataError
 from deepattn.registry import resolve
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Tensors = Mapping[str, tf.Tensor]
 # By metric the sum of weighted squares, or values, and that of the weights.
@@ -50,6 +55,19 @@ class Loss:
         self.section.check(section, "loss")
         self.config = self.section.from_dict(section)
 
+    @classmethod
+    def of_model(cls, config: LossConfig, start_lr: float, model: ModelConfig) -> Self:
+        """The loss of a section, for a model.
+
+        Args:
+            config: The section.
+            start_lr: Learning rate of the first step.
+            model: The section ``model``.
+        """
+        keys = config.to_dict()
+        del keys["type"]
+        return cls(start_lr, **keys)
+
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics in addition to the total, in the order of the columns of ``lcurve.out``."""
@@ -64,6 +82,11 @@ class Loss:
     def label_names(self) -> tuple[str, ...]:
         """Names of the labels that the loss reads."""
         return tuple(sorted({label for metric in self.metrics for label in metric.labels}))
+
+    @property
+    def labels(self) -> tuple[str | Label, ...]:
+        """The labels that the loss reads, with their widths where those are up to the model."""
+        return self.label_names
 
     def measure(
         self, labels: Tensors, outputs: Tensors, learning_rate: tf.Tensor
@@ -129,7 +152,7 @@ class Loss:
         labels = {name: tf.cast(value, tf.float64) for name, value in labels.items()}
         outputs = {name: tf.cast(value, tf.float64) for name, value in outputs.items()}
         loss, sums = self.measure(labels, outputs, tf.convert_to_tensor(learning_rate))
-        nframes = tf.cast(tf.shape(outputs["energy"])[0], tf.float64)
+        nframes = tf.cast(tf.shape(outputs["atom_mask"])[0], tf.float64)
         return loss, {TOTAL.name: (loss * nframes, nframes), **sums}
 
     def _check_labels(self, labels: Tensors) -> None:
@@ -160,13 +183,26 @@ def found_labels(labels: Tensors, metric: Metric) -> tf.Tensor:
     return found
 
 
-def make_loss(config: LossConfig, start_lr: float) -> Loss:
+def weighted_mean(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """The mean of some values by their weights; 0 where all weights are."""
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weight), tf.reduce_sum(weight))
+
+
+def prefactor(ends: tuple[float, float], learning_rate: tf.Tensor, start_lr: float) -> tf.Tensor:
+    """A prefactor between its ends, at the start and as the rate goes to zero, float64.
+
+    It is computed in the precision of the rate, as DeePMD-kit's backends combine the three.
+    """
+    start, limit = ends
+    return tf.cast(limit + (start - limit) * learning_rate / start_lr, tf.float64)
+
+
+def make_loss(config: LossConfig, start_lr: float, model: ModelConfig) -> Loss:
     """Build the loss of a ``loss`` section.
 
     Args:
         config: The section.
         start_lr: Learning rate of the first step.
+        model: The section ``model``.
     """
-    keys = config.to_dict()
-    del keys["type"]
-    return resolve(config.implementation)(start_lr, **keys)
+    return resolve(config.implementation).of_model(config, start_lr, model)

@@ -6,6 +6,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "atomic_model": ["AtomicModel"],
         "build": ["build_model", "build_stored"],
         "energy_model": ["EnergyModel"],
         "files": [
@@ -17,7 +18,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "open_model_file",
             "read_model",
         ],
+        "observable_model": ["ObservableModel"],
         "tasks": ["build_models", "unique_variables"],
+        "tensor_model": ["TensorModel"],
         "weights": ["resize_statistics"],
     },
 )

@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from deepattn import ops
 from deepattn.layers import Environment
 from deepattn.layers.environment import SLOT_WIDTHS
 from deepattn.models.shells import potential_in_shells
-from deepattn.models.smooth_potential import energies_in_one_operation
 
 if TYPE_CHECKING:
-    from deepattn.models.energy_model import EnergyModel
+    from deepattn.models.atomic_model import AtomicModel
 
 
 def infer(
-    model: EnergyModel, inputs: Mapping[str, tf.Tensor], *, with_descriptor: bool = False
+    model: AtomicModel, inputs: Mapping[str, tf.Tensor], *, with_descriptor: bool = False
 ) -> dict[str, tf.Tensor]:
-    """The results of `EnergyModel.call` for inference: they cannot be differentiated again.
+    """The results of `AtomicModel.call` for inference: they cannot be differentiated again.
 
     Args:
         model: The model.
-        inputs: As for `EnergyModel`, with ``natoms`` and ``mesh``, and with ``owner`` if messages
+        inputs: As for `AtomicModel`, with ``natoms`` and ``mesh``, and with ``owner`` if messages
             are passed; with ``shells`` as for `potential_in_shells`.
         with_descriptor: Whether the descriptor is among the results; of models without messages in
             its own precision.
@@ -35,23 +33,23 @@ def infer(
         natoms=inputs["natoms"],
         mesh=inputs["mesh"],
     )
-    potential: Callable[..., dict[str, tf.Tensor]] = partial(
-        potential_in_blocks, with_descriptor=with_descriptor
+    evaluate: Callable[..., dict[str, tf.Tensor]] = partial(
+        evaluate_in_blocks, with_descriptor=with_descriptor
     )
     if model.descriptor.passes_messages:
         # Blocks of atoms would lack the features of neighbors in other blocks.
-        environment, potential = environment.of_owners(inputs["owner"]), type(model).potential
+        environment, evaluate = environment.of_owners(inputs["owner"]), type(model).infer
     if "shells" in inputs:
-        potential = partial(potential_in_shells, shells=inputs["shells"])
-    return potential(
+        evaluate = partial(potential_in_shells, shells=inputs["shells"])
+    return evaluate(
         *(model, environment, inputs["atype"], inputs["natoms"]),
         inputs.get("fparam"),
         inputs.get("aparam"),
     )
 
 
-def potential_in_blocks(
-    model: EnergyModel,
+def evaluate_in_blocks(
+    model: AtomicModel,
     environment: Environment,
     atype: tf.Tensor,
     natoms: tf.Tensor,
@@ -61,31 +59,27 @@ def potential_in_blocks(
     block: int | None = None,
     with_descriptor: bool = False,
 ) -> dict[str, tf.Tensor]:
-    """The results of `EnergyModel.potential` for inference: they cannot be differentiated again.
+    """The results of `AtomicModel.infer`: they cannot be differentiated again.
 
     Args:
         model: The model.
-        environment, atype, natoms, fparam, aparam: As for `EnergyModel.potential`.
+        environment, atype, natoms, fparam, aparam: As for `AtomicModel.results`.
         block: Number of atoms evaluated at a time; by default what suits the descriptor.
         with_descriptor: Whether the descriptor is among the results, in its own precision. In a
             frozen graph it costs nothing if it is not fetched.
     """
     local, type_vectors = atype[:, : natoms[0]], model.type_vectors()
-    arguments = (model, environment, local, type_vectors, fparam, aparam)
+    arguments = (environment, local, type_vectors, fparam, aparam)
     # It goes through the atoms in blocks by itself.
-    found = energies_in_one_operation(*arguments, with_descriptor=with_descriptor)
+    found = model.in_one_operation(*arguments, with_descriptor=with_descriptor)
     if found is None:
         block = block or model.descriptor.block
-        found = _energies_in_blocks(*arguments, block=block, with_descriptor=with_descriptor)
-    atom_energy, net_deriv, *descriptor = found
-    outputs = model.outputs(environment, local, natoms, atom_energy, net_deriv, *descriptor)
-    # Who asks for no atomic virials runs nothing that makes them.
-    virial = ops.total_virial(net_deriv, environment.descrpt_deriv, environment.rij)
-    return {**outputs, "virial": virial}
+        found = _results_in_blocks(model, *arguments, block=block, with_descriptor=with_descriptor)
+    return model.outputs_of_blocks(environment, local, natoms, *found)
 
 
-def _energies_in_blocks(
-    model: EnergyModel,
+def _results_in_blocks(
+    model: AtomicModel,
     environment: Environment,
     local: tf.Tensor,
     type_vectors: tf.Tensor | None,
@@ -95,45 +89,42 @@ def _energies_in_blocks(
     block: int,
     with_descriptor: bool,
 ) -> tuple[tf.Tensor, ...]:
-    """Atomic energies, the derivative of their sum by ``environment.descrpt``, descriptors.
+    """The results of `AtomicModel.atoms`.
 
     Atoms of all frames are ordered by their numbers of neighbors, so that those of a block need
     about as many slots. TensorFlow runs only those nodes of a loop that the fetched results need.
     """
-    nframes, nloc = tf.unstack(tf.shape(local))
+    frames = tf.unstack(tf.shape(local))
     rows = [
         tf.reshape(array, [-1, model.sel * width])
         for array, width in zip(environment, SLOT_WIDTHS, strict=True)
     ]
     kinds = tf.reshape(local, [-1, 1])
     order = tf.argsort(tf.reduce_sum(tf.cast(rows[-1], tf.int32), axis=1))
-    dtype, of_descriptor = model.interface_dtype, model.descriptor.precision
+    of_descriptor = model.descriptor.precision
+    of_results = [
+        *((model.interface_dtype, shape) for shape in model.atom_shapes),
+        (of_descriptor, [model.descriptor.width]),
+    ]
 
     def evaluate(atoms: tf.Tensor) -> Sequence[tf.Tensor]:
         """Results of some atoms, as for frames of one atom each."""
         part = Environment(*(tf.gather(array, atoms) for array in rows))
-        of_frames = None if fparam is None else tf.gather(fparam, atoms // nloc)
+        of_frames = None if fparam is None else tf.gather(fparam, atoms // frames[1])
         of_atoms = None
         if aparam is not None:
             of_atoms = tf.gather(tf.reshape(aparam, [-1, 1, aparam.shape[-1]]), atoms)
         arguments = (part, tf.gather(kinds, atoms), type_vectors, of_frames, of_atoms)
-        *energies, descriptor = model.atoms(*arguments)
-        return *energies, tf.cast(descriptor, of_descriptor)
+        *results, descriptor = model.atoms(*arguments)
+        results.append(tf.cast(descriptor, of_descriptor))
+        return [
+            tf.reshape(result, [-1, *shape])
+            for result, (_, shape) in zip(results, of_results, strict=True)
+        ]
 
-    of_results = [
-        (dtype, [1]),
-        (dtype, [4 * model.sel]),
-        (of_descriptor, [1, model.descriptor.width]),
-    ]
-    energy, derivative, *descriptor = _in_blocks(
-        evaluate, order, block, of_results[: 3 if with_descriptor else 2]
-    )
-    found = (
-        tf.reshape(energy, [nframes, nloc]),
-        tf.reshape(derivative, tf.shape(environment.descrpt)),
-    )
-    shape = [nframes, nloc, model.descriptor.width]
-    return *found, *(tf.reshape(rows, shape) for rows in descriptor)
+    kept = of_results if with_descriptor else of_results[:-1]
+    found = _in_blocks(evaluate, order, block, kept)
+    return tuple(tf.reshape(result, [*frames, *result.shape[1:]]) for result in found)
 
 
 def _in_blocks(

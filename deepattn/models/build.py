@@ -16,7 +16,7 @@ from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.electron_configuration import electron_features
 from deepattn.layers.fitting import Fitting
 from deepattn.layers.initializers import without_drawing
-from deepattn.models.energy_model import EnergyModel
+from deepattn.models.atomic_model import AtomicModel
 from deepattn.registry import resolve
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def build_model(
     interface_dtype: str = "float64",
     arrays: Mapping[str, np.ndarray] | None = None,
     shared: SharedLayers = _NOTHING,
-) -> EnergyModel:
+) -> AtomicModel:
     """Build the model that an input describes.
 
     Args:
@@ -78,10 +78,12 @@ def build_model(
         interface_dtype=interface_dtype,
         sibling=shared.fitting,
     )
-    return EnergyModel(descriptor, fitting, type_embedding, type_map=config.type_map)
+    kind: type[AtomicModel] = resolve(fitting_section.model)
+    layers = (descriptor, fitting, type_embedding)
+    return kind.of_layers(*layers, section=fitting_section, type_map=config.type_map)
 
 
-def build_stored(stored: StoredModel, path: str | os.PathLike) -> EnergyModel:
+def build_stored(stored: StoredModel, path: str | os.PathLike) -> AtomicModel:
     """Build a model from its data.
 
     Args:

@@ -22,11 +22,11 @@ def potential_in_shells(
     *,
     shells: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
-    """The results of `EnergyModel.potential`, where the energy is that of the first atoms only.
+    """The results of `EnergyModel.results`, where the energy is that of the first atoms only.
 
     Args:
         model: The model.
-        environment, fparam, aparam: As for `EnergyModel.potential`.
+        environment, fparam, aparam: As for `EnergyModel.results`.
         atype: int32 ``[nframes, nall]``.
         natoms: int32 ``[2 + ntypes]``; the number of evaluated atoms and of all atoms first.
         shells: int32 ``[len(message_cutoffs) + 1]``: over all frames, how many of the evaluated

@@ -14,13 +14,13 @@ from deepattn.config import BranchConfig, MultiTaskConfig
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import CASE
 from deepattn.layers import Fitting
+from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.build import SharedLayers, build_model
-from deepattn.models.energy_model import EnergyModel
 
 
 def build_models(
     config: MultiTaskConfig, *, interface_dtype: str = "float64"
-) -> dict[str, EnergyModel]:
+) -> dict[str, AtomicModel]:
     """Build the model of each branch, in the order of the input.
 
     Models that share a descriptor at level 0 have the layer itself in common and with it its
@@ -52,7 +52,7 @@ def build_models(
     return {name: models[name] for name in config.branches}
 
 
-def unique_variables(models: Mapping[str, EnergyModel]) -> dict[str, keras.Variable]:
+def unique_variables(models: Mapping[str, AtomicModel]) -> dict[str, keras.Variable]:
     """Every variable once, as ``<branch>/<weight>`` by the first branch that has it."""
     names: dict[int, tuple[str, keras.Variable]] = {}
     for prefix, model in models.items():
@@ -78,7 +78,7 @@ def _shared(
     return SharedLayers(**found)
 
 
-def _note(branch: BranchConfig, model: EnergyModel, made: dict) -> None:
+def _note(branch: BranchConfig, model: AtomicModel, made: dict) -> None:
     layers = {"descriptor": model.descriptor, "fitting_net": model.fitting}
     for part, layer in layers.items():
         if part in branch.links:

@@ -11,11 +11,12 @@ import numpy as np
 from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.torch import ONLY
-from deepattn.formats.weight_names import BIAS, is_first_slots
+from deepattn.formats.weight_names import is_first_slots
 from deepattn.models.dpmodel import refuse_unwritable, section_for_others
-from deepattn.models.torch_state import ATOMIC, FITTING_BIAS, OUT_BIAS
+from deepattn.models.torch_state import ATOMIC, OUT_BIAS, OUT_STD
 from deepattn.registry import resolve
 from deepattn.states import StateFormat, write_state
+from deepattn.states.part import FITTING_BIAS
 from deepattn.states.rules import Made
 
 # What a tensor without numbers has.
@@ -98,8 +99,11 @@ def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]
         resolve(config.descriptor.torch),
         resolve(config.fitting_net.torch),
     ]
+    of_fitting = formats[1]
     weights = {
-        name: array for name, array in arrays.items() if name != BIAS and not is_first_slots(name)
+        name: array
+        for name, array in arrays.items()
+        if name not in of_fitting.own and not is_first_slots(name)
     }
     try:
         state = write_state(weights, [rule for one in formats for rule in one.rules(config)], made)
@@ -108,13 +112,14 @@ def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]
     for one in formats:
         one.complete(config, state)
         state |= dict.fromkeys(one.empty(config), _NOTHING)
-    bias = np.asarray(arrays[BIAS], np.float64).reshape(1, -1, 1)
-    # PyTorch's backend rounds that of the fitting to the precision of its nets.
-    state |= {
-        FITTING_BIAS: np.zeros(bias.shape[1:]),
-        OUT_BIAS: bias,
-        "out_std": np.ones(bias.shape),
-    }
+    if of_fitting.output is None:
+        raise ModelFileError("PyTorch's files have no place for the statistics of its labels")
+    try:
+        output = of_fitting.output(config, dict(arrays))
+    except KeyError as error:
+        raise ModelFileError(f"PyTorch's files have no place for models {error.args[0]}") from None
+    found = {FITTING_BIAS: output.fitting_bias, OUT_BIAS: output.bias, OUT_STD: output.std}
+    state |= {name: array for name, array in found.items() if array is not None}
     # Collections of nets have two names for each.
     state |= {
         name.replace(".networks.", "._networks."): array

@@ -18,18 +18,18 @@ from deepattn.config import (
 )
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.torch import PickleError, TorchModel
-from deepattn.formats.weight_names import BIAS
 from deepattn.models.dpmodel import complete, has_all_residuals
 from deepattn.registry import Registry, formats_of
 from deepattn.states import StateFormat, read_state
 from deepattn.states.descriptors import TABLES
+from deepattn.states.part import FITTING_BIAS, OutputOfState
 from deepattn.trees.embedding import Arrays
 from deepattn.trees.node import Node
 
 # What the names of most tensors begin with.
 ATOMIC = "atomic_model."
-# Energies that are added for the elements: those of the model, and those of its fitting.
-OUT_BIAS, FITTING_BIAS = "out_bias", "fitting_net.bias_atom_e"
+# Statistics of the model's output.
+OUT_BIAS, OUT_STD = "out_bias", "out_std"
 
 # Keys of a section that say nothing about what the weights compute.
 _OF_TRAININGS = (
@@ -130,7 +130,11 @@ def _assemble(
         reason = one.finish(config, arrays)
         if reason is not None:
             raise ModelFileError(f"{origin}: is not supported: {reason}")
-    arrays[BIAS] = _bias(array, names, config, origin)
+    _, of_fitting = formats
+    try:
+        arrays |= of_fitting.with_output(config, _output(array, names, config, origin))
+    except ValueError as error:
+        raise ModelFileError(f"{origin}: {error}") from None
     try:
         every_residual = True if has_all_residuals(arrays) else None
         config = complete(section, arrays, origin, every_residual)
@@ -148,21 +152,17 @@ def _format(kinds: Registry, node: Node, default: str | None = None) -> StateFor
     return formats[name]
 
 
-def _bias(
+def _output(
     array: Callable[[str], np.ndarray], names: Mapping[str, str], config: ModelConfig, origin: str
-) -> np.ndarray:
-    """The energy bias of the model, and that of the fitting, which has the nets' precision."""
+) -> OutputOfState:
+    """Statistics of the labels."""
     if FITTING_BIAS not in names:
         raise ModelFileError(f"{origin}: lacks the weights {FITTING_BIAS}")
-    bias = array(FITTING_BIAS).ravel().astype(np.float64)
+    bias = array(FITTING_BIAS).astype(np.float64)
     if network_dtype(config.fitting_net.precision, "float64") == "float32":
         bias = bias.astype(np.float32).astype(np.float64)
-    if OUT_BIAS in names:
-        added = array(OUT_BIAS).ravel()[: len(bias)]
-        bias = bias + added if len(added) == len(bias) else added
-    if len(bias) != config.ntypes:
-        raise ModelFileError(f"{origin}: has {len(bias)} energies for {config.ntypes} types")
-    return bias
+    others = (array(name) if name in names else None for name in (OUT_BIAS, OUT_STD))
+    return OutputOfState(bias, *others)
 
 
 def _distance(array: Callable[[str], np.ndarray], names: Mapping[str, str]) -> float | None:

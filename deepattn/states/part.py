@@ -6,8 +6,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from deepattn.states.rules import Arrays, Rule
 from deepattn.trees.node import Node
+
+# The energies, say, that are added for the elements: those of the fitting.
+FITTING_BIAS = "fitting_net.bias_atom_e"
+
+
+@dataclass(frozen=True)
+class OutputOfState:
+    """Statistics of the labels in PyTorch's files.
+
+    Attributes:
+        fitting_bias: The bias of the fitting, ``[ntypes, outputs of its nets]``, in the precision
+            of its nets.
+        bias: That of the model's output, ``[1, ntypes, width]``, or None.
+        std: Its standard deviation, ``[1, ntypes, width]``, or None.
+    """
+
+    fitting_bias: np.ndarray
+    bias: np.ndarray | None
+    std: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +46,10 @@ class StateFormat:
             PyTorch's modules expect.
         complete: Takes the typed model section and the tensors by their names there; adds those
             that PyTorch's modules have and a model here has not.
+        own: Of a fitting the names of the weights that follow from the model's output.
+        with_output: Of a fitting, takes the typed model section and the `OutputOfState`; returns
+            these weights. Raises ValueError if they are not supported.
+        output: Of a fitting, the reverse: takes the typed model section and the weights.
     """
 
     types: tuple[str, ...]
@@ -34,3 +59,6 @@ class StateFormat:
     finish: Callable[[Any, Arrays], str | None] = lambda model, arrays: None
     empty: Callable[[Any], Sequence[str]] = lambda model: ()
     complete: Callable[[Any, Arrays], None] = lambda model, state: None
+    own: tuple[str, ...] = ()
+    with_output: Callable[[Any, OutputOfState], Arrays] = lambda model, found: {}
+    output: Callable[[Any, Arrays], OutputOfState] | None = None

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepattn.config import ModelConfig
 from deepattn.data import Batch, DataSet
 from deepattn.errors import DataError
+from deepattn.formats.weight_names import BIAS
 from deepattn.statistics.stat_file import StatFile
 
 log = logging.getLogger(__name__)
@@ -133,6 +135,27 @@ def energy_bias(
     if stat_file is not None:
         stat_file.write_bias(fit.bias, fit.spread, np.flatnonzero(observed).tolist())
     return fit.bias
+
+
+def bias_weights(
+    batches: Callable[[], Iterable[Batch]], model: ModelConfig, stat_file: StatFile | None
+) -> dict[str, np.ndarray]:
+    """The energy bias as weights, for a training from scratch.
+
+    Args:
+        batches: Gives a sample of the training data.
+        model: The ``model`` section.
+        stat_file: See :func:`energy_bias`.
+    """
+    assigned = model.fitting_net.isolated or (model.preset_out_bias or {}).get("energy")
+    bias = energy_bias(
+        batches(),
+        model.ntypes,
+        assigned=assigned,
+        rcond=model.fitting_net.rcond,
+        stat_file=stat_file,
+    )
+    return {BIAS: bias}
 
 
 def change_by_statistic(

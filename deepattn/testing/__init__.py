@@ -10,6 +10,7 @@ from deepattn.testing.continuity import check_continuity
 from deepattn.testing.derivatives import check_atom_energies, check_forces, check_virial
 from deepattn.testing.evaluate import Evaluate, Values, evaluator
 from deepattn.testing.frames import Frame, random_frames
+from deepattn.testing.observables import check_observable
 from deepattn.testing.report import CHECKS, Report, check_model
 from deepattn.testing.symmetries import (
     check_extensivity,
@@ -33,6 +34,7 @@ __all__ = [
     "check_extensivity",
     "check_forces",
     "check_model",
+    "check_observable",
     "check_permutation",
     "check_rotation",
     "check_supercell",

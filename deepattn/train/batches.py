@@ -30,7 +30,7 @@ class Batches:
 
     Args:
         data: The data set; its sampler is used up by this.
-        prepare: Maps the inputs of a batch, such as `EnergyModel.prepare`.
+        prepare: Maps the inputs of a batch, such as `AtomicModel.prepare`.
         distribution: The replicas that share a draw.
     """
 

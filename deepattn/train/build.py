@@ -9,7 +9,7 @@ import keras
 from deepattn.config import Config, MultiTaskConfig
 from deepattn.data import DataSet
 from deepattn.errors import ConfigError
-from deepattn.models import EnergyModel, build_model, build_models
+from deepattn.models import AtomicModel, build_model, build_models
 from deepattn.optimizers import Optimizer, make_optimizer
 from deepattn.schedules import Schedule, make_schedule
 from deepattn.train.anchor import Anchor
@@ -30,7 +30,7 @@ from deepattn.train.weight_average import WeightAverage
 
 def build_task_models(
     config: Config | MultiTaskConfig, distribution: Distribution
-) -> dict[str, EnergyModel]:
+) -> dict[str, AtomicModel]:
     """The model of each task, with fresh weights.
 
     Args:
@@ -215,7 +215,7 @@ def moved_weights(
     return (weights, groups) if low_rank is None else low_rank.replace(weights, groups)
 
 
-def trained_variables(models: Sequence[EnergyModel]) -> tuple[list[keras.Variable], list[int]]:
+def trained_variables(models: Sequence[AtomicModel]) -> tuple[list[keras.Variable], list[int]]:
     """The trained weights of all models once, and a number for each set of models they are in."""
     members: dict[int, tuple[keras.Variable, list[int]]] = {}
     for number, model in enumerate(models):

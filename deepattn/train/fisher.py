@@ -13,7 +13,7 @@ import tensorflow as tf
 from deepattn.data import DataSet
 from deepattn.errors import ConfigError
 from deepattn.losses import Loss
-from deepattn.models import EnergyModel
+from deepattn.models import AtomicModel
 from deepattn.progress import tracked
 from deepattn.train.batches import signature
 from deepattn.train.distributed.strategy import Distribution
@@ -87,7 +87,7 @@ class Fisher:
 
 
 def estimate_fisher(
-    model: EnergyModel,
+    model: AtomicModel,
     loss: Loss,
     data: DataSet,
     variables: Mapping[str, keras.Variable],
@@ -151,7 +151,7 @@ class _Squares:
         weights: Weights of the model.
     """
 
-    def __init__(self, model: EnergyModel, loss: Loss, weights: Sequence[keras.Variable]) -> None:
+    def __init__(self, model: AtomicModel, loss: Loss, weights: Sequence[keras.Variable]) -> None:
         self.rates = (loss.start_lr, 0.0)
         self._model = model
         self._loss = loss

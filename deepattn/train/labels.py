@@ -6,8 +6,9 @@ import difflib
 import logging
 from collections.abc import Iterator, Sequence
 
+from deepattn.config.observable import Label
 from deepattn.data import DataSet, System
-from deepattn.data.keys import KEYS
+from deepattn.data.keys import key_of, label_name
 from deepattn.errors import DataError
 from deepattn.losses import Loss
 
@@ -41,22 +42,23 @@ def check_labels(data: DataSet, loss: Loss, *, kind: str = "training", task: str
     """
     of_task = f" of {task}" if task else ""
     drawn = [system for system, share in zip(data.systems, data.probs, strict=True) if share > 0]
+    labels = {label_name(label): label for label in loss.labels}
     absent = {
-        name: [system for system in drawn if not system.has(name).any()]
-        for name in loss.label_names
+        name: [system for system in drawn if not system.has(label).any()]
+        for name, label in labels.items()
     }
     lacking = [name for name, systems in absent.items() if len(systems) == len(drawn)]
     if all(set(metric.labels) & set(lacking) for metric in loss.metrics):
         message = (
             f"no {kind} system{of_task} has a label with a prefactor in the loss "
-            f"({', '.join(lacking)}){_hint(drawn, lacking)}"
+            f"({', '.join(lacking)}){_hint(drawn, [labels[name] for name in lacking])}"
         )
         if kind == "training":
             raise DataError(message)
         log.warning("%s; the model cannot be validated", message)
         return
     for name, systems in absent.items():
-        hint = _hint(systems, [name])
+        hint = _hint(systems, [labels[name]])
         if name in lacking:
             log.warning(
                 "no %s system%s has %s, although the loss has a prefactor for it%s",
@@ -77,18 +79,23 @@ def check_labels(data: DataSet, loss: Loss, *, kind: str = "training", task: str
             )
 
 
-def _hint(systems: Sequence[System], names: Sequence[str]) -> str:
+def _hint(systems: Sequence[System], labels: Sequence[str | Label]) -> str:
     """Which files look like these labels."""
-    found = [f"{place} looks like {name}" for s in systems for place, name in _alike(s, names)]
+    found = [f"{place} looks like {name}" for s in systems for place, name in _alike(s, labels)]
     if not found:
         return ""
     more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"; {', '.join(found[:_SHOWN])}{more}: only arrays of the right name are read"
 
 
-def _alike(system: System, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _alike(system: System, labels: Sequence[str | Label]) -> Iterator[tuple[str, str]]:
     """Unused arrays, each with the label that its name resembles."""
-    wanted = {spelling: name for name in names for spelling in KEYS[name].spellings()}
+    names = [label_name(label) for label in labels]
+    wanted = {
+        spelling: name
+        for name, label in zip(names, labels, strict=True)
+        for spelling in key_of(label).spellings()
+    }
     for entry, place in system.unread():
         stem = entry.partition(".")[0].lower()
         near = difflib.get_close_matches(stem, wanted, 1, _LIKENESS)

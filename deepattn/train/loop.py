@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from deepattn.config import TrainingConfig
 from deepattn.config.loss import TOTAL
-from deepattn.models import EnergyModel
+from deepattn.models import AtomicModel
 from deepattn.train.batches import Item
 from deepattn.train.checkpointing.saver import Saver
 from deepattn.train.distributed.strategy import Distribution
@@ -56,7 +56,7 @@ class TrainingLoop:
         runners: Sequence[TaskRunner],
         choose: Callable[[int], int],
         *,
-        model: EnergyModel,
+        model: AtomicModel,
         distribution: Distribution,
         training: TrainingConfig,
         saver: Saver,

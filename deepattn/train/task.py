@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from deepattn.config import Config, DataConfig, MultiTaskConfig
 from deepattn.data import DataSet, summary_lines
+from deepattn.data.keys import label_name
 from deepattn.losses import Loss, make_loss
-from deepattn.models import EnergyModel
+from deepattn.models import AtomicModel
 from deepattn.train.labels import check_labels
 from deepattn.train.resolve import shares
 from deepattn.train.seeds import derive_seed
@@ -40,7 +41,7 @@ class Task:
     data: DataSet
     validation_data: DataSet | None
     weight: float
-    model: EnergyModel
+    model: AtomicModel
 
     @property
     def prefix(self) -> str:
@@ -55,7 +56,7 @@ def make_tasks(
     losses: Mapping[str, Loss],
     data: Mapping[str, DataSet],
     validation_data: Mapping[str, DataSet | None],
-    models: Mapping[str, EnergyModel],
+    models: Mapping[str, AtomicModel],
 ) -> list[Task]:
     """The tasks of a complete configuration, each made of its parts.
 
@@ -92,7 +93,7 @@ def make_task_loss(config: Config, *, replicas: int = 1) -> Loss:
     """
     rate = config.learning_rate
     # The schedule is scaled likewise, so that the weights of the terms fall as with one device.
-    return make_loss(config.loss, rate.scale(replicas) * rate.start_lr)
+    return make_loss(config.loss, rate.scale(replicas) * rate.start_lr, config.model)
 
 
 def open_training_data(config: Config, loss: Loss, *, name: str = "", replicas: int = 1) -> DataSet:
@@ -171,16 +172,17 @@ def _open(
     replicas: int = 1,
     check: bool,
 ) -> DataSet:
-    """Data of a task, with the labels that its loss and the energy bias need."""
-    # The bias is fitted to energies even where the loss does not look at them.
-    labels = {*loss.label_names, "energy"}
+    """Data of a task, with the labels that its loss and its statistics need."""
+    # The energy bias, say, is fitted even where the loss does not look at energies.
+    wanted = (*config.model.fitting_net.statistics_labels, *loss.labels)
+    labels = {label_name(label): label for label in wanted}
     seed = config.training.seed
     data = DataSet(
         section,
         config.model.type_map or None,
         numb_fparam=config.model.fitting_net.numb_fparam,
         numb_aparam=config.model.fitting_net.numb_aparam,
-        labels=sorted(labels),
+        labels=[labels[name] for name in sorted(labels)],
         numb_generalized_coord=loss.numb_generalized_coord,
         # Tasks would otherwise all draw their systems by the same numbers.
         seed=derive_seed(seed, f"{name}/data") if name and seed is not None else seed,

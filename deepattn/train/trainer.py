@@ -22,7 +22,7 @@ from deepattn.data.sampler import BRANCHES, choose
 from deepattn.data.type_map import names_or_numbers
 from deepattn.formats.weight_names import BIAS
 from deepattn.losses import Loss
-from deepattn.models import EnergyModel
+from deepattn.models import AtomicModel
 from deepattn.statistics.energy_bias import change_by_statistic
 from deepattn.train.build import (
     build_anchor,
@@ -174,7 +174,7 @@ class Trainer:
         return _first(self.config).training
 
     @property
-    def model(self) -> EnergyModel:
+    def model(self) -> AtomicModel:
         """The compiled model of a single task."""
         return self._only().model
 

@@ -150,19 +150,19 @@ def test_kink_at_the_cut_off_is_found() -> None:
 def test_wrong_second_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gradient op that forgets half of what it should pass on does not touch forces."""
     model = make_model(OPTIONS["v2_no_attention"])
-    potential = type(model).potential
+    results = type(model).results
 
     @tf.custom_gradient
     def forgetful(value):
         return tf.identity(value), lambda upstream: 0.5 * upstream
 
     def wrong(self, *args, **kwargs):
-        outputs = potential(self, *args, **kwargs)
+        outputs = results(self, *args, **kwargs)
         return {**outputs, "force": forgetful(outputs["force"])}
 
     [frame, *_] = random_frames(3, model.rcut)
     assert testing.check_training_gradient(model, frame)
-    monkeypatch.setattr(type(model), "potential", wrong)
+    monkeypatch.setattr(type(model), "results", wrong)
     assert testing.check_forces(evaluator(model), frame)
     assert not testing.check_training_gradient(model, frame)
 

@@ -43,11 +43,26 @@ OTHERWISE = {
     "ener": {
         "config/fitting.py",
         "config/loss.py",
+        "fittings/ener/config.py",
         "fittings/ener/dpmodel.py",
-        "fittings/ener/layer.py",
         "fittings/ener/torch.py",
         "formats/frozen.py",
         "losses/ener/config.py",
+    },
+    # A loss and a fitting, an output and the type of model in graphs.
+    "dos": {
+        "config/fitting.py",
+        "config/loss.py",
+        "fittings/dos/config.py",
+        "fittings/dos/dpmodel.py",
+        "fittings/dos/torch.py",
+    },
+    # A loss and a fitting.
+    "property": {
+        "config/fitting.py",
+        "config/loss.py",
+        "fittings/property/dpmodel.py",
+        "fittings/property/torch.py",
     },
     # The one descriptor of inputs of DeePMD-kit 0.
     "se_e2_a": {"config/upgrade_v0.py", "suggest/descriptor.py"},

@@ -158,6 +158,10 @@ class Dpa2Config(DescriptorConfig):
         check_dpa2(section, path)
 
     @classmethod
+    def gives_vectors(cls, section: Mapping[str, Any]) -> bool:
+        return True
+
+    @classmethod
     def glance(cls, section: Mapping[str, Any]) -> tuple[Any, Any]:
         repinit = section.get("repinit")
         repinit = repinit if isinstance(repinit, dict) else {}

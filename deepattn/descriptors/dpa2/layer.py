@@ -146,6 +146,10 @@ class DPA2(Descriptor):
         return width + self.tebd_dim if self.concat_output_tebd else width
 
     @property
+    def equivariant_width(self) -> int:
+        return self.repformers.options.g2_dim
+
+    @property
     def message_cutoffs(self) -> tuple[float, ...]:
         return self.repformers.message_cutoffs
 
@@ -218,15 +222,19 @@ class DPA2(Descriptor):
         if self.tebd_transform is not None:
             features += self.tebd_transform(vectors)
         matrix = self.repformers.matrix
-        features = self.repformers(slots.within(matrix.rcut, matrix.nnei), center, features, shells)
+        within = slots.within(matrix.rcut, matrix.nnei)
+        features, rows = self.repformers(within, center, features, shells)
         shape = tf.shape(atype)
         if shells is not None:
             vectors = vectors[: shells[0]]
             shape = tf.stack([shape[0], shells[0] // tf.maximum(shape[0], 1)])
         if self.concat_output_tebd:
             features = tf.concat([features, vectors], axis=1)
-        shape = tf.concat([shape, [self.width]], axis=0)
-        return Features(tf.cast(tf.reshape(features, shape), self.interface_dtype))
+        found = (
+            tf.reshape(features, tf.concat([shape, [self.width]], axis=0)),
+            tf.reshape(rows, tf.concat([shape, [self.equivariant_width, 3]], axis=0)),
+        )
+        return Features(*(tf.cast(values, self.interface_dtype) for values in found))
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics by their paths in a ``.dp`` file."""

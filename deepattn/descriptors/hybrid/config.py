@@ -76,6 +76,10 @@ class HybridConfig(DescriptorConfig):
         return next((embedding for embedding in found if embedding is not None), None)
 
     @classmethod
+    def gives_vectors(cls, section: Mapping[str, Any]) -> bool:
+        return all(DESCRIPTORS[part["type"]].gives_vectors(part) for part in section["list"])
+
+    @classmethod
     def glance(cls, section: Mapping[str, Any]) -> tuple[Any, Any]:
         parts = section.get("list")
         seen = []

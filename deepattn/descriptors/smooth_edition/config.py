@@ -23,3 +23,7 @@ class SmoothEditionConfig(OneMatrixConfig):
     def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
         super().check(section, path, ntypes=ntypes)
         check_axis(section, path, width=section["neuron"][-1], of="the last width of neuron")
+
+    @classmethod
+    def gives_vectors(cls, section: Mapping[str, Any]) -> bool:
+        return True

@@ -17,6 +17,8 @@ class EnerFittingConfig(FittingConfig):
     """Atomic energies."""
 
     layer = "deepattn.fittings.ener.layer:EnergyFitting"
+    graph_type = "ener"
+    of_graph = "deepattn.fittings.ener.graph:weights_of_graph"
     dpmodel = "deepattn.fittings.ener.dpmodel:FORMAT"
     torch = "deepattn.fittings.ener.torch:FORMAT"
     input_only = (
@@ -33,6 +35,11 @@ class EnerFittingConfig(FittingConfig):
     def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
         super().check(section, path, ntypes=ntypes)
         check_per_type(section["atom_ener"], f"{path}/atom_ener", ntypes, may_be_empty=True)
+
+    @classmethod
+    def graph_nodes(cls) -> dict[str, str]:
+        names = ("energy", "atom_energy", "force", "virial", "atom_virial")
+        return {name: f"o_{name}" for name in names}
 
     @property
     def isolated(self) -> tuple[float | None, ...]:

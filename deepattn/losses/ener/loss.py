@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from deepattn.config.loss import Metric
-from deepattn.losses.base import Loss, Sums, found_labels
+from deepattn.losses.base import Loss, Sums, found_labels, prefactor, weighted_mean
 from deepattn.losses.ener.config import EnerLossConfig
 
 
@@ -89,7 +89,8 @@ class EnergyLoss(Loss):
             error, weight = self._error(term, labels, outputs, mask)
             found = found_labels(labels, metric)[:, tf.newaxis]
             weight *= found
-            prefactor = self._prefactor(term, learning_rate) * tf.reduce_max(found)
+            pref = prefactor(self.prefactors[term], learning_rate, self.start_lr)
+            pref *= tf.reduce_max(found)
             scaled = error / natoms[:, tf.newaxis] if term in ("e", "v") else error
             scale = tf.repeat(labels["atom_pref"], 3, axis=1) if term == "pf" else 1.0
             if term == "f" and self.config.f_use_norm:
@@ -98,7 +99,7 @@ class EnergyLoss(Loss):
             else:
                 share = weight
                 cost = self._cost(term, error, scaled, natoms) * scale
-            loss += prefactor * _mean(cost, share)
+            loss += pref * weighted_mean(cost, share)
             if metric.root:
                 total = tf.reduce_sum(tf.square(scaled) * scale * weight)
                 sums[metric.name] = (total, tf.reduce_sum(weight))
@@ -126,12 +127,6 @@ class EnergyLoss(Loss):
         if term in ("e", "v") and not self.config.intensive_ener_virial:
             return tf.square(error) / natoms[:, tf.newaxis]
         return tf.square(scaled)
-
-    def _prefactor(self, term: str, learning_rate: tf.Tensor) -> tf.Tensor:
-        # In the precision of the rate, as DeePMD-kit's backends combine the three.
-        start, limit = self.prefactors[term]
-        value = limit + (start - limit) * learning_rate / self.start_lr
-        return tf.cast(value, tf.float64)
 
     def _error(
         self,
@@ -162,10 +157,6 @@ class EnergyLoss(Loss):
         if self.config.relative_f is not None:
             error /= tf.norm(force, axis=2, keepdims=True) + self.config.relative_f
         return tf.reshape(error, [nframes, -1]), tf.repeat(mask, 3, axis=1)
-
-
-def _mean(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    return tf.math.divide_no_nan(tf.reduce_sum(values * weight), tf.reduce_sum(weight))
 
 
 def _lengths(error: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,8 @@ from deepattn.errors import ModelFileError
 
 def conventions_differ(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether the same weights give other energies by the other convention."""
-    return config.descriptor.needs_common(config) is not None or has_all_residuals(arrays)
+    differ = config.descriptor.needs_common(config) or config.fitting_net.needs_common()
+    return differ is not None or has_all_residuals(arrays)
 
 
 def has_all_residuals(arrays: Mapping[str, np.ndarray]) -> bool:
@@ -31,7 +32,8 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
     Raises:
         ModelFileError: It is one.
     """
-    section, other = config.descriptor, config.descriptor.needs_common(config)
+    section = config.descriptor
+    other = section.needs_common(config) or config.fitting_net.needs_common()
     reason = section.why_not_dpmodel(config, arrays)
     if not config.type_map:
         reason = "it names no elements (model/type_map)"

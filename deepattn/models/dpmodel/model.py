@@ -11,7 +11,6 @@ import numpy as np
 from deepattn import __version__
 from deepattn.config import DESCRIPTORS, FITTINGS, ModelConfig, model_config
 from deepattn.errors import ConfigError
-from deepattn.formats.weight_names import BIAS
 from deepattn.models.dpmodel.convention import refuse_unwritable
 from deepattn.models.weights import refuse_uneven
 from deepattn.registry import formats_of, resolve
@@ -25,7 +24,7 @@ _NO_INPUT = {
     "fitting": {
         *("ntypes", "type_map", "spin", "var_name", "dim_out", "dim_descrpt", "mixed_types"),
         *("default_fparam", "exclude_types", "tot_ener_zero", "layer_name"),
-        "use_aparam_as_mask",
+        *("use_aparam_as_mask", "embedding_width", "r_differentiable", "c_differentiable"),
     },
 }
 
@@ -50,18 +49,21 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
     node.only("pair_exclude_types", [], reason="use exclude_types of the descriptor")
     # Settings of the bias fit in trainings.
     node.ignore("rcond", "preset_out_bias")
-    shape = (1, len(type_map), 1)
-    # No backend but TensorFlow multiplies by out_std, in which trainings leave what they like.
-    out_bias, _ = node.arrays({"out_bias": shape, "out_std": shape})
     section, arrays = _descriptor_format(node).read(node.child("descriptor"), type_map)
     kind = DESCRIPTORS[section["descriptor"]["type"]]
-    fitting, weights, every_residual = _fitting_format(node).read(
+    of_fitting = _fitting_format(node)
+    fitting, weights, every_residual = of_fitting.read(
         node.child("fitting"), type_map, mixed_types=kind.mixed_types
     )
+    shape = (1, len(type_map), of_fitting.width(fitting))
+    # Of energies no backend but TensorFlow multiplies by out_std, in which trainings leave what
+    # they like.
+    bias, std = node.arrays({"out_bias": shape, "out_std": shape})
     node.finish()
+    if bias is not None:
+        std = np.ones(shape) if std is None else std
+        weights = of_fitting.with_output(fitting, weights, bias[0], std[0])
     arrays |= weights
-    if out_bias is not None:
-        arrays[BIAS] = arrays[BIAS] + out_bias[0, :, 0]
     section |= {"type_map": type_map, "fitting_net": fitting}
     config = complete(section, arrays, origin, every_residual)
     return config, arrays, _distance(tree, origin)
@@ -100,7 +102,8 @@ def _config(
         config = model_config(section)
         # As in a graph of TensorFlow where that comes to the same, so that those can be made of it.
         counts = set(needed) - config.descriptor.idle_keys()
-        if config.descriptor.needs_common(config) or counts or every_residual:
+        needs = config.descriptor.needs_common(config) or config.fitting_net.needs_common()
+        if needs or counts or every_residual:
             if every_residual is False:
                 node.fail(
                     "model/fitting has the residual connections of TensorFlow graphs, which "
@@ -136,7 +139,6 @@ def to_tree(
     """
     refuse_unwritable(config, arrays)
     descriptor, fitting = _parts(config, arrays)
-    shape, dtype = (1, len(config.type_map), 1), arrays[BIAS].dtype
     tree: dict[str, Any] = {
         "software": "deepattn",
         "version": __version__,
@@ -152,8 +154,7 @@ def to_tree(
             "preset_out_bias": None,
             "descriptor": descriptor,
             "fitting": fitting,
-            # DeePMD-kit's TensorFlow backend drops the one and multiplies by the other.
-            "@variables": {"out_bias": np.zeros(shape, dtype), "out_std": np.ones(shape, dtype)},
+            "@variables": _output(config, arrays),
         },
     }
     if min_nbor_dist is not None:
@@ -190,15 +191,33 @@ def _parts(
     return descriptor, of_fitting.write(config.fitting_net, config, arrays)
 
 
+def _output(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Bias and standard deviation of the output.
+
+    Of energies the fitting has the bias: DeePMD-kit's TensorFlow backend drops that of the output
+    and multiplies by the standard deviation.
+    """
+    section = config.fitting_net
+    of_fitting: FittingFormat = resolve(section.dpmodel or "")
+    if of_fitting.output is not None:
+        bias, std = of_fitting.output(section, config, arrays)
+    else:
+        shape = (config.ntypes, of_fitting.width(section.to_dict()))
+        bias, std = np.zeros(shape), np.ones(shape)
+    return {"out_bias": bias[np.newaxis], "out_std": std[np.newaxis]}
+
+
 def _script(
     config: ModelConfig, descriptor: Mapping[str, Any], fitting: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The section of an input for DeePMD-kit that would make such a model."""
     of_descriptor: DescriptorFormat = resolve(config.descriptor.dpmodel or "")
+    of_fitting: FittingFormat = resolve(config.fitting_net.dpmodel or "")
     return {
         "type_map": list(config.type_map),
         "descriptor": _input_of(descriptor, "descriptor", of_descriptor.arguments),
-        "fitting_net": _input_of(fitting, "fitting", {}),
+        "fitting_net": _input_of(fitting, "fitting", of_fitting.arguments)
+        | of_fitting.input_keys(config.fitting_net),
     }
 
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 import numpy as np
 
-from deepattn.config import ModelConfig
+from deepattn.config import FittingConfig, ModelConfig
+from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
 from deepattn.formats.weight_names import is_first_slots
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from deepattn.models.energy_model import EnergyModel
+    from deepattn.models.atomic_model import AtomicModel
 
 
 # The name or alias of the branch that is meant where none is named.
@@ -168,7 +169,7 @@ class ModelFile(ABC):
             self._model = self._stored()
         return self._model
 
-    def build(self) -> EnergyModel:
+    def build(self) -> AtomicModel:
         """The model in Keras.
 
         Raises:
@@ -215,6 +216,28 @@ class ModelFile(ABC):
             target: the file to write, whose ending chooses among variants of the format.
         """
         self.refuse("it cannot be written again")
+
+    @property
+    def fitting_kind(self) -> type[FittingConfig]:
+        """The kind of the model's fitting."""
+        return type(self.stored().config.fitting_net)
+
+    @property
+    def observable(self) -> Observable | None:
+        """What the model gives besides energies; None for a model of energies."""
+        return self.stored().config.fitting_net.observable
+
+    def refuse_observables(self) -> None:
+        """Refuse what only models of energies have.
+
+        Raises:
+            ModelFileError: the model gives something else.
+        """
+        if self.observable is not None:
+            raise ModelFileError(
+                f"{self.path}: is a model of the observable {self.observable.name}, which has no "
+                "energy bias"
+            )
 
     def digest(self) -> str:
         """SHA-256 of the content in hexadecimal digits."""

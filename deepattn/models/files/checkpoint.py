@@ -96,6 +96,7 @@ class CheckpointFile(ModelFile):
         return part_of(self.arrays, LOW_RANK)
 
     def energy_bias(self) -> np.ndarray:
+        self.refuse_observables()
         return self.stored().arrays[BIAS]
 
     def with_energy_bias(self, bias: np.ndarray) -> Self:

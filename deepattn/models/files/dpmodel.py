@@ -36,6 +36,7 @@ class DpModelFile(ModelFile):
         return start.startswith(SIGNATURE) or _is_text(start)
 
     def energy_bias(self) -> np.ndarray:
+        self.refuse_observables()
         return self.stored().arrays[BIAS]
 
     def with_energy_bias(self, bias: np.ndarray) -> Self:

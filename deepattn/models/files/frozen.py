@@ -6,17 +6,22 @@ import copy
 import dataclasses
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepattn.config import DESCRIPTORS, ModelConfig, normalize_model
+from deepattn import limits
+from deepattn.config import DESCRIPTORS, FittingConfig, ModelConfig, normalize_model
+from deepattn.config.fitting import kind_of_graph
+from deepattn.config.observable import Observable
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.frozen import FrozenModel, parse_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD
 from deepattn.models.files.base import ModelFile, StoredModel
 from deepattn.models.weights import refuse_automatic, refuse_scaled, refuse_uneven
+from deepattn.registry import resolve
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -39,6 +44,10 @@ class FrozenFile(ModelFile):
     def __init__(self, path: Path, content: bytes) -> None:
         super().__init__(path, content)
         self.frozen = parse_frozen(content, path)
+        try:
+            self._fitting_kind = kind_of_graph(self.frozen.kind)
+        except ConfigError as error:
+            raise ModelFileError(f"{path}: {error}") from None
 
     @classmethod
     def recognizes(cls, path: Path, start: bytes) -> bool:
@@ -54,8 +63,28 @@ class FrozenFile(ModelFile):
         arrays = self.frozen.weights
         return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
 
+    @property
+    def fitting_kind(self) -> type[FittingConfig]:
+        return self._fitting_kind
+
+    @property
+    def observable(self) -> Observable | None:
+        try:
+            found = self.fitting_kind.observable_of_graph(self.frozen.graph.attr)
+        except (TypeError, ValueError):
+            found = Observable("")
+        ntypes = self.frozen.ntypes
+        if found is not None and not (
+            found.name
+            and 0 < found.width <= limits.WIDTH
+            and all(0 <= kind < ntypes for kind in found.types or ())
+        ):
+            raise ModelFileError(f"{self.path}: does not tell what it gives; the file is damaged")
+        return found
+
     def energy_bias(self) -> np.ndarray:
         refuse_scaled(self.frozen.weights, self.path)
+        self.refuse_observables()
         if BIAS not in self.frozen.weights or not self.frozen.graph.consumers(BIAS):
             raise ModelFileError(
                 f"{self.path}: keeps its energy bias in its last layers, as DeePMD-kit did before "
@@ -77,13 +106,15 @@ class FrozenFile(ModelFile):
         return weights[OUT_BIAS].reshape(-1) if OUT_BIAS in weights else 0.0
 
     def _stored(self) -> StoredModel:
-        config, arrays = _rebuilt(self.frozen, self.path)
+        config, arrays = _rebuilt(self.frozen, self.path, self.fitting_kind)
         script = {**(self.frozen.training_script or {}), "model": config.to_dict()}
         header = {"config": script, "min_nbor_dist": self.frozen.min_nbor_dist}
         return StoredModel(config, arrays, self.frozen.interface_dtype, header)
 
 
-def _rebuilt(frozen: FrozenModel, path: Path) -> tuple[ModelConfig, dict[str, np.ndarray]]:
+def _rebuilt(
+    frozen: FrozenModel, path: Path, kind: type[FittingConfig]
+) -> tuple[ModelConfig, dict[str, np.ndarray]]:
     """Configuration and weights of a graph, in the form of today's models.
 
     Raises:
@@ -117,7 +148,12 @@ def _rebuilt(frozen: FrozenModel, path: Path) -> tuple[ModelConfig, dict[str, np
         # DeePMD-kit before 3.0 always had the bias, and its scripts do not say so.
         biased = "type_embed_net/bias_1" in frozen.weights
         section["type_embedding"]["use_tebd_bias"] = biased
-    config, arrays = ModelConfig.from_dict(section), _weights(frozen, path)
+    config, arrays = ModelConfig.from_dict(section), _weights(frozen, path, kind)
+    if type(config.fitting_net) is not kind:
+        raise ModelFileError(
+            f"{path}: is a graph of {kind.subject}, but its training script has the fitting "
+            f"{config.fitting_net.type}"
+        )
     refuse_automatic(config, path)
     for name, slots in config.descriptor.first_slots().items():
         arrays[name] = np.asarray(frozen.integers(name) or slots, np.int32)
@@ -125,14 +161,20 @@ def _rebuilt(frozen: FrozenModel, path: Path) -> tuple[ModelConfig, dict[str, np
     return config, arrays
 
 
-def _weights(frozen: FrozenModel, path: Path) -> dict[str, np.ndarray]:
+def _weights(frozen: FrozenModel, path: Path, kind: type[FittingConfig]) -> dict[str, np.ndarray]:
     """Weights without the constants that mean nothing, the output bias added to the other."""
     arrays = dict(frozen.weights)
     refuse_scaled(arrays, path)
-    out_bias, _ = arrays.pop(OUT_BIAS, None), arrays.pop(OUT_STD, None)
-    if out_bias is not None:
-        arrays[BIAS] = arrays[BIAS] + out_bias.reshape(-1)
+    arrays.pop(OUT_STD, None)
+    if kind.of_graph is not None:
+        is_used = partial(_is_used, frozen)
+        arrays = resolve(kind.of_graph)(arrays, is_used, ntypes=frozen.ntypes)
     return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
+
+
+def _is_used(frozen: FrozenModel, name: str) -> bool:
+    """Whether the graph computes with a constant."""
+    return name in frozen.graph.nodes and bool(frozen.graph.consumers(name))
 
 
 def is_unused_time_step(name: str, arrays: dict[str, np.ndarray]) -> bool:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepattn import limits
-from deepattn.config import DESCRIPTORS, FITTINGS
+from deepattn.config import DESCRIPTORS, FITTINGS, FittingConfig
+from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
 from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 from deepattn.formats.weight_names import is_first_slots
@@ -21,16 +22,15 @@ from deepattn.models.files.base import ModelFile
 from deepattn.registry import resolve
 
 if TYPE_CHECKING:
-    from deepattn.models.energy_model import EnergyModel
+    from deepattn.models.atomic_model import AtomicModel
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
-_MODEL = "deepattn>EnergyModel"
 # Of Keras' own classes a model has these.
 _OF_KERAS = ("DTypePolicy",)
 
 
 class KerasArchive(ModelFile):
-    """An `EnergyModel` as Keras saves it.
+    """A model of deepattn as Keras saves it.
 
     It can be evaluated. It does not hold the model section of an input, which all other files of
     deepattn need.
@@ -62,7 +62,7 @@ class KerasArchive(ModelFile):
             raise ModelFileError(
                 f"{path}: is not a well-formed archive of Keras: {reason}"
             ) from None
-        if self.config.get("registered_name") != _MODEL:
+        if self.config.get("registered_name") not in _models():
             raise ModelFileError(f"{path}: holds a model of Keras, but not one of deepattn")
 
     @classmethod
@@ -79,25 +79,44 @@ class KerasArchive(ModelFile):
     def model_section(self) -> dict[str, Any] | None:
         return None
 
+    @property
+    def fitting_kind(self) -> type[FittingConfig]:
+        fitting = self.config["config"].get("fitting")
+        name = fitting.get("registered_name") if isinstance(fitting, dict) else None
+        for kind in FITTINGS.loaded().values():
+            if isinstance(name, str) and kind.layer.rpartition(":")[2] == name.rpartition(">")[2]:
+                return kind
+        raise ModelFileError(f"{self.path}: has a fitting that is not known here: {name}")
+
+    @property
+    def observable(self) -> Observable | None:
+        found = self.config["config"].get("observable")
+        try:
+            return None if found is None else Observable(*found)
+        except TypeError:
+            raise ModelFileError(f"{self.path}: {_CONFIG} in it is damaged") from None
+
     def weights(self) -> Mapping[str, np.ndarray]:
         arrays = self.build().get_arrays()
         return {name: array for name, array in arrays.items() if not is_first_slots(name)}
 
-    def build(self) -> EnergyModel:
+    def build(self) -> AtomicModel:
         import keras
 
-        from deepattn.models.energy_model import EnergyModel
+        from deepattn.models.atomic_model import AtomicModel
 
         # So that Keras knows the names in the archive, and imports nothing for them.
         for registry in (DESCRIPTORS, FITTINGS):
             for kind in registry.loaded().values():
                 resolve(kind.layer)
+        for kind in FITTINGS.loaded().values():
+            resolve(kind.model)
         self._check_classes()
         config = {key: value for key, value in self.config.items() if key != "compile_config"}
         try:
             model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-            if not isinstance(model, EnergyModel):
-                raise ValueError("it holds no EnergyModel")
+            if not isinstance(model, AtomicModel):
+                raise ValueError("it holds no model of deepattn")
             model.build()
             with tempfile.TemporaryDirectory() as folder:
                 weights = Path(folder) / _WEIGHTS
@@ -126,6 +145,11 @@ class KerasArchive(ModelFile):
                     f"{self.path}: refused: it is made of the class {name or item['class_name']}, "
                     "which is not known here"
                 )
+
+
+def _models() -> set[str]:
+    """The names that Keras has for the classes of models."""
+    return {f"deepattn>{kind.model.rpartition(':')[2]}" for kind in FITTINGS.loaded().values()}
 
 
 def _classes(value: Any) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from deepattn.pretrained import cached_file, find_published, near_names
 from deepattn.registry import Registry
 
 if TYPE_CHECKING:
-    from deepattn.models.energy_model import EnergyModel
+    from deepattn.models.atomic_model import AtomicModel
 
 MODEL_FILES: Registry[ModelFile] = Registry(
     "model file format",
@@ -109,7 +109,7 @@ def read_model(source: str | os.PathLike | ModelFile, *, head: str | None = None
 
 def load_model(
     source: str | os.PathLike | ModelFile, *, head: str | None = None
-) -> tuple[EnergyModel, dict]:
+) -> tuple[AtomicModel, dict]:
     """Rebuild the Keras model of a file.
 
     Args:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepattn import limits
+from deepattn.config import FITTINGS, FittingConfig
 from deepattn.errors import ModelFileError
 from deepattn.formats.saved_model import MARK, SUFFIX, parse_saved_model
 from deepattn.models.files.base import ModelFile
@@ -29,6 +30,15 @@ class SavedModelFile(ModelFile):
     def __init__(self, path: Path, content: bytes) -> None:
         super().__init__(path, content)
         self.saved = parse_saved_model(content, path)
+
+    @property
+    def fitting_kind(self) -> type[FittingConfig]:
+        # Others are not written as SavedModels.
+        return FITTINGS[str(FittingConfig.default_type)]
+
+    @property
+    def observable(self) -> None:
+        return None
 
     @classmethod
     def recognizes(cls, path: Path, start: bytes) -> bool:

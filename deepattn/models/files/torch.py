@@ -70,6 +70,7 @@ class TorchModelFile(ModelFile):
     def energy_bias(self) -> np.ndarray:
         if self.file.is_frozen:
             self.refuse("its energy bias cannot be changed")
+        self.refuse_observables()
         return self.stored().arrays[BIAS]
 
     def with_energy_bias(self, bias: np.ndarray) -> Self:

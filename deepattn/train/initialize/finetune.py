@@ -12,7 +12,7 @@ from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
 from deepattn.statistics.energy_bias import change_by_statistic
 from deepattn.train.initialize.new_elements import new_types_of
-from deepattn.train.initialize.scratch import set_energy_bias, set_parameter_statistics
+from deepattn.train.initialize.scratch import set_output_statistics, set_parameter_statistics
 from deepattn.train.task import Task
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def fit_to_data(task: Task) -> None:
     targets = start.target_types or named_types(task.data)
     log_type_table(task.data, targets)
     if start.random_fitting:
-        set_energy_bias(task)
+        set_output_statistics(task)
         set_parameter_statistics([task])
         return
     new_types = new_types_of(task)

@@ -11,7 +11,7 @@ from deepattn.config import ModelConfig, TypeEmbeddingConfig
 from deepattn.data import DataSet
 from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.weight_names import BIAS
-from deepattn.models import EnergyModel
+from deepattn.models import AtomicModel
 from deepattn.periodic_table import most_alike
 from deepattn.statistics.input_blocks import input_blocks
 from deepattn.statistics.moments import input_statistics
@@ -30,7 +30,7 @@ def new_types_of(task: Task) -> tuple[str, ...]:
 
 def add_elements(
     weights: Mapping[str, np.ndarray],
-    model: EnergyModel,
+    model: AtomicModel,
     config: ModelConfig,
     data: DataSet,
     new_types: Sequence[str],

@@ -1,15 +1,14 @@
 """The first weights of a model from scratch: statistics of the data and the energy bias."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import keras
 import numpy as np
 
-from deepattn.config import ModelConfig
 from deepattn.data import Batch
 from deepattn.errors import DataError
-from deepattn.formats.weight_names import BIAS
-from deepattn.statistics.energy_bias import energy_bias
+from deepattn.registry import resolve
 from deepattn.statistics.env_mat import EnvMatSums
 from deepattn.statistics.input_blocks import InputBlock, input_blocks
 from deepattn.statistics.moments import input_sums, mean_and_inverse, normalization, parameter_sums
@@ -19,7 +18,7 @@ from deepattn.train.task import Task
 
 
 def set_statistics(tasks: Sequence[Task]) -> None:
-    """Set input statistics, those of frame and atomic parameters, and energy biases.
+    """Set input statistics, those of frame and atomic parameters, and those of the labels.
 
     Statistics that tasks share are of the data of all of them: the sums over the environment
     matrices are added as they are, those of parameters by the weights of the tasks.
@@ -32,22 +31,18 @@ def set_statistics(tasks: Sequence[Task]) -> None:
         if stat_file is not None and task.config.training.stat_file_mode == "update":
             check_origin(stat_file, task.data)
     for task in tasks:
-        set_energy_bias(task)
+        set_output_statistics(task)
     _set_input_statistics(tasks)
     set_parameter_statistics(tasks)
 
 
-def set_energy_bias(task: Task) -> None:
-    """Set the energy bias to what fits the labels of the data without a network."""
+def set_output_statistics(task: Task) -> None:
+    """Set what the labels determine without a network, such as the energy bias."""
     section = task.config.model
-    bias = energy_bias(
-        _batches(task),
-        section.ntypes,
-        assigned=_assigned_energies(section),
-        rcond=section.fitting_net.rcond,
-        stat_file=_stat_file(task),
-    )
-    task.model.named_variables()[BIAS].assign(bias)
+    compute = resolve(section.fitting_net.statistics)
+    variables = task.model.named_variables()
+    for name, value in compute(partial(_batches, task), section, _stat_file(task)).items():
+        variables[name].assign(value)
 
 
 def set_parameter_statistics(tasks: Sequence[Task]) -> None:
@@ -108,7 +103,3 @@ def _stat_file(task: Task) -> StatFile | None:
 def _parameter_variables(task: Task, name: str) -> list[keras.Variable]:
     variables = task.model.named_variables()
     return [variables[f"fitting_attr/t_{name}_{statistic}"] for statistic in ("avg", "istd")]
-
-
-def _assigned_energies(section: ModelConfig) -> tuple[float | None, ...] | None:
-    return section.fitting_net.isolated or (section.preset_out_bias or {}).get("energy")

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from deepattn.config.observable import Label
 from deepattn.data import System
+from deepattn.errors import DataError
 
 from .write_systems import to_hdf5, write_system
 
@@ -147,3 +149,30 @@ def test_type_raw_however_it_is_written(tmp_path, text):
     path, _ = write_system(tmp_path / "a")
     (path / "type.raw").write_text(text)
     assert System(path).atype([0]).tolist() == [[0, 1, 1]]
+
+
+DIPOLES = Label("atom_dipole", 3, atomic=True, types=(0,))
+
+
+@pytest.mark.parametrize("name", ["atomic_dipole", "atom_dipole"])
+def test_labels_may_be_of_the_chosen_atoms_alone(tmp_path, name):
+    values = np.arange(30.0).reshape(5, 6)
+    path, _ = write_system(tmp_path / "a", types=(1, 0, 1, 0), **{name: values})
+    _, labels = System(path).frames([4, 0], labels=[DIPOLES])
+    expected = np.zeros((2, 4, 3))
+    expected[:, [1, 3]] = values[[4, 0]].reshape(2, 2, 3)
+    np.testing.assert_array_equal(labels["atom_dipole"], expected)
+    np.testing.assert_array_equal(labels["find_atom_dipole"], [1, 1])
+
+
+def test_labels_of_all_atoms_are_taken_as_they_are(tmp_path):
+    values = np.arange(60.0).reshape(5, 12)
+    path, _ = write_system(tmp_path / "a", types=(1, 0, 1, 0), atomic_dipole=values)
+    _, labels = System(path).frames([3], labels=[DIPOLES])
+    np.testing.assert_array_equal(labels["atom_dipole"].ravel(), values[3])
+
+
+def test_labels_of_other_numbers_of_atoms_are_refused(tmp_path):
+    path, _ = write_system(tmp_path / "a", types=(1, 0, 1, 0), atomic_dipole=np.zeros((5, 9)))
+    with pytest.raises(DataError, match=r"atomic_dipole.npy has shape \(5, 9\)"):
+        System(path).frames([0], labels=[DIPOLES])

@@ -26,7 +26,14 @@ from deepattn.descriptors.dpa2.repformer.pair_attention import PairAttention
 from deepattn.descriptors.dpa2.repformer.update import Update
 from deepattn.descriptors.dpa2.repinit import RepInit
 from deepattn.descriptors.dpa2.three_body import ThreeBody
-from deepattn.fittings import EnergyFitting
+from deepattn.fittings import (
+    DipoleFitting,
+    DosFitting,
+    EnergyFitting,
+    PolarFitting,
+    PropertyFitting,
+)
+from deepattn.losses import DosLoss, PropertyLoss, TensorLoss
 from deepattn.optimizers import AdamW, TorchAdam
 from deepattn.train import Adam, CosineSchedule, EnergyLoss, ExpSchedule, WsdSchedule
 
@@ -68,6 +75,8 @@ FITTING = {
     **{"subtract_vacuum": True, "common": True, "interface_dtype": "float32"},
     **{"trainable_layers": [True, False, True]},
 }
+NET_FITTING = {name: value for name, value in FITTING.items() if name != "subtract_vacuum"}
+OBSERVABLE = {"observable": ["dipole", 3, False, [0, 1]], "common": True}
 SCHEDULE = {"start_lr": 1e-2, "stop_lr": 1e-4, "num_steps": 50, "dtype": "float64"}
 WARMUP = {"warmup_steps": 4, "warmup_start_factor": 0.25}
 ADAM = {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7, "name": "other"}
@@ -108,10 +117,20 @@ CASES = [
         {**NETS, "ntypes": 2, "use_bias": True, "features": [[1.0, 2.0], [3.0, 4.0]]},
     ),
     (EnergyFitting, FITTING),
+    (DosFitting, {**NET_FITTING, "numb_dos": 5}),
+    (DipoleFitting, {**NET_FITTING, "rows": 3, "chosen": [1]}),
+    (
+        PolarFitting,
+        {**NET_FITTING, "rows": 3, "chosen": [1], "fit_diag": False, "scale": [0.5, 2.0]},
+    ),
+    (PropertyFitting, {**NET_FITTING, "task_dim": 2, "distinguish_types": False}),
     (layers.FittingNet, {**NETS, "input_width": 4, "resnet_dt": False, "every_residual": True}),
     (
         layers.FittingNet,
-        {"input_width": 4, "neuron": [3], "seed": 1, "trainable_layers": [False, True]},
+        {
+            **{"input_width": 4, "neuron": [3], "seed": 1, "trainable_layers": [False, True]},
+            "output_width": 2,
+        },
     ),
     (layers.EmbeddingNet, {**NETS, "input_width": 1, "time_step": 0.5, "use_bias": False}),
     (
@@ -159,6 +178,28 @@ CASES = [
     ),
     (EnergyLoss, {"start_lr": 1e-3, "use_huber": True, "huber_delta": [0.1, 0.2, 0.3]}),
     (EnergyLoss, {"start_lr": 1e-3, "loss_func": "mae", "f_use_norm": True}),
+    (
+        DosLoss,
+        {
+            **{"start_lr": 1e-3, **OBSERVABLE},
+            **{f"start_pref_{term}": 2.0 for term in ("dos", "cdf", "ados", "acdf")},
+            **{f"limit_pref_{term}": 3.0 for term in ("dos", "cdf", "ados", "acdf")},
+        },
+    ),
+    (
+        TensorLoss,
+        {
+            **{"start_lr": 1e-3, **OBSERVABLE},
+            **{"pref": 2.0, "pref_atomic": 3.0, "enable_atomic_weight": True},
+        },
+    ),
+    (
+        PropertyLoss,
+        {
+            **{"start_lr": 1e-3, **OBSERVABLE},
+            **{"loss_func": "mse", "metric": ["rmse", "mape"], "beta": 0.5},
+        },
+    ),
     *[(kind, {**ADAM, "l2_penalty": 0.1}) for kind in (Adam, TorchAdam, AdamW)],
     (AdamW, {**ADAM, "weight_decay": 0.1}),
 ]

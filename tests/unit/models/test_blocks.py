@@ -11,7 +11,7 @@ from deepattn import ops
 from deepattn.config import ModelConfig, normalize_model
 from deepattn.export.freeze import trace
 from deepattn.layers.boundaries import natoms_of
-from deepattn.models.blocks import potential_in_blocks
+from deepattn.models.blocks import evaluate_in_blocks
 
 MODELS = {
     "v2": ({"type": "se_atten_v2", "exclude_types": [[0, 1]]}, {}),
@@ -52,7 +52,7 @@ def in_blocks(model, inputs, block):
     environment = model.descriptor.environment(inputs["coord"], inputs["atype"], inputs["box"])
     parameters = inputs.get("fparam"), inputs.get("aparam")
     arguments = (environment, inputs["atype"], natoms, *parameters)
-    return potential_in_blocks(model, *arguments, block=block, with_descriptor=True)
+    return evaluate_in_blocks(model, *arguments, block=block, with_descriptor=True)
 
 
 def assert_same(outputs, expected):
@@ -100,7 +100,7 @@ def frozen(name, inputs, graph_def):
 @pytest.mark.parametrize("name", MODELS)
 def test_blocks_in_a_frozen_graph(name, fast, monkeypatch):
     """Loops are nodes of the graph, so its weights are seen, and give the same numbers."""
-    monkeypatch.setitem(potential_in_blocks.__kwdefaults__, "block", 4)
+    monkeypatch.setitem(evaluate_in_blocks.__kwdefaults__, "block", 4)
     model, inputs = make(name)
     with contextlib.nullcontext() if fast else ops.portable():
         graph_def = trace(model, training_script={})

@@ -48,7 +48,7 @@ def test_training_resumes_after_loading(descriptor, schedule, tmp_path):
     train(model, 3)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.energy_loss.get_config() == model.energy_loss.get_config()
+    assert loaded.training_loss.get_config() == model.training_loss.get_config()
     assert loaded.optimizer.get_config() == model.optimizer.get_config()
     state = model.optimizer.get_arrays(model.named_variables())
     for name, array in loaded.optimizer.get_arrays(loaded.named_variables()).items():
@@ -75,7 +75,7 @@ def test_a_loss_of_ones_own_is_saved(tmp_path):
     model.compile(keras.optimizers.SGD(0.1), loss=energy_alone)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.energy_loss is energy_alone
+    assert loaded.training_loss is energy_alone
 
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=lambda value: value["type"])

@@ -55,7 +55,7 @@ def metrics_of(model, inputs):
     """A value for each column that depends on the weights and on the batch."""
     value = float(np.abs(inputs["coord"]).mean())
     value += sum(float(np.abs(v.numpy()).sum()) for v in model.trainable_variables)
-    return {name: value for name in model.energy_loss.metric_names}
+    return {name: value for name in model.training_loss.metric_names}
 
 
 def train_step(model, data):

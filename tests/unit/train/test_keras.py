@@ -148,7 +148,7 @@ def test_evaluate_is_over_all_batches(model, batches):
 def test_a_batch_alone(model, batches):
     single = model.test_on_batch(*batches[0], return_dict=True)
     assert single == pytest.approx(by_hand(model, batches[:1]), rel=1e-12)
-    _, metrics = model.energy_loss(batches[0][1], model(batches[0][0]), 1e-3)
+    _, metrics = model.training_loss(batches[0][1], model(batches[0][0]), 1e-3)
     assert single["rmse_f"] == pytest.approx(float(metrics["rmse_f"]), rel=1e-12)
     model.reset_metrics()
     assert float(model.metrics[0].result()) == 0.0

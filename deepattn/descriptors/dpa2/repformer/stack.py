@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
 from deepattn.descriptors.dpa2.neighbor_vectors import NeighborVectors
+from deepattn.descriptors.dpa2.repformer.invariants import moments
 from deepattn.descriptors.dpa2.repformer.layer import RepformerLayer
 from deepattn.descriptors.dpa2.repformer.neighbor_weights import neighbor_weights
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
@@ -46,7 +47,8 @@ class Repformers(keras.layers.Layer):
         shells: int32, ascending: how many atoms, the first ones, are within 0, 1, … messages of
             the atoms whose features are wanted; by default those of all n atoms are.
 
-    Output shape: ``[n, g1_dim]``, or ``[shells[0], g1_dim]``.
+    Output: Features ``[n, g1_dim]``, or ``[shells[0], g1_dim]``, and of as many atoms the rows
+    ``[g2_dim, 3]`` that turn with the frame, the moments of the last features of pairs.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class Repformers(keras.layers.Layer):
         center: tf.Tensor,
         features: tf.Tensor,
         shells: tf.Tensor | None = None,
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         rows = self._rows(shells)
         if shells is not None:
             slots, center = slots.first(rows[0]), center[: rows[0]]
@@ -127,7 +129,9 @@ class Repformers(keras.layers.Layer):
         g2 = self.function(self.g2_embd(tf.cast(radial, dtype)))
         for layer, count in zip(self.layers, rows, strict=True):
             g1, g2, h2 = layer(g1, g2, h2, neighbors, count)
-        return g1
+        if shells is not None:
+            neighbors = neighbors.first(rows[-1], tf.shape(g1)[0])
+        return g1, tf.transpose(moments(h2, g2, neighbors), [0, 2, 1])
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics by their paths below ``repformers_variable``."""

@@ -1,0 +1,53 @@
+"""The fitting net ``property`` in PyTorch's files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deepattn.config import ModelConfig
+from deepattn.fittings.net_state import IGNORED, read_keys, rules
+from deepattn.fittings.property.layer import MEAN, SPREAD
+from deepattn.states.part import OutputOfState, StateFormat
+from deepattn.states.rules import Arrays
+from deepattn.trees.node import Node
+
+
+def _read(node: Node) -> dict[str, Any]:
+    section = {
+        **read_keys(node, "property"),
+        "property_name": node.get("property_name", str),
+        "task_dim": node.get("task_dim", int, 1),
+        "intensive": node.get("intensive", bool, False),
+        "distinguish_types": node.get("distinguish_types", bool, True),
+    }
+    node.only("exclude_types", [], reason="leave those atoms out of the data")
+    node.only("atom_ener", [], reason="properties of isolated atoms are not supported")
+    node.ignore("rcond")
+    node.finish()
+    return {"fitting_net": section}
+
+
+def _with_output(model: ModelConfig, found: OutputOfState) -> Arrays:
+    if found.bias is None or found.std is None:
+        raise ValueError("lacks the statistics of the property (out_bias, out_std)")
+    if np.any(found.fitting_bias):
+        raise ValueError("has a bias in its fitting (bias_atom_e), which is not supported")
+    return {MEAN: found.bias[0], SPREAD: found.std[0]}
+
+
+def _output(model: ModelConfig, arrays: Arrays) -> OutputOfState:
+    mean, spread = (np.asarray(arrays[name], np.float64) for name in (MEAN, SPREAD))
+    return OutputOfState(np.zeros_like(mean), mean[np.newaxis], spread[np.newaxis])
+
+
+FORMAT = StateFormat(
+    ("property",),
+    _read,
+    rules,
+    IGNORED,
+    own=(MEAN, SPREAD),
+    with_output=_with_output,
+    output=_output,
+)
