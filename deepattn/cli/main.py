@@ -28,6 +28,7 @@ _COMMANDS = {
     "check-model": "check that a model obeys the laws of a potential",
     "check-nve": "check that a model conserves the energy",
     "distill": "distill a slow teacher model into a fast student",
+    "learn": "explore, label by a first-principles code, and train, until the errors are small",
     "plot": "draw a learning curve or a parity plot",
     "show": "show the contents of a model file",
     "pretrained": "list and download published models",

@@ -24,13 +24,22 @@ Relative paths start from the working directory. Multi-task inputs have further 
 
 `deepattn doc-train-input --out-type json_schema > input.schema.json` writes a JSON schema,
 by which editors check and complete an input while you type (VS Code: the setting `json.schemas`).
-The section `distill` is only for [`deepattn distill`](distillation.md).
+The section `distill` is only for [`deepattn distill`](distillation.md), `learn` for
+[`deepattn learn`](learn.md).
 """
-# A section that no other command reads.
-_DISTILL = "deepattn.distill.config:DistillConfig"
-_DISTILL_DOC = (
-    "Settings of `deepattn distill`. The other sections describe the student; each may be left out."
-)
+# Sections that one command reads: by name the class and its description.
+_OF_COMMANDS = {
+    "distill": (
+        "deepattn.distill.config:DistillConfig",
+        "Settings of `deepattn distill`. The other sections describe the student; each may be left "
+        "out.",
+    ),
+    "learn": (
+        "deepattn.learn.config:LearnConfig",
+        "Settings of `deepattn learn`. The other sections describe the model; each may be left "
+        "out.",
+    ),
+}
 _KINDS = {
     type(None): "null",
     bool: "boolean",
@@ -51,8 +60,9 @@ def reference() -> str:
     """The page, in Markdown."""
     blocks = [_HEAD]
     refused: list[str] = []
-    distill = resolve(_DISTILL).schema("distill", doc=_DISTILL_DOC)
-    sections = [*_sections(input_schema(), "", ""), *_sections(distill, "distill", "")]
+    sections = list(_sections(input_schema(), "", ""))
+    for name, (reference, doc) in _OF_COMMANDS.items():
+        sections += _sections(resolve(reference).schema(name, doc=doc), name, "")
     for path, kind, doc, fields in sections:
         rows = [_row(field) for field in fields if not isinstance(field, Refused)]
         refused += [_refused_row(path, field) for field in fields if _is_refused(field)]

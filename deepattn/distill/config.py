@@ -6,13 +6,15 @@ import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from deepattn.config import ScheduleConfig, load_input
 from deepattn.config.constraints import require
 from deepattn.config.ranges import holds, one_of
 from deepattn.config.section import Section, key, required
 from deepattn.errors import ConfigError
+
+T = TypeVar("T", bound="RoundsConfig")
 
 # DPA-1 without attention, in the form whose embedding net can be tabulated.
 _STUDENT: dict[str, Any] = {
@@ -135,8 +137,14 @@ class LaterConfig(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillConfig(Section):
-    """The ``distill`` section."""
+class RoundsConfig(Section):
+    """Rounds of training, exploration and labeling: the keys that all commands of rounds have.
+
+    Class attributes:
+        path: Path of the section in an input.
+    """
+
+    path: ClassVar[str]
 
     systems: tuple[str, ...] = required(
         "Structures to start from: systems of DeePMD, or files that ASE reads.",
@@ -146,15 +154,15 @@ class DistillConfig(Section):
     supercell: tuple[int, int, int] = _positive(
         [1, 1, 1], "Repetitions along the three cell vectors."
     )
-    seed: int = key(1, "Seed of displacements, velocities, selection and students.")
+    seed: int = key(1, "Seed of displacements, velocities, selection and trainings.")
     ensemble: int = _positive(
         1,
-        "Students trained per round; two or more select frames by their deviation from each other.",
+        "Models trained per round; two or more select frames by their deviation from each other.",
     )
     rounds: int = _positive(5, "Maximum number of rounds, each with a training and an exploration.")
     hours: float | None = _positive(None, "Hours of work after which no further round starts.")
     threshold: float = _positive(
-        0.06, "RMSE of the forces on new frames at which distillation stops, eV/Å."
+        0.06, "RMSE of the forces on new frames at which no further round starts, eV/Å."
     )
     closest: float = _positive(
         0.6, "Minimum distance of two atoms, as a fraction of the sum of their covalent radii."
@@ -185,6 +193,30 @@ class DistillConfig(Section):
                 f"{path}/select/criterion is uncertainty, which is of one student; set "
                 f"{path}/ensemble to 1, or the criterion to deviation."
             )
+
+    @classmethod
+    def normalized(cls: type[T], given: Any) -> T:
+        """The section from what a file has.
+
+        Raises:
+            ConfigError: As in `check`, or a key is unknown or missing.
+        """
+        full = cls.complete(given, cls.path)
+        if isinstance(full["systems"], str):
+            full["systems"] = [full["systems"]]
+        cls.check(full, cls.path)
+        return cls.from_dict(full)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig(RoundsConfig):
+    """The ``distill`` section."""
+
+    path = "distill"
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str) -> None:
+        super().check(section, path)
         if section["seed_frames"]["copies"] == 0 and section["seed_frames"]["steps"] == 0:
             raise ConfigError(f"{path}/seed_frames has neither copies nor steps; give one of them.")
 
@@ -206,22 +238,13 @@ def read_distill(path: str | os.PathLike) -> tuple[DistillConfig, dict[str, Any]
     try:
         if "distill" not in raw:
             raise ConfigError("the section distill is required: what to explore, select and train.")
-        config = DistillConfig.from_dict(normalize_distill(raw.pop("distill")))
-        return config, _with_defaults(raw)
+        config = DistillConfig.normalized(raw.pop("distill"))
+        return config, with_defaults(raw)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(path)}: {error}") from None
 
 
-def normalize_distill(section: Any) -> dict[str, Any]:
-    """Check a ``distill`` section and fill in every default."""
-    full = DistillConfig.complete(section, "distill")
-    if isinstance(full["systems"], str):
-        full["systems"] = [full["systems"]]
-    DistillConfig.check(full, "distill")
-    return full
-
-
-def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     """The student's input with the sections that it leaves out."""
     student = copy.deepcopy(raw)
     for name, default in copy.deepcopy(_STUDENT).items():

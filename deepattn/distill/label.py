@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from ase import Atoms
@@ -16,6 +17,45 @@ from deepattn.formats.files import write_whole
 from deepattn.progress import tracked
 
 _FRAMES_AT_ONCE = 32
+
+
+class Labeler(Protocol):
+    """A source of labels for frames of a round."""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages and the report."""
+
+    def label(self, frames: Sequence[Atoms], folder: Path, *, title: str) -> LabeledFrames:
+        """Label frames; the same call after an interruption goes on where it was.
+
+        Args:
+            frames: The frames.
+            folder: Of this call alone.
+            title: Title of the progress line.
+
+        Returns:
+            The frames that have labels, in their order; some may be missing.
+        """
+
+    def forget(self, folder: Path) -> None:
+        """Called when the labels of a call's folder are written elsewhere."""
+
+
+class TeacherLabeler:
+    """Labels of a teacher, which has one for every frame."""
+
+    def __init__(self, teacher: Potential) -> None:
+        self.name = teacher.name
+        self._teacher = teacher
+
+    def label(self, frames: Sequence[Atoms], folder: Path, *, title: str) -> LabeledFrames:
+        """See `Labeler`."""
+        return label(self._teacher, frames, folder, title=title)
+
+    def forget(self, folder: Path) -> None:
+        """See `Labeler`."""
+        remove_chunks(folder)
 
 
 def label(

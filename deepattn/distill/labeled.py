@@ -28,7 +28,7 @@ class LabeledFrames(NamedTuple):
         return LabeledFrames([self.frames[i] for i in indices], [self.labels[i] for i in indices])
 
 
-def write_labeled(data: LabeledFrames, folder: str | os.PathLike) -> None:
+def write_labeled(data: LabeledFrames, folder: str | os.PathLike) -> list[tuple[str, int]]:
     """Write a folder of systems in the layout deepmd/npy, atomically.
 
     Atoms of one composition that are in another order make a system of their own.
@@ -36,8 +36,12 @@ def write_labeled(data: LabeledFrames, folder: str | os.PathLike) -> None:
     Args:
         data: The frames; there may be none.
         folder: The folder; an existing one is replaced.
+
+    Returns:
+        For each frame the name of its system, and its number in it.
     """
     folder = Path(folder)
+    places: dict[int, tuple[str, int]] = {}
     groups: dict[tuple, list[int]] = {}
     for index, (atoms, labels) in enumerate(zip(*data, strict=True)):
         key = (tuple(atoms.get_chemical_symbols()), bool(atoms.pbc.all()), labels.virial is None)
@@ -47,10 +51,13 @@ def write_labeled(data: LabeledFrames, folder: str | os.PathLike) -> None:
         for members in groups.values():
             formula = data.frames[members[0]].get_chemical_formula("metal")
             used = sum(place.name.partition(".")[0] == formula for place in whole.iterdir())
-            _write_system(whole / (f"{formula}.{used}" if used else formula), data.take(members))
+            name = f"{formula}.{used}" if used else formula
+            _write_system(whole / name, data.take(members))
+            places |= {index: (name, row) for row, index in enumerate(members)}
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(whole, folder)
+    return [places[index] for index in range(len(data.frames))]
 
 
 def read_labeled(folder: str | os.PathLike) -> LabeledFrames:

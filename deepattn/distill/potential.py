@@ -16,6 +16,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from deepattn.errors import ConfigError, DataError
 from deepattn.infer import DeepPot
+from deepattn.infer.frames import Frames
 from deepattn.models import open_model_file
 
 
@@ -93,10 +94,22 @@ class ModelPotential:
             largest[members] = found["force_error"].max(axis=1)
         return largest
 
+    def descriptors(self, frames: Sequence[Atoms]) -> list[np.ndarray]:
+        """The descriptor of every atom of each frame, ``[natoms, width]``."""
+        found: dict[int, np.ndarray] = {}
+        for members, checked in self._groups(frames):
+            found |= dict(zip(members, self._model.evaluate_descriptor(checked), strict=True))
+        return [found[index] for index in range(len(frames))]
+
     def _evaluate(
         self, frames: Sequence[Atoms], *, uncertainty: bool = False
     ) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
         """Numbers of frames of as many atoms, and their results."""
+        for members, checked in self._groups(frames):
+            yield members, self._model.evaluate(checked, uncertainty=uncertainty)
+
+    def _groups(self, frames: Sequence[Atoms]) -> Iterator[tuple[list[int], Frames]]:
+        """Numbers of frames of as many atoms, and the frames as the model takes them."""
         groups: dict[tuple[int, bool], list[int]] = {}
         for index, atoms in enumerate(frames):
             groups.setdefault((len(atoms), bool(atoms.pbc.all())), []).append(index)
@@ -109,7 +122,7 @@ class ModelPotential:
                 mixed_type=True,
             )
             with self._first_warning.alone():
-                yield members, self._model.evaluate(checked, uncertainty=uncertainty)
+                yield members, checked
 
     def _types(self, atoms: Atoms) -> list[int]:
         return [self._type_of[symbol] for symbol in atoms.get_chemical_symbols()]
@@ -181,8 +194,17 @@ def open_teacher(teacher: str) -> Potential:
         DeepattnError: The file or callable does not exist or is not valid.
     """
     if _is_callable(teacher):
-        return CalculatorPotential(_calculator(teacher), teacher)
+        return open_calculator(teacher)
     return ModelPotential(teacher)
+
+
+def open_calculator(name: str) -> CalculatorPotential:
+    """The ASE calculator of a ``module:callable``.
+
+    Raises:
+        ConfigError: It does not exist, or is no calculator.
+    """
+    return CalculatorPotential(_calculator(name), name)
 
 
 def _is_callable(teacher: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
@@ -11,6 +10,7 @@ from typing import Any
 
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.labeled import read_labeled
+from deepattn.distill.pages import images_of, table
 from deepattn.distill.pictures import draw_pictures
 from deepattn.distill.result import DistillResult
 from deepattn.distill.workdir import write_json
@@ -75,12 +75,6 @@ def _speed(explored: dict[str, Any]) -> float | None:
 def _page(result: DistillResult, summary: dict[str, Any], pictures: dict[str, Path]) -> str:
     """A page that needs no other file."""
     title = f"Student of {escape(result.teacher.name)}"
-    images = "\n".join(
-        f"<figure><figcaption>{escape(caption)}.</figcaption>"
-        f'<img alt="{escape(caption)}" src="data:image/png;base64,'
-        f'{base64.b64encode(path.read_bytes()).decode()}"></figure>'
-        for caption, path in pictures.items()
-    )
     end = "as required" if result.reached else "above the required threshold"
     force = result.errors["force"]
     error = (
@@ -98,7 +92,7 @@ def _page(result: DistillResult, summary: dict[str, Any], pictures: dict[str, Pa
         f"{summary['hours']:.2f} hours and ended because {escape(result.reason)}.</p>\n"
         f"<h2>Rounds</h2>\n{_rounds(summary['rounds'])}\n<h2>Speed</h2>\n"
         f"{_speeds(summary['atom_steps_per_second'])}\n<h2>Trained on</h2>\n"
-        f"<p>{_trained(result.config, summary)}</p>\n{images}\n</html>\n"
+        f"<p>{_trained(result.config, summary)}</p>\n{images_of(pictures)}\n</html>\n"
     )
 
 
@@ -129,7 +123,7 @@ def _rounds(rounds: Sequence[dict[str, Any]]) -> str:
                 f"{found['seconds'] / 60:.1f}",
             )
         )
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _speeds(speeds: dict[str, float | None]) -> str:
@@ -142,7 +136,7 @@ def _speeds(speeds: dict[str, float | None]) -> str:
     if student and teacher:
         times = student / teacher
         ratio = f"<p>The student is {times:.3g} times as fast here, evaluated in this process.</p>"
-    return _table(("model", "atom-steps a second"), rows) + ratio
+    return table(("model", "atom-steps a second"), rows) + ratio
 
 
 def _trained(config: DistillConfig, summary: dict[str, Any]) -> str:
@@ -158,10 +152,3 @@ def _trained(config: DistillConfig, summary: dict[str, Any]) -> str:
         f"{sum(formulas.values())} frames: {escape(listed)}; "
         f"{', '.join(f'{t:g}' for t in explore.temperatures)} K; {pressures}."
     )
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["".join(f"<th>{head}</th>" for head in heads)]
-    lines += ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="wide"><table>\n{body}\n</table></div>'

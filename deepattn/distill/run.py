@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ase import Atoms
 
-from deepattn.distill.config import read_distill
+from deepattn.distill.config import DistillConfig, read_distill
 from deepattn.distill.potential import open_teacher
 from deepattn.distill.result import DistillResult
 from deepattn.distill.stages import Distillation
@@ -42,6 +43,28 @@ def distill(
         DeepattnError: Something is wrong with the input, the structures or the files.
     """
     config, student = read_distill(input_file)
+    return run_distillation(teacher, config, student, folder, where=os.fspath(input_file))
+
+
+def run_distillation(
+    teacher: str,
+    config: DistillConfig,
+    student: dict[str, Any],
+    folder: str | os.PathLike,
+    *,
+    where: str,
+) -> DistillResult:
+    """Do what `distill` does, with an input that has been read.
+
+    Args:
+        teacher, folder: As for `distill`.
+        config: The section ``distill``.
+        student: The student's input.
+        where: Where both are from, for messages.
+
+    Raises:
+        DeepattnError: As for `distill`.
+    """
     require_ops(fast=False)
     opened = open_teacher(teacher)
     # Errors are found before a folder is created that a corrected input would not match.
@@ -50,17 +73,27 @@ def distill(
     record = {"teacher": opened.fingerprint, "distill": config.to_dict(), **student}
     names = student["model"].get("type_map") or elements_of(structures)
     student = {**student, "model": {**student["model"], "type_map": names}}
-    _check_elements(structures, opened.elements, names)
+    check_elements(structures, opened.elements, names)
     try:
         normalize_student(student)
     except ConfigError as error:
-        raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
+        raise ConfigError(f"{where}: {error}") from None
     return Distillation(opened, structures, config, student, WorkDir(folder, record)).run()
 
 
-def _check_elements(
+def check_elements(
     structures: Sequence[Atoms], of_teacher: Sequence[str] | None, names: Sequence[str]
 ) -> None:
+    """Check that all elements of structures are known.
+
+    Args:
+        structures: The structures.
+        of_teacher: Elements of the teacher; None if it does not say.
+        names: ``model/type_map``.
+
+    Raises:
+        DataError: One is not.
+    """
     for known, whose in ((of_teacher, "the teacher"), (names, "model/type_map")):
         unknown = set(elements_of(structures)) - set(known or ())
         if unknown and known is not None:

@@ -25,10 +25,23 @@ def select(
     Returns:
         Numbers of the frames, rising.
     """
+    rows = candidates(deviations, config)
+    if len(rows) > config.frames:
+        rows = np.random.default_rng(seed).choice(rows, config.frames, replace=False)
+    return np.sort(rows)
+
+
+def candidates(deviations: np.ndarray, config: SelectConfig) -> np.ndarray:
+    """Numbers of the frames that may be selected, rising: all between the limits.
+
+    If there is none of these but frames above ``high``, as many of the smallest deviation as are
+    wanted.
+
+    Args:
+        deviations, config: As for `select`.
+    """
     between = np.flatnonzero((deviations >= config.low) & (deviations <= config.high))
-    if len(between) > config.frames:
-        between = np.random.default_rng(seed).choice(between, config.frames, replace=False)
     if len(between):
-        return np.sort(between)
+        return between
     above = np.flatnonzero(deviations > config.high)
     return np.sort(above[np.argsort(deviations[above], kind="stable")[: config.frames]])

@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from deepattn.data.atoms import read_atoms
-from deepattn.distill.config import DistillConfig
+from deepattn.distill.config import RoundsConfig
 from deepattn.distill.overlap import too_close
 from deepattn.errors import DataError
 
@@ -16,7 +16,7 @@ from deepattn.errors import DataError
 _TRIES = 20
 
 
-def read_structures(config: DistillConfig) -> list[Atoms]:
+def read_structures(config: RoundsConfig) -> list[Atoms]:
     """Read the structures, select evenly spaced ones, and repeat their cells.
 
     Raises:
@@ -38,7 +38,7 @@ def read_structures(config: DistillConfig) -> list[Atoms]:
         if too_close(clean, config.closest):
             raise DataError(
                 f"{path}: a structure has atoms closer than {config.closest:g} times the sum "
-                "of their covalent radii; remove it, or lower distill/closest"
+                f"of their covalent radii; remove it, or lower {config.path}/closest"
             )
         structures.append(clean)
     return structures

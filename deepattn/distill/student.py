@@ -6,15 +6,32 @@ import copy
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deepattn.config import Config, ModelConfig, normalize, upgrade
 from deepattn.distill.config import LaterConfig
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export import compress, freeze
 from deepattn.train import Trainer, WeightSource, from_checkpoint
+from deepattn.train.pretrained import Pretrained
 
 log = logging.getLogger(__name__)
+
+
+class PretrainedModel(NamedTuple):
+    """A model file to fine-tune, and the branch of it, if it has several."""
+
+    path: str
+    branch: str | None
+
+    def source(self) -> WeightSource:
+        """Its weights.
+
+        Raises:
+            ModelFileError: There is no such file or branch.
+        """
+        return Pretrained(self.path).single(self.branch)
+
 
 _CHECKPOINT = "model.ckpt"
 _GRAPH = "model.pb"
@@ -28,6 +45,7 @@ def train_student(
     seed: int,
     previous: Path | None = None,
     later: LaterConfig,
+    pretrained: PretrainedModel | None = None,
 ) -> Path:
     """Train a student, or resume its training.
 
@@ -38,14 +56,17 @@ def train_student(
         seed: Of the training and, unless the input names others, of the weights.
         previous: Folder of the student to start from, if it is not the first.
         later: Length and learning rate of a training that is not the first.
+        pretrained: The model that the first training fine-tunes; the section ``model`` is its.
 
     Returns:
         The model: A compressed graph if the student can be compressed, a graph if it can be frozen,
         else its checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    full = _input(student, systems, folder, seed)
     start = WeightSource()
+    if pretrained is not None:
+        start, student = pretrained.source().take_model_section(dict(student))
+    full = _input(student, systems, folder, seed)
     if previous is not None:
         start, model = _start(previous, restart=False)
         _shorten(full, later)

@@ -20,33 +20,37 @@ log = logging.getLogger(__name__)
 
 # Initial structures, next to the input.
 STRUCTURES = "structures.extxyz"
-_INPUT = "distill.json"
 # Keys that may change in a folder in use: they decide only when to stop.
 _FREE = ("rounds", "hours", "threshold")
 
 
 class WorkDir:
-    """Files of one distillation.
+    """Files of one distillation, or of another command that works in stages.
 
     A stage is a function that writes its files and returns results, which are written last. A stage
-    whose results exist is skipped, so a distillation that was interrupted at any moment resumes
-    with the stage it was in.
+    whose results exist is skipped, so a command that was interrupted at any moment resumes with the
+    stage it was in.
 
     Args:
         folder: The folder, which is created.
-        record: Teacher and input of the distillation, JSON-able.
+        record: All that decides what is done, JSON-able.
+        command: Name of the command, which is that of its section in the record too.
 
     Raises:
-        ConfigError: The folder belongs to another distillation.
+        ConfigError: The folder is of another command, or of the same one with another record.
     """
 
-    def __init__(self, folder: str | os.PathLike, record: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: str | os.PathLike, record: Mapping[str, Any], command: str = "distill"
+    ) -> None:
         self.folder = Path(folder)
         record = json.loads(json.dumps(record))
-        path = self.folder / _INPUT
-        remove_leftovers(self.folder, _INPUT)
+        name = f"{command}.json"
+        path = self.folder / name
+        remove_leftovers(self.folder, name)
         if path.exists():
-            changed = difference(json.loads(path.read_text(encoding="utf-8")), record)
+            before = json.loads(path.read_text(encoding="utf-8"))
+            changed = difference(before, record, free=[f"{command}/{key}" for key in _FREE])
             if changed:
                 raise ConfigError(
                     f"{self.folder}: was started with another {changed}; restore it, or "
@@ -54,8 +58,8 @@ class WorkDir:
                 )
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise ConfigError(
-                f"{self.folder}: has files but no {_INPUT}, so it is not the folder of a "
-                "distillation; choose another one (-o)"
+                f"{self.folder}: has files but no {name}, so it is not a folder of deepattn "
+                f"{command}; choose another one (-o)"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(path, record)
@@ -91,7 +95,7 @@ class WorkDir:
 
     def hours(self) -> float:
         """Hours of work in all stages."""
-        stages = [path for path in self.folder.rglob("*.json") if "student" not in path.parent.name]
+        stages = [*self.folder.glob("*.json"), *self.folder.glob("round-*/*.json")]
         results = [json.loads(path.read_text(encoding="utf-8")) for path in stages]
         return sum(found.get("seconds", 0.0) for found in results) / 3600
 
@@ -114,15 +118,15 @@ def read_frames(path: Path) -> list[Atoms]:
     return ase.io.read(path, ":", format="extxyz") if path.stat().st_size else []
 
 
-def difference(before: Any, now: Any, path: str = "") -> str:
-    """First path at which two trees of settings differ, ignoring `_FREE`; empty if none."""
+def difference(before: Any, now: Any, path: str = "", *, free: Sequence[str] = ()) -> str:
+    """First path at which two trees of settings differ, but for those of `free`; empty if none."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return "" if before == now else path
     for key in sorted({*before, *now}):
         where = f"{path}/{key}" if path else key
-        if where in {f"distill/{name}" for name in _FREE}:
+        if where in free:
             continue
-        found = difference(before.get(key), now.get(key), where)
+        found = difference(before.get(key), now.get(key), where, free=free)
         if found:
             return found
     return ""

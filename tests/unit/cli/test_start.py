@@ -43,6 +43,8 @@ COMMANDS = {
     "check-model on absent data": (["check-model", "model.pb", "-s", "absent"], 1),
     "distill": (["distill", "absent.pb", "distill.json"], 1),
     "distill by an absent input": (["distill", "model.pb", "absent.json"], 1),
+    "learn by an absent input": (["learn", "absent.json"], 1),
+    "learn by an input without labels": (["learn", "learn.json"], 1),
     "model-devi": (["model-devi", "-m", "model.pb", "absent.pb", "-s", "data"], 1),
     "model-devi on absent data": (["model-devi", "-m", "model.pb", "-s", "absent"], 1),
     "eval-desc": (["eval-desc", "-m", "absent.pb", "-s", "data"], 1),
@@ -110,6 +112,7 @@ def folder(tmp_path, monkeypatch):
     Path("unknown.json").write_text(json.dumps({**good, "traning": {}}))
     Path("broken.json").write_text("{")
     Path("distill.json").write_text(json.dumps({"distill": {}}))
+    Path("learn.json").write_text(json.dumps({"learn": {"systems": "data"}}))
 
 
 def test_tensorflow_is_imported_where_it_works_only(folder):

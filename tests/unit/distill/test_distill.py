@@ -12,7 +12,7 @@ from ase.io import write
 
 from deepattn.calculator import DP
 from deepattn.cli.main import main
-from deepattn.distill import distill, stages, student
+from deepattn.distill import distill, label, rounds, stages, student
 from deepattn.distill.labeled import read_labeled
 from deepattn.distill.workdir import WorkDir
 from deepattn.errors import ConfigError, DataError
@@ -85,15 +85,15 @@ def test_killed_in_every_stage_it_gives_the_same_student(place, monkeypatch):
     whole = distill(TEACHER, "input.json", "whole")
     assert not whole.reached and "rounds" in whole.reason
     places = [
-        (stages, "write_frames", 1),  # the structures, and then the frames of the first stage
-        (stages, "write_frames", 1),
-        (stages, "label", 1),
-        (stages, "write_labeled", 1),
+        (rounds, "write_frames", 1),  # the structures, and then the frames of the first stage
+        (rounds, "write_frames", 1),
+        (label, "label", 1),
+        (rounds, "write_labeled", 1),
         (Saver, "save", 1),  # in the middle of a training
         (student, "compress", 1),
-        (stages, "explore", 1),
-        (stages, "errors", 1),
-        (stages, "write_labeled", 1),
+        (rounds, "explore", 1),
+        (rounds, "errors", 1),
+        (rounds, "write_labeled", 1),
         (Trainer, "train", 1),
         (stages, "write_report", 1),
     ]

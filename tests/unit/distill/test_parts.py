@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.io import write
 
-from deepattn.distill.config import DistillConfig, SelectConfig, normalize_distill
+from deepattn.distill.config import DistillConfig, SelectConfig
 from deepattn.distill.overlap import too_close
 from deepattn.distill.potential import Labels
 from deepattn.distill.rdf import radial_distribution
@@ -113,7 +113,7 @@ def test_copies_are_strained_and_reproducible():
 
 
 def _config(**section):
-    return DistillConfig.from_dict(normalize_distill(section))
+    return DistillConfig.normalized(section)
 
 
 def test_structures_are_thinned_out_and_repeated(tmp_path):

@@ -68,7 +68,7 @@ def test_more_rounds_are_allowed_and_recorded(tmp_path):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(ConfigError, match="not the folder of a distillation"):
+    with pytest.raises(ConfigError, match="not a folder of deepattn distill"):
         WorkDir(tmp_path, RECORD)
 
 

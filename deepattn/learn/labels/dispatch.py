@@ -1,0 +1,154 @@
+"""Running jobs by dpdispatcher: on this computer, or where its sections say."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepattn.errors import ConfigError, DataError
+from deepattn.learn.labels.config import JobsConfig
+from deepattn.progress import counted
+
+log = logging.getLogger(__name__)
+
+# A shell on this computer, which works where the files are.
+_HERE: dict[str, Any] = {"batch_type": "Shell", "context_type": "LazyLocalContext"}
+_SCRIPT = "sh run.sh"
+_LOG = "dpdispatcher.log"
+
+
+class Dispatcher:
+    """Submits jobs and waits for them; lost ones are submitted again.
+
+    Args:
+        config: The section of the input.
+
+    Raises:
+        ConfigError: dpdispatcher is not installed, or does not accept its sections.
+    """
+
+    def __init__(self, config: JobsConfig) -> None:
+        self._library = _import()
+        self._config = config
+        self._machine = {**(config.machine or _HERE)}
+        # Any folder serves to check them.
+        self._objects(Path.cwd(), 1)
+
+    def run(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        transfers: Mapping[str, list[str]],
+        *,
+        title: str,
+    ) -> None:
+        """Run the script in folders that lie in a common one, until all have ended.
+
+        Args:
+            folder: The common folder.
+            names: Of the folders.
+            transfers: Files to bring there and back.
+            title: Title of the progress line.
+
+        Raises:
+            DataError: Jobs fail again and again.
+        """
+        library, root = self._library, folder.resolve().parent
+        _log_to(folder / _LOG)
+        machine, resources = self._objects(root, len(names))
+        tasks = [
+            library.Task(
+                command=_SCRIPT,
+                task_work_path=name,
+                forward_files=list(transfers["forward_files"]),
+                backward_files=list(transfers["backward_files"]),
+                outlog=None,
+                errlog=None,
+            )
+            for name in names
+        ]
+        submission = library.Submission(
+            work_base=folder.name,
+            machine=machine,
+            resources=resources,
+            forward_common_files=list(transfers["forward_common_files"]),
+            task_list=tasks,
+        )
+        with counted(len(names), title) as tick:
+            _show_progress(submission, folder, names, tick)
+            try:
+                submission.run_submission(check_interval=self._config.wait, clean="on_success")
+            except RuntimeError as error:
+                raise DataError(
+                    f"{folder}: jobs fail again and again; {folder / _LOG} says more: "
+                    f"{str(error).splitlines()[0]}"
+                ) from None
+
+    def _objects(self, root: Path, count: int) -> tuple[Any, Any]:
+        """Machine and resources of dpdispatcher."""
+        if self._config.resources is None:
+            resources: dict[str, Any] = {
+                "number_node": 1,
+                "cpu_per_node": 1,
+                "gpu_per_node": 0,
+                "queue_name": "",
+                "group_size": math.ceil(count / self._config.parallel),
+            }
+        else:
+            resources = dict(self._config.resources)
+        machine = {**self._machine, "local_root": str(root)}
+        try:
+            return (
+                self._library.Machine.load_from_dict(machine),
+                self._library.Resources.load_from_dict(resources),
+            )
+        # It raises whatever it likes.
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"learn/labels: dpdispatcher does not accept machine or resources: {reason}."
+            ) from None
+
+
+def _import() -> Any:
+    """The library, whose messages go to a file of the submission alone."""
+    level = logging.root.manager.disable
+    # It writes a log into the working folder when it is imported, unless it has nothing to say.
+    logging.disable(logging.CRITICAL)
+    try:
+        import dpdispatcher
+    except ImportError:
+        raise ConfigError(
+            "learn/labels needs dpdispatcher for jobs: pip install dpdispatcher."
+        ) from None
+    finally:
+        logging.disable(level)
+    return dpdispatcher
+
+
+def _log_to(path: Path) -> None:
+    logger = logging.getLogger("dpdispatcher")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+
+
+def _show_progress(submission: Any, folder: Path, names: Sequence[str], tick: Any) -> None:
+    """Move the progress line whenever the submission looks at its jobs."""
+    look, shown = submission.update_submission_state, 0
+
+    def looked() -> None:
+        nonlocal shown
+        look()
+        ended = sum((folder / name / "status").is_file() for name in names)
+        for _ in range(ended - shown):
+            tick()
+        shown = max(shown, ended)
+
+    submission.update_submission_state = looked

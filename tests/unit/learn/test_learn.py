@@ -1,0 +1,206 @@
+"""A whole loop, stopped in every stage; jobs that outlive the command, and are killed."""
+
+import csv
+import importlib.util
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import write
+
+from deepattn.data import System
+from deepattn.distill.labeled import read_labeled
+from deepattn.errors import ConfigError
+from deepattn.formats.checkpoint import read_checkpoint
+from deepattn.infer import DeepPot
+from deepattn.learn import learn, learning
+from deepattn.learn.labels import source
+from deepattn.learn.labels.store import LabelStore
+
+from .codes import morse, section, write_template
+
+MODEL = {
+    "model": {
+        "descriptor": {
+            "type": "se_atten_v2",
+            "attn_layer": 0,
+            "rcut": 4.0,
+            "rcut_smth": 1.0,
+            "sel": "auto",
+            "neuron": [4, 8],
+            "axis_neuron": 2,
+        },
+        "fitting_net": {"neuron": [8, 8]},
+    },
+    "training": {"numb_steps": 10, "save_freq": 5, "disp_freq": 10},
+}
+LEARN = {
+    "systems": "start.extxyz",
+    "rounds": 2,
+    "threshold": 1e-6,
+    "explore": {"temperatures": [300], "runs": 2, "steps": 12, "every": 2, "timestep": 2},
+    "seed_frames": {"copies": 5, "frames": 8},
+    "select": {"low": 1e-9, "high": 1e6, "frames": 3, "judged": 5},
+    "later": {"numb_steps": 5},
+}
+
+
+class Killed(BaseException):
+    """Like SIGKILL: it cannot be handled."""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with structures and an input."""
+    frames = []
+    for k in range(2):
+        atoms = bulk("Cu", cubic=True, a=3.7)
+        atoms.symbols[k], atoms.symbols[3] = "Au", "Au"
+        frames.append(atoms)
+    write(tmp_path / "start.extxyz", frames)
+    (tmp_path / "learn_codes.py").write_text(
+        "from ase.calculators.morse import MorsePotential\n"
+        "def make():\n"
+        "    return MorsePotential(epsilon=0.3, r0=2.6, rho0=4.0, rcut1=3.5, rcut2=4.5)\n"
+    )
+    monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def write_input(labels, **keys):
+    Path("loop.json").write_text(
+        json.dumps({"learn": {**LEARN, "labels": labels, **keys}, **MODEL})
+    )
+
+
+def killing(monkeypatch, owner, name):
+    """Make a function end the program after its work."""
+    original = getattr(owner, name)
+
+    def kill(*args, **kwargs):
+        original(*args, **kwargs)
+        raise Killed
+
+    monkeypatch.setattr(owner, name, kill)
+
+
+@pytest.mark.slow
+def test_stopped_in_its_stages_it_gives_the_same_model(place, monkeypatch):
+    write_input({"type": "calculator", "calculator": "learn_codes:make"})
+    whole = learn("loop.json", "whole")
+    assert not whole.reached and "learn/rounds" in whole.reason
+    # The stages of all commands of rounds are killed in the tests of distill.
+    for owner, name in (
+        (learning, "check_settings"),
+        (source.StoredLabeler, "label"),
+        (learning, "copy_model"),
+        (learning, "publish_data"),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            killing(patch, owner, name)
+            learn("loop.json", "killed")
+    again = learn("loop.json", "killed")
+    assert again.errors["force"] == whole.errors["force"]
+    arrays, others = (
+        read_checkpoint(place / folder / "round-01" / "model-0" / "model.ckpt")[0]
+        for folder in ("whole", "killed")
+    )
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, others[name], err_msg=name)
+    assert not list((place / "killed").rglob("batch.json"))
+    _check_data(place / "killed")
+    _check_report(place / "killed", again)
+    write_input({"type": "calculator", "calculator": "ase.calculators.emt:EMT"})
+    with pytest.raises(ConfigError, match="started with another labels/calculator"):
+        learn("loop.json", "killed")
+
+
+def _check_data(folder):
+    """All labels are published, each frame with its origin."""
+    data = read_labeled(folder / "data")
+    parts = [read_labeled(folder / f"round-{n:02d}" / "data") for n in range(3)]
+    assert len(data.frames) == sum(len(part.frames) for part in parts) > 20
+    rows = list(csv.DictReader((folder / "provenance.csv").read_text().splitlines()))
+    assert len(rows) == len(data.frames)
+    store = LabelStore(folder / "labels")
+    for row in rows:
+        system = System(folder / "data" / row["system"])
+        label = json.loads((folder / row["label"] / "label.json").read_text())
+        assert system.load("energy", [int(row["frame"])])[0, 0] == label["energy"]
+        assert row["origin"] == "dynamics" or row["round"] == "0"
+    assert {row["temperature"] for row in rows} == {"", "300.0"}
+    for atoms, labels in zip(data.frames, data.labels, strict=True):
+        atoms.calc = morse()
+        assert labels.energy == pytest.approx(atoms.get_potential_energy())
+        assert store.place(atoms).is_dir()
+
+
+def _check_report(folder, result):
+    report = json.loads((folder / "report.json").read_text())
+    assert report["rounds"][1]["rmse_force"] == result.errors["force"]
+    assert report["checks"] == {"repeated": {"energy": 0.0, "force": 0.0}}
+    page = (folder / "report.html").read_text()
+    assert page.count("<img") == 2 and f"{1e3 * result.errors['force']:.1f} meV/Å" in page
+    with DeepPot(str(folder / "model.pb")) as model:
+        assert model.get_type_map() == ["Au", "Cu"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("dpdispatcher") is None, reason="dpdispatcher is not installed"
+)
+def test_commands_and_jobs_that_are_killed_label_nothing_twice(place):
+    write_template(place)
+    labels = section(place, parallel=2)
+    few = {"seed_frames": {"copies": 3, "frames": 4}, "explore": {**LEARN["explore"], "runs": 1}}
+    write_input(labels, rounds=1, **few)
+    command = [sys.executable, "-m", "deepattn", "learn", "loop.json", "-o", "killed"]
+    environment = {**os.environ, "TAKES": "0.2"}
+    chance = random.Random(1)
+    for kill in range(2):
+        with open("log", "ab") as log:
+            child = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        # While jobs run.
+        known = _runs(place)
+        while _runs(place) < known + 2 and child.poll() is None:
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0, 0.5))
+        child.kill()
+        child.wait()
+        if kill == 1:
+            _kill_jobs(place)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    runs = (place / "runs").read_text().split()
+    stored = list((place / "killed").rglob("label.json"))
+    # Those that were running when their job was killed had to be begun again.
+    assert len(stored) <= len(runs) <= len(stored) + 2
+    assert len(set(runs)) == len({path.parent.name for path in stored})
+
+
+def _runs(place):
+    path = place / "runs"
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+def _kill_jobs(place):
+    """Kill the jobs and what they run, as a cluster that fails does."""
+    for found in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = found.read_bytes()
+            # Jobs run in the folder of the labels.
+            folder = os.readlink(found.parent / "cwd")
+        except OSError:
+            continue
+        if folder.startswith(str(place / "killed")) and b"deepattn" not in words:
+            os.kill(int(found.parent.name), signal.SIGKILL)
