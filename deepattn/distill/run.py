@@ -78,7 +78,8 @@ def run_distillation(
         normalize_student(student)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return Distillation(opened, structures, config, student, WorkDir(folder, record)).run()
+    with WorkDir(folder, record).claimed() as workdir:
+        return Distillation(opened, structures, config, student, workdir).run()
 
 
 def check_elements(

@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ase import Atoms
 
 from deepattn.errors import ConfigError
 from deepattn.formats.files import remove_leftovers, write_whole
+from deepattn.formats.locks import locked
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class WorkDir:
         self, folder: str | os.PathLike, record: Mapping[str, Any], command: str = "distill"
     ) -> None:
         self.folder = Path(folder)
+        self.command = command
         record = json.loads(json.dumps(record))
         name = f"{command}.json"
         path = self.folder / name
@@ -63,6 +66,22 @@ class WorkDir:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(path, record)
+
+    @contextmanager
+    def claimed(self) -> Iterator[WorkDir]:
+        """Hold the folder, so that no other process works in it.
+
+        Raises:
+            BusyError: Another process does.
+        """
+        with locked(
+            self.folder / f"{self.command}.json",
+            lambda holder: (
+                f"{self.folder}: deepattn {self.command} is at work there already ({holder}); "
+                "wait until it ends"
+            ),
+        ):
+            yield self
 
     def path(self, *parts: str) -> Path:
         """A path in the folder; its parent is created."""

@@ -58,4 +58,5 @@ def learn(input_file: str | os.PathLike, folder: str | os.PathLike = "learn") ->
             raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
     else:
         PretrainedModel(config.pretrained, config.model_branch).source()
-    return Learning(source, structures, config, model, WorkDir(folder, record, "learn")).run()
+    with WorkDir(folder, record, "learn").claimed() as workdir:
+        return Learning(source, structures, config, model, workdir).run()

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import glob
-import logging
 import os
-import platform
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
-from deepattn.errors import BusyError, ConfigError
+from deepattn.errors import ConfigError
 from deepattn.formats.files import remove_leftovers
+from deepattn.formats.locks import locked
 from deepattn.train.checkpointing.files import TrainingFiles
-
-log = logging.getLogger(__name__)
 
 
 class Claim:
@@ -88,48 +82,17 @@ class Claim:
             remove_leftovers(path.parent, glob.escape(path.name))
 
     def _lock(self, path: Path, key: str) -> None:
-        lock = path.with_name(f".{path.name}.lock")
-        while True:
-            file = open(lock, "a+", encoding="utf-8")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    log.warning(
-                        "%s: this file system has no locks (%s), so nothing prevents two "
-                        "trainings from writing the same files",
-                        path.parent,
-                        error.strerror,
-                    )
-                    file.close()
-                    lock.unlink(missing_ok=True)
-                    return
-                file.seek(0)
-                holder = file.read(200).strip() or "another process"
-                file.close()
-                raise BusyError(
-                    f"{path} is being written by another training ({holder}); wait until it "
-                    f"ends, or set another {key}"
-                ) from None
-            if _is_at(file, lock):
-                break
-            file.close()
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}\n")
-        file.flush()
-        self._locks.callback(file.close)
-        # Before that, while the lock holds: whoever gets it then makes a file anew.
-        self._locks.callback(lock.unlink, missing_ok=True)
+        self._locks.enter_context(
+            locked(
+                path,
+                lambda holder: (
+                    f"{path} is being written by another training ({holder}); wait until it ends, "
+                    f"or set another {key}"
+                ),
+            )
+        )
 
 
 def _is_usual(path: Path) -> bool:
     """Whether a path is that of a file, which may be yet to be made."""
     return path.is_file() or not path.exists()
-
-
-def _is_at(file: IO, path: Path) -> bool:
-    """Whether an open file still has its name; a run that ended has removed it."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False

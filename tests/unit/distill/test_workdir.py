@@ -9,7 +9,7 @@ from deepattn.distill.label import label
 from deepattn.distill.labeled import LabeledFrames, read_labeled, write_labeled
 from deepattn.distill.potential import open_teacher
 from deepattn.distill.workdir import WorkDir, read_frames, write_frames
-from deepattn.errors import ConfigError
+from deepattn.errors import BusyError, ConfigError
 from deepattn.formats.files import _open_temporary
 
 from .metals import alloy, rattled, teacher
@@ -145,3 +145,14 @@ def test_teachers_by_name(tmp_path, monkeypatch):
     ):
         with pytest.raises(ConfigError, match=message):
             open_teacher(name)
+
+
+def test_one_process_works_in_a_folder(tmp_path):
+    with WorkDir(tmp_path / "work", {"distill": {}}).claimed() as workdir:
+        other = WorkDir(tmp_path / "work", {"distill": {}})
+        with pytest.raises(BusyError, match=r"at work there already \(process"), other.claimed():
+            pass
+        workdir.stage("one", lambda: {})
+    with other.claimed():
+        assert len(list((tmp_path / "work").glob(".*.lock"))) == 1
+    assert list((tmp_path / "work").glob(".*.lock")) == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from deepattn.errors import BusyError, ConfigError
+from deepattn.formats import locks
 from deepattn.formats.checkpoint import read_checkpoint, write_checkpoint
 from deepattn.formats.numbered import link_latest
 from deepattn.train.checkpointing import claim as module
@@ -98,7 +99,7 @@ def test_without_locks_it_warns_and_goes_on(here, monkeypatch, caplog):
     def none(*args):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(module.fcntl, "flock", none)
+    monkeypatch.setattr(locks.fcntl, "flock", none)
     with Claim(files(), chief=True):
         pass
     assert "has no locks" in caplog.text
