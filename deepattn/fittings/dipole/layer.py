@@ -19,7 +19,8 @@ class DipoleFitting(TensorFitting):
     Reference: L. Zhang et al., Phys. Rev. B 102, 041121 (2020), arXiv:1906.11434.
 
     Args:
-        ntypes, descriptor_width, **kwargs: As for `TensorFitting`.
+        ntypes, descriptor_width: As for `TensorFitting`.
+        **kwargs: As for `TensorFitting`.
 
     Output shape: ``[nframes, nloc, 3]``, in the unit of the labels.
     """
