@@ -81,7 +81,10 @@ def _input(name, system, steps):
         "fitting_net": {"neuron": [12, 12], "seed": 5, "precision": "float64", **fitting},
     }
     if descriptor != "se_e2_a":
-        model["type_embedding"] = {"neuron": [4], "seed": 9}
+        # DeePMD-kit does not take the type embedding of a tensor's graph with --init-frz-model: it
+        # begins anew. One that is not trained is the same in the graph.
+        tensor = fitting["type"] in ("dipole", "polar")
+        model["type_embedding"] = {"neuron": [4], "seed": 9, "trainable": not tensor}
     return {
         "model": model,
         "learning_rate": {"type": "exp", "start_lr": 2e-3, "stop_lr": 1e-5, "decay_steps": 7},
