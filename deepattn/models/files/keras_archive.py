@@ -86,7 +86,7 @@ class KerasArchive(ModelFile):
         for kind in FITTINGS.loaded().values():
             if isinstance(name, str) and kind.layer.rpartition(":")[2] == name.rpartition(">")[2]:
                 return kind
-        raise ModelFileError(f"{self.path}: has a fitting that is not known here: {name}")
+        raise self._unknown(fitting if isinstance(fitting, dict) else {})
 
     @property
     def observable(self) -> Observable | None:
@@ -128,6 +128,13 @@ class KerasArchive(ModelFile):
             raise ModelFileError(f"{self.path}: the model cannot be built: {reason}") from None
         return model
 
+    def _unknown(self, item: Mapping[str, Any]) -> ModelFileError:
+        """The error for an object of a class that is not known."""
+        name = item.get("registered_name") or item.get("class_name")
+        return ModelFileError(
+            f"{self.path}: refused: it is made of the class {name}, which is not known here"
+        )
+
     def _check_classes(self) -> None:
         """Refuse classes that are not known, which Keras would import.
 
@@ -141,10 +148,7 @@ class KerasArchive(ModelFile):
             own = isinstance(name, str) and keras.saving.get_registered_object(name) is not None
             of_keras = name is None and item.get("module") == "keras"
             if not own and not (of_keras and item["class_name"] in _OF_KERAS):
-                raise ModelFileError(
-                    f"{self.path}: refused: it is made of the class {name or item['class_name']}, "
-                    "which is not known here"
-                )
+                raise self._unknown(item)
 
 
 def _models() -> set[str]:

@@ -162,7 +162,7 @@ REFUSED = {
     "dim_case_embd": (put("model/fitting/dim_case_embd", 3), "dim_case_embd"),
     "default_fparam": (put("model/fitting/default_fparam", [1.0]), "default_fparam"),
     "use_aparam_as_mask": (put("model/fitting/use_aparam_as_mask", True), "use_aparam_as_mask"),
-    "fitting type": (put("model/fitting/type", "dipole"), "dipole"),
+    "fitting type": (put("model/fitting/type", "population"), "population"),
     "precision": (put("model/fitting/precision", "bfloat16"), "bfloat16"),
     "precision of a layer": (put(f"{HIDDEN}/precision", "float32"), "must all its layers"),
     "precision of a projection": (put(f"{LAYER}/in_proj/precision", "float32"), "must all its"),
