@@ -131,9 +131,9 @@ def _check_kind(pretrained: dict[str, Any]) -> None:
         kind = base.find(tag)
         if kind is None or not kind.fine_tunes:
             known = [name for name, one in base.registry.loaded().items() if one.fine_tunes]
+            words = " and ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
             raise ConfigError(
-                f"the pretrained model's {name} is {show(tag)}; "
-                f"only {' and '.join(known)} can be fine-tuned."
+                f"the pretrained model's {name} is {show(tag)}; only {words} can be fine-tuned."
             )
 
 

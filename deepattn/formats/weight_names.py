@@ -2,6 +2,9 @@
 
 # Energies that are added for the elements, and the number of the branch in a fitting of several.
 BIAS = "fitting_attr/t_bias_atom_e"
+# Of properties, as contributions of atoms.
+PROPERTY_MEAN = "fitting_attr/own/property_mean"
+PROPERTY_SPREAD = "fitting_attr/own/property_std"
 CASE = "fitting_attr/t_case_embd"
 
 # Offset and factor of atomic energies in graphs of DeePMD-kit 3.2.

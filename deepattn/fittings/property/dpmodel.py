@@ -10,7 +10,7 @@ import numpy as np
 from deepattn.config import ModelConfig
 from deepattn.fittings.net_tree import read_keys, read_weights, write_tree_of
 from deepattn.fittings.property.config import PropertyFittingConfig
-from deepattn.fittings.property.layer import MEAN, SPREAD
+from deepattn.formats.weight_names import PROPERTY_MEAN, PROPERTY_SPREAD
 from deepattn.trees.embedding import Arrays
 from deepattn.trees.node import Node
 from deepattn.trees.part import FittingFormat
@@ -37,7 +37,11 @@ def _read(
     )
     if np.any(bias):
         node.fail(f"{node.path}/@variables/bias_atom_e is not zero, which is not supported")
-    return section, {MEAN: np.zeros(shape), SPREAD: np.ones(shape), **arrays}, every_residual
+    return (
+        section,
+        {PROPERTY_MEAN: np.zeros(shape), PROPERTY_SPREAD: np.ones(shape), **arrays},
+        every_residual,
+    )
 
 
 def _write(
@@ -48,7 +52,7 @@ def _write(
         config,
         arrays,
         version=6,
-        variables={"bias_atom_e": np.zeros_like(arrays[MEAN])},
+        variables={"bias_atom_e": np.zeros_like(arrays[PROPERTY_MEAN])},
         var_name=section.property_name,
         dim_out=section.task_dim,
         task_dim=section.task_dim,
@@ -62,13 +66,13 @@ def _write(
 def _with_output(
     section: Mapping[str, Any], arrays: Arrays, bias: np.ndarray, std: np.ndarray
 ) -> Arrays:
-    return {**arrays, MEAN: bias, SPREAD: std}
+    return {**arrays, PROPERTY_MEAN: bias, PROPERTY_SPREAD: std}
 
 
 def _output(
     section: PropertyFittingConfig, config: ModelConfig, arrays: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    return arrays[MEAN], arrays[SPREAD]
+    return arrays[PROPERTY_MEAN], arrays[PROPERTY_SPREAD]
 
 
 FORMAT = FittingFormat(

@@ -10,13 +10,12 @@ import tensorflow as tf
 from deepattn.config import ModelConfig
 from deepattn.fittings.nets import NetFitting, net_arguments
 from deepattn.fittings.property.config import PropertyFittingConfig
+from deepattn.formats.weight_names import PROPERTY_MEAN, PROPERTY_SPREAD
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.environment import real_types
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-MEAN, SPREAD = "fitting_attr/own/property_mean", "fitting_attr/own/property_std"
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -99,7 +98,7 @@ class PropertyFitting(NetFitting):
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics."""
-        return {**super().named_variables(), MEAN: self.mean, SPREAD: self.spread}
+        return {**super().named_variables(), PROPERTY_MEAN: self.mean, PROPERTY_SPREAD: self.spread}
 
     def get_config(self) -> dict:
         return {

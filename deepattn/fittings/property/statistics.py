@@ -9,7 +9,7 @@ import numpy as np
 from deepattn.config import ModelConfig
 from deepattn.data import Batch
 from deepattn.fittings.property.config import PropertyFittingConfig
-from deepattn.fittings.property.layer import MEAN, SPREAD
+from deepattn.formats.weight_names import PROPERTY_MEAN, PROPERTY_SPREAD
 from deepattn.statistics.output import output_statistics
 from deepattn.statistics.stat_file import StatFile
 
@@ -34,4 +34,4 @@ def scale_weights(
         rcond=section.rcond,
         distinguish_types=section.distinguish_types,
     )
-    return {MEAN: found.mean, SPREAD: found.spread}
+    return {PROPERTY_MEAN: found.mean, PROPERTY_SPREAD: found.spread}

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepattn.config import ModelConfig
 from deepattn.fittings.net_state import IGNORED, read_keys, rules
-from deepattn.fittings.property.layer import MEAN, SPREAD
+from deepattn.formats.weight_names import PROPERTY_MEAN, PROPERTY_SPREAD
 from deepattn.states.part import OutputOfState, StateFormat
 from deepattn.states.rules import Arrays
 from deepattn.trees.node import Node
@@ -34,11 +34,13 @@ def _with_output(model: ModelConfig, found: OutputOfState) -> Arrays:
         raise ValueError("lacks the statistics of the property (out_bias, out_std)")
     if np.any(found.fitting_bias):
         raise ValueError("has a bias in its fitting (bias_atom_e), which is not supported")
-    return {MEAN: found.bias[0], SPREAD: found.std[0]}
+    return {PROPERTY_MEAN: found.bias[0], PROPERTY_SPREAD: found.std[0]}
 
 
 def _output(model: ModelConfig, arrays: Arrays) -> OutputOfState:
-    mean, spread = (np.asarray(arrays[name], np.float64) for name in (MEAN, SPREAD))
+    mean, spread = (
+        np.asarray(arrays[name], np.float64) for name in (PROPERTY_MEAN, PROPERTY_SPREAD)
+    )
     return OutputOfState(np.zeros_like(mean), mean[np.newaxis], spread[np.newaxis])
 
 
@@ -47,7 +49,7 @@ FORMAT = StateFormat(
     _read,
     rules,
     IGNORED,
-    own=(MEAN, SPREAD),
+    own=(PROPERTY_MEAN, PROPERTY_SPREAD),
     with_output=_with_output,
     output=_output,
 )

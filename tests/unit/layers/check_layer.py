@@ -8,26 +8,30 @@ import tensorflow as tf
 def check_layer(layer_class, config, inputs, *, expected_shape, dtype="float64"):
     """Build a layer, call it eagerly and in a graph, save and restore it; return the output.
 
-    Checks the output's shape and precision, that the configuration makes an equal layer, that
+    Of a layer with several outputs the shapes are a list, and the first is returned. Checks shapes
+    and precision, that the configuration makes an equal layer, that
     weights have names, and that every trainable weight has a finite gradient of second order too.
     """
     layer = layer_class(**config, dtype=dtype)
-    output = layer(*inputs)
-    assert output.shape == expected_shape
+    outputs = tf.nest.flatten(layer(*inputs))
+    shapes = expected_shape if isinstance(expected_shape, list) else [expected_shape]
+    assert [tuple(output.shape) for output in outputs] == shapes
     assert layer.variable_dtype == dtype
-    assert output.dtype == dtype
-    np.testing.assert_allclose(tf.function(layer)(*inputs), output, rtol=1e-6, atol=1e-6)
+    assert {output.dtype.name for output in outputs} == {dtype}
+    for found, output in zip(tf.nest.flatten(tf.function(layer)(*inputs)), outputs, strict=True):
+        np.testing.assert_allclose(found, output, rtol=1e-6, atol=1e-6)
 
     restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert restored.get_config() == layer.get_config()
     restored(*inputs)
     restored.set_weights(layer.get_weights())
-    np.testing.assert_array_equal(restored(*inputs), output)
+    for found, output in zip(tf.nest.flatten(restored(*inputs)), outputs, strict=True):
+        np.testing.assert_array_equal(found, output)
 
     variables = layer.named_variables()
     assert {id(v) for v in variables.values()} == {id(v) for v in layer.weights}
     _check_second_gradients(layer, inputs)
-    return layer, np.asarray(output)
+    return layer, np.asarray(outputs[0])
 
 
 def _check_second_gradients(layer, inputs):
@@ -41,7 +45,8 @@ def _check_second_gradients(layer, inputs):
             outer.watch(variables)
             with tf.GradientTape() as inner:
                 inner.watch(variables)
-                total = tf.reduce_sum(tf.sin(layer(*inputs)))
+                outputs = tf.nest.flatten(layer(*inputs))
+                total = tf.add_n([tf.reduce_sum(tf.sin(output)) for output in outputs])
             first = inner.gradient(total, variables)
             assert all(g is not None for g in first)
             square = tf.add_n([tf.reduce_sum(g * g) for g in first])

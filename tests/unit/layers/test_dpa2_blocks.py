@@ -74,7 +74,8 @@ def test_repformers_as_a_keras_layer(environment, direct):
     config["options"] = RepformerOptions(**config["options"]).to_dict()
     features = np.random.default_rng(6).normal(size=(10, 8))
     inputs = [slots_of(environment).within(3.0, 9), CENTRE, features]
-    check_layer(Repformers, config, inputs, expected_shape=(10, 8))
+    width = config["options"]["g2_dim"]
+    check_layer(Repformers, config, inputs, expected_shape=[(10, 8), (10, width, 3)])
 
 
 def test_environment_matrix_is_that_of_the_op():
