@@ -26,9 +26,10 @@ def not_a_number(model):
 def test_a_graph_that_does_not_run(tmp_path, monkeypatch):
     """One whose shapes fit when it is made, and are ambiguous when it is run."""
 
-    def ambiguous(self, matrix, center):
-        rows = tf.reshape(tf.transpose(matrix[:, :0, 0]), [-1, 0, self.neuron[-1]])
-        return tf.concat([rows, tf.tile(matrix[:, :, :1], [1, 1, self.neuron[-1]])], axis=1)
+    def ambiguous(self, radial, center):
+        rows = tf.reshape(tf.transpose(radial[:, :0]), [-1, 0, self.neuron[-1]])
+        columns = tf.tile(radial[:, :, tf.newaxis], [1, 1, self.neuron[-1]])
+        return tf.concat([rows, columns], axis=1)
 
     monkeypatch.setattr(SeE2A, "_embed_blocks", ambiguous)
     path = tmp_path / "model.pb"
