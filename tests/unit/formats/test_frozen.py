@@ -79,7 +79,6 @@ def test_weights_and_statistics_only(tmp_path):
         ({"model_attr/model_version": "2.0"}, "has model version 2.0"),
         ({"model_attr/model_version": None}, "has model version 0.0"),
         ({"model_attr/model_version": "1.2"}, "has model version 1.2"),
-        ({"model_attr/model_type": "wfc"}, "is a model of type 'wfc'"),
         ({"descrpt_attr/rcut": None}, "the node 'descrpt_attr/rcut' is missing"),
         ({"descrpt_attr/rcut": np.float64("nan")}, "invalid cutoff radius nan"),
         ({"descrpt_attr/rcut": np.float64(-1)}, "invalid cutoff radius -1"),

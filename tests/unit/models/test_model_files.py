@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_models import model_section, small_batch, small_model
 from torch_archives import freeze_checkpoint
 
@@ -260,6 +261,16 @@ def test_a_class_that_is_not_known_is_not_imported(files, tmp_path):
         for name, content in parts.items():
             archive.writestr(name, content)
     with pytest.raises(ModelFileError, match="refused: it is made of the class system"):
+        DeepPot(path)
+
+
+def test_a_graph_of_a_kind_that_is_not_known(files, tmp_path):
+    graph = tf.compat.v1.GraphDef.FromString((files / "model.pb").read_bytes())
+    [kind] = [node for node in graph.node if node.name == "model_attr/model_type"]
+    kind.attr["value"].tensor.string_val[:] = [b"wfc"]
+    path = tmp_path / "model.pb"
+    path.write_bytes(graph.SerializeToString())
+    with pytest.raises(ModelFileError, match=r"model.pb: it is a model of type 'wfc'; supported"):
         DeepPot(path)
 
 
