@@ -12,6 +12,20 @@ WITHOUT_AXIS = ("se_e2_r", "se_e3", "se_e3_tebd")
 # Two descriptors of different cutoffs, side by side.
 HYBRID = {"type": "hybrid", "list": [{"type": "se_e2_a"}, {"type": "se_e2_r", "rcut": 2.6}]}
 
+# A model section of metals that trains in no time.
+SMALLEST = {
+    "descriptor": {
+        "type": "se_atten_v2",
+        "attn_layer": 0,
+        "rcut": 4.0,
+        "rcut_smth": 1.0,
+        "sel": "auto",
+        "neuron": [4, 8],
+        "axis_neuron": 2,
+    },
+    "fitting_net": {"neuron": [8, 8]},
+}
+
 
 def dpa2(repinit=None, repformer=None, **descriptor):
     """A descriptor section of DPA-2 with every block, small nets and a descriptor 24 wide."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepattn import limits
 from deepattn.cli.options import add_head, add_model, add_systems
@@ -86,11 +86,7 @@ def run(args: argparse.Namespace) -> None:
     report = measure_errors(
         file,
         systems,
-        head=args.head,
-        numb_test=args.numb_test,
-        shuffle=args.shuffle_test,
-        seed=args.rand_seed,
-        atomic=args.atomic,
+        **_choices(args),
         detail_prefix=args.detail_file,
         before=_print_head,
         after=_print_errors,
@@ -98,6 +94,17 @@ def run(args: argparse.Namespace) -> None:
     _print_average(len(systems), error_lines(report.average))
     log.info("RMSE: %s", summary(report.average) or "no labels to compare with")
     _write(report, args)
+
+
+def _choices(args: argparse.Namespace) -> dict[str, Any]:
+    """What is tested, as arguments of all kinds of tests."""
+    return {
+        "head": args.head,
+        "numb_test": args.numb_test,
+        "shuffle": args.shuffle_test,
+        "seed": args.rand_seed,
+        "atomic": args.atomic,
+    }
 
 
 def _test_observable(args: argparse.Namespace, file: ModelFile, systems: list[str]) -> None:
@@ -119,11 +126,7 @@ def _test_observable(args: argparse.Namespace, file: ModelFile, systems: list[st
     report = measure_observables(
         file,
         systems,
-        head=args.head,
-        numb_test=args.numb_test,
-        shuffle=args.shuffle_test,
-        seed=args.rand_seed,
-        atomic=args.atomic,
+        **_choices(args),
         before=_print_head,
         after=after,
     )

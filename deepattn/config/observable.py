@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 
 class Label(NamedTuple):
@@ -38,6 +39,12 @@ class Observable(NamedTuple):
     width: int = 1
     intensive: bool = False
     types: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Observable:
+        """From its values in their order, of which types may be a list, as in a file."""
+        name, width, intensive, types = values
+        return cls(name, width, intensive, None if types is None else tuple(types))
 
     @property
     def atomic_name(self) -> str:

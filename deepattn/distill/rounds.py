@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from deepattn.distill.label import Labeler
 from deepattn.distill.labeled import LabeledFrames, read_labeled, write_labeled
 from deepattn.distill.potential import ModelPotential, Potential
 from deepattn.distill.select import select
+from deepattn.distill.structures import perturbed_copies
 from deepattn.distill.student import PretrainedModel, train_student
 from deepattn.distill.validate import errors, force_deviations, is_enough
 from deepattn.distill.workdir import STRUCTURES, WorkDir, read_frames, write_frames
@@ -114,6 +116,46 @@ class Rounds(ABC):
         results = self.workdir.results(f"{folder_of(number)}/train-{member}")
         folder = self.workdir.path(folder_of(number), f"{self.noun}-{member}")
         return ModelPotential(folder / results["model"])
+
+    def perturbed(self, structures: Sequence[Atoms], copies: int) -> list[Atoms]:
+        """Strained and perturbed copies of each of some structures."""
+        section = self.config.seed_frames
+        return perturbed_copies(
+            structures,
+            copies=copies,
+            displacement=section.displacement,
+            strain=section.strain,
+            closest=self.config.closest,
+            seed=self.config.seed,
+        )
+
+    def first_frames(
+        self, potential: Potential | None, whose: str
+    ) -> tuple[list[Atoms], dict[str, Any]]:
+        """Perturbed copies of the structures, and frames of the dynamics of a potential.
+
+        Args:
+            potential: The potential; None for no dynamics.
+            whose: What it is, for messages.
+
+        Returns:
+            The frames, and results of the stage.
+        """
+        section = self.config.seed_frames
+        frames = self.perturbed(self.structures, section.copies)
+        results: dict[str, Any] = {"perturbed": len(frames)}
+        if potential is not None and section.steps:
+            log.info("running dynamics with the %s", whose)
+            explored = self.dynamics(
+                potential,
+                steps=section.steps,
+                every=section.every,
+                title=f"{whose}'s dynamics",
+                stream=0,
+            )
+            frames += explored.frames
+            results |= summary_of(explored)
+        return frames, results
 
     def dynamics(
         self, potential: Potential, *, steps: int, every: int, title: str, stream: int

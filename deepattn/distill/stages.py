@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from ase import Atoms
@@ -12,12 +11,9 @@ from deepattn.distill.label import TeacherLabeler
 from deepattn.distill.potential import Potential
 from deepattn.distill.report import write_report
 from deepattn.distill.result import DistillResult
-from deepattn.distill.rounds import Rounds, copy_model, summary_of
-from deepattn.distill.structures import perturbed_copies
+from deepattn.distill.rounds import Rounds, copy_model
 from deepattn.distill.validate import is_enough
 from deepattn.distill.workdir import WorkDir
-
-log = logging.getLogger(__name__)
 
 
 class Distillation(Rounds):
@@ -64,25 +60,4 @@ class Distillation(Rounds):
 
     def seed(self) -> tuple[list[Atoms], dict[str, Any]]:
         """Copies of the structures, and the teacher's dynamics."""
-        section = self.config.seed_frames
-        frames = perturbed_copies(
-            self.structures,
-            copies=section.copies,
-            displacement=section.displacement,
-            strain=section.strain,
-            closest=self.config.closest,
-            seed=self.config.seed,
-        )
-        results: dict[str, Any] = {"perturbed": len(frames)}
-        if section.steps:
-            log.info("running dynamics with the teacher")
-            explored = self.dynamics(
-                self.teacher,
-                steps=section.steps,
-                every=section.every,
-                title="teacher's dynamics",
-                stream=0,
-            )
-            frames += explored.frames
-            results |= summary_of(explored)
-        return frames, results
+        return self.first_frames(self.teacher, "teacher")

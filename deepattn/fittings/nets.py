@@ -105,8 +105,20 @@ class NetFitting(Fitting, abc.ABC):
             model.ntypes,
             descriptor.width,
             sibling=sibling,
+            **cls.own_arguments(section, model, descriptor),
             **net_arguments(section, model, tebd_dim=tebd_dim, interface_dtype=interface_dtype),
         )
+
+    @classmethod
+    def own_arguments(
+        cls, section: Any, model: ModelConfig, descriptor: Descriptor
+    ) -> dict[str, Any]:
+        """Further arguments of a subclass from the keys of its section.
+
+        Args:
+            section, model, descriptor: As for `from_section`.
+        """
+        return {}
 
     @property
     def output_width(self) -> int:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from deepattn.config import ModelConfig
-from deepattn.fittings.nets import NetFitting, net_arguments
+from deepattn.fittings.nets import NetFitting
 from deepattn.fittings.tensor_config import TensorFittingConfig
 from deepattn.layers.descriptor import Descriptor
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from deepattn.layers.environment import atoms_of_types
 
 
 class TensorFitting(NetFitting, abc.ABC):
@@ -53,30 +51,10 @@ class TensorFitting(NetFitting, abc.ABC):
         super().__init__(ntypes, descriptor_width, **kwargs)
 
     @classmethod
-    def from_section(
-        cls,
-        section: TensorFittingConfig,
-        model: ModelConfig,
-        *,
-        descriptor: Descriptor,
-        tebd_dim: int,
-        interface_dtype: str,
-        sibling: Self | None = None,
-    ) -> Self:
-        return cls(
-            model.ntypes,
-            descriptor.width,
-            rows=descriptor.equivariant_width,
-            chosen=section.chosen,
-            sibling=sibling,
-            **cls.own_arguments(section, model),
-            **net_arguments(section, model, tebd_dim=tebd_dim, interface_dtype=interface_dtype),
-        )
-
-    @classmethod
-    def own_arguments(cls, section: Any, model: ModelConfig) -> dict[str, Any]:
-        """Further arguments of a subclass from the keys of its section."""
-        return {}
+    def own_arguments(
+        cls, section: TensorFittingConfig, model: ModelConfig, descriptor: Descriptor
+    ) -> dict[str, Any]:
+        return {"rows": descriptor.equivariant_width, "chosen": section.chosen}
 
     @property
     def fitted_types(self) -> Sequence[int]:
@@ -116,8 +94,7 @@ class TensorFitting(NetFitting, abc.ABC):
         tensors = self._by_atom(self.finished(tensors, atype), atype)
         if self.chosen is None:
             return tensors
-        table = np.isin(np.arange(self.ntypes), self.chosen)
-        kept = tf.gather(tf.constant(table), tf.clip_by_value(atype, 0, self.ntypes - 1))
+        kept = atoms_of_types(atype, self.ntypes, self.chosen)
         return tf.where(kept[:, :, tf.newaxis], tensors, tf.zeros_like(tensors))
 
     def finished(self, tensors: tf.Tensor, atype: tf.Tensor) -> tf.Tensor:

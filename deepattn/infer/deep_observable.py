@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from deepattn.config.observable import Observable
-from deepattn.infer.deep_eval import DeepEval
+from deepattn.infer.deep_eval import DeepEval, refuse_arguments
 from deepattn.infer.frames import Frames
 
 
@@ -61,3 +62,36 @@ class DeepObservable(DeepEval):
             out["tensor_atom_virial"] = np.zeros((nframes, natoms, width, 9))
         self._evaluator.fill(frames, out)
         return out
+
+
+class DeepContributions(DeepObservable):
+    """A model of an observable without a direction; its arguments are those of `DeepEval`."""
+
+    def eval(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        atomic: bool = False,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        **kwargs: Any,
+    ) -> tuple[np.ndarray, ...]:
+        """Evaluate the observable.
+
+        Args:
+            coords, cells, atom_types, fparam, aparam, mixed_type, kwargs: As for `DeepPot.eval`.
+            atomic: Whether to give the contributions of the atoms too.
+
+        Returns:
+            The observable ``[nframes, width]``; with ``atomic`` also the contributions ``[nframes,
+            natoms, width]``.
+
+        Raises:
+            DataError: As for `DeepPot.eval`.
+            ModelFileError: If TensorFlow cannot run the model.
+        """
+        refuse_arguments(kwargs)
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        return tuple(self.evaluate(frames, atomic=atomic).values())

@@ -65,6 +65,21 @@ def real_types(atype: tf.Tensor, ntypes: int) -> tf.Tensor:
     return tf.reshape(tf.clip_by_value(atype, 0, ntypes - 1), [-1])
 
 
+def atoms_of_types(atype: tf.Tensor, ntypes: int, types: Sequence[int] | None) -> tf.Tensor:
+    """Which atoms are real and of some types, bool of the shape of ``atype``.
+
+    Args:
+        atype: Types, negative for virtual atoms.
+        ntypes: Number of types.
+        types: Those types; None for all.
+    """
+    real = atype >= 0
+    if types is None:
+        return real
+    table = tf.constant(np.isin(np.arange(ntypes), types))
+    return real & tf.gather(table, tf.clip_by_value(atype, 0, ntypes - 1))
+
+
 def pair_vectors(type_embedding: tf.Tensor, centers: int) -> tf.Tensor:
     """Type vectors of neighbor and center side by side, one row for each pair of types.
 

@@ -13,10 +13,9 @@ from ase import Atoms
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.labeled import LabeledFrames
 from deepattn.distill.potential import ModelPotential, open_teacher
-from deepattn.distill.rounds import Rounds, copy_model, summary_of
+from deepattn.distill.rounds import Rounds, copy_model
 from deepattn.distill.run import run_distillation
 from deepattn.distill.select import candidates
-from deepattn.distill.structures import perturbed_copies
 from deepattn.distill.student import PretrainedModel
 from deepattn.distill.validate import is_enough
 from deepattn.distill.workdir import WorkDir
@@ -84,33 +83,16 @@ class Learning(Rounds):
 
     def seed(self) -> tuple[list[Atoms], dict[str, Any]]:
         """Copies of the structures, and the pretrained model's dynamics; at most so many."""
-        section = self.config.seed_frames
+        path, most = self.config.pretrained, self.config.seed_frames.frames
+        potential = None if path is None else open_teacher(path)
+        others, results = self.first_frames(potential, "pretrained model")
         frames = [atoms.copy() for atoms in self.structures]
         for atoms in frames:
             atoms.info = {"origin": "structure"}
-        frames += perturbed_copies(
-            self.structures,
-            copies=section.copies,
-            displacement=section.displacement,
-            strain=section.strain,
-            closest=self.config.closest,
-            seed=self.config.seed,
-        )
-        results: dict[str, Any] = {"perturbed": len(frames) - len(self.structures)}
-        if self.config.pretrained is not None and section.steps:
-            log.info("running dynamics with the pretrained model")
-            explored = self.dynamics(
-                open_teacher(self.config.pretrained),
-                steps=section.steps,
-                every=section.every,
-                title="pretrained model's dynamics",
-                stream=0,
-            )
-            frames += explored.frames
-            results |= summary_of(explored)
-        if len(frames) > section.frames:
+        frames += others
+        if len(frames) > most:
             random = np.random.default_rng(self.config.seed)
-            rows = random.choice(len(frames), section.frames, replace=False)
+            rows = random.choice(len(frames), most, replace=False)
             frames = [frames[row] for row in np.sort(rows)]
         return frames, results
 
@@ -137,16 +119,8 @@ class Learning(Rounds):
 
     def _check_settings(self) -> dict[str, Any]:
         """Label a frame in several ways: a perturbed one, since a crystal has no forces."""
-        section = self.config.seed_frames
         several = [atoms for atoms in self.structures if len(atoms) > 1]
-        [frame, *_] = perturbed_copies(
-            (several or self.structures)[:1],
-            copies=1,
-            displacement=section.displacement,
-            strain=section.strain,
-            closest=self.config.closest,
-            seed=self.config.seed,
-        )
+        [frame] = self.perturbed((several or self.structures)[:1], copies=1)
         return check_settings(
             self.source,
             frame,

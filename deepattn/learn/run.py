@@ -47,6 +47,7 @@ def learn(input_file: str | os.PathLike, folder: str | os.PathLike = "learn") ->
         structures = vary(
             read_structures(config), config.variations, closest=config.closest, seed=config.seed
         )
+    source.check(structures)
     record = {"labels": source.settings, "learn": config.to_dict(), **model}
     names = model["model"].get("type_map") or elements_of(structures)
     model = {**model, "model": {**model["model"], "type_map": names}}

@@ -38,10 +38,7 @@ class ObservableLoss(Loss):
         **keys: Any,
     ) -> None:
         super().__init__(start_lr, **keys)
-        name, width, intensive, types = observable
-        self.observable = Observable(
-            name, width, intensive, None if types is None else tuple(types)
-        )
+        self.observable = Observable.of(observable)
         self.common = common
 
     @classmethod

@@ -10,12 +10,13 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.layers import Environment
 from deepattn.models.atomic_model import AtomicModel
+from deepattn.models.derivatives import force_and_virial
 from deepattn.models.smooth_potential import energies_in_one_operation
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
 class EnergyModel(AtomicModel):
-    """Atoms to energy, and by its derivative to forces and virial.
+    """Atoms to energy, and by its derivative by the environment matrix to forces and virial.
 
     The inputs are those of `AtomicModel`.
 
@@ -35,27 +36,6 @@ class EnergyModel(AtomicModel):
         >>> model.compile(optimizer, loss=EnergyLoss(start_lr=1e-3))
         >>> model.fit(dataset)  # of (inputs, labels)
     """
-
-    def results(
-        self,
-        environment: Environment,
-        atype: tf.Tensor,
-        natoms: tf.Tensor,
-        fparam: tf.Tensor | None = None,
-        aparam: tf.Tensor | None = None,
-        *,
-        with_descriptor: bool = True,
-    ) -> dict[str, tf.Tensor]:
-        """The outputs of `call` for given neighborhoods.
-
-        Forces and virial follow from the derivative of the energy by the environment matrix.
-        """
-        local = atype[:, : natoms[0]]
-        atoms = self.atoms(
-            *(environment, local, self.type_vectors(), fparam, aparam),
-            with_descriptor=with_descriptor,
-        )
-        return self.outputs(environment, local, natoms, *atoms)
 
     def atoms(
         self,
@@ -111,7 +91,7 @@ class EnergyModel(AtomicModel):
         """The outputs of `call` from those of `atoms`: energies, derivatives, descriptors."""
         atom_energy, net_deriv, descriptor = (*parts, None)[:3]
         net_deriv = tf.reshape(net_deriv, tf.shape(environment.descrpt))
-        force, virial, atom_virial = self._force_and_virial(net_deriv, environment, natoms)
+        force, virial, atom_virial = force_and_virial(net_deriv, environment, natoms, nnei=self.sel)
         outputs = {
             "energy": tf.reduce_sum(tf.cast(atom_energy, tf.float64), axis=1),
             "atom_energy": atom_energy,
@@ -146,25 +126,3 @@ class EnergyModel(AtomicModel):
             "o_virial": tf.reshape(outputs["virial"], [-1, 9]),
             "o_atom_virial": tf.reshape(outputs["atom_virial"], [nframes, 9 * natoms[1]]),
         }
-
-    def _force_and_virial(
-        self, net_deriv: tf.Tensor, environment: Environment, natoms: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        nnei = self.descriptor.nnei
-        nframes = tf.shape(net_deriv)[0]
-        force = ops.prod_force_se_a(
-            net_deriv, environment.descrpt_deriv, environment.nlist, natoms, nnei=nnei
-        )
-        virial, atom_virial = ops.prod_virial_se_a(
-            net_deriv,
-            environment.descrpt_deriv,
-            environment.rij,
-            environment.nlist,
-            natoms,
-            nnei=nnei,
-        )
-        return (
-            tf.reshape(force, [nframes, natoms[1], 3]),
-            virial,
-            tf.reshape(atom_virial, [nframes, natoms[1], 9]),
-        )

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from deepattn.config import FittingConfig
 from deepattn.config.observable import Observable
 from deepattn.layers import Descriptor, Environment, Fitting, TypeEmbedding
+from deepattn.layers.environment import atoms_of_types
 from deepattn.models.atomic_model import AtomicModel
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ class ObservableModel(AtomicModel):
         type_map: Sequence[str],
         **kwargs: Any,
     ) -> None:
-        name, width, intensive, types = observable
-        types = None if types is None else tuple(types)
         super().__init__(descriptor, fitting, type_embedding, type_map=type_map, **kwargs)
-        self.observable = Observable(name, width, intensive, types)
+        self.observable = Observable.of(observable)
 
     @classmethod
     def of_layers(
@@ -66,20 +64,6 @@ class ObservableModel(AtomicModel):
             raise ValueError(f"the fitting {section.type} has no observable")
         layers = (descriptor, fitting, type_embedding)
         return cls(*layers, observable=section.observable, type_map=type_map)
-
-    def results(
-        self,
-        environment: Environment,
-        atype: tf.Tensor,
-        natoms: tf.Tensor,
-        fparam: tf.Tensor | None = None,
-        aparam: tf.Tensor | None = None,
-        *,
-        with_descriptor: bool = True,
-    ) -> dict[str, tf.Tensor]:
-        local = atype[:, : natoms[0]]
-        found = self.contributions(environment, local, self.type_vectors(), fparam, aparam)
-        return self.observed(local, *found[: 1 + with_descriptor])
 
     def contributions(
         self,
@@ -103,7 +87,8 @@ class ObservableModel(AtomicModel):
             values: Contributions, ``[nframes, nloc, width]``.
             descriptor: Descriptors.
         """
-        mask = tf.cast(self.contributes(local), self.interface_dtype)
+        contributes = atoms_of_types(local, self.ntypes, self.observable.types)
+        mask = tf.cast(contributes, self.interface_dtype)
         total = tf.reduce_sum(tf.cast(values, tf.float64), axis=1)
         if self.observable.intensive:
             count = tf.reduce_sum(tf.cast(mask, tf.float64), axis=1, keepdims=True)
@@ -117,14 +102,6 @@ class ObservableModel(AtomicModel):
         if units is not None:
             outputs |= {"label_mean": units[0], "label_spread": units[1]}
         return outputs if descriptor is None else {**outputs, "descriptor": descriptor}
-
-    def contributes(self, local: tf.Tensor) -> tf.Tensor:
-        """Which atoms contribute, bool ``[nframes, nloc]``."""
-        real = local >= 0
-        if self.observable.types is None:
-            return real
-        table = tf.constant(np.isin(np.arange(self.ntypes), self.observable.types))
-        return real & tf.gather(table, tf.clip_by_value(local, 0, self.ntypes - 1))
 
     def atoms(
         self,

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from deepattn import ops
 from deepattn.layers import Environment
+from deepattn.models.derivatives import force_and_virial
 from deepattn.models.observable_model import ObservableModel
 
 
@@ -41,17 +41,19 @@ class TensorModel(ObservableModel):
         )
         return values, features.invariant
 
-    def infer(
+    def results(
         self,
         environment: Environment,
         atype: tf.Tensor,
         natoms: tf.Tensor,
         fparam: tf.Tensor | None = None,
         aparam: tf.Tensor | None = None,
+        *,
+        with_descriptor: bool = True,
     ) -> dict[str, tf.Tensor]:
         local = atype[:, : natoms[0]]
-        found = self.atoms(environment, local, self.type_vectors(), fparam, aparam)
-        return self.outputs(environment, local, natoms, *found)
+        found = self.contributions(environment, local, self.type_vectors(), fparam, aparam)
+        return self.observed(local, *found[: 1 + with_descriptor])
 
     def atoms(
         self,
@@ -90,24 +92,16 @@ class TensorModel(ObservableModel):
         *parts: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         values, derivatives, *descriptor = parts
-        nframes, nnei = tf.shape(local)[0], self.descriptor.nnei
-        forces, virials, shares = [], [], []
-        for k in range(self.observable.width):
-            net_deriv = tf.reshape(derivatives[:, :, k], tf.shape(environment.descrpt))
-            force = ops.prod_force_se_a(
-                net_deriv, environment.descrpt_deriv, environment.nlist, natoms, nnei=nnei
-            )
-            virial, share = ops.prod_virial_se_a(
-                net_deriv,
-                environment.descrpt_deriv,
-                environment.rij,
-                environment.nlist,
-                natoms,
-                nnei=nnei,
-            )
-            forces.append(tf.reshape(force, [nframes, natoms[1], 3]))
-            virials.append(virial)
-            shares.append(tf.reshape(share, [nframes, natoms[1], 9]))
+        shape = tf.shape(environment.descrpt)
+        forces, virials, shares = zip(
+            *(
+                force_and_virial(
+                    tf.reshape(derivatives[:, :, k], shape), environment, natoms, nnei=self.sel
+                )
+                for k in range(self.observable.width)
+            ),
+            strict=True,
+        )
         return {
             **self.observed(local, values, *descriptor),
             "tensor_force": tf.stack(forces, axis=2),

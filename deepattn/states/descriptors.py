@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepattn.states.rules import ROW, Rule, flat
@@ -69,6 +69,23 @@ def tables(block: str, nets: int = 1) -> list[str]:
     """Names of the empty tables of a module that is not compressed."""
     keys = ("compress_info", "compress_data")
     return [f"{block}.{key}.{k}" for key in keys for k in range(nets)]
+
+
+def read_type_embedding(node: Node, section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section ``type_embedding`` of a descriptor whose keys describe it.
+
+    Args:
+        node: The descriptor.
+        section: Its keys of nets.
+    """
+    return {
+        "neuron": [node.get("tebd_dim", int, 8)],
+        "activation_function": "linear",
+        "precision": section["precision"],
+        "trainable": section["trainable"],
+        "use_econf_tebd": node.get("use_econf_tebd", bool, False),
+        "use_tebd_bias": node.get("use_tebd_bias", bool, False),
+    }
 
 
 def read_section(

@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from deepattn.config import TypeEmbeddingConfig
-from deepattn.trees.nets import Layer, activation_name, one_of, read_net, write_net
+from deepattn.trees.nets import (
+    Layer,
+    activation_name,
+    one_of,
+    read_net,
+    read_nets,
+    write_net,
+    write_nets,
+)
 from deepattn.trees.node import Node
 
 Arrays = dict[str, np.ndarray]
 # The name of a net's weight by ``matrix``, ``bias`` or ``idt`` and its layer, from 1.
 Names = Callable[[str, int], str]
 _KIND = "EmbeddingNetwork"
+# Scope of the nets of all types of a descriptor; where each is in a tree, and how the names of its
+# weights end.
+SHARED = "filter_type_all"
+_SHARED_NETS = {"embeddings": "", "embeddings_strip": "_two_side_ebd"}
+
+
+class NetSection(Protocol):
+    """The keys of a net in a section of a model."""
+
+    @property
+    def neuron(self) -> Sequence[int]:
+        """Widths of its layers."""
+
+    @property
+    def activation_function(self) -> str:
+        """Its activation."""
+
+    @property
+    def resnet_dt(self) -> bool:
+        """Whether its layers have time steps."""
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained."""
 
 
 def graph_names(scope: str, suffix: str = "") -> Names:
@@ -80,6 +112,56 @@ def write_embedding(
     return write_net(layers, _KIND, resnet_dt=resnet_dt)
 
 
+def write_embedding_of(
+    section: NetSection, arrays: Mapping[str, np.ndarray], names: Names
+) -> dict[str, Any]:
+    """The ``EmbeddingNetwork`` of a section, from weights by name."""
+    return write_embedding(
+        arrays,
+        names,
+        count=len(section.neuron),
+        activation=section.activation_function,
+        resnet_dt=section.resnet_dt,
+        trainable=section.trainable,
+    )
+
+
+def read_shared_nets(node: Node, section: Mapping[str, Any], *, strip: bool, ntypes: int) -> Arrays:
+    """Weights of the net of all types of a descriptor and, in strip mode, of the types' own net.
+
+    Args:
+        node: The descriptor.
+        section: Its keys.
+        strip: Whether types have a net of their own.
+        ntypes: Number of types.
+    """
+    arrays: Arrays = {}
+    for key, suffix in _SHARED_NETS.items():
+        if key == "embeddings" or strip:
+            [layers] = read_nets(node.child(key), _KIND, ndim=0, ntypes=ntypes)
+            if layers is None:
+                node.fail(f"{node.path}/{key} has no net")
+            names, activation = graph_names(SHARED, suffix), section["activation_function"]
+            arrays |= embedding_arrays(node, layers, names, activation=activation)
+    return arrays
+
+
+def write_shared_nets(
+    section: NetSection, arrays: Mapping[str, np.ndarray], *, ntypes: int
+) -> dict[str, Any]:
+    """The nets that `read_shared_nets` reads, by key."""
+    return {
+        key: write_nets(
+            [write_embedding_of(section, arrays, graph_names(SHARED, suffix))],
+            _KIND,
+            ndim=0,
+            ntypes=ntypes,
+        )
+        for key, suffix in _SHARED_NETS.items()
+        if f"{SHARED}/matrix_1{suffix}" in arrays
+    }
+
+
 def read_type_embedding(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arrays]:
     """A ``TypeEmbedNet``: the section ``type_embedding`` and the weights."""
     node.version("TypeEmbedNet", 1, 2)
@@ -107,14 +189,7 @@ def write_type_embedding(
     section: TypeEmbeddingConfig, type_map: Sequence[str], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
     """The section and the weights as a ``TypeEmbedNet``."""
-    net = write_embedding(
-        arrays,
-        _TYPE_NET,
-        count=len(section.neuron),
-        activation=section.activation_function,
-        resnet_dt=section.resnet_dt,
-        trainable=section.trainable,
-    )
+    net = write_embedding_of(section, arrays, _TYPE_NET)
     return {
         "@class": "TypeEmbedNet",
         "@version": 2,

@@ -21,6 +21,7 @@ from deepattn.train import train
 from .deepmd_kit import DP320, deepmd_lammps, read_cases, run_inside, write_cases
 from .lammps import write_data
 from .systems import CUBIC, OPEN, TYPE_MAP, scatter
+from .twelve_atoms import NATOMS, training_input, write_twelve_atoms
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
@@ -85,42 +86,18 @@ def _input(name, system, steps):
         # begins anew. One that is not trained is the same in the graph.
         tensor = fitting["type"] in ("dipole", "polar")
         model["type_embedding"] = {"neuron": [4], "seed": 9, "trainable": not tensor}
+    return training_input(model, loss, system, steps)
+
+
+def _labels(rng):
     return {
-        "model": model,
-        "learning_rate": {"type": "exp", "start_lr": 2e-3, "stop_lr": 1e-5, "decay_steps": 7},
-        "loss": loss,
-        "training": {
-            "training_data": {"systems": [str(system)], "batch_size": 1},
-            "numb_steps": steps,
-            "disp_freq": 1,
-            "save_freq": steps,
-            "seed": 3,
-        },
-    }
-
-
-def _write_system(folder):
-    """One frame of twelve atoms in no order, with every label."""
-    rng = np.random.default_rng(41)
-    atype = [0, 1, 2, 1, 0, 2, 1, 0, 1, 2, 0, 1]
-    natoms = len(atype)
-    data = folder / "set.000"
-    data.mkdir(parents=True)
-    (folder / "type.raw").write_text(" ".join(map(str, atype)) + "\n")
-    (folder / "type_map.raw").write_text(" ".join(TYPE_MAP) + "\n")
-    arrays = {
-        "coord": scatter(rng, CUBIC, natoms, closest=1.2, periodic=True),
-        "box": CUBIC,
-        "dos": rng.uniform(size=6) * natoms,
-        "atom_dos": rng.uniform(size=(natoms, 6)),
+        "dos": rng.uniform(size=6) * NATOMS,
+        "atom_dos": rng.uniform(size=(NATOMS, 6)),
         "dipole": rng.normal(size=3),
-        "atomic_dipole": rng.normal(size=(natoms, 3)),
+        "atomic_dipole": rng.normal(size=(NATOMS, 3)),
         "polarizability": rng.normal(size=(3, 3)) + 9 * np.eye(3),
-        "atomic_polarizability": rng.normal(size=(natoms, 3, 3)) + np.eye(3),
+        "atomic_polarizability": rng.normal(size=(NATOMS, 3, 3)) + np.eye(3),
     }
-    for name, array in arrays.items():
-        np.save(data / f"{name}.npy", array.reshape(1, -1))
-    return folder
 
 
 def _frames():
@@ -140,7 +117,7 @@ def theirs(tmp_path_factory):
     """A folder for each case, with what DeePMD-kit made of its input."""
     DP320.require()
     folder = tmp_path_factory.mktemp("observables")
-    system = _write_system(folder / "system")
+    system = write_twelve_atoms(folder / "system", _labels)
     cases, jobs = write_cases(folder / "cases.npz", _frames()), []
     for name in CASES:
         work, commands = folder / name, []

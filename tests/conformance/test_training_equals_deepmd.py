@@ -10,7 +10,8 @@ from deepattn.formats.frozen import read_frozen
 from deepattn.train import train
 
 from .deepmd_kit import DP320, run_dp
-from .systems import CUBIC, TYPE_MAP, scatter
+from .systems import TYPE_MAP
+from .twelve_atoms import NATOMS, training_input, write_twelve_atoms
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
@@ -77,41 +78,17 @@ def _input(descriptor, loss, system, steps):
     }
     if descriptor in TYPED:
         model["type_embedding"] = {"neuron": [4], "seed": 9}
+    return training_input(model, LOSSES[loss], system, steps)
+
+
+def _labels(rng):
     return {
-        "model": model,
-        "learning_rate": {"type": "exp", "start_lr": 2e-3, "stop_lr": 1e-5, "decay_steps": 7},
-        "loss": LOSSES[loss],
-        "training": {
-            "training_data": {"systems": [str(system)], "batch_size": 1},
-            "numb_steps": steps,
-            "disp_freq": 1,
-            "save_freq": steps,
-            "seed": 3,
-        },
-    }
-
-
-def _write_system(folder):
-    """One frame of twelve atoms in no order, with every label."""
-    rng = np.random.default_rng(41)
-    atype = [0, 1, 2, 1, 0, 2, 1, 0, 1, 2, 0, 1]
-    natoms = len(atype)
-    data = folder / "set.000"
-    data.mkdir(parents=True)
-    (folder / "type.raw").write_text(" ".join(map(str, atype)) + "\n")
-    (folder / "type_map.raw").write_text(" ".join(TYPE_MAP) + "\n")
-    arrays = {
-        "coord": scatter(rng, CUBIC, natoms, closest=1.2, periodic=True),
-        "box": CUBIC,
-        "energy": np.array(-3.1 * natoms),
-        "force": rng.normal(size=(natoms, 3)),
+        "energy": np.array(-3.1 * NATOMS),
+        "force": rng.normal(size=(NATOMS, 3)),
         "virial": rng.normal(size=(3, 3)),
-        "atom_ener": rng.normal(size=natoms) - 3.1,
-        "atom_pref": rng.uniform(0.5, 2.0, natoms),
+        "atom_ener": rng.normal(size=NATOMS) - 3.1,
+        "atom_pref": rng.uniform(0.5, 2.0, NATOMS),
     }
-    for name, array in arrays.items():
-        np.save(data / f"{name}.npy", array.reshape(1, -1))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +96,7 @@ def starts(tmp_path_factory):
     """A system, and by descriptor a model that DeePMD-kit trained on it for one step and froze."""
     DP320.require()
     folder = tmp_path_factory.mktemp("starts")
-    system = _write_system(folder / "system")
+    system = write_twelve_atoms(folder / "system", _labels)
     models = {}
 
     def make(descriptor):

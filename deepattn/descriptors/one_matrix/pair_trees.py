@@ -7,7 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from deepattn.trees.embedding import Arrays, Names, embedding_arrays, graph_names, write_embedding
+from deepattn.trees.embedding import (
+    Arrays,
+    Names,
+    embedding_arrays,
+    graph_names,
+    write_embedding_of,
+)
 from deepattn.trees.nets import Layer, read_nets, write_nets
 from deepattn.trees.node import Node
 
@@ -69,22 +75,14 @@ def write_pair_nets(
     nets: list[dict[str, Any] | None] = [None] * ntypes**ndim
     places = list(_places(ntypes, section.type_one_side, section.exclude_types))
 
-    def net(names: Names, weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        return write_embedding(
-            weights,
-            names,
-            count=len(section.neuron),
-            activation=section.activation_function,
-            resnet_dt=section.resnet_dt,
-            trainable=section.trainable,
-        )
-
     for index, names in places:
-        nets[index] = net(names, arrays)
+        nets[index] = write_embedding_of(section, arrays, names)
     if places and None in nets:
         # Readers want a net for excluded pairs too, and never use it.
         zeros = {name: np.zeros_like(array) for name, array in arrays.items()}
-        nets = [net(places[0][1], zeros) if one is None else one for one in nets]
+        nets = [
+            write_embedding_of(section, zeros, places[0][1]) if one is None else one for one in nets
+        ]
     precision = next((one["precision"] for one in nets if one), "float64")
     return write_nets(nets, _KIND, ndim=ndim, ntypes=ntypes), precision
 

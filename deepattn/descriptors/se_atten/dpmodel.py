@@ -11,22 +11,16 @@ from deepattn.config import ModelConfig
 from deepattn.descriptors.se_atten.config import SeAttenConfig
 from deepattn.descriptors.se_atten.dpmodel_attention import read_attention, write_attention
 from deepattn.trees.embedding import (
+    SHARED,
     Arrays,
-    embedding_arrays,
-    graph_names,
+    read_shared_nets,
     read_type_embedding,
-    write_embedding,
+    write_shared_nets,
     write_type_embedding,
 )
 from deepattn.trees.environment import read_environment, write_environment
-from deepattn.trees.nets import read_nets, write_nets
 from deepattn.trees.node import Node
 from deepattn.trees.part import DescriptorFormat
-
-_KIND = "EmbeddingNetwork"
-_SCOPE = "filter_type_all"
-# Where the nets of the descriptor are, and how the names of their weights end.
-_NETS = {"embeddings": "", "embeddings_strip": "_two_side_ebd"}
 
 
 def read_dpa1(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arrays]:
@@ -57,14 +51,8 @@ def read_dpa1(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arra
     # The attention's layers and the type embedding have these too.
     node.ignore("scaling_factor", "normalize", "temperature")
     node.ignore("tebd_dim", "use_econf_tebd", "use_tebd_bias")
-    for key, suffix in _NETS.items():
-        if key == "embeddings" or section["tebd_input_mode"] == "strip":
-            [layers] = read_nets(node.child(key), _KIND, ndim=0, ntypes=ntypes)
-            if layers is None:
-                node.fail(f"{node.path}/{key} has no net")
-            activation = section["activation_function"]
-            names = graph_names(_SCOPE, suffix)
-            arrays |= embedding_arrays(node, layers, names, activation=activation)
+    strip = section["tebd_input_mode"] == "strip"
+    arrays |= read_shared_nets(node, section, strip=strip, ntypes=ntypes)
     attention, weights = read_attention(node.child("attention_layers"), section)
     embedding, vectors = read_type_embedding(node.child("type_embedding"), type_map)
     node.finish()
@@ -79,7 +67,7 @@ def write_dpa1(
     embedding, ntypes = config.type_embedding, len(config.type_map)
     if embedding is None:
         raise ValueError(f"{section.type} needs a type embedding")
-    precision = arrays[f"{_SCOPE}/matrix_1"].dtype.name
+    precision = arrays[f"{SHARED}/matrix_1"].dtype.name
     # Without attention it means nothing, and DeePMD-kit's TensorFlow backend wants none.
     temperature = section.temperature if section.attn_layer else None
     tree = {
@@ -105,17 +93,7 @@ def write_dpa1(
         "use_econf_tebd": embedding.use_econf_tebd,
         "use_tebd_bias": embedding.use_tebd_bias,
     }
-    for key, suffix in _NETS.items():
-        if f"{_SCOPE}/matrix_1{suffix}" in arrays:
-            net = write_embedding(
-                arrays,
-                graph_names(_SCOPE, suffix),
-                count=len(section.neuron),
-                activation=section.activation_function,
-                resnet_dt=section.resnet_dt,
-                trainable=section.trainable,
-            )
-            tree[key] = write_nets([net], _KIND, ndim=0, ntypes=ntypes)
+    tree |= write_shared_nets(section, arrays, ntypes=ntypes)
     tree["attention_layers"] = write_attention(section, arrays, precision, temperature)
     tree["type_embedding"] = write_type_embedding(embedding, config.type_map, arrays)
     return tree

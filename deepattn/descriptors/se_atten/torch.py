@@ -10,6 +10,7 @@ from deepattn.states.descriptors import (
     TYPE_EMBEDDING,
     graph_net,
     read_section,
+    read_type_embedding,
     statistics,
     tables,
 )
@@ -65,14 +66,7 @@ def read(node: Node) -> dict[str, Any]:
         section["temperature"] = _temperature(node, section["attn"])
     node.only("lmax", 1, reason="higher moments are not supported")
     node.only("attn_mask", False, reason="DeePMD-kit's backends do not agree on what it does")
-    embedding = {
-        "neuron": [node.get("tebd_dim", int, 8)],
-        "activation_function": "linear",
-        "precision": section["precision"],
-        "trainable": section["trainable"],
-        "use_econf_tebd": node.get("use_econf_tebd", bool, False),
-        "use_tebd_bias": node.get("use_tebd_bias", bool, False),
-    }
+    embedding = read_type_embedding(node, section)
     node.ignore("scaling_factor", "temperature")
     node.finish()
     return {"descriptor": section, "type_embedding": embedding}

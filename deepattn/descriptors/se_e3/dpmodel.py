@@ -9,7 +9,13 @@ import numpy as np
 
 from deepattn.config import ModelConfig
 from deepattn.descriptors.se_e3.config import SeE3Config
-from deepattn.trees.embedding import Arrays, Names, embedding_arrays, graph_names, write_embedding
+from deepattn.trees.embedding import (
+    Arrays,
+    Names,
+    embedding_arrays,
+    graph_names,
+    write_embedding_of,
+)
 from deepattn.trees.environment import read_environment, write_environment
 from deepattn.trees.nets import read_nets, write_nets
 from deepattn.trees.node import Node
@@ -43,20 +49,13 @@ def write_se_e3(
     ntypes = len(config.type_map)
     places = dict(_places(ntypes))
 
-    def net(names: Names, weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        return write_embedding(
-            weights,
-            names,
-            count=len(section.neuron),
-            activation=section.activation_function,
-            resnet_dt=section.resnet_dt,
-            trainable=section.trainable,
-        )
-
     # Of each pair of types one net is used, and readers want both.
     zeros = {name: np.zeros_like(array) for name, array in arrays.items()}
     nets = [
-        net(places[k], arrays) if k in places else net(places[0], zeros) for k in range(ntypes**2)
+        write_embedding_of(section, arrays, places[k])
+        if k in places
+        else write_embedding_of(section, zeros, places[0])
+        for k in range(ntypes**2)
     ]
     precision = nets[0]["precision"]
     return {

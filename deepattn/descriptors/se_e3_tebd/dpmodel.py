@@ -10,21 +10,16 @@ import numpy as np
 from deepattn.config import ModelConfig
 from deepattn.descriptors.se_e3_tebd.config import SeE3TebdConfig
 from deepattn.trees.embedding import (
+    SHARED,
     Arrays,
-    embedding_arrays,
-    graph_names,
+    read_shared_nets,
     read_type_embedding,
-    write_embedding,
+    write_shared_nets,
     write_type_embedding,
 )
 from deepattn.trees.environment import read_environment, write_environment
-from deepattn.trees.nets import read_nets, write_nets
 from deepattn.trees.node import Node
 from deepattn.trees.part import DescriptorFormat
-
-_KIND, _SCOPE = "EmbeddingNetwork", "filter_type_all"
-# Where the nets of the descriptor are, and how the names of their weights end.
-_NETS = {"embeddings": "", "embeddings_strip": "_two_side_ebd"}
 
 
 def read_se_e3_tebd(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any], Arrays]:
@@ -42,13 +37,8 @@ def read_se_e3_tebd(node: Node, type_map: Sequence[str]) -> tuple[dict[str, Any]
     node.only("ntypes", ntypes, reason=f"the model has {ntypes} types")
     # The type embedding has these too.
     node.ignore("type", "tebd_dim", "use_econf_tebd", "use_tebd_bias")
-    for key, suffix in _NETS.items():
-        if key == "embeddings" or section["tebd_input_mode"] == "strip":
-            [layers] = read_nets(node.child(key), _KIND, ndim=0, ntypes=ntypes)
-            if layers is None:
-                node.fail(f"{node.path}/{key} has no net")
-            names, activation = graph_names(_SCOPE, suffix), section["activation_function"]
-            arrays |= embedding_arrays(node, layers, names, activation=activation)
+    strip = section["tebd_input_mode"] == "strip"
+    arrays |= read_shared_nets(node, section, strip=strip, ntypes=ntypes)
     embedding, vectors = read_type_embedding(node.child("type_embedding"), type_map)
     node.finish()
     return {"descriptor": section, "type_embedding": embedding}, {**arrays, **vectors}
@@ -61,7 +51,7 @@ def write_se_e3_tebd(
     embedding, ntypes = config.type_embedding, len(config.type_map)
     if embedding is None:
         raise ValueError("se_e3_tebd needs a type embedding")
-    precision = arrays[f"{_SCOPE}/matrix_1"].dtype.name
+    precision = arrays[f"{SHARED}/matrix_1"].dtype.name
     tree = {
         "@class": "Descriptor",
         "type": "se_e3_tebd",
@@ -76,17 +66,7 @@ def write_se_e3_tebd(
         "use_tebd_bias": embedding.use_tebd_bias,
         "type_embedding": write_type_embedding(embedding, config.type_map, arrays),
     }
-    for key, suffix in _NETS.items():
-        if f"{_SCOPE}/matrix_1{suffix}" in arrays:
-            net = write_embedding(
-                arrays,
-                graph_names(_SCOPE, suffix),
-                count=len(section.neuron),
-                activation=section.activation_function,
-                resnet_dt=section.resnet_dt,
-                trainable=section.trainable,
-            )
-            tree[key] = write_nets([net], _KIND, ndim=0, ntypes=ntypes)
+    tree |= write_shared_nets(section, arrays, ntypes=ntypes)
     return tree
 
 

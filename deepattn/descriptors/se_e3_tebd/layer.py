@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.descriptors.one_matrix.layer import OneMatrix, one_matrix_arguments
 from deepattn.descriptors.se_e3_tebd.config import SeE3TebdConfig
+from deepattn.layers.angles import angular_features
 from deepattn.layers.descriptor import Features
 from deepattn.layers.embedding_net import EmbeddingNet, seed_after
-from deepattn.layers.environment import Environment, pair_vectors, real_types
+from deepattn.layers.environment import Environment, real_types
 from deepattn.layers.packing import pack
 from deepattn.ops.reference import switch_of_distance
 
@@ -125,13 +125,16 @@ class SeE3Tebd(OneMatrix):
         rows, switch, vectors = (
             tf.cast(array, self.compute_dtype) for array in (rows, switch, type_embedding)
         )
-        angles = tf.matmul(rows, rows, transpose_b=True)
-        pairs = neighbors.stored**2
-        embedding = self._embed(angles, switch, neighbors.ntype, vectors)
-        embedding = tf.reshape(embedding, [-1, pairs, self.width])
-        result = tf.matmul(tf.reshape(angles, [-1, 1, pairs]), embedding)[:, 0] / self.nnei**2
+        result = angular_features(
+            rows,
+            neighbors.ntype,
+            vectors,
+            net=self.embedding_net,
+            type_net=self.type_net,
+            switch=switch if self.smooth else None,
+        )
         shape = tf.concat([tf.shape(atype), [self.width]], axis=0)
-        return Features(tf.cast(tf.reshape(result, shape), self.interface_dtype))
+        return Features(tf.cast(tf.reshape(result / self.nnei**2, shape), self.interface_dtype))
 
     def scoped_nets(self) -> list[tuple[str, str, EmbeddingNet]]:
         nets = [("filter_type_all", "", self.embedding_net)]
@@ -150,20 +153,3 @@ class SeE3Tebd(OneMatrix):
     def _of_centers(self, statistic: keras.Variable, center: tf.Tensor) -> tf.Tensor:
         """The radial entry of a statistic for the types of the centers, ``[n, 1]``."""
         return tf.gather(tf.convert_to_tensor(statistic)[:, :1], center)
-
-    def _embed(
-        self, angles: tf.Tensor, switch: tf.Tensor, ntype: tf.Tensor, vectors: tf.Tensor
-    ) -> tf.Tensor:
-        """Embedding of all pairs of slots, ``[n * stored * stored, neuron[-1]]``."""
-        rows, scale = tf.reshape(angles, [-1, 1]), None
-        pair = ntype[:, :, tf.newaxis] * (self.ntypes + 1) + ntype[:, tf.newaxis]
-        pair = tf.reshape(pair, [-1])
-        vectors = pair_vectors(vectors, self.ntypes + 1)
-        if self.type_net is None:
-            rows = tf.concat([rows, tf.gather(vectors, pair)], axis=1)
-        else:
-            weight = switch[:, :, tf.newaxis] * switch[:, tf.newaxis]
-            scale = ops.PairScale(
-                tf.reshape(weight, [-1]) if self.smooth else None, pair, self.type_net(vectors)
-            )
-        return self.embedding_net(rows, scale)

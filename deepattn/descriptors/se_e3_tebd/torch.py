@@ -10,6 +10,7 @@ from deepattn.states.descriptors import (
     TYPE_EMBEDDING,
     graph_net,
     read_section,
+    read_type_embedding,
     statistics,
     tables,
 )
@@ -38,14 +39,7 @@ def read(node: Node) -> dict[str, Any]:
         "smooth": node.get("smooth", bool, True),
         "concat_output_tebd": node.get("concat_output_tebd", bool, True),
     }
-    embedding = {
-        "neuron": [node.get("tebd_dim", int, 8)],
-        "activation_function": "linear",
-        "precision": section["precision"],
-        "trainable": section["trainable"],
-        "use_econf_tebd": node.get("use_econf_tebd", bool, False),
-        "use_tebd_bias": node.get("use_tebd_bias", bool, False),
-    }
+    embedding = read_type_embedding(node, section)
     node.finish()
     return {"descriptor": section, "type_embedding": embedding}
 

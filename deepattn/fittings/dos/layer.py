@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,12 +11,9 @@ import tensorflow as tf
 from deepattn.config import ModelConfig
 from deepattn.fittings.dos.config import DosFittingConfig
 from deepattn.fittings.dos.graph import BIAS_DOS
-from deepattn.fittings.nets import NetFitting, net_arguments
+from deepattn.fittings.nets import NetFitting
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.environment import real_types
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -43,23 +40,10 @@ class DosFitting(NetFitting):
         super().__init__(ntypes, descriptor_width, **kwargs)
 
     @classmethod
-    def from_section(
-        cls,
-        section: DosFittingConfig,
-        model: ModelConfig,
-        *,
-        descriptor: Descriptor,
-        tebd_dim: int,
-        interface_dtype: str,
-        sibling: Self | None = None,
-    ) -> Self:
-        return cls(
-            model.ntypes,
-            descriptor.width,
-            sibling=sibling,
-            numb_dos=section.numb_dos,
-            **net_arguments(section, model, tebd_dim=tebd_dim, interface_dtype=interface_dtype),
-        )
+    def own_arguments(
+        cls, section: DosFittingConfig, model: ModelConfig, descriptor: Descriptor
+    ) -> dict[str, Any]:
+        return {"numb_dos": section.numb_dos}
 
     @property
     def output_width(self) -> int:

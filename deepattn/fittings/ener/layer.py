@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,14 +12,11 @@ from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.fittings.ener.config import EnerFittingConfig
 from deepattn.fittings.ener.fitting_nets import fitting_nets
-from deepattn.fittings.nets import NetFitting, net_arguments
+from deepattn.fittings.nets import NetFitting
 from deepattn.formats.weight_names import BIAS
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.environment import real_types
 from deepattn.layers.fitting_net import FittingNet
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -59,23 +56,10 @@ class EnergyFitting(NetFitting):
         self.subtract_vacuum = subtract_vacuum
 
     @classmethod
-    def from_section(
-        cls,
-        section: EnerFittingConfig,
-        model: ModelConfig,
-        *,
-        descriptor: Descriptor,
-        tebd_dim: int,
-        interface_dtype: str,
-        sibling: Self | None = None,
-    ) -> Self:
-        return cls(
-            model.ntypes,
-            descriptor.width,
-            sibling=sibling,
-            subtract_vacuum=bool(section.atom_ener),
-            **net_arguments(section, model, tebd_dim=tebd_dim, interface_dtype=interface_dtype),
-        )
+    def own_arguments(
+        cls, section: EnerFittingConfig, model: ModelConfig, descriptor: Descriptor
+    ) -> dict[str, Any]:
+        return {"subtract_vacuum": bool(section.atom_ener)}
 
     def build(self, *_: object) -> None:
         self.bias_atom_e = self._constant("bias_atom_e", (self.ntypes,))

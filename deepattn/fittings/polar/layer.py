@@ -13,6 +13,7 @@ from deepattn.config import ModelConfig
 from deepattn.fittings.polar.config import PolarFittingConfig
 from deepattn.fittings.polar.graph import SHIFT
 from deepattn.fittings.tensors import TensorFitting
+from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.environment import real_types
 
 
@@ -50,8 +51,14 @@ class PolarFitting(TensorFitting):
         super().__init__(ntypes, descriptor_width, **kwargs)
 
     @classmethod
-    def own_arguments(cls, section: PolarFittingConfig, model: ModelConfig) -> dict[str, Any]:
-        return {"fit_diag": section.fit_diag, "scale": section.scale_of_types(model.ntypes)}
+    def own_arguments(
+        cls, section: Any, model: ModelConfig, descriptor: Descriptor
+    ) -> dict[str, Any]:
+        return {
+            **super().own_arguments(section, model, descriptor),
+            "fit_diag": section.fit_diag,
+            "scale": section.scale_of_types(model.ntypes),
+        }
 
     @property
     def output_width(self) -> int:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from deepattn.config import ModelConfig
-from deepattn.fittings.nets import NetFitting, net_arguments
+from deepattn.fittings.nets import NetFitting
 from deepattn.fittings.property.config import PropertyFittingConfig
 from deepattn.formats.weight_names import PROPERTY_MEAN, PROPERTY_SPREAD
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.environment import real_types
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -47,24 +44,10 @@ class PropertyFitting(NetFitting):
         super().__init__(ntypes, descriptor_width, **kwargs)
 
     @classmethod
-    def from_section(
-        cls,
-        section: PropertyFittingConfig,
-        model: ModelConfig,
-        *,
-        descriptor: Descriptor,
-        tebd_dim: int,
-        interface_dtype: str,
-        sibling: Self | None = None,
-    ) -> Self:
-        return cls(
-            model.ntypes,
-            descriptor.width,
-            sibling=sibling,
-            task_dim=section.task_dim,
-            distinguish_types=section.distinguish_types,
-            **net_arguments(section, model, tebd_dim=tebd_dim, interface_dtype=interface_dtype),
-        )
+    def own_arguments(
+        cls, section: PropertyFittingConfig, model: ModelConfig, descriptor: Descriptor
+    ) -> dict[str, Any]:
+        return {"task_dim": section.task_dim, "distinguish_types": section.distinguish_types}
 
     @property
     def output_width(self) -> int:

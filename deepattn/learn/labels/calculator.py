@@ -32,6 +32,9 @@ class CalculatorLabels:
         self.settings: dict[str, Any] = {"calculator": config.calculator}
         self._potential = open_calculator(config.calculator)
 
+    def check(self, structures: Sequence[Atoms]) -> None:
+        """See `LabelSource`; what a calculator can do is not known."""
+
     def compute(
         self, frames: Sequence[Atoms], store: LabelStore, folder: Path, *, title: str
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,12 +39,14 @@ class Code(ABC):
         inputs: Files that `write` makes.
         outputs: Files that `read` and `fault` need.
         format: dpdata's name of the format of the first of the outputs.
+        species: Where the template has its elements.
         refinements: By what can be made finer, the factor of the setting.
     """
 
     inputs: ClassVar[tuple[str, ...]]
     outputs: ClassVar[tuple[str, ...]]
     format: ClassVar[str]
+    species: ClassVar[str]
     refinements: ClassVar[dict[str, float]] = {"a higher cutoff": 1.3, "more k-points": 0.7}
 
     def __init__(self, config: JobsConfig, *, finer: str = "") -> None:
@@ -86,13 +88,32 @@ class Code(ABC):
     def settings(self) -> dict[str, str]:
         """All that decides the labels, by name."""
 
+    @property
     @abstractmethod
-    def write(self, atoms: Atoms, folder: Path) -> None:
-        """Write the files of `inputs`.
+    def elements(self) -> Collection[str]:
+        """The elements of the template."""
+
+    def check(self, atoms: Atoms) -> None:
+        """Check that a structure can be labeled.
 
         Raises:
-            DataError: The template does not know an element.
+            DataError: It has open boundaries, or an element that the template does not have.
         """
+        if not atoms.pbc.all():
+            raise DataError(
+                f"{self.template}: a structure has open boundaries; give structures cells, with a "
+                "vacuum"
+            )
+        unknown = sorted(set(atoms.symbols) - set(self.elements))
+        if unknown:
+            raise DataError(
+                f"{self.template}/{self.species} has no {', '.join(unknown)}, which the structures "
+                "contain"
+            )
+
+    @abstractmethod
+    def write(self, atoms: Atoms, folder: Path) -> None:
+        """Write the files of `inputs` for a frame that has passed `check`."""
 
     @abstractmethod
     def fault(self, folder: Path) -> str:

@@ -62,6 +62,11 @@ class JobLabels:
             "files": files,
         }
 
+    def check(self, structures: Sequence[Atoms]) -> None:
+        """See `LabelSource`."""
+        for atoms in structures:
+            self.code.check(atoms)
+
     def compute(
         self, frames: Sequence[Atoms], store: LabelStore, folder: Path, *, title: str
     ) -> None:

@@ -33,6 +33,13 @@ class LabelSource(Protocol):
     def settings(self) -> dict[str, Any]:
         """All that decides its labels, JSON-able: what they may not be mixed with others of."""
 
+    def check(self, structures: Sequence[Atoms]) -> None:
+        """Check that structures can be labeled, before any work.
+
+        Raises:
+            DataError: One cannot.
+        """
+
     def compute(
         self, frames: Sequence[Atoms], store: LabelStore, folder: Path, *, title: str
     ) -> None:

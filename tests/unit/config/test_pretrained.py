@@ -111,7 +111,7 @@ def test_bias_of_the_type_embedding_follows_the_weights(script, bias):
         (
             MINIMAL,
             SE_E2_A,
-            "descriptor is 'se_a'; only se_e3_tebd and se_atten and se_atten_v2 and dpa2",
+            "descriptor is 'se_a'; only se_e3_tebd, se_atten, se_atten_v2 and dpa2",
         ),
         (MINIMAL, changed(SCRIPT, "model/fitting_net/type", "dos"), "fitting_net is 'dos'"),
     ],

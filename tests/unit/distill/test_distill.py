@@ -9,6 +9,7 @@ import numpy as np
 import processes
 import pytest
 from ase.io import write
+from small_models import SMALLEST
 
 from deepattn.calculator import DP
 from deepattn.cli.main import main
@@ -26,18 +27,7 @@ from .metals import alloy
 KILLS = int(os.environ.get("DEEPATTN_KILLS", "0"))
 TEACHER = "distill_teachers:emt"
 INPUT = {
-    "model": {
-        "descriptor": {
-            "type": "se_atten_v2",
-            "attn_layer": 0,
-            "rcut": 4.0,
-            "rcut_smth": 1.0,
-            "sel": "auto",
-            "neuron": [4, 8],
-            "axis_neuron": 2,
-        },
-        "fitting_net": {"neuron": [8, 8]},
-    },
+    "model": SMALLEST,
     "training": {"numb_steps": 40, "save_freq": 20, "disp_freq": 20},
     "distill": {
         "systems": "start.extxyz",

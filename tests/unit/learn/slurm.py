@@ -8,6 +8,8 @@ import subprocess
 import time
 from contextlib import contextmanager
 
+from ports import free_ports
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
 CONFIGURATION = """ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -49,7 +51,7 @@ def cluster(folder):
     (folder / "spool").mkdir(parents=True)
     (folder / "state").mkdir()
     host = socket.gethostname().partition(".")[0]
-    text = CONFIGURATION.format(folder=folder, host=host, ports=_free_ports(2))
+    text = CONFIGURATION.format(folder=folder, host=host, ports=free_ports(2))
     (folder / "slurm.conf").write_text(text)
     key = folder / "munge.key"
     key.write_bytes(os.urandom(1024))
@@ -80,13 +82,3 @@ def cluster(folder):
             path = folder / pid
             if path.exists():
                 os.kill(int(path.read_text()), signal.SIGTERM)
-
-
-def _free_ports(count):
-    with_ports = [socket.socket() for _ in range(count)]
-    for one in with_ports:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in with_ports]
-    for one in with_ports:
-        one.close()
-    return ports

@@ -227,9 +227,9 @@ def test_templates_that_are_not_usable(place, old, new, words):
 def test_elements_and_boundaries_that_the_template_does_not_have(place):
     code = opened(section(place)).code
     with pytest.raises(DataError, match="ATOMIC_SPECIES has no Ag"):
-        code.write(bulk("Ag"), place)
+        code.check(bulk("Ag"))
     with pytest.raises(DataError, match="open boundaries"):
-        code.write(Atoms("Cu"), place)
+        code.check(Atoms("Cu"))
 
 
 @pytest.mark.parametrize("batch_type", ["Slurm", "PBS", "LSF", "Shell"])

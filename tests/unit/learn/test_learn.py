@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import write
+from small_models import SMALLEST
 
 from deepattn.data import System
 from deepattn.distill.labeled import read_labeled
@@ -27,21 +28,7 @@ from deepattn.learn.labels.store import LabelStore
 
 from .codes import morse, section, write_template
 
-MODEL = {
-    "model": {
-        "descriptor": {
-            "type": "se_atten_v2",
-            "attn_layer": 0,
-            "rcut": 4.0,
-            "rcut_smth": 1.0,
-            "sel": "auto",
-            "neuron": [4, 8],
-            "axis_neuron": 2,
-        },
-        "fitting_net": {"neuron": [8, 8]},
-    },
-    "training": {"numb_steps": 10, "save_freq": 5, "disp_freq": 10},
-}
+TRAINING = {"numb_steps": 10, "save_freq": 5, "disp_freq": 10}
 LEARN = {
     "systems": "start.extxyz",
     "rounds": 2,
@@ -79,7 +66,9 @@ def place(tmp_path, monkeypatch):
 
 def write_input(labels, **keys):
     Path("loop.json").write_text(
-        json.dumps({"learn": {**LEARN, "labels": labels, **keys}, **MODEL})
+        json.dumps(
+            {"learn": {**LEARN, "labels": labels, **keys}, "model": SMALLEST, "training": TRAINING}
+        )
     )
 
 

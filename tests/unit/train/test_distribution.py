@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
+from ports import free_addresses
 
 from deepattn.errors import ConfigError
 from deepattn.formats.checkpoint import read_checkpoint
@@ -21,7 +22,6 @@ from deepattn.train.distributed.rendezvous import rendezvous
 from deepattn.train.distributed.secret import VARIABLE
 
 from . import toy
-from .ports import free_addresses
 from .test_multitask import make_input as make_tasks
 
 # The decay does not depend on the number of steps; the clipping needs the gradient of all replicas.

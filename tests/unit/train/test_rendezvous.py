@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ports import free_addresses
 
 from deepattn.errors import ConfigError, DistributionError
 from deepattn.train.distributed.rendezvous import rendezvous
 from deepattn.train.distributed.secret import VARIABLE, cluster_secret
-
-from .ports import free_addresses
 
 SECRET = b"of these tests alone"
 OTHER = b"another one of them"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Espresso(Code):
     inputs = (_INPUT,)
     outputs = (_OUTPUT, _INPUT)
     format = "qe/pw/scf"
+    species = f"{_INPUT}: ATOMIC_SPECIES"
 
     def prepare(self) -> None:
         path = self.template / _INPUT
@@ -96,17 +98,11 @@ class Espresso(Code):
             "cards": json.dumps(cards, sort_keys=True),
         }
 
+    @property
+    def elements(self) -> Collection[str]:
+        return self._pseudo
+
     def write(self, atoms: Atoms, folder: Path) -> None:
-        if not atoms.pbc.all():
-            raise DataError(
-                f"{folder.name}: has open boundaries; give structures cells, with a vacuum"
-            )
-        unknown = sorted(set(atoms.get_chemical_symbols()) - set(self._pseudo))
-        if unknown:
-            raise DataError(
-                f"{self.template / _INPUT}: ATOMIC_SPECIES has no {', '.join(unknown)}, which the "
-                "structures contain"
-            )
         with write_whole(folder / _INPUT, "w") as file:
             file.write(self._text(atoms))
 

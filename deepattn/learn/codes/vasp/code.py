@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class Vasp(Code):
     inputs = (_INCAR, _POSCAR, _POTCAR)
     outputs = (_OUTCAR,)
     format = "vasp/outcar"
+    species = f"{_POTCAR}:"
 
     def prepare(self) -> None:
         for name in (_INCAR, _POTCAR):
@@ -66,17 +68,11 @@ class Vasp(Code):
         names = list(self._potentials)
         return np.argsort([names.index(name) for name in atoms.symbols], kind="stable")
 
+    @property
+    def elements(self) -> Collection[str]:
+        return self._potentials
+
     def write(self, atoms: Atoms, folder: Path) -> None:
-        if not atoms.pbc.all():
-            raise DataError(
-                f"{folder.name}: has open boundaries; give structures cells, with a vacuum"
-            )
-        unknown = sorted(set(atoms.get_chemical_symbols()) - set(self._potentials))
-        if unknown:
-            raise DataError(
-                f"{self.template / _POTCAR}: has no {', '.join(unknown)}, which the structures "
-                "contain"
-            )
         sorted_atoms = atoms[self.order(atoms)]
         used = dict.fromkeys(sorted_atoms.get_chemical_symbols())
         contents = {

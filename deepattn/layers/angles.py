@@ -1,0 +1,55 @@
+"""Sums over pairs of neighbors of an embedding of their angle and types."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.layers.embedding_net import EmbeddingNet
+from deepattn.layers.environment import pair_vectors
+
+
+def angular_features(
+    directions: tf.Tensor,
+    ntype: tf.Tensor,
+    type_embedding: tf.Tensor,
+    *,
+    net: EmbeddingNet,
+    type_net: EmbeddingNet | None,
+    switch: tf.Tensor | None = None,
+    times: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """``Σ_kl c_kl E(c_kl, T_l, T_k)`` with ``c = R' R'^T``, a neighbor with itself included.
+
+    Reference: D. Zhang et al., arXiv:2312.15492.
+
+    Args:
+        directions: Angular columns R' of the environment matrix, ``[n, stored, 3]``.
+        ntype: Types of the slots, int32 ``[n, stored]``, the number of types for padding.
+        type_embedding: ``[ntypes + 1, width]``.
+        net: E; without a type net it takes the vectors of both types too.
+        type_net: Its output scales that of the net.
+        switch: Factor of each slot, ``[n, stored]``, by which the scale of types fades out; None
+            for none.
+        times: How many slots each stored one stands for, ``[stored]``; None for one each.
+
+    Returns:
+        ``[n, width of E]``.
+    """
+    product = tf.matmul(directions, directions, transpose_b=True)
+    rows, scale = tf.reshape(product, [-1, 1]), None
+    kinds = type_embedding.shape[0]
+    pair = tf.reshape(ntype[:, :, tf.newaxis] * kinds + ntype[:, tf.newaxis], [-1])
+    vectors = pair_vectors(type_embedding, kinds)
+    if type_net is None:
+        rows = tf.concat([rows, tf.gather(vectors, pair)], axis=1)
+    else:
+        weight = None
+        if switch is not None:
+            weight = tf.reshape(switch[:, :, tf.newaxis] * switch[:, tf.newaxis], [-1])
+        scale = ops.PairScale(weight, pair, type_net(vectors))
+    if times is not None:
+        product *= times * times[:, tf.newaxis]
+    pairs = tf.shape(product)[1] ** 2
+    embedding = tf.reshape(net(rows, scale), [-1, pairs, net.neuron[-1]])
+    return tf.matmul(tf.reshape(product, [-1, 1, pairs]), embedding)[:, 0]
