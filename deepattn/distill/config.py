@@ -125,6 +125,11 @@ class SelectConfig(Section):
         "students, and to calibrate the uncertainties.",
     )
 
+    @property
+    def quantity(self) -> str:
+        """What the limits are of, in words."""
+        return "expected force error" if self.criterion == "uncertainty" else "force deviation"
+
 
 @dataclass(frozen=True, kw_only=True)
 class LaterConfig(Section):
@@ -142,9 +147,12 @@ class RoundsConfig(Section):
 
     Class attributes:
         path: Path of the section in an input.
+        free: Paths of keys below it that may change in a folder in use.
     """
 
     path: ClassVar[str]
+    # They decide only when to stop.
+    free: ClassVar[tuple[str, ...]] = ("rounds", "hours", "threshold")
 
     systems: tuple[str, ...] = required(
         "Structures to start from: systems of DeePMD, or files that ASE reads.",

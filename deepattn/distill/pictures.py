@@ -32,8 +32,11 @@ def draw_pictures(result: DistillResult) -> Iterator[tuple[str, Path]]:
         select = result.config.select
         found = [np.array(validation["deviations"]) for validation in validations]
         yield (
-            "Deviations on new frames, by round",
-            draw_deviations(found, select.low, select.high, path("deviations.png")),
+            f"{select.quantity.capitalize()} on new frames, by round",
+            draw_deviations(
+                *(found, select.low, select.high, path("deviations.png")),
+                quantity=select.quantity,
+            ),
         )
     last = len(result.rounds) - 1
     if result.errors["force"] is not None:

@@ -78,7 +78,7 @@ def run_distillation(
         normalize_student(student)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    with WorkDir(folder, record).claimed() as workdir:
+    with WorkDir(folder, record, free=config.free).claimed() as workdir:
         return Distillation(opened, structures, config, student, workdir).run()
 
 

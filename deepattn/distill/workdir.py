@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 
 # Initial structures, next to the input.
 STRUCTURES = "structures.extxyz"
-# Keys that may change in a folder in use: they decide only when to stop.
-_FREE = ("rounds", "hours", "threshold")
 
 
 class WorkDir:
@@ -37,13 +35,19 @@ class WorkDir:
         folder: The folder, which is created.
         record: All that decides what is done, JSON-able.
         command: Name of the command, which is that of its section in the record too.
+        free: Paths of keys in that section that may change.
 
     Raises:
         ConfigError: The folder is of another command, or of the same one with another record.
     """
 
     def __init__(
-        self, folder: str | os.PathLike, record: Mapping[str, Any], command: str = "distill"
+        self,
+        folder: str | os.PathLike,
+        record: Mapping[str, Any],
+        command: str = "distill",
+        *,
+        free: Sequence[str] = (),
     ) -> None:
         self.folder = Path(folder)
         self.command = command
@@ -53,7 +57,7 @@ class WorkDir:
         remove_leftovers(self.folder, name)
         if path.exists():
             before = json.loads(path.read_text(encoding="utf-8"))
-            changed = difference(before, record, free=[f"{command}/{key}" for key in _FREE])
+            changed = difference(before, record, free=[f"{command}/{key}" for key in free])
             if changed:
                 raise ConfigError(
                     f"{self.folder}: was started with another {changed}; restore it, or "

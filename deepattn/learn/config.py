@@ -99,6 +99,11 @@ class LearnConfig(RoundsConfig):
     """The ``learn`` section."""
 
     path = "learn"
+    # And where and how jobs run.
+    free = (
+        *RoundsConfig.free,
+        *(f"labels/{name}" for name in ("machine", "resources", "parallel", "wait")),
+    )
 
     labels: LabelsConfig = required("Where energies and forces come from.")
     pretrained: str | None = key(

@@ -102,8 +102,8 @@ def _pictures(result: LearnResult) -> dict[str, Any]:
         "Force RMSE on new frames, by round": draw_rounds(
             force, frames, result.config.threshold, path("rounds.png")
         ),
-        f"{select.criterion.capitalize()} on new frames, by round": draw_deviations(
-            found, select.low, select.high, path("deviations.png")
+        f"{select.quantity.capitalize()} on new frames, by round": draw_deviations(
+            *(found, select.low, select.high, path("deviations.png")), quantity=select.quantity
         ),
     }
 

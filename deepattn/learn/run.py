@@ -59,5 +59,5 @@ def learn(input_file: str | os.PathLike, folder: str | os.PathLike = "learn") ->
             raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
     else:
         PretrainedModel(config.pretrained, config.model_branch).source()
-    with WorkDir(folder, record, "learn").claimed() as workdir:
+    with WorkDir(folder, record, "learn", free=config.free).claimed() as workdir:
         return Learning(source, structures, config, model, workdir).run()

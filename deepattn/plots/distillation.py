@@ -58,7 +58,12 @@ def draw_rounds(
 
 @look()
 def draw_deviations(
-    deviations: Sequence[np.ndarray], low: float, high: float, picture: str | os.PathLike
+    deviations: Sequence[np.ndarray],
+    low: float,
+    high: float,
+    picture: str | os.PathLike,
+    *,
+    quantity: str = "force deviation",
 ) -> Path:
     """Draw how far forces on new frames deviate, one row per round.
 
@@ -67,6 +72,7 @@ def draw_deviations(
         low: The deviation from which frames are selected, eV/Å.
         high: To which they are.
         picture: File to write; its ending gives the format.
+        quantity: What is drawn in their place, such as expected errors.
 
     Returns:
         The path of the picture.
@@ -81,8 +87,8 @@ def draw_deviations(
         axes.axvspan(low, high, color=INK, alpha=0.1, linewidth=0, zorder=0)
         axes.hist(values, bins, color=COLORS[0])
         axes.set(xscale="log", ylabel=f"round {number}", yticks=[])
-    rows[0].set_title("frames by deviation; shaded: selection range", fontsize="medium")
-    rows[-1].set_xlabel("maximum force deviation of a frame (eV/Å)")
+    rows[0].set_title(f"frames by {quantity}; shaded: selection range", fontsize="medium")
+    rows[-1].set_xlabel(f"maximum {quantity} of a frame (eV/Å)")
     return save_figure(figure, picture)
 
 

@@ -16,8 +16,10 @@ log = logging.getLogger(__name__)
 
 # A shell on this computer, which works where the files are.
 _HERE: dict[str, Any] = {"batch_type": "Shell", "context_type": "LazyLocalContext"}
-_SCRIPT = "sh run.sh"
 _LOG = "dpdispatcher.log"
+# In the folder of each frame: what a job runs, and the exit status of the command, whose existence
+# says that it has ended.
+SCRIPT, STATUS = "run.sh", "status"
 
 
 class Dispatcher:
@@ -43,6 +45,7 @@ class Dispatcher:
         names: Sequence[str],
         transfers: Mapping[str, list[str]],
         *,
+        token: str,
         title: str,
     ) -> None:
         """Run the script in folders that lie in a common one, until all have ended.
@@ -51,6 +54,7 @@ class Dispatcher:
             folder: The common folder.
             names: Of the folders.
             transfers: Files to bring there and back.
+            token: Of the batch: jobs of a call with the same one are found again.
             title: Title of the progress line.
 
         Raises:
@@ -61,7 +65,7 @@ class Dispatcher:
         machine, resources = self._objects(root, len(names))
         tasks = [
             library.Task(
-                command=_SCRIPT,
+                command=f"sh {SCRIPT}  # {token}",
                 task_work_path=name,
                 forward_files=list(transfers["forward_files"]),
                 backward_files=list(transfers["backward_files"]),
@@ -146,7 +150,7 @@ def _show_progress(submission: Any, folder: Path, names: Sequence[str], tick: An
     def looked() -> None:
         nonlocal shown
         look()
-        ended = sum((folder / name / "status").is_file() for name in names)
+        ended = sum((folder / name / STATUS).is_file() for name in names)
         for _ in range(ended - shown):
             tick()
         shown = max(shown, ended)

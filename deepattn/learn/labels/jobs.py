@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,15 +15,12 @@ from ase import Atoms
 from deepattn.formats.files import write_whole
 from deepattn.learn.labels.code import SCRATCH, Code
 from deepattn.learn.labels.config import JobsConfig
-from deepattn.learn.labels.dispatch import Dispatcher
+from deepattn.learn.labels.dispatch import SCRIPT, STATUS, Dispatcher
 from deepattn.learn.labels.source import LabelSource
 from deepattn.learn.labels.store import LabelStore, Unusable
 from deepattn.registry import resolve
 
 _BATCH = "batch.json"
-_SCRIPT = "run.sh"
-# The exit status of the command; its existence says that the run has ended.
-_STATUS = "status"
 _OUTPUT, _ERRORS = "stdout", "stderr"
 _COMMON = "common"
 
@@ -30,9 +28,9 @@ _COMMON = "common"
 class JobLabels:
     """A code labels frames, each in a folder of its own, many of them in a job.
 
-    A batch of frames is written down before it is submitted and is not changed, so that a call
-    after an interruption finds the jobs that run. A folder is locked while its command runs, and
-    left as it is when the command has ended: nothing is run twice.
+    A batch of frames is written down before it is submitted and is not changed, unless folders of
+    it are removed, so that a call after an interruption finds the jobs that run. A folder is locked
+    while its command runs, and left as it is when the command has ended: nothing is run twice.
 
     Args:
         config: The section of the input.
@@ -72,14 +70,9 @@ class JobLabels:
     ) -> None:
         """See `LabelSource`."""
         places = {store.place(atoms).name: atoms for atoms in frames}
-        batch = folder / _BATCH
-        if not batch.is_file():
-            self._write_inputs(places, store)
-            with write_whole(batch, "w") as file:
-                json.dump(list(places), file)
-        names = json.loads(batch.read_text(encoding="utf-8"))
-        if any(not (store.folder / name / _STATUS).is_file() for name in names):
-            self._dispatcher.run(store.folder, names, self._transfers(), title=title)
+        names, token = self._batch(places, store, folder / _BATCH)
+        if any(not (store.folder / name / STATUS).is_file() for name in names):
+            self._dispatcher.run(store.folder, names, self._transfers(), token=token, title=title)
         for name, atoms in places.items():
             store.keep(atoms, self._result(atoms, store.folder / name))
 
@@ -88,6 +81,21 @@ class JobLabels:
         if self._finer:
             return {}
         return {what: JobLabels(self.config, what) for what in self.code.can_be_finer()}
+
+    def _batch(
+        self, places: dict[str, Atoms], store: LabelStore, path: Path
+    ) -> tuple[list[str], str]:
+        """Names of the frames that are submitted together, and the token of their submission."""
+        if path.is_file():
+            batch = json.loads(path.read_text(encoding="utf-8"))
+            # Folders that were removed are to be labeled again.
+            if all((store.folder / name / SCRIPT).is_file() for name in batch["names"]):
+                return batch["names"], batch["token"]
+        self._write_inputs(places, store)
+        batch = {"names": list(places), "token": secrets.token_hex(8)}
+        with write_whole(path, "w") as file:
+            json.dump(batch, file)
+        return batch["names"], batch["token"]
 
     def _write_inputs(self, places: dict[str, Atoms], store: LabelStore) -> None:
         common = store.folder / _COMMON
@@ -98,7 +106,7 @@ class JobLabels:
             folder = store.folder / name
             folder.mkdir(exist_ok=True)
             self.code.write(atoms, folder)
-            with write_whole(folder / _SCRIPT, "w") as file:
+            with write_whole(folder / SCRIPT, "w") as file:
                 file.write(self._script())
 
     def _script(self) -> str:
@@ -111,25 +119,25 @@ class JobLabels:
             "#!/bin/sh\n"
             "# Two jobs may have this folder if the first was taken for lost.\n"
             "exec 9> .lock && flock 9\n"
-            f"test -f {_STATUS} && exit 0\n"
+            f"test -f {STATUS} && exit 0\n"
             f'for file in ../{_COMMON}/*; do test -e "$file" && ln -sf "$file" .; done\n'
             f"( {self.config.command} ) > {_OUTPUT} 2> {_ERRORS} 9>&-\n"
             "ended=$?\n"
             f'for file in {needed}; do test -e "$file" || : > "$file"; done\n'
             f"rm -rf {SCRATCH}\n"
-            f"echo $ended > {_STATUS}.part && mv {_STATUS}.part {_STATUS}\n"
+            f"echo $ended > {STATUS}.part && mv {STATUS}.part {STATUS}\n"
         )
 
     def _transfers(self) -> dict[str, list[str]]:
         """Files of each folder, and of all, as dpdispatcher calls them."""
         return {
-            "forward_files": [_SCRIPT, *self.code.inputs],
-            "backward_files": [_STATUS, _OUTPUT, _ERRORS, *self.code.outputs],
+            "forward_files": [SCRIPT, *self.code.inputs],
+            "backward_files": [STATUS, _OUTPUT, _ERRORS, *self.code.outputs],
             "forward_common_files": [f"{_COMMON}/{path.name}" for path in self.code.files()],
         }
 
     def _result(self, atoms: Atoms, folder: Path) -> Any:
-        status = (folder / _STATUS).read_text(encoding="utf-8").strip()
+        status = (folder / STATUS).read_text(encoding="utf-8").strip()
         found = self.code.read(atoms, folder)
         if status != "0" and isinstance(found, Unusable):
             return Unusable(f"{found.reason}; the command ended with status {status}")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from deepattn.distill.config import DistillConfig
 from deepattn.distill.label import label
 from deepattn.distill.labeled import LabeledFrames, read_labeled, write_labeled
 from deepattn.distill.potential import open_teacher
@@ -62,7 +63,7 @@ def test_another_input_is_refused(tmp_path, change, where):
 def test_more_rounds_are_allowed_and_recorded(tmp_path):
     WorkDir(tmp_path, RECORD)
     changed = RECORD | {"distill": {**RECORD["distill"], "rounds": 9}}
-    WorkDir(tmp_path, changed)
+    WorkDir(tmp_path, changed, free=DistillConfig.free)
     assert json.loads((tmp_path / "distill.json").read_text()) == changed
 
 

@@ -105,6 +105,21 @@ def test_bad_labels_are_kept_apart(place, monkeypatch, caplog):
     assert len(runs(place)) == 3
 
 
+def test_a_frame_whose_folder_is_removed_is_labeled_again(place, monkeypatch):
+    monkeypatch.setenv("BAD", "4")
+    [atoms] = frames(1)
+    store = LabelStore(place / "labels")
+    labeler = StoredLabeler(opened(section(place)), store)
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"remove the folders of these frames"):
+            labeler.label([atoms], place / "batch", title="")
+    assert len(runs(place)) == 1
+    monkeypatch.setenv("BAD", "0")
+    shutil.rmtree(store.place(atoms))
+    assert labeler.label([atoms], place / "batch", title="").frames == [atoms]
+    assert len(runs(place)) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from ase.build import bulk, molecule
 
+from deepattn.distill.workdir import WorkDir
 from deepattn.errors import ConfigError
 from deepattn.learn import read_learn
-from deepattn.learn.config import VariationsConfig
+from deepattn.learn.config import LearnConfig, VariationsConfig
 from deepattn.learn.diversity import farthest_points, frame_features
 from deepattn.learn.variations import vary
 
@@ -122,6 +123,21 @@ def test_defaults(tmp_path):
 def test_inputs_that_are_not_valid(tmp_path, keys, words):
     with pytest.raises(ConfigError, match=words):
         read_learn(written(tmp_path / "loop.json", **keys))
+
+
+def test_where_jobs_run_may_change_in_a_folder_in_use(tmp_path):
+    def record(**labels):
+        return {"learn": {"rounds": 1, "labels": {"parallel": 1, "command": "pw.x", **labels}}}
+
+    WorkDir(tmp_path, record(), "learn", free=LearnConfig.free)
+    WorkDir(
+        tmp_path,
+        record(parallel=4, machine={"batch_type": "Slurm"}),
+        "learn",
+        free=LearnConfig.free,
+    )
+    with pytest.raises(ConfigError, match="started with another learn/labels/command"):
+        WorkDir(tmp_path, record(command="ph.x"), "learn", free=LearnConfig.free)
 
 
 def test_keys_of_fine_tuning_are_refused(tmp_path):
