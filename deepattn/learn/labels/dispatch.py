@@ -65,7 +65,8 @@ class Dispatcher:
         machine, resources = self._objects(root, len(names))
         tasks = [
             library.Task(
-                command=f"sh {SCRIPT}  # {token}",
+                # The script ignores it; dpdispatcher tells jobs by their commands.
+                command=f"sh {SCRIPT} {token}",
                 task_work_path=name,
                 forward_files=list(transfers["forward_files"]),
                 backward_files=list(transfers["backward_files"]),
