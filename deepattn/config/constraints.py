@@ -113,6 +113,16 @@ def check_excluded(pairs: list[list[int]], path: str, ntypes: int) -> None:
         )
 
 
+def check_types(types: Sequence[int], path: str, ntypes: int) -> None:
+    """Check a list of types."""
+    require(
+        all(0 <= index < ntypes for index in types),
+        path,
+        types,
+        f"be a list of type indices from 0 to {ntypes - 1}",
+    )
+
+
 def check_per_type(values: Sequence, path: str, ntypes: int, *, may_be_empty: bool) -> None:
     """Check that there is one energy for each type."""
     require(

@@ -119,12 +119,15 @@ def _differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterato
 
 def _functional(model: ModelConfig) -> dict[str, Any]:
     """The values by key, in a form in which equal models are equal."""
-    return {
-        key: tuple(sorted({tuple(sorted(pair)) for pair in value}))
-        if key.endswith("/exclude_types")
-        else value
-        for key, value in flat(model).items()
-    }
+    return {key: _in_order(key, value) for key, value in flat(model).items()}
+
+
+def _in_order(key: str, value: Any) -> Any:
+    """A value with its types and pairs of types in one order, where their order means nothing."""
+    name = key.rpartition("/")[2]
+    if name in ("exclude_types", "pair_exclude_types"):
+        return tuple(sorted({tuple(sorted(pair)) for pair in value}))
+    return tuple(sorted(set(value))) if name == "atom_exclude_types" else value
 
 
 def _idle(model: ModelConfig) -> set[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from dargs import Argument, Variant
 
 from deepattn.config.argument import OfTasks, Refused
-from deepattn.config.constraints import check_excluded, check_per_type, require
+from deepattn.config.constraints import check_excluded, check_per_type, check_types, require
 from deepattn.config.descriptions import PYTORCH
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
@@ -33,8 +33,6 @@ _REFUSED = (
     Refused("sw_rmin", hint=_TABLE),
     Refused("sw_rmax", hint=_TABLE),
     Refused("srtab_add_bias", True, hint=_TABLE),
-    Refused("pair_exclude_types", [], hint="use model/descriptor/exclude_types"),
-    Refused("atom_exclude_types", [], hint="leave those atoms out of the data"),
 )
 _REFUSED_IN_STANDARD = (
     OfTasks("model_branch_alias", []),
@@ -79,6 +77,16 @@ class ModelConfig(Section):
     preset_out_bias: dict[str, tuple[float | None, ...]] | None = key(
         None,
         'Preset energy bias per type, such as {"energy": [null, -3.2]}, in eV; null is fitted.',
+    )
+    pair_exclude_types: tuple[tuple[int, int], ...] = key(
+        [],
+        "Pairs of types that are no neighbors of each other in any part of the model; needs "
+        "convention common.",
+    )
+    atom_exclude_types: tuple[int, ...] = key(
+        [],
+        "Types whose atoms have no energy, though they are neighbors of others; needs convention "
+        "common.",
     )
     convention: str | None = key(
         None,
@@ -182,6 +190,7 @@ class ModelConfig(Section):
                 f"the frame, but the descriptor {descriptor['type']} has none; choose another "
                 "descriptor."
             )
+        _check_exclusions(section, ntypes)
         if "type_embedding" in section:
             _check_type_embedding(section, kind)
         if section["preset_out_bias"] is not None:
@@ -202,6 +211,11 @@ class ModelConfig(Section):
         """Whether the model follows the common convention, that of DeePMD-kit's other backends."""
         default = _conventions(type(self.descriptor), type(self.fitting_net))[0]
         return (self.convention or default) == "common"
+
+    @property
+    def excludes(self) -> bool:
+        """Whether there are types of atoms or pairs that the model as a whole leaves out."""
+        return bool(self.pair_exclude_types or self.atom_exclude_types)
 
     @property
     def embedding(self) -> TypeEmbeddingConfig | None:
@@ -262,6 +276,28 @@ def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) 
             raise ConfigError(
                 f"model/descriptor/{name} = {show(value)} needs model/convention common."
             )
+
+
+def _check_exclusions(section: Mapping[str, Any], ntypes: int) -> None:
+    check_excluded(section["pair_exclude_types"], "model/pair_exclude_types", ntypes)
+    check_types(section["atom_exclude_types"], "model/atom_exclude_types", ntypes)
+    kind, fitted = DESCRIPTORS[section["descriptor"]["type"]], _fitting(section)
+    convention = section.get("convention") or _conventions(kind, fitted)[0]
+    for name in ("pair_exclude_types", "atom_exclude_types"):
+        if section[name] and convention != "common":
+            raise ConfigError(
+                f"model/{name} = {show(section[name])} needs model/convention common, since "
+                "DeePMD-kit's TensorFlow backend ignores it."
+            )
+    if section["atom_exclude_types"] and fitted.subject != "energies":
+        raise ConfigError(
+            f"model/atom_exclude_types = {show(section['atom_exclude_types'])} is for models of "
+            f"energies, not of {fitted.subject}; remove it."
+        )
+
+
+def _fitting(section: Mapping[str, Any]) -> type[FittingConfig]:
+    return FITTINGS[section["fitting_net"]["type"]]
 
 
 def _check_type_embedding(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:

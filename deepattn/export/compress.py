@@ -46,4 +46,4 @@ def compress(
         extrapolate=extrapolate,
         fast=fast,
     )
-    return EnergyModel(descriptor, model.fitting, model.type_embedding, type_map=model.type_map)
+    return EnergyModel(descriptor, model.fitting, model.type_embedding, **model.options())

@@ -117,7 +117,7 @@ def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list
     inputs = _placeholders(model)
     natoms = inputs["natoms"]
     with keras.StatelessScope(state_mapping=weights):
-        environment = model.descriptor.environment(
+        environment = model.environment(
             *(inputs[name] for name in ("coord", "atype", "box")),
             natoms=natoms,
             mesh=inputs["mesh"],

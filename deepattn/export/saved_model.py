@@ -194,7 +194,7 @@ def _without_list(
         outputs = evaluate(
             *(coord, atype, counts, box, mesh_of_box(box), owner, shells), fparam, aparam
         )
-        return _results(outputs, atype, atomic=atomic, shares=atomic)
+        return _results(outputs, model.contributes(atype), atomic=atomic, shares=atomic)
 
     return _function(
         f"{name}_{'with' if atomic else 'without'}_atomic_virial",
@@ -233,7 +233,8 @@ def _with_list(
                 "atom_virial": tf.TensorSpec([None, 9], tf.float64),
             },
         )
-        return _results(outputs, atype[:, : tf.shape(nlist)[1]], atomic=atomic, shares=True)
+        mask = model.contributes(atype[:, : tf.shape(nlist)[1]])
+        return _results(outputs, mask, atomic=atomic, shares=True)
 
     return _function(
         f"{name}_{'with' if atomic else 'without'}_atomic_virial",
@@ -247,13 +248,13 @@ def _with_list(
 
 
 def _results(
-    outputs: Mapping[str, tf.Tensor], local: tf.Tensor, *, atomic: bool, shares: bool
+    outputs: Mapping[str, tf.Tensor], mask: tf.Tensor, *, atomic: bool, shares: bool
 ) -> dict[str, tf.Tensor]:
     """The results that C++ reads by position, in the order of these names.
 
     Args:
         outputs: of the model.
-        local: types of the local atoms.
+        mask: which of the local atoms contribute.
         atomic: whether the shares of atoms in the virial are wanted.
         shares: whether they have a place at least.
     """
@@ -264,7 +265,7 @@ def _results(
         "energy_derv_c_redu": outputs["virial"][:, tf.newaxis],
         "energy_derv_r": outputs["force"][:, :, tf.newaxis],
         "energy_redu": outputs["energy"][:, tf.newaxis],
-        "mask": tf.cast(local >= 0, tf.int32),
+        "mask": tf.cast(mask, tf.int32),
     }
     if not shares:
         del results["energy_derv_c"]

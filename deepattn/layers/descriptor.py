@@ -14,7 +14,7 @@ from deepattn.config import ModelConfig
 from deepattn.errors import ConfigError
 from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.layers.embedding_net import EmbeddingNet
-from deepattn.layers.environment import Environment
+from deepattn.layers.environment import Environment, real_types
 from deepattn.layers.statistics_weights import add_statistics, named_statistics
 
 if TYPE_CHECKING:
@@ -206,12 +206,39 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         return Environment(
             *ops.prod_env_mat_a_mix(
                 *(coord, atype, natoms, box, mesh),
-                tf.convert_to_tensor(self.davg),
-                tf.convert_to_tensor(self.dstd),
+                *self.normalization(),
                 rcut=self.rcut,
                 rcut_smth=self.rcut_smth,
                 nnei=self.nnei,
             )
+        )
+
+    def normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is subtracted from the environment matrix for each type of center, and what it is
+        divided by, ``[ntypes, 4 * nnei]``."""
+        return tf.convert_to_tensor(self.davg), tf.convert_to_tensor(self.dstd)
+
+    def without_pairs(
+        self, environment: Environment, atype: tf.Tensor, pairs: np.ndarray
+    ) -> Environment:
+        """An environment in which neighbors of some types are none.
+
+        Args:
+            environment: Of `environment`.
+            atype: Types of the local atoms, int32 ``[nframes, nloc]``.
+            pairs: `pair_table` of the pairs that see each other.
+        """
+        center = real_types(atype, self.ntypes)
+        average, spread = self.normalization()
+        empty = tf.gather(tf.reshape(-average / spread, [self.ntypes, self.nnei, 4]), center)
+        ntype = tf.reshape(environment.ntype, [-1, self.nnei])
+        pair = center[:, tf.newaxis] * (self.ntypes + 1) + ntype
+        # Where types have slots of their own, those of a type become empty all at once.
+        return environment.without(
+            tf.equal(tf.gather(tf.constant(pairs), pair), 0),
+            empty,
+            ntypes=self.ntypes,
+            sort=not isinstance(self.sel, list),
         )
 
     @abc.abstractmethod

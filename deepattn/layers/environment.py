@@ -40,6 +40,35 @@ class Environment(NamedTuple):
         found = tf.gather(owner, tf.maximum(self.nlist, 0))
         return self._replace(nlist=tf.where(self.nmask, found, self.nlist))
 
+    def without(
+        self, hidden: tf.Tensor, empty: tf.Tensor, *, ntypes: int, sort: bool
+    ) -> Environment:
+        """The same with some neighbors left out, whose slots become empty ones.
+
+        Args:
+            hidden: Which neighbors, bool ``[n, nnei]`` with a row for each center.
+            empty: The rows of ``descrpt`` of empty slots, ``[n, nnei, 4]``.
+            ntypes: Number of types.
+            sort: Whether the neighbors that are left move to the first slots.
+        """
+        centers, nnei = tf.unstack(tf.shape(hidden))
+        real = tf.reshape(self.nmask, [centers, nnei]) & ~hidden
+        padding = Environment(
+            *(empty, tf.zeros([], self.descrpt_deriv.dtype), tf.zeros([], self.rij.dtype)),
+            *(tf.constant(-1), tf.constant(ntypes), tf.constant(False)),
+        )
+        order = tf.argsort(tf.cast(~real, tf.int32), axis=1, stable=True) if sort else None
+        kept = []
+        for array, fill, width in zip(self, padding, SLOT_WIDTHS, strict=True):
+            shape = tf.shape(array)
+            rows = tf.reshape(array, [centers, nnei, width])
+            fill = fill if fill.shape.rank else tf.fill(tf.shape(rows), fill)
+            rows = tf.where(real[:, :, tf.newaxis], rows, fill)
+            if order is not None:
+                rows = tf.gather(rows, order, batch_dims=1)
+            kept.append(tf.reshape(rows, shape))
+        return Environment(*kept)
+
 
 def pair_table(ntypes: int, exclude_types: Iterable[Sequence[int]]) -> np.ndarray | None:
     """Table ``[ntypes * (ntypes + 1)]`` of 1 for pairs that interact and 0 for excluded ones.

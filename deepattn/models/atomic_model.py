@@ -16,6 +16,7 @@ import tensorflow as tf
 from deepattn.config import DESCRIPTORS, FITTINGS, FittingConfig
 from deepattn.layers import Descriptor, Environment, Fitting, TypeEmbedding
 from deepattn.layers.boundaries import natoms_of
+from deepattn.layers.environment import atoms_of_types, pair_table
 from deepattn.layers.half import use_bfloat16
 from deepattn.models.trained_model import TrainedModel
 from deepattn.models.weights import assign_arrays
@@ -48,6 +49,8 @@ class AtomicModel(TrainedModel, abc.ABC):
         fitting: A `Fitting`.
         type_embedding: A `TypeEmbedding`, or ``None`` for a descriptor that does without.
         type_map: Names of the types, in the order of their numbers; empty if they have none.
+        pair_exclude_types: Pairs of types that are no neighbors of each other.
+        atom_exclude_types: Types whose atoms contribute nothing.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class AtomicModel(TrainedModel, abc.ABC):
         type_embedding: TypeEmbedding | None = None,
         *,
         type_map: Sequence[str],
+        pair_exclude_types: Sequence[Sequence[int]] = (),
+        atom_exclude_types: Sequence[int] = (),
         **kwargs: Any,
     ):
         super().__init__(**{"autocast": False, **kwargs})
@@ -69,6 +74,9 @@ class AtomicModel(TrainedModel, abc.ABC):
         self.fitting = fitting
         self.type_embedding = type_embedding
         self.type_map = list(type_map)
+        self.pair_exclude_types = [list(pair) for pair in pair_exclude_types]
+        self.atom_exclude_types = list(atom_exclude_types)
+        self._pairs = pair_table(descriptor.ntypes, pair_exclude_types)
         # The environment ops have no XLA kernels.
         self.supports_jit = False
         self.build()
@@ -81,15 +89,16 @@ class AtomicModel(TrainedModel, abc.ABC):
         type_embedding: TypeEmbedding | None,
         *,
         section: FittingConfig,
-        type_map: Sequence[str],
+        **options: Any,
     ) -> Self:
         """The model of a fitting section, made of its layers.
 
         Args:
-            descriptor, fitting, type_embedding, type_map: As for the class.
+            descriptor, fitting, type_embedding: As for the class.
             section: The section ``fitting_net``.
+            **options: Further arguments of the class.
         """
-        return cls(descriptor, fitting, type_embedding, type_map=type_map)
+        return cls(descriptor, fitting, type_embedding, **options)
 
     @property
     def rcut(self) -> float:
@@ -100,6 +109,11 @@ class AtomicModel(TrainedModel, abc.ABC):
     def sel(self) -> int:
         """Number of neighbor slots of an atom."""
         return self.descriptor.nnei
+
+    @property
+    def excludes(self) -> bool:
+        """Whether there are types of atoms or pairs that the model as a whole leaves out."""
+        return self._pairs is not None or bool(self.atom_exclude_types)
 
     @property
     def ntypes(self) -> int:
@@ -154,12 +168,34 @@ class AtomicModel(TrainedModel, abc.ABC):
         if natoms is None:
             count = tf.shape(atype)[1]
             natoms = natoms_of(count, count, self.ntypes)
-        environment = self.descriptor.environment(
+        environment = self.environment(
             inputs["coord"], atype, inputs["box"], natoms=natoms, mesh=inputs.get("mesh")
         )
         if "owner" in inputs:
             environment = environment.of_owners(inputs["owner"])
         return {**inputs, "atype": atype, "natoms": natoms, "environment": environment}
+
+    def environment(
+        self,
+        coord: tf.Tensor,
+        atype: tf.Tensor,
+        box: tf.Tensor,
+        *,
+        natoms: tf.Tensor,
+        mesh: tf.Tensor | None,
+    ) -> Environment:
+        """The neighborhoods that the descriptor gets; arguments as of `Descriptor.environment`."""
+        found = self.descriptor.environment(coord, atype, box, natoms=natoms, mesh=mesh)
+        if self._pairs is None:
+            return found
+        return self.descriptor.without_pairs(found, atype[:, : natoms[0]], self._pairs)
+
+    def contributes(self, local: tf.Tensor) -> tf.Tensor:
+        """Which atoms contribute, bool, of types int32 ``[nframes, nloc]``."""
+        types = None
+        if self.atom_exclude_types:
+            types = [kind for kind in range(self.ntypes) if kind not in self.atom_exclude_types]
+        return atoms_of_types(local, self.ntypes, types)
 
     def results(
         self,
@@ -299,6 +335,14 @@ class AtomicModel(TrainedModel, abc.ABC):
         """
         assign_arrays(self.named_variables(), arrays)
 
+    def options(self) -> dict[str, Any]:
+        """The arguments of the class besides its layers."""
+        return {
+            "type_map": self.type_map,
+            "pair_exclude_types": self.pair_exclude_types,
+            "atom_exclude_types": self.atom_exclude_types,
+        }
+
     def get_config(self) -> dict:
         layers = {
             "descriptor": self.descriptor,
@@ -307,7 +351,7 @@ class AtomicModel(TrainedModel, abc.ABC):
         }
         return {
             **super().get_config(),
-            "type_map": self.type_map,
+            **self.options(),
             **{k: keras.saving.serialize_keras_object(v) for k, v in layers.items()},
         }
 

@@ -28,7 +28,7 @@ def infer(
         with_descriptor: Whether the descriptor is among the results; of models without messages in
             its own precision.
     """
-    environment = model.descriptor.environment(
+    environment = model.environment(
         *(inputs[key] for key in ("coord", "atype", "box")),
         natoms=inputs["natoms"],
         mesh=inputs["mesh"],

@@ -80,7 +80,13 @@ def build_model(
     )
     kind: type[AtomicModel] = resolve(fitting_section.model)
     layers = (descriptor, fitting, type_embedding)
-    return kind.of_layers(*layers, section=fitting_section, type_map=config.type_map)
+    return kind.of_layers(
+        *layers,
+        section=fitting_section,
+        type_map=config.type_map,
+        pair_exclude_types=config.pair_exclude_types,
+        atom_exclude_types=config.atom_exclude_types,
+    )
 
 
 def build_stored(stored: StoredModel, path: str | os.PathLike) -> AtomicModel:

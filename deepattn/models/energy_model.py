@@ -22,7 +22,8 @@ class EnergyModel(AtomicModel):
 
     The outputs are ``energy`` float64 ``[nframes]`` (eV), ``atom_energy`` ``[nframes, nloc]``,
     ``force`` ``[nframes, nall, 3]`` (eV/Å), ``virial`` ``[nframes, 9]`` (eV), ``atom_virial``
-    ``[nframes, nall, 9]``, ``atom_mask`` ``[nframes, nloc]`` (0 for virtual atoms) and
+    ``[nframes, nall, 9]``, ``atom_mask`` ``[nframes, nloc]`` (0 for virtual atoms and
+    those of excluded types) and
     ``descriptor`` ``[nframes, nloc, width]``. Trainings do without the last, by
     ``with_descriptor=False``; models without attention are faster then.
 
@@ -31,6 +32,7 @@ class EnergyModel(AtomicModel):
         fitting: A `Fitting` of atomic energies, such as `EnergyFitting`.
         type_embedding: A `TypeEmbedding`, or ``None`` for a descriptor that does without.
         type_map: Names of the types, in the order of their numbers; empty if they have none.
+        **kwargs: As for `AtomicModel`.
 
     Example:
         >>> model.compile(optimizer, loss=EnergyLoss(start_lr=1e-3))
@@ -53,13 +55,15 @@ class EnergyModel(AtomicModel):
         """
         arguments = (environment, local, type_vectors)
         if not with_descriptor:
-            found = energies_in_one_operation(self, *arguments, fparam, aparam)
+            found = self.in_one_operation(*arguments, fparam, aparam)
             if found is not None:
                 return found
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(environment.descrpt)
             descriptor = self.descriptor(*arguments)
-            atom_energy = self.fitting(descriptor, local, type_vectors, fparam, aparam)
+            atom_energy = self.of_contributing(
+                local, self.fitting(descriptor, local, type_vectors, fparam, aparam)
+            )
             total = tf.reduce_sum(atom_energy)
         found = (atom_energy, tape.gradient(total, environment.descrpt))
         return (*found, descriptor) if with_descriptor else found
@@ -75,7 +79,27 @@ class EnergyModel(AtomicModel):
         with_descriptor: bool = False,
     ) -> tuple[tf.Tensor, ...] | None:
         arguments = (environment, local, type_vectors, fparam, aparam)
-        return energies_in_one_operation(self, *arguments, with_descriptor=with_descriptor)
+        found = energies_in_one_operation(self, *arguments, with_descriptor=with_descriptor)
+        if found is None or not self.atom_exclude_types:
+            return found
+        energy, derivative, *descriptor = found
+        rows = tf.reshape(derivative, [*tf.unstack(tf.shape(local)), 4 * self.sel])
+        derivative = tf.reshape(self.of_contributing(local, rows), tf.shape(derivative))
+        return (self.of_contributing(local, energy), derivative, *descriptor)
+
+    def of_contributing(self, local: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """Values of atoms, zero for those of excluded types.
+
+        Args:
+            local: Their types, int32 ``[nframes, nloc]``.
+            values: ``[nframes, nloc, ...]``.
+        """
+        if not self.atom_exclude_types:
+            return values
+        mask = tf.reshape(
+            self.contributes(local), [*tf.unstack(tf.shape(local)), *[1] * (values.shape.rank - 2)]
+        )
+        return tf.where(mask, values, tf.zeros([], values.dtype))
 
     @property
     def atom_shapes(self) -> list[list[int]]:
@@ -98,7 +122,7 @@ class EnergyModel(AtomicModel):
             "force": force,
             "virial": virial,
             "atom_virial": atom_virial,
-            "atom_mask": tf.cast(local >= 0, self.interface_dtype),
+            "atom_mask": tf.cast(self.contributes(local), self.interface_dtype),
         }
         return outputs if descriptor is None else {**outputs, "descriptor": descriptor}
 

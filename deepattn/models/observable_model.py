@@ -58,12 +58,12 @@ class ObservableModel(AtomicModel):
         type_embedding: TypeEmbedding | None,
         *,
         section: FittingConfig,
-        type_map: Sequence[str],
+        **options: Any,
     ) -> Self:
         if section.observable is None:
             raise ValueError(f"the fitting {section.type} has no observable")
         layers = (descriptor, fitting, type_embedding)
-        return cls(*layers, observable=section.observable, type_map=type_map)
+        return cls(*layers, observable=section.observable, **options)
 
     def contributions(
         self,
@@ -138,5 +138,5 @@ class ObservableModel(AtomicModel):
             f"o_atom_{kind}": outputs[self.observable.atomic_name],
         }
 
-    def get_config(self) -> dict:
-        return {**super().get_config(), "observable": list(self.observable)}
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "observable": list(self.observable)}

@@ -41,7 +41,9 @@ def potential_in_shells(
         features = model.descriptor.features_in_shells(
             environment._replace(nlist=inside), evaluated, type_vectors, shells
         )
-        atom_energy = model.fitting(features.invariant, local, type_vectors, fparam, aparam)
+        atom_energy = model.of_contributing(
+            local, model.fitting(features.invariant, local, type_vectors, fparam, aparam)
+        )
         total = tf.reduce_sum(atom_energy)
     net_deriv = tape.gradient(total, environment.descrpt)
     return model.outputs(environment, local, natoms, atom_energy, net_deriv, features.invariant)

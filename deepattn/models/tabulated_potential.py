@@ -22,13 +22,15 @@ def potential_in_one_operation(
 
     Returns:
         ``energy``, ``atom_energy``, ``force``, ``virial`` and ``atom_virial``; None for a model
-        whose descriptor or fitting the operation does not have, or on machines with GPUs, where it
-        would not run on them.
+        whose descriptor, fitting or exclusions the operation does not have, or on machines with
+        GPUs, where it would not run on them.
     """
     descriptor = model.descriptor.tabulated()
     dtype = tf.as_dtype(model.descriptor.compute_dtype)
+    # The operation finds all neighbors by itself.
     if (
         descriptor is None
+        or model.excludes
         or model.fitting.compute_dtype != dtype.name
         or not ops.fits_whole_potentials(tf.as_dtype(model.interface_dtype), dtype)
     ):

@@ -18,10 +18,10 @@ from deepattn.registry import resolve
 from deepattn.states import StateFormat, write_state
 from deepattn.states.part import FITTING_BIAS
 from deepattn.states.rules import Made
+from deepattn.trees.exclusions import written_exclusions
 
 # What a tensor without numbers has.
 _NOTHING = np.zeros(0)
-_STANDARD = {"pair_exclude_types": [], "atom_exclude_types": [], "type": "standard"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def _checkpoint(state: Mapping[str, np.ndarray], section: dict[str, Any]) -> dic
 
 
 def _section(model: TorchSource) -> dict[str, Any]:
-    return {**section_for_others(model.config, model.arrays), **_STANDARD}
+    section = section_for_others(model.config, model.arrays)
+    return {**section, **written_exclusions(model.config), "type": "standard"}
 
 
 def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]:

@@ -24,6 +24,7 @@ from deepattn.states import StateFormat, read_state
 from deepattn.states.descriptors import TABLES
 from deepattn.states.part import FITTING_BIAS, OutputOfState
 from deepattn.trees.embedding import Arrays
+from deepattn.trees.exclusions import read_exclusions
 from deepattn.trees.node import Node
 
 # What the names of most tensors begin with.
@@ -39,7 +40,12 @@ _OF_TRAININGS = (
 )
 # Of all models: spreads that only trainings use, what has been read, and masks that follow from
 # sections.
-_IGNORED = (r"out_std", r"out_bias", r"min_nbor_dist", r"(.*\.)?emask\.type_mask")
+_IGNORED = (
+    r"out_std",
+    r"out_bias",
+    r"min_nbor_dist",
+    r"(.*\.)?(emask|(atom|pair)_excl)\.type_mask",
+)
 
 
 def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, float | None]:
@@ -57,8 +63,7 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     if not type_map or not all(isinstance(name, str) for name in type_map):
         node.fail("model/type_map is not a list of names")
     node.only("type", "standard", reason="models of other kinds cannot be read")
-    node.only("atom_exclude_types", [], reason="leave those atoms out of the data")
-    node.only("pair_exclude_types", [], reason="use exclude_types of the descriptor")
+    exclusions = read_exclusions(node)
     node.only("bridging_method", "None", reason="models with it are not supported")
     for key in ("spin", "use_srtab", "modifier", "lora", "hessian_mode"):
         node.only(key, False, {}, reason="models with it are not supported")
@@ -67,7 +72,7 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     node.finish()
     of_descriptor = _format(DESCRIPTORS, descriptor_node)
     of_fitting = _format(FITTINGS, fitting_node, FittingConfig.default_type)
-    section = {"type_map": type_map, **of_descriptor.read(descriptor_node)}
+    section = {"type_map": type_map, **exclusions, **of_descriptor.read(descriptor_node)}
     section |= of_fitting.read(fitting_node)
     names = {name.removeprefix(ATOMIC): name for name in model.tensors}
     tables = [name for name in names if re.fullmatch(TABLES, name)]

@@ -35,9 +35,12 @@ class EnergyFit(NamedTuple):
     rmse: float
 
 
-def composition(atype: np.ndarray, ntypes: int) -> np.ndarray:
-    """Atoms of each type in each frame, float64 ``[nframes, ntypes]``; virtual ones not counted."""
-    return (atype[:, :, None] == np.arange(ntypes)).sum(axis=1).astype(np.float64)
+def composition(atype: np.ndarray, ntypes: int, excluded: Sequence[int] = ()) -> np.ndarray:
+    """Atoms of each type in each frame, float64 ``[nframes, ntypes]``; virtual ones not counted,
+    nor those of excluded types."""
+    number = (atype[:, :, None] == np.arange(ntypes)).sum(axis=1).astype(np.float64)
+    number[:, list(excluded)] = 0.0
+    return number
 
 
 def fit_energies(
@@ -87,6 +90,7 @@ def energy_bias(
     ntypes: int,
     *,
     assigned: Sequence[float | None] | None = None,
+    excluded: Sequence[int] = (),
     rcond: float | None = None,
     stat_file: StatFile | None = None,
 ) -> np.ndarray:
@@ -98,6 +102,7 @@ def energy_bias(
         ntypes: Number of types.
         assigned: Energies that the user sets (``atom_ener``, ``preset_out_bias``); None in the
             list leaves a type to the fit.
+        excluded: Types whose atoms have no energy.
         rcond: See :func:`fit_energies`.
         stat_file: Cache to take the bias from, or to keep it in.
 
@@ -118,7 +123,7 @@ def energy_bias(
     counts, energies = [np.zeros((0, ntypes))], [np.zeros(0)]
     observed = np.zeros(ntypes)
     for inputs, labels in batches:
-        number = composition(inputs["atype"], ntypes)
+        number = composition(inputs["atype"], ntypes, excluded)
         observed += number.sum(axis=0)
         if "energy" in labels:
             known = labels["find_energy"] > 0
@@ -148,10 +153,14 @@ def bias_weights(
         stat_file: See :func:`energy_bias`.
     """
     assigned = model.fitting_net.isolated or (model.preset_out_bias or {}).get("energy")
+    if model.atom_exclude_types and stat_file is not None:
+        log.warning("stat_file does not record atom_exclude_types: the energy bias is not cached")
+        stat_file = None
     bias = energy_bias(
         batches(),
         model.ntypes,
         assigned=assigned,
+        excluded=model.atom_exclude_types,
         rcond=model.fitting_net.rcond,
         stat_file=stat_file,
     )
@@ -167,6 +176,7 @@ def change_by_statistic(
     target_types: Sequence[str],
     nsample: int,
     new_types: Sequence[str] = (),
+    excluded: Sequence[int] = (),
 ) -> np.ndarray:
     """The bias of a trained model, shifted to make up for its errors on other data.
 
@@ -183,6 +193,7 @@ def change_by_statistic(
         nsample: Frames to take of each system, at random; all if zero or less.
         new_types: Target types that the model was not trained on: where the data cannot determine
             whose energy is amiss, it is theirs.
+        excluded: Types whose atoms have no energy.
 
     Returns:
         The new bias, ``[ntypes]``.
@@ -195,7 +206,9 @@ def change_by_statistic(
         "Changing energy bias in pretrained model for types %s... (this step may take long time)",
         list(target_types),
     )
-    counts, missing = sample_errors(dataset, predict, nsample=nsample, targets=targets, names=names)
+    counts, missing = sample_errors(
+        *(dataset, predict), nsample=nsample, targets=targets, names=names, excluded=excluded
+    )
     if not missing.size:
         log.info("no frame has an energy: the energy bias stays as it is")
         return np.array(bias, np.float64)
@@ -221,6 +234,7 @@ def sample_errors(
     nsample: int,
     targets: Sequence[int],
     names: Sequence[str],
+    excluded: Sequence[int] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Errors of predicted energies on some frames of every system, those without energy left out.
 
@@ -230,6 +244,7 @@ def sample_errors(
         nsample: Frames to take of each system, at random; all if zero or less.
         targets: Types that the frames may have.
         names: Names of all types of the model, or their numbers.
+        excluded: Types whose atoms have no energy, and do not count.
 
     Returns:
         Compositions ``[nframes, ntypes]``, and labels less predictions (eV), ``[nframes]``.
@@ -242,8 +257,9 @@ def sample_errors(
     for index, system in enumerate(dataset.systems):
         for draw in dataset.random_frames(index, nsample):
             inputs, labels = dataset.batch([draw])
-            number = composition(inputs["atype"], ntypes)
-            _refuse_others(system.path, number, targets, names)
+            everything = composition(inputs["atype"], ntypes)
+            _refuse_others(system.path, everything, targets, names)
+            number = composition(inputs["atype"], ntypes, excluded)
             known = labels["find_energy"] > 0
             if known.any():
                 error = labels["energy"] - np.asarray(predict(inputs), np.float64)

@@ -41,9 +41,10 @@ def _shape(section: ModelConfig, spec: EnvMatSpec) -> EnvMatShape:
         rcut_smth=spec.rcut_smth,
         sel=spec.sel,
         mixed_types=descriptor.is_mixed(spec),
-        exclude_types=descriptor.exclude_types
-        if spec.exclude_types is None
-        else spec.exclude_types,
+        exclude_types=(
+            *(descriptor.exclude_types if spec.exclude_types is None else spec.exclude_types),
+            *section.pair_exclude_types,
+        ),
         protection=spec.protection,
         columns=spec.columns,
         unseen=_UNSEEN if section.is_common else None,

@@ -128,7 +128,11 @@ def _fitted(
             data.check_types(len(names), f"the model has 0 to {len(names) - 1}")
         predict = partial(predict_energies, potential) if mode == "change" else _nothing
         counts, errors = sample_errors(
-            data, predict, nsample=numb_frames, targets=range(len(names)), names=names
+            *(data, predict),
+            nsample=numb_frames,
+            targets=range(len(names)),
+            names=names,
+            excluded=(file.model_section() or {}).get("atom_exclude_types", ()),
         )
     if not errors.size:
         raise DataError(f"no frame of {', '.join(systems)} has an energy to fit the bias to")

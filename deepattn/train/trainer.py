@@ -373,6 +373,7 @@ class Trainer:
                     names=names,
                     target_types=names,
                     nsample=task.config.model.data_bias_nsample,
+                    excluded=task.config.model.atom_exclude_types,
                 )
             )
         self.distribution.copy_from_chief([variable])

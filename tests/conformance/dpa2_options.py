@@ -48,6 +48,7 @@ _DESCRIPTOR = {
     "exclude_types": [[], [[0, 1], [2, 2]]],
     "env_protection": [0.0, 0.1],
 }
+_MODEL = {"pair_exclude_types": [[], [[0, 2]]], "atom_exclude_types": [[], [1]]}
 _FITTING = {"resnet_dt": [True, False], "numb_fparam": [0, 2], "numb_aparam": [0, 1]}
 
 
@@ -56,7 +57,7 @@ def random_sections(count: int) -> list[dict]:
     rng = np.random.default_rng(2)
     drawn = [
         {key: _spread(rng, values, count) for key, values in options.items()}
-        for options in (_REPINIT, _REPFORMER, _DESCRIPTOR, _FITTING)
+        for options in (_REPINIT, _REPFORMER, _DESCRIPTOR, _FITTING, _MODEL)
     ]
     return [
         _section(i, *({k: v[i] for k, v in part.items()} for part in drawn)) for i in range(count)
@@ -67,7 +68,9 @@ def _spread(rng: np.random.Generator, values: list, count: int) -> list:
     return [values[k % len(values)] for k in rng.permutation(count)]
 
 
-def _section(seed: int, repinit: dict, repformer: dict, descriptor: dict, fitting: dict) -> dict:
+def _section(
+    seed: int, repinit: dict, repformer: dict, descriptor: dict, fitting: dict, model: dict
+) -> dict:
     """Small nets, without what DeePMD-kit cannot make or cannot load."""
     if repformer["g1_out_mlp"] and not repformer["update_g1_has_drrd"]:
         # A layer without input.
@@ -90,4 +93,5 @@ def _section(seed: int, repinit: dict, repformer: dict, descriptor: dict, fittin
             **descriptor,
         },
         "fitting_net": {"neuron": [5, 5], "precision": "float64", "seed": seed, **fitting},
+        **model,
     }

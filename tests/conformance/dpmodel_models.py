@@ -50,6 +50,11 @@ def sections() -> dict[str, dict]:
     parts = [pairs["descriptor"] | {"exclude_types": [], "sel": [8, 14, 6], "rcut": 2.75}]
     parts += [distances["descriptor"] | {"exclude_types": []}]
     found["hybrid"] = pairs | {"descriptor": {"type": "hybrid", "list": parts}}
+    # Types and pairs that the whole model leaves out; the last parts have statistics that empty
+    # slots do not hide.
+    excluded = {"pair_exclude_types": [[0, 1], [2, 2]], "atom_exclude_types": [1]}
+    for name in ("dpa1_1_strip_smooth", "dpa1_0_concat_plain", "se_e3_tebd_strip", "hybrid"):
+        found[f"{name}_excluded"] = found[name] | excluded
     # Networks in single precision, and a fitting net whose widths double.
     for name in ("dpa1_0_strip_smooth", "se_e2_a_0"):
         section = {key: dict(value) for key, value in found[name].items() if key != "type_map"}

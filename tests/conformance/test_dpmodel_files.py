@@ -23,7 +23,8 @@ from .dpmodel_models import RCUT, RCUT_SMTH, TYPE_MAP, frames, sections, slopes
 SECTIONS = sections()
 SINGLE = {name for name in SECTIONS if name.endswith("float32")}
 # Models that DeePMD-kit's TensorFlow backend has only in our graphs, and one it has anyway.
-GRAPHS = ["dpa1_0_strip_smooth", "dpa1_2_concat_smooth"]
+GRAPHS = ["dpa1_0_strip_smooth", "dpa1_2_concat_smooth", "dpa1_1_strip_smooth_excluded"]
+GRAPHS += ["hybrid_excluded"]
 # Models that the TensorFlow backend supports too: no attention, no smooth switch.
 IN_BOTH = {
     "strip": {

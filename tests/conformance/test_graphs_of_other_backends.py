@@ -11,7 +11,7 @@ from deepattn.config import normalize_model
 from deepattn.export import freeze
 
 from .compare import assert_equal, deeppot_eval, keras_eval
-from .deepmd_kit import DP320, deepmd_eval, deepmd_lammps
+from .deepmd_kit import DP220, DP320, deepmd_eval, deepmd_lammps
 from .lammps import script, write_data
 from .systems import RCUT, TYPE_MAP, make_cases
 from .test_lammps import ELEMENTS, assert_same, one_frame, reference
@@ -21,6 +21,13 @@ MODELS = {
     "attention": (
         {"sel": 40, "normalize": False, "concat_output_tebd": False, "smooth_type_embedding": True},
         {"convention": "common"},
+    ),
+    "excluded": (
+        {"sel": 40, "smooth_type_embedding": True},
+        {
+            **{"pair_exclude_types": [[0, 1]], "atom_exclude_types": [2]},
+            **{"convention": "common"},
+        },
     ),
 }
 
@@ -50,10 +57,19 @@ def test_deeppot_of_deepmd(models, tmp_path: Path) -> None:
         assert_equal(keras_eval(model, cases), theirs, 1e-10)
 
 
-def test_lammps(models, tmp_path: Path) -> None:
+def test_version_2(models, tmp_path: Path) -> None:
+    """What a model leaves out is part of the graph, so that old versions leave it out too."""
+    model, graph = models["excluded"]
+    cases = {"triclinic": make_cases()["triclinic"]}
+    results = deepmd_eval(DP220.require(), [(graph, cases)], tmp_path)
+    assert_equal(keras_eval(model, cases), results[0], 1e-10)
+
+
+@pytest.mark.parametrize("name", ["angles", "excluded"])
+def test_lammps(models, tmp_path: Path, name: str) -> None:
     DP320.require()
     coord, names, cell = one_frame("triclinic")
-    _, graph = models["angles"]
+    _, graph = models[name]
     write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
     deepmd_lammps(DP320, script(graph, " ".join(ELEMENTS)), tmp_path)
     assert_same(tmp_path, reference(graph, coord, names, cell))

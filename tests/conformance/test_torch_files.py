@@ -275,7 +275,7 @@ def test_other_models_are_refused(answers: Answers) -> None:
     for change in (
         {"type": "zbl"},
         {"spin": {"use_spin": [True]}},
-        {"pair_exclude_types": [[0, 1]]},
+        {"pair_exclude_types": [[0, 9]]},
         {"bridging_method": "linear"},
         {"unheard": 1},
     ):

@@ -18,11 +18,13 @@ STEPS = 20
 TYPES = [0, 1, 1, 0, 1, 1, 0, 1]
 # Not the weighted forces: DeePMD-kit's PyTorch backend fails on atom_pref.npy.
 PREFACTORS = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0), "ae": (0.1, 0.5)}
+EXCLUDED = {"pair_exclude_types": [[0, 0]], "atom_exclude_types": [1]}
 CASES = {
     "adamw": ({"type": "AdamW", "weight_decay": 0.5}, {}),
     "adam with a penalty": ({"type": "Adam", "weight_decay": 0.01, "adam_beta1": 0.8}, {}),
     "mae": ({}, {"loss_func": "mae"}),
     "lengths": ({}, {"loss_func": "mae", "f_use_norm": True, "relative_f": 0.5}),
+    "excluded": ({}, {}),
     "huber": ({}, {"use_huber": True, "f_use_norm": True, "huber_delta": [0.1, 0.5, 0.2]}),
 }
 
@@ -51,7 +53,7 @@ def _write_system(folder):
 def _input(name, system):
     optimizer, loss = CASES[name]
     return {
-        "model": model_section(),
+        "model": model_section() | (EXCLUDED if name == "excluded" else {}),
         "learning_rate": {"start_lr": 1e-2, "stop_lr": 1e-3, "decay_steps": 3},
         "loss": {**prefactor_keys(PREFACTORS), **loss},
         "optimizer": optimizer,
@@ -73,15 +75,21 @@ def deepmd(tmp_path_factory):
     folder = tmp_path_factory.mktemp("deepmd")
     system = _write_system(folder / "system")
     data = {name: _input(name, system) for name in CASES}
-    write_start(folder / "start.dp")
-    commands = [["convert-backend", "start.dp", "start.pth"]]
+    commands = []
+    for file, options in (("start", {}), ("excluded", EXCLUDED)):
+        write_start(folder / f"{file}.dp", **options)
+        commands.append(["convert-backend", f"{file}.dp", f"{file}.pth"])
     for name, content in data.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
-        start = ["--init-frz-model", "start.pth", "--skip-neighbor-stat"]
+        start = ["--init-frz-model", f"{_start(name)}.pth", "--skip-neighbor-stat"]
         commands.append(["--pt", "train", f"{name}.json", *start])
     jobs = [{"arguments": command, "output": "log"} for command in commands]
     run_inside(DP320PT, "commands.py", jobs, folder)
     return folder, data
+
+
+def _start(name):
+    return "excluded" if name == "excluded" else "start"
 
 
 def _columns(path):
@@ -99,7 +107,7 @@ def test_learning_curves_are_the_same(deepmd, tmp_path, monkeypatch, name):
     content = data[name]
     content["model"]["convention"] = "common"
     (tmp_path / "input.json").write_text(json.dumps(content))
-    train("input.json", init_frz_model=folder / "start.dp")
+    train("input.json", init_frz_model=folder / f"{_start(name)}.dp")
     curve = content["training"]["disp_file"]
     found, expected = _columns(tmp_path / curve), _columns(folder / curve)
     # DeePMD-kit calls the first step 1, and has no line after the last one.

@@ -34,9 +34,15 @@ def prefactor_keys(prefactors: Mapping[str, tuple[float, float]]) -> dict[str, f
     return keys | {f"limit_pref_{term}": limit for term, (_, limit) in prefactors.items()}
 
 
-def write_start(path: Path) -> None:
-    """A ``.dp`` file of that model with random weights, and an energy bias of -2.5 eV."""
-    config = ModelConfig.from_dict(normalize_model({**model_section(), "convention": "common"}))
+def write_start(path: Path, **options: object) -> None:
+    """A ``.dp`` file of that model with random weights, and an energy bias of -2.5 eV.
+
+    Args:
+        path: The file.
+        **options: Further keys of the section ``model``.
+    """
+    section = {**model_section(), "convention": "common", **options}
+    config = ModelConfig.from_dict(normalize_model(section))
     arrays = build_model(config).get_arrays()
     arrays["fitting_attr/t_bias_atom_e"] = np.array([-2.5, -2.5])
     write_tree(path, to_tree(config, arrays, min_nbor_dist=None))

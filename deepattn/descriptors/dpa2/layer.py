@@ -173,9 +173,8 @@ class DPA2(Descriptor):
     def search(
         self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
     ) -> Environment:
-        unit = tf.ones([self.ntypes, 4 * self.nnei], coord.dtype)
         found = ops.prod_env_mat_a_mix(
-            *(coord, atype, natoms, box, mesh, tf.zeros_like(unit), unit),
+            *(coord, atype, natoms, box, mesh, *self.normalization()),
             rcut=self.rcut,
             rcut_smth=self.rcut_smth,
             nnei=self.nnei,
@@ -188,6 +187,11 @@ class DPA2(Descriptor):
             tf.tile(tf.constant(_BY_CENTRE, coord.dtype)[tf.newaxis], [nframes, slots]),
             *(found.rij, found.nlist, found.ntype, found.nmask),
         )
+
+    def normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
+        # The vectors stay as they are; each part normalizes a matrix of its own.
+        unit = tf.ones([self.ntypes, 4 * self.nnei], self.interface_dtype)
+        return tf.zeros_like(unit), unit
 
     def features_in_shells(
         self,

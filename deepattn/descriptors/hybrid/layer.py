@@ -93,22 +93,16 @@ class Hybrid(Descriptor):
         self, coord: tf.Tensor, atype: tf.Tensor, natoms: tf.Tensor, box: tf.Tensor, mesh: tf.Tensor
     ) -> Environment:
         found = [part.search(coord, atype, natoms, box, mesh) for part in self.parts]
-        nframes = tf.shape(coord)[0]
-        return Environment(
-            *(
-                tf.reshape(
-                    tf.concat(
-                        [
-                            tf.reshape(array, [nframes * natoms[0], part.nnei * width])
-                            for part, array in zip(self.parts, arrays, strict=True)
-                        ],
-                        axis=1,
-                    ),
-                    [nframes, natoms[0] * self.nnei * width],
-                )
-                for width, arrays in zip(SLOT_WIDTHS, zip(*found, strict=True), strict=True)
-            )
-        )
+        return self._joined(found, tf.shape(coord)[0], natoms[0])
+
+    def without_pairs(
+        self, environment: Environment, atype: tf.Tensor, pairs: np.ndarray
+    ) -> Environment:
+        found = [
+            part.without_pairs(own, atype, pairs)
+            for part, own in zip(self.parts, self._split(environment, atype), strict=True)
+        ]
+        return self._joined(found, *tf.unstack(tf.shape(atype)))
 
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
@@ -154,6 +148,26 @@ class Hybrid(Descriptor):
     def from_config(cls, config: dict[str, Any]) -> Self:
         parts = [keras.saving.deserialize_keras_object(part) for part in config["parts"]]
         return cls(**{**config, "parts": parts})
+
+    def _joined(
+        self, found: Sequence[Environment], nframes: tf.Tensor, nloc: tf.Tensor
+    ) -> Environment:
+        """One environment of those of the descriptors."""
+        return Environment(
+            *(
+                tf.reshape(
+                    tf.concat(
+                        [
+                            tf.reshape(array, [nframes * nloc, part.nnei * width])
+                            for part, array in zip(self.parts, arrays, strict=True)
+                        ],
+                        axis=1,
+                    ),
+                    [nframes, nloc * self.nnei * width],
+                )
+                for width, arrays in zip(SLOT_WIDTHS, zip(*found, strict=True), strict=True)
+            )
+        )
 
     def _split(self, environment: Environment, atype: tf.Tensor) -> list[Environment]:
         """The environments of the descriptors."""

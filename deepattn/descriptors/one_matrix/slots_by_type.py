@@ -38,7 +38,7 @@ class SlotsByType(OneMatrix, abc.ABC):
     ) -> Environment:
         descrpt, descrpt_deriv, rij, nlist = ops.prod_env_mat_a(
             *(coord, atype, natoms, box, mesh),
-            *self._normalization(),
+            *self.normalization(),
             rcut=self.rcut,
             rcut_smth=self.rcut_smth,
             sel=self._sizes,
@@ -47,10 +47,6 @@ class SlotsByType(OneMatrix, abc.ABC):
         slots = tf.shape(nlist)[1] // self.nnei
         ntype = tf.where(nmask, tf.tile(self._slot_types, [slots])[tf.newaxis], self.ntypes)
         return Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
-
-    def _normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """What is subtracted from the matrix and what it is divided by, ``[ntypes, 4 * nnei]``."""
-        return tf.convert_to_tensor(self.davg), tf.convert_to_tensor(self.dstd)
 
     def _kept(self, environment: Environment, atype: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         """1 for slots whose pair of types interacts, else 0, ``[n, nnei]``.

@@ -98,9 +98,9 @@ class SeE2R(PairNets):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "type_one_side": self.type_one_side}
 
-    def _normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
+    def normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
         # The other columns of the matrix stay as they are.
-        average, spread = super()._normalization()
+        average, spread = super().normalization()
         others = [[0, 0], [0, 0], [0, 3]]
         return tuple(
             tf.reshape(

@@ -25,7 +25,8 @@ def _read(
         "rcond": node.get("rcond", (float, type(None)), None),
         "numb_dos": node.get("dim_out", int),
     }
-    node.only("exclude_types", [], reason="leave those atoms out of the data")
+    # In its place DeePMD-kit takes the atom_exclude_types of the model.
+    node.ignore("exclude_types")
     node.only("atom_ener", [], reason="densities of isolated atoms are not supported")
     node.ignore("var_name")
     [bias], arrays, every_residual = read_weights(

@@ -20,7 +20,8 @@ def _read(node: Node) -> dict[str, Any]:
         "rcond": node.get("rcond", (float, type(None)), None),
         "numb_dos": node.get("numb_dos", int, 300),
     }
-    node.only("exclude_types", [], reason="leave those atoms out of the data")
+    # In its place DeePMD-kit takes the atom_exclude_types of the model.
+    node.ignore("exclude_types")
     node.only("atom_ener", [], reason="densities of isolated atoms are not supported")
     node.finish()
     return {"fitting_net": section}

@@ -26,7 +26,8 @@ def read_fitting(
         "rcond": node.get("rcond", (float, type(None)), None),
         "atom_ener": _atom_ener(node, mixed_types),
     }
-    node.only("exclude_types", [], reason="leave those atoms out of the data")
+    # In its place DeePMD-kit takes the atom_exclude_types of the model.
+    node.ignore("exclude_types")
     node.ignore("var_name", "dim_out")
     [bias], arrays, every_residual = read_weights(
         node,

@@ -22,7 +22,8 @@ def read(node: Node) -> dict[str, Any]:
         "rcond": node.get("rcond", (float, type(None)), None),
         "atom_ener": atom_ener if any(value is not None for value in atom_ener) else [],
     }
-    node.only("exclude_types", [], reason="leave those atoms out of the data")
+    # In its place DeePMD-kit takes the atom_exclude_types of the model.
+    node.ignore("exclude_types")
     node.finish()
     return {"fitting_net": section}
 

@@ -28,7 +28,8 @@ def _read(
         # Before there was the key, types were not told apart.
         "distinguish_types": node.get("distinguish_types", bool, False),
     }
-    node.only("exclude_types", [], reason="leave those atoms out of the data")
+    # In its place DeePMD-kit takes the atom_exclude_types of the model.
+    node.ignore("exclude_types")
     node.only("atom_ener", [], reason="properties of isolated atoms are not supported")
     node.ignore("dim_out", "rcond")
     shape = (len(type_map), section["task_dim"])

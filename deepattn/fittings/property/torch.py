@@ -22,7 +22,8 @@ def _read(node: Node) -> dict[str, Any]:
         "intensive": node.get("intensive", bool, False),
         "distinguish_types": node.get("distinguish_types", bool, True),
     }
-    node.only("exclude_types", [], reason="leave those atoms out of the data")
+    # In its place DeePMD-kit takes the atom_exclude_types of the model.
+    node.ignore("exclude_types")
     node.only("atom_ener", [], reason="properties of isolated atoms are not supported")
     node.ignore("rcond")
     node.finish()

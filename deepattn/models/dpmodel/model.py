@@ -16,6 +16,7 @@ from deepattn.models.weights import refuse_uneven
 from deepattn.registry import formats_of, resolve
 from deepattn.trees import DescriptorFormat, FittingFormat
 from deepattn.trees.embedding import Arrays
+from deepattn.trees.exclusions import read_exclusions, written_exclusions
 from deepattn.trees.node import Node
 
 # Keys of the trees of parts that an input file has elsewhere, lacks, or need not have.
@@ -45,8 +46,7 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
     type_map = node.get("type_map", list)
     if not type_map or not all(isinstance(name, str) for name in type_map):
         node.fail("model/type_map is not a list of names")
-    node.only("atom_exclude_types", [], reason="leave those atoms out of the data")
-    node.only("pair_exclude_types", [], reason="use exclude_types of the descriptor")
+    exclusions = read_exclusions(node)
     # Settings of the bias fit in trainings.
     node.ignore("rcond", "preset_out_bias")
     section, arrays = _descriptor_format(node).read(node.child("descriptor"), type_map)
@@ -64,7 +64,7 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
         std = np.ones(shape) if std is None else std
         weights = of_fitting.with_output(fitting, weights, bias[0], std[0])
     arrays |= weights
-    section |= {"type_map": type_map, "fitting_net": fitting}
+    section |= {"type_map": type_map, "fitting_net": fitting, **exclusions}
     config = complete(section, arrays, origin, every_residual)
     return config, arrays, _distance(tree, origin)
 
@@ -98,12 +98,13 @@ def _config(
     kind = DESCRIPTORS[descriptor["type"]]
     needed = kind.common_values(descriptor)
     common_keys = {name: descriptor.pop(name) for name in kind.common_keys if name in descriptor}
+    excludes = bool(read_exclusions(Node(section, "model", origin)))
     try:
-        config = model_config(section)
+        config = model_config({**section, "convention": "common"} if excludes else section)
         # As in a graph of TensorFlow where that comes to the same, so that those can be made of it.
         counts = set(needed) - config.descriptor.idle_keys()
         needs = config.descriptor.needs_common(config) or config.fitting_net.needs_common()
-        if needs or counts or every_residual:
+        if needs or counts or every_residual or excludes:
             if every_residual is False:
                 node.fail(
                     "model/fitting has the residual connections of TensorFlow graphs, which "
@@ -148,8 +149,7 @@ def to_tree(
             "@version": 2,
             "type": "standard",
             "type_map": list(config.type_map),
-            "atom_exclude_types": [],
-            "pair_exclude_types": [],
+            **written_exclusions(config),
             "rcond": config.fitting_net.rcond,
             "preset_out_bias": None,
             "descriptor": descriptor,
@@ -215,6 +215,7 @@ def _script(
     of_fitting: FittingFormat = resolve(config.fitting_net.dpmodel or "")
     return {
         "type_map": list(config.type_map),
+        **{key: value for key, value in written_exclusions(config).items() if value},
         "descriptor": _input_of(descriptor, "descriptor", of_descriptor.arguments),
         "fitting_net": _input_of(fitting, "fitting", of_fitting.arguments)
         | of_fitting.input_keys(config.fitting_net),

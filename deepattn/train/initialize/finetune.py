@@ -53,6 +53,7 @@ def fit_to_data(task: Task) -> None:
             target_types=targets,
             nsample=task.config.model.data_bias_nsample,
             new_types=new_types,
+            excluded=task.config.model.atom_exclude_types,
         )
     )
 

@@ -40,8 +40,9 @@ def main(jobs: str) -> None:
 
 def statistics_of(model, samples):
     """Pairs of path and array of the input statistics of the samples."""
-    descriptor = model.atomic_model.descriptor
-    descriptor.compute_input_stats([{**sample, "natoms": None} for sample in samples])
+    descriptor, pairs = model.atomic_model.descriptor, model.atomic_model.pair_exclude_types
+    further = {"natoms": None, "pair_exclude_types": pairs}
+    descriptor.compute_input_stats([{**sample, **further} for sample in samples])
     for name, array in arrays_of(descriptor.serialize(), "descriptor"):
         if name.endswith(("davg", "dstd")):
             yield name, array

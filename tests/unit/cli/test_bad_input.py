@@ -154,8 +154,8 @@ TABLE = {
     ),
     "key that is not supported": (
         TRAIN,
-        lambda: change_input(lambda d: d["model"].update(pair_exclude_types=[[0, 1]])),
-        ["pair_exclude_types"],
+        lambda: change_input(lambda d: d["model"].update(modifier={"type": "dipole_charge"})),
+        ["model/modifier"],
     ),
     "broken JSON": (TRAIN, lambda: cut("input.json", 40), ["input.json", "line 1"]),
     "missing input": (TRAIN, lambda: os.remove("input.json"), ["input.json"]),

@@ -8,7 +8,7 @@ from deepattn.config import Config, merge_pretrained, normalize, upgrade
 from deepattn.config.constraints import ACTIVATIONS
 from tests.conformance.deepmd_kit import DP320, run_python
 
-from .inputs import CASES, DPA1, SE_E2_A, WATER, changed, without
+from .inputs import CASES, DPA1, DPA2, SE_E2_A, WATER, changed, without
 
 pytestmark = pytest.mark.conformance
 
@@ -27,6 +27,9 @@ MORE_CASES = {
     "electron configurations": changed(DPA1, "model/type_embedding", {"use_econf_tebd": True}),
     "linear": changed(DPA1, "model/type_embedding", {"activation_function": "Linear"}),
     "preset bias": changed(DPA1, "model/preset_out_bias", {"energy": [None, 1]}),
+    "excluded": changed(
+        changed(DPA2, "model/pair_exclude_types", [[0, 1]]), "model/atom_exclude_types", [1]
+    ),
     "decay rate": changed(DPA1, "learning_rate/decay_rate", 0.9),
     "every list": changed(WATER, "training/training_data/batch_size", [2, 3]),
     "tensorboard": changed(DPA1, "training/tensorboard", True),

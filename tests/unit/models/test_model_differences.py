@@ -53,6 +53,10 @@ def _model(change):
     return model_section({"attn_layer": 0}, **change)
 
 
+def _common(change):
+    return model_section({"type": "se_e2_a"}, convention="common", **change)
+
+
 @pytest.mark.parametrize(
     ("section", "change"),
     [
@@ -85,6 +89,8 @@ def _model(change):
         (_fitting, {"trainable": False}),
         (_model, {"data_stat_protect": 0.1}),
         (_model, {"preset_out_bias": {"energy": [None, -3.0]}}),
+        (_common, {"pair_exclude_types": [[0, 1]]}),
+        (_common, {"atom_exclude_types": [1]}),
         (_dpa2, {"smooth": False}),
         (_dpa2, {"env_protection": 0.5}),
         (_dpa2, {"repinit": {"rcut_smth": 1.0}}),
@@ -133,4 +139,9 @@ def test_what_is_the_same_in_other_words():
     stored = _config(model_section({**section, "smooth_type_embedding": True}))
     same = {"type": "se_atten_v2", "exclude_types": [[1, 1], [1, 0], [0, 1]]}
     given = _config(model_section({**same, "sel": 12, "seed": None}))
+    assert model_differences(stored, given) == ([], [])
+    stored, given = (
+        _config(_common({"pair_exclude_types": pairs, "atom_exclude_types": types}))
+        for pairs, types in (([[0, 1], [1, 1]], [0, 1]), ([[1, 1], [1, 0]], [1, 0, 1]))
+    )
     assert model_differences(stored, given) == ([], [])

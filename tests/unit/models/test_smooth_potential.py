@@ -15,6 +15,7 @@ ATTEN = {"type": "se_atten", "attn_layer": 0}
 E2 = {"type": "se_e2_a"}
 SMOOTH = {**ATTEN, "tebd_input_mode": "strip", "smooth_type_embedding": True}
 COMMON = {"convention": "common"}
+EXCLUDED = {"pair_exclude_types": [[0, 1]], "atom_exclude_types": [1]}
 # Descriptor, fitting, further keys of the model.
 FUSED = {
     "types in the net": (ATTEN, {}, TYPES),
@@ -26,6 +27,8 @@ FUSED = {
     "a net for each neighbor": ({**E2, "type_one_side": True, "resnet_dt": True}, {}, {}),
     "excluded, common": ({**E2, "type_one_side": True, "exclude_types": [[0, 1]]}, {}, COMMON),
     "types of two sides": (E2, {}, TYPES),
+    "excluded from the model": ({**SMOOTH, "sel": 14}, {}, {**TYPES, **COMMON, **EXCLUDED}),
+    "excluded from the model, slots of types": (E2, {}, {**COMMON, **EXCLUDED}),
     "energies of single atoms": (ATTEN, {"atom_ener": [1.0, 2.0]}, TYPES),
     "float32": ({**ATTEN, "precision": "float32"}, {"precision": "float32"}, TYPES),
 }
