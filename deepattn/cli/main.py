@@ -21,6 +21,7 @@ _COMMANDS = {
     "compress": "tabulate the embedding nets of a model, for speed",
     "test": "compute the errors of a model on labeled data",
     "convert-backend": "convert a model between file formats",
+    "convert-from": "convert a frozen graph of an older DeePMD-kit",
     "convert": "convert data of other codes to DeePMD's layouts",
     "change-bias": "change the energy bias of each element of a model",
     "diagnose": "say why the errors of a training are large",

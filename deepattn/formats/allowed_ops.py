@@ -24,6 +24,14 @@ REBUILT_OPS = frozenset(
     """.split()
 )
 
+# Of graphs before DeePMD-kit 2.1, which are not run: `deepattn convert-from` renames them.
+RENAMED_OPS = frozenset(
+    """
+    DescrptNorot ProdForceNorot ProdVirialNorot DescrptSeA DescrptSeR
+    TabulateFusion TabulateFusionGrad
+    """.split()
+)
+
 # Those of fast graphs, from libdeepattn_ops_tf*.so.
 DEEPATTN_OPS = frozenset(
     """

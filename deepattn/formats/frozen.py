@@ -110,7 +110,7 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
     if major != "1" or minor not in ("0", "1"):
         raise ModelFileError(
             f"{path}: has model version {version}, but only 1.0 and 1.1 can be read; convert "
-            "it with 'dp convert-from'"
+            "it with 'deepattn convert-from'"
         )
     rcut = _scalar(graph, "descrpt_attr/rcut", (int, float))
     ntypes = _scalar(graph, "descrpt_attr/ntypes", int)

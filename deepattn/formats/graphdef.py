@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from deepattn import limits
 from deepattn.errors import ModelFileError
-from deepattn.formats.allowed_ops import ALLOWED_OPS
+from deepattn.formats.allowed_ops import ALLOWED_OPS, RENAMED_OPS
 from deepattn.formats.graph_bounds import check_bounds
 from deepattn.formats.messages import GraphDef, NodeDef, TensorProto, attribute
 
@@ -146,6 +146,11 @@ class Graph:
                 f"{self.origin}: the graph is damaged: two nodes have the same name"
             )
         for name, node in self.nodes.items():
+            if node.op in RENAMED_OPS:
+                raise ModelFileError(
+                    f"{self.origin}: is a graph of an older DeePMD-kit; convert it with 'deepattn "
+                    "convert-from'"
+                )
             if node.op not in ALLOWED_OPS:
                 raise ModelFileError(
                     f"{self.origin}: refused: node '{name}' is the operation '{node.op}', "
@@ -196,6 +201,18 @@ def read_graph(path: str | os.PathLike) -> Graph:
     Raises:
         ModelFileError: If the file is missing, unreadable, not a graph, cut short, or not safe.
     """
+    return Graph(read_message(path), path)
+
+
+def read_message(path: str | os.PathLike) -> GraphDef:
+    """Read a graph as it is, without checking that it is complete and safe.
+
+    Args:
+        path: The ``.pb`` file.
+
+    Raises:
+        ModelFileError: If the file is missing, unreadable, not a graph, or cut short.
+    """
     path = Path(path)
     try:
         content = path.read_bytes()
@@ -203,11 +220,15 @@ def read_graph(path: str | os.PathLike) -> Graph:
         raise ModelFileError(f"{path}: there is no such file") from None
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_graph(content, path)
+    return _parse(content, path)
 
 
 def parse_graph(content: bytes, origin: str | os.PathLike) -> Graph:
     """Parse and check the bytes of a frozen graph; see :func:`read_graph`."""
+    return Graph(_parse(content, origin), origin)
+
+
+def _parse(content: bytes, origin: str | os.PathLike) -> GraphDef:
     if not content:
         raise ModelFileError(f"{origin}: the file is empty")
     message = GraphDef()
@@ -222,7 +243,7 @@ def parse_graph(content: bytes, origin: str | os.PathLike) -> Graph:
         raise ModelFileError(f"{origin}: {what}") from None
     if not message.node:
         raise ModelFileError(f"{origin}: is not a TensorFlow graph: it has no nodes")
-    return Graph(message, origin)
+    return message
 
 
 def decode_tensor(tensor: TensorProto) -> np.ndarray:

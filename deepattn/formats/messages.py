@@ -1,9 +1,8 @@
 """TensorFlow's protobuf messages, built here so that a file can be read without TensorFlow.
 
 Field numbers and types are those of tensorflow/core/framework/*.proto, so the messages are
-wire-compatible; fields that are not listed survive a round trip as unknown fields. Enumerations
-are declared as the integers they are on the wire. The messages live in a pool of their own and
-cannot clash with those of an imported TensorFlow.
+wire-compatible; fields that are not listed survive a round trip as unknown fields. The messages
+live in a pool of their own and cannot clash with those of an imported TensorFlow.
 """
 
 from typing import TYPE_CHECKING
@@ -26,6 +25,46 @@ _SCALARS = {
     "uint32": 13,
 }
 
+# Names of the values, which the text form of a graph has, by number.
+_ENUMERATIONS = {
+    "DataType": dict(
+        enumerate(
+            """
+            DT_INVALID DT_FLOAT DT_DOUBLE DT_INT32 DT_UINT8 DT_INT16 DT_INT8 DT_STRING DT_COMPLEX64
+            DT_INT64 DT_BOOL DT_QINT8 DT_QUINT8 DT_QINT32 DT_BFLOAT16 DT_QINT16 DT_QUINT16 DT_UINT16
+            DT_COMPLEX128 DT_HALF DT_RESOURCE DT_VARIANT DT_UINT32 DT_UINT64
+            """.split()
+        )
+    ),
+    # What TensorFlow has inferred of the outputs of a node.
+    "FullTypeId": {
+        0: "TFT_UNSET",
+        **dict(enumerate("TFT_VAR TFT_ANY TFT_PRODUCT TFT_NAMED".split(), 1)),
+        20: "TFT_FOR_EACH",
+        100: "TFT_CALLABLE",
+        **dict(
+            enumerate(
+                """
+                TFT_BOOL TFT_UINT8 TFT_UINT16 TFT_UINT32 TFT_UINT64 TFT_INT8 TFT_INT16 TFT_INT32
+                TFT_INT64 TFT_HALF TFT_FLOAT TFT_DOUBLE TFT_COMPLEX64 TFT_COMPLEX128 TFT_STRING
+                TFT_BFLOAT16
+                """.split(),
+                200,
+            )
+        ),
+        **dict(
+            enumerate(
+                """
+                TFT_TENSOR TFT_ARRAY TFT_OPTIONAL TFT_LITERAL TFT_ENCODED TFT_SHAPE_TENSOR
+                """.split(),
+                1000,
+            )
+        ),
+        **dict(enumerate("TFT_DATASET TFT_RAGGED TFT_ITERATOR".split(), 10102)),
+        **dict(enumerate("TFT_MUTEX_LOCK TFT_LEGACY_VARIANT".split(), 10202)),
+    },
+}
+
 # Each field reads "[repeated|oneof] type name = number" or "map Type name = number".
 _MESSAGES = {
     "GraphDef": [
@@ -39,7 +78,7 @@ _MESSAGES = {
     "FunctionDefLibrary": ["repeated bytes function = 1", "repeated bytes gradient = 2"],
     "FunctionDef": ["OpDef signature = 1", "repeated NodeDef node_def = 3"],
     "OpDef": ["string name = 1", "repeated ArgDef input_arg = 2", "repeated ArgDef output_arg = 3"],
-    "ArgDef": ["string name = 1", "int32 type = 3"],
+    "ArgDef": ["string name = 1", "DataType type = 3"],
     "SavedModel": ["int64 saved_model_schema_version = 1", "repeated MetaGraphDef meta_graphs = 2"],
     "MetaGraphDef": ["GraphDef graph_def = 2"],
     "VersionDef": [
@@ -53,6 +92,18 @@ _MESSAGES = {
         "repeated string input = 3",
         "string device = 4",
         "map AttrValue attr = 5",
+        "DebugInfo experimental_debug_info = 6",
+        "FullTypeDef experimental_type = 7",
+    ],
+    "DebugInfo": [
+        "repeated string original_node_names = 1",
+        "repeated string original_func_names = 2",
+    ],
+    "FullTypeDef": [
+        "FullTypeId type_id = 1",
+        "repeated FullTypeDef args = 2",
+        "oneof string s = 3",
+        "oneof int64 i = 4",
     ],
     "AttrValue": [
         "oneof ListValue list = 1",
@@ -60,7 +111,7 @@ _MESSAGES = {
         "oneof int64 i = 3",
         "oneof float f = 4",
         "oneof bool b = 5",
-        "oneof int32 type = 6",
+        "oneof DataType type = 6",
         "oneof TensorShapeProto shape = 7",
         "oneof TensorProto tensor = 8",
         "oneof string placeholder = 9",
@@ -71,7 +122,7 @@ _MESSAGES = {
         "repeated int64 i = 3",
         "repeated float f = 4",
         "repeated bool b = 5",
-        "repeated int32 type = 6",
+        "repeated DataType type = 6",
         "repeated TensorShapeProto shape = 7",
         "repeated TensorProto tensor = 8",
         "repeated NameAttrList func = 9",
@@ -80,7 +131,7 @@ _MESSAGES = {
     "TensorShapeProto": ["repeated Dim dim = 2", "bool unknown_rank = 3"],
     "Dim": ["int64 size = 1", "string name = 2"],
     "TensorProto": [
-        "int32 dtype = 1",
+        "DataType dtype = 1",
         "TensorShapeProto tensor_shape = 2",
         "int32 version_number = 3",
         "bytes tensor_content = 4",
@@ -121,6 +172,9 @@ def _add_field(message: descriptor_pb2.DescriptorProto, declaration: str) -> Non
         field.type_name = f".{_PACKAGE}.{message.name}.{entry.name}"
     elif type_name in _SCALARS:
         field.type = _SCALARS[type_name]
+    elif type_name in _ENUMERATIONS:
+        field.type = field.TYPE_ENUM
+        field.type_name = f".{_PACKAGE}.{type_name}"
     else:
         field.type = field.TYPE_MESSAGE
         field.type_name = f".{_PACKAGE}.{type_name}"
@@ -134,6 +188,10 @@ def _build() -> dict[str, type]:
     file = descriptor_pb2.FileDescriptorProto(
         name="deepattn/tensorflow.proto", package=_PACKAGE, syntax="proto3"
     )
+    for name, values in _ENUMERATIONS.items():
+        enumeration = file.enum_type.add(name=name)
+        for number, value in values.items():
+            enumeration.value.add(name=value, number=number)
     for name, declarations in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for declaration in declarations:

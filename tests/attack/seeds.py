@@ -18,6 +18,7 @@ import numpy as np
 from deepattn.config import normalize
 from deepattn.export import convert, freeze
 from deepattn.formats.checkpoint import write_arrays
+from deepattn.formats.convert_from import convert_graph
 from deepattn.formats.torch import TorchFile, TorchModel, encode_torch
 from deepattn.statistics.env_mat import EnvMatShape, EnvMatSums
 from deepattn.statistics.stat_file import StatFile
@@ -121,6 +122,7 @@ def _models(folder: Path) -> None:
     script = normalize(INPUT)
     model = small_model()
     freeze(model, folder / "model.pb", training_script=script, min_nbor_dist=0.9)
+    convert_graph(folder / "model.pb", folder / "model.pbtxt")
     arrays = {f"weights/{name}": array for name, array in model.get_arrays().items()}
     header = {"config": script, "interface_dtype": "float64", "min_nbor_dist": 0.9, "step": 3}
     write_arrays(folder / "model.ckpt.h5", arrays, header)

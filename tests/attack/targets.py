@@ -82,6 +82,18 @@ def _graph(path: Path) -> None:
     read_frozen(path)
 
 
+def _graph_text(path: Path) -> None:
+    from deepattn.formats.convert_from import convert_graph
+
+    convert_graph(path, path.with_suffix(".pb"), version="pbtxt")
+
+
+def _older_graph(path: Path) -> None:
+    from deepattn.formats.convert_from import convert_graph
+
+    convert_graph(path, path.with_suffix(".new.pb"))
+
+
 def _evaluated(path: Path) -> None:
     from deepattn.infer import DeepPot
 
@@ -179,6 +191,8 @@ TARGETS = {
     "yaml": Target("input.yaml", mutate.of_text, _input, share=5),
     "graph": Target("model.pb", mutate.of_graph, _graph, share=5),
     "evaluated": Target("model.pb", mutate.of_graph, _evaluated, share=1),
+    "graph text": Target("model.pbtxt", mutate.of_text, _graph_text, share=3),
+    "older graph": Target("model.pb", mutate.of_graph, _older_graph, share=3),
     "dp": Target("model.dp", mutate.of_bytes, _model, share=6),
     "model yaml": Target("model.yaml", mutate.of_text, _model, share=2),
     "checkpoint": Target("model.ckpt.h5", _with_checksum, _checkpoint, share=7),

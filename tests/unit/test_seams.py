@@ -47,6 +47,7 @@ OTHERWISE = {
         "fittings/ener/dpmodel.py",
         "fittings/ener/torch.py",
         "formats/frozen.py",
+        "formats/old_graphs.py",
         "losses/ener/config.py",
     },
     # A loss and a fitting, an output and the type of model in graphs.

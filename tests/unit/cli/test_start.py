@@ -29,6 +29,8 @@ COMMANDS = {
     "freeze": (["freeze", "-c", "absent"], 1),
     "freeze into nowhere": (["freeze", "-c", "model.pb", "-o", "absent/x.pb"], 1),
     "convert-backend": (["convert-backend", "absent.pb", "x.dp"], 1),
+    "convert-from": (["convert-from", "-i", "absent.pb"], 1),
+    "convert-from into nowhere": (["convert-from", "-i", "model.pb", "-o", "absent/x.pb"], 1),
     "compress": (["compress", "-i", "absent.pb"], 1),
     "compress a model with attention": (["compress", "-i", "model.pb"], 1),
     "compress by an absent input": (["compress", "-i", "model.pb", "-t", "absent.json"], 1),
