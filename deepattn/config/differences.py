@@ -15,6 +15,7 @@ _OF_TRAINING = {
     "data_bias_nsample",
     "data_stat_nbatch",
     "data_stat_protect",
+    "default_fparam",
     "precision",
     "preset_out_bias",
     "rcond",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -77,6 +78,13 @@ class FittingConfig(Kind):
     fine_tunes: ClassVar[bool] = True
 
     numb_fparam: int = key(0, "Number of frame parameters (fparam.npy).", check=_NUMBER)
+    default_fparam: tuple[float, ...] | None = key(
+        None,
+        "Frame parameters of frames without any: in data without fparam.npy, and wherever a model "
+        "is evaluated without fparam. LAMMPS knows them from a SavedModel or a .pth file; a graph "
+        "(.pb) needs fparam.",
+        unset=True,
+    )
     numb_aparam: int = key(0, "Number of atomic parameters (aparam.npy).", check=_NUMBER)
     dim_case_embd: int = key(
         0,
@@ -103,6 +111,7 @@ class FittingConfig(Kind):
     def resolve_defaults(cls, section: dict[str, Any]) -> None:
         """Resolve defaults that depend on other keys, in place."""
         resolve_activation(section)
+        cls.drop_unset(section)
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
@@ -117,6 +126,14 @@ class FittingConfig(Kind):
             ConfigError: Keys do not go together.
         """
         check_net(section, path)
+        default, width = section.get("default_fparam"), section["numb_fparam"]
+        if default is not None:
+            require(
+                len(default) == width and all(math.isfinite(value) for value in default),
+                f"{path}/default_fparam",
+                default,
+                f"be a list of {width} finite numbers, as many as numb_fparam",
+            )
         trainable, layers = section["trainable"], len(section["neuron"]) + 1
         if isinstance(trainable, list):
             require(

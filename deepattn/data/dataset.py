@@ -51,6 +51,7 @@ class _Wanted(TypedDict):
     """Arguments of `System.frames`."""
 
     fparam: int
+    default_fparam: Sequence[float] | None
     aparam: int
     labels: tuple[str | Label, ...]
     numb_generalized_coord: int
@@ -66,6 +67,7 @@ class DataSet:
         data_config: ``training.training_data`` or ``training.validation_data``.
         type_map: Names of the model's types, or None to go by the numbers in the data.
         numb_fparam: Number of frame parameters of the model.
+        default_fparam: Those of frames without any; None if there must be some.
         numb_aparam: Number of atomic parameters of the model.
         labels: Labels that the loss needs.
         numb_generalized_coord: Width of the label ``drdq``.
@@ -92,6 +94,7 @@ class DataSet:
         type_map: Sequence[str] | None,
         *,
         numb_fparam: int = 0,
+        default_fparam: Sequence[float] | None = None,
         numb_aparam: int = 0,
         labels: Sequence[str | Label] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
@@ -102,6 +105,7 @@ class DataSet:
         type_map = type_map or None
         self._wanted: _Wanted = {
             "fparam": numb_fparam,
+            "default_fparam": default_fparam,
             "aparam": numb_aparam,
             "labels": tuple(labels),
             "numb_generalized_coord": numb_generalized_coord,

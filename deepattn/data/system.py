@@ -170,6 +170,7 @@ class System:
         indices: Sequence[int] | np.ndarray,
         *,
         fparam: int = 0,
+        default_fparam: Sequence[float] | None = None,
         aparam: int = 0,
         labels: Sequence[str | Label] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
@@ -179,6 +180,7 @@ class System:
         Args:
             indices: Frames, counted through all sets, in any order.
             fparam: Number of frame parameters to read.
+            default_fparam: Those of frames whose set has none; None if there must be some.
             aparam: Number of parameters per atom to read.
             labels: Labels to read.
             numb_generalized_coord: Width of the label ``drdq``.
@@ -200,8 +202,13 @@ class System:
             "box": self.load("box", indices) if self.periodic else np.zeros((count, 9)),
         }
         if fparam:
-            self._require("fparam", f"; the model has numb_fparam {fparam}")
-            inputs["fparam"] = self.load("fparam", indices, width=fparam)
+            if default_fparam is None:
+                self._require("fparam", f"; the model has numb_fparam {fparam}")
+            values = self.load("fparam", indices, width=fparam)
+            if default_fparam is not None:
+                stored = self.has("fparam")[indices]
+                values = np.where(stored[:, np.newaxis], values, default_fparam)
+            inputs["fparam"] = values
         if aparam:
             self._require("aparam", f"; the model has numb_aparam {aparam}")
             values = self.load("aparam", indices, width=aparam)

@@ -298,6 +298,10 @@ def _facts(
         "model_output_type": np.array(["energy", "mask"], object),
         "get_model_def_script": np.array(json.dumps(training_script["model"]), object),
     }
+    default = model.fitting.default_fparam
+    facts["has_default_fparam"] = np.bool_(default is not None)
+    if default is not None:
+        facts["get_default_fparam"] = np.array(default, np.float64)
     if min_nbor_dist is not None:
         facts["get_min_nbor_dist"] = np.float64(min_nbor_dist)
     return facts

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from deepattn.config import ModelConfig
+import numpy as np
+
+from deepattn.config import ModelConfig, network_dtype
+from deepattn.fittings.net_tree import read_default
 from deepattn.formats.weight_names import CASE
-from deepattn.states.rules import Rule
+from deepattn.states.rules import Arrays, Rule
 from deepattn.trees.nets import activation_name
 from deepattn.trees.node import Node
 
 # The bias is added to that of the model.
-IGNORED = (r"fitting_net\.bias_atom_e", r"fitting_net\..*\._networks\..*")
+_DEFAULT = "fitting_net.default_fparam_tensor"
+IGNORED = (r"fitting_net\.bias_atom_e", r"fitting_net\..*\._networks\..*", re.escape(_DEFAULT))
 
 
 def read_keys(node: Node, kind: str) -> dict[str, Any]:
@@ -27,17 +32,24 @@ def read_keys(node: Node, kind: str) -> dict[str, Any]:
         "activation_function": activation_name(node.get("activation_function", str, "tanh")),
         "resnet_dt": node.get("resnet_dt", bool, True),
         "numb_fparam": node.get("numb_fparam", int, 0),
+        "default_fparam": read_default(node),
         "numb_aparam": node.get("numb_aparam", int, 0),
         "dim_case_embd": node.get("dim_case_embd", int, 0),
         "precision": node.get("precision", str, "default"),
         "trainable": node.get("trainable", (bool, list), True),
     }
     node.only("type", kind, reason=f"expected a fitting {kind}")
-    node.only("default_fparam", reason="give fparam with every frame")
     node.only("use_aparam_as_mask", False, reason="mark virtual atoms with type -1")
     node.ignore("seed", "layer_name", "type_map", "ntypes", "dim_descrpt", "embedding_width")
     node.ignore("mixed_types")
     return section
+
+
+def complete(model: ModelConfig, state: Arrays) -> None:
+    """Add the default of the frame parameters, which a model has in its section."""
+    if model.fitting_net.default_fparam is not None:
+        dtype = network_dtype(model.fitting_net.precision, "float64")
+        state[_DEFAULT] = np.array(model.fitting_net.default_fparam, dtype)
 
 
 def rules(model: ModelConfig) -> list[Rule]:

@@ -41,6 +41,7 @@ def read_keys(node: Node, kind: str) -> dict[str, Any]:
         "activation_function": activation_name(node.get("activation_function", str)),
         "resnet_dt": node.get("resnet_dt", bool),
         "numb_fparam": node.get("numb_fparam", int, 0),
+        "default_fparam": read_default(node),
         "numb_aparam": node.get("numb_aparam", int, 0),
         "dim_case_embd": node.get("dim_case_embd", int, 0),
         "precision": node.get("precision", str),
@@ -48,13 +49,25 @@ def read_keys(node: Node, kind: str) -> dict[str, Any]:
     }
     node.computes_in(section["precision"])
     node.only("type", kind, reason=f"expected a fitting {kind}")
-    node.only("default_fparam", reason="give fparam with every frame")
     node.only("use_aparam_as_mask", False, reason="mark virtual atoms with type -1")
     node.only("tot_ener_zero", False, reason="results of frames are sums over atoms")
     node.only("spin", reason="models of magnetic moments are not supported")
     # Names of layers matter where weights are shared in a training.
     node.ignore("ntypes", "dim_descrpt", "layer_name")
     return section
+
+
+def read_default(node: Node) -> list[float] | None:
+    """The frame parameters of frames without any; None where there are no defaults.
+
+    Raises:
+        ModelFileError: They are no numbers.
+    """
+    values = node.get("default_fparam", (list, type(None)), None)
+    if values is not None and not all(type(value) in (int, float) for value in values):
+        node.fail(f"{node.path}/default_fparam is not a list of numbers")
+    # DeePMD-kit keeps them in models without frame parameters too, which do not look at them.
+    return values if node.get("numb_fparam", int, 0) else None
 
 
 def read_chosen(node: Node, ntypes: int) -> list[int] | None:
@@ -141,6 +154,7 @@ def write_tree_of(
         for kind in ("fparam", "aparam")
         for there, here in _STATISTICS.items()
     }
+    default = section.default_fparam
     others = section.numb_fparam + section.numb_aparam + section.dim_case_embd
     return {
         "@class": "Fitting",
@@ -153,7 +167,7 @@ def write_tree_of(
         "numb_fparam": section.numb_fparam,
         "numb_aparam": section.numb_aparam,
         "dim_case_embd": section.dim_case_embd,
-        "default_fparam": None,
+        "default_fparam": None if default is None else list(default),
         "activation_function": section.activation_function,
         "precision": nets[0]["precision"],
         "mixed_types": mixed_types,

@@ -36,6 +36,7 @@ class NetFitting(Fitting, abc.ABC):
         activation: Name of the activation.
         resnet_dt: Whether residual layers have a trainable time step.
         numb_fparam: Number of frame parameters.
+        default_fparam: Those of frames without any; None where they must be given.
         numb_aparam: Number of atomic parameters.
         dim_case_embd: Width of a vector, the same for all atoms of a model, that is appended to
             the input, so that a net shared by several models can distinguish them.
@@ -59,6 +60,7 @@ class NetFitting(Fitting, abc.ABC):
         activation: str = "tanh",
         resnet_dt: bool = True,
         numb_fparam: int = 0,
+        default_fparam: Sequence[float] | None = None,
         numb_aparam: int = 0,
         dim_case_embd: int = 0,
         sibling: NetFitting | None = None,
@@ -77,6 +79,7 @@ class NetFitting(Fitting, abc.ABC):
         self.activation = activation
         self.resnet_dt = resnet_dt
         self.numb_fparam = numb_fparam
+        self.default_fparam = None if default_fparam is None else tuple(default_fparam)
         self.numb_aparam = numb_aparam
         self.dim_case_embd = dim_case_embd
         self.common = common
@@ -201,6 +204,7 @@ class NetFitting(Fitting, abc.ABC):
             "activation": self.activation,
             "resnet_dt": self.resnet_dt,
             "numb_fparam": self.numb_fparam,
+            "default_fparam": None if self.default_fparam is None else list(self.default_fparam),
             "numb_aparam": self.numb_aparam,
             "dim_case_embd": self.dim_case_embd,
             "sibling": self._sibling,
@@ -347,6 +351,7 @@ def net_arguments(
         "activation": section.activation_function,
         "resnet_dt": section.resnet_dt,
         "numb_fparam": section.numb_fparam,
+        "default_fparam": section.default_fparam,
         "numb_aparam": section.numb_aparam,
         "dim_case_embd": section.dim_case_embd,
         "common": model.is_common,

@@ -51,6 +51,7 @@ class TensorFittingConfig(FittingConfig):
     fine_tunes = False
     implied: ClassVar[Mapping[str, Any]] = {
         "numb_fparam": 0,
+        "default_fparam": None,
         "numb_aparam": 0,
         "dim_case_embd": 0,
         "rcond": None,

@@ -189,6 +189,14 @@ class DeepEval:
         """Give the number of atomic parameters."""
         return self._facts.dim_aparam
 
+    def has_default_fparam(self) -> bool:
+        """Say whether frames may lack frame parameters."""
+        return self._facts.default_fparam is not None
+
+    def get_default_fparam(self) -> list[float] | None:
+        """Give the frame parameters of frames without any; None where they must be given."""
+        return self._facts.default_fparam
+
     def get_sel_type(self) -> np.ndarray:
         """Give the types that have an atomic result; empty, which means all of them."""
         observable = self._facts.observable
@@ -232,6 +240,7 @@ class DeepEval:
             ntypes=self.get_ntypes(),
             dim_fparam=self.get_dim_fparam(),
             dim_aparam=self.get_dim_aparam(),
+            default_fparam=self.get_default_fparam(),
         )
 
     def _vectors(self, name: str, frames: Frames) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The frames a user hands over, checked and brought to one form."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,7 @@ def as_frames(
     ntypes: int,
     dim_fparam: int,
     dim_aparam: int,
+    default_fparam: Sequence[float] | None = None,
 ) -> Frames:
     """Check the arguments of :meth:`DeepPot.eval` and bring them to one form.
 
@@ -73,7 +75,7 @@ def as_frames(
         coord=_finite("coords", coord),
         box=None if cells is None else _cells(cells, nframes),
         atype=_types(types, nframes, ntypes),
-        fparam=_fparam(fparam, nframes, dim_fparam),
+        fparam=_fparam(default_fparam if fparam is None else fparam, nframes, dim_fparam),
         aparam=_aparam(aparam, nframes, natoms, dim_aparam),
     )
 

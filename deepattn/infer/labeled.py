@@ -31,7 +31,11 @@ def read_frames(
         `System.frames` returns them.
     """
     inputs, found = system.frames(
-        frames, fparam=model.get_dim_fparam(), aparam=model.get_dim_aparam(), labels=labels
+        frames,
+        fparam=model.get_dim_fparam(),
+        default_fparam=model.get_default_fparam(),
+        aparam=model.get_dim_aparam(),
+        labels=labels,
     )
     checked = as_frames(
         inputs["coord"],

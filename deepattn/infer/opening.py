@@ -36,6 +36,7 @@ class Facts:
         sel: numbers of neighbor slots: one, or one for each type.
         dim_fparam: number of frame parameters.
         dim_aparam: number of atomic parameters.
+        default_fparam: frame parameters of frames without any; None where they must be given.
         interface_dtype: precision of coordinates and forces.
         model_script: the model section of the input; None if the file does not hold it.
         observable: what it gives besides energies; None for energies.
@@ -50,6 +51,7 @@ class Facts:
     interface_dtype: str
     model_script: dict | None
     observable: Observable | None = None
+    default_fparam: list[float] | None = None
 
 
 class Runner(Protocol):
@@ -98,6 +100,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         interface_dtype=model.interface_dtype,
         model_script=file.model_section(),
         observable=file.observable,
+        default_fparam=_default_fparam(file, model.fitting.numb_fparam),
     )
     return KerasRunner(model, str(file.path)), facts
 
@@ -115,6 +118,7 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
         interface_dtype=frozen.interface_dtype,
         model_script=file.model_section(),
         observable=file.observable,
+        default_fparam=_default_fparam(file, frozen.dfparam),
     )
     if has_ops(frozen):
         return GraphRunner(frozen, facts.observable), facts
@@ -146,8 +150,30 @@ def _(file: SavedModelFile) -> tuple[Runner, Facts]:
         dim_aparam=int(saved.number("get_dim_aparam")),
         interface_dtype="float64",
         model_script=file.model_section(),
+        default_fparam=_default_fparam(file, int(saved.number("get_dim_fparam"))),
     )
     return SavedModelRunner(saved), facts
+
+
+def _default_fparam(file: ModelFile, width: int) -> list[float] | None:
+    """The frame parameters of frames without any, which the section of the input has.
+
+    Raises:
+        ModelFileError: They are not as many numbers as the model takes.
+    """
+    fitting = (file.model_section() or {}).get("fitting_net")
+    values = fitting.get("default_fparam") if isinstance(fitting, dict) else None
+    if values is None:
+        return None
+    if not isinstance(values, list) or len(values) != width or not all(map(_is_finite, values)):
+        raise ModelFileError(
+            f"{file.path}: model/fitting_net/default_fparam in it is not a list of {width} numbers"
+        )
+    return [float(value) for value in values]
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def _warn_of_exclusion(path: Path) -> None:

@@ -28,6 +28,7 @@ class Fitting(keras.layers.Layer, abc.ABC):
 
     Attributes:
         numb_fparam: Number of frame parameters.
+        default_fparam: Those of frames without any; None where they must be given.
         numb_aparam: Number of atomic parameters.
         input_width: Width of the input of the nets.
 
@@ -46,6 +47,7 @@ class Fitting(keras.layers.Layer, abc.ABC):
 
     graph_type: ClassVar[str | None] = None
     numb_fparam: int = 0
+    default_fparam: tuple[float, ...] | None = None
     numb_aparam: int = 0
 
     @classmethod

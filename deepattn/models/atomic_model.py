@@ -32,7 +32,8 @@ class AtomicModel(TrainedModel, abc.ABC):
     The inputs are a dictionary of ``coord`` ``[nframes, natoms, 3]`` (Å), ``atype`` int32
     ``[nframes, natoms]`` (negative: virtual), ``box`` ``[nframes, 9]`` (all zero: open
     boundaries), and ``fparam`` ``[nframes, numb_fparam]`` and ``aparam``
-    ``[nframes, natoms, numb_aparam]`` where the fitting has them. A caller with a neighbor list
+    ``[nframes, natoms, numb_aparam]`` where the fitting has them; ``fparam`` may be left out where
+    it has a default. A caller with a neighbor list
     of its own adds ``natoms`` and ``mesh`` as the stock ops take them, and where messages are
     passed and there are ghosts ``owner`` int32 ``[nall]``, which atom each is an image of. Inputs
     that went through `prepare` need no neighbor search.
@@ -152,10 +153,17 @@ class AtomicModel(TrainedModel, abc.ABC):
             inputs["environment"],
             inputs["atype"],
             inputs["natoms"],
-            inputs.get("fparam"),
+            self._frame_parameters(inputs),
             inputs.get("aparam"),
             with_descriptor=with_descriptor,
         )
+
+    def _frame_parameters(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+        default = self.fitting.default_fparam
+        if "fparam" in inputs or default is None:
+            return inputs.get("fparam")
+        nframes = tf.shape(inputs["atype"])[0]
+        return tf.tile(tf.constant([default], self.interface_dtype), [nframes, 1])
 
     def prepare(self, inputs: Mapping[str, tf.Tensor]) -> dict:
         """The inputs of `call` with all that needs no weights but statistics: neighborhoods.

@@ -117,6 +117,7 @@ def _fitted(
             ),
             file.type_map(),
             numb_fparam=potential.get_dim_fparam(),
+            default_fparam=potential.get_default_fparam(),
             numb_aparam=potential.get_dim_aparam(),
             labels=("energy",),
             seed=0,

@@ -181,6 +181,7 @@ def _open(
         section,
         config.model.type_map or None,
         numb_fparam=config.model.fitting_net.numb_fparam,
+        default_fparam=config.model.fitting_net.default_fparam,
         numb_aparam=config.model.fitting_net.numb_aparam,
         labels=[labels[name] for name in sorted(labels)],
         numb_generalized_coord=loss.numb_generalized_coord,

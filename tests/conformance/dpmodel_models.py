@@ -55,6 +55,10 @@ def sections() -> dict[str, dict]:
     excluded = {"pair_exclude_types": [[0, 1], [2, 2]], "atom_exclude_types": [1]}
     for name in ("dpa1_1_strip_smooth", "dpa1_0_concat_plain", "se_e3_tebd_strip", "hybrid"):
         found[f"{name}_excluded"] = found[name] | excluded
+    # Frame parameters that nobody gives.
+    given = {"numb_fparam": 2, "default_fparam": [0.4, 0.1]}
+    section = found["dpa1_0_strip_smooth"]
+    found["default_fparam"] = section | {"fitting_net": section["fitting_net"] | given}
     # Networks in single precision, and a fitting net whose widths double.
     for name in ("dpa1_0_strip_smooth", "se_e2_a_0"):
         section = {key: dict(value) for key, value in found[name].items() if key != "type_map"}
@@ -159,7 +163,7 @@ def frames(section: dict, seed: int = 3) -> dict[str, np.ndarray]:
     case["box"] = np.tile(box.ravel(), (len(coord), 1))
     fitting = section["fitting_net"]
     for key, shape in (("fparam", (1,)), ("aparam", (1, NATOMS))):
-        if fitting[f"numb_{key}"]:
+        if fitting[f"numb_{key}"] and f"default_{key}" not in fitting:
             values = rng.normal(size=(*shape, fitting[f"numb_{key}"]))
             case[key] = np.repeat(values, len(coord), axis=0)
     return case

@@ -32,6 +32,11 @@ MODELS = {
         {},
         {"convention": "common"},
     ),
+    "default": (
+        {"type": "se_atten_v2", "rcut": 4.0, "sel": 20},
+        {"numb_fparam": NFPARAM, "default_fparam": list(FPARAM)},
+        {},
+    ),
     "se_e2_a": ({"type": "se_e2_a", "rcut": 4.0, "sel": [30, 40, 30]}, {}, {}),
 }
 TIMESTEP = 1e-4  # ps
@@ -90,6 +95,21 @@ def test_lammps(name: str, box: str, exported, tmp_path: Path) -> None:
     expected = reference(checkpoint, coord, names, cell)
     assert np.ptp(expected["force"]) > 0.01
     assert_same(tmp_path, expected)
+
+
+def test_frame_parameters_by_default(exported, tmp_path: Path) -> None:
+    """Without fparam LAMMPS and DeePMD-kit's Python take what the model has for it."""
+    checkpoint, saved = exported("default")
+    coord, names, cell = write_frame(tmp_path, "triclinic")
+    deepmd_lammps(DP320, script(saved, " ".join(ELEMENTS)), tmp_path)
+    expected = reference(checkpoint, coord, names, cell, fparam=FPARAM)
+    assert_same(tmp_path, expected)
+    case = {"coord": coord[None], "box": cell.reshape(1, 9)}
+    case["atype"] = np.array([TYPE_MAP.index(name) for name in names])
+    theirs = deepmd_eval(DP320, [(saved, {"a": case})], tmp_path)[0]
+    assert_equal(deeppot_eval(checkpoint, {"a": case}), theirs, 1e-10)
+    assert_equal(deeppot_eval(saved, {"a": case}), theirs, 1e-10)
+    np.testing.assert_allclose(theirs["a"]["energy"].ravel(), expected["energy"], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["dpa2_parameters", "tensorflow"])

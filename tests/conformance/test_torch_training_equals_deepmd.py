@@ -18,13 +18,18 @@ STEPS = 20
 TYPES = [0, 1, 1, 0, 1, 1, 0, 1]
 # Not the weighted forces: DeePMD-kit's PyTorch backend fails on atom_pref.npy.
 PREFACTORS = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0), "ae": (0.1, 0.5)}
-EXCLUDED = {"pair_exclude_types": [[0, 0]], "atom_exclude_types": [1]}
+# Models other than the plain one, by case.
+MODELS = {
+    "excluded": {"pair_exclude_types": [[0, 0]], "atom_exclude_types": [1]},
+    "default": {"fitting_net": {"numb_fparam": 2, "default_fparam": [0.5, -0.2]}},
+}
 CASES = {
     "adamw": ({"type": "AdamW", "weight_decay": 0.5}, {}),
     "adam with a penalty": ({"type": "Adam", "weight_decay": 0.01, "adam_beta1": 0.8}, {}),
     "mae": ({}, {"loss_func": "mae"}),
     "lengths": ({}, {"loss_func": "mae", "f_use_norm": True, "relative_f": 0.5}),
     "excluded": ({}, {}),
+    "default": ({}, {}),
     "huber": ({}, {"use_huber": True, "f_use_norm": True, "huber_delta": [0.1, 0.5, 0.2]}),
 }
 
@@ -53,7 +58,7 @@ def _write_system(folder):
 def _input(name, system):
     optimizer, loss = CASES[name]
     return {
-        "model": model_section() | (EXCLUDED if name == "excluded" else {}),
+        "model": model_section(**MODELS.get(name, {})),
         "learning_rate": {"start_lr": 1e-2, "stop_lr": 1e-3, "decay_steps": 3},
         "loss": {**prefactor_keys(PREFACTORS), **loss},
         "optimizer": optimizer,
@@ -76,7 +81,7 @@ def deepmd(tmp_path_factory):
     system = _write_system(folder / "system")
     data = {name: _input(name, system) for name in CASES}
     commands = []
-    for file, options in (("start", {}), ("excluded", EXCLUDED)):
+    for file, options in {"start": {}, **MODELS}.items():
         write_start(folder / f"{file}.dp", **options)
         commands.append(["convert-backend", f"{file}.dp", f"{file}.pth"])
     for name, content in data.items():
@@ -89,7 +94,7 @@ def deepmd(tmp_path_factory):
 
 
 def _start(name):
-    return "excluded" if name == "excluded" else "start"
+    return name if name in MODELS else "start"
 
 
 def _columns(path):

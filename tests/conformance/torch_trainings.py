@@ -13,15 +13,18 @@ from deepattn.models.dpmodel import to_tree
 TYPE_MAP = ["O", "H"]
 
 
-def model_section() -> dict:
-    """A small DeepPot-SE in float64."""
+def model_section(**options: object) -> dict:
+    """A small DeepPot-SE in float64.
+
+    Args:
+        **options: Further keys of the section; those of ``fitting_net`` are added to the others.
+    """
     descriptor = {"type": "se_e2_a", "sel": [12, 20], "rcut": 3.0, "rcut_smth": 0.5, "seed": 1}
     descriptor |= {"neuron": [4, 8], "axis_neuron": 3, "precision": "float64"}
-    return {
-        "type_map": TYPE_MAP,
-        "descriptor": descriptor,
-        "fitting_net": {"neuron": [8, 8], "seed": 2, "precision": "float64"},
-    }
+    fitting = {"neuron": [8, 8], "seed": 2, "precision": "float64"}
+    fitting |= options.pop("fitting_net", {})
+    section = {"type_map": TYPE_MAP, "descriptor": descriptor, "fitting_net": fitting}
+    return section | options
 
 
 def prefactor_keys(prefactors: Mapping[str, tuple[float, float]]) -> dict[str, float]:
@@ -41,7 +44,7 @@ def write_start(path: Path, **options: object) -> None:
         path: The file.
         **options: Further keys of the section ``model``.
     """
-    section = {**model_section(), "convention": "common", **options}
+    section = {**model_section(**options), "convention": "common"}
     config = ModelConfig.from_dict(normalize_model(section))
     arrays = build_model(config).get_arrays()
     arrays["fitting_attr/t_bias_atom_e"] = np.array([-2.5, -2.5])

@@ -38,10 +38,7 @@ class DosFittingConfig(FittingConfig):
     }
     errors_of_systems = ("mae_atom", "rmse_atom")
     fine_tunes = False
-    input_only = (
-        Refused("default_fparam", hint="give fparam.npy in the data"),
-        Refused("layer_name", hint="layers are not shared between models"),
-    )
+    input_only = (Refused("layer_name", hint="layers are not shared between models"),)
 
     numb_dos: int = key(300, "Number of points of the energy grid.", check=within(1, limits.WIDTH))
     precision: str = key("float64", PRECISION)

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepattn.config import ModelConfig
 from deepattn.fittings.dos.graph import BIAS_DOS
-from deepattn.fittings.net_state import IGNORED, read_keys, rules
+from deepattn.fittings.net_state import IGNORED, complete, read_keys, rules
 from deepattn.states.part import OutputOfState, StateFormat
 from deepattn.states.rules import Arrays
 from deepattn.trees.node import Node
@@ -38,5 +38,12 @@ def _output(model: ModelConfig, arrays: Arrays) -> OutputOfState:
 
 
 FORMAT = StateFormat(
-    ("dos",), _read, rules, IGNORED, own=(BIAS_DOS,), with_output=_with_output, output=_output
+    ("dos",),
+    _read,
+    rules,
+    IGNORED,
+    complete=complete,
+    own=(BIAS_DOS,),
+    with_output=_with_output,
+    output=_output,
 )

@@ -22,7 +22,6 @@ class EnerFittingConfig(FittingConfig):
     dpmodel = "deepattn.fittings.ener.dpmodel:FORMAT"
     torch = "deepattn.fittings.ener.torch:FORMAT"
     input_only = (
-        Refused("default_fparam", hint="give fparam.npy in the data"),
         Refused("layer_name", hint="layers are not shared between models"),
         Refused("use_aparam_as_mask", False, hint="mark virtual atoms with type -1"),
     )

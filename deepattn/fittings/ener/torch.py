@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import ModelConfig
-from deepattn.fittings.net_state import IGNORED, read_keys, rules
+from deepattn.fittings.net_state import IGNORED, complete, read_keys, rules
 from deepattn.formats.weight_names import BIAS
 from deepattn.states.part import OutputOfState, StateFormat
 from deepattn.states.rules import Arrays
@@ -50,6 +50,7 @@ FORMAT = StateFormat(
     read,
     rules,
     IGNORED,
+    complete=complete,
     own=(BIAS,),
     with_output=_with_output,
     output=_output,

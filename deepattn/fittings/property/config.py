@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deepattn import limits
-from deepattn.config.argument import Refused
 from deepattn.config.fitting import FittingConfig
 from deepattn.config.observable import Label, Observable
 from deepattn.config.ranges import holds, within
@@ -44,7 +43,6 @@ class PropertyFittingConfig(FittingConfig):
     conventions = ("common",)
     fine_tunes = False
     implied: ClassVar[Mapping[str, Any]] = {"rcond": None}
-    input_only = (Refused("default_fparam", hint="give fparam.npy in the data"),)
 
     property_name: str = required(
         "Name of the property: the label of a frame is in <property_name>.npy.",

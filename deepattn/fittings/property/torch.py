@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import ModelConfig
-from deepattn.fittings.net_state import IGNORED, read_keys, rules
+from deepattn.fittings.net_state import IGNORED, complete, read_keys, rules
 from deepattn.formats.weight_names import PROPERTY_MEAN, PROPERTY_SPREAD
 from deepattn.states.part import OutputOfState, StateFormat
 from deepattn.states.rules import Arrays
@@ -50,6 +50,7 @@ FORMAT = StateFormat(
     _read,
     rules,
     IGNORED,
+    complete=complete,
     own=(PROPERTY_MEAN, PROPERTY_SPREAD),
     with_output=_with_output,
     output=_output,

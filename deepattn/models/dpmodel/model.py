@@ -218,8 +218,14 @@ def _script(
         **{key: value for key, value in written_exclusions(config).items() if value},
         "descriptor": _input_of(descriptor, "descriptor", of_descriptor.arguments),
         "fitting_net": _input_of(fitting, "fitting", of_fitting.arguments)
-        | of_fitting.input_keys(config.fitting_net),
+        | of_fitting.input_keys(config.fitting_net)
+        | _default_fparam(config),
     }
+
+
+def _default_fparam(config: ModelConfig) -> dict[str, Any]:
+    values = config.fitting_net.default_fparam
+    return {} if values is None else {"default_fparam": list(values)}
 
 
 def _descriptor_format(node: Node) -> DescriptorFormat:

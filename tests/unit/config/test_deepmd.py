@@ -30,6 +30,7 @@ MORE_CASES = {
     "excluded": changed(
         changed(DPA2, "model/pair_exclude_types", [[0, 1]]), "model/atom_exclude_types", [1]
     ),
+    "default parameters": changed(WATER, "model/fitting_net/default_fparam", [0.5]),
     "decay rate": changed(DPA1, "learning_rate/decay_rate", 0.9),
     "every list": changed(WATER, "training/training_data/batch_size", [2, 3]),
     "tensorboard": changed(DPA1, "training/tensorboard", True),

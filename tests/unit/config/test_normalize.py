@@ -182,7 +182,7 @@ DATA = "training/training_data"
         (f"{DESCRIPTOR}/concat_output_tebd", False, "concat_output_tebd = .* model/convention"),
         (f"{FITTING}/layer_name", ["a"], "layer_name"),
         (f"{FITTING}/use_aparam_as_mask", True, "use_aparam_as_mask"),
-        (f"{FITTING}/default_fparam", [1.0], "default_fparam"),
+        (f"{FITTING}/default_fparam", [1.0], "default_fparam is .* be a list of 0 finite numbers"),
         (f"{DESCRIPTOR}/use_econf_tebd", True, "set model/type_embedding/use_econf_tebd"),
         ("loss/loss_func", "mad", "loss_func is 'mad'; it must be mse or mae"),
         ("loss/f_use_norm", True, "f_use_norm needs loss_func mae or use_huber"),

@@ -72,6 +72,7 @@ REPFORMERS = {**MATRIX, "nlayers": 2, "options": OPTIONS}
 FITTING = {
     **{"ntypes": 2, "descriptor_width": 6, "tebd_dim": 4, "shared": True},
     **{**NETS, "resnet_dt": False, "numb_fparam": 2, "numb_aparam": 1, "dim_case_embd": 3},
+    **{"default_fparam": [0.5, -1.0]},
     **{"subtract_vacuum": True, "common": True, "interface_dtype": "float32"},
     **{"trainable_layers": [True, False, True]},
 }

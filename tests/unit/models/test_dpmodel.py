@@ -162,7 +162,7 @@ REFUSED = {
     "layer version": (put(f"{LAYER}/in_proj/@version", 9), "version 9 of Layer"),
     "temperature": (put(f"{LAYER}/temperature", 50.0), "temperature"),
     "dim_case_embd": (put("model/fitting/dim_case_embd", 3), "dim_case_embd"),
-    "default_fparam": (put("model/fitting/default_fparam", [1.0]), "default_fparam"),
+    "default_fparam": (put("model/fitting/default_fparam", ["a"]), "default_fparam"),
     "use_aparam_as_mask": (put("model/fitting/use_aparam_as_mask", True), "use_aparam_as_mask"),
     "fitting type": (put("model/fitting/type", "population"), "population"),
     "precision": (put("model/fitting/precision", "bfloat16"), "bfloat16"),
