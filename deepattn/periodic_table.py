@@ -44,6 +44,11 @@ def place(symbol: str) -> tuple[int, int] | None:
     return period, _COLUMNS - (length - order)
 
 
+def by_atomic_number(names: Sequence[str]) -> list[str]:
+    """Names in the order of the elements; those that are no elements follow."""
+    return sorted(names, key=lambda name: atomic_numbers.get(name, _SHELLS[-1] + 1))
+
+
 def most_alike(symbol: str, known: Sequence[str]) -> str | None:
     """The known element that is chemically nearest, or ``None`` where a name is no element.
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "doc-train-input": "print all input keys",
     "neighbor-stat": "count the neighbors in data, to choose sel",
     "eval-desc": "compute the descriptors of all atoms",
+    "embed": "compute feature vectors of atoms and frames",
     "model-devi": "compute the model deviation of an ensemble",
     "uncertainty": "estimate the errors of one model on each atom",
     "completion": "print the completion script of a shell",

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _PARTS = (
     "model-branch",
     *("type-map", "descriptor", "fitting-net", "size", "weights", "type-embedding"),
+    "observed-type",
 )
 
 
@@ -144,6 +145,10 @@ def _type_embedding(vectors: dict[str, list[float]], of: str) -> str:
     return "\n".join([f"The type embedding{of} is", *lines])
 
 
+def _observed_type(names: list[str], of: str) -> str:
+    return f"The number of observed types{of} is {len(names)}\nThe observed types{of} are {names}"
+
+
 def _section(title: str, section: dict, of: str) -> str:
     rows = _rows(section)
     width = max(map(len, rows), default=0)
@@ -168,4 +173,5 @@ _SENTENCES: dict[str, Callable[[Any, str], str]] = {
     "size": _size,
     "weights": _weights,
     "type-embedding": _type_embedding,
+    "observed-type": _observed_type,
 }

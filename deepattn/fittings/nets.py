@@ -167,6 +167,15 @@ class NetFitting(Fitting, abc.ABC):
         hidden = tf.where(tf.reshape(atype >= 0, [-1, 1]), hidden, tf.zeros_like(hidden))
         return tf.reshape(hidden, [*tf.unstack(tf.shape(atype)), self.neuron[-1]])
 
+    def described(
+        self, descriptor: tf.Tensor, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        if not self.tebd_dim:
+            return descriptor
+        vectors = tf.gather(type_embedding, real_types(atype, self.ntypes))
+        rows = tf.reshape(vectors, [*tf.unstack(tf.shape(atype)), self.tebd_dim])
+        return tf.concat([descriptor, tf.cast(rows, descriptor.dtype)], axis=2)
+
     def standardize(self, kind: str, values: tf.Tensor | None) -> tf.Tensor:
         """Frame or atomic parameters of unit variance.
 

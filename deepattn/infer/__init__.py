@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "descriptors": ["write_descriptors"],
         "details": ["DetailFiles"],
         "deviation": ["model_deviation"],
+        "embeddings": ["write_embeddings"],
         "ensemble": ["FrameDeviations", "deviation_on_systems", "write_deviation"],
         "frames": ["Frames"],
         "inspect": ["Inspection"],

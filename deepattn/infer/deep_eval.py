@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from deepattn.errors import ModelFileError
 from deepattn.infer.batches import atoms_per_batch
 from deepattn.infer.evaluator import Evaluator
-from deepattn.infer.feeds import LAST_LAYER
+from deepattn.infer.feeds import DESCRIBED, LAST_LAYER
 from deepattn.infer.forks import note_opened, refuse_forked
 from deepattn.infer.frames import Frames, as_frames
 from deepattn.models.files import ModelFile, open_model_file
@@ -159,6 +159,52 @@ class DeepEval:
         kind = result_dtype(dtype)
         frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
         return self._vectors(LAST_LAYER, frames).astype(kind, copy=False)
+
+    def eval_embedding(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+        dtype: str = "fp32",
+        **kwargs: Any,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Evaluate feature vectors of atoms and frames in one pass.
+
+        The model is rebuilt for it from the weights in its file.
+
+        Args:
+            dtype: ``fp32``, ``fp64``, or ``native``, which is float64.
+            coords, cells, atom_types, fparam, aparam, mixed_type, kwargs: As for :meth:`eval`.
+
+        Returns:
+            The descriptor ``[nframes, natoms, width]``, with the type embedding of the atom where
+            the fitting net gets both; the result of :meth:`eval_fitting_last_layer`; and the sum of
+            the latter over the atoms that contribute, ``[nframes, width of the layer]``.
+
+        Raises:
+            DataError, ModelFileError: As for :meth:`eval_fitting_last_layer`.
+        """
+        refuse_arguments(kwargs)
+        kind = result_dtype(dtype)
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        descriptor, layer, summed = self.evaluate_embedding(frames)
+        return descriptor.astype(kind), layer.astype(kind), summed.astype(kind)
+
+    def evaluate_embedding(self, frames: Frames) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The results of :meth:`eval_embedding`, in float64, of frames that have been checked.
+
+        Args:
+            frames: The frames, as :func:`read_frames` returns them.
+        """
+        shape = frames.atype.shape
+        vectors = {name: np.zeros((*shape, 0)) for name in (DESCRIBED, LAST_LAYER)}
+        out = {**vectors, "atom_mask": np.zeros(shape)}
+        self._evaluator.fill(frames, out)
+        layer = out[LAST_LAYER]
+        return out[DESCRIBED], layer, np.einsum("fa,faw->fw", out["atom_mask"], layer)
 
     def eval_typeebd(self) -> np.ndarray:
         """Evaluate the type embedding, ``[ntypes + 1, width]``; the last row is the padding's."""

@@ -14,7 +14,7 @@ from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.batches import Batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
-from deepattn.infer.feeds import LAST_LAYER, OF_FRAMES, SHARED, make_feed
+from deepattn.infer.feeds import DESCRIBED, LAST_LAYER, OF_FRAMES, SHARED, make_feed
 from deepattn.infer.forks import refuse_forked
 from deepattn.infer.frames import Frames
 from deepattn.infer.graph_runner import reason
@@ -211,12 +211,12 @@ class Evaluator:
             batch.scatter(values, out[name])
 
     def _runner_of(self, wanted: Sequence[str]) -> Runner:
-        """What gives some outputs: the runner of the file, unless it has no last layer.
+        """What gives some outputs: the runner of the file, unless only Keras models have one.
 
         Raises:
             ModelFileError: The model cannot be rebuilt for it, such as a compressed one.
         """
-        if LAST_LAYER not in wanted or isinstance(self.runner, KerasRunner):
+        if not {LAST_LAYER, DESCRIBED} & set(wanted) or isinstance(self.runner, KerasRunner):
             return self.runner
         if self._in_keras is None:
             self._in_keras = KerasRunner(self._file.build(), str(self._file.path))

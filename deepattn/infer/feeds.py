@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Output of the last hidden layer of the fitting net; Keras models have it.
 LAST_LAYER = "last_layer"
+# The descriptor with the type vector of the center, where the fitting net gets both; likewise.
+DESCRIBED = "described"
 # Outputs of which ghosts get shares.
 SHARED = ("force", "atom_virial", "tensor_force", "tensor_atom_virial")
 # Outputs that are one for each frame; the observable of a model is one too.

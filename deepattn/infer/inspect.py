@@ -11,7 +11,12 @@ import numpy as np
 
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ModelFileError
+from deepattn.formats.weight_names import BIAS
 from deepattn.models.files import ModelFile, open_model_file
+from deepattn.periodic_table import by_atomic_number
+
+# A bias below it is that of a type without data, eV.
+_ZERO = 1e-6
 
 # By the beginning of a weight's name; the rest belongs to the fitting net.
 _OWNERS = {
@@ -127,6 +132,26 @@ class Inspection:
             names = names_or_numbers(self._type_map, model.get_ntypes())
         return {name: vectors[k].tolist() for k, name in enumerate(names)}
 
+    def observed_type(self) -> list[str]:
+        """Names of the types that the training data had, in the order of the elements.
+
+        As in DeePMD-kit the file says it, or they are those whose energy bias is not zero.
+
+        Raises:
+            ModelFileError: the file says it neither way.
+        """
+        stored = self.file.info().get("observed_type")
+        if isinstance(stored, list) and all(isinstance(name, str) for name in stored):
+            return stored
+        bias = (self.file.weights() or {}).get(BIAS)
+        if bias is None:
+            raise ModelFileError(
+                f"{self.path}: does not say which types its training data had, and has no energy "
+                "bias that would"
+            )
+        names = names_or_numbers(self._type_map, len(bias))
+        return by_atomic_number([n for n, b in zip(names, bias, strict=True) if abs(b) > _ZERO])
+
     def _overview(self) -> list[str]:
         overview = _OVERVIEW if self.has_script else _WITHOUT_SCRIPT
         return [part for part in overview if part != "size" or self.file.weights() is not None]
@@ -149,6 +174,7 @@ PARTS: dict[str, Callable[[Inspection], object]] = {
     "size": Inspection.size,
     "weights": Inspection.weights,
     "type-embedding": Inspection.type_embedding,
+    "observed-type": Inspection.observed_type,
 }
 
 _OVERVIEW = ("type-map", "descriptor", "fitting-net", "size")

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.errors import ModelFileError
-from deepattn.infer.feeds import LAST_LAYER, Feed
+from deepattn.infer.feeds import DESCRIBED, LAST_LAYER, Feed
 from deepattn.models import AtomicModel
 from deepattn.models.blocks import infer
 
@@ -73,11 +73,17 @@ class KerasRunner:
         """A function of inputs such as these, with any numbers of frames and atoms."""
 
         def evaluate(inputs: dict[str, tf.Tensor]) -> list[tf.Tensor]:
-            needed = {"descriptor", LAST_LAYER} & set(names)
+            needed = {"descriptor", LAST_LAYER, DESCRIBED} & set(names)
             outputs = infer(self.model, inputs, with_descriptor=bool(needed))
             if LAST_LAYER in names:
                 descriptor = tf.cast(outputs["descriptor"], self.model.interface_dtype)
                 outputs[LAST_LAYER] = self._last_layer(descriptor, inputs)
+            if DESCRIBED in names:
+                outputs[DESCRIBED] = self.model.fitting.described(
+                    tf.cast(outputs["descriptor"], self.model.interface_dtype),
+                    inputs["atype"][:, : inputs["natoms"][0]],
+                    self.model.type_vectors(),
+                )
             return [outputs[name] for name in names]
 
         signature = {}

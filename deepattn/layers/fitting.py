@@ -108,6 +108,19 @@ class Fitting(keras.layers.Layer, abc.ABC):
         """
         return None
 
+    def described(
+        self, descriptor: tf.Tensor, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The descriptor with the type vector of the center, where the quantity depends on it.
+
+        Args:
+            descriptor, atype, type_embedding: As of a call.
+
+        Returns:
+            ``[nframes, nloc, width]``.
+        """
+        return descriptor
+
     def fitting_nets(
         self,
         type_embedding: tf.Tensor | None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def _commands(folder: Path, file: str, *, several: bool) -> list[list[str]]:
     inputs = {"tuned": fine_tuning(f"{file}_tuned")}
     starts = {"tuned": ["--finetune", path, *branch]}
     if several:
-        found += [["--pt", "show", path, "model-branch", "type-map"]]
+        found += [["--pt", "show", path, "model-branch", "type-map", "observed-type"]]
         inputs["random"] = fine_tuning(f"{file}_random", rate=TINY, steps=1)
         starts["random"] = ["--finetune", path, "--model-branch", "RANDOM"]
         tasks = training(f"{file}_init", rate=TINY, steps=1, tasks=True)
@@ -174,10 +175,14 @@ def test_the_table_of_branches(deepmd: Deepmd, capsys) -> None:
     ]
     for branch, alias in zip(BRANCHES, ("branch 0", "branch 1", "branch 2"), strict=True):
         assert branch in logs[0] and alias in logs[0]
-    assert main(["show", str(deepmd.folder / "tasks.pt"), "model-branch"]) == 0
+    words = ["show", str(deepmd.folder / "tasks.pt"), "model-branch", "observed-type"]
+    assert main(words) == 0
     found = capsys.readouterr().out
     names = str([*BRANCHES, "RANDOM"])
     assert names in logs[0] and names in found
+    for branch in BRANCHES:
+        types = re.search(rf"{branch}: Observed types: (\[.*\])", logs[0])[1]
+        assert f"The observed types of branch {branch} are {types}\n" in found
 
 
 @pytest.mark.parametrize("name", ["tasks", "our_tasks"])

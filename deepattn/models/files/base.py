@@ -188,6 +188,14 @@ class ModelFile(ABC):
         """The model section of the input; None if the file does not hold it."""
         return self.stored().header["config"]["model"]
 
+    def info(self) -> Mapping[str, Any]:
+        """Remarks on the model: of its authors, and DeePMD-kit's about the data."""
+        head = self.chosen_branch()
+        if head is not None and self.branches is not None:
+            return self.branches[head].info
+        found = (self.model_section() or {}).get("info")
+        return found if isinstance(found, dict) else {}
+
     def weights(self) -> Mapping[str, np.ndarray] | None:
         """Weights and statistics by name; None if the file does not hold them by name."""
         arrays = self.stored().arrays

@@ -67,6 +67,9 @@ class TorchModelFile(ModelFile):
         header: dict[str, Any] = {"config": {"model": config.to_dict()}, "min_nbor_dist": distance}
         return StoredModel(config, arrays, "float64", header)
 
+    def info(self) -> Mapping[str, Any]:
+        return _branch(self.file.section(self.chosen_branch())).info
+
     def energy_bias(self) -> np.ndarray:
         if self.file.is_frozen:
             self.refuse("its energy bias cannot be changed")

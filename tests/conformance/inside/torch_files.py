@@ -7,7 +7,7 @@ training writes after its last step, with random weights, statistics and biases.
 frozen model is the last branch. With ``"older": {"keys": {block: [key]}, "tensors": [part]}`` keys
 of the section and tensors are left out, and numbers are NumPy's, as in files of earlier versions.
 With ``"given": pt`` instead of a model that file is evaluated, after the command lines of ``dp`` in
-``"commands"``. With ``"last_layer": true`` the last hidden layer of the fitting net is part of the
+``"commands"``. With ``"embedding": true`` the feature vectors of ``eval_embedding`` are part of the
 output. The cases are those of ``evaluate.py``.
 """
 
@@ -24,6 +24,7 @@ from deepmd.pt.train.wrapper import ModelWrapper
 from deepmd.pt.utils.multi_task import preprocess_shared_params
 from deepmd.utils.argcheck import model_args
 
+EMBEDDINGS = ("descriptor", "atomic_feature", "structural_feature")
 FLOATS = (torch.float64, torch.float32)
 
 
@@ -36,7 +37,7 @@ def main(jobs: str) -> None:
             path = job.get("given") or make(job)
             heads = list(job["model"].get("model_dict", [])) if "model" in job else job["heads"]
             for head in heads or [None]:
-                evaluate(path, cases, results, head, last_layer=job.get("last_layer", False))
+                evaluate(path, cases, results, head, embedding=job.get("embedding", False))
             if job.get("evaluate_frozen"):
                 evaluate(job["frozen"], cases, results, None, prefix="frozen/")
             if job.get("older"):
@@ -131,7 +132,7 @@ def centered(name: str, section: dict) -> bool:
     return descriptor.get("set_davg_zero", True)
 
 
-def evaluate(path, cases, results, head, prefix="", last_layer=False):
+def evaluate(path, cases, results, head, prefix="", embedding=False):
     """Energies, forces and virials of all cases."""
     # TorchScript cannot evaluate a model with atom_ener twice.
     options = {"no_jit": True} if path.endswith(".pt") else {}
@@ -148,10 +149,12 @@ def evaluate(path, cases, results, head, prefix="", last_layer=False):
         for key, value in zip(keys, values, strict=True):
             value = value[..., 0] if key.endswith("energy") else value
             results[f"{prefix}{name}/{key}"] = value
-        if last_layer:
-            results[f"{prefix}{name}/last_layer"] = pot.eval_fitting_last_layer(
-                case["coord"].reshape(nframes, -1), box, case["atype"], **options
+        if embedding:
+            vectors = pot.deep_eval.eval_embedding(
+                *(case["coord"].reshape(nframes, -1), box, case["atype"]), **options, dtype="fp64"
             )
+            for key, value in zip(EMBEDDINGS, vectors, strict=True):
+                results[f"{prefix}{name}/{key}"] = value
 
 
 if __name__ == "__main__":

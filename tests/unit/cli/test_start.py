@@ -51,6 +51,8 @@ COMMANDS = {
     "model-devi on absent data": (["model-devi", "-m", "model.pb", "-s", "absent"], 1),
     "eval-desc": (["eval-desc", "-m", "absent.pb", "-s", "data"], 1),
     "eval-desc on absent data": (["eval-desc", "-m", "model.pb", "-s", "absent"], 1),
+    "embed": (["embed", "-m", "absent.pb", "-s", "data"], 1),
+    "embed absent data": (["embed", "-m", "model.pb", "-s", "absent"], 1),
     "neighbor-stat": (["neighbor-stat", "-s", "absent", "-r", "4"], 1),
     "diagnose": (["diagnose", "absent"], 1),
     "diagnose by an absent input": (["diagnose", "--input", "absent.json"], 1),

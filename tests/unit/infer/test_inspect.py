@@ -54,6 +54,20 @@ def test_vectors_are_those_of_the_model(attention):
         np.testing.assert_array_equal(list(shown.values()), model.eval_typeebd()[:-1])
 
 
+def test_types_that_the_training_data_had(attention, tmp_path, capsys):
+    changed = tmp_path / "changed.pb"
+    assert main(["change-bias", str(attention.graph), "-b", "O=0", "H=-3", "-o", str(changed)]) == 0
+    capsys.readouterr()
+    out, _, _ = run(capsys, changed, "observed-type")
+    assert out == "The number of observed types is 1\nThe observed types are ['H']\n"
+
+
+def test_the_file_says_which_types_it_has_seen(attention):
+    model = Inspection(attention.graph)
+    model.file.model_section()["info"] = {"observed_type": ["O"]}
+    assert model.observed_type() == ["O"]
+
+
 def test_an_overview_is_a_table(attention, capsys):
     out, _, status = run(capsys, attention.graph.with_suffix(""))
     assert status == 0

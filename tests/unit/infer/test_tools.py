@@ -1,5 +1,6 @@
 """``deepattn eval-desc`` and ``deepattn neighbor-stat``."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -45,6 +46,31 @@ def test_systems_of_one_name_are_refused(attention, tmp_path, frames, capsys):
     assert tool("eval-desc", "-m", attention.graph, "-s", tmp_path, "-o", output) == 1
     assert "would both be written to" in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_embeddings(attention, tmp_path, frames):
+    for folder in ("one", "two"):
+        write_system(tmp_path / folder / "same", frames)
+    path = tmp_path / "embedding.hdf5"
+    assert tool("embed", "-m", attention.graph, "-s", tmp_path, "-o", path) == 0
+    with DeepPot(attention.graph) as model:
+        expected = model.eval_embedding(*frames)
+        descriptor = model.eval_descriptor(*frames)
+        layer = model.eval_fitting_last_layer(*frames)
+        vectors = model.eval_typeebd()
+    types = np.broadcast_to(frames[2], layer.shape[:2])
+    assert [part.dtype for part in expected] == ["float32"] * 3
+    parts = (np.concatenate([descriptor, vectors[types]], axis=2), layer, layer.sum(axis=1))
+    for found, part in zip(expected, parts, strict=True):
+        np.testing.assert_allclose(found, part, rtol=1e-6, atol=1e-6)
+    names = ("descriptor", "atomic_feature", "structural_feature")
+    with h5py.File(path) as file:
+        assert sorted(file) == ["same", "same_1"] and list(file.attrs["type_map"]) == ["O", "H"]
+        group = file["same_1"]
+        assert group.attrs["nframes"] == len(frames[0])
+        np.testing.assert_array_equal(group["atom_types"], types)
+        for name, part in zip(names, expected, strict=True):
+            np.testing.assert_array_equal(group[name], part)
 
 
 def count(frames, rcut):

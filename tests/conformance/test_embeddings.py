@@ -1,4 +1,4 @@
-"""The last hidden layer of the fitting net equals that of DeePMD-kit's PyTorch backend."""
+"""Feature vectors of atoms and frames equal those of DeePMD-kit's PyTorch backend."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MODELS = {
 
 
 @pytest.mark.slow
-def test_last_layer(tmp_path):
+def test_embeddings(tmp_path):
     jobs = []
     for seed, (name, section) in enumerate(MODELS.items()):
         write_cases(tmp_path / f"{name}.cases.npz", frames(seed, section))
-        job = {"model": section, "seed": seed, "last_layer": True}
+        job = {"model": section, "seed": seed, "embedding": True}
         endings = {"file": ".pt", "cases": ".cases.npz", "output": ".npz"}
         jobs.append(job | {key: str(tmp_path / f"{name}{end}") for key, end in endings.items()})
     run_inside(DP320PT.require(), "torch_files.py", jobs, tmp_path)
@@ -31,11 +31,21 @@ def test_last_layer(tmp_path):
         for head in section.get("model_dict", [None]):
             with DeepPot(tmp_path / f"{name}.pt", head=head) as model:
                 for case, given in read_cases(tmp_path / f"{name}.cases.npz").items():
-                    expected = theirs[f"{head}/{case}" if head else case]["last_layer"]
+                    theirs_here = theirs[f"{head}/{case}" if head else case]
                     options = {key: given[key] for key in ("fparam", "aparam") if key in given}
-                    found = model.eval_fitting_last_layer(
-                        given["coord"], given.get("box"), given["atype"], **options
+                    frame = (given["coord"], given.get("box"), given["atype"])
+                    found = dict(
+                        zip(
+                            ("descriptor", "atomic_feature", "structural_feature"),
+                            model.eval_embedding(*frame, **options, dtype="fp64"),
+                            strict=True,
+                        ),
+                        last_layer=model.eval_fitting_last_layer(*frame, **options),
                     )
-                    assert found.shape == expected.shape
-                    scale = np.abs(expected).max()
-                    assert np.abs(found - expected).max() < 1e-10 * scale, (name, head, case)
+                    for part, vectors in found.items():
+                        of_atoms = "atomic_feature" if part == "last_layer" else part
+                        expected = theirs_here[of_atoms]
+                        assert vectors.shape == expected.shape, (name, head, case, part)
+                        scale = np.abs(expected).max()
+                        difference = np.abs(vectors - expected).max()
+                        assert difference < 1e-10 * scale, (name, head, case, part)
