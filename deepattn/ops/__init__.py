@@ -22,6 +22,8 @@ from deepattn.ops.loader import (
     plain,
     portable,
 )
+from deepattn.ops.neighbor_sums import NeighborSums, neighbor_sums
+from deepattn.ops.pair_attention import pair_attention
 from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
 from deepattn.ops.product import product
 from deepattn.ops.smooth_potential import (
@@ -56,6 +58,7 @@ __all__ = [
     "EnvMat",
     "EnvMatA",
     "FittingNets",
+    "NeighborSums",
     "PairScale",
     "Potential",
     "SmoothDescriptor",
@@ -71,6 +74,8 @@ __all__ = [
     "instruction_set",
     "library",
     "neighbor_stat",
+    "neighbor_sums",
+    "pair_attention",
     "pair_embedding",
     "plain",
     "portable",

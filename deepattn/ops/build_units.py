@@ -58,6 +58,8 @@ def _vectorized(kernel: str) -> tuple[Unit, ...]:
 # Roots are then those of vectors.
 _ADAM = Unit("kernels/cpu/adam.cc", flags=("-fno-math-errno",))
 _ATTENTION = _vectorized("attention")
+_NEIGHBOR_SUMS = _vectorized("neighbor_sums")
+_PAIR_ATTENTION = _vectorized("pair_attention")
 _PAIR_EMBEDDING = _vectorized("pair_embedding")
 _PRODUCT = _vectorized("product")
 _SMOOTH = _vectorized("smooth_potential")
@@ -68,6 +70,8 @@ UNIT_FLAGS = {
     for unit in (
         _ADAM,
         *_ATTENTION,
+        *_NEIGHBOR_SUMS,
+        *_PAIR_ATTENTION,
         *_PAIR_EMBEDDING,
         *_PRODUCT,
         *_SMOOTH,
@@ -88,6 +92,10 @@ KERNEL_UNITS = (
     Unit("kernels/cpu/instruction_set.cc"),
     Unit("kernels/cpu/neighbor_grid.cc"),
     Unit("kernels/cpu/neighbor_stat.cc"),
+    Unit("kernels/cpu/neighbor_sums.cc"),
+    *_NEIGHBOR_SUMS,
+    Unit("kernels/cpu/pair_attention.cc"),
+    *_PAIR_ATTENTION,
     Unit("kernels/cpu/pair_embedding.cc"),
     *_PAIR_EMBEDDING,
     Unit("kernels/cpu/product.cc"),
@@ -116,6 +124,8 @@ OP_UNITS = {
         Unit("tf/adam_op.cc"),
         Unit("tf/attention_ops.cc"),
         Unit("tf/neighbor_stat_op.cc"),
+        Unit("tf/neighbor_sums_ops.cc"),
+        Unit("tf/pair_attention_ops.cc"),
         Unit("tf/pair_embedding_ops.cc"),
         Unit("tf/product_op.cc"),
         Unit("tf/smooth_potential_ops.cc"),

@@ -17,6 +17,8 @@ from tensorflow.python.framework import op_def_registry
 from deepattn.ops import (
     attention_gradients,
     gradients,
+    neighbor_sums_gradients,
+    pair_attention_gradients,
     pair_embedding_gradients,
     product_gradients,
     smooth_potential_gradients,
@@ -76,6 +78,8 @@ def _own_ops() -> ModuleType | None:
     module = _load(OWN)
     if module is not None:
         attention_gradients.register(module)
+        neighbor_sums_gradients.register(module)
+        pair_attention_gradients.register(module)
         pair_embedding_gradients.register(module)
         product_gradients.register(module)
         smooth_potential_gradients.register(module)

@@ -12,6 +12,17 @@ from deepattn.ops.reference.gated_attention import (
 )
 from deepattn.ops.reference.gelu import gelu, gelu_grad, gelu_grad_grad
 from deepattn.ops.reference.neighbor_stat import neighbor_stat
+from deepattn.ops.reference.neighbor_sums import (
+    neighbor_sums,
+    neighbor_sums_backward,
+    neighbor_sums_double_backward,
+)
+from deepattn.ops.reference.pair_attention import (
+    pair_attention,
+    pair_attention_backward,
+    pair_attention_double_backward,
+    pair_attention_weights,
+)
 from deepattn.ops.reference.pair_embedding import (
     pair_embedding,
     pair_embedding_backward,
@@ -49,7 +60,14 @@ __all__ = [
     "gelu_grad",
     "gelu_grad_grad",
     "neighbor_stat",
+    "neighbor_sums",
+    "neighbor_sums_backward",
+    "neighbor_sums_double_backward",
     "normalize_rows",
+    "pair_attention",
+    "pair_attention_backward",
+    "pair_attention_double_backward",
+    "pair_attention_weights",
     "pair_derivative",
     "pair_embedding",
     "pair_embedding_backward",

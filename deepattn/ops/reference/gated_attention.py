@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from deepattn.ops.reference.tapes import gradients_of
+
 # Raises the scores of smooth attention above zero, so that the switch can pull them down.
 _SMOOTH_SHIFT = 20.0
 # The score of a neighbor that is none.
@@ -97,12 +99,7 @@ def gated_attention_backward(
     with tf.GradientTape() as tape:
         tape.watch(sources)
         output = gated_attention(*inputs, **options)
-    return tape.gradient(
-        output,
-        sources,
-        output_gradients=grad_output,
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
+    return gradients_of(tape, output, sources, grad_output)
 
 
 def gated_attention_tangent(
@@ -139,17 +136,8 @@ def gated_attention_reverse(
         tape.watch(sources)
         output = gated_attention(*inputs, **options)
         gradients = gated_attention_backward(grad_output, *inputs, **options)[:3]
-    return tape.gradient(
-        [output, *gradients],
-        sources,
-        output_gradients=[
-            outer_grad_output,
-            grad_grad_embedding,
-            grad_grad_direction,
-            grad_grad_weight,
-        ],
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
+    grads = [outer_grad_output, grad_grad_embedding, grad_grad_direction, grad_grad_weight]
+    return gradients_of(tape, [output, *gradients], sources, grads)
 
 
 def unit_rows(

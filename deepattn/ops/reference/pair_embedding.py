@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from deepattn.ops.reference.tapes import gradients_of
+
 
 def residual_layer(
     x: tf.Tensor,
@@ -73,7 +75,7 @@ def pair_embedding_backward(grad_output: tf.Tensor, *inputs: tf.Tensor) -> list[
     with tf.GradientTape() as tape:
         tape.watch(sources)
         output = pair_embedding(*inputs)
-    return _gradients(tape, output, sources, grad_output)
+    return gradients_of(tape, output, sources, grad_output)
 
 
 def pair_embedding_double_backward(
@@ -87,21 +89,9 @@ def pair_embedding_double_backward(
     with tf.GradientTape() as tape:
         tape.watch(sources)
         gradients = pair_embedding_backward(grad_output, *inputs)[:2]
-    return _gradients(tape, gradients, sources, [grad_grad_rows, grad_grad_weight])
+    return gradients_of(tape, gradients, sources, [grad_grad_rows, grad_grad_weight])
 
 
 def _sources(inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """What has gradients: all but the index."""
     return [*inputs[:2], *inputs[3:]]
-
-
-def _gradients(
-    tape: tf.GradientTape,
-    target: tf.Tensor | Sequence[tf.Tensor],
-    sources: Sequence[tf.Tensor],
-    grad: tf.Tensor | Sequence[tf.Tensor],
-) -> list[tf.Tensor]:
-    gradients = tape.gradient(
-        target, sources, output_gradients=grad, unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
-    return [tf.convert_to_tensor(gradient) for gradient in gradients]

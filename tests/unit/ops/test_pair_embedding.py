@@ -10,6 +10,8 @@ from deepattn import ops
 from deepattn.ops import DenseLayer, PairScale, reference
 from deepattn.ops.loader import own_ops
 
+from .derivatives import assert_as_exact, assert_equal, values_and_gradients
+
 pytestmark = pytest.mark.skipif(own_ops() is None, reason="the compiled ops are not there")
 
 # Equal, doubling and other widths; whole vectors and not.
@@ -52,33 +54,15 @@ def both(inputs):
         layers = [list(x[4 + k * count : 4 + (k + 1) * count]) for k in range(3)]
         return own_ops().deepattn_pair_embedding(*x[:4], *layers)
 
-    results = []
-    for function in (compiled, reference.pair_embedding):
-        rng = np.random.default_rng(1)
-        with tf.GradientTape() as outer:
-            outer.watch(sources)
-            with tf.GradientTape(watch_accessed_variables=False) as inner:
-                inner.watch(everything[:2])
-                value = function(*everything)
-                loss = tf.reduce_sum(value * tf.constant(rng.normal(size=value.shape), value.dtype))
-            first = inner.gradient(loss, everything[:2], unconnected_gradients="zero")
-            total = loss + sum(
-                tf.reduce_sum(x * tf.constant(rng.normal(size=x.shape), x.dtype)) for x in first
-            )
-        second = outer.gradient(total, sources, unconnected_gradients="zero")
-        second = [tf.convert_to_tensor(x) for x in second]
-        results.append([np.asarray(x, np.float64) for x in (value, *first, *second)])
-    return results
-
-
-def scale(x):
-    return max(1.0, abs(x).max(initial=0.0))
+    return [
+        values_and_gradients(function, everything, everything[:2], sources[2:])
+        for function in (compiled, reference.pair_embedding)
+    ]
 
 
 @pytest.mark.parametrize(("net", "nrows", "scaled", "steps"), CASES)
 def test_equals_its_reference(net, nrows, scaled, steps):
-    for compiled, plain in zip(*both(draw(net, nrows, scaled, steps, "float64")), strict=True):
-        np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-12 * scale(plain))
+    assert_equal(*both(draw(net, nrows, scaled, steps, "float64")))
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -86,10 +70,7 @@ def test_float32_is_as_exact_as_its_reference(net):
     inputs = draw(net, 70, True, True, "float32")
     exact = [tf.nest.map_structure(lambda x: tf.cast(x, "float64"), x) for x in inputs]
     exact[2] = inputs[2]
-    reference = both(exact)[1]
-    for k, (compiled, plain, value) in enumerate(zip(*both(inputs), reference, strict=True)):
-        allowed = (2 if k == 0 else 3) * abs(plain - value).max(initial=0) + 1e-6 * scale(value)
-        assert abs(compiled - value).max(initial=0) <= allowed
+    assert_as_exact(*both(inputs), both(exact)[1])
 
 
 def test_tanh_is_exact_where_it_is_small_and_where_it_is_one():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
 
 
@@ -15,8 +16,8 @@ def moments(vectors: tf.Tensor, features: tf.Tensor, neighbors: NeighborWeights)
         features: G, ``[n, stored, width]``.
         neighbors: Have the weights w and the norm N.
     """
-    weighted = vectors * neighbors.weight[:, :, tf.newaxis]
-    return neighbors.scale * tf.matmul(weighted, features, transpose_a=True)
+    rows = tf.reshape(features, [-1, features.shape[2]])
+    return neighbors.scale * ops.neighbor_sums(rows, neighbors.weight, vectors=vectors).moments
 
 
 def invariants(moment: tf.Tensor, axis_neuron: int) -> tf.Tensor:

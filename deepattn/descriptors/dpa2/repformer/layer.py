@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.descriptors.dpa2.repformer.invariants import invariants, moments
 from deepattn.descriptors.dpa2.repformer.local_attention import LocalAttention
 from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
@@ -100,14 +102,14 @@ class RepformerLayer(keras.layers.Layer):
         if rows is not None:
             neighbors = neighbors.first(rows, tf.shape(g1)[0])
             g1, g2, h2 = g1[:rows], g2[:rows], h2[:rows]
-        neighbor_g1 = neighbors.gather(sources)
-        terms = self._terms_g1(g1, g2, h2, sources, neighbor_g1, neighbors)
+        terms = self._terms_g1(g1, g2, h2, sources, neighbors)
         new_g1 = self.updates["g1_residual"](g1, terms)
         if self.last:
             return new_g1, g2, h2
         terms, vector_terms = [self.function(self.dense["linear2"](g2))], []
         if self.options.update_g2_has_g1g1:
-            product = neighbors.weight[:, :, tf.newaxis] * g1[:, tf.newaxis] * neighbor_g1
+            product = neighbors.weight[:, :, tf.newaxis] * g1[:, tf.newaxis]
+            product *= neighbors.gather(sources)
             terms.append(self.dense["proj_g1g1g2"](product))
         if self.pair_attention is not None:
             of_pairs, of_vectors = self.pair_attention(g2, h2, neighbors)
@@ -198,7 +200,6 @@ class RepformerLayer(keras.layers.Layer):
         g2: tf.Tensor,
         h2: tf.Tensor,
         sources: tf.Tensor,
-        neighbor_g1: tf.Tensor,
         neighbors: NeighborWeights,
     ) -> list[tf.Tensor]:
         """Terms added to g1: from the atom itself, the convolution, invariants and attention."""
@@ -207,25 +208,33 @@ class RepformerLayer(keras.layers.Layer):
             terms.append(self.function(self.dense["g1_self_mlp"](g1)))
         else:
             inputs.append(g1)
-        if options.update_g1_has_conv:
+        convolution, moments_of_g1 = self._sums_g1(g2, h2, sources, neighbors)
+        if convolution is not None:
             target = terms if options.g1_out_conv else inputs
-            target.append(self._convolution(sources, g2, neighbor_g1, neighbors))
+            target.append(neighbors.mean * convolution)
         if options.update_g1_has_grrg:
             inputs.append(invariants(moments(h2, g2, neighbors), options.axis_neuron))
-        if options.update_g1_has_drrd:
-            inputs.append(invariants(moments(h2, neighbor_g1, neighbors), options.axis_neuron))
+        if moments_of_g1 is not None:
+            inputs.append(invariants(neighbors.scale * moments_of_g1, options.axis_neuron))
         terms.append(self.function(self.dense["linear1"](tf.concat(inputs, axis=1))))
         if self.attention is not None:
             terms.append(self.attention(g1, neighbors, sources))
         return terms
 
-    def _convolution(
-        self, sources: tf.Tensor, g2: tf.Tensor, neighbor_g1: tf.Tensor, neighbors: NeighborWeights
-    ) -> tf.Tensor:
-        """Mean of the neighbors' g1 times g2, one of them mapped to the width of the other."""
-        if self.options.g1_out_conv:
-            product = neighbor_g1 * self.dense["proj_g1g2"](g2)
-        else:
-            product = neighbors.gather(self.dense["proj_g1g2"](sources)) * g2
-        weighted = tf.matmul(neighbors.weight[:, tf.newaxis], product)
-        return neighbors.mean * weighted[:, 0]
+    def _sums_g1(
+        self, g2: tf.Tensor, h2: tf.Tensor, sources: tf.Tensor, neighbors: NeighborWeights
+    ) -> ops.NeighborSums:
+        """Sums over the neighbors' g1: times g2, one of them mapped to the width of the other, and
+        with the vectors."""
+        options, sums = self.options, partial(ops.neighbor_sums, index=neighbors.index)
+        vectors = h2 if options.update_g1_has_drrd else None
+        if options.update_g1_has_conv and options.g1_out_conv:
+            factors = self.dense["proj_g1g2"](g2)
+            return sums(sources, neighbors.weight, factors=factors, vectors=vectors)
+        convolution = moments_of_g1 = None
+        if options.update_g1_has_conv:
+            mapped = self.dense["proj_g1g2"](sources)
+            convolution = sums(mapped, neighbors.weight, factors=g2).convolution
+        if vectors is not None:
+            moments_of_g1 = sums(sources, neighbors.weight, vectors=vectors).moments
+        return ops.NeighborSums(convolution, moments_of_g1)

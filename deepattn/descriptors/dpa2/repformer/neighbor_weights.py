@@ -19,6 +19,7 @@ class NeighborWeights(NamedTuple):
         index: int32 ``[n, stored]``, which of the n atoms the neighbors are.
         weight: ``[n, stored]``, the switch, or 1 if nothing is smooth; 0 for padding.
         multiplicity: ``[stored]``, how many slots each stored one stands for.
+        cut: int32, how many slots are not stored.
         mean: ``[n, 1]`` or scalar, one over the number of neighbors.
         scale: ``[n, 1, 1]`` or scalar, likewise or its root: the norm of moments.
     """
@@ -26,6 +27,7 @@ class NeighborWeights(NamedTuple):
     index: tf.Tensor
     weight: tf.Tensor
     multiplicity: tf.Tensor
+    cut: tf.Tensor
     mean: tf.Tensor
     scale: tf.Tensor
 
@@ -82,9 +84,9 @@ def neighbor_weights(
     if smooth:
         mean = tf.constant(1.0 / nnei, dtype)
         scale = tf.constant(nnei**-0.5 if use_sqrt_nnei else 1.0 / nnei, dtype)
-        return NeighborWeights(slots.index, switch, times, mean, scale)
+        return NeighborWeights(slots.index, switch, times, slots.cut, mean, scale)
     mask = tf.cast(slots.mask, dtype)
     count = tf.reduce_sum(mask, axis=1, keepdims=True)
     mean = 1.0 / (_ALONE + count)
     scale = 1.0 / (_ALONE + tf.sqrt(count)) if use_sqrt_nnei else mean
-    return NeighborWeights(slots.index, mask, times, mean, scale[:, tf.newaxis])
+    return NeighborWeights(slots.index, mask, times, slots.cut, mean, scale[:, tf.newaxis])

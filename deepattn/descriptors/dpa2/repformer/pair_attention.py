@@ -7,12 +7,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from deepattn import ops
 from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
 from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.layer_normalization import LayerNormalization
 from deepattn.layers.residual_dense import ResidualDense, linear
 from deepattn.layers.seeds import seeds_from
+from deepattn.ops.reference import pair_attention_weights
+
+# Of products of two vectors.
+_GATE_SCALE = 3**-0.5
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -81,16 +86,23 @@ class PairAttention(keras.layers.Layer):
     def call(
         self, g2: tf.Tensor, h2: tf.Tensor, neighbors: NeighborWeights
     ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-        attention = self._attention(g2, h2, neighbors)
-        g2_term = h2_term = None
+        options = {
+            "gate": self.options.attn2_has_gate,
+            "smooth": self.options.smooth,
+            "padding": neighbors.cut,
+        }
+        score, g2_term, h2_term = self._score_matrix(), None, None
         if self._of_g2 is not None:
             mapv, head_map, norm = self._of_g2
-            context = tf.matmul(attention, _by_head(mapv(g2), self.options.attn2_nhead))
-            g2_term = norm(head_map(_by_feature(context)))
+            message = self._message_matrix(mapv, head_map) * _GATE_SCALE
+            mixed = ops.pair_attention(g2, h2, neighbors.weight, score, message, **options)
+            g2_term = norm(mixed + tf.convert_to_tensor(head_map.bias))
         if self.vector_map is not None:
-            context = tf.matmul(attention, h2)
-            shape = tf.concat([tf.shape(h2), [self.options.attn2_nhead]], axis=0)
-            h2_term = self.vector_map(tf.reshape(_by_feature(context), shape))[..., 0]
+            weights = pair_attention_weights(
+                g2, h2, neighbors.weight, score_matrix=score, **options
+            )
+            context = tf.transpose(tf.matmul(weights * _GATE_SCALE, h2), [1, 2, 3, 0])
+            h2_term = self.vector_map(context)[..., 0]
         return g2_term, h2_term
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -108,32 +120,21 @@ class PairAttention(keras.layers.Layer):
     def get_config(self) -> dict:
         return {**super().get_config(), "options": self.options.to_dict(), "seed": self.seed}
 
-    def _attention(self, g2: tf.Tensor, h2: tf.Tensor, neighbors: NeighborWeights) -> tf.Tensor:
-        """The gated attention ``A``, ``[heads, n, stored, stored]``."""
-        options = self.options
-        mapped = _by_head(self.mapqk(g2), 2 * options.attn2_nhead)
-        query, key = tf.split(mapped, 2, axis=0)
-        logits = tf.matmul(query * options.attn2_hidden**-0.5, key, transpose_b=True)
-        gate = tf.matmul(h2, h2, transpose_b=True)
-        if options.attn2_has_gate:
-            logits *= gate
-        weight = neighbors.weight[:, :, tf.newaxis] * neighbors.weight[:, tf.newaxis]
-        return neighbors.softmax(logits, weight, smooth=options.smooth) * (gate * 3**-0.5)
+    def _score_matrix(self) -> tf.Tensor:
+        """Maps to queries and to keys as one, ``[heads, g2_dim, g2_dim]``."""
+        heads, hidden = self.options.attn2_nhead, self.options.attn2_hidden
+        query, key = tf.split(_by_head(self.mapqk.matrix, 2 * heads), 2, axis=0)
+        return tf.matmul(query * hidden**-0.5, key, transpose_b=True)
+
+    def _message_matrix(self, mapv: ResidualDense, head_map: ResidualDense) -> tf.Tensor:
+        """Maps to values and of all heads to the output as one, ``[heads, g2_dim, g2_dim]``."""
+        heads, width = self.options.attn2_nhead, self.options.g2_dim
+        output = tf.reshape(tf.convert_to_tensor(head_map.matrix), [width, heads, width])
+        return tf.matmul(_by_head(mapv.matrix, heads), tf.transpose(output, [1, 0, 2]))
 
 
-def _by_head(mapped: tf.Tensor, heads: int) -> tf.Tensor:
-    """``[heads, n, stored, width]`` of maps ``[n, stored, …]`` whose fastest index is the head.
-
-    A matrix is transposed, which is several times as fast as what `tf.einsum` does.
-    """
-    shape, width = tf.shape(mapped), mapped.shape[-1] // heads
-    return tf.reshape(
-        tf.transpose(tf.reshape(mapped, [-1, heads])), [heads, shape[0], shape[1], width]
-    )
-
-
-def _by_feature(context: tf.Tensor) -> tf.Tensor:
-    """The inverse of `_by_head`."""
-    heads, n, stored, width = tf.unstack(tf.shape(context))
-    mapped = tf.reshape(tf.transpose(tf.reshape(context, [heads, -1])), [n, stored, heads * width])
-    return tf.ensure_shape(mapped, [None, None, context.shape[0] * context.shape[-1]])
+def _by_head(matrix: keras.Variable, heads: int) -> tf.Tensor:
+    """``[heads, inputs, width]`` of a matrix ``[inputs, …]`` whose fastest index is the head."""
+    inputs, outputs = matrix.shape
+    matrix = tf.reshape(tf.convert_to_tensor(matrix), [inputs, outputs // heads, heads])
+    return tf.transpose(matrix, [2, 0, 1])

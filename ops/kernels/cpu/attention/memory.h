@@ -60,12 +60,6 @@ struct Packed : Parameters<T> {
   }
 };
 
-template <typename T>
-Slots<T> TakeSlots(int64_t n, Arena<T>* arena) {
-  return {
-      arena->Row(n), arena->Row(n), arena->Row(n), {arena->Row(n), arena->Row(n), arena->Row(n)}};
-}
-
 // From the projections of an atom with n slots that may have weight to the rows of its output.
 template <typename T>
 struct Mixed {

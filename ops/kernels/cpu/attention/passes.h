@@ -88,7 +88,7 @@ class Neighborhood {
     Transpose(n_, shape_.width, mixed_.message, at_.transposed);
     const Matrix<T> grad_score = at_.attention;
     Product(n_, n_, shape_.width, at_.grad_row, at_.transposed, grad_score);
-    ClearSlotGradients();
+    ClearSlots(n_, at_.slot_grad);
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Backward(j, mixed_.score.Row(j), mixed_.soft.Row(j), grad_score.Row(j));
     }
@@ -146,7 +146,7 @@ class Neighborhood {
     Product(n_, n_, shape_.width, at_.grad_row, at_.transposed, grad_score);
     Product(n_, n_, shape_.width, at_.grad_row, at_.transposed_tangent, outer_grad_score);
     Product(n_, n_, shape_.width, at_.outer_grad_row, at_.transposed, outer_grad_score, kAdd);
-    ClearSlotGradients();
+    ClearSlots(n_, at_.slot_grad);
     for (int64_t j = 0; j < n_; ++j) {
       scores_.Reverse(j, mixed_.score.Row(j), tangents_.score.Row(j), mixed_.soft.Row(j),
                       at_.mean[j], outer_grad_score.Row(j), grad_score.Row(j));
@@ -186,25 +186,14 @@ class Neighborhood {
     Copy(shape_.width, row, tensor + (first_ + j) * shape_.width);
   }
 
-  // Fills the columns of `slot` from tensors of weights and directions; `alpha` and `gamma` of
-  // plain attention are constant.
-  void ReadSlots(const T* weight, const T* direction, T constant, const Slots<T>& slot) {
-    const int64_t padded = scores_.padded;
-    const T* w = weight + first_;
-    CopyPadded(n_, w, slot.weight);
-    for (int64_t j = 0; j < padded; ++j) {
-      slot.alpha[j] = j >= n_ ? T(0) : shape_.smooth ? w[j] : constant;
-      slot.gamma[j] = slot.alpha[j];
-      for (int64_t x = 0; x < 3; ++x) {
-        const T angle = shape_.dotr ? direction[3 * (first_ + (j < n_ ? j : 0)) + x]
-                                    : (x == 0 ? constant : T(0));
-        slot.direction[x][j] = j < n_ ? angle : T(0);
-      }
-    }
+  // The slots' columns of tensors of weights and directions.
+  void ReadColumns(const T* weight, const T* direction, T constant, const Slots<T>& slot) const {
+    const T* angles = shape_.dotr ? direction + 3 * first_ : nullptr;
+    ReadSlots(n_, weight + first_, angles, shape_.smooth != 0, constant, slot);
   }
 
   void ReadInputs() {
-    ReadSlots(call_.weight, call_.direction, T(1), at_.slot);
+    ReadColumns(call_.weight, call_.direction, T(1), at_.slot);
     for (int64_t j = 0; j < scores_.padded; ++j) at_.live[j] = T(j < n_);
     ReadEmbeddings(call_.embedding, at_.embedding);
   }
@@ -225,7 +214,7 @@ class Neighborhood {
   }
 
   void ReadTangents() {
-    ReadSlots(call_.grad_grad_weight, call_.grad_grad_direction, T(0), at_.slot_tangent);
+    ReadColumns(call_.grad_grad_weight, call_.grad_grad_direction, T(0), at_.slot_tangent);
     ReadEmbeddings(call_.grad_grad_embedding, at_.embedding_tangent);
   }
 
@@ -363,27 +352,11 @@ class Neighborhood {
             at_.outer_grad_row, kAdd);
   }
 
-  void ClearSlotGradients() const {
-    const Slots<T>& grad = at_.slot_grad;
-    T* columns[] = {grad.weight,       grad.alpha,        grad.gamma,
-                    grad.direction[0], grad.direction[1], grad.direction[2]};
-    for (T* column : columns) memset(column, 0, scores_.padded * sizeof(T));
-  }
-
   // The gradients by the slots' numbers, and by the embeddings of slots that may have weight.
   void WriteGradients(Matrix<T> grad_embedding) const {
-    const Slots<T>& grad = at_.slot_grad;
     for (int64_t j = 0; j < n_; ++j) Write(grad_embedding.Row(j), j, call_.grad_embedding);
-    for (int64_t j = 0; j < shape_.nnei; ++j) {
-      T grad_weight = 0;
-      if (j < n_) grad_weight = grad.weight[j];
-      if (j < n_ && shape_.smooth) grad_weight += grad.alpha[j] + grad.gamma[j];
-      call_.grad_weight[first_ + j] = grad_weight;
-      for (int64_t x = 0; x < 3; ++x) {
-        call_.grad_direction[3 * (first_ + j) + x] =
-            j < n_ && shape_.dotr ? grad.direction[x][j] : T(0);
-      }
-    }
+    WriteSlots(n_, shape_.nnei, at_.slot_grad, shape_.smooth != 0, shape_.dotr != 0,
+               call_.grad_weight + first_, call_.grad_direction + 3 * first_);
   }
 
   const PackedAttentionCall<T>& call_;

@@ -9,18 +9,9 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SCORES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_ATTENTION_SCORES_H_
 
-#include "kernels/cpu/simd/simd.h"
+#include "slots.h"
 
 namespace {
-
-// What belongs to a slot, as columns over the slots; zero in the padding.
-template <typename T>
-struct Slots {
-  T* weight = nullptr;  // c
-  T* alpha = nullptr;
-  T* gamma = nullptr;
-  T* direction[3] = {};
-};
 
 template <typename T>
 struct Scores {
@@ -61,24 +52,27 @@ struct Scores {
     if (mask) x[row] = 0;
   }
 
-  // Weightless slots have L = −K, which no L is below.
+  // Weightless slots have L = −K.
   void Softmax(int64_t row, const T* score, T* soft) const {
     const T alpha = slot.alpha[row];
-    Vec<T> highest = Vec<T>{} - depth;
+    const Vec<T> lowest = Vec<T>{} + T(-3e38);
+    Vec<T> highest = weightless > T(0) ? Vec<T>{} - depth : lowest;
     for (int64_t i = 0; i < padded; i += kLanes<T>) {
       const Vec<T> a = alpha * At(slot.weight + i);
       const Vec<T> logit = At(score + i) * a + depth * (a - T(1));
-      At(soft + i) = logit;
-      highest = logit > highest ? logit : highest;
+      const Vec<T> counted = At(live + i) > T(0) ? logit : lowest;
+      At(soft + i) = counted;
+      highest = counted > highest ? counted : highest;
     }
     const T shift = Max<T>(highest);
     Vec<T> sums = {};
     for (int64_t i = 0; i < padded; i += kLanes<T>) {
-      const Vec<T> power = Exp<T>(At(soft + i) - shift) * At(live + i);
+      const Vec<T> power = Exp<T>(At(soft + i) - shift);
       At(soft + i) = power;
       sums += power;
     }
-    const T rest = weightless * Exp<T>(Vec<T>{} - (depth + shift))[0];
+    T rest = 0;
+    if (weightless > T(0)) rest = weightless * Exp<T>(Vec<T>{} - (depth + shift))[0];
     const T inverse = T(1) / (Sum<T>(sums) + rest);
     for (int64_t i = 0; i < padded; i += kLanes<T>) At(soft + i) *= inverse;
   }

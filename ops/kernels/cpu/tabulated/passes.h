@@ -5,24 +5,13 @@
 #include "kernels.h"
 #include "kernels/common/table_interval.h"
 #include "kernels/cpu/simd/arena.h"
+#include "kernels/cpu/simd/partial.h"
 #include "polynomial.h"
 
 namespace {
 
 using deepattn::kColumns;
 using deepattn::TabulatedCall;
-
-// A vector from any place; of the last one of a row only the first `n` numbers.
-template <typename T>
-inline Vec<T> Load(const T* from, int64_t n) {
-  Vec<T> v = {};
-  if (n >= kLanes<T>) {
-    memcpy(&v, from, sizeof(v));
-  } else {
-    for (int64_t i = 0; i < n; ++i) v[i] = from[i];
-  }
-  return v;
-}
 
 // `stock`: how the coefficients lie, see deepattn_tabulated_shape.
 template <typename T, bool stock>

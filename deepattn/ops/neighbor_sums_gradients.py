@@ -1,0 +1,71 @@
+"""Gradients of the compiled sums over neighbors, so that tapes cross them any number of times.
+
+As in `pair_embedding_gradients`: backward and double backward are compiled, beyond them the
+reference implementation is differentiated.
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+import tensorflow as tf
+
+from deepattn.ops import reference
+from deepattn.ops.gradients import by_reference
+
+# Inputs of the op: features, index, weight, factors, vectors. Those of the backward passes have in
+# addition `grad_convolution` and `grad_moments`, and the double backward four `grad_grad`.
+_INDEX = 1
+_INPUTS = 5
+
+
+def register(ops: ModuleType) -> None:
+    """Registers the gradients of the ops in `ops`, a module made by `tf.load_op_library`."""
+
+    @tf.RegisterGradient("DeepattnNeighborSums")
+    def sums(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor | None]:
+        return _spread(ops.deepattn_neighbor_sums_grad(*op.inputs, *grads))
+
+    @tf.RegisterGradient("DeepattnNeighborSumsGrad")
+    def sums_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
+        by_convolution, by_moments, *gradients = ops.deepattn_neighbor_sums_grad_grad(
+            *op.inputs, *grad_grads
+        )
+        return [*_spread(gradients), by_convolution, by_moments]
+
+    @tf.RegisterGradient("DeepattnNeighborSumsGradGrad")
+    def sums_grad_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
+        inputs, firsts = op.inputs[:_INPUTS], op.inputs[_INPUTS:]
+        options = _options(inputs)
+
+        def function(*values: tf.Tensor) -> list[tf.Tensor]:
+            return reference.neighbor_sums_double_backward(
+                values[0], values[1], values[2:6], *_merge(inputs, values[6:]), **options
+            )
+
+        gradients = by_reference(function, [*firsts, *_sources(inputs)], grad_grads)
+        return [*_spread(gradients[6:]), *gradients[:6]]
+
+
+def _options(inputs: Sequence[tf.Tensor]) -> dict[str, bool]:
+    """What there is, by the shapes that `deepattn.ops.neighbor_sums` gives to what there is not."""
+    _, index, _, factors, vectors = inputs
+    return {
+        "convolves": factors.shape[0] != 0,
+        "turns": vectors.shape[0] != 0,
+        "indexed": index.shape[0] != 0,
+    }
+
+
+def _sources(inputs: Sequence[tf.Tensor]) -> list:
+    """Of the op's inputs those that have gradients."""
+    return [*inputs[:_INDEX], *inputs[_INDEX + 1 : _INPUTS]]
+
+
+def _merge(inputs: Sequence[tf.Tensor], sources: Sequence[tf.Tensor]) -> list:
+    """The op's inputs with `sources` in the places of `_sources`."""
+    return [*sources[:_INDEX], inputs[_INDEX], *sources[_INDEX:]]
+
+
+def _spread(gradients: Sequence[tf.Tensor | None]) -> list:
+    """Gradients by `_sources` in the places of the op's inputs."""
+    return [*gradients[:_INDEX], None, *gradients[_INDEX:]]
