@@ -69,8 +69,9 @@ def third_derivatives(function, x):
             with tf.GradientTape() as t1:
                 t1.watch(x)
                 value = tf.add_n([tf.reduce_sum(y) for y in tf.nest.flatten(function(x))])
-            first = t1.gradient(value, x)
+            # Dense, where looking up gave slices.
+            first = tf.convert_to_tensor(t1.gradient(value, x))
             square = tf.reduce_sum(first * first)
-        second = t2.gradient(square, x)
+        second = tf.convert_to_tensor(t2.gradient(square, x))
         total = tf.reduce_sum(second * second)
-    return t3.gradient(total, x).numpy()
+    return tf.convert_to_tensor(t3.gradient(total, x)).numpy()
