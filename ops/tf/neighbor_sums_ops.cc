@@ -45,8 +45,7 @@ class NeighborSumsOp : public PassOp<T, NeighborSumsCall<T>> {
       return InvalidArgument("there must be factors, vectors or both");
     }
     if (convolves) {
-      TF_RETURN_IF_ERROR(
-          RequireShape("factors", context->input(kFactors), {natoms, nnei, width}));
+      TF_RETURN_IF_ERROR(RequireShape("factors", context->input(kFactors), {natoms, nnei, width}));
     }
     if (turns) {
       TF_RETURN_IF_ERROR(RequireShape("vectors", context->input(kVectors), {natoms, nnei, 3}));
@@ -60,8 +59,8 @@ class NeighborSumsOp : public PassOp<T, NeighborSumsCall<T>> {
     if (pass == kForward) return absl::OkStatus();
     TF_RETURN_IF_ERROR(RequireShape("grad_convolution", context->input(kGradConvolution),
                                     {convolves ? natoms : 0, width}));
-    TF_RETURN_IF_ERROR(RequireShape("grad_moments", context->input(kGradMoments),
-                                    {turns ? natoms : 0, 3, width}));
+    TF_RETURN_IF_ERROR(
+        RequireShape("grad_moments", context->input(kGradMoments), {turns ? natoms : 0, 3, width}));
     call->grad_convolution = this->Data(context, kGradConvolution);
     call->grad_moments = this->Data(context, kGradMoments);
     if (pass == kBackward) return absl::OkStatus();

@@ -43,8 +43,8 @@ class PairAttentionOp : public PassOp<T, PairAttentionCall<T>, PairAttentionPara
     if (width < 1 || heads < 1) {
       return InvalidArgument("features and heads must be at least 1, not ", width, " and ", heads);
     }
-    TF_RETURN_IF_ERROR(RequireShape("message_matrix", context->input(kMessageMatrix),
-                                    {heads, width, width}));
+    TF_RETURN_IF_ERROR(
+        RequireShape("message_matrix", context->input(kMessageMatrix), {heads, width, width}));
     TF_RETURN_IF_ERROR(RequireShape("vectors", context->input(kVectors), {natoms, nnei, 3}));
     TF_RETURN_IF_ERROR(RequireShape("weight", context->input(kWeight), {natoms, nnei}));
     TF_RETURN_IF_ERROR(RequireShape("padding", context->input(kPadding), {}));

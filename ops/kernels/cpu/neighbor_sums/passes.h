@@ -113,7 +113,7 @@ class Sums {
           const Vec<T> factor_tangent = Load(Row(call_.grad_grad_factors, slot) + i, n);
           const Vec<T> grad = Load(Row(call_.grad_convolution, atom) + i, n);
           Add(weighted_tangent * factor + weighted * factor_tangent, n,
-                 Row(call_.grad_grad_convolution, atom) + i);
+              Row(call_.grad_grad_convolution, atom) + i);
           Store<T>(grad * weighted_tangent, n, Row(call_.grad_factors, slot) + i);
           along = grad * factor;
           along_tangent = grad * factor_tangent;
@@ -121,7 +121,7 @@ class Sums {
         for (int x = 0; turns && x < 3; ++x) {
           const Vec<T> grad = Load(Row(call_.grad_moments, 3 * atom + x) + i, n);
           Add(h.x[x] * weighted_tangent + h_tangent.x[x] * weighted, n,
-                 Row(call_.grad_grad_moments, 3 * atom + x) + i);
+              Row(call_.grad_grad_moments, 3 * atom + x) + i);
           along += h.x[x] * grad;
           along_tangent += h_tangent.x[x] * grad;
           by_vector[x] += grad * weighted_tangent;

@@ -3,7 +3,6 @@
 
 namespace {
 
-
 // Calls `run` with the sums that the call has.
 template <typename T, typename Run>
 void WithSums(const IndexedNeighborSumsCall<T>* call, const Run& run) {

@@ -73,7 +73,7 @@ struct Scratch {
   Slots<T> slot_grad = {};  // backward passes
   Matrix<T> grad_output;
   Matrix<T> grad_features;
-  Matrix<T> grad_rows;   // by queries or messages
+  Matrix<T> grad_rows;  // by queries or messages
   Matrix<T> message_transposed;
 
   Slots<T> slot_tangent = {};  // double backward

@@ -135,7 +135,8 @@ class Neighborhood {
   }
 
   void ReadRows(const T* tensor, Matrix<T> rows) const {
-    for (int64_t j = 0; j < n_; ++j) CopyPadded(width_, tensor + (first_ + j) * width_, rows.Row(j));
+    for (int64_t j = 0; j < n_; ++j)
+      CopyPadded(width_, tensor + (first_ + j) * width_, rows.Row(j));
   }
 
   void Clear(Matrix<T> rows) const {
@@ -190,9 +191,8 @@ class Neighborhood {
       if (shape_.gate) {
         gate_.Tangent(j, at_.head.bare.Row(j), to.bare.Row(j), to.score.Row(j));
       }
-      at_.mean[j] =
-          scores_.GateTangents(j, at_.head.score.Row(j), to.score.Row(j), at_.soft.Row(j),
-                               at_.attention.Row(j), at_.attention_tangent.Row(j));
+      at_.mean[j] = scores_.GateTangents(j, at_.head.score.Row(j), to.score.Row(j), at_.soft.Row(j),
+                                         at_.attention.Row(j), at_.attention_tangent.Row(j));
     }
   }
 
@@ -215,8 +215,8 @@ class Neighborhood {
 
   void WriteGradients() const {
     Write(at_.grad_features, call_.grad_features);
-    WriteSlots(n_, shape_.nnei, at_.slot_grad, shape_.smooth != 0, true,
-               call_.grad_weight + first_, call_.grad_vectors + 3 * first_);
+    WriteSlots(n_, shape_.nnei, at_.slot_grad, shape_.smooth != 0, true, call_.grad_weight + first_,
+               call_.grad_vectors + 3 * first_);
   }
 
   const PackedPairAttentionCall<T>& call_;
