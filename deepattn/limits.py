@@ -43,6 +43,8 @@ LAYERS, WIDTH = 1000, 1 << 16
 # Neighbors of an atom: 25 times as many as there are within 20 Å in copper; their input statistics
 # for 100 elements fill 3 GB.
 SLOTS = 1 << 20
+# A table of energies of pairs: two hundred elements in a thousand steps have as many numbers.
+TABLE_BYTES = 1 << 28
 # A published model: the largest so far have a few hundred megabytes.
 DOWNLOAD_BYTES = 8 << 30
 # What a model multiplies numbers of atoms with: slots, widths and types, 1000 times 100 times 118.

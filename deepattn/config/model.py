@@ -15,12 +15,11 @@ from deepattn.config.constraints import check_excluded, check_per_type, check_ty
 from deepattn.config.descriptions import PYTORCH
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
-from deepattn.config.ranges import positive, within
+from deepattn.config.ranges import null_or, positive, within
 from deepattn.config.section import Section, key, required
 from deepattn.config.type_embedding import TypeEmbeddingConfig, check_elements
 from deepattn.errors import ConfigError, show
 
-_TABLE = "interpolation to a tabulated potential is not supported"
 _REFUSED = (
     OfTasks("model_dict"),
     OfTasks("shared_dict"),
@@ -28,11 +27,6 @@ _REFUSED = (
     Refused("compress", hint="give the model that was compressed instead"),
     Refused("spin", hint="models of magnetic moments are not supported"),
     OfTasks("finetune_head"),
-    Refused("use_srtab", hint=_TABLE),
-    Refused("smin_alpha", hint=_TABLE),
-    Refused("sw_rmin", hint=_TABLE),
-    Refused("sw_rmax", hint=_TABLE),
-    Refused("srtab_add_bias", True, hint=_TABLE),
 )
 _REFUSED_IN_STANDARD = (
     OfTasks("model_branch_alias", []),
@@ -88,6 +82,32 @@ class ModelConfig(Section):
         "Types whose atoms have no energy, though they are neighbors of others; needs convention "
         "common.",
     )
+    use_srtab: str | None = key(
+        None,
+        "File with a table of energies of pairs, which take the place of the network's where atoms "
+        "come near (docs/theory/short-range.md): distances in even steps, then one column for each "
+        "pair of types.",
+        unset=True,
+    )
+    smin_alpha: float | None = key(
+        None,
+        "Length on which the weight of a neighbor in the soft minimum of distances falls, Å; with "
+        "use_srtab.",
+        unset=True,
+        check=null_or(positive),
+    )
+    sw_rmin: float | None = key(
+        None,
+        "Soft minimum of distances up to which the table alone counts, Å; with use_srtab.",
+        unset=True,
+        check=null_or(within(0)),
+    )
+    sw_rmax: float | None = key(
+        None,
+        "Soft minimum of distances from which the network alone counts, Å; with use_srtab.",
+        unset=True,
+    )
+    srtab_add_bias: bool = key(True, "Whether the energy bias is added to the table's energies.")
     convention: str | None = key(
         None,
         "Backend of DeePMD-kit whose conventions the model follows: tensorflow, or common "
@@ -150,6 +170,7 @@ class ModelConfig(Section):
                 convention = None
         if convention is not None:
             section["convention"] = convention
+        cls.drop_unset(section)
         FITTINGS[fitting["type"]].resolve_defaults(fitting)
         common = (convention or possible[0]) == "common"
         given = section.get("type_embedding") is not None
@@ -191,6 +212,7 @@ class ModelConfig(Section):
                 "descriptor."
             )
         _check_exclusions(section, ntypes)
+        _check_table(section)
         if "type_embedding" in section:
             _check_type_embedding(section, kind)
         if section["preset_out_bias"] is not None:
@@ -293,6 +315,30 @@ def _check_exclusions(section: Mapping[str, Any], ntypes: int) -> None:
         raise ConfigError(
             f"model/atom_exclude_types = {show(section['atom_exclude_types'])} is for models of "
             f"energies, not of {fitted.subject}; remove it."
+        )
+
+
+def _check_table(section: Mapping[str, Any]) -> None:
+    keys = ("smin_alpha", "sw_rmin", "sw_rmax")
+    given = [key for key in keys if section.get(key) is not None]
+    if section.get("use_srtab") is None:
+        if given:
+            raise ConfigError(f"model/{given[0]} needs model/use_srtab, the file of a table.")
+        return
+    missing = [key for key in keys if key not in given]
+    if missing:
+        raise ConfigError(f"model/use_srtab needs model/{missing[0]}.")
+    low, high = section["sw_rmin"], section["sw_rmax"]
+    require(high > low, "model/sw_rmax", high, f"be larger than sw_rmin ({low})")
+    kind, fitted = DESCRIPTORS[section["descriptor"]["type"]], _fitting(section)
+    if (section.get("convention") or _conventions(kind, fitted)[0]) != "tensorflow":
+        raise ConfigError(
+            "model/use_srtab needs model/convention tensorflow: DeePMD-kit's other backends switch "
+            "to a table in another way."
+        )
+    if fitted.subject != "energies":
+        raise ConfigError(
+            f"model/use_srtab is for models of energies, not of {fitted.subject}; remove it."
         )
 
 

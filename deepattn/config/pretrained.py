@@ -121,6 +121,11 @@ def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
 
 
 def _check_kind(pretrained: dict[str, Any]) -> None:
+    if pretrained.get("use_srtab") is not None:
+        raise ConfigError(
+            "the pretrained model goes over to a table of pairs (use_srtab), which cannot be "
+            "fine-tuned; start with --init-frz-model."
+        )
     bases: dict[str, type[DescriptorConfig | FittingConfig]] = {
         "descriptor": DescriptorConfig,
         "fitting_net": FittingConfig,

@@ -46,4 +46,4 @@ def compress(
         extrapolate=extrapolate,
         fast=fast,
     )
-    return EnergyModel(descriptor, model.fitting, model.type_embedding, **model.options())
+    return type(model)(descriptor, model.fitting, model.type_embedding, **model.options())

@@ -15,12 +15,13 @@ DEEPMD_OPS = frozenset(
     """.split()
 )
 
-# Of DeePMD-kit's graphs of se_e2_r and se_e3, which are not run: their models are rebuilt from the
-# weights.
+# Of DeePMD-kit's graphs of se_e2_r, se_e3 and tables of pairs, which are not run: their models are
+# rebuilt from the weights.
 REBUILT_OPS = frozenset(
     """
     Einsum ProdEnvMatR ProdForceSeR ProdVirialSeR
     TabulateFusionSeR TabulateFusionSeRGrad TabulateFusionSeT TabulateFusionSeTGrad
+    PairTab SoftMinSwitch SoftMinForce SoftMinVirial
     """.split()
 )
 

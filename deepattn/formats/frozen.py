@@ -28,6 +28,7 @@ _WEIGHT_NAMES = re.compile(
     | descrpt_attr(_\d+)?/t_(avg|std)
     | fitting_attr/t_(bias_atom_e|bias_dos|constant_matrix|[fa]param_(avg|istd))
     | model_attr/model_attr/t_out_(bias|std)
+    | model_attr/t_tab_(info|data)
     """,
     re.VERBOSE,
 )

@@ -7,6 +7,9 @@ PROPERTY_MEAN = "fitting_attr/own/property_mean"
 PROPERTY_SPREAD = "fitting_attr/own/property_std"
 CASE = "fitting_attr/t_case_embd"
 
+# Energies of pairs.
+TABLE_INFO, TABLE_DATA = "model_attr/t_tab_info", "model_attr/t_tab_data"
+
 # Offset and factor of atomic energies in graphs of DeePMD-kit 3.2.
 OUT_BIAS = "model_attr/model_attr/t_out_bias"
 OUT_STD = "model_attr/model_attr/t_out_std"

@@ -90,6 +90,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
     A kind of file that is run in another way registers a function: ``make_runner.register``.
     """
     model = file.build()
+    default = model.fitting.default_fparam
     facts = Facts(
         type_map=list(model.type_map),
         ntypes=model.ntypes,
@@ -100,7 +101,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         interface_dtype=model.interface_dtype,
         model_script=file.model_section(),
         observable=file.observable,
-        default_fparam=_default_fparam(file, model.fitting.numb_fparam),
+        default_fparam=None if default is None else list(default),
     )
     return KerasRunner(model, str(file.path)), facts
 

@@ -121,6 +121,11 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         return sum(self.sel) if isinstance(self.sel, list) else self.sel
 
     @property
+    def longest_slots(self) -> slice:
+        """The slots of the list of all neighbors within the cutoff radius."""
+        return slice(0, self.nnei)
+
+    @property
     def equivariant_width(self) -> int:
         """Number of equivariant rows that `features` gives; 0 for none."""
         return 0

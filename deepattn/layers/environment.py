@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+# Derivative of (0, vector to a neighbor) by the center's position.
+BY_CENTER = -np.eye(4, 3, k=-1).ravel()
 # How many numbers each array of an `Environment` has for a slot.
 SLOT_WIDTHS = (4, 12, 3, 1, 1, 1)
 
@@ -39,6 +41,17 @@ class Environment(NamedTuple):
         """The same with each ghost replaced by the atom ``owner[ghost]`` that it is an image of."""
         found = tf.gather(owner, tf.maximum(self.nlist, 0))
         return self._replace(nlist=tf.where(self.nmask, found, self.nlist))
+
+    def of_vectors(self) -> Environment:
+        """The same with the vectors to the neighbors in place of the environment matrix: rows of
+        zero and vector, whose derivatives `ProdForceSeA` and `ProdVirialSeA` take."""
+        nframes, size = tf.unstack(tf.shape(self.nlist))
+        vectors = tf.reshape(self.rij, [nframes, size, 3])
+        unit = tf.constant(BY_CENTER, self.rij.dtype)
+        return self._replace(
+            descrpt=tf.reshape(tf.pad(vectors, [[0, 0], [0, 0], [1, 0]]), [nframes, 4 * size]),
+            descrpt_deriv=tf.tile(unit[tf.newaxis], [nframes, size]),
+        )
 
     def without(
         self, hidden: tf.Tensor, empty: tf.Tensor, *, ntypes: int, sort: bool

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "read_model",
         ],
         "observable_model": ["ObservableModel"],
+        "short_range": ["ShortRangeModel"],
         "tasks": ["build_models", "unique_variables"],
         "tensor_model": ["TensorModel"],
         "weights": ["resize_statistics"],

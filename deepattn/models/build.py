@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from deepattn.config import ModelConfig, network_dtype
 from deepattn.errors import ModelFileError
+from deepattn.formats.weight_names import TABLE_DATA, TABLE_INFO
 from deepattn.layers import TypeEmbedding
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.electron_configuration import electron_features
 from deepattn.layers.fitting import Fitting
 from deepattn.layers.initializers import without_drawing
 from deepattn.models.atomic_model import AtomicModel
+from deepattn.models.short_range import ShortRangeModel
+from deepattn.pairs import PairTable, read_table
 from deepattn.registry import resolve
 
 if TYPE_CHECKING:
@@ -60,9 +63,26 @@ def build_model(
     """
     if arrays is not None:
         with without_drawing():
-            model = build_model(config, interface_dtype=interface_dtype, shared=shared)
+            model = _build(config, interface_dtype, shared, _table_of(config, arrays))
         model.set_arrays(arrays)
         return model
+    table = None
+    if config.use_srtab is not None:
+        rcut = config.descriptor.longest_list.rcut
+        found = read_table(config.use_srtab, rcut=rcut, ntypes=config.ntypes)
+        table = PairTable.of_table(found)
+    return _build(config, interface_dtype, shared, table)
+
+
+def _build(
+    config: ModelConfig, interface_dtype: str, shared: SharedLayers, table: PairTable | None
+) -> AtomicModel:
+    """The model of a configuration, with initial weights.
+
+    Args:
+        config, interface_dtype, shared: As for `build_model`.
+        table: What it goes over to where atoms come near; None for nothing.
+    """
     section, fitting_section = config.descriptor, config.fitting_net
     type_embedding = shared.type_embedding or _type_embedding(config, interface_dtype)
     width = 0 if type_embedding is None else type_embedding.width
@@ -80,13 +100,39 @@ def build_model(
     )
     kind: type[AtomicModel] = resolve(fitting_section.model)
     layers = (descriptor, fitting, type_embedding)
+    further: dict[str, Any] = {}
+    if table is not None:
+        kind = ShortRangeModel
+        switch = (config.smin_alpha, config.sw_rmin, config.sw_rmax)
+        further = {"table": table, "switch": switch, "add_bias": config.srtab_add_bias}
     return kind.of_layers(
         *layers,
         section=fitting_section,
         type_map=config.type_map,
         pair_exclude_types=config.pair_exclude_types,
         atom_exclude_types=config.atom_exclude_types,
+        **further,
     )
+
+
+def _table_of(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> PairTable | None:
+    """A layer for the table of a model, whose numbers are set later.
+
+    Raises:
+        ModelFileError: The arrays are no table for as many types.
+    """
+    if config.use_srtab is None:
+        return None
+    info, data = arrays.get(TABLE_INFO), arrays.get(TABLE_DATA)
+    if info is None or data is None:
+        raise ModelFileError("the table of pairs (use_srtab) is missing from the file")
+    intervals, rest = divmod(data.size, 4 * config.ntypes**2)
+    if info.shape != (4,) or rest or not intervals or info[2] != intervals or not info[1] > 0:
+        raise ModelFileError(
+            "the table of pairs (use_srtab) in the file is damaged, or not for "
+            f"{config.ntypes} types"
+        )
+    return PairTable(config.ntypes, intervals)
 
 
 def build_stored(stored: StoredModel, path: str | os.PathLike) -> AtomicModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -39,6 +40,9 @@ class EnergyModel(AtomicModel):
         >>> model.fit(dataset)  # of (inputs, labels)
     """
 
+    # Whether descriptor and fitting alone make the energies, so that one operation can.
+    of_descriptor_alone: ClassVar[bool] = True
+
     def atoms(
         self,
         environment: Environment,
@@ -55,7 +59,7 @@ class EnergyModel(AtomicModel):
         """
         arguments = (environment, local, type_vectors)
         if not with_descriptor:
-            found = self.in_one_operation(*arguments, fparam, aparam)
+            found = EnergyModel.in_one_operation(self, *arguments, fparam, aparam)
             if found is not None:
                 return found
         with tf.GradientTape(watch_accessed_variables=False) as tape:

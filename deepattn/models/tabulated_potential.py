@@ -31,6 +31,7 @@ def potential_in_one_operation(
     if (
         descriptor is None
         or model.excludes
+        or not model.of_descriptor_alone
         or model.fitting.compute_dtype != dtype.name
         or not ops.fits_whole_potentials(tf.as_dtype(model.interface_dtype), dtype)
     ):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from deepattn import ops
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 # Arguments of `Repformers` itself; the other keys of the section are options of its layers.
 _OF_THE_BLOCK = ("nlayers", "rcut", "rcut_smth", "direct_dist")
 _ELSEWHERE = ("nsel", "activation_function", "set_davg_zero")
-# Derivative of (0, d) by the center's position.
-_BY_CENTRE = -np.eye(4, 3, k=-1).ravel()
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -179,14 +176,7 @@ class DPA2(Descriptor):
             rcut_smth=self.rcut_smth,
             nnei=self.nnei,
         )
-        nframes, slots = tf.unstack(tf.shape(found.nlist))
-        vectors = tf.reshape(found.rij, [nframes, slots, 3])
-        vectors = tf.pad(vectors, [[0, 0], [0, 0], [1, 0]])
-        return Environment(
-            tf.reshape(vectors, [nframes, 4 * slots]),
-            tf.tile(tf.constant(_BY_CENTRE, coord.dtype)[tf.newaxis], [nframes, slots]),
-            *(found.rij, found.nlist, found.ntype, found.nmask),
-        )
+        return Environment(*found).of_vectors()
 
     def normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
         # The vectors stay as they are; each part normalizes a matrix of its own.

@@ -73,6 +73,13 @@ class Hybrid(Descriptor):
         return sum(part.width for part in self.parts)
 
     @property
+    def longest_slots(self) -> slice:
+        # Of several with the largest cutoff the first, as in DeePMD-kit.
+        longest = int(np.argmax([part.rcut for part in self.parts]))
+        start = sum(part.nnei for part in self.parts[:longest])
+        return slice(start, start + self.parts[longest].nnei)
+
+    @property
     def equivariant_width(self) -> int:
         return sum(part.equivariant_width for part in self.parts)
 

@@ -39,6 +39,8 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         reason = "it names no elements (model/type_map)"
     elif section.dpmodel is None or config.fitting_net.dpmodel is None:
         reason = "they lack its descriptor or its fitting"
+    elif config.use_srtab is not None:
+        reason = "they switch to a table (use_srtab) in another way"
     elif not config.is_common and other is not None:
         reason = (
             f"{other} has another meaning in DeePMD-kit's TensorFlow backend, whose "

@@ -18,6 +18,7 @@ from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
 from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 from deepattn.formats.weight_names import is_first_slots
+from deepattn.models.classes import model_classes
 from deepattn.models.files.base import ModelFile
 from deepattn.registry import resolve
 
@@ -109,8 +110,8 @@ class KerasArchive(ModelFile):
         for registry in (DESCRIPTORS, FITTINGS):
             for kind in registry.loaded().values():
                 resolve(kind.layer)
-        for kind in FITTINGS.loaded().values():
-            resolve(kind.model)
+        for reference in model_classes():
+            resolve(reference)
         self._check_classes()
         config = {key: value for key, value in self.config.items() if key != "compile_config"}
         try:
@@ -153,7 +154,7 @@ class KerasArchive(ModelFile):
 
 def _models() -> set[str]:
     """The names that Keras has for the classes of models."""
-    return {f"deepattn>{kind.model.rpartition(':')[2]}" for kind in FITTINGS.loaded().values()}
+    return {f"deepattn>{reference.rpartition(':')[2]}" for reference in model_classes()}
 
 
 def _classes(value: Any) -> Iterator[dict[str, Any]]:

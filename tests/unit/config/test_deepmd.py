@@ -30,6 +30,14 @@ MORE_CASES = {
     "excluded": changed(
         changed(DPA2, "model/pair_exclude_types", [[0, 1]]), "model/atom_exclude_types", [1]
     ),
+    "table": changed(
+        SE_E2_A,
+        "model",
+        {
+            **SE_E2_A["model"],
+            **{"use_srtab": "t.txt", "smin_alpha": 0.1, "sw_rmin": 0.8, "sw_rmax": 1},
+        },
+    ),
     "default parameters": changed(WATER, "model/fitting_net/default_fparam", [0.5]),
     "decay rate": changed(DPA1, "learning_rate/decay_rate", 0.9),
     "every list": changed(WATER, "training/training_data/batch_size", [2, 3]),

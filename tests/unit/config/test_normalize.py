@@ -163,7 +163,8 @@ DATA = "training/training_data"
             {"a": {}},
             "model/model_dict = .* is for multi-task inputs",
         ),
-        ("model/use_srtab", "t.txt", "model/use_srtab = 't.txt' is not supported"),
+        ("model/use_srtab", "t.txt", "model/use_srtab needs model/smin_alpha"),
+        ("model/sw_rmin", 1.0, "model/sw_rmin needs model/use_srtab"),
         (
             "model/pair_exclude_types",
             [[0, 1]],

@@ -1,0 +1,14 @@
+"""The classes of models; no TensorFlow is imported."""
+
+from __future__ import annotations
+
+from deepattn.config import FITTINGS
+
+# Those that no fitting names.
+_FURTHER = ("deepattn.models.short_range:ShortRangeModel",)
+
+
+def model_classes() -> list[str]:
+    """References ``"module:class"`` to all classes that models have."""
+    of_fittings = (kind.model for kind in FITTINGS.loaded().values())
+    return list(dict.fromkeys([*of_fittings, *_FURTHER]))

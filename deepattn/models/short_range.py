@@ -1,0 +1,201 @@
+"""Energies that go over from a network to a table of pairs where atoms come near."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from deepattn import ops
+from deepattn.layers import Environment
+from deepattn.layers.environment import real_types
+from deepattn.models.derivatives import force_and_virial
+from deepattn.models.energy_model import EnergyModel
+from deepattn.pairs import PairTable, Switch, soft_minimum, switch_of_minimum
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class ShortRangeModel(EnergyModel):
+    """Atomic energies (1 - λ) E + λ (Σ u(r) / 2 + b) of a network and a table.
+
+    The share λ of the table depends on the soft minimum of the distances of the neighbors
+    (docs/theory/short-range.md).
+
+    Args:
+        *layers: As for `EnergyModel`; no messages are passed in the descriptor.
+        table: Energies u of pairs.
+        switch: From the network to the table.
+        add_bias: Whether the energy bias b of the type is added to the table's energy.
+        **kwargs: As for `EnergyModel`.
+    """
+
+    of_descriptor_alone = False
+
+    def __init__(
+        self,
+        *layers: Any,
+        table: PairTable,
+        switch: Switch | Sequence[float],
+        add_bias: bool = True,
+        **kwargs: Any,
+    ):
+        # Keras tracks layers only once a model is set up, so this is done before it is built.
+        self._further = (table, Switch(*switch).as_stored(), add_bias)
+        super().__init__(*layers, **kwargs)
+
+    def build(self, input_shape: object = None) -> None:
+        self.table, self.switch, self.add_bias = self._further
+        if not self.table.built:
+            self.table.build()
+        super().build(input_shape)
+
+    def atoms(
+        self,
+        environment: Environment,
+        local: tf.Tensor,
+        type_vectors: tf.Tensor | None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+        *,
+        with_descriptor: bool = True,
+    ) -> tuple[tf.Tensor, ...]:
+        """Atomic energies, the derivatives of their sum by ``environment.descrpt`` and by
+        ``environment.rij``, what of the latter is of the table, descriptors."""
+        energy, derivative, *descriptor = super().atoms(
+            *(environment, local, type_vectors, fparam, aparam), with_descriptor=with_descriptor
+        )
+        shape = tf.shape(local)
+        share, of_share = self._share(environment, shape)
+        tabulated, of_table = self._tabulated(environment, local)
+        difference = tabulated - tf.reshape(energy, [-1])
+        of_table *= share[:, tf.newaxis]
+        rows = tf.reshape(derivative, [-1, 4 * self.sel]) * (1 - share)[:, tf.newaxis]
+        energy = energy + tf.reshape(share * difference, shape)
+        found = (
+            tf.where(local >= 0, energy, tf.zeros_like(energy)),
+            tf.reshape(rows, tf.shape(derivative)),
+            self._by_vector(environment, of_table + difference[:, tf.newaxis] * of_share, shape),
+            self._by_vector(environment, of_table, shape),
+        )
+        return (*found, *descriptor)
+
+    def in_one_operation(self, *arguments: Any, **options: Any) -> tuple[tf.Tensor, ...] | None:
+        # It does not know of the table; blocks of atoms use it by `EnergyModel.atoms`.
+        return None
+
+    @property
+    def atom_shapes(self) -> list[list[int]]:
+        return [*super().atom_shapes, [3 * self.sel], [3 * self.sel]]
+
+    def outputs(
+        self,
+        environment: Environment,
+        local: tf.Tensor,
+        natoms: tf.Tensor,
+        *parts: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        energy, derivative, by_vector, of_table, *descriptor = parts
+        outputs = super().outputs(environment, local, natoms, energy, derivative, *descriptor)
+        vectors = environment.of_vectors()
+        force, virial, _ = force_and_virial(
+            _four_columns(by_vector, environment), vectors, natoms, nnei=self.sel
+        )
+        # Of a pair's virial each atom has half, of the switch the neighbor all, as in DeePMD-kit.
+        half = of_table / 2
+        *_, of_neighbors = force_and_virial(
+            _four_columns(by_vector - half, environment), vectors, natoms, nnei=self.sel
+        )
+        rows = [*tf.unstack(tf.shape(local)), self.sel, 3]
+        of_centers = -tf.matmul(
+            tf.reshape(environment.rij, rows), tf.reshape(half, rows), transpose_a=True
+        )
+        of_centers = tf.reshape(of_centers, [rows[0], rows[1], 9])
+        ghosts = [[0, 0], [0, natoms[1] - natoms[0]], [0, 0]]
+        outputs["force"] += force
+        outputs["virial"] += virial
+        outputs["atom_virial"] += of_neighbors + tf.pad(of_centers, ghosts)
+        return outputs
+
+    def outputs_of_blocks(
+        self,
+        environment: Environment,
+        local: tf.Tensor,
+        natoms: tf.Tensor,
+        *parts: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        outputs = super().outputs_of_blocks(environment, local, natoms, *parts)
+        vectors = environment.of_vectors()
+        by_vector = _four_columns(parts[2], environment)
+        outputs["virial"] += ops.total_virial(by_vector, vectors.descrpt_deriv, vectors.rij)
+        return outputs
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        return {**super().named_variables(), **self.table.named_variables()}
+
+    def options(self) -> dict[str, Any]:
+        further = {"table": self.table, "switch": list(self.switch), "add_bias": self.add_bias}
+        return {**super().options(), **further}
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Self:
+        table = keras.saving.deserialize_keras_object(config["table"])
+        return super().from_config({**config, "table": table})
+
+    def _pairs_of(self, environment: Environment) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Vectors ``[n, nnei, 3]`` and distances ``[n, nnei]`` of the neighbors within the cutoff,
+        1 for padding, and which slots have one."""
+        slots = self.descriptor.longest_slots
+        mask = tf.reshape(environment.nmask, [-1, self.sel])[:, slots]
+        vectors = tf.reshape(environment.rij, [-1, self.sel, 3])[:, slots]
+        square = tf.reduce_sum(tf.square(vectors), axis=2)
+        distance = tf.sqrt(tf.where(mask, square, tf.ones_like(square)))
+        return vectors, distance, mask
+
+    def _by_vector(
+        self, environment: Environment, by_distance: tf.Tensor, shape: tf.Tensor
+    ) -> tf.Tensor:
+        """Derivatives by the vectors to all neighbors, ``[nframes, nloc, 3 * nnei]``, from those
+        by the distances of `_pairs_of`."""
+        vectors, distance, mask = self._pairs_of(environment)
+        along = tf.where(mask, by_distance / distance, tf.zeros_like(by_distance))
+        slots = self.descriptor.longest_slots
+        padding = [[0, 0], [slots.start, self.sel - slots.stop], [0, 0]]
+        rows = tf.pad(along[:, :, tf.newaxis] * vectors, padding)
+        return tf.reshape(rows, [*tf.unstack(shape), 3 * self.sel])
+
+    def _share(self, environment: Environment, shape: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The share of the table in each atom ``[n]``, and its derivatives by the distances."""
+        _, distance, mask = self._pairs_of(environment)
+        minimum, of_minimum = soft_minimum(distance, mask, self.switch.alpha)
+        share, of_share = switch_of_minimum(minimum, self.switch)
+        return share, of_share[:, tf.newaxis] * of_minimum
+
+    def _tabulated(self, environment: Environment, local: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The energy of the table for each atom ``[n]``, and its derivatives by the distances."""
+        _, distance, mask = self._pairs_of(environment)
+        center = real_types(local, self.ntypes)
+        neighbor = tf.reshape(environment.ntype, [-1, self.sel])[:, self.descriptor.longest_slots]
+        found = self.table(distance, center[:, tf.newaxis], tf.minimum(neighbor, self.ntypes - 1))
+        halves = [
+            tf.where(mask, tf.cast(values / 2, distance.dtype), tf.zeros_like(distance))
+            for values in found
+        ]
+        energy = tf.reduce_sum(halves[0], axis=1)
+        if self.add_bias:
+            energy += tf.gather(tf.convert_to_tensor(self.fitting.bias_atom_e), center)
+        return energy, halves[1]
+
+
+def _four_columns(by_vector: tf.Tensor, environment: Environment) -> tf.Tensor:
+    """Derivatives by vectors as those by matrices ``(0, vector)``."""
+    nframes = tf.shape(environment.rij)[0]
+    rows = tf.pad(tf.reshape(by_vector, [-1, 3]), [[0, 0], [1, 0]])
+    return tf.reshape(rows, [nframes, tf.shape(environment.descrpt)[1]])
