@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepattn.data.keys import is_atomic
+from deepattn.data.keys import atom_axes
 from deepattn.data.system import Arrays
 
 
@@ -23,14 +23,15 @@ def collate(parts: Sequence[Arrays]) -> Arrays:
 
 
 def _join(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    if name != "atype" and not is_atomic(name):
+    axes = 1 if name == "atype" else atom_axes(name)
+    if not axes:
         return np.concatenate(arrays)
     longest = max(array.shape[1] for array in arrays)
     fill = -1 if name == "atype" else 0
-    return np.concatenate([_pad(array, longest, fill) for array in arrays])
+    return np.concatenate([_pad(array, longest, fill, axes) for array in arrays])
 
 
-def _pad(array: np.ndarray, length: int, fill: int) -> np.ndarray:
+def _pad(array: np.ndarray, length: int, fill: int, axes: int) -> np.ndarray:
     widths = [(0, 0)] * array.ndim
-    widths[1] = (0, length - array.shape[1])
+    widths[1 : 1 + axes] = [(0, length - array.shape[1])] * axes
     return np.pad(array, widths, constant_values=fill)

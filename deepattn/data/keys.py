@@ -59,6 +59,7 @@ class Key:
         default: Value where a set lacks the array.
         threes: Whether the numbers, of a frame or of an atom, may have an axis of length 3 too.
         types: Types of the atoms that have numbers; an array may hold theirs alone. None for all.
+        pairs: Whether every pair of atoms has its own numbers, a matrix over all coordinates.
     """
 
     name: str
@@ -67,9 +68,12 @@ class Key:
     default: float = 0.0
     threes: bool = False
     types: tuple[int, ...] | None = None
+    pairs: bool = False
 
     def size(self, natoms: int) -> int:
         """Numbers in one frame of ``natoms`` atoms."""
+        if self.pairs:
+            return self.width * natoms * natoms
         return self.width * natoms if self.atomic else self.width
 
     def layout(self, natoms: int, nframes: int) -> Layout:
@@ -89,7 +93,9 @@ def _layout(key: Key, natoms: int, nframes: int) -> Layout:
     inner: list[tuple[int, ...]] = (
         [(key.width,), (3, key.width // 3)] if key.threes else [(key.width,)]
     )
-    if not key.atomic:
+    if key.pairs:
+        shapes += [(3 * natoms, 3 * natoms), (natoms, 3, natoms, 3)]
+    elif not key.atomic:
         shapes += inner[1:]
     elif key.width > 1:
         shapes += [(natoms, *axes) for axes in inner]
@@ -115,9 +121,13 @@ KEYS = {
         Key("atom_pref", atomic=True),
         Key("atom_ener_coeff", atomic=True, default=1.0),
         Key("drdq", atomic=True, width=0, threes=True),
+        Key("hessian", atomic=True, width=9, pairs=True),
     )
 }
-LABELS = ("energy", "force", "virial", "atom_ener", "atom_pref", "atom_ener_coeff", "drdq")
+LABELS = (
+    *("energy", "force", "virial", "atom_ener", "atom_pref", "atom_ener_coeff", "drdq"),
+    "hessian",
+)
 DEFAULT_LABELS = ("energy", "force", "virial")
 
 
@@ -146,6 +156,8 @@ def label_shape(
     if label == "drdq":
         return (None if natoms is None else 3 * natoms, numb_generalized_coord)
     key = KEYS[label]
+    if key.pairs:
+        return (None, None) if natoms is None else (3 * natoms, 3 * natoms)
     return ((natoms,) if key.atomic else ()) + ((key.width,) if key.width > 1 else ())
 
 
@@ -154,6 +166,8 @@ def label_name(label: str | Label) -> str:
     return label if isinstance(label, str) else label.name
 
 
-def is_atomic(name: str) -> bool:
-    """Whether the array of a name has an axis of atoms; those of observables say so by it."""
-    return KEYS[name].atomic if name in KEYS else name.startswith("atom_")
+def atom_axes(name: str) -> int:
+    """How many axes of atoms the array of a name has; those of observables say so by it."""
+    if name not in KEYS:
+        return int(name.startswith("atom_"))
+    return 2 if KEYS[name].pairs else int(KEYS[name].atomic)

@@ -336,7 +336,7 @@ class System:
         finite = np.isfinite(values)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
-            at = f", atom {column // key.width}" if key.atomic else ""
+            at = f", atom {column // key.width}" if key.atomic and not key.pairs else ""
             raise DataError(f"{self._place(name, rows[row])}{at} is {values[row, column]}")
         if key.name == "box":
             self._check_box(values, name, rows)

@@ -35,7 +35,7 @@ def write_torch(file: ModelFile, target: Path) -> None:
     for name in alike.values():
         parts[name].build()
     try:
-        content = encode_torch(_value(file, stored))
+        content = encode_torch(_value(file, stored, parts))
         written = TorchFile(content, target)
         for name in alike.values():
             _check(written.model(name), stored[name].config)
@@ -45,7 +45,11 @@ def write_torch(file: ModelFile, target: Path) -> None:
         stream.write(content)
 
 
-def _value(file: ModelFile, stored: Mapping[str | None, StoredModel]) -> dict[str, Any]:
+def _value(
+    file: ModelFile,
+    stored: Mapping[str | None, StoredModel],
+    parts: Mapping[str | None, ModelFile],
+) -> dict[str, Any]:
     """What PyTorch is to read."""
     branches = file.branches or {}
     sources = {}
@@ -57,6 +61,7 @@ def _value(file: ModelFile, stored: Mapping[str | None, StoredModel]) -> dict[st
             model.header["min_nbor_dist"],
             aliases=() if branch is None else branch.aliases,
             info={} if branch is None else branch.info,
+            has_hessian=parts[name].has_hessian,
         )
     return branches_to_torch(sources) if file.several else to_torch(sources[""])
 

@@ -44,6 +44,11 @@ class Batch:
         """Put values of the real atoms ``[n, nreal, …]`` where they belong in ``out``."""
         out[self.frames[:, None], self.order] = values
 
+    def scatter_pairs(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Put a matrix over coordinates ``[n, 3 * nreal, 3 * nreal]`` where it belongs."""
+        places = (3 * self.order[:, :, None] + np.arange(3)).reshape(len(self.order), -1)
+        out[self.frames[:, None, None], places[:, :, None], places[:, None, :]] = values
+
 
 def make_batches(
     frames: Frames, numb_atoms: int | None, *, uniform: bool, as_they_are: bool = False

@@ -81,6 +81,7 @@ class DeepEval:
             uncertainty=uncertainty,
         )
         self._facts = self._evaluator.facts
+        self._has_hessian = file.has_hessian
         note_opened()
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from deepattn.infer.deep_eval import DeepEval, refuse_arguments
+from deepattn.infer.feeds import HESSIAN
 from deepattn.infer.frames import Frames
 from deepattn.infer.uncertainty import UNCERTAINTIES
 from deepattn.uncertainty import Uncertainty
@@ -70,7 +71,8 @@ class DeepPot(DeepEval):
         Returns:
             ``energy [nframes, 1]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
             [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms, 1]`` and
-            ``atom_virial [nframes, natoms, 9]``.
+            ``atom_virial [nframes, natoms, 9]``; of a model that was trained on Hessians last the
+            result of :meth:`eval_hessian`.
 
         Raises:
             DataError: If an argument does not fit the model or is not finite, atoms overlap, a
@@ -79,7 +81,7 @@ class DeepPot(DeepEval):
         """
         refuse_arguments(kwargs)
         frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
-        out = self.evaluate(frames, atomic=atomic)
+        out = self.evaluate(frames, atomic=atomic, hessian=self.has_hessian)
         out["energy"] = out["energy"][:, None]
         if atomic:
             out["atom_energy"] = out["atom_energy"][:, :, None]
@@ -92,6 +94,7 @@ class DeepPot(DeepEval):
         atomic: bool = False,
         descriptor: bool = False,
         uncertainty: bool = False,
+        hessian: bool = False,
     ) -> dict[str, np.ndarray]:
         """Evaluate frames that have been checked, by :meth:`frames` or :func:`read_frames`.
 
@@ -100,13 +103,15 @@ class DeepPot(DeepEval):
             atomic: Whether to give atomic energies and virials too.
             descriptor: Whether to give the result of :meth:`evaluate_descriptor` too.
             uncertainty: Whether to give the results of :meth:`eval_uncertainty` too.
+            hessian: Whether to give the result of :meth:`eval_hessian` too.
 
         Returns:
             ``energy [nframes]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
             [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms]`` and
             ``atom_virial [nframes, natoms, 9]``; with ``descriptor`` also ``descriptor [nframes,
             natoms, width]``; with ``uncertainty`` also ``force_error [nframes, natoms]`` in eV/Å
-            and ``distance [nframes, natoms]``.
+            and ``distance [nframes, natoms]``; with ``hessian`` also ``hessian [nframes,
+            3 * natoms, 3 * natoms]`` in eV/Å².
 
         Raises:
             DataError: As for :meth:`eval`.
@@ -120,10 +125,50 @@ class DeepPot(DeepEval):
             shapes |= {"descriptor": (nframes, natoms, 0)}
         if uncertainty:
             shapes |= dict.fromkeys(UNCERTAINTIES, (nframes, natoms))
+        if hessian:
+            shapes[HESSIAN] = (nframes, 3 * natoms, 3 * natoms)
         dtypes = {"virial": self._facts.interface_dtype}
         out = {k: np.zeros(shape, dtypes.get(k, "float64")) for k, shape in shapes.items()}
         self._evaluator.fill(frames, out)
         return out
+
+    def eval_hessian(
+        self,
+        coords: ArrayLike,
+        cells: ArrayLike | None,
+        atom_types: ArrayLike,
+        fparam: ArrayLike | None = None,
+        aparam: ArrayLike | None = None,
+        mixed_type: bool = False,
+    ) -> np.ndarray:
+        """Evaluate the second derivatives of the energy by positions.
+
+        The model is rebuilt for it from the weights in its file.
+
+        Args:
+            coords, cells, atom_types, fparam, aparam, mixed_type: As for :meth:`eval`.
+
+        Returns:
+            ``[nframes, 3 * natoms, 3 * natoms]`` in eV/Å²; rows and columns are the coordinates x,
+            y, z of atom after atom.
+
+        Raises:
+            DataError: As for :meth:`eval`.
+            ModelFileError: If the model cannot be rebuilt: it is compressed, or a SavedModel.
+        """
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        return self.evaluate_hessian(frames)
+
+    def evaluate_hessian(self, frames: Frames) -> np.ndarray:
+        """The result of :meth:`eval_hessian` of frames that have been checked.
+
+        Args:
+            frames: The frames, as :func:`read_frames` returns them.
+        """
+        nframes, natoms = frames.atype.shape
+        out = {HESSIAN: np.zeros((nframes, 3 * natoms, 3 * natoms))}
+        self._evaluator.fill(frames, out)
+        return out[HESSIAN]
 
     def eval_uncertainty(
         self,
@@ -174,5 +219,5 @@ class DeepPot(DeepEval):
 
     @property
     def has_hessian(self) -> bool:
-        """Whether the model gives a Hessian: never."""
-        return False
+        """Whether the model was trained on Hessians, so that :meth:`eval` gives them."""
+        return self._has_hessian

@@ -70,6 +70,10 @@ class DetailFiles:
             volume = np.abs(np.linalg.det(box.reshape(-1, 3, 3)))[:, None]
             rows(".s.out", -virial / volume, [f"s{axis}" for axis in _AXES])
 
+        if "hessian" in prediction:
+            hessian = (labels["hessian"].reshape(-1, 1), prediction["hessian"].reshape(-1, 1))
+            rows(".h.out", np.hstack(hessian), ["h"])
+
     def _rows(
         self, prefix: Path, system: str, ending: str, rows: np.ndarray, columns: Sequence[str]
     ) -> None:

@@ -14,7 +14,7 @@ from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.batches import Batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
-from deepattn.infer.feeds import DESCRIBED, LAST_LAYER, OF_FRAMES, SHARED, make_feed
+from deepattn.infer.feeds import HESSIAN, IN_KERAS, OF_FRAMES, SHARED, make_feed
 from deepattn.infer.forks import refuse_forked
 from deepattn.infer.frames import Frames
 from deepattn.infer.graph_runner import reason
@@ -206,6 +206,9 @@ class Evaluator:
             if name in self._of_frames:
                 out[name][batch.frames] = values
                 continue
+            if name == HESSIAN:
+                batch.scatter_pairs(values, out[name])
+                continue
             if out[name].shape[2:] != values.shape[2:]:  # the width of a descriptor
                 out[name] = np.zeros((*out[name].shape[:2], *values.shape[2:]))
             batch.scatter(values, out[name])
@@ -216,7 +219,7 @@ class Evaluator:
         Raises:
             ModelFileError: The model cannot be rebuilt for it, such as a compressed one.
         """
-        if not {LAST_LAYER, DESCRIBED} & set(wanted) or isinstance(self.runner, KerasRunner):
+        if not set(IN_KERAS) & set(wanted) or isinstance(self.runner, KerasRunner):
             return self.runner
         if self._in_keras is None:
             self._in_keras = KerasRunner(self._file.build(), str(self._file.path))

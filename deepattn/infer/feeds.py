@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LAST_LAYER = "last_layer"
 # The descriptor with the type vector of the center, where the fitting net gets both; likewise.
 DESCRIBED = "described"
+# Second derivatives of the energy; likewise.
+HESSIAN = "hessian"
+IN_KERAS = (LAST_LAYER, DESCRIBED, HESSIAN)
 # Outputs of which ghosts get shares.
 SHARED = ("force", "atom_virial", "tensor_force", "tensor_atom_virial")
 # Outputs that are one for each frame; the observable of a model is one too.

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.errors import ModelFileError
-from deepattn.infer.feeds import DESCRIBED, LAST_LAYER, Feed
-from deepattn.models import AtomicModel
+from deepattn.infer.feeds import DESCRIBED, HESSIAN, LAST_LAYER, Feed
+from deepattn.models import AtomicModel, EnergyModel
 from deepattn.models.blocks import infer
 
 # Of how many leading axes of an input the length differs between batches, if not of one.
@@ -46,7 +46,8 @@ class KerasRunner:
             "box": tf.constant(feed.box, dtype),
             "mesh": tf.constant(feed.mesh),
         }
-        if self.model.descriptor.passes_messages:
+        # Derivatives by ghosts are those by the atoms that they are images of.
+        if self.model.descriptor.passes_messages or HESSIAN in names:
             inputs["owner"] = tf.constant(feed.owner)
         for name in ("fparam", "aparam"):
             value = getattr(feed, name)
@@ -73,6 +74,8 @@ class KerasRunner:
         """A function of inputs such as these, with any numbers of frames and atoms."""
 
         def evaluate(inputs: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+            if list(names) == [HESSIAN]:
+                return [self._hessian(inputs)]
             needed = {"descriptor", LAST_LAYER, DESCRIBED} & set(names)
             outputs = infer(self.model, inputs, with_descriptor=bool(needed))
             if LAST_LAYER in names:
@@ -84,6 +87,8 @@ class KerasRunner:
                     inputs["atype"][:, : inputs["natoms"][0]],
                     self.model.type_vectors(),
                 )
+            if HESSIAN in names:
+                outputs[HESSIAN] = self._hessian(inputs)
             return [outputs[name] for name in names]
 
         signature = {}
@@ -92,6 +97,11 @@ class KerasRunner:
             signature[name] = tf.TensorSpec([*(None,) * axes, *value.shape[axes:]], value.dtype)
         # The code has no Python branches on tensors, and looking for them takes as long again.
         return tf.function(evaluate, input_signature=[signature], autograph=False)
+
+    def _hessian(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        if not isinstance(self.model, EnergyModel):
+            raise ModelFileError(f"{self.origin}: is no model of energies, so it has no Hessian")
+        return self.model.hessian(inputs, in_blocks=True)
 
     def _last_layer(self, descriptor: tf.Tensor, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         fitting = self.model.fitting

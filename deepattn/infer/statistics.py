@@ -24,6 +24,8 @@ _LINES = {
     "rmse_s": "Stress RMSE        : {:e} eV/Å³",
     "mae_ae": "Atomic ener MAE    : {:e} eV",
     "rmse_ae": "Atomic ener RMSE   : {:e} eV",
+    "mae_h": "Hessian MAE        : {:e} eV/Å^2",
+    "rmse_h": "Hessian RMSE       : {:e} eV/Å^2",
 }
 
 
@@ -40,7 +42,7 @@ def energy_errors(
 
     Args:
         prediction: ``energy [n]``, ``force [n, natoms, 3]``, ``virial [n, 9]`` and, if they are
-            to be compared, ``atom_ener [n, natoms]``.
+            to be compared, ``atom_ener [n, natoms]`` and ``hessian [n, 3 natoms, 3 natoms]``.
         labels: The same, ``atom_pref [n, natoms]`` where forces are weighted, and for each
             label ``x`` a ``find_x [n]``, 0 for a frame without it.
         atype: Types ``[n, natoms]``; −1 is a virtual atom.
@@ -49,7 +51,7 @@ def energy_errors(
     Returns:
         Mean absolute (``mae_*``) and root-mean-square (``rmse_*``) errors, each with its weight:
         of the energy ``e`` and the energy per atom ``ea``, forces ``f``, weighted forces ``fw``,
-        virial ``v`` and per atom ``va``, stress ``s``, atomic energies ``ae``.
+        virial ``v`` and per atom ``va``, stress ``s``, atomic energies ``ae``, Hessian ``h``.
     """
     real = atype >= 0
     natoms = np.maximum(np.count_nonzero(real, axis=1), 1)
@@ -76,6 +78,10 @@ def energy_errors(
     if "atom_ener" in prediction:
         atom_ener, found = difference("atom_ener")
         errors |= _errors("ae", atom_ener[real[found]])
+    if "hessian" in prediction:
+        hessian, found = difference("hessian")
+        coordinates = np.repeat(real[found], 3, axis=1)
+        errors |= _errors("h", hessian[coordinates[:, :, None] & coordinates[:, None, :]])
     return errors
 
 

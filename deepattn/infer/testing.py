@@ -115,10 +115,12 @@ def _facts(file: ModelFile, head: str | None) -> dict[str, str]:
 def _compared(model: DeepPot, system: System, frames: np.ndarray, atomic: bool) -> dict[str, Any]:
     """Predictions and labels of some frames, as the arguments of `energy_errors`."""
     names = ["energy", "force", "virial", "atom_pref", *(["atom_ener"] if atomic else [])]
+    hessian = model.has_hessian and bool(system.has("hessian")[frames].any())
+    names += ["hessian"] if hessian else []
     inputs, labels = read_frames(model, system, frames, names)
     if atomic and not labels["find_atom_ener"].all():
         raise DataError(f"system {system.path} has no atom_ener, which --atomic compares")
-    prediction = model.evaluate(inputs, atomic=atomic)
+    prediction = model.evaluate(inputs, atomic=atomic, hessian=hessian)
     if atomic:
         prediction["atom_ener"] = prediction.pop("atom_energy")
     return {"prediction": prediction, "labels": labels, "atype": inputs.atype, "box": inputs.box}

@@ -16,6 +16,7 @@ from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.layers.embedding_net import EmbeddingNet
 from deepattn.layers.environment import Environment, real_types
 from deepattn.layers.statistics_weights import add_statistics, named_statistics
+from deepattn.ops.reference import environment_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -222,6 +223,30 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         """What is subtracted from the environment matrix for each type of center, and what it is
         divided by, ``[ntypes, 4 * nnei]``."""
         return tf.convert_to_tensor(self.davg), tf.convert_to_tensor(self.dstd)
+
+    def moved(self, environment: Environment, atype: tf.Tensor, rij: tf.Tensor) -> Environment:
+        """An environment with its neighbors at other vectors, as a function of these.
+
+        Unlike the result of `environment` it can be differentiated by them, to any order.
+
+        Args:
+            environment: Of `environment`.
+            atype: Types of the local atoms, int32 ``[nframes, nloc]``.
+            rij: The vectors, of the shape of ``environment.rij``, Å.
+        """
+        center = real_types(atype, self.ntypes)
+        mask = tf.reshape(environment.nmask, [-1, self.nnei])
+        vectors = tf.reshape(rij, [-1, self.nnei, 3])
+        rows = environment_rows(vectors, mask, rcut=self.rcut, rcut_smth=self.rcut_smth)
+        average, spread = (
+            tf.gather(tf.reshape(array, [self.ntypes, self.nnei, 4]), center)
+            for array in self.normalization()
+        )
+        present = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
+        rows = tf.where(mask[:, :, tf.newaxis], (rows - average) / spread, present)
+        return environment._replace(
+            descrpt=tf.reshape(rows, tf.shape(environment.descrpt)), rij=rij
+        )
 
     def without_pairs(
         self, environment: Environment, atype: tf.Tensor, pairs: np.ndarray

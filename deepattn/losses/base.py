@@ -41,6 +41,7 @@ class Loss:
     Attributes:
         config: The section.
         numb_generalized_coord: Width of the label ``drdq``, where the loss reads it.
+        needs_hessian: Whether it reads the output ``hessian [nframes, 3 * nloc, 3 * nloc]``.
 
     Raises:
         ConfigError: An unknown key, a value out of range, or a combination that is not defined.
@@ -48,6 +49,7 @@ class Loss:
 
     section: ClassVar[type[LossConfig]]
     numb_generalized_coord: int = 0
+    needs_hessian: bool = False
 
     def __init__(self, start_lr: float, **keys: Any) -> None:
         self.start_lr = float(start_lr)

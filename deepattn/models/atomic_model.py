@@ -153,12 +153,13 @@ class AtomicModel(TrainedModel, abc.ABC):
             inputs["environment"],
             inputs["atype"],
             inputs["natoms"],
-            self._frame_parameters(inputs),
+            self.frame_parameters(inputs),
             inputs.get("aparam"),
             with_descriptor=with_descriptor,
         )
 
-    def _frame_parameters(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+    def frame_parameters(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+        """The frame parameters among inputs of `call`, or those of frames without any."""
         default = self.fitting.default_fparam
         if "fparam" in inputs or default is None:
             return inputs.get("fparam")

@@ -12,6 +12,7 @@ from deepattn import ops
 from deepattn.layers import Environment
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.derivatives import force_and_virial
+from deepattn.models.hessian import hessian
 from deepattn.models.smooth_potential import energies_in_one_operation
 
 
@@ -64,13 +65,23 @@ class EnergyModel(AtomicModel):
                 return found
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(environment.descrpt)
-            descriptor = self.descriptor(*arguments)
-            atom_energy = self.of_contributing(
-                local, self.fitting(descriptor, local, type_vectors, fparam, aparam)
-            )
+            atom_energy, descriptor = EnergyModel.energies(self, *arguments, fparam, aparam)
             total = tf.reduce_sum(atom_energy)
         found = (atom_energy, tape.gradient(total, environment.descrpt))
         return (*found, descriptor) if with_descriptor else found
+
+    def energies(
+        self,
+        environment: Environment,
+        local: tf.Tensor,
+        type_vectors: tf.Tensor | None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Atomic energies ``[nframes, nloc]`` and descriptors; arguments as for `atoms`."""
+        descriptor = self.descriptor(environment, local, type_vectors)
+        energy = self.fitting(descriptor, local, type_vectors, fparam, aparam)
+        return self.of_contributing(local, energy), descriptor
 
     def in_one_operation(
         self,
@@ -104,6 +115,18 @@ class EnergyModel(AtomicModel):
             self.contributes(local), [*tf.unstack(tf.shape(local)), *[1] * (values.shape.rank - 2)]
         )
         return tf.where(mask, values, tf.zeros([], values.dtype))
+
+    def hessian(self, inputs: Mapping[str, tf.Tensor], *, in_blocks: bool = False) -> tf.Tensor:
+        """Second derivatives of the energy by positions.
+
+        Args:
+            inputs: As for a call, without ghosts.
+            in_blocks: As for `deepattn.models.hessian.hessian`.
+
+        Returns:
+            ``[nframes, 3 * natoms, 3 * natoms]``, eV/Å².
+        """
+        return hessian(self, inputs, in_blocks=in_blocks)
 
     @property
     def atom_shapes(self) -> list[list[int]]:

@@ -84,6 +84,21 @@ class ShortRangeModel(EnergyModel):
         )
         return (*found, *descriptor)
 
+    def energies(
+        self,
+        environment: Environment,
+        local: tf.Tensor,
+        type_vectors: tf.Tensor | None,
+        fparam: tf.Tensor | None = None,
+        aparam: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        energy, descriptor = super().energies(environment, local, type_vectors, fparam, aparam)
+        shape = tf.shape(local)
+        share, _ = self._share(environment, shape)
+        tabulated, _ = self._tabulated(environment, local)
+        energy += tf.reshape(share, shape) * (tf.reshape(tabulated, shape) - energy)
+        return tf.where(local >= 0, energy, tf.zeros_like(energy)), descriptor
+
     def in_one_operation(self, *arguments: Any, **options: Any) -> tuple[tf.Tensor, ...] | None:
         # It does not know of the table; blocks of atoms use it by `EnergyModel.atoms`.
         return None

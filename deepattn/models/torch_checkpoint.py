@@ -35,6 +35,7 @@ class TorchSource:
         min_nbor_dist: Shortest distance in the training data, Å, or None.
         aliases: Of a branch its other names.
         info: Of a branch the remarks of its authors.
+        has_hessian: Whether evaluations give Hessians too.
     """
 
     config: ModelConfig
@@ -42,6 +43,7 @@ class TorchSource:
     min_nbor_dist: float | None = None
     aliases: Sequence[str] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
+    has_hessian: bool = False
 
 
 def to_torch(model: TorchSource) -> dict[str, Any]:
@@ -87,7 +89,8 @@ def _checkpoint(state: Mapping[str, np.ndarray], section: dict[str, Any]) -> dic
 
 def _section(model: TorchSource) -> dict[str, Any]:
     section = section_for_others(model.config, model.arrays)
-    return {**section, **written_exclusions(model.config), "type": "standard"}
+    mode = {"hessian_mode": True} if model.has_hessian else {}
+    return {**section, **written_exclusions(model.config), **mode, "type": "standard"}
 
 
 def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]:

@@ -36,7 +36,7 @@ OUT_BIAS, OUT_STD = "out_bias", "out_std"
 _OF_TRAININGS = (
     *("data_stat_nbatch", "data_stat_protect", "data_bias_nsample", "preset_out_bias", "info"),
     *("model_branch_alias", "finetune_head", "srtab_add_bias", "compress", "_comment"),
-    *("bridging_r_inner", "bridging_r_outer", "type_embedding"),
+    *("bridging_r_inner", "bridging_r_outer", "type_embedding", "hessian_mode"),
 )
 # Of all models: spreads that only trainings use, what has been read, and masks that follow from
 # sections.
@@ -65,7 +65,7 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     node.only("type", "standard", reason="models of other kinds cannot be read")
     exclusions = read_exclusions(node)
     node.only("bridging_method", "None", reason="models with it are not supported")
-    for key in ("spin", "use_srtab", "modifier", "lora", "hessian_mode"):
+    for key in ("spin", "use_srtab", "modifier", "lora"):
         node.only(key, False, {}, reason="models with it are not supported")
     descriptor_node, fitting_node = node.child("descriptor"), node.child("fitting_net")
     node.ignore(*_OF_TRAININGS)

@@ -127,7 +127,7 @@ class TrainedModel(keras.Model):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
         inputs, labels = unpack(data)
         with tf.GradientTape() as tape:
-            outputs = self(inputs, training=True, with_descriptor=False)
+            outputs = self._outputs(inputs, training=True)
             loss, values = self._measure(measure, labels, outputs)
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
@@ -145,8 +145,19 @@ class TrainedModel(keras.Model):
         self, data: Any, measure: EnergyLoss | None
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
         inputs, labels = unpack(data)
-        outputs = self(inputs, training=False, with_descriptor=False)
+        outputs = self._outputs(inputs, training=False)
         return *self._measure(measure, labels, outputs), tf.shape(outputs["atom_mask"])[0]
+
+    def _outputs(self, inputs: Any, *, training: bool) -> dict[str, tf.Tensor]:
+        """What the loss reads."""
+        outputs = self(inputs, training=training, with_descriptor=False)
+        if getattr(self.training_loss, "needs_hessian", False):
+            outputs = {**outputs, "hessian": self.hessian(inputs)}
+        return outputs
+
+    def hessian(self, inputs: Any) -> tf.Tensor:
+        """Second derivatives of the energy; only energy models have them."""
+        raise NotImplementedError(f"{type(self).__name__} has no Hessian")
 
     def _measure(
         self,

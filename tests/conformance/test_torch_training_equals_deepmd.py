@@ -18,6 +18,7 @@ STEPS = 20
 TYPES = [0, 1, 1, 0, 1, 1, 0, 1]
 # Not the weighted forces: DeePMD-kit's PyTorch backend fails on atom_pref.npy.
 PREFACTORS = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0), "ae": (0.1, 0.5)}
+HESSIAN = prefactor_keys({"h": (10.0, 1.0)})
 # Models other than the plain one, by case.
 MODELS = {
     "excluded": {"pair_exclude_types": [[0, 0]], "atom_exclude_types": [1]},
@@ -28,6 +29,8 @@ CASES = {
     "adam with a penalty": ({"type": "Adam", "weight_decay": 0.01, "adam_beta1": 0.8}, {}),
     "mae": ({}, {"loss_func": "mae"}),
     "lengths": ({}, {"loss_func": "mae", "f_use_norm": True, "relative_f": 0.5}),
+    "hessian": ({}, HESSIAN),
+    "hessian mae": ({}, {**HESSIAN, "loss_func": "mae"}),
     "excluded": ({}, {}),
     "default": ({}, {}),
     "huber": ({}, {"use_huber": True, "f_use_norm": True, "huber_delta": [0.1, 0.5, 0.2]}),
@@ -49,6 +52,7 @@ def _write_system(folder):
         "force": rng.normal(size=24),
         "virial": rng.normal(size=9),
         "atom_ener": rng.normal(size=8) - 2.5,
+        "hessian": rng.normal(size=(24, 24)),
     }
     for name, array in arrays.items():
         np.save(data / f"{name}.npy", array.reshape(1, -1))

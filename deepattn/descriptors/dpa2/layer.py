@@ -178,6 +178,9 @@ class DPA2(Descriptor):
         )
         return Environment(*found).of_vectors()
 
+    def moved(self, environment: Environment, atype: tf.Tensor, rij: tf.Tensor) -> Environment:
+        return environment._replace(rij=rij).of_vectors()
+
     def normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
         # The vectors stay as they are; each part normalizes a matrix of its own.
         unit = tf.ones([self.ntypes, 4 * self.nnei], self.interface_dtype)

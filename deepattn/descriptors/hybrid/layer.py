@@ -102,6 +102,16 @@ class Hybrid(Descriptor):
         found = [part.search(coord, atype, natoms, box, mesh) for part in self.parts]
         return self._joined(found, tf.shape(coord)[0], natoms[0])
 
+    def moved(self, environment: Environment, atype: tf.Tensor, rij: tf.Tensor) -> Environment:
+        vectors = [own.rij for own in self._split(environment._replace(rij=rij), atype)]
+        found = [
+            part.moved(own, atype, at)
+            for part, own, at in zip(
+                self.parts, self._split(environment, atype), vectors, strict=True
+            )
+        ]
+        return self._joined(found, *tf.unstack(tf.shape(atype)))
+
     def without_pairs(
         self, environment: Environment, atype: tf.Tensor, pairs: np.ndarray
     ) -> Environment:

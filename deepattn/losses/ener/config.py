@@ -14,8 +14,6 @@ from deepattn.config.ranges import holds, one_of, within
 from deepattn.config.section import key
 from deepattn.errors import ConfigError
 
-_HESSIAN = "Hessians are not supported"
-
 
 def _start(value: float, what: str) -> Any:
     return key(value, f"Prefactor of {what} at the start of the training.", check=within(0))
@@ -59,7 +57,17 @@ _SQUARED = (
     ),
     Metric("rmse_pf", "weighted forces", ("atom_pref", "force"), "l2_pref_force_loss_test"),
     Metric("rmse_gf", "generalized forces", ("drdq", "force"), "l2_gen_force_loss_test"),
+    Metric(
+        "rmse_h",
+        "Hessian",
+        ("hessian",),
+        "l2_hessian_loss_test",
+        ("H", 1.0, "eV/Å²"),
+        "RMSE of Hessian (eV/Å²)",
+    ),
 )
+# Of these the errors are shown as roots of squares in any case.
+SHOWN_SQUARED = ("gf", "h")
 
 
 def _absolute(metric: Metric) -> Metric:
@@ -79,13 +87,8 @@ class EnerLossConfig(LossConfig):
 
     implementation = "deepattn.losses.ener.loss:EnergyLoss"
     aliases = ("ener_hess",)
-    # Errors of generalized forces are squared in any case.
-    metrics = (*_SQUARED, *(_absolute(m) for m in _SQUARED if m.term != "gf"))
-    input_only = (
-        Refused("start_pref_h", 0.0, hint=_HESSIAN),
-        Refused("limit_pref_h", 0.0, hint=_HESSIAN),
-        Refused("use_default_pf", False, hint="give atom_pref.npy in the data"),
-    )
+    metrics = (*_SQUARED, *(_absolute(m) for m in _SQUARED if m.term not in SHOWN_SQUARED))
+    input_only = (Refused("use_default_pf", False, hint="give atom_pref.npy in the data"),)
 
     start_pref_e: float = _start(0.02, "the energy")
     limit_pref_e: float = _limit(1.0, "the energy")
@@ -99,6 +102,8 @@ class EnerLossConfig(LossConfig):
     limit_pref_pf: float = _limit(0.0, "the forces scaled by atom_pref.npy")
     start_pref_gf: float = _start(0.0, "the generalized forces")
     limit_pref_gf: float = _limit(0.0, "the generalized forces")
+    start_pref_h: float = _start(0.0, "the Hessian (hessian.npy)")
+    limit_pref_h: float = _limit(0.0, "the Hessian (hessian.npy)")
     numb_generalized_coord: int = key(
         0, "Number of generalized coordinates (drdq.npy).", check=within(0, limits.WIDTH)
     )
@@ -156,9 +161,10 @@ class EnerLossConfig(LossConfig):
         )
         scaled = section["start_pref_pf"] or section["limit_pref_pf"]
         relative = section["relative_f"] is not None
-        if section["use_huber"] and (generalized or scaled or relative):
+        hessian = section["start_pref_h"] or section["limit_pref_h"]
+        if section["use_huber"] and (generalized or scaled or relative or hessian):
             raise ConfigError(
-                f"{path}/use_huber cannot be combined with the prefactors pf and gf or with "
+                f"{path}/use_huber cannot be combined with the prefactors pf, gf and h or with "
                 "relative_f."
             )
         if section["use_huber"] and section["loss_func"] == "mae":

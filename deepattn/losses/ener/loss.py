@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from deepattn.config.loss import Metric
 from deepattn.losses.base import Loss, Sums, found_labels, prefactor, weighted_mean
-from deepattn.losses.ener.config import EnerLossConfig
+from deepattn.losses.ener.config import SHOWN_SQUARED, EnerLossConfig
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -29,6 +29,7 @@ class EnergyLoss(Loss):
         start_pref_ae, limit_pref_ae: Weight of the atomic energies.
         start_pref_pf, limit_pref_pf: Weight of the forces scaled atom by atom with ``atom_pref``.
         start_pref_gf, limit_pref_gf: Weight of the generalized forces ``drdq . F``.
+        start_pref_h, limit_pref_h: Weight of the Hessian.
         numb_generalized_coord: Number of generalized coordinates; positive if ``gf`` is used.
         relative_f: Divide each force error by the length of the reference plus this (eV/Å).
         enable_atom_ener_coeff: Fit ``sum_i c_i e_i`` with the label ``atom_ener_coeff`` as c.
@@ -56,6 +57,7 @@ class EnergyLoss(Loss):
             for metric in self.config.metrics
         }
         self.terms = tuple(term for term, ends in self.prefactors.items() if any(ends))
+        self.needs_hessian = "h" in self.terms
         self.numb_generalized_coord = self.config.numb_generalized_coord
         self._deltas = _huber_deltas(self.config.huber_delta)
 
@@ -64,7 +66,8 @@ class EnergyLoss(Loss):
         return tuple(
             metric
             for metric in self.config.metrics
-            if metric.term in self.terms and metric.root != self._is_absolute(metric.term)
+            if metric.term in self.terms
+            and metric.root == (metric.term in SHOWN_SQUARED or not self._is_absolute(metric.term))
         )
 
     @property
@@ -146,6 +149,12 @@ class EnergyLoss(Loss):
         if term == "v":
             error = labels["virial"] - outputs["virial"]
             return error, tf.ones_like(error)
+        if term == "h":
+            coordinates = tf.repeat(mask, 3, axis=1)
+            error = labels["hessian"] - outputs["hessian"]
+            both = coordinates[:, :, tf.newaxis] * coordinates[:, tf.newaxis, :]
+            shape = [tf.shape(error)[0], -1]
+            return tf.reshape(error, shape), tf.reshape(both, shape)
         if term == "ae":
             return labels["atom_ener"] - outputs["atom_energy"], mask
         force = labels["force"]

@@ -111,6 +111,11 @@ class ModelFile(ABC):
         return False
 
     @property
+    def has_hessian(self) -> bool:
+        """Whether the model was trained on Hessians, so that evaluations give them too."""
+        return False
+
+    @property
     def several(self) -> bool:
         """Whether the model is multi-task, and no branch has been chosen."""
         return self.branches is not None and self._head is None

@@ -71,6 +71,11 @@ class CheckpointFile(ModelFile):
         return True
 
     @property
+    def has_hessian(self) -> bool:
+        loss = self.stored().header["config"].get("loss", {})
+        return any(loss.get(key) for key in ("start_pref_h", "limit_pref_h"))
+
+    @property
     def optimizer(self) -> dict[str, np.ndarray]:
         """State of the optimizer by name."""
         return part_of(self.arrays, OPTIMIZER)

@@ -67,6 +67,10 @@ class TorchModelFile(ModelFile):
         header: dict[str, Any] = {"config": {"model": config.to_dict()}, "min_nbor_dist": distance}
         return StoredModel(config, arrays, "float64", header)
 
+    @property
+    def has_hessian(self) -> bool:
+        return bool(self.file.section(self.chosen_branch()).get("hessian_mode"))
+
     def info(self) -> Mapping[str, Any]:
         return _branch(self.file.section(self.chosen_branch())).info
 

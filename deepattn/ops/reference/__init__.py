@@ -1,7 +1,12 @@
 """The compiled ops in plain TensorFlow: oracle, fallback and readable definition."""
 
 from deepattn.ops.reference.adam import adam_step
-from deepattn.ops.reference.env_mat import NO_GRADIENT, prod_env_mat_a, prod_env_mat_a_mix
+from deepattn.ops.reference.env_mat import (
+    NO_GRADIENT,
+    environment_rows,
+    prod_env_mat_a,
+    prod_env_mat_a_mix,
+)
 from deepattn.ops.reference.gated_attention import (
     gated_attention,
     gated_attention_backward,
@@ -38,6 +43,7 @@ from deepattn.ops.reference.pairs import (
 )
 from deepattn.ops.reference.smooth_potential import smooth_potential
 from deepattn.ops.reference.switch import (
+    moving_vectors,
     quintic_switch,
     switch_of_distance,
     switch_of_inverse,
@@ -52,6 +58,7 @@ from deepattn.ops.reference.tabulated_potential import tabulated_potential
 __all__ = [
     "NO_GRADIENT",
     "adam_step",
+    "environment_rows",
     "gated_attention",
     "gated_attention_backward",
     "gated_attention_reverse",
@@ -59,6 +66,7 @@ __all__ = [
     "gelu",
     "gelu_grad",
     "gelu_grad_grad",
+    "moving_vectors",
     "neighbor_stat",
     "neighbor_sums",
     "neighbor_sums_backward",

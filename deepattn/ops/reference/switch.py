@@ -1,8 +1,23 @@
 """Switches from 1 to 0 towards the cutoff: of the environment matrix, of weights of neighbors."""
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
+
+_vectors_move = contextvars.ContextVar("vectors_move", default=False)
+
+
+@contextlib.contextmanager
+def moving_vectors() -> Iterator[None]:
+    """Inside, switches follow vectors that are differentiated by, to any order."""
+    token = _vectors_move.set(True)
+    try:
+        yield
+    finally:
+        _vectors_move.reset(token)
 
 
 def quintic_switch(u: Any) -> tuple[Any, Any]:
@@ -39,7 +54,8 @@ def switch_of_distance(
 
     Forces follow from derivatives by the environment matrix, whose radial entry is
     ``s = w(r) / r``. So the result is a function of ``s``: its derivative is ``w'(r) / s'(r)``.
-    Derivatives of higher order by ``s``, which no training needs, are zero.
+    Derivatives of higher order by ``s`` are zero. Within `moving_vectors` the result is a function
+    of the vectors instead, with all derivatives.
 
     Args:
         inverse: ``s``, 1/Å, ``[...]``.
@@ -50,6 +66,14 @@ def switch_of_distance(
     Returns:
         ``[...]``; a neighbor at distance 0 (padding) has 1.
     """
+    if _vectors_move.get():
+        squared = tf.reduce_sum(tf.square(rij), axis=-1)
+        # The root has no derivative at zero, where padding is.
+        distance = tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1.0)), 0.0)
+        weight, _ = quintic_switch(
+            tf.clip_by_value((distance - rcut_smth) / (rcut - rcut_smth), 0.0, 1.0)
+        )
+        return weight
     distance = tf.stop_gradient(tf.norm(rij, axis=-1))
     u = tf.clip_by_value((distance - rcut_smth) / (rcut - rcut_smth), 0.0, 1.0)
     weight, _ = quintic_switch(u)

@@ -146,6 +146,7 @@ def evaluate(path, cases, results, head, prefix="", embedding=False):
             case["coord"].reshape(nframes, -1), box, case["atype"], atomic=True, **options
         )
         keys = ("energy", "force", "virial", "atom_energy", "atom_virial")
+        keys += ("hessian",) if pot.has_hessian else ()
         for key, value in zip(keys, values, strict=True):
             value = value[..., 0] if key.endswith("energy") else value
             results[f"{prefix}{name}/{key}"] = value

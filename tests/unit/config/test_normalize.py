@@ -187,7 +187,7 @@ DATA = "training/training_data"
         (f"{DESCRIPTOR}/use_econf_tebd", True, "set model/type_embedding/use_econf_tebd"),
         ("loss/loss_func", "mad", "loss_func is 'mad'; it must be mse or mae"),
         ("loss/f_use_norm", True, "f_use_norm needs loss_func mae or use_huber"),
-        ("loss/start_pref_h", 1.0, "start_pref_h"),
+        ("loss/start_pref_h", -1.0, "start_pref_h"),
         ("optimizer/weight_decay", -0.1, "weight_decay is -0.1; it must be at least 0"),
         ("optimizer/type", "LKF", "optimizer/type"),
         ("optimizer/type", "AdamW", "optimizer/weight_decay is required"),

@@ -26,6 +26,7 @@ FRAMES = {
     "fparam": [(2,), (2, 1)],
     "aparam": [(8,), (4, 2)],
     "drdq": [(24,), (12, 2), (4, 3, 2), (4, 6)],
+    "hessian": [(144,), (12, 12), (4, 3, 4, 3)],
 }
 # The same numbers in shapes that put them elsewhere.
 WRONG = {
@@ -42,6 +43,7 @@ WRONG = {
     "fparam": [(2, 5), (5, 1), (2,)],
     "aparam": [(8, 5), (5, 2, 4), (4, 5, 2)],
     "drdq": [(24, 5), (5, 2, 12), (5, 3, 4, 2), (12, 5, 2)],
+    "hessian": [(144, 5), (12, 5, 12), (5, 4, 4, 9), (5, 12, 11)],
 }
 WIDTHS = {"fparam": 2, "aparam": 2, "drdq": 6}
 

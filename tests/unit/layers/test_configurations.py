@@ -81,7 +81,7 @@ OBSERVABLE = {"observable": ["dipole", 3, False, [0, 1]], "common": True}
 SCHEDULE = {"start_lr": 1e-2, "stop_lr": 1e-4, "num_steps": 50, "dtype": "float64"}
 WARMUP = {"warmup_steps": 4, "warmup_start_factor": 0.25}
 ADAM = {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7, "name": "other"}
-TERMS = ("e", "f", "v", "ae", "pf", "gf")
+TERMS = ("e", "f", "v", "ae", "pf", "gf", "h")
 WEIGHTS = {f"{end}_pref_{term}": 1.5 for end in ("start", "limit") for term in TERMS}
 
 CASES = [

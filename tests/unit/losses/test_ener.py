@@ -26,12 +26,14 @@ def _case(seed=0, nframes=3, natoms=5, padding=0):
         "atom_pref": rng.uniform(0.5, 2.0, (nframes, natoms)),
         "atom_ener_coeff": draw(nframes, natoms),
         "drdq": draw(nframes, natoms * 3, NGEN),
+        "hessian": draw(nframes, natoms * 3, natoms * 3),
     }
     outputs = {
         "energy": draw(nframes),
         "force": draw(nframes, natoms, 3),
         "virial": draw(nframes, 9),
         "atom_energy": draw(nframes, natoms),
+        "hessian": draw(nframes, natoms * 3, natoms * 3),
         "atom_mask": np.ones((nframes, natoms)),
     }
     if padding:
@@ -39,6 +41,10 @@ def _case(seed=0, nframes=3, natoms=5, padding=0):
         for store in (labels, outputs):
             for key, value in store.items():
                 if key in ("energy", "virial"):
+                    continue
+                if key == "hessian":
+                    widths = [(0, 0), (0, 3 * padding), (0, 3 * padding)]
+                    store[key] = np.pad(value, widths, constant_values=7.0)
                     continue
                 extra = padding * 3 if key == "drdq" else padding
                 shape = (nframes, extra, *value.shape[2:])
@@ -67,7 +73,7 @@ def _prefactor(start, limit, rate):
 def test_all_squared_terms(rate, power):
     labels, outputs = _case()
     prefs = {"e": (0.02, 1), "f": (1000, 1), "v": (0.1, 2), "ae": (0.3, 0), "pf": (0, 5)}
-    prefs["gf"] = (0.7, 0.2)
+    prefs |= {"gf": (0.7, 0.2), "h": (3.0, 0.0)}
     keys = {f"start_pref_{k}": v[0] for k, v in prefs.items()}
     keys |= {f"limit_pref_{k}": v[1] for k, v in prefs.items()}
     loss = EnergyLoss(
@@ -85,6 +91,7 @@ def test_all_squared_terms(rate, power):
         "v": (dv**2).mean(),
         "pf": (labels["atom_pref"][:, :, None] * df**2).mean(),
         "gf": (dg**2).mean(),
+        "h": ((labels["hessian"] - outputs["hessian"]) ** 2).mean(),
     }
     expected = sum(
         _prefactor(*prefs[k], rate) * mean / (5**power if k in "ev" else 1)
@@ -103,6 +110,7 @@ def test_all_squared_terms(rate, power):
             "rmse_v",
             "rmse_pf",
             "rmse_gf",
+            "rmse_h",
         )
     )
     assert metrics["rmse"] == pytest.approx(np.sqrt(total), rel=1e-14)
@@ -129,7 +137,7 @@ def _lengths(error):
 @pytest.mark.parametrize("intensive", [False, True])
 def test_absolute_errors(norm, intensive):
     labels, outputs = _case(9)
-    prefs = {"e": 0.02, "f": 1000.0, "v": 0.1, "ae": 0.3, "pf": 5.0, "gf": 0.7}
+    prefs = {"e": 0.02, "f": 1000.0, "v": 0.1, "ae": 0.3, "pf": 5.0, "gf": 0.7, "h": 2.0}
     keys = {f"{end}_pref_{term}": p for term, p in prefs.items() for end in ("start", "limit")}
     loss = EnergyLoss(
         START_LR,
@@ -142,6 +150,7 @@ def test_absolute_errors(norm, intensive):
     )
     df = labels["force"] - outputs["force"]
     dg = np.einsum("bij,bi->bj", labels["drdq"], df.reshape(3, -1))
+    dh = labels["hessian"] - outputs["hessian"]
     means = {
         "mae_e": abs(labels["energy"] - outputs["energy"]).mean() / 5,
         "mae_ae": abs(labels["atom_ener"] - outputs["atom_energy"]).mean(),
@@ -149,11 +158,11 @@ def test_absolute_errors(norm, intensive):
         "mae_v": abs(labels["virial"] - outputs["virial"]).mean() / 5,
         "mae_pf": (labels["atom_pref"][:, :, None] * abs(df)).mean(),
         "rmse_gf": np.sqrt((dg**2).mean()),
+        # Shown as a root of squares, as in DeePMD-kit.
+        "rmse_h": np.sqrt((dh**2).mean()),
     }
-    expected = sum(
-        prefs[name.partition("_")[2]] * (mean**2 if name == "rmse_gf" else mean)
-        for name, mean in means.items()
-    )
+    costs = means | {"rmse_gf": means["rmse_gf"] ** 2, "rmse_h": abs(dh).mean()}
+    expected = sum(prefs[name.partition("_")[2]] * cost for name, cost in costs.items())
     total, metrics = _evaluate(loss, labels, outputs)
     assert total == pytest.approx(expected, rel=1e-6)
     assert tuple(sorted(metrics)) == tuple(sorted(loss.metric_names))

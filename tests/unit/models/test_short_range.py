@@ -78,6 +78,19 @@ def test_forces_and_virials_are_derivatives(name, table):
     np.testing.assert_allclose(found["virial"], np.sum(found["atom_virial"], axis=1), atol=1e-12)
 
 
+def test_hessians_are_derivatives_of_forces(table):
+    model = model_of("side by side", table)
+    inputs, _ = batch()
+    found = model.hessian(inputs).numpy()
+    ends = []
+    for sign in (1, -1):
+        coord = inputs["coord"].copy()
+        coord[:, 1, 2] += sign * 1e-4
+        ends.append(model({**inputs, "coord": coord})["force"].numpy().reshape(len(coord), -1))
+    scale = np.abs(found).max()
+    np.testing.assert_allclose(found[:, 5], (ends[1] - ends[0]) / 2e-4, rtol=0, atol=1e-6 * scale)
+
+
 def test_the_ends_of_the_switch(table):
     """Far from each other the network alone counts, near to each other the table."""
     descriptor, options = options_of("slots of types", table)
