@@ -27,18 +27,21 @@ def merge_pretrained(
     pretrained_script: dict[str, Any],
     *,
     use_tebd_bias: bool | None = None,
+    new_fitting: bool = False,
 ) -> Merged:
     """The input of a fine-tuning: its own, with the network of the pretrained model.
 
     The pretrained ``type_map`` is taken whole; elements that only the input names are appended to
     it; so is its ``convention``. Each of ``type_embedding``, ``descriptor`` and
-    ``fitting_net`` is the pretrained one; of the input's own only ``trainable`` survives.
+    ``fitting_net`` is the pretrained one; of the input's own only ``trainable`` survives. A fitting
+    net that is to be new is that of the input, if it has one.
 
     Args:
         raw_input: Input as loaded; it is not modified.
         pretrained_script: The training script that the frozen model carries.
         use_tebd_bias: Whether the pretrained weights have a bias in the type embedding. Scripts
             older than DeePMD-kit 3.0 do not store it; None takes it from the script.
+        new_fitting: Whether the fitting net is new; it may then be of another kind.
 
     Raises:
         ConfigError: The pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not
@@ -47,7 +50,10 @@ def merge_pretrained(
     data = copy.deepcopy(raw_input)
     model = _model_section(data, "the input")
     pretrained = copy.deepcopy(_model_section(pretrained_script, "the pretrained model's script"))
-    _check_kind(pretrained)
+    new_fitting = new_fitting and model.get("fitting_net") is not None
+    if new_fitting:
+        pretrained["fitting_net"] = model["fitting_net"]
+    _check_kind(pretrained, new_fitting=new_fitting)
     target_types = model.get("type_map")
     model["type_map"] = _pretrained_types(pretrained, target_types)
     for name in ("type_embedding", "descriptor", "fitting_net"):
@@ -62,7 +68,8 @@ def merge_pretrained(
     model.pop("convention", None)
     if "convention" in pretrained:
         model["convention"] = pretrained["convention"]
-    _extend_atom_ener(model)
+    if not new_fitting:
+        _extend_atom_ener(model)
     if use_tebd_bias is not None:
         section = model.get("type_embedding", DEFAULT_TYPE_EMBEDDING)
         model["type_embedding"] = {**section, "use_tebd_bias": use_tebd_bias}
@@ -120,16 +127,15 @@ def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
     return model
 
 
-def _check_kind(pretrained: dict[str, Any]) -> None:
+def _check_kind(pretrained: dict[str, Any], *, new_fitting: bool) -> None:
     if pretrained.get("use_srtab") is not None:
         raise ConfigError(
             "the pretrained model goes over to a table of pairs (use_srtab), which cannot be "
             "fine-tuned; start with --init-frz-model."
         )
-    bases: dict[str, type[DescriptorConfig | FittingConfig]] = {
-        "descriptor": DescriptorConfig,
-        "fitting_net": FittingConfig,
-    }
+    bases: dict[str, type[DescriptorConfig | FittingConfig]] = {"descriptor": DescriptorConfig}
+    if not new_fitting:
+        bases["fitting_net"] = FittingConfig
     for name, base in bases.items():
         section = pretrained.get(name)
         tag = section.get("type", base.default_type) if isinstance(section, dict) else None

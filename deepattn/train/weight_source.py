@@ -86,7 +86,7 @@ class WeightSource:
         script = {"model": self.model.to_dict()}
         if self.mode != "finetune":
             return self, replace_model(dict(raw), script)
-        merged = merge_pretrained(dict(raw), script)
+        merged = merge_pretrained(dict(raw), script, new_fitting=self.random_fitting)
         targets = None if merged.target_types is None else tuple(merged.target_types)
         return replace(self, target_types=targets), merged.input
 

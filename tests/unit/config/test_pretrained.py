@@ -64,6 +64,18 @@ def test_new_elements_are_appended():
     assert merged["model"]["fitting_net"]["atom_ener"] == [-1.0, None, -2.0, None, None]
 
 
+def test_a_new_fitting_net_is_that_of_the_input():
+    own = {"type": "property", "property_name": "gap", "neuron": [4, 4]}
+    raw = changed(MINIMAL, "model/fitting_net", own)
+    script = changed(SCRIPT, "model/fitting_net", {"type": "dipole"})
+    merged, _ = merge_pretrained(raw, script, new_fitting=True)
+    assert merged["model"]["fitting_net"] == own
+    assert merged["model"]["descriptor"] == SCRIPT["model"]["descriptor"]
+    raw = without(MINIMAL, "model/fitting_net")
+    merged, _ = merge_pretrained(raw, SCRIPT, new_fitting=True)
+    assert merged["model"]["fitting_net"] == SCRIPT["model"]["fitting_net"]
+
+
 def test_missing_sections_are_copied():
     merged, target_types = merge_pretrained({**DPA1, "model": {}}, SCRIPT)
     assert target_types is None

@@ -40,3 +40,23 @@ def test_a_restarted_run_is_the_same_run(here, observed, kind):
     toy.assert_equal_checkpoints("whole.h5", "model.ckpt-6.h5")
     later = [line for line in (here / "lcurve.out").read_text().splitlines() if line[0] != "#"]
     assert later and whole.splitlines()[-len(later) :] == later
+
+
+def test_a_property_from_a_model_of_energies(here, observed):
+    """With a new fitting net, whose statistics are those of the labels; the rest is taken over."""
+    start = toy.run(here, observed, numb_steps=1, model={"convention": "common"}).model.get_arrays()
+    (here / "model.ckpt-1.h5").rename(here / "energies.h5")
+    trainer = toy.run(
+        here,
+        observed,
+        start={"finetune": "energies.h5", "model_branch": "RANDOM"},
+        numb_steps=0,
+        **GAP,
+    )
+    found = trainer.model.get_arrays()
+    own = {name for name in found if name not in start}
+    assert {"fitting_attr/own/property_mean", "fitting_attr/own/property_std"} <= own
+    assert found["fitting_attr/own/property_mean"].all()
+    for name, array in start.items():
+        if name.startswith(("filter_type", "type_embed_net", "descrpt_attr")):
+            np.testing.assert_array_equal(found[name], array, err_msg=name)
