@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,6 +19,12 @@ from deepattn.errors import ConfigError, show
 from deepattn.registry import Registry
 
 _NUMBER = within(0, limits.WIDTH)
+# A part of a name of TensorFlow's.
+_LAYER = re.compile(r"[A-Za-z0-9_.-]+")
+LAYER_NAMES = (
+    "Names of the layers of the net and of its output, null for none; hidden layers of one name "
+    "are one layer."
+)
 
 FITTINGS: Registry[FittingConfig] = Registry(
     "fitting",
@@ -173,9 +181,49 @@ class FittingConfig(Kind):
         return None
 
     @property
+    def names_of_layers(self) -> tuple[str | None, ...] | None:
+        """The user's names of layers, None for those without; None if there are none."""
+        return None
+
+    @property
     def isolated(self) -> tuple[float | None, ...]:
         """The user's values for isolated atoms by type; empty if there are none, None is fitted."""
         return ()
+
+
+def check_layer_names(section: Mapping[str, Any], path: str) -> None:
+    """Check the key ``layer_name`` of a complete section.
+
+    Raises:
+        ConfigError: It does not name every layer, or layers of one name are different.
+    """
+    names, neuron, where = section.get("layer_name"), section["neuron"], f"{path}/layer_name"
+    if names is None:
+        return
+    layers = len(neuron) + 1
+    require(
+        len(names) == layers and all(name is None or _LAYER.fullmatch(name) for name in names),
+        where,
+        names,
+        f"be a list of {layers} names of letters, digits and _.-, or null: one per layer of neuron "
+        "and one for the output",
+    )
+    trained = section["trainable"]
+    given = [(name, k) for k, name in enumerate(names) if name is not None]
+    for (name, first), (other, second) in itertools.combinations(given, 2):
+        if name != other:
+            continue
+        inner = 0 < first and second < layers - 1
+        if not inner or len({*neuron[first - 1 : first + 1], *neuron[second - 1 : second + 1]}) > 1:
+            raise ConfigError(
+                f"{where} gives the layers {first} and {second} the name {name}, but only hidden "
+                "layers that are as wide as the one before can be the same layer."
+            )
+        if isinstance(trained, list) and trained[first] != trained[second]:
+            raise ConfigError(
+                f"{path}/trainable differs for the layers {first} and {second}, which are the same "
+                f"layer by {where}."
+            )
 
 
 def kind_of_graph(graph_type: str) -> type[FittingConfig]:

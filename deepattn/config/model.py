@@ -298,6 +298,12 @@ def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) 
             raise ConfigError(
                 f"model/descriptor/{name} = {show(value)} needs model/convention common."
             )
+    names = section["fitting_net"].get("layer_name")
+    if names is not None and convention == "common":
+        raise ConfigError(
+            f"model/fitting_net/layer_name = {show(names)} needs model/convention tensorflow, "
+            "since DeePMD-kit's other backends ignore it."
+        )
 
 
 def _check_exclusions(section: Mapping[str, Any], ntypes: int) -> None:

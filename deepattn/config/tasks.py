@@ -188,6 +188,11 @@ def _check_energies(config: Config) -> None:
             f"model/fitting_net/type is {fitting.type}, but multi-task trainings are of energies; "
             "train it as a single task."
         )
+    if fitting.names_of_layers is not None:
+        raise ConfigError(
+            "model/fitting_net/layer_name is for single tasks, as in DeePMD-kit since 3.0; share "
+            "fitting nets with model/shared_dict."
+        )
 
 
 def _entries(branches: Mapping[str, BranchConfig], part: str) -> dict[str, dict[str, Link]]:

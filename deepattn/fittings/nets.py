@@ -45,6 +45,7 @@ class NetFitting(Fitting, abc.ABC):
         common: Whether the details are those of DeePMD-kit's backends other than TensorFlow, such
             as all residual connections that widths allow.
         trainable_layers: Which layers are trained; see `FittingNet`.
+        layer_names: Names of layers; see `FittingNet`.
         seed: Seed of the weights.
         interface_dtype: Precision of descriptors, biases and result; ``dtype`` is the net's.
     """
@@ -66,6 +67,7 @@ class NetFitting(Fitting, abc.ABC):
         sibling: NetFitting | None = None,
         common: bool = False,
         trainable_layers: Sequence[bool] | None = None,
+        layer_names: Sequence[str | None] | None = None,
         seed: int | None = None,
         interface_dtype: str = "float64",
         **kwargs: Any,
@@ -84,6 +86,7 @@ class NetFitting(Fitting, abc.ABC):
         self.dim_case_embd = dim_case_embd
         self.common = common
         self.trainable_layers = trainable_layers
+        self.layer_names = None if layer_names is None else list(layer_names)
         self.seed = seed
         self.interface_dtype = interface_dtype
         # The sibling itself is not a part of this layer, which would own its weights then.
@@ -219,6 +222,7 @@ class NetFitting(Fitting, abc.ABC):
             "sibling": self._sibling,
             "common": self.common,
             "trainable_layers": self.trainable_layers,
+            "layer_names": self.layer_names,
             "seed": self.seed,
             "interface_dtype": self.interface_dtype,
         }
@@ -244,6 +248,7 @@ class NetFitting(Fitting, abc.ABC):
                 resnet_dt=self.resnet_dt,
                 every_residual=self.common,
                 trainable_layers=self.trainable_layers,
+                layer_names=self.layer_names,
                 output_width=self.output_width,
                 seed=None if self.seed is None else self.seed + 3 * layers * place,
                 dtype=self.dtype_policy,
@@ -365,6 +370,7 @@ def net_arguments(
         "dim_case_embd": section.dim_case_embd,
         "common": model.is_common,
         "trainable_layers": None if isinstance(trainable, bool) else trainable,
+        "layer_names": section.names_of_layers,
         "seed": section.seed,
         "interface_dtype": interface_dtype,
         "dtype": network_dtype(section.precision, interface_dtype),

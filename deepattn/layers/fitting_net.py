@@ -30,6 +30,8 @@ class FittingNet(keras.layers.Layer):
         trainable_layers: For each hidden layer and the output whether it is trained; all of them
             when ``None``.
         output_width: Width of the output.
+        layer_names: For each hidden layer and the output a name of its weights, or None for that of
+            its place; layers of one name are one layer. None for no names.
         seed: Seed of the weights; layer k (from 0) uses ``seed + 3 k`` and the two after it.
 
     Input shape: ``[n, input_width]``. Output shape: ``[n, output_width]``.
@@ -45,6 +47,7 @@ class FittingNet(keras.layers.Layer):
         every_residual: bool = False,
         trainable_layers: Sequence[bool] | None = None,
         output_width: int = 1,
+        layer_names: Sequence[str | None] | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ):
@@ -62,10 +65,17 @@ class FittingNet(keras.layers.Layer):
         self.every_residual = every_residual
         self.trainable_layers = None if trainable_layers is None else list(trainable_layers)
         self.output_width = output_width
+        self.layer_names = None if layer_names is None else list(layer_names)
         self.seed = seed
         names = [f"layer_{k}" for k in range(count - 1)] + ["final_layer"]
-        self.stack = [
-            ResidualDense(
+        for k, name in enumerate(self.layer_names or []):
+            if name is not None:
+                names[k] = f"share_{name}"
+        made: dict[str, ResidualDense] = {}
+        for k, (name, units) in enumerate(zip(names, (*self.neuron, output_width), strict=True)):
+            if name in made:
+                continue
+            made[name] = ResidualDense(
                 units,
                 activation if k < count - 1 else "linear",
                 residual=(every_residual or k > 0) and k < count - 1,
@@ -77,12 +87,12 @@ class FittingNet(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=name,
             )
-            for k, (name, units) in enumerate(zip(names, (*self.neuron, output_width), strict=True))
-        ]
+        self.stack = [made[name] for name in names]
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         for layer, width in zip(self.stack, (self.input_width, *self.neuron), strict=True):
-            layer.build((None, width))
+            if not layer.built:
+                layer.build((None, width))
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.stack[-1](self.hidden(x))
@@ -94,7 +104,8 @@ class FittingNet(keras.layers.Layer):
         return x
 
     def named_variables(self, suffix: str = "") -> dict[str, keras.Variable]:
-        """``layer_k<suffix>/matrix`` …, ``final_layer<suffix>/matrix`` and ``/bias``."""
+        """``layer_k<suffix>/matrix`` …, ``final_layer<suffix>/matrix`` and ``/bias``; those of a
+        layer with a name are ``share_<name><suffix>/matrix`` …"""
         return {
             f"{layer.name}{suffix}/{name}": variable
             for layer in self.stack
@@ -114,5 +125,6 @@ class FittingNet(keras.layers.Layer):
             "every_residual": self.every_residual,
             "trainable_layers": self.trainable_layers,
             "output_width": self.output_width,
+            "layer_names": self.layer_names,
             "seed": self.seed,
         }

@@ -56,6 +56,8 @@ LOSSES = {
 }
 # Every loss for one descriptor, that of all labels for the others.
 CASES = [("se_atten", loss) for loss in LOSSES]
+# Nets of some descriptors; the second of three layers is the third one too.
+NETS = {"hybrid": {"neuron": [12, 12, 12], "layer_name": ["first", "other", "other", "last"]}}
 CASES += [
     (descriptor, "energy_force_virial") for descriptor in DESCRIPTORS if descriptor != "se_atten"
 ]
@@ -74,7 +76,7 @@ def _input(descriptor, loss, system, steps):
     model = {
         "type_map": TYPE_MAP,
         "descriptor": _complete(DESCRIPTORS[descriptor]),
-        "fitting_net": {"neuron": [12, 12], "seed": 5},
+        "fitting_net": {"neuron": [12, 12], "seed": 5, **NETS.get(descriptor, {})},
     }
     if descriptor in TYPED:
         model["type_embedding"] = {"neuron": [4], "seed": 9}

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deepattn import limits
-from deepattn.config.argument import Refused
 from deepattn.config.descriptions import PRECISION
-from deepattn.config.fitting import FittingConfig
+from deepattn.config.fitting import LAYER_NAMES, FittingConfig, check_layer_names
 from deepattn.config.observable import Label, Observable
 from deepattn.config.ranges import within
 from deepattn.config.section import key
@@ -38,10 +37,19 @@ class DosFittingConfig(FittingConfig):
     }
     errors_of_systems = ("mae_atom", "rmse_atom")
     fine_tunes = False
-    input_only = (Refused("layer_name", hint="layers are not shared between models"),)
 
     numb_dos: int = key(300, "Number of points of the energy grid.", check=within(1, limits.WIDTH))
     precision: str = key("float64", PRECISION)
+    layer_name: tuple[str | None, ...] | None = key(None, LAYER_NAMES, unset=True)
+
+    @classmethod
+    def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
+        super().check(section, path, ntypes=ntypes)
+        check_layer_names(section, path)
+
+    @property
+    def names_of_layers(self) -> tuple[str | None, ...] | None:
+        return self.layer_name
 
     @property
     def observable(self) -> Observable:

@@ -41,6 +41,8 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         reason = "they lack its descriptor or its fitting"
     elif config.use_srtab is not None:
         reason = "they switch to a table (use_srtab) in another way"
+    elif config.fitting_net.names_of_layers is not None:
+        reason = "they do not share layers by name (layer_name)"
     elif not config.is_common and other is not None:
         reason = (
             f"{other} has another meaning in DeePMD-kit's TensorFlow backend, whose "

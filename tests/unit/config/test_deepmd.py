@@ -19,6 +19,7 @@ MORE_CASES = {
     "no type map": without(SE_E2_A, "model/type_map"),
     "tanh type embedding": changed(DPA1, "model/type_embedding", {}),
     "se_e2_a with types": changed(SE_E2_A, "model/type_embedding", {"resnet_dt": True}),
+    "named layers": changed(SE_E2_A, "model/fitting_net/layer_name", ["a", "b", "c"]),
     "se_e2_r": changed(
         DPA1, "model/descriptor", {"type": "se_r", "sel": [4, 8], "type_one_side": True}
     ),

@@ -181,7 +181,7 @@ DATA = "training/training_data"
         (f"{DESCRIPTOR}/normalize", False, "normalize = False needs model/convention common"),
         (f"{DESCRIPTOR}/temperature", 0.5, "temperature"),
         (f"{DESCRIPTOR}/concat_output_tebd", False, "concat_output_tebd = .* model/convention"),
-        (f"{FITTING}/layer_name", ["a"], "layer_name"),
+        (f"{FITTING}/layer_name", ["a"], "layer_name is .* be a list of [0-9]+ names"),
         (f"{FITTING}/use_aparam_as_mask", True, "use_aparam_as_mask"),
         (f"{FITTING}/default_fparam", [1.0], "default_fparam is .* be a list of 0 finite numbers"),
         (f"{DESCRIPTOR}/use_econf_tebd", True, "set model/type_embedding/use_econf_tebd"),
@@ -452,3 +452,29 @@ def test_a_folder_of_checkpoints_has_the_usual_names():
     assert normalize(changed(DPA1, "training/save_ckpt", "run/"))["training"]["save_ckpt"] == (
         "run/model.ckpt"
     )
+
+
+@pytest.mark.parametrize(
+    ("fitting", "message"),
+    [
+        ({"layer_name": ["a", "a", "b", "c"]}, "only hidden layers that are as wide as"),
+        ({"layer_name": ["a", "b", "c", "c"]}, "only hidden layers that are as wide as"),
+        ({"layer_name": ["a/b", None, None, None]}, "a list of 4 names of letters"),
+        (
+            {"layer_name": [None, "a", "a", None], "trainable": [True, True, False, True]},
+            "trainable differs for the layers 1 and 2",
+        ),
+    ],
+)
+def test_layers_that_cannot_be_one(fitting, message):
+    section = {"neuron": [8, 8, 8], **fitting}
+    with pytest.raises(ConfigError, match=message):
+        normalize(changed(SE_E2_A, "model/fitting_net", section))
+
+
+def test_names_of_layers_are_of_one_backend():
+    section = {"neuron": [8, 8], "layer_name": ["a", "b", "c"]}
+    raw = changed(SE_E2_A, "model/fitting_net", section)
+    assert normalize(raw)["model"]["fitting_net"]["layer_name"] == ["a", "b", "c"]
+    with pytest.raises(ConfigError, match=r"layer_name = .* needs model/convention tensorflow"):
+        normalize(changed(raw, "model/convention", "common"))

@@ -74,7 +74,7 @@ FITTING = {
     **{**NETS, "resnet_dt": False, "numb_fparam": 2, "numb_aparam": 1, "dim_case_embd": 3},
     **{"default_fparam": [0.5, -1.0]},
     **{"subtract_vacuum": True, "common": True, "interface_dtype": "float32"},
-    **{"trainable_layers": [True, False, True]},
+    **{"trainable_layers": [True, False, True], "layer_names": ["a", None, "b"]},
 }
 NET_FITTING = {name: value for name, value in FITTING.items() if name != "subtract_vacuum"}
 OBSERVABLE = {"observable": ["dipole", 3, False, [0, 1]], "common": True}
@@ -130,7 +130,7 @@ CASES = [
         layers.FittingNet,
         {
             **{"input_width": 4, "neuron": [3], "seed": 1, "trainable_layers": [False, True]},
-            "output_width": 2,
+            **{"output_width": 2, "layer_names": [None, "a"]},
         },
     ),
     (layers.EmbeddingNet, {**NETS, "input_width": 1, "time_step": 0.5, "use_bias": False}),

@@ -80,6 +80,31 @@ def test_fitting_net_has_no_residual_in_its_first_layer(rng):
     np.testing.assert_allclose(output, expected, atol=1e-15)
 
 
+def test_layers_of_one_name_are_one_layer(rng):
+    x = rng.normal(size=(6, 3))
+    layer, output = check_layer(
+        FittingNet,
+        {"input_width": 3, "neuron": [4, 4, 4], "layer_names": [None, "a", "a", "b"], "seed": 1},
+        [x],
+        expected_shape=(6, 1),
+    )
+    w = {name: np.asarray(v) for name, v in layer.named_variables("_type_0").items()}
+    scopes = {name.rpartition("/")[0] for name in w}
+    assert scopes == {"layer_0_type_0", "share_a_type_0", "share_b_type_0"}
+    assert len(layer.weights) == len(w)
+    plain = FittingNet(3, [4, 4, 4], seed=1, dtype="float64")
+    plain.build()
+    # Drawn as the first of the layers.
+    first = np.asarray(plain.named_variables()["layer_1/matrix"])
+    np.testing.assert_array_equal(w["share_a_type_0/matrix"], first)
+    z = np.tanh(x @ w["layer_0_type_0/matrix"] + w["layer_0_type_0/bias"])
+    for _ in range(2):
+        step = np.tanh(z @ w["share_a_type_0/matrix"] + w["share_a_type_0/bias"])
+        z = z + step * w["share_a_type_0/idt"]
+    expected = z @ w["share_b_type_0/matrix"] + w["share_b_type_0/bias"]
+    np.testing.assert_allclose(output, expected, atol=1e-15)
+
+
 def test_fitting_net_trains_the_layers_it_is_told_to():
     layer = FittingNet(3, [4, 4], trainable_layers=[False, True, False])
     layer.build()

@@ -30,6 +30,11 @@ FUSED = {
     "excluded from the model": ({**SMOOTH, "sel": 14}, {}, {**TYPES, **COMMON, **EXCLUDED}),
     "excluded from the model, slots of types": (E2, {}, {**COMMON, **EXCLUDED}),
     "energies of single atoms": (ATTEN, {"atom_ener": [1.0, 2.0]}, TYPES),
+    "layers that are one layer": (
+        E2,
+        {"neuron": [6, 6, 6], "layer_name": ["a", "b", "b", None], "seed": 1},
+        {},
+    ),
     "float32": ({**ATTEN, "precision": "float32"}, {"precision": "float32"}, TYPES),
 }
 LAYERS = {
