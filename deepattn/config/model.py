@@ -17,6 +17,14 @@ from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.ranges import null_or, positive, within
 from deepattn.config.section import Section, key, required
+from deepattn.config.submodel import (
+    LINEAR,
+    STANDARD,
+    SUBMODELS,
+    SubModelConfig,
+    flatten,
+    nested,
+)
 from deepattn.config.type_embedding import TypeEmbeddingConfig, check_elements
 from deepattn.errors import ConfigError, show
 
@@ -108,6 +116,14 @@ class ModelConfig(Section):
         unset=True,
     )
     srtab_add_bias: bool = key(True, "Whether the energy bias is added to the table's energies.")
+    models: tuple[SubModelConfig, ...] = key(
+        [], "The models that are combined; one of them is of type standard and trained."
+    )
+    weights: tuple[float, ...] = key(
+        [],
+        "Factors of the models: a list, sum for 1 each, or mean for one over their number.",
+        dtype=[list[float], str],
+    )
     convention: str | None = key(
         None,
         "Backend of DeePMD-kit whose conventions the model follows: tensorflow, or common "
@@ -129,13 +145,35 @@ class ModelConfig(Section):
     def schema(cls, name: str, **options: Any) -> Argument:
         keys = {argument.name: argument for argument in cls.arguments()}
         parts = [keys.pop(name) for name in ("descriptor", "fitting_net")]
-        standard = Argument(
-            "standard", dict, [*parts, *_REFUSED_IN_STANDARD], doc="Descriptor and fitting net."
+        combined = [keys.pop(name) for name in ("models", "weights")]
+        parts += _REFUSED_IN_STANDARD
+        standard = Argument(STANDARD, dict, parts, doc="Descriptor and fitting net.")
+        linear = Argument(
+            LINEAR,
+            dict,
+            [*combined, *parts],
+            doc="A linear combination of energies (docs/theory/linear.md). All keys of the model "
+            "that is trained are in its section of models.",
         )
         kind = Variant(
-            "type", [standard], optional=True, default_tag="standard", doc="Kind of the model."
+            "type",
+            [standard, linear],
+            optional=True,
+            default_tag=STANDARD,
+            doc="Kind of the model.",
         )
         return Argument(name, dict, list(keys.values()), [kind], **options)
+
+    @classmethod
+    def flatten(cls, section: Any) -> Any:
+        """A section of a file in the form that the schema has; see
+        `deepattn.config.submodel.flatten`.
+
+        Raises:
+            ConfigError: Its models cannot be combined.
+        """
+        meaningless = {"shared_dict": {}, **cls.defaults()}
+        return flatten(section, meaningless)
 
     @classmethod
     def import_types(cls, section: Any) -> None:
@@ -151,6 +189,7 @@ class ModelConfig(Section):
         Raises:
             ConfigError: The descriptor does not have the convention.
         """
+        _resolve_combination(section)
         descriptor = section["descriptor"]
         kind = DESCRIPTORS[descriptor["type"]]
         convention = section.pop("convention", None)
@@ -213,6 +252,7 @@ class ModelConfig(Section):
             )
         _check_exclusions(section, ntypes)
         _check_table(section)
+        _check_combination(section, ntypes)
         if "type_embedding" in section:
             _check_type_embedding(section, kind)
         if section["preset_out_bias"] is not None:
@@ -235,6 +275,11 @@ class ModelConfig(Section):
         return (self.convention or default) == "common"
 
     @property
+    def place(self) -> int:
+        """The place of the trained model in a linear combination."""
+        return next((k for k, part in enumerate(self.models) if part.layer is None), 0)
+
+    @property
     def excludes(self) -> bool:
         """Whether there are types of atoms or pairs that the model as a whole leaves out."""
         return bool(self.pair_exclude_types or self.atom_exclude_types)
@@ -249,12 +294,14 @@ class ModelConfig(Section):
         section = super().to_dict()
         if not self.type_map:
             del section["type_map"]
-        return section
+        if not self.models:
+            del section["models"], section["weights"]
+        return nested(section)
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> ModelConfig:
         """Build from what `normalize_model` returns."""
-        return super().from_dict({"type_map": (), **section})
+        return super().from_dict({"type_map": (), **cls.flatten(section)})
 
 
 def network_dtype(precision: str, interface_dtype: str) -> str:
@@ -346,6 +393,55 @@ def _check_table(section: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"model/use_srtab is for models of energies, not of {fitted.subject}; remove it."
         )
+
+
+def _resolve_combination(section: dict[str, Any]) -> None:
+    """Put numbers in the place of ``sum`` and ``mean``."""
+    if section["type"] != LINEAR:
+        return
+    count, weights = len(section["models"]), section["weights"]
+    if isinstance(weights, str):
+        named = {"sum": 1.0, "mean": 1 / max(count, 1)}
+        require(weights in named, "model/weights", weights, "be sum, mean or a list of numbers")
+        section["weights"] = [named[weights]] * count
+
+
+def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
+    if section["type"] != LINEAR:
+        return
+    models, weights = section["models"], section["weights"]
+    require(
+        len(weights) == len(models),
+        "model/weights",
+        weights,
+        f"be a list of {len(models)} numbers, one for each of model/models",
+    )
+    trained = [k for k, part in enumerate(models) if part["type"] == STANDARD]
+    if len(trained) != 1:
+        raise ConfigError("model/models must have one model of type standard, which is trained.")
+    for place, part in enumerate(models):
+        SUBMODELS[part["type"]].check(part, f"model/models/{place}", ntypes=ntypes)
+    where, fitting = f"model/models/{trained[0]}", section["fitting_net"]
+    fitted = _fitting(section)
+    if fitted.subject != "energies":
+        raise ConfigError(f"{where} gives {fitted.subject}; a combination is of energies.")
+    for name in ("numb_fparam", "numb_aparam"):
+        if fitting.get(name):
+            raise ConfigError(
+                f"{where}/fitting_net/{name} is {fitting[name]}; combined models have no "
+                "parameters, as in DeePMD-kit."
+            )
+    convention = (
+        section.get("convention")
+        or _conventions(DESCRIPTORS[section["descriptor"]["type"]], fitted)[0]
+    )
+    if convention != "tensorflow":
+        raise ConfigError(
+            f"{where} has the convention common; DeePMD-kit's other backends combine models in "
+            "another way, so a combination needs the convention tensorflow."
+        )
+    if not section.get("type_map"):
+        raise ConfigError("model/type_map is required in a combination of models.")
 
 
 def _fitting(section: Mapping[str, Any]) -> type[FittingConfig]:

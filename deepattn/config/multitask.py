@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from deepattn.config.submodel import LINEAR
 from deepattn.errors import ConfigError, show
 
 # Name of a new fitting net for `finetune_head` and `--model-branch`.
@@ -82,6 +83,11 @@ def split(data: Mapping[str, Any]) -> dict[str, BranchInput]:
     if not isinstance(training, dict):
         raise ConfigError(f"training is {show(training)}; it must be a mapping of keys.")
     names = _names(model["model_dict"])
+    for name, branch in model["model_dict"].items():
+        if isinstance(branch, Mapping) and branch.get("type") == LINEAR:
+            raise ConfigError(
+                f"model/model_dict/{name}/type is {LINEAR}; combinations are for single tasks."
+            )
     _refuse_single(data, training)
     tables = {path: _table(data, path, names) for path in _TABLES}
     if tables["training/data_dict"] is None:

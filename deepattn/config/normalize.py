@@ -8,6 +8,7 @@ from deepattn.config.loss import LOSSES
 from deepattn.config.model import ModelConfig
 from deepattn.config.optimizer import OPTIMIZERS
 from deepattn.config.schedule import SCHEDULES
+from deepattn.config.submodel import LINEAR, nested
 from deepattn.config.training import TrainingConfig
 from deepattn.config.tree import input_schema
 from deepattn.config.validate import validate_section
@@ -33,6 +34,8 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: A key is unknown, missing or not supported, or a value is not valid.
     """
+    if isinstance(data, dict) and isinstance(data.get("model"), dict):
+        data = {**data, "model": ModelConfig.flatten(data["model"])}
     schema = input_schema(data)
     full = schema.normalize_value(validate_section(schema, data, ""), do_alias=False)
     ModelConfig.resolve_defaults(full["model"])
@@ -47,6 +50,11 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     schedule.check(rate, "learning_rate", numb_steps=training.get("numb_steps"))
     LOSSES[loss["type"]].check(loss, "loss")
     _check_subject(full)
+    if full["model"]["type"] == LINEAR and (loss.get("start_pref_h") or loss.get("limit_pref_h")):
+        raise ConfigError(
+            "loss/start_pref_h and limit_pref_h are for one model, not for a combination of models "
+            "(linear_ener); remove them."
+        )
     OPTIMIZERS[optimizer["type"]].check(optimizer, "optimizer")
     mixed = DESCRIPTORS[full["model"]["descriptor"]["type"]].mixed_types
     TrainingConfig.check(training, "training", mixed_types=mixed)
@@ -57,7 +65,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
         data=training["validation_data"] is not None,
         averages=training["enable_ema"],
     )
-    return full
+    return {**full, "model": nested(full["model"])}
 
 
 def _check_subject(full: dict[str, Any]) -> None:
@@ -93,11 +101,12 @@ def _check_subject(full: dict[str, Any]) -> None:
 
 def normalize_model(model: dict[str, Any]) -> dict[str, Any]:
     """Like `normalize` for the ``model`` section alone, as a frozen model's script carries it."""
+    model = ModelConfig.flatten(model)
     ModelConfig.import_types(model)
     full = ModelConfig.complete(model, "model")
     ModelConfig.resolve_defaults(full)
     ModelConfig.check(full)
-    return full
+    return nested(full)
 
 
 def model_config(model: dict[str, Any]) -> ModelConfig:

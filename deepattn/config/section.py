@@ -207,12 +207,14 @@ class Kind(Section):
         aliases: Other spellings of the class's type.
         parts: Key of a list of sections of other types of the registry that it is made of, which
             cannot have such a list themselves; None where there is none.
+        only_in_lists: Whether its sections are only met in lists, where their keys are documented.
     """
 
     registry: ClassVar[Registry]
     default_type: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
     parts: ClassVar[str | None] = None
+    only_in_lists: ClassVar[bool] = False
 
     type: str
 
@@ -334,7 +336,7 @@ def _argument(field: dataclasses.Field, declared: _Key, hint: Any) -> Argument:
             options["default"] = declared.default
     if several is not None:
         variant = several.variant(f"Kind of the {several.registry.what}.", with_parts=False)
-        options |= {"repeat": True, "fold_subdoc": True}
+        options |= {"repeat": True, "fold_subdoc": not several.only_in_lists}
         return Argument(field.name, list, [], [variant], **options)
     if inner is None:
         return Argument(field.name, declared.dtype or _types_in_a_file(hint), **options)

@@ -28,12 +28,13 @@ def attribute_constants(
         "model_attr/tmap": " ".join(model.type_map),
         "descrpt_attr/rcut": np.asarray(model.rcut, model.interface_dtype),
         "descrpt_attr/ntypes": np.int32(descriptor.ntypes),
-        **descriptor.graph_constants(),
+        **{model.graph_name(n): array for n, array in descriptor.graph_constants().items()},
         "train_attr/training_script": training_script,
     }
     if min_nbor_dist is not None:
         attributes["train_attr/min_nbor_dist"] = np.float64(min_nbor_dist)
-    return {**attributes, **fitting.graph_attributes(), **_unused_time_steps(model)}
+    unused = {model.graph_name(n): array for n, array in _unused_time_steps(model).items()}
+    return {**attributes, **fitting.graph_attributes(), **unused}
 
 
 def _unused_time_steps(model: AtomicModel) -> dict[str, np.ndarray]:

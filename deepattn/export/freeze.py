@@ -106,14 +106,16 @@ def trace(
         )
         for name, value in attributes.items():
             tf.constant(value, name=name)
-    nodes = [*names, *arrays, *attributes]
+    nodes = [*names, *map(model.graph_name, arrays), *attributes]
     return _pruned(graph.as_graph_def(), nodes)
 
 
 def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list[str]:
     """Trace the model between DeePMD's placeholders and outputs; return the outputs' names."""
     variables = model.named_variables()
-    weights = [(variables[name], tf.constant(a, name=name)) for name, a in arrays.items()]
+    weights = [
+        (variables[name], tf.constant(a, name=model.graph_name(name))) for name, a in arrays.items()
+    ]
     inputs = _placeholders(model)
     natoms = inputs["natoms"]
     with keras.StatelessScope(state_mapping=weights):
@@ -134,6 +136,7 @@ def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list
         # Where this replaces results, readers run nothing of what makes them otherwise.
         if isinstance(model, EnergyModel):
             outputs.update(potential_in_one_operation(model, inputs) or {})
+        outputs = model.complete(outputs, inputs)
         type_vectors = model.type_vectors()
     named = {
         **model.graph_outputs(outputs, environment, natoms),

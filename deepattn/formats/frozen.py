@@ -11,6 +11,7 @@ import numpy as np
 from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.graphdef import Graph, parse_graph, read_graph
+from deepattn.formats.weight_names import from_graph
 
 # The second number in a scope is the place of a descriptor in a hybrid.
 _WEIGHT_NAMES = re.compile(
@@ -32,6 +33,8 @@ _WEIGHT_NAMES = re.compile(
     """,
     re.VERBOSE,
 )
+# In front of the names of the models of a linear combination.
+_PLACE = re.compile(r"model\d+/")
 # Constants of the mask that keeps a neighbor from itself, not weights.
 _ATTENTION_MASK = re.compile(r"attention_layer_\d+(_\d+)?/(eye|ones)(_\d+)?(/.*)?")
 # 2.x numbers layer norms as Keras does; the number is redundant with the layer's.
@@ -189,8 +192,8 @@ def _training_script(graph: Graph) -> dict | None:
 def _weights(graph: Graph) -> dict[str, np.ndarray]:
     weights = {}
     for stored, array in graph.constants().items():
-        name = _NUMBERED_NORM.sub(r"\1/\2", stored)
-        if _WEIGHT_NAMES.fullmatch(name):
+        name = from_graph(_NUMBERED_NORM.sub(r"\1/\2", stored))
+        if _WEIGHT_NAMES.fullmatch(_PLACE.sub("", name)):
             if array.dtype.kind != "f":
                 raise ModelFileError(f"{graph.origin}: the weight '{stored}' is not floating point")
             if name in weights:

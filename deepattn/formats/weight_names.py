@@ -1,5 +1,9 @@
 """Names of weights that several packages use; those are the names of DeePMD's frozen graphs."""
 
+import re
+
+# What scopes of a frozen graph end with in a linear combination of models.
+_OF_MODEL = re.compile(r"_model(\d+)(?=/)")
 # Energies that are added for the elements, and the number of the branch in a fitting of several.
 BIAS = "fitting_attr/t_bias_atom_e"
 # Of properties, as contributions of atoms.
@@ -27,6 +31,34 @@ def of_part(name: str, part: int) -> str:
     """
     scope, _, rest = name.partition("/")
     return f"{scope}_{part}/{rest}"
+
+
+def of_model(name: str, place: int) -> str:
+    """The name of a weight of one of the models of a linear combination that is not trained.
+
+    Args:
+        name: Its name in that model alone.
+        place: Place of the model in the combination.
+    """
+    return f"model{place}/{name}"
+
+
+def in_graph(name: str, place: int) -> str:
+    """The name that a frozen graph of a linear combination has for a weight of one of its models.
+
+    Args:
+        name: Its name in that model alone: ``layer_0/matrix``.
+        place: Place of the model: ``layer_0_model1/matrix``.
+    """
+    scope, _, rest = name.partition("/")
+    return f"{scope}_model{place}/{rest}"
+
+
+def from_graph(name: str) -> str:
+    """The reverse: the name with the place of the model in front, ``model1/layer_0/matrix``; every
+    other name as it is."""
+    places = _OF_MODEL.findall(name)
+    return of_model(_OF_MODEL.sub("", name), int(places[0])) if places else name
 
 
 def alone(name: str, part: int) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deepattn.config import ModelConfig
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ModelFileError
 from deepattn.formats.weight_names import BIAS
@@ -49,7 +50,9 @@ class Inspection:
         self.path = self.file.path
         self._type_map = self.file.type_map()
         script = self.file.model_section()
-        self._script: dict[str, Any] | None = script if isinstance(script, dict) else None
+        self._script: dict[str, Any] | None = (
+            ModelConfig.flatten(script) if isinstance(script, dict) else None
+        )
 
     @cached_property
     def _weights(self) -> Mapping[str, np.ndarray]:

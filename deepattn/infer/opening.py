@@ -95,7 +95,8 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         type_map=list(model.type_map),
         ntypes=model.ntypes,
         rcut=model.rcut,
-        sel=np.ravel(model.descriptor.sel).tolist(),
+        # The cutoff of a linear combination may be that of another model.
+        sel=np.ravel(model.descriptor.sel).tolist() if model.rcut == model.descriptor.rcut else [],
         dim_fparam=model.fitting.numb_fparam,
         dim_aparam=model.fitting.numb_aparam,
         interface_dtype=model.interface_dtype,

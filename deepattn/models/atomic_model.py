@@ -149,7 +149,7 @@ class AtomicModel(TrainedModel, abc.ABC):
     ) -> dict[str, tf.Tensor]:
         if "environment" not in inputs:
             inputs = self.prepare(inputs)
-        return self.results(
+        outputs = self.results(
             inputs["environment"],
             inputs["atype"],
             inputs["natoms"],
@@ -157,6 +157,7 @@ class AtomicModel(TrainedModel, abc.ABC):
             inputs.get("aparam"),
             with_descriptor=with_descriptor,
         )
+        return self.complete(outputs, inputs)
 
     def frame_parameters(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
         """The frame parameters among inputs of `call`, or those of frames without any."""
@@ -205,6 +206,21 @@ class AtomicModel(TrainedModel, abc.ABC):
         if self.atom_exclude_types:
             types = [kind for kind in range(self.ntypes) if kind not in self.atom_exclude_types]
         return atoms_of_types(local, self.ntypes, types)
+
+    def complete(
+        self, outputs: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """The outputs with what a model adds to its own.
+
+        Args:
+            outputs: Of `results`, or of the same in blocks.
+            inputs: As for `call`, with ``natoms``.
+        """
+        return dict(outputs)
+
+    def graph_name(self, name: str) -> str:
+        """The name that a frozen graph has for a weight."""
+        return name
 
     def results(
         self,

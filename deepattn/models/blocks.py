@@ -41,11 +41,12 @@ def infer(
         environment, evaluate = environment.of_owners(inputs["owner"]), type(model).infer
     if "shells" in inputs:
         evaluate = partial(potential_in_shells, shells=inputs["shells"])
-    return evaluate(
+    outputs = evaluate(
         *(model, environment, inputs["atype"], inputs["natoms"]),
         inputs.get("fparam"),
         inputs.get("aparam"),
     )
+    return model.complete(outputs, inputs)
 
 
 def evaluate_in_blocks(

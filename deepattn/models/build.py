@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from deepattn.config import ModelConfig, network_dtype
 from deepattn.errors import ModelFileError
-from deepattn.formats.weight_names import TABLE_DATA, TABLE_INFO
+from deepattn.formats.weight_names import of_model
 from deepattn.layers import TypeEmbedding
 from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.electron_configuration import electron_features
@@ -61,28 +61,21 @@ def build_model(
     Raises:
         ModelFileError: ``arrays`` do not fit the configuration.
     """
-    if arrays is not None:
-        with without_drawing():
-            model = _build(config, interface_dtype, shared, _table_of(config, arrays))
-        model.set_arrays(arrays)
-        return model
-    table = None
-    if config.use_srtab is not None:
-        rcut = config.descriptor.longest_list.rcut
-        found = read_table(config.use_srtab, rcut=rcut, ntypes=config.ntypes)
-        table = PairTable.of_table(found)
-    return _build(config, interface_dtype, shared, table)
+    if arrays is None:
+        return _build(config, interface_dtype, shared, None)
+    with without_drawing():
+        model = _build(config, interface_dtype, shared, arrays)
+    model.set_arrays(arrays)
+    return model
 
 
 def _build(
-    config: ModelConfig, interface_dtype: str, shared: SharedLayers, table: PairTable | None
+    config: ModelConfig,
+    interface_dtype: str,
+    shared: SharedLayers,
+    arrays: Mapping[str, np.ndarray] | None,
 ) -> AtomicModel:
-    """The model of a configuration, with initial weights.
-
-    Args:
-        config, interface_dtype, shared: As for `build_model`.
-        table: What it goes over to where atoms come near; None for nothing.
-    """
+    """The model of a configuration, with initial weights; arguments as for `build_model`."""
     section, fitting_section = config.descriptor, config.fitting_net
     type_embedding = shared.type_embedding or _type_embedding(config, interface_dtype)
     width = 0 if type_embedding is None else type_embedding.width
@@ -101,10 +94,11 @@ def _build(
     kind: type[AtomicModel] = resolve(fitting_section.model)
     layers = (descriptor, fitting, type_embedding)
     further: dict[str, Any] = {}
-    if table is not None:
+    if config.use_srtab is not None:
         kind = ShortRangeModel
-        switch = (config.smin_alpha, config.sw_rmin, config.sw_rmax)
-        further = {"table": table, "switch": switch, "add_bias": config.srtab_add_bias}
+        further = _short_range(config, arrays)
+    if config.models:
+        further |= _linear(config, interface_dtype, arrays)
     return kind.of_layers(
         *layers,
         section=fitting_section,
@@ -115,24 +109,34 @@ def _build(
     )
 
 
-def _table_of(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> PairTable | None:
-    """A layer for the table of a model, whose numbers are set later.
+def _short_range(config: ModelConfig, arrays: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
+    """The arguments of a `ShortRangeModel`, with the table of a file or of some arrays."""
+    if arrays is None:
+        rcut = config.descriptor.longest_list.rcut
+        found = read_table(str(config.use_srtab), rcut=rcut, ntypes=config.ntypes)
+        table = PairTable.of_table(found)
+    else:
+        table = PairTable.for_arrays(arrays, config.ntypes)
+    switch = (config.smin_alpha, config.sw_rmin, config.sw_rmax)
+    return {"table": table, "switch": switch, "add_bias": config.srtab_add_bias}
 
-    Raises:
-        ModelFileError: The arrays are no table for as many types.
-    """
-    if config.use_srtab is None:
-        return None
-    info, data = arrays.get(TABLE_INFO), arrays.get(TABLE_DATA)
-    if info is None or data is None:
-        raise ModelFileError("the table of pairs (use_srtab) is missing from the file")
-    intervals, rest = divmod(data.size, 4 * config.ntypes**2)
-    if info.shape != (4,) or rest or not intervals or info[2] != intervals or not info[1] > 0:
-        raise ModelFileError(
-            "the table of pairs (use_srtab) in the file is damaged, or not for "
-            f"{config.ntypes} types"
+
+def _linear(
+    config: ModelConfig, interface_dtype: str, arrays: Mapping[str, np.ndarray] | None
+) -> dict[str, Any]:
+    """The arguments of an `EnergyModel` for what is added to it."""
+    terms = {}
+    for place, section in enumerate(config.models):
+        if section.layer is None:
+            continue
+        own = None
+        if arrays is not None:
+            prefix = of_model("", place)
+            own = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+        terms[place] = resolve(section.layer).from_section(
+            section, config, interface_dtype=interface_dtype, arrays=own
         )
-    return PairTable(config.ntypes, intervals)
+    return {"terms": list(terms.values()), "places": list(terms), "factors": config.weights}
 
 
 def build_stored(stored: StoredModel, path: str | os.PathLike) -> AtomicModel:

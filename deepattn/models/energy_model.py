@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import tensorflow as tf
 
 from deepattn import ops
+from deepattn.config.submodel import SUBMODELS
+from deepattn.errors import ConfigError
+from deepattn.formats.weight_names import in_graph, is_first_slots, of_model
 from deepattn.layers import Environment
+from deepattn.layers.term import Term
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.derivatives import force_and_virial
 from deepattn.models.hessian import hessian
 from deepattn.models.smooth_potential import energies_in_one_operation
+from deepattn.registry import resolve
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -34,6 +42,9 @@ class EnergyModel(AtomicModel):
         fitting: A `Fitting` of atomic energies, such as `EnergyFitting`.
         type_embedding: A `TypeEmbedding`, or ``None`` for a descriptor that does without.
         type_map: Names of the types, in the order of their numbers; empty if they have none.
+        terms: Potentials that are added, in a linear combination Σ w E of models.
+        places: Their places in the combination.
+        factors: The factors w of all models, this one among them.
         **kwargs: As for `AtomicModel`.
 
     Example:
@@ -43,6 +54,26 @@ class EnergyModel(AtomicModel):
 
     # Whether descriptor and fitting alone make the energies, so that one operation can.
     of_descriptor_alone: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *layers: Any,
+        terms: Sequence[Term] = (),
+        places: Sequence[int] = (),
+        factors: Sequence[float] = (),
+        **kwargs: Any,
+    ):
+        # Keras tracks layers only once a model is set up, so they are set when it is built.
+        self._given_terms = tuple(terms)
+        self.places, self.factors = tuple(places), tuple(factors)
+        super().__init__(*layers, **kwargs)
+
+    def build(self, input_shape: object = None) -> None:
+        self.terms = list(self._given_terms)
+        for term in self.terms:
+            if not term.built:
+                term.build()
+        super().build(input_shape)
 
     def atoms(
         self,
@@ -125,8 +156,83 @@ class EnergyModel(AtomicModel):
 
         Returns:
             ``[nframes, 3 * natoms, 3 * natoms]``, eV/Å².
+
+        Raises:
+            ConfigError: Other models are added.
         """
+        if self.terms:
+            raise ConfigError(
+                "there are no Hessians of combinations of models (linear_ener); take finite "
+                "differences of forces."
+            )
         return hessian(self, inputs, in_blocks=in_blocks)
+
+    @property
+    def rcut(self) -> float:
+        return max([super().rcut, *(term.rcut for term in self.terms)])
+
+    @property
+    def place(self) -> int:
+        """The place of this model in the linear combination."""
+        return next(k for k in range(len(self.factors)) if k not in self.places)
+
+    def prepare(self, inputs: Mapping[str, tf.Tensor]) -> dict:
+        inputs = super().prepare(inputs)
+        return {**inputs, "added": self._added(inputs)} if self.terms else inputs
+
+    def complete(
+        self, outputs: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        if not self.terms:
+            return dict(outputs)
+        added = inputs["added"] if "added" in inputs else self._added(inputs)
+        factor = self.factors[self.place]
+        return {
+            **outputs,
+            **{name: factor * outputs[name] + values for name, values in added.items()},
+        }
+
+    def _added(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The sum of the terms."""
+        found = [term.potential(inputs) for term in self.terms]
+        factors = [self.factors[place] for place in self.places]
+        return {
+            name: sum(w * one[name] for w, one in zip(factors, found, strict=True))
+            for name in found[0]
+        }
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        variables = super().named_variables()
+        for place, term in zip(self.places, self.terms, strict=True):
+            own = term.named_variables()
+            variables |= {of_model(name, place): variable for name, variable in own.items()}
+        return variables
+
+    def graph_name(self, name: str) -> str:
+        if not self.terms or is_first_slots(name):
+            return name
+        for place in self.places:
+            prefix = of_model("", place)
+            if name.startswith(prefix):
+                return in_graph(name.removeprefix(prefix), place)
+        return in_graph(name, self.place)
+
+    def options(self) -> dict[str, Any]:
+        further = {"terms": self.terms, "places": self.places, "factors": self.factors}
+        return {**super().options(), **further}
+
+    def get_config(self) -> dict:
+        terms = [keras.saving.serialize_keras_object(term) for term in self.terms]
+        return {**super().get_config(), "terms": terms}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Self:
+        for kind in SUBMODELS.loaded().values():
+            if kind.layer is not None:
+                resolve(kind.layer)
+        given = config.get("terms", ())
+        terms = [keras.saving.deserialize_keras_object(term) for term in given]
+        return super().from_config({**config, "terms": terms})
 
     @property
     def atom_shapes(self) -> list[list[int]]:

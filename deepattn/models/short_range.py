@@ -11,8 +11,8 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.layers import Environment
 from deepattn.layers.environment import real_types
-from deepattn.models.derivatives import force_and_virial
 from deepattn.models.energy_model import EnergyModel
+from deepattn.models.pair_derivatives import four_columns, pair_derivatives
 from deepattn.pairs import PairTable, Switch, soft_minimum, switch_of_minimum
 
 if TYPE_CHECKING:
@@ -116,24 +116,9 @@ class ShortRangeModel(EnergyModel):
     ) -> dict[str, tf.Tensor]:
         energy, derivative, by_vector, of_table, *descriptor = parts
         outputs = super().outputs(environment, local, natoms, energy, derivative, *descriptor)
-        vectors = environment.of_vectors()
-        force, virial, _ = force_and_virial(
-            _four_columns(by_vector, environment), vectors, natoms, nnei=self.sel
-        )
-        # Of a pair's virial each atom has half, of the switch the neighbor all, as in DeePMD-kit.
-        half = of_table / 2
-        *_, of_neighbors = force_and_virial(
-            _four_columns(by_vector - half, environment), vectors, natoms, nnei=self.sel
-        )
-        rows = [*tf.unstack(tf.shape(local)), self.sel, 3]
-        of_centers = -tf.matmul(
-            tf.reshape(environment.rij, rows), tf.reshape(half, rows), transpose_a=True
-        )
-        of_centers = tf.reshape(of_centers, [rows[0], rows[1], 9])
-        ghosts = [[0, 0], [0, natoms[1] - natoms[0]], [0, 0]]
-        outputs["force"] += force
-        outputs["virial"] += virial
-        outputs["atom_virial"] += of_neighbors + tf.pad(of_centers, ghosts)
+        found = pair_derivatives(by_vector, of_table, environment, natoms, nnei=self.sel)
+        for name, values in found.items():
+            outputs[name] += values
         return outputs
 
     def outputs_of_blocks(
@@ -145,7 +130,7 @@ class ShortRangeModel(EnergyModel):
     ) -> dict[str, tf.Tensor]:
         outputs = super().outputs_of_blocks(environment, local, natoms, *parts)
         vectors = environment.of_vectors()
-        by_vector = _four_columns(parts[2], environment)
+        by_vector = four_columns(parts[2])
         outputs["virial"] += ops.total_virial(by_vector, vectors.descrpt_deriv, vectors.rij)
         return outputs
 
@@ -207,10 +192,3 @@ class ShortRangeModel(EnergyModel):
         if self.add_bias:
             energy += tf.gather(tf.convert_to_tensor(self.fitting.bias_atom_e), center)
         return energy, halves[1]
-
-
-def _four_columns(by_vector: tf.Tensor, environment: Environment) -> tf.Tensor:
-    """Derivatives by vectors as those by matrices ``(0, vector)``."""
-    nframes = tf.shape(environment.rij)[0]
-    rows = tf.pad(tf.reshape(by_vector, [-1, 3]), [[0, 0], [1, 0]])
-    return tf.reshape(rows, [nframes, tf.shape(environment.descrpt)[1]])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import deepattn.keras_backend  # noqa: F401
 
 # isort: split
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from deepattn.errors import ModelFileError
 from deepattn.formats.weight_names import TABLE_DATA, TABLE_INFO
 from deepattn.pairs.table_file import Table
 
@@ -57,6 +59,27 @@ class PairTable(keras.layers.Layer):
         layer.info.assign(table.info)
         layer.data.assign(table.data)
         return layer
+
+    @classmethod
+    def for_arrays(cls, arrays: Mapping[str, np.ndarray], ntypes: int) -> PairTable:
+        """A layer for the table of a file, whose numbers are set later.
+
+        Args:
+            arrays: Those of the file by name.
+            ntypes: Number of types of the model.
+
+        Raises:
+            ModelFileError: They are no table for as many types.
+        """
+        info, data = arrays.get(TABLE_INFO), arrays.get(TABLE_DATA)
+        if info is None or data is None:
+            raise ModelFileError("the table of pairs of the model is missing from the file")
+        intervals, rest = divmod(data.size, 4 * ntypes**2)
+        if info.shape != (4,) or rest or not intervals or info[2] != intervals or not info[1] > 0:
+            raise ModelFileError(
+                f"the table of pairs in the file is damaged, or not for {ntypes} types"
+            )
+        return cls(ntypes, intervals)
 
     def call(
         self, distance: tf.Tensor, center: tf.Tensor, neighbor: tf.Tensor

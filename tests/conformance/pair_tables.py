@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 
-def write_table(path: Path, *, ntypes: int = 3, end: float = 3.2, scale: float = 1.0) -> str:
+def write_table(
+    path: Path, *, ntypes: int = 3, end: float = 3.2, scale: float = 1.0, of_types: bool = True
+) -> str:
     """A repulsion that is not zero at the end, so that it is extrapolated; returns the path.
 
     Args:
@@ -13,10 +15,11 @@ def write_table(path: Path, *, ntypes: int = 3, end: float = 3.2, scale: float =
         ntypes: Number of types.
         end: The last distance, Å.
         scale: Of the energies.
+        of_types: Whether each pair of types has energies of its own.
     """
     distance = np.arange(0.2, end, 0.02)
     columns = [
-        scale * (3 + first + 2 * second) * np.exp(-distance / 0.7) / distance
+        scale * (3 + of_types * (first + 2 * second)) * np.exp(-distance / 0.7) / distance
         for first in range(ntypes)
         for second in range(first, ntypes)
     ]

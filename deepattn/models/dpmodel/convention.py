@@ -39,6 +39,8 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         reason = "it names no elements (model/type_map)"
     elif section.dpmodel is None or config.fitting_net.dpmodel is None:
         reason = "they lack its descriptor or its fitting"
+    elif config.models:
+        reason = "they combine models in another way (linear_ener)"
     elif config.use_srtab is not None:
         reason = "they switch to a table (use_srtab) in another way"
     elif config.fitting_net.names_of_layers is not None:

@@ -18,8 +18,9 @@ from deepattn.config.fitting import kind_of_graph
 from deepattn.config.observable import Observable
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.frozen import FrozenModel, parse_frozen
-from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD
+from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD, from_graph, in_graph, of_model
 from deepattn.models.files.base import ModelFile, StoredModel
+from deepattn.models.files.pair_tables import refuse_shared_slots
 from deepattn.models.weights import refuse_automatic, refuse_scaled, refuse_uneven
 from deepattn.registry import resolve
 
@@ -84,6 +85,8 @@ class FrozenFile(ModelFile):
 
     def energy_bias(self) -> np.ndarray:
         refuse_scaled(self.frozen.weights, self.path)
+        if any(name.startswith("model") and name.endswith(BIAS) for name in self.frozen.weights):
+            self.refuse("the energy bias of a combination of models cannot be changed")
         self.refuse_observables()
         if BIAS not in self.frozen.weights or not self.frozen.graph.consumers(BIAS):
             raise ModelFileError(
@@ -131,13 +134,14 @@ def _rebuilt(
             f"{path}: carries no training script; only files written by DeePMD-kit 2.1.5 or "
             "later, or by deepattn, can be rebuilt"
         )
+    refuse_shared_slots(frozen, path)
     section = copy.deepcopy(frozen.training_script["model"])
     # Types without names are numbers only.
     section.pop("type_map", None)
     if frozen.type_map:
         section["type_map"] = frozen.type_map
     try:
-        section = normalize_model(section)
+        section = ModelConfig.flatten(normalize_model(section))
     except ConfigError as error:
         raise ModelFileError(f"{path}: its training script cannot be used: {error}") from error
     if frozen.sel and "sel" in section["descriptor"]:
@@ -146,9 +150,19 @@ def _rebuilt(
         section["descriptor"]["sel"] = sum(sel) if mixed else sel
     if section.get("type_embedding"):
         # DeePMD-kit before 3.0 always had the bias, and its scripts do not say so.
-        biased = "type_embed_net/bias_1" in frozen.weights
+        biased = any(name.endswith("type_embed_net/bias_1") for name in frozen.weights)
         section["type_embedding"]["use_tebd_bias"] = biased
-    config, arrays = ModelConfig.from_dict(section), _weights(frozen, path, kind)
+    config = ModelConfig.from_dict(section)
+    trained = of_model("", config.place)
+    arrays = {name.removeprefix(trained): a for name, a in frozen.weights.items()}
+    arrays = _weights(frozen, arrays, path, kind)
+    for place, model in enumerate(config.models):
+        prefix = of_model("", place)
+        if model.layer is not None and not any(name.startswith(prefix) for name in arrays):
+            raise ModelFileError(
+                f"{path}: does not have the numbers of model/models/{place} ({model.type}) by "
+                "name, so that it can be evaluated, but not rebuilt"
+            )
     if type(config.fitting_net) is not kind:
         raise ModelFileError(
             f"{path}: is a graph of {kind.subject}, but its training script has the fitting "
@@ -156,14 +170,20 @@ def _rebuilt(
         )
     refuse_automatic(config, path)
     for name, slots in config.descriptor.first_slots().items():
-        arrays[name] = np.asarray(frozen.integers(name) or slots, np.int32)
+        stored = frozen.integers(name) or frozen.integers(in_graph(name, config.place))
+        arrays[name] = np.asarray(stored or slots, np.int32)
+    for name in frozen.graph.nodes:
+        plain = from_graph(name)
+        if plain != name and name.endswith("/original_sel") and not plain.startswith(trained):
+            arrays[plain] = np.asarray(frozen.integers(name), np.int32)
     refuse_uneven(config, arrays, path)
     return config, arrays
 
 
-def _weights(frozen: FrozenModel, path: Path, kind: type[FittingConfig]) -> dict[str, np.ndarray]:
+def _weights(
+    frozen: FrozenModel, arrays: dict[str, np.ndarray], path: Path, kind: type[FittingConfig]
+) -> dict[str, np.ndarray]:
     """Weights without the constants that mean nothing, the output bias added to the other."""
-    arrays = dict(frozen.weights)
     refuse_scaled(arrays, path)
     arrays.pop(OUT_STD, None)
     if kind.of_graph is not None:

@@ -15,6 +15,7 @@ import numpy as np
 from deepattn import limits
 from deepattn.config import DESCRIPTORS, FITTINGS, FittingConfig
 from deepattn.config.observable import Observable
+from deepattn.config.submodel import SUBMODELS
 from deepattn.errors import ModelFileError
 from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 from deepattn.formats.weight_names import is_first_slots
@@ -112,6 +113,9 @@ class KerasArchive(ModelFile):
                 resolve(kind.layer)
         for reference in model_classes():
             resolve(reference)
+        for term in SUBMODELS.loaded().values():
+            if term.layer is not None:
+                resolve(term.layer)
         self._check_classes()
         config = {key: value for key, value in self.config.items() if key != "compile_config"}
         try:

@@ -39,6 +39,20 @@ MORE_CASES = {
             **{"use_srtab": "t.txt", "smin_alpha": 0.1, "sw_rmin": 0.8, "sw_rmax": 1},
         },
     ),
+    "combination": changed(
+        SE_E2_A,
+        "model",
+        {
+            "type": "linear_ener",
+            "type_map": ["O", "H"],
+            "models": [
+                {**SE_E2_A["model"], "fitting_net": {}},
+                {"type": "pairtab", "tab_file": "t.txt", "rcut": 5, "sel": [3, 4]},
+                {"type": "frozen", "model_file": "m.pb"},
+            ],
+            "weights": "mean",
+        },
+    ),
     "default parameters": changed(WATER, "model/fitting_net/default_fparam", [0.5]),
     "decay rate": changed(DPA1, "learning_rate/decay_rate", 0.9),
     "every list": changed(WATER, "training/training_data/batch_size", [2, 3]),
@@ -62,6 +76,7 @@ RESTATED = {
     "model/descriptor/list/2/sel",
     "model/descriptor/repformer/ln_eps",
     "model/descriptor/tebd_input_mode",
+    "model/weights",
     "training/training_data/systems",
     "training/validation_data/systems",
 }

@@ -1,0 +1,100 @@
+"""A model from a file as a term of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn.config import ModelConfig
+from deepattn.errors import ModelFileError
+from deepattn.layers.boundaries import mesh_of_box
+from deepattn.layers.term import Term
+from deepattn.models.blocks import infer
+from deepattn.models.energy_model import EnergyModel
+from deepattn.models.files import open_model_file
+from deepattn.terms.frozen.config import FrozenConfig
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class FrozenTerm(Term):
+    """The energies of a model that is not trained.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: EnergyModel, **kwargs: Any):
+        super().__init__(autocast=False, **{"trainable": False, **kwargs})
+        self.model = model
+        self.model.trainable = False
+        self.rcut = model.rcut
+
+    @classmethod
+    def from_section(
+        cls,
+        section: FrozenConfig,
+        model: ModelConfig,
+        *,
+        interface_dtype: str,
+        arrays: Mapping[str, np.ndarray] | None,
+    ) -> Self:
+        path = section.model_file
+        file = open_model_file(path)
+        found = file.build()
+        if not isinstance(found, EnergyModel):
+            raise ModelFileError(
+                f"{path}: is a model of {file.fitting_kind.subject}; a term needs one of energies"
+            )
+        if list(found.type_map) != list(model.type_map):
+            raise ModelFileError(
+                f"{path}: has the types {' '.join(found.type_map)}, but model/type_map is "
+                f"{' '.join(model.type_map)}; they must be the same"
+            )
+        if found.descriptor.passes_messages:
+            raise ModelFileError(f"{path}: passes messages, which a term cannot")
+        if found.fitting.numb_fparam or found.fitting.numb_aparam:
+            raise ModelFileError(
+                f"{path}: has frame or atomic parameters, which a term cannot have"
+            )
+        if found.interface_dtype != interface_dtype:
+            raise ModelFileError(
+                f"{path}: has coordinates in {found.interface_dtype}, not in {interface_dtype}; "
+                "set DP_INTERFACE_PREC accordingly"
+            )
+        for name, array in found.get_arrays().items():
+            if arrays is not None and not np.array_equal(arrays.get(name, np.nan), array):
+                raise ModelFileError(
+                    f"{path}: is not the model that was a term in the training: {name} differs"
+                )
+        return cls(found)
+
+    def build(self, *_: object) -> None:
+        self.built = True
+
+    def potential(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        dtype = self.model.interface_dtype
+        coord, box = (tf.cast(inputs[name], dtype) for name in ("coord", "box"))
+        mesh = inputs.get("mesh")
+        given = {"coord": coord, "atype": inputs["atype"], "box": box, "natoms": inputs["natoms"]}
+        found = infer(self.model, {**given, "mesh": mesh_of_box(box) if mesh is None else mesh})
+        names = ("energy", "atom_energy", "force", "virial", "atom_virial")
+        return {name: found[name] for name in names}
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        return self.model.named_variables()
+
+    def get_config(self) -> dict[str, Any]:
+        model = keras.saving.serialize_keras_object(self.model)
+        return {**super().get_config(), "model": model}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        model = keras.saving.deserialize_keras_object(config["model"])
+        return cls(**{**config, "model": model})
