@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -178,6 +178,25 @@ class FittingConfig(Kind):
 
     def needs_common(self) -> str | None:
         """The option by which the two conventions differ; None if they do not."""
+        return None
+
+    @classmethod
+    def leave_out(cls, section: dict[str, Any], types: Sequence[int], ntypes: int) -> bool:
+        """Leave atoms of some types out by keys of the section, in place.
+
+        Args:
+            section: The section.
+            types: Those types.
+            ntypes: Number of types.
+
+        Returns:
+            Whether there are such keys; if not, the section stays as it is.
+        """
+        return False
+
+    @property
+    def chosen(self) -> tuple[int, ...] | None:
+        """The types of the atoms that contribute by keys of the section; None for all."""
         return None
 
     @property

@@ -212,6 +212,7 @@ class ModelConfig(Section):
         cls.drop_unset(section)
         FITTINGS[fitting["type"]].resolve_defaults(fitting)
         common = (convention or possible[0]) == "common"
+        _move_excluded(section, common=common)
         given = section.get("type_embedding") is not None
         embedding = kind.take_type_embedding(descriptor, common=common, given=given)
         kind.resolve_defaults(descriptor, common=common)
@@ -314,6 +315,17 @@ def _conventions(
 ) -> tuple[str, ...]:
     """The conventions that a model may have, the default first."""
     return tuple(name for name in descriptor.conventions if name in fitting.conventions)
+
+
+def _move_excluded(section: dict[str, Any], *, common: bool) -> None:
+    """Turn ``atom_exclude_types`` into the key of a fitting that has its own, in place."""
+    excluded, sel = section["atom_exclude_types"], section["descriptor"].get("sel")
+    ntypes = len(section["type_map"] or (sel if isinstance(sel, list) else ()))
+    known = all(type(kind) is int and 0 <= kind < ntypes for kind in excluded)
+    if common and excluded and known:
+        fitting = section["fitting_net"]
+        if FITTINGS[fitting["type"]].leave_out(fitting, excluded, ntypes):
+            section["atom_exclude_types"] = []
 
 
 def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:

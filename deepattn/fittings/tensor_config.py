@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -82,6 +82,13 @@ class TensorFittingConfig(FittingConfig):
                 chosen,
                 f"list types from 0 to {ntypes - 1} in rising order",
             )
+
+    @classmethod
+    def leave_out(cls, section: dict[str, Any], types: Sequence[int], ntypes: int) -> bool:
+        present = section.get("sel_type")
+        kept = range(ntypes) if present is None else present
+        section["sel_type"] = [kind for kind in kept if kind not in types]
+        return True
 
     @property
     def chosen(self) -> tuple[int, ...] | None:

@@ -50,8 +50,10 @@ def output_of(model: ModelConfig, arrays: Arrays, bias: np.ndarray) -> OutputOfS
         bias: Of the output, ``[ntypes, components]``.
     """
     section = model.fitting_net
-    if not isinstance(section, TensorFittingConfig) or section.chosen is not None:
-        raise KeyError("of chosen types (sel_type)")
+    if not isinstance(section, TensorFittingConfig):
+        raise TypeError(f"{section.type} is no fitting of a tensor")
+    if section.chosen is not None and not model.is_common:
+        raise KeyError("of chosen types (sel_type) unless model/convention is common")
     last = next(name for name in arrays if name.startswith("final_layer"))
     zeros = np.zeros((model.ntypes, arrays[last].shape[-1]))
     return OutputOfState(zeros, bias[np.newaxis], np.ones((1, *bias.shape)))

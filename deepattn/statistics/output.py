@@ -54,7 +54,10 @@ def output_statistics(
     kinds, atoms = [np.zeros(0, np.int32)], [np.zeros((0, observable.width))]
     for inputs, labels in batches:
         known = labels[f"find_{observable.name}"] > 0
-        counts.append(composition(inputs["atype"], ntypes)[known])
+        number = composition(inputs["atype"], ntypes)
+        if observable.types is not None:
+            number[:, [kind for kind in range(ntypes) if kind not in observable.types]] = 0
+        counts.append(number[known])
         frames.append(labels[observable.name][known])
         known = (labels[f"find_{observable.atomic_name}"] > 0)[:, None] & (inputs["atype"] >= 0)
         kinds.append(inputs["atype"][known])

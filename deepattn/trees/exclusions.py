@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from deepattn.config import ModelConfig
@@ -26,10 +27,16 @@ def read_exclusions(node: Node) -> dict[str, Any]:
 
 
 def written_exclusions(config: ModelConfig) -> dict[str, Any]:
-    """The same keys of a model to write, empty ones too."""
+    """The same keys of a model to write, empty ones too.
+
+    DeePMD-kit replaces what a fitting leaves out by what the model does, so both say the same.
+    """
+    types: Sequence[int] = config.atom_exclude_types
+    if config.fitting_net.chosen is not None:
+        types = [kind for kind in range(config.ntypes) if kind not in config.fitting_net.chosen]
     return {
         "pair_exclude_types": [list(pair) for pair in config.pair_exclude_types],
-        "atom_exclude_types": list(config.atom_exclude_types),
+        "atom_exclude_types": list(types),
     }
 
 

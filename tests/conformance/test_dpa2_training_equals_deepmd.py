@@ -37,6 +37,7 @@ CASES = {
         },
     ),
     "dipole": ({"type": "dipole"}, TENSOR),
+    "chosen": ({"type": "dipole"}, TENSOR),
     "polar": ({"type": "polar", "fit_diag": False, "scale": [0.7, 1.3]}, TENSOR),
     "intensive": (
         {"type": "property", "property_name": "gap", "task_dim": 2, "intensive": True},
@@ -47,6 +48,8 @@ CASES = {
         {"type": "property", "metric": ["mae"], "loss_func": "mse"},
     ),
 }
+# Further keys of the section model.
+MODELS = {"chosen": {"atom_exclude_types": [1]}}
 # Our columns of the learning curve by theirs.
 COLUMNS = {
     "rmse_global_dos": "rmse_dos",
@@ -93,6 +96,7 @@ def _input(system, case):
             "type_map": TYPE_MAP,
             "descriptor": {**descriptor, "precision": "float64"},
             "fitting_net": {"neuron": [5, 5], "seed": 2, "precision": "float64", **fitting},
+            **MODELS.get(case, {}),
         },
         "learning_rate": {"start_lr": 1e-3, "stop_lr": 1e-5, "decay_steps": 3},
         "loss": loss,

@@ -64,6 +64,10 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
         std = np.ones(shape) if std is None else std
         weights = of_fitting.with_output(fitting, weights, bias[0], std[0])
     arrays |= weights
+    left_out = exclusions.get("atom_exclude_types", [])
+    named = fitting.get("sel_type")
+    if named is not None and left_out == [k for k in range(len(type_map)) if k not in named]:
+        del exclusions["atom_exclude_types"]  # the fitting says the same
     section |= {"type_map": type_map, "fitting_net": fitting, **exclusions}
     config = complete(section, arrays, origin, every_residual)
     return config, arrays, _distance(tree, origin)

@@ -9,7 +9,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export import convert
 from deepattn.formats.checkpoint import write_checkpoint
 from deepattn.infer import DeepDipole, DeepDOS, DeepEval, DeepPolar, DeepPot, DeepProperty
-from deepattn.models import ObservableModel, build_model, load_model
+from deepattn.models import ObservableModel, build_model, load_model, open_model_file
 from deepattn.testing import Frame, check_observable
 
 from ...small_models import dpa2, model_section, small_batch
@@ -123,15 +123,32 @@ def test_files_of_other_backends(tmp_path, fitting, descriptor, ending):
         options = {}
     config, model = _config(fitting, descriptor, **options), _model(fitting, descriptor, **options)
     path = _write(model, config, tmp_path)
-    if fitting == "dipole" and ending == "pt":
-        with pytest.raises(ModelFileError, match="no place for models of chosen types"):
-            convert(path, tmp_path / "model.pt")
-        return
     again, _ = load_model(convert(path, tmp_path / f"model.{ending}"))
     inputs, _ = small_batch()
     found, expected = again(inputs), model(inputs)
     for name in (model.observable.name, model.observable.atomic_name):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-12, err_msg=name)
+
+
+def test_chosen_types_in_files_of_other_backends(tmp_path):
+    """As types that the whole model leaves out, which is all that PyTorch looks at."""
+    options = {"convention": "common", "atom_exclude_types": [0]}
+    section = model_section({"type": "se_e2_a"}, {"type": "dipole"}, **options)
+    config = ModelConfig.from_dict(normalize_model(section))
+    assert config.fitting_net.chosen == (1,) and not config.atom_exclude_types
+    path = _write(build_model(config), config, tmp_path)
+    for ending in ("dp", "pt"):
+        file = open_model_file(convert(path, tmp_path / f"model.{ending}"))
+        stored = file.stored().config
+        assert stored.fitting_net.chosen == (1,) and not stored.atom_exclude_types
+        if ending == "dp":
+            assert file.tree["model"]["atom_exclude_types"] == [0]
+        else:
+            assert file.file.section()["atom_exclude_types"] == [0]
+    config, model = _config("dipole"), _model("dipole")
+    path = _write(model, config, tmp_path)
+    with pytest.raises(ModelFileError, match=r"chosen types .sel_type. unless model/convention"):
+        convert(path, tmp_path / "other.pt")
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -31,6 +31,13 @@ def test_labels_of_frames_tell_the_types_apart(intensive):
     np.testing.assert_array_equal(found.spread, np.ones((2, 2)))
 
 
+def test_types_that_do_not_contribute_explain_nothing():
+    observable = Observable("dipole", 2, types=(0,))
+    frames = COUNTS[:, :1] * MEAN[:1]
+    found = output_statistics([_batch(observable, frames=frames)], observable, 2)
+    np.testing.assert_allclose(found.mean, [MEAN[0], [0, 0]], rtol=1e-12)
+
+
 def test_the_spread_is_that_of_what_the_types_do_not_explain():
     observable = Observable("dos", 2)
     frames = COUNTS @ MEAN + np.array([[1.0, 0], [0, -1.0], [0.5, 2.0]])
