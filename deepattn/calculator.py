@@ -10,6 +10,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from ase.geometry import complete_cell
 from ase.neighborlist import NewPrimitiveNeighborList
 
+from deepattn.dispersion import Dispersion
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer import DeepPot
 from deepattn.models import ModelFile
@@ -37,6 +38,9 @@ class DP(Calculator):
         uncertainty: Whether there are two more results of every atom: ``force_errors``, the
             expected error of its force in eV/Å, and ``distances`` from the training data, as of
             :meth:`~deepattn.infer.DeepPot.eval_uncertainty`; or the file of the uncertainties.
+        d3: Functional, such as ``"pbe"``, whose D3 dispersion is added to the model's results, by
+            the package dftd3; None for none. The model must have been trained without.
+        d3_damping: Damping of the dispersion: ``"bj"`` or ``"zero"``.
         **kwargs: Further arguments of ASE's ``Calculator``.
 
     Example:
@@ -62,9 +66,12 @@ class DP(Calculator):
         neighbor_list: NewPrimitiveNeighborList | None = None,
         head: str | None = None,
         uncertainty: bool | str | os.PathLike = False,
+        d3: str | None = None,
+        d3_damping: str = "bj",
         **kwargs: Any,
     ):
         super().__init__(label=label, **kwargs)
+        self._dispersion = None if d3 is None else Dispersion(d3, d3_damping)
         path = None if isinstance(uncertainty, bool) else uncertainty
         self.dp = DeepPot(model, neighbor_list=neighbor_list, head=head, uncertainty=path)
         self._estimates = bool(uncertainty)
@@ -122,6 +129,13 @@ class DP(Calculator):
         if self._estimates:
             for name, key in _UNCERTAINTIES.items():
                 self.results[name] = found[key][0]
+        if self._dispersion is not None:
+            added = self._dispersion.evaluate(atoms)
+            for name in ("energy", "free_energy"):
+                self.results[name] += float(added.energies.sum())
+            self.results["energies"] = self.results["energies"] + added.energies
+            self.results["forces"] = self.results["forces"] + added.forces
+            virial = self.results["virial"] = virial + added.virial
         if periodic:
             volume = abs(np.linalg.det(complete_cell(atoms.cell)))
             stress = -0.5 * (virial + virial.T) / volume
