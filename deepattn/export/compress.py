@@ -39,6 +39,11 @@ def compress(
             f"models with the fitting {type(model.fitting).__name__} cannot be compressed; use "
             "the model as it is."
         )
+    if model.descriptor.protection:
+        raise ConfigError(
+            "models with protected distances (env_protection) cannot be compressed; use the model "
+            "as it is."
+        )
     descriptor = model.descriptor.compress(
         model.type_vectors(),
         min_nbor_dist=min_nbor_dist,

@@ -61,6 +61,9 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         compressed: Whether tables, which are not trained, stand in the place of nets.
         columns: How many columns of the environment matrix have an average and a spread.
         fixed_slots: Whether the result depends on the numbers of slots themselves.
+        protection: Added to distances that divide, Å; where it is not zero, environments hold
+            vectors in place of the environment matrix (`Environment.of_vectors`), which
+            `with_matrix` makes of them.
 
     Call arguments:
         environment: An `Environment` of this layer's `environment` method.
@@ -77,6 +80,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
     compressed: ClassVar[bool] = False
     columns: ClassVar[int] = 4
     fixed_slots: ClassVar[bool] = False
+    protection: float = 0.0
 
     def __init__(
         self,
@@ -209,7 +213,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
             box: ``[nframes, 9]``, Å.
             mesh: int32, whose length encodes its kind (`deepattn.formats.mesh`).
         """
-        return Environment(
+        found = Environment(
             *ops.prod_env_mat_a_mix(
                 *(coord, atype, natoms, box, mesh),
                 *self.normalization(),
@@ -218,6 +222,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
                 nnei=self.nnei,
             )
         )
+        return found.of_vectors() if self.protection else found
 
     def normalization(self) -> tuple[tf.Tensor, tf.Tensor]:
         """What is subtracted from the environment matrix for each type of center, and what it is
@@ -234,19 +239,39 @@ class Descriptor(keras.layers.Layer, abc.ABC):
             atype: Types of the local atoms, int32 ``[nframes, nloc]``.
             rij: The vectors, of the shape of ``environment.rij``, Å.
         """
+        moved = environment._replace(rij=rij)
+        return moved.of_vectors() if self.protection else self._of_matrix(moved, atype)
+
+    def with_matrix(self, environment: Environment, atype: tf.Tensor) -> Environment:
+        """The environment with a normalized environment matrix, as a function of its vectors.
+
+        Args:
+            environment: Of `environment`.
+            atype: Types of the local atoms, int32 ``[nframes, nloc]``.
+        """
+        if not self.protection:
+            return environment
+        rows = tf.reshape(environment.descrpt, [-1, 4])
+        rij = tf.reshape(rows[:, 1:], tf.shape(environment.rij))
+        return self._of_matrix(environment._replace(rij=rij), atype)
+
+    def _of_matrix(self, environment: Environment, atype: tf.Tensor) -> Environment:
+        """The environment with the matrix of its vectors."""
         center = real_types(atype, self.ntypes)
-        mask = tf.reshape(environment.nmask, [-1, self.nnei])
-        vectors = tf.reshape(rij, [-1, self.nnei, 3])
-        rows = environment_rows(vectors, mask, rcut=self.rcut, rcut_smth=self.rcut_smth)
+        rows = environment_rows(
+            tf.reshape(environment.rij, [-1, self.nnei, 3]),
+            tf.reshape(environment.nmask, [-1, self.nnei]),
+            rcut=self.rcut,
+            rcut_smth=self.rcut_smth,
+            protection=self.protection,
+        )
         average, spread = (
             tf.gather(tf.reshape(array, [self.ntypes, self.nnei, 4]), center)
             for array in self.normalization()
         )
-        present = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
-        rows = tf.where(mask[:, :, tf.newaxis], (rows - average) / spread, present)
-        return environment._replace(
-            descrpt=tf.reshape(rows, tf.shape(environment.descrpt)), rij=rij
-        )
+        is_atom = tf.reshape(atype >= 0, [-1, 1, 1])
+        rows = tf.where(is_atom, (rows - average) / spread, tf.zeros([], rows.dtype))
+        return environment._replace(descrpt=tf.reshape(rows, tf.shape(environment.descrpt)))
 
     def without_pairs(
         self, environment: Environment, atype: tf.Tensor, pairs: np.ndarray
@@ -260,7 +285,8 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         """
         center = real_types(atype, self.ntypes)
         average, spread = self.normalization()
-        empty = tf.gather(tf.reshape(-average / spread, [self.ntypes, self.nnei, 4]), center)
+        rows = tf.zeros_like(average) if self.protection else -average / spread
+        empty = tf.gather(tf.reshape(rows, [self.ntypes, self.nnei, 4]), center)
         ntype = tf.reshape(environment.ntype, [-1, self.nnei])
         pair = center[:, tf.newaxis] * (self.ntypes + 1) + ntype
         # Where types have slots of their own, those of a type become empty all at once.

@@ -36,6 +36,8 @@ def energies_in_one_operation(
         a descriptor or fitting.
     """
     dtype = tf.as_dtype(model.descriptor.compute_dtype)
+    if model.descriptor.protection:  # the operation takes the environment matrix
+        return None
     if model.fitting.compute_dtype != dtype.name or not ops.has_smooth_potential(
         tf.as_dtype(model.interface_dtype), dtype
     ):

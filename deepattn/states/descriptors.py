@@ -113,9 +113,9 @@ def read_section(
         "trainable": node.get("trainable", bool, True),
         "exclude_types": [list(pair) for pair in excluded],
         "set_davg_zero": node.get("set_davg_zero", bool, False),
+        "env_protection": node.get("env_protection", float, 0.0),
         **{key: node.get(key, *_FURTHER[key]) for key in keys},
     }
-    node.only("env_protection", 0.0, reason="distances are not protected here")
     node.only("spin", reason="models of magnetic moments are not supported")
     node.ignore("type", "seed", "type_map", "ntypes")
     return section

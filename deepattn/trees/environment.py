@@ -41,10 +41,10 @@ def read_environment(
         "trainable": node.get("trainable", bool, True),
         "exclude_types": [list(pair) for pair in node.get("exclude_types", list, [])],
         "set_davg_zero": node.get("set_davg_zero", bool),
+        "env_protection": node.get("env_protection", float, 0.0),
         **{key: node.get(key, _FURTHER[key]) for key in keys},
     }
     node.computes_in(section["precision"], but=("type_embedding",))
-    node.only("env_protection", 0.0, reason="env_protection is not supported here")
     node.only("spin", reason="models of magnetic moments are not supported")
     node.only("compress", reason="give the model that was compressed instead")
     node.only("type_map", list(type_map), reason="it is not the model's")
@@ -91,10 +91,12 @@ def write_environment(
         "trainable": section.trainable,
         "exclude_types": [list(pair) for pair in section.exclude_types],
         "set_davg_zero": section.set_davg_zero,
-        "env_protection": 0.0,
+        "env_protection": section.env_protection,
         "type_map": list(type_map),
         **{key: getattr(section, key) for key in keys},
-        **write_matrix(section.rcut, section.rcut_smth, *statistics),
+        **write_matrix(
+            section.rcut, section.rcut_smth, *statistics, protection=section.env_protection
+        ),
     }
 
 
@@ -112,14 +114,19 @@ def read_matrix(node: Node, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarra
 
 
 def write_matrix(
-    rcut: float, rcut_smth: float, average: np.ndarray, deviation: np.ndarray
+    rcut: float,
+    rcut_smth: float,
+    average: np.ndarray,
+    deviation: np.ndarray,
+    *,
+    protection: float = 0.0,
 ) -> dict[str, Any]:
     """The keys that define an environment matrix."""
     return {
         "env_mat": {
             "rcut": rcut,
             "rcut_smth": rcut_smth,
-            "protection": 0.0,
+            "protection": protection,
             "use_exp_switch": False,
         },
         "@variables": {"davg": average, "dstd": deviation},

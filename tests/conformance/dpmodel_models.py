@@ -55,6 +55,10 @@ def sections() -> dict[str, dict]:
     excluded = {"pair_exclude_types": [[0, 1], [2, 2]], "atom_exclude_types": [1]}
     for name in ("dpa1_1_strip_smooth", "dpa1_0_concat_plain", "se_e3_tebd_strip", "hybrid"):
         found[f"{name}_excluded"] = found[name] | excluded
+    # Distances that are kept from zero.
+    for name in ("dpa1_1_concat_smooth", "se_e2_a_1", "se_e2_r", "se_e3", "se_e3_tebd_concat"):
+        descriptor = found[name]["descriptor"] | {"env_protection": 0.15}
+        found[f"{name}_protected"] = found[name] | {"descriptor": descriptor}
     # Frame parameters that nobody gives.
     given = {"numb_fparam": 2, "default_fparam": [0.4, 0.1]}
     section = found["dpa1_0_strip_smooth"]

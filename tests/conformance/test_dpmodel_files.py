@@ -24,7 +24,7 @@ SECTIONS = sections()
 SINGLE = {name for name in SECTIONS if name.endswith("float32")}
 # Models that DeePMD-kit's TensorFlow backend has only in our graphs, and one it has anyway.
 GRAPHS = ["dpa1_0_strip_smooth", "dpa1_2_concat_smooth", "dpa1_1_strip_smooth_excluded"]
-GRAPHS += ["hybrid_excluded"]
+GRAPHS += ["hybrid_excluded", "dpa1_1_concat_smooth_protected"]
 # Models that the TensorFlow backend supports too: no attention, no smooth switch.
 IN_BOTH = {
     "strip": {

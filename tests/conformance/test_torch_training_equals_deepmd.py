@@ -21,6 +21,7 @@ PREFACTORS = {"e": (0.02, 1.0), "f": (1000.0, 1.0), "v": (0.01, 1.0), "ae": (0.1
 HESSIAN = prefactor_keys({"h": (10.0, 1.0)})
 # Models other than the plain one, by case.
 MODELS = {
+    "protected": {"descriptor": {**model_section()["descriptor"], "env_protection": 0.2}},
     "excluded": {"pair_exclude_types": [[0, 0]], "atom_exclude_types": [1]},
     "default": {"fitting_net": {"numb_fparam": 2, "default_fparam": [0.5, -0.2]}},
 }
@@ -31,6 +32,7 @@ CASES = {
     "lengths": ({}, {"loss_func": "mae", "f_use_norm": True, "relative_f": 0.5}),
     "hessian": ({}, HESSIAN),
     "hessian mae": ({}, {**HESSIAN, "loss_func": "mae"}),
+    "protected": ({}, {}),
     "excluded": ({}, {}),
     "default": ({}, {}),
     "huber": ({}, {"use_huber": True, "f_use_norm": True, "huber_delta": [0.1, 0.5, 0.2]}),

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dargs import Argument
-
 from deepattn import limits
-from deepattn.config.argument import Refused
 from deepattn.config.constraints import (
     check_cutoff,
     check_net,
@@ -17,8 +14,9 @@ from deepattn.config.constraints import (
     require,
     resolve_activation,
 )
-from deepattn.config.descriptions import ACTIVATION, DAVG_ZERO, PYTORCH, RCUT, RCUT_SMTH, RESNET
+from deepattn.config.descriptions import ACTIVATION, DAVG_ZERO, RCUT, RCUT_SMTH, RESNET
 from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, NeighborList, slots_of
+from deepattn.config.ranges import within
 from deepattn.config.section import key
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ class OneMatrixConfig(DescriptorConfig):
     """
 
     columns: ClassVar[int] = 4
-    input_only: ClassVar[tuple[Argument, ...]] = (Refused("env_protection", 0.0, hint=PYTORCH),)
+    common_keys: ClassVar[tuple[str, ...]] = ("env_protection",)
 
     sel: int | tuple[int, ...] | str
     rcut: float = key(6.0, RCUT)
@@ -48,6 +46,11 @@ class OneMatrixConfig(DescriptorConfig):
     activation_function: str = key("tanh", ACTIVATION)
     resnet_dt: bool = key(False, RESNET)
     set_davg_zero: bool = key(False, DAVG_ZERO)
+    env_protection: float = key(
+        0.0,
+        "Added to distances before division, Å; other than 0 it needs model/convention common.",
+        check=within(0),
+    )
 
     @classmethod
     def resolve_defaults(cls, section: dict[str, Any], *, common: bool) -> None:
@@ -76,6 +79,7 @@ class OneMatrixConfig(DescriptorConfig):
                 sel=slots_of(self.sel),
                 set_davg_zero=self.set_davg_zero,
                 columns=self.columns,
+                protection=self.env_protection,
             ),
         )
 

@@ -29,6 +29,7 @@ class OneMatrix(Descriptor, abc.ABC):
         resnet_dt: Whether the nets have time steps.
         exclude_types: Pairs of types that do not interact.
         common: Whether the details are those of DeePMD-kit's backends other than TensorFlow.
+        protection: Added to distances that divide, Å.
         seed: Seed of the weights.
         interface_dtype: Precision of coordinates, statistics and result; ``dtype`` is the nets'.
     """
@@ -45,6 +46,7 @@ class OneMatrix(Descriptor, abc.ABC):
         resnet_dt: bool = False,
         exclude_types: Sequence[Sequence[int]] = (),
         common: bool = False,
+        protection: float = 0.0,
         seed: int | None = None,
         interface_dtype: str = "float64",
         **kwargs: Any,
@@ -62,6 +64,7 @@ class OneMatrix(Descriptor, abc.ABC):
         self.resnet_dt = resnet_dt
         self.exclude_types = [list(pair) for pair in exclude_types]
         self.common = common
+        self.protection = float(protection)
         self.seed = seed
         self._pairs = pair_table(ntypes, exclude_types)
 
@@ -82,6 +85,7 @@ class OneMatrix(Descriptor, abc.ABC):
             "resnet_dt": self.resnet_dt,
             "exclude_types": self.exclude_types,
             "common": self.common,
+            "protection": self.protection,
             "seed": self.seed,
         }
 
@@ -114,6 +118,7 @@ def one_matrix_arguments(
         "resnet_dt": section.resnet_dt,
         "exclude_types": section.exclude_types,
         "common": common,
+        "protection": section.env_protection,
         "seed": section.seed,
         "interface_dtype": interface_dtype,
         "dtype": network_dtype(section.precision, interface_dtype),

@@ -46,7 +46,8 @@ class SlotsByType(OneMatrix, abc.ABC):
         nmask = nlist >= 0
         slots = tf.shape(nlist)[1] // self.nnei
         ntype = tf.where(nmask, tf.tile(self._slot_types, [slots])[tf.newaxis], self.ntypes)
-        return Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
+        found = Environment(descrpt, descrpt_deriv, rij, nlist, ntype, nmask)
+        return found.of_vectors() if self.protection else found
 
     def _kept(self, environment: Environment, atype: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         """1 for slots whose pair of types interacts, else 0, ``[n, nnei]``.

@@ -54,7 +54,7 @@ class SeAttenConfig(SmoothEditionConfig):
     layer = "deepattn.descriptors.se_atten.layer:SeAtten"
     dpmodel = "deepattn.descriptors.se_atten.dpmodel:FORMAT"
     torch = "deepattn.descriptors.se_atten.torch:FORMAT"
-    common_keys = ("temperature", "normalize", "concat_output_tebd")
+    common_keys = ("temperature", "normalize", "concat_output_tebd", "env_protection")
     default_type_embedding = True
     input_only: ClassVar[tuple[Argument, ...]] = (
         *_INPUT_ONLY,

@@ -198,6 +198,7 @@ class SeAtten(SmoothEdition):
     ) -> Features:
         if type_embedding is None:
             raise ValueError("type_embedding must be given, not None")
+        environment = self.with_matrix(environment, atype)
         neighbors = pack(environment, self.nnei)
         center = real_types(atype, self.ntypes)
         pair = center[:, tf.newaxis] * (self.ntypes + 1) + neighbors.ntype
@@ -350,7 +351,10 @@ class SeAtten(SmoothEdition):
         if not self.common:
             return switch_of_inverse(inverse, rcut_smth=self.rcut_smth)
         weight = switch_of_distance(
-            inverse, neighbors.rij, rcut=self.rcut, rcut_smth=self.rcut_smth
+            *(inverse, neighbors.rij),
+            rcut=self.rcut,
+            rcut_smth=self.rcut_smth,
+            follow=self.protection > 0,
         )
         return tf.where(neighbors.mask, weight, tf.zeros_like(weight))
 

@@ -125,6 +125,7 @@ class SeE2A(PairNets, SmoothEdition):
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> Features:
+        environment = self.with_matrix(environment, atype)
         matrix = tf.reshape(environment.descrpt, [-1, self.nnei, 4])
         if self._pairs is not None:
             matrix *= self._kept(environment, atype, matrix.dtype)[:, :, tf.newaxis]

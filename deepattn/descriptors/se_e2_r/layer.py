@@ -83,6 +83,7 @@ class SeE2R(PairNets):
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> Features:
+        environment = self.with_matrix(environment, atype)
         radial = tf.reshape(environment.descrpt, [-1, self.nnei, 4])[:, :, 0]
         if self._pairs is not None and self.type_one_side:
             radial *= self._kept(environment, atype, radial.dtype)

@@ -87,6 +87,7 @@ class SeE3(SlotsByType):
     def features(
         self, environment: Environment, atype: tf.Tensor, type_embedding: tf.Tensor | None = None
     ) -> Features:
+        environment = self.with_matrix(environment, atype)
         rows = tf.reshape(environment.descrpt, [-1, self.nnei, 4])[:, :, 1:]
         if self._pairs is not None:
             rows *= self._kept(environment, atype, rows.dtype)[:, :, tf.newaxis]

@@ -109,6 +109,7 @@ class SeE3Tebd(OneMatrix):
     ) -> Features:
         if type_embedding is None:
             raise ValueError("type_embedding must be given, not None")
+        environment = self.with_matrix(environment, atype)
         neighbors = pack(environment, self.nnei)
         center = real_types(atype, self.ntypes)
         # Rows of padding have no direction, so that one slot of it stands for any number.
@@ -116,7 +117,10 @@ class SeE3Tebd(OneMatrix):
         inverse = neighbors.matrix[:, :, 0] * self._of_centers(self.dstd, center)
         inverse += self._of_centers(self.davg, center)
         switch = switch_of_distance(
-            inverse, neighbors.rij, rcut=self.rcut, rcut_smth=self.rcut_smth
+            *(inverse, neighbors.rij),
+            rcut=self.rcut,
+            rcut_smth=self.rcut_smth,
+            follow=self.protection > 0,
         )
         if self._pairs is not None:
             pair = center[:, tf.newaxis] * (self.ntypes + 1) + neighbors.ntype

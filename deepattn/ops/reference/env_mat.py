@@ -231,22 +231,23 @@ def _values(
 
 
 def environment_rows(
-    rij: tf.Tensor, real: tf.Tensor, *, rcut: float, rcut_smth: float
+    rij: tf.Tensor, real: tf.Tensor, *, rcut: float, rcut_smth: float, protection: float = 0.0
 ) -> tf.Tensor:
-    """Rows ``sw (1/r, d/r²)`` as a function of vectors that can be differentiated to any order.
+    """Rows ``sw (1/q, d/q²)``, ``q = r + protection``, of vectors, with derivatives of any order.
 
     Args:
         rij: Vectors to the neighbors, Å, ``[..., 3]``.
         real: Which are vectors to neighbors, bool ``[...]``; the rows of others are zero.
         rcut, rcut_smth: As for `deepattn.ops.prod_env_mat_a_mix`.
+        protection: Added to distances that divide, Å.
     """
     lower, upper = float(np.float32(rcut_smth)), float(np.float32(rcut))
     d = tf.where(real[..., None], rij, tf.ones([], rij.dtype))
-    squared = tf.reduce_sum(tf.square(d), axis=-1)
-    r = tf.sqrt(squared)
+    r = tf.sqrt(tf.reduce_sum(tf.square(d), axis=-1))
+    q = r + protection
     sw, _ = quintic_switch(tf.clip_by_value((r - lower) / (upper - lower), 0.0, 1.0))
     sw = tf.where(real, sw, tf.zeros([], r.dtype))
-    return tf.concat([(sw / r)[..., None], d * (sw / squared)[..., None]], axis=-1)
+    return tf.concat([(sw / q)[..., None], d * (sw / tf.square(q))[..., None]], axis=-1)
 
 
 def _checked(coord: tf.Tensor, atype: tf.Tensor, ntypes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

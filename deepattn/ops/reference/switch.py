@@ -46,7 +46,7 @@ def switch_of_inverse(inverse: tf.Tensor, *, rcut_smth: Any) -> tf.Tensor:
 
 
 def switch_of_distance(
-    inverse: tf.Tensor, rij: tf.Tensor, *, rcut: Any, rcut_smth: Any
+    inverse: tf.Tensor, rij: tf.Tensor, *, rcut: Any, rcut_smth: Any, follow: bool = False
 ) -> tf.Tensor:
     """The quintic switch ``w(r)`` of the environment matrix itself.
 
@@ -62,11 +62,12 @@ def switch_of_distance(
         rij: Vectors to the neighbors, Å, ``[..., 3]``.
         rcut: Cutoff radius, Å, a number or a tensor.
         rcut_smth: Where the switching begins, Å, likewise.
+        follow: Whether the vectors are differentiated by, as within `moving_vectors`.
 
     Returns:
         ``[...]``; a neighbor at distance 0 (padding) has 1.
     """
-    if _vectors_move.get():
+    if follow or _vectors_move.get():
         squared = tf.reduce_sum(tf.square(rij), axis=-1)
         # The root has no derivative at zero, where padding is.
         distance = tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1.0)), 0.0)

@@ -175,7 +175,7 @@ DATA = "training/training_data"
         ("model/atom_exclude_types", [-1], "a list of type indices from 0 to 1"),
         ("model/spin", {"use_spin": [True]}, "model/spin"),
         ("model/modifier", {"type": "dipole_charge"}, "model/modifier"),
-        (f"{DESCRIPTOR}/env_protection", 0.1, "env_protection = 0.1 is not supported"),
+        (f"{DESCRIPTOR}/env_protection", 0.1, "env_protection = 0.1 needs model/convention common"),
         (f"{DESCRIPTOR}/tebd_dim", 16, "model/type_embedding/neuron"),
         (f"{DESCRIPTOR}/scaling_factor", 2.0, "scaling_factor"),
         (f"{DESCRIPTOR}/normalize", False, "normalize = False needs model/convention common"),

@@ -45,6 +45,7 @@ DESCRIPTOR = {
     **NETS,
     **TYPES,
     **{"exclude_types": [[0, 1]], "axis_neuron": 2, "type_one_side": True, "common": True},
+    **{"protection": 0.3},
     **{"interface_dtype": "float32"},
 }
 

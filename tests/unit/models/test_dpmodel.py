@@ -152,7 +152,7 @@ REFUSED = {
     "no pairs": (put("model/pair_exclude_types", [0, 1]), "pair_exclude_types"),
     "atom_exclude_types": (put("model/atom_exclude_types", [2]), "atom_exclude_types"),
     "no types": (put("model/atom_exclude_types", ["O"]), "exclusions that are not types"),
-    "env_protection": (put("model/descriptor/env_protection", 0.1), "env_protection"),
+    "env_protection": (put("model/descriptor/env_protection", -0.1), "env_protection"),
     "lmax": (put("model/descriptor/lmax", 2), "lmax"),
     "compress": (put("model/descriptor/compress", {}), "compress"),
     "unknown key": (put("model/descriptor/new_option", 1), "new_option"),

@@ -25,6 +25,14 @@ MODELS = {
         {"convention": "common", "atom_exclude_types": [1], "pair_exclude_types": [[1, 1]]},
     ),
     "hybrid": (HYBRID, {}),
+    "protected distances": (
+        {"attn_layer": 1, "smooth_type_embedding": True, "env_protection": 0.2},
+        {"convention": "common", "pair_exclude_types": [[0, 0]]},
+    ),
+    "protected distances, slots of types": (
+        {"type": "se_e2_a", "env_protection": 0.2, "set_davg_zero": False},
+        {"convention": "common"},
+    ),
     "messages": (dpa2(), {}),
 }
 
