@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,8 @@ from deepattn.periodic_table import by_atomic_number
 _ZERO = 1e-6
 
 # By the beginning of a weight's name; the rest belongs to the fitting net.
+# Weights of models that are added to the trained one.
+_OF_TERM = re.compile(r"model\d+/")
 _OWNERS = {
     "type_embed_net/": "type embedding",
     "filter_type_": "descriptor",
@@ -185,6 +188,9 @@ _WITHOUT_SCRIPT = ("type-map", "size")
 
 
 def _owner(name: str) -> str:
+    if _OF_TERM.match(name):
+        # As statistics they are not trained.
+        return "statistics"
     if name.endswith(("/davg", "/dstd")):
         return "statistics"
     return next((o for start, o in _OWNERS.items() if name.startswith(start)), "fitting net")

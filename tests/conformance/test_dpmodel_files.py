@@ -40,6 +40,8 @@ IN_BOTH = {
 }
 # A model with other statistics in every slot.
 UNEVEN = "uneven"
+# A model whose fitting excludes a type, which DeePMD-kit replaces by what the model excludes.
+IDLE = "idle"
 PLAIN = {"fitting_net": {"numb_fparam": 0, "numb_aparam": 0}}
 
 
@@ -80,6 +82,10 @@ def deepmd_again(deepmd_files, compiled_ops) -> Path:
         evaluated.append(_evaluation(deepmd_files, PLAIN, f"{name}.pb"))
     write_tree(deepmd_files / f"{UNEVEN}.dp", _uneven_tree())
     evaluated.append(_evaluation(deepmd_files, PLAIN, f"{UNEVEN}.dp"))
+    tree = to_tree(*_arrays_of("one_side"), min_nbor_dist=None)
+    tree["model"]["fitting"]["exclude_types"] = [1]
+    write_tree(deepmd_files / f"{IDLE}.dp", tree)
+    evaluated.append(_evaluation(deepmd_files, PLAIN, f"{IDLE}.dp"))
     jobs = {"convert": converted, "evaluate": evaluated}
     run_inside(DP320, "dpmodel.py", [jobs], deepmd_files)
     return deepmd_files
@@ -109,6 +115,11 @@ def _our_model(name: str):
     bias = {"fitting_attr/t_bias_atom_e": np.array([-93.2, -0.3, 2.0])}
     model.set_arrays({**model.get_arrays(), **bias})
     return config, model
+
+
+def _arrays_of(name: str):
+    config, model = _our_model(name)
+    return config, model.get_arrays()
 
 
 def _uneven_tree() -> dict:
@@ -172,6 +183,13 @@ def test_statistics_by_slot(deepmd_again) -> None:
     model, _ = load_model(deepmd_again / f"{UNEVEN}.dp")
     ours = keras_eval(model, {"a": _case(PLAIN)})["a"]
     theirs = np.load(deepmd_again / f"{UNEVEN}.dp.out.npz")
+    np.testing.assert_allclose(ours["atom_energy"], theirs["atom_energy"], rtol=0, atol=1e-10)
+
+
+def test_types_that_only_a_fitting_excludes(deepmd_again) -> None:
+    model, _ = load_model(deepmd_again / f"{IDLE}.dp")
+    ours = keras_eval(model, {"a": _case(PLAIN)})["a"]
+    theirs = np.load(deepmd_again / f"{IDLE}.dp.out.npz")
     np.testing.assert_allclose(ours["atom_energy"], theirs["atom_energy"], rtol=0, atol=1e-10)
 
 

@@ -16,6 +16,7 @@ from deepattn import limits
 from deepattn.config import DESCRIPTORS, FittingConfig, ModelConfig, normalize_model
 from deepattn.config.fitting import kind_of_graph
 from deepattn.config.observable import Observable
+from deepattn.config.submodel import STANDARD
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.frozen import FrozenModel, parse_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD, from_graph, in_graph, of_model
@@ -61,7 +62,11 @@ class FrozenFile(ModelFile):
         return (self.frozen.training_script or {}).get("model")
 
     def weights(self) -> Mapping[str, np.ndarray]:
-        arrays = self.frozen.weights
+        trained = trained_place(self.frozen.training_script)
+        arrays = {
+            name.removeprefix(of_model("", trained)): array
+            for name, array in self.frozen.weights.items()
+        }
         return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
 
     @property
@@ -195,6 +200,19 @@ def _weights(
 def _is_used(frozen: FrozenModel, name: str) -> bool:
     """Whether the graph computes with a constant."""
     return name in frozen.graph.nodes and bool(frozen.graph.consumers(name))
+
+
+def trained_place(script: Mapping[str, Any] | None) -> int:
+    """The place of the trained model among those that an input combines; 0 if there is one model.
+
+    Args:
+        script: The input, which may hold anything.
+    """
+    model = (script or {}).get("model")
+    models = model.get("models") if isinstance(model, dict) else None
+    parts = models if isinstance(models, list) else []
+    kinds = [part.get("type", STANDARD) if isinstance(part, dict) else None for part in parts]
+    return kinds.index(STANDARD) if STANDARD in kinds else 0
 
 
 def is_unused_time_step(name: str, arrays: dict[str, np.ndarray]) -> bool:

@@ -112,7 +112,10 @@ def test_files_are_the_same_potential(folder, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     for one in (rebuilt, loaded):
         np.testing.assert_array_equal(one(inputs)["force"], expected["force"])
-    assert Inspection(tmp_path / "model.pb").descriptor()["type"] == "se_e2_a"
+    contents = Inspection(tmp_path / "model.pb")
+    assert contents.descriptor()["type"] == "se_e2_a"
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert contents.size()["trained parameters"] == trained
     with pytest.raises(ModelFileError, match="combination of models cannot be changed"):
         from deepattn.models import open_model_file
 
