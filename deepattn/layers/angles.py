@@ -37,12 +37,12 @@ def angular_features(
         ``[n, width of E]``.
     """
     product = tf.matmul(directions, directions, transpose_b=True)
-    rows, scale = tf.reshape(product, [-1, 1]), None
+    rows, scale, further = tf.reshape(product, [-1, 1]), None, None
     kinds = type_embedding.shape[0]
     pair = tf.reshape(ntype[:, :, tf.newaxis] * kinds + ntype[:, tf.newaxis], [-1])
     vectors = pair_vectors(type_embedding, kinds)
     if type_net is None:
-        rows = tf.concat([rows, tf.gather(vectors, pair)], axis=1)
+        further = ops.PairVectors(pair, vectors)
     else:
         weight = None
         if switch is not None:
@@ -51,5 +51,5 @@ def angular_features(
     if times is not None:
         product *= times * times[:, tf.newaxis]
     pairs = tf.shape(product)[1] ** 2
-    embedding = tf.reshape(net(rows, scale), [-1, pairs, net.neuron[-1]])
+    embedding = tf.reshape(net(rows, scale, further), [-1, pairs, net.neuron[-1]])
     return tf.matmul(tf.reshape(product, [-1, 1, pairs]), embedding)[:, 0]

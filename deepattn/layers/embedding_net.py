@@ -78,11 +78,22 @@ class EmbeddingNet(keras.layers.Layer):
         for layer, width in zip(self.hidden, widths, strict=False):
             layer.build((None, width))
 
-    def call(self, x: tf.Tensor, scale: ops.PairScale | None = None) -> tf.Tensor:
-        rows = tf.reshape(x, [-1, self.input_width])
+    def call(
+        self,
+        x: tf.Tensor,
+        scale: ops.PairScale | None = None,
+        vectors: ops.PairVectors | None = None,
+    ) -> tf.Tensor:
+        of_vectors = 0 if vectors is None else vectors.vectors.shape[1]
+        rows = tf.reshape(x, [-1, self.input_width - of_vectors])
         first = self.hidden[0]
         rows = ops.pair_embedding(
-            rows, self.weights_of_ops(), scale=scale, function=first.function, product=first.product
+            rows,
+            self.weights_of_ops(),
+            scale=scale,
+            vectors=vectors,
+            function=first.function,
+            product=first.product,
         )
         return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [self.neuron[-1]]], axis=0))
 

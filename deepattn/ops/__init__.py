@@ -24,7 +24,7 @@ from deepattn.ops.loader import (
 )
 from deepattn.ops.neighbor_sums import NeighborSums, neighbor_sums
 from deepattn.ops.pair_attention import pair_attention
-from deepattn.ops.pair_embedding import DenseLayer, PairScale, pair_embedding
+from deepattn.ops.pair_embedding import DenseLayer, PairScale, PairVectors, pair_embedding
 from deepattn.ops.product import product
 from deepattn.ops.smooth_potential import (
     EmbeddingNets,
@@ -60,6 +60,7 @@ __all__ = [
     "FittingNets",
     "NeighborSums",
     "PairScale",
+    "PairVectors",
     "Potential",
     "SmoothDescriptor",
     "Tables",

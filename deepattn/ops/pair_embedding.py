@@ -20,6 +20,13 @@ class PairScale(NamedTuple):
     factors: tf.Tensor  # T [nfactors, width], one row for each pair of types
 
 
+class PairVectors(NamedTuple):
+    """Further columns of the rows of an embedding: ``vectors[index]``."""
+
+    index: tf.Tensor  # int32 [n]
+    vectors: tf.Tensor  # T [nvectors, width], one row for each pair of types
+
+
 class DenseLayer(NamedTuple):
     """Weights of one layer of an embedding net."""
 
@@ -46,6 +53,7 @@ def pair_embedding(
     layers: Sequence[DenseLayer],
     *,
     scale: PairScale | None = None,
+    vectors: PairVectors | None = None,
     function: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
     product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = exact_product,
 ) -> tf.Tensor:
@@ -61,6 +69,8 @@ def pair_embedding(
         rows: T ``[n, in]``; the compiled op is for float32 and float64.
         layers: of the net; for the compiled op at most 16, all with a bias.
         scale: scaling of the result; none by default.
+        vectors: what the rows are continued with; nothing by default. The compiled op for
+            processors multiplies the first matrix with each vector once, not with each row.
         function: activation; the compiled op knows ``tf.tanh``.
         product: matrix product; the compiled op knows that of `deepattn.ops`.
 
@@ -68,9 +78,12 @@ def pair_embedding(
         T ``[n, out]``.
 
     Raises:
+        ValueError: there are both a scaling and vectors.
         tf.errors.InvalidArgumentError: shapes that do not fit, an index that is not in the table
             (from the compiled op).
     """
+    if scale is not None and vectors is not None:
+        raise ValueError("scale and vectors are both given, but they have one index")
     dtype = rows.dtype
     width = layers[-1].matrix.shape[1]
     none = tf.zeros([0], dtype)
@@ -83,8 +96,18 @@ def pair_embedding(
         and len(layers) <= _MOST_LAYERS
         and all(layer.bias is not None for layer in layers)
     )
-    matrices, biases, steps = spread(layers, dtype)
     ops = own_ops() if compiled else None
+    matrices, biases, steps = spread(layers, dtype)
+    offsets = False
+    if vectors is not None:
+        offsets = ops is not None and _may_have_offsets(rows.shape[1], matrices[0])
+        if offsets:
+            inputs = rows.shape[1]
+            added = exact_product(vectors.vectors, matrices[0][inputs:])
+            matrices[0] = tf.concat([matrices[0][:inputs], added], axis=0)
+            scale = scale._replace(index=vectors.index)
+        else:
+            rows = tf.concat([rows, tf.gather(vectors.vectors, vectors.index)], axis=1)
     if ops is None:
         # The compiled product has no advantage in the reference implementation.
         multiply = tf.matmul if product is exact_product else product
@@ -93,4 +116,15 @@ def pair_embedding(
         )
     if scale.weight is None:
         scale = scale._replace(weight=tf.ones_like(rows[:, 0]))
-    return ops.deepattn_pair_embedding(rows, *scale, matrices, biases, steps)
+    return ops.deepattn_pair_embedding(rows, *scale, matrices, biases, steps, offsets=offsets)
+
+
+def _may_have_offsets(inputs: int, matrix: tf.Tensor) -> bool:
+    """Whether what vectors contribute to the first layer can be added to products of ``inputs``
+    columns: the layer must not add its whole input to its result."""
+    whole, units = matrix.shape
+    return inputs < whole and units not in (whole, 2 * whole) and not _on_gpu()
+
+
+def _on_gpu() -> bool:
+    return bool(tf.config.get_visible_devices("GPU"))

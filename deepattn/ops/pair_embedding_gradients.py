@@ -26,9 +26,9 @@ def register(ops: ModuleType) -> None:
     def embedding(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
         inputs = _arguments(op.inputs, op)
         if any(is_wanted(op, k) for k in range(_INDEX + 1, len(op.inputs))):
-            gradients = _flat(ops.deepattn_pair_embedding_full_grad(*inputs, grad))
+            gradients = _flat(ops.deepattn_pair_embedding_full_grad(*inputs, grad, **_options(op)))
         else:
-            gradients = [*ops.deepattn_pair_embedding_grad(*inputs, grad)]
+            gradients = [*ops.deepattn_pair_embedding_grad(*inputs, grad, **_options(op))]
             gradients += [None] * (len(op.inputs) - _INDEX - 1)
         return _spread(gradients)
 
@@ -36,7 +36,7 @@ def register(ops: ModuleType) -> None:
     def embedding_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad_output = op.inputs
         results = ops.deepattn_pair_embedding_grad_grad(
-            *_arguments(inputs, op), grad_output, *grad_grads
+            *_arguments(inputs, op), grad_output, *grad_grads, **_options(op)
         )
         grad_grad_output, *gradients = _flat(results)
         return [*_spread(gradients), grad_grad_output]
@@ -46,7 +46,7 @@ def register(ops: ModuleType) -> None:
         *inputs, grad = op.inputs
 
         def function(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
-            return reference.pair_embedding_backward(grad, *_merge(inputs, sources))
+            return reference.pair_embedding_backward(grad, *_merge(inputs, sources), **_options(op))
 
         by_grad, *gradients = by_reference(function, [grad, *_sources(inputs)], grad_grads)
         return [*_spread(gradients), by_grad]
@@ -62,7 +62,7 @@ def register(ops: ModuleType) -> None:
             *sources: tf.Tensor,
         ) -> list[tf.Tensor]:
             return reference.pair_embedding_double_backward(
-                grad, grad_grad_rows, grad_grad_weight, *_merge(inputs, sources)
+                grad, grad_grad_rows, grad_grad_weight, *_merge(inputs, sources), **_options(op)
             )
 
         sources = [grad, grad_grad_rows, grad_grad_weight, *_sources(inputs)]
@@ -75,6 +75,10 @@ def _arguments(inputs: Sequence[tf.Tensor], op: tf.Operation) -> list:
     count = op.get_attr("nlayers")
     layers = list(inputs[4 : 4 + 3 * count])
     return [*inputs[:4], *(layers[k * count : (k + 1) * count] for k in range(3))]
+
+
+def _options(op: tf.Operation) -> dict[str, bool]:
+    return {"offsets": op.get_attr("offsets")}
 
 
 def _flat(results: Sequence[Any]) -> list:

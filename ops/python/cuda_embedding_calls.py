@@ -26,6 +26,7 @@ class Shape(ctypes.Structure):
         ("nlayers", ctypes.c_int64),
         ("width", ctypes.c_int64 * (MOST_LAYERS + 1)),
         ("nfactors", ctypes.c_int64),
+        ("noffsets", ctypes.c_int64),
     )
 
 

@@ -23,6 +23,7 @@ class EmbeddingOp : public PassOp<T, EmbeddingCall<T>, EmbeddingParameters<T>> {
     OP_REQUIRES(
         context, nlayers_ <= kMostLayers,
         InvalidArgument("there are ", nlayers_, " layers; at most ", kMostLayers, " are possible"));
+    OP_REQUIRES_OK(context, context->GetAttr("offsets", &offsets_));
   }
 
  protected:
@@ -36,7 +37,13 @@ class EmbeddingOp : public PassOp<T, EmbeddingCall<T>, EmbeddingParameters<T>> {
     for (int k = 0; k < nlayers_; ++k) {
       const Tensor& matrix = context->input(kLayers + k);
       const Tensor& step = context->input(kLayers + 2 * nlayers_ + k);
-      TF_RETURN_IF_ERROR(RequireShape("a matrix", matrix, {shape.width[k], kAny}));
+      const bool longer = k == 0 && offsets_;
+      TF_RETURN_IF_ERROR(RequireShape("a matrix", matrix, {longer ? kAny : shape.width[k], kAny}));
+      if (longer) shape.noffsets = matrix.dim_size(0) - shape.width[0];
+      if (longer && shape.noffsets < 1) {
+        return InvalidArgument("the first matrix must have a row of offsets behind the ",
+                               shape.width[0], " of the input, but has ", matrix.dim_size(0));
+      }
       shape.width[k + 1] = matrix.dim_size(1);
       TF_RETURN_IF_ERROR(
           RequireShape("a bias", context->input(kLayers + nlayers_ + k), {shape.width[k + 1]}));
@@ -58,7 +65,8 @@ class EmbeddingOp : public PassOp<T, EmbeddingCall<T>, EmbeddingParameters<T>> {
     shape.nfactors = factors.dim_size(0);
     const int64_t scaled = shape.nfactors == 0 ? 0 : shape.nrows;
     TF_RETURN_IF_ERROR(RequireShape("weight", context->input(kWeight), {scaled}));
-    TF_RETURN_IF_ERROR(RequireShape("index", context->input(kIndex), {scaled}));
+    const int64_t indexed = offsets_ ? shape.nrows : scaled;
+    TF_RETURN_IF_ERROR(RequireShape("index", context->input(kIndex), {indexed}));
     call->input = this->Data(context, kRows);
     call->weight = this->Data(context, kWeight);
     call->index = context->input(kIndex).flat<int32_t>().data();
@@ -112,6 +120,7 @@ class EmbeddingOp : public PassOp<T, EmbeddingCall<T>, EmbeddingParameters<T>> {
   int GradPlace() const { return kLayers + 3 * nlayers_; }
 
   int nlayers_;
+  bool offsets_;
 };
 
 }  // namespace deepattn

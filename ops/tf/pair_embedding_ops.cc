@@ -8,6 +8,8 @@ namespace {
 OpDef WithInputs(const char* name) {
   OpDef op(name);
   op.Attr("T: {float, double}").Attr("nlayers: int >= 1");
+  // Graphs of older versions do not have it.
+  op.Attr("offsets: bool = false");
   op.Input("input: T").Input("weight: T").Input("index: int32").Input("factors: T");
   op.Input("matrices: nlayers * T").Input("biases: nlayers * T").Input("steps: nlayers * T");
   return op;

@@ -76,20 +76,16 @@ class RepInit(InitialFeatures):
     ) -> tf.Tensor:
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
         stored = tf.shape(ntype)[1]
-        rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
+        rows, scale, further = tf.reshape(matrix[:, :, 0], [-1, 1]), None, None
+        pair, vectors = ntype, type_embedding
+        if not self.type_one_side:
+            pair = center[:, tf.newaxis] * (self.ntypes + 1) + ntype
+            vectors = pair_vectors(type_embedding, self.ntypes)
+        pair = tf.reshape(pair, [-1])
         if self.type_net is None:
-            columns = [rows, tf.gather(type_embedding, tf.reshape(ntype, [-1]))]
-            if not self.type_one_side:
-                columns.append(tf.gather(type_embedding, tf.repeat(center, stored)))
-            rows = tf.concat(columns, axis=1)
+            further = ops.PairVectors(pair, vectors)
         else:
-            pair, vectors = ntype, type_embedding
-            if not self.type_one_side:
-                pair = center[:, tf.newaxis] * (self.ntypes + 1) + ntype
-                vectors = pair_vectors(type_embedding, self.ntypes)
-            scale = ops.PairScale(
-                tf.reshape(switch, [-1]) if self.smooth else None,
-                tf.reshape(pair, [-1]),
-                self.type_net(vectors),
-            )
-        return tf.reshape(self.embedding_net(rows, scale), [-1, stored, self.neuron[-1]])
+            weight = tf.reshape(switch, [-1]) if self.smooth else None
+            scale = ops.PairScale(weight, pair, self.type_net(vectors))
+        embedding = self.embedding_net(rows, scale, further)
+        return tf.reshape(embedding, [-1, stored, self.neuron[-1]])

@@ -387,18 +387,12 @@ class SeAtten(SmoothEdition):
 
     def _embed(self, slots: PairSlots) -> tf.Tensor:
         """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
-        rows, scale = tf.reshape(slots.matrix[:, :, 0], [-1, 1]), None
-        vectors, neighbors = slots.type_embedding, slots.neighbors
+        rows, scale, further = tf.reshape(slots.matrix[:, :, 0], [-1, 1]), None, None
+        index = tf.reshape(self._index(slots), [-1])
         if self.type_net is None:
-            columns = [rows, tf.gather(vectors, tf.reshape(neighbors.ntype, [-1]))]
-            if self.sees_center:
-                columns.append(tf.gather(vectors, tf.repeat(slots.center, neighbors.stored)))
-            rows = tf.concat(columns, axis=1)
+            further = ops.PairVectors(index, self.pair_vectors(slots.type_embedding))
         else:
-            scale = ops.PairScale(
-                tf.reshape(slots.weight, [-1]) if self.smooth else None,
-                tf.reshape(self._index(slots), [-1]),
-                self.type_factors(vectors),
-            )
-        embedding = self.embedding_net(rows, scale)
-        return tf.reshape(embedding, [-1, neighbors.stored, self.neuron[-1]])
+            weight = tf.reshape(slots.weight, [-1]) if self.smooth else None
+            scale = ops.PairScale(weight, index, self.type_factors(slots.type_embedding))
+        embedding = self.embedding_net(rows, scale, further)
+        return tf.reshape(embedding, [-1, slots.neighbors.stored, self.neuron[-1]])

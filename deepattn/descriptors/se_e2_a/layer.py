@@ -225,18 +225,19 @@ class SeE2A(PairNets, SmoothEdition):
             environment, atype: As of a call.
             vectors: The type embedding.
         """
-        rows, scale = tf.reshape(matrix[:, :, 0], [-1, 1]), None
+        rows, scale, further = tf.reshape(matrix[:, :, 0], [-1, 1]), None, None
         center = real_types(atype, self.ntypes)
-        if self.type_net is not None:
-            index = tf.reshape(environment.ntype, [-1, self.nnei])
-            if not self.type_one_side:
-                index += center[:, tf.newaxis] * (self.ntypes + 1)
-                vectors = pair_vectors(vectors, self.ntypes)
-            scale = ops.PairScale(None, tf.reshape(index, [-1]), self.type_net(vectors))
+        # The other net has padding of a type of its own, this one that of its slots.
+        index = tf.reshape(environment.ntype, [-1, self.nnei])
+        if self.type_net is None:
+            index = tf.tile(tf.constant(self._slot_types)[tf.newaxis], [tf.shape(matrix)[0], 1])
+        if not self.type_one_side:
+            index += center[:, tf.newaxis] * (self.ntypes + 1)
+            vectors = pair_vectors(vectors, self.ntypes)
+        index = tf.reshape(index, [-1])
+        if self.type_net is None:
+            further = ops.PairVectors(index, vectors)
         else:
-            slots = tf.gather(vectors, self._slot_types)
-            columns = [rows, tf.tile(slots, [tf.shape(matrix)[0], 1])]
-            if not self.type_one_side:
-                columns.append(tf.gather(vectors, tf.repeat(center, self.nnei)))
-            rows = tf.concat(columns, axis=1)
-        return tf.reshape(self.nets["all"](rows, scale), [-1, self.nnei, self.neuron[-1]])
+            scale = ops.PairScale(None, index, self.type_net(vectors))
+        embedding = self.nets["all"](rows, scale, further)
+        return tf.reshape(embedding, [-1, self.nnei, self.neuron[-1]])

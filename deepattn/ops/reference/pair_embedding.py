@@ -39,19 +39,27 @@ def pair_embedding(
     index: tf.Tensor,
     factors: tf.Tensor,
     *layers: tf.Tensor,
+    offsets: bool = False,
     function: Callable[[tf.Tensor], tf.Tensor] = tf.tanh,
     product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.matmul,
 ) -> tf.Tensor:
     """What `deepattn.ops.pair_embedding` does, in any floating-point type.
 
     ``layers`` are all matrices, then all biases, then all time steps; where there are no factors,
-    no bias or no time step, an empty tensor takes their place.
+    no bias or no time step, an empty tensor takes their place. With ``offsets`` the first matrix
+    has further rows, one of which is added by each row's index.
     """
     count = len(layers) // 3
-    for matrix, bias, step in zip(
-        layers[:count], layers[count : 2 * count], layers[2 * count :], strict=True
+    for k, (matrix, bias, step) in enumerate(
+        zip(layers[:count], layers[count : 2 * count], layers[2 * count :], strict=True)
     ):
         width, units = matrix.shape
+        if k == 0 and offsets:
+            inputs = rows.shape[1]
+            hidden = product(rows, matrix[:inputs]) + tf.gather(matrix[inputs:], index)
+            hidden = function(hidden if bias.shape[0] == 0 else tf.nn.bias_add(hidden, bias))
+            rows = hidden if step.shape[0] == 0 else hidden * step
+            continue
         rows = residual_layer(
             rows,
             matrix,
@@ -69,12 +77,14 @@ def pair_embedding(
     return rows * factor + rows
 
 
-def pair_embedding_backward(grad_output: tf.Tensor, *inputs: tf.Tensor) -> list[tf.Tensor]:
+def pair_embedding_backward(
+    grad_output: tf.Tensor, *inputs: tf.Tensor, offsets: bool = False
+) -> list[tf.Tensor]:
     """Gradients by rows, weight, factors and layers; inputs as in the op."""
     sources = _sources(inputs)
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        output = pair_embedding(*inputs)
+        output = pair_embedding(*inputs, offsets=offsets)
     return gradients_of(tape, output, sources, grad_output)
 
 
@@ -83,12 +93,13 @@ def pair_embedding_double_backward(
     grad_grad_rows: tf.Tensor,
     grad_grad_weight: tf.Tensor,
     *inputs: tf.Tensor,
+    offsets: bool = False,
 ) -> list[tf.Tensor]:
     """``grad_grad_output``, then gradients by rows, weight, factors and layers."""
     sources = [grad_output, *_sources(inputs)]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        gradients = pair_embedding_backward(grad_output, *inputs)[:2]
+        gradients = pair_embedding_backward(grad_output, *inputs, offsets=offsets)[:2]
     return gradients_of(tape, gradients, sources, [grad_grad_rows, grad_grad_weight])
 
 

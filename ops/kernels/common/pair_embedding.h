@@ -19,6 +19,7 @@ typedef struct {
   int64_t nlayers;
   int64_t width[deepattn::kMostLayers + 1];  // of the input and of each layer
   int64_t nfactors;                          // rows of the table of factors; 0: no factors
+  int64_t noffsets;  // rows of the first matrix behind those of the input; 0: no offsets
 } deepattn_pair_embedding_shape;
 
 namespace deepattn {
@@ -35,6 +36,10 @@ struct EmbeddingParameters {
 // Layer k makes h = tanh(x W + b), times its time step if it has one, and adds x if h is as wide as
 // x, or x twice side by side if h is twice as wide. Row r of the last layer is then multiplied with
 // 1 + weight[r] · factors[index[r]].
+//
+// With offsets row r of the input stands for a longer one: the first matrix has further rows, one
+// for each index, of which number index[r] is added to x W. There is no x to be added to its
+// result.
 //
 // The passes are kForward, kBackward and kDoubleBackward. What a pass neither reads nor writes is
 // null.

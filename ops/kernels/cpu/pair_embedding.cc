@@ -17,15 +17,16 @@ constexpr const EmbeddingTable* kTables[kInstructionSets] = {
 
 template <typename T>
 void Check(const PackedEmbeddingCall<T>& call, FirstError* error) {
-  if (call.shape.nfactors == 0) return;
-  for (int64_t r = 0; r < call.shape.nrows && error->ok(); ++r) {
-    if (call.index[r] < 0 || call.index[r] >= call.shape.nfactors) {
-      error->Report(r, DEEPATTN_INVALID_ARGUMENT,
-                    "index of row %lld is %d, but there are %lld factors",
+  const auto check = [&](int64_t number, const char* what) {
+    for (int64_t r = 0; r < call.shape.nrows && number > 0 && error->ok(); ++r) {
+      if (call.index[r] >= 0 && call.index[r] < number) continue;
+      error->Report(r, DEEPATTN_INVALID_ARGUMENT, "index of row %lld is %d, but there are %lld %s",
                     static_cast<long long>(r), static_cast<int>(call.index[r]),
-                    static_cast<long long>(call.shape.nfactors));
+                    static_cast<long long>(number), what);
     }
-  }
+  };
+  check(call.shape.nfactors, "factors");
+  check(call.shape.noffsets, "offsets");
 }
 
 // A rough time for one block, in nanoseconds.

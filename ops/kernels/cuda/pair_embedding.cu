@@ -55,6 +55,9 @@ void RunEmbedding(const Call& call, int pass, deepattn_cuda_problem* problem, vo
   using T = typename Arguments::T;
   const deepattn_pair_embedding_shape& shape = call.shape;
   Queue queue(stream, status);
+  if (shape.noffsets > 0) {
+    queue.Fail(DEEPATTN_INVALID_ARGUMENT, "offsets are not possible on a GPU");
+  }
   for (int64_t k = 0; k <= shape.nlayers; ++k) {
     if (shape.width[k] > kMostColumns) {
       queue.Fail(DEEPATTN_INVALID_ARGUMENT, "a layer is %lld wide, but at most %lld are possible",

@@ -1,13 +1,14 @@
 """The pair embedding as a compiled op: equal to its reference, with both derivatives."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.ops import DenseLayer, PairScale, reference
+from deepattn.ops import DenseLayer, PairScale, PairVectors, reference
 from deepattn.ops.loader import own_ops
 
 from .derivatives import assert_as_exact, assert_equal, values_and_gradients
@@ -19,7 +20,7 @@ NETS = {"one": (1, 25, 50, 100), "wide": (17, 17, 3), "single": (2, 5)}
 CASES = list(itertools.product(NETS, [0, 1, 31, 70], [True, False], [True, False]))
 
 
-def draw(net, nrows, scaled, steps, dtype, seed=0):
+def draw(net, nrows, scaled, steps, dtype, seed=0, offsets=0):
     """Inputs of the op, in its order, the layers as three lists."""
     rng = np.random.default_rng(seed)
     widths = NETS[net]
@@ -32,7 +33,9 @@ def draw(net, nrows, scaled, steps, dtype, seed=0):
     biases = [tensor(out) for _, out in pairs]
     times = [tensor(out) if steps and out in (n, 2 * n) else tensor(0) for n, out in pairs]
     count = 3 if scaled else 0
-    index = tf.constant(rng.integers(0, 3, nrows if scaled else 0), tf.int32)
+    if offsets:
+        matrices[0] = tensor(widths[0] + offsets, widths[1])
+    index = tf.constant(rng.integers(0, 3, nrows if scaled or offsets else 0), tf.int32)
     weight = tensor(nrows if scaled else 0)
     return [
         *(tensor(nrows, widths[0]), weight, index, tensor(count, widths[-1])),
@@ -44,7 +47,7 @@ def flat(inputs):
     return [*inputs[:4], *inputs[4], *inputs[5], *inputs[6]]
 
 
-def both(inputs):
+def both(inputs, **options):
     """Values and all first and second gradients: of the op, of its reference."""
     everything = flat(inputs)
     sources = [x for k, x in enumerate(everything) if k != 2]
@@ -52,17 +55,54 @@ def both(inputs):
 
     def compiled(*x):
         layers = [list(x[4 + k * count : 4 + (k + 1) * count]) for k in range(3)]
-        return own_ops().deepattn_pair_embedding(*x[:4], *layers)
+        return own_ops().deepattn_pair_embedding(*x[:4], *layers, **options)
 
     return [
         values_and_gradients(function, everything, everything[:2], sources[2:])
-        for function in (compiled, reference.pair_embedding)
+        for function in (compiled, partial(reference.pair_embedding, **options))
     ]
 
 
 @pytest.mark.parametrize(("net", "nrows", "scaled", "steps"), CASES)
 def test_equals_its_reference(net, nrows, scaled, steps):
     assert_equal(*both(draw(net, nrows, scaled, steps, "float64")))
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize(("nrows", "scaled", "steps"), [(0, False, False), (70, True, True)])
+def test_offsets_equal_their_reference(net, nrows, scaled, steps):
+    inputs = draw(net, nrows, scaled, steps, "float64", offsets=3)
+    assert_equal(*both(inputs, offsets=True))
+
+
+@pytest.mark.parametrize("units", [5, 8, 16])
+def test_vectors_continue_the_rows(units):
+    """Also those of a layer that adds its whole input to its result."""
+    rng = np.random.default_rng(0)
+
+    def tensor(*shape):
+        return tf.constant(rng.normal(size=shape), "float64")
+
+    rows, table = tensor(50, 1), tensor(4, 7)
+    index = tf.constant(rng.integers(0, 4, 50), tf.int32)
+    layers = [DenseLayer(tensor(8, units), tensor(units), None)]
+
+    def continued(rows, table):
+        return ops.pair_embedding(rows, layers, vectors=PairVectors(index, table))
+
+    def concatenated(rows, table):
+        return ops.pair_embedding(tf.concat([rows, tf.gather(table, index)], axis=1), layers)
+
+    assert_equal(
+        *(
+            values_and_gradients(f, [rows, table], [rows], [table])
+            for f in (continued, concatenated)
+        )
+    )
+    with pytest.raises(ValueError, match="scale and vectors are both given"):
+        ops.pair_embedding(
+            rows, layers, vectors=PairVectors(index, table), scale=PairScale(None, index, table)
+        )
 
 
 @pytest.mark.parametrize("net", NETS)

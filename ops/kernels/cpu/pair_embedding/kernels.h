@@ -7,8 +7,9 @@
 
 namespace deepattn {
 
-// Rows are worked through in blocks of this many, which stay in the cache.
-constexpr int64_t kBlockRows = 32;
+// Rows are worked through in blocks of this many, which stay in the cache and are whole tiles of
+// products.
+constexpr int64_t kBlockRows = 48;
 
 template <typename T>
 struct PackedEmbeddingCall : EmbeddingCall<T> {

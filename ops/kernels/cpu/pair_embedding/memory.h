@@ -17,7 +17,12 @@ using deepattn::kMostLayers;
 using deepattn::PackedEmbeddingCall;
 using EmbeddingShape = deepattn_pair_embedding_shape;
 
-// Parameters padded with zeros, or sums of gradients by them.
+// Of the matrix of layer k, with the offsets.
+inline int64_t MatrixRows(const EmbeddingShape& shape, int64_t k) {
+  return shape.width[k] + (k == 0 ? shape.noffsets : 0);
+}
+
+// Of each layer the parameters, or sums of gradients by them.
 template <typename T>
 struct Layers {
   Matrix<T> matrix[kMostLayers];
@@ -26,20 +31,9 @@ struct Layers {
 
   Layers(const EmbeddingShape& shape, Arena<T>* arena) {
     for (int64_t k = 0; k < shape.nlayers; ++k) {
-      matrix[k] = arena->Rows(shape.width[k], shape.width[k + 1]);
+      matrix[k] = arena->Rows(MatrixRows(shape, k), shape.width[k + 1]);
       bias[k] = arena->Row(shape.width[k + 1]);
       step[k] = arena->Row(shape.width[k + 1]);
-    }
-  }
-};
-
-template <typename T>
-struct PackedLayers : Layers<T> {
-  Matrix<T> transposed[kMostLayers];
-
-  PackedLayers(const EmbeddingShape& shape, Arena<T>* arena) : Layers<T>(shape, arena) {
-    for (int64_t k = 0; k < shape.nlayers; ++k) {
-      transposed[k] = arena->Rows(shape.width[k + 1], shape.width[k]);
     }
   }
 };
@@ -52,44 +46,57 @@ struct LayerSums : Layers<T> {
       : Layers<T>(shape, arena), factors(arena->Rows(shape.nfactors, shape.width[shape.nlayers])) {}
 };
 
-// Scratch memory; what is marked is of the backward passes, or of the double backward. Rows number
-// k are those that go into layer k; `hidden` is the layer's tanh.
+// Scratch memory; what is marked is of the backward passes, or of the double backward. Columns are
+// those of the block's rows, each contiguous: narrow layers then fill vectors as wide ones do.
+// Those number k go into layer k; `hidden` is the layer's tanh.
 template <typename T>
-struct LayerRows {
-  Matrix<T> row[kMostLayers + 1];
+struct LayerColumns {
+  Matrix<T> column[kMostLayers + 1];
   Matrix<T> hidden[kMostLayers];
+  Matrix<T> row;  // as tensors have them: of the input or of the result
 
-  Matrix<T> grad_row[kMostLayers + 1];  // backward passes
-  Matrix<T> grad_hidden;                // gradients by what goes into a tanh
+  Matrix<T> grad_column[kMostLayers + 1];  // backward passes
+  Matrix<T> grad_hidden;                   // gradients by what goes into a tanh
+  Matrix<T> grad_hidden_row;
+  Matrix<T> grad_row;
 
   Matrix<T> tangent[kMostLayers + 1];  // double backward
   Matrix<T> hidden_tangent[kMostLayers];
-  Matrix<T> outer_grad_row[kMostLayers + 1];
+  Matrix<T> outer_grad_column[kMostLayers + 1];
   Matrix<T> outer_grad_hidden;
+  Matrix<T> tangent_row;
+  Matrix<T> outer_grad_row;
 
-  LayerRows(const EmbeddingShape& shape, int pass, Arena<T>* arena) {
-    Take(shape, arena, row, hidden);
-    if (pass == kForward) return;
+  LayerColumns(const EmbeddingShape& shape, int pass, Arena<T>* arena) {
     int64_t widest = 0;
     for (int64_t k = 0; k <= shape.nlayers; ++k) {
-      grad_row[k] = arena->Rows(kBlockRows, shape.width[k]);
       if (shape.width[k] > widest) widest = shape.width[k];
     }
-    grad_hidden = arena->Rows(kBlockRows, widest);
+    Take(shape, arena, column, hidden);
+    row = arena->Rows(kBlockRows, widest);
+    if (pass == kForward) return;
+    for (int64_t k = 0; k <= shape.nlayers; ++k) {
+      grad_column[k] = arena->Rows(shape.width[k], kBlockRows);
+    }
+    grad_hidden = arena->Rows(widest, kBlockRows);
+    grad_hidden_row = arena->Rows(kBlockRows, widest);
+    grad_row = arena->Rows(kBlockRows, widest);
     if (pass == kBackward) return;
     Take(shape, arena, tangent, hidden_tangent);
     for (int64_t k = 0; k <= shape.nlayers; ++k) {
-      outer_grad_row[k] = arena->Rows(kBlockRows, shape.width[k]);
+      outer_grad_column[k] = arena->Rows(shape.width[k], kBlockRows);
     }
-    outer_grad_hidden = arena->Rows(kBlockRows, widest);
+    outer_grad_hidden = arena->Rows(widest, kBlockRows);
+    tangent_row = arena->Rows(kBlockRows, widest);
+    outer_grad_row = arena->Rows(kBlockRows, widest);
   }
 
  private:
-  static void Take(const EmbeddingShape& shape, Arena<T>* arena, Matrix<T>* rows,
+  static void Take(const EmbeddingShape& shape, Arena<T>* arena, Matrix<T>* columns,
                    Matrix<T>* hidden) {
     for (int64_t k = 0; k <= shape.nlayers; ++k) {
-      rows[k] = arena->Rows(kBlockRows, shape.width[k]);
-      if (k > 0) hidden[k - 1] = arena->Rows(kBlockRows, shape.width[k]);
+      columns[k] = arena->Rows(shape.width[k], kBlockRows);
+      if (k > 0) hidden[k - 1] = arena->Rows(shape.width[k], kBlockRows);
     }
   }
 };
@@ -98,17 +105,15 @@ template <typename T>
 void PackLayers(const EmbeddingCall<T>* call, T* block) {
   const EmbeddingShape& shape = call->shape;
   Arena<T> arena(block);
-  const PackedLayers<T> to(shape, &arena);
-  memset(block, 0, arena.used() * sizeof(T));
+  const Layers<T> to(shape, &arena);
   for (int64_t k = 0; k < shape.nlayers; ++k) {
-    const int64_t in = shape.width[k], out = shape.width[k + 1];
+    const int64_t in = MatrixRows(shape, k), out = shape.width[k + 1];
     for (int64_t i = 0; i < in; ++i) {
       Copy(out, call->parameters.matrix[k] + i * out, to.matrix[k].Row(i));
     }
     Copy(out, call->parameters.bias[k], to.bias[k]);
     const T* step = call->parameters.step[k];
     for (int64_t i = 0; i < out; ++i) to.step[k][i] = step == nullptr ? T(1) : step[i];
-    Transpose(in, out, to.matrix[k], to.transposed[k]);
   }
 }
 
@@ -119,7 +124,7 @@ void WriteLayerSums(const EmbeddingShape* shape, const T* sums, int64_t number,
   const LayerSums<T> from(*shape, &arena);
   const int64_t distance = arena.used();
   for (int64_t k = 0; k < shape->nlayers; ++k) {
-    const int64_t in = shape->width[k], out = shape->width[k + 1];
+    const int64_t in = MatrixRows(*shape, k), out = shape->width[k + 1];
     for (int64_t i = 0; i < in; ++i) {
       AddUp(out, from.matrix[k].Row(i), number, distance, to->matrix[k] + i * out);
     }
@@ -135,7 +140,7 @@ void WriteLayerSums(const EmbeddingShape* shape, const T* sums, int64_t number,
 template <typename T>
 int64_t PackedLayersSize(const EmbeddingShape* shape) {
   Arena<T> arena(nullptr);
-  PackedLayers<T>(*shape, &arena);
+  Layers<T>(*shape, &arena);
   return arena.used();
 }
 
@@ -147,9 +152,9 @@ int64_t LayerSumsSize(const EmbeddingShape* shape) {
 }
 
 template <typename T>
-int64_t LayerRowsSize(const EmbeddingShape* shape, int pass) {
+int64_t LayerColumnsSize(const EmbeddingShape* shape, int pass) {
   Arena<T> arena(nullptr);
-  LayerRows<T>(*shape, pass, &arena);
+  LayerColumns<T>(*shape, pass, &arena);
   return arena.used();
 }
 

@@ -3,10 +3,15 @@
 #ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 
-#include "kernels/cpu/simd/shortcut.h"
 #include "memory.h"
 
 namespace {
+
+// y += x; both have as many numbers as a block has rows.
+template <typename T>
+inline void AddColumn(const T* x, T* y) {
+  for (int64_t r = 0; r < kBlockRows; r += kLanes<T>) At(y + r) += At(x + r);
+}
 
 template <typename T>
 class Block {
@@ -19,12 +24,13 @@ class Block {
         first_(block * kBlockRows),
         n_(shape_.nrows - first_ < kBlockRows ? shape_.nrows - first_ : kBlockRows),
         packed_(PackedOf(call)),
-        at_(RowsOf(shape_, pass, scratch)) {}
+        at_(ColumnsOf(shape_, pass, scratch)) {}
 
   void Forward() {
     ComputeLayers();
+    Transpose(width_, kBlockRows, at_.column[nlayers_], at_.row);
     for (int64_t r = 0; r < n_; ++r) {
-      const T* row = at_.row[nlayers_].Row(r);
+      const T* row = at_.row.Row(r);
       T* out = call_.output + (first_ + r) * width_;
       if (shape_.nfactors == 0) {
         Copy(width_, row, out);
@@ -40,39 +46,31 @@ class Block {
     ComputeLayers();
     Arena<T> arena(sums);
     const LayerSums<T> sum(shape_, &arena);
-    for (int64_t r = 0; r < n_; ++r) {
-      T* grad_row = at_.grad_row[nlayers_].Row(r);
-      CopyPadded(width_, call_.grad_output + (first_ + r) * width_, grad_row);
-      if (shape_.nfactors == 0) continue;
-      const T *row = at_.row[nlayers_].Row(r), *factor = Factor(r);
-      const T weight = call_.weight[first_ + r];
-      if (sums != nullptr) {
-        T* grad_factor = sum.factors.Row(Index(r));
-        for (int64_t i = 0; i < width_; ++i) grad_factor[i] += weight * grad_row[i] * row[i];
-      }
-      call_.grad_weight[first_ + r] = ScaledDot(grad_row, row, factor);
-      for (int64_t i = 0; i < width_; ++i) grad_row[i] *= T(1) + weight * factor[i];
-    }
+    FactorBackward(sums == nullptr ? nullptr : &sum);
     for (int64_t k = nlayers_ - 1; k >= 0; --k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
-      for (int64_t r = 0; r < n_; ++r) {
-        const T *hidden = at_.hidden[k].Row(r), *grad_row = at_.grad_row[k + 1].Row(r);
-        T* grad_hidden = at_.grad_hidden.Row(r);
-        for (int64_t i = 0; i < out; i += kLanes<T>) {
-          const Vec<T> h = At(hidden + i);
-          const Vec<T> slope = T(1) - h * h;
-          At(grad_hidden + i) = At(grad_row + i) * At(packed_.step[k] + i) * slope;
-          if (sums == nullptr) continue;
-          At(sum.bias[k] + i) += At(grad_hidden + i);
-          At(sum.step[k] + i) += At(grad_row + i) * h;
+      for (int64_t i = 0; i < out; ++i) {
+        const T *hidden = at_.hidden[k].Row(i), *grad = at_.grad_column[k + 1].Row(i);
+        T* grad_hidden = at_.grad_hidden.Row(i);
+        const T step = packed_.step[k][i];
+        Vec<T> by_bias = {}, by_step = {};
+        for (int64_t r = 0; r < kBlockRows; r += kLanes<T>) {
+          const Vec<T> h = At(hidden + r);
+          At(grad_hidden + r) = At(grad + r) * step * (T(1) - h * h);
+          by_bias += At(grad_hidden + r);
+          by_step += At(grad + r) * h;
         }
+        if (sums == nullptr) continue;
+        sum.bias[k][i] += Sum<T>(by_bias);
+        sum.step[k][i] += Sum<T>(by_step);
       }
       if (sums != nullptr) {
-        TransposedProduct(in, out, n_, at_.row[k], at_.grad_hidden, sum.matrix[k], kAdd);
+        AddByMatrix(in, out, at_.column[k], at_.grad_hidden, sum.matrix[k]);
+        if (k == 0) AddByOffsets(sum);
       }
-      Back(k, at_.grad_hidden, at_.grad_row);
+      Back(k, at_.grad_hidden, at_.grad_column);
     }
-    WriteInput(at_.grad_row[0]);
+    WriteInput(at_.grad_column[0]);
   }
 
   void DoubleBackward(T* sums) {
@@ -80,43 +78,48 @@ class Block {
     ComputeTangents();
     Arena<T> arena(sums);
     const LayerSums<T> sum(shape_, &arena);
-    for (int64_t r = 0; r < n_; ++r) FactorDoubleBackward(r, sum);
+    FactorsDoubleBackward(sum);
     for (int64_t k = nlayers_ - 1; k >= 0; --k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
-      for (int64_t r = 0; r < n_; ++r) {
-        const T *hidden = at_.hidden[k].Row(r), *tangent = at_.hidden_tangent[k].Row(r);
-        const T *grad_row = at_.grad_row[k + 1].Row(r),
-                *outer_grad_row = at_.outer_grad_row[k + 1].Row(r);
-        T *grad_hidden = at_.grad_hidden.Row(r), *outer_grad_hidden = at_.outer_grad_hidden.Row(r);
-        for (int64_t i = 0; i < out; i += kLanes<T>) {
-          const Vec<T> h = At(hidden + i), t = At(tangent + i), step = At(packed_.step[k] + i);
+      for (int64_t i = 0; i < out; ++i) {
+        const T *hidden = at_.hidden[k].Row(i), *tangent = at_.hidden_tangent[k].Row(i);
+        const T *grad = at_.grad_column[k + 1].Row(i),
+                *outer_grad = at_.outer_grad_column[k + 1].Row(i);
+        T *grad_hidden = at_.grad_hidden.Row(i), *outer_grad_hidden = at_.outer_grad_hidden.Row(i);
+        const T step = packed_.step[k][i];
+        Vec<T> by_bias = {}, by_step = {};
+        for (int64_t r = 0; r < kBlockRows; r += kLanes<T>) {
+          const Vec<T> h = At(hidden + r), t = At(tangent + r);
           const Vec<T> slope = T(1) - h * h;
           // h' = slope x', and the slope itself changes by -2 h h'.
-          const Vec<T> d = At(grad_row + i) * step, s = At(outer_grad_row + i) * step;
-          At(grad_hidden + i) = d * slope;
-          At(outer_grad_hidden + i) = s * slope - T(2) * d * h * t;
-          At(sum.bias[k] + i) += At(outer_grad_hidden + i);
-          At(sum.step[k] + i) += At(outer_grad_row + i) * h + At(grad_row + i) * t;
+          const Vec<T> d = At(grad + r) * step, s = At(outer_grad + r) * step;
+          At(grad_hidden + r) = d * slope;
+          At(outer_grad_hidden + r) = s * slope - T(2) * d * h * t;
+          by_bias += At(outer_grad_hidden + r);
+          by_step += At(outer_grad + r) * h + At(grad + r) * t;
         }
+        sum.bias[k][i] += Sum<T>(by_bias);
+        sum.step[k][i] += Sum<T>(by_step);
       }
-      TransposedProduct(in, out, n_, at_.row[k], at_.outer_grad_hidden, sum.matrix[k], kAdd);
-      TransposedProduct(in, out, n_, at_.tangent[k], at_.grad_hidden, sum.matrix[k], kAdd);
+      AddByMatrix(in, out, at_.tangent[k], at_.grad_hidden, sum.matrix[k]);
+      AddByMatrix(in, out, at_.column[k], at_.outer_grad_hidden, sum.matrix[k]);
+      if (k == 0) AddByOffsets(sum);
       // The gradient by the tangent of the input is known from the pass before.
-      if (k > 0) Back(k, at_.grad_hidden, at_.grad_row);
-      Back(k, at_.outer_grad_hidden, at_.outer_grad_row);
+      if (k > 0) Back(k, at_.grad_hidden, at_.grad_column);
+      Back(k, at_.outer_grad_hidden, at_.outer_grad_column);
     }
-    WriteInput(at_.outer_grad_row[0]);
+    WriteInput(at_.outer_grad_column[0]);
   }
 
  private:
-  static PackedLayers<T> PackedOf(const PackedEmbeddingCall<T>& call) {
+  static Layers<T> PackedOf(const PackedEmbeddingCall<T>& call) {
     Arena<T> arena(const_cast<T*>(call.packed));
-    return PackedLayers<T>(call.shape, &arena);
+    return Layers<T>(call.shape, &arena);
   }
 
-  static LayerRows<T> RowsOf(const EmbeddingShape& shape, int pass, T* block) {
+  static LayerColumns<T> ColumnsOf(const EmbeddingShape& shape, int pass, T* block) {
     Arena<T> arena(block);
-    return LayerRows<T>(shape, pass, &arena);
+    return LayerColumns<T>(shape, pass, &arena);
   }
 
   int32_t Index(int64_t r) const { return call_.index[first_ + r]; }
@@ -135,57 +138,122 @@ class Block {
     return total;
   }
 
-  void Read(const T* tensor, Matrix<T> rows) const {
-    const int64_t width = shape_.width[0];
+  // The block's rows of a tensor; those behind the last one are zero.
+  void ReadRows(int64_t width, const T* tensor, Matrix<T> rows) const {
     for (int64_t r = 0; r < n_; ++r) CopyPadded(width, tensor + (first_ + r) * width, rows.Row(r));
+    for (int64_t r = n_; r < kBlockRows; ++r) memset(rows.Row(r), 0, RoundUp<T>(width) * sizeof(T));
   }
 
-  void ComputeLayers() {
-    Read(call_.input, at_.row[0]);
+  // Of a tensor with rows as wide as the input, through `row`.
+  void ReadColumns(const T* tensor, Matrix<T> columns) const {
+    const int64_t width = shape_.width[0];
+    if (width == 1) {
+      Copy(n_, tensor + first_, columns.data);
+      memset(columns.data + n_, 0, (kBlockRows - n_) * sizeof(T));
+      return;
+    }
+    ReadRows(width, tensor, at_.row);
+    Transpose(kBlockRows, width, at_.row, columns);
+  }
+
+  void ComputeLayers() const {
+    ReadColumns(call_.input, at_.column[0]);
     for (int64_t k = 0; k < nlayers_; ++k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
-      Product(n_, out, in, at_.row[k], packed_.matrix[k], at_.hidden[k]);
-      for (int64_t r = 0; r < n_; ++r) {
-        T *hidden = at_.hidden[k].Row(r), *next = at_.row[k + 1].Row(r);
-        for (int64_t i = 0; i < out; i += kLanes<T>) {
-          const Vec<T> h = Tanh<T>(At(hidden + i) + At(packed_.bias[k] + i));
-          At(hidden + i) = h;
-          At(next + i) = h * At(packed_.step[k] + i);
+      TransposedProduct(out, kBlockRows, in, packed_.matrix[k], at_.column[k], at_.hidden[k]);
+      if (k == 0 && shape_.noffsets > 0) AddOffsets();
+      for (int64_t i = 0; i < out; ++i) {
+        T *hidden = at_.hidden[k].Row(i), *next = at_.column[k + 1].Row(i);
+        const T bias = packed_.bias[k][i], step = packed_.step[k][i];
+        for (int64_t r = 0; r < kBlockRows; r += kLanes<T>) {
+          const Vec<T> h = Tanh<T>(At(hidden + r) + bias);
+          At(hidden + r) = h;
+          At(next + r) = h * step;
         }
-        AddShortcut(in, out, at_.row[k].Row(r), next);
       }
+      AddShortcut(k, at_.column);
     }
+  }
+
+  void AddOffsets() const {
+    for (int64_t r = 0; r < n_; ++r) {
+      const T* offset = packed_.matrix[0].Row(shape_.width[0] + Index(r));
+      for (int64_t i = 0; i < shape_.width[1]; ++i) at_.hidden[0].Row(i)[r] += offset[i];
+    }
+  }
+
+  // Whether x, or twice x, is added to the result of layer k.
+  bool HasShortcut(int64_t k) const {
+    const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+    return (out == in || out == 2 * in) && !(k == 0 && shape_.noffsets > 0);
   }
 
   // After `ComputeLayers`.
-  void ComputeTangents() {
-    Read(call_.grad_grad_input, at_.tangent[0]);
+  void ComputeTangents() const {
+    ReadColumns(call_.grad_grad_input, at_.tangent[0]);
     for (int64_t k = 0; k < nlayers_; ++k) {
       const int64_t in = shape_.width[k], out = shape_.width[k + 1];
-      Product(n_, out, in, at_.tangent[k], packed_.matrix[k], at_.hidden_tangent[k]);
-      for (int64_t r = 0; r < n_; ++r) {
-        const T* hidden = at_.hidden[k].Row(r);
-        T *tangent = at_.hidden_tangent[k].Row(r), *next = at_.tangent[k + 1].Row(r);
-        for (int64_t i = 0; i < out; i += kLanes<T>) {
-          const Vec<T> h = At(hidden + i);
-          const Vec<T> t = (T(1) - h * h) * At(tangent + i);
-          At(tangent + i) = t;
-          At(next + i) = t * At(packed_.step[k] + i);
+      TransposedProduct(out, kBlockRows, in, packed_.matrix[k], at_.tangent[k],
+                        at_.hidden_tangent[k]);
+      for (int64_t i = 0; i < out; ++i) {
+        const T* hidden = at_.hidden[k].Row(i);
+        T *tangent = at_.hidden_tangent[k].Row(i), *next = at_.tangent[k + 1].Row(i);
+        const T step = packed_.step[k][i];
+        for (int64_t r = 0; r < kBlockRows; r += kLanes<T>) {
+          const Vec<T> h = At(hidden + r);
+          const Vec<T> t = (T(1) - h * h) * At(tangent + r);
+          At(tangent + r) = t;
+          At(next + r) = t * step;
         }
-        AddShortcut(in, out, at_.tangent[k].Row(r), next);
       }
+      AddShortcut(k, at_.tangent);
     }
   }
 
-  // The tangent of the output, and from its gradient `grad` those by the last layer's row and by
-  // its tangent, by the weight and by the factors.
-  void FactorDoubleBackward(int64_t r, const LayerSums<T>& sum) {
-    const T *row = at_.row[nlayers_].Row(r), *tangent = at_.tangent[nlayers_].Row(r);
-    T *grad_row = at_.grad_row[nlayers_].Row(r),
-      *outer_grad_row = at_.outer_grad_row[nlayers_].Row(r);
+  // What bypasses layer k: columns[k], or two of each, is added to columns[k + 1].
+  void AddShortcut(int64_t k, const Matrix<T>* columns) const {
+    const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+    if (!HasShortcut(k)) return;
+    for (int64_t i = 0; i < out; ++i) AddColumn(columns[k].Row(i % in), columns[k + 1].Row(i));
+  }
+
+  // From the gradients by the result that by the last layer's columns, by the weight and by the
+  // factors.
+  void FactorBackward(const LayerSums<T>* sum) const {
+    ReadRows(width_, call_.grad_output, at_.grad_row);
+    if (shape_.nfactors > 0) Transpose(width_, kBlockRows, at_.column[nlayers_], at_.row);
+    for (int64_t r = 0; r < n_ && shape_.nfactors > 0; ++r) {
+      T* grad_row = at_.grad_row.Row(r);
+      const T *row = at_.row.Row(r), *factor = Factor(r);
+      const T weight = call_.weight[first_ + r];
+      if (sum != nullptr) {
+        T* grad_factor = sum->factors.Row(Index(r));
+        for (int64_t i = 0; i < width_; ++i) grad_factor[i] += weight * grad_row[i] * row[i];
+      }
+      call_.grad_weight[first_ + r] = ScaledDot(grad_row, row, factor);
+      for (int64_t i = 0; i < width_; ++i) grad_row[i] *= T(1) + weight * factor[i];
+    }
+    Transpose(kBlockRows, width_, at_.grad_row, at_.grad_column[nlayers_]);
+  }
+
+  // The tangent of the result, and from the gradient by it those by the last layer's columns and by
+  // their tangents, by the weight and by the factors.
+  void FactorsDoubleBackward(const LayerSums<T>& sum) const {
+    ReadRows(width_, call_.grad_output, at_.grad_row);
+    Transpose(width_, kBlockRows, at_.tangent[nlayers_], at_.tangent_row);
+    if (shape_.nfactors > 0) Transpose(width_, kBlockRows, at_.column[nlayers_], at_.row);
+    for (int64_t r = 0; r < kBlockRows; ++r) {
+      memset(at_.outer_grad_row.Row(r), 0, RoundUp<T>(width_) * sizeof(T));
+      if (r < n_) FactorDoubleBackward(r, sum);
+    }
+    Transpose(kBlockRows, width_, at_.grad_row, at_.grad_column[nlayers_]);
+    Transpose(kBlockRows, width_, at_.outer_grad_row, at_.outer_grad_column[nlayers_]);
+  }
+
+  void FactorDoubleBackward(int64_t r, const LayerSums<T>& sum) const {
+    const T *row = at_.row.Row(r), *tangent = at_.tangent_row.Row(r);
+    T *grad_row = at_.grad_row.Row(r), *outer_grad_row = at_.outer_grad_row.Row(r);
     T* out = call_.grad_grad_output + (first_ + r) * width_;
-    CopyPadded(width_, call_.grad_output + (first_ + r) * width_, grad_row);
-    memset(outer_grad_row, 0, RoundUp<T>(width_) * sizeof(T));
     if (shape_.nfactors == 0) {
       Copy(width_, tangent, out);
       return;
@@ -204,20 +272,40 @@ class Block {
     }
   }
 
-  // From the gradient by what goes into layer k's tanh, and rows[k + 1], the gradient by its
-  // result, the gradient rows[k] by what goes into the layer.
-  void Back(int64_t k, Matrix<T> grad_hidden, const Matrix<T>* rows) const {
-    const int64_t in = shape_.width[k], out = shape_.width[k + 1];
-    Product(n_, in, out, grad_hidden, packed_.transposed[k], rows[k]);
-    for (int64_t r = 0; r < n_; ++r) {
-      AddShortcutBack(in, out, rows[k + 1].Row(r), rows[k].Row(r));
+  // Adds what the block's rows contribute to the gradient by a layer's matrix.
+  void AddByMatrix(int64_t in, int64_t out, Matrix<T> columns, Matrix<T> grad_hidden,
+                   Matrix<T> sum) const {
+    Transpose(out, kBlockRows, grad_hidden, at_.grad_hidden_row);
+    Product(in, out, kBlockRows, columns, at_.grad_hidden_row, sum, kAdd);
+  }
+
+  // And to that by the offsets, after it.
+  void AddByOffsets(const LayerSums<T>& sum) const {
+    for (int64_t r = 0; r < n_ && shape_.noffsets > 0; ++r) {
+      T* offset = sum.matrix[0].Row(shape_.width[0] + Index(r));
+      const T* grad = at_.grad_hidden_row.Row(r);
+      for (int64_t i = 0; i < shape_.width[1]; i += kLanes<T>) At(offset + i) += At(grad + i);
     }
   }
 
-  void WriteInput(Matrix<T> rows) const {
+  // From the gradient by what goes into layer k's tanh, and columns[k + 1], the gradient by its
+  // result, the gradient columns[k] by what goes into the layer.
+  void Back(int64_t k, Matrix<T> grad_hidden, const Matrix<T>* columns) const {
+    const int64_t in = shape_.width[k], out = shape_.width[k + 1];
+    Product(in, kBlockRows, out, packed_.matrix[k], grad_hidden, columns[k]);
+    if (!HasShortcut(k)) return;
+    for (int64_t i = 0; i < out; ++i) AddColumn(columns[k + 1].Row(i), columns[k].Row(i % in));
+  }
+
+  void WriteInput(Matrix<T> columns) const {
     const int64_t width = shape_.width[0];
+    if (width == 1) {
+      Copy(n_, columns.data, call_.grad_input + first_);
+      return;
+    }
+    Transpose(width, kBlockRows, columns, at_.row);
     for (int64_t r = 0; r < n_; ++r) {
-      Copy(width, rows.Row(r), call_.grad_input + (first_ + r) * width);
+      Copy(width, at_.row.Row(r), call_.grad_input + (first_ + r) * width);
     }
   }
 
@@ -227,8 +315,8 @@ class Block {
   const int64_t width_;  // of the last layer
   const int64_t first_;  // row of the block among all
   const int64_t n_;      // rows
-  const PackedLayers<T> packed_;
-  const LayerRows<T> at_;
+  const Layers<T> packed_;
+  const LayerColumns<T> at_;
 };
 
 }  // namespace

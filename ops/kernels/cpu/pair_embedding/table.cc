@@ -21,7 +21,7 @@ void DoubleBackwardPass(const PackedEmbeddingCall<T>* call, int64_t block, T* sc
 template <typename T>
 constexpr deepattn::EmbeddingKernels<T> kKernels = {
     PackedLayersSize<T>, PackLayers<T>,
-    LayerRowsSize<T>,    {ForwardPass<T>, BackwardPass<T>, DoubleBackwardPass<T>},
+    LayerColumnsSize<T>, {ForwardPass<T>, BackwardPass<T>, DoubleBackwardPass<T>},
     LayerSumsSize<T>,    WriteLayerSums<T>,
 };
 
