@@ -48,8 +48,8 @@ def angular_features(
         if switch is not None:
             weight = tf.reshape(switch[:, :, tf.newaxis] * switch[:, tf.newaxis], [-1])
         scale = ops.PairScale(weight, pair, type_net(vectors))
-    if times is not None:
-        product *= times * times[:, tf.newaxis]
-    pairs = tf.shape(product)[1] ** 2
-    embedding = tf.reshape(net(rows, scale, further), [-1, pairs, net.neuron[-1]])
-    return tf.matmul(tf.reshape(product, [-1, 1, pairs]), embedding)[:, 0]
+    of_pairs = tf.ones_like(product[0]) if times is None else times * times[:, tf.newaxis]
+    pairs = tf.size(of_pairs)
+    weight = tf.broadcast_to(tf.reshape(of_pairs, [1, -1]), [tf.shape(product)[0], pairs])
+    product = tf.reshape(product, [-1, pairs, 1])
+    return ops.neighbor_sums(net(rows, scale, further), weight, vectors=product).moments[:, 0]

@@ -12,7 +12,7 @@ class NeighborSums(NamedTuple):
     """Results of `neighbor_sums`; one that is not wanted is None."""
 
     convolution: tf.Tensor | None  # T [n, width]
-    moments: tf.Tensor | None  # T [n, 3, width]
+    moments: tf.Tensor | None  # T [n, columns, width]
 
 
 def neighbor_sums(
@@ -35,7 +35,8 @@ def neighbor_sums(
         index: int32 ``[n, nnei]``, which row of the features a slot has; None if each has its own,
             in order.
         factors: F, T ``[n, nnei, width]``; without there is no convolution.
-        vectors: h, T ``[n, nnei, 3]``; without there are no moments.
+        vectors: h, T ``[n, nnei, columns]``, at most 4 in the compiled op; without there are
+            no moments.
 
     Raises:
         ValueError: There are neither factors nor vectors.

@@ -48,9 +48,15 @@ class NeighborSumsOp : public PassOp<T, NeighborSumsCall<T>> {
       TF_RETURN_IF_ERROR(RequireShape("factors", context->input(kFactors), {natoms, nnei, width}));
     }
     if (turns) {
-      TF_RETURN_IF_ERROR(RequireShape("vectors", context->input(kVectors), {natoms, nnei, 3}));
+      TF_RETURN_IF_ERROR(RequireShape("vectors", context->input(kVectors), {natoms, nnei, kAny}));
     }
-    call->shape = {natoms, nnei, width, nsources};
+    const Tensor& vectors = context->input(kVectors);
+    const int64_t columns = vectors.dims() == 3 ? vectors.dim_size(2) : 0;
+    if (columns < 1 || columns > kMostVectorColumns) {
+      return InvalidArgument("vectors must have 1 to ", kMostVectorColumns, " columns, not ",
+                             columns);
+    }
+    call->shape = {natoms, nnei, width, nsources, columns};
     call->features = this->Data(context, kFeatures);
     call->index = indexed ? context->input(kIndex).flat<int32_t>().data() : nullptr;
     call->weight = this->Data(context, kWeight);
@@ -59,8 +65,8 @@ class NeighborSumsOp : public PassOp<T, NeighborSumsCall<T>> {
     if (pass == kForward) return absl::OkStatus();
     TF_RETURN_IF_ERROR(RequireShape("grad_convolution", context->input(kGradConvolution),
                                     {convolves ? natoms : 0, width}));
-    TF_RETURN_IF_ERROR(
-        RequireShape("grad_moments", context->input(kGradMoments), {turns ? natoms : 0, 3, width}));
+    TF_RETURN_IF_ERROR(RequireShape("grad_moments", context->input(kGradMoments),
+                                    {turns ? natoms : 0, columns, width}));
     call->grad_convolution = this->Data(context, kGradConvolution);
     call->grad_moments = this->Data(context, kGradMoments);
     if (pass == kBackward) return absl::OkStatus();
@@ -86,7 +92,8 @@ class NeighborSumsOp : public PassOp<T, NeighborSumsCall<T>> {
       T** const places[] = {pass == kForward ? &call->convolution : &call->grad_grad_convolution,
                             pass == kForward ? &call->moments : &call->grad_grad_moments};
       TF_RETURN_IF_ERROR(this->Allocate(context, output++, {sums, shape.width}, places[0]));
-      TF_RETURN_IF_ERROR(this->Allocate(context, output++, {moments, 3, shape.width}, places[1]));
+      TF_RETURN_IF_ERROR(
+          this->Allocate(context, output++, {moments, shape.columns, shape.width}, places[1]));
     }
     if (pass == kForward) return absl::OkStatus();
     T** const places[] = {&call->grad_features, &call->grad_weight, &call->grad_factors,
@@ -141,11 +148,12 @@ InitOnStartupMarker RegisterForward() {
       .Output("convolution: T")
       .Output("moments: T")
       .SetShapeFn([](InferenceContext* c) -> absl::Status {
-        ShapeHandle features;
+        ShapeHandle features, vectors;
         TF_RETURN_IF_ERROR(c->WithRank(c->input(kFeatures), 2, &features));
+        TF_RETURN_IF_ERROR(c->WithRank(c->input(kVectors), 3, &vectors));
         const DimensionHandle unknown = c->UnknownDim(), width = c->Dim(features, 1);
         c->set_output(0, c->Matrix(unknown, width));
-        c->set_output(1, c->MakeShape({c->UnknownDim(), c->MakeDim(3), width}));
+        c->set_output(1, c->MakeShape({c->UnknownDim(), c->Dim(vectors, 2), width}));
         return absl::OkStatus();
       })();
 }

@@ -57,8 +57,8 @@ class RepInit(InitialFeatures):
         switch = tf.cast(switch, self.compute_dtype)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)
         embedding = self._embed(matrix, switch, slots.ntype, center, type_embedding)
-        matrix *= slots.multiplicity(self.compute_dtype)[:, tf.newaxis]
-        contracted = tf.matmul(matrix, embedding, transpose_a=True)
+        times = tf.broadcast_to(slots.multiplicity(self.compute_dtype), tf.shape(slots.ntype))
+        contracted = ops.neighbor_sums(embedding, times, vectors=matrix).moments
         return contract_axis(
             normalized(contracted, tf.constant(self.matrix.nnei)), self.axis_neuron
         )
@@ -74,8 +74,7 @@ class RepInit(InitialFeatures):
         center: tf.Tensor,
         type_embedding: tf.Tensor,
     ) -> tf.Tensor:
-        """Pair embedding ``G``, ``[n, stored, neuron[-1]]``."""
-        stored = tf.shape(ntype)[1]
+        """Pair embedding ``G``, ``[n * stored, neuron[-1]]``."""
         rows, scale, further = tf.reshape(matrix[:, :, 0], [-1, 1]), None, None
         pair, vectors = ntype, type_embedding
         if not self.type_one_side:
@@ -87,5 +86,4 @@ class RepInit(InitialFeatures):
         else:
             weight = tf.reshape(switch, [-1]) if self.smooth else None
             scale = ops.PairScale(weight, pair, self.type_net(vectors))
-        embedding = self.embedding_net(rows, scale, further)
-        return tf.reshape(embedding, [-1, stored, self.neuron[-1]])
+        return self.embedding_net(rows, scale, further)

@@ -29,7 +29,7 @@ def neighbor_sums(
     shape = tf.concat([tf.shape(weight), [width]], axis=0)
     rows = tf.gather(features, index) if indexed else tf.reshape(features, shape)
     convolution = tf.zeros([0, width], features.dtype)
-    moments = tf.zeros([0, 3, width], features.dtype)
+    moments = tf.zeros([0, vectors.shape[2], width], features.dtype)
     if convolves:
         convolution = tf.matmul(weight[:, tf.newaxis], rows * factors)[:, 0]
     if turns:

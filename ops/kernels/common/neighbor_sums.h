@@ -12,9 +12,12 @@ typedef struct {
   int64_t nnei;      // slots per atom
   int64_t width;     // of the features
   int64_t nsources;  // rows of features
+  int64_t columns;   // of the vectors, at most kMostVectorColumns
 } deepattn_neighbor_sums_shape;
 
 namespace deepattn {
+
+constexpr int64_t kMostVectorColumns = 4;
 
 // With the features f of an atom's slots, their factors F, vectors h and weights w,
 //
@@ -33,7 +36,7 @@ struct NeighborSumsCall {
   const int32_t* index;  // [natoms][nnei]
   const T* weight;       // [natoms][nnei]
   const T* factors;      // [natoms][nnei][width]
-  const T* vectors;      // [natoms][nnei][3]
+  const T* vectors;      // [natoms][nnei][columns]
   const T* grad_convolution;
   const T* grad_moments;
   const T* grad_grad_features;
@@ -41,7 +44,7 @@ struct NeighborSumsCall {
   const T* grad_grad_factors;
   const T* grad_grad_vectors;
   T* convolution;  // [natoms][width]
-  T* moments;      // [natoms][3][width]
+  T* moments;      // [natoms][columns][width]
   T* grad_grad_convolution;
   T* grad_grad_moments;
   T* grad_features;  // in the double backward ∂M/∂features, and so the next

@@ -26,7 +26,7 @@ WIDTHS = (32, 5, 1)
 KINDS = [kind for kind in itertools.product((True, False), repeat=3) if any(kind[1:])]
 
 
-def draw(width, indexed, convolves, turns, dtype="float64"):
+def draw(width, indexed, convolves, turns, dtype="float64", columns=3):
     """Arguments of `ops.neighbor_sums` by name."""
     rng = np.random.default_rng(0)
 
@@ -41,7 +41,7 @@ def draw(width, indexed, convolves, turns, dtype="float64"):
         "features": tensor(ROWS if indexed else ATOMS * SLOTS, width),
         "weight": tf.constant(weight, dtype),
         "factors": tensor(ATOMS, SLOTS, width) if convolves else None,
-        "vectors": tensor(ATOMS, SLOTS, 3) if turns else None,
+        "vectors": tensor(ATOMS, SLOTS, columns) if turns else None,
         "index": tf.constant(rng.integers(0, ROWS, [ATOMS, SLOTS]), tf.int32) if indexed else None,
     }
 
@@ -73,6 +73,13 @@ def test_equal_their_reference(width, indexed, convolves, turns):
     compiled, plain = (results_of(arguments, plain=plain) for plain in (False, True))
     assert len(compiled) == len(plain) > 4
     assert_equal(compiled, plain)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4])
+@pytest.mark.parametrize("convolves", [True, False])
+def test_vectors_have_up_to_four_columns(columns, convolves):
+    arguments = draw(5, False, convolves, True, columns=columns)
+    assert_equal(*(results_of(arguments, plain=plain) for plain in (False, True)))
 
 
 def test_float32_is_as_exact_as_its_reference():
@@ -142,7 +149,8 @@ def test_no_atoms_give_nothing():
         ("index", tf.fill([6, 7], -1), "index of slot 0 of atom 0 is -1"),
         ("index", None, "a row of features for each of 42 slots, not 5"),
         ("factors", tf.zeros([6, 7, 4], "float64"), "factors"),
-        ("vectors", tf.zeros([6, 7, 2], "float64"), "vectors"),
+        ("vectors", tf.zeros([6, 6, 3], "float64"), "vectors"),
+        ("vectors", tf.zeros([6, 7, 5], "float64"), "1 to 4 columns, not 5"),
     ],
 )
 def test_shapes_must_fit(name, value, message):

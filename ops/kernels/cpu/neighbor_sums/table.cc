@@ -3,15 +3,29 @@
 
 namespace {
 
+template <typename T, bool convolves, typename Run>
+void WithColumns(const IndexedNeighborSumsCall<T>* call, const Run& run) {
+  switch (call->vectors == nullptr ? 0 : call->shape.columns) {
+    case 0:
+      return run(Sums<T, convolves, 0>(*call));
+    case 1:
+      return run(Sums<T, convolves, 1>(*call));
+    case 2:
+      return run(Sums<T, convolves, 2>(*call));
+    case 3:
+      return run(Sums<T, convolves, 3>(*call));
+    default:
+      return run(Sums<T, convolves, deepattn::kMostVectorColumns>(*call));
+  }
+}
+
 // Calls `run` with the sums that the call has.
 template <typename T, typename Run>
 void WithSums(const IndexedNeighborSumsCall<T>* call, const Run& run) {
-  if (call->factors == nullptr) {
-    run(Sums<T, false, true>(*call));
-  } else if (call->vectors == nullptr) {
-    run(Sums<T, true, false>(*call));
+  if (call->factors != nullptr) {
+    WithColumns<T, true>(call, run);
   } else {
-    run(Sums<T, true, true>(*call));
+    WithColumns<T, false>(call, run);
   }
 }
 
