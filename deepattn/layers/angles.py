@@ -48,8 +48,11 @@ def angular_features(
         if switch is not None:
             weight = tf.reshape(switch[:, :, tf.newaxis] * switch[:, tf.newaxis], [-1])
         scale = ops.PairScale(weight, pair, type_net(vectors))
-    of_pairs = tf.ones_like(product[0]) if times is None else times * times[:, tf.newaxis]
-    pairs = tf.size(of_pairs)
-    weight = tf.broadcast_to(tf.reshape(of_pairs, [1, -1]), [tf.shape(product)[0], pairs])
-    product = tf.reshape(product, [-1, pairs, 1])
-    return ops.neighbor_sums(net(rows, scale, further), weight, vectors=product).moments[:, 0]
+    stored = tf.shape(ntype)[1]
+    shape = tf.stack([tf.shape(ntype)[0], stored * stored, 1])
+    weight = tf.ones(shape[:2], product.dtype)
+    if times is not None:
+        weight *= tf.reshape(times * times[:, tf.newaxis], [1, -1])
+    embedding, product = net(rows, scale, further), tf.reshape(product, shape)
+    sums = ops.neighbor_sums(embedding, weight, vectors=product)
+    return tf.squeeze(sums.moments, axis=1)
