@@ -1,6 +1,6 @@
 """Files of DeePMD-kit's PyTorch backend: read as PyTorch evaluates them, and written for it.
 
-55 checkpoints, of them 10 multi-task, and 45 frozen models: over the options of all descriptors, of
+65 checkpoints, of them 10 multi-task, and 55 frozen models: over the options of all descriptors, of
 one, two and three branches, with nets of their own and shared ones, in float64 and float32, with
 and without averages of the weights and the state of the optimizer, and as earlier versions wrote
 them. Nothing on our side imports PyTorch.
