@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,22 +9,22 @@ from typing import Any
 from dargs import Argument, Variant
 
 from deepattn.config.argument import OfTasks, Refused
-from deepattn.config.constraints import check_excluded, check_per_type, check_types, require
+from deepattn.config.constraints import require
 from deepattn.config.descriptions import PYTORCH
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
+from deepattn.config.model_checks import check_names, check_parts, possible_conventions
 from deepattn.config.ranges import null_or, positive, within
 from deepattn.config.section import Section, key, required
 from deepattn.config.submodel import (
     LINEAR,
     STANDARD,
-    SUBMODELS,
     SubModelConfig,
     flatten,
     nested,
 )
-from deepattn.config.type_embedding import TypeEmbeddingConfig, check_elements
-from deepattn.errors import ConfigError, show
+from deepattn.config.type_embedding import TypeEmbeddingConfig
+from deepattn.errors import ConfigError
 
 _REFUSED = (
     OfTasks("model_dict"),
@@ -194,7 +192,7 @@ class ModelConfig(Section):
         kind = DESCRIPTORS[descriptor["type"]]
         convention = section.pop("convention", None)
         fitting = section["fitting_net"]
-        possible = _conventions(kind, FITTINGS[fitting["type"]])
+        possible = possible_conventions(kind, FITTINGS[fitting["type"]])
         if convention is not None and convention in ("tensorflow", "common"):
             if convention not in possible:
                 part = f"the descriptor {descriptor['type']}"
@@ -232,32 +230,9 @@ class ModelConfig(Section):
         Raises:
             ConfigError: A value is out of range, or two keys do not go together.
         """
-        descriptor, fitting = section["descriptor"], section["fitting_net"]
-        kind = DESCRIPTORS[descriptor["type"]]
-        _check_type_map(section, kind)
-        _check_convention(section, kind)
+        check_names(section)
         cls.check_keys(section, "model")
-        ntypes = len(section.get("type_map", ())) or len(descriptor["sel"])
-        path = "model/descriptor"
-        check_excluded(descriptor.get("exclude_types", []), f"{path}/exclude_types", ntypes)
-        kind.check(descriptor, path, ntypes=ntypes)
-        if descriptor.get("use_econf_tebd"):
-            check_elements(section.get("type_map"), f"{path}/use_econf_tebd")
-        fitted = FITTINGS[fitting["type"]]
-        fitted.check(fitting, "model/fitting_net", ntypes=ntypes)
-        if fitted.needs_vectors and not kind.gives_vectors(descriptor):
-            raise ConfigError(
-                f"model/fitting_net/type is {fitting['type']}, which needs vectors that turn with "
-                f"the frame, but the descriptor {descriptor['type']} has none; choose another "
-                "descriptor."
-            )
-        _check_exclusions(section, ntypes)
-        _check_table(section)
-        _check_combination(section, ntypes)
-        if "type_embedding" in section:
-            _check_type_embedding(section, kind)
-        if section["preset_out_bias"] is not None:
-            _check_preset_bias(section["preset_out_bias"], ntypes)
+        check_parts(section)
 
     @property
     def ntypes(self) -> int:
@@ -272,7 +247,7 @@ class ModelConfig(Section):
     @property
     def is_common(self) -> bool:
         """Whether the model follows the common convention, that of DeePMD-kit's other backends."""
-        default = _conventions(type(self.descriptor), type(self.fitting_net))[0]
+        default = possible_conventions(type(self.descriptor), type(self.fitting_net))[0]
         return (self.convention or default) == "common"
 
     @property
@@ -310,13 +285,6 @@ def network_dtype(precision: str, interface_dtype: str) -> str:
     return interface_dtype if precision == "default" else precision
 
 
-def _conventions(
-    descriptor: type[DescriptorConfig], fitting: type[FittingConfig]
-) -> tuple[str, ...]:
-    """The conventions that a model may have, the default first."""
-    return tuple(name for name in descriptor.conventions if name in fitting.conventions)
-
-
 def _move_excluded(section: dict[str, Any], *, common: bool) -> None:
     """Turn ``atom_exclude_types`` into the key of a fitting that has its own, in place."""
     excluded, sel = section["atom_exclude_types"], section["descriptor"].get("sel")
@@ -328,85 +296,6 @@ def _move_excluded(section: dict[str, Any], *, common: bool) -> None:
             section["atom_exclude_types"] = []
 
 
-def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
-    names = section.get("type_map")
-    if not names:
-        if not kind.may_lack_names or isinstance(section["descriptor"]["sel"], str):
-            raise ConfigError(
-                "model/type_map is required; list the names of the elements in order."
-            )
-        return
-    for name in names:
-        if not name or re.search(r"\s", name):
-            raise ConfigError(
-                f"model/type_map has the name {show(name)}; a name must consist of printable "
-                "characters without spaces."
-            )
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise ConfigError(f"model/type_map has {show(name)} twice; keep one of them.")
-
-
-def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
-    default = _conventions(kind, FITTINGS[section["fitting_net"]["type"]])[0]
-    convention = section.get("convention", default)
-    known = ("tensorflow", "common")
-    require(convention in known, "model/convention", convention, "be tensorflow or common")
-    for name, value in kind.common_values(section["descriptor"]).items():
-        if convention != "common":
-            raise ConfigError(
-                f"model/descriptor/{name} = {show(value)} needs model/convention common."
-            )
-    names = section["fitting_net"].get("layer_name")
-    if names is not None and convention == "common":
-        raise ConfigError(
-            f"model/fitting_net/layer_name = {show(names)} needs model/convention tensorflow, "
-            "since DeePMD-kit's other backends ignore it."
-        )
-
-
-def _check_exclusions(section: Mapping[str, Any], ntypes: int) -> None:
-    check_excluded(section["pair_exclude_types"], "model/pair_exclude_types", ntypes)
-    check_types(section["atom_exclude_types"], "model/atom_exclude_types", ntypes)
-    kind, fitted = DESCRIPTORS[section["descriptor"]["type"]], _fitting(section)
-    convention = section.get("convention") or _conventions(kind, fitted)[0]
-    for name in ("pair_exclude_types", "atom_exclude_types"):
-        if section[name] and convention != "common":
-            raise ConfigError(
-                f"model/{name} = {show(section[name])} needs model/convention common, since "
-                "DeePMD-kit's TensorFlow backend ignores it."
-            )
-    if section["atom_exclude_types"] and fitted.subject != "energies":
-        raise ConfigError(
-            f"model/atom_exclude_types = {show(section['atom_exclude_types'])} is for models of "
-            f"energies, not of {fitted.subject}; remove it."
-        )
-
-
-def _check_table(section: Mapping[str, Any]) -> None:
-    keys = ("smin_alpha", "sw_rmin", "sw_rmax")
-    given = [key for key in keys if section.get(key) is not None]
-    if section.get("use_srtab") is None:
-        if given:
-            raise ConfigError(f"model/{given[0]} needs model/use_srtab, the file of a table.")
-        return
-    missing = [key for key in keys if key not in given]
-    if missing:
-        raise ConfigError(f"model/use_srtab needs model/{missing[0]}.")
-    low, high = section["sw_rmin"], section["sw_rmax"]
-    require(high > low, "model/sw_rmax", high, f"be larger than sw_rmin ({low})")
-    kind, fitted = DESCRIPTORS[section["descriptor"]["type"]], _fitting(section)
-    if (section.get("convention") or _conventions(kind, fitted)[0]) != "tensorflow":
-        raise ConfigError(
-            "model/use_srtab needs model/convention tensorflow: DeePMD-kit's other backends switch "
-            "to a table in another way."
-        )
-    if fitted.subject != "energies":
-        raise ConfigError(
-            f"model/use_srtab is for models of energies, not of {fitted.subject}; remove it."
-        )
-
-
 def _resolve_combination(section: dict[str, Any]) -> None:
     """Put numbers in the place of ``sum`` and ``mean``."""
     if section["type"] != LINEAR:
@@ -416,77 +305,3 @@ def _resolve_combination(section: dict[str, Any]) -> None:
         named = {"sum": 1.0, "mean": 1 / max(count, 1)}
         require(weights in named, "model/weights", weights, "be sum, mean or a list of numbers")
         section["weights"] = [named[weights]] * count
-
-
-def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
-    if section["type"] != LINEAR:
-        return
-    models, weights = section["models"], section["weights"]
-    require(
-        len(weights) == len(models),
-        "model/weights",
-        weights,
-        f"be a list of {len(models)} numbers, one for each of model/models",
-    )
-    trained = [k for k, part in enumerate(models) if part["type"] == STANDARD]
-    if len(trained) != 1:
-        raise ConfigError("model/models must have one model of type standard, which is trained.")
-    for place, part in enumerate(models):
-        SUBMODELS[part["type"]].check(part, f"model/models/{place}", ntypes=ntypes)
-    where, fitting = f"model/models/{trained[0]}", section["fitting_net"]
-    fitted = _fitting(section)
-    if fitted.subject != "energies":
-        raise ConfigError(f"{where} gives {fitted.subject}; a combination is of energies.")
-    for name in ("numb_fparam", "numb_aparam"):
-        if fitting.get(name):
-            raise ConfigError(
-                f"{where}/fitting_net/{name} is {fitting[name]}; combined models have no "
-                "parameters, as in DeePMD-kit."
-            )
-    convention = (
-        section.get("convention")
-        or _conventions(DESCRIPTORS[section["descriptor"]["type"]], fitted)[0]
-    )
-    if convention != "tensorflow":
-        raise ConfigError(
-            f"{where} has the convention common; DeePMD-kit's other backends combine models in "
-            "another way, so a combination needs the convention tensorflow."
-        )
-    if not section.get("type_map"):
-        raise ConfigError("model/type_map is required in a combination of models.")
-
-
-def _fitting(section: Mapping[str, Any]) -> type[FittingConfig]:
-    return FITTINGS[section["fitting_net"]["type"]]
-
-
-def _check_type_embedding(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
-    path = "model/type_embedding"
-    if kind.instead_of_type_embedding is not None:
-        raise ConfigError(
-            f"{path} is not available for the descriptor {section['descriptor']['type']}; "
-            f"{kind.instead_of_type_embedding}."
-        )
-    TypeEmbeddingConfig.check(section["type_embedding"], path)
-    if section["type_embedding"]["use_econf_tebd"]:
-        check_elements(section.get("type_map"), f"{path}/use_econf_tebd")
-
-
-def _check_preset_bias(bias: dict[str, Any], ntypes: int) -> None:
-    path = "model/preset_out_bias"
-    require(set(bias) == {"energy"}, path, bias, 'have "energy" as its only key')
-    values = bias["energy"]
-    require(
-        isinstance(values, list) and all(v is None or _is_finite(v) for v in values),
-        f"{path}/energy",
-        values,
-        "be a list of energies and nulls",
-    )
-    check_per_type(values, f"{path}/energy", ntypes, may_be_empty=False)
-
-
-def _is_finite(value: Any) -> bool:
-    try:
-        return type(value) in (int, float) and math.isfinite(value)
-    except OverflowError:
-        return False

@@ -14,11 +14,11 @@ from typing import (
     Union,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 from dargs import Argument, Variant
 
+from deepattn.config.hints import hints_of, is_optional, types_in_a_file
 from deepattn.config.validate import validate_section
 from deepattn.registry import Registry
 
@@ -88,7 +88,7 @@ class Section:
     @classmethod
     def arguments(cls) -> list[Argument]:
         """The schema of the section, from its fields."""
-        hints = _hints(cls)
+        hints = hints_of(cls)
         declared = [
             _argument(field, field.metadata["key"], hints[field.name])
             for field in cls.ordered_fields()
@@ -141,7 +141,7 @@ class Section:
         Raises:
             ConfigError: A value is out of range.
         """
-        hints = _hints(cls)
+        hints = hints_of(cls)
         for field in dataclasses.fields(cls):
             declared, value = field.metadata.get("key"), section.get(field.name)
             if declared is None or value is None:
@@ -164,7 +164,7 @@ class Section:
     @classmethod
     def from_dict(cls: type[T], section: Mapping[str, Any]) -> T:
         """Build from a normalized section; lists become tuples, mappings typed sections."""
-        hints = _hints(cls)
+        hints = hints_of(cls)
         # An earlier version may have written the section without a key.
         values = {**cls.defaults(), **section, **cls.implied}
         return cls(**{name: _typed(hints.get(name), value) for name, value in values.items()})
@@ -290,16 +290,6 @@ class Kind(Section):
         return (cls.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
 
 
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
-def _hints(section: type) -> dict[str, Any]:
-    """The types of the fields of a class; Python evaluates them anew at every call."""
-    if section not in _HINTS:
-        _HINTS[section] = get_type_hints(section)
-    return _HINTS[section]
-
-
 def flat(section: Section | Mapping[str, Any]) -> dict[str, Any]:
     """Values by their paths, such as ``descriptor/rcut``; an empty section is a value."""
     if isinstance(section, Section):
@@ -339,30 +329,14 @@ def _argument(field: dataclasses.Field, declared: _Key, hint: Any) -> Argument:
         options |= {"repeat": True, "fold_subdoc": not several.only_in_lists}
         return Argument(field.name, list, [], [variant], **options)
     if inner is None:
-        return Argument(field.name, declared.dtype or _types_in_a_file(hint), **options)
+        return Argument(field.name, declared.dtype or types_in_a_file(hint), **options)
     argument = inner.schema(field.name, **options)
-    if _is_optional(hint) and not declared.unset and type(None) not in argument.dtype:
+    if is_optional(hint) and not declared.unset and type(None) not in argument.dtype:
         argument.dtype = (*argument.dtype, type(None))
     if argument.default == {}:
         # dargs would leave an empty section empty.
         argument.default = argument.normalize_value({}, do_alias=False)
     return argument
-
-
-def _types_in_a_file(hint: Any) -> list[Any]:
-    """The types that dargs shall accept for a field's type; tuples are lists there."""
-    if get_origin(hint) in (Union, types.UnionType):
-        return [_in_a_list(part) for part in get_args(hint)]
-    return [_in_a_list(hint)]
-
-
-def _in_a_list(hint: Any) -> Any:
-    origin = get_origin(hint)
-    if origin is tuple:
-        return types.GenericAlias(list, (_in_a_list(get_args(hint)[0]),))
-    if origin is dict:
-        return dict
-    return hint
 
 
 def _section_of(hint: Any, value: Any = None) -> type[Section] | None:
@@ -394,10 +368,6 @@ def _sections_in(hint: Any, value: Any, path: str) -> Iterator[tuple[type[Sectio
         return
     for place, part in enumerate(value):
         yield item.registry[part["type"]], part, f"{path}/{place}"
-
-
-def _is_optional(hint: Any) -> bool:
-    return type(None) in get_args(hint)
 
 
 def _typed(hint: Any, value: Any) -> Any:
