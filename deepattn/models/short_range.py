@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.layers import Environment
-from deepattn.layers.environment import real_types
 from deepattn.models.energy_model import EnergyModel
 from deepattn.models.pair_derivatives import four_columns, pair_derivatives
-from deepattn.pairs import PairTable, Switch, soft_minimum, switch_of_minimum
+from deepattn.pairs import PairSlots, PairTable, Switch, soft_minimum, switch_of_minimum
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -69,18 +68,18 @@ class ShortRangeModel(EnergyModel):
         energy, derivative, *descriptor = super().atoms(
             *(environment, local, type_vectors, fparam, aparam), with_descriptor=with_descriptor
         )
-        shape = tf.shape(local)
-        share, of_share = self._share(environment, shape)
-        tabulated, of_table = self._tabulated(environment, local)
+        slots = self._slots(environment, local)
+        share, of_share = self._share(slots)
+        tabulated, of_table = self._tabulated(slots)
         difference = tabulated - tf.reshape(energy, [-1])
         of_table *= share[:, tf.newaxis]
         rows = tf.reshape(derivative, [-1, 4 * self.sel]) * (1 - share)[:, tf.newaxis]
-        energy = energy + tf.reshape(share * difference, shape)
+        energy = energy + tf.reshape(share * difference, tf.shape(local))
         found = (
             tf.where(local >= 0, energy, tf.zeros_like(energy)),
             tf.reshape(rows, tf.shape(derivative)),
-            self._by_vector(environment, of_table + difference[:, tf.newaxis] * of_share, shape),
-            self._by_vector(environment, of_table, shape),
+            self._by_vector(slots, of_table + difference[:, tf.newaxis] * of_share, local),
+            self._by_vector(slots, of_table, local),
         )
         return (*found, *descriptor)
 
@@ -93,9 +92,9 @@ class ShortRangeModel(EnergyModel):
         aparam: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         energy, descriptor = super().energies(environment, local, type_vectors, fparam, aparam)
-        shape = tf.shape(local)
-        share, _ = self._share(environment, shape)
-        tabulated, _ = self._tabulated(environment, local)
+        slots, shape = self._slots(environment, local), tf.shape(local)
+        share, _ = self._share(slots)
+        tabulated, _ = self._tabulated(slots)
         energy += tf.reshape(share, shape) * (tf.reshape(tabulated, shape) - energy)
         return tf.where(local >= 0, energy, tf.zeros_like(energy)), descriptor
 
@@ -149,46 +148,33 @@ class ShortRangeModel(EnergyModel):
         table = keras.saving.deserialize_keras_object(config["table"])
         return super().from_config({**config, "table": table})
 
-    def _pairs_of(self, environment: Environment) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Vectors ``[n, nnei, 3]`` and distances ``[n, nnei]`` of the neighbors within the cutoff,
-        1 for padding, and which slots have one."""
-        slots = self.descriptor.longest_slots
-        mask = tf.reshape(environment.nmask, [-1, self.sel])[:, slots]
-        vectors = tf.reshape(environment.rij, [-1, self.sel, 3])[:, slots]
-        square = tf.reduce_sum(tf.square(vectors), axis=2)
-        distance = tf.sqrt(tf.where(mask, square, tf.ones_like(square)))
-        return vectors, distance, mask
+    def _slots(self, environment: Environment, local: tf.Tensor) -> PairSlots:
+        """The slots of the neighbors within the cutoff."""
+        return PairSlots.of(
+            *(environment, local),
+            nnei=self.sel,
+            ntypes=self.ntypes,
+            slots=self.descriptor.longest_slots,
+        )
 
-    def _by_vector(
-        self, environment: Environment, by_distance: tf.Tensor, shape: tf.Tensor
-    ) -> tf.Tensor:
+    def _by_vector(self, slots: PairSlots, by_distance: tf.Tensor, local: tf.Tensor) -> tf.Tensor:
         """Derivatives by the vectors to all neighbors, ``[nframes, nloc, 3 * nnei]``, from those
-        by the distances of `_pairs_of`."""
-        vectors, distance, mask = self._pairs_of(environment)
-        along = tf.where(mask, by_distance / distance, tf.zeros_like(by_distance))
-        slots = self.descriptor.longest_slots
-        padding = [[0, 0], [slots.start, self.sel - slots.stop], [0, 0]]
-        rows = tf.pad(along[:, :, tf.newaxis] * vectors, padding)
-        return tf.reshape(rows, [*tf.unstack(shape), 3 * self.sel])
+        by the distances."""
+        place = self.descriptor.longest_slots
+        padding = [[0, 0], [place.start, self.sel - place.stop], [0, 0]]
+        rows = tf.pad(slots.by_vector(by_distance), padding)
+        return tf.reshape(rows, [*tf.unstack(tf.shape(local)), 3 * self.sel])
 
-    def _share(self, environment: Environment, shape: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _share(self, slots: PairSlots) -> tuple[tf.Tensor, tf.Tensor]:
         """The share of the table in each atom ``[n]``, and its derivatives by the distances."""
-        _, distance, mask = self._pairs_of(environment)
-        minimum, of_minimum = soft_minimum(distance, mask, self.switch.alpha)
+        minimum, of_minimum = soft_minimum(slots.distance, slots.mask, self.switch.alpha)
         share, of_share = switch_of_minimum(minimum, self.switch)
         return share, of_share[:, tf.newaxis] * of_minimum
 
-    def _tabulated(self, environment: Environment, local: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _tabulated(self, slots: PairSlots) -> tuple[tf.Tensor, tf.Tensor]:
         """The energy of the table for each atom ``[n]``, and its derivatives by the distances."""
-        _, distance, mask = self._pairs_of(environment)
-        center = real_types(local, self.ntypes)
-        neighbor = tf.reshape(environment.ntype, [-1, self.sel])[:, self.descriptor.longest_slots]
-        found = self.table(distance, center[:, tf.newaxis], tf.minimum(neighbor, self.ntypes - 1))
-        halves = [
-            tf.where(mask, tf.cast(values / 2, distance.dtype), tf.zeros_like(distance))
-            for values in found
-        ]
-        energy = tf.reduce_sum(halves[0], axis=1)
+        energy, derivative = slots.tabulated(self.table)
         if self.add_bias:
-            energy += tf.gather(tf.convert_to_tensor(self.fitting.bias_atom_e), center)
-        return energy, halves[1]
+            bias = tf.convert_to_tensor(self.fitting.bias_atom_e)
+            energy += tf.gather(bias, slots.center[:, 0])
+        return energy, derivative

@@ -13,10 +13,9 @@ from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.layers import Environment
 from deepattn.layers.boundaries import mesh_of_box
-from deepattn.layers.environment import real_types
 from deepattn.layers.term import Term
 from deepattn.models.pair_derivatives import pair_derivatives
-from deepattn.pairs import PairTable, read_table
+from deepattn.pairs import PairSlots, PairTable, read_table
 from deepattn.terms.pairtab.config import PairTabConfig
 
 if TYPE_CHECKING:
@@ -88,21 +87,10 @@ class PairTabTerm(Term):
         )
         local = atype[:, : natoms[0]]
         shape = tf.unstack(tf.shape(local))
-        mask = tf.reshape(environment.nmask, [-1, self.sel])
-        vectors = tf.reshape(environment.rij, [-1, self.sel, 3])
-        square = tf.reduce_sum(tf.square(vectors), axis=2)
-        distance = tf.sqrt(tf.where(mask, square, tf.ones_like(square)))
-        neighbor = tf.reshape(environment.ntype, [-1, self.sel])
-        energy, slope = (
-            tf.where(mask, tf.cast(values / 2, coord.dtype), tf.zeros_like(distance))
-            for values in self.table(
-                distance,
-                real_types(local, self.table.ntypes)[:, tf.newaxis],
-                tf.minimum(neighbor, self.table.ntypes - 1),
-            )
-        )
-        atom_energy = tf.reshape(tf.reduce_sum(energy, axis=1), shape)
-        by_vector = tf.reshape((slope / distance)[:, :, tf.newaxis] * vectors, [*shape, -1])
+        slots = PairSlots.of(environment, local, nnei=self.sel, ntypes=self.table.ntypes)
+        energy, slope = slots.tabulated(self.table)
+        atom_energy = tf.reshape(energy, shape)
+        by_vector = tf.reshape(slots.by_vector(slope), [*shape, -1])
         found = pair_derivatives(by_vector, by_vector, environment, natoms, nnei=self.sel)
         return {
             "energy": tf.reduce_sum(tf.cast(atom_energy, tf.float64), axis=1),
