@@ -217,16 +217,12 @@ void WriteSums(const Shape* shape, const T* sums, int64_t number,
 
 template <typename T>
 int64_t PackedSize(const Shape* shape) {
-  Arena<T> arena(nullptr);
-  Packed<T>(*shape, &arena);
-  return arena.used();
+  return SizeOf<Packed<T>, T>(*shape);
 }
 
 template <typename T>
 int64_t SumsSize(const Shape* shape) {
-  Arena<T> arena(nullptr);
-  Parameters<T>(*shape, &arena);
-  return arena.used();
+  return SizeOf<Parameters<T>, T>(*shape);
 }
 
 template <typename T>

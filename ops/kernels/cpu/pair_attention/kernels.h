@@ -4,28 +4,16 @@
 
 #include "kernels/common/pair_attention.h"
 #include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/three_passes.h"
 
 namespace deepattn {
 
 template <typename T>
-struct PackedPairAttentionCall : PairAttentionCall<T> {
-  const T* packed;  // parameters as the passes want them
-};
+using PackedPairAttentionCall = PackedCall<PairAttentionCall<T>, T>;
 
-// Sizes are in elements; buffers are aligned to 64 bytes.
 template <typename T>
-struct PairAttentionKernels {
-  int64_t (*packed_size)(const deepattn_pair_attention_shape* shape);
-  void (*pack)(const PairAttentionCall<T>* call, T* packed);
-  int64_t (*scratch_size)(const deepattn_pair_attention_shape* shape, int pass);
-  // Does one atom. Gradients by parameters are added to `sums` unless that is null.
-  void (*pass[kDoubleBackward + 1])(const PackedPairAttentionCall<T>* call, int64_t atom,
-                                    T* scratch, T* sums);
-  int64_t (*sums_size)(const deepattn_pair_attention_shape* shape);
-  // Adds up `number` arrays of sums, in order, and writes the gradients out.
-  void (*write_sums)(const deepattn_pair_attention_shape* shape, const T* sums, int64_t number,
-                     const PairAttentionParameters<T>* out);
-};
+using PairAttentionKernels = ThreePassKernels<T, deepattn_pair_attention_shape,
+                                              PairAttentionCall<T>, PairAttentionParameters<T>>;
 
 using PairAttentionTable = KernelTable<PairAttentionKernels>;
 

@@ -142,23 +142,17 @@ void WriteSums(const Shape* shape, const T* sums, int64_t number,
 
 template <typename T>
 int64_t PackedSize(const Shape* shape) {
-  Arena<T> arena(nullptr);
-  PackedHeads<T>(*shape, &arena);
-  return arena.used();
+  return SizeOf<PackedHeads<T>, T>(*shape);
 }
 
 template <typename T>
 int64_t SumsSize(const Shape* shape) {
-  Arena<T> arena(nullptr);
-  Heads<T>(*shape, &arena);
-  return arena.used();
+  return SizeOf<Heads<T>, T>(*shape);
 }
 
 template <typename T>
 int64_t ScratchSize(const Shape* shape, int pass) {
-  Arena<T> arena(nullptr);
-  Scratch<T>(*shape, pass, &arena);
-  return arena.used();
+  return SizeOf<Scratch<T>, T>(*shape, pass);
 }
 
 }  // namespace

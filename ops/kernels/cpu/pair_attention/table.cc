@@ -4,25 +4,14 @@
 namespace {
 
 template <typename T>
-void ForwardPass(const PackedPairAttentionCall<T>* call, int64_t atom, T* scratch, T*) {
-  Neighborhood<T>(*call, atom, kForward, scratch).Forward();
-}
-
-template <typename T>
-void BackwardPass(const PackedPairAttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighborhood<T>(*call, atom, kBackward, scratch).Backward(sums);
-}
-
-template <typename T>
-void DoubleBackwardPass(const PackedPairAttentionCall<T>* call, int64_t atom, T* scratch, T* sums) {
-  Neighborhood<T>(*call, atom, kDoubleBackward, scratch).DoubleBackward(sums);
-}
-
-template <typename T>
 constexpr deepattn::PairAttentionKernels<T> kKernels = {
-    PackedSize<T>,  Pack<T>,
-    ScratchSize<T>, {ForwardPass<T>, BackwardPass<T>, DoubleBackwardPass<T>},
-    SumsSize<T>,    WriteSums<T>,
+    PackedSize<T>,
+    Pack<T>,
+    ScratchSize<T>,
+    {ForwardPass<Neighborhood<T>>, BackwardPass<Neighborhood<T>>,
+     DoubleBackwardPass<Neighborhood<T>>},
+    SumsSize<T>,
+    WriteSums<T>,
 };
 
 }  // namespace

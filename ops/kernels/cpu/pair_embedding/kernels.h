@@ -4,6 +4,7 @@
 
 #include "kernels/common/pair_embedding.h"
 #include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/three_passes.h"
 
 namespace deepattn {
 
@@ -12,25 +13,11 @@ namespace deepattn {
 constexpr int64_t kBlockRows = 48;
 
 template <typename T>
-struct PackedEmbeddingCall : EmbeddingCall<T> {
-  const T* packed;  // parameters as the passes want them
-};
+using PackedEmbeddingCall = PackedCall<EmbeddingCall<T>, T>;
 
-// Sizes are in elements; buffers are aligned to 64 bytes.
 template <typename T>
-struct EmbeddingKernels {
-  int64_t (*packed_size)(const deepattn_pair_embedding_shape* shape);
-  void (*pack)(const EmbeddingCall<T>* call, T* packed);
-  // Scratch memory of a pass.
-  int64_t (*scratch_size)(const deepattn_pair_embedding_shape* shape, int pass);
-  // Does one block. Gradients by parameters are added to `sums` unless that is null.
-  void (*pass[kDoubleBackward + 1])(const PackedEmbeddingCall<T>* call, int64_t block, T* scratch,
-                                    T* sums);
-  int64_t (*sums_size)(const deepattn_pair_embedding_shape* shape);
-  // Adds up `number` arrays of sums, in order, and writes the gradients out.
-  void (*write_sums)(const deepattn_pair_embedding_shape* shape, const T* sums, int64_t number,
-                     const EmbeddingParameters<T>* out);
-};
+using EmbeddingKernels =
+    ThreePassKernels<T, deepattn_pair_embedding_shape, EmbeddingCall<T>, EmbeddingParameters<T>>;
 
 using EmbeddingTable = KernelTable<EmbeddingKernels>;
 

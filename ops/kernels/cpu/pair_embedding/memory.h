@@ -139,23 +139,17 @@ void WriteLayerSums(const EmbeddingShape* shape, const T* sums, int64_t number,
 
 template <typename T>
 int64_t PackedLayersSize(const EmbeddingShape* shape) {
-  Arena<T> arena(nullptr);
-  Layers<T>(*shape, &arena);
-  return arena.used();
+  return SizeOf<Layers<T>, T>(*shape);
 }
 
 template <typename T>
 int64_t LayerSumsSize(const EmbeddingShape* shape) {
-  Arena<T> arena(nullptr);
-  LayerSums<T>(*shape, &arena);
-  return arena.used();
+  return SizeOf<LayerSums<T>, T>(*shape);
 }
 
 template <typename T>
 int64_t LayerColumnsSize(const EmbeddingShape* shape, int pass) {
-  Arena<T> arena(nullptr);
-  LayerColumns<T>(*shape, pass, &arena);
-  return arena.used();
+  return SizeOf<LayerColumns<T>, T>(*shape, pass);
 }
 
 }  // namespace

@@ -31,6 +31,14 @@ class Arena {
   int64_t used_ = 0;
 };
 
+// How many numbers a layout takes that is made of those arguments and an arena.
+template <typename Layout, typename T, typename... Arguments>
+int64_t SizeOf(const Arguments&... arguments) {
+  Arena<T> arena(nullptr);
+  Layout(arguments..., &arena);
+  return arena.used();
+}
+
 template <typename T>
 inline void Copy(int64_t n, const T* from, T* to) {
   memcpy(to, from, n * sizeof(T));

@@ -43,9 +43,7 @@ struct GroupMemory {
 
 template <typename T>
 int64_t GroupMemorySize(const FittingNet<T>* net) {
-  Arena<T> arena(nullptr);
-  GroupMemory<T>(*net, kGroupAtoms, &arena);
-  return arena.used();
+  return SizeOf<GroupMemory<T>, T>(*net, kGroupAtoms);
 }
 
 template <typename T>

@@ -30,9 +30,7 @@ struct PairTables {
 
 template <typename T>
 inline int64_t TablesSize(const EmbeddingNets<T>& nets) {
-  Arena<T> arena(nullptr);
-  PairTables<T>(nets, &arena);
-  return arena.used();
+  return SizeOf<PairTables<T>, T>(nets);
 }
 
 // Weights of one net, or sums of gradients by them; number k are those of layer k > 0.
@@ -54,9 +52,7 @@ struct NetWeights {
 
 template <typename T>
 inline int64_t WeightsSize(const EmbeddingNets<T>& nets) {
-  Arena<T> arena(nullptr);
-  NetWeights<T>(nets, &arena);
-  return arena.used();
+  return SizeOf<NetWeights<T>, T>(nets);
 }
 
 template <typename T>
@@ -72,9 +68,7 @@ struct PackedNet : NetWeights<T> {
 
 template <typename T>
 inline int64_t PackedNetSize(const EmbeddingNets<T>& nets) {
-  Arena<T> arena(nullptr);
-  PackedNet<T>(nets, &arena);
-  return arena.used();
+  return SizeOf<PackedNet<T>, T>(nets);
 }
 
 template <typename T>
@@ -151,9 +145,7 @@ struct BlockRows {
 
 template <typename T>
 int64_t PartScratchSize(const EmbeddingNets<T>* nets) {
-  Arena<T> arena(nullptr);
-  BlockRows<T>(*nets, &arena);
-  return arena.used();
+  return SizeOf<BlockRows<T>, T>(*nets);
 }
 
 template <typename T>
