@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from deepattn.ops import reference
-from deepattn.ops.loader import own_ops
+from deepattn.ops.loader import cpu_ops
 from deepattn.ops.reference.adam import AdamNumbers
 
 
@@ -34,13 +34,8 @@ def adam_step(
         numbers: of their type.
     """
     dtype = weights[0].dtype
-    ops = own_ops()
-    if (
-        ops is None
-        or dtype not in (tf.float32, tf.float64)
-        or tf.distribute.has_strategy()
-        or tf.config.get_visible_devices("GPU")
-    ):
+    ops = cpu_ops()
+    if ops is None or dtype not in (tf.float32, tf.float64) or tf.distribute.has_strategy():
         reference.adam_step(weights, first, second, grads, numbers)
         return
     rate, left_of_beta_1, left_of_beta_2, epsilon, left, *others = numbers

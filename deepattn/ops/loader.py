@@ -73,6 +73,11 @@ def own_ops() -> ModuleType | None:
     return None if _portable.get() or _plain.get() else _own_ops()
 
 
+def cpu_ops() -> ModuleType | None:
+    """Those of `own_ops` that have kernels for processors only; None also where there is a GPU."""
+    return None if tf.config.get_visible_devices("GPU") else own_ops()
+
+
 @functools.cache
 def _own_ops() -> ModuleType | None:
     module = _load(OWN)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from deepattn.ops import reference
-from deepattn.ops.loader import own_ops
+from deepattn.ops.loader import cpu_ops
 
 
 class NeighborSums(NamedTuple):
@@ -25,9 +25,9 @@ def neighbor_sums(
 ) -> NeighborSums:
     """Sums over the neighbors k of each atom, ``Σ w_k f_k F_k`` and ``Σ w_k h_k ⊗ f_k``.
 
-    The compiled op looks features up where they are and keeps no array with a row for each
-    neighbor, in both derivatives too; derivatives of higher order are those of the reference
-    implementation.
+    The compiled op, for machines without GPUs, looks features up where they are and keeps no array
+    with a row for each neighbor, in both derivatives too; derivatives of higher order are those of
+    the reference implementation.
 
     Args:
         features: f, T ``[rows, width]``; the compiled op is for float32 and float64.
@@ -54,7 +54,7 @@ def neighbor_sums(
         tf.zeros([0, 0, 3], dtype) if vectors is None else vectors,
     )
     convolves, turns = factors is not None, vectors is not None
-    ops = own_ops() if dtype in (tf.float32, tf.float64) else None
+    ops = cpu_ops() if dtype in (tf.float32, tf.float64) else None
     if ops is not None:
         convolution, moments = ops.deepattn_neighbor_sums(*inputs)
     else:

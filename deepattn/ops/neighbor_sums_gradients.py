@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from deepattn.ops import reference
 from deepattn.ops.gradients import by_reference
+from deepattn.ops.reference.tapes import left_out, put_in
 
 # Inputs of the op: features, index, weight, factors, vectors. Those of the backward passes have in
 # addition `grad_convolution` and `grad_moments`, and the double backward four `grad_grad`.
@@ -23,14 +24,14 @@ def register(ops: ModuleType) -> None:
 
     @tf.RegisterGradient("DeepattnNeighborSums")
     def sums(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor | None]:
-        return _spread(ops.deepattn_neighbor_sums_grad(*op.inputs, *grads))
+        return put_in(ops.deepattn_neighbor_sums_grad(*op.inputs, *grads), _INDEX)
 
     @tf.RegisterGradient("DeepattnNeighborSumsGrad")
     def sums_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         by_convolution, by_moments, *gradients = ops.deepattn_neighbor_sums_grad_grad(
             *op.inputs, *grad_grads
         )
-        return [*_spread(gradients), by_convolution, by_moments]
+        return [*put_in(gradients, _INDEX), by_convolution, by_moments]
 
     @tf.RegisterGradient("DeepattnNeighborSumsGradGrad")
     def sums_grad_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
@@ -39,11 +40,15 @@ def register(ops: ModuleType) -> None:
 
         def function(*values: tf.Tensor) -> list[tf.Tensor]:
             return reference.neighbor_sums_double_backward(
-                values[0], values[1], values[2:6], *_merge(inputs, values[6:]), **options
+                values[0],
+                values[1],
+                values[2:6],
+                *put_in(values[6:], _INDEX, inputs[_INDEX]),
+                **options,
             )
 
-        gradients = by_reference(function, [*firsts, *_sources(inputs)], grad_grads)
-        return [*_spread(gradients[6:]), *gradients[:6]]
+        gradients = by_reference(function, [*firsts, *left_out(inputs, _INDEX)], grad_grads)
+        return [*put_in(gradients[6:], _INDEX), *gradients[:6]]
 
 
 def _options(inputs: Sequence[tf.Tensor]) -> dict[str, bool]:
@@ -54,18 +59,3 @@ def _options(inputs: Sequence[tf.Tensor]) -> dict[str, bool]:
         "turns": vectors.shape[0] != 0,
         "indexed": index.shape[0] != 0,
     }
-
-
-def _sources(inputs: Sequence[tf.Tensor]) -> list:
-    """Of the op's inputs those that have gradients."""
-    return [*inputs[:_INDEX], *inputs[_INDEX + 1 : _INPUTS]]
-
-
-def _merge(inputs: Sequence[tf.Tensor], sources: Sequence[tf.Tensor]) -> list:
-    """The op's inputs with `sources` in the places of `_sources`."""
-    return [*sources[:_INDEX], inputs[_INDEX], *sources[_INDEX:]]
-
-
-def _spread(gradients: Sequence[tf.Tensor | None]) -> list:
-    """Gradients by `_sources` in the places of the op's inputs."""
-    return [*gradients[:_INDEX], None, *gradients[_INDEX:]]

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from deepattn.ops import reference
-from deepattn.ops.loader import own_ops
+from deepattn.ops.loader import cpu_ops
 
 
 def pair_attention(
@@ -23,9 +23,9 @@ def pair_attention(
     over heads of ``softmax(L) c c' d (x M)``, where ``d = h·h'``, ``S = (x Q) x^T`` (times ``d``
     with ``gate``) and ``L = (S + 20) c c' − 20``, or without ``smooth`` S among neighbors.
 
-    The compiled op keeps all matrices between pairs of neighbors in the cache of a processor core,
-    and has first and second derivatives that do the same; derivatives of higher order, and second
-    ones by two parameters, are those of the reference implementation.
+    The compiled op, for machines without GPUs, keeps all matrices between pairs of neighbors in the
+    cache of a processor core, and has first and second derivatives that do the same; derivatives of
+    higher order, and second ones by two parameters, are those of the reference implementation.
 
     Args:
         features: T ``[n, nnei, width]``; the compiled op is for float32 and float64.
@@ -48,7 +48,7 @@ def pair_attention(
     options = {"gate": gate, "smooth": smooth}
     padding = tf.cast(padding, features.dtype)
     inputs = (features, vectors, weight, padding, score_matrix, message_matrix)
-    ops = own_ops() if features.dtype in (tf.float32, tf.float64) else None
+    ops = cpu_ops() if features.dtype in (tf.float32, tf.float64) else None
     if ops is None:
         return reference.pair_attention(*inputs, **options)
     return ops.deepattn_pair_attention(*inputs, **options)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from deepattn.ops import reference
 from deepattn.ops.gradients import by_reference, is_wanted
+from deepattn.ops.reference.tapes import left_out, put_in
 
 # Inputs of the op: features, vectors, weight, padding, the two matrices. Those of the backward
 # passes have in addition `grad_output`, and the double backward three `grad_grad` of the slots.
@@ -42,9 +43,13 @@ def register(ops: ModuleType) -> None:
         *inputs, grad = op.inputs
 
         def function(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
-            return reference.pair_attention_backward(grad, *_merge(inputs, sources), **_options(op))
+            return reference.pair_attention_backward(
+                grad, *put_in(sources, _PADDING, inputs[_PADDING]), **_options(op)
+            )
 
-        by_grad, *gradients = by_reference(function, [grad, *_sources(inputs)], grad_grads)
+        by_grad, *gradients = by_reference(
+            function, [grad, *left_out(inputs, _PADDING)], grad_grads
+        )
         return [*_spread(op, gradients), by_grad]
 
     @tf.RegisterGradient("DeepattnPairAttentionGradGrad")
@@ -53,10 +58,10 @@ def register(ops: ModuleType) -> None:
 
         def function(*values: tf.Tensor) -> list[tf.Tensor]:
             return reference.pair_attention_double_backward(
-                *values[:4], *_merge(inputs, values[4:]), **_options(op)
+                *values[:4], *put_in(values[4:], _PADDING, inputs[_PADDING]), **_options(op)
             )
 
-        gradients = by_reference(function, [*firsts, *_sources(inputs)], grad_grads)
+        gradients = by_reference(function, [*firsts, *left_out(inputs, _PADDING)], grad_grads)
         return [*_spread(op, gradients[4:]), *gradients[:4]]
 
 
@@ -64,20 +69,8 @@ def _options(op: tf.Operation) -> dict[str, bool]:
     return {name: op.get_attr(name) for name in ("gate", "smooth")}
 
 
-def _sources(inputs: Sequence[tf.Tensor]) -> list:
-    """Of the op's inputs those that have gradients."""
-    return [*inputs[:_PADDING], *inputs[_PADDING + 1 : _INPUTS]]
-
-
-def _merge(inputs: Sequence[tf.Tensor], sources: Sequence[tf.Tensor]) -> list:
-    """The op's inputs with `sources` in the places of `_sources`."""
-    return [*sources[:_PADDING], inputs[_PADDING], *sources[_PADDING:]]
-
-
 def _spread(op: tf.Operation, gradients: Sequence[tf.Tensor | None]) -> list:
-    """Gradients by `_sources` in the places of the op's inputs.
-
-    Weights that are a mask have no derivatives.
-    """
+    """Gradients in the places of the op's inputs; weights that are a mask have none."""
     features, vectors, weight, *parameters = gradients
-    return [features, vectors, weight if op.get_attr("smooth") else None, None, *parameters]
+    weight = weight if op.get_attr("smooth") else None
+    return put_in([features, vectors, weight, *parameters], _PADDING)

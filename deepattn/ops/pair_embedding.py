@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from deepattn.ops import reference
-from deepattn.ops.loader import own_ops
+from deepattn.ops.loader import cpu_ops, own_ops
 from deepattn.ops.product import product as exact_product
 
 _MOST_LAYERS = 16
@@ -123,8 +123,4 @@ def _may_have_offsets(inputs: int, matrix: tf.Tensor) -> bool:
     """Whether what vectors contribute to the first layer can be added to products of ``inputs``
     columns: the layer must not add its whole input to its result."""
     whole, units = matrix.shape
-    return inputs < whole and units not in (whole, 2 * whole) and not _on_gpu()
-
-
-def _on_gpu() -> bool:
-    return bool(tf.config.get_visible_devices("GPU"))
+    return inputs < whole and units not in (whole, 2 * whole) and cpu_ops() is not None

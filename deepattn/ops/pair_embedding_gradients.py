@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from deepattn.ops import reference
 from deepattn.ops.gradients import by_reference, is_wanted
+from deepattn.ops.reference.tapes import left_out, put_in
 
 # Inputs of the op: rows, weight, index, factors, then matrices, biases and time steps. Those of
 # the backward passes have in addition `grad_output`, and the double backward `grad_grad_rows` and
@@ -30,7 +31,7 @@ def register(ops: ModuleType) -> None:
         else:
             gradients = [*ops.deepattn_pair_embedding_grad(*inputs, grad, **_options(op))]
             gradients += [None] * (len(op.inputs) - _INDEX - 1)
-        return _spread(gradients)
+        return put_in(gradients, _INDEX)
 
     @tf.RegisterGradient("DeepattnPairEmbeddingGrad")
     def embedding_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
@@ -39,17 +40,19 @@ def register(ops: ModuleType) -> None:
             *_arguments(inputs, op), grad_output, *grad_grads, **_options(op)
         )
         grad_grad_output, *gradients = _flat(results)
-        return [*_spread(gradients), grad_grad_output]
+        return [*put_in(gradients, _INDEX), grad_grad_output]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingFullGrad")
     def embedding_full_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad = op.inputs
 
         def function(grad: tf.Tensor, *sources: tf.Tensor) -> list[tf.Tensor]:
-            return reference.pair_embedding_backward(grad, *_merge(inputs, sources), **_options(op))
+            return reference.pair_embedding_backward(
+                grad, *put_in(sources, _INDEX, inputs[_INDEX]), **_options(op)
+            )
 
-        by_grad, *gradients = by_reference(function, [grad, *_sources(inputs)], grad_grads)
-        return [*_spread(gradients), by_grad]
+        by_grad, *gradients = by_reference(function, [grad, *left_out(inputs, _INDEX)], grad_grads)
+        return [*put_in(gradients, _INDEX), by_grad]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingGradGrad")
     def embedding_grad_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
@@ -62,12 +65,16 @@ def register(ops: ModuleType) -> None:
             *sources: tf.Tensor,
         ) -> list[tf.Tensor]:
             return reference.pair_embedding_double_backward(
-                grad, grad_grad_rows, grad_grad_weight, *_merge(inputs, sources), **_options(op)
+                grad,
+                grad_grad_rows,
+                grad_grad_weight,
+                *put_in(sources, _INDEX, inputs[_INDEX]),
+                **_options(op),
             )
 
-        sources = [grad, grad_grad_rows, grad_grad_weight, *_sources(inputs)]
+        sources = [grad, grad_grad_rows, grad_grad_weight, *left_out(inputs, _INDEX)]
         by_grad, grad_rows, grad_weight, *gradients = by_reference(function, sources, grad_grads)
-        return [*_spread(gradients), by_grad, grad_rows, grad_weight]
+        return [*put_in(gradients, _INDEX), by_grad, grad_rows, grad_weight]
 
 
 def _arguments(inputs: Sequence[tf.Tensor], op: tf.Operation) -> list:
@@ -84,18 +91,3 @@ def _options(op: tf.Operation) -> dict[str, bool]:
 def _flat(results: Sequence[Any]) -> list:
     """Results of an op, the lists among them unpacked."""
     return tf.nest.flatten(list(results))
-
-
-def _sources(inputs: Sequence[tf.Tensor]) -> list:
-    """Of the op's inputs those that have gradients."""
-    return [*inputs[:_INDEX], *inputs[_INDEX + 1 :]]
-
-
-def _merge(inputs: Sequence[tf.Tensor], sources: Sequence[tf.Tensor]) -> list:
-    """The op's inputs with `sources` in the places of `_sources`."""
-    return [*sources[:_INDEX], inputs[_INDEX], *sources[_INDEX:]]
-
-
-def _spread(gradients: Sequence[tf.Tensor | None]) -> list:
-    """Gradients by `_sources` in the places of the op's inputs."""
-    return [*gradients[:_INDEX], None, *gradients[_INDEX:]]

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from deepattn.ops.loader import own_ops
+from deepattn.ops.loader import cpu_ops
 
 
 def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
@@ -18,10 +18,6 @@ def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     Returns:
         ``[m, n]``.
     """
-    compiled = (
-        a.dtype == tf.float64
-        and a.shape.rank == b.shape.rank == 2
-        and not tf.config.get_visible_devices("GPU")
-    )
-    ops = own_ops() if compiled else None
+    compiled = a.dtype == tf.float64 and a.shape.rank == b.shape.rank == 2
+    ops = cpu_ops() if compiled else None
     return tf.matmul(a, b) if ops is None else ops.deepattn_product(a, b)

@@ -16,6 +16,7 @@ from deepattn.ops.reference.gated_attention import (
     unit_rows,
 )
 from deepattn.ops.reference.gelu import gelu, gelu_grad, gelu_grad_grad
+from deepattn.ops.reference.neighbor_softmax import neighbor_softmax
 from deepattn.ops.reference.neighbor_stat import neighbor_stat
 from deepattn.ops.reference.neighbor_sums import (
     neighbor_sums,
@@ -67,6 +68,7 @@ __all__ = [
     "gelu_grad",
     "gelu_grad_grad",
     "moving_vectors",
+    "neighbor_softmax",
     "neighbor_stat",
     "neighbor_sums",
     "neighbor_sums_backward",

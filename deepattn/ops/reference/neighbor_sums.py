@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from deepattn.ops.reference.tapes import gradients_of
+from deepattn.ops.reference.tapes import gradients_of, left_out
+
+# The input without a gradient.
+_INDEX = 1
 
 
 def neighbor_sums(
@@ -41,7 +44,7 @@ def neighbor_sums_backward(
     grad_convolution: tf.Tensor, grad_moments: tf.Tensor, *inputs: tf.Tensor, **options: bool
 ) -> list[tf.Tensor]:
     """Gradients by features, weight, factors and vectors; inputs as in the op."""
-    sources = _sources(inputs)
+    sources = left_out(inputs, _INDEX)
     with tf.GradientTape() as tape:
         tape.watch(sources)
         outputs = neighbor_sums(*inputs, **options)
@@ -59,13 +62,8 @@ def neighbor_sums_double_backward(
 
     ``grad_grads`` belong to features, weight, factors and vectors.
     """
-    sources = [grad_convolution, grad_moments, *_sources(inputs)]
+    sources = [grad_convolution, grad_moments, *left_out(inputs, _INDEX)]
     with tf.GradientTape() as tape:
         tape.watch(sources)
         gradients = neighbor_sums_backward(grad_convolution, grad_moments, *inputs, **options)
     return gradients_of(tape, gradients, sources, grad_grads)
-
-
-def _sources(inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """What has gradients: all but the index."""
-    return [inputs[0], *inputs[2:]]

@@ -3,14 +3,13 @@ derivatives.
 
 The names are explained in ``ops/kernels/common/passes.h``."""
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
-from deepattn.ops.reference.tapes import gradients_of
+from deepattn.ops.reference.neighbor_softmax import neighbor_softmax
+from deepattn.ops.reference.tapes import gradients_of, left_out
 
-# How far scores lie above those of neighbors without weight.
-_DEPTH = 20.0
+# The input without a gradient.
+_PADDING = 3
 
 
 def pair_attention(
@@ -50,25 +49,14 @@ def pair_attention_weights(
     if not smooth:
         weight = tf.stop_gradient(weight)
     both = weight[:, :, tf.newaxis] * weight[:, tf.newaxis]
-    if not smooth:
-        score = tf.where(both > 0, score, score.dtype.min)
-        return tf.nn.softmax(score) * (both * product)
-    score = (score + _DEPTH) * both - _DEPTH
-    largest = tf.reduce_max(score, axis=-1, keepdims=True)
-    # Slots that are not stored have the score −20.
-    largest = tf.stop_gradient(tf.where(padding > 0, tf.maximum(largest, -_DEPTH), largest))
-    powers = tf.exp(score - largest)
-    total = tf.reduce_sum(powers, axis=-1, keepdims=True)
-    others = tf.where(padding > 0, -_DEPTH - largest, tf.zeros_like(largest))
-    total += tf.cast(padding, total.dtype) * tf.exp(others)
-    return powers / total * (both * product)
+    return neighbor_softmax(score, both, padding, smooth=smooth) * product
 
 
 def pair_attention_backward(
     grad_output: tf.Tensor, *inputs: tf.Tensor, **options: bool
 ) -> list[tf.Tensor]:
     """Gradients by features, vectors, weight and the two matrices; inputs as in the op."""
-    sources = _sources(inputs)
+    sources = left_out(inputs, _PADDING)
     with tf.GradientTape() as tape:
         tape.watch(sources)
         output = pair_attention(*inputs, **options)
@@ -84,7 +72,7 @@ def pair_attention_double_backward(
     **options: bool,
 ) -> list[tf.Tensor]:
     """``grad_grad_output``, then gradients by features, vectors, weight and the two matrices."""
-    sources = [grad_output, *_sources(inputs)]
+    sources = [grad_output, *left_out(inputs, _PADDING)]
     with tf.GradientTape() as tape:
         tape.watch(sources)
         gradients = pair_attention_backward(grad_output, *inputs, **options)[:3]
@@ -97,8 +85,3 @@ def _by_head(features: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     n, nnei, width = tf.unstack(tf.shape(features))
     rows = tf.matmul(tf.reshape(features, [1, -1, features.shape[2]]), matrices)
     return tf.reshape(rows, [matrices.shape[0], n, nnei, width])
-
-
-def _sources(inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """What has gradients: all but the padding."""
-    return [*inputs[:3], *inputs[4:]]

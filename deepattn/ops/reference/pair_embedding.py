@@ -2,11 +2,14 @@
 
 The names are explained in ``ops/kernels/common/passes.h``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from deepattn.ops.reference.tapes import gradients_of
+from deepattn.ops.reference.tapes import gradients_of, left_out
+
+# The input without a gradient.
+_INDEX = 2
 
 
 def residual_layer(
@@ -81,7 +84,7 @@ def pair_embedding_backward(
     grad_output: tf.Tensor, *inputs: tf.Tensor, offsets: bool = False
 ) -> list[tf.Tensor]:
     """Gradients by rows, weight, factors and layers; inputs as in the op."""
-    sources = _sources(inputs)
+    sources = left_out(inputs, _INDEX)
     with tf.GradientTape() as tape:
         tape.watch(sources)
         output = pair_embedding(*inputs, offsets=offsets)
@@ -96,13 +99,8 @@ def pair_embedding_double_backward(
     offsets: bool = False,
 ) -> list[tf.Tensor]:
     """``grad_grad_output``, then gradients by rows, weight, factors and layers."""
-    sources = [grad_output, *_sources(inputs)]
+    sources = [grad_output, *left_out(inputs, _INDEX)]
     with tf.GradientTape() as tape:
         tape.watch(sources)
         gradients = pair_embedding_backward(grad_output, *inputs, offsets=offsets)[:2]
     return gradients_of(tape, gradients, sources, [grad_grad_rows, grad_grad_weight])
-
-
-def _sources(inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """What has gradients: all but the index."""
-    return [*inputs[:2], *inputs[3:]]

@@ -12,6 +12,7 @@ from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
 from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
+from deepattn.ops.reference import neighbor_softmax
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -61,7 +62,7 @@ class LocalAttention(keras.layers.Layer):
         keys, values = tf.split(_by_head(mapped, hidden, heads, width), [hidden, width], 2)
         logits = tf.einsum("nhd,nkhd->nhk", query, tf.gather(keys, neighbors.index)) * hidden**-0.5
         weight = neighbors.weight[:, tf.newaxis]
-        attention = neighbors.softmax(logits, weight, smooth=options.smooth)
+        attention = neighbor_softmax(logits, weight, neighbors.cut, smooth=options.smooth)
         context = tf.einsum("nhk,nkhc->nhc", attention, tf.gather(values, neighbors.index))
         return self.head_map(tf.reshape(context, [-1, heads * width]))
 

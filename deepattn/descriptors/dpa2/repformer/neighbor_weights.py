@@ -18,7 +18,6 @@ class NeighborWeights(NamedTuple):
     Shapes:
         index: int32 ``[n, stored]``, which of the n atoms the neighbors are.
         weight: ``[n, stored]``, the switch, or 1 if nothing is smooth; 0 for padding.
-        multiplicity: ``[stored]``, how many slots each stored one stands for.
         cut: int32, how many slots are not stored.
         mean: ``[n, 1]`` or scalar, one over the number of neighbors.
         scale: ``[n, 1, 1]`` or scalar, likewise or its root: the norm of moments.
@@ -26,7 +25,6 @@ class NeighborWeights(NamedTuple):
 
     index: tf.Tensor
     weight: tf.Tensor
-    multiplicity: tf.Tensor
     cut: tf.Tensor
     mean: tf.Tensor
     scale: tf.Tensor
@@ -49,23 +47,6 @@ class NeighborWeights(NamedTuple):
         """Features ``[n, width]`` of the neighbors, ``[n, stored, width]``."""
         return tf.gather(features, self.index)
 
-    def softmax(self, logits: tf.Tensor, weight: tf.Tensor, *, smooth: bool) -> tf.Tensor:
-        """Attention to neighbors, on the last axis, times ``weight``.
-
-        The smooth form counts every slot in the denominator, those of no weight with the logit
-        −20; the other one counts neighbors only.
-
-        Args:
-            logits: ``[…, stored]``.
-            weight: ``[…, stored]``, of that shape or broadcast to it.
-            smooth: Which form.
-        """
-        if smooth:
-            logits = (logits + 20.0) * weight - 20.0 + tf.math.log(self.multiplicity)
-        else:
-            logits = tf.where(weight > 0, logits, logits.dtype.min)
-        return tf.nn.softmax(logits) * weight
-
 
 def neighbor_weights(
     slots: NeighborVectors, switch: tf.Tensor, *, nnei: int, smooth: bool, use_sqrt_nnei: bool
@@ -80,13 +61,12 @@ def neighbor_weights(
         use_sqrt_nnei: Whether moments are divided by its root.
     """
     dtype = switch.dtype
-    times = slots.multiplicity(dtype)
     if smooth:
         mean = tf.constant(1.0 / nnei, dtype)
         scale = tf.constant(nnei**-0.5 if use_sqrt_nnei else 1.0 / nnei, dtype)
-        return NeighborWeights(slots.index, switch, times, slots.cut, mean, scale)
+        return NeighborWeights(slots.index, switch, slots.cut, mean, scale)
     mask = tf.cast(slots.mask, dtype)
     count = tf.reduce_sum(mask, axis=1, keepdims=True)
     mean = 1.0 / (_ALONE + count)
     scale = 1.0 / (_ALONE + tf.sqrt(count)) if use_sqrt_nnei else mean
-    return NeighborWeights(slots.index, mask, times, slots.cut, mean, scale[:, tf.newaxis])
+    return NeighborWeights(slots.index, mask, slots.cut, mean, scale[:, tf.newaxis])
