@@ -113,6 +113,14 @@ def check_excluded(pairs: list[list[int]], path: str, ntypes: int) -> None:
         )
 
 
+def is_finite(value: Any) -> bool:
+    """Whether a value is a number, and neither infinite nor larger than floats can be."""
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def check_types(types: Sequence[int], path: str, ntypes: int) -> None:
     """Check a list of types."""
     require(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deepattn import limits
-from deepattn.config.constraints import check_net, require, resolve_activation
+from deepattn.config.constraints import check_net, is_finite, require, resolve_activation
 from deepattn.config.descriptions import ACTIVATION, PRECISION, RESNET, SEED
 from deepattn.config.observable import Label, Observable
 from deepattn.config.ranges import null_or, within
@@ -137,7 +136,7 @@ class FittingConfig(Kind):
         default, width = section.get("default_fparam"), section["numb_fparam"]
         if default is not None:
             require(
-                len(default) == width and all(math.isfinite(value) for value in default),
+                len(default) == width and all(map(is_finite, default)),
                 f"{path}/default_fparam",
                 default,
                 f"be a list of {width} finite numbers, as many as numb_fparam",

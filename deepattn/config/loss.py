@@ -88,3 +88,8 @@ class LossConfig(Kind):
             section: A complete section.
         """
         return {label for metric in cls.metrics for label in metric.labels}
+
+
+def reads_hessian(loss: Mapping[str, Any]) -> bool:
+    """Whether a loss section has a prefactor of the Hessian."""
+    return any(loss.get(key) for key in ("start_pref_h", "limit_pref_h"))

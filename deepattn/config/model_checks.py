@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from deepattn.config.constraints import check_excluded, check_per_type, check_types, require
+from deepattn.config.constraints import (
+    check_excluded,
+    check_per_type,
+    check_types,
+    is_finite,
+    require,
+)
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.submodel import LINEAR, STANDARD, SUBMODELS
@@ -203,16 +208,9 @@ def _check_preset_bias(bias: dict[str, Any], ntypes: int) -> None:
     require(set(bias) == {"energy"}, path, bias, 'have "energy" as its only key')
     values = bias["energy"]
     require(
-        isinstance(values, list) and all(v is None or _is_finite(v) for v in values),
+        isinstance(values, list) and all(v is None or is_finite(v) for v in values),
         f"{path}/energy",
         values,
         "be a list of energies and nulls",
     )
     check_per_type(values, f"{path}/energy", ntypes, may_be_empty=False)
-
-
-def _is_finite(value: Any) -> bool:
-    try:
-        return type(value) in (int, float) and math.isfinite(value)
-    except OverflowError:
-        return False

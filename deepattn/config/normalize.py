@@ -4,7 +4,7 @@ from typing import Any
 
 from deepattn.config.descriptor import DESCRIPTORS
 from deepattn.config.fitting import FITTINGS, FittingConfig
-from deepattn.config.loss import LOSSES
+from deepattn.config.loss import LOSSES, reads_hessian
 from deepattn.config.model import ModelConfig
 from deepattn.config.optimizer import OPTIMIZERS
 from deepattn.config.schedule import SCHEDULES
@@ -50,7 +50,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     schedule.check(rate, "learning_rate", numb_steps=training.get("numb_steps"))
     LOSSES[loss["type"]].check(loss, "loss")
     _check_subject(full)
-    if full["model"]["type"] == LINEAR and (loss.get("start_pref_h") or loss.get("limit_pref_h")):
+    if full["model"]["type"] == LINEAR and reads_hessian(loss):
         raise ConfigError(
             "loss/start_pref_h and limit_pref_h are for one model, not for a combination of models "
             "(linear_ener); remove them."

@@ -20,9 +20,9 @@ from deepattn.periodic_table import by_atomic_number
 # A bias below it is that of a type without data, eV.
 _ZERO = 1e-6
 
-# By the beginning of a weight's name; the rest belongs to the fitting net.
 # Weights of models that are added to the trained one.
 _OF_TERM = re.compile(r"model\d+/")
+# By the beginning of a weight's name; the rest belongs to the fitting net.
 _OWNERS = {
     "type_embed_net/": "type embedding",
     "filter_type_": "descriptor",

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from deepattn.config.constraints import is_finite
 from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
 from deepattn.formats.saved_model import NEIGHBOR_RCUT
@@ -167,15 +168,11 @@ def _default_fparam(file: ModelFile, width: int) -> list[float] | None:
     values = fitting.get("default_fparam") if isinstance(fitting, dict) else None
     if values is None:
         return None
-    if not isinstance(values, list) or len(values) != width or not all(map(_is_finite, values)):
+    if not isinstance(values, list) or len(values) != width or not all(map(is_finite, values)):
         raise ModelFileError(
             f"{file.path}: model/fitting_net/default_fparam in it is not a list of {width} numbers"
         )
     return [float(value) for value in values]
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def _warn_of_exclusion(path: Path) -> None:

@@ -1,8 +1,9 @@
-"""The classes of models; no TensorFlow is imported."""
+"""The classes of models and their terms; no TensorFlow is imported."""
 
 from __future__ import annotations
 
 from deepattn.config import FITTINGS
+from deepattn.config.submodel import SUBMODELS
 
 # Those that no fitting names.
 _FURTHER = ("deepattn.models.short_range:ShortRangeModel",)
@@ -12,3 +13,8 @@ def model_classes() -> list[str]:
     """References ``"module:class"`` to all classes that models have."""
     of_fittings = (kind.model for kind in FITTINGS.loaded().values())
     return list(dict.fromkeys([*of_fittings, *_FURTHER]))
+
+
+def term_classes() -> list[str]:
+    """References to all classes of terms of linear combinations."""
+    return [kind.layer for kind in SUBMODELS.loaded().values() if kind.layer is not None]

@@ -9,12 +9,12 @@ import keras
 import tensorflow as tf
 
 from deepattn import ops
-from deepattn.config.submodel import SUBMODELS
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import in_graph, is_first_slots, of_model
 from deepattn.layers import Environment
 from deepattn.layers.term import Term
 from deepattn.models.atomic_model import AtomicModel
+from deepattn.models.classes import term_classes
 from deepattn.models.derivatives import force_and_virial
 from deepattn.models.hessian import hessian
 from deepattn.models.smooth_potential import energies_in_one_operation
@@ -227,9 +227,8 @@ class EnergyModel(AtomicModel):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        for kind in SUBMODELS.loaded().values():
-            if kind.layer is not None:
-                resolve(kind.layer)
+        for reference in term_classes():
+            resolve(reference)
         given = config.get("terms", ())
         terms = [keras.saving.deserialize_keras_object(term) for term in given]
         return super().from_config({**config, "terms": terms})

@@ -9,7 +9,7 @@ from typing import Any
 from deepattn import limits
 from deepattn.config.argument import Refused
 from deepattn.config.constraints import require
-from deepattn.config.loss import LossConfig, Metric
+from deepattn.config.loss import LossConfig, Metric, reads_hessian
 from deepattn.config.ranges import holds, one_of, within
 from deepattn.config.section import key
 from deepattn.errors import ConfigError
@@ -161,7 +161,7 @@ class EnerLossConfig(LossConfig):
         )
         scaled = section["start_pref_pf"] or section["limit_pref_pf"]
         relative = section["relative_f"] is not None
-        hessian = section["start_pref_h"] or section["limit_pref_h"]
+        hessian = reads_hessian(section)
         if section["use_huber"] and (generalized or scaled or relative or hessian):
             raise ConfigError(
                 f"{path}/use_huber cannot be combined with the prefactors pf, gf and h or with "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepattn.config import ModelConfig, MultiTaskConfig, is_multitask, normalize_model
+from deepattn.config.loss import reads_hessian
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.checkpoint import (
     AVERAGE,
@@ -72,8 +73,7 @@ class CheckpointFile(ModelFile):
 
     @property
     def has_hessian(self) -> bool:
-        loss = self.stored().header["config"].get("loss", {})
-        return any(loss.get(key) for key in ("start_pref_h", "limit_pref_h"))
+        return reads_hessian(self.stored().header["config"].get("loss", {}))
 
     @property
     def optimizer(self) -> dict[str, np.ndarray]:

@@ -15,11 +15,10 @@ import numpy as np
 from deepattn import limits
 from deepattn.config import DESCRIPTORS, FITTINGS, FittingConfig
 from deepattn.config.observable import Observable
-from deepattn.config.submodel import SUBMODELS
 from deepattn.errors import ModelFileError
 from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 from deepattn.formats.weight_names import is_first_slots
-from deepattn.models.classes import model_classes
+from deepattn.models.classes import model_classes, term_classes
 from deepattn.models.files.base import ModelFile
 from deepattn.registry import resolve
 
@@ -111,11 +110,8 @@ class KerasArchive(ModelFile):
         for registry in (DESCRIPTORS, FITTINGS):
             for kind in registry.loaded().values():
                 resolve(kind.layer)
-        for reference in model_classes():
+        for reference in (*model_classes(), *term_classes()):
             resolve(reference)
-        for term in SUBMODELS.loaded().values():
-            if term.layer is not None:
-                resolve(term.layer)
         self._check_classes()
         config = {key: value for key, value in self.config.items() if key != "compile_config"}
         try:
