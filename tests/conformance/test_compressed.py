@@ -15,7 +15,7 @@ from .compare import assert_equal, deeppot_eval
 from .deepmd_kit import DP320, DP2211, deepmd_eval, deepmd_lammps, run_dp
 from .graphs import TABLE, cases_for
 from .lammps import script, write_data
-from .test_lammps import ELEMENTS, assert_same, one_frame, reference
+from .test_lammps import ELEMENTS, assert_lammps_gives, assert_same, one_frame, reference
 
 SHORTEST = 1.1  # Å; pairs of the boxes do not come nearer
 # The second has a residual layer that stays as wide as twice the types' vectors: `dp compress`
@@ -67,12 +67,7 @@ def test_deepmds_here(name: str, our_graph, tmp_path: Path) -> None:
 @pytest.mark.parametrize("deepmd", [DP320, DP2211], ids=lambda deepmd: deepmd.name)
 @pytest.mark.parametrize("box", ["triclinic", "open"])
 def test_in_lammps(box: str, deepmd, name: str, our_graph, compressed, tmp_path: Path) -> None:
-    deepmd.require()
-    coord, names, cell = one_frame(box)
-    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
-    text = script(compressed(name), " ".join(ELEMENTS), periodic=cell is not None)
-    deepmd_lammps(deepmd, text, tmp_path)
-    assert_same(tmp_path, reference(our_graph(name), coord, names, cell))
+    assert_lammps_gives(deepmd.require(), compressed(name), our_graph(name), tmp_path, box=box)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ from deepattn.config import normalize_model
 from deepattn.export import freeze
 
 from .compare import assert_equal, deeppot_eval, keras_eval
-from .deepmd_kit import DP220, DP320, deepmd_eval, deepmd_lammps
-from .lammps import script, write_data
+from .deepmd_kit import DP220, DP320, deepmd_eval
 from .systems import RCUT, TYPE_MAP, make_cases
-from .test_lammps import ELEMENTS, assert_same, one_frame, reference
+from .test_lammps import assert_lammps_gives
 
 MODELS = {
     "angles": ({"type": "se_e3_tebd", "tebd_input_mode": "strip", "sel": 40}, {}),
@@ -67,9 +66,5 @@ def test_version_2(models, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["angles", "excluded"])
 def test_lammps(models, tmp_path: Path, name: str) -> None:
-    DP320.require()
-    coord, names, cell = one_frame("triclinic")
     _, graph = models[name]
-    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
-    deepmd_lammps(DP320, script(graph, " ".join(ELEMENTS)), tmp_path)
-    assert_same(tmp_path, reference(graph, coord, names, cell))
+    assert_lammps_gives(DP320.require(), graph, graph, tmp_path)

@@ -18,7 +18,7 @@ from deepattn.infer import DeepPot
 from deepattn.models import load_model
 from deepattn.train import train
 
-from .deepmd_kit import DP220, DP320, deepmd_lammps
+from .deepmd_kit import DP220, DP320, DeepmdKit, deepmd_lammps
 from .lammps import read_dump, read_thermo, script, write_data
 from .systems import TYPE_MAP, make_cases
 
@@ -62,17 +62,24 @@ def assert_same(folder: Path, expected: dict[str, np.ndarray], atoms=slice(None)
     np.testing.assert_allclose(thermo["virial"][0], expected["virial"], rtol=0, atol=1e-8)
 
 
+def assert_lammps_gives(
+    deepmd: DeepmdKit, graph: Path, model: Path, folder: Path, *, box: str = "triclinic"
+) -> None:
+    """That LAMMPS with a graph gives what Python gives with a model, for one frame."""
+    coord, names, cell = one_frame(box)
+    write_data(folder / "data.lmp", coord, names, ELEMENTS, cell)
+    text = script(graph, " ".join(ELEMENTS), periodic=cell is not None)
+    deepmd_lammps(deepmd.require(), text, folder)
+    assert_same(folder, reference(model, coord, names, cell))
+
+
 @BOTH
 @pytest.mark.parametrize("box", ["cubic", "triclinic", "small", "open"])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_static(deepmd, name: str, box: str, our_graph, tmp_path: Path) -> None:
     deepmd.require()
-    coord, names, cell = one_frame(box)
     model = our_graph(name)
-    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
-    text = script(model, " ".join(ELEMENTS), periodic=cell is not None)
-    deepmd_lammps(deepmd, text, tmp_path)
-    assert_same(tmp_path, reference(model, coord, names, cell))
+    assert_lammps_gives(deepmd, model, model, tmp_path, box=box)
 
 
 @pytest.mark.parametrize("name", MORE_GRAPHS)

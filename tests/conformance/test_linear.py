@@ -16,11 +16,10 @@ from deepattn.models import load_model
 from deepattn.train import train
 
 from .compare import assert_equal, deeppot_eval, keras_eval
-from .deepmd_kit import DP220, DP320, deepmd_eval, deepmd_lammps, run_inside
-from .lammps import script, write_data
+from .deepmd_kit import DP220, DP320, deepmd_eval, run_inside
 from .pair_tables import write_table
 from .systems import TYPE_MAP, make_cases
-from .test_lammps import ELEMENTS, assert_same, one_frame, reference
+from .test_lammps import assert_lammps_gives
 from .twelve_atoms import NATOMS, training_input, write_twelve_atoms
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
@@ -122,10 +121,7 @@ def test_our_graphs_in_deepmd(deepmd: Path, cases, tmp_path: Path) -> None:
     for kit in (DP320, DP220):
         [found] = deepmd_eval(kit.require(), [(tmp_path / "ours.pb", cases)], tmp_path)
         assert_equal(found, expected, 1e-10)
-    coord, names, cell = one_frame("triclinic")
-    write_data(tmp_path / "data.lmp", coord, names, ELEMENTS, cell)
-    deepmd_lammps(DP320, script(tmp_path / "ours.pb", " ".join(ELEMENTS)), tmp_path)
-    assert_same(tmp_path, reference(deepmd / "pairs.pb", coord, names, cell))
+    assert_lammps_gives(DP320, tmp_path / "ours.pb", deepmd / "pairs.pb", tmp_path)
 
 
 def test_steps_are_the_same(deepmd: Path, tmp_path: Path, monkeypatch) -> None:
