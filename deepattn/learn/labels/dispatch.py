@@ -84,6 +84,7 @@ class Dispatcher:
         )
         with counted(len(names), title) as tick:
             _show_progress(submission, folder, names, tick)
+            _count_failures_anew(submission)
             try:
                 submission.run_submission(check_interval=self._config.wait, clean="on_success")
             except RuntimeError as error:
@@ -142,6 +143,19 @@ def _log_to(path: Path) -> None:
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
+
+
+def _count_failures_anew(submission: Any) -> None:
+    """Count the failures of jobs from the start of this call: those before were seen by the user,
+    who may have ended jobs together with the command."""
+    recover = submission.try_recover_from_json
+
+    def recovered() -> None:
+        recover()
+        for job in submission.belonging_jobs:
+            job.fail_count = 0
+
+    submission.try_recover_from_json = recovered
 
 
 def _show_progress(submission: Any, folder: Path, names: Sequence[str], tick: Any) -> None:

@@ -23,6 +23,11 @@ from deepattn.registry import resolve
 _BATCH = "batch.json"
 _OUTPUT, _ERRORS = "stdout", "stderr"
 _COMMON = "common"
+# A line for each run of the command that ended by one of the signals of those who end jobs: HUP,
+# INT, KILL, TERM. Such a run says nothing about its frame, unless it always ends so.
+_ENDED = "ended"
+_SIGNALS = (1, 2, 9, 15)
+_MOST_ENDED = 3
 
 
 class JobLabels:
@@ -112,9 +117,11 @@ class JobLabels:
     def _script(self) -> str:
         """What a job does in the folder of a frame.
 
-        It always succeeds: a frame that fails is left out, and not a reason to stop the job.
+        It succeeds where the command fails: such a frame is left out, and not a reason to stop the
+        job. A command that was ended from outside is run again, by the next job.
         """
         needed = " ".join(self.code.outputs)
+        signals = "|".join(str(128 + number) for number in _SIGNALS)
         return (
             "#!/bin/sh\n"
             "# Two jobs may have this folder if the first was taken for lost.\n"
@@ -123,6 +130,10 @@ class JobLabels:
             f'for file in ../{_COMMON}/*; do test -e "$file" && ln -sf "$file" .; done\n'
             f"( {self.config.command} ) > {_OUTPUT} 2> {_ERRORS} 9>&-\n"
             "ended=$?\n"
+            f"case $ended in {signals})\n"
+            f"  echo $ended >> {_ENDED}\n"
+            f"  test $(wc -l < {_ENDED}) -lt {_MOST_ENDED} && exit 1;;\n"
+            "esac\n"
             f'for file in {needed}; do test -e "$file" || : > "$file"; done\n'
             f"rm -rf {SCRATCH}\n"
             f"echo $ended > {STATUS}.part && mv {STATUS}.part {STATUS}\n"

@@ -1,5 +1,6 @@
 """A stand-in of ``pw.x``: a pair potential that reads its input and writes such output.
 
+It is that of ASE's ``MorsePotential``, without NumPy, whose import takes longer than the work.
 Every run adds a line to the file that ``RUNS`` names and takes ``TAKES`` seconds; electrons of
 frames of ``BAD`` atoms do not converge.
 """
@@ -26,28 +27,67 @@ ATOMIC_POSITIONS alat
 K_POINTS automatic
  2 2 2 0 0 0
 """
-PROGRAM = """import os, sys, time
-from ase.calculators.morse import MorsePotential
-from ase.io import read
-from ase.units import Bohr, Ry, bar
+PROGRAM = """import math, os, sys, time
+from itertools import product
+
+BOHR, RYDBERG, KILOBAR = 0.5291772105638411, 13.605693012183622, 6.241509125883258e-4
+EPSILON, R0, RHO = 0.3, 2.6, 4.0
+INNER, OUTER = 3.5 * R0, 4.5 * R0
+
+def cross(a, b):
+    return [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b))
+
+def morse(cell, places):
+    volume = dot(cell[0], cross(cell[1], cell[2]))
+    faces = [cross(cell[i - 2], cell[i - 1]) for i in range(3)]
+    # The atoms of a cell are at most its diagonals apart.
+    far = OUTER + max(math.dist(a, b) for a in places for b in places)
+    ranges = [range(-n, n + 1) for n in (math.ceil(far * math.hypot(*f) / volume) for f in faces)]
+    shifts = [[dot(n, column) for column in zip(*cell)] for n in product(*ranges)]
+    energy, forces, stress = 0.0, [[0.0] * 3 for _ in places], [[0.0] * 3 for _ in range(3)]
+    for i, one in enumerate(places):
+        for other in places:
+            for shift in shifts:
+                vector = [b + s - a for a, b, s in zip(one, other, shift)]
+                distance = math.hypot(*vector)
+                if not 1e-6 < distance < OUTER:
+                    continue
+                e = math.exp(RHO * (1 - distance / R0))
+                s = min(1.0, 1 - (distance - INNER) / (OUTER - INNER))
+                cut, slope = s**3 * (6 * s * s - 15 * s + 10), 30 * s * s * (s - 1) ** 2
+                pair = EPSILON * e * (e - 2)
+                energy += 0.5 * pair * cut
+                slope = 2 * EPSILON * RHO / R0 * e * (1 - e) * cut - pair * slope / (OUTER - INNER)
+                for k in range(3):
+                    forces[i][k] += slope * vector[k] / distance
+                    for m in range(3):
+                        stress[k][m] += 0.5 * slope * vector[k] * vector[m] / distance / volume
+    return energy, forces, stress
 
 with open(os.environ["RUNS"], "a") as runs:
     runs.write(os.path.basename(os.getcwd()) + "\\n")
 time.sleep(float(os.environ.get("TAKES", "0")))
-atoms = read("pw.in", format="espresso-in")
-bad = len(atoms) == int(os.environ.get("BAD", "0"))
-atoms.calc = MorsePotential(epsilon=0.3, r0=2.6, rho0=4.0, rcut1=3.5, rcut2=4.5)
+lines = [line.split() for line in open("pw.in")]
+start = lines.index(["CELL_PARAMETERS", "angstrom"]) + 1
+cell = [[float(x) for x in words] for words in lines[start : start + 3]]
+start = lines.index(["ATOMIC_POSITIONS", "angstrom"]) + 1
+places = [[float(x) for x in words[1:]] for words in lines[start:] if words]
+bad = len(places) == int(os.environ.get("BAD", "0"))
+energy, forces, stress = morse(cell, places)
 with open("pw.out", "w") as out:
-    out.write(f"!    total energy = {atoms.get_potential_energy() / Ry:.10f} Ry\\n\\n")
+    out.write(f"!    total energy = {energy / RYDBERG:.10f} Ry\\n\\n")
     if not bad:
         out.write("     convergence has been achieved in   5 iterations\\n\\n")
     out.write("     Forces acting on atoms (cartesian axes, Ry/au):\\n\\n")
-    for k, force in enumerate(atoms.get_forces() * Bohr / Ry):
-        row = " ".join(f"{x:.10f}" for x in force)
+    for k, force in enumerate(forces):
+        row = " ".join(f"{x * BOHR / RYDBERG:.10f}" for x in force)
         out.write(f"     atom {k + 1} type  1   force = {row}\\n")
     out.write("\\n     total   stress  (Ry/bohr**3)   (kbar)     P=  0.0\\n")
-    for row in -atoms.get_stress(voigt=False) / (1e3 * bar):
-        out.write("  0.0  0.0  0.0  " + " ".join(f"{x:.8f}" for x in row) + "\\n")
+    for row in stress:
+        out.write("  0.0  0.0  0.0  " + " ".join(f"{-x / KILOBAR:.8f}" for x in row) + "\\n")
     out.write("\\n     JOB DONE.\\n")
 sys.exit(3 if bad else 0)
 """
@@ -74,7 +114,7 @@ def section(folder: Path, **keys) -> dict:
     return {
         "type": "espresso",
         "template": str(folder / "scf"),
-        "command": f"{sys.executable} {folder / 'pw.py'}",
+        "command": f"{sys.executable} -I -S {folder / 'pw.py'}",
         "wait": 0.2,
         **keys,
     }

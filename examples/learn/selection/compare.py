@@ -1,0 +1,206 @@
+"""Compare the frames that the loop selects with random ones, as many, of the same dynamics.
+
+    python compare.py [FOLDER]
+
+For each seed a loop begins once and ends twice: its rounds label frames as `deepattn learn` does,
+or random ones. All models are tested on frames of the dynamics of another potential (EMT), which
+are labeled first and are in no training. A call that was stopped is resumed by the next one; at the
+end ``results.json`` is written beside this script.
+"""
+
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow
+from ase import Atoms
+from ase.build import bulk, fcc100
+from ase.calculators.emt import EMT
+from ase.io import read, write
+
+from deepattn import __version__
+from deepattn.distill.explore import explore
+from deepattn.distill.labeled import read_labeled
+from deepattn.distill.potential import CalculatorPotential, ModelPotential
+from deepattn.distill.rounds import folder_of
+from deepattn.distill.structures import elements_of
+from deepattn.distill.validate import errors
+from deepattn.distill.workdir import WorkDir, write_frames, write_json
+from deepattn.learn import read_learn
+from deepattn.learn.config import LearnConfig
+from deepattn.learn.labels.source import StoredLabeler
+from deepattn.learn.labels.store import LabelStore
+from deepattn.learn.learning import Learning
+from deepattn.learn.variations import vary
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.json"
+SEEDS = (1, 2, 3)
+# Rounds that label frames; the last ones are trained on too.
+ROUNDS = 2
+# Frames of the test: temperature (K) and number.
+TESTS = {"hot": (1200.0, 40), "cold": (300.0, 20)}
+SELECTED, RANDOM = "selected", "random"
+# What the second loop of a seed takes from the first one: all up to the first model's dynamics.
+_LATER = shutil.ignore_patterns("verdict.json", "judged", "pieces", "round-01", "round-02")
+
+
+def structures() -> list[Atoms]:
+    """A crystal and a surface of aluminium."""
+    return [bulk("Al", cubic=True), fcc100("Al", (1, 1, 4), vacuum=5.0, periodic=True)]
+
+
+class Loop(Learning):
+    """The loop with a number of rounds, and a training on the labels of the last one."""
+
+    def train_all(self) -> None:
+        """Execute all stages that are not done."""
+        self.prepare()
+        self.workdir.stage("round-00/seed", self._seed)
+        self.workdir.stage("round-00/data", self._label_seed)
+        for number in range(ROUNDS):
+            self._round(number)
+        stage = f"{folder_of(ROUNDS)}/train-0"
+        self.workdir.stage(stage, partial(self._train, ROUNDS, 0))
+
+    def labels(self) -> list[int]:
+        """Labels that each model was trained on."""
+        data = [self.workdir.path(folder_of(number), "data") for number in range(ROUNDS + 1)]
+        return np.cumsum([len(read_labeled(folder).frames) for folder in data]).tolist()
+
+    def models(self) -> list[ModelPotential]:
+        """The models, after each number of labels."""
+        return [self.trained(number) for number in range(ROUNDS + 1)]
+
+
+class RandomLoop(Loop):
+    """The same with random frames in the place of the selected ones.
+
+    Frames that validate a model are random and are trained on; here they are as many as both kinds.
+
+    Args:
+        counts: Labels that each round adds.
+    """
+
+    def __init__(self, *args, counts: list[int]) -> None:
+        super().__init__(*args)
+        self._counts = counts
+
+    def _validate(self, number: int) -> dict:
+        section = replace(self.config.select, judged=self._counts[number])
+        self.config = replace(self.config, select=section)
+        return super()._validate(number)
+
+    def choose(self, frames: list[Atoms], deviations: np.ndarray, number: int) -> np.ndarray:
+        return np.zeros(0, int)
+
+
+def run_seed(seed: int, config: LearnConfig, model: dict, folder: Path) -> dict[str, Loop]:
+    """Both loops of a seed, to their ends."""
+    config = replace(config, seed=seed)
+    starts = vary(structures(), config.variations, closest=config.closest, seed=seed)
+    source = config.labels.open()
+    record = {"labels": source.settings, "learn": config.to_dict(), **model}
+    model = {**model, "model": {**model["model"], "type_map": elements_of(starts)}}
+    places = {kind: folder / f"seed-{seed}" / kind for kind in (SELECTED, RANDOM)}
+
+    def opened(kind: str, make: type[Loop], **keys) -> Loop:
+        workdir = WorkDir(places[kind], record, "learn")
+        loop = make(source, starts, config, model, workdir, **keys)
+        with workdir.claimed():
+            loop.train_all()
+        return loop
+
+    loops = {SELECTED: opened(SELECTED, Loop)}
+    if not places[RANDOM].exists():
+        part = places[RANDOM].with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(places[SELECTED], part, ignore=_LATER)
+        part.rename(places[RANDOM])
+    counts = np.diff(loops[SELECTED].labels()).tolist()
+    return loops | {RANDOM: opened(RANDOM, RandomLoop, counts=counts)}
+
+
+def test_frames(config: LearnConfig, folder: Path) -> dict[str, list[Atoms]]:
+    """Random frames of the dynamics of EMT at each temperature."""
+    found = {}
+    starts = vary(structures(), config.variations, closest=config.closest, seed=0)
+    for name, (temperature, count) in TESTS.items():
+        path = folder / f"{name}.extxyz"
+        if not path.exists():
+            explored = explore(
+                CalculatorPotential(EMT(), "EMT"),
+                starts,
+                replace(config.explore, temperatures=(temperature,), runs=len(starts)),
+                steps=400,
+                every=20,
+                closest=config.closest,
+                seed=0,
+                title=f"frames at {temperature:g} K",
+            )
+            rows = np.random.default_rng(0).choice(len(explored.frames), count, replace=False)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_frames(path, [explored.frames[row] for row in np.sort(rows)])
+        found[name] = read(path, ":")
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Of all that the numbers depend on."""
+    said = subprocess.run(["pw.x", "-h"], capture_output=True, text=True, input="").stdout
+    version = re.search(r"PWSCF v\.(\S+)", said)
+    return {
+        "deepattn": __version__,
+        "tensorflow": tensorflow.__version__,
+        "numpy": np.__version__,
+        "Quantum ESPRESSO": version[1] if version else "unknown",
+    }
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "work").resolve()
+    began = time.monotonic()
+    write(HERE / "structures.extxyz", structures())
+    config, model = read_learn(HERE / "loop.json")
+    config = replace(config, labels=replace(config.labels, template=str(HERE.parent / "scf")))
+    labeler = StoredLabeler(config.labels.open(), LabelStore(folder / "test" / "labels"))
+    tests = {
+        name: labeler.label(frames, folder / "test" / f"batch-{name}", title=f"{name} frames")
+        for name, frames in test_frames(config, folder / "test").items()
+    }
+    runs = []
+    for seed in SEEDS:
+        for kind, loop in run_seed(seed, config, model, folder).items():
+            for labels, potential in zip(loop.labels(), loop.models(), strict=True):
+                run = {"seed": seed, "frames": kind, "labels": labels}
+                for name, data in tests.items():
+                    found = errors(potential.evaluate(data.frames), data.labels)
+                    run[name] = {key: found[key] for key in ("force", "energy")}
+                runs.append(run)
+                print(run, flush=True)
+    of_tests = {
+        name: {
+            "frames": len(data.frames),
+            "force": float(
+                np.sqrt(np.mean(np.concatenate([found.force for found in data.labels]) ** 2))
+            ),
+        }
+        for name, data in tests.items()
+    }
+    seconds = time.monotonic() - began
+    results = {"versions": versions(), "seconds": seconds, "tests": of_tests, "runs": runs}
+    write_json(RESULTS, results)
+    print(json.dumps(of_tests))
+
+
+if __name__ == "__main__":
+    main()
