@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import dpdata
 import numpy as np
@@ -29,7 +31,6 @@ class Code(ABC):
 
     Args:
         config: The section of the input.
-
         finer: What is made finer, one of `refinements`; empty for nothing.
 
     Raises:
@@ -37,9 +38,11 @@ class Code(ABC):
 
     Class attributes:
         inputs: Files that `write` makes.
-        outputs: Files that `read` and `fault` need.
-        format: dpdata's name of the format of the first of the outputs.
+        outputs: Files that `read` needs; `fault` needs only the first one.
+        format: dpdata's name of the format of the labels.
         species: Where the template has its elements.
+        periodic: Whether frames must have cells; otherwise they must have none.
+        cell_tolerance: Largest strain between the cell of a frame and that of an output.
         refinements: By what can be made finer, the factor of the setting.
     """
 
@@ -47,6 +50,8 @@ class Code(ABC):
     outputs: ClassVar[tuple[str, ...]]
     format: ClassVar[str]
     species: ClassVar[str]
+    periodic: ClassVar[bool] = True
+    cell_tolerance: ClassVar[float] = 1e-4
     refinements: ClassVar[dict[str, float]] = {"a higher cutoff": 1.3, "more k-points": 0.7}
 
     def __init__(self, config: JobsConfig, *, finer: str = "") -> None:
@@ -97,9 +102,15 @@ class Code(ABC):
         """Check that a structure can be labeled.
 
         Raises:
-            DataError: It has open boundaries, or an element that the template does not have.
+            DataError: Its boundaries are not those that the code labels, or it has an element that
+                the template does not have.
         """
-        if not atoms.pbc.all():
+        if not self.periodic and atoms.pbc.any():
+            raise DataError(
+                f"{self.template}: a structure has a cell, and {self.config.type} labels molecules "
+                "only; give structures without cells"
+            )
+        if self.periodic and not atoms.pbc.all():
             raise DataError(
                 f"{self.template}: a structure has open boundaries; give structures cells, with a "
                 "vacuum"
@@ -123,57 +134,102 @@ class Code(ABC):
         """The order of the atoms in the input; by default that of the frame."""
         return np.arange(len(atoms))
 
+    def result(self, folder: Path) -> Path:
+        """What dpdata reads the labels from; by default the first of the outputs."""
+        return folder / self.outputs[0]
+
+    def stress(self, folder: Path) -> np.ndarray | None:
+        """The virial divided by the volume, ``[3, 3]``, eV/Å³, where the output has it, in the
+        orientation of the input, and dpdata does not read it; by default it does."""
+        return None
+
+    def mesh(self, atoms: Atoms) -> tuple[int, ...]:
+        """Numbers of k-points along the vectors of the reciprocal cell, at most ``kspacing`` apart,
+        2π included."""
+        assert self.kspacing is not None
+        lengths = 2 * math.pi * np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
+        return tuple(max(1, math.ceil(length / self.kspacing)) for length in lengths)
+
     def read(self, atoms: Atoms, folder: Path) -> Labels | Unusable:
         """The labels of a run, or why it cannot be used."""
-        empty = [
-            name
-            for name in self.outputs
-            if not (folder / name).is_file() or not (folder / name).stat().st_size
-        ]
-        if empty:
-            return Unusable(f"there is no {empty[0]}, so the command has failed")
-        reason = self.fault(folder)
-        if reason:
-            return Unusable(reason)
+        for name in self.outputs:
+            path = folder / name
+            if not path.is_file() or not path.stat().st_size:
+                return Unusable(f"there is no {name}, so the command has failed")
+            if name == self.outputs[0] and (reason := self.fault(folder)):
+                return Unusable(reason)
+        if changed := self._changed_input(atoms, folder):
+            return Unusable(
+                f"{changed} is not as it was written, so the settings may be other ones than those "
+                "of the template"
+            )
+        place = self.result(folder)
+        name = self.outputs[0] if place == folder else place.name
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                system = dpdata.LabeledSystem(str(folder / self.outputs[0]), fmt=self.format)
+                system = dpdata.LabeledSystem(str(place), fmt=self.format)
+                data = system[len(system) - 1].data if len(system) else None
+            stress = self.stress(folder)
         # Its readers raise whatever they like.
         except Exception as error:
-            return Unusable(f"{self.outputs[0]} cannot be read ({' '.join(str(error).split())})")
-        if len(system) == 0:
-            return Unusable(f"{self.outputs[0]} has no frame whose electrons converged")
-        return _labels_of(system[len(system) - 1], atoms, self.order(atoms))
+            return Unusable(f"{name} cannot be read ({' '.join(str(error).split())})")
+        if data is None:
+            return Unusable(f"{name} has no frame whose electrons converged")
+        return self._labels_of(data, atoms, stress)
 
+    def _changed_input(self, atoms: Atoms, folder: Path) -> str:
+        """The first file of the input that is another one than `write` makes; empty for none."""
+        with tempfile.TemporaryDirectory() as place:
+            self.write(atoms, Path(place))
+            for name in self.inputs:
+                path, written = folder / name, Path(place, name)
+                if written.is_file() and (
+                    not path.is_file() or path.read_bytes() != written.read_bytes()
+                ):
+                    return name
+        return ""
 
-def _labels_of(system: dpdata.LabeledSystem, atoms: Atoms, order: np.ndarray) -> Labels | Unusable:
-    """The labels of one frame in the orientation and order of the frame that was asked for."""
-    data = system.data
-    names = [data["atom_names"][kind] for kind in data["atom_types"]]
-    if names != [atoms.get_chemical_symbols()[place] for place in order]:
-        return Unusable("the output has other atoms than the frame")
-    # dpdata turns cells, and forces with them, so that they are lower triangular.
-    turn = np.eye(3)
-    if atoms.pbc.all():
-        turn = np.linalg.solve(atoms.cell.array, data["cells"][0])
-        if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
+    def _labels_of(
+        self, data: Mapping[str, Any], atoms: Atoms, stress: np.ndarray | None
+    ) -> Labels | Unusable:
+        """Labels in the orientation and order of the frame that was asked for."""
+        order = self.order(atoms)
+        names = [data["atom_names"][kind] for kind in data["atom_types"]]
+        if names != [atoms.get_chemical_symbols()[place] for place in order]:
+            return Unusable("the output has other atoms than the frame")
+        turn = self._turn(data, atoms)
+        if turn is None:
             return Unusable("the output has another cell than the frame")
-    moved = data["coords"][0] @ turn.T - atoms.positions[order]
-    if atoms.pbc.all():
-        moved, _ = find_mic(moved, atoms.cell, pbc=True)
-    if np.abs(moved).max() > _SAME:
-        return Unusable("the output has other positions than the frame")
-    force = np.empty((len(atoms), 3))
-    force[order] = data["forces"][0] @ turn.T
-    energy = float(data["energies"][0])
-    virial = None
-    if atoms.pbc.all() and "virials" in data:
-        virial = (turn @ data["virials"][0] @ turn.T).ravel()
-    parts = [np.array(energy), force, *([] if virial is None else [virial])]
-    if not all(np.isfinite(part).all() for part in parts):
-        return Unusable("the output has values that are not finite")
-    return Labels(energy, force, virial)
+        moved = data["coords"][0] @ turn.T - atoms.positions[order]
+        if atoms.pbc.all():
+            moved, _ = find_mic(moved, atoms.cell, pbc=True)
+        if np.abs(moved).max() > _SAME:
+            return Unusable("the output has other positions than the frame")
+        force = np.empty((len(atoms), 3))
+        force[order] = data["forces"][0] @ turn.T
+        energy = float(data["energies"][0])
+        virial = None
+        if atoms.pbc.all() and "virials" in data:
+            virial = (turn @ data["virials"][0] @ turn.T).ravel()
+        elif atoms.pbc.all() and stress is not None:
+            virial = (stress * atoms.get_volume()).ravel()
+        parts = [np.array(energy), force, *([] if virial is None else [virial])]
+        if not all(np.isfinite(part).all() for part in parts):
+            return Unusable("the output has values that are not finite")
+        return Labels(energy, force, virial)
+
+    def _turn(self, data: Mapping[str, Any], atoms: Atoms) -> np.ndarray | None:
+        """The rotation from the frame to the output, since dpdata turns some cells, and forces with
+        them, so that they are lower triangular; None if their cells are not the same."""
+        if not atoms.pbc.all():
+            return np.eye(3)
+        strain = np.linalg.solve(atoms.cell.array, data["cells"][0])
+        # Digits that were not printed are not a rotation.
+        if np.abs(strain - np.eye(3)).max() <= self.cell_tolerance:
+            return np.eye(3)
+        left, values, right = np.linalg.svd(strain)
+        return left @ right if np.abs(values - 1).max() <= self.cell_tolerance else None
 
 
 def last_line_with(path: Path, words: Sequence[str]) -> str:

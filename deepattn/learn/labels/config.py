@@ -19,8 +19,12 @@ LABELS: Registry[LabelsConfig] = Registry(
     "source of labels",
     "deepattn.labels",
     {
+        "abacus": "deepattn.learn.codes.abacus.config:AbacusConfig",
         "calculator": "deepattn.learn.labels.config:CalculatorConfig",
+        "cp2k": "deepattn.learn.codes.cp2k.config:Cp2kConfig",
         "espresso": "deepattn.learn.codes.espresso.config:EspressoConfig",
+        "gaussian": "deepattn.learn.codes.gaussian.config:GaussianConfig",
+        "gpaw": "deepattn.learn.codes.gpaw.config:GpawConfig",
         "vasp": "deepattn.learn.codes.vasp.config:VaspConfig",
     },
 )

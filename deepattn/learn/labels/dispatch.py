@@ -82,6 +82,9 @@ class Dispatcher:
             forward_common_files=list(transfers["forward_common_files"]),
             task_list=tasks,
         )
+        # Of its own files that a killed call was writing.
+        for path in folder.glob(".*.tmp"):
+            path.unlink()
         with counted(len(names), title) as tick:
             _show_progress(submission, folder, names, tick)
             _count_failures_anew(submission)

@@ -134,7 +134,9 @@ class JobLabels:
             f"  echo $ended >> {_ENDED}\n"
             f"  test $(wc -l < {_ENDED}) -lt {_MOST_ENDED} && exit 1;;\n"
             "esac\n"
-            f'for file in {needed}; do test -e "$file" || : > "$file"; done\n'
+            f"for file in {needed}; do\n"
+            '  test -e "$file" || { mkdir -p "$(dirname "$file")" && : > "$file"; }\n'
+            "done\n"
             f"rm -rf {SCRATCH}\n"
             f"echo $ended > {STATUS}.part && mv {STATUS}.part {STATUS}\n"
         )

@@ -8,6 +8,8 @@ frames of ``BAD`` atoms do not converge.
 import sys
 from pathlib import Path
 
+import numpy as np
+from ase.build import bulk
 from ase.calculators.morse import MorsePotential
 
 TEMPLATE = """&CONTROL
@@ -96,6 +98,19 @@ sys.exit(3 if bad else 0)
 def morse():
     """The potential of the stand-in."""
     return MorsePotential(epsilon=0.3, r0=2.6, rho0=4.0, rcut1=3.5, rcut2=4.5)
+
+
+def frames(count=3, names="CuAu"):
+    """Sheared cells with atoms of both elements in turn."""
+    found = []
+    for k in range(count):
+        atoms = bulk("Cu", cubic=True, a=3.7)
+        atoms.symbols[1], atoms.symbols[3] = "Au", "Au"
+        atoms.rattle(0.1, seed=k)
+        shear = np.eye(3) + 0.05 * np.random.default_rng(k).uniform(-1, 1, (3, 3))
+        atoms.set_cell(atoms.cell @ shear, scale_atoms=True)
+        found.append(atoms)
+    return found
 
 
 def write_template(folder: Path) -> Path:

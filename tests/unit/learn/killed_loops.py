@@ -1,8 +1,8 @@
 """Loops that are killed at random moments and begun again; a program, since it forks.
 
 Arguments: a folder with an input, the number of kills, and a seed. One loop goes to its end; others
-are killed some times on their way, every other time with the jobs that run, and must come to the
-same end with the same labels. It prints what it has found as JSON.
+are killed some times on their way and must come to the same end with the same labels. Every other
+kill waits for jobs, as long as it may, and kills them too. It prints what it has found as JSON.
 """
 
 import json
@@ -21,7 +21,7 @@ from deepattn.cli.main import main
 from deepattn.formats.checkpoint import read_checkpoint
 
 # Of one loop before it is let go to its end, and how long it lives, as a part of a whole one.
-_KILLS, _LIFE = 10, 0.3
+_KILLS, _LIFE = 10, 0.4
 
 
 def start(target):
@@ -55,6 +55,16 @@ def jobs_in(target):
         if Path(target).resolve() in folder.parents:
             found[int(path.parent.name)] = folder
     return found
+
+
+def wait_for_jobs(target, seconds):
+    """Wait until a job runs; whether one does."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if jobs_in(target):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def kill_jobs(target):
@@ -100,12 +110,14 @@ def differences(target, whole, ended):
     ``ended`` is, by frame, how often something that ran for it was killed.
     """
     found = []
-    checkpoint = Path("round-01", "model-0", "model.ckpt")
-    arrays, others = (read_checkpoint(Path(f, checkpoint))[0] for f in (whole, target))
-    found += [n for n, array in arrays.items() if not np.array_equal(array, others.get(n))]
-    for name in ("model.pb", "provenance.csv", "student/student.pb"):
-        if Path(whole, name).read_bytes() != Path(target, name).read_bytes():
-            found.append(name)
+    for name in ("round-01/model-0/model.ckpt", "student/round-00/student-0/model.ckpt"):
+        arrays, others = (read_checkpoint(Path(folder, name))[0] for folder in (whole, target))
+        found += [n for n, array in arrays.items() if not np.array_equal(array, others.get(n))]
+    for name in ("model.pb", "student/student.pb", "report.html", "report.json", "provenance.csv"):
+        if not Path(target, name).is_file():
+            found.append(f"{name} is missing")
+    if Path(whole, "provenance.csv").read_text() != Path(target, "provenance.csv").read_text():
+        found.append("provenance.csv")
     if labels_of(whole) != labels_of(target):
         found.append("labels")
     expected, counted = begun(whole), begun(target)
@@ -133,14 +145,17 @@ def kill_some(kills, chance):
         ended = Counter()
         for _ in range(min(_KILLS, kills - result["kills"])):
             child = start("killed")
-            time.sleep(chance.uniform(0, _LIFE * took))
+            live = chance.uniform(0, _LIFE * took)
+            if result["kills"] % 2 and wait_for_jobs("killed", took):
+                live = chance.uniform(0, 1)
+            time.sleep(live)
             os.kill(child, signal.SIGKILL)
             if end_of(child) >= 0:  # it was at its end
                 break
             result["kills"] += 1
             stage = stage_of("killed")
             result["stages"][stage] = result["stages"].get(stage, 0) + 1
-            if result["kills"] % 2:
+            if result["kills"] % 2 == 0:
                 folders = kill_jobs("killed")
                 ended.update(folders)
                 result["with jobs"] += bool(folders)

@@ -168,7 +168,7 @@ def test_loops_and_jobs_that_are_killed_come_to_the_same_end(place):
     # In a process of its own, whose children begin with TensorFlow imported.
     done = subprocess.run(
         [sys.executable, str(program), str(place), str(KILLS), "1"],
-        env={**os.environ, "TAKES": "0.2"},
+        env={**os.environ, "TAKES": "0.4"},
         capture_output=True,
         text=True,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -121,7 +120,9 @@ class Espresso(Code):
         namelists["system"] = {**namelists["system"], **of_frame}
         cards = {name: lines for name, lines in self._cards.items() if name not in _REPLACED}
         if self.kspacing is not None:
-            cards["K_POINTS"] = ["K_POINTS automatic", self._mesh(atoms)]
+            # Around Γ.
+            mesh = " ".join(map(str, (*self.mesh(atoms), 0, 0, 0)))
+            cards["K_POINTS"] = ["K_POINTS automatic", mesh]
         cards["CELL_PARAMETERS"] = ["CELL_PARAMETERS angstrom", *map(_numbers, atoms.cell.array)]
         cards["ATOMIC_POSITIONS"] = ["ATOMIC_POSITIONS angstrom"] + [
             f"{name} {_numbers(place)}"
@@ -130,12 +131,6 @@ class Espresso(Code):
         lines = [line.rstrip("\n") for card in cards.values() for line in [*card, ""]]
         # An empty line after a card is what dpdata takes for its end.
         return Namelist(namelists).to_string() + "\n" + "\n".join(lines) + "\n"
-
-    def _mesh(self, atoms: Atoms) -> str:
-        """A mesh around Γ whose points are at most ``kspacing`` apart, 2π included."""
-        lengths = 2 * math.pi * np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
-        numbers = [max(1, math.ceil(length / self.kspacing)) for length in lengths]
-        return " ".join(map(str, [*numbers, 0, 0, 0]))
 
 
 def _numbers(row: np.ndarray) -> str:
