@@ -63,6 +63,11 @@ def _from_input(path: str) -> tuple[list[str], dict[str, Any]]:
     """
     content = upgrade(load_input(path))
     training, model = content.get("training", {}), content.get("model", {})
+    if model.get("spin"):
+        raise ConfigError(
+            f"{path}: has model/spin, and data with virtual atoms are not checked; a training "
+            "checks that they are complete"
+        )
     descriptor = model.get("descriptor", {})
     kind = DescriptorConfig.find(descriptor.get("type")) or DescriptorConfig
     rcut, sel = kind.glance(descriptor)

@@ -175,7 +175,7 @@ def _write(report: TestReport, args: argparse.Namespace) -> None:
     name = Path(args.model).name
     panels = {kind: {name: pair} for kind, pair in report.sample.pairs.items()}
     average = report.average
-    known = {"e_peratom": "ea", "f": "f", "v_peratom": "va"}
+    known = {"e_peratom": "ea", "f": "f", "fr": "fr", "fm": "fm", "v_peratom": "va"}
     fits = {}
     for kind in panels:
         rmse, count = average[f"rmse_{known[kind]}"]

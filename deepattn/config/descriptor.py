@@ -121,6 +121,7 @@ class DescriptorConfig(Kind):
         graphs: Whether DeePMD-kit has TensorFlow graphs (``.pb``) of it.
         fine_tunes: Whether a model that was trained on other data can be a start.
         fixed_slots: Whether the result depends on the numbers of slots themselves.
+        spin_conventions: Conventions in which models of magnetic moments have it.
     """
 
     registry: ClassVar[Registry] = DESCRIPTORS
@@ -140,6 +141,7 @@ class DescriptorConfig(Kind):
     graphs: ClassVar[bool] = True
     fine_tunes: ClassVar[bool] = True
     fixed_slots: ClassVar[bool] = False
+    spin_conventions: ClassVar[tuple[str, ...]] = ()
 
     precision: str = key("default", PRECISION)
     trainable: bool = key(True, TRAINABLE)

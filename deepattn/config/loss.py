@@ -16,6 +16,7 @@ LOSSES: Registry[LossConfig] = Registry(
         "ener": "deepattn.losses.ener.config:EnerLossConfig",
         "dos": "deepattn.losses.dos.config:DosLossConfig",
         "tensor": "deepattn.losses.tensor.config:TensorLossConfig",
+        "ener_spin": "deepattn.losses.ener_spin.config:EnerSpinLossConfig",
         "property": "deepattn.losses.property.config:PropertyLossConfig",
     },
 )
@@ -63,6 +64,7 @@ class LossConfig(Kind):
         subject: What it trains; fittings of the same subject go with it.
         metrics: Metrics that it may report besides the total, in the order of the columns of
             ``lcurve.out``.
+        of_moments: Whether it is for models of magnetic moments, and no others.
     """
 
     registry: ClassVar[Registry] = LOSSES
@@ -70,6 +72,7 @@ class LossConfig(Kind):
     implementation: ClassVar[str]
     subject: ClassVar[str] = "energies"
     metrics: ClassVar[tuple[Metric, ...]] = ()
+    of_moments: ClassVar[bool] = False
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:

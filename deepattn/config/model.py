@@ -16,6 +16,7 @@ from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.model_checks import check_names, check_parts, possible_conventions
 from deepattn.config.ranges import null_or, positive, within
 from deepattn.config.section import Section, key, required
+from deepattn.config.spin import SpinConfig, with_virtual_types, without_virtual_types
 from deepattn.config.submodel import (
     LINEAR,
     STANDARD,
@@ -31,7 +32,6 @@ _REFUSED = (
     OfTasks("shared_dict"),
     Refused("modifier", hint="long-range corrections are not supported"),
     Refused("compress", hint="give the model that was compressed instead"),
-    Refused("spin", hint="models of magnetic moments are not supported"),
     OfTasks("finetune_head"),
 )
 _REFUSED_IN_STANDARD = (
@@ -50,7 +50,8 @@ class ModelConfig(Section):
     ``type_map`` is empty where an input of a descriptor that allows it names no elements.
     ``type_embedding`` is None where there is none, or where the descriptor describes its own (see
     `embedding`). ``preset_out_bias`` is ``{"energy": (None, -3.2)}`` or None. ``convention`` is
-    ``common`` or None, which stands for DeePMD-kit's TensorFlow backend.
+    ``common`` or None, which stands for DeePMD-kit's TensorFlow backend. With ``spin`` the types of
+    the virtual atoms are the last of ``type_map``, which a file does not have.
     """
 
     input_only = _REFUSED
@@ -134,6 +135,11 @@ class ModelConfig(Section):
         "Type embedding. An se_atten model without this section has one linear layer of "
         "width 8 without bias; an empty section means tanh instead of linear. With se_e2_a, "
         "one embedding net then serves all pairs of types.",
+        unset=True,
+    )
+    spin: SpinConfig | None = key(
+        None,
+        "Magnetic moments of atoms (docs/theory/spin.md); with the loss ener_spin.",
         unset=True,
     )
     descriptor: DescriptorConfig = required("Descriptor of the local environment.")
@@ -220,6 +226,8 @@ class ModelConfig(Section):
                 section["type_embedding"] = embedding
         if "type_embedding" in section:
             TypeEmbeddingConfig.resolve_defaults(section["type_embedding"])
+        if "spin" in section:
+            SpinConfig.resolve_defaults(section["spin"], section["type_map"])
         if not section["type_map"]:
             del section["type_map"]
 
@@ -272,12 +280,12 @@ class ModelConfig(Section):
             del section["type_map"]
         if not self.models:
             del section["models"], section["weights"]
-        return nested(section)
+        return nested(without_virtual_types(section))
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> ModelConfig:
         """Build from what `normalize_model` returns."""
-        return super().from_dict({"type_map": (), **cls.flatten(section)})
+        return super().from_dict({"type_map": (), **with_virtual_types(cls.flatten(section))})
 
 
 def network_dtype(precision: str, interface_dtype: str) -> str:

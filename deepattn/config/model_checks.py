@@ -15,6 +15,7 @@ from deepattn.config.constraints import (
 )
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
+from deepattn.config.spin import SpinConfig
 from deepattn.config.submodel import LINEAR, STANDARD, SUBMODELS
 from deepattn.config.type_embedding import TypeEmbeddingConfig, check_elements
 from deepattn.errors import ConfigError, show
@@ -47,7 +48,8 @@ def check_parts(section: Mapping[str, Any]) -> None:
     descriptor, fitting = section["descriptor"], section["fitting_net"]
     ntypes = len(section.get("type_map", ())) or len(descriptor["sel"])
     path = "model/descriptor"
-    check_excluded(descriptor.get("exclude_types", []), f"{path}/exclude_types", ntypes)
+    moments = sum((section.get("spin") or {}).get("use_spin", ()))
+    check_excluded(descriptor.get("exclude_types", []), f"{path}/exclude_types", ntypes + moments)
     kind.check(descriptor, path, ntypes=ntypes)
     if descriptor.get("use_econf_tebd"):
         check_elements(section.get("type_map"), f"{path}/use_econf_tebd")
@@ -63,6 +65,13 @@ def check_parts(section: Mapping[str, Any]) -> None:
     _check_combination(section, ntypes)
     if "type_embedding" in section:
         _check_type_embedding(section, kind)
+    if "spin" in section:
+        common = _convention_of(section) == "common"
+        if fitted.subject != "energies":
+            raise ConfigError(
+                f"model/spin is for models of energies, not of {fitted.subject}; remove it."
+            )
+        SpinConfig.check(section, conventions=kind.spin_conventions, common=common)
     if section["preset_out_bias"] is not None:
         _check_preset_bias(section["preset_out_bias"], ntypes)
 

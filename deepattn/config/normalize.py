@@ -55,6 +55,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
             "loss/start_pref_h and limit_pref_h are for one model, not for a combination of models "
             "(linear_ener); remove them."
         )
+    _check_moments(full)
     OPTIMIZERS[optimizer["type"]].check(optimizer, "optimizer")
     mixed = DESCRIPTORS[full["model"]["descriptor"]["type"]].mixed_types
     TrainingConfig.check(training, "training", mixed_types=mixed)
@@ -97,6 +98,34 @@ def _check_subject(full: dict[str, Any]) -> None:
                 f"{path} is for models of energies, but the fitting {fitting} gives "
                 f"{kind.subject}; remove the key."
             )
+
+
+def _check_moments(full: dict[str, Any]) -> None:
+    """Refuse a loss of moments for a model without them, the reverse, and what moments lack.
+
+    Raises:
+        ConfigError: There is such a thing.
+    """
+    loss, training, validating = full["loss"]["type"], full["training"], full["validating"]
+    if not full["model"].get("spin"):
+        if LOSSES[loss].of_moments:
+            raise ConfigError(f"loss/type is {loss}, which needs model/spin.")
+        return
+    if not LOSSES[loss].of_moments:
+        known = [name for name, one in LOSSES.loaded().items() if one.of_moments]
+        raise ConfigError(
+            f"loss/type is {loss}, which is not for model/spin; set it to {' or '.join(known)}."
+        )
+    without_moments = {
+        "training/change_bias_after_training": training["change_bias_after_training"],
+        "training/finetune": training.get("finetune") is not None,
+        "training/stat_file": training.get("stat_file") is not None,
+        "validating/full_validation": validating["full_validation"],
+        "validating/ema_full_validation": validating["ema_full_validation"],
+    }
+    for path, is_set in without_moments.items():
+        if is_set:
+            raise ConfigError(f"{path} is not available with model/spin; remove the key.")
 
 
 def normalize_model(model: dict[str, Any]) -> dict[str, Any]:

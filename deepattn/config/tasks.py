@@ -188,6 +188,8 @@ def _check_energies(config: Config) -> None:
             f"model/fitting_net/type is {fitting.type}, but multi-task trainings are of energies; "
             "train it as a single task."
         )
+    if config.model.spin is not None:
+        raise ConfigError("model/spin is for single tasks; train its branch as one.")
     if fitting.names_of_layers is not None:
         raise ConfigError(
             "model/fitting_net/layer_name is for single tasks, as in DeePMD-kit since 3.0; share "

@@ -112,6 +112,8 @@ def _of_curve(
 
 def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistics], list[str]]:
     """Causes in the data; statistics of training and validation data; what was not done."""
+    if config.model.spin is not None:
+        return [], [], ["data with virtual atoms (model/spin) are not looked at"]
     names = config.model.type_map or None
     sections = [config.training.training_data, config.training.validation_data]
     found = [(s, run.systems(s)) for s in sections if s is not None]

@@ -25,7 +25,7 @@ def attribute_constants(
         "model_type": "compressed_model" if descriptor.compressed else "original_model",
         "model_attr/model_type": fitting.graph_type,
         "model_attr/model_version": MODEL_VERSION,
-        "model_attr/tmap": " ".join(model.type_map),
+        **model.graph_attributes(),
         "descrpt_attr/rcut": np.asarray(model.rcut, model.interface_dtype),
         "descrpt_attr/ntypes": np.int32(descriptor.ntypes),
         **{model.graph_name(n): array for n, array in descriptor.graph_constants().items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepattn.errors import ConfigError
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.energy_model import EnergyModel
+from deepattn.models.spin_model import SpinModel
 
 
 def compress(
@@ -38,6 +39,10 @@ def compress(
         raise ConfigError(
             f"models with the fitting {type(model.fitting).__name__} cannot be compressed; use "
             "the model as it is."
+        )
+    if isinstance(model, SpinModel):
+        raise ConfigError(
+            "models of magnetic moments (model/spin) cannot be compressed; use the model as it is."
         )
     if model.descriptor.protection:
         raise ConfigError(

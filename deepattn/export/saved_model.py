@@ -24,6 +24,7 @@ from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
+from deepattn.models.spin_model import SpinModel
 from deepattn.quiet import at_level
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,11 @@ def save_model(
         raise ConfigError(
             f"{path}: models with the fitting {type(model.fitting).__name__} cannot be written as "
             "SavedModels; write a .dp file."
+        )
+    if isinstance(model, SpinModel):
+        raise ConfigError(
+            f"{path}: models of magnetic moments (model/spin) cannot be written as SavedModels, "
+            "which DeePMD-kit does not have; write a graph (.pb)."
         )
     if parallel:
         _check_parallel(model, path)

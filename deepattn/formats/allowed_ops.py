@@ -15,13 +15,14 @@ DEEPMD_OPS = frozenset(
     """.split()
 )
 
-# Of DeePMD-kit's graphs of se_e2_r, se_e3 and tables of pairs, which are not run: their models are
-# rebuilt from the weights.
+# Of DeePMD-kit's graphs of se_e2_r, se_e3, tables of pairs and magnetic moments, which are not run:
+# their models are rebuilt from the weights.
 REBUILT_OPS = frozenset(
     """
     Einsum ProdEnvMatR ProdForceSeR ProdVirialSeR
     TabulateFusionSeR TabulateFusionSeRGrad TabulateFusionSeT TabulateFusionSeTGrad
     PairTab SoftMinSwitch SoftMinForce SoftMinVirial
+    Assert DenseBincount
     """.split()
 )
 

@@ -49,7 +49,8 @@ class FrozenModel:
         graph: The graph itself.
         kind: What the model gives, ``ener`` for energies.
         training_script: The input file it was trained with, or None for a model without.
-        type_map: Names of the atom types; empty if they are numbers only.
+        type_map: Names of the atom types, with those of virtual atoms; empty if they are numbers
+            only.
         rcut: Cutoff radius in Å.
         ntypes: Number of atom types.
         dfparam: Number of frame parameters.
@@ -60,6 +61,7 @@ class FrozenModel:
         sel: Neighbor slots, one number or one for each type; empty if the file does not give them.
         original_sel: The ``sel`` of the first training, whose sum divides the descriptor.
         weights: Arrays by name.
+        ntypes_spin: Number of types of virtual atoms, the last types.
     """
 
     graph: Graph
@@ -76,6 +78,12 @@ class FrozenModel:
     sel: list[int]
     original_sel: list[int]
     weights: dict[str, np.ndarray] = field(repr=False)
+    ntypes_spin: int = 0
+
+    @property
+    def elements(self) -> list[str]:
+        """Names of the types without those of virtual atoms."""
+        return self.type_map[: self.ntypes - self.ntypes_spin]
 
     def integers(self, name: str) -> list[int]:
         """A constant of whole numbers; empty if the graph has none of the name."""
@@ -121,6 +129,11 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
     type_map = _scalar(graph, "model_attr/tmap", str, "").split()
     if not (np.isfinite(rcut) and rcut > 0):
         raise ModelFileError(f"{path}: has the invalid cutoff radius {rcut}")
+    moments = _scalar(graph, "spin_attr/ntypes_spin", int, 0)
+    if not 0 <= 2 * moments <= ntypes:
+        raise ModelFileError(f"{path}: has {moments} types of virtual atoms among {ntypes} types")
+    if type_map:
+        type_map += [f"{name}_spin" for name in type_map[:moments]]
     if ntypes < 1 or len(type_map) not in (0, ntypes):
         raise ModelFileError(
             f"{path}: has {ntypes} atom types (descrpt_attr/ntypes), but {len(type_map)} names in "
@@ -146,6 +159,7 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
         sel=sel,
         original_sel=_integers(graph, "descrpt_attr/original_sel") or sel,
         weights=_weights(graph),
+        ntypes_spin=moments,
     )
 
 

@@ -131,7 +131,7 @@ def _check_attributes(name: str, node: NodeDef) -> None:
         if len(numbers) > limits.FACTOR or max(map(abs, numbers)) >= 1 << 31:
             raise ValueError(f"node '{name}' has an invalid attribute")
         for kind in [value.type, *value.list.type]:
-            is_text = kind == _TEXT and node.op in ("Const", "Identity")
+            is_text = kind == _TEXT and node.op in ("Const", "Identity", "Assert")
             is_list = kind == _VARIANT and node.op in CARRIERS
             if kind and kind not in _NUMBERS and not is_text and not is_list:
                 raise ValueError(f"node '{name}' is of a data type that models do not have")
@@ -240,6 +240,9 @@ class _Sizes:
             return _joined(parts, rank=rank + (op == "Pack"))
         if op == "Where":
             return _Bound(2, factor=1, power=1)
+        if op == "DenseBincount":
+            # How often a number is in a list is no more than its length.
+            return _Bound(1, factor=1, power=1)
         if op == "GatherNd":
             base, index = inputs[0], inputs[1]
             rank = max(base.rank + index.rank - 1, 0)

@@ -217,7 +217,13 @@ class DeepEval:
         return vectors
 
     def get_type_map(self) -> list[str]:
-        """Give the names of the types; an empty list where they are numbers only."""
+        """Give the names of the elements; an empty list where types are numbers only."""
+        count = len(self._facts.type_map) - len(self._facts.hosts)
+        return self._facts.type_map[: max(count, 0)]
+
+    @property
+    def type_names(self) -> list[str]:
+        """The names of all types, with those of the virtual atoms of magnetic moments."""
         return list(self._facts.type_map)
 
     def get_ntypes(self) -> int:
@@ -251,8 +257,8 @@ class DeepEval:
         return np.zeros(0) if types is None else np.array(types)
 
     def get_ntypes_spin(self) -> int:
-        """Give the number of types with a spin: none."""
-        return 0
+        """Give the number of types of virtual atoms that stand for magnetic moments."""
+        return len(self._facts.hosts)
 
     def get_model_def_script(self) -> dict:
         """Give the model section of the input that the model was trained with."""

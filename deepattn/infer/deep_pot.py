@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from deepattn.errors import DataError
 from deepattn.infer.deep_eval import DeepEval, refuse_arguments
 from deepattn.infer.feeds import HESSIAN
 from deepattn.infer.frames import Frames
@@ -72,7 +73,8 @@ class DeepPot(DeepEval):
             ``energy [nframes, 1]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
             [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms, 1]`` and
             ``atom_virial [nframes, natoms, 9]``; of a model that was trained on Hessians last the
-            result of :meth:`eval_hessian`.
+            result of :meth:`eval_hessian`. A virtual atom, which stands for a magnetic moment, has
+            the magnetic force in eV/μB, and no place in ``atom_energy``.
 
         Raises:
             DataError: If an argument does not fit the model or is not finite, atoms overlap, a
@@ -84,8 +86,19 @@ class DeepPot(DeepEval):
         out = self.evaluate(frames, atomic=atomic, hessian=self.has_hessian)
         out["energy"] = out["energy"][:, None]
         if atomic:
-            out["atom_energy"] = out["atom_energy"][:, :, None]
+            out["atom_energy"] = self._of_elements(out["atom_energy"], frames)[:, :, None]
         return tuple(out.values())
+
+    def _of_elements(self, energy: np.ndarray, frames: Frames) -> np.ndarray:
+        """Atomic energies ``[nframes, natoms]`` without the places of virtual atoms."""
+        if not self._facts.hosts:
+            return energy
+        kept = frames.atype < self.get_ntypes() - self.get_ntypes_spin()
+        if len({*kept.sum(axis=1)}) > 1:
+            raise DataError(
+                "the frames have different numbers of virtual atoms; evaluate them apart"
+            )
+        return energy[kept].reshape(len(energy), -1)
 
     def evaluate(
         self,
@@ -214,7 +227,7 @@ class DeepPot(DeepEval):
 
     @property
     def has_spin(self) -> bool:
-        """Whether the model has spins: never."""
+        """Whether the model takes magnetic moments as an argument: never."""
         return False
 
     @property

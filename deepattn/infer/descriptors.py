@@ -42,7 +42,7 @@ def write_descriptors(
     """
     kind = result_dtype(dtype)
     with DeepEval(model, head=head) as potential:
-        type_map = potential.get_type_map()
+        type_map = potential.type_names
         opened = [System(path, type_map=type_map, labeled=False) for path in systems]
         files = _files(systems, Path(folder))
         Path(folder).mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,15 @@ class DetailFiles:
         )
         rows(".e.out", energy, ["e"])
         rows(".e_peratom.out", energy / natoms, ["e"])
-        rows(".f.out", force, ["fx", "fy", "fz"])
+        axes = ["fx", "fy", "fz"]
+        if "force_mag" in prediction:
+            rows(".fr.out", force[prediction["mask"].ravel()], axes)
+            chosen = prediction["mask_mag"]
+            magnetic = np.hstack([labels["force_mag"][chosen], prediction["force_mag"][chosen]])
+            if labels["find_force_mag"].any():
+                rows(".fm.out", magnetic, ["fmx", "fmy", "fmz"])
+        else:
+            rows(".f.out", force, axes)
         rows(".v.out", virial, [f"v{axis}" for axis in _AXES])
         rows(".v_peratom.out", virial / natoms, [f"v{axis}" for axis in _AXES])
         if box is not None and labels["find_virial"].any():

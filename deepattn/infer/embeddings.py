@@ -48,7 +48,7 @@ def write_embeddings(
     # In memory, so that the file appears at once when it is complete.
     content = io.BytesIO()
     with DeepEval(model, head=head) as potential, h5py.File(content, "w") as file:
-        type_map = potential.get_type_map()
+        type_map = potential.type_names
         file.attrs["type_map"] = np.array(type_map, dtype=h5py.string_dtype())
         opened = [System(name, type_map=type_map, labeled=False) for name in systems]
         for name, system in zip(systems, opened, strict=True):

@@ -77,11 +77,11 @@ def deviation_on_systems(
         ]
         if uncertainty:
             potentials[0].uncertainty  # noqa: B018  # is it there? Before the work
-        type_map = potentials[0].get_type_map()
+        type_map = potentials[0].type_names
         for potential in potentials:
-            if potential.get_type_map() != type_map:
+            if potential.type_names != type_map:
                 raise DataError(
-                    f"{potential.model_file} has the type map {potential.get_type_map()}, but "
+                    f"{potential.model_file} has the type map {potential.type_names}, but "
                     f"{potentials[0].model_file} has {type_map}; models are compared type by type"
                 )
         opened = [

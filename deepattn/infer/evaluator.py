@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.data.type_map import names_or_numbers
+from deepattn.data.virtual_atoms import check_virtual_atoms
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.batches import Batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap
@@ -132,6 +133,7 @@ class Evaluator:
         if UNCERTAINTIES[0] in out:
             self.uncertainty  # noqa: B018  # is it there? Before the work
         names = names_or_numbers(self.facts.type_map, self.facts.ntypes)
+        check_virtual_atoms(frames.atype, self.facts.hosts, names, "the frames")
         while True:
             neighbors = NeighborCheck(self.facts.rcut, self.facts.sel, names)
             try:

@@ -110,6 +110,18 @@ class Feed:
             return of_components.transpose(0, 2, 1, 3)
         return values.reshape(self.shape_of(name))
 
+    def of_elements(self, values: np.ndarray, count: int) -> np.ndarray:
+        """Values of the atoms of the first types in the places of all atoms, zero for the others.
+
+        Args:
+            values: As a graph gives them, those atoms alone.
+            count: Number of these types.
+        """
+        nframes, nloc = len(self.atype), int(self.natoms[0])
+        every = np.zeros((nframes, nloc), values.dtype)
+        every[self.atype[:, :nloc] < count] = values.ravel()
+        return every
+
     def fold(self, values: np.ndarray) -> np.ndarray:
         """Add what ghosts got to the atoms they are images of: ``[n, nall, …]`` to nloc."""
         nloc = self.natoms[0]

@@ -88,7 +88,13 @@ class GraphRunner:
         try:
             if self.observable is not None:
                 return [feed.arrange(name, v, self.observable) for name, v in pairs]
-            return [v.reshape(feed.shape_of(name)) for name, v in pairs]
+            elements = self.frozen.ntypes - self.frozen.ntypes_spin
+            return [
+                feed.of_elements(v, elements)
+                if name == "atom_energy"
+                else v.reshape(feed.shape_of(name))
+                for name, v in pairs
+            ]
         except (ValueError, AttributeError):
             raise ModelFileError(f"{self.origin}: the outputs have the wrong shape") from None
 

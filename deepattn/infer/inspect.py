@@ -51,7 +51,8 @@ class Inspection:
     def __init__(self, source: str | os.PathLike | ModelFile, *, head: str | None = None) -> None:
         self.file = open_model_file(source, head)
         self.path = self.file.path
-        self._type_map = self.file.type_map()
+        names = self.file.type_map()
+        self._type_map = names[: len(names) - self.file.moments]
         script = self.file.model_section()
         self._script: dict[str, Any] | None = (
             ModelConfig.flatten(script) if isinstance(script, dict) else None

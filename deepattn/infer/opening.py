@@ -22,6 +22,7 @@ from deepattn.infer.saved_model_runner import SavedModelRunner
 from deepattn.models.files import ModelFile
 from deepattn.models.files.frozen import FrozenFile
 from deepattn.models.files.saved_model import SavedModelFile
+from deepattn.models.spin_model import SpinModel
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Facts:
         dim_fparam: number of frame parameters.
         dim_aparam: number of atomic parameters.
         default_fparam: frame parameters of frames without any; None where they must be given.
+        hosts: the type that each type of virtual atoms belongs to, which are the last types.
         interface_dtype: precision of coordinates and forces.
         model_script: the model section of the input; None if the file does not hold it.
         observable: what it gives besides energies; None for energies.
@@ -53,6 +55,7 @@ class Facts:
     model_script: dict | None
     observable: Observable | None = None
     default_fparam: list[float] | None = None
+    hosts: tuple[int, ...] = ()
 
 
 class Runner(Protocol):
@@ -104,6 +107,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         model_script=file.model_section(),
         observable=file.observable,
         default_fparam=None if default is None else list(default),
+        hosts=model.spin.hosts if isinstance(model, SpinModel) else (),
     )
     return KerasRunner(model, str(file.path)), facts
 
@@ -122,6 +126,7 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
         model_script=file.model_section(),
         observable=file.observable,
         default_fparam=_default_fparam(file, frozen.dfparam),
+        hosts=tuple(range(frozen.ntypes_spin)),
     )
     if has_ops(frozen):
         return GraphRunner(frozen, facts.observable), facts

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from deepattn.infer.statistics import with_force
+
 # Components of a quantity that are kept; more could not be distinguished in a picture.
 _KEPT = 100_000
 
@@ -17,7 +19,8 @@ class PairSample:
 
     Attributes:
         pairs: labels and predictions, ``[number of components]`` each: ``e_peratom`` (eV/atom),
-            ``f`` (eV/Å) and ``v_peratom`` (eV/atom), as far as there are labels.
+            ``f`` (eV/Å), or with magnetic moments ``fr`` (eV/Å) and ``fm`` (eV/μB), and
+            ``v_peratom`` (eV/atom), as far as there are labels.
     """
 
     def __init__(self) -> None:
@@ -54,9 +57,14 @@ class PairSample:
                 both = np.stack([labels[name], prediction[name]])[:, chosen]
                 both = both.reshape(2, -1, width) / natoms[chosen]
                 self._keep(kind, both.reshape(2, -1))
-        chosen = labels["find_force"] > 0
-        both = np.stack([labels["force"], prediction["force"]])[:, chosen][:, real[chosen]]
-        self._keep("f", both.reshape(2, -1))
+        forces = {"f": ("force", real)}
+        if "force_mag" in prediction:
+            mask = with_force(prediction, atype)
+            forces = {"fr": ("force", mask), "fm": ("force_mag", prediction["mask_mag"])}
+        for kind, (name, mask) in forces.items():
+            chosen = labels[f"find_{name}"] > 0
+            both = np.stack([labels[name], prediction[name]])[:, chosen][:, mask[chosen]]
+            self._keep(kind, both.reshape(2, -1))
 
     def _keep(self, kind: str, pairs: np.ndarray) -> None:
         """Every component has a random rank, and those of the smallest ranks stay."""

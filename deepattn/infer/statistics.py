@@ -16,6 +16,10 @@ _LINES = {
     "rmse_f": "Force  RMSE        : {:e} eV/Å",
     "mae_fw": "Force weighted MAE : {:e} eV/Å",
     "rmse_fw": "Force weighted RMSE: {:e} eV/Å",
+    "mae_fr": "Force atom MAE      : {:e} eV/Å",
+    "rmse_fr": "Force atom RMSE     : {:e} eV/Å",
+    "mae_fm": "Force spin MAE      : {:e} eV/uB",
+    "rmse_fm": "Force spin RMSE     : {:e} eV/uB",
     "mae_v": "Virial MAE         : {:e} eV",
     "rmse_v": "Virial RMSE        : {:e} eV",
     "mae_va": "Virial MAE/Natoms  : {:e} eV",
@@ -42,7 +46,9 @@ def energy_errors(
 
     Args:
         prediction: ``energy [n]``, ``force [n, natoms, 3]``, ``virial [n, 9]`` and, if they are
-            to be compared, ``atom_ener [n, natoms]`` and ``hessian [n, 3 natoms, 3 natoms]``.
+            to be compared, ``atom_ener [n, natoms]`` and ``hessian [n, 3 natoms, 3 natoms]``;
+            of a model of magnetic moments ``force_mag [n, natoms, 3]``, ``mask_mag`` and ``mask``
+            ``[n, natoms]``, the atoms with magnetic forces and with forces.
         labels: The same, ``atom_pref [n, natoms]`` where forces are weighted, and for each
             label ``x`` a ``find_x [n]``, 0 for a frame without it.
         atype: Types ``[n, natoms]``; −1 is a virtual atom.
@@ -51,7 +57,8 @@ def energy_errors(
     Returns:
         Mean absolute (``mae_*``) and root-mean-square (``rmse_*``) errors, each with its weight:
         of the energy ``e`` and the energy per atom ``ea``, forces ``f``, weighted forces ``fw``,
-        virial ``v`` and per atom ``va``, stress ``s``, atomic energies ``ae``, Hessian ``h``.
+        virial ``v`` and per atom ``va``, stress ``s``, atomic energies ``ae``, Hessian ``h``. With
+        magnetic moments those of forces are ``fr``, of magnetic forces ``fm``.
     """
     real = atype >= 0
     natoms = np.maximum(np.count_nonzero(real, axis=1), 1)
@@ -64,9 +71,13 @@ def energy_errors(
     energy, found = difference("energy")
     errors |= _errors("e", energy) | _errors("ea", energy / natoms[found])
     force, found = difference("force")
-    errors |= _errors("f", force[real[found]])
+    moments = "force_mag" in prediction
+    errors |= _errors("fr" if moments else "f", force[with_force(prediction, atype)[found]])
+    if moments:
+        magnetic, found = difference("force_mag")
+        errors |= _errors("fm", magnetic[prediction["mask_mag"][found]])
     weighted = found & (labels.get("find_atom_pref", np.zeros(len(found))) > 0)
-    if weighted.any():
+    if weighted.any() and not moments:
         weight = np.repeat((labels["atom_pref"] * real)[weighted, :, None], 3, axis=2)
         force = (prediction["force"] - labels["force"])[weighted]
         errors |= _errors("fw", force, weight)
@@ -83,6 +94,11 @@ def energy_errors(
         coordinates = np.repeat(real[found], 3, axis=1)
         errors |= _errors("h", hessian[coordinates[:, :, None] & coordinates[:, None, :]])
     return errors
+
+
+def with_force(prediction: Mapping[str, np.ndarray], atype: np.ndarray) -> np.ndarray:
+    """The atoms that have a force, bool ``[n, natoms]``; arguments as for `energy_errors`."""
+    return (atype >= 0) & prediction.get("mask", np.True_)
 
 
 def errors_by_element(
@@ -136,10 +152,16 @@ def error_lines(errors: Errors) -> list[str]:
 
 def summary(errors: Errors) -> str:
     """Root-mean-square errors in the units people compare, such as ``energy 6.1 meV/atom``."""
-    parts = {"energy": ("ea", "meV/atom"), "force": ("f", "meV/Å"), "virial": ("va", "meV/atom")}
+    parts = {
+        "ea": ("energy", "meV/atom"),
+        "f": ("force", "meV/Å"),
+        "fr": ("force", "meV/Å"),
+        "fm": ("magnetic force", "meV/μB"),
+        "va": ("virial", "meV/atom"),
+    }
     return ", ".join(
         f"{name} {1e3 * errors[f'rmse_{error}'][0]:.4g} {unit}"
-        for name, (error, unit) in parts.items()
+        for error, (name, unit) in parts.items()
         if f"rmse_{error}" in errors
     )
 

@@ -78,7 +78,7 @@ def measure_errors(
         names = names_or_numbers(model.get_type_map(), model.get_ntypes())
         for path in systems:
             before(path)
-            system = System(path, type_map=model.get_type_map())
+            system = System(path, type_map=model.type_names)
             frames = np.arange(system.nframes)
             if shuffle:
                 random.shuffle(frames)
@@ -123,6 +123,11 @@ def _compared(model: DeepPot, system: System, frames: np.ndarray, atomic: bool) 
     prediction = model.evaluate(inputs, atomic=atomic, hessian=hessian)
     if atomic:
         prediction["atom_ener"] = prediction.pop("atom_energy")
+    if model.get_ntypes_spin():
+        # In the places of virtual atoms there are magnetic forces, of labels too.
+        virtual = inputs.atype >= model.get_ntypes() - model.get_ntypes_spin()
+        prediction |= {"force_mag": prediction["force"], "mask_mag": virtual, "mask": ~virtual}
+        labels |= {"force_mag": labels["force"], "find_force_mag": labels["find_force"]}
     return {"prediction": prediction, "labels": labels, "atype": inputs.atype, "box": inputs.box}
 
 

@@ -54,6 +54,9 @@ def two_atoms(rcut: float, ntypes: int) -> tuple[np.ndarray, np.ndarray]:
 def _pair(frozen: FrozenModel) -> Batch:
     """Two atoms in open space."""
     coord, atype = two_atoms(frozen.rcut, frozen.ntypes)
+    if frozen.ntypes_spin:
+        # The last type is of virtual atoms of this one.
+        atype[0, 0] = frozen.ntypes_spin - 1
     return Batch(
         frames=np.array([0]),
         order=np.array([[0, 1]]),

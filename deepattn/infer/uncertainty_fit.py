@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.data import System
-from deepattn.errors import DataError
+from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.deep_pot import DeepPot
 from deepattn.infer.labeled import read_frames
 from deepattn.models.files import ModelFile, open_model_file
@@ -59,6 +59,10 @@ def fit_uncertainty(
     """
     file = open_model_file(model, head)
     with DeepPot(file) as potential:
+        if potential.get_ntypes_spin():
+            raise ModelFileError(
+                f"{file.path}: is a model of magnetic moments, for which there are no uncertainties"
+            )
         type_map = potential.get_type_map()
         trained = [System(path, type_map=type_map, labeled=False) for path in systems]
         tested = [System(path, type_map=type_map) for path in held_out]

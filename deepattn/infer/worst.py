@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepattn.infer.statistics import with_force
+
 # Frames that are kept for each of the errors by which they are ranked.
 _KEPT = 10
 
@@ -74,8 +76,10 @@ class WorstFrames:
             return np.where(known, error, np.nan)
 
         energy = difference("energy") / natoms
-        squares = np.where(real, np.sum(difference("force") ** 2, axis=2), 0.0)
-        force = np.sqrt(squares.sum(axis=1) / (3 * natoms))
+        of_forces = with_force(prediction, atype)
+        squares = np.where(of_forces, np.sum(difference("force") ** 2, axis=2), 0.0)
+        count = np.maximum(np.count_nonzero(of_forces, axis=1), 1)
+        force = np.sqrt(squares.sum(axis=1) / (3 * count))
         atom = squares.argmax(axis=1)
         largest = np.sqrt(squares[np.arange(len(squares)), atom])
         virial, stress = np.full((2, len(natoms)), np.nan)

@@ -13,6 +13,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dos.loss": ["DosLoss"],
         "ener.config": ["EnerLossConfig"],
         "ener.loss": ["EnergyLoss"],
+        "ener_spin.config": ["EnerSpinLossConfig"],
+        "ener_spin.loss": ["EnergySpinLoss"],
         "property.config": ["PropertyLossConfig"],
         "property.loss": ["PropertyLoss"],
         "tensor.config": ["TensorLossConfig"],

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "observable_model": ["ObservableModel"],
         "short_range": ["ShortRangeModel"],
+        "spin_model": ["SpinModel"],
         "tasks": ["build_models", "unique_variables"],
         "tensor_model": ["TensorModel"],
         "weights": ["resize_statistics"],

@@ -218,6 +218,10 @@ class AtomicModel(TrainedModel, abc.ABC):
         """
         return dict(outputs)
 
+    def graph_attributes(self) -> dict[str, Any]:
+        """Constants of a frozen graph that describe the types to its readers, by name."""
+        return {"model_attr/tmap": " ".join(self.type_map)}
+
     def graph_name(self, name: str) -> str:
         """The name that a frozen graph has for a weight."""
         return name

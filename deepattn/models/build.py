@@ -19,6 +19,7 @@ from deepattn.layers.fitting import Fitting
 from deepattn.layers.initializers import without_drawing
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.short_range import ShortRangeModel
+from deepattn.models.spin_model import SpinModel
 from deepattn.pairs import PairTable, read_table
 from deepattn.registry import resolve
 
@@ -97,6 +98,8 @@ def _build(
     if config.use_srtab is not None:
         kind = ShortRangeModel
         further = _short_range(config, arrays)
+    if config.spin is not None:
+        kind, further = SpinModel, {"spin": config.spin}
     if config.models:
         further |= _linear(config, interface_dtype, arrays)
     return kind.of_layers(

@@ -6,7 +6,10 @@ from deepattn.config import FITTINGS
 from deepattn.config.submodel import SUBMODELS
 
 # Those that no fitting names.
-_FURTHER = ("deepattn.models.short_range:ShortRangeModel",)
+_FURTHER = (
+    "deepattn.models.short_range:ShortRangeModel",
+    "deepattn.models.spin_model:SpinModel",
+)
 
 
 def model_classes() -> list[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PANELS = {
     "e_peratom": (1, "energy", "eV/atom", "frames"),
     "f": (3, "force", "eV/Å", "components"),
+    "fr": (3, "force", "eV/Å", "components"),
+    "fm": (3, "magnetic force", "eV/μB", "components"),
     "v_peratom": (9, "virial", "eV/atom", "components"),
 }
 # Sets in a picture, and points of a set from which their density is drawn.

@@ -160,11 +160,12 @@ def bias_weights(
         batches(),
         model.ntypes,
         assigned=assigned,
-        excluded=model.atom_exclude_types,
+        # Virtual atoms take part, and their energies are then those of their hosts.
+        excluded=() if model.spin is not None else model.atom_exclude_types,
         rcond=model.fitting_net.rcond,
         stat_file=stat_file,
     )
-    return {BIAS: bias}
+    return {BIAS: bias if model.spin is None else model.spin.merged(bias)}
 
 
 def change_by_statistic(

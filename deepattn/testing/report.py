@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from deepattn.errors import ConfigError
 from deepattn.models import EnergyModel, ModelFile, open_model_file
+from deepattn.models.spin_model import SpinModel
 from deepattn.testing.check import Check
 from deepattn.testing.continuity import check_continuity
 from deepattn.testing.derivatives import check_atom_energies, check_forces, check_virial
@@ -118,6 +120,11 @@ def check_model(
     evaluate = evaluator(model, fparam=fparam, aparam=aparam)
     keras_model = model.build() if isinstance(model, ModelFile) else model
     precision = "float64"
+    if isinstance(keras_model, SpinModel):
+        raise ConfigError(
+            "a model of magnetic moments (model/spin) cannot be checked: its forces are those of "
+            "atoms and virtual atoms together."
+        )
     if isinstance(keras_model, EnergyModel):
         ntypes, rcut = keras_model.ntypes, keras_model.rcut
         if any(variable.dtype == "float32" for variable in keras_model.weights):

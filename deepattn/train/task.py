@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from deepattn.config import Config, DataConfig, MultiTaskConfig
 from deepattn.data import DataSet, summary_lines
 from deepattn.data.keys import label_name
+from deepattn.data.virtual_atoms import check_virtual_atoms
 from deepattn.losses import Loss, make_loss
 from deepattn.models import AtomicModel
 from deepattn.train.labels import check_labels
@@ -192,6 +193,11 @@ def _open(
     )
     if not config.model.type_map:
         _check_types(config, data)
+    if config.model.spin is not None:
+        for system in data.systems:
+            frames = range(system.nframes) if system.mixed_type else [0]
+            names = config.model.type_map
+            check_virtual_atoms(system.atype(frames), config.model.spin.hosts, names, system.path)
     return data
 
 

@@ -34,6 +34,7 @@ class SeE2AConfig(SmoothEditionConfig):
     may_lack_names: ClassVar[bool] = True
     share_levels = (0,)
     fine_tunes = False
+    spin_conventions: ClassVar[tuple[str, ...]] = ("tensorflow",)
 
     sel: tuple[int, ...] | str = key("auto", SEL_BY_TYPE)
 
@@ -61,6 +62,7 @@ class SeAEbdV2Config(SeE2AConfig):
     dpmodel: ClassVar[str | None] = None
     torch: ClassVar[str | None] = None
     may_lack_names: ClassVar[bool] = False
+    spin_conventions: ClassVar[tuple[str, ...]] = ()
     default_type_embedding = True
 
     def check_compressible(self, *, fast: bool) -> None:

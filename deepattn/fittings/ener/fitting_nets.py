@@ -42,6 +42,9 @@ def fitting_nets(
     ):
         return None
     nets = [[_weights(layer) for layer in stack] for stack in stacks]
+    if not fitting.shared:
+        # Energies of types without a net of their own are not asked for.
+        nets += nets[:1] * (fitting.ntypes - len(nets))
     parts = [_first_matrix(fitting, net[0].matrix) for net in nets]
 
     def product(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
@@ -72,8 +75,9 @@ def fitting_nets(
         frame_offset=frame_offset,
         atom_offset=atom_offset,
     )
-    of_types = tf.convert_to_tensor(fitting.bias_atom_e) - fitting.vacuum_energies(type_embedding)
-    return found, of_types
+    bias = tf.convert_to_tensor(fitting.bias_atom_e)
+    bias = tf.pad(bias, [[0, fitting.ntypes - fitting.numb_fitted]])
+    return found, bias - fitting.vacuum_energies(type_embedding)
 
 
 def _first_matrix(fitting: EnergyFitting, matrix: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -30,6 +30,8 @@ class EnergyFitting(NetFitting):
             isolated atom then has exactly the energy of its type's bias if its descriptor is zero:
             in DPA-1 and DeepPot-SE with ``set_davg_zero``. In the common convention the type's
             vector is part of the descriptor of zeros.
+        numb_fitted: Number of the first types that have an energy; None for all. The others are
+            those of virtual atoms (`deepattn.models.SpinModel`).
         **kwargs: As for `NetFitting`.
 
     Call arguments:
@@ -50,8 +52,10 @@ class EnergyFitting(NetFitting):
         descriptor_width: int,
         *,
         subtract_vacuum: bool = False,
+        numb_fitted: int | None = None,
         **kwargs: Any,
     ):
+        self.numb_fitted = ntypes if numb_fitted is None else numb_fitted
         super().__init__(ntypes, descriptor_width, **kwargs)
         self.subtract_vacuum = subtract_vacuum
 
@@ -59,10 +63,17 @@ class EnergyFitting(NetFitting):
     def own_arguments(
         cls, section: EnerFittingConfig, model: ModelConfig, descriptor: Descriptor
     ) -> dict[str, Any]:
-        return {"subtract_vacuum": bool(section.atom_ener)}
+        arguments: dict[str, Any] = {"subtract_vacuum": bool(section.atom_ener)}
+        if model.spin is not None:
+            arguments["numb_fitted"] = model.ntypes - len(model.spin.hosts)
+        return arguments
+
+    @property
+    def fitted_types(self) -> Sequence[int]:
+        return range(self.numb_fitted)
 
     def build(self, *_: object) -> None:
-        self.bias_atom_e = self._constant("bias_atom_e", (self.ntypes,))
+        self.bias_atom_e = self._constant("bias_atom_e", (self.numb_fitted,))
         super().build()
 
     def call(
@@ -78,9 +89,12 @@ class EnergyFitting(NetFitting):
         energy = self._evaluate(rows, extras, atype)
         if self.subtract_vacuum:
             energy -= self._vacuum(tf.zeros_like(rows), extras, atype)
-        bias = tf.gather(tf.convert_to_tensor(self.bias_atom_e), real_types(atype, self.ntypes))
+        bias = tf.gather(
+            tf.convert_to_tensor(self.bias_atom_e), real_types(atype, self.numb_fitted)
+        )
         energy = tf.reshape(energy + bias, tf.shape(atype))
-        return tf.where(atype >= 0, energy, tf.zeros_like(energy))
+        fitted = (atype >= 0) & (atype < self.numb_fitted)
+        return tf.where(fitted, energy, tf.zeros_like(energy))
 
     def fitting_nets(
         self,
@@ -103,7 +117,11 @@ class EnergyFitting(NetFitting):
         return {**super().named_variables(), BIAS: self.bias_atom_e}
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "subtract_vacuum": self.subtract_vacuum}
+        return {
+            **super().get_config(),
+            "subtract_vacuum": self.subtract_vacuum,
+            "numb_fitted": self.numb_fitted,
+        }
 
     def _vacuum(self, rows: tf.Tensor, extras: Sequence[tf.Tensor], atype: tf.Tensor) -> tf.Tensor:
         """Output of the nets for descriptors of zeros, ``rows``."""

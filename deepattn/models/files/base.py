@@ -186,8 +186,15 @@ class ModelFile(ABC):
         return build_stored(self.stored(), self.path)
 
     def type_map(self) -> list[str]:
-        """Names of the types in the order of their numbers; empty if they have none."""
+        """Names of the types in the order of their numbers, those of virtual atoms last; empty if
+        they have none."""
         return list(self.stored().config.type_map)
+
+    @property
+    def moments(self) -> int:
+        """Number of the last types that are of virtual atoms, which stand for magnetic moments."""
+        spin = (self.model_section() or {}).get("spin")
+        return sum(spin["use_spin"]) if spin else 0
 
     def model_section(self) -> dict[str, Any] | None:
         """The model section of the input; None if the file does not hold it."""
@@ -244,12 +251,16 @@ class ModelFile(ABC):
         """Refuse what only models of energies have.
 
         Raises:
-            ModelFileError: the model gives something else.
+            ModelFileError: the model gives something else, or is one of magnetic moments.
         """
         if self.observable is not None:
             raise ModelFileError(
                 f"{self.path}: is a model of the observable {self.observable.name}, which has no "
                 "energy bias"
+            )
+        if self.moments:
+            raise ModelFileError(
+                f"{self.path}: is a model of magnetic moments, whose energy bias cannot be changed"
             )
 
     def digest(self) -> str:

@@ -58,6 +58,10 @@ class FrozenFile(ModelFile):
     def type_map(self) -> list[str]:
         return list(self.frozen.type_map)
 
+    @property
+    def moments(self) -> int:
+        return self.frozen.ntypes_spin
+
     def model_section(self) -> dict[str, Any] | None:
         return (self.frozen.training_script or {}).get("model")
 
@@ -144,7 +148,7 @@ def _rebuilt(
     # Types without names are numbers only.
     section.pop("type_map", None)
     if frozen.type_map:
-        section["type_map"] = frozen.type_map
+        section["type_map"] = frozen.elements
     try:
         section = ModelConfig.flatten(normalize_model(section))
     except ConfigError as error:
@@ -152,11 +156,16 @@ def _rebuilt(
     if frozen.sel and "sel" in section["descriptor"]:
         sel = frozen.sel
         mixed = DESCRIPTORS[section["descriptor"]["type"]].mixed_types
-        section["descriptor"]["sel"] = sum(sel) if mixed else sel
+        section["descriptor"]["sel"] = sum(sel) if mixed else sel[: len(sel) - frozen.ntypes_spin]
     if section.get("type_embedding"):
         # DeePMD-kit before 3.0 always had the bias, and its scripts do not say so.
         biased = any(name.endswith("type_embed_net/bias_1") for name in frozen.weights)
         section["type_embedding"]["use_tebd_bias"] = biased
+    if sum((section.get("spin") or {}).get("use_spin", ())) != frozen.ntypes_spin:
+        raise ModelFileError(
+            f"{path}: has {frozen.ntypes_spin} types of virtual atoms, which is not what "
+            "model/spin in its training script says"
+        )
     config = ModelConfig.from_dict(section)
     trained = of_model("", config.place)
     arrays = {name.removeprefix(trained): a for name, a in frozen.weights.items()}

@@ -77,6 +77,12 @@ class KerasArchive(ModelFile):
             raise ModelFileError(f"{self.path}: {_CONFIG} in it has no type_map")
         return names
 
+    @property
+    def moments(self) -> int:
+        spin = self.config["config"].get("spin")
+        used = spin.get("use_spin") if isinstance(spin, dict) else None
+        return used.count(True) if isinstance(used, list) else 0
+
     def model_section(self) -> dict[str, Any] | None:
         return None
 

@@ -44,6 +44,10 @@ class SavedModelFile(ModelFile):
     def recognizes(cls, path: Path, start: bytes) -> bool:
         return (path / MARK).is_file()
 
+    @property
+    def moments(self) -> int:
+        return 0
+
     def type_map(self) -> list[str]:
         return self.saved.texts("get_type_map")
 

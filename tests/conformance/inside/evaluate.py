@@ -43,6 +43,8 @@ def evaluate(model: str, cases: str, output: str) -> None:
             )
             for key, value in zip(KEYS, values, strict=True):
                 shape = [nframes, natoms, -1] if key in PER_ATOM else [nframes, -1]
+                if key == "atom_energy":  # virtual atoms of magnetic moments have none
+                    shape = [nframes, -1, 1]
                 results[name + "/" + key] = np.asarray(value).reshape(shape)
             for key in ("energy", "atom_energy"):
                 results[name + "/" + key] = results[name + "/" + key][..., 0]

@@ -173,7 +173,7 @@ DATA = "training/training_data"
         ("model/atom_exclude_types", [0], r"atom_exclude_types = \[0\] needs model/convention"),
         ("model/pair_exclude_types", [[0, 2]], "pairs of type indices from 0 to 1"),
         ("model/atom_exclude_types", [-1], "a list of type indices from 0 to 1"),
-        ("model/spin", {"use_spin": [True]}, "model/spin"),
+        ("model/spin", {"use_spin": [True]}, "model/spin/use_spin is .* one value for each type"),
         ("model/modifier", {"type": "dipole_charge"}, "model/modifier"),
         (f"{DESCRIPTOR}/env_protection", 0.1, "env_protection = 0.1 needs model/convention common"),
         (f"{DESCRIPTOR}/tebd_dim", 16, "model/type_embedding/neuron"),

@@ -33,7 +33,7 @@ from deepattn.fittings import (
     PolarFitting,
     PropertyFitting,
 )
-from deepattn.losses import DosLoss, PropertyLoss, TensorLoss
+from deepattn.losses import DosLoss, EnergySpinLoss, PropertyLoss, TensorLoss
 from deepattn.optimizers import AdamW, TorchAdam
 from deepattn.train import Adam, CosineSchedule, EnergyLoss, ExpSchedule, WsdSchedule
 
@@ -74,10 +74,11 @@ FITTING = {
     **{"ntypes": 2, "descriptor_width": 6, "tebd_dim": 4, "shared": True},
     **{**NETS, "resnet_dt": False, "numb_fparam": 2, "numb_aparam": 1, "dim_case_embd": 3},
     **{"default_fparam": [0.5, -1.0]},
-    **{"subtract_vacuum": True, "common": True, "interface_dtype": "float32"},
+    **{"subtract_vacuum": True, "common": True, "interface_dtype": "float32", "numb_fitted": 1},
     **{"trainable_layers": [True, False, True], "layer_names": ["a", None, "b"]},
 }
-NET_FITTING = {name: value for name, value in FITTING.items() if name != "subtract_vacuum"}
+OF_ENERGIES = ("subtract_vacuum", "numb_fitted")
+NET_FITTING = {name: value for name, value in FITTING.items() if name not in OF_ENERGIES}
 OBSERVABLE = {"observable": ["dipole", 3, False, [0, 1]], "common": True}
 SCHEDULE = {"start_lr": 1e-2, "stop_lr": 1e-4, "num_steps": 50, "dtype": "float64"}
 WARMUP = {"warmup_steps": 4, "warmup_start_factor": 0.25}
@@ -176,6 +177,13 @@ CASES = [
         {
             **{"start_lr": 1e-3, **WEIGHTS, "numb_generalized_coord": 2, "relative_f": 0.1},
             **{"enable_atom_ener_coeff": True, "intensive_ener_virial": True},
+        },
+    ),
+    (
+        EnergySpinLoss,
+        {
+            **{"start_lr": 1e-3, "intensive_ener_virial": True},
+            **{f"{e}_pref_{t}": 1.5 for e in ("start", "limit") for t in ("e", "fr", "fm", "v")},
         },
     ),
     (EnergyLoss, {"start_lr": 1e-3, "use_huber": True, "huber_delta": [0.1, 0.2, 0.3]}),

@@ -1,0 +1,1 @@
+"""The loss of an energy model of magnetic moments."""

@@ -1,0 +1,147 @@
+"""Energies of atoms with magnetic moments, for which virtual atoms stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from deepattn.config.spin import SpinConfig
+from deepattn.errors import ConfigError
+from deepattn.layers import Environment
+from deepattn.models.energy_model import EnergyModel
+
+
+@keras.saving.register_keras_serializable(package="deepattn")
+class SpinModel(EnergyModel):
+    """A model of energies that depend on magnetic moments (docs/theory/spin.md).
+
+    A frame has a virtual atom for each atom of a magnetic type, at the end of its moment, of a type
+    of its own: the last types are those of virtual atoms, in the order of their hosts. In every
+    frame the k-th virtual atom of a type belongs to the k-th atom of its host's type. Virtual atoms
+    are neighbors of others, and have no energy.
+
+    The outputs are those of `EnergyModel`. In ``force`` a host has the forces on itself and on its
+    virtual atom, and a virtual atom has the magnetic force, the negative derivative of the energy
+    by the moment (eV/μB). The virial is that of the hosts alone: moments do not change with the
+    cell. ``atom_mask`` is 1 for hosts and other atoms, ``mask_mag`` ``[nframes, nloc]`` for virtual
+    atoms.
+
+    Args:
+        *layers: As for `EnergyModel`.
+        spin: The section ``model/spin``.
+        **kwargs: As for `EnergyModel`.
+    """
+
+    of_descriptor_alone = False
+
+    def __init__(self, *layers: Any, spin: SpinConfig | Mapping[str, Any], **kwargs: Any):
+        section = spin if isinstance(spin, SpinConfig) else SpinConfig.from_dict(spin)
+        # Keras tracks what is set once a model is set up.
+        self._given_spin = section.to_dict()
+        super().__init__(*layers, **kwargs)
+
+    @property
+    def spin(self) -> SpinConfig:
+        """The section ``model/spin``."""
+        return SpinConfig.from_dict(dict(self._given_spin))
+
+    @property
+    def numb_elements(self) -> int:
+        """Number of types without those of virtual atoms."""
+        return len(self.spin.use_spin)
+
+    def environment(
+        self,
+        coord: tf.Tensor,
+        atype: tf.Tensor,
+        box: tf.Tensor,
+        *,
+        natoms: tf.Tensor,
+        mesh: tf.Tensor | None,
+    ) -> Environment:
+        """Neighborhoods, with vectors between hosts in place of those between virtual atoms.
+
+        Virials are made of these vectors, and nothing else is.
+        """
+        found = super().environment(coord, atype, box, natoms=natoms, mesh=mesh)
+        moment = self._displacements(tf.cast(coord, self.interface_dtype), atype)
+        shape = [tf.shape(atype)[0], natoms[0], self.sel, 3]
+        of_neighbor = tf.gather(moment, tf.maximum(found.nlist, 0), batch_dims=1)
+        of_center = moment[:, : natoms[0], tf.newaxis]
+        vectors = tf.reshape(found.rij, shape) - tf.reshape(of_neighbor, shape) + of_center
+        return found._replace(rij=tf.reshape(vectors, tf.shape(found.rij)))
+
+    def complete(
+        self, outputs: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        atype, force = inputs["atype"], outputs["force"]
+        shape = tf.shape(force, out_type=tf.int64)
+        whole = force
+        for owner, own in self._pairs_of_atoms(atype):
+            whole += tf.scatter_nd(owner, tf.gather_nd(force, own), shape)
+        scales = tf.constant([*np.ones(self.numb_elements), *self.spin.scales], force.dtype)
+        scale = tf.gather(scales, tf.maximum(atype, 0))[:, :, tf.newaxis]
+        is_virtual = atype >= self.numb_elements
+        local = is_virtual[:, : inputs["natoms"][0]]
+        return {
+            **super().complete(outputs, inputs),
+            "force": tf.where(is_virtual[:, :, tf.newaxis], force * scale, whole),
+            "mask_mag": tf.cast(local, self.interface_dtype),
+        }
+
+    def hessian(self, inputs: Mapping[str, tf.Tensor], *, in_blocks: bool = False) -> tf.Tensor:
+        raise ConfigError(
+            "there are no Hessians of models of magnetic moments (model/spin); take finite "
+            "differences of forces."
+        )
+
+    def graph_outputs(
+        self, outputs: Mapping[str, tf.Tensor], environment: Environment, natoms: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        named = super().graph_outputs(outputs, environment, natoms)
+        # Only atoms that have an energy have a place.
+        energy = tf.boolean_mask(outputs["atom_energy"], outputs["mask_mag"] < 0.5)
+        nframes = tf.shape(outputs["atom_energy"])[0]
+        count = tf.size(energy) // tf.maximum(nframes, 1)
+        return {**named, "o_atom_energy": tf.reshape(energy, [nframes, count])}
+
+    def graph_attributes(self) -> dict[str, Any]:
+        spin, dtype = self.spin, self.interface_dtype
+        return {
+            **super().graph_attributes(),
+            "model_attr/tmap": " ".join(self.type_map[: self.numb_elements]),
+            "spin_attr/ntypes_spin": np.int32(len(spin.hosts)),
+            "spin_attr/virtual_len": np.asarray(spin.virtual_len, dtype),
+            "spin_attr/spin_norm": np.asarray(spin.spin_norm, dtype),
+        }
+
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "spin": dict(self._given_spin)}
+
+    def _pairs_of_atoms(self, atype: tf.Tensor) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Places of hosts and of their virtual atoms, int64 ``[n, 2]`` each, by the type of hosts.
+
+        Args:
+            atype: Types of all atoms, int32 ``[nframes, nall]``.
+        """
+        for place, host in enumerate(self.spin.hosts):
+            virtual = self.numb_elements + place
+            yield tf.where(tf.equal(atype, host)), tf.where(tf.equal(atype, virtual))
+
+    def _displacements(self, coord: tf.Tensor, atype: tf.Tensor) -> tf.Tensor:
+        """Vectors from hosts to their virtual atoms, zero for all others, ``[nframes, nall, 3]``.
+
+        Args:
+            coord: ``[nframes, nall, 3]``, Å.
+            atype: int32 ``[nframes, nall]``.
+        """
+        shape = tf.shape(coord, out_type=tf.int64)
+        moved = tf.zeros_like(coord)
+        for owner, own in self._pairs_of_atoms(atype):
+            vectors = tf.gather_nd(coord, own) - tf.gather_nd(coord, owner)
+            moved += tf.scatter_nd(own, vectors, shape)
+        return moved
