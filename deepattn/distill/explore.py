@@ -47,6 +47,7 @@ def explore(
     closest: float,
     seed: int | Sequence[int],
     title: str,
+    numbers: Sequence[int] | None = None,
 ) -> Explored:
     """Move structures at all conditions, ``config.runs`` of them at each.
 
@@ -59,15 +60,17 @@ def explore(
         closest: See `too_close`.
         seed: Of velocities and thermostats.
         title: Title of the progress line.
+        numbers: Of the runs that are wanted; None for all.
     """
-    pressures = (None,) if config.pressures is None else config.pressures
-    conditions = list(product(config.temperatures, pressures)) * config.runs
+    conditions = _conditions(config)
     # Every structure as often as the others, and the same ones for teacher and students.
     picks = np.random.default_rng(0).permutation(np.arange(len(conditions)) % len(structures))
-    evaluator = BatchedEvaluator(potential, len(conditions))
-    with counted(steps * len(conditions), title) as tick:
+    wanted = range(len(conditions)) if numbers is None else numbers
+    evaluator = BatchedEvaluator(potential, len(wanted))
+    with counted(steps * len(wanted), title) as tick:
         runs = []
-        for number, (temperature, pressure) in enumerate(conditions):
+        for number in wanted:
+            temperature, pressure = conditions[number]
             atoms = structures[picks[number]]
             start = partial(
                 run_dynamics,
@@ -82,7 +85,7 @@ def explore(
             )
             runs.append(start)
         trajectories: list[Trajectory] = run_in_lockstep(evaluator, runs)
-    for number, trajectory in enumerate(trajectories):
+    for number, trajectory in zip(wanted, trajectories, strict=True):
         for atoms in trajectory.frames:
             atoms.info |= {"origin": "dynamics", "run": number}
     return Explored(
@@ -92,3 +95,14 @@ def explore(
         atom_steps=evaluator.atoms,
         seconds=evaluator.seconds,
     )
+
+
+def number_of_runs(config: ExploreConfig) -> int:
+    """Number of runs of an exploration."""
+    return len(_conditions(config))
+
+
+def _conditions(config: ExploreConfig) -> list[tuple[float, float | None]]:
+    """Temperature and pressure of each run."""
+    pressures = (None,) if config.pressures is None else config.pressures
+    return list(product(config.temperatures, pressures)) * config.runs

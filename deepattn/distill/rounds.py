@@ -179,12 +179,7 @@ class Rounds(ABC):
             seed=[self.config.seed, stream],
             title=title,
         )
-        log.info(
-            "%d frames from %d runs, %d of which ended early",
-            len(explored.frames),
-            explored.runs,
-            sum(explored.stopped.values()),
-        )
+        log_explored(explored)
         return explored
 
     def _round(self, number: int) -> dict[str, dict[str, Any]]:
@@ -344,6 +339,16 @@ def copy_model(model: ModelPotential, path: Path) -> None:
     if estimates.exists():
         with write_whole(f"{path}{SUFFIX}") as file:
             file.write(estimates.read_bytes())
+
+
+def log_explored(explored: Explored) -> None:
+    """Say what an exploration has found."""
+    log.info(
+        "%d frames from %d runs, %d of which ended early",
+        len(explored.frames),
+        explored.runs,
+        sum(explored.stopped.values()),
+    )
 
 
 def summary_of(explored: Explored) -> dict[str, Any]:

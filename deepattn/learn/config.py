@@ -18,6 +18,8 @@ from deepattn.distill.config import (
     with_defaults,
 )
 from deepattn.errors import ConfigError
+from deepattn.learn.dispatch.config import DispatchConfig
+from deepattn.learn.dynamics.config import LearnExploreConfig
 from deepattn.learn.labels.config import LabelsConfig
 
 _NOT_NEGATIVE = holds(lambda value: value >= 0, "be positive")
@@ -102,7 +104,8 @@ class LearnConfig(RoundsConfig):
     # And where and how jobs run.
     free = (
         *RoundsConfig.free,
-        *(f"labels/{name}" for name in ("machine", "resources", "parallel", "wait")),
+        *(f"labels/{name}" for name in DispatchConfig.places),
+        "explore/jobs",
     )
 
     labels: LabelsConfig = required("Where energies and forces come from.")
@@ -115,6 +118,7 @@ class LearnConfig(RoundsConfig):
         None, "Branch of a multi-task model whose fitting net is taken, or `RANDOM`."
     )
     variations: VariationsConfig = key({}, "What is made of each structure.")
+    explore: LearnExploreConfig = key({}, "Molecular dynamics.")
     seed_frames: FirstFramesConfig = key({}, "The first frames.")
     select: LearnSelectConfig = key({}, "Selection of the frames that a round has labeled.")
     student: dict | None = key(
@@ -128,6 +132,8 @@ class LearnConfig(RoundsConfig):
         super().check(section, path)
         labels = section["labels"]
         LabelsConfig.registry[labels["type"]].check(labels, f"{path}/labels")
+        if section["explore"]["jobs"] is not None:
+            DispatchConfig.check_places(section["explore"]["jobs"], f"{path}/explore/jobs")
         if section["select"]["criterion"] == "deviation" and section["ensemble"] == 1:
             raise ConfigError(
                 f"{path}/select/criterion is deviation, which needs several models; set "

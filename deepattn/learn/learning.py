@@ -11,9 +11,10 @@ import numpy as np
 from ase import Atoms
 
 from deepattn.distill.config import DistillConfig
+from deepattn.distill.explore import Explored
 from deepattn.distill.labeled import LabeledFrames
-from deepattn.distill.potential import ModelPotential, open_teacher
-from deepattn.distill.rounds import Rounds, copy_model
+from deepattn.distill.potential import ModelPotential, Potential, open_teacher
+from deepattn.distill.rounds import Rounds, copy_model, folder_of, log_explored
 from deepattn.distill.run import run_distillation
 from deepattn.distill.select import candidates
 from deepattn.distill.student import PretrainedModel
@@ -21,6 +22,7 @@ from deepattn.distill.validate import is_enough
 from deepattn.distill.workdir import WorkDir
 from deepattn.learn.config import LearnConfig, read_student
 from deepattn.learn.diversity import farthest_points, frame_features
+from deepattn.learn.dynamics.jobs import DynamicsJobs
 from deepattn.learn.labels.source import LabelSource, StoredLabeler, check_settings
 from deepattn.learn.labels.store import LabelStore
 from deepattn.learn.publish import publish_data
@@ -57,6 +59,8 @@ class Learning(Rounds):
         self.source = source
         self.store = LabelStore(workdir.folder / _LABELS)
         super().__init__(StoredLabeler(source, self.store), structures, config, model, workdir)
+        jobs = config.explore.jobs
+        self._jobs = None if jobs is None else DynamicsJobs(jobs)
 
     def run(self) -> LearnResult:
         """Execute all stages that are not done."""
@@ -95,6 +99,28 @@ class Learning(Rounds):
             rows = random.choice(len(frames), most, replace=False)
             frames = [frames[row] for row in np.sort(rows)]
         return frames, results
+
+    def dynamics(
+        self, potential: Potential, *, steps: int, every: int, title: str, stream: int
+    ) -> Explored:
+        """Run dynamics from the structures, as jobs if they are wanted."""
+        if self._jobs is None or not isinstance(potential, ModelPotential):
+            return super().dynamics(potential, steps=steps, every=every, title=title, stream=stream)
+        number = max(0, stream - 1)
+        name = "dynamics" if stream else "first-dynamics"
+        explored = self._jobs.explore(
+            potential,
+            self.structures,
+            self.config.explore,
+            steps=steps,
+            every=every,
+            closest=self.config.closest,
+            seed=[self.config.seed, stream],
+            folder=self.workdir.path(folder_of(number), "pieces", name),
+            title=title,
+        )
+        log_explored(explored)
+        return explored
 
     def pretrained(self) -> PretrainedModel | None:
         if self.config.pretrained is None:

@@ -20,8 +20,6 @@ from deepattn.errors import DataError
 from deepattn.learn.labels.config import JobsConfig
 from deepattn.learn.labels.store import Unusable
 
-# Folder for what a code writes and nobody reads, which is removed when it has ended.
-SCRATCH = "scratch"
 # Å. Codes print positions with so many digits at least.
 _SAME = 1e-3
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepattn.config.ranges import holds, null_or, positive
 from deepattn.config.section import Kind, key, required
-from deepattn.errors import ConfigError
+from deepattn.learn.dispatch.config import DispatchConfig
 from deepattn.registry import Registry, resolve
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class CalculatorConfig(LabelsConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobsConfig(LabelsConfig):
+class JobsConfig(LabelsConfig, DispatchConfig):
     """A first-principles code that runs as jobs.
 
     Class attributes:
@@ -105,25 +105,8 @@ class JobsConfig(LabelsConfig):
         "made; null leaves that to the template.",
         check=null_or(positive),
     )
-    parallel: int = key(
-        1, "Number of jobs that a batch of labels is divided among.", check=positive
-    )
-    machine: dict | None = key(
-        None,
-        "Where jobs run: the section `machine` of dpdispatcher; null is a shell on this computer.",
-    )
-    resources: dict | None = key(
-        None,
-        "What each job needs: the section `resources` of dpdispatcher; its `group_size` is used "
-        "in place of parallel.",
-    )
-    wait: float = key(5.0, "Seconds between two looks at the jobs that run.", check=positive)
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:
         super().check(section, path)
-        if section["machine"] is not None and section["resources"] is None:
-            raise ConfigError(
-                f"{path}/machine needs {path}/resources; the documentation of dpdispatcher "
-                "describes both."
-            )
+        cls.check_places(section, path)

@@ -13,21 +13,15 @@ from typing import Any
 from ase import Atoms
 
 from deepattn.formats.files import write_whole
-from deepattn.learn.labels.code import SCRATCH, Code
+from deepattn.learn.dispatch.dispatcher import Dispatcher
+from deepattn.learn.dispatch.script import COMMON, ERRORS, OUTPUT, SCRIPT, STATUS, script
+from deepattn.learn.labels.code import Code
 from deepattn.learn.labels.config import JobsConfig
-from deepattn.learn.labels.dispatch import SCRIPT, STATUS, Dispatcher
 from deepattn.learn.labels.source import LabelSource
 from deepattn.learn.labels.store import LabelStore, Unusable
 from deepattn.registry import resolve
 
 _BATCH = "batch.json"
-_OUTPUT, _ERRORS = "stdout", "stderr"
-_COMMON = "common"
-# A line for each run of the command that ended by one of the signals of those who end jobs: HUP,
-# INT, KILL, TERM. Such a run says nothing about its frame, unless it always ends so.
-_ENDED = "ended"
-_SIGNALS = (1, 2, 9, 15)
-_MOST_ENDED = 3
 
 
 class JobLabels:
@@ -103,7 +97,7 @@ class JobLabels:
         return batch["names"], batch["token"]
 
     def _write_inputs(self, places: dict[str, Atoms], store: LabelStore) -> None:
-        common = store.folder / _COMMON
+        common = store.folder / COMMON
         common.mkdir(parents=True, exist_ok=True)
         for path in self.code.files():
             shutil.copyfile(path, common / path.name)
@@ -112,41 +106,14 @@ class JobLabels:
             folder.mkdir(exist_ok=True)
             self.code.write(atoms, folder)
             with write_whole(folder / SCRIPT, "w") as file:
-                file.write(self._script())
-
-    def _script(self) -> str:
-        """What a job does in the folder of a frame.
-
-        It succeeds where the command fails: such a frame is left out, and not a reason to stop the
-        job. A command that was ended from outside is run again, by the next job.
-        """
-        needed = " ".join(self.code.outputs)
-        signals = "|".join(str(128 + number) for number in _SIGNALS)
-        return (
-            "#!/bin/sh\n"
-            "# Two jobs may have this folder if the first was taken for lost.\n"
-            "exec 9> .lock && flock 9\n"
-            f"test -f {STATUS} && exit 0\n"
-            f'for file in ../{_COMMON}/*; do test -e "$file" && ln -sf "$file" .; done\n'
-            f"( {self.config.command} ) > {_OUTPUT} 2> {_ERRORS} 9>&-\n"
-            "ended=$?\n"
-            f"case $ended in {signals})\n"
-            f"  echo $ended >> {_ENDED}\n"
-            f"  test $(wc -l < {_ENDED}) -lt {_MOST_ENDED} && exit 1;;\n"
-            "esac\n"
-            f"for file in {needed}; do\n"
-            '  test -e "$file" || { mkdir -p "$(dirname "$file")" && : > "$file"; }\n'
-            "done\n"
-            f"rm -rf {SCRATCH}\n"
-            f"echo $ended > {STATUS}.part && mv {STATUS}.part {STATUS}\n"
-        )
+                file.write(script(self.config.command, self.code.outputs))
 
     def _transfers(self) -> dict[str, list[str]]:
         """Files of each folder, and of all, as dpdispatcher calls them."""
         return {
             "forward_files": [SCRIPT, *self.code.inputs],
-            "backward_files": [STATUS, _OUTPUT, _ERRORS, *self.code.outputs],
-            "forward_common_files": [f"{_COMMON}/{path.name}" for path in self.code.files()],
+            "backward_files": [STATUS, OUTPUT, ERRORS, *self.code.outputs],
+            "forward_common_files": [f"{COMMON}/{path.name}" for path in self.code.files()],
         }
 
     def _result(self, atoms: Atoms, folder: Path) -> Any:

@@ -1,30 +1,30 @@
 """Compare the frames that the loop selects with random ones, as many, of the same dynamics.
 
-    python compare.py [FOLDER]
+    python compare.py aluminium|alloy [FOLDER]
 
 For each seed a loop begins once and ends twice: its rounds label frames as `deepattn learn` does,
-or random ones. All models are tested on frames of the dynamics of another potential (EMT), which
-are labeled first and are in no training. A call that was stopped is resumed by the next one; at the
-end ``results.json`` is written beside this script.
+or random ones. All models are tested on frames of the dynamics of EMT, which are labeled first and
+are in no training. A call that was stopped is resumed by the next one; at the end the results are
+written beside this script.
 """
 
-import json
 import logging
 import re
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import ase
 import numpy as np
 import tensorflow
 from ase import Atoms
 from ase.build import bulk, fcc100
 from ase.calculators.emt import EMT
-from ase.io import read, write
+from ase.io import read
 
 from deepattn import __version__
 from deepattn.distill.explore import explore
@@ -42,20 +42,47 @@ from deepattn.learn.learning import Learning
 from deepattn.learn.variations import vary
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results.json"
 SEEDS = (1, 2, 3)
 # Rounds that label frames; the last ones are trained on too.
 ROUNDS = 2
-# Frames of the test: temperature (K) and number.
-TESTS = {"hot": (1200.0, 40), "cold": (300.0, 20)}
 SELECTED, RANDOM = "selected", "random"
 # What the second loop of a seed takes from the first one: all up to the first model's dynamics.
 _LATER = shutil.ignore_patterns("verdict.json", "judged", "pieces", "round-01", "round-02")
 
 
-def structures() -> list[Atoms]:
-    """A crystal and a surface of aluminium."""
-    return [bulk("Al", cubic=True), fcc100("Al", (1, 1, 4), vacuum=5.0, periodic=True)]
+@dataclass(frozen=True)
+class Case:
+    """A material.
+
+    Attributes:
+        name: Of its input and results.
+        structures: Where dynamics starts.
+        tests: Temperature (K) and number of the frames of each test.
+    """
+
+    name: str
+    structures: list[Atoms]
+    tests: dict[str, tuple[float, int]]
+
+
+def aluminium() -> Case:
+    """A crystal and a surface, labeled by Quantum ESPRESSO."""
+    slab = fcc100("Al", (1, 1, 4), vacuum=5.0, periodic=True)
+    structures = [bulk("Al", cubic=True), slab]
+    return Case("aluminium", structures, {"hot": (1200.0, 40), "cold": (300.0, 20)})
+
+
+def alloy() -> Case:
+    """Copper, gold and two of their compounds, labeled by EMT."""
+    found = []
+    for lattice, gold in ((3.61, 0), (3.75, 1), (3.87, 2), (4.08, 4)):
+        atoms = bulk("Cu", cubic=True, a=lattice)
+        atoms.symbols[:gold] = "Au"
+        found.append(atoms.repeat((2, 1, 1)))
+    return Case("alloy", found, {"hot": (1500.0, 100), "cold": (300.0, 50)})
+
+
+CASES = {"aluminium": aluminium, "alloy": alloy}
 
 
 class Loop(Learning):
@@ -103,10 +130,12 @@ class RandomLoop(Loop):
         return np.zeros(0, int)
 
 
-def run_seed(seed: int, config: LearnConfig, model: dict, folder: Path) -> dict[str, Loop]:
+def run_seed(
+    seed: int, case: Case, config: LearnConfig, model: dict, folder: Path
+) -> dict[str, Loop]:
     """Both loops of a seed, to their ends."""
     config = replace(config, seed=seed)
-    starts = vary(structures(), config.variations, closest=config.closest, seed=seed)
+    starts = vary(case.structures, config.variations, closest=config.closest, seed=seed)
     source = config.labels.open()
     record = {"labels": source.settings, "learn": config.to_dict(), **model}
     model = {**model, "model": {**model["model"], "type_map": elements_of(starts)}}
@@ -129,11 +158,11 @@ def run_seed(seed: int, config: LearnConfig, model: dict, folder: Path) -> dict[
     return loops | {RANDOM: opened(RANDOM, RandomLoop, counts=counts)}
 
 
-def test_frames(config: LearnConfig, folder: Path) -> dict[str, list[Atoms]]:
+def test_frames(case: Case, config: LearnConfig, folder: Path) -> dict[str, list[Atoms]]:
     """Random frames of the dynamics of EMT at each temperature."""
     found = {}
-    starts = vary(structures(), config.variations, closest=config.closest, seed=0)
-    for name, (temperature, count) in TESTS.items():
+    starts = vary(case.structures, config.variations, closest=config.closest, seed=0)
+    for name, (temperature, count) in case.tests.items():
         path = folder / f"{name}.extxyz"
         if not path.exists():
             explored = explore(
@@ -153,33 +182,33 @@ def test_frames(config: LearnConfig, folder: Path) -> dict[str, list[Atoms]]:
     return found
 
 
-def versions() -> dict[str, str]:
+def versions(config: LearnConfig) -> dict[str, str]:
     """Of all that the numbers depend on."""
-    said = subprocess.run(["pw.x", "-h"], capture_output=True, text=True, input="").stdout
-    version = re.search(r"PWSCF v\.(\S+)", said)
-    return {
-        "deepattn": __version__,
-        "tensorflow": tensorflow.__version__,
-        "numpy": np.__version__,
-        "Quantum ESPRESSO": version[1] if version else "unknown",
-    }
+    found = {"deepattn": __version__, "tensorflow": tensorflow.__version__}
+    found |= {"numpy": np.__version__, "ase": ase.__version__}
+    if config.labels.type == "espresso":
+        said = subprocess.run(["pw.x", "-h"], capture_output=True, text=True, input="").stdout
+        version = re.search(r"PWSCF v\.(\S+)", said)
+        found["Quantum ESPRESSO"] = version[1] if version else "unknown"
+    return found
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "work").resolve()
+    case = CASES[sys.argv[1]]()
+    folder = Path(sys.argv[2] if len(sys.argv) > 2 else HERE / "work" / case.name).resolve()
     began = time.monotonic()
-    write(HERE / "structures.extxyz", structures())
-    config, model = read_learn(HERE / "loop.json")
-    config = replace(config, labels=replace(config.labels, template=str(HERE.parent / "scf")))
+    config, model = read_learn(HERE / f"{case.name}.json")
+    if config.labels.type == "espresso":
+        config = replace(config, labels=replace(config.labels, template=str(HERE.parent / "scf")))
     labeler = StoredLabeler(config.labels.open(), LabelStore(folder / "test" / "labels"))
     tests = {
         name: labeler.label(frames, folder / "test" / f"batch-{name}", title=f"{name} frames")
-        for name, frames in test_frames(config, folder / "test").items()
+        for name, frames in test_frames(case, config, folder / "test").items()
     }
     runs = []
     for seed in SEEDS:
-        for kind, loop in run_seed(seed, config, model, folder).items():
+        for kind, loop in run_seed(seed, case, config, model, folder).items():
             for labels, potential in zip(loop.labels(), loop.models(), strict=True):
                 run = {"seed": seed, "frames": kind, "labels": labels}
                 for name, data in tests.items():
@@ -197,9 +226,8 @@ def main() -> None:
         for name, data in tests.items()
     }
     seconds = time.monotonic() - began
-    results = {"versions": versions(), "seconds": seconds, "tests": of_tests, "runs": runs}
-    write_json(RESULTS, results)
-    print(json.dumps(of_tests))
+    results = {"versions": versions(config), "seconds": seconds, "tests": of_tests, "runs": runs}
+    write_json(HERE / f"{case.name}-results.json", results)
 
 
 if __name__ == "__main__":

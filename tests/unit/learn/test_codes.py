@@ -30,7 +30,7 @@ def opened(given):
     full = LabelsConfig.complete(given, "learn/labels")
     kind = LABELS[full["type"]]
     kind.check(full, "learn/labels")
-    # The code alone: jobs need dpdispatcher.
+    # The code alone, which needs no dpdispatcher.
     from deepattn.registry import resolve
 
     return resolve(kind.code)(kind.from_dict(full))

@@ -14,7 +14,8 @@ from ase.io.espresso_namelist.namelist import Namelist
 
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
-from deepattn.learn.labels.code import SCRATCH, Code, last_line_with
+from deepattn.learn.dispatch.script import SCRATCH
+from deepattn.learn.labels.code import Code, last_line_with
 
 _INPUT, _OUTPUT = "pw.in", "pw.out"
 # Of the structure, which is another one in every frame.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deepattn.errors import ConfigError, DataError
-from deepattn.learn.labels.config import JobsConfig
+from deepattn.learn.dispatch.config import DispatchConfig
+from deepattn.learn.dispatch.script import SCRIPT, STATUS
 from deepattn.progress import counted
 
 log = logging.getLogger(__name__)
@@ -17,9 +18,6 @@ log = logging.getLogger(__name__)
 # A shell on this computer, which works where the files are.
 _HERE: dict[str, Any] = {"batch_type": "Shell", "context_type": "LazyLocalContext"}
 _LOG = "dpdispatcher.log"
-# In the folder of each frame: what a job runs, and the exit status of the command, whose existence
-# says that it has ended.
-SCRIPT, STATUS = "run.sh", "status"
 
 
 class Dispatcher:
@@ -32,7 +30,7 @@ class Dispatcher:
         ConfigError: dpdispatcher is not installed, or does not accept its sections.
     """
 
-    def __init__(self, config: JobsConfig) -> None:
+    def __init__(self, config: DispatchConfig) -> None:
         self._library = _import()
         self._config = config
         self._machine = {**(config.machine or _HERE)}
@@ -118,7 +116,7 @@ class Dispatcher:
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ConfigError(
-                f"learn/labels: dpdispatcher does not accept machine or resources: {reason}."
+                f"learn: dpdispatcher does not accept machine or resources: {reason}."
             ) from None
 
 
@@ -130,9 +128,7 @@ def _import() -> Any:
     try:
         import dpdispatcher
     except ImportError:
-        raise ConfigError(
-            "learn/labels needs dpdispatcher for jobs: pip install dpdispatcher."
-        ) from None
+        raise ConfigError("learn needs dpdispatcher for jobs: pip install dpdispatcher.") from None
     finally:
         logging.disable(level)
     return dpdispatcher

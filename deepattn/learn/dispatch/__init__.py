@@ -1,0 +1,1 @@
+"""Jobs: what they run, and where, by dpdispatcher."""

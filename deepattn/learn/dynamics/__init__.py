@@ -1,0 +1,1 @@
+"""Dynamics that runs as jobs."""
