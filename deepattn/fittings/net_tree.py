@@ -195,8 +195,11 @@ def _statistics(
         for there, here in _STATISTICS.items():
             shapes[f"{kind}_{there}"] = (width,)
             names.append(f"fitting_attr/t_{kind}_{here}")
+    shapes["default_fparam_tensor"] = (section["numb_fparam"],)
     found = node.arrays(shapes)
-    own, (case, *parameters) = found[: len(variables)], found[len(variables) :]
+    own, (case, *parameters, default) = found[: len(variables)], found[len(variables) :]
+    if default is not None and default.tolist() != section["default_fparam"]:
+        node.fail(f"{node.path}/@variables/default_fparam_tensor contradicts default_fparam")
     if "bias_atom_e" in variables and own[list(variables).index("bias_atom_e")] is None:
         node.fail(f"{node.path}/@variables lacks bias_atom_e")
     if section["dim_case_embd"]:

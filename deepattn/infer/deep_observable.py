@@ -30,12 +30,18 @@ class DeepObservable(DeepEval):
         return observable
 
     def evaluate(
-        self, frames: Frames, *, atomic: bool = False, derivatives: bool = False
+        self,
+        frames: Frames,
+        *,
+        total: bool = True,
+        atomic: bool = False,
+        derivatives: bool = False,
     ) -> dict[str, np.ndarray]:
         """Evaluate frames that have been checked, by ``frames`` or :func:`read_frames`.
 
         Args:
             frames: The frames.
+            total: Whether to give the observable itself, which graphs of DeePMD-kit 1 lack.
             atomic: Whether to give the contributions of the atoms too.
             derivatives: Whether to give the derivatives of each component too.
 
@@ -52,7 +58,7 @@ class DeepObservable(DeepEval):
         """
         name, width = self.observable.name, self.observable.width
         nframes, natoms = frames.atype.shape
-        out = {name: np.zeros((nframes, width))}
+        out = {name: np.zeros((nframes, width))} if total else {}
         if atomic:
             out[self.observable.atomic_name] = np.zeros((nframes, natoms, width))
         if derivatives:

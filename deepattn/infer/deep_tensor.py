@@ -47,7 +47,7 @@ class DeepTensor(DeepObservable):
         """
         refuse_arguments(kwargs)
         frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
-        found = self.evaluate(frames, atomic=atomic)
+        found = self.evaluate(frames, total=not atomic, atomic=atomic)
         return found[self.observable.atomic_name if atomic else self.observable.name]
 
     def eval_full(

@@ -16,6 +16,7 @@ from deepattn.config import (
     model_config,
     network_dtype,
 )
+from deepattn.config.load import without_comments
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.torch import PickleError, TorchModel
 from deepattn.models.dpmodel import complete, has_all_residuals
@@ -35,7 +36,8 @@ OUT_BIAS, OUT_STD = "out_bias", "out_std"
 # Keys of a section that say nothing about what the weights compute.
 _OF_TRAININGS = (
     *("data_stat_nbatch", "data_stat_protect", "data_bias_nsample", "preset_out_bias", "info"),
-    *("model_branch_alias", "finetune_head", "srtab_add_bias", "compress", "_comment"),
+    *("model_branch_alias", "finetune_head", "srtab_add_bias", "compress"),
+    "resuming",
     *("bridging_r_inner", "bridging_r_outer", "type_embedding", "hessian_mode"),
 )
 # Of all models: spreads that only trainings use, what has been read, and masks that follow from
@@ -58,7 +60,7 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     Raises:
         ModelFileError: The model is of another kind or shape than those that are read.
     """
-    node = Node(model.section, "model", origin)
+    node = Node(without_comments(model.section), "model", origin)
     type_map = node.get("type_map", list)
     if not type_map or not all(isinstance(name, str) for name in type_map):
         node.fail("model/type_map is not a list of names")

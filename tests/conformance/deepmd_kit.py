@@ -94,6 +94,14 @@ DP2211 = DeepmdKit("dp2211", "2.2.11", _COMMON)
 INSTALLATIONS = {kit.name: kit for kit in (DP320, DP220)}
 
 
+def require_sources() -> Path:
+    """DeePMD-kit's sources, with its examples and models; the calling test is skipped without."""
+    folder = os.environ.get("DEEPATTN_PEER_SOURCES")
+    if not folder:
+        pytest.skip("set DEEPATTN_PEER_SOURCES to the sources of DeePMD-kit 3.2.0")
+    return Path(folder)
+
+
 def run(
     command: list, cwd: Path, *, env: dict[str, str] | None = None, timeout: float = 900
 ) -> subprocess.CompletedProcess[str]:

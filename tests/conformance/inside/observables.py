@@ -4,7 +4,7 @@
 is ``{"arguments": [...], "folder": path, "output": file}``, a command line of ``dp``; the file gets
 what it logged. An evaluation is ``{"model": pb, "cases": npz, "output": npz}`` with cases as for
 ``evaluate.py``; the output gets, for each name, what the class of the model gives: ``<name>/0``,
-``<name>/1``, …
+``<name>/1``, …; with ``"full": false`` no derivatives of tensors.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ def run(arguments: list, folder: str, output: str) -> None:
         dp(arguments)
 
 
-def evaluate(model: str, cases: str, output: str) -> None:
+def evaluate(model: str, cases: str, output: str, full: bool = True) -> None:
     """One model, all cases of one file, with all that its class gives."""
     deep = DeepEval(model)
-    method = getattr(deep, "eval_full", None) or deep.eval
+    method = (full and getattr(deep, "eval_full", None)) or deep.eval
     results = {}
     with np.load(cases) as given:
         names = sorted({key.rsplit("/", 1)[0] for key in given.files})
@@ -42,7 +42,7 @@ def evaluate(model: str, cases: str, output: str) -> None:
                 atype.tolist(),
                 atomic=True,
             )
-            for place, value in enumerate(values):
+            for place, value in enumerate(values if isinstance(values, tuple) else [values]):
                 results[f"{name}/{place}"] = np.asarray(value)
     np.savez(output, **results)
 
