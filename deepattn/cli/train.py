@@ -70,6 +70,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="take the model section from the file too (-t does so anyway, unless the input is "
         "multi-task)",
     )
+    parser.add_argument(
+        "--pt",
+        action="store_true",
+        help="the input is one of DeePMD-kit's PyTorch backend (dp --pt): its model has the "
+        "convention common unless it names another",
+    )
     return parser
 
 
@@ -78,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     if os.environ.get("TF_CONFIG"):
         _keep_sigterm_to_the_main_thread()
     starts = (args.init_model, args.restart, args.init_frz_model, args.finetune)
-    _check(args.input, next(filter(None, starts), None), whole=not _takes_model_section(args))
+    _check(args, next(filter(None, starts), None))
 
     from deepattn.train import train
 
@@ -91,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
         model_branch=args.model_branch,
         output=args.output,
         skip_neighbor_stat=args.skip_neighbor_stat,
+        pytorch=args.pt,
         use_pretrain_script=args.use_pretrain_script,
     )
 
@@ -102,17 +109,20 @@ def _keep_sigterm_to_the_main_thread() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def _check(file: str, start: str | None, *, whole: bool) -> None:
+def _check(args: argparse.Namespace, start: str | None) -> None:
     """Say what is wrong with input and start before TensorFlow is imported, which takes seconds."""
-    require_files(file)
+    require_files(args.input)
 
     from deepattn.config import load_input, read_config
     from deepattn.models import find_model
 
     if start is not None:
         find_model(start)
-    # Without its model section an input is not complete.
-    (read_config if whole else load_input)(file)
+    if _takes_model_section(args):
+        # Without its model section an input is not complete.
+        load_input(args.input)
+    else:
+        read_config(args.input, pytorch=args.pt)
 
 
 def _takes_model_section(args: argparse.Namespace) -> bool:

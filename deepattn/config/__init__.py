@@ -24,6 +24,7 @@ from deepattn.config.multitask import RANDOM, Link, base_of, is_multitask, reloc
 from deepattn.config.normalize import model_config, normalize, normalize_model
 from deepattn.config.optimizer import OPTIMIZERS, OptimizerConfig
 from deepattn.config.pretrained import Merged, merge_pretrained, replace_model, take_sections
+from deepattn.config.pytorch_input import as_pytorch
 from deepattn.config.schedule import SCHEDULES, ScheduleConfig
 from deepattn.config.section import Kind, Section, key, required
 from deepattn.config.sel import (
@@ -82,6 +83,7 @@ __all__ = [
     "TypeEmbeddingConfig",
     "ValidatingConfig",
     "ValidationDataConfig",
+    "as_pytorch",
     "automatic_sel",
     "base_of",
     "config_from_dict",

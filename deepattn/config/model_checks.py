@@ -115,7 +115,8 @@ def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) 
     for name, value in kind.common_values(section["descriptor"]).items():
         if convention != "common":
             raise ConfigError(
-                f"model/descriptor/{name} = {show(value)} needs model/convention common."
+                f"model/descriptor/{name} = {show(value)} needs model/convention common, which "
+                "train --pt sets."
             )
     names = section["fitting_net"].get("layer_name")
     if names is not None and convention == "common":
@@ -132,8 +133,8 @@ def _check_exclusions(section: Mapping[str, Any], ntypes: int) -> None:
     for name in ("pair_exclude_types", "atom_exclude_types"):
         if section[name] and convention != "common":
             raise ConfigError(
-                f"model/{name} = {show(section[name])} needs model/convention common, since "
-                "DeePMD-kit's TensorFlow backend ignores it."
+                f"model/{name} = {show(section[name])} needs model/convention common, which train "
+                "--pt sets, since DeePMD-kit's TensorFlow backend ignores it."
             )
     if section["atom_exclude_types"] and fitted.subject != "energies":
         raise ConfigError(

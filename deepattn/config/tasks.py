@@ -19,6 +19,7 @@ from deepattn.config.multitask import (
     split,
 )
 from deepattn.config.normalize import normalize
+from deepattn.config.pytorch_input import as_pytorch
 from deepattn.config.section import thaw
 from deepattn.config.tree import Config
 from deepattn.config.upgrade import upgrade
@@ -159,15 +160,20 @@ def read_input(data: dict[str, Any]) -> Config | MultiTaskConfig:
     return normalize_tasks(data) if is_multitask(data) else Config.from_dict(normalize(data))
 
 
-def read_config(path: str | os.PathLike) -> Config | MultiTaskConfig:
+def read_config(path: str | os.PathLike, *, pytorch: bool = False) -> Config | MultiTaskConfig:
     """Read an input file of any DeePMD-kit version, JSON or YAML, single-task or multi-task.
+
+    Args:
+        path: The file.
+        pytorch: Whether it is written for DeePMD-kit's PyTorch backend; see `as_pytorch`.
 
     Raises:
         ConfigError: The file cannot be read, upgraded or validated; the message names file and key.
     """
     raw = load_input(path)
     try:
-        return read_input(upgrade(raw))
+        upgraded = upgrade(raw)
+        return read_input(as_pytorch(upgraded) if pytorch else upgraded)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(path)}: {error}") from None
 

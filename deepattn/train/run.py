@@ -12,6 +12,7 @@ import keras
 from deepattn.config import (
     Config,
     MultiTaskConfig,
+    as_pytorch,
     is_multitask,
     load_input,
     read_input,
@@ -45,6 +46,7 @@ def train(
     model_branch: str | None = None,
     use_pretrain_script: bool = False,
     skip_neighbor_stat: bool = False,
+    pytorch: bool = False,
     output: str | os.PathLike = _OUTPUT,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trainer:
@@ -69,6 +71,8 @@ def train(
         use_pretrain_script: Take the ``model`` section from the file too; the fine-tuning of a
             single task always does.
         skip_neighbor_stat: Do not read all data before the first step, see `Trainer`.
+        pytorch: The input is written for DeePMD-kit's PyTorch backend: a model that it describes
+            has the convention ``common`` unless it names another.
         output: Where the complete input is written.
         callbacks: Keras callbacks.
 
@@ -87,6 +91,9 @@ def train(
     if model_branch is not None and finetune is None:
         raise ConfigError("--model-branch needs --finetune.")
     distribution = from_environment()
+    # A model of a file has the convention of the file.
+    whole = finetune is not None or use_pretrain_script
+    pytorch = pytorch and not whole
     raw = load_input(input_file)
     make = _several if is_multitask(raw) else _single
     try:
@@ -99,6 +106,8 @@ def train(
             model_branch=model_branch,
             use_script=use_pretrain_script,
         )
+        if pytorch:
+            upgraded = as_pytorch(upgraded)
         config = read_input(upgraded)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
@@ -122,12 +131,12 @@ def train(
             trainer.train()
         except (KeyboardInterrupt, SystemExit):
             if trainer.saved is not None:
-                whole = finetune is not None or use_pretrain_script
                 resume = resume_command(
                     output if whole else input_file,
                     training.save_ckpt,
                     output=output,
                     skip_neighbor_stat=skip_neighbor_stat,
+                    pytorch=pytorch,
                 )
                 log.info("resume with: %s", resume)
             raise
@@ -141,6 +150,7 @@ def resume_command(
     *,
     output: str | os.PathLike,
     skip_neighbor_stat: bool,
+    pytorch: bool = False,
 ) -> str:
     """The command that resumes a training where it has stopped."""
     words = ["deepattn", "train", os.fspath(input_file), "--restart", checkpoint]
@@ -148,6 +158,8 @@ def resume_command(
         words += ["-o", os.fspath(output)]
     if skip_neighbor_stat:
         words.append("--skip-neighbor-stat")
+    if pytorch:
+        words.append("--pt")
     return shlex.join(words)
 
 

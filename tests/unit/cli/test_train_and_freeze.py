@@ -67,6 +67,18 @@ def test_train_restart_and_freeze(here, capsys):
     assert f"export DP_PLUGIN_PATH={ops.fast_library()}" in capsys.readouterr().err
 
 
+def test_an_input_for_pytorch(here):
+    for options in ([], ["--restart", "model.ckpt"]):
+        assert main(["train", "input.json", "--pt", *options]) == 0
+        for name in ("out.json", "input_v2_compat.json"):
+            assert json.loads((here / name).read_text())["model"]["convention"] == "common"
+    # The section of the model is that of the file.
+    assert main(["freeze", "-o", "model.pb"]) == 0
+    assert main(["train", "input.json", "--pt", "--finetune", "model.pb"]) == 0
+    assert main(["train", "input.json", "-o", "of_tf.json"]) == 0
+    assert "convention" not in json.loads((here / "of_tf.json").read_text())["model"]
+
+
 def test_freeze_into_a_folder_that_is_not_there(here, capsys):
     assert main(["train", "input.json"]) == 0
     capsys.readouterr()
