@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -187,7 +188,11 @@ def versions(config: LearnConfig) -> dict[str, str]:
     found = {"deepattn": __version__, "tensorflow": tensorflow.__version__}
     found |= {"numpy": np.__version__, "ase": ase.__version__}
     if config.labels.type == "espresso":
-        said = subprocess.run(["pw.x", "-h"], capture_output=True, text=True, input="").stdout
+        # It writes its input into the working folder.
+        with tempfile.TemporaryDirectory() as folder:
+            said = subprocess.run(
+                ["pw.x"], capture_output=True, text=True, input="", cwd=folder
+            ).stdout
         version = re.search(r"PWSCF v\.(\S+)", said)
         found["Quantum ESPRESSO"] = version[1] if version else "unknown"
     return found

@@ -20,8 +20,9 @@ import numpy as np
 from deepattn.cli.main import main
 from deepattn.formats.checkpoint import read_checkpoint
 
-# Of one loop before it is let go to its end, and how long it lives, as a part of a whole one.
-_KILLS, _LIFE = 10, 0.4
+# Of one loop before it is let go to its end, and how long it lives after the first of them, which
+# comes at any moment, as a part of a whole one.
+_KILLS, _LIFE = 5, 0.3
 
 
 def start(target):
@@ -143,10 +144,10 @@ def kill_some(kills, chance):
         shutil.rmtree("killed", ignore_errors=True)
         Path("runs-killed").unlink(missing_ok=True)
         ended = Counter()
-        for _ in range(min(_KILLS, kills - result["kills"])):
+        for number in range(min(_KILLS, kills - result["kills"])):
             child = start("killed")
-            live = chance.uniform(0, _LIFE * took)
-            if result["kills"] % 2 and wait_for_jobs("killed", took):
+            live = chance.uniform(0, _LIFE * took if number else took)
+            if number % 2 and wait_for_jobs("killed", took):
                 live = chance.uniform(0, 1)
             time.sleep(live)
             os.kill(child, signal.SIGKILL)
@@ -155,7 +156,7 @@ def kill_some(kills, chance):
             result["kills"] += 1
             stage = stage_of("killed")
             result["stages"][stage] = result["stages"].get(stage, 0) + 1
-            if result["kills"] % 2 == 0:
+            if number % 2:
                 folders = kill_jobs("killed")
                 ended.update(folders)
                 result["with jobs"] += bool(folders)
