@@ -81,7 +81,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> None:
     """Train."""
-    if os.environ.get("TF_CONFIG"):
+    if os.environ.get("TF_CONFIG") or "SLURM_STEP_NUM_TASKS" in os.environ:
         _keep_sigterm_to_the_main_thread()
     starts = (args.init_model, args.restart, args.init_frz_model, args.finetune)
     _check(args, next(filter(None, starts), None))

@@ -1,4 +1,4 @@
-"""Workers and devices from the environment: ``TF_CONFIG`` and the visible GPUs."""
+"""Workers and devices from the environment: ``TF_CONFIG``, Slurm, and the visible GPUs."""
 
 import json
 import logging
@@ -15,26 +15,70 @@ log = logging.getLogger(__name__)
 
 # s. How long a worker waits for the others to start.
 START_TIMEOUT = 300
+# A value of this variable keeps the tasks of a step of Slurm apart.
+CLUSTER = "DEEPATTN_CLUSTER"
+_NONE = "none"
+# Ports of the workers of a step: so many of them, from here on, by its number.
+_FIRST_PORT, _STEPS, _PORTS_OF_STEP = 20000, 150, 64
 
 _JOBS = ("chief", "worker")
 
 
 def from_environment() -> Distribution:
-    """Distribution that ``TF_CONFIG`` and the visible GPUs describe.
+    """Distribution that ``TF_CONFIG``, Slurm and the visible GPUs describe.
 
-    With a cluster of more than one task in ``TF_CONFIG``: all of them, on all GPUs of each. Else:
-    all GPUs of this machine. TensorFlow must not have computed anything yet.
+    With a cluster of more than one task in ``TF_CONFIG``, or without it under ``srun``: all of
+    them, on all GPUs of each. Else: all GPUs of this machine. TensorFlow must not have computed
+    anything yet.
 
     Raises:
         ConfigError: ``TF_CONFIG`` is not what TensorFlow documents, or the secret is too short.
         DistributionError: Not all workers have come, or they do not fit together.
     """
+    if not os.environ.get("TF_CONFIG", "").strip() and in_step_of_slurm():
+        addresses, place = _read_slurm()
+        # TensorFlow reads it too.
+        task = {"type": "worker", "index": place}
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
     addresses, place = _read_tf_config()
     if len(addresses) > 1:
         return _join(addresses, place)
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return Distribution(tf.distribute.MirroredStrategy())
     return Distribution()
+
+
+def in_step_of_slurm() -> bool:
+    """Whether ``srun`` started this process as one of several that are to train together."""
+    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
+    return tasks.isdecimal() and int(tasks) > 1 and os.environ.get(CLUSTER) != _NONE
+
+
+def _read_slurm() -> tuple[list[str], int]:
+    """Addresses of all tasks of a step, and which of them is this one's.
+
+    TensorFlow's resolver lists them by the names of nodes, in the order of the alphabet. It takes a
+    task's rank for its place there, which is wrong where node n10 comes before n9, or where ranks
+    alternate between nodes; so the place is that of this node and of the task on it.
+    """
+    environment = os.environ
+    try:
+        tasks = int(environment["SLURM_STEP_NUM_TASKS"])
+        step = int(environment["SLURM_JOB_ID"]) + int(environment.get("SLURM_STEP_ID", 0))
+        port = _FIRST_PORT + step % _STEPS * _PORTS_OF_STEP
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            # Slurm alone divides GPUs; without any of them it would divide by zero.
+            **{"port_base": port, "gpus_per_node": tasks, "gpus_per_task": 1},
+            auto_set_gpu=False,
+        )
+        addresses = resolver.cluster_spec().as_dict()["worker"]
+        own = f"{environment['SLURMD_NODENAME']}:{port + int(environment['SLURM_LOCALID'])}"
+        return list(addresses), addresses.index(own)
+    except (LookupError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"the variables of Slurm describe no step of several tasks ({type(error).__name__}: "
+            f"{error}); set {CLUSTER}={_NONE} to train in this process alone, or TF_CONFIG."
+        ) from None
 
 
 def _join(addresses: list[str], place: int) -> Distribution:

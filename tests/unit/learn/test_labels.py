@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import slurm
 from ase import Atoms
 from ase.build import bulk
 
@@ -15,7 +16,6 @@ from deepattn.learn.labels.config import LABELS, LabelsConfig
 from deepattn.learn.labels.source import StoredLabeler, check_settings
 from deepattn.learn.labels.store import LabelStore, Unusable
 
-from . import slurm
 from .codes import frames, morse, section, write_template
 
 # Not imported: it writes a log where it is imported.

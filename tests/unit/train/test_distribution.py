@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
+import slurm
 from ports import free_addresses
 
 from deepattn.errors import ConfigError
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.schedules import make_schedule
 from deepattn.train import train
+from deepattn.train.distributed import cluster
 from deepattn.train.distributed.cluster import from_environment
 from deepattn.train.distributed.rendezvous import rendezvous
 from deepattn.train.distributed.secret import VARIABLE
@@ -231,6 +233,47 @@ def test_a_bad_tf_config_is_refused(config, message, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(ConfigError, match=message):
         from_environment()
+
+
+@pytest.mark.parametrize(
+    ("node", "task", "place"), [("n10", 0, 0), ("n10", 1, 1), ("n9", 0, 2), ("n9", 1, 3)]
+)
+def test_places_of_the_tasks_of_slurm(node, task, place, monkeypatch):
+    """Ranks alternate between nodes, and n10 comes before n9 in TensorFlow's list."""
+    found = {"STEP_NUM_TASKS": 4, "STEP_NODELIST": "n[9-10]", "STEP_TASKS_PER_NODE": "2(x2)"}
+    found |= {"PROCID": 2 * task + (node == "n10"), "LOCALID": task, "JOB_ID": 307, "STEP_ID": 1}
+    for name, value in found.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    monkeypatch.setenv("SLURMD_NODENAME", node)
+    assert cluster.in_step_of_slurm()
+    addresses = [f"{name}:{20000 + 8 * 64 + k}" for name in ("n10", "n9") for k in (0, 1)]
+    assert cluster._read_slurm() == (addresses, place)
+    monkeypatch.setenv("SLURMD_NODENAME", "n11")
+    with pytest.raises(ConfigError, match="DEEPATTN_CLUSTER=none to train in this process alone"):
+        cluster._read_slurm()
+    monkeypatch.setenv("DEEPATTN_CLUSTER", "none")
+    assert not cluster.in_step_of_slurm()
+    assert from_environment().workers == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(slurm.missing()), reason=slurm.missing() or "there is a Slurm")
+def test_tasks_of_slurm_find_each_other(tmp_path, tmp_path_factory, systems):
+    folder = write_input(tmp_path / "run", systems, batch_size=1)
+    with slurm.cluster(tmp_path_factory.mktemp("slurm")) as environment:
+        environment.pop("TF_CONFIG", None)
+        done = subprocess.run(
+            ["srun", "--ntasks=2", sys.executable, "-m", "deepattn", "train", "input.json"],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("2 workers, devices of each: 1") == 2
+    # After that the first worker alone reports.
+    assert done.stderr.count("finished training") == 1
+    assert (folder / "model.ckpt.h5").exists()
 
 
 def test_a_cluster_of_one_is_no_cluster(monkeypatch):
