@@ -108,16 +108,37 @@ class Dispatcher:
             resources = dict(self._config.resources)
         machine = {**self._machine, "local_root": str(root)}
         try:
+            self._check(machine, resources)
             return (
                 self._library.Machine.load_from_dict(machine),
                 self._library.Resources.load_from_dict(resources),
             )
+        except ConfigError:
+            raise
         # It raises whatever it likes.
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ConfigError(
                 f"learn: dpdispatcher does not accept machine or resources: {reason}."
             ) from None
+
+    def _check(self, machine: dict[str, Any], resources: dict[str, Any]) -> None:
+        """Check both by dpdispatcher's schema, which refuses what its own loading ignores: keys
+        that it does not know."""
+        library, name = self._library, machine.get("batch_type")
+        if name is not None and name not in library.Machine.subclasses_dict:
+            raise ConfigError(
+                f"learn: machine/batch_type is {name!r}, which dpdispatcher does not have; use one "
+                f"of {', '.join(sorted(library.Machine.options))}."
+            )
+        # kwargs has keys of a kind of machine; the schemas of some kinds require it, for no reason.
+        detailed = {"kwargs": {}, **resources, "batch_type": name}
+        for schema, given in (
+            (library.Machine.arginfo(), machine),
+            (library.Resources.arginfo(), detailed),
+        ):
+            full = schema.normalize_value(given, trim_pattern="_*")
+            schema.check_value(full, strict=True)
 
 
 def _import() -> Any:

@@ -1,6 +1,7 @@
 """Labels of codes that run as jobs: the right numbers, each once, and bad ones kept apart."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 
@@ -17,11 +18,23 @@ from deepattn.learn.labels.source import StoredLabeler, check_settings
 from deepattn.learn.labels.store import LabelStore, Unusable
 
 from .codes import frames, morse, section, write_template
+from .schedulers import write_scheduler
 
 # Not imported: it writes a log where it is imported.
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("dpdispatcher") is None, reason="dpdispatcher is not installed"
 )
+
+
+# Of jobs on a cluster.
+HERE = {"context_type": "LazyLocalContext"}
+RESOURCES = {
+    "number_node": 1,
+    "cpu_per_node": 4,
+    "gpu_per_node": 0,
+    "queue_name": "normal",
+    "group_size": 2,
+}
 
 
 def opened(given):
@@ -227,30 +240,49 @@ def test_elements_and_boundaries_that_the_template_does_not_have(place):
         code.check(Atoms("Cu"))
 
 
-@pytest.mark.parametrize("batch_type", ["Slurm", "PBS", "LSF", "Shell"])
-def test_sections_of_clusters_are_accepted(place, batch_type):
-    machine = {"batch_type": batch_type, "context_type": "LazyLocalContext"}
-    resources = {
-        "number_node": 1,
-        "cpu_per_node": 4,
-        "gpu_per_node": 0,
-        "queue_name": "normal",
-        "group_size": 5,
-    }
-    opened(section(place, machine=machine, resources=resources))
+@pytest.mark.parametrize(
+    ("machine", "resources", "words"),
+    [
+        ({"batch_type": "Kubernetes"}, {}, "batch_type is 'Kubernetes', which dpdispatcher does"),
+        ({"batch_type": "PBS", "remote": "/"}, {}, "undefined key `remote`"),
+        ({"batch_type": "PBS"}, {"queue": "normal"}, "undefined key `queue`"),
+        ({"batch_type": "Slurm"}, {"kwargs": {"gpu_line": 1}}, "gpu_line"),
+        ({"batch_type": "LSF"}, {"cpu_per_node": "four"}, "cpu_per_node"),
+        ({"batch_type": "PBS", "context_type": "Carrier"}, {}, "Carrier"),
+    ],
+)
+def test_sections_of_clusters_that_are_not_valid(place, machine, resources, words):
+    with pytest.raises(ConfigError, match=words):
+        opened(section(place, machine={**HERE, **machine}, resources={**RESOURCES, **resources}))
+
+
+@pytest.mark.parametrize(
+    ("batch_type", "lines"),
+    [
+        ("PBS", ["#PBS -l select=1:ncpus=4", "#PBS -q normal"]),
+        ("LSF", ["#BSUB -n 4", "#BSUB -q normal"]),
+    ],
+)
+def test_jobs_of_other_schedulers(place, batch_type, lines, monkeypatch):
+    """By stand-ins of their commands, which lose the first job."""
+    programs = write_scheduler(place / "scheduler")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    machine = {**HERE, "batch_type": batch_type}
+    source = opened(section(place, machine=machine, resources=RESOURCES))
+    wanted = frames()
+    labeler = StoredLabeler(source, LabelStore(place / "labels"))
+    assert labeler.label(wanted, place / "batch", title="").frames == wanted
+    # Two jobs of two frames and one, and the lost one again.
+    scripts = sorted(programs.glob("*.script"))
+    assert len(scripts) == 3 and len(runs(place)) == 3
+    assert all(line in scripts[0].read_text() for line in lines)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(slurm.missing()), reason=slurm.missing() or "there is a Slurm")
 def test_jobs_of_a_cluster_with_slurm(place, tmp_path_factory, monkeypatch):
-    resources = {
-        "number_node": 1,
-        "cpu_per_node": 1,
-        "gpu_per_node": 0,
-        "queue_name": "normal",
-        "group_size": 2,
-    }
-    machine = {"batch_type": "Slurm", "context_type": "LazyLocalContext"}
+    machine = {**HERE, "batch_type": "Slurm"}
+    resources = {**RESOURCES, "cpu_per_node": 1}
     wanted = frames()
     with slurm.cluster(tmp_path_factory.mktemp("slurm")) as environment:
         monkeypatch.setenv("SLURM_CONF", environment["SLURM_CONF"])
