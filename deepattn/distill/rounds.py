@@ -30,6 +30,9 @@ from deepattn.uncertainty import SUFFIX, write_uncertainty
 
 log = logging.getLogger(__name__)
 
+# Rank correlation of expected and true errors, below which they say nothing about each other.
+_POOR_RANK = 0.2
+
 
 class Rounds(ABC):
     """Rounds until the errors on new frames are small; stages that are done are not repeated.
@@ -319,6 +322,13 @@ class Rounds(ABC):
             100 * found["force_error"]["found"],
             100 * found["beyond"],
         )
+        if not found["force_error"]["rank"] >= _POOR_RANK:
+            log.warning(
+                "round %d: the errors that the model expects do not follow the true ones, so "
+                "frames are selected at random, or nearly; raise %s/select/judged (%d), which "
+                "calibrates them",
+                *(number, self.config.path, self.config.select.judged),
+            )
         return model.largest_errors(frames)
 
     def _label(self, number: int, frames: list[Atoms], kind: str) -> LabeledFrames:

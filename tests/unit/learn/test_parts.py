@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
 
+from deepattn.distill import rounds
 from deepattn.distill.workdir import WorkDir
 from deepattn.errors import ConfigError
 from deepattn.learn import read_learn
@@ -155,3 +157,19 @@ def test_the_example_is_valid():
     config, _ = read_learn(folder / "loop.json")
     assert config.pretrained and config.student
     assert (folder / config.labels.template / "pw.in").is_file()
+
+
+@pytest.mark.parametrize(("rank", "warned"), [(0.6, False), (0.1, True), (float("nan"), True)])
+def test_uncertainties_that_say_nothing_are_reported(rank, warned, tmp_path, monkeypatch, caplog):
+    held_out = {"force_error": {"rank": rank, "found": 0.3}, "beyond": 0.0}
+    fitted = SimpleNamespace(record={"held_out": held_out})
+    monkeypatch.setattr(rounds, "fit_uncertainty", lambda *_: fitted)
+    monkeypatch.setattr(rounds, "write_uncertainty", lambda *_: None)
+    monkeypatch.setattr(rounds, "find_systems", lambda _: [])
+    (tmp_path / "round-00" / "data").mkdir(parents=True)
+    config, _ = read_learn(written(tmp_path / "loop.json"))
+    place = SimpleNamespace(path=lambda *parts: tmp_path.joinpath(*parts))
+    model = SimpleNamespace(name="model.pb", largest_errors=len)
+    here = SimpleNamespace(workdir=place, config=config)
+    assert rounds.Rounds._expected_errors(here, [1, 2], model, 0) == 2
+    assert ("raise learn/select/judged (10), which calibrates them" in caplog.text) == warned
