@@ -114,14 +114,14 @@ def _check(args: argparse.Namespace, start: str | None) -> None:
     require_files(args.input)
 
     from deepattn.config import load_input, read_config
+    from deepattn.config.submodel import is_all_frozen
     from deepattn.models import find_model
 
     if start is not None:
         find_model(start)
-    if _takes_model_section(args):
-        # Without its model section an input is not complete.
-        load_input(args.input)
-    else:
+    content = load_input(args.input)
+    # Without its model section an input is not complete, nor without files that it combines.
+    if not (_takes_model_section(args) or is_all_frozen(content)):
         read_config(args.input, pytorch=args.pt)
 
 

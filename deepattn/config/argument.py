@@ -56,3 +56,7 @@ def section(
 ) -> Argument:
     """A mapping of keys."""
     return Argument(name, dict, fields, variants, optional=optional, doc=doc)
+
+
+class Internal(Argument):
+    """A type of a section that no input has, and no page or message names."""

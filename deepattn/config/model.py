@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dargs import Argument, Variant
@@ -15,11 +16,12 @@ from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.model_checks import check_names, check_parts, possible_conventions
 from deepattn.config.ranges import null_or, positive, within
-from deepattn.config.section import Section, key, required
+from deepattn.config.section import Section, key, required, thaw
 from deepattn.config.spin import SpinConfig, with_virtual_types, without_virtual_types
 from deepattn.config.submodel import (
     LINEAR,
     STANDARD,
+    FurtherConfig,
     SubModelConfig,
     flatten,
     nested,
@@ -116,7 +118,7 @@ class ModelConfig(Section):
     )
     srtab_add_bias: bool = key(True, "Whether the energy bias is added to the table's energies.")
     models: tuple[SubModelConfig, ...] = key(
-        [], "The models that are combined; one of them is of type standard and trained."
+        [], "The models that are combined; those of type standard are trained."
     )
     weights: tuple[float, ...] = key(
         [],
@@ -156,7 +158,7 @@ class ModelConfig(Section):
             LINEAR,
             dict,
             [*combined, *parts],
-            doc="A linear combination of energies (docs/theory/linear.md). All keys of the model "
+            doc="A linear combination of energies (docs/theory/linear.md). All keys of a model "
             "that is trained are in its section of models.",
         )
         kind = Variant(
@@ -177,7 +179,23 @@ class ModelConfig(Section):
             ConfigError: Its models cannot be combined.
         """
         meaningless = {"shared_dict": {}, **cls.defaults()}
-        return flatten(section, meaningless)
+        return flatten(section, meaningless, cls._completed)
+
+    @classmethod
+    def _completed(cls, section: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """The complete section of a model in a combination.
+
+        Raises:
+            ConfigError: It is not valid.
+        """
+        cls.import_types(section)
+        full = cls.complete(section, path)
+        try:
+            cls.resolve_defaults(full)
+            cls.check(full)
+        except ConfigError as error:
+            raise ConfigError(re.sub(r"\bmodel/(?!models/)", f"{path}/", str(error))) from None
+        return cls.from_dict(full).to_dict()
 
     @classmethod
     def import_types(cls, section: Any) -> None:
@@ -262,6 +280,31 @@ class ModelConfig(Section):
     def place(self) -> int:
         """The place of the trained model in a linear combination."""
         return next((k for k, part in enumerate(self.models) if part.layer is None), 0)
+
+    @property
+    def further(self) -> dict[int, ModelConfig]:
+        """The trained models of a linear combination after the first, by their places."""
+        return {
+            place: ModelConfig.from_dict(thaw(part.section))
+            for place, part in enumerate(self.models)
+            if isinstance(part, FurtherConfig)
+        }
+
+    def with_further(self, models: Mapping[int, ModelConfig]) -> ModelConfig:
+        """The section with other models in the places of `further`."""
+        parts = tuple(
+            replace(part, section=models[place].to_dict())
+            if isinstance(part, FurtherConfig)
+            else part
+            for place, part in enumerate(self.models)
+        )
+        return replace(self, models=parts)
+
+    @property
+    def bias_factor(self) -> float:
+        """What the energy bias of the first trained model is multiplied by, where the bias of the
+        whole is to be given by it; 1 where each has its own."""
+        return self.weights[self.place] if self.models and self.is_common else 1.0
 
     @property
     def excludes(self) -> bool:

@@ -16,7 +16,7 @@ from deepattn.config.constraints import (
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.spin import SpinConfig
-from deepattn.config.submodel import LINEAR, STANDARD, SUBMODELS
+from deepattn.config.submodel import FURTHER, LINEAR, STANDARD, SUBMODELS
 from deepattn.config.type_embedding import TypeEmbeddingConfig, check_elements
 from deepattn.errors import ConfigError, show
 
@@ -182,8 +182,23 @@ def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
         raise ConfigError("model/models must have one model of type standard, which is trained.")
     for place, part in enumerate(models):
         SUBMODELS[part["type"]].check(part, f"model/models/{place}", ntypes=ntypes)
-    where, fitting = f"model/models/{trained[0]}", section["fitting_net"]
-    fitted = _fitting(section)
+    convention = _convention_of(section)
+    networks = {trained[0]: section}
+    networks |= {k: part["section"] for k, part in enumerate(models) if part["type"] == FURTHER}
+    for place, network in networks.items():
+        _check_network(network, f"model/models/{place}", convention)
+    if convention == "common" and not weights[trained[0]]:
+        raise ConfigError(
+            f"model/weights is {show(weights)}, but the first model that is trained has the energy "
+            "bias of all, so its weight must not be 0."
+        )
+    if not section.get("type_map"):
+        raise ConfigError("model/type_map is required in a combination of models.")
+
+
+def _check_network(section: Mapping[str, Any], where: str, convention: str) -> None:
+    """Check a model of a combination that is trained."""
+    fitting, fitted, kind = section["fitting_net"], _fitting(section), _descriptor(section)
     if fitted.subject != "energies":
         raise ConfigError(f"{where} gives {fitted.subject}; a combination is of energies.")
     for name in ("numb_fparam", "numb_aparam"):
@@ -192,13 +207,54 @@ def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
                 f"{where}/fitting_net/{name} is {fitting[name]}; combined models have no "
                 "parameters, as in DeePMD-kit."
             )
-    if _convention_of(section) != "tensorflow":
+    if section["type"] == LINEAR and section.get("spin"):
+        raise ConfigError("model/spin is not for combinations of models (linear_ener); remove it.")
+    if _convention_of(section) != convention:
         raise ConfigError(
-            f"{where} has the convention common; DeePMD-kit's other backends combine models in "
-            "another way, so a combination needs the convention tensorflow."
+            f"{where}/convention is {_convention_of(section)}, but the first model that is trained "
+            f"has {convention}; make them the same."
         )
-    if not section.get("type_map"):
-        raise ConfigError("model/type_map is required in a combination of models.")
+    if section["type"] != LINEAR:
+        _check_further(section, where)
+    if convention != "common":
+        return
+    if not kind.mixed_types or kind.passes_messages:
+        raise ConfigError(
+            f"{where}/descriptor/type is {section['descriptor']['type']}; with convention common "
+            "only descriptors are combined whose neighbors of all types share one list, without "
+            "messages."
+        )
+    given = {
+        "atom_exclude_types": section["atom_exclude_types"],
+        "preset_out_bias": section["preset_out_bias"],
+        "fitting_net/atom_ener": fitting.get("atom_ener"),
+    }
+    for name, value in given.items():
+        if value:
+            raise ConfigError(
+                f"{where}/{name} = {show(value)} is not for combinations of models with convention "
+                "common, which have one energy bias; remove it."
+            )
+
+
+def _check_further(section: Mapping[str, Any], where: str) -> None:
+    """Check what only the first model that is trained may have."""
+    if section["type"] != STANDARD:
+        raise ConfigError(f"{where}/type is {section['type']}; combinations are not combined.")
+    for name in ("spin", "use_srtab"):
+        if section.get(name) is not None:
+            raise ConfigError(
+                f"{where}/{name} is only for the first model that is trained; remove it."
+            )
+    descriptor = DescriptorConfig.registry[section["descriptor"]["type"]].from_dict(
+        section["descriptor"]
+    )
+    for one in descriptor.neighbor_lists():
+        if isinstance(one.sel, str):
+            raise ConfigError(
+                f"{where}/descriptor/{one.key} is {show(one.sel)}; only that of the first model "
+                "that is trained is found in the data, so give a number."
+            )
 
 
 def _check_type_embedding(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard, get_args, get_origin
 
 from dargs import Argument, Variant
 
-from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.argument import Internal, OfTasks, Refused
 from deepattn.config.tree import input_schema
 from deepattn.registry import resolve
 
@@ -83,6 +83,8 @@ def _sections(
         shared = _shared(list(variant.choice_dict.values()))
         fields = [_flag(variant), *fields, *shared.values()]
         for tag, choice in variant.choice_dict.items():
+            if isinstance(choice, Internal):
+                continue
             own = [field for name, field in choice.sub_fields.items() if name not in shared]
             choices.append(
                 (f", {variant.flag_name} `{tag}`", Argument(tag, dict, own, doc=choice.doc))
@@ -115,6 +117,7 @@ def _flag(variant: Variant) -> Argument:
     tags = [
         " or ".join(f"`{name}`" for name in (tag, *choice.alias))
         for tag, choice in variant.choice_dict.items()
+        if not isinstance(choice, Internal)
     ]
     flag = variant.dummy_argument()
     flag.doc = f"{variant.doc[:-1]}: {', '.join(tags)}."

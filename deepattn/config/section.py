@@ -18,6 +18,7 @@ from typing import (
 
 from dargs import Argument, Variant
 
+from deepattn.config.argument import Internal
 from deepattn.config.hints import hints_of, is_optional, types_in_a_file
 from deepattn.config.validate import validate_section
 from deepattn.registry import Registry
@@ -208,6 +209,7 @@ class Kind(Section):
         parts: Key of a list of sections of other types of the registry that it is made of, which
             cannot have such a list themselves; None where there is none.
         only_in_lists: Whether its sections are only met in lists, where their keys are documented.
+        internal: Whether no input has the type: it stands for another one in a checked input.
     """
 
     registry: ClassVar[Registry]
@@ -215,6 +217,7 @@ class Kind(Section):
     aliases: ClassVar[tuple[str, ...]] = ()
     parts: ClassVar[str | None] = None
     only_in_lists: ClassVar[bool] = False
+    internal: ClassVar[bool] = False
 
     type: str
 
@@ -275,7 +278,9 @@ class Kind(Section):
             with_parts: Whether types that are made of others are among them.
         """
         choices = [
-            Argument(name, dict, kind.arguments(), alias=list(kind.aliases), doc=kind.summary())
+            (Internal if kind.internal else Argument)(
+                name, dict, kind.arguments(), alias=list(kind.aliases), doc=kind.summary()
+            )
             for name, kind in cls.registry.loaded().items()
             if with_parts or kind.parts is None
         ]

@@ -1,24 +1,27 @@
-"""The models of a linear combination: one that is trained, and others that stay as they are."""
+"""The models of a linear combination: those that are trained, and others that stay as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from deepattn.config.section import Kind
+from deepattn.config.section import Kind, required
 from deepattn.errors import ConfigError, show
 from deepattn.registry import Registry
 
-LINEAR, STANDARD = "linear_ener", "standard"
+LINEAR, STANDARD, FROZEN = "linear_ener", "standard", "frozen"
+# In the place of `standard` where the combination has another trained model before it.
+FURTHER = "further"
 
 SUBMODELS: Registry[SubModelConfig] = Registry(
     "model of a linear combination",
     "deepattn.submodels",
     {
         STANDARD: "deepattn.config.submodel:TrainedConfig",
+        FURTHER: "deepattn.config.submodel:FurtherConfig",
         "pairtab": "deepattn.terms.pairtab.config:PairTabConfig",
-        "frozen": "deepattn.terms.frozen.config:FrozenConfig",
+        FROZEN: "deepattn.terms.frozen.config:FrozenConfig",
     },
 )
 
@@ -28,8 +31,8 @@ class SubModelConfig(Kind):
     """A section of ``model/models``.
 
     Class attributes:
-        layer: Reference ``"module:class"`` to the `deepattn.layers.Term`; None for the model that
-            is trained.
+        layer: Reference ``"module:class"`` to the `deepattn.layers.Term`; None for the first model
+            that is trained.
     """
 
     registry: ClassVar[Registry] = SUBMODELS
@@ -53,11 +56,43 @@ class SubModelConfig(Kind):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedConfig(SubModelConfig):
-    """The model that is trained, with the keys of a model of type `standard`."""
+    """The first model that is trained, with the keys of a model of type `standard`."""
 
 
-def flatten(section: Any, defaults: Mapping[str, Any]) -> Any:
-    """A ``model`` section of type `linear_ener` with the keys of the trained model at its top.
+@dataclass(frozen=True, kw_only=True)
+class FurtherConfig(SubModelConfig):
+    """A model of type `standard` after the first, which inputs call `standard` too."""
+
+    layer = "deepattn.terms.trained.layer:TrainedTerm"
+    internal = True
+
+    section: dict[str, Any] = required("The keys of the model.", dtype=dict)
+
+
+def is_all_frozen(data: Mapping[str, Any]) -> bool:
+    """Whether an input combines models of which none is trained.
+
+    Args:
+        data: The input, which may hold anything.
+    """
+    model = data.get("model")
+    if not isinstance(model, Mapping) or model.get("type") != LINEAR:
+        return False
+    models = model.get("models")
+    kinds = [
+        part.get("type", STANDARD) if isinstance(part, Mapping) else None
+        for part in (models if isinstance(models, list) else ())
+    ]
+    return FROZEN in kinds and STANDARD not in kinds and None not in kinds
+
+
+def flatten(
+    section: Any,
+    defaults: Mapping[str, Any],
+    complete: Callable[[Mapping[str, Any], str], dict[str, Any]],
+) -> Any:
+    """A ``model`` section of type `linear_ener` with the keys of the first trained model at its
+    top.
 
     What is left of that model in ``models`` is its type, so that its place is known. Every other
     section, and one that is in this form already, is returned as it is.
@@ -65,9 +100,10 @@ def flatten(section: Any, defaults: Mapping[str, Any]) -> Any:
     Args:
         section: As a file has it, which may be anything.
         defaults: Values of keys that mean nothing at the top of such a section.
+        complete: Gives the complete section of a further trained model at a path.
 
     Raises:
-        ConfigError: There is not exactly one model to train, or a key is at the wrong place.
+        ConfigError: There is no model to train, or a key is at the wrong place.
     """
     if not isinstance(section, Mapping) or section.get("type") != LINEAR:
         return section
@@ -75,12 +111,12 @@ def flatten(section: Any, defaults: Mapping[str, Any]) -> Any:
     if not isinstance(models, list):
         return section
     trained = [k for k, part in enumerate(models) if _is_trained(part)]
-    if len(trained) != 1:
+    if not trained:
         raise ConfigError(
-            f"model/models has {len(trained)} models of type standard; it must have one, which is "
-            "trained; others are pairtab or frozen."
+            "model/models has no model of type standard, so that nothing can be trained; frozen "
+            "models alone are combined with training/numb_steps 0."
         )
-    [place] = trained
+    place = trained[0]
     part = {key: value for key, value in models[place].items() if key != "type"}
     if not part and "descriptor" in section:
         return section
@@ -92,15 +128,18 @@ def flatten(section: Any, defaults: Mapping[str, Any]) -> Any:
                 f"model/models/{place}."
             )
     names = section.get("type_map") or part.get("type_map")
-    if part.get("type_map") not in (None, [], names):
-        raise ConfigError(
-            f"model/models/{place}/type_map is {show(part['type_map'])}; it must be the same as "
-            "model/type_map."
-        )
-    others = [
-        {"type": STANDARD} if k == place else _without_idle(other, defaults, names)
-        for k, other in enumerate(models)
-    ]
+    for k in trained:
+        given = models[k].get("type_map")
+        if given not in (None, [], names):
+            raise ConfigError(
+                f"model/models/{k}/type_map is {show(given)}; it must be the same as "
+                "model/type_map."
+            )
+    others = [_without_idle(other, defaults, names) for other in models]
+    others[place] = {"type": STANDARD}
+    for k in trained[1:]:
+        own = {**models[k], "type": STANDARD} | ({"type_map": names} if names else {})
+        others[k] = {"type": FURTHER, "section": complete(own, f"model/models/{k}")}
     flat = {**part, "type": LINEAR, "models": others}
     if names:
         flat["type_map"] = names
@@ -113,7 +152,9 @@ def nested(section: dict[str, Any]) -> dict[str, Any]:
         return section
     part = {k: v for k, v in section.items() if k not in ("type", "models", "weights")}
     models = [
-        {"type": STANDARD, **part} if other["type"] == STANDARD else other
+        {"type": STANDARD, **part}
+        if other["type"] == STANDARD
+        else (other["section"] if other["type"] == FURTHER else other)
         for other in section["models"]
     ]
     outer = {"type": LINEAR, "models": models, "weights": section["weights"]}

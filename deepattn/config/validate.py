@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin
 
 from dargs import Argument, Variant
 
-from deepattn.config.argument import Refused
+from deepattn.config.argument import Internal, Refused
 from deepattn.errors import ConfigError, show
 
 _KINDS = {
@@ -81,13 +81,14 @@ def _fields(argument: Argument, data: dict[str, Any], path: str) -> dict[str, Ar
 
 def _tag(variant: Variant, data: dict[str, Any], path: str) -> str:
     where = _join(path, variant.flag_name)
-    known = [*variant.choice_dict, *variant.choice_alias]
+    offered = [name for name, one in variant.choice_dict.items() if not isinstance(one, Internal)]
+    known = [*offered, *variant.choice_alias]
     if variant.flag_name not in data:
         if variant.optional:
             return variant.default_tag
         raise ConfigError(f"{where} is required; give one of {', '.join(known)}.")
     tag = data[variant.flag_name]
-    if not isinstance(tag, str) or tag not in known:
+    if not isinstance(tag, str) or tag not in (*known, *variant.choice_dict):
         raise ConfigError(f"{where} is {show(tag)}, which is not supported; use {_either(known)}.")
     return variant.choice_alias.get(tag, tag)
 

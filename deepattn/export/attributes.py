@@ -20,7 +20,7 @@ def attribute_constants(
         training_script: the normalized input as JSON.
         min_nbor_dist: shortest distance in the training data, Å; left out when ``None``.
     """
-    descriptor, fitting = model.descriptor, model.fitting
+    descriptor, fitting, trained = model.descriptor, model.fitting, model.trained_models()
     attributes: dict[str, object] = {
         "model_type": "compressed_model" if descriptor.compressed else "original_model",
         "model_attr/model_type": fitting.graph_type,
@@ -28,12 +28,20 @@ def attribute_constants(
         **model.graph_attributes(),
         "descrpt_attr/rcut": np.asarray(model.rcut, model.interface_dtype),
         "descrpt_attr/ntypes": np.int32(descriptor.ntypes),
-        **{model.graph_name(n): array for n, array in descriptor.graph_constants().items()},
+        **{
+            model.graph_name(prefix + name): array
+            for prefix, one in trained.items()
+            for name, array in one.descriptor.graph_constants().items()
+        },
         "train_attr/training_script": training_script,
     }
     if min_nbor_dist is not None:
         attributes["train_attr/min_nbor_dist"] = np.float64(min_nbor_dist)
-    unused = {model.graph_name(n): array for n, array in _unused_time_steps(model).items()}
+    unused = {
+        model.graph_name(prefix + name): array
+        for prefix, one in trained.items()
+        for name, array in _unused_time_steps(one).items()
+    }
     return {**attributes, **fitting.graph_attributes(), **unused}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
@@ -16,13 +16,22 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+# What potentials give, as of `deepattn.models.EnergyModel`.
+POTENTIAL = ("energy", "atom_energy", "force", "virial", "atom_virial")
+
+
 class Term(keras.layers.Layer, abc.ABC):
-    """A potential without weights that are trained.
+    """A potential that is added to a model.
+
+    Class attributes:
+        trained: Whether it has weights that are trained. Such a class has `prepare` and
+            `trained_potential` too.
 
     Attributes:
         rcut: Cutoff radius, Å.
     """
 
+    trained: ClassVar[bool] = False
     rcut: float
 
     @classmethod
@@ -47,13 +56,21 @@ class Term(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def potential(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Energies, forces and virials, as of `deepattn.models.EnergyModel`.
+        """Energies, forces and virials, by the names in `POTENTIAL`.
 
         Args:
             inputs: ``coord`` ``[nframes, nall, 3]``, ``atype`` int32 ``[nframes, nall]``, ``box``
                 ``[nframes, 9]``, ``natoms`` and perhaps ``mesh`` as DeePMD-kit's operations take
                 them.
         """
+
+    def prepare(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, Any]:
+        """What a training needs of inputs that no weight changes; arguments as of `potential`."""
+        raise NotImplementedError(f"{type(self).__name__} is not trained")
+
+    def trained_potential(self, prepared: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """The same as `potential` of what `prepare` gave; it can be differentiated again."""
+        raise NotImplementedError(f"{type(self).__name__} is not trained")
 
     @abc.abstractmethod
     def named_variables(self) -> dict[str, keras.Variable]:

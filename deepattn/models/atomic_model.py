@@ -222,6 +222,11 @@ class AtomicModel(TrainedModel, abc.ABC):
         """Constants of a frozen graph that describe the types to its readers, by name."""
         return {"model_attr/tmap": " ".join(self.type_map)}
 
+    def trained_models(self) -> dict[str, AtomicModel]:
+        """This model and those that are trained with it, by what the names of their weights begin
+        with."""
+        return {"": self}
+
     def graph_name(self, name: str) -> str:
         """The name that a frozen graph has for a weight."""
         return name

@@ -12,7 +12,7 @@ from deepattn import ops
 from deepattn.errors import ConfigError
 from deepattn.formats.weight_names import in_graph, is_first_slots, of_model
 from deepattn.layers import Environment
-from deepattn.layers.term import Term
+from deepattn.layers.term import POTENTIAL, Term
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.classes import term_classes
 from deepattn.models.derivatives import force_and_virial
@@ -178,28 +178,52 @@ class EnergyModel(AtomicModel):
 
     def prepare(self, inputs: Mapping[str, tf.Tensor]) -> dict:
         inputs = super().prepare(inputs)
-        return {**inputs, "added": self._added(inputs)} if self.terms else inputs
+        trained = {
+            str(place): term.prepare(inputs)
+            for place, term in zip(self.places, self.terms, strict=True)
+            if term.trained
+        }
+        found = dict(inputs)
+        if len(trained) < len(self.terms):
+            found["added"] = self._sum({}, inputs, trained=False)
+        return found | ({"further": trained} if trained else {})
 
     def complete(
         self, outputs: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
         if not self.terms:
             return dict(outputs)
-        added = inputs["added"] if "added" in inputs else self._added(inputs)
         factor = self.factors[self.place]
-        return {
-            **outputs,
-            **{name: factor * outputs[name] + values for name, values in added.items()},
-        }
+        total = {name: factor * outputs[name] for name in POTENTIAL}
+        if "added" in inputs:
+            total = {name: total[name] + inputs["added"][name] for name in POTENTIAL}
+        else:
+            total = self._sum(total, inputs, trained=False)
+        return {**outputs, **self._sum(total, inputs, trained=True)}
 
-    def _added(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The sum of the terms."""
-        found = [term.potential(inputs) for term in self.terms]
-        factors = [self.factors[place] for place in self.places]
-        return {
-            name: sum(w * one[name] for w, one in zip(factors, found, strict=True))
-            for name in found[0]
+    def _sum(
+        self, total: dict[str, tf.Tensor], inputs: Mapping[str, Any], *, trained: bool
+    ) -> dict[str, tf.Tensor]:
+        """A sum, and the terms that are trained, or those that are not."""
+        prepared = inputs.get("further", {})
+        for place, term in zip(self.places, self.terms, strict=True):
+            if term.trained != trained:
+                continue
+            one = str(place)
+            found = (
+                term.trained_potential(prepared[one]) if one in prepared else term.potential(inputs)
+            )
+            share = {name: self.factors[place] * found[name] for name in POTENTIAL}
+            total = {name: total[name] + share[name] for name in POTENTIAL} if total else share
+        return total
+
+    def trained_models(self) -> dict[str, AtomicModel]:
+        further = {
+            of_model("", place): term.model
+            for place, term in zip(self.places, self.terms, strict=True)
+            if term.trained
         }
+        return {**super().trained_models(), **further}
 
     def named_variables(self) -> dict[str, keras.Variable]:
         variables = super().named_variables()

@@ -20,11 +20,13 @@ from deepattn.config import (
     upgrade,
 )
 from deepattn.config.multitask import split
+from deepattn.config.submodel import is_all_frozen
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.files import write_whole
 from deepattn.train.checkpointing.claim import Claim
 from deepattn.train.checkpointing.files import TrainingFiles
 from deepattn.train.distributed.cluster import from_environment
+from deepattn.train.frozen_combination import combine_frozen
 from deepattn.train.pretrained import Pretrained
 from deepattn.train.trainer import Trainer
 from deepattn.train.weight_source import WeightSource, from_checkpoint, from_frozen
@@ -203,7 +205,10 @@ def _single(
         start = WeightSource()
     if use_script or finetune is not None:
         start, raw = start.take_model_section(raw)
-    return start, upgrade(raw)
+    upgraded = upgrade(raw)
+    if is_all_frozen(upgraded) and start.mode == "scratch":
+        return combine_frozen(upgraded)
+    return start, upgraded
 
 
 def _several(

@@ -3,11 +3,12 @@
 import hashlib
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from deepattn.config import BranchConfig, Config, MultiTaskConfig
+from deepattn.config import BranchConfig, Config, ModelConfig, MultiTaskConfig
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +28,32 @@ def resolve_seeds(config: Config, scopes: Mapping[str, str] | None = None) -> Co
             for a single task.
     """
     config, seed = resolve_training_seed(config)
-    model = config.model
 
     def derive(name: str) -> int:
         scope = (scopes or {}).get(name.partition("/")[0])
         return derive_seed(seed, f"{scope}/{name}" if scope else name)
 
+    model = _with_seeds(config.model, derive)
+    further = {
+        place: _with_seeds(one, partial(_derive_in, derive, place))
+        for place, one in model.further.items()
+    }
+    return replace(config, model=model.with_further(further) if further else model)
+
+
+def _derive_in(derive: Callable[[str], int], place: int, name: str) -> int:
+    return derive(f"models/{place}/{name}")
+
+
+def _with_seeds(model: ModelConfig, derive: Callable[[str], int]) -> ModelConfig:
+    """A model with a seed for every block that lacks one."""
     parts: dict[str, Any] = {
         name: replace(part, seed=derive(name))
         for name in ("type_embedding", "fitting_net")
         if (part := getattr(model, name)) is not None and part.seed is None
     }
     descriptor = model.descriptor.with_seeds(lambda key: derive(f"descriptor/{key}".rstrip("/")))
-    return replace(config, model=replace(model, descriptor=descriptor, **parts))
+    return replace(model, descriptor=descriptor, **parts)
 
 
 def resolve_all_seeds(config: Config | MultiTaskConfig) -> Config | MultiTaskConfig:

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from small_models import model_section
 
+from deepattn.config import ModelConfig, normalize_model
 from deepattn.errors import ModelFileError
 from deepattn.export import convert
+from deepattn.formats.dp_file import write_tree
 from deepattn.formats.frozen import read_frozen
-from deepattn.models import load_model
+from deepattn.formats.weight_names import BIAS
+from deepattn.models import build_model, load_model
+from deepattn.models.dpmodel import to_tree
 from deepattn.train import train
 
 from .compare import assert_equal, deeppot_eval, keras_eval
@@ -55,6 +59,13 @@ def _combinations(folder: Path) -> dict[str, dict]:
 def _input(folder: Path, name: str, loss: dict, steps: int) -> dict:
     model = {"type": "linear_ener", "type_map": TYPE_MAP, **_combinations(folder)[name]}
     return training_input(model, loss, folder / "system", steps)
+
+
+def _of_frozen(folder: Path) -> dict:
+    """Frozen models alone, as an example of DeePMD-kit, which 3.2.0 fails to train."""
+    frozen = {"type": "frozen", "model_file": str(folder / "frozen.pb")}
+    model = {"type": "linear_ener", "models": [frozen, frozen], "weights": [0.25, 0.5]}
+    return training_input({**model, "type_map": TYPE_MAP}, {}, folder / "system", 0)
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +157,40 @@ def test_a_frozen_model_is_a_term(deepmd: Path, cases, tmp_path: Path, monkeypat
     assert_equal(found, keras_eval(trainer.model, cases), 1e-10)
     alone = keras_eval(trainer.model, cases)["cubic"]["force"] - term["cubic"]["force"]
     assert np.abs(alone).max() > 1e-3
+
+
+def test_frozen_models_alone(deepmd: Path, cases, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "input.json").write_text(json.dumps(_of_frozen(deepmd)))
+    train("input.json")
+    convert(tmp_path / "model.ckpt-0.h5", tmp_path / "ours.pb")
+    jobs = [(tmp_path / "ours.pb", cases), (deepmd / "frozen.pb", cases)]
+    found, one = deepmd_eval(DP320, jobs, tmp_path)
+    expected = {
+        name: {key: 0.75 * array for key, array in case.items()} for name, case in one.items()
+    }
+    assert_equal(found, expected, 1e-10)
+
+
+def test_networks_of_the_common_convention(cases, tmp_path: Path) -> None:
+    """Weighted sums of what DeePMD-kit's other backends give, and one energy bias."""
+    networks = [{"type": "se_atten", "attn_layer": 1, "sel": 40, "seed": k} for k in (1, 2)]
+    parts = [{**_network(**part), "convention": "common"} for part in networks]
+    section = {"type": "linear_ener", "models": parts, "weights": [0.5, -2.0]}
+    config = ModelConfig.from_dict(normalize_model({**section, "type_map": TYPE_MAP}))
+    model, bias = build_model(config), np.array([1.0, -2.0, 3.0])
+    model.set_arrays({**model.get_arrays(), BIAS: bias / config.bias_factor})
+    jobs, arrays = [], model.get_arrays()
+    for part, prefix in zip(parts, model.trained_models(), strict=True):
+        names = [n for n in arrays if n.startswith("model1/") == bool(prefix)]
+        own = {n.removeprefix(prefix): arrays[n] for n in names} | {BIAS: 0 * bias}
+        single = ModelConfig.from_dict(normalize_model(part))
+        path = tmp_path / f"{len(jobs)}.dp"
+        write_tree(path, to_tree(single, own, min_nbor_dist=None))
+        jobs.append((path, cases))
+    first, second = deepmd_eval(DP320.require(), jobs, tmp_path)
+    found = keras_eval(model, cases)
+    for name, case in cases.items():
+        expected = 0.5 * first[name]["atom_energy"] - 2.0 * second[name]["atom_energy"]
+        expected += bias[case["atype"]]
+        np.testing.assert_allclose(found[name]["atom_energy"], expected, rtol=0, atol=1e-10)

@@ -41,6 +41,8 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         reason = "they lack its descriptor or its fitting"
     elif config.models:
         reason = "they combine models in another way (linear_ener)"
+        if config.is_common:
+            reason = "such files of combinations (linear_ener) are not supported"
     elif config.spin is not None:
         reason = "its virtual atoms (model/spin) are those of DeePMD-kit's TensorFlow backend"
     elif config.use_srtab is not None:

@@ -170,6 +170,13 @@ def _rebuilt(
     trained = of_model("", config.place)
     arrays = {name.removeprefix(trained): a for name, a in frozen.weights.items()}
     arrays = _weights(frozen, arrays, path, kind)
+    for place in config.further:
+        prefix = of_model("", place)
+        own = {name: array for name, array in arrays.items() if name.startswith(prefix)}
+        arrays = {name: array for name, array in arrays.items() if name not in own}
+        own = {name.removeprefix(prefix): array for name, array in own.items()}
+        own = _weights(frozen, own, path, kind)
+        arrays |= {prefix + name: array for name, array in own.items()}
     for place, model in enumerate(config.models):
         prefix = of_model("", place)
         if model.layer is not None and not any(name.startswith(prefix) for name in arrays):

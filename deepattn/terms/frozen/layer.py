@@ -7,23 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
-from deepattn.layers.boundaries import mesh_of_box
-from deepattn.layers.term import Term
-from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
 from deepattn.models.files import open_model_file
 from deepattn.terms.frozen.config import FrozenConfig
+from deepattn.terms.model_term import ModelTerm
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
-class FrozenTerm(Term):
+class FrozenTerm(ModelTerm):
     """The energies of a model that is not trained.
 
     Args:
@@ -31,10 +28,8 @@ class FrozenTerm(Term):
     """
 
     def __init__(self, model: EnergyModel, **kwargs: Any):
-        super().__init__(autocast=False, **{"trainable": False, **kwargs})
-        self.model = model
+        super().__init__(model, **{"trainable": False, **kwargs})
         self.model.trainable = False
-        self.rcut = model.rcut
 
     @classmethod
     def from_section(
@@ -74,27 +69,3 @@ class FrozenTerm(Term):
                     f"{path}: is not the model that was a term in the training: {name} differs"
                 )
         return cls(found)
-
-    def build(self, *_: object) -> None:
-        self.built = True
-
-    def potential(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        dtype = self.model.interface_dtype
-        coord, box = (tf.cast(inputs[name], dtype) for name in ("coord", "box"))
-        mesh = inputs.get("mesh")
-        given = {"coord": coord, "atype": inputs["atype"], "box": box, "natoms": inputs["natoms"]}
-        found = infer(self.model, {**given, "mesh": mesh_of_box(box) if mesh is None else mesh})
-        names = ("energy", "atom_energy", "force", "virial", "atom_virial")
-        return {name: found[name] for name in names}
-
-    def named_variables(self) -> dict[str, keras.Variable]:
-        return self.model.named_variables()
-
-    def get_config(self) -> dict[str, Any]:
-        model = keras.saving.serialize_keras_object(self.model)
-        return {**super().get_config(), "model": model}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        model = keras.saving.deserialize_keras_object(config["model"])
-        return cls(**{**config, "model": model})

@@ -1,6 +1,7 @@
 """The first weights of a model from scratch: statistics of the data and the energy bias."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 
 from deepattn.data import Batch
 from deepattn.errors import DataError
+from deepattn.formats.weight_names import of_model
 from deepattn.registry import resolve
 from deepattn.statistics.env_mat import EnvMatSums
 from deepattn.statistics.input_blocks import InputBlock, input_blocks
@@ -32,7 +34,10 @@ def set_statistics(tasks: Sequence[Task]) -> None:
             check_origin(stat_file, task.data)
     for task in tasks:
         set_output_statistics(task)
-    _set_input_statistics(tasks)
+        # Other backends have one energy bias for a combination.
+        for one in _further(task) if not task.config.model.is_common else ():
+            set_output_statistics(one)
+    _set_input_statistics([one for task in tasks for one in (task, *_further(task))])
     set_parameter_statistics(tasks)
 
 
@@ -42,7 +47,20 @@ def set_output_statistics(task: Task) -> None:
     compute = resolve(section.fitting_net.statistics)
     variables = task.model.named_variables()
     for name, value in compute(partial(_batches, task), section, _stat_file(task)).items():
-        variables[name].assign(value)
+        variables[name].assign(value / section.bias_factor)
+
+
+def _further(task: Task) -> list[Task]:
+    """The further models of a combination that are trained, each as a task of its own."""
+    models = task.model.trained_models()
+    return [
+        replace(
+            task,
+            config=replace(task.config, model=section),
+            model=models[of_model("", place)],
+        )
+        for place, section in task.config.model.further.items()
+    ]
 
 
 def set_parameter_statistics(tasks: Sequence[Task]) -> None:

@@ -182,6 +182,10 @@ def test_the_normal_form_is_that_of_deepmd(folder):
     assert [difference.key for difference in changes] == ["weights"]
 
 
+def _with(model, part, **keys):
+    return {**model, part: {**model[part], **keys}}
+
+
 def _models(change):
     def changed(folder):
         models = [dict(model) for model in section_of(folder)["models"]]
@@ -193,8 +197,35 @@ def _models(change):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        (_models(lambda m: [m[0], m[2]]), "has 0 models of type standard"),
-        (_models(lambda m: [m[1], m[1]]), "has 2 models of type standard"),
+        (_models(lambda m: [m[0], m[2]]), "has no model of type standard"),
+        (
+            _models(lambda m: [m[1], {**m[1], "type_map": ["H", "O"]}, m[2]]),
+            r"models/1/type_map is \['H', 'O'\]; it must be the same",
+        ),
+        (
+            _models(lambda m: [m[1], {**m[1], "convention": "common"}, m[2]]),
+            "models/1/convention is common, but the first .* has tensorflow",
+        ),
+        (
+            _models(lambda m: [m[1], _with(m[1], "descriptor", sel="auto"), m[2]]),
+            "models/1/descriptor/sel is 'auto'; only that of the first",
+        ),
+        (
+            _models(lambda m: [m[1], _with(m[1], "descriptor", rcut=-1.0), m[2]]),
+            "models/1/descriptor/rcut is -1.0",
+        ),
+        (
+            _models(lambda m: [m[1], _with(m[1], "descriptor", length=1), m[2]]),
+            "models/1/descriptor/length is not a key",
+        ),
+        (
+            _models(lambda m: [m[1], _with(m[1], "fitting_net", numb_fparam=2), m[2]]),
+            "models/1/fitting_net/numb_fparam is 2; combined models have no parameters",
+        ),
+        (
+            _models(lambda m: [m[1], {"type": "linear_ener", "models": m, "weights": "sum"}]),
+            "models/1/type is 'linear_ener'",
+        ),
         (lambda f: section_of(f, [1.0]), "weights is .* a list of 3 numbers"),
         (lambda f: section_of(f, "all"), "weights is 'all'; it must be sum, mean or"),
         (lambda f: section_of(f, use_srtab="t.txt"), "use_srtab has no effect .* move it to"),
@@ -205,7 +236,7 @@ def _models(change):
         (_models(lambda m: [{"type": "table"}, *m[1:]]), "models/0/type is 'table', .* supported"),
         (
             _models(lambda m: [m[0], {**m[1], "convention": "common"}, m[2]]),
-            "models/1 has the convention common",
+            "models/1/descriptor/type is se_e2_a; with convention common",
         ),
         (
             _models(lambda m: [m[0], {**m[1], "fitting_net": {"numb_aparam": 1}}, m[2]]),
@@ -216,6 +247,76 @@ def _models(change):
 def test_other_combinations_are_refused(folder, section, message):
     with pytest.raises(ConfigError, match=message):
         normalize_model(section(folder))
+
+
+def _trained(first, second, weights, **model):
+    """A combination of two networks and a table."""
+    networks = [model_section(part, **model) for part in (first, second)]
+    pairs = {"type": "pairtab", "tab_file": "table.txt", "rcut": RCUT, "sel": 59}
+    models = [networks[0], pairs, networks[1]]
+    return {"type": "linear_ener", "type_map": TYPE_MAP, "models": models, "weights": weights}
+
+
+@pytest.mark.parametrize("convention", ["tensorflow", "common"])
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_several_models_are_trained(folder, tmp_path, monkeypatch, convention):
+    monkeypatch.chdir(folder)
+    mixed = {"type": "se_atten", "attn_layer": 0, "sel": 14}
+    first = mixed if convention == "common" else NETWORK
+    section = _trained(first, {**mixed, "seed": 5}, [0.5, 1.0, -2.0], convention=convention)
+    config = ModelConfig.from_dict(normalize_model(section))
+    assert ModelConfig.from_dict(normalize_model(config.to_dict())) == config
+    assert [part["type"] for part in config.to_dict()["models"]] == [
+        "standard",
+        "pairtab",
+        "standard",
+    ]
+    model, (inputs, _) = build_model(config), small_batch()
+    parts = [small_model(part, convention=convention) for part in (first, {**mixed, "seed": 5})]
+    assert len(model.trainable_weights) == sum(len(part.trainable_weights) for part in parts)
+    names = model.get_arrays()
+    further = {n.removeprefix("model2/"): a for n, a in names.items() if n.startswith("model2/")}
+    parts[0].set_arrays({n: a for n, a in names.items() if not n.startswith("model")})
+    parts[1].set_arrays(further)
+    found, one, other = model(inputs), parts[0](inputs), parts[1](inputs)
+    expected = 0.5 * one["atom_energy"] - 2 * other["atom_energy"] + energies_of_pairs(inputs)
+    np.testing.assert_allclose(found["atom_energy"], expected, rtol=0, atol=1e-5)
+    # Prepared or not, by the loss of forces every network is trained.
+    prepared = model.prepare({name: tf.constant(array) for name, array in inputs.items()})
+    with tf.GradientTape() as tape:
+        force = model(prepared, with_descriptor=False)["force"]
+        loss = tf.reduce_sum(force**2)
+    np.testing.assert_allclose(force, found["force"], rtol=0, atol=1e-12)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    # But for the biases of the outputs.
+    assert sum(gradient is None for gradient in gradients) <= len(TYPE_MAP) + 1
+    script = {"model": config.to_dict()}
+    freeze(model, tmp_path / "model.pb", training_script=script)
+    model.save(tmp_path / "model.keras")
+    rebuilt, _ = load_model(tmp_path / "model.pb")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for again in (rebuilt, loaded):
+        np.testing.assert_array_equal(again(inputs)["force"], found["force"])
+    with DeepPot(tmp_path / "model.pb") as potential:
+        arguments = (inputs[key] for key in ("coord", "box", "atype"))
+        energy, force, _ = potential.eval(*arguments, mixed_type=True)
+    np.testing.assert_allclose(energy[:, 0], found["energy"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(force, found["force"], rtol=0, atol=1e-12)
+    with pytest.raises(ModelFileError, match=r"of combinations|combine models in another way"):
+        to_tree(config, names, min_nbor_dist=None)
+
+
+def test_a_combination_of_the_common_convention_has_one_bias(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    mixed = {"type": "se_atten", "attn_layer": 0, "sel": 14}
+    section = _trained(mixed, mixed, "mean", convention="common")
+    config = ModelConfig.from_dict(normalize_model(section))
+    assert config.bias_factor == 1 / 3 and config_of(folder).bias_factor == 1.0
+    with pytest.raises(ConfigError, match="its weight must not be 0"):
+        normalize_model({**section, "weights": [0.0, 1.0, 1.0]})
+    section["models"][2] = {**section["models"][2], "preset_out_bias": {"energy": [1.0, 2.0]}}
+    with pytest.raises(ConfigError, match=r"models/2/preset_out_bias .* have one energy bias"):
+        normalize_model(section)
 
 
 def test_hessians_are_refused(folder):
