@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from deepattn.formats.weight_names import BIAS
+from deepattn.models import read_model
 from deepattn.train import train
 
 from .deepmd_kit import DP320PT, run_inside
@@ -94,9 +96,18 @@ def deepmd(tmp_path_factory):
         (folder / f"{name}.json").write_text(json.dumps(content))
         start = ["--init-frz-model", f"{_start(name)}.pth", "--skip-neighbor-stat"]
         commands.append(["--pt", "train", f"{name}.json", *start])
+    (folder / "scratch.json").write_text(json.dumps(_scratch(system)))
+    commands.append(["--pt", "train", "scratch.json", "--skip-neighbor-stat"])
     jobs = [{"arguments": command, "output": "log"} for command in commands]
     run_inside(DP320PT, "commands.py", jobs, folder)
-    return folder, data
+    return folder, data | {"scratch": _scratch(system)}
+
+
+def _scratch(system):
+    """One step of a model with protected distances, from its statistics."""
+    content = _input("protected", system)
+    content["training"] |= {"numb_steps": 1, "save_ckpt": "scratch.ckpt"}
+    return content
 
 
 def _start(name):
@@ -126,3 +137,15 @@ def test_learning_curves_are_the_same(deepmd, tmp_path, monkeypatch, name):
     assert expected.pop("step") == [str(step + 1) for step in range(STEPS)]
     assert {key: values[:-1] for key, values in found.items()} == expected
     assert found["rmse_trn"][0] != found["rmse_trn"][-1]
+
+
+def test_statistics_with_protected_distances_are_the_same(deepmd, tmp_path, monkeypatch):
+    folder, data = deepmd
+    monkeypatch.chdir(tmp_path)
+    content = {**data["scratch"], "model": {**data["scratch"]["model"], "convention": "common"}}
+    (tmp_path / "input.json").write_text(json.dumps(content))
+    found = train("input.json").model.get_arrays()
+    expected = read_model(folder / "scratch.ckpt-1.pt").arrays
+    for name in ("descrpt_attr/t_avg", "descrpt_attr/t_std", BIAS):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-8, atol=1e-8, err_msg=name)
+    assert np.ptp(expected["descrpt_attr/t_std"]) > 0
