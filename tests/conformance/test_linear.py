@@ -65,7 +65,9 @@ def _of_frozen(folder: Path) -> dict:
     """Frozen models alone, as an example of DeePMD-kit, which 3.2.0 fails to train."""
     frozen = {"type": "frozen", "model_file": str(folder / "frozen.pb")}
     model = {"type": "linear_ener", "models": [frozen, frozen], "weights": [0.25, 0.5]}
-    return training_input({**model, "type_map": TYPE_MAP}, {}, folder / "system", 0)
+    content = training_input({**model, "type_map": TYPE_MAP}, {}, folder / "system", 0)
+    content["training"]["save_freq"] = 1
+    return content
 
 
 @pytest.fixture(scope="module")
