@@ -146,7 +146,7 @@ def normalize_tasks(data: dict[str, Any]) -> MultiTaskConfig:
             single = upgrade(branch.input)
             _resolve_convention(single["model"])
             branches[name] = _typed(branch, Config.from_dict(normalize(single)))
-            _check_energies(branches[name].config)
+            _check_single(branches[name].config)
         except ConfigError as error:
             raise ConfigError(relocated(str(error), name, branch.links)) from None
     _check_levels(branches)
@@ -187,13 +187,9 @@ def _typed(branch: BranchInput, config: Config) -> BranchConfig:
     return BranchConfig(config, branch.links, branch.finetune_head, branch.aliases, branch.info)
 
 
-def _check_energies(config: Config) -> None:
+def _check_single(config: Config) -> None:
+    """Refuse what only single tasks may have."""
     fitting = config.model.fitting_net
-    if fitting.observable is not None:
-        raise ConfigError(
-            f"model/fitting_net/type is {fitting.type}, but multi-task trainings are of energies; "
-            "train it as a single task."
-        )
     if config.model.spin is not None:
         raise ConfigError("model/spin is for single tasks; train its branch as one.")
     if fitting.names_of_layers is not None:
@@ -257,16 +253,18 @@ def _check_alike(branches: Mapping[str, BranchConfig]) -> None:
                 f"that of {first} is {theirs.data_stat_protect}; it must be the same in all "
                 "branches."
             )
+    # By the names of attributes the keys that they are of.
+    convention = {"is_common": "convention"}
     for part, keys in {
-        "descriptor": ("type_embedding", "convention"),
-        "fitting_net": ("convention",),
+        "descriptor": {"type_embedding": "type_embedding", **convention},
+        "fitting_net": convention,
     }.items():
         for entry, links in _entries(branches, part).items():
             base = base_of(links)
             for name in links:
-                for key in keys:
+                for attribute, key in keys.items():
                     ours, theirs = (
-                        getattr(branches[branch].config.model, key) for branch in (name, base)
+                        getattr(branches[branch].config.model, attribute) for branch in (name, base)
                     )
                     if ours != theirs:
                         raise ConfigError(

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from deepattn.data import DataSet
-from deepattn.errors import DataError
+from deepattn.errors import ConfigError, DataError
 from deepattn.formats.weight_names import BIAS
 from deepattn.infer import DeepPot
 from deepattn.statistics.energy_bias import change_by_statistic
@@ -32,6 +32,12 @@ def fit_to_data(task: Task) -> None:
     start, model = task.start, task.model
     targets = start.target_types or named_types(task.data)
     log_type_table(task.data, targets)
+    fitting = task.config.model.fitting_net
+    if fitting.observable is not None and not start.random_fitting:
+        raise ConfigError(
+            f"the branch {task.name} has the fitting {fitting.type}, of which only a new net is "
+            f"fine-tuned; set model/model_dict/{task.name}/finetune_head to RANDOM."
+        )
     if start.random_fitting:
         set_output_statistics(task)
         set_parameter_statistics([task])
