@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import processes
@@ -31,6 +32,25 @@ def session_folder(tmp_path_factory) -> Path:
     """A temporary folder of this session that all its processes share; fill it by renaming."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+# Folders whose tests run a graph once or twice, which takes less time than to optimize it.
+_GRAPHS_RUN_ONCE = [ROOT / "tests" / "physics", ROOT / "tests" / "unit" / "models"]
+_GRAPHS_RUN_ONCE += [
+    ROOT / "tests" / "unit" / name for name in ("export", "infer", "layers", "ops")
+]
+
+
+@pytest.fixture(autouse=True)
+def _graphs_run_once(request) -> Iterator[None]:
+    """Leave graphs as they are where tests run them once; trainings and commands optimize them."""
+    if not any(folder in request.path.parents for folder in _GRAPHS_RUN_ONCE):
+        yield
+        return
+    from deepattn.ops.unoptimized import unoptimized
+
+    with unoptimized():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
 from deepattn.models.spin_model import SpinModel
+from deepattn.ops.unoptimized import unoptimized
 from deepattn.quiet import at_level
 
 log = logging.getLogger(__name__)
@@ -372,7 +373,7 @@ def _try(folder: Path, path: str | Path, model: EnergyModel) -> None:
     fparam = np.zeros((1, model.fitting.numb_fparam))
     aparam = np.zeros((1, 2, model.fitting.numb_aparam))
     try:
-        with _unoptimized():
+        with unoptimized():
             loaded = tf.saved_model.load(str(folder))
             found = loaded.call(coord, atype, np.zeros((0, 0, 0)), fparam, aparam)
     except (ValueError, tf.errors.OpError) as error:
@@ -384,18 +385,6 @@ def _try(folder: Path, path: str | Path, model: EnergyModel) -> None:
             f"{path}: is not written, as {wrong[0]} of two atoms is not finite; look for such "
             "numbers in the model's weights"
         )
-
-
-@contextmanager
-def _unoptimized() -> Iterator[None]:
-    """Run functions as they are: to rewrite a graph takes longer than to run it once."""
-    options = tf.config.optimizer.get_experimental_options()
-    key = "disable_meta_optimizer"
-    tf.config.optimizer.set_experimental_options({key: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({key: options.get(key, False)})
 
 
 @contextmanager
