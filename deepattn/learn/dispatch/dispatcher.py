@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 # A shell on this computer, which works where the files are.
 _HERE: dict[str, Any] = {"batch_type": "Shell", "context_type": "LazyLocalContext"}
 _LOG = "dpdispatcher.log"
+_MOST_ATTEMPTS = 4
 
 
 class Dispatcher:
@@ -58,6 +59,28 @@ class Dispatcher:
         Raises:
             DataError: Jobs fail again and again.
         """
+        # A job that was submitted twice, since it was taken for lost, may end well although a
+        # command of it was ended from outside.
+        for attempt in range(_MOST_ATTEMPTS):
+            if all((folder / name / STATUS).is_file() for name in names):
+                return
+            self._submit(folder, names, transfers, f"{token}-{attempt}", title)
+        for name in names:
+            if not (folder / name / STATUS).is_file():
+                raise DataError(
+                    f"{folder / name}: the job has ended, and its command has not; {folder / _LOG} "
+                    "says more"
+                )
+
+    def _submit(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        transfers: Mapping[str, list[str]],
+        token: str,
+        title: str,
+    ) -> None:
+        """Submit jobs, or find them, and wait for them."""
         library, root = self._library, folder.resolve().parent
         _log_to(folder / _LOG)
         machine, resources = self._objects(root, len(names))

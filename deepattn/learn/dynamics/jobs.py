@@ -88,8 +88,7 @@ class DynamicsJobs:
             "backward_files": [STATUS, OUTPUT, ERRORS, *_OUTPUTS],
             "forward_common_files": [f"{COMMON}/{model.name}", f"{COMMON}/{STRUCTURES}"],
         }
-        if any(not (folder / name / STATUS).is_file() for name in names):
-            self._dispatcher.run(folder, names, transfers, token="dynamics", title=title)
+        self._dispatcher.run(folder, names, transfers, token="dynamics", title=title)
         return _joined([folder / name for name in names])
 
     @property

@@ -70,8 +70,7 @@ class JobLabels:
         """See `LabelSource`."""
         places = {store.place(atoms).name: atoms for atoms in frames}
         names, token = self._batch(places, store, folder / _BATCH)
-        if any(not (store.folder / name / STATUS).is_file() for name in names):
-            self._dispatcher.run(store.folder, names, self._transfers(), token=token, title=title)
+        self._dispatcher.run(store.folder, names, self._transfers(), token=token, title=title)
         for name, atoms in places.items():
             store.keep(atoms, self._result(atoms, store.folder / name))
 

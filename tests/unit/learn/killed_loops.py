@@ -147,7 +147,7 @@ def kill_some(kills, chance):
         for number in range(min(_KILLS, kills - result["kills"])):
             child = start("killed")
             live = chance.uniform(0, _LIFE * took if number else took)
-            if number % 2 and wait_for_jobs("killed", took):
+            if number % 2 and wait_for_jobs("killed", 3 * took):
                 live = chance.uniform(0, 1)
             time.sleep(live)
             os.kill(child, signal.SIGKILL)

@@ -25,8 +25,11 @@ from deepattn.learn.labels.store import LabelStore
 
 from .codes import morse, section, write_template
 
+needs_dpdispatcher = pytest.mark.skipif(
+    importlib.util.find_spec("dpdispatcher") is None, reason="dpdispatcher is not installed"
+)
 # As many as the variable says; fifty take a quarter of an hour.
-KILLS = int(os.environ.get("DEEPATTN_KILLS", "4"))
+KILLS = int(os.environ.get("DEEPATTN_KILLS", "3"))
 TRAINING = {"numb_steps": 10, "save_freq": 5, "disp_freq": 10}
 LEARN = {
     "systems": "start.extxyz",
@@ -143,10 +146,8 @@ def _check_report(folder, result):
         assert model.get_type_map() == ["Au", "Cu"]
 
 
+@needs_dpdispatcher
 @pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("dpdispatcher") is None, reason="dpdispatcher is not installed"
-)
 def test_loops_and_jobs_that_are_killed_come_to_the_same_end(place):
     write_template(place)
     few = {
@@ -164,15 +165,28 @@ def test_loops_and_jobs_that_are_killed_come_to_the_same_end(place):
         },
     }
     write_input(section(place, parallel=2), **few)
-    program = Path(__file__).with_name("killed_loops.py")
-    # In a process of its own, whose children begin with TensorFlow imported.
+    result = killed("killed_loops.py", place)
+    assert result["faults"] == [], (place / "log").read_text()[-3000:]
+    assert result["kills"] >= KILLS
+
+
+@needs_dpdispatcher
+@pytest.mark.slow
+def test_jobs_that_are_killed_label_nothing_twice(place):
+    write_template(place)
+    result = killed("killed_jobs.py", place)
+    assert result["faults"] == [], (place / "log").read_text()[-3000:]
+    assert result["kills"] >= KILLS
+
+
+def killed(name, place):
+    """What a program that kills has found; a process of its own, whose children begin with all
+    imported."""
     done = subprocess.run(
-        [sys.executable, str(program), str(place), str(KILLS), "1"],
+        [sys.executable, str(Path(__file__).with_name(name)), str(place), str(KILLS), "1"],
         env={**os.environ, "TAKES": "0.4"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert result["faults"] == [], (place / "log").read_text()[-3000:]
-    assert result["kills"] >= KILLS
+    return json.loads(done.stdout.splitlines()[-1])
