@@ -386,40 +386,6 @@ def test_no_weight_at_all():
         normalize(changed(DPA1, "loss", loss))
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "expected"),
-    [
-        ("repinit/nsel", "most", "repinit/nsel is 'most'; it must be auto, auto:f"),
-        ("repinit/rcut", 4, "repformer/rcut is 4.0; it must be smaller than .*repinit/rcut"),
-        ("repformer/nsel", 120, r"nsel is 120; it must be smaller than .*repinit/nsel \(12"),
-        ("repinit/three_body_rcut", 5, r"sel is 40; .*/repformer/nsel \(48\), which has a shorter"),
-        ("repinit/three_body_rcut", 7, "three_body_rcut is 7.0; it must be at most .*6.0"),
-        ("repinit/three_body_neuron", [], r"three_body_neuron is \[\]"),
-        ("repinit/axis_neuron", 101, r"axis_neuron is 101; .* last width of neuron \(100\)"),
-        ("repformer/axis_neuron", 17, r"between 1 and g2_dim \(16\)"),
-        ("repformer/update_style", "res", "be one of res_avg, res_incr, res_residual"),
-        ("repformer/update_residual_init", "zero", "be norm or const"),
-        ("repformer/update_residual", -1, "update_residual is -1.0; it must be at least 0"),
-        ("repinit/three_body_sel", 121, "three_body_sel is 121; it must be at most .*nsel"),
-        ("repformer/nlayers", 0, "nlayers is 0; it must be at least 1"),
-        ("repformer/rcut_smth", 4.0, "rcut_smth is 4.0; it must be at least 0 and less than rcut"),
-        ("env_protection", -0.1, "env_protection is -0.1; it must be at least 0"),
-        ("attn", 3, "model/descriptor/attn is not a key of the input"),
-    ],
-)
-def test_refused_of_dpa2(path, value, expected):
-    with pytest.raises(ConfigError, match=expected):
-        normalize(changed(DPA2, f"model/descriptor/{path}", value))
-
-
-def test_dpa2_is_common():
-    with pytest.raises(
-        ConfigError, match=r"model/convention tensorflow is not available for .* dpa2"
-    ):
-        normalize(changed(DPA2, "model/convention", "tensorflow"))
-    assert normalize(changed(DPA2, "model/convention", "common")) == normalize(DPA2)
-
-
 def test_epsilon_of_either_convention():
     attention = changed(DPA1, "model/descriptor/attn_layer", 1)
     found = [
@@ -429,52 +395,7 @@ def test_epsilon_of_either_convention():
     assert found == [1e-3, 1e-5]
 
 
-def test_dpa2_has_no_type_embedding_section():
-    with pytest.raises(
-        ConfigError, match="model/type_embedding is not available for the descriptor dpa2"
-    ):
-        normalize(changed(DPA2, "model/type_embedding", {}))
-
-
-def test_dpa2_layer_without_input():
-    data = changed(DPA2, "model/descriptor/repformer/update_g1_has_grrg", False)
-    with pytest.raises(ConfigError, match="leaves the layer of g1 without input"):
-        normalize(changed(data, "model/descriptor/repformer/update_g1_has_drrd", False))
-
-
-def test_dpa2_electrons_need_elements():
-    data = changed(DPA2, "model/type_map", ["O", "X"])
-    with pytest.raises(ConfigError, match="descriptor/use_econf_tebd needs the names of elements"):
-        normalize(changed(data, "model/descriptor/use_econf_tebd", True))
-
-
 def test_a_folder_of_checkpoints_has_the_usual_names():
     assert normalize(changed(DPA1, "training/save_ckpt", "run/"))["training"]["save_ckpt"] == (
         "run/model.ckpt"
     )
-
-
-@pytest.mark.parametrize(
-    ("fitting", "message"),
-    [
-        ({"layer_name": ["a", "a", "b", "c"]}, "only hidden layers that are as wide as"),
-        ({"layer_name": ["a", "b", "c", "c"]}, "only hidden layers that are as wide as"),
-        ({"layer_name": ["a/b", None, None, None]}, "a list of 4 names of letters"),
-        (
-            {"layer_name": [None, "a", "a", None], "trainable": [True, True, False, True]},
-            "trainable differs for the layers 1 and 2",
-        ),
-    ],
-)
-def test_layers_that_cannot_be_one(fitting, message):
-    section = {"neuron": [8, 8, 8], **fitting}
-    with pytest.raises(ConfigError, match=message):
-        normalize(changed(SE_E2_A, "model/fitting_net", section))
-
-
-def test_names_of_layers_are_of_one_backend():
-    section = {"neuron": [8, 8], "layer_name": ["a", "b", "c"]}
-    raw = changed(SE_E2_A, "model/fitting_net", section)
-    assert normalize(raw)["model"]["fitting_net"]["layer_name"] == ["a", "b", "c"]
-    with pytest.raises(ConfigError, match=r"layer_name = .* needs model/convention tensorflow"):
-        normalize(changed(raw, "model/convention", "common"))
