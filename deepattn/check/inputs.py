@@ -63,7 +63,7 @@ def _from_input(path: str) -> tuple[list[str], dict[str, Any]]:
     """
     content = upgrade(load_input(path))
     training, model = content.get("training", {}), content.get("model", {})
-    if model.get("spin"):
+    if (model.get("spin") or {}).get("virtual_len") is not None:
         raise ConfigError(
             f"{path}: has model/spin, and data with virtual atoms are not checked; a training "
             "checks that they are complete"

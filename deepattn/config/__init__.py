@@ -34,6 +34,7 @@ from deepattn.config.sel import (
     take_sel,
     with_neighbors,
 )
+from deepattn.config.spin import SpinConfig
 from deepattn.config.tasks import (
     BranchConfig,
     MultiTaskConfig,
@@ -78,6 +79,7 @@ __all__ = [
     "Quantity",
     "ScheduleConfig",
     "Section",
+    "SpinConfig",
     "TrainingConfig",
     "TrainingDataConfig",
     "TypeEmbeddingConfig",

@@ -215,6 +215,8 @@ class ModelConfig(Section):
         descriptor = section["descriptor"]
         kind = DESCRIPTORS[descriptor["type"]]
         convention = section.pop("convention", None)
+        if convention is None and (section.get("spin") or {}).get("virtual_scale") is not None:
+            convention = "common"
         fitting = section["fitting_net"]
         possible = possible_conventions(kind, FITTINGS[fitting["type"]])
         if convention is not None and convention in ("tensorflow", "common"):
@@ -245,7 +247,7 @@ class ModelConfig(Section):
         if "type_embedding" in section:
             TypeEmbeddingConfig.resolve_defaults(section["type_embedding"])
         if "spin" in section:
-            SpinConfig.resolve_defaults(section["spin"], section["type_map"])
+            SpinConfig.resolve_defaults(section, common=common)
         if not section["type_map"]:
             del section["type_map"]
 
@@ -275,6 +277,12 @@ class ModelConfig(Section):
         """Whether the model follows the common convention, that of DeePMD-kit's other backends."""
         default = possible_conventions(type(self.descriptor), type(self.fitting_net))[0]
         return (self.convention or default) == "common"
+
+    @property
+    def data_types(self) -> tuple[str, ...]:
+        """Names of the types that data have: all but those of virtual atoms made of moments."""
+        given = self.spin is not None and self.spin.given_moments
+        return self.type_map[: len(self.spin.use_spin)] if given and self.spin else self.type_map
 
     @property
     def place(self) -> int:

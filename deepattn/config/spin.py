@@ -1,7 +1,10 @@
 """Magnetic moments: an atom of some types has a virtual atom, which stands for its moment.
 
 Virtual atoms are of types of their own, which a typed configuration has and a file has not: a
-section of a file names elements only.
+section of a file names elements only. In the convention of DeePMD-kit's TensorFlow backend data
+list virtual atoms, and magnetic types have such a type each. In the common convention data have
+moments, of which virtual atoms are made, and all types have such a type, also those without
+moments.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from deepattn.config.constraints import require
 from deepattn.config.section import Section, key, required
 from deepattn.errors import ConfigError, show
 
+# Protection of distances in the common convention where there is none, Å: moments may be small.
+_PROTECTION = 0.01
 # Keys that place virtual atoms in one convention only.
 _PLACES = {"tensorflow": ("virtual_len", "spin_norm"), "common": ("virtual_scale",)}
 _OF_DPA4 = "it belongs to DPA-4"
@@ -48,27 +53,43 @@ class SpinConfig(Section):
         "Magnitude of the moment, μB, for each type with a moment; with convention tensorflow.",
         unset=True,
     )
+    virtual_scale: tuple[float, ...] | None = key(
+        None,
+        "Distance of a virtual atom from its atom over the magnitude of the moment, Å/μB: for each "
+        "type with a moment, for each type, or one number; with convention common.",
+        unset=True,
+        dtype=[list[float], float],
+    )
 
     @classmethod
-    def resolve_defaults(cls, section: dict[str, Any], type_map: Sequence[str]) -> None:
-        """Give ``use_spin`` one value for each type, in place.
+    def resolve_defaults(cls, model: dict[str, Any], *, common: bool) -> None:
+        """Give the section of a model one value for each type, in place.
 
         Raises:
             ConfigError: It lists something else than types.
         """
+        section, type_map = model["spin"], model.get("type_map", [])
         cls.drop_unset(section)
         given, where = section["use_spin"], "model/spin/use_spin"
-        if all(isinstance(value, bool) for value in given):
-            return
-        known: Sequence[Any] = type_map if isinstance(given[0], str) else range(len(type_map))
-        for value in given:
-            require(
-                value in known,
-                where,
-                given,
-                f"list types of model/type_map, of which {show(value)} is none",
-            )
-        section["use_spin"] = [kind in given for kind in known]
+        if not all(isinstance(value, bool) for value in given):
+            known: Sequence[Any] = type_map if isinstance(given[0], str) else range(len(type_map))
+            for value in given:
+                require(
+                    value in known,
+                    where,
+                    given,
+                    f"list types of model/type_map, of which {show(value)} is none",
+                )
+            section["use_spin"] = [kind in given for kind in known]
+        used = section["use_spin"]
+        scale = section.get("virtual_scale")
+        if isinstance(scale, float):
+            section["virtual_scale"] = [scale] * sum(used)
+        elif scale is not None and len(scale) == len(used):
+            section["virtual_scale"] = [s for s, u in zip(scale, used, strict=True) if u]
+        if common:
+            descriptor = model["descriptor"]
+            descriptor["env_protection"] = descriptor.get("env_protection") or _PROTECTION
 
     @classmethod
     def check(cls, model: Mapping[str, Any], *, conventions: Sequence[str], common: bool) -> None:
@@ -99,12 +120,15 @@ class SpinConfig(Section):
                 f"convention {convention}; use {known}."
             )
         require(
-            list(used) == sorted(used, reverse=True),
+            common or list(used) == sorted(used, reverse=True),
             f"{path}/use_spin",
             used,
             "have its true values first: types with a moment are the first ones of model/type_map, "
             "as in DeePMD-kit's TensorFlow backend",
         )
+        for name in _PLACES["tensorflow" if common else "common"]:
+            if section.get(name) is not None:
+                raise ConfigError(f"{path}/{name} is not for model/convention {convention}.")
         for name in _PLACES[convention]:
             values = section.get(name)
             require(
@@ -115,12 +139,24 @@ class SpinConfig(Section):
                 values,
                 f"have one positive number for each type with a moment ({sum(used)})",
             )
-        _check_others(model)
+        _check_others(model, common=common)
+
+    @property
+    def given_moments(self) -> bool:
+        """Whether data have moments, and not virtual atoms."""
+        return self.virtual_scale is not None
 
     @property
     def hosts(self) -> tuple[int, ...]:
         """The type of the atoms that each type of virtual atoms belongs to."""
-        return tuple(kind for kind, used in enumerate(self.use_spin) if used)
+        return _hosts(self.use_spin, of_all=self.given_moments)
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Types of atoms with a moment, and of their virtual atoms."""
+        first = len(self.use_spin)
+        pairs = ((host, first + place) for place, host in enumerate(self.hosts))
+        return tuple(pair for pair in pairs if self.use_spin[pair[0]])
 
     def merged(self, values: np.ndarray) -> np.ndarray:
         """Values of all types, those of virtual atoms added to those of their hosts, as values of
@@ -136,7 +172,11 @@ class SpinConfig(Section):
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """How far a virtual atom moves with the moment, Å/μB, for each type of `hosts`."""
+        """How far a virtual atom moves with the moment, Å/μB, for each type of `hosts`; zero for
+        types without moments."""
+        if self.virtual_scale is not None:
+            given = iter(self.virtual_scale)
+            return tuple(next(given) if used else 0.0 for used in self.use_spin)
         pairs = zip(self.virtual_len or (), self.spin_norm or (), strict=True)
         return tuple(length / norm for length, norm in pairs)
 
@@ -150,14 +190,16 @@ def with_virtual_types(section: Mapping[str, Any]) -> dict[str, Any]:
     if not section.get("spin"):
         return dict(section)
     names, descriptor = list(section["type_map"]), dict(section["descriptor"])
-    hosts = [kind for kind, used in enumerate(section["spin"]["use_spin"]) if used]
+    used, of_all = section["spin"]["use_spin"], section["spin"].get("virtual_scale") is not None
+    hosts = _hosts(used, of_all=of_all)
     virtual = range(len(names), len(names) + len(hosts))
-    descriptor["sel"] = [*descriptor["sel"], *(descriptor["sel"][kind] for kind in hosts)]
+    if isinstance(descriptor["sel"], list | tuple):
+        descriptor["sel"] = [*descriptor["sel"], *(descriptor["sel"][kind] for kind in hosts)]
     return {
         **section,
         "type_map": virtual_names(names, len(hosts)),
         "descriptor": descriptor,
-        "atom_exclude_types": list(virtual),
+        "atom_exclude_types": [*virtual, *section["atom_exclude_types"]],
     }
 
 
@@ -165,13 +207,15 @@ def without_virtual_types(section: Mapping[str, Any]) -> dict[str, Any]:
     """The reverse of `with_virtual_types`."""
     if not section.get("spin"):
         return dict(section)
-    count = len(section["spin"]["use_spin"])
-    descriptor = {**section["descriptor"], "sel": section["descriptor"]["sel"][:count]}
+    count, descriptor = len(section["spin"]["use_spin"]), dict(section["descriptor"])
+    if isinstance(descriptor["sel"], list | tuple):
+        descriptor["sel"] = descriptor["sel"][:count]
+    types = section["atom_exclude_types"]
     return {
         **section,
         "type_map": section["type_map"][:count],
         "descriptor": descriptor,
-        "atom_exclude_types": [],
+        "atom_exclude_types": [kind for kind in types if kind < count],
     }
 
 
@@ -180,7 +224,11 @@ def virtual_names(names: Sequence[str], count: int) -> list[str]:
     return [*names, *(f"{name}_spin" for name in names[:count])]
 
 
-def _check_others(model: Mapping[str, Any]) -> None:
+def _hosts(used: Sequence[bool], *, of_all: bool) -> tuple[int, ...]:
+    return tuple(kind for kind, moment in enumerate(used) if moment or of_all)
+
+
+def _check_others(model: Mapping[str, Any], *, common: bool) -> None:
     """Refuse keys of a model that DeePMD-kit does not have together with moments.
 
     Raises:
@@ -192,6 +240,7 @@ def _check_others(model: Mapping[str, Any]) -> None:
         "models": bool(model.get("models")),
         "type_embedding": model.get("type_embedding") is not None,
         "preset_out_bias": model["preset_out_bias"] is not None,
+        "descriptor/exclude_types": bool(descriptor.get("exclude_types")) and common,
         "fitting_net/atom_ener": bool(fitting.get("atom_ener")),
         "fitting_net/numb_aparam": bool(fitting["numb_aparam"]),
     }

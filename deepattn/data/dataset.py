@@ -53,6 +53,7 @@ class _Wanted(TypedDict):
     fparam: int
     default_fparam: Sequence[float] | None
     aparam: int
+    spin: bool
     labels: tuple[str | Label, ...]
     numb_generalized_coord: int
 
@@ -69,6 +70,7 @@ class DataSet:
         numb_fparam: Number of frame parameters of the model.
         default_fparam: Those of frames without any; None if there must be some.
         numb_aparam: Number of atomic parameters of the model.
+        spin: Whether the model takes magnetic moments.
         labels: Labels that the loss needs.
         numb_generalized_coord: Width of the label ``drdq``.
         seed: Fixes the order of frames; None takes one from the operating system.
@@ -96,6 +98,7 @@ class DataSet:
         numb_fparam: int = 0,
         default_fparam: Sequence[float] | None = None,
         numb_aparam: int = 0,
+        spin: bool = False,
         labels: Sequence[str | Label] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
         seed: int | None = None,
@@ -107,6 +110,7 @@ class DataSet:
             "fparam": numb_fparam,
             "default_fparam": default_fparam,
             "aparam": numb_aparam,
+            "spin": spin,
             "labels": tuple(labels),
             "numb_generalized_coord": numb_generalized_coord,
         }
@@ -229,6 +233,8 @@ class DataSet:
             inputs["fparam"] = ArraySpec("float64", (None, self._wanted["fparam"]))
         if self._wanted["aparam"]:
             inputs["aparam"] = ArraySpec("float64", (None, None, self._wanted["aparam"]))
+        if self._wanted["spin"]:
+            inputs["spin"] = ArraySpec("float64", (None, None, 3))
         labels = {}
         for label in self._wanted["labels"]:
             width = self._wanted["numb_generalized_coord"]

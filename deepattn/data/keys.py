@@ -119,6 +119,8 @@ KEYS = {
         Key("virial", atomic=False, width=9, threes=True),
         Key("atom_ener", atomic=True),
         Key("atom_pref", atomic=True),
+        Key("spin", atomic=True, width=3),
+        Key("force_mag", atomic=True, width=3),
         Key("atom_ener_coeff", atomic=True, default=1.0),
         Key("drdq", atomic=True, width=0, threes=True),
         Key("hessian", atomic=True, width=9, pairs=True),
@@ -126,7 +128,7 @@ KEYS = {
 }
 LABELS = (
     *("energy", "force", "virial", "atom_ener", "atom_pref", "atom_ener_coeff", "drdq"),
-    "hessian",
+    *("hessian", "force_mag"),
 )
 DEFAULT_LABELS = ("energy", "force", "virial")
 

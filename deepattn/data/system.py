@@ -172,6 +172,7 @@ class System:
         fparam: int = 0,
         default_fparam: Sequence[float] | None = None,
         aparam: int = 0,
+        spin: bool = False,
         labels: Sequence[str | Label] = DEFAULT_LABELS,
         numb_generalized_coord: int = 0,
     ) -> tuple[Arrays, Arrays]:
@@ -182,12 +183,14 @@ class System:
             fparam: Number of frame parameters to read.
             default_fparam: Those of frames whose set has none; None if there must be some.
             aparam: Number of parameters per atom to read.
+            spin: Whether to read magnetic moments.
             labels: Labels to read.
             numb_generalized_coord: Width of the label ``drdq``.
 
         Returns:
             ``inputs``: ``coord [n, natoms, 3]`` (Å), ``atype [n, natoms]`` int32, ``box [n, 9]``
-            (Å, zero for open boundaries), ``fparam [n, fparam]``, ``aparam [n, natoms, aparam]``.
+            (Å, zero for open boundaries), ``fparam [n, fparam]``, ``aparam [n, natoms, aparam]``,
+            ``spin [n, natoms, 3]`` (μB).
             ``labels``: Each label and its ``find_<label> [n]``, 0 where it is missing. Energies
             are in eV, forces in eV/Å. All are float64 but the types.
 
@@ -213,6 +216,9 @@ class System:
             self._require("aparam", f"; the model has numb_aparam {aparam}")
             values = self.load("aparam", indices, width=aparam)
             inputs["aparam"] = values.reshape(count, self.natoms, aparam)
+        if spin:
+            self._require("spin", "; the model has model/spin")
+            inputs["spin"] = self.load("spin", indices).reshape(count, self.natoms, 3)
         targets = {}
         for label in labels:
             name, width = label_name(label), None

@@ -1,10 +1,31 @@
-"""Virtual atoms of magnetic moments, which frames list with their atoms."""
+"""Virtual atoms of magnetic moments, which frames list with their atoms, or which are made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deepattn.config import SpinConfig
 from deepattn.errors import DataError
+
+
+def with_virtual_atoms(inputs: Mapping[str, np.ndarray], spin: SpinConfig) -> dict[str, np.ndarray]:
+    """Frames with the virtual atoms of all atoms, after these; for atoms without a moment padding.
+
+    Args:
+        inputs: ``coord [nframes, natoms, 3]``, ``atype [nframes, natoms]``, ``spin [nframes,
+            natoms, 3]``, and others, which stay as they are.
+        spin: The section ``model/spin``.
+    """
+    atype = inputs["atype"]
+    scale = np.where(atype >= 0, np.array(spin.scales)[np.maximum(atype, 0)], 0.0)
+    moved = inputs["coord"] + inputs["spin"] * scale[:, :, np.newaxis]
+    magnetic = (atype >= 0) & np.array(spin.use_spin)[np.maximum(atype, 0)]
+    virtual = np.where(magnetic, atype + len(spin.use_spin), -1)
+    return {
+        **inputs,
+        "coord": np.concatenate([inputs["coord"], moved], axis=1),
+        "atype": np.concatenate([atype, virtual], axis=1).astype(atype.dtype),
+    }
 
 
 def check_virtual_atoms(

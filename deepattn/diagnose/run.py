@@ -112,9 +112,10 @@ def _of_curve(
 
 def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistics], list[str]]:
     """Causes in the data; statistics of training and validation data; what was not done."""
-    if config.model.spin is not None:
+    spin = config.model.spin
+    if spin is not None and not spin.given_moments:
         return [], [], ["data with virtual atoms (model/spin) are not looked at"]
-    names = config.model.type_map or None
+    names = config.model.data_types or None
     sections = [config.training.training_data, config.training.validation_data]
     found = [(s, run.systems(s)) for s in sections if s is not None]
     if missing := [section for section, paths in found if paths is None]:
@@ -123,6 +124,8 @@ def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistic
     paths = [path for _, some in found for path in some or ()]
     one = config.model.descriptor.longest_list
     sel = None if isinstance(one.sel, str) else np.ravel(one.sel).tolist()
+    if spin is not None and sel is not None:
+        sel = sel[: len(spin.use_spin)]
     findings = check_data(paths, type_map=names, rcut=one.rcut, sel=sel)
     command = f"deepattn check {shlex.quote(str(run.input))}"
     causes = list(data.checked(findings, command))

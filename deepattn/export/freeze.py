@@ -20,6 +20,7 @@ from deepattn.infer.trial import try_graph
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.blocks import evaluate_in_blocks
 from deepattn.models.energy_model import EnergyModel
+from deepattn.models.spin_model import SpinModel
 from deepattn.models.tabulated_potential import potential_in_one_operation
 
 
@@ -58,6 +59,11 @@ def freeze(
             f"models with the descriptor {type(model.descriptor).__name__} cannot be frozen to "
             ".pb, since DeePMD-kit has no such graphs; write a .savedmodeltf, which DeePMD-kit "
             "3.2 and its LAMMPS run"
+        )
+    if isinstance(model, SpinModel) and model.spin.given_moments:
+        raise ConfigError(
+            "a model that takes magnetic moments (virtual_scale) cannot be frozen to .pb, since "
+            "DeePMD-kit's graphs take virtual atoms; write a .dp or .pt file."
         )
     if model.fitting.graph_type is None:
         raise ConfigError(

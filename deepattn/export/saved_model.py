@@ -77,7 +77,7 @@ def save_model(
     if isinstance(model, SpinModel):
         raise ConfigError(
             f"{path}: models of magnetic moments (model/spin) cannot be written as SavedModels, "
-            "which DeePMD-kit does not have; write a graph (.pb)."
+            "which DeePMD-kit does not have; write a file of another kind."
         )
     if parallel:
         _check_parallel(model, path)

@@ -25,6 +25,7 @@ class Batch:
         atype: int32 ``[n, nreal]``, rising in every frame, unless frames stay as they are.
         fparam: ``[n, numb_fparam]`` or None.
         aparam: ``[n, nreal, numb_aparam]`` or None.
+        spin: Magnetic moments, ``[n, nreal, 3]`` or None.
     """
 
     frames: np.ndarray
@@ -34,6 +35,7 @@ class Batch:
     atype: np.ndarray
     fparam: np.ndarray | None
     aparam: np.ndarray | None
+    spin: np.ndarray | None = None
 
     @property
     def is_uniform(self) -> bool:
@@ -115,4 +117,5 @@ def _take(frames: Frames, chosen: np.ndarray, order: np.ndarray) -> Batch:
         atype=frames.atype[rows, order],
         fparam=None if frames.fparam is None else frames.fparam[chosen],
         aparam=None if frames.aparam is None else frames.aparam[rows, order],
+        spin=None if frames.spin is None else frames.spin[rows, order],
     )

@@ -105,6 +105,13 @@ def overlap(batch: Batch) -> str:
     return f"; {where} is {distance:.3g} Å from another atom"
 
 
+def without_moment(batch: Batch) -> str:
+    """Say that atoms have no moment, which those of magnetic types need."""
+    if batch.spin is None or batch.spin.any(axis=2).all():
+        return ""
+    return "; atoms of magnetic types need a magnetic moment (spin) other than zero"
+
+
 def neighbor_statistics(batch: Batch, rcut: float, ntypes: int) -> tuple[np.ndarray, np.ndarray]:
     """Give for each atom the square of its shortest distance and its neighbors of each type.
 

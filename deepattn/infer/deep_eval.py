@@ -81,6 +81,11 @@ class DeepEval:
             uncertainty=uncertainty,
         )
         self._facts = self._evaluator.facts
+        if neighbor_list is not None and self._facts.has_spin:
+            raise ModelFileError(
+                f"{self.model_file}: takes magnetic moments, so it finds neighbors by itself; omit "
+                "neighbor_list"
+            )
         self._has_hessian = file.has_hessian
         note_opened()
 
@@ -274,11 +279,12 @@ class DeepEval:
         fparam: ArrayLike | None = None,
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
+        spin: ArrayLike | None = None,
     ) -> Frames:
         """Check frames, for ``evaluate``.
 
         Args:
-            coords, cells, atom_types, fparam, aparam, mixed_type: As for :meth:`eval`.
+            coords, cells, atom_types, fparam, aparam, mixed_type, spin: As for :meth:`eval`.
 
         Raises:
             DataError: If an argument does not fit the model or is not finite.
@@ -294,7 +300,14 @@ class DeepEval:
             dim_fparam=self.get_dim_fparam(),
             dim_aparam=self.get_dim_aparam(),
             default_fparam=self.get_default_fparam(),
+            spin=spin,
+            has_spin=self.has_spin,
         )
+
+    @property
+    def has_spin(self) -> bool:
+        """Whether the model takes magnetic moments as an argument."""
+        return self._facts.has_spin
 
     def _vectors(self, name: str, frames: Frames) -> np.ndarray:
         """A vector of every atom, ``[nframes, natoms, width]``."""

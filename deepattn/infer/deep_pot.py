@@ -53,6 +53,7 @@ class DeepPot(DeepEval):
         fparam: ArrayLike | None = None,
         aparam: ArrayLike | None = None,
         mixed_type: bool = False,
+        spin: ArrayLike | None = None,
         **kwargs: Any,
     ) -> tuple[np.ndarray, ...]:
         """Evaluate energy, forces and virial.
@@ -67,12 +68,15 @@ class DeepPot(DeepEval):
             fparam: Frame parameters, ``[nframes, dim]`` or ``[dim]``.
             aparam: Atomic parameters, ``[nframes, natoms, dim]``, ``[natoms, dim]`` or ``[dim]``.
             mixed_type: Whether the types are given for every frame.
+            spin: Magnetic moments in μB, as ``coords``, for a model with :attr:`has_spin`.
             **kwargs: Further arguments of DeePMD-kit, accepted as long as they ask for nothing.
 
         Returns:
             ``energy [nframes, 1]`` in eV, ``force [nframes, natoms, 3]`` in eV/Å, ``virial
             [nframes, 9]`` in eV; with ``atomic`` also ``atom_energy [nframes, natoms, 1]`` and
-            ``atom_virial [nframes, natoms, 9]``; of a model that was trained on Hessians last the
+            ``atom_virial [nframes, natoms, 9]``; of a model with :attr:`has_spin` also the magnetic
+            forces ``force_mag [nframes, natoms, 3]`` in eV/μB and the atoms that have one,
+            ``mask_mag [nframes, natoms, 1]``; of a model that was trained on Hessians last the
             result of :meth:`eval_hessian`. A virtual atom, which stands for a magnetic moment, has
             the magnetic force in eV/μB, and no place in ``atom_energy``.
 
@@ -81,10 +85,12 @@ class DeepPot(DeepEval):
                 cell is too thin for the cutoff, or there is not enough memory for a frame.
             ModelFileError: If TensorFlow cannot run the model.
         """
-        refuse_arguments(kwargs)
-        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type)
+        refuse_arguments(kwargs if self.has_spin else {**kwargs, "spin": spin})
+        frames = self.frames(coords, cells, atom_types, fparam, aparam, mixed_type, spin)
         out = self.evaluate(frames, atomic=atomic, hessian=self.has_hessian)
         out["energy"] = out["energy"][:, None]
+        if self.has_spin:
+            out["mask_mag"] = out["mask_mag"][:, :, None] > 0
         if atomic:
             out["atom_energy"] = self._of_elements(out["atom_energy"], frames)[:, :, None]
         return tuple(out.values())
@@ -124,7 +130,9 @@ class DeepPot(DeepEval):
             ``atom_virial [nframes, natoms, 9]``; with ``descriptor`` also ``descriptor [nframes,
             natoms, width]``; with ``uncertainty`` also ``force_error [nframes, natoms]`` in eV/Å
             and ``distance [nframes, natoms]``; with ``hessian`` also ``hessian [nframes,
-            3 * natoms, 3 * natoms]`` in eV/Å².
+            3 * natoms, 3 * natoms]`` in eV/Å²; of a model with :attr:`has_spin` also ``force_mag
+            [nframes, natoms, 3]`` in eV/μB and ``mask_mag [nframes, natoms]``, 1 for the atoms that
+            have one.
 
         Raises:
             DataError: As for :meth:`eval`.
@@ -134,6 +142,8 @@ class DeepPot(DeepEval):
         shapes = {"energy": (nframes,), "force": (nframes, natoms, 3), "virial": (nframes, 9)}
         if atomic:
             shapes |= {"atom_energy": (nframes, natoms), "atom_virial": (nframes, natoms, 9)}
+        if self.has_spin:
+            shapes |= {"force_mag": (nframes, natoms, 3), "mask_mag": (nframes, natoms)}
         if descriptor:
             shapes |= {"descriptor": (nframes, natoms, 0)}
         if uncertainty:
@@ -223,11 +233,6 @@ class DeepPot(DeepEval):
     @property
     def has_efield(self) -> bool:
         """Whether the model takes an external field: never."""
-        return False
-
-    @property
-    def has_spin(self) -> bool:
-        """Whether the model takes magnetic moments as an argument: never."""
         return False
 
     @property

@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from deepattn.formats.files import write_whole
+from deepattn.infer.statistics import with_force
 
 _AXES = [a + b for a in "xyz" for b in "xyz"]
 
@@ -65,7 +66,7 @@ class DetailFiles:
         rows(".e_peratom.out", energy / natoms, ["e"])
         axes = ["fx", "fy", "fz"]
         if "force_mag" in prediction:
-            rows(".fr.out", force[prediction["mask"].ravel()], axes)
+            rows(".fr.out", force[with_force(prediction, atype).ravel()], axes)
             chosen = prediction["mask_mag"]
             magnetic = np.hstack([labels["force_mag"][chosen], prediction["force_mag"][chosen]])
             if labels["find_force_mag"].any():

@@ -14,7 +14,7 @@ from deepattn.data.type_map import names_or_numbers
 from deepattn.data.virtual_atoms import check_virtual_atoms
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.batches import Batch, make_batches
-from deepattn.infer.checks import NeighborCheck, check_finite, overlap
+from deepattn.infer.checks import NeighborCheck, check_finite, overlap, without_moment
 from deepattn.infer.feeds import HESSIAN, IN_KERAS, OF_FRAMES, SHARED, make_feed
 from deepattn.infer.forks import refuse_forked
 from deepattn.infer.frames import Frames
@@ -190,7 +190,7 @@ class Evaluator:
         except tf.errors.ResourceExhaustedError:
             raise
         except tf.errors.OpError as error:
-            close = overlap(batch)
+            close = overlap(batch) or without_moment(batch)
             if close:
                 raise DataError(f"the frames cannot be evaluated{close}") from None
             raise ModelFileError(

@@ -50,6 +50,7 @@ class Feed:
         ghost_of: Which atom each ghost is an image of, ``[nall - nloc]``.
         periodic: Whether the frames have cells.
         distance: The distance of descriptors that is evaluated, or None.
+        spin: Magnetic moments, ``[n, nloc, 3]`` or None.
     """
 
     coord: np.ndarray
@@ -62,6 +63,7 @@ class Feed:
     ghost_of: np.ndarray
     periodic: bool
     distance: Distance | None = None
+    spin: np.ndarray | None = None
 
     @property
     def owner(self) -> np.ndarray:
@@ -162,6 +164,7 @@ def make_feed(
         aparam=batch.aparam,
         ghost_of=ghost_of,
         periodic=batch.box is not None,
+        spin=batch.spin,
     )
 
 

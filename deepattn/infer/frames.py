@@ -19,6 +19,7 @@ class Frames:
         atype: int32 ``[nframes, natoms]``; −1 is a virtual atom.
         fparam: float64 ``[nframes, numb_fparam]``, or None.
         aparam: float64 ``[nframes, natoms, numb_aparam]``, or None.
+        spin: Magnetic moments, μB, float64 ``[nframes, natoms, 3]``, or None.
     """
 
     coord: np.ndarray
@@ -26,6 +27,7 @@ class Frames:
     atype: np.ndarray
     fparam: np.ndarray | None
     aparam: np.ndarray | None
+    spin: np.ndarray | None = None
 
 
 def as_frames(
@@ -40,6 +42,8 @@ def as_frames(
     dim_fparam: int,
     dim_aparam: int,
     default_fparam: Sequence[float] | None = None,
+    spin: ArrayLike | None = None,
+    has_spin: bool = False,
 ) -> Frames:
     """Check the arguments of :meth:`DeepPot.eval` and bring them to one form.
 
@@ -77,7 +81,17 @@ def as_frames(
         atype=_types(types, nframes, ntypes),
         fparam=_fparam(default_fparam if fparam is None else fparam, nframes, dim_fparam),
         aparam=_aparam(aparam, nframes, natoms, dim_aparam),
+        spin=_spin(spin, coord.shape) if has_spin else None,
     )
+
+
+def _spin(spin: ArrayLike | None, shape: tuple[int, ...]) -> np.ndarray:
+    if spin is None:
+        raise DataError("spin is missing; the model needs the magnetic moments of the atoms")
+    moments = _numbers("spin", spin)
+    if moments.size != np.prod(shape):
+        raise DataError(f"spin has shape {moments.shape}, expected {shape}")
+    return _finite("spin", moments.reshape(shape))
 
 
 def _numbers(name: str, values: ArrayLike) -> np.ndarray:

@@ -11,7 +11,7 @@ from deepattn.models import AtomicModel, EnergyModel
 from deepattn.models.blocks import infer
 
 # Of how many leading axes of an input the length differs between batches, if not of one.
-_OPEN_AXES = {"coord": 2, "atype": 2, "aparam": 2, "natoms": 0}
+_OPEN_AXES = {"coord": 2, "atype": 2, "aparam": 2, "spin": 2, "natoms": 0}
 
 
 class KerasRunner:
@@ -49,7 +49,7 @@ class KerasRunner:
         # Derivatives by ghosts are those by the atoms that they are images of.
         if self.model.descriptor.passes_messages or HESSIAN in names:
             inputs["owner"] = tf.constant(feed.owner)
-        for name in ("fparam", "aparam"):
+        for name in ("fparam", "aparam", "spin"):
             value = getattr(feed, name)
             if value is not None:
                 inputs[name] = tf.constant(value, dtype)

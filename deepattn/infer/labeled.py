@@ -35,6 +35,7 @@ def read_frames(
         fparam=model.get_dim_fparam(),
         default_fparam=model.get_default_fparam(),
         aparam=model.get_dim_aparam(),
+        spin=model.has_spin,
         labels=labels,
     )
     checked = as_frames(
@@ -47,5 +48,7 @@ def read_frames(
         ntypes=model.get_ntypes(),
         dim_fparam=model.get_dim_fparam(),
         dim_aparam=model.get_dim_aparam(),
+        spin=inputs.get("spin"),
+        has_spin=model.has_spin,
     )
     return checked, found

@@ -40,6 +40,7 @@ class Facts:
         dim_aparam: number of atomic parameters.
         default_fparam: frame parameters of frames without any; None where they must be given.
         hosts: the type that each type of virtual atoms belongs to, which are the last types.
+        has_spin: whether it takes magnetic moments, of which it makes virtual atoms.
         interface_dtype: precision of coordinates and forces.
         model_script: the model section of the input; None if the file does not hold it.
         observable: what it gives besides energies; None for energies.
@@ -56,6 +57,7 @@ class Facts:
     observable: Observable | None = None
     default_fparam: list[float] | None = None
     hosts: tuple[int, ...] = ()
+    has_spin: bool = False
 
 
 class Runner(Protocol):
@@ -95,19 +97,25 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
     """
     model = file.build()
     default = model.fitting.default_fparam
+    spin = model.spin if isinstance(model, SpinModel) else None
+    has_spin = spin is not None and spin.given_moments
+    # The cutoff of a linear combination may be that of another model.
+    sel = np.ravel(model.descriptor.sel).tolist() if model.rcut == model.descriptor.rcut else []
+    ntypes = len(spin.use_spin) if spin is not None and has_spin else model.ntypes
     facts = Facts(
-        type_map=list(model.type_map),
-        ntypes=model.ntypes,
+        type_map=list(model.type_map[:ntypes]),
+        ntypes=ntypes,
         rcut=model.rcut,
-        # The cutoff of a linear combination may be that of another model.
-        sel=np.ravel(model.descriptor.sel).tolist() if model.rcut == model.descriptor.rcut else [],
+        # Neighbors are counted without virtual atoms.
+        sel=sel[:ntypes] if has_spin and len(sel) > 1 else [] if has_spin else sel,
         dim_fparam=model.fitting.numb_fparam,
         dim_aparam=model.fitting.numb_aparam,
         interface_dtype=model.interface_dtype,
         model_script=file.model_section(),
         observable=file.observable,
         default_fparam=None if default is None else list(default),
-        hosts=model.spin.hosts if isinstance(model, SpinModel) else (),
+        hosts=() if spin is None or has_spin else spin.hosts,
+        has_spin=has_spin,
     )
     return KerasRunner(model, str(file.path)), facts
 

@@ -48,7 +48,7 @@ def energy_errors(
         prediction: ``energy [n]``, ``force [n, natoms, 3]``, ``virial [n, 9]`` and, if they are
             to be compared, ``atom_ener [n, natoms]`` and ``hessian [n, 3 natoms, 3 natoms]``;
             of a model of magnetic moments ``force_mag [n, natoms, 3]``, ``mask_mag`` and ``mask``
-            ``[n, natoms]``, the atoms with magnetic forces and with forces.
+            ``[n, natoms]``, the atoms with magnetic forces and with forces (all without ``mask``).
         labels: The same, ``atom_pref [n, natoms]`` where forces are weighted, and for each
             label ``x`` a ``find_x [n]``, 0 for a frame without it.
         atype: Types ``[n, natoms]``; −1 is a virtual atom.

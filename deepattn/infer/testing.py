@@ -117,13 +117,16 @@ def _compared(model: DeepPot, system: System, frames: np.ndarray, atomic: bool) 
     names = ["energy", "force", "virial", "atom_pref", *(["atom_ener"] if atomic else [])]
     hessian = model.has_hessian and bool(system.has("hessian")[frames].any())
     names += ["hessian"] if hessian else []
+    names += ["force_mag"] if model.has_spin else []
     inputs, labels = read_frames(model, system, frames, names)
     if atomic and not labels["find_atom_ener"].all():
         raise DataError(f"system {system.path} has no atom_ener, which --atomic compares")
     prediction = model.evaluate(inputs, atomic=atomic, hessian=hessian)
     if atomic:
         prediction["atom_ener"] = prediction.pop("atom_energy")
-    if model.get_ntypes_spin():
+    if model.has_spin:
+        prediction |= {"mask_mag": prediction["mask_mag"] > 0}
+    elif model.get_ntypes_spin():
         # In the places of virtual atoms there are magnetic forces, of labels too.
         virtual = inputs.atype >= model.get_ntypes() - model.get_ntypes_spin()
         prediction |= {"force_mag": prediction["force"], "mask_mag": virtual, "mask": ~virtual}

@@ -59,7 +59,7 @@ def fit_uncertainty(
     """
     file = open_model_file(model, head)
     with DeepPot(file) as potential:
-        if potential.get_ntypes_spin():
+        if potential.has_spin or potential.get_ntypes_spin():
             raise ModelFileError(
                 f"{file.path}: is a model of magnetic moments, for which there are no uncertainties"
             )

@@ -173,6 +173,7 @@ class AtomicModel(TrainedModel, abc.ABC):
         Data pipelines map it over batches, so that neighbors are searched while a step is at
         work on the batch before.
         """
+        inputs = self.expanded(inputs)
         atype = tf.cast(inputs["atype"], tf.int32)
         natoms = inputs.get("natoms")
         if natoms is None:
@@ -217,6 +218,10 @@ class AtomicModel(TrainedModel, abc.ABC):
             inputs: As for `call`, with ``natoms``.
         """
         return dict(outputs)
+
+    def expanded(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs of `call` with the atoms that the model adds to frames."""
+        return dict(inputs)
 
     def graph_attributes(self) -> dict[str, Any]:
         """Constants of a frozen graph that describe the types to its readers, by name."""

@@ -28,6 +28,7 @@ def infer(
         with_descriptor: Whether the descriptor is among the results; of models without messages in
             its own precision.
     """
+    inputs = model.expanded(inputs)
     environment = model.environment(
         *(inputs[key] for key in ("coord", "atype", "box")),
         natoms=inputs["natoms"],

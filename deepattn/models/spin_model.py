@@ -12,7 +12,12 @@ import tensorflow as tf
 from deepattn.config.spin import SpinConfig
 from deepattn.errors import ConfigError
 from deepattn.layers import Environment
+from deepattn.layers.boundaries import natoms_of
+from deepattn.layers.environment import atoms_of_types
 from deepattn.models.energy_model import EnergyModel
+
+# Outputs that have a row for each atom, of which virtual atoms have none.
+_OF_ATOMS = ("atom_energy", "atom_mask", "descriptor")
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -22,13 +27,19 @@ class SpinModel(EnergyModel):
     A frame has a virtual atom for each atom of a magnetic type, at the end of its moment, of a type
     of its own: the last types are those of virtual atoms, in the order of their hosts. In every
     frame the k-th virtual atom of a type belongs to the k-th atom of its host's type. Virtual atoms
-    are neighbors of others, and have no energy.
+    are neighbors of others, and have no energy. The virial is that of the hosts alone: moments do
+    not change with the cell.
 
-    The outputs are those of `EnergyModel`. In ``force`` a host has the forces on itself and on its
+    In the convention of DeePMD-kit's TensorFlow backend virtual atoms are among the inputs. The
+    outputs are those of `EnergyModel`. In ``force`` a host has the forces on itself and on its
     virtual atom, and a virtual atom has the magnetic force, the negative derivative of the energy
-    by the moment (eV/μB). The virial is that of the hosts alone: moments do not change with the
-    cell. ``atom_mask`` is 1 for hosts and other atoms, ``mask_mag`` ``[nframes, nloc]`` for virtual
-    atoms.
+    by the moment (eV/μB). ``atom_mask`` is 1 for hosts and other atoms, ``mask_mag`` ``[nframes,
+    nloc]`` for virtual atoms.
+
+    In the common convention the inputs have ``spin`` ``[nframes, natoms, 3]`` (μB), of which
+    virtual atoms are made; there are no ghosts. The outputs are those of the atoms, with the
+    magnetic forces as ``force_mag`` ``[nframes, natoms, 3]``, and 1 in ``mask_mag`` for those of
+    magnetic types.
 
     Args:
         *layers: As for `EnergyModel`.
@@ -53,6 +64,28 @@ class SpinModel(EnergyModel):
     def numb_elements(self) -> int:
         """Number of types without those of virtual atoms."""
         return len(self.spin.use_spin)
+
+    def expanded(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        if not self.spin.given_moments:
+            return dict(inputs)
+        atype, coord = (
+            tf.cast(inputs["atype"], tf.int32),
+            tf.cast(inputs["coord"], self.interface_dtype),
+        )
+        scales = tf.constant(self.spin.scales, coord.dtype)
+        scale = tf.where(
+            atype >= 0, tf.gather(scales, tf.maximum(atype, 0)), tf.zeros([], coord.dtype)
+        )
+        moved = coord + tf.cast(inputs["spin"], coord.dtype) * scale[:, :, tf.newaxis]
+        # Atoms without a moment have padding in the place of a virtual atom.
+        virtual = tf.where(self._magnetic(atype), atype + self.numb_elements, -1)
+        count = 2 * tf.shape(atype)[1]
+        return {
+            **inputs,
+            "coord": tf.concat([coord, moved], axis=1),
+            "atype": tf.concat([atype, virtual], axis=1),
+            "natoms": natoms_of(count, count, self.ntypes),
+        }
 
     def environment(
         self,
@@ -85,6 +118,8 @@ class SpinModel(EnergyModel):
             whole += tf.scatter_nd(owner, tf.gather_nd(force, own), shape)
         scales = tf.constant([*np.ones(self.numb_elements), *self.spin.scales], force.dtype)
         scale = tf.gather(scales, tf.maximum(atype, 0))[:, :, tf.newaxis]
+        if self.spin.given_moments:
+            return self._of_atoms(outputs, whole, force * scale, atype)
         is_virtual = atype >= self.numb_elements
         local = is_virtual[:, : inputs["natoms"][0]]
         return {
@@ -92,6 +127,38 @@ class SpinModel(EnergyModel):
             "force": tf.where(is_virtual[:, :, tf.newaxis], force * scale, whole),
             "mask_mag": tf.cast(local, self.interface_dtype),
         }
+
+    def _of_atoms(
+        self,
+        outputs: Mapping[str, tf.Tensor],
+        force: tf.Tensor,
+        magnetic: tf.Tensor,
+        atype: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """The outputs of atoms alone, from those with virtual atoms, which come after them.
+
+        Args:
+            outputs: With virtual atoms.
+            force: Forces on atoms, ``[nframes, 2 * natoms, 3]``.
+            magnetic: Magnetic forces, of virtual atoms.
+            atype: int32 ``[nframes, 2 * natoms]``.
+        """
+        natoms = tf.shape(atype)[1] // 2
+        kept = {n: outputs[n] for n in ("energy", "virial")}
+        of_atoms = {n: x[:, :natoms] for n, x in outputs.items() if n in _OF_ATOMS}
+        virial = outputs["atom_virial"]
+        return {
+            **kept,
+            **of_atoms,
+            "force": force[:, :natoms],
+            "force_mag": magnetic[:, natoms:],
+            "atom_virial": virial[:, :natoms] + virial[:, natoms:],
+            "mask_mag": tf.cast(self._magnetic(atype[:, :natoms]), self.interface_dtype),
+        }
+
+    def _magnetic(self, atype: tf.Tensor) -> tf.Tensor:
+        """Which atoms have a moment, bool, of types int32 ``[nframes, natoms]``."""
+        return atoms_of_types(atype, self.ntypes, [host for host, _ in self.spin.pairs])
 
     def hessian(self, inputs: Mapping[str, tf.Tensor], *, in_blocks: bool = False) -> tf.Tensor:
         raise ConfigError(
@@ -128,8 +195,7 @@ class SpinModel(EnergyModel):
         Args:
             atype: Types of all atoms, int32 ``[nframes, nall]``.
         """
-        for place, host in enumerate(self.spin.hosts):
-            virtual = self.numb_elements + place
+        for host, virtual in self.spin.pairs:
             yield tf.where(tf.equal(atype, host)), tf.where(tf.equal(atype, virtual))
 
     def _displacements(self, coord: tf.Tensor, atype: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.torch import ONLY
 from deepattn.formats.weight_names import is_first_slots
 from deepattn.models.dpmodel import refuse_unwritable, section_for_others
-from deepattn.models.torch_state import ATOMIC, OUT_BIAS, OUT_STD
+from deepattn.models.torch_state import ATOMIC, OF_MOMENTS, OUT_BIAS, OUT_STD
 from deepattn.registry import resolve
 from deepattn.states import StateFormat, write_state
 from deepattn.states.part import FITTING_BIAS
@@ -90,7 +90,8 @@ def _checkpoint(state: Mapping[str, np.ndarray], section: dict[str, Any]) -> dic
 def _section(model: TorchSource) -> dict[str, Any]:
     section = section_for_others(model.config, model.arrays)
     mode = {"hessian_mode": True} if model.has_hessian else {}
-    return {**section, **written_exclusions(model.config), **mode, "type": "standard"}
+    exclusions = {} if model.config.spin is not None else written_exclusions(model.config)
+    return {**section, **exclusions, **mode, "type": "standard"}
 
 
 def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]:
@@ -130,7 +131,7 @@ def _state(model: TorchSource, branch: str, made: Made) -> dict[str, np.ndarray]
         for name, array in state.items()
         if ".networks." in name
     }
-    prefix = f"model.{branch}."
+    prefix = f"model.{branch}." + (OF_MOMENTS if config.spin is not None else "")
     tensors = {f"{prefix}{ATOMIC}{name}": np.asarray(array) for name, array in state.items()}
     distance = -1.0 if model.min_nbor_dist is None else model.min_nbor_dist
     return {f"{prefix}min_nbor_dist": np.array(distance), **tensors}

@@ -20,6 +20,7 @@ from deepattn.config.load import without_comments
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.torch import PickleError, TorchModel
 from deepattn.models.dpmodel import complete, has_all_residuals
+from deepattn.models.dpmodel.moments import of_frozen
 from deepattn.registry import Registry, formats_of
 from deepattn.states import StateFormat, read_state
 from deepattn.states.descriptors import TABLES
@@ -30,6 +31,8 @@ from deepattn.trees.node import Node
 
 # What the names of most tensors begin with.
 ATOMIC = "atomic_model."
+# In front of it in models of magnetic moments.
+OF_MOMENTS = "backbone_model."
 # Statistics of the model's output.
 OUT_BIAS, OUT_STD = "out_bias", "out_std"
 
@@ -47,6 +50,7 @@ _IGNORED = (
     r"out_bias",
     r"min_nbor_dist",
     r"(.*\.)?(emask|(atom|pair)_excl)\.type_mask",
+    r"(virtual_scale|spin)_mask",
 )
 
 
@@ -60,14 +64,15 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     Raises:
         ModelFileError: The model is of another kind or shape than those that are read.
     """
-    node = Node(without_comments(model.section), "model", origin)
+    node = Node(of_frozen(without_comments(model.section), origin), "model", origin)
     type_map = node.get("type_map", list)
     if not type_map or not all(isinstance(name, str) for name in type_map):
         node.fail("model/type_map is not a list of names")
     node.only("type", "standard", reason="models of other kinds cannot be read")
     exclusions = read_exclusions(node)
     node.only("bridging_method", "None", reason="models with it are not supported")
-    for key in ("spin", "use_srtab", "modifier", "lora"):
+    spin = node.get("spin", (dict, type(None)), None)
+    for key in ("use_srtab", "modifier", "lora"):
         node.only(key, False, {}, reason="models with it are not supported")
     descriptor_node, fitting_node = node.child("descriptor"), node.child("fitting_net")
     node.ignore(*_OF_TRAININGS)
@@ -76,7 +81,8 @@ def from_torch(model: TorchModel, origin: str) -> tuple[ModelConfig, Arrays, flo
     of_fitting = _format(FITTINGS, fitting_node, FittingConfig.default_type)
     section = {"type_map": type_map, **exclusions, **of_descriptor.read(descriptor_node)}
     section |= of_fitting.read(fitting_node)
-    names = {name.removeprefix(ATOMIC): name for name in model.tensors}
+    section |= {} if spin is None else {"spin": spin}
+    names = {name.removeprefix(OF_MOMENTS).removeprefix(ATOMIC): name for name in model.tensors}
     tables = [name for name in names if re.fullmatch(TABLES, name)]
     if any(0 not in model.tensors[names[name]].shape for name in tables):
         node.fail("is compressed; give the model that was compressed instead")

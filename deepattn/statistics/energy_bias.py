@@ -156,16 +156,17 @@ def bias_weights(
     if model.atom_exclude_types and stat_file is not None:
         log.warning("stat_file does not record atom_exclude_types: the energy bias is not cached")
         stat_file = None
+    # Virtual atoms in the data take part, and their energies are then those of their hosts.
+    listed = model.spin is not None and not model.spin.given_moments
     bias = energy_bias(
         batches(),
         model.ntypes,
         assigned=assigned,
-        # Virtual atoms take part, and their energies are then those of their hosts.
-        excluded=() if model.spin is not None else model.atom_exclude_types,
+        excluded=() if listed else model.atom_exclude_types,
         rcond=model.fitting_net.rcond,
         stat_file=stat_file,
     )
-    return {BIAS: bias if model.spin is None else model.spin.merged(bias)}
+    return {BIAS: model.spin.merged(bias) if listed and model.spin is not None else bias}
 
 
 def change_by_statistic(

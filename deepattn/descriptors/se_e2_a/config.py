@@ -34,7 +34,7 @@ class SeE2AConfig(SmoothEditionConfig):
     may_lack_names: ClassVar[bool] = True
     share_levels = (0,)
     fine_tunes = False
-    spin_conventions: ClassVar[tuple[str, ...]] = ("tensorflow",)
+    spin_conventions: ClassVar[tuple[str, ...]] = ("tensorflow", "common")
 
     sel: tuple[int, ...] | str = key("auto", SEL_BY_TYPE)
 

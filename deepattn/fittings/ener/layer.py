@@ -64,7 +64,7 @@ class EnergyFitting(NetFitting):
         cls, section: EnerFittingConfig, model: ModelConfig, descriptor: Descriptor
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {"subtract_vacuum": bool(section.atom_ener)}
-        if model.spin is not None:
+        if model.spin is not None and not model.spin.given_moments:
             arguments["numb_fitted"] = model.ntypes - len(model.spin.hosts)
         return arguments
 

@@ -179,7 +179,11 @@ def _mapping(value: Any) -> dict[Any, Any]:
 
 def _frozen(root: Node) -> tuple[dict[str, Any], dict[str, Tensor], None]:
     """The same of a ``.pth``, the tree of TorchScript's objects."""
-    script = root.state.get("model_def_script") if isinstance(root.state, dict) else None
+    whole = _mapping(root.state)
+    # A model of magnetic moments is around one of atoms and virtual atoms.
+    inner = whole.get("backbone_model")
+    inner = _mapping(inner.state) if isinstance(inner, Node) else {}
+    script = whole.get("model_def_script", inner.get("model_def_script"))
     if not isinstance(script, str):
         raise ValueError("it holds no model of DeePMD-kit (no model_def_script)")
     try:

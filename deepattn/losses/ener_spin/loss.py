@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
-from deepattn.config.loss import Metric
+from deepattn.config import ModelConfig
+from deepattn.config.loss import LossConfig, Metric
 from deepattn.losses.base import Loss, Sums, found_labels, prefactor, weighted_mean
 from deepattn.losses.ener_spin.config import EnerSpinLossConfig
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -20,8 +24,9 @@ class EnergySpinLoss(Loss):
     The weight of term x at learning rate lr is
     ``limit_pref_x + (start_pref_x - limit_pref_x) * lr / start_lr``; a term with both at zero does
     not exist. Labels and outputs ``force`` have the magnetic forces in the places of the virtual
-    atoms (`deepattn.models.spin_model`), which count as atoms where energies and virials are
-    divided by their number.
+    atoms (`deepattn.models.SpinModel`), which count as atoms where energies and virials are
+    divided by their number. In the common convention magnetic forces are ``force_mag``, and there
+    are no virtual atoms.
 
     Args:
         start_lr: Learning rate at which the weights are the ``start_pref`` ones.
@@ -31,6 +36,7 @@ class EnergySpinLoss(Loss):
         start_pref_v, limit_pref_v: Weight of the virial.
         intensive_ener_virial: Errors of energy and virial per atom, squared, instead of the squared
             error divided once by the number of atoms.
+        common: Whether the model has the common convention.
 
     Raises:
         ConfigError: No prefactor is positive.
@@ -39,8 +45,9 @@ class EnergySpinLoss(Loss):
     section = EnerSpinLossConfig
     config: EnerSpinLossConfig
 
-    def __init__(self, start_lr: float, **keys: Any) -> None:
+    def __init__(self, start_lr: float, *, common: bool = False, **keys: Any) -> None:
         super().__init__(start_lr, **keys)
+        self.common = common
         self.prefactors = {
             metric.term: (
                 getattr(self.config, f"start_pref_{metric.term}"),
@@ -51,7 +58,18 @@ class EnergySpinLoss(Loss):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        return tuple(one for one in self.config.metrics if any(self.prefactors[one.term]))
+        magnetic = ("force_mag",) if self.common else ("force",)
+        return tuple(
+            one._replace(labels=magnetic) if one.term == "fm" else one
+            for one in self.config.metrics
+            if any(self.prefactors[one.term])
+        )
+
+    @classmethod
+    def of_model(cls, config: LossConfig, start_lr: float, model: ModelConfig) -> Self:
+        keys = config.to_dict()
+        del keys["type"]
+        return cls(start_lr, common=model.is_common, **keys)
 
     def measure(
         self,
@@ -59,7 +77,10 @@ class EnergySpinLoss(Loss):
         outputs: Mapping[str, tf.Tensor],
         learning_rate: tf.Tensor,
     ) -> tuple[tf.Tensor, Sums]:
-        natoms = tf.reduce_sum(outputs["atom_mask"] + outputs["mask_mag"], axis=1)[:, tf.newaxis]
+        counted = outputs["atom_mask"]
+        if not self.common:
+            counted += outputs["mask_mag"]
+        natoms = tf.reduce_sum(counted, axis=1)[:, tf.newaxis]
         loss, sums = tf.zeros((), tf.float64), {}
         for metric in self.metrics:
             term = metric.term
@@ -86,5 +107,9 @@ class EnergySpinLoss(Loss):
             error = tf.reshape(error, [tf.shape(error)[0], -1])
             return error, tf.ones_like(error)
         mask = outputs["mask_mag" if term == "fm" else "atom_mask"]
-        error = (labels["force"] - outputs["force"]) * mask[:, :, tf.newaxis]
+        name = "force_mag" if term == "fm" and self.common else "force"
+        error = (labels[name] - outputs[name]) * mask[:, :, tf.newaxis]
         return tf.reshape(error, [tf.shape(error)[0], -1]), tf.repeat(mask, 3, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "common": self.common}

@@ -12,6 +12,12 @@ from deepattn import __version__
 from deepattn.config import DESCRIPTORS, FITTINGS, ModelConfig, model_config
 from deepattn.errors import ConfigError
 from deepattn.models.dpmodel.convention import refuse_unwritable
+from deepattn.models.dpmodel.moments import (
+    of_moments,
+    script_of_moments,
+    with_moments,
+    without_moments,
+)
 from deepattn.models.weights import refuse_uneven
 from deepattn.registry import formats_of, resolve
 from deepattn.trees import DescriptorFormat, FittingFormat
@@ -40,7 +46,8 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
     Raises:
         ModelFileError: The model is of another kind, version or shape than those that are read.
     """
-    node = Node(tree["model"], "model", origin)
+    backbone, spin = without_moments(tree["model"], origin)
+    node = Node(backbone, "model", origin)
     node.only("type", "standard", reason="models of other kinds cannot be read")
     node.version("Model", 2)
     type_map = node.get("type_map", list)
@@ -69,6 +76,8 @@ def from_tree(tree: Mapping[str, Any], origin: str) -> tuple[ModelConfig, Arrays
     if named is not None and left_out == [k for k in range(len(type_map)) if k not in named]:
         del exclusions["atom_exclude_types"]  # the fitting says the same
     section |= {"type_map": type_map, "fitting_net": fitting, **exclusions}
+    if spin is not None:
+        section = of_moments(section, spin, node)
     config = complete(section, arrays, origin, every_residual)
     return config, arrays, _distance(tree, origin)
 
@@ -144,22 +153,23 @@ def to_tree(
     """
     refuse_unwritable(config, arrays)
     descriptor, fitting = _parts(config, arrays)
+    model = {
+        "@class": "Model",
+        "@version": 2,
+        "type": "standard",
+        "type_map": list(config.type_map),
+        **written_exclusions(config),
+        "rcond": config.fitting_net.rcond,
+        "preset_out_bias": None,
+        "descriptor": descriptor,
+        "fitting": fitting,
+        "@variables": _output(config, arrays),
+    }
     tree: dict[str, Any] = {
         "software": "deepattn",
         "version": __version__,
         "model_def_script": _script(config, descriptor, fitting),
-        "model": {
-            "@class": "Model",
-            "@version": 2,
-            "type": "standard",
-            "type_map": list(config.type_map),
-            **written_exclusions(config),
-            "rcond": config.fitting_net.rcond,
-            "preset_out_bias": None,
-            "descriptor": descriptor,
-            "fitting": fitting,
-            "@variables": _output(config, arrays),
-        },
+        "model": model if config.spin is None else with_moments(model, config.spin),
     }
     if min_nbor_dist is not None:
         tree["@variables"] = {"min_nbor_dist": np.array(min_nbor_dist, np.float64)}
@@ -217,7 +227,7 @@ def _script(
     """The section of an input for DeePMD-kit that would make such a model."""
     of_descriptor: DescriptorFormat = resolve(config.descriptor.dpmodel or "")
     of_fitting: FittingFormat = resolve(config.fitting_net.dpmodel or "")
-    return {
+    section = {
         "type_map": list(config.type_map),
         **{key: value for key, value in written_exclusions(config).items() if value},
         "descriptor": _input_of(descriptor, "descriptor", of_descriptor.arguments),
@@ -225,6 +235,7 @@ def _script(
         | of_fitting.input_keys(config.fitting_net)
         | _default_fparam(config),
     }
+    return section if config.spin is None else script_of_moments(section, config.spin)
 
 
 def _default_fparam(config: ModelConfig) -> dict[str, Any]:

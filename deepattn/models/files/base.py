@@ -188,13 +188,13 @@ class ModelFile(ABC):
     def type_map(self) -> list[str]:
         """Names of the types in the order of their numbers, those of virtual atoms last; empty if
         they have none."""
-        return list(self.stored().config.type_map)
+        return list(self.stored().config.data_types)
 
     @property
     def moments(self) -> int:
         """Number of the last types that are of virtual atoms, which stand for magnetic moments."""
         spin = (self.model_section() or {}).get("spin")
-        return sum(spin["use_spin"]) if spin else 0
+        return sum(spin["use_spin"]) if spin and "virtual_scale" not in spin else 0
 
     def model_section(self) -> dict[str, Any] | None:
         """The model section of the input; None if the file does not hold it."""
@@ -258,7 +258,7 @@ class ModelFile(ABC):
                 f"{self.path}: is a model of the observable {self.observable.name}, which has no "
                 "energy bias"
             )
-        if self.moments:
+        if (self.model_section() or {}).get("spin"):
             raise ModelFileError(
                 f"{self.path}: is a model of magnetic moments, whose energy bias cannot be changed"
             )

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from deepattn.data import Batch
+from deepattn.data.virtual_atoms import with_virtual_atoms
 from deepattn.errors import DataError
 from deepattn.formats.weight_names import of_model
 from deepattn.registry import resolve
@@ -107,7 +108,11 @@ def _set_input_statistics(tasks: Sequence[Task]) -> None:
 def _batches(task: Task) -> Iterator[Batch]:
     # Drawn anew for each use, always the same: keeping them would cost memory.
     count = task.config.model.data_stat_nbatch
-    return (batch for _, batch in task.data.statistics_batches(count))
+    batches = (batch for _, batch in task.data.statistics_batches(count))
+    spin = task.config.model.spin
+    if spin is None or not spin.given_moments:
+        return batches
+    return (Batch(with_virtual_atoms(inputs, spin), labels) for inputs, labels in batches)
 
 
 def _stat_file(task: Task) -> StatFile | None:

@@ -182,7 +182,7 @@ CASES = [
     (
         EnergySpinLoss,
         {
-            **{"start_lr": 1e-3, "intensive_ener_virial": True},
+            **{"start_lr": 1e-3, "intensive_ener_virial": True, "common": True},
             **{f"{e}_pref_{t}": 1.5 for e in ("start", "limit") for t in ("e", "fr", "fm", "v")},
         },
     ),

@@ -55,6 +55,22 @@ def test_formula(intensive):
         np.testing.assert_allclose(metrics[f"rmse_{term}"], np.sqrt(square), rtol=1e-12)
 
 
+def test_magnetic_forces_of_atoms():
+    """In the common convention they have labels of their own, and there are no virtual atoms."""
+    labels, outputs = random_batch()
+    rng = np.random.default_rng(1)
+    labels |= {"force_mag": rng.normal(size=(2, 4, 3)), "find_force_mag": np.ones(2)}
+    outputs |= {"force_mag": rng.normal(size=(2, 4, 3)), "mask_mag": np.eye(2, 4)}
+    loss = EnergySpinLoss(1e-3, common=True)
+    assert loss.label_names == ("energy", "force", "force_mag")
+    found, metrics = loss(labels, outputs, 1e-3)
+    energy, force, magnetic = (labels[n] - outputs[n] for n in ("energy", "force", "force_mag"))
+    square = np.mean(magnetic[np.eye(2, 4) > 0] ** 2)
+    expected = 0.02 * np.mean(energy**2 / 2) + 1000 * np.mean(force[ATOMS > 0] ** 2)
+    np.testing.assert_allclose(found, expected + 10000 * square, rtol=1e-6)
+    np.testing.assert_allclose(metrics["rmse_fm"], np.sqrt(square), rtol=1e-12)
+
+
 def test_terms_without_prefactor_or_label():
     labels, outputs = random_batch()
     loss = EnergySpinLoss(1e-3, start_pref_fm=0, limit_pref_fm=0)

@@ -203,7 +203,7 @@ def test_a_section_of_a_file_names_elements_only(model):
         ("spin", {"use_spin": [True, False]}, "model/spin/virtual_len is None; it must have one"),
         ("spin", {**SECTION["spin"], "spin_norm": [0.0]}, "spin_norm is .* one positive number"),
         ("spin", {**SECTION["spin"], "scheme": "native"}, "scheme"),
-        ("convention", "common", "not available .* in the convention common; use model/convention"),
+        ("convention", "common", "virtual_len is not for model/convention common"),
         ("type_embedding", {}, "type_embedding cannot be combined with model/spin"),
         ("type_map", ["Ni", "O_spin"], "names elements only"),
         ("descriptor", {**SECTION["descriptor"], "sel": "auto"}, "sel is 'auto', but"),
