@@ -207,7 +207,7 @@ def _check_network(section: Mapping[str, Any], where: str, convention: str) -> N
                 f"{where}/fitting_net/{name} is {fitting[name]}; combined models have no "
                 "parameters, as in DeePMD-kit."
             )
-    if section["type"] == LINEAR and section.get("spin"):
+    if section.get("spin"):
         raise ConfigError("model/spin is not for combinations of models (linear_ener); remove it.")
     if _convention_of(section) != convention:
         raise ConfigError(
