@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ BOX = 13.0 * np.eye(3)
 GRAPHS = (
     "deeppot",
     "deeppot-1",
+    "deeppot-r",
     "se_atten_no_atten_1",
     "se_atten_no_atten_2",
     "se_e2_a_tebd",
@@ -67,8 +69,8 @@ OF_ONE_TYPE = ("fparam", "deepdos")
 OF_ATOMS = ("deepdipole", "deeppolar")
 # Why, by the beginnings of their names.
 LEFT_OUT = {
-    "deepdipole_pt": "3.2.0 runs it in C++ only",
-    "deeppot-r": "of the .yaml the written values; the graph lacks the script to rebuild it from",
+    "deepdipole_pt": "3.2.0 runs it in C++ only, see below",
+    "deeppot-r.yaml": "the written values, see below",
     "deepspin": "magnetic moments",
     "deeppot_dpa_spin": "magnetic moments",
     "deeppot_dpa3": "DPA-3",
@@ -197,3 +199,18 @@ def test_written_values(fixtures: Path, name: str) -> None:
                 np.testing.assert_allclose(
                     found.ravel(), np.ravel(result[key]).astype(float), rtol=0, atol=1e-9
                 )
+
+
+def test_dipole_moments_of_pytorch(fixtures: Path) -> None:
+    """Those in DeePMD-kit's test in C++."""
+    text = (require_sources() / "source/api_cc/tests/test_deepdipole_pt.cc").read_text()
+    values = {
+        name: np.array([float(number) for number in numbers.split(",")])
+        for name, numbers in re.findall(r"> (expected_\w+_tensor) = \{([^}]*)\}", text)
+    }
+    with infer.DeepDipole(fixtures / "deepdipole_pt.pth") as deep:
+        arguments = (COORD.reshape(1, -1, 3), BOX.reshape(1, 9), ATYPE)
+        atoms, total = (deep.eval(*arguments, atomic=atomic) for atomic in (True, False))
+    np.testing.assert_allclose(atoms.ravel(), values["expected_atom_tensor"], rtol=0, atol=1e-9)
+    # Written with seven digits.
+    np.testing.assert_allclose(total.ravel(), values["expected_global_tensor"], rtol=0, atol=1e-7)

@@ -20,6 +20,8 @@ def weights_of_graph(
         ntypes: Number of types.
     """
     arrays = dict(arrays)
+    # Of graphs before DeePMD-kit 2.1 the last layers have it.
+    arrays.setdefault(BIAS, np.zeros(ntypes))
     out_bias = arrays.pop(OUT_BIAS, None)
     if out_bias is not None:
         arrays[BIAS] = arrays[BIAS] + out_bias.reshape(-1)

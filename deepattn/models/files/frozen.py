@@ -21,6 +21,7 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.frozen import FrozenModel, parse_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD, from_graph, in_graph, of_model
 from deepattn.models.files.base import ModelFile, StoredModel
+from deepattn.models.files.graph_section import section_of_graph
 from deepattn.models.files.pair_tables import refuse_shared_slots
 from deepattn.models.weights import refuse_automatic, refuse_scaled, refuse_uneven
 from deepattn.registry import resolve
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # The first node of a graph: field 1, its length, then the node's name, which is field 1 of it.
 _FIRST_NODE = re.compile(rb"\n[\x80-\xff]{0,4}[\0-\x7f]\n([\x80-\xff]?[\0-\x7f])([\w.][\w.\\/>-]*)")
+_BIAS_OF_NET = re.compile(r"filter_type_\w+/bias_\d")
 
 
 class FrozenFile(ModelFile):
@@ -138,13 +140,14 @@ def _rebuilt(
             f"{path}: is compressed, and its tables cannot be turned back into weights; "
             "use the model it was compressed from"
         )
-    if not frozen.training_script or "model" not in frozen.training_script:
+    section = (frozen.training_script or {}).get("model") or section_of_graph(frozen)
+    if section is None:
         raise ModelFileError(
             f"{path}: carries no training script; only files written by DeePMD-kit 2.1.5 or "
             "later, or by deepattn, can be rebuilt"
         )
     refuse_shared_slots(frozen, path)
-    section = copy.deepcopy(frozen.training_script["model"])
+    section = copy.deepcopy(section)
     # Types without names are numbers only.
     section.pop("type_map", None)
     if frozen.type_map:
@@ -210,6 +213,8 @@ def _weights(
     if kind.of_graph is not None:
         is_used = partial(_is_used, frozen)
         arrays = resolve(kind.of_graph)(arrays, is_used, ntypes=frozen.ntypes)
+    # Graphs before DeePMD-kit 2.1 have biases of embedding nets as rows.
+    arrays = {n: a.reshape(-1) if _BIAS_OF_NET.search(n) else a for n, a in arrays.items()}
     return {n: a for n, a in arrays.items() if not is_unused_time_step(n, arrays)}
 
 
