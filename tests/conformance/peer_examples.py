@@ -14,14 +14,13 @@ TENSORFLOW = (
     "dos/train/input.json",
     "dprc/generalized_force/input.json",
     "dprc/normal/input.json",
-    "dprc/pairwise/input.json",
     "fparam/train/input.json",
     "fparam/train/input_aparam.json",
     "nopbc/mixed/input.json",
     "nopbc/train/input.json",
+    "spin/se_e2_a/input_tf.json",
     "water/d3/input.json",
     "water/hybrid/input.json",
-    "water/linear/input.json",
     "water/se_atten/input.json",
     "water/se_atten_compressible/input.json",
     "water/se_atten_dpa1_compat/input.json",
@@ -32,7 +31,6 @@ TENSORFLOW = (
     "water/zbl/input.json",
     "water_tensor/dipole/dipole_input.json",
     "water_tensor/polar/polar_input.json",
-    "zinc_protein/zinc_se_a_mask.json",
 )
 PYTORCH = (
     "dos/train/input_torch.json",
@@ -40,6 +38,7 @@ PYTORCH = (
     "hessian/single_task/input.json",
     "lmdb_downsample_data/input_lmdb.json",
     "property/train/input_torch.json",
+    "spin/se_e2_a/input_torch.json",
     "water/d3/input_pt.json",
     "water/dpa2/input_torch_compressible.json",
     "water/dpa2/input_torch_large.json",
@@ -56,14 +55,28 @@ PYTORCH = (
     "water_tensor/dipole/dipole_input_torch.json",
     "water_tensor/polar/polar_input_torch.json",
 )
-# Which DeePMD-kit 3.2.0 refuses: mixed precision with weights in float64.
-REFUSED = ("water/se_e2_a_mixed_prec/input.json",)
+# Which DeePMD-kit 3.2.0 cannot train either: what it says, and what deepattn says.
+REFUSED = {
+    "water/linear/input.json": (
+        "'NoneType' object has no attribute 'label_requirement'",
+        "model/models has frozen models only, so there is nothing to train",
+    ),
+    "water/se_e2_a_mixed_prec/input.json": (
+        "Unsupported mixed precision option",
+        "training/mixed_precision/compute_prec is 'float16'",
+    ),
+}
+# Which are not supported, and what deepattn says.
+MISSING = {
+    "dprc/pairwise/input.json": "model/type is 'pairwise_dprc', which is not supported",
+    "zinc_protein/zinc_se_a_mask.json": "model/descriptor/type is 'se_a_mask', which is not supp",
+}
 # By the beginning of the path, what it is of.
 OTHERS = {
     "nvnmd/": "non-von Neumann hardware",
     "population/": "populations",
     "property/train/input_dpa4.json": "DPA-4",
-    "spin/": "magnetic moments",
+    "spin/dpa4/": "DPA-4",
     "water/dpa3/": "DPA-3",
     "water/dpa4/": "DPA-4",
     "water/dplr/": "long-range corrections",

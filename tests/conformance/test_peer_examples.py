@@ -7,11 +7,21 @@ import math
 from pathlib import Path
 
 import pytest
+from small_models import model_section, small_model
 
 from deepattn.cli.main import main
+from deepattn.export import freeze
 
 from .deepmd_kit import DP320, DeepmdError, require_sources, run_dp
-from .peer_examples import OTHERS, PYTORCH, REFUSED, TENSORFLOW, one_frame, short_input
+from .peer_examples import (
+    MISSING,
+    OTHERS,
+    PYTORCH,
+    REFUSED,
+    TENSORFLOW,
+    one_frame,
+    short_input,
+)
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
@@ -26,7 +36,7 @@ def _write(folder: Path, content: dict) -> None:
 def test_every_example_is_in_a_list() -> None:
     folder = require_sources() / "examples"
     found = {str(path.relative_to(folder)) for path in folder.rglob("*.json")}
-    listed = {*TENSORFLOW, *PYTORCH, *REFUSED}
+    listed = {*TENSORFLOW, *PYTORCH, *REFUSED, *MISSING}
     assert listed <= found
     others = found - listed
     assert all(name.startswith(tuple(OTHERS)) for name in others), others
@@ -45,13 +55,27 @@ def test_two_steps(name: str, tmp_path: Path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_deepmd_itself_refuses(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    _write(tmp_path, short_input(require_sources() / "examples" / name, 2))
-    with pytest.raises(DeepmdError, match=r"Unsupported mixed precision option"):
+def test_what_deepmd_itself_cannot_train(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    theirs, ours = REFUSED[name]
+    content = short_input(require_sources() / "examples" / name, 2)
+    _write(tmp_path, content)
+    script = {"model": model_section()}
+    for part in content["model"].get("models", ()):
+        # The sources have none.
+        freeze(small_model(), tmp_path / part["model_file"], training_script=script)
+    with pytest.raises(DeepmdError, match=theirs):
         run_dp(DP320.require(), ["train", "input.json"], tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(["train", "input.json"]) == 1
-    assert "training/mixed_precision/compute_prec is 'float16'" in capsys.readouterr().err
+    assert ours in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_is_not_supported_is_named(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    _write(tmp_path, short_input(require_sources() / "examples" / name, 2))
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "input.json"]) == 1
+    assert MISSING[name] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", TENSORFLOW)
