@@ -108,6 +108,8 @@ class DescriptorConfig(Kind):
             ``.dp`` files; None if there is none.
         torch: Reference to the `deepattn.states.StateFormat` that translates it in files of
             PyTorch; None if there is none.
+        section_of_graph: Reference to a function that reads the section of a model with it in a
+            graph without a training script, if that is possible; None if there is none.
         mixed_types: Whether neighbors of all types share their slots, so that one number counts
             them and batches may mix systems of other compositions.
         passes_messages: Whether it looks at features of neighbors.
@@ -130,6 +132,7 @@ class DescriptorConfig(Kind):
     layer: ClassVar[str]
     dpmodel: ClassVar[str | None] = None
     torch: ClassVar[str | None] = None
+    section_of_graph: ClassVar[str | None] = None
     mixed_types: ClassVar[bool] = True
     passes_messages: ClassVar[bool] = False
     conventions: ClassVar[tuple[str, ...]] = ("tensorflow", "common")

@@ -112,15 +112,20 @@ def one_frame(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     Which frames a step has is random, and other programs draw other ones.
     """
     given = data["training"]["training_data"]
-    source = Path(given["systems"][0])
+    systems = given["systems"]
+    folder_of_systems = Path(systems if isinstance(systems, str) else systems[0])
+    # A folder is searched for systems.
+    source = sorted(folder_of_systems.rglob("type.raw"))[0].parent
     target = folder / "frame"
     for file in (f for f in source.iterdir() if f.is_file()):
         target.mkdir(exist_ok=True)
         (target / file.name).write_bytes(file.read_bytes())
     kept = target / "set.000"
     kept.mkdir(exist_ok=True)
-    for file in sorted(source.glob(_SETS))[0].glob("*.npy"):
-        np.save(kept / file.name, np.load(file)[:1])
+    first = sorted(source.glob(_SETS))[0]
+    nframes = len(np.load(first / "coord.npy"))
+    for file in first.glob("*.npy"):
+        np.save(kept / file.name, np.load(file).reshape(nframes, -1)[:1])
     training = {k: v for k, v in data["training"].items() if k != "validation_data"}
     training["training_data"] = {"systems": [str(target)], "batch_size": 1}
     return {**data, "training": training}

@@ -23,6 +23,7 @@ class SeE2RConfig(OneMatrixConfig):
     layer = "deepattn.descriptors.se_e2_r.layer:SeE2R"
     dpmodel = "deepattn.descriptors.se_e2_r.dpmodel:FORMAT"
     torch = "deepattn.descriptors.se_e2_r.torch:FORMAT"
+    section_of_graph = "deepattn.descriptors.se_e2_r.graph:section_of_graph"
     columns = 1
     mixed_types = False
     may_lack_names = True

@@ -21,7 +21,6 @@ from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.frozen import FrozenModel, parse_frozen
 from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD, from_graph, in_graph, of_model
 from deepattn.models.files.base import ModelFile, StoredModel
-from deepattn.models.files.graph_section import section_of_graph
 from deepattn.models.files.pair_tables import refuse_shared_slots
 from deepattn.models.weights import refuse_automatic, refuse_scaled, refuse_uneven
 from deepattn.registry import resolve
@@ -140,7 +139,7 @@ def _rebuilt(
             f"{path}: is compressed, and its tables cannot be turned back into weights; "
             "use the model it was compressed from"
         )
-    section = (frozen.training_script or {}).get("model") or section_of_graph(frozen)
+    section = (frozen.training_script or {}).get("model") or _section_of_graph(frozen)
     if section is None:
         raise ModelFileError(
             f"{path}: carries no training script; only files written by DeePMD-kit 2.1.5 or "
@@ -202,6 +201,13 @@ def _rebuilt(
             arrays[plain] = np.asarray(frozen.integers(name), np.int32)
     refuse_uneven(config, arrays, path)
     return config, arrays
+
+
+def _section_of_graph(frozen: FrozenModel) -> dict[str, Any] | None:
+    """The section of a graph without a training script, if a descriptor can tell it."""
+    readers = [kind.section_of_graph for kind in DESCRIPTORS.loaded().values()]
+    found = (resolve(reader)(frozen) for reader in readers if reader is not None)
+    return next((section for section in found if section is not None), None)
 
 
 def _weights(

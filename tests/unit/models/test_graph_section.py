@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepattn.config import ModelConfig, normalize_model
-from deepattn.models.files.graph_section import section_of_graph
+from deepattn.descriptors.se_e2_r.graph import section_of_graph
 
 
 def _node(op, **attr):

@@ -1,4 +1,4 @@
-"""The section ``model`` of graphs of se_e2_r that carry no training script.
+"""The section ``model`` of graphs that carry no training script.
 
 Such a graph is rebuilt, since its operations are not run here; its nodes say all that matters.
 """
