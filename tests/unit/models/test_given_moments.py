@@ -1,5 +1,7 @@
 """Models that take magnetic moments, of which they make virtual atoms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from ase.neighborlist import NewPrimitiveNeighborList
@@ -14,6 +16,7 @@ from deepattn.formats.dp_file import write_tree
 from deepattn.infer import DeepPot
 from deepattn.models import SpinModel, build_model
 from deepattn.models.dpmodel import from_tree, to_tree
+from deepattn.train.run import freeze_command
 
 SECTION = model_section(
     {"type": "se_e2_a", "sel": [8, 8]},
@@ -128,6 +131,11 @@ def test_files(model, config, tmp_path):
     assert not (tmp_path / "spin.pb").exists()
     copy = SpinModel.from_config(model.get_config())
     assert copy.get_config() == model.get_config()
+
+
+def test_the_next_command_of_a_training_is_one_that_works(config):
+    task = SimpleNamespace(tasks={"": SimpleNamespace(model=config)})
+    assert freeze_command(task, "model.ckpt") == "deepattn freeze -c model.ckpt -o frozen_model.pt"
 
 
 @pytest.mark.parametrize(
