@@ -84,6 +84,14 @@ class LossConfig(Kind):
         cls.check_keys(section, path)
 
     @classmethod
+    def check_common(cls, section: Mapping[str, Any], path: str) -> None:
+        """Check a complete section for a model of the common convention.
+
+        Raises:
+            ConfigError: It has another meaning in DeePMD-kit's PyTorch backend.
+        """
+
+    @classmethod
     def lasting_labels(cls, section: Mapping[str, Any]) -> set[str]:
         """Labels that the loss compares with predictions from the first step to the last.
 

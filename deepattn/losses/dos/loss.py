@@ -37,7 +37,7 @@ class DosLoss(ObservableLoss):
     config: DosLossConfig
 
     def has(self, metric: Metric) -> bool:
-        return any(self._ends(metric))
+        return any(self.config.prefactors(metric.term))
 
     def measure(
         self,
@@ -54,12 +54,8 @@ class DosLoss(ObservableLoss):
                 error = tf.cumsum(error, axis=-1)
             square = tf.square(error)
             cost = square if of_atoms or self.common else square / natoms
-            pref = prefactor(self._ends(metric), learning_rate, self.start_lr)
+            pref = prefactor(self.config.prefactors(metric.term), learning_rate, self.start_lr)
             loss += pref * mean_of(cost, found)
             shown = square if of_atoms else square / natoms**2
             sums[metric.name] = sums_of(shown, found)
         return loss, sums
-
-    def _ends(self, metric: Metric) -> tuple[float, float]:
-        start, limit = (f"{end}_pref_{metric.term}" for end in ("start", "limit"))
-        return getattr(self.config, start), getattr(self.config, limit)

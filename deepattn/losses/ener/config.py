@@ -9,19 +9,11 @@ from typing import Any
 from deepattn import limits
 from deepattn.config.argument import Refused
 from deepattn.config.constraints import require
-from deepattn.config.loss import LossConfig, Metric, reads_hessian
+from deepattn.config.loss import Metric, reads_hessian
 from deepattn.config.ranges import holds, one_of, within
+from deepattn.config.scheduled_loss import ScheduledLossConfig, limit_pref, start_pref
 from deepattn.config.section import key
 from deepattn.errors import ConfigError
-
-
-def _start(value: float, what: str) -> Any:
-    return key(value, f"Prefactor of {what} at the start of the training.", check=within(0))
-
-
-def _limit(value: float, what: str) -> Any:
-    return key(value, f"Prefactor of {what} as the learning rate goes to zero.", check=within(0))
-
 
 _SQUARED = (
     Metric(
@@ -82,28 +74,30 @@ def _absolute(metric: Metric) -> Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnerLossConfig(LossConfig):
+class EnerLossConfig(ScheduledLossConfig):
     """Energy and forces."""
 
     implementation = "deepattn.losses.ener.loss:EnergyLoss"
+    usual_keys = ("start_pref_e", "start_pref_f")
+    of_either = ("h",)
     aliases = ("ener_hess",)
     metrics = (*_SQUARED, *(_absolute(m) for m in _SQUARED if m.term not in SHOWN_SQUARED))
     input_only = (Refused("use_default_pf", False, hint="give atom_pref.npy in the data"),)
 
-    start_pref_e: float = _start(0.02, "the energy")
-    limit_pref_e: float = _limit(1.0, "the energy")
-    start_pref_f: float = _start(1000.0, "the forces")
-    limit_pref_f: float = _limit(1.0, "the forces")
-    start_pref_v: float = _start(0.0, "the virial")
-    limit_pref_v: float = _limit(0.0, "the virial")
-    start_pref_ae: float = _start(0.0, "the atomic energies")
-    limit_pref_ae: float = _limit(0.0, "the atomic energies")
-    start_pref_pf: float = _start(0.0, "the forces scaled by atom_pref.npy")
-    limit_pref_pf: float = _limit(0.0, "the forces scaled by atom_pref.npy")
-    start_pref_gf: float = _start(0.0, "the generalized forces")
-    limit_pref_gf: float = _limit(0.0, "the generalized forces")
-    start_pref_h: float = _start(0.0, "the Hessian (hessian.npy)")
-    limit_pref_h: float = _limit(0.0, "the Hessian (hessian.npy)")
+    start_pref_e: float = start_pref(0.02, "the energy")
+    limit_pref_e: float = limit_pref(1.0, "the energy")
+    start_pref_f: float = start_pref(1000.0, "the forces")
+    limit_pref_f: float = limit_pref(1.0, "the forces")
+    start_pref_v: float = start_pref(0.0, "the virial")
+    limit_pref_v: float = limit_pref(0.0, "the virial")
+    start_pref_ae: float = start_pref(0.0, "the atomic energies")
+    limit_pref_ae: float = limit_pref(0.0, "the atomic energies")
+    start_pref_pf: float = start_pref(0.0, "the forces scaled by atom_pref.npy")
+    limit_pref_pf: float = limit_pref(0.0, "the forces scaled by atom_pref.npy")
+    start_pref_gf: float = start_pref(0.0, "the generalized forces")
+    limit_pref_gf: float = limit_pref(0.0, "the generalized forces")
+    start_pref_h: float = start_pref(0.0, "the Hessian (hessian.npy)")
+    limit_pref_h: float = limit_pref(0.0, "the Hessian (hessian.npy)")
     numb_generalized_coord: int = key(
         0, "Number of generalized coordinates (drdq.npy).", check=within(0, limits.WIDTH)
     )
@@ -141,10 +135,6 @@ class EnerLossConfig(LossConfig):
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str) -> None:
         super().check(section, path)
-        if not any(value for name, value in section.items() if "_pref_" in name):
-            raise ConfigError(
-                f"{path} has no positive prefactor; set start_pref_e or start_pref_f."
-            )
         generalized = section["start_pref_gf"] or section["limit_pref_gf"]
         if generalized and not section["numb_generalized_coord"]:
             raise ConfigError(
@@ -173,12 +163,3 @@ class EnerLossConfig(LossConfig):
             )
         if section["f_use_norm"] and not section["use_huber"] and section["loss_func"] == "mse":
             raise ConfigError(f"{path}/f_use_norm needs loss_func mae or use_huber.")
-
-    @classmethod
-    def lasting_labels(cls, section: Mapping[str, Any]) -> set[str]:
-        return {
-            label
-            for metric in cls.metrics
-            if section[f"start_pref_{metric.term}"] and section[f"limit_pref_{metric.term}"]
-            for label in metric.labels
-        }

@@ -50,11 +50,7 @@ class EnergyLoss(Loss):
     def __init__(self, start_lr: float, **keys: Any) -> None:
         super().__init__(start_lr, **keys)
         self.prefactors = {
-            metric.term: (
-                getattr(self.config, f"start_pref_{metric.term}"),
-                getattr(self.config, f"limit_pref_{metric.term}"),
-            )
-            for metric in self.config.metrics
+            metric.term: self.config.prefactors(metric.term) for metric in self.config.metrics
         }
         self.terms = tuple(term for term, ends in self.prefactors.items() if any(ends))
         self.needs_hessian = "h" in self.terms

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from deepattn.config.argument import Refused
-from deepattn.config.loss import LossConfig, Metric
-from deepattn.config.ranges import within
+from deepattn.config.loss import Metric
+from deepattn.config.scheduled_loss import ScheduledLossConfig, limit_pref, start_pref
 from deepattn.config.section import key
-from deepattn.errors import ConfigError
 
 _UNUSED = "no backend of DeePMD-kit uses it with ener_spin"
 _SUM = "energies of virtual atoms do not exist, so atomic energies are not trained"
 
 
-def _start(value: float, what: str) -> Any:
-    return key(value, f"Prefactor of {what} at the start of the training.", check=within(0))
-
-
-def _limit(value: float, what: str) -> Any:
-    return key(value, f"Prefactor of {what} as the learning rate goes to zero.", check=within(0))
-
-
 @dataclass(frozen=True, kw_only=True)
-class EnerSpinLossConfig(LossConfig):
+class EnerSpinLossConfig(ScheduledLossConfig):
     """Energy, forces and magnetic forces."""
 
     implementation = "deepattn.losses.ener_spin.loss:EnergySpinLoss"
+    usual_keys = ("start_pref_e", "start_pref_fr")
     of_moments = True
     metrics = (
         Metric(
@@ -72,32 +62,15 @@ class EnerSpinLossConfig(LossConfig):
         Refused("loss_func", "mse", hint="errors are squared"),
     )
 
-    start_pref_e: float = _start(0.02, "the energy")
-    limit_pref_e: float = _limit(1.0, "the energy")
-    start_pref_fr: float = _start(1000.0, "the forces on atoms")
-    limit_pref_fr: float = _limit(1.0, "the forces on atoms")
-    start_pref_fm: float = _start(10000.0, "the magnetic forces")
-    limit_pref_fm: float = _limit(10.0, "the magnetic forces")
-    start_pref_v: float = _start(0.0, "the virial")
-    limit_pref_v: float = _limit(0.0, "the virial")
+    start_pref_e: float = start_pref(0.02, "the energy")
+    limit_pref_e: float = limit_pref(1.0, "the energy")
+    start_pref_fr: float = start_pref(1000.0, "the forces on atoms")
+    limit_pref_fr: float = limit_pref(1.0, "the forces on atoms")
+    start_pref_fm: float = start_pref(10000.0, "the magnetic forces")
+    limit_pref_fm: float = limit_pref(10.0, "the magnetic forces")
+    start_pref_v: float = start_pref(0.0, "the virial")
+    limit_pref_v: float = limit_pref(0.0, "the virial")
     intensive_ener_virial: bool = key(
         False,
         "Whether errors of energy and virial are divided by the number of atoms before squaring.",
     )
-
-    @classmethod
-    def check(cls, section: Mapping[str, Any], path: str) -> None:
-        super().check(section, path)
-        if not any(value for name, value in section.items() if "_pref_" in name):
-            raise ConfigError(
-                f"{path} has no positive prefactor; set start_pref_e or start_pref_fr."
-            )
-
-    @classmethod
-    def lasting_labels(cls, section: Mapping[str, Any]) -> set[str]:
-        return {
-            label
-            for metric in cls.metrics
-            if section[f"start_pref_{metric.term}"] and section[f"limit_pref_{metric.term}"]
-            for label in metric.labels
-        }

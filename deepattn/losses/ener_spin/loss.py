@@ -49,11 +49,7 @@ class EnergySpinLoss(Loss):
         super().__init__(start_lr, **keys)
         self.common = common
         self.prefactors = {
-            metric.term: (
-                getattr(self.config, f"start_pref_{metric.term}"),
-                getattr(self.config, f"limit_pref_{metric.term}"),
-            )
-            for metric in self.config.metrics
+            metric.term: self.config.prefactors(metric.term) for metric in self.config.metrics
         }
 
     @property
