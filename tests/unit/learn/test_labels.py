@@ -13,6 +13,7 @@ from ase.build import bulk
 
 from deepattn.distill.potential import CalculatorPotential, Labels
 from deepattn.errors import ConfigError, DataError
+from deepattn.learn.dispatch.dispatcher import Dispatcher
 from deepattn.learn.labels.config import LABELS, LabelsConfig
 from deepattn.learn.labels.source import StoredLabeler, check_settings
 from deepattn.learn.labels.store import LabelStore, Unusable
@@ -276,6 +277,29 @@ def test_jobs_of_other_schedulers(place, batch_type, lines, monkeypatch):
     scripts = sorted(programs.glob("*.script"))
     assert len(scripts) == 3 and len(runs(place)) == 3
     assert all(line in scripts[0].read_text() for line in lines)
+
+
+@pytest.mark.parametrize("lost", [1, 9])
+def test_jobs_that_ended_without_their_commands_are_submitted_again(place, lost, monkeypatch):
+    """As where one job is submitted twice, and the second ends well before the first."""
+    submit, calls = Dispatcher._submit, []
+
+    def submitted(*args):
+        calls.append(args[4])
+        if len(calls) > lost:
+            submit(*args)
+
+    monkeypatch.setattr(Dispatcher, "_submit", submitted)
+    [atoms] = frames(1)
+    labeler = StoredLabeler(opened(section(place)), LabelStore(place / "labels"))
+    if lost == 1:
+        assert labeler.label([atoms], place / "batch", title="").frames == [atoms]
+        assert len(runs(place)) == 1
+    else:
+        with pytest.raises(DataError, match="the job has ended, and its command has not"):
+            labeler.label([atoms], place / "batch", title="")
+    # Each is another submission to dpdispatcher.
+    assert len(set(calls)) == len(calls) == (2 if lost == 1 else 4)
 
 
 @pytest.mark.slow
