@@ -106,7 +106,11 @@ def deepmd(tmp_path_factory):
 def _scratch(system):
     """One step of a model with protected distances, from its statistics."""
     content = _input("protected", system)
-    content["training"] |= {"numb_steps": 1, "save_ckpt": "scratch.ckpt"}
+    content["training"] |= {
+        "numb_steps": 1,
+        "save_ckpt": "scratch.ckpt",
+        "disp_file": "scratch.out",
+    }
     return content
 
 
