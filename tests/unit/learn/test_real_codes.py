@@ -128,7 +128,7 @@ def test_forces_and_virials_are_derivatives_of_the_energy(kind, tmp_path, monkey
     # A shear keeps the volume; the set of plane waves changes a bit, and the energy with it.
     shear = -(labels[4].energy - labels[3].energy) / (2 * strain)
     assert labels[0].virial.reshape(3, 3)[0, 1] == pytest.approx(shear, rel=0.1)
-    assert abs(shear) > 0.3
+    assert abs(shear) > 0.1
     found = json.loads((store.place(atoms) / "label.json").read_text())
     assert found["energy"] == labels[0].energy
 
