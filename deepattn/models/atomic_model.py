@@ -13,11 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepattn.config import DESCRIPTORS, FITTINGS, FittingConfig
+from deepattn.config import FittingConfig
 from deepattn.layers import Descriptor, Environment, Fitting, TypeEmbedding
 from deepattn.layers.boundaries import natoms_of
 from deepattn.layers.environment import atoms_of_types, pair_table
 from deepattn.layers.half import use_bfloat16
+from deepattn.models.classes import layer_classes
 from deepattn.models.trained_model import TrainedModel
 from deepattn.models.weights import assign_arrays
 from deepattn.registry import resolve
@@ -398,9 +399,8 @@ class AtomicModel(TrainedModel, abc.ABC):
     def from_config(cls, config: dict) -> Self:
         config = dict(config)
         # Keras finds classes by name once they are imported.
-        for kinds in (DESCRIPTORS, FITTINGS):
-            for kind in kinds.loaded().values():
-                resolve(kind.layer)
+        for reference in layer_classes():
+            resolve(reference)
         for key in ("descriptor", "fitting", "type_embedding"):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)

@@ -1,8 +1,8 @@
-"""The classes of models and their terms; no TensorFlow is imported."""
+"""The classes of models, their layers and their terms; no TensorFlow is imported."""
 
 from __future__ import annotations
 
-from deepattn.config import FITTINGS
+from deepattn.config import DESCRIPTORS, FITTINGS
 from deepattn.config.submodel import SUBMODELS
 
 # Those that no fitting names.
@@ -16,6 +16,11 @@ def model_classes() -> list[str]:
     """References ``"module:class"`` to all classes that models have."""
     of_fittings = (kind.model for kind in FITTINGS.loaded().values())
     return list(dict.fromkeys([*of_fittings, *_FURTHER]))
+
+
+def layer_classes() -> list[str]:
+    """References to all classes of descriptors and fittings."""
+    return [kind.layer for kinds in (DESCRIPTORS, FITTINGS) for kind in kinds.loaded().values()]
 
 
 def term_classes() -> list[str]:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepattn import limits
-from deepattn.config import DESCRIPTORS, FITTINGS, FittingConfig
+from deepattn.config import FITTINGS, FittingConfig
 from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
 from deepattn.formats.hdf5 import SIGNATURE, check_heaps
 from deepattn.formats.weight_names import is_first_slots
-from deepattn.models.classes import model_classes, term_classes
+from deepattn.models.classes import layer_classes, model_classes, term_classes
 from deepattn.models.files.base import ModelFile
 from deepattn.registry import resolve
 
@@ -75,13 +75,23 @@ class KerasArchive(ModelFile):
         names = self.config["config"].get("type_map")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ModelFileError(f"{self.path}: {_CONFIG} in it has no type_map")
-        return names
+        return names[: len(self._spin["use_spin"])] if self._takes_moments else names
 
     @property
     def moments(self) -> int:
+        return 0 if self._takes_moments else self._spin["use_spin"].count(True)
+
+    @property
+    def _takes_moments(self) -> bool:
+        """Whether virtual atoms are made of moments, so that data have no types for them."""
+        return self._spin.get("virtual_scale") is not None
+
+    @property
+    def _spin(self) -> dict[str, Any]:
+        """The section ``model/spin``, without moments if there is none."""
         spin = self.config["config"].get("spin")
-        used = spin.get("use_spin") if isinstance(spin, dict) else None
-        return used.count(True) if isinstance(used, list) else 0
+        well_formed = isinstance(spin, dict) and isinstance(spin.get("use_spin"), list)
+        return spin if well_formed else {"use_spin": []}
 
     def model_section(self) -> dict[str, Any] | None:
         return None
@@ -113,10 +123,7 @@ class KerasArchive(ModelFile):
         from deepattn.models.atomic_model import AtomicModel
 
         # So that Keras knows the names in the archive, and imports nothing for them.
-        for registry in (DESCRIPTORS, FITTINGS):
-            for kind in registry.loaded().values():
-                resolve(kind.layer)
-        for reference in (*model_classes(), *term_classes()):
+        for reference in (*layer_classes(), *model_classes(), *term_classes()):
             resolve(reference)
         self._check_classes()
         config = {key: value for key, value in self.config.items() if key != "compile_config"}

@@ -14,7 +14,7 @@ from deepattn.errors import ConfigError, DataError, ModelFileError
 from deepattn.export import freeze
 from deepattn.formats.dp_file import write_tree
 from deepattn.infer import DeepPot
-from deepattn.models import SpinModel, build_model
+from deepattn.models import SpinModel, build_model, open_model_file
 from deepattn.models.dpmodel import from_tree, to_tree
 from deepattn.train.run import freeze_command
 
@@ -202,3 +202,11 @@ def test_data_without_moments(tmp_path):
     inputs, labels = System(tmp_path).frames([0], spin=True, labels=("force_mag",))
     assert inputs["spin"].shape == labels["force_mag"].shape == (1, 2, 3)
     assert labels["find_force_mag"] == [0]
+
+
+# Keras reads its file in a way of which NumPy 2 warns.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_data_have_no_types_of_virtual_atoms(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    file = open_model_file(tmp_path / "model.keras")
+    assert (file.type_map(), file.moments) == (["O", "Ni"], 0)
