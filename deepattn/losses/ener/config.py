@@ -14,16 +14,10 @@ from deepattn.config.ranges import holds, one_of, within
 from deepattn.config.scheduled_loss import ScheduledLossConfig, limit_pref, start_pref
 from deepattn.config.section import key
 from deepattn.errors import ConfigError
+from deepattn.losses.energy_metrics import ENERGY, VIRIAL
 
 _SQUARED = (
-    Metric(
-        "rmse_e",
-        "energy",
-        ("energy",),
-        "l2_ener_loss_test",
-        ("E", 1e3, "meV/atom"),
-        "RMSE of energy (eV/atom)",
-    ),
+    ENERGY,
     Metric(
         "rmse_ae",
         "atomic energies",
@@ -39,14 +33,7 @@ _SQUARED = (
         ("F", 1e3, "meV/Å"),
         "RMSE of force (eV/Å)",
     ),
-    Metric(
-        "rmse_v",
-        "virial",
-        ("virial",),
-        "l2_virial_loss_test",
-        ("V", 1e3, "meV/atom"),
-        "RMSE of virial (eV/atom)",
-    ),
+    VIRIAL,
     Metric("rmse_pf", "weighted forces", ("atom_pref", "force"), "l2_pref_force_loss_test"),
     Metric("rmse_gf", "generalized forces", ("drdq", "force"), "l2_gen_force_loss_test"),
     Metric(

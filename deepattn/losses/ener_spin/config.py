@@ -8,6 +8,7 @@ from deepattn.config.argument import Refused
 from deepattn.config.loss import Metric
 from deepattn.config.scheduled_loss import ScheduledLossConfig, limit_pref, start_pref
 from deepattn.config.section import key
+from deepattn.losses.energy_metrics import ENERGY, VIRIAL
 
 _UNUSED = "no backend of DeePMD-kit uses it with ener_spin"
 _SUM = "energies of virtual atoms do not exist, so atomic energies are not trained"
@@ -21,14 +22,7 @@ class EnerSpinLossConfig(ScheduledLossConfig):
     usual_keys = ("start_pref_e", "start_pref_fr")
     of_moments = True
     metrics = (
-        Metric(
-            "rmse_e",
-            "energy",
-            ("energy",),
-            "l2_ener_loss_test",
-            ("E", 1e3, "meV/atom"),
-            "RMSE of energy (eV/atom)",
-        ),
+        ENERGY,
         Metric(
             "rmse_fr",
             "forces",
@@ -45,14 +39,7 @@ class EnerSpinLossConfig(ScheduledLossConfig):
             ("F mag", 1e3, "meV/μB"),
             "RMSE of magnetic force (eV/μB)",
         ),
-        Metric(
-            "rmse_v",
-            "virial",
-            ("virial",),
-            "l2_virial_loss_test",
-            ("V", 1e3, "meV/atom"),
-            "RMSE of virial (eV/atom)",
-        ),
+        VIRIAL,
     )
     input_only = (
         *(Refused(f"{end}_pref_ae", 0.0, hint=_SUM) for end in ("start", "limit")),

@@ -48,9 +48,6 @@ class EnergySpinLoss(Loss):
     def __init__(self, start_lr: float, *, common: bool = False, **keys: Any) -> None:
         super().__init__(start_lr, **keys)
         self.common = common
-        self.prefactors = {
-            metric.term: self.config.prefactors(metric.term) for metric in self.config.metrics
-        }
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -58,7 +55,7 @@ class EnergySpinLoss(Loss):
         return tuple(
             one._replace(labels=magnetic) if one.term == "fm" else one
             for one in self.config.metrics
-            if any(self.prefactors[one.term])
+            if any(self.config.prefactors(one.term))
         )
 
     @classmethod
@@ -87,7 +84,7 @@ class EnergySpinLoss(Loss):
             cost = tf.square(scaled)
             if term in ("e", "v") and not self.config.intensive_ener_virial:
                 cost = tf.square(error) / natoms
-            pref = prefactor(self.prefactors[term], learning_rate, self.start_lr)
+            pref = prefactor(self.config.prefactors(term), learning_rate, self.start_lr)
             loss += pref * tf.reduce_max(found) * weighted_mean(cost, weight)
             total = tf.reduce_sum(tf.square(scaled) * weight)
             sums[metric.name] = (total, tf.reduce_sum(weight))
