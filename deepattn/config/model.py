@@ -279,10 +279,20 @@ class ModelConfig(Section):
         return (self.convention or default) == "common"
 
     @property
+    def given_spin(self) -> SpinConfig | None:
+        """The section ``spin`` where data have moments, of which virtual atoms are made."""
+        return self.spin if self.spin is not None and self.spin.given_moments else None
+
+    @property
+    def listed_spin(self) -> SpinConfig | None:
+        """The section ``spin`` where data list virtual atoms."""
+        return None if self.given_spin is not None else self.spin
+
+    @property
     def data_types(self) -> tuple[str, ...]:
         """Names of the types that data have: all but those of virtual atoms made of moments."""
-        given = self.spin is not None and self.spin.given_moments
-        return self.type_map[: len(self.spin.use_spin)] if given and self.spin else self.type_map
+        spin = self.given_spin
+        return self.type_map if spin is None else self.type_map[: len(spin.use_spin)]
 
     @property
     def place(self) -> int:

@@ -28,6 +28,12 @@ def possible_conventions(
     return tuple(name for name in descriptor.conventions if name in fitting.conventions)
 
 
+def convention_of(section: Mapping[str, Any]) -> str:
+    """The convention of a section."""
+    default = possible_conventions(_descriptor(section), _fitting(section))[0]
+    return section.get("convention") or default
+
+
 def check_names(section: Mapping[str, Any]) -> None:
     """Check the names of types, and the convention.
 
@@ -66,7 +72,7 @@ def check_parts(section: Mapping[str, Any]) -> None:
     if "type_embedding" in section:
         _check_type_embedding(section, kind)
     if "spin" in section:
-        common = _convention_of(section) == "common"
+        common = convention_of(section) == "common"
         if fitted.subject != "energies":
             raise ConfigError(
                 f"model/spin is for models of energies, not of {fitted.subject}; remove it."
@@ -82,11 +88,6 @@ def _descriptor(section: Mapping[str, Any]) -> type[DescriptorConfig]:
 
 def _fitting(section: Mapping[str, Any]) -> type[FittingConfig]:
     return FITTINGS[section["fitting_net"]["type"]]
-
-
-def _convention_of(section: Mapping[str, Any]) -> str:
-    default = possible_conventions(_descriptor(section), _fitting(section))[0]
-    return section.get("convention") or default
 
 
 def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
@@ -109,7 +110,7 @@ def _check_type_map(section: Mapping[str, Any], kind: type[DescriptorConfig]) ->
 
 
 def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) -> None:
-    convention = _convention_of(section)
+    convention = convention_of(section)
     known = ("tensorflow", "common")
     require(convention in known, "model/convention", convention, "be tensorflow or common")
     for name, value in kind.common_values(section["descriptor"]).items():
@@ -129,7 +130,7 @@ def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) 
 def _check_exclusions(section: Mapping[str, Any], ntypes: int) -> None:
     check_excluded(section["pair_exclude_types"], "model/pair_exclude_types", ntypes)
     check_types(section["atom_exclude_types"], "model/atom_exclude_types", ntypes)
-    fitted, convention = _fitting(section), _convention_of(section)
+    fitted, convention = _fitting(section), convention_of(section)
     for name in ("pair_exclude_types", "atom_exclude_types"):
         if section[name] and convention != "common":
             raise ConfigError(
@@ -156,7 +157,7 @@ def _check_table(section: Mapping[str, Any]) -> None:
     low, high = section["sw_rmin"], section["sw_rmax"]
     require(high > low, "model/sw_rmax", high, f"be larger than sw_rmin ({low})")
     fitted = _fitting(section)
-    if _convention_of(section) != "tensorflow":
+    if convention_of(section) != "tensorflow":
         raise ConfigError(
             "model/use_srtab needs model/convention tensorflow: DeePMD-kit's other backends switch "
             "to a table in another way."
@@ -182,7 +183,7 @@ def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
         raise ConfigError("model/models must have one model of type standard, which is trained.")
     for place, part in enumerate(models):
         SUBMODELS[part["type"]].check(part, f"model/models/{place}", ntypes=ntypes)
-    convention = _convention_of(section)
+    convention = convention_of(section)
     networks = {trained[0]: section}
     networks |= {k: part["section"] for k, part in enumerate(models) if part["type"] == FURTHER}
     for place, network in networks.items():
@@ -209,9 +210,9 @@ def _check_network(section: Mapping[str, Any], where: str, convention: str) -> N
             )
     if section.get("spin"):
         raise ConfigError("model/spin is not for combinations of models (linear_ener); remove it.")
-    if _convention_of(section) != convention:
+    if convention_of(section) != convention:
         raise ConfigError(
-            f"{where}/convention is {_convention_of(section)}, but the first model that is trained "
+            f"{where}/convention is {convention_of(section)}, but the first model that is trained "
             f"has {convention}; make them the same."
         )
     if section["type"] != LINEAR:
@@ -241,11 +242,10 @@ def _check_further(section: Mapping[str, Any], where: str) -> None:
     """Check what only the first model that is trained may have."""
     if section["type"] != STANDARD:
         raise ConfigError(f"{where}/type is {section['type']}; combinations are not combined.")
-    for name in ("spin", "use_srtab"):
-        if section.get(name) is not None:
-            raise ConfigError(
-                f"{where}/{name} is only for the first model that is trained; remove it."
-            )
+    if section.get("use_srtab") is not None:
+        raise ConfigError(
+            f"{where}/use_srtab is only for the first model that is trained; remove it."
+        )
     descriptor = DescriptorConfig.registry[section["descriptor"]["type"]].from_dict(
         section["descriptor"]
     )

@@ -6,7 +6,7 @@ from deepattn.config.descriptor import DESCRIPTORS
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.loss import LOSSES, reads_hessian
 from deepattn.config.model import ModelConfig
-from deepattn.config.model_checks import possible_conventions
+from deepattn.config.model_checks import convention_of
 from deepattn.config.optimizer import OPTIMIZERS
 from deepattn.config.schedule import SCHEDULES
 from deepattn.config.submodel import LINEAR, nested
@@ -50,7 +50,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     schedule.resolve_defaults(rate)
     schedule.check(rate, "learning_rate", numb_steps=training.get("numb_steps"))
     LOSSES[loss["type"]].check(loss, "loss")
-    if _is_common(full["model"]):
+    if convention_of(full["model"]) == "common":
         LOSSES[loss["type"]].check_common(loss, "loss")
     _check_subject(full)
     if full["model"]["type"] == LINEAR and reads_hessian(loss):
@@ -70,13 +70,6 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
         averages=training["enable_ema"],
     )
     return {**full, "model": nested(full["model"])}
-
-
-def _is_common(model: dict[str, Any]) -> bool:
-    """Whether a complete section has the common convention."""
-    descriptor = DESCRIPTORS[model["descriptor"]["type"]]
-    usual = possible_conventions(descriptor, FITTINGS[model["fitting_net"]["type"]])[0]
-    return (model.get("convention") or usual) == "common"
 
 
 def _check_subject(full: dict[str, Any]) -> None:

@@ -237,7 +237,6 @@ def _check_others(model: Mapping[str, Any], *, common: bool) -> None:
     descriptor, fitting = model["descriptor"], model["fitting_net"]
     given = {
         "use_srtab": model.get("use_srtab") is not None,
-        "models": bool(model.get("models")),
         "type_embedding": model.get("type_embedding") is not None,
         "preset_out_bias": model["preset_out_bias"] is not None,
         "descriptor/exclude_types": bool(descriptor.get("exclude_types")) and common,

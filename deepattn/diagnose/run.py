@@ -112,8 +112,7 @@ def _of_curve(
 
 def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistics], list[str]]:
     """Causes in the data; statistics of training and validation data; what was not done."""
-    spin = config.model.spin
-    if spin is not None and not spin.given_moments:
+    if config.model.listed_spin is not None:
         return [], [], ["data with virtual atoms (model/spin) are not looked at"]
     names = config.model.data_types or None
     sections = [config.training.training_data, config.training.validation_data]
@@ -124,8 +123,8 @@ def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistic
     paths = [path for _, some in found for path in some or ()]
     one = config.model.descriptor.longest_list
     sel = None if isinstance(one.sel, str) else np.ravel(one.sel).tolist()
-    if spin is not None and sel is not None:
-        sel = sel[: len(spin.use_spin)]
+    if config.model.given_spin is not None and sel is not None:
+        sel = sel[: len(config.model.data_types)]
     findings = check_data(paths, type_map=names, rcut=one.rcut, sel=sel)
     command = f"deepattn check {shlex.quote(str(run.input))}"
     causes = list(data.checked(findings, command))

@@ -98,24 +98,24 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
     model = file.build()
     default = model.fitting.default_fparam
     spin = model.spin if isinstance(model, SpinModel) else None
-    has_spin = spin is not None and spin.given_moments
+    given = spin if spin is not None and spin.given_moments else None
     # The cutoff of a linear combination may be that of another model.
     sel = np.ravel(model.descriptor.sel).tolist() if model.rcut == model.descriptor.rcut else []
-    ntypes = len(spin.use_spin) if spin is not None and has_spin else model.ntypes
+    ntypes = model.ntypes if given is None else len(given.use_spin)
     facts = Facts(
         type_map=list(model.type_map[:ntypes]),
         ntypes=ntypes,
         rcut=model.rcut,
         # Neighbors are counted without virtual atoms.
-        sel=sel[:ntypes] if has_spin and len(sel) > 1 else [] if has_spin else sel,
+        sel=sel[:ntypes],
         dim_fparam=model.fitting.numb_fparam,
         dim_aparam=model.fitting.numb_aparam,
         interface_dtype=model.interface_dtype,
         model_script=file.model_section(),
         observable=file.observable,
         default_fparam=None if default is None else list(default),
-        hosts=() if spin is None or has_spin else spin.hosts,
-        has_spin=has_spin,
+        hosts=() if spin is None or given is not None else spin.hosts,
+        has_spin=given is not None,
     )
     return KerasRunner(model, str(file.path)), facts
 

@@ -157,16 +157,16 @@ def bias_weights(
         log.warning("stat_file does not record atom_exclude_types: the energy bias is not cached")
         stat_file = None
     # Virtual atoms in the data take part, and their energies are then those of their hosts.
-    listed = model.spin is not None and not model.spin.given_moments
+    spin = model.listed_spin
     bias = energy_bias(
         batches(),
         model.ntypes,
         assigned=assigned,
-        excluded=() if listed else model.atom_exclude_types,
+        excluded=model.atom_exclude_types if spin is None else (),
         rcond=model.fitting_net.rcond,
         stat_file=stat_file,
     )
-    return {BIAS: model.spin.merged(bias) if listed and model.spin is not None else bias}
+    return {BIAS: bias if spin is None else spin.merged(bias)}
 
 
 def change_by_statistic(

@@ -171,7 +171,7 @@ def freeze_command(config: Config | MultiTaskConfig, checkpoint: str) -> str:
     name, task = next(iter(config.tasks.items()))
     if not task.model.descriptor.graphs:
         words += ["-o", "frozen_model.savedmodeltf"]
-    elif task.model.spin is not None and task.model.spin.given_moments:
+    elif task.model.given_spin is not None:
         words += ["-o", "frozen_model.pt"]
     if name:
         words += ["--head", name]

@@ -177,14 +177,14 @@ def _open(
     # The energy bias, say, is fitted even where the loss does not look at energies.
     wanted = (*config.model.fitting_net.statistics_labels, *loss.labels)
     labels = {label_name(label): label for label in wanted}
-    seed, spin = config.training.seed, config.model.spin
+    seed, listed = config.training.seed, config.model.listed_spin
     data = DataSet(
         section,
         config.model.data_types or None,
         numb_fparam=config.model.fitting_net.numb_fparam,
         default_fparam=config.model.fitting_net.default_fparam,
         numb_aparam=config.model.fitting_net.numb_aparam,
-        spin=spin is not None and spin.given_moments,
+        spin=config.model.given_spin is not None,
         labels=[labels[name] for name in sorted(labels)],
         numb_generalized_coord=loss.numb_generalized_coord,
         # Tasks would otherwise all draw their systems by the same numbers.
@@ -194,11 +194,11 @@ def _open(
     )
     if not config.model.type_map:
         _check_types(config, data)
-    if spin is not None and not spin.given_moments:
+    if listed is not None:
         for system in data.systems:
             frames = range(system.nframes) if system.mixed_type else [0]
             names = config.model.type_map
-            check_virtual_atoms(system.atype(frames), spin.hosts, names, system.path)
+            check_virtual_atoms(system.atype(frames), listed.hosts, names, system.path)
     return data
 
 

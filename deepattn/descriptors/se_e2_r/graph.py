@@ -33,8 +33,8 @@ def section_of_graph(frozen: FrozenModel) -> dict[str, Any] | None:
     searches = [node for node in frozen.graph.nodes.values() if node.op == _SEARCH]
     weights = frozen.weights
     both = "filter_type_0/matrix_1_0" in weights
-    center, suffix = ("filter_type_0/", "_0") if both else ("filter_type_all/", "_0")
-    neuron = _widths(weights, rf"{center}matrix_(\d+){suffix}")
+    center = "filter_type_0/" if both else "filter_type_all/"
+    neuron = _widths(weights, rf"{center}matrix_(\d+)_0")
     hidden = _widths(weights, r"layer_(\d+)_type_0/matrix")
     activations = [_activation(frozen, scope) for scope in (center, "layer_0_type_0/")]
     if len(searches) != 1 or not neuron or not hidden or None in activations:
@@ -58,7 +58,7 @@ def section_of_graph(frozen: FrozenModel) -> dict[str, Any] | None:
         "numb_aparam": frozen.daparam,
     }
     for part, name in (
-        (descriptor, f"{center}matrix_1{suffix}"),
+        (descriptor, f"{center}matrix_1_0"),
         (fitting, "layer_0_type_0/matrix"),
     ):
         part["precision"] = str(weights[name].dtype)

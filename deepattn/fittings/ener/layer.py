@@ -64,8 +64,8 @@ class EnergyFitting(NetFitting):
         cls, section: EnerFittingConfig, model: ModelConfig, descriptor: Descriptor
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {"subtract_vacuum": bool(section.atom_ener)}
-        if model.spin is not None and not model.spin.given_moments:
-            arguments["numb_fitted"] = model.ntypes - len(model.spin.hosts)
+        if model.listed_spin is not None:
+            arguments["numb_fitted"] = model.ntypes - len(model.listed_spin.hosts)
         return arguments
 
     @property

@@ -43,7 +43,7 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         reason = "they combine models in another way (linear_ener)"
         if config.is_common:
             reason = "such files of combinations (linear_ener) are not supported"
-    elif config.spin is not None and not config.spin.given_moments:
+    elif config.listed_spin is not None:
         reason = "its virtual atoms (model/spin) are those of DeePMD-kit's TensorFlow backend"
     elif config.use_srtab is not None:
         reason = "they switch to a table (use_srtab) in another way"

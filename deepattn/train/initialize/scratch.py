@@ -109,8 +109,8 @@ def _batches(task: Task) -> Iterator[Batch]:
     # Drawn anew for each use, always the same: keeping them would cost memory.
     count = task.config.model.data_stat_nbatch
     batches = (batch for _, batch in task.data.statistics_batches(count))
-    spin = task.config.model.spin
-    if spin is None or not spin.given_moments:
+    spin = task.config.model.given_spin
+    if spin is None:
         return batches
     return (Batch(with_virtual_atoms(inputs, spin), labels) for inputs, labels in batches)
 
