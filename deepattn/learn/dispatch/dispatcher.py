@@ -34,7 +34,7 @@ class Dispatcher:
     def __init__(self, config: DispatchConfig) -> None:
         self._library = _import()
         self._config = config
-        self._machine = {**(config.machine or _HERE)}
+        self._machine = config.machine or _HERE
         # Any folder serves to check them.
         self._objects(Path.cwd(), 1)
 
@@ -130,14 +130,18 @@ class Dispatcher:
         else:
             resources = dict(self._config.resources)
         machine = {**self._machine, "local_root": str(root)}
+        name = machine.get("batch_type")
+        if name is not None and name not in self._library.Machine.subclasses_dict:
+            raise ConfigError(
+                f"learn: machine/batch_type is {name!r}, which dpdispatcher does not have; use one "
+                f"of {', '.join(sorted(self._library.Machine.options))}."
+            )
         try:
             self._check(machine, resources)
             return (
                 self._library.Machine.load_from_dict(machine),
                 self._library.Resources.load_from_dict(resources),
             )
-        except ConfigError:
-            raise
         # It raises whatever it likes.
         except Exception as error:
             reason = " ".join(str(error).split())
@@ -148,14 +152,9 @@ class Dispatcher:
     def _check(self, machine: dict[str, Any], resources: dict[str, Any]) -> None:
         """Check both by dpdispatcher's schema, which refuses what its own loading ignores: keys
         that it does not know."""
-        library, name = self._library, machine.get("batch_type")
-        if name is not None and name not in library.Machine.subclasses_dict:
-            raise ConfigError(
-                f"learn: machine/batch_type is {name!r}, which dpdispatcher does not have; use one "
-                f"of {', '.join(sorted(library.Machine.options))}."
-            )
+        library = self._library
         # kwargs has keys of a kind of machine; the schemas of some kinds require it, for no reason.
-        detailed = {"kwargs": {}, **resources, "batch_type": name}
+        detailed = {"kwargs": {}, **resources, "batch_type": machine.get("batch_type")}
         for schema, given in (
             (library.Machine.arginfo(), machine),
             (library.Resources.arginfo(), detailed),

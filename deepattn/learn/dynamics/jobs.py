@@ -98,25 +98,31 @@ class DynamicsJobs:
 
 def _joined(places: Sequence[Path]) -> Explored:
     """Results of all jobs."""
-    explored = Explored([], 0, {}, 0, 0.0)
+    results = [_result(place) for place in places]
     stopped: Counter[str] = Counter()
-    for place in places:
-        status = (place / STATUS).read_text(encoding="utf-8").strip()
-        if status != "0" or not (place / RESULT).stat().st_size:
-            said = (place / ERRORS).read_text(encoding="utf-8", errors="replace").split("\n")
-            last = next((line for line in reversed(said) if line.strip()), "nothing was printed")
-            raise DataError(
-                f"{place}: dynamics ended with status {status}: {last.strip()}; correct the cause, "
-                "remove this folder and call the same command again"
-            )
-        found = json.loads((place / RESULT).read_text(encoding="utf-8"))
-        stopped.update(found["stopped"])
-        explored.frames.extend(read_frames(place / FRAMES))
-        explored = Explored(
-            explored.frames,
-            explored.runs + found["runs"],
-            dict(stopped),
-            explored.atom_steps + found["atom_steps"],
-            explored.seconds + found["seconds"],
+    for result in results:
+        stopped.update(result["stopped"])
+    return Explored(
+        frames=[atoms for place in places for atoms in read_frames(place / FRAMES)],
+        runs=sum(result["runs"] for result in results),
+        stopped=dict(stopped),
+        atom_steps=sum(result["atom_steps"] for result in results),
+        seconds=sum(result["seconds"] for result in results),
+    )
+
+
+def _result(place: Path) -> dict[str, Any]:
+    """What a job has found, besides its frames.
+
+    Raises:
+        DataError: Its command failed.
+    """
+    status = (place / STATUS).read_text(encoding="utf-8").strip()
+    if status != "0" or not (place / RESULT).stat().st_size:
+        said = (place / ERRORS).read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line for line in reversed(said) if line.strip()), "nothing was printed")
+        raise DataError(
+            f"{place}: dynamics ended with status {status}: {last.strip()}; correct the cause, "
+            "remove this folder and call the same command again"
         )
-    return explored
+    return json.loads((place / RESULT).read_text(encoding="utf-8"))

@@ -83,9 +83,10 @@ class Code(ABC):
             DataError: A file is missing, or says something that the structures may not.
         """
 
-    @abstractmethod
     def files(self) -> list[Path]:
-        """Files of the template that all runs need as they are."""
+        """Files of the template that all runs need as they are; by default all but the inputs."""
+        others = (path for path in self.template.iterdir() if path.name not in self.inputs)
+        return sorted(path for path in others if path.is_file())
 
     @abstractmethod
     def settings(self) -> dict[str, str]:
@@ -228,6 +229,11 @@ class Code(ABC):
             return np.eye(3)
         left, values, right = np.linalg.svd(strain)
         return left @ right if np.abs(values - 1).max() <= self.cell_tolerance else None
+
+
+def numbers(row: np.ndarray) -> str:
+    """Components of a vector, as inputs have them."""
+    return " ".join(f"{value:.12f}" for value in row)
 
 
 def last_line_with(path: Path, words: Sequence[str]) -> str:

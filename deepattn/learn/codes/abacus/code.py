@@ -15,7 +15,7 @@ from ase.units import Bohr
 
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
-from deepattn.learn.labels.code import Code, last_line_with
+from deepattn.learn.labels.code import Code, last_line_with, numbers
 
 _INPUT, _STRUCTURE, _POINTS = "INPUT", "STRU", "KPT"
 _LOG = "OUT.ABACUS/running_scf.log"
@@ -139,12 +139,12 @@ class Abacus(Code):
         if self._orbitals:
             lines += ["NUMERICAL_ORBITAL", *(self._orbitals[name] for name in used), ""]
         lines += ["LATTICE_CONSTANT", f"{1 / Bohr:.12f}", ""]
-        lines += ["LATTICE_VECTORS", *map(_numbers, atoms.cell.array), ""]
+        lines += ["LATTICE_VECTORS", *map(numbers, atoms.cell.array), ""]
         lines += ["ATOMIC_POSITIONS", "Cartesian"]
         for name in used:
             places = atoms.positions[np.array(atoms.get_chemical_symbols()) == name]
             lines += ["", name, self._moments.get(name, "0.0"), str(len(places))]
-            lines += [f"{_numbers(place)} 1 1 1" for place in places]
+            lines += [f"{numbers(place)} 1 1 1" for place in places]
         return "\n".join(lines) + "\n"
 
     def _read_points(self) -> str:
@@ -205,7 +205,3 @@ def _cards(path: Path) -> dict[str, list[str]]:
         elif text:
             current.append(text)
     return cards
-
-
-def _numbers(row: np.ndarray) -> str:
-    return " ".join(f"{value:.12f}" for value in row)

@@ -15,7 +15,7 @@ from ase.units import GPa
 
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
-from deepattn.learn.labels.code import Code, last_line_with
+from deepattn.learn.labels.code import Code, last_line_with, numbers
 
 _INPUT, _OUTPUT = "cp2k.inp", "cp2k.out"
 _CUTOFF = "FORCE_EVAL/DFT/MGRID"
@@ -72,10 +72,6 @@ class Cp2k(Code):
                     "elements"
                 )
 
-    def files(self) -> list[Path]:
-        others = (path for path in self.template.iterdir() if path.name != _INPUT)
-        return sorted(path for path in others if path.is_file())
-
     def settings(self) -> dict[str, str]:
         root = copy.deepcopy(self._root)
         if self.kspacing is not None:
@@ -91,10 +87,10 @@ class Cp2k(Code):
         system = root.get_subsection("FORCE_EVAL/SUBSYS")
         cell, places = InputSection("CELL"), InputSection("COORD")
         cell.keywords = [
-            f"{name} {_numbers(row)}" for name, row in zip("ABC", atoms.cell.array, strict=True)
+            f"{name} {numbers(row)}" for name, row in zip("ABC", atoms.cell.array, strict=True)
         ]
         places.keywords = [
-            f"{name} {_numbers(place)}"
+            f"{name} {numbers(place)}"
             for name, place in zip(atoms.symbols, atoms.positions, strict=True)
         ]
         system.subsections[:0] = [cell, places]
@@ -127,8 +123,8 @@ class Cp2k(Code):
         if mesh == (1, 1, 1):
             _drop(parent, "KPOINTS")
             return
-        numbers = " ".join(map(str, mesh))
-        _set(root, "FORCE_EVAL/DFT/KPOINTS", "SCHEME", f"MONKHORST-PACK {numbers}")
+        scheme = " ".join(["MONKHORST-PACK", *map(str, mesh)])
+        _set(root, "FORCE_EVAL/DFT/KPOINTS", "SCHEME", scheme)
 
 
 def _parsed(path: Path) -> InputSection:
@@ -172,7 +168,3 @@ def _set(root: InputSection, section: str, keyword: str, value: str) -> None:
 
 def _drop(parent: InputSection, name: str) -> None:
     parent.subsections = [section for section in parent.subsections if section.name != name]
-
-
-def _numbers(row: np.ndarray) -> str:
-    return " ".join(f"{value:.12f}" for value in row)

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 from ase.io.espresso import read_fortran_namelist
 from ase.io.espresso_namelist.namelist import Namelist
@@ -15,7 +14,7 @@ from ase.io.espresso_namelist.namelist import Namelist
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
 from deepattn.learn.dispatch.script import SCRATCH
-from deepattn.learn.labels.code import Code, last_line_with
+from deepattn.learn.labels.code import Code, last_line_with, numbers
 
 _INPUT, _OUTPUT = "pw.in", "pw.out"
 # Of the structure, which is another one in every frame.
@@ -124,18 +123,14 @@ class Espresso(Code):
             # Around Γ.
             mesh = " ".join(map(str, (*self.mesh(atoms), 0, 0, 0)))
             cards["K_POINTS"] = ["K_POINTS automatic", mesh]
-        cards["CELL_PARAMETERS"] = ["CELL_PARAMETERS angstrom", *map(_numbers, atoms.cell.array)]
+        cards["CELL_PARAMETERS"] = ["CELL_PARAMETERS angstrom", *map(numbers, atoms.cell.array)]
         cards["ATOMIC_POSITIONS"] = ["ATOMIC_POSITIONS angstrom"] + [
-            f"{name} {_numbers(place)}"
+            f"{name} {numbers(place)}"
             for name, place in zip(atoms.symbols, atoms.positions, strict=True)
         ]
         lines = [line.rstrip("\n") for card in cards.values() for line in [*card, ""]]
         # An empty line after a card is what dpdata takes for its end.
         return Namelist(namelists).to_string() + "\n" + "\n".join(lines) + "\n"
-
-
-def _numbers(row: np.ndarray) -> str:
-    return " ".join(f"{value:.12f}" for value in row)
 
 
 def _cards(lines: list[str], path: Path) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
-from deepattn.learn.labels.code import Code, last_line_with
+from deepattn.learn.labels.code import Code, last_line_with, numbers
 
 _INPUT, _OUTPUT = "gaussian.gjf", "gaussian.log"
 # Other tasks than the forces of one geometry.
@@ -60,10 +60,6 @@ class Gaussian(Code):
         if not re.fullmatch(r"[+-]?\d+[\s,]+\d+", self._charge):
             raise DataError(f"{path}: has no line with charge and multiplicity after the title")
 
-    def files(self) -> list[Path]:
-        others = (path for path in self.template.iterdir() if path.name != _INPUT)
-        return sorted(path for path in others if path.is_file())
-
     def settings(self) -> dict[str, str]:
         route = [line for line in self._lines if not line.startswith("%")]
         return {
@@ -79,7 +75,7 @@ class Gaussian(Code):
 
     def write(self, atoms: Atoms, folder: Path) -> None:
         lines = [
-            f"{name} {place[0]:.12f} {place[1]:.12f} {place[2]:.12f}"
+            f"{name} {numbers(place)}"
             for name, place in zip(atoms.symbols, atoms.positions, strict=True)
         ]
         molecule = "\n".join([self._charge, *lines])
