@@ -12,7 +12,7 @@ from deepattn.export import freeze
 from deepattn.models import load_model
 
 from .deepmd_kit import DP320
-from .graphs import GraphStore
+from .graph_store import GraphStore
 
 HERE = Path(__file__).parent
 

@@ -10,7 +10,7 @@ import pytest
 from deepattn.train import change_bias
 
 from .deepmd_kit import INSTALLATIONS, deepmd_eval
-from .graphs import GraphStore
+from .graph_store import GraphStore
 
 ENERGIES = {"H": -13.6, "C": 1030.25}
 

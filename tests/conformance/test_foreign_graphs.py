@@ -13,7 +13,8 @@ from deepattn.models import load_model
 
 from .compare import assert_equal, deeppot_eval, errors, in_float64, keras_eval, rms
 from .deepmd_kit import DP320, INSTALLATIONS, deepmd_eval
-from .graphs import TABLE, ForeignGraph, GraphStore, pairs
+from .graph_store import ForeignGraph, GraphStore
+from .graphs import TABLE, pairs
 from .systems import CUBIC, OPEN, SMALL, TRICLINIC, scatter
 
 PUBLISHED = ("water_se_atten_f32.pb", "oc2m_se_atten_f32.pb")

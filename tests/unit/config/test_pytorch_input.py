@@ -8,7 +8,7 @@ import pytest
 from deepattn.config import as_pytorch, normalize, read_config
 from deepattn.errors import ConfigError
 
-from .inputs import DPA1
+from .inputs import DPA1, changed
 
 TENSOR = {
     "model": {
@@ -62,3 +62,25 @@ def test_what_the_backend_ignores_is_refused():
     data["model"]["fitting_net"] = {"neuron": [4], "layer_name": ["a", "b"]}
     with pytest.raises(ConfigError, match=r"layer_name .* needs model/convention tensorflow"):
         normalize(as_pytorch(data))
+
+
+def test_keys_of_dpa1_in_the_common_convention():
+    """What other backends have in the section of the descriptor is stated where TensorFlow's has
+    it, and a factor of the scores as a temperature."""
+    keys = {"tebd_dim": 12, "use_tebd_bias": True, "scaling_factor": 2.0, "precision": "float32"}
+    keys |= {"concat_output_tebd": False, "normalize": False, "attn": 8}
+    data = changed(DPA1, "model/convention", "common")
+    data = changed(data, "model/descriptor", {**DPA1["model"]["descriptor"], **keys})
+    model = normalize(data)["model"]
+    embedding = model["type_embedding"]
+    assert (embedding["neuron"], embedding["use_tebd_bias"]) == ([12], True)
+    assert (embedding["precision"], embedding["activation_function"]) == ("float32", "linear")
+    descriptor = model["descriptor"]
+    assert descriptor["temperature"] == 0.25
+    assert not descriptor["concat_output_tebd"] and not descriptor["normalize"]
+    assert not {"tebd_dim", "scaling_factor"} & set(descriptor)
+    assert normalize({**normalize(data)}) == normalize(data)
+    with pytest.raises(ConfigError, match=r"scaling_factor is 0\.0; it must be positive"):
+        normalize(changed(data, "model/descriptor/scaling_factor", 0))
+    with pytest.raises(ConfigError, match=r"tebd_dim = 12 is not supported with model/type_emb"):
+        normalize(changed(data, "model/type_embedding", {}))

@@ -16,6 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from forked import end_of, fork
+
 from deepattn.cli.main import main
 from deepattn.formats.checkpoint import read_checkpoint
 
@@ -25,21 +29,7 @@ _KILLS, _LIFE = 10, 0.3
 
 def start(target):
     """A child that distills."""
-    child = os.fork()
-    if child:
-        return child
-    status = 99
-    try:
-        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        status = main(["distill", "distill_teachers:emt", "input.json", "-o", target])
-    finally:
-        os._exit(status)
-
-
-def end_of(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return fork(lambda: main(["distill", "distill_teachers:emt", "input.json", "-o", target]))
 
 
 def differences(target, whole):

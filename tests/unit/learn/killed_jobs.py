@@ -12,14 +12,14 @@ import shutil
 import signal
 import sys
 import time
-import traceback
 from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from forked import end_of, fork
 from unit.learn.codes import frames, section
-from unit.learn.killed_loops import begun, end_of, jobs_in, kill_jobs, labels_of
+from unit.learn.killed_loops import begun, jobs_in, kill_jobs, labels_of
 
 from deepattn.learn.labels.config import LABELS, LabelsConfig
 from deepattn.learn.labels.source import StoredLabeler
@@ -30,25 +30,17 @@ _FRAMES, _KILLS, _LIFE = 6, 5, 3.0
 
 def start(target):
     """A child that labels all frames."""
-    child = os.fork()
-    if child:
-        return child
-    status = 99
-    try:
+
+    def run():
         os.environ["RUNS"] = str(Path(f"runs-{target}").resolve())
-        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
         given = section(Path.cwd(), parallel=2)
         full = LabelsConfig.complete(given, "learn/labels")
         source = LABELS["espresso"].from_dict(full).open()
         labeler = StoredLabeler(source, LabelStore(Path(target, "labels")))
         found = labeler.label(frames(_FRAMES), Path(target, "batch"), title="labels")
-        status = len(found.frames) != _FRAMES
-    except Exception:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
+        return int(len(found.frames) != _FRAMES)
+
+    return fork(run)
 
 
 def kill_some(kills, chance):

@@ -17,6 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from forked import end_of, fork
+
 from deepattn.cli.main import main
 from deepattn.formats.checkpoint import read_checkpoint
 
@@ -27,22 +31,12 @@ _KILLS, _LIFE = 5, 0.3
 
 def start(target):
     """A child that runs a loop."""
-    child = os.fork()
-    if child:
-        return child
-    status = 99
-    try:
+
+    def run():
         os.environ["RUNS"] = str(Path(f"runs-{target}").resolve())
-        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        status = main(["learn", "loop.json", "-o", target])
-    finally:
-        os._exit(status)
+        return main(["learn", "loop.json", "-o", target])
 
-
-def end_of(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return fork(run)
 
 
 def jobs_in(target):
