@@ -15,14 +15,17 @@ from deepattn.distill.overlap import too_close
 from deepattn.errors import DataError
 
 # Time constants of thermostat and barostat, fs.
-_T_TAU = 100.0
-_P_TAU = 1000.0
+T_TAU = 100.0
+P_TAU = 1000.0
 # Atoms that get hotter have fallen into a hole of the potential: so many times what was asked for,
 # and so much more, K, which structures that are not relaxed may release.
 _HOT = 5.0
 _RELEASED = 2000.0
 # A volume that has changed by this factor has run away.
-_GROWN = 2.0
+GROWN = 2.0
+# Why a run ends before its time.
+NOT_FINITE, TOO_HOT = "no finite energy", "too hot"
+DIVERGED, TOO_CLOSE = "the volume diverged", "atoms too close"
 
 
 @dataclass(frozen=True)
@@ -87,50 +90,66 @@ def run_dynamics(
             moving,
             timestep * units.fs,
             temperature_K=condition.temperature,
-            T_tau=_T_TAU * units.fs,
+            T_tau=T_TAU * units.fs,
             rng=random,
             **({} if condition.pressure is None else _barostat(condition.pressure, len(moving))),
         )
         for step in range(1, steps + 1):
             dynamics.run(1)
             tick()
-            trajectory.stopped = _fault(moving, condition.temperature, volume)
+            trajectory.stopped = fault(moving, condition.temperature, volume)
             if not trajectory.stopped and step % every == 0 and too_close(moving, closest):
-                trajectory.stopped = "atoms too close"
+                trajectory.stopped = TOO_CLOSE
             if trajectory.stopped:
                 break
             if step % every == 0:
-                trajectory.frames.append(_kept(moving, condition, step))
+                trajectory.frames.append(kept_frame(moving, condition, step))
     except DataError:
-        trajectory.stopped = "no finite energy"
+        trajectory.stopped = NOT_FINITE
     return trajectory
 
 
-def _fault(atoms: Atoms, temperature: float, volume: float | None) -> str:
-    """Reason to stop a run, or an empty string."""
+def hottest(temperature: float) -> float:
+    """Temperature that ends a run, K.
+
+    Args:
+        temperature: That of the thermostat, K.
+    """
+    return _HOT * temperature + _RELEASED
+
+
+def fault(atoms: Atoms, temperature: float, volume: float | None) -> str:
+    """Reason to stop a run, or an empty string.
+
+    Args:
+        atoms: As they are.
+        temperature: That of the thermostat, K.
+        volume: Of the cell at the start, Å³; None for open boundaries.
+    """
     if not np.isfinite(atoms.positions).all() or not np.isfinite(atoms.cell.array).all():
-        return "no finite energy"
-    if atoms.get_temperature() > _HOT * temperature + _RELEASED:
-        return "too hot"
-    if volume is not None and not 1 / _GROWN < atoms.get_volume() / volume < _GROWN:
-        return "the volume diverged"
+        return NOT_FINITE
+    if atoms.get_temperature() > hottest(temperature):
+        return TOO_HOT
+    if volume is not None and not 1 / GROWN < atoms.get_volume() / volume < GROWN:
+        return DIVERGED
     return ""
 
 
-def _barostat(pressure: float, natoms: int) -> dict:
-    """Arguments of the integrator; the mass is that of its own rule, of which it would warn."""
-    period = _P_TAU / 4 / 1.66
-    return {
-        "externalstress": -pressure * units.GPa,
-        "hydrostatic": True,
-        "P_tau": _P_TAU * units.fs,
-        "P_mass": period**2 * natoms ** (1 / 3),
-    }
-
-
-def _kept(atoms: Atoms, condition: Condition, step: int) -> Atoms:
+def kept_frame(atoms: Atoms, condition: Condition, step: int) -> Atoms:
+    """A frame of a run, with its condition and step in ``info``."""
     frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     frame.info = {"temperature": condition.temperature, "step": step}
     if condition.pressure is not None:
         frame.info["pressure"] = condition.pressure
     return frame
+
+
+def _barostat(pressure: float, natoms: int) -> dict:
+    """Arguments of the integrator; the mass is that of its own rule, of which it would warn."""
+    period = P_TAU / 4 / 1.66
+    return {
+        "externalstress": -pressure * units.GPa,
+        "hydrostatic": True,
+        "P_tau": P_TAU * units.fs,
+        "P_mass": period**2 * natoms ** (1 / 3),
+    }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -16,6 +17,22 @@ from deepattn.distill.dynamics import Condition, Trajectory, run_dynamics
 from deepattn.distill.lockstep import BatchedEvaluator, run_in_lockstep
 from deepattn.distill.potential import Potential
 from deepattn.progress import counted
+
+
+class Run(NamedTuple):
+    """One run of an exploration.
+
+    Attributes:
+        number: Its number.
+        atoms: Where it starts.
+        condition: Temperature and pressure.
+        seed: Of velocities and thermostat.
+    """
+
+    number: int
+    atoms: Atoms
+    condition: Condition
+    seed: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -62,44 +79,82 @@ def explore(
         title: Title of the progress line.
         numbers: Of the runs that are wanted; None for all.
     """
-    conditions = _conditions(config)
-    # Every structure as often as the others, and the same ones for teacher and students.
-    picks = np.random.default_rng(0).permutation(np.arange(len(conditions)) % len(structures))
-    wanted = range(len(conditions)) if numbers is None else numbers
+    planned = planned_runs(structures, config, seed)
+    wanted = planned if numbers is None else [planned[number] for number in numbers]
     evaluator = BatchedEvaluator(potential, len(wanted))
     with counted(steps * len(wanted), title) as tick:
-        runs = []
-        for number in wanted:
-            temperature, pressure = conditions[number]
-            atoms = structures[picks[number]]
-            start = partial(
+        runs = [
+            partial(
                 run_dynamics,
-                atoms,
-                condition=Condition(temperature, pressure if atoms.pbc.all() else None),
+                run.atoms,
+                condition=run.condition,
                 timestep=config.timestep,
                 steps=steps,
                 every=every,
                 closest=closest,
-                seed=[*([seed] if isinstance(seed, int) else seed), number],
+                seed=run.seed,
                 tick=tick,
             )
-            runs.append(start)
+            for run in wanted
+        ]
         trajectories: list[Trajectory] = run_in_lockstep(evaluator, runs)
-    for number, trajectory in zip(wanted, trajectories, strict=True):
+    return explored_by(wanted, trajectories, evaluator.atoms, evaluator.seconds)
+
+
+def planned_runs(
+    structures: Sequence[Atoms], config: ExploreConfig, seed: int | Sequence[int]
+) -> list[Run]:
+    """All runs of an exploration, in the order of their numbers.
+
+    Args:
+        structures, config, seed: As for `explore`.
+    """
+    conditions = _conditions(config)
+    # Every structure as often as the others, and the same ones for teacher and students.
+    picks = np.random.default_rng(0).permutation(np.arange(len(conditions)) % len(structures))
+    streams = [seed] if isinstance(seed, int) else seed
+    runs = []
+    for number, (temperature, pressure) in enumerate(conditions):
+        atoms = structures[picks[number]]
+        condition = Condition(temperature, pressure if atoms.pbc.all() else None)
+        runs.append(Run(number, atoms, condition, (*streams, number)))
+    return runs
+
+
+def explored_by(
+    runs: Sequence[Run], trajectories: Sequence[Trajectory], atom_steps: int, seconds: float
+) -> Explored:
+    """Results of runs, whose frames are marked with their numbers.
+
+    Args:
+        runs: The runs.
+        trajectories: Of each.
+        atom_steps, seconds: As in `Explored`.
+    """
+    for run, trajectory in zip(runs, trajectories, strict=True):
         for atoms in trajectory.frames:
-            atoms.info |= {"origin": "dynamics", "run": number}
+            atoms.info |= {"origin": "dynamics", "run": run.number}
     return Explored(
         frames=[atoms for trajectory in trajectories for atoms in trajectory.frames],
         runs=len(trajectories),
         stopped=dict(Counter(t.stopped for t in trajectories if t.stopped)),
-        atom_steps=evaluator.atoms,
-        seconds=evaluator.seconds,
+        atom_steps=atom_steps,
+        seconds=seconds,
     )
 
 
-def number_of_runs(config: ExploreConfig) -> int:
-    """Number of runs of an exploration."""
-    return len(_conditions(config))
+def joined(parts: Sequence[Explored]) -> Explored:
+    """Results of all parts of an exploration, in their order."""
+    stopped: Counter[str] = Counter()
+    for part in parts:
+        stopped.update(part.stopped)
+    return Explored(
+        frames=[atoms for part in parts for atoms in part.frames],
+        runs=sum(part.runs for part in parts),
+        stopped=dict(stopped),
+        atom_steps=sum(part.atom_steps for part in parts),
+        seconds=sum(part.seconds for part in parts),
+    )
 
 
 def _conditions(config: ExploreConfig) -> list[tuple[float, float | None]]:

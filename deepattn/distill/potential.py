@@ -58,14 +58,18 @@ class ModelPotential:
     """A model file; frames of one number of atoms are evaluated together.
 
     Args:
-        path: Any file that `DeepPot` reads.
+        path: Any file that `DeepPot` reads, or the name of a published model.
+        head: Branch of a multi-task model.
+
+    Attributes:
+        file: The file.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, head: str | None = None) -> None:
         self.name = os.fspath(path)
-        file = open_model_file(path)
-        self.fingerprint = file.digest()
-        self._model = DeepPot(file)
+        self.file = open_model_file(path, head)
+        self.fingerprint = self.file.digest()
+        self._model = DeepPot(self.file)
         self.elements = tuple(self._model.get_type_map())
         self._type_of = {name: i for i, name in enumerate(self.elements)}
         self._first_warning = _First()

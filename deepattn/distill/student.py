@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from deepattn.config import Config, ModelConfig, normalize, upgrade
 from deepattn.distill.config import LaterConfig
+from deepattn.distill.potential import ModelPotential
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export import compress, freeze
+from deepattn.models import open_model_file
 from deepattn.train import Trainer, WeightSource, from_checkpoint
 from deepattn.train.pretrained import Pretrained
 
@@ -31,6 +33,28 @@ class PretrainedModel(NamedTuple):
             ModelFileError: There is no such file or branch.
         """
         return Pretrained(self.path).single(self.branch)
+
+    def config(self) -> ModelConfig:
+        """The configuration of the model.
+
+        Raises:
+            ModelFileError: As for `source`.
+        """
+        model = self.source().model
+        assert model is not None  # of a file
+        return model
+
+    def potential(self) -> ModelPotential | None:
+        """Its energies and forces; None for a multi-task model of which no branch is taken.
+
+        Raises:
+            ModelFileError: There is no such file.
+        """
+        file = open_model_file(self.path)
+        if file.branches is None:
+            return ModelPotential(self.path)
+        name = None if self.branch is None else file.branch_of(self.branch)
+        return None if name is None else ModelPotential(self.path, name)
 
 
 _CHECKPOINT = "model.ckpt"

@@ -30,7 +30,7 @@ class _Header(NamedTuple):
     columns: list[str]
 
 
-def read_dump(path: str) -> StoredFrames:
+def read_dump(path: str, *, interrupted: bool = False) -> StoredFrames:
     """Read all frames of a text dump, in their order and with their timesteps.
 
     Atoms are in the order of their ids. Types are named by the column ``element``; without it
@@ -38,11 +38,16 @@ def read_dump(path: str) -> StoredFrames:
     each has types of its own, and virtual atoms pad the smaller ones. Lengths are in Å, as in the
     units ``metal`` and ``real``; a file that names other units is refused.
 
+    Args:
+        path: The file.
+        interrupted: Whether LAMMPS may have been killed while it wrote the last frame, which is
+            left out if it is not complete.
+
     Raises:
         DataError: A column is missing, the file is cut off, a frame is empty, lengths are not in
             Å, or some directions are periodic and some are not.
     """
-    texts = _split(path)
+    texts = _split(path, interrupted)
     headers = [_header(text, f"{path}: frame {frame}") for frame, text in enumerate(texts)]
     column = "element" if all("element" in header.columns for header in headers) else "type"
     for frame, header in enumerate(headers):
@@ -69,11 +74,11 @@ def read_dump(path: str) -> StoredFrames:
     )
 
 
-def _split(path: str) -> list[str]:
+def _split(path: str, interrupted: bool) -> list[str]:
     """The text of each frame."""
     with open(path, encoding="utf-8", errors="replace") as file:
         text = file.read()
-    if not text.endswith("\n"):
+    if not text.endswith("\n") and not interrupted:
         raise DataError(f"{path} is cut off: it ends within a line; remove its last frame")
     for words in map(str.split, text.split("ITEM: UNITS\n")[1:]):
         if words[:1] and words[0] not in _IN_ANGSTROM:
@@ -84,7 +89,19 @@ def _split(path: str) -> list[str]:
     frames = text.split(_BEGINNING)[1:]
     if not frames:
         raise DataError(f"{path} has no line {_BEGINNING}, which begins each frame of a dump")
+    if interrupted and not _is_complete(frames[-1]):
+        frames.pop()
+        if not frames:
+            raise DataError(f"{path} has no complete frame")
     return [_BEGINNING + frame for frame in frames]
+
+
+def _is_complete(text: str) -> bool:
+    """Whether the text of a frame has all its atoms and ends with a line."""
+    head, _, atoms = text.partition("ITEM: ATOMS")
+    words = head.partition("ITEM: NUMBER OF ATOMS")[2].split()
+    # The title of the columns ends with a newline too.
+    return bool(words) and text.endswith("\n") and words[0] == str(atoms.count("\n") - 1)
 
 
 def _header(text: str, where: str) -> _Header:

@@ -19,7 +19,7 @@ from deepattn.distill.config import (
 )
 from deepattn.errors import ConfigError
 from deepattn.learn.dispatch.config import DispatchConfig
-from deepattn.learn.dynamics.config import LearnExploreConfig
+from deepattn.learn.dynamics.config import ENGINES, LearnExploreConfig
 from deepattn.learn.labels.config import LabelsConfig
 
 _NOT_NEGATIVE = holds(lambda value: value >= 0, "be positive")
@@ -105,7 +105,7 @@ class LearnConfig(RoundsConfig):
     free = (
         *RoundsConfig.free,
         *(f"labels/{name}" for name in DispatchConfig.places),
-        "explore/jobs",
+        *(f"explore/engine/{name}" for name in ("command", "jobs", *DispatchConfig.places)),
     )
 
     labels: LabelsConfig = required("Where energies and forces come from.")
@@ -132,8 +132,8 @@ class LearnConfig(RoundsConfig):
         super().check(section, path)
         labels = section["labels"]
         LabelsConfig.registry[labels["type"]].check(labels, f"{path}/labels")
-        if section["explore"]["jobs"] is not None:
-            DispatchConfig.check_places(section["explore"]["jobs"], f"{path}/explore/jobs")
+        engine = section["explore"]["engine"]
+        ENGINES[engine["type"]].check(engine, f"{path}/explore/engine")
         if section["select"]["criterion"] == "deviation" and section["ensemble"] == 1:
             raise ConfigError(
                 f"{path}/select/criterion is deviation, which needs several models; set "

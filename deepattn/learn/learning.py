@@ -13,7 +13,7 @@ from ase import Atoms
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.explore import Explored
 from deepattn.distill.labeled import LabeledFrames
-from deepattn.distill.potential import ModelPotential, Potential, open_teacher
+from deepattn.distill.potential import ModelPotential, Potential
 from deepattn.distill.rounds import Rounds, copy_model, folder_of, log_explored
 from deepattn.distill.run import run_distillation
 from deepattn.distill.select import candidates
@@ -22,7 +22,7 @@ from deepattn.distill.validate import is_enough
 from deepattn.distill.workdir import WorkDir
 from deepattn.learn.config import LearnConfig, read_student
 from deepattn.learn.diversity import farthest_points, frame_features
-from deepattn.learn.dynamics.jobs import DynamicsJobs
+from deepattn.learn.dynamics.engine import Engine, Exploration
 from deepattn.learn.labels.source import LabelSource, StoredLabeler, check_settings
 from deepattn.learn.labels.store import LabelStore
 from deepattn.learn.publish import publish_data
@@ -39,6 +39,7 @@ class Learning(Rounds):
 
     Args:
         source: Where labels come from.
+        engine: What runs dynamics.
         structures: Where dynamics starts.
         config: The section ``learn``.
         model: Input of the trainings.
@@ -51,16 +52,16 @@ class Learning(Rounds):
     def __init__(
         self,
         source: LabelSource,
+        engine: Engine,
         structures: list[Atoms],
         config: LearnConfig,
         model: dict[str, Any],
         workdir: WorkDir,
     ) -> None:
         self.source = source
+        self.engine = engine
         self.store = LabelStore(workdir.folder / _LABELS)
         super().__init__(StoredLabeler(source, self.store), structures, config, model, workdir)
-        jobs = config.explore.jobs
-        self._jobs = None if jobs is None else DynamicsJobs(jobs)
 
     def run(self) -> LearnResult:
         """Execute all stages that are not done."""
@@ -87,8 +88,8 @@ class Learning(Rounds):
 
     def seed(self) -> tuple[list[Atoms], dict[str, Any]]:
         """Copies of the structures, and the pretrained model's dynamics; at most so many."""
-        path, most = self.config.pretrained, self.config.seed_frames.frames
-        potential = None if path is None else open_teacher(path)
+        pretrained, most = self.pretrained(), self.config.seed_frames.frames
+        potential = None if pretrained is None else pretrained.potential()
         others, results = self.first_frames(potential, "pretrained model")
         frames = [atoms.copy() for atoms in self.structures]
         for atoms in frames:
@@ -103,22 +104,23 @@ class Learning(Rounds):
     def dynamics(
         self, potential: Potential, *, steps: int, every: int, title: str, stream: int
     ) -> Explored:
-        """Run dynamics from the structures, as jobs if they are wanted."""
-        if self._jobs is None or not isinstance(potential, ModelPotential):
-            return super().dynamics(potential, steps=steps, every=every, title=title, stream=stream)
+        """Run dynamics from the structures, by the engine."""
+        # The other kind of potential is a teacher without a file.
+        assert isinstance(potential, ModelPotential)
         number = max(0, stream - 1)
         name = "dynamics" if stream else "first-dynamics"
-        explored = self._jobs.explore(
+        exploration = Exploration(
             potential,
             self.structures,
             self.config.explore,
             steps=steps,
             every=every,
             closest=self.config.closest,
-            seed=[self.config.seed, stream],
-            folder=self.workdir.path(folder_of(number), "pieces", name),
+            seed=(self.config.seed, stream),
             title=title,
         )
+        folder = self.workdir.path(folder_of(number), "pieces", name)
+        explored = self.engine.explore(exploration, folder)
         log_explored(explored)
         return explored
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from deepattn.config import Config
 from deepattn.distill.run import check_elements
 from deepattn.distill.structures import elements_of, read_structures
 from deepattn.distill.student import PretrainedModel, normalize_student
@@ -38,7 +39,7 @@ def learn(input_file: str | os.PathLike, folder: str | os.PathLike = "learn") ->
     """
     config, model = read_learn(input_file)
     require_ops(fast=False)
-    source = config.labels.open()
+    source, engine = config.labels.open(), config.explore.engine.open()
     # Errors are found before a folder is created that a corrected input would not match.
     kept = Path(folder, STRUCTURES)
     if kept.exists():
@@ -54,10 +55,11 @@ def learn(input_file: str | os.PathLike, folder: str | os.PathLike = "learn") ->
     check_elements(structures, None, names)
     if config.pretrained is None:
         try:
-            normalize_student(model)
+            [task] = Config.from_dict(normalize_student(model)).tasks.values()
         except ConfigError as error:
             raise ConfigError(f"{os.fspath(input_file)}: {error}") from None
+        engine.check(task.model)
     else:
-        PretrainedModel(config.pretrained, config.model_branch).source()
+        engine.check(PretrainedModel(config.pretrained, config.model_branch).config())
     with WorkDir(folder, record, "learn", free=config.free).claimed() as workdir:
-        return Learning(source, structures, config, model, workdir).run()
+        return Learning(source, engine, structures, config, model, workdir).run()

@@ -1,1 +1,1 @@
-"""Dynamics that runs as jobs."""
+"""Exploration: engines that run molecular dynamics, here or as jobs."""

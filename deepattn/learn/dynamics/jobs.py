@@ -3,126 +3,129 @@
 from __future__ import annotations
 
 import json
-import math
-import shutil
-import sys
-from collections import Counter
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from ase import Atoms
-
-from deepattn.distill.config import ExploreConfig
-from deepattn.distill.explore import Explored, number_of_runs
-from deepattn.distill.potential import ModelPotential
-from deepattn.distill.workdir import read_frames, write_frames, write_json
+from deepattn.distill.explore import Explored, Run, joined
+from deepattn.distill.workdir import write_json
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
+from deepattn.learn.dispatch.config import DispatchConfig
 from deepattn.learn.dispatch.dispatcher import Dispatcher
 from deepattn.learn.dispatch.script import COMMON, ERRORS, OUTPUT, SCRIPT, STATUS, script
-from deepattn.learn.dynamics.config import DynamicsJobsConfig
-from deepattn.learn.dynamics.files import FRAMES, RESULT, STRUCTURES, TASK
+from deepattn.learn.dynamics.engine import Exploration
 
-_OUTPUTS = (FRAMES, RESULT)
+_DIVISION = "division.json"
 
 
-class DynamicsJobs:
-    """Runs of dynamics, each job with some of them; their frames are those of `explore`.
+class DynamicsJobs(ABC):
+    """Dynamics by jobs, each part of the runs in a folder of its own.
+
+    The division is written down before anything is submitted, so that a call after an interruption
+    finds the jobs that run. A part whose command has ended is not run again, unless it failed:
+    the next call, before which the cause may have been corrected, repeats it.
 
     Args:
-        config: The section of the input.
+        config: The section with the keys of jobs.
+        command: What runs a part, in its folder.
 
     Raises:
         ConfigError: dpdispatcher is not installed, or does not accept its sections.
+
+    Class attributes:
+        inputs: Files that `write` makes.
+        outputs: Files that the command makes.
     """
 
-    def __init__(self, config: DynamicsJobsConfig) -> None:
-        self._config = config
+    inputs: ClassVar[tuple[str, ...]]
+    outputs: ClassVar[tuple[str, ...]]
+
+    def __init__(self, config: DispatchConfig, command: str) -> None:
+        self.command = command
+        self.parallel = config.parallel
         self._dispatcher = Dispatcher(config)
 
-    def explore(
-        self,
-        potential: ModelPotential,
-        structures: Sequence[Atoms],
-        config: ExploreConfig,
-        *,
-        steps: int,
-        every: int,
-        closest: float,
-        seed: Sequence[int],
-        folder: Path,
-        title: str,
-    ) -> Explored:
-        """Move structures at all conditions.
+    @abstractmethod
+    def divide(self, count: int) -> list[list[int]]:
+        """The numbers of the runs of each part.
 
         Args:
-            potential, structures, config, steps, every, closest, seed, title: As for `explore`.
-            folder: Of this call alone; the same call after an interruption finds its jobs.
+            count: Number of runs.
+        """
+
+    @abstractmethod
+    def prepare(self, exploration: Exploration, folder: Path) -> list[str]:
+        """Write the files that all parts need; returns their names."""
+
+    @abstractmethod
+    def write(self, exploration: Exploration, runs: Sequence[Run], place: Path) -> None:
+        """Write the files of `inputs` for a part."""
+
+    @abstractmethod
+    def failure(self, place: Path) -> str:
+        """Why a part whose command has ended has no results; empty if it has."""
+
+    @abstractmethod
+    def read(self, exploration: Exploration, runs: Sequence[Run], place: Path) -> Explored:
+        """The results of a part that did not fail."""
+
+    def explore(self, exploration: Exploration, folder: Path) -> Explored:
+        """See `Engine`.
 
         Raises:
-            DataError: The command of a job failed.
+            DataError: The command of a part failed.
         """
-        numbers = range(number_of_runs(config))
-        size = math.ceil(len(numbers) / self._config.parallel)
-        parts = [list(numbers[first : first + size]) for first in range(0, len(numbers), size)]
-        common, model = folder / COMMON, Path(potential.name)
+        common = folder / COMMON
         common.mkdir(parents=True, exist_ok=True)
-        if not (common / model.name).exists():
-            with model.open("rb") as source, write_whole(common / model.name) as file:
-                shutil.copyfileobj(source, file)
-        write_frames(common / STRUCTURES, structures)
-        section = config.to_dict()
-        section.pop("jobs", None)
-        task: dict[str, Any] = {"model": model.name, "explore": section, "steps": steps}
-        task |= {"every": every, "closest": closest, "seed": list(seed)}
-        names = [f"part-{number}" for number in range(len(parts))]
-        for name, part in zip(names, parts, strict=True):
-            place = folder / name
+        shared = self.prepare(exploration, common)
+        parts = {}
+        for number, runs in enumerate(self._division(exploration, folder)):
+            place = folder / f"part-{number}"
             place.mkdir(exist_ok=True)
-            write_json(place / TASK, {**task, "numbers": part})
+            parts[place] = runs
+            if (place / STATUS).is_file():
+                if not self.failure(place):
+                    continue
+                (place / STATUS).unlink()
+            self.write(exploration, runs, place)
             with write_whole(place / SCRIPT, "w") as file:
-                file.write(script(self._command, _OUTPUTS))
-        transfers = {
-            "forward_files": [SCRIPT, TASK],
-            "backward_files": [STATUS, OUTPUT, ERRORS, *_OUTPUTS],
-            "forward_common_files": [f"{COMMON}/{model.name}", f"{COMMON}/{STRUCTURES}"],
-        }
-        self._dispatcher.run(folder, names, transfers, token="dynamics", title=title)
-        return _joined([folder / name for name in names])
-
-    @property
-    def _command(self) -> str:
-        return self._config.command or f"{sys.executable} -m deepattn.learn.dynamics.job"
-
-
-def _joined(places: Sequence[Path]) -> Explored:
-    """Results of all jobs."""
-    results = [_result(place) for place in places]
-    stopped: Counter[str] = Counter()
-    for result in results:
-        stopped.update(result["stopped"])
-    return Explored(
-        frames=[atoms for place in places for atoms in read_frames(place / FRAMES)],
-        runs=sum(result["runs"] for result in results),
-        stopped=dict(stopped),
-        atom_steps=sum(result["atom_steps"] for result in results),
-        seconds=sum(result["seconds"] for result in results),
-    )
-
-
-def _result(place: Path) -> dict[str, Any]:
-    """What a job has found, besides its frames.
-
-    Raises:
-        DataError: Its command failed.
-    """
-    status = (place / STATUS).read_text(encoding="utf-8").strip()
-    if status != "0" or not (place / RESULT).stat().st_size:
-        said = (place / ERRORS).read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((line for line in reversed(said) if line.strip()), "nothing was printed")
-        raise DataError(
-            f"{place}: dynamics ended with status {status}: {last.strip()}; correct the cause, "
-            "remove this folder and call the same command again"
+                file.write(script(self.command, self.outputs))
+        self._dispatcher.run(
+            folder,
+            [place.name for place in parts],
+            {
+                "forward_files": [SCRIPT, *self.inputs],
+                "backward_files": [STATUS, OUTPUT, ERRORS, *self.outputs],
+                "forward_common_files": [f"{COMMON}/{name}" for name in shared],
+            },
+            token="dynamics",
+            title=exploration.title,
         )
-    return json.loads((place / RESULT).read_text(encoding="utf-8"))
+        for place in parts:
+            if reason := self.failure(place):
+                raise DataError(
+                    f"{place}: dynamics failed: {reason}; correct the cause and call the same "
+                    "command again"
+                )
+        return joined([self.read(exploration, runs, place) for place, runs in parts.items()])
+
+    def _division(self, exploration: Exploration, folder: Path) -> list[list[Run]]:
+        """The runs of each part, the same in every call."""
+        path = folder / _DIVISION
+        if not path.is_file():
+            write_json(path, {"runs": self.divide(len(exploration.runs))})
+        division = json.loads(path.read_text(encoding="utf-8"))["runs"]
+        return [[exploration.runs[number] for number in numbers] for numbers in division]
+
+
+def status_of(place: Path) -> str:
+    """The exit status of the command of a part."""
+    return (place / STATUS).read_text(encoding="utf-8").strip()
+
+
+def last_error(place: Path) -> str:
+    """The last line that the command of a part printed as an error."""
+    lines = (place / ERRORS).read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "nothing was printed")

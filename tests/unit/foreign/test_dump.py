@@ -5,6 +5,7 @@ import pytest
 
 from deepattn.data import System
 from deepattn.errors import DataError
+from deepattn.foreign.dump import read_dump
 
 from . import dumps
 
@@ -125,3 +126,17 @@ def test_what_is_refused(tmp_path, text, words):
         system = System(tmp_path / "traj", type_map=["O", "H"])
         system.frames(range(system.nframes))
     assert str(tmp_path / "traj") in str(caught.value)
+
+
+def test_a_dump_whose_writer_was_killed(tmp_path, coords):
+    path = dumps.write_dump(tmp_path / "whole", coords, TYPES)
+    whole = path.read_text()
+    last = whole.rindex("ITEM: TIMESTEP")
+    atoms = whole.rindex("ITEM: ATOMS")
+    for end, frames in ((-1, 2), (-20, 2), (atoms, 2), (last + 20, 2), (last, 2), (None, 3)):
+        path.write_text(whole[:end])
+        found = read_dump(str(path), interrupted=True)
+        assert found.arrays["timestep"].tolist() == list(range(frames)), end
+    path.write_text(whole[: whole.index("ITEM: ATOMS")])
+    with pytest.raises(DataError, match="has no complete frame"):
+        read_dump(str(path), interrupted=True)

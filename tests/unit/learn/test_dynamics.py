@@ -8,23 +8,29 @@ import pytest
 from ase import Atoms
 from small_models import small_model
 
-from deepattn.distill.config import ExploreConfig
-from deepattn.distill.explore import explore
 from deepattn.distill.potential import ModelPotential
 from deepattn.errors import ConfigError, DataError
 from deepattn.export import freeze
 from deepattn.learn import read_learn
-from deepattn.learn.dynamics.config import DynamicsJobsConfig
-from deepattn.learn.dynamics.jobs import DynamicsJobs
+from deepattn.learn.dynamics.config import LearnExploreConfig
+from deepattn.learn.dynamics.engine import Exploration
 
 needs_dpdispatcher = pytest.mark.skipif(
     importlib.util.find_spec("dpdispatcher") is None, reason="dpdispatcher is not installed"
 )
-SETTINGS = {"steps": 4, "every": 2, "closest": 0.1, "seed": [3, 1], "title": "dynamics"}
+SETTINGS = {"steps": 4, "every": 2, "closest": 0.1, "title": "dynamics"}
 
 
-def jobs(**keys):
-    return DynamicsJobs(DynamicsJobsConfig.from_dict(DynamicsJobsConfig.complete(keys, "jobs")))
+def configuration(**jobs):
+    full = LearnExploreConfig.complete(
+        {"temperatures": [200, 400], "runs": 1, "engine": {"jobs": jobs}}, "explore"
+    )
+    return LearnExploreConfig.from_dict(full)
+
+
+def explored(exploration, folder, **jobs):
+    """What jobs with some keys find."""
+    return configuration(wait=0.2, **jobs).engine.open().explore(exploration, folder)
 
 
 def structures():
@@ -42,15 +48,20 @@ def structures():
 @pytest.mark.slow
 def test_frames_of_jobs_are_those_of_this_process(tmp_path):
     path = freeze(small_model({"type": "se_e2_a"}), tmp_path / "model.pb", training_script={})
-    potential = ModelPotential(path)
-    full = ExploreConfig.complete({"temperatures": [200, 400], "runs": 1}, "explore")
-    config = ExploreConfig.from_dict(full)
-    expected = explore(potential, structures(), config, **SETTINGS)
+    exploration = Exploration(
+        ModelPotential(path), structures(), configuration(), seed=(3, 1), **SETTINGS
+    )
+    full = LearnExploreConfig.complete({"temperatures": [200, 400], "runs": 1}, "explore")
+    here = LearnExploreConfig.from_dict(full).engine.open()
+    expected = here.explore(exploration, tmp_path / "unused")
     folder = tmp_path / "dynamics"
-    for _ in range(2):  # the second call finds what is done
-        found = jobs(parallel=2, wait=0.5).explore(
-            potential, structures(), config, folder=folder, **SETTINGS
-        )
+    with pytest.raises(
+        DataError, match=r"part-0: dynamics failed: the command ended with status 3"
+    ):
+        explored(exploration, folder, parallel=2, command="echo no space left >&2; exit 3")
+    # The next call repeats what failed, another one finds what is done, with other jobs too.
+    for parallel in (2, 1):
+        found = explored(exploration, folder, parallel=parallel)
         assert (found.runs, found.stopped) == (expected.runs, expected.stopped) == (2, {})
         assert found.atom_steps > 0 and len(found.frames) == len(expected.frames) == 4
         for one, other in zip(found.frames, expected.frames, strict=True):
@@ -58,18 +69,17 @@ def test_frames_of_jobs_are_those_of_this_process(tmp_path):
             np.testing.assert_allclose(one.positions, other.positions, atol=1e-6)
             assert one.info == other.info
     assert json.loads((folder / "part-1" / "task.json").read_text())["numbers"] == [1]
-    (folder / "part-1" / "status").write_text("1\n")
-    (folder / "part-1" / "stderr").write_text("first\nno space left\n\n")
-    with pytest.raises(DataError, match=r"part-1: dynamics ended with status 1: no space left; "):
-        jobs(parallel=2).explore(potential, structures(), config, folder=folder, **SETTINGS)
 
 
 def test_section_of_jobs(tmp_path):
     given = {"systems": "a.xyz", "labels": {"type": "calculator", "calculator": "my:emt"}}
     path = tmp_path / "loop.json"
-    path.write_text(json.dumps({"learn": {**given, "explore": {"jobs": {"parallel": 3}}}}))
-    config, _ = read_learn(path)
-    assert config.explore.jobs.parallel == 3 and config.explore.jobs.machine is None
-    path.write_text(json.dumps({"learn": {**given, "explore": {"jobs": {"machine": {}}}}}))
-    with pytest.raises(ConfigError, match="explore/jobs/machine needs learn/explore/jobs/resour"):
-        read_learn(path)
+
+    def read(jobs):
+        path.write_text(json.dumps({"learn": {**given, "explore": {"engine": {"jobs": jobs}}}}))
+        return read_learn(path)[0].explore.engine.jobs
+
+    assert read({"parallel": 3}).parallel == 3 and read({"parallel": 3}).machine is None
+    where = "learn/explore/engine/jobs"
+    with pytest.raises(ConfigError, match=f"{where}/machine needs {where}/resources"):
+        read({"machine": {}})

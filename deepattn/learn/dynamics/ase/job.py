@@ -1,6 +1,6 @@
-"""Dynamics of a model in the working folder: ``python -m deepattn.learn.dynamics.job``.
+"""Dynamics of a model in the working folder: ``python -m deepattn.learn.dynamics.ase.job``.
 
-``task.json`` says what to do, see `DynamicsJobs`; the frames and a summary are written beside it.
+``task.json`` says what to do, see `AseJobs`; the frames and a summary are written beside it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from deepattn.distill.config import ExploreConfig
 from deepattn.distill.explore import explore
 from deepattn.distill.potential import ModelPotential
 from deepattn.distill.workdir import read_frames, write_frames, write_json
-from deepattn.learn.dynamics.files import FRAMES, RESULT, STRUCTURES, TASK
+from deepattn.learn.dynamics.ase.files import FRAMES, RESULT, STRUCTURES, TASK
 
 
 def main() -> None:
     """Run the dynamics."""
     task = json.loads(Path(TASK).read_text(encoding="utf-8"))
     explored = explore(
-        ModelPotential(task["model"]),
+        ModelPotential(task["model"], task["head"]),
         read_frames(Path(STRUCTURES)),
         ExploreConfig.from_dict(task["explore"]),
         steps=task["steps"],

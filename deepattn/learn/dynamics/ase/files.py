@@ -1,4 +1,4 @@
-"""Files of dynamics that runs as a job: what it is to do, and what it has found."""
+"""Files of dynamics that ASE runs as a job: what it is to do, and what it has found."""
 
 from __future__ import annotations
 
