@@ -96,6 +96,18 @@ class Optimizer(keras.optimizers.Optimizer):
                 state[f"{weights[weight]}/{slot}"] = variable
         return state
 
+    def _filter_empty_gradients(
+        self, grads: list[Any], vars: list[keras.Variable]
+    ) -> tuple[list[Any], list[keras.Variable]]:
+        """Leave out weights that the loss does not depend on, which stay as they are.
+
+        Keras warns of them, but a loss of forces alone has some: the biases of the outputs.
+        """
+        kept = [pair for pair in zip(grads, vars, strict=True) if pair[0] is not None]
+        if not kept:
+            return super()._filter_empty_gradients(grads, vars)
+        return [grad for grad, _ in kept], [variable for _, variable in kept]
+
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         """Clip by the norm of the sum over all replicas, of which these are the parts.
 

@@ -173,6 +173,20 @@ def test_global_clipnorm_of_weights_of_two_precisions():
     assert state["b/momentum"].dtype == np.float32
 
 
+def test_weights_that_a_loss_does_not_depend_on_stay():
+    """Those of the others move as always, and nothing is said."""
+    moved, same, alone = (keras.Variable(np.ones(2), dtype="float64", name=n) for n in "abc")
+    gradient = tf.constant([3.0, 4.0], tf.float64)
+    optimizer = Adam(1e-2)
+    optimizer.build([moved, same])
+    optimizer.apply([gradient, None], [moved, same])
+    Adam(1e-2).apply([gradient], [alone])
+    np.testing.assert_array_equal(same.numpy(), 1.0)
+    np.testing.assert_array_equal(moved.numpy(), alone.numpy())
+    with pytest.raises(ValueError, match="No gradients"):
+        optimizer.apply([None, None], [moved, same])
+
+
 def test_accumulated_gradients_advance_the_powers_once():
     weight = keras.Variable(np.zeros(2), dtype="float64", name="a")
     optimizer = Adam(1e-3, gradient_accumulation_steps=2)
