@@ -110,6 +110,11 @@ class DP(Calculator):
         periodic = atoms.pbc.any()
         if "stress" in properties and not periodic:
             raise PropertyNotImplementedError("a system without a periodic direction has no stress")
+        if periodic and self.dp.get_rcut() < 0:
+            raise DataError(
+                "the atoms are periodic, but the model does not see periodic images; set atoms.pbc "
+                "to False"
+            )
         frames = self.dp.frames(
             atoms.positions,
             _cell(atoms, self.dp.get_rcut()) if periodic else None,

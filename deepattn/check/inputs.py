@@ -70,6 +70,11 @@ def _from_input(path: str) -> tuple[list[str], dict[str, Any]]:
         )
     descriptor = model.get("descriptor", {})
     kind = DescriptorConfig.find(descriptor.get("type")) or DescriptorConfig
+    if kind.whole_frames:
+        raise ConfigError(
+            f"{path}: has the descriptor {descriptor['type']}, and data with masked atoms are not "
+            "checked; a training checks that its frames are complete"
+        )
     rcut, sel = kind.glance(descriptor)
     systems = []
     for section in (training.get("training_data"), training.get("validation_data")):

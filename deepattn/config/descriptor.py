@@ -30,6 +30,7 @@ DESCRIPTORS: Registry[DescriptorConfig] = Registry(
         "se_e2_r": "deepattn.descriptors.se_e2_r.config:SeE2RConfig",
         "se_e3": "deepattn.descriptors.se_e3.config:SeE3Config",
         "se_e3_tebd": "deepattn.descriptors.se_e3_tebd.config:SeE3TebdConfig",
+        "se_a_mask": "deepattn.descriptors.se_a_mask.config:SeAMaskConfig",
         "se_atten": "deepattn.descriptors.se_atten.config:SeAttenConfig",
         "se_atten_v2": "deepattn.descriptors.se_atten.config:SeAttenV2Config",
         "hybrid": "deepattn.descriptors.hybrid.config:HybridConfig",
@@ -124,6 +125,10 @@ class DescriptorConfig(Kind):
         fine_tunes: Whether a model that was trained on other data can be a start.
         fixed_slots: Whether the result depends on the numbers of slots themselves.
         spin_conventions: Conventions in which models of magnetic moments have it.
+        whole_frames: Whether all atoms of a frame see each other, at any distance, without
+            neighbor lists. All frames then have the same atoms, of each type as many as ``sel``
+            says, and an atomic parameter tells which of them are masked.
+        idle_weights: Arrays that graphs have under names of weights, though the model has none.
     """
 
     registry: ClassVar[Registry] = DESCRIPTORS
@@ -145,6 +150,8 @@ class DescriptorConfig(Kind):
     fine_tunes: ClassVar[bool] = True
     fixed_slots: ClassVar[bool] = False
     spin_conventions: ClassVar[tuple[str, ...]] = ()
+    whole_frames: ClassVar[bool] = False
+    idle_weights: ClassVar[tuple[str, ...]] = ()
 
     precision: str = key("default", PRECISION)
     trainable: bool = key(True, TRAINABLE)
@@ -214,7 +221,7 @@ class DescriptorConfig(Kind):
         return section.get("rcut"), section.get("sel")
 
     def neighbor_lists(self) -> tuple[NeighborList, ...]:
-        """The lists of neighbors, the longest first."""
+        """The lists of neighbors, the longest first; none where frames are whole."""
         raise NotImplementedError(f"{type(self).__name__} does not define neighbor_lists")
 
     def with_neighbors(self, numbers: Mapping[str, int | tuple[int, ...] | str]) -> Self:
@@ -250,6 +257,11 @@ class DescriptorConfig(Kind):
     def longest_list(self) -> NeighborList:
         """The list that contains all others."""
         return self.neighbor_lists()[0]
+
+    @property
+    def composition(self) -> tuple[int, ...]:
+        """Numbers of atoms of each type that all frames have; empty unless frames are whole."""
+        return ()
 
     @property
     def type_embedding(self) -> TypeEmbeddingConfig | None:

@@ -194,6 +194,19 @@ class FittingConfig(Kind):
         return False
 
     @property
+    def masks_atoms(self) -> bool:
+        """Whether the atomic parameter tells which atoms are there, and is no input of the nets."""
+        return False
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Numbers of the frame and atomic parameters that the nets take, by name."""
+        return {
+            "fparam": self.numb_fparam,
+            "aparam": 0 if self.masks_atoms else self.numb_aparam,
+        }
+
+    @property
     def chosen(self) -> tuple[int, ...] | None:
         """The types of the atoms that contribute by keys of the section; None for all."""
         return None

@@ -219,14 +219,22 @@ class ModelConfig(Section):
             convention = "common"
         fitting = section["fitting_net"]
         possible = possible_conventions(kind, FITTINGS[fitting["type"]])
+        if not possible:
+            raise ConfigError(
+                f"the descriptor {descriptor['type']} and the fitting {fitting['type']} do not go "
+                "together, as no backend of DeePMD-kit has both; choose another of either."
+            )
         if convention is not None and convention in ("tensorflow", "common"):
             if convention not in possible:
                 part = f"the descriptor {descriptor['type']}"
                 if convention in kind.conventions:
                     part = f"the fitting {fitting['type']}"
+                owner = "the TensorFlow backend has"
+                if "common" in possible:
+                    owner = "the other backends have"
                 raise ConfigError(
-                    f"model/convention {convention} is not available for {part}, which only the "
-                    "other backends have; remove the key."
+                    f"model/convention {convention} is not available for {part}, which only "
+                    f"{owner}; remove the key."
                 )
             if convention == possible[0]:
                 # DeePMD-kit has no such key.

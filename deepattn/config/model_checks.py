@@ -66,6 +66,7 @@ def check_parts(section: Mapping[str, Any]) -> None:
             f"the frame, but the descriptor {descriptor['type']} has none; choose another "
             "descriptor."
         )
+    _check_mask(section)
     _check_exclusions(section, ntypes)
     _check_table(section)
     _check_combination(section, ntypes)
@@ -127,6 +128,21 @@ def _check_convention(section: Mapping[str, Any], kind: type[DescriptorConfig]) 
         )
 
 
+def _check_mask(section: Mapping[str, Any]) -> None:
+    kind, name = _descriptor(section), section["descriptor"]["type"]
+    masked = section["fitting_net"].get("use_aparam_as_mask", False)
+    if masked and not kind.whole_frames:
+        raise ConfigError(
+            f"model/fitting_net/use_aparam_as_mask is not available for the descriptor {name}; "
+            "remove the key, and give atoms that are not there the type -1."
+        )
+    if kind.whole_frames and not masked:
+        raise ConfigError(
+            f"model/descriptor/type is {name}, which needs a mask; set numb_aparam to 1 and "
+            "use_aparam_as_mask to true in model/fitting_net, which must be of energies."
+        )
+
+
 def _check_exclusions(section: Mapping[str, Any], ntypes: int) -> None:
     check_excluded(section["pair_exclude_types"], "model/pair_exclude_types", ntypes)
     check_types(section["atom_exclude_types"], "model/atom_exclude_types", ntypes)
@@ -157,6 +173,11 @@ def _check_table(section: Mapping[str, Any]) -> None:
     low, high = section["sw_rmin"], section["sw_rmax"]
     require(high > low, "model/sw_rmax", high, f"be larger than sw_rmin ({low})")
     fitted = _fitting(section)
+    if _descriptor(section).whole_frames:
+        raise ConfigError(
+            "model/use_srtab is not available for the descriptor "
+            f"{section['descriptor']['type']}, which has no cutoff; remove it."
+        )
     if convention_of(section) != "tensorflow":
         raise ConfigError(
             "model/use_srtab needs model/convention tensorflow: DeePMD-kit's other backends switch "

@@ -12,6 +12,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dpa2.layer": ["DPA2"],
         "hybrid.config": ["HybridConfig"],
         "hybrid.layer": ["Hybrid"],
+        "se_a_mask.config": ["SeAMaskConfig"],
+        "se_a_mask.layer": ["SeAMask"],
         "se_atten.compressed": ["CompressedSeAtten"],
         "se_atten.config": ["SeAttenConfig", "SeAttenV2Config"],
         "se_atten.layer": ["SeAtten"],

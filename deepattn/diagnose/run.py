@@ -114,6 +114,8 @@ def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistic
     """Causes in the data; statistics of training and validation data; what was not done."""
     if config.model.listed_spin is not None:
         return [], [], ["data with virtual atoms (model/spin) are not looked at"]
+    if config.model.descriptor.whole_frames:
+        return [], [], ["data with masked atoms (use_aparam_as_mask) are not looked at"]
     names = config.model.data_types or None
     sections = [config.training.training_data, config.training.validation_data]
     found = [(s, run.systems(s)) for s in sections if s is not None]

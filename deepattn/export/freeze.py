@@ -112,8 +112,11 @@ def trace(
         )
         for name, value in attributes.items():
             tf.constant(value, name=name)
-    nodes = [*names, *map(model.graph_name, arrays), *attributes]
-    return _pruned(graph.as_graph_def(), nodes)
+    graph_def = graph.as_graph_def()
+    # Readers feed all inputs, though a model may ignore some.
+    inputs = [node.name for node in graph_def.node if node.op == "Placeholder"]
+    nodes = [*names, *inputs, *map(model.graph_name, arrays), *attributes]
+    return _pruned(graph_def, nodes)
 
 
 def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list[str]:
@@ -125,11 +128,7 @@ def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list
     inputs = _placeholders(model)
     natoms = inputs["natoms"]
     with keras.StatelessScope(state_mapping=weights):
-        environment = model.environment(
-            *(inputs[name] for name in ("coord", "atype", "box")),
-            natoms=natoms,
-            mesh=inputs["mesh"],
-        )
+        environment = model.environment(inputs)
         outputs = evaluate_in_blocks(
             model,
             environment,
@@ -197,7 +196,8 @@ def _placeholders(model: AtomicModel) -> dict[str, tf.Tensor]:
         inputs["fparam"] = tf.reshape(fparam, [-1, fitting.numb_fparam])
     if fitting.numb_aparam:
         aparam = placeholder("t_aparam", dtype, [None])
-        inputs["aparam"] = tf.reshape(aparam, [nframes, natoms[0], fitting.numb_aparam])
+        count = nall if fitting.aparam_is_mask else natoms[0]
+        inputs["aparam"] = tf.reshape(aparam, [nframes, count, fitting.numb_aparam])
     return inputs
 
 

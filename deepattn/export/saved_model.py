@@ -24,6 +24,7 @@ from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
+from deepattn.models.masked_model import MaskedModel
 from deepattn.models.spin_model import SpinModel
 from deepattn.ops.unoptimized import unoptimized
 from deepattn.quiet import at_level
@@ -78,6 +79,11 @@ def save_model(
         raise ConfigError(
             f"{path}: models of magnetic moments (model/spin) cannot be written as SavedModels, "
             "which DeePMD-kit does not have; write a file of another kind."
+        )
+    if isinstance(model, MaskedModel):
+        raise ConfigError(
+            f"{path}: models with masked atoms (use_aparam_as_mask) cannot be written as "
+            "SavedModels, which DeePMD-kit does not have; write a .pb file."
         )
     if parallel:
         _check_parallel(model, path)

@@ -38,6 +38,7 @@ class NetFitting(Fitting, abc.ABC):
         numb_fparam: Number of frame parameters.
         default_fparam: Those of frames without any; None where they must be given.
         numb_aparam: Number of atomic parameters.
+        aparam_is_mask: Whether the atomic parameter is a mask, which the nets do not take.
         dim_case_embd: Width of a vector, the same for all atoms of a model, that is appended to
             the input, so that a net shared by several models can distinguish them.
         sibling: A built fitting of another model whose nets and parameter statistics this one
@@ -63,6 +64,7 @@ class NetFitting(Fitting, abc.ABC):
         numb_fparam: int = 0,
         default_fparam: Sequence[float] | None = None,
         numb_aparam: int = 0,
+        aparam_is_mask: bool = False,
         dim_case_embd: int = 0,
         sibling: NetFitting | None = None,
         common: bool = False,
@@ -83,6 +85,7 @@ class NetFitting(Fitting, abc.ABC):
         self.numb_fparam = numb_fparam
         self.default_fparam = None if default_fparam is None else tuple(default_fparam)
         self.numb_aparam = numb_aparam
+        self.aparam_is_mask = aparam_is_mask
         self.dim_case_embd = dim_case_embd
         self.common = common
         self.trainable_layers = trainable_layers
@@ -132,6 +135,11 @@ class NetFitting(Fitting, abc.ABC):
         return 1
 
     @property
+    def net_aparam(self) -> int:
+        """Number of atomic parameters that the nets take."""
+        return 0 if self.aparam_is_mask else self.numb_aparam
+
+    @property
     def fitted_types(self) -> Sequence[int]:
         """The types that have nets, where one does not serve all."""
         return range(self.ntypes)
@@ -139,7 +147,7 @@ class NetFitting(Fitting, abc.ABC):
     @property
     def input_width(self) -> int:
         """Width of the input of the nets."""
-        extras = self.tebd_dim + self.numb_fparam + self.numb_aparam + self.dim_case_embd
+        extras = self.tebd_dim + self.numb_fparam + self.net_aparam + self.dim_case_embd
         return self.descriptor_width + extras
 
     def build(self, *_: object) -> None:
@@ -151,7 +159,7 @@ class NetFitting(Fitting, abc.ABC):
             net.build()
         self.parameter_statistics = {
             f"{kind}_{statistic}": self._constant(f"{kind}_{statistic}", (width,), value)
-            for kind, width in (("fparam", self.numb_fparam), ("aparam", self.numb_aparam))
+            for kind, width in (("fparam", self.numb_fparam), ("aparam", self.net_aparam))
             if width
             for statistic, value in (("avg", "zeros"), ("istd", "ones"))
         }
@@ -218,6 +226,7 @@ class NetFitting(Fitting, abc.ABC):
             "numb_fparam": self.numb_fparam,
             "default_fparam": None if self.default_fparam is None else list(self.default_fparam),
             "numb_aparam": self.numb_aparam,
+            "aparam_is_mask": self.aparam_is_mask,
             "dim_case_embd": self.dim_case_embd,
             "sibling": self._sibling,
             "common": self.common,
@@ -284,8 +293,8 @@ class NetFitting(Fitting, abc.ABC):
         if self.numb_fparam:
             tiled = tf.repeat(self.standardize("fparam", fparam), tf.shape(atype)[1], axis=0)
             extras.append(tf.reshape(tiled, [-1, self.numb_fparam]))
-        if self.numb_aparam:
-            rows = tf.reshape(aparam, [-1, self.numb_aparam])
+        if self.net_aparam:
+            rows = tf.reshape(aparam, [-1, self.net_aparam])
             extras.append(self.standardize("aparam", rows))
         if self.dim_case_embd:
             case = tf.convert_to_tensor(self.case_embd)[tf.newaxis]
@@ -367,6 +376,7 @@ def net_arguments(
         "numb_fparam": section.numb_fparam,
         "default_fparam": section.default_fparam,
         "numb_aparam": section.numb_aparam,
+        "aparam_is_mask": section.masks_atoms,
         "dim_case_embd": section.dim_case_embd,
         "common": model.is_common,
         "trainable_layers": None if isinstance(trainable, bool) else trainable,

@@ -13,6 +13,8 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.graphdef import Graph, parse_graph, read_graph
 from deepattn.formats.weight_names import from_graph
 
+# The cutoff radius that graphs of models without one name.
+NO_CUTOFF = -1.0
 # The second number in a scope is the place of a descriptor in a hybrid.
 _WEIGHT_NAMES = re.compile(
     r"""
@@ -51,7 +53,7 @@ class FrozenModel:
         training_script: The input file it was trained with, or None for a model without.
         type_map: Names of the atom types, with those of virtual atoms; empty if they are numbers
             only.
-        rcut: Cutoff radius in Å.
+        rcut: Cutoff radius in Å; `NO_CUTOFF` where there is none.
         ntypes: Number of atom types.
         dfparam: Number of frame parameters.
         daparam: Number of atomic parameters.
@@ -127,7 +129,7 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
     rcut = _scalar(graph, "descrpt_attr/rcut", (int, float))
     ntypes = _scalar(graph, "descrpt_attr/ntypes", int)
     type_map = _scalar(graph, "model_attr/tmap", str, "").split()
-    if not (np.isfinite(rcut) and rcut > 0):
+    if not (np.isfinite(rcut) and (rcut > 0 or rcut == NO_CUTOFF)):
         raise ModelFileError(f"{path}: has the invalid cutoff radius {rcut}")
     moments = _scalar(graph, "spin_attr/ntypes_spin", int, 0)
     if not 0 <= 2 * moments <= ntypes:

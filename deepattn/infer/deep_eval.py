@@ -236,7 +236,7 @@ class DeepEval:
         return self._facts.ntypes
 
     def get_rcut(self) -> float:
-        """Give the cutoff radius in Å."""
+        """Give the cutoff radius in Å; a negative number where there is none."""
         return self._facts.rcut
 
     def get_dim_fparam(self) -> int:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from deepattn.data.type_map import names_or_numbers
 from deepattn.data.virtual_atoms import check_virtual_atoms
+from deepattn.data.whole_frames import check_whole_frames
 from deepattn.errors import DataError, ModelFileError
 from deepattn.infer.batches import Batch, make_batches
 from deepattn.infer.checks import NeighborCheck, check_finite, overlap, without_moment
@@ -134,6 +135,9 @@ class Evaluator:
             self.uncertainty  # noqa: B018  # is it there? Before the work
         names = names_or_numbers(self.facts.type_map, self.facts.ntypes)
         check_virtual_atoms(frames.atype, self.facts.hosts, names, "the frames")
+        if self.facts.composition and frames.aparam is not None:
+            mask, composition = frames.aparam[..., 0], self.facts.composition
+            check_whole_frames(frames.atype, mask, composition, names, "the frames")
         while True:
             neighbors = NeighborCheck(self.facts.rcut, self.facts.sel, names)
             try:

@@ -14,6 +14,7 @@ import numpy as np
 from deepattn.config.constraints import is_finite
 from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
+from deepattn.formats.frozen import NO_CUTOFF
 from deepattn.formats.saved_model import NEIGHBOR_RCUT
 from deepattn.infer.feeds import Feed
 from deepattn.infer.graph_runner import GraphRunner, has_foreign_ops, has_ops
@@ -40,6 +41,8 @@ class Facts:
         dim_aparam: number of atomic parameters.
         default_fparam: frame parameters of frames without any; None where they must be given.
         hosts: the type that each type of virtual atoms belongs to, which are the last types.
+        composition: numbers of atoms of each type that all frames have, of which the atomic
+            parameter tells the masked ones; empty where frames may differ.
         has_spin: whether it takes magnetic moments, of which it makes virtual atoms.
         interface_dtype: precision of coordinates and forces.
         model_script: the model section of the input; None if the file does not hold it.
@@ -58,6 +61,7 @@ class Facts:
     default_fparam: list[float] | None = None
     hosts: tuple[int, ...] = ()
     has_spin: bool = False
+    composition: tuple[int, ...] = ()
 
 
 class Runner(Protocol):
@@ -101,13 +105,14 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
     given = spin if spin is not None and spin.given_moments else None
     # The cutoff of a linear combination may be that of another model.
     sel = np.ravel(model.descriptor.sel).tolist() if model.rcut == model.descriptor.rcut else []
+    whole = model.fitting.aparam_is_mask
     ntypes = model.ntypes if given is None else len(given.use_spin)
     facts = Facts(
         type_map=list(model.type_map[:ntypes]),
         ntypes=ntypes,
         rcut=model.rcut,
         # Neighbors are counted without virtual atoms.
-        sel=sel[:ntypes],
+        sel=[] if whole else sel[:ntypes],
         dim_fparam=model.fitting.numb_fparam,
         dim_aparam=model.fitting.numb_aparam,
         interface_dtype=model.interface_dtype,
@@ -116,6 +121,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         default_fparam=None if default is None else list(default),
         hosts=() if spin is None or given is not None else spin.hosts,
         has_spin=given is not None,
+        composition=tuple(sel) if whole else (),
     )
     return KerasRunner(model, str(file.path)), facts
 
@@ -123,11 +129,12 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
 @make_runner.register
 def _(file: FrozenFile) -> tuple[Runner, Facts]:
     frozen = file.frozen
+    whole = frozen.rcut == NO_CUTOFF
     facts = Facts(
         type_map=frozen.type_map,
         ntypes=frozen.ntypes,
         rcut=frozen.rcut,
-        sel=frozen.sel,
+        sel=[] if whole else frozen.sel,
         dim_fparam=frozen.dfparam,
         dim_aparam=frozen.daparam,
         interface_dtype=frozen.interface_dtype,
@@ -135,6 +142,7 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
         observable=file.observable,
         default_fparam=_default_fparam(file, frozen.dfparam),
         hosts=tuple(range(frozen.ntypes_spin)),
+        composition=tuple(frozen.sel) if whole else (),
     )
     if has_ops(frozen):
         return GraphRunner(frozen, facts.observable), facts

@@ -12,6 +12,7 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.config import ModelConfig
 from deepattn.errors import ConfigError
+from deepattn.formats.frozen import NO_CUTOFF
 from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.layers.embedding_net import EmbeddingNet
 from deepattn.layers.environment import Environment, real_types
@@ -49,7 +50,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
 
     Args:
         ntypes: Number of types.
-        rcut: Cutoff radius, Å.
+        rcut: Cutoff radius, Å; `NO_CUTOFF` where atoms see each other at any distance.
         rcut_smth: Where switching to zero begins, Å.
         sel: Largest number of neighbors; a list of one number for each type if types have slots of
             their own.
@@ -93,7 +94,7 @@ class Descriptor(keras.layers.Layer, abc.ABC):
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
-        if not 0 <= rcut_smth < rcut:
+        if rcut != NO_CUTOFF and not 0 <= rcut_smth < rcut:
             raise ValueError(f"rcut_smth must lie in [0, rcut), not {rcut_smth!r} for {rcut!r}")
         self.ntypes = ntypes
         self.rcut = float(rcut)

@@ -30,6 +30,7 @@ class Fitting(keras.layers.Layer, abc.ABC):
         numb_fparam: Number of frame parameters.
         default_fparam: Those of frames without any; None where they must be given.
         numb_aparam: Number of atomic parameters.
+        aparam_is_mask: Whether the atomic parameter tells which atoms are there, ghosts included.
         input_width: Width of the input of the nets.
 
     Call arguments:
@@ -49,6 +50,7 @@ class Fitting(keras.layers.Layer, abc.ABC):
     numb_fparam: int = 0
     default_fparam: tuple[float, ...] | None = None
     numb_aparam: int = 0
+    aparam_is_mask: bool = False
 
     @classmethod
     @abc.abstractmethod
@@ -148,7 +150,7 @@ class Fitting(keras.layers.Layer, abc.ABC):
             "fitting_attr/daparam": np.int32(self.numb_aparam),
         }
         if self.numb_aparam:
-            attributes["fitting_attr/aparam_nall"] = np.bool_(False)
+            attributes["fitting_attr/aparam_nall"] = np.bool_(self.aparam_is_mask)
         return attributes
 
     @abc.abstractmethod

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "open_model_file",
             "read_model",
         ],
+        "masked_model": ["MaskedModel"],
         "observable_model": ["ObservableModel"],
         "short_range": ["ShortRangeModel"],
         "spin_model": ["SpinModel"],

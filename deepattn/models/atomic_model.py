@@ -180,24 +180,22 @@ class AtomicModel(TrainedModel, abc.ABC):
         if natoms is None:
             count = tf.shape(atype)[1]
             natoms = natoms_of(count, count, self.ntypes)
-        environment = self.environment(
-            inputs["coord"], atype, inputs["box"], natoms=natoms, mesh=inputs.get("mesh")
-        )
+        inputs = {**inputs, "atype": atype, "natoms": natoms}
+        environment = self.environment(inputs)
         if "owner" in inputs:
             environment = environment.of_owners(inputs["owner"])
-        return {**inputs, "atype": atype, "natoms": natoms, "environment": environment}
+        return {**inputs, "environment": environment}
 
-    def environment(
-        self,
-        coord: tf.Tensor,
-        atype: tf.Tensor,
-        box: tf.Tensor,
-        *,
-        natoms: tf.Tensor,
-        mesh: tf.Tensor | None,
-    ) -> Environment:
-        """The neighborhoods that the descriptor gets; arguments as of `Descriptor.environment`."""
-        found = self.descriptor.environment(coord, atype, box, natoms=natoms, mesh=mesh)
+    def environment(self, inputs: Mapping[str, Any]) -> Environment:
+        """The neighborhoods that the descriptor gets.
+
+        Args:
+            inputs: As for `call`, of `expanded`, with ``natoms``; ``atype`` is int32.
+        """
+        atype, natoms = inputs["atype"], inputs["natoms"]
+        found = self.descriptor.environment(
+            inputs["coord"], atype, inputs["box"], natoms=natoms, mesh=inputs.get("mesh")
+        )
         if self._pairs is None:
             return found
         return self.descriptor.without_pairs(found, atype[:, : natoms[0]], self._pairs)

@@ -29,11 +29,7 @@ def infer(
             its own precision.
     """
     inputs = model.expanded(inputs)
-    environment = model.environment(
-        *(inputs[key] for key in ("coord", "atype", "box")),
-        natoms=inputs["natoms"],
-        mesh=inputs["mesh"],
-    )
+    environment = model.environment(inputs)
     evaluate: Callable[..., dict[str, tf.Tensor]] = partial(
         evaluate_in_blocks, with_descriptor=with_descriptor
     )

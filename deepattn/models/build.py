@@ -18,6 +18,7 @@ from deepattn.layers.electron_configuration import electron_features
 from deepattn.layers.fitting import Fitting
 from deepattn.layers.initializers import without_drawing
 from deepattn.models.atomic_model import AtomicModel
+from deepattn.models.masked_model import MaskedModel
 from deepattn.models.short_range import ShortRangeModel
 from deepattn.models.spin_model import SpinModel
 from deepattn.pairs import PairTable, read_table
@@ -98,6 +99,8 @@ def _build(
     if config.use_srtab is not None:
         kind = ShortRangeModel
         further = _short_range(config, arrays)
+    if fitting_section.masks_atoms:
+        kind = MaskedModel
     if config.spin is not None:
         kind, further = SpinModel, {"spin": config.spin}
     if config.models:

@@ -7,6 +7,7 @@ from deepattn.config.submodel import SUBMODELS
 
 # Those that no fitting names.
 _FURTHER = (
+    "deepattn.models.masked_model:MaskedModel",
     "deepattn.models.short_range:ShortRangeModel",
     "deepattn.models.spin_model:SpinModel",
 )

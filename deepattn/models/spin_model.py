@@ -87,21 +87,14 @@ class SpinModel(EnergyModel):
             "natoms": natoms_of(count, count, self.ntypes),
         }
 
-    def environment(
-        self,
-        coord: tf.Tensor,
-        atype: tf.Tensor,
-        box: tf.Tensor,
-        *,
-        natoms: tf.Tensor,
-        mesh: tf.Tensor | None,
-    ) -> Environment:
+    def environment(self, inputs: Mapping[str, Any]) -> Environment:
         """Neighborhoods, with vectors between hosts in place of those between virtual atoms.
 
         Virials are made of these vectors, and nothing else is.
         """
-        found = super().environment(coord, atype, box, natoms=natoms, mesh=mesh)
-        moment = self._displacements(tf.cast(coord, self.interface_dtype), atype)
+        found = super().environment(inputs)
+        atype, natoms = inputs["atype"], inputs["natoms"]
+        moment = self._displacements(tf.cast(inputs["coord"], self.interface_dtype), atype)
         shape = [tf.shape(atype)[0], natoms[0], self.sel, 3]
         of_neighbor = tf.gather(moment, tf.maximum(found.nlist, 0), batch_dims=1)
         of_center = moment[:, : natoms[0], tf.newaxis]

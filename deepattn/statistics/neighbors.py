@@ -121,7 +121,7 @@ def data_set_statistics(
 
     Args:
         data: The data set.
-        cutoffs: The cutoffs; the first is the largest.
+        cutoffs: The cutoffs; the first is the largest. Without any, frames are only checked.
         ntypes: As in :func:`neighbor_statistics`.
 
     Returns:
@@ -165,6 +165,8 @@ def _scan(
     for one in counts:
         one.report()
     found = [one.result() for one in counts]
+    if not found:
+        return found
     log.info(
         "Neighbor statistics: training data with minimal neighbor distance: %f",
         found[0].min_nbor_dist,

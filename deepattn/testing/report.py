@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deepattn.errors import ConfigError
 from deepattn.models import EnergyModel, ModelFile, open_model_file
+from deepattn.models.masked_model import MaskedModel
 from deepattn.models.spin_model import SpinModel
 from deepattn.testing.check import Check
 from deepattn.testing.continuity import check_continuity
@@ -124,6 +125,11 @@ def check_model(
         raise ConfigError(
             "a model of magnetic moments (model/spin) cannot be checked: its forces are those of "
             "atoms and virtual atoms together."
+        )
+    if isinstance(keras_model, MaskedModel):
+        raise ConfigError(
+            "a model with masked atoms (use_aparam_as_mask) cannot be checked: its frames have the "
+            "atoms that sel says, and no cell."
         )
     if isinstance(keras_model, EnergyModel):
         ntypes, rcut = keras_model.ntypes, keras_model.rcut

@@ -110,8 +110,9 @@ def resolve_with_data(
 
 def with_neighbors(
     config: Config | MultiTaskConfig, data: Mapping[str, DataSet], distribution: Distribution
-) -> tuple[Config | MultiTaskConfig, float]:
-    """The configuration with numbers for an automatic ``sel``, and the shortest distance, Å.
+) -> tuple[Config | MultiTaskConfig, float | None]:
+    """The configuration with numbers for an automatic ``sel``, and the shortest distance, Å, None
+    where no model has a cutoff.
 
     Tasks that share a descriptor share the largest numbers of neighbors. The search is the chief's.
     """
@@ -134,13 +135,16 @@ def with_neighbors(
             systems = [system for other in sharing for system in data[other].systems]
             reason = _why_no_neighbors(systems, single.model)
             raise ConfigError(f"{error}: {reason}") from None
-    shortest = min(stats[0].min_nbor_dist for stats in found.values())
+    shortest = min((stats[0].min_nbor_dist for stats in found.values() if stats), default=None)
     return config.with_tasks(filled), shortest
 
 
 def _cutoffs(config: Config) -> list[Cutoff]:
-    """The cutoff of the model, and those of further lists whose lengths are automatic."""
+    """The cutoff of the model, and those of further lists whose lengths are automatic; none where
+    the descriptor has no lists."""
     descriptor = config.model.descriptor
+    if not descriptor.neighbor_lists():
+        return []
     longest = descriptor.longest_list
     sel = None if isinstance(longest.sel, str) else slots_of(longest.sel)
     first = Cutoff(longest.rcut, descriptor.is_mixed(longest), sel)

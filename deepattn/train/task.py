@@ -10,6 +10,7 @@ from deepattn.config import Config, DataConfig, MultiTaskConfig
 from deepattn.data import DataSet, summary_lines
 from deepattn.data.keys import label_name
 from deepattn.data.virtual_atoms import check_virtual_atoms
+from deepattn.data.whole_frames import check_whole_frames
 from deepattn.losses import Loss, make_loss
 from deepattn.models import AtomicModel
 from deepattn.train.labels import check_labels
@@ -199,6 +200,17 @@ def _open(
             frames = range(system.nframes) if system.mixed_type else [0]
             names = config.model.type_map
             check_virtual_atoms(system.atype(frames), listed.hosts, names, system.path)
+    if config.model.descriptor.whole_frames:
+        for system in data.systems:
+            frames = range(system.nframes)
+            mask = system.load("aparam", frames, width=1)
+            check_whole_frames(
+                system.atype(frames),
+                mask,
+                config.model.descriptor.composition,
+                config.model.type_map,
+                system.path,
+            )
     return data
 
 

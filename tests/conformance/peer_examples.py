@@ -31,6 +31,7 @@ TENSORFLOW = (
     "water/zbl/input.json",
     "water_tensor/dipole/dipole_input.json",
     "water_tensor/polar/polar_input.json",
+    "zinc_protein/zinc_se_a_mask.json",
 )
 PYTORCH = (
     "dos/train/input_torch.json",
@@ -72,7 +73,6 @@ REFUSED = {
 # Which are not supported, and what deepattn says.
 MISSING = {
     "dprc/pairwise/input.json": "model/type is 'pairwise_dprc', which is not supported",
-    "zinc_protein/zinc_se_a_mask.json": "model/descriptor/type is 'se_a_mask', which is not supp",
 }
 # By the beginning of the path, what it is of.
 OTHERS = {

@@ -43,6 +43,7 @@ GRAPHS = (
     "se_e2_a_tebd",
     "sea_012",
     "virtual_type",
+    "dp4mask",
     "fparam_aparam",
 )
 OBSERVABLES = (
@@ -75,7 +76,6 @@ LEFT_OUT = {
     "deeppot_dpa_spin": "magnetic moments",
     "deeppot_dpa3": "DPA-3",
     "dipolecharge": "long-range corrections",
-    "dp4mask": "masks of atoms (se_a_mask)",
     "pairwise_dprc": "QM/MM by pairs (pairwise_dprc)",
 }
 
@@ -108,6 +108,12 @@ def _frames(path: Path) -> dict[str, dict[str, np.ndarray]]:
         frame["aparam"] = np.full((1, len(ATYPE), 1), 0.25852028)
     if path.name.startswith(OF_ONE_TYPE):
         frame["atype"] = 0 * ATYPE
+    if path.name.startswith("dp4mask"):
+        # All of its frames have these atoms, of which some are masked.
+        frame["atype"] = np.repeat([0, 1], [20, 1]).astype(np.int32)
+        places = np.indices((3, 3, 3)).reshape(3, -1).T[:21]
+        frame["coord"] = (1.5 * places + 0.2 * np.sin(7.0 * np.arange(63).reshape(21, 3)))[None]
+        frame["aparam"] = np.where(np.isin(np.arange(21), [3, 17, 18]), 0.0, 1.0).reshape(1, 21, 1)
     return {"open": frame, "cell": {**frame, "box": BOX.reshape(1, 9)}}
 
 

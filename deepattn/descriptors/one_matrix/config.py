@@ -58,7 +58,7 @@ class OneMatrixConfig(DescriptorConfig):
 
     @classmethod
     def check(cls, section: Mapping[str, Any], path: str, *, ntypes: int) -> None:
-        _check_sel(section["sel"], f"{path}/sel", ntypes)
+        check_sel(section["sel"], f"{path}/sel", ntypes)
         check_cutoff(section, path)
         check_net(section, path)
 
@@ -87,7 +87,12 @@ class OneMatrixConfig(DescriptorConfig):
         return (self.activation_function,)
 
 
-def _check_sel(sel: int | list[int] | str, path: str, ntypes: int) -> None:
+def check_sel(sel: int | list[int] | str, path: str, ntypes: int) -> None:
+    """Check numbers of slots: one, one for each type, or ``auto``.
+
+    Raises:
+        ConfigError: They are out of range.
+    """
     if not isinstance(sel, list):
         check_slots(sel, path)
         return

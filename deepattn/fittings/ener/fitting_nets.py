@@ -32,7 +32,7 @@ def fitting_nets(
         The nets, and the energy of each type that is added to their output, ``[ntypes]``, eV.
     """
     stacks = [net.stack for net in fitting.nets]
-    parameters = fitting.numb_fparam or fitting.numb_aparam
+    parameters = fitting.numb_fparam or fitting.net_aparam
     if (
         fitting.activation != "tanh"
         or stacks[0][0].product is not ops.product
@@ -61,8 +61,8 @@ def fitting_nets(
     frame_offset = atom_offset = None
     if fitting.numb_fparam:
         frame_offset = product(fitting.standardize("fparam", fparam), parts[0]["fparam"])
-    if fitting.numb_aparam and aparam is not None:
-        rows = tf.reshape(aparam, [-1, fitting.numb_aparam])
+    if fitting.net_aparam and aparam is not None:
+        rows = tf.reshape(aparam, [-1, fitting.net_aparam])
         atom_offset = product(fitting.standardize("aparam", rows), parts[0]["aparam"])
     found = ops.FittingNets(
         layers=[
@@ -86,7 +86,7 @@ def _first_matrix(fitting: EnergyFitting, matrix: tf.Tensor) -> dict[str, tf.Ten
         "descriptor": fitting.descriptor_width,
         "type": fitting.tebd_dim,
         "fparam": fitting.numb_fparam,
-        "aparam": fitting.numb_aparam,
+        "aparam": fitting.net_aparam,
         "case": fitting.dim_case_embd,
     }
     return dict(zip(widths, tf.split(matrix, list(widths.values())), strict=True))

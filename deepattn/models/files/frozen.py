@@ -171,6 +171,7 @@ def _rebuilt(
     config = ModelConfig.from_dict(section)
     trained = of_model("", config.place)
     arrays = {name.removeprefix(trained): a for name, a in frozen.weights.items()}
+    arrays = {n: a for n, a in arrays.items() if n not in config.descriptor.idle_weights}
     arrays = _weights(frozen, arrays, path, kind)
     for place in config.further:
         prefix = of_model("", place)

@@ -70,7 +70,7 @@ def set_parameter_statistics(tasks: Sequence[Task]) -> None:
     most = max(task.weight for task in tasks)
     for task in tasks:
         for name in ("fparam", "aparam"):
-            width = getattr(task.config.model.fitting_net, f"numb_{name}")
+            width = task.config.model.fitting_net.parameters[name]
             if not width:
                 continue
             sums = parameter_sums(_batches(task), name, stat_file=_stat_file(task))

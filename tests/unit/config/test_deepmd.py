@@ -25,6 +25,11 @@ MORE_CASES = {
     ),
     "se_e3": changed(DPA1, "model/descriptor", {"type": "se_at", "sel": "auto", "rcut": 3}),
     "se_a_ebd_v2": changed(DPA1, "model/descriptor", {"type": "se_a_tpe_v2", "sel": [4, 8]}),
+    "se_a_mask": changed(
+        changed(DPA1, "model/descriptor", {"type": "se_a_mask", "sel": [4, 8]}),
+        "model/fitting_net",
+        {"numb_aparam": 1, "use_aparam_as_mask": True},
+    ),
     "electron configurations": changed(DPA1, "model/type_embedding", {"use_econf_tebd": True}),
     "linear": changed(DPA1, "model/type_embedding", {"activation_function": "Linear"}),
     "preset bias": changed(DPA1, "model/preset_out_bias", {"energy": [None, 1]}),

@@ -147,7 +147,6 @@ DATA = "training/training_data"
             {"type": "hybrid", "list": [{"type": "se_atten", "sel": 9, "temperature": 0.5}]},
             "list/0/temperature is not supported in a hybrid",
         ),
-        (f"{DESCRIPTOR}/type", "se_a_mask", "'se_a_mask', which is not supported"),
         (f"{DESCRIPTOR}/type", 3, "is 3, which is not supported"),
         (f"{FITTING}/type", "population", "model/fitting_net/type is 'population', .* use ener"),
         (f"{FITTING}/type", "dos", "gives densities of states; set loss/type to dos"),

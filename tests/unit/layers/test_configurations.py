@@ -12,6 +12,7 @@ from deepattn.descriptors import (
     DPA2,
     CompressedSeAtten,
     CompressedSeE2A,
+    SeAMask,
     SeAtten,
     SeE2A,
     SeE2R,
@@ -73,7 +74,7 @@ REPFORMERS = {**MATRIX, "nlayers": 2, "options": OPTIONS}
 FITTING = {
     **{"ntypes": 2, "descriptor_width": 6, "tebd_dim": 4, "shared": True},
     **{**NETS, "resnet_dt": False, "numb_fparam": 2, "numb_aparam": 1, "dim_case_embd": 3},
-    **{"default_fparam": [0.5, -1.0]},
+    **{"default_fparam": [0.5, -1.0], "aparam_is_mask": True},
     **{"subtract_vacuum": True, "common": True, "interface_dtype": "float32", "numb_fitted": 1},
     **{"trainable_layers": [True, False, True], "layer_names": ["a", None, "b"]},
 }
@@ -97,6 +98,7 @@ CASES = [
     ),
     (CompressedSeAtten, {**SE_ATTEN, "nintervals": 5, "stock": False}),
     (SeE2A, {**DESCRIPTOR, "sel": [3, 4], "tebd_input_mode": "strip"}),
+    (SeAMask, {**DESCRIPTOR, "sel": [3, 4], "tebd_input_mode": "strip"}),
     (SeE2R, {**_without("tebd_dim", "axis_neuron"), "sel": [3, 4]}),
     (SeE3, {**_without("tebd_dim", "axis_neuron", "type_one_side"), "sel": [3, 4]}),
     (
