@@ -24,3 +24,12 @@ def images_of(pictures: Mapping[str, Path]) -> str:
         f'{base64.b64encode(path.read_bytes()).decode()}"></figure>'
         for caption, path in pictures.items()
     )
+
+
+def ended_early(stopped: Mapping[str, int]) -> str:
+    """How many runs of dynamics ended before their time, and why, in words.
+
+    Args:
+        stopped: Numbers of runs by reason.
+    """
+    return ", ".join(f"{count} {why}" for why, count in stopped.items()) or "none"

@@ -10,7 +10,7 @@ from typing import Any
 
 from deepattn.distill.config import DistillConfig
 from deepattn.distill.labeled import read_labeled
-from deepattn.distill.pages import images_of, table
+from deepattn.distill.pages import ended_early, images_of, table
 from deepattn.distill.pictures import draw_pictures
 from deepattn.distill.result import DistillResult
 from deepattn.distill.workdir import write_json
@@ -110,14 +110,13 @@ def _rounds(rounds: Sequence[dict[str, Any]]) -> str:
     )
     rows = []
     for number, found in enumerate(rounds):
-        stopped = ", ".join(f"{count} {why}" for why, count in found["stopped"].items())
         values = (found[f"rmse_{key}"] for key in ("force", "energy", "virial"))
         rows.append(
             (
                 str(number),
                 str(found["frames_trained_on"]),
                 str(found["frames"]),
-                f"{found['runs']} ({escape(stopped) or 'none'})",
+                f"{found['runs']} ({escape(ended_early(found['stopped']))})",
                 *(_NONE if value is None else f"{1e3 * value:.3g}" for value in values),
                 str(found["selected"]),
                 f"{found['seconds'] / 60:.1f}",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deepattn.distill.pages import images_of, table
+from deepattn.distill.pages import ended_early, images_of, table
 from deepattn.distill.workdir import write_json
 from deepattn.formats.files import write_whole
 from deepattn.infer.report import STYLE
@@ -40,6 +40,7 @@ def _summary(result: LearnResult, store: LabelStore) -> dict[str, Any]:
             "frames_explored": parts["explored"]["frames"],
             **{key: parts["verdict"].get(key) for key in ("frames", "selected")},
             **{f"rmse_{key}": parts["verdict"].get(key) for key in ("energy", "force", "virial")},
+            "runs": parts["explored"]["runs"],
             "stopped": parts["explored"]["stopped"],
             "seconds": sum(part["seconds"] for part in parts.values()),
         }
@@ -113,6 +114,7 @@ def _rounds(summary: dict[str, Any]) -> str:
         "round",
         "frames trained on",
         "explored",
+        "runs (ended early)",
         "judged",
         "RMSE force<br>meV/Å",
         "RMSE energy<br>meV/atom",
@@ -125,6 +127,7 @@ def _rounds(summary: dict[str, Any]) -> str:
             str(number),
             str(found["frames_trained_on"]),
             str(found["frames_explored"]),
+            f"{found['runs']} ({escape(ended_early(found['stopped']))})",
             str(found["frames"]),
             *(
                 _NONE if found[f"rmse_{key}"] is None else f"{1e3 * found[f'rmse_{key}']:.3g}"
