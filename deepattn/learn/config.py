@@ -64,7 +64,8 @@ class FirstFramesConfig(SeedFramesConfig):
 
     steps: int = key(
         200,
-        "Steps per run of the pretrained model's dynamics; without one there are none.",
+        "Steps per run of the pretrained model's dynamics; there are none without one, or if "
+        "model_branch names no branch of a multi-task one.",
         check=_NOT_NEGATIVE,
     )
     frames: int = key(
@@ -104,7 +105,7 @@ class LearnConfig(RoundsConfig):
     # And where and how jobs run.
     free = (
         *RoundsConfig.free,
-        *(f"labels/{name}" for name in DispatchConfig.places),
+        *(f"labels/{name}" for name in ("command", *DispatchConfig.places)),
         *(f"explore/engine/{name}" for name in ("command", "jobs", *DispatchConfig.places)),
     )
 
@@ -145,7 +146,7 @@ class LearnConfig(RoundsConfig):
         if section["seed_frames"]["copies"] == 0 and not dynamics:
             raise ConfigError(
                 f"{path}/seed_frames/copies is 0, and there are no steps with a pretrained model, "
-                "so there would be no first frames."
+                "so there would be no first frames but the structures; set one of both."
             )
 
 

@@ -56,4 +56,4 @@ class EngineConfig(Kind):
 class LearnExploreConfig(ExploreConfig):
     """Molecular dynamics of a round."""
 
-    engine: EngineConfig = key({}, "What runs it.")
+    engine: EngineConfig = key({}, "The program that runs it.")

@@ -35,7 +35,7 @@ _CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 class LabelsConfig(Kind):
     """A ``labels`` section: the keys of its type, and the source that it describes.
 
-    A code of your own is a subclass of `JobsConfig` (docs/extending.md).
+    A code of your own is a subclass of `JobsConfig` (docs/learn.md).
 
     Class attributes:
         implementation: Reference ``"module:class"`` to the source, made from the section.

@@ -12,6 +12,7 @@ from typing import Any
 
 from ase import Atoms
 
+from deepattn.distill.potential import Labels
 from deepattn.formats.files import write_whole
 from deepattn.learn.dispatch.dispatcher import Dispatcher
 from deepattn.learn.dispatch.script import COMMON, ERRORS, OUTPUT, SCRIPT, STATUS, script
@@ -87,7 +88,11 @@ class JobLabels:
         if path.is_file():
             batch = json.loads(path.read_text(encoding="utf-8"))
             # Folders that were removed are to be labeled again.
-            if all((store.folder / name / SCRIPT).is_file() for name in batch["names"]):
+            folders = [store.folder / name for name in batch["names"]]
+            if all((folder / SCRIPT).is_file() for folder in folders):
+                for folder in folders:
+                    if not (folder / STATUS).is_file():
+                        self._write_script(folder)  # the command may be another one now
                 return batch["names"], batch["token"]
         self._write_inputs(places, store)
         batch = {"names": list(places), "token": secrets.token_hex(8)}
@@ -104,8 +109,11 @@ class JobLabels:
             folder = store.folder / name
             folder.mkdir(exist_ok=True)
             self.code.write(atoms, folder)
-            with write_whole(folder / SCRIPT, "w") as file:
-                file.write(script(self.config.command, self.code.outputs))
+            self._write_script(folder)
+
+    def _write_script(self, folder: Path) -> None:
+        with write_whole(folder / SCRIPT, "w") as file:
+            file.write(script(self.config.command, self.code.outputs))
 
     def _transfers(self) -> dict[str, list[str]]:
         """Files of each folder, and of all, as dpdispatcher calls them."""
@@ -115,7 +123,7 @@ class JobLabels:
             "forward_common_files": [f"{COMMON}/{path.name}" for path in self.code.files()],
         }
 
-    def _result(self, atoms: Atoms, folder: Path) -> Any:
+    def _result(self, atoms: Atoms, folder: Path) -> Labels | Unusable:
         status = (folder / STATUS).read_text(encoding="utf-8").strip()
         found = self.code.read(atoms, folder)
         if status != "0" and isinstance(found, Unusable):

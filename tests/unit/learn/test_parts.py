@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.build import bulk, molecule
 
-from deepattn.distill import rounds
+from deepattn.distill import rounds, student
 from deepattn.distill.workdir import WorkDir
 from deepattn.errors import ConfigError
 from deepattn.learn import read_learn
@@ -134,12 +134,12 @@ def test_where_jobs_run_may_change_in_a_folder_in_use(tmp_path):
     WorkDir(tmp_path, record(), "learn", free=LearnConfig.free)
     WorkDir(
         tmp_path,
-        record(parallel=4, machine={"batch_type": "Slurm"}),
+        record(parallel=4, machine={"batch_type": "Slurm"}, command="mpirun pw.x"),
         "learn",
         free=LearnConfig.free,
     )
-    with pytest.raises(ConfigError, match="started with another learn/labels/command"):
-        WorkDir(tmp_path, record(command="ph.x"), "learn", free=LearnConfig.free)
+    with pytest.raises(ConfigError, match="started with another learn/labels/kspacing"):
+        WorkDir(tmp_path, record(kspacing=0.3), "learn", free=LearnConfig.free)
 
 
 def test_keys_of_fine_tuning_are_refused(tmp_path):
@@ -157,6 +157,17 @@ def test_the_example_is_valid():
     config, _ = read_learn(folder / "loop.json")
     assert config.pretrained and config.student
     assert (folder / config.labels.template / "pw.in").is_file()
+
+
+def test_dynamics_of_a_multi_task_model_takes_the_branch_that_is_fine_tuned(monkeypatch):
+    file = SimpleNamespace(branches={"Alloy": None}, branch_of={"Alloy": "Alloy"}.get)
+    monkeypatch.setattr(student, "open_model_file", lambda path: file)
+    monkeypatch.setattr(student, "ModelPotential", lambda *args: args)
+    assert student.PretrainedModel("many.pt", "Alloy").potential() == ("many.pt", "Alloy")
+    assert student.PretrainedModel("many.pt", None).potential() is None
+    assert student.PretrainedModel("many.pt", "RANDOM").potential() is None
+    file.branches = None
+    assert student.PretrainedModel("one.pb", None).potential() == ("one.pb",)
 
 
 @pytest.mark.parametrize(("rank", "warned"), [(0.6, False), (0.1, True), (float("nan"), True)])
