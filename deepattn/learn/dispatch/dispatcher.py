@@ -171,7 +171,9 @@ def _import() -> Any:
     try:
         import dpdispatcher
     except ImportError:
-        raise ConfigError("learn needs dpdispatcher for jobs: pip install dpdispatcher.") from None
+        raise ConfigError(
+            "learn needs dpdispatcher for jobs: pip install 'deepattn[learn]'."
+        ) from None
     finally:
         logging.disable(level)
     return dpdispatcher
