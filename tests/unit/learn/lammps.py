@@ -1,20 +1,21 @@
 """A stand-in of ``lmp``: it reads the files that it is given, and atoms drift along x.
 
-Every run adds a line to the file that ``RUNS`` names. ``ENDS`` says how it ends: ``closer``, two
-atoms meet after the second frame; ``hot``, LAMMPS halts it in the middle; ``lost``, LAMMPS fails
-there; ``early``, it fails before there is a frame to keep; ``style``, it has no ``pair_style
-deepmd``; ``killed``, it is killed the first time.
+Every run adds a line to the file that ``RUNS`` names and takes ``TAKES`` seconds. ``ENDS`` says how
+it ends: ``closer``, two atoms meet after the second frame; ``hot``, LAMMPS halts it in the middle;
+``lost``, LAMMPS fails there; ``early``, it fails before there is a frame to keep; ``style``, it has
+no ``pair_style deepmd``; ``killed``, it is killed the first time.
 """
 
 import sys
 from pathlib import Path
 
-PROGRAM = """import os, signal, sys
+PROGRAM = """import os, signal, sys, time
 
 with open(os.environ["RUNS"], "a") as runs:
     runs.write(os.path.basename(os.getcwd()) + "\\n")
 with open(os.environ["RUNS"]) as runs:
     earlier = runs.read().split().count(os.path.basename(os.getcwd())) - 1
+time.sleep(float(os.environ.get("TAKES", "0")))
 ends = os.environ.get("ENDS", "")
 words = [line.split() for line in open("in.lammps")]
 given = {row[0]: row[1:] for row in words}

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import write
-from small_models import SMALLEST
+from small_models import SMALLEST, small_model
 
 from deepattn.data import System
 from deepattn.distill.labeled import read_labeled
 from deepattn.errors import ConfigError
+from deepattn.export import freeze
 from deepattn.formats.checkpoint import read_checkpoint
 from deepattn.infer import DeepPot
 from deepattn.learn import learn, learning
@@ -141,6 +142,7 @@ def _check_report(folder, result):
     assert report["rounds"][1]["rmse_force"] == result.errors["force"]
     assert report["checks"] == {"repeated": {"energy": 0.0, "force": 0.0}}
     page = (folder / "report.html").read_text()
+    assert "<td>2 (none)</td>" in page
     assert page.count("<img") == 2 and f"{1e3 * result.errors['force']:.1f} meV/Å" in page
     with DeepPot(str(folder / "model.pb")) as model:
         assert model.get_type_map() == ["Au", "Cu"]
@@ -175,6 +177,15 @@ def test_loops_and_jobs_that_are_killed_come_to_the_same_end(place):
 def test_jobs_that_are_killed_label_nothing_twice(place):
     write_template(place)
     result = killed("killed_jobs.py", place)
+    assert result["faults"] == [], (place / "log").read_text()[-3000:]
+    assert result["kills"] >= KILLS
+
+
+@needs_dpdispatcher
+@pytest.mark.slow
+def test_dynamics_that_is_killed_is_not_run_twice(place):
+    freeze(small_model({"type": "se_e2_r"}), place / "graph.pb", training_script={})
+    result = killed("killed_dynamics.py", place)
     assert result["faults"] == [], (place / "log").read_text()[-3000:]
     assert result["kills"] >= KILLS
 
