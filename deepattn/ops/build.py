@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deepattn.ops.build_objects import Compilation, ObjectStore
+    from deepattn.ops.build_objects import Compilation, Headers, ObjectStore
     from deepattn.ops.build_units import Unit
 
 HERE = Path(__file__).resolve().parent
@@ -120,9 +121,10 @@ def build(
     """Compiles the libraries into `output` and writes what they were built with beside them.
 
     The kernels are one library, which does not know TensorFlow; the ops that call them are two
-    libraries for each TensorFlow. In a checkout, objects are kept in ``build/ops`` for the next
-    time (see `build_objects`). The CUDA library is built if there are an ``nvcc`` that can and a
-    GPU (see `build_cuda`). Lines on standard error tell how far it is.
+    libraries for each TensorFlow, whose headers are compiled once for all of them. In a checkout,
+    objects are kept in ``build/ops`` for the next time (see `build_objects`). The CUDA library is
+    built if there are an ``nvcc`` that can and a GPU (see `build_cuda`). Lines on standard error
+    tell how far it is.
 
     Args:
         output: folder to fill; its libraries are replaced only after everything compiled.
@@ -143,31 +145,52 @@ def build(
     version = _run([*compiler, "--version"])
     digest = source_digest(source)  # before compiling: an edit meanwhile makes the result stale
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder:
+    with (
+        tempfile.TemporaryDirectory(dir=output, prefix=".build-") as folder,
+        ThreadPoolExecutor(1) as beside,
+    ):
         work = Path(folder)
 
+        def open_store(tensorflow: dict) -> "ObjectStore":
+            # Objects do not depend on where a TensorFlow is, but on which.
+            open_one = object_stores(source, work, _roots(source, tensorflow))
+            return open_one(version + _name(tensorflow))
+
         def compile_libraries(
-            libraries: "Mapping[str, tuple[Unit, ...]]", what: str, tensorflow: dict
+            libraries: "Mapping[str, tuple[Unit, ...]]",
+            what: str,
+            tensorflow: dict,
+            headers: "Headers | None" = None,
         ) -> dict[str, list[str]]:
             """The objects of each library."""
-            # Objects do not depend on where a TensorFlow is, but on which.
-            open_store = object_stores(source, work, _roots(source, tensorflow))
-            store = open_store(version + _name(tensorflow))
-            units = [unit for units in libraries.values() for unit in units]
-            items = [compilation(unit, source, tensorflow) for unit in units]
-            objects = store.compile(items, what, _run, jobs)
+            items = _compilations(libraries, source, tensorflow)
+            objects = open_store(tensorflow).compile(items, what, _run, jobs, headers)
             return {
                 name: [str(objects[unit.name]) for unit in units]
                 for name, units in libraries.items()
             }
 
+        def compile_headers(number: int) -> "Headers | None":
+            """TensorFlow's, if enough of its operations are due."""
+            items = _compilations(build_units.OP_UNITS, source, tensorflows[number])
+            if len(open_store(tensorflows[number]).due(items)) < build_units.FEWEST_FOR_HEADERS:
+                return None
+            place, command = work / f"headers-{number}", items[0].command
+            return build_objects.precompile(place, build_units.HEADERS, command, _run)
+
+        # While kernels are compiled, which do not include them.
+        headers = [beside.submit(compile_headers, n) for n in range(len(tensorflows))]
+        if jobs == 1:
+            wait(headers)
         kernels = compile_libraries(
             {build_units.KERNELS: build_units.KERNEL_UNITS}, "kernels", NO_TENSORFLOW
         )
         cuda = _build_cuda(work, source, object_stores(source, work), jobs)
         ops = [
-            compile_libraries(build_units.OP_UNITS, f"operations for {_name(one)}", one)
-            for one in tensorflows
+            compile_libraries(
+                build_units.OP_UNITS, f"operations for {_name(one)}", one, compiled.result()
+            )
+            for one, compiled in zip(tensorflows, headers, strict=True)
         ]
         gpu_ops: list[dict[str, list[str]]] = []
         try:
@@ -198,6 +221,14 @@ def build(
         if path.name not in names:
             path.unlink(missing_ok=True)
     return output
+
+
+def _compilations(
+    libraries: "Mapping[str, tuple[Unit, ...]]", source: Path, tensorflow: dict
+) -> "list[Compilation]":
+    """How all units of some libraries are compiled."""
+    units = [unit for units in libraries.values() for unit in units]
+    return [compilation(unit, source, tensorflow) for unit in units]
 
 
 def _name(tensorflow: dict) -> str:
@@ -284,8 +315,7 @@ def write_compile_commands(
     tensorflow = tensorflow or query_tensorflow()
     items = [compilation(unit, source, NO_TENSORFLOW) for unit in build_units.KERNEL_UNITS]
     for libraries in (build_units.OP_UNITS, build_units.GPU_UNITS):
-        units = [unit for names in libraries.values() for unit in names]
-        items += [compilation(unit, source, tensorflow) for unit in units]
+        items += _compilations(libraries, source, tensorflow)
     cuda = build_cuda.host_compilations(source, find_compiler())
     items += [build_objects.Compilation(*item) for item in cuda]
     entries = [

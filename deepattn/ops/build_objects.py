@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -58,6 +59,51 @@ class Compilation(NamedTuple):
     command: tuple[str, ...]
 
 
+class Headers(NamedTuple):
+    """Headers that are compiled once for many units: a precompiled header.
+
+    Attributes:
+        command: compiler and flags; units with others do not use it.
+        path: what units include first; what is compiled lies next to it.
+        inputs: the files that it is made of, which a unit's list of headers leaves out.
+        started: when the first of them was read, in nanoseconds.
+    """
+
+    command: tuple[str, ...]
+    path: Path
+    inputs: frozenset[str]
+    started: int
+
+
+def precompile(
+    folder: Path, names: Sequence[str], command: tuple[str, ...], run: Callable[[list[str]], str]
+) -> Headers | None:
+    """Compiles headers for units that are compiled with the same flags.
+
+    Args:
+        folder: a folder to make; those of TensorFlow fill some hundred megabytes.
+        names: the headers, as units include them.
+        command: compiler and flags.
+        run: runs a command; raises `RuntimeError` if it fails.
+
+    Returns:
+        The headers, or None if the compiler cannot; units then read them as they are.
+    """
+    started = time.time_ns()
+    folder.mkdir(parents=True)
+    path, listed = folder / "headers.h", folder / "headers.d"
+    path.write_text("".join(f'#include "{name}"\n' for name in names))
+    # The ending is that of g++, where clang++ looks too.
+    where = ["-MD", "-MF", str(listed), "-o", f"{path}.gch"]
+    try:
+        run([*command, "-x", "c++-header", str(path), *where])
+    except RuntimeError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    inputs = frozenset(included(listed.read_text())) - {str(path)}
+    return Headers(command, path, inputs, started)
+
+
 class ObjectStore:
     """A folder of objects, each with digests of all files that it was compiled from.
 
@@ -75,12 +121,17 @@ class ObjectStore:
         self._roots = {f"<{name}>": str(path) for name, path in (roots or {}).items()}
         self._digests: dict[str, str] = {}
 
+    def due(self, compilations: Sequence[Compilation]) -> list[Compilation]:
+        """Those whose objects are not current."""
+        return [item for item in compilations if not self._is_current(self._path(item))]
+
     def compile(
         self,
         compilations: Sequence[tuple[str, Path, tuple[str, ...]]],
         what: str,
         run: Callable[[list[str]], str],
         jobs: int | None = None,
+        headers: Headers | None = None,
     ) -> dict[str, Path]:
         """The objects, of which those that are not current are compiled.
 
@@ -89,6 +140,7 @@ class ObjectStore:
             what: what they make, for lines that tell the progress.
             run: runs a command; raises if it fails.
             jobs: compilers run at once; the number of processors by default.
+            headers: compiled headers, for units of the same command.
 
         Returns:
             The object of each name.
@@ -96,11 +148,12 @@ class ObjectStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         items = [Compilation(*item) for item in compilations]
         objects = {item.name: self._path(item) for item in items}
-        due = [item for item in items if not self._is_current(objects[item.name])]
+        due = self.due(items)
         progress = Progress(what, len(due))
 
         def compile_and_tell(item: Compilation) -> None:
-            self._compile(item, objects[item.name], run)
+            same = headers is not None and headers.command == item.command
+            self._compile(item, objects[item.name], run, headers if same else None)
             progress.tick(item.name)
 
         with ThreadPoolExecutor(jobs or processors()) as pool:
@@ -123,13 +176,27 @@ class ObjectStore:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
 
-    def _compile(self, item: Compilation, path: Path, run: Callable[[list[str]], str]) -> None:
+    def _compile(
+        self,
+        item: Compilation,
+        path: Path,
+        run: Callable[[list[str]], str],
+        headers: Headers | None,
+    ) -> None:
         started = time.time_ns()
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".compile-") as folder:
-            made, headers = f"{folder}/{path.name}", f"{folder}/headers.d"
-            where = ["-MD", "-MF", headers, "-c", str(item.source), "-o", made]
-            run([*item.command, *where])
-            inputs = {str(item.source), *included(Path(headers).read_text())}
+            made, listed = f"{folder}/{path.name}", f"{folder}/headers.d"
+            where = ["-MD", "-MF", listed, "-c", str(item.source), "-o", made]
+            inputs = {str(item.source)}
+            if headers is None:
+                run([*item.command, *where])
+            else:
+                run([*item.command, "-include", str(headers.path), *where])
+                started = headers.started
+                inputs |= headers.inputs
+            inputs |= set(included(Path(listed).read_text()))
+            if headers is not None:
+                inputs -= {str(headers.path), f"{headers.path}.gch"}
             record = {
                 "object": _digest(Path(made)),
                 "inputs": {self._shorten(name): self._digest_once(name) for name in inputs},

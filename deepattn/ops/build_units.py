@@ -146,6 +146,18 @@ GPU_UNITS = {
         Unit("tf/gpu/tabulated_ops.cc"),
     ),
 }
+# What the ops include of TensorFlow, which takes the compiler longer than most of the ops: compiled
+# once for all of them.
+HEADERS = (
+    "tensorflow/core/framework/common_shape_fns.h",
+    "tensorflow/core/framework/op.h",
+    "tensorflow/core/framework/op_kernel.h",
+    "tensorflow/core/framework/resource_mgr.h",
+    "tensorflow/core/framework/resource_var.h",
+    "tensorflow/core/framework/shape_inference.h",
+)
+# For fewer units, to compile the headers takes longer than it saves.
+FEWEST_FOR_HEADERS = 4
 
 
 def op_library(name: str, tensorflow: str) -> str:

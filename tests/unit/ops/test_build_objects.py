@@ -106,6 +106,39 @@ def test_a_source_that_is_edited_meanwhile(source, tmp_path):
     assert path.is_file() and not path.with_suffix(".json").exists()
 
 
+def test_headers_that_are_compiled_once(source, tmp_path):
+    """Units of the same flags use them, and still depend on every file of theirs."""
+    commands = []
+
+    def run(words):
+        commands.append(words)
+        return build_cuda.run(words)
+
+    def open_store():
+        return build_objects.ObjectStore(tmp_path / "kept", "1", {"here": source})
+
+    flags = (*COMPILER, "-DFURTHER=0")
+    items = [
+        build_objects.Compilation("a.cc", source / "a.cc", flags),
+        build_objects.Compilation("b.cc", source / "b.cc", tuple(COMPILER)),
+    ]
+    headers = build_objects.precompile(
+        tmp_path / "compiled", [str(source / "number.h")], flags, run
+    )
+    open_store().compile(items, "tests", run, jobs=1, headers=headers)
+    assert ["-include" in words for words in commands] == [False, True, False]
+    shutil.rmtree(headers.path.parent)
+    assert open_store().due(items) == []
+    (source / "number.h").write_text("#define NUMBER 5\n")
+    assert open_store().due(items) == items[:1]
+
+
+def test_headers_that_cannot_be_compiled(tmp_path):
+    folder = tmp_path / "compiled"
+    assert build_objects.precompile(folder, ["missing.h"], tuple(COMPILER), build_cuda.run) is None
+    assert not folder.exists()
+
+
 def test_files_of_a_rule():
     rule = "a.o: a.cc /usr/x.h \\\n the\\ sources/$$b.h \\\n  c\\#d.h\n"
     assert build_objects.included(rule) == ["a.cc", "/usr/x.h", "the sources/$b.h", "c#d.h"]
