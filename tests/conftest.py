@@ -11,6 +11,9 @@ import pytest
 from grouping import pytest_collection_modifyitems  # noqa: F401
 from hypothesis import settings
 
+# As in deepattn/cli/main.py: imports and graphs are objects that stay.
+gc.set_threshold(20_000, 10, 10)
+
 # Everyone's run has the same examples; `pytest --hypothesis-profile default` looks for new ones.
 settings.register_profile("steady", derandomize=True)
 settings.load_profile("steady")

@@ -1,6 +1,7 @@
 """The command ``deepattn``: finds the sub-command, runs it, and turns errors into one sentence."""
 
 import argparse
+import gc
 import os
 import select
 import sys
@@ -51,6 +52,10 @@ _THREADS = {
 _LEVEL_OPTIONS = ("-v", "--log-level")
 _PATH_OPTIONS = ("-l", "--log-path")
 
+# Of the collector of garbage. TensorFlow's modules and graphs are millions of objects that stay;
+# Python's own thresholds look through them so often that every command starts a second later.
+_GARBAGE_THRESHOLDS = (20_000, 10, 10)
+
 _BROKEN_PIPE = 141  # as a shell says of a program that SIGPIPE ended
 
 
@@ -67,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Wrong arguments leave by ``SystemExit`` with 2.
     """
     native = NativeLog() if argv is None else None
+    if argv is None:
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
     def native_lines() -> str:
         nonlocal native

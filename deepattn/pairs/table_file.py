@@ -8,7 +8,6 @@ import os
 from typing import NamedTuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from deepattn import limits
 from deepattn.errors import DataError
@@ -48,6 +47,8 @@ def read_table(path: str | os.PathLike, *, rcut: float, ntypes: int) -> Table:
     Raises:
         DataError: The file is missing, or is no table for as many types.
     """
+    from scipy.interpolate import CubicSpline  # half a second, and few models have tables
+
     rows = _rows(path, ntypes)
     rows = _extended(rows, rcut, path)
     distances, step = rows[:, 0], rows[1, 0] - rows[0, 0]
@@ -99,6 +100,8 @@ def _rows(path: str | os.PathLike, ntypes: int) -> np.ndarray:
 
 def _extended(rows: np.ndarray, rcut: float, path: str | os.PathLike) -> np.ndarray:
     """The rows with further ones up to the first distance that is not below the cutoff."""
+    from scipy.interpolate import CubicSpline
+
     first, last, step = rows[0, 0], rows[-1, 0], rows[1, 0] - rows[0, 0]
     place = math.ceil(rcut / step - first / step)
     ends_with_zero = not rows[-1, 1:].any()
