@@ -1,8 +1,8 @@
 """Dynamics by LAMMPS as jobs, killed at random moments; a program, since it forks.
 
 Arguments: a folder with the stand-in of ``lmp``, the number of kills, and a seed. The same runs are
-begun again and again in new folders; half of the kills are of the command alone, half of its jobs
-too. It prints what it has found as JSON.
+begun again and again in new folders; every other kill waits for jobs and kills them too, the others
+come at any moment. It prints what it has found as JSON.
 """
 
 import json
@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from ase import Atoms
 from forked import end_of, fork
-from unit.learn.killed_loops import begun, jobs_in, kill_jobs
+from unit.learn.killed_loops import begun, jobs_in, kill_jobs, wait_for_jobs
 from unit.learn.lammps import write_program
 
 from deepattn.learn.dynamics.config import LearnExploreConfig
 from deepattn.learn.dynamics.engine import Exploration
 from deepattn.models import open_model_file
 
-_RUNS, _KILLS, _LIFE = 6, 5, 3.0
+_RUNS, _KILLS, _LIFE, _TAKES = 6, 5, 3.0, 0.4
 
 
 def explored(target):
@@ -70,14 +70,16 @@ def kill_some(kills, chance):
         for name in ("runs-killed", "killed.npy"):
             Path(name).unlink(missing_ok=True)
         ended = Counter()
-        for _ in range(_KILLS):
+        for number in range(_KILLS):
             child = start("killed")
-            time.sleep(chance.uniform(0, _LIFE))
+            both = number % 2 == 0
+            waited = both and wait_for_jobs("killed", 2 * _LIFE)
+            time.sleep(chance.uniform(0, _TAKES if waited else _LIFE))
             os.kill(child, signal.SIGKILL)
             if end_of(child) >= 0:
                 break
             result["kills"] += 1
-            if chance.random() < 0.5:
+            if both:
                 folders = kill_jobs("killed")
                 ended.update(folders)
                 result["with jobs"] += bool(folders)
