@@ -15,7 +15,7 @@ from deepattn.models import load_model
 from deepattn.train import train
 
 from .compare import assert_equal, deeppot_eval
-from .deepmd_kit import DP320, deepmd_eval, run_inside
+from .deepmd_kit import DP320, deepmd_eval, deepmd_lammps, run_inside
 from .twelve_atoms import training_input
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
@@ -128,6 +128,63 @@ def test_graphs(deepmd: Path, tmp_path: Path) -> None:
             assert not theirs["open1"]["force"][0, MASKS[1] == 0].any()
         assert_equal(found, theirs, 1e-10)
         assert_equal(deeppot_eval(path, cases), theirs, 1e-10)
+
+
+@pytest.mark.parametrize("name", ["pairs.pb", "ours.pairs.pb"])
+def test_lammps(deepmd: Path, name: str, tmp_path: Path) -> None:
+    """In one process without ghosts, the mask from a property of the atoms."""
+    mask = MASKS[1]
+    coord = frame(np.ones(len(TYPES)), 5)
+    rows = [
+        f"{k + 1} {TYPES[k] + 1} {' '.join(f'{x:.17g}' for x in coord[k])}"
+        for k in range(len(TYPES))
+    ]
+    head = f"""masked
+
+{len(TYPES)} atoms
+2 atom types
+-9 9 xlo xhi
+-9 9 ylo yhi
+-9 9 zlo zhi
+
+Masses
+
+1 16.0
+2 1.0
+
+Atoms # atomic
+
+"""
+    (tmp_path / "data.lmp").write_text(head + "\n".join(rows) + "\n")
+    hidden = " ".join(str(k + 1) for k in np.flatnonzero(mask == 0))
+    script = f"""
+units metal
+boundary f f f
+atom_style atomic
+atom_modify map array
+read_data data.lmp
+fix mask all property/atom d_mask
+group hidden id {hidden}
+set group all d_mask 1
+set group hidden d_mask 0
+compute mask all property/atom d_mask
+pair_style deepmd {deepmd / name} aparam_from_compute mask
+pair_coeff * * O H
+neighbor 1.0 bin
+thermo_style custom step pe
+thermo_modify format float %.17g
+compute pe all pe/atom
+dump out all custom 1 dump.txt id x y z fx fy fz c_pe
+dump_modify out sort id format float %.17g
+run 0
+"""
+    deepmd_lammps(DP320, script, tmp_path)
+    found = np.loadtxt(tmp_path / "dump.txt", skiprows=9)
+    case = {"coord": coord[np.newaxis], "atype": TYPES, "aparam": mask.reshape(1, -1, 1)}
+    expected = deeppot_eval(deepmd / name, {"one": case})["one"]
+    np.testing.assert_allclose(found[:, 4:7], expected["force"][0], atol=1e-10)
+    np.testing.assert_allclose(found[:, 7], expected["atom_energy"][0], atol=1e-10)
+    assert not found[mask == 0, 4:7].any()
 
 
 @pytest.mark.parametrize("name", DESCRIPTORS)

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deepattn.config.argument import Refused
 from deepattn.config.constraints import check_axis, check_net, resolve_activation
 from deepattn.config.descriptions import ACTIVATION, AXIS_NEURON, RESNET, TYPE_ONE_SIDE
 from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, NeighborList
 from deepattn.config.section import key, required
 from deepattn.descriptors.one_matrix.config import check_sel
+from deepattn.errors import ConfigError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -26,10 +28,13 @@ class SeAMaskConfig(DescriptorConfig):
     mixed_types = False
     conventions = ("tensorflow",)
     instead_of_type_embedding = "remove the section, as types have nets of their own"
-    share_levels = ()
     fine_tunes = False
     fixed_slots = True
     whole_frames = True
+    # In inputs of DeePMD-kit 2, without effect.
+    input_only = (
+        Refused("set_davg_zero", False, accepted=(True,), hint="the descriptor has no statistics"),
+    )
     # DeePMD-kit's loader wants them, and its own graphs lack them.
     idle_weights = ("descrpt_attr/t_avg", "descrpt_attr/t_std")
 
@@ -64,6 +69,11 @@ class SeAMaskConfig(DescriptorConfig):
     @property
     def composition(self) -> tuple[int, ...]:
         return self.sel
+
+    def check_compressible(self, *, fast: bool) -> None:
+        raise ConfigError(
+            f"models with the descriptor {self.type} cannot be compressed; use the model as it is"
+        )
 
     def activations(self) -> Sequence[str]:
         return (self.activation_function,)

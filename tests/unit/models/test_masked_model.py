@@ -197,13 +197,13 @@ def test_what_there_is_not(model, tmp_path):
 
 
 @pytest.mark.skipif(ops.library() is None, reason="the compiled ops are not built")
-@pytest.mark.parametrize("name", ["other.dp", "other.pt"])
-def test_other_backends_have_no_such_models(model, tmp_path, name):
+def test_other_backends_have_no_such_models(model, tmp_path):
     script = {"model": normalize_model(section(resnet_dt=True))}
     freeze(model, tmp_path / "mask.pb", training_script=script)
-    with pytest.raises((ConfigError, ModelFileError), match="they lack its descriptor"):
-        convert(tmp_path / "mask.pb", tmp_path / name)
-    assert not (tmp_path / name).exists()
+    for name in ("other.dp", "other.pt"):
+        with pytest.raises(ModelFileError, match="they lack its descriptor"):
+            convert(tmp_path / "mask.pb", tmp_path / name)
+        assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,22 @@ def test_numbers_that_are_not_finite_are_found(write_input, tmp_path):
         train("input.json")
 
 
+def test_other_trainings_are_refused(write_input, tmp_path):
+    write_input(write_system(tmp_path / "system"))
+    content = json.loads((tmp_path / "input.json").read_text())
+    section = content.pop("model")
+    content["model"] = {
+        "shared_dict": {"types": section.pop("type_map")},
+        "model_dict": {"a": {"type_map": "types", **section}},
+    }
+    data = {"training_data": content["training"].pop("training_data")}
+    content["training"]["data_dict"] = {"a": data}
+    content["loss_dict"] = {"a": content.pop("loss")}
+    (tmp_path / "tasks.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="se_a_mask, which only the TensorFlow backend has"):
+        train("tasks.json")
+
+
 def test_the_data_are_not_checked(write_input, tmp_path):
     write_input(write_system(tmp_path / "system"))
     with pytest.raises(ConfigError, match="se_a_mask, and data with masked atoms are not checked"):
