@@ -69,14 +69,15 @@ class GraphStore:
 
     def _make_missing(self, deepmd: DeepmdKit) -> None:
         wanted = [options for options in GRAPHS if deepmd.name in options.versions]
-        for interface in ("high", "low"):
+        # "high" is the default: other programs then run in the same server of processes.
+        for interface, env in (("high", {}), ("low", {"DP_INTERFACE_PREC": "low"})):
             missing = [
                 options
                 for options in wanted
                 if options.interface == interface and not self._home(deepmd, options).exists()
             ]
             if missing:
-                self._make(deepmd, missing, {"DP_INTERFACE_PREC": interface})
+                self._make(deepmd, missing, env)
 
     def _make(self, deepmd: DeepmdKit, missing: list[GraphOptions], env: dict[str, str]) -> None:
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
