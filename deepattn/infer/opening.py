@@ -130,6 +130,8 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
 def _(file: FrozenFile) -> tuple[Runner, Facts]:
     frozen = file.frozen
     whole = frozen.rcut == NO_CUTOFF
+    # DeePMD-kit's own graphs of such models may lack the node.
+    composition = tuple(frozen.sel) or file.stored().config.descriptor.composition if whole else ()
     facts = Facts(
         type_map=frozen.type_map,
         ntypes=frozen.ntypes,
@@ -142,7 +144,7 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
         observable=file.observable,
         default_fparam=_default_fparam(file, frozen.dfparam),
         hosts=tuple(range(frozen.ntypes_spin)),
-        composition=tuple(frozen.sel) if whole else (),
+        composition=composition,
     )
     if has_ops(frozen):
         return GraphRunner(frozen, facts.observable), facts

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from deepattn.cli.main import main
+from deepattn.errors import DataError
 from deepattn.export import convert
 from deepattn.models import load_model
 from deepattn.train import train
@@ -128,6 +129,9 @@ def test_graphs(deepmd: Path, tmp_path: Path) -> None:
             assert not theirs["open1"]["force"][0, MASKS[1] == 0].any()
         assert_equal(found, theirs, 1e-10)
         assert_equal(deeppot_eval(path, cases), theirs, 1e-10)
+        # Of other atoms, as many, DeePMD-kit gives meaningless numbers.
+        with pytest.raises(DataError, match="has 3 atoms of O, but all frames"):
+            deeppot_eval(path, {"other": {**cases["open0"], "atype": 1 - TYPES}})
 
 
 @pytest.mark.parametrize("name", ["pairs.pb", "ours.pairs.pb"])
