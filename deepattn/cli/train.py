@@ -114,7 +114,7 @@ def _check(args: argparse.Namespace, start: str | None) -> None:
     require_files(args.input)
 
     from deepattn.config import load_input, read_config
-    from deepattn.config.submodel import is_all_frozen
+    from deepattn.config.linear import is_all_frozen
     from deepattn.models import find_model
 
     if start is not None:

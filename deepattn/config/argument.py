@@ -1,5 +1,8 @@
 """Building blocks of the schema on top of dargs."""
 
+from __future__ import annotations
+
+import copy
 from typing import Any
 
 from dargs import Argument
@@ -58,5 +61,19 @@ def section(
     return Argument(name, dict, fields, variants, optional=optional, doc=doc)
 
 
+class Moved(Argument):
+    """A required section of a file whose keys are elsewhere when an input is checked."""
+
+    def __init__(self, name: str, doc: str) -> None:
+        super().__init__(name, dict, optional=True, doc=doc)
+
+
 class Internal(Argument):
-    """A type of a section that no input has, and no page or message names."""
+    """A type of a section, or a key, that no input has, and no page or message names."""
+
+    @classmethod
+    def of(cls, argument: Argument) -> Internal:
+        """An argument as one that no input has."""
+        found = copy.copy(argument)
+        found.__class__ = cls
+        return found  # type: ignore[return-value]

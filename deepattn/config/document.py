@@ -6,7 +6,7 @@ import json
 from dargs import Argument, ArgumentEncoder
 from dargs.json_schema import generate_json_schema
 
-from deepattn.config.argument import Refused
+from deepattn.config.argument import Internal, Refused
 from deepattn.config.tree import input_schema
 
 FORMS = ("rst", "json", "json_schema")
@@ -31,18 +31,20 @@ def document(form: str) -> str:
 
 
 def _supported(argument: Argument) -> Argument:
-    """A copy without the keys that are known only to be refused."""
+    """A copy without the keys that are known only to be refused, and those that no input has."""
     argument = copy.copy(argument)
     argument.sub_fields = {
         name: _supported(field)
         for name, field in argument.sub_fields.items()
-        if not isinstance(field, Refused)
+        if not isinstance(field, Refused | Internal)
     }
     variants = {}
     for name, variant in argument.sub_variants.items():
         variants[name] = copy.copy(variant)
         variants[name].choice_dict = {
-            tag: _supported(choice) for tag, choice in variant.choice_dict.items()
+            tag: _supported(choice)
+            for tag, choice in variant.choice_dict.items()
+            if not isinstance(choice, Internal)
         }
     argument.sub_variants = variants
     return argument

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 from dargs import Argument, Variant
 
 from deepattn.config.argument import OfTasks, Refused
+from deepattn.config.combination import Combination, choices, combination_of
 from deepattn.config.constraints import require
 from deepattn.config.descriptions import PYTORCH
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
@@ -18,14 +20,7 @@ from deepattn.config.model_checks import check_names, check_parts, possible_conv
 from deepattn.config.ranges import null_or, positive, within
 from deepattn.config.section import Section, key, required, thaw
 from deepattn.config.spin import SpinConfig, with_virtual_types, without_virtual_types
-from deepattn.config.submodel import (
-    LINEAR,
-    STANDARD,
-    FurtherConfig,
-    SubModelConfig,
-    flatten,
-    nested,
-)
+from deepattn.config.submodel import STANDARD, FurtherConfig, SubModelConfig
 from deepattn.config.type_embedding import TypeEmbeddingConfig
 from deepattn.errors import ConfigError
 
@@ -154,16 +149,9 @@ class ModelConfig(Section):
         combined = [keys.pop(name) for name in ("models", "weights")]
         parts += _REFUSED_IN_STANDARD
         standard = Argument(STANDARD, dict, parts, doc="Descriptor and fitting net.")
-        linear = Argument(
-            LINEAR,
-            dict,
-            [*combined, *parts],
-            doc="A linear combination of energies (docs/theory/linear.md). All keys of a model "
-            "that is trained are in its section of models.",
-        )
         kind = Variant(
             "type",
-            [standard, linear],
+            [standard, *choices(combined, parts)],
             optional=True,
             default_tag=STANDARD,
             doc="Kind of the model.",
@@ -172,14 +160,15 @@ class ModelConfig(Section):
 
     @classmethod
     def flatten(cls, section: Any) -> Any:
-        """A section of a file in the form that the schema has; see
-        `deepattn.config.submodel.flatten`.
+        """A section of a file in the form that the schema has; see `Combination.flatten`.
 
         Raises:
             ConfigError: Its models cannot be combined.
         """
-        meaningless = {"shared_dict": {}, **cls.defaults()}
-        return flatten(section, meaningless, cls._completed)
+        kind = combination_of(section)
+        if kind is None:
+            return section
+        return kind.flatten(section, {"shared_dict": {}, **cls.defaults()}, cls._completed)
 
     @classmethod
     def _completed(cls, section: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -271,6 +260,21 @@ class ModelConfig(Section):
         check_parts(section)
 
     @property
+    def combination(self) -> builtins.type[Combination] | None:
+        """What the type makes of several models; None for one model."""
+        return combination_of({"type": self.type})
+
+    @property
+    def of_residues(self) -> bool:
+        """Whether the atomic parameter is the residue of an atom; see `Combination`."""
+        return self.combination is not None and self.combination.of_residues
+
+    @property
+    def numb_aparam(self) -> int:
+        """Number of atomic parameters that data have."""
+        return 1 if self.of_residues else self.fitting_net.numb_aparam
+
+    @property
     def ntypes(self) -> int:
         """Number of types."""
         if self.type_map:
@@ -311,20 +315,34 @@ class ModelConfig(Section):
     def further(self) -> dict[int, ModelConfig]:
         """The trained models of a linear combination after the first, by their places."""
         return {
-            place: ModelConfig.from_dict(thaw(part.section))
+            place: self.further_model(part)
             for place, part in enumerate(self.models)
             if isinstance(part, FurtherConfig)
         }
 
+    def further_model(self, part: FurtherConfig) -> ModelConfig:
+        """One of `further`, by its section of ``models``."""
+        return ModelConfig.from_dict({**thaw(part.section), **self._shared_embedding})
+
     def with_further(self, models: Mapping[int, ModelConfig]) -> ModelConfig:
         """The section with other models in the places of `further`."""
+        shared = self._shared_embedding
+
+        def own(model: ModelConfig) -> dict[str, Any]:
+            return {name: part for name, part in model.to_dict().items() if name not in shared}
+
         parts = tuple(
-            replace(part, section=models[place].to_dict())
-            if isinstance(part, FurtherConfig)
-            else part
+            replace(part, section=own(models[place])) if isinstance(part, FurtherConfig) else part
             for place, part in enumerate(self.models)
         )
         return replace(self, models=parts)
+
+    @property
+    def _shared_embedding(self) -> dict[str, Any]:
+        """The section ``type_embedding`` if the models of the combination share it."""
+        if self.combination is None or not self.combination.shares_type_embedding:
+            return {}
+        return {"type_embedding": thaw(self.type_embedding)}
 
     @property
     def bias_factor(self) -> float:
@@ -349,7 +367,8 @@ class ModelConfig(Section):
             del section["type_map"]
         if not self.models:
             del section["models"], section["weights"]
-        return nested(without_virtual_types(section))
+        section = without_virtual_types(section)
+        return section if self.combination is None else self.combination.nested(section)
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> ModelConfig:
@@ -375,7 +394,7 @@ def _move_excluded(section: dict[str, Any], *, common: bool) -> None:
 
 def _resolve_combination(section: dict[str, Any]) -> None:
     """Put numbers in the place of ``sum`` and ``mean``."""
-    if section["type"] != LINEAR:
+    if combination_of(section) is None:
         return
     count, weights = len(section["models"]), section["weights"]
     if isinstance(weights, str):

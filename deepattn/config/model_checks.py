@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from deepattn.config.combination import Combination, combination_of, is_further
 from deepattn.config.constraints import (
     check_excluded,
     check_per_type,
@@ -16,7 +17,7 @@ from deepattn.config.constraints import (
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.spin import SpinConfig
-from deepattn.config.submodel import FURTHER, LINEAR, STANDARD, SUBMODELS
+from deepattn.config.submodel import STANDARD, SUBMODELS
 from deepattn.config.type_embedding import TypeEmbeddingConfig, check_elements
 from deepattn.errors import ConfigError, show
 
@@ -190,7 +191,8 @@ def _check_table(section: Mapping[str, Any]) -> None:
 
 
 def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
-    if section["type"] != LINEAR:
+    kind = combination_of(section)
+    if kind is None:
         return
     models, weights = section["models"], section["weights"]
     require(
@@ -203,12 +205,14 @@ def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
     if len(trained) != 1:
         raise ConfigError("model/models must have one model of type standard, which is trained.")
     for place, part in enumerate(models):
-        SUBMODELS[part["type"]].check(part, f"model/models/{place}", ntypes=ntypes)
+        SUBMODELS[part["type"]].check(part, kind.where(place), ntypes=ntypes)
+        if is_further(part) and part["type"] != kind.further:
+            raise ConfigError(f"{kind.where(place)}/type is {part['type']}; use {STANDARD}.")
     convention = convention_of(section)
     networks = {trained[0]: section}
-    networks |= {k: part["section"] for k, part in enumerate(models) if part["type"] == FURTHER}
+    networks |= {k: part["section"] for k, part in enumerate(models) if is_further(part)}
     for place, network in networks.items():
-        _check_network(network, f"model/models/{place}", convention)
+        _check_network(network, kind, kind.where(place), convention)
     if convention == "common" and not weights[trained[0]]:
         raise ConfigError(
             f"model/weights is {show(weights)}, but the first model that is trained has the energy "
@@ -218,7 +222,9 @@ def _check_combination(section: Mapping[str, Any], ntypes: int) -> None:
         raise ConfigError("model/type_map is required in a combination of models.")
 
 
-def _check_network(section: Mapping[str, Any], where: str, convention: str) -> None:
+def _check_network(
+    section: Mapping[str, Any], combination: type[Combination], where: str, convention: str
+) -> None:
     """Check a model of a combination that is trained."""
     fitting, fitted, kind = section["fitting_net"], _fitting(section), _descriptor(section)
     if fitted.subject != "energies":
@@ -230,13 +236,14 @@ def _check_network(section: Mapping[str, Any], where: str, convention: str) -> N
                 "parameters, as in DeePMD-kit."
             )
     if section.get("spin"):
-        raise ConfigError("model/spin is not for combinations of models (linear_ener); remove it.")
+        raise ConfigError("model/spin is not for combinations of models; remove it.")
     if convention_of(section) != convention:
         raise ConfigError(
             f"{where}/convention is {convention_of(section)}, but the first model that is trained "
             f"has {convention}; make them the same."
         )
-    if section["type"] != LINEAR:
+    combination.check_network(section, where, convention)
+    if combination_of(section) is None:
         _check_further(section, where)
     if convention != "common":
         return

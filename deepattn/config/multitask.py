@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deepattn.config.submodel import LINEAR
+from deepattn.config.combination import combination_of
 from deepattn.errors import ConfigError, show
 
 # Name of a new fitting net for `finetune_head` and `--model-branch`.
@@ -84,9 +84,10 @@ def split(data: Mapping[str, Any]) -> dict[str, BranchInput]:
         raise ConfigError(f"training is {show(training)}; it must be a mapping of keys.")
     names = _names(model["model_dict"])
     for name, branch in model["model_dict"].items():
-        if isinstance(branch, Mapping) and branch.get("type") == LINEAR:
+        if combination_of(branch) is not None:
             raise ConfigError(
-                f"model/model_dict/{name}/type is {LINEAR}; combinations are for single tasks."
+                f"model/model_dict/{name}/type is {branch['type']}; combinations are for single "
+                "tasks."
             )
     _refuse_single(data, training)
     tables = {path: _table(data, path, names) for path in _TABLES}

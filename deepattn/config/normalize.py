@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from deepattn.config.combination import combination_of, is_further
 from deepattn.config.descriptor import DESCRIPTORS
 from deepattn.config.fitting import FITTINGS, FittingConfig
 from deepattn.config.loss import LOSSES, reads_hessian
@@ -9,7 +10,6 @@ from deepattn.config.model import ModelConfig
 from deepattn.config.model_checks import convention_of
 from deepattn.config.optimizer import OPTIMIZERS
 from deepattn.config.schedule import SCHEDULES
-from deepattn.config.submodel import LINEAR, nested
 from deepattn.config.training import TrainingConfig
 from deepattn.config.tree import input_schema
 from deepattn.config.validate import validate_section
@@ -53,11 +53,7 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     if convention_of(full["model"]) == "common":
         LOSSES[loss["type"]].check_common(loss, "loss")
     _check_subject(full)
-    if full["model"]["type"] == LINEAR and reads_hessian(loss):
-        raise ConfigError(
-            "loss/start_pref_h and limit_pref_h are for one model, not for a combination of models "
-            "(linear_ener); remove them."
-        )
+    _check_combination(full)
     _check_moments(full)
     OPTIMIZERS[optimizer["type"]].check(optimizer, "optimizer")
     mixed = DESCRIPTORS[full["model"]["descriptor"]["type"]].mixed_types
@@ -69,7 +65,42 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
         data=training["validation_data"] is not None,
         averages=training["enable_ema"],
     )
-    return {**full, "model": nested(full["model"])}
+    return {**full, "model": _as_in_files(full["model"])}
+
+
+def _as_in_files(model: dict[str, Any]) -> dict[str, Any]:
+    """A complete section as files have it."""
+    kind = combination_of(model)
+    return model if kind is None else kind.nested(model)
+
+
+def _check_combination(full: dict[str, Any]) -> None:
+    """Refuse what is for one model where there are several.
+
+    Raises:
+        ConfigError: There is such a thing.
+    """
+    model, training = full["model"], full["training"]
+    if combination_of(model) is None:
+        return
+    if reads_hessian(full["loss"]):
+        raise ConfigError(
+            "loss/start_pref_h and limit_pref_h are for one model, not for a combination of models "
+            f"({model['type']}); remove them."
+        )
+    # Other backends have one energy bias for a combination.
+    if convention_of(model) == "common" or not any(map(is_further, model["models"])):
+        return
+    for_one_network = {
+        "change_bias_after_training": training["change_bias_after_training"],
+        "stat_file": training.get("stat_file") is not None,
+    }
+    for key, is_set in for_one_network.items():
+        if is_set:
+            raise ConfigError(
+                f"training/{key} is for one energy bias, but {model['type']} has several networks "
+                "with one each; remove the key."
+            )
 
 
 def _check_subject(full: dict[str, Any]) -> None:
@@ -138,7 +169,7 @@ def normalize_model(model: dict[str, Any]) -> dict[str, Any]:
     full = ModelConfig.complete(model, "model")
     ModelConfig.resolve_defaults(full)
     ModelConfig.check(full)
-    return nested(full)
+    return _as_in_files(full)
 
 
 def model_config(model: dict[str, Any]) -> ModelConfig:

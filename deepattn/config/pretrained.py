@@ -4,10 +4,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from deepattn.config.combination import combination_of
 from deepattn.config.descriptor import DescriptorConfig
 from deepattn.config.fitting import FittingConfig
 from deepattn.config.multitask import split
-from deepattn.config.submodel import LINEAR
 from deepattn.config.type_embedding import DEFAULT_TYPE_EMBEDDING
 from deepattn.errors import ConfigError, show
 
@@ -129,10 +129,10 @@ def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
 
 
 def _check_kind(pretrained: dict[str, Any], *, new_fitting: bool) -> None:
-    if pretrained.get("type") == LINEAR:
+    if combination_of(pretrained) is not None:
         raise ConfigError(
-            "the pretrained model is a combination of models (linear_ener), which cannot be "
-            "fine-tuned; start with --init-frz-model."
+            f"the pretrained model is a combination of models ({pretrained['type']}), which cannot "
+            "be fine-tuned; start with --init-frz-model."
         )
     if pretrained.get("use_srtab") is not None:
         raise ConfigError(

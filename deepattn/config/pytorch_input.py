@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deepattn.config.combination import combination_of
 from deepattn.config.multitask import is_multitask
-from deepattn.config.submodel import LINEAR, STANDARD
 
 
 def as_pytorch(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,20 +16,16 @@ def as_pytorch(data: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         data: A version 2 input, which may hold anything; it is not modified.
+
+    Raises:
+        ConfigError: The PyTorch backend has no models of that type.
     """
     model = data.get("model")
     if is_multitask(data) or not isinstance(model, Mapping):
         return dict(data)
-    return {**data, "model": _common(model)}
+    kind = combination_of(model)
+    return {**data, "model": _common(model) if kind is None else kind.as_common(model, _common)}
 
 
 def _common(model: Mapping[str, Any]) -> dict[str, Any]:
-    models = model.get("models")
-    if model.get("type") == LINEAR and isinstance(models, list):
-        return {**model, "models": [_common_if_trained(part) for part in models]}
     return {**model, "convention": model.get("convention") or "common"}
-
-
-def _common_if_trained(part: Any) -> Any:
-    trained = isinstance(part, Mapping) and part.get("type", STANDARD) == STANDARD
-    return _common(part) if trained else part

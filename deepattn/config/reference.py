@@ -8,7 +8,7 @@ from typing import Any, TypeGuard, get_args, get_origin
 
 from dargs import Argument, Variant
 
-from deepattn.config.argument import Internal, OfTasks, Refused
+from deepattn.config.argument import Internal, Moved, OfTasks, Refused
 from deepattn.config.tree import input_schema
 from deepattn.registry import resolve
 
@@ -85,7 +85,11 @@ def _sections(
         for tag, choice in variant.choice_dict.items():
             if isinstance(choice, Internal):
                 continue
-            own = [field for name, field in choice.sub_fields.items() if name not in shared]
+            own = [
+                field
+                for name, field in choice.sub_fields.items()
+                if name not in shared and not isinstance(field, Internal)
+            ]
             choices.append(
                 (f", {variant.flag_name} `{tag}`", Argument(tag, dict, own, doc=choice.doc))
             )
@@ -135,7 +139,7 @@ def _row(field: Argument) -> str:
 
 
 def _default(field: Argument) -> str:
-    if not field.optional:
+    if not field.optional or isinstance(field, Moved):
         return "**required**"
     if field.sub_fields or field.sub_variants:
         return "may be left out"

@@ -42,7 +42,7 @@ def attribute_constants(
         for prefix, one in trained.items()
         for name, array in _unused_time_steps(one).items()
     }
-    return {**attributes, **fitting.graph_attributes(), **unused}
+    return {**fitting.graph_attributes(), **attributes, **unused}
 
 
 def _unused_time_steps(model: AtomicModel) -> dict[str, np.ndarray]:

@@ -44,6 +44,10 @@ def compress(
         raise ConfigError(
             "models of magnetic moments (model/spin) cannot be compressed; use the model as it is."
         )
+    if model.of_residues:
+        raise ConfigError(
+            "models of QM/MM by pairs (pairwise_dprc) cannot be compressed; use the model as it is."
+        )
     if model.descriptor.protection:
         raise ConfigError(
             "models with protected distances (env_protection) cannot be compressed; use the model "

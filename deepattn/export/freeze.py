@@ -125,7 +125,8 @@ def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list
     weights = [
         (variables[name], tf.constant(a, name=model.graph_name(name))) for name, a in arrays.items()
     ]
-    inputs = _placeholders(model)
+    given = _placeholders(model)
+    inputs = model.expanded(given)
     natoms = inputs["natoms"]
     with keras.StatelessScope(state_mapping=weights):
         environment = model.environment(inputs)
@@ -144,12 +145,8 @@ def _trace_outputs(model: AtomicModel, arrays: Mapping[str, np.ndarray]) -> list
         outputs = model.complete(outputs, inputs)
         type_vectors = model.type_vectors()
     named = {
-        **model.graph_outputs(outputs, environment, natoms),
-        "o_descriptor": tf.cast(outputs["descriptor"], model.interface_dtype),
-        "o_rmat": tf.reshape(environment.descrpt, [-1, 4 * model.sel]),
-        "o_rmat_deriv": environment.descrpt_deriv,
-        "o_rij": environment.rij,
-        "o_nlist": environment.nlist,
+        **model.graph_outputs(outputs, environment, given["natoms"]),
+        **model.graph_descriptors(outputs, environment),
     }
     if type_vectors is not None:
         named["t_typeebd"] = type_vectors
@@ -194,10 +191,10 @@ def _placeholders(model: AtomicModel) -> dict[str, tf.Tensor]:
     if fitting.numb_fparam:
         fparam = placeholder("t_fparam", dtype, [None])
         inputs["fparam"] = tf.reshape(fparam, [-1, fitting.numb_fparam])
-    if fitting.numb_aparam:
+    if model.numb_aparam:
         aparam = placeholder("t_aparam", dtype, [None])
-        count = nall if fitting.aparam_is_mask else natoms[0]
-        inputs["aparam"] = tf.reshape(aparam, [nframes, count, fitting.numb_aparam])
+        count = nall if fitting.aparam_is_mask or model.of_residues else natoms[0]
+        inputs["aparam"] = tf.reshape(aparam, [nframes, count, model.numb_aparam])
     return inputs
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from deepattn.formats.mesh import MESH_HEAD
-from deepattn.layers.boundaries import natoms_of
+from deepattn.layers.boundaries import mesh_of_list, natoms_of
 from deepattn.layers.shells import Shells, listed_neighbors, message_shells
 from deepattn.models.energy_model import EnergyModel
 
@@ -36,7 +35,7 @@ def make_listed_frame(
         nloc, atoms = tf.shape(nlist)[0], tf.range(tf.size(atype))
         # Without a mapping ghosts are their own, which local models do not mind.
         owner = tf.where(mapping < 0, atoms, mapping)
-        return atoms, tf.fill([messages + 1], nloc), _mesh_of_list(nlist), owner
+        return atoms, tf.fill([messages + 1], nloc), mesh_of_list(nlist), owner
 
     def by_shells(
         coord: tf.Tensor, atype: tf.Tensor, nlist: tf.Tensor, mapping: tf.Tensor
@@ -85,12 +84,3 @@ def _shells(model: EnergyModel, coord: tf.Tensor, atype: tf.Tensor, nlist: tf.Te
     complete = tf.debugging.Assert(tf.reduce_all(listed == shells.counts), [_EXCLUDED])
     with tf.control_dependencies([complete]):
         return shells._replace(order=tf.identity(shells.order))
-
-
-def _mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:
-    """The list int32 ``[nloc, n]``, −1 for nothing, in the form that the environment ops take."""
-    real = nlist >= 0
-    counts = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
-    head = tf.zeros([MESH_HEAD], tf.int32)
-    rows = tf.range(tf.shape(nlist)[0])
-    return tf.concat([head, rows, counts, tf.boolean_mask(nlist, real)], axis=0)

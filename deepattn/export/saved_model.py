@@ -85,6 +85,11 @@ def save_model(
             f"{path}: models with masked atoms (use_aparam_as_mask) cannot be written as "
             "SavedModels, which DeePMD-kit does not have; write a .pb file."
         )
+    if model.of_residues:
+        raise ConfigError(
+            f"{path}: models of QM/MM by pairs (pairwise_dprc) cannot be written as SavedModels, "
+            "which DeePMD-kit does not have; write a .pb file."
+        )
     if parallel:
         _check_parallel(model, path)
     module = make_module(

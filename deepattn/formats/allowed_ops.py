@@ -15,14 +15,15 @@ DEEPMD_OPS = frozenset(
     """.split()
 )
 
-# Of DeePMD-kit's graphs of se_e2_r, se_e3, se_a_mask, tables of pairs and magnetic moments, which
-# are not run: their models are rebuilt from the weights.
+# Of DeePMD-kit's graphs of se_e2_r, se_e3, se_a_mask, tables of pairs, magnetic moments and QM/MM
+# by pairs, which are not run: their models are rebuilt from the weights.
 REBUILT_OPS = frozenset(
     """
     Einsum ProdEnvMatR ProdForceSeR ProdVirialSeR DescrptSeAMask ProdForceSeAMask
     TabulateFusionSeR TabulateFusionSeRGrad TabulateFusionSeT TabulateFusionSeTGrad
     PairTab SoftMinSwitch SoftMinForce SoftMinVirial
     Assert DenseBincount
+    DprcPairwiseIdx ConvertForwardMap SegmentSum
     """.split()
 )
 

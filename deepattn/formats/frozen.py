@@ -11,7 +11,7 @@ import numpy as np
 from deepattn import limits
 from deepattn.errors import ModelFileError
 from deepattn.formats.graphdef import Graph, parse_graph, read_graph
-from deepattn.formats.weight_names import from_graph
+from deepattn.formats.weight_names import BIAS, from_graph, of_fragments
 
 # The cutoff radius that graphs of models without one name.
 NO_CUTOFF = -1.0
@@ -64,6 +64,7 @@ class FrozenModel:
         original_sel: The ``sel`` of the first training, whose sum divides the descriptor.
         weights: Arrays by name.
         ntypes_spin: Number of types of virtual atoms, the last types.
+        of_residues: Whether the atomic parameter is the residue of an atom, ghosts among them.
     """
 
     graph: Graph
@@ -81,11 +82,20 @@ class FrozenModel:
     original_sel: list[int]
     weights: dict[str, np.ndarray] = field(repr=False)
     ntypes_spin: int = 0
+    of_residues: bool = False
 
     @property
     def elements(self) -> list[str]:
         """Names of the types without those of virtual atoms."""
         return self.type_map[: self.ntypes - self.ntypes_spin]
+
+    @property
+    def lacks_derivatives(self) -> bool:
+        """Whether a graph of DeePMD-kit has forces without the derivative of the switch of types,
+        which early versions took from the operation itself, not from what they differentiate by."""
+        nodes = self.graph.nodes.values()
+        rows = [node.name for node in nodes if node.op == "ProdEnvMatAMix"]
+        return any(sum(list(node.input).count(name) for node in nodes) > 1 for name in rows)
 
     def integers(self, name: str) -> list[int]:
         """A constant of whole numbers; empty if the graph has none of the name."""
@@ -162,6 +172,7 @@ def _frozen(graph: Graph, path: str | os.PathLike) -> FrozenModel:
         original_sel=_integers(graph, "descrpt_attr/original_sel") or sel,
         weights=_weights(graph),
         ntypes_spin=moments,
+        of_residues=of_fragments(BIAS, 0) in graph.nodes,
     )
 
 

@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError
 
 from deepattn import limits
 from deepattn.errors import ModelFileError
-from deepattn.formats.allowed_ops import ALLOWED_OPS, RENAMED_OPS
+from deepattn.formats.allowed_ops import ALLOWED_OPS, REBUILT_OPS, RENAMED_OPS
 from deepattn.formats.graph_bounds import check_bounds
+from deepattn.formats.mesh import MESH_HEAD
 from deepattn.formats.messages import GraphDef, NodeDef, TensorProto, attribute
 
 # DataType number -> (numpy dtype, field that holds the values when tensor_content is empty)
@@ -32,6 +33,8 @@ _DTYPES: dict[int, tuple[type[np.generic], str]] = {
     23: (np.uint64, "uint64_val"),
 }
 _NEIGHBOR_OPS = ("ProdEnvMatA", "ProdEnvMatAMix", "ProdEnvMatR")
+# What else their neighbor lists may come from; graphs with the second are not run.
+_MESHES = ("Placeholder", "ConvertForwardMap")
 
 
 class Graph:
@@ -55,10 +58,17 @@ class Graph:
         self._constants = {
             name: self._decode(node) for name, node in self.nodes.items() if node.op == "Const"
         }
+        if self.is_only_rebuilt:
+            return
         try:
             check_bounds(self.nodes, self._constants)
         except ValueError as error:
             raise ModelFileError(f"{self.origin}: refused: {error}") from None
+
+    @property
+    def is_only_rebuilt(self) -> bool:
+        """Whether the graph is never run, but its model rebuilt from the weights."""
+        return any(node.op in REBUILT_OPS for node in self.nodes.values())
 
     def constants(self) -> dict[str, np.ndarray]:
         """Give every constant: numbers as arrays, strings as object arrays of ``bytes``."""
@@ -125,6 +135,12 @@ class Graph:
         """Give the graph as the bytes of a ``.pb`` file."""
         return self.message.SerializeToString(deterministic=True)
 
+    @staticmethod
+    def _size_of(node: NodeDef) -> int:
+        """Number of elements that a constant declares."""
+        shape = attribute(node, "value").tensor.tensor_shape
+        return math.prod(max(dim.size, 0) for dim in shape.dim)
+
     def _decode(self, node: NodeDef) -> np.ndarray:
         tensor = attribute(node, "value").tensor
         try:
@@ -166,17 +182,29 @@ class Graph:
                 self._check_mesh(node)
 
     def _check_mesh(self, node: NodeDef) -> None:
-        # A mesh of 16 integers is read as addresses in memory: only the caller may supply it.
+        # A mesh of 16 integers is read as addresses in memory: only the caller may supply it, or a
+        # graph one that begins with zeros.
         source = self.nodes[_source(node.input[4])] if len(node.input) == 7 else None
         while source is not None and source.op == "Identity" and len(source.input) == 1:
             source = self.nodes.get(_source(source.input[0]))
             if source is node:
                 break
-        if source is None or source.op != "Placeholder":
+        if source is None or not (source.op in _MESHES or self._has_no_addresses(source)):
             raise ModelFileError(
                 f"{self.origin}: refused: the neighbor list of node '{node.name}' does not come "
                 "from a placeholder"
             )
+
+    def _has_no_addresses(self, mesh: NodeDef) -> bool:
+        """Whether a mesh of the graph's own is a list behind a head of zeros, or too short."""
+        if mesh.op == "Const":
+            return self._size_of(mesh) < MESH_HEAD
+        if mesh.op != "ConcatV2" or len(mesh.input) < 2:
+            return False
+        head = self.nodes.get(_source(mesh.input[0]))
+        if head is None or head.op != "Const" or self._size_of(head) != MESH_HEAD:
+            return False
+        return not self._decode(head).any()
 
     def _check_repetition(self) -> None:
         """Refuse constants that a few bytes blow up, before one is decoded."""
@@ -184,7 +212,7 @@ class Graph:
         for node in self.nodes.values():
             tensor = attribute(node, "value").tensor
             if node.op == "Const" and not tensor.tensor_content:
-                repeated += math.prod(max(dim.size, 0) for dim in tensor.tensor_shape.dim) * 8
+                repeated += self._size_of(node) * 8
         if repeated > limits.REPEATED_BYTES + self.message.ByteSize():
             raise ModelFileError(
                 f"{self.origin}: refused: its constants repeat single values up to "

@@ -4,6 +4,10 @@ import re
 
 # What scopes of a frozen graph end with in a linear combination of models.
 _OF_MODEL = re.compile(r"_model(\d+)(?=/)")
+# What they end with in the models of type pairwise_dprc, in the order of their places. Layers of
+# users' names are not of these.
+FRAGMENTS = ("qm", "qmmm")
+_OF_FRAGMENTS = re.compile(rf"^(?!share_)([^/]*)_({'|'.join(FRAGMENTS)})/")
 # Energies that are added for the elements, and the number of the branch in a fitting of several.
 BIAS = "fitting_attr/t_bias_atom_e"
 # Of properties, as contributions of atoms.
@@ -57,8 +61,22 @@ def in_graph(name: str, place: int) -> str:
 def from_graph(name: str) -> str:
     """The reverse: the name with the place of the model in front, ``model1/layer_0/matrix``; every
     other name as it is."""
+    fragments = _OF_FRAGMENTS.match(name)
+    if fragments is not None:
+        return of_model(f"{fragments[1]}/{name[fragments.end() :]}", FRAGMENTS.index(fragments[2]))
     places = _OF_MODEL.findall(name)
     return of_model(_OF_MODEL.sub("", name), int(places[0])) if places else name
+
+
+def of_fragments(name: str, place: int) -> str:
+    """The name that a frozen graph of QM/MM by pairs has for a weight of one of its models.
+
+    Args:
+        name: Its name in that model alone: ``layer_0/matrix``.
+        place: Place of the model in `FRAGMENTS`: ``layer_0_qm/matrix``.
+    """
+    scope, _, rest = name.partition("/")
+    return f"{scope}_{FRAGMENTS[place]}/{rest}"
 
 
 def alone(name: str, part: int) -> str | None:

@@ -81,10 +81,10 @@ class DeepEval:
             uncertainty=uncertainty,
         )
         self._facts = self._evaluator.facts
-        if neighbor_list is not None and self._facts.has_spin:
+        if neighbor_list is not None and (self._facts.has_spin or self._facts.of_residues):
+            what = "takes magnetic moments" if self._facts.has_spin else "evaluates parts of frames"
             raise ModelFileError(
-                f"{self.model_file}: takes magnetic moments, so it finds neighbors by itself; omit "
-                "neighbor_list"
+                f"{self.model_file}: {what}, so it finds neighbors by itself; omit neighbor_list"
             )
         self._has_hessian = file.has_hessian
         note_opened()

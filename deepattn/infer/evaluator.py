@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
+from deepattn.data.residues import check_residues
 from deepattn.data.type_map import names_or_numbers
 from deepattn.data.virtual_atoms import check_virtual_atoms
 from deepattn.data.whole_frames import check_whole_frames
@@ -131,13 +132,15 @@ class Evaluator:
             ModelFileError: The model cannot be run, or does not give what is asked for.
         """
         refuse_forked()
-        if UNCERTAINTIES[0] in out:
-            self.uncertainty  # noqa: B018  # is it there? Before the work
         names = names_or_numbers(self.facts.type_map, self.facts.ntypes)
         check_virtual_atoms(frames.atype, self.facts.hosts, names, "the frames")
         if self.facts.composition and frames.aparam is not None:
             mask, composition = frames.aparam[..., 0], self.facts.composition
             check_whole_frames(frames.atype, mask, composition, names, "the frames")
+        if self.facts.of_residues:
+            self._check_parts(frames, out)
+        if UNCERTAINTIES[0] in out:
+            self.uncertainty  # noqa: B018  # is it there? Before the work
         while True:
             neighbors = NeighborCheck(self.facts.rcut, self.facts.sel, names)
             try:
@@ -149,6 +152,22 @@ class Evaluator:
                 continue
             self._neighbors_reported = neighbors.report(reported=self._neighbors_reported)
             return
+
+    def _check_parts(self, frames: Frames, out: Mapping[str, np.ndarray]) -> None:
+        """Check frames of which parts are evaluated.
+
+        Raises:
+            DataError: Their atomic parameters are no residues.
+            ModelFileError: Something is wanted that an atom has in each part that it is in.
+        """
+        several = [name for name in ("descriptor", *IN_KERAS, *UNCERTAINTIES) if name in out]
+        if several:
+            raise ModelFileError(
+                f"{self._file.path}: evaluates parts of frames (pairwise_dprc), so there is no "
+                f"{several[0]} of an atom; use a model of another type"
+            )
+        if frames.aparam is not None:
+            check_residues(frames.aparam, frames.atype, "the frames")
 
     def _batches(self, frames: Frames, numb_atoms: int | None) -> Iterator[Batch]:
         return make_batches(

@@ -11,7 +11,7 @@ from deepattn import limits, ops
 from deepattn.config.fitting import kind_of_graph
 from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
-from deepattn.formats.allowed_ops import DEEPATTN_OPS, REBUILT_OPS
+from deepattn.formats.allowed_ops import DEEPATTN_OPS
 from deepattn.formats.frozen import FrozenModel
 from deepattn.infer.feeds import Feed
 from deepattn.infer.graph_distances import DISTANCE, add_distances, distance_feeds
@@ -43,6 +43,9 @@ class GraphRunner:
         self.nodes = kind_of_graph(frozen.kind).graph_nodes()
         self.origin = frozen.graph.origin
         self._check_nodes()
+        if frozen.graph.is_only_rebuilt:
+            # What it would need has not been checked.
+            raise ModelFileError(f"{self.origin}: has operations that deepattn does not run")
         self._graph = tf.Graph()
         try:
             graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph.serialize())
@@ -168,15 +171,10 @@ def _as_computed(tensor: tf.Tensor) -> tf.Tensor:
 
 def has_ops(frozen: FrozenModel) -> bool:
     """Whether the compiled operations that a graph is made of are there."""
-    if has_foreign_ops(frozen):
+    if frozen.graph.is_only_rebuilt:
         return False
     is_fast = any(node.op in DEEPATTN_OPS for node in frozen.graph.nodes.values())
     return ops.library() is not None and (not is_fast or ops.fast_library() is not None)
-
-
-def has_foreign_ops(frozen: FrozenModel) -> bool:
-    """Whether a graph of DeePMD-kit has operations that deepattn does not run."""
-    return any(node.op in REBUILT_OPS for node in frozen.graph.nodes.values())
 
 
 def session_config() -> tf.compat.v1.ConfigProto:

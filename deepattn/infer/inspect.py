@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import ModelConfig
+from deepattn.config.combination import is_further
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ModelFileError
 from deepattn.formats.weight_names import BIAS
@@ -21,7 +22,7 @@ from deepattn.periodic_table import by_atomic_number
 _ZERO = 1e-6
 
 # Weights of models that are added to the trained one.
-_OF_TERM = re.compile(r"model\d+/")
+_OF_TERM = re.compile(r"model(\d+)/")
 # By the beginning of a weight's name; the rest belongs to the fitting net.
 _OWNERS = {
     "type_embed_net/": "type embedding",
@@ -101,7 +102,7 @@ class Inspection:
         """
         sizes = dict.fromkeys(("type embedding", "descriptor", "fitting net", "statistics"), 0)
         for name, array in self._weights.items():
-            sizes[_owner(name)] += array.size
+            sizes[self._owner_of(name)] += array.size
         trained = sum(number for owner, number in sizes.items() if owner != "statistics")
         return {**sizes, "trained parameters": trained, "bytes": self.path.stat().st_size}
 
@@ -158,6 +159,15 @@ class Inspection:
             )
         names = names_or_numbers(self._type_map, len(bias))
         return by_atomic_number([n for n, b in zip(names, bias, strict=True) if abs(b) > _ZERO])
+
+    def _owner_of(self, name: str) -> str:
+        """The owner of a weight, which may be one of another model that is trained too."""
+        term = _OF_TERM.match(name)
+        models = (self._script or {}).get("models", ())
+        place = int(term[1]) if term is not None else len(models)
+        if place < len(models) and is_further(models[place]):
+            name = _OF_TERM.sub("", name)
+        return _owner(name)
 
     def _overview(self) -> list[str]:
         overview = _OVERVIEW if self.has_script else _WITHOUT_SCRIPT

@@ -17,7 +17,7 @@ from deepattn.errors import ModelFileError
 from deepattn.formats.frozen import NO_CUTOFF
 from deepattn.formats.saved_model import NEIGHBOR_RCUT
 from deepattn.infer.feeds import Feed
-from deepattn.infer.graph_runner import GraphRunner, has_foreign_ops, has_ops
+from deepattn.infer.graph_runner import GraphRunner, has_ops
 from deepattn.infer.keras_runner import KerasRunner
 from deepattn.infer.saved_model_runner import SavedModelRunner
 from deepattn.models.files import ModelFile
@@ -44,6 +44,8 @@ class Facts:
         composition: numbers of atoms of each type that all frames have, of which the atomic
             parameter tells the masked ones; empty where frames may differ.
         has_spin: whether it takes magnetic moments, of which it makes virtual atoms.
+        of_residues: whether its atomic parameter is the residue of an atom, of whose parts it is
+            made.
         interface_dtype: precision of coordinates and forces.
         model_script: the model section of the input; None if the file does not hold it.
         observable: what it gives besides energies; None for energies.
@@ -62,6 +64,7 @@ class Facts:
     hosts: tuple[int, ...] = ()
     has_spin: bool = False
     composition: tuple[int, ...] = ()
+    of_residues: bool = False
 
 
 class Runner(Protocol):
@@ -103,8 +106,10 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
     default = model.fitting.default_fparam
     spin = model.spin if isinstance(model, SpinModel) else None
     given = spin if spin is not None and spin.given_moments else None
-    # The cutoff of a linear combination may be that of another model.
-    sel = np.ravel(model.descriptor.sel).tolist() if model.rcut == model.descriptor.rcut else []
+    # The cutoff of a linear combination may be that of another model, and parts of frames are not
+    # counted.
+    counted = model.rcut == model.descriptor.rcut and not model.of_residues
+    sel = np.ravel(model.descriptor.sel).tolist() if counted else []
     whole = model.fitting.aparam_is_mask
     ntypes = model.ntypes if given is None else len(given.use_spin)
     facts = Facts(
@@ -114,7 +119,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         # Neighbors are counted without virtual atoms.
         sel=[] if whole else sel[:ntypes],
         dim_fparam=model.fitting.numb_fparam,
-        dim_aparam=model.fitting.numb_aparam,
+        dim_aparam=model.numb_aparam,
         interface_dtype=model.interface_dtype,
         model_script=file.model_section(),
         observable=file.observable,
@@ -122,6 +127,7 @@ def make_runner(file: ModelFile) -> tuple[Runner, Facts]:
         hosts=() if spin is None or given is not None else spin.hosts,
         has_spin=given is not None,
         composition=tuple(sel) if whole else (),
+        of_residues=model.of_residues,
     )
     return KerasRunner(model, str(file.path)), facts
 
@@ -145,11 +151,12 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
         default_fparam=_default_fparam(file, frozen.dfparam),
         hosts=tuple(range(frozen.ntypes_spin)),
         composition=composition,
+        of_residues=frozen.of_residues,
     )
     if has_ops(frozen):
         return GraphRunner(frozen, facts.observable), facts
     if frozen.model_type == "compressed_model":
-        if has_foreign_ops(frozen):
+        if frozen.graph.is_only_rebuilt:
             raise ModelFileError(
                 f"{file.path}: is compressed with operations that deepattn does not run; use the "
                 "model it was compressed from"
@@ -158,7 +165,10 @@ def _(file: FrozenFile) -> tuple[Runner, Facts]:
             f"{file.path}: is compressed and needs the compiled ops, which are missing; build them "
             "with: python -m deepattn.ops.build"
         )
-    if file.stored().config.descriptor.excluded_otherwise_before_3:
+    if frozen.graph.is_only_rebuilt:
+        if frozen.lacks_derivatives:
+            _warn_of_derivatives(file.path)
+    elif file.stored().config.descriptor.excluded_otherwise_before_3:
         _warn_of_exclusion(file.path)
     return KerasRunner(file.build(), str(file.path)), facts
 
@@ -204,5 +214,15 @@ def _warn_of_exclusion(path: Path) -> None:
         "%s: the compiled ops are missing, so the model is rebuilt, with the rule of DeePMD-kit 3 "
         "for exclude_types in attention; a graph from 2.x gives other numbers when it is run as it "
         "is (build the ops with: python -m deepattn.ops.build)",
+        path,
+    )
+
+
+def _warn_of_derivatives(path: Path) -> None:
+    """Warn that a rebuilt model has other forces: those of the graph are not all of them."""
+    log.warning(
+        "%s: an early DeePMD-kit wrote it, whose forces are not the whole derivative of the energy "
+        "(that of the switch is missing); the model is rebuilt, with the same energies and their "
+        "whole derivative",
         path,
     )

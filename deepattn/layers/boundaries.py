@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from deepattn.formats.mesh import MESH_OPEN_MIXED, MESH_PERIODIC_MIXED
+from deepattn.formats.mesh import MESH_HEAD, MESH_OPEN_MIXED, MESH_PERIODIC_MIXED
 
 
 def natoms_of(nloc: tf.Tensor, nall: tf.Tensor, ntypes: int) -> tf.Tensor:
@@ -19,3 +19,16 @@ def mesh_of_box(box: tf.Tensor) -> tf.Tensor:
     """``mesh`` for cells that repeat, or for open boundaries where all boxes are zero."""
     periodic = tf.reduce_any(box != 0)
     return tf.zeros([tf.where(periodic, MESH_PERIODIC_MIXED, MESH_OPEN_MIXED)], tf.int32)
+
+
+def mesh_of_list(nlist: tf.Tensor) -> tf.Tensor:
+    """``mesh`` for a frame with a neighbor list.
+
+    Args:
+        nlist: int32 ``[nloc, n]``, −1 for nothing.
+    """
+    real = nlist >= 0
+    counts = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
+    head = tf.zeros([MESH_HEAD], tf.int32)
+    rows = tf.range(tf.shape(nlist)[0])
+    return tf.concat([head, rows, counts, tf.boolean_mask(nlist, real)], axis=0)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.config import ModelConfig
+from deepattn.layers.type_embedding import TypeEmbedding
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,6 +44,7 @@ class Term(keras.layers.Layer, abc.ABC):
         *,
         interface_dtype: str,
         arrays: Mapping[str, np.ndarray] | None,
+        type_embedding: TypeEmbedding | None,
     ) -> Self:
         """Build the term that a section of an input describes.
 
@@ -52,6 +54,7 @@ class Term(keras.layers.Layer, abc.ABC):
             interface_dtype: Precision of coordinates and results.
             arrays: Its numbers by name as a file has kept them; None to read them from the files
                 that the section names.
+            type_embedding: The type embedding, if all models of a combination have the same.
         """
 
     @abc.abstractmethod

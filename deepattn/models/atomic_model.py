@@ -7,7 +7,7 @@ import deepattn.keras_backend  # noqa: F401
 # isort: split
 import abc
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
@@ -55,6 +55,9 @@ class AtomicModel(TrainedModel, abc.ABC):
         atom_exclude_types: Types whose atoms contribute nothing.
     """
 
+    # Whether the atomic parameter is the residue of an atom, of whose parts models are evaluated.
+    of_residues: ClassVar[bool] = False
+
     def __init__(
         self,
         descriptor: Descriptor,
@@ -101,6 +104,11 @@ class AtomicModel(TrainedModel, abc.ABC):
             **options: Further arguments of the class.
         """
         return cls(descriptor, fitting, type_embedding, **options)
+
+    @property
+    def numb_aparam(self) -> int:
+        """Number of atomic parameters."""
+        return self.fitting.numb_aparam
 
     @property
     def rcut(self) -> float:
@@ -222,8 +230,22 @@ class AtomicModel(TrainedModel, abc.ABC):
         """The inputs of `call` with the atoms that the model adds to frames."""
         return dict(inputs)
 
+    def graph_descriptors(
+        self, outputs: Mapping[str, tf.Tensor], environment: Environment
+    ) -> dict[str, tf.Tensor]:
+        """The nodes of a frozen graph that hold descriptors and neighborhoods, by DeePMD-kit's
+        names; arguments as of `graph_outputs`."""
+        return {
+            "o_descriptor": tf.cast(outputs["descriptor"], self.interface_dtype),
+            "o_rmat": tf.reshape(environment.descrpt, [-1, 4 * self.sel]),
+            "o_rmat_deriv": environment.descrpt_deriv,
+            "o_rij": environment.rij,
+            "o_nlist": environment.nlist,
+        }
+
     def graph_attributes(self) -> dict[str, Any]:
-        """Constants of a frozen graph that describe the types to its readers, by name."""
+        """Constants of a frozen graph that describe types and parameters to its readers, by name,
+        in addition to those of the fitting."""
         return {"model_attr/tmap": " ".join(self.type_map)}
 
     def trained_models(self) -> dict[str, AtomicModel]:
@@ -400,5 +422,7 @@ class AtomicModel(TrainedModel, abc.ABC):
         for reference in layer_classes():
             resolve(reference)
         for key in ("descriptor", "fitting", "type_embedding"):
-            config[key] = keras.saving.deserialize_keras_object(config[key])
+            # A layer that another model has too is there already.
+            if not isinstance(config[key], keras.layers.Layer):
+                config[key] = keras.saving.deserialize_keras_object(config[key])
         return cls(**config)

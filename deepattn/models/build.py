@@ -103,8 +103,10 @@ def _build(
         kind = MaskedModel
     if config.spin is not None:
         kind, further = SpinModel, {"spin": config.spin}
-    if config.models:
-        further |= _linear(config, interface_dtype, arrays)
+    if config.combination is not None:
+        if config.combination.model is not None:
+            kind = resolve(config.combination.model)
+        further |= _combined(config, type_embedding, interface_dtype, arrays)
     return kind.of_layers(
         *layers,
         section=fitting_section,
@@ -127,10 +129,19 @@ def _short_range(config: ModelConfig, arrays: Mapping[str, np.ndarray] | None) -
     return {"table": table, "switch": switch, "add_bias": config.srtab_add_bias}
 
 
-def _linear(
-    config: ModelConfig, interface_dtype: str, arrays: Mapping[str, np.ndarray] | None
+def _combined(
+    config: ModelConfig,
+    type_embedding: TypeEmbedding | None,
+    interface_dtype: str,
+    arrays: Mapping[str, np.ndarray] | None,
 ) -> dict[str, Any]:
     """The arguments of an `EnergyModel` for what is added to it."""
+    if config.combination is None or not config.combination.shares_type_embedding:
+        type_embedding = None
+    common: Mapping[str, Any] = {}
+    if type_embedding is not None:
+        type_embedding.build()
+        common = type_embedding.named_variables()
     terms = {}
     for place, section in enumerate(config.models):
         if section.layer is None:
@@ -139,8 +150,13 @@ def _linear(
         if arrays is not None:
             prefix = of_model("", place)
             own = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+            own |= {n: a for n, a in arrays.items() if n in common}
         terms[place] = resolve(section.layer).from_section(
-            section, config, interface_dtype=interface_dtype, arrays=own
+            section,
+            config,
+            interface_dtype=interface_dtype,
+            arrays=own,
+            type_embedding=type_embedding,
         )
     return {"terms": list(terms.values()), "places": list(terms), "factors": config.weights}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepattn.config import DESCRIPTORS, FITTINGS
+from deepattn.config.combination import COMBINATIONS
 from deepattn.config.submodel import SUBMODELS
 
 # Those that no fitting names.
@@ -16,7 +17,8 @@ _FURTHER = (
 def model_classes() -> list[str]:
     """References ``"module:class"`` to all classes that models have."""
     of_fittings = (kind.model for kind in FITTINGS.loaded().values())
-    return list(dict.fromkeys([*of_fittings, *_FURTHER]))
+    of_several = (kind.model for kind in COMBINATIONS.loaded().values() if kind.model is not None)
+    return list(dict.fromkeys([*of_fittings, *_FURTHER, *of_several]))
 
 
 def layer_classes() -> list[str]:

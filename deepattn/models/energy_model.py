@@ -162,8 +162,8 @@ class EnergyModel(AtomicModel):
         """
         if self.terms:
             raise ConfigError(
-                "there are no Hessians of combinations of models (linear_ener); take finite "
-                "differences of forces."
+                "there are no Hessians of combinations of models; take finite differences of "
+                "forces."
             )
         return hessian(self, inputs, in_blocks=in_blocks)
 
@@ -227,9 +227,11 @@ class EnergyModel(AtomicModel):
 
     def named_variables(self) -> dict[str, keras.Variable]:
         variables = super().named_variables()
+        # Of a layer that a term shares.
+        known = {id(variable) for variable in variables.values()}
         for place, term in zip(self.places, self.terms, strict=True):
             own = term.named_variables()
-            variables |= {of_model(name, place): variable for name, variable in own.items()}
+            variables |= {of_model(n, place): v for n, v in own.items() if id(v) not in known}
         return variables
 
     def graph_name(self, name: str) -> str:

@@ -145,6 +145,6 @@ def _reading(spec: Any, read: Callable[[], Iterator[Any]]) -> tf.data.Dataset:
 
 
 def atoms_per_frame(inputs: Mapping[str, Any]) -> float:
-    """Mean number of real atoms in a frame of a batch."""
-    atype = np.asarray(inputs["atype"])
+    """Mean number of real atoms in a frame of a batch, of which parts may be prepared."""
+    atype = np.asarray(inputs.get("whole", inputs)["atype"])
     return float(np.count_nonzero(atype >= 0)) / len(atype)

@@ -146,7 +146,8 @@ def _cutoffs(config: Config) -> list[Cutoff]:
     if not descriptor.neighbor_lists():
         return []
     longest = descriptor.longest_list
-    sel = None if isinstance(longest.sel, str) else slots_of(longest.sel)
+    counted = not (isinstance(longest.sel, str) or config.model.of_residues)
+    sel = slots_of(longest.sel) if counted else None
     first = Cutoff(longest.rcut, descriptor.is_mixed(longest), sel)
     further = dict.fromkeys(
         Cutoff(one.rcut, descriptor.is_mixed(one))

@@ -19,8 +19,8 @@ from deepattn.config import (
     take_sections,
     upgrade,
 )
+from deepattn.config.linear import is_all_frozen
 from deepattn.config.multitask import split
-from deepattn.config.submodel import is_all_frozen
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.files import write_whole
 from deepattn.train.checkpointing.claim import Claim

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from deepattn.config import Config, DataConfig, MultiTaskConfig
 from deepattn.data import DataSet, summary_lines
 from deepattn.data.keys import label_name
+from deepattn.data.residues import check_residues
 from deepattn.data.virtual_atoms import check_virtual_atoms
 from deepattn.data.whole_frames import check_whole_frames
 from deepattn.losses import Loss, make_loss
@@ -17,6 +18,9 @@ from deepattn.train.labels import check_labels
 from deepattn.train.resolve import shares
 from deepattn.train.seeds import derive_seed
 from deepattn.train.weight_source import WeightSource
+
+# Atoms whose residues are read at a time.
+_ATOMS_AT_ONCE = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +188,7 @@ def _open(
         config.model.data_types or None,
         numb_fparam=config.model.fitting_net.numb_fparam,
         default_fparam=config.model.fitting_net.default_fparam,
-        numb_aparam=config.model.fitting_net.numb_aparam,
+        numb_aparam=config.model.numb_aparam,
         spin=config.model.given_spin is not None,
         labels=[labels[name] for name in sorted(labels)],
         numb_generalized_coord=loss.numb_generalized_coord,
@@ -195,6 +199,10 @@ def _open(
     )
     if not config.model.type_map:
         _check_types(config, data)
+    for system in data.systems if config.model.of_residues else ():
+        for frames in system.pieces(_ATOMS_AT_ONCE):
+            aparam, atype = system.load("aparam", frames, width=1), system.atype(frames)
+            check_residues(aparam, atype, system.path, first=frames[0])
     if listed is not None:
         for system in data.systems:
             frames = range(system.nframes) if system.mixed_type else [0]

@@ -14,6 +14,7 @@ TENSORFLOW = (
     "dos/train/input.json",
     "dprc/generalized_force/input.json",
     "dprc/normal/input.json",
+    "dprc/pairwise/input.json",
     "fparam/train/input.json",
     "fparam/train/input_aparam.json",
     "nopbc/mixed/input.json",
@@ -69,10 +70,6 @@ REFUSED = {
         "Unsupported mixed precision option",
         "training/mixed_precision/compute_prec is 'float16'",
     ),
-}
-# Which are not supported, and what deepattn says.
-MISSING = {
-    "dprc/pairwise/input.json": "model/type is 'pairwise_dprc', which is not supported",
 }
 # By the beginning of the path, what it is of.
 OTHERS = {

@@ -14,7 +14,6 @@ from deepattn.export import freeze
 
 from .deepmd_kit import DP320, DeepmdError, require_sources, run_dp
 from .peer_examples import (
-    MISSING,
     OTHERS,
     PYTORCH,
     REFUSED,
@@ -37,7 +36,7 @@ def _write(folder: Path, content: dict) -> None:
 def test_every_example_is_in_a_list() -> None:
     folder = require_sources() / "examples"
     found = {str(path.relative_to(folder)) for path in folder.rglob("*.json")}
-    listed = {*TENSORFLOW, *PYTORCH, *REFUSED, *MISSING}
+    listed = {*TENSORFLOW, *PYTORCH, *REFUSED}
     assert listed <= found
     others = found - listed
     assert all(name.startswith(tuple(OTHERS)) for name in others), others
@@ -69,14 +68,6 @@ def test_what_deepmd_itself_cannot_train(name: str, tmp_path: Path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     assert main(["train", "input.json"]) == 1
     assert ours in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", MISSING)
-def test_what_is_not_supported_is_named(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    _write(tmp_path, short_input(require_sources() / "examples" / name, 2))
-    monkeypatch.chdir(tmp_path)
-    assert main(["train", "input.json"]) == 1
-    assert MISSING[name] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [name for name in TENSORFLOW if name not in WITH_TABLES])

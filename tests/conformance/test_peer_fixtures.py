@@ -54,6 +54,8 @@ OBSERVABLES = (
     "deeppolar",
     "deeppolar_new",
 )
+# Of QM/MM by pairs, in single precision, see below.
+PAIRS = "pairwise_dprc"
 OTHERS = (
     "deeppot_dpa.yaml",
     "deeppot_sea.yaml",
@@ -76,7 +78,6 @@ LEFT_OUT = {
     "deeppot_dpa_spin": "magnetic moments",
     "deeppot_dpa3": "DPA-3",
     "dipolecharge": "long-range corrections",
-    "pairwise_dprc": "QM/MM by pairs (pairwise_dprc)",
 }
 
 
@@ -90,7 +91,7 @@ def fixtures() -> Path:
 def graphs(fixtures: Path, tmp_path_factory) -> Path:
     """A folder of graphs, made of their texts."""
     folder = tmp_path_factory.mktemp("graphs")
-    for name in (*GRAPHS, *OBSERVABLES):
+    for name in (*GRAPHS, *OBSERVABLES, PAIRS):
         text = folder / "model.pbtxt"
         text.write_bytes((fixtures / f"{name}.pbtxt").read_bytes())
         words = ["-i", str(text), "-o", str(folder / f"{name}.pb")]
@@ -123,7 +124,7 @@ def test_all_are_in_a_list(fixtures: Path) -> None:
         for path in fixtures.iterdir()
         if path.suffix in (".pbtxt", ".yaml", ".pth") and not path.stem.endswith("-testcase")
     }
-    listed = {*OTHERS, *SAME, *(f"{name}.pbtxt" for name in (*GRAPHS, *OBSERVABLES))}
+    listed = {*OTHERS, *SAME, *(f"{name}.pbtxt" for name in (*GRAPHS, *OBSERVABLES, PAIRS))}
     assert listed <= found
     assert all(name.startswith(tuple(LEFT_OUT)) for name in found - listed), found - listed
 
@@ -205,6 +206,34 @@ def test_written_values(fixtures: Path, name: str) -> None:
                 np.testing.assert_allclose(
                     found.ravel(), np.ravel(result[key]).astype(float), rtol=0, atol=1e-9
                 )
+
+
+def test_energies_of_pairs(graphs: Path, tmp_path: Path, caplog) -> None:
+    """In single precision, from a graph whose forces lack the derivative of a switch.
+
+    DeePMD-kit's own differences of energies show which forces are right.
+    """
+    path, step = graphs / f"{PAIRS}.pb", 0.02
+    frame = {
+        "coord": COORD.reshape(1, -1, 3),
+        "atype": np.array([0, 1, 1, 4, 5, 5], np.int32),
+        "aparam": np.array([0.0, 0, 0, 2, 2, 1]).reshape(1, -1, 1),
+    }
+    frames = {"open": frame, "cell": {**frame, "box": BOX.reshape(1, 9)}}
+    for sign in (1, -1):
+        moved = frame["coord"].copy()
+        moved[0, 2, 0] += sign * step
+        frames[f"moved {sign}"] = {**frame, "coord": moved}
+    [expected] = deepmd_eval(DP320.require(), [(path, frames)], tmp_path)
+    found = deeppot_eval(path, frames)
+    assert "an early DeePMD-kit wrote it" in caplog.text
+    for name in frames:
+        for key in ("energy", "atom_energy"):
+            np.testing.assert_allclose(found[name][key], expected[name][key], rtol=0, atol=5e-7)
+    ends = [expected[f"moved {sign}"]["energy"][0] for sign in (-1, 1)]
+    slope = (ends[0] - ends[1]) / (2 * step)
+    of_ours, of_theirs = (some["open"]["force"][0, 2, 0] for some in (found, expected))
+    assert abs(of_ours - slope) < 5e-5 < 1e-4 < abs(of_theirs - slope)
 
 
 def test_dipole_moments_of_pytorch(fixtures: Path) -> None:

@@ -39,10 +39,10 @@ def refuse_unwritable(config: ModelConfig, arrays: Mapping[str, np.ndarray]) -> 
         reason = "it names no elements (model/type_map)"
     elif section.dpmodel is None or config.fitting_net.dpmodel is None:
         reason = "they lack its descriptor or its fitting"
-    elif config.models:
-        reason = "they combine models in another way (linear_ener)"
+    elif config.combination is not None:
+        reason = config.combination.other_backends
         if config.is_common:
-            reason = "such files of combinations (linear_ener) are not supported"
+            reason = f"such files of combinations ({config.type}) are not supported"
     elif config.listed_spin is not None:
         reason = "its virtual atoms (model/spin) are those of DeePMD-kit's TensorFlow backend"
     elif config.use_srtab is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
@@ -15,7 +15,7 @@ import numpy as np
 from deepattn.config import FittingConfig, ModelConfig
 from deepattn.config.observable import Observable
 from deepattn.errors import ModelFileError
-from deepattn.formats.weight_names import is_first_slots
+from deepattn.formats.weight_names import BIAS, is_first_slots
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -262,6 +262,18 @@ class ModelFile(ABC):
             raise ModelFileError(
                 f"{self.path}: is a model of magnetic moments, whose energy bias cannot be changed"
             )
+
+    def refuse_several_biases(self, names: Iterable[str]) -> None:
+        """Refuse a combination of models of which several have an energy bias.
+
+        Args:
+            names: Those of the weights.
+
+        Raises:
+            ModelFileError: It is one.
+        """
+        if any(name.startswith("model") and name.endswith(BIAS) for name in names):
+            self.refuse("the energy bias of a combination of models cannot be changed")
 
     def digest(self) -> str:
         """SHA-256 of the content in hexadecimal digits."""

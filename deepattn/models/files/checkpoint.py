@@ -102,7 +102,9 @@ class CheckpointFile(ModelFile):
 
     def energy_bias(self) -> np.ndarray:
         self.refuse_observables()
-        return self.stored().arrays[BIAS]
+        arrays = self.stored().arrays
+        self.refuse_several_biases(arrays)
+        return arrays[BIAS]
 
     def with_energy_bias(self, bias: np.ndarray) -> Self:
         present = self.energy_bias()

@@ -19,7 +19,7 @@ from deepattn.config.observable import Observable
 from deepattn.config.submodel import STANDARD
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.formats.frozen import FrozenModel, parse_frozen
-from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD, from_graph, in_graph, of_model
+from deepattn.formats.weight_names import BIAS, OUT_BIAS, OUT_STD, from_graph, of_model
 from deepattn.models.files.base import ModelFile, StoredModel
 from deepattn.models.files.pair_tables import refuse_shared_slots
 from deepattn.models.weights import refuse_automatic, refuse_scaled, refuse_uneven
@@ -95,8 +95,7 @@ class FrozenFile(ModelFile):
 
     def energy_bias(self) -> np.ndarray:
         refuse_scaled(self.frozen.weights, self.path)
-        if any(name.startswith("model") and name.endswith(BIAS) for name in self.frozen.weights):
-            self.refuse("the energy bias of a combination of models cannot be changed")
+        self.refuse_several_biases(self.frozen.weights)
         self.refuse_observables()
         if BIAS not in self.frozen.weights or not self.frozen.graph.consumers(BIAS):
             raise ModelFileError(
@@ -193,13 +192,16 @@ def _rebuilt(
             f"{config.fitting_net.type}"
         )
     refuse_automatic(config, path)
-    for name, slots in config.descriptor.first_slots().items():
-        stored = frozen.integers(name) or frozen.integers(in_graph(name, config.place))
-        arrays[name] = np.asarray(stored or slots, np.int32)
+    first = config.descriptor.first_slots()
+    arrays |= {name: np.asarray(slots, np.int32) for name, slots in first.items()}
     for name in frozen.graph.nodes:
         plain = from_graph(name)
-        if plain != name and name.endswith("/original_sel") and not plain.startswith(trained):
-            arrays[plain] = np.asarray(frozen.integers(name), np.int32)
+        if not name.endswith("/original_sel") or not frozen.integers(name):
+            continue
+        own_name = plain.removeprefix(trained)
+        of_another = name != plain == own_name
+        if own_name in first or of_another:
+            arrays[own_name] = np.asarray(frozen.integers(name), np.int32)
     refuse_uneven(config, arrays, path)
     return config, arrays
 

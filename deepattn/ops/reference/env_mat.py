@@ -105,7 +105,7 @@ def _env_mat(
             lambda arguments: frame(arguments, kind), (coord, atype, box), nloc, signature
         )
 
-    rij, nlist = _by_mesh(mesh, frames)
+    rij, nlist = _by_mesh(mesh, nloc, frames)
     rij = tf.reshape(rij, [nframes, nloc, nnei, 3])
     nlist = tf.reshape(nlist, [nframes, nloc, nnei])
     types = atype[:, :nloc]
@@ -124,12 +124,15 @@ def _env_mat(
 
 
 def _by_mesh(
-    mesh: tf.Tensor, frames: Callable[[str], Callable[[], tuple[tf.Tensor, tf.Tensor]]]
+    mesh: tf.Tensor,
+    nloc: tf.Tensor,
+    frames: Callable[[str], Callable[[], tuple[tf.Tensor, tf.Tensor]]],
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Calls the branch that the length of `mesh` asks for."""
     kinds = {0: "open", 1: "open", 6: "periodic", 7: "periodic"}
     length = mesh.shape[0]
-    if length == 16:
+    # Without atoms there is nothing behind the head of a list.
+    if length == 16 and tf.get_static_value(nloc) != 0:
         raise OpLibraryError(
             "a mesh of length 16 points at a neighbor list in memory, which only the compiled ops "
             "can read; build them with: python -m deepattn.ops.build"
@@ -140,7 +143,8 @@ def _by_mesh(
         return frames(kinds.get(length, "listed"))()
     size = tf.size(mesh)
     check = tf.debugging.Assert(
-        tf.reduce_any(size == [0, 1, 6, 7]) | (size > 16), ["invalid length of mesh", size]
+        tf.reduce_any(size == [0, 1, 6, 7]) | (size > 16) | ((size == 16) & (nloc == 0)),
+        ["invalid length of mesh", size],
     )
     with tf.control_dependencies([check] if check is not None else []):
         branch = tf.where(size < 2, 0, tf.where(size < 8, 1, 2))

@@ -10,6 +10,7 @@ import numpy as np
 
 from deepattn.config import ModelConfig
 from deepattn.errors import ModelFileError
+from deepattn.layers import TypeEmbedding
 from deepattn.models.energy_model import EnergyModel
 from deepattn.models.files import open_model_file
 from deepattn.terms.frozen.config import FrozenConfig
@@ -39,6 +40,7 @@ class FrozenTerm(ModelTerm):
         *,
         interface_dtype: str,
         arrays: Mapping[str, np.ndarray] | None,
+        type_embedding: TypeEmbedding | None,
     ) -> Self:
         path = section.model_file
         file = open_model_file(path)

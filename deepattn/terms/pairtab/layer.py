@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from deepattn import ops
 from deepattn.config import ModelConfig
-from deepattn.layers import Environment
+from deepattn.layers import Environment, TypeEmbedding
 from deepattn.layers.boundaries import mesh_of_box
 from deepattn.layers.term import Term
 from deepattn.models.pair_derivatives import pair_derivatives
@@ -56,6 +56,7 @@ class PairTabTerm(Term):
         *,
         interface_dtype: str,
         arrays: Mapping[str, np.ndarray] | None,
+        type_embedding: TypeEmbedding | None,
     ) -> Self:
         if arrays is None:
             found = read_table(section.tab_file, rcut=section.rcut, ntypes=model.ntypes)

@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.config import ModelConfig
-from deepattn.config.section import thaw
 from deepattn.config.submodel import FurtherConfig
+from deepattn.layers import TypeEmbedding
 from deepattn.layers.term import POTENTIAL
-from deepattn.models.build import build_model
+from deepattn.models.build import SharedLayers, build_model
 from deepattn.models.energy_model import EnergyModel
 from deepattn.terms.model_term import ModelTerm
 
@@ -39,9 +39,14 @@ class TrainedTerm(ModelTerm):
         *,
         interface_dtype: str,
         arrays: Mapping[str, np.ndarray] | None,
+        type_embedding: TypeEmbedding | None,
     ) -> Self:
-        config = ModelConfig.from_dict(thaw(section.section))
-        built = build_model(config, interface_dtype=interface_dtype, arrays=arrays)
+        built = build_model(
+            model.further_model(section),
+            interface_dtype=interface_dtype,
+            arrays=arrays,
+            shared=SharedLayers(type_embedding=type_embedding),
+        )
         if not isinstance(built, EnergyModel):
             raise TypeError(f"a term must be of energies, not a {type(built).__name__}")
         return cls(built)

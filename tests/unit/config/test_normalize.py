@@ -150,7 +150,11 @@ DATA = "training/training_data"
         (f"{DESCRIPTOR}/type", 3, "is 3, which is not supported"),
         (f"{FITTING}/type", "population", "model/fitting_net/type is 'population', .* use ener"),
         (f"{FITTING}/type", "dos", "gives densities of states; set loss/type to dos"),
-        ("model/type", "frozen", "model/type is 'frozen', .* use standard or linear_ener"),
+        (
+            "model/type",
+            "frozen",
+            "model/type is 'frozen', .* use standard, linear_ener or pairwise_dprc",
+        ),
         ("model/type", "pairtab", "'pairtab'"),
         ("model/type", "linear_ener", "model/models must have one model of type standard"),
         ("loss/type", "dens", "loss/type is 'dens', .* use ener, dos"),

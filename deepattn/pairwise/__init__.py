@@ -1,0 +1,1 @@
+"""QM/MM corrections by pairs of the QM atoms and a residue (``pairwise_dprc``)."""
