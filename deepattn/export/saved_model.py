@@ -17,6 +17,7 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.errors import ConfigError, ModelFileError
 from deepattn.export.listed_frame import make_listed_frame
+from deepattn.export.saved_model_checks import check_parallel, refuse_unwritable
 from deepattn.formats.files import write_folder_whole
 from deepattn.formats.saved_model import MARK, NEIGHBOR_RCUT
 from deepattn.infer.trial import two_atoms
@@ -24,8 +25,6 @@ from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
-from deepattn.models.masked_model import MaskedModel
-from deepattn.models.spin_model import SpinModel
 from deepattn.ops.unoptimized import unoptimized
 from deepattn.quiet import at_level
 
@@ -75,23 +74,9 @@ def save_model(
             f"{path}: models with the fitting {type(model.fitting).__name__} cannot be written as "
             "SavedModels; write a .dp file."
         )
-    if isinstance(model, SpinModel):
-        raise ConfigError(
-            f"{path}: models of magnetic moments (model/spin) cannot be written as SavedModels, "
-            "which DeePMD-kit does not have; write a file of another kind."
-        )
-    if isinstance(model, MaskedModel):
-        raise ConfigError(
-            f"{path}: models with masked atoms (use_aparam_as_mask) cannot be written as "
-            "SavedModels, which DeePMD-kit does not have; write a .pb file."
-        )
-    if model.of_residues:
-        raise ConfigError(
-            f"{path}: models of QM/MM by pairs (pairwise_dprc) cannot be written as SavedModels, "
-            "which DeePMD-kit does not have; write a .pb file."
-        )
+    refuse_unwritable(model, path)
     if parallel:
-        _check_parallel(model, path)
+        check_parallel(model, path)
     module = make_module(
         model, training_script=training_script, min_nbor_dist=min_nbor_dist, parallel=parallel
     )
@@ -328,20 +313,6 @@ def _facts(
 def _reach(model: EnergyModel) -> float:
     """The distance from which messages come, Å: one from each layer, and the last's neighbors."""
     return model.rcut + sum(model.descriptor.message_cutoffs)
-
-
-def _check_parallel(model: EnergyModel, path: str | Path) -> None:
-    """Refuse models that need no such file, or cannot have one."""
-    if not model.descriptor.passes_messages:
-        raise ConfigError(
-            f"{path}: several processes run this model as it is, since it passes no messages; omit "
-            "--parallel."
-        )
-    obstacle = model.descriptor.why_not_parallel()
-    if obstacle is not None:
-        raise ConfigError(
-            f"{path}: cannot be written for several processes, because {obstacle}; omit --parallel."
-        )
 
 
 def _advice(model: EnergyModel) -> str:

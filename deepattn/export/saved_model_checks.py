@@ -1,0 +1,51 @@
+"""Models of energies that cannot be written as SavedModels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepattn.errors import ConfigError
+from deepattn.models.energy_model import EnergyModel
+from deepattn.models.masked_model import MaskedModel
+from deepattn.models.spin_model import SpinModel
+
+
+def refuse_unwritable(model: EnergyModel, path: str | Path) -> None:
+    """Refuse models that DeePMD-kit does not have as SavedModels.
+
+    Raises:
+        ConfigError: The model is one of them.
+    """
+    if isinstance(model, SpinModel):
+        raise ConfigError(
+            f"{path}: models of magnetic moments (model/spin) cannot be written as SavedModels, "
+            "which DeePMD-kit does not have; write a file of another kind."
+        )
+    if isinstance(model, MaskedModel):
+        raise ConfigError(
+            f"{path}: models with masked atoms (use_aparam_as_mask) cannot be written as "
+            "SavedModels, which DeePMD-kit does not have; write a .pb file."
+        )
+    if model.of_residues:
+        raise ConfigError(
+            f"{path}: models of QM/MM by pairs (pairwise_dprc) cannot be written as SavedModels, "
+            "which DeePMD-kit does not have; write a .pb file."
+        )
+
+
+def check_parallel(model: EnergyModel, path: str | Path) -> None:
+    """Refuse models that need no file for several processes, or cannot have one.
+
+    Raises:
+        ConfigError: The model is one of them.
+    """
+    if not model.descriptor.passes_messages:
+        raise ConfigError(
+            f"{path}: several processes run this model as it is, since it passes no messages; omit "
+            "--parallel."
+        )
+    obstacle = model.descriptor.why_not_parallel()
+    if obstacle is not None:
+        raise ConfigError(
+            f"{path}: cannot be written for several processes, because {obstacle}; omit --parallel."
+        )
