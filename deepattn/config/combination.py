@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from dargs import Argument
 
 from deepattn.config.argument import Internal, Refused
+from deepattn.config.constraints import require
 from deepattn.config.submodel import FURTHER, SUBMODELS, FurtherConfig
 from deepattn.registry import Registry
 
+# Keys of one of the models.
+_OF_ONE = re.compile(r"model/models/(\d+)(?:/section)?(/.+)?")
 # Completes the section of a model at a path of the input.
 Complete = Callable[[Mapping[str, Any], str], dict[str, Any]]
 
@@ -30,6 +34,7 @@ class Combination(abc.ABC):
             fitting.
         other_backends: Why other backends of DeePMD-kit cannot have a model of the convention
             ``tensorflow``, for messages.
+        common: Keys that all models have together, at the top of the section.
         shares_type_embedding: Whether all models have one type embedding, that of the section.
         of_residues: Whether the atomic parameter is the residue of an atom, of whose parts models
             are evaluated.
@@ -39,6 +44,7 @@ class Combination(abc.ABC):
     further: ClassVar[str] = FURTHER
     model: ClassVar[str | None] = None
     other_backends: ClassVar[str]
+    common: ClassVar[tuple[str, ...]] = ("type_map",)
     shares_type_embedding: ClassVar[bool] = False
     of_residues: ClassVar[bool] = False
 
@@ -77,6 +83,22 @@ class Combination(abc.ABC):
     @abc.abstractmethod
     def where(cls, place: int) -> str:
         """The path in the input of the model at a place."""
+
+    @classmethod
+    def in_input(cls, path: str, place: int) -> str:
+        """The path in the input of a key of the form in the class's docstring.
+
+        Args:
+            path: Its path in that form, such as ``model/models/1/section/descriptor/rcut``.
+            place: The place of the first trained model.
+        """
+        one = _OF_ONE.fullmatch(path)
+        if one is not None:
+            return cls.where(int(one[1])) + (one[2] or "")
+        own = path.removeprefix("model/")
+        if own.partition("/")[0] in ("type", "models", "weights", *cls.common):
+            return path
+        return f"{cls.where(place)}/{own}"
 
     @classmethod
     @abc.abstractmethod
@@ -133,6 +155,19 @@ def is_further(part: Mapping[str, Any]) -> bool:
 def is_idle(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:
     """Whether a key of all models says nothing where it is, as DeePMD-kit completes sections."""
     return value in (None, {}, []) or (key in defaults and value == defaults[key])
+
+
+def resolve_weights(section: dict[str, Any]) -> None:
+    """Put numbers in the place of ``sum`` and ``mean`` in a complete section.
+
+    Raises:
+        ConfigError: ``weights`` is another word.
+    """
+    count, weights = len(section["models"]), section["weights"]
+    if isinstance(weights, str):
+        named = {"sum": 1.0, "mean": 1 / max(count, 1)}
+        require(weights in named, "model/weights", weights, "be sum, mean or a list of numbers")
+        section["weights"] = [named[weights]] * count
 
 
 def choices(combined: Sequence[Argument], parts: Sequence[Argument]) -> list[Argument]:

@@ -11,8 +11,7 @@ from typing import Any
 from dargs import Argument, Variant
 
 from deepattn.config.argument import OfTasks, Refused
-from deepattn.config.combination import Combination, choices, combination_of
-from deepattn.config.constraints import require
+from deepattn.config.combination import Combination, choices, combination_of, resolve_weights
 from deepattn.config.descriptions import PYTORCH
 from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig
 from deepattn.config.fitting import FITTINGS, FittingConfig
@@ -200,7 +199,8 @@ class ModelConfig(Section):
         Raises:
             ConfigError: The descriptor does not have the convention.
         """
-        _resolve_combination(section)
+        if combination_of(section) is not None:
+            resolve_weights(section)
         descriptor = section["descriptor"]
         kind = DESCRIPTORS[descriptor["type"]]
         convention = section.pop("convention", None)
@@ -263,6 +263,10 @@ class ModelConfig(Section):
     def combination(self) -> builtins.type[Combination] | None:
         """What the type makes of several models; None for one model."""
         return combination_of({"type": self.type})
+
+    def in_input(self, path: str) -> str:
+        """The path in an input of a key such as ``model/descriptor/rcut`` of this section."""
+        return path if self.combination is None else self.combination.in_input(path, self.place)
 
     @property
     def of_residues(self) -> bool:
@@ -390,14 +394,3 @@ def _move_excluded(section: dict[str, Any], *, common: bool) -> None:
         fitting = section["fitting_net"]
         if FITTINGS[fitting["type"]].leave_out(fitting, excluded, ntypes):
             section["atom_exclude_types"] = []
-
-
-def _resolve_combination(section: dict[str, Any]) -> None:
-    """Put numbers in the place of ``sum`` and ``mean``."""
-    if combination_of(section) is None:
-        return
-    count, weights = len(section["models"]), section["weights"]
-    if isinstance(weights, str):
-        named = {"sum": 1.0, "mean": 1 / max(count, 1)}
-        require(weights in named, "model/weights", weights, "be sum, mean or a list of numbers")
-        section["weights"] = [named[weights]] * count

@@ -237,12 +237,12 @@ def _check_network(
             )
     if section.get("spin"):
         raise ConfigError("model/spin is not for combinations of models; remove it.")
+    combination.check_network(section, where, convention)
     if convention_of(section) != convention:
         raise ConfigError(
             f"{where}/convention is {convention_of(section)}, but the first model that is trained "
             f"has {convention}; make them the same."
         )
-    combination.check_network(section, where, convention)
     if combination_of(section) is None:
         _check_further(section, where)
     if convention != "common":

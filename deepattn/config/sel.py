@@ -18,12 +18,13 @@ class NoNeighborsError(ConfigError):
     """An automatic ``sel``, and no atom of the training data has a neighbor.
 
     Args:
+        path: The path of its key in the input.
         found: The list that would be empty.
     """
 
-    def __init__(self, found: NeighborList) -> None:
+    def __init__(self, path: str, found: NeighborList) -> None:
         super().__init__(
-            f"model/descriptor/{found.key} is {found.sel!r}, but no atom of the training data has "
+            f"{path} is {found.sel!r}, but no atom of the training data has "
             f"a neighbor within {found.rcut:g} Å"
         )
 
@@ -32,7 +33,7 @@ def automatic_sel(config: Config) -> tuple[str, str] | None:
     """Key and value of an automatic number of neighbors; None if all are given."""
     for one in config.model.descriptor.neighbor_lists():
         if isinstance(one.sel, str):
-            return f"model/descriptor/{one.key}", one.sel
+            return _path(config, one), one.sel
     return None
 
 
@@ -63,7 +64,7 @@ def fill_sel(config: Config, most: Callable[[tuple[float, bool]], Sequence[int]]
             wanted = "one number" if mixed else f"one number for each of the {ntypes} types"
             raise ValueError(f"the largest numbers of neighbors must be {wanted}, not {found!r}")
         if not np.any(found) and not one.may_be_empty:
-            raise NoNeighborsError(one)
+            raise NoNeighborsError(_path(config, one), one)
         filled = tuple(_filled(number, one.sel) for number in found)
         numbers[one.key] = filled[0] if mixed else filled
     return with_neighbors(config, numbers) if numbers else config
@@ -94,6 +95,11 @@ def with_neighbors(config: Config, numbers: Mapping[str, int | tuple[int, ...] |
     descriptor = config.model.descriptor.with_neighbors(numbers)
     model = dataclasses.replace(config.model, descriptor=descriptor)
     return dataclasses.replace(config, model=model)
+
+
+def _path(config: Config, found: NeighborList) -> str:
+    """The path of the key of a list in the input."""
+    return config.model.in_input(f"model/descriptor/{found.key}")
 
 
 def _filled(most: int, sel: str) -> int:

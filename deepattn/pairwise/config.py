@@ -41,6 +41,7 @@ class PairwiseDprc(Combination):
     further = RESIDUES
     model = "deepattn.pairwise.model:PairwiseModel"
     other_backends = f"they have no models of type {PAIRWISE}"
+    common = _SHARED
     shares_type_embedding = True
     of_residues = True
 
@@ -105,16 +106,17 @@ class PairwiseDprc(Combination):
     @classmethod
     def check_network(cls, section: Mapping[str, Any], where: str, convention: str) -> None:
         kind = DESCRIPTORS[section["descriptor"]["type"]]
+        fits = kind.mixed_types and not kind.passes_messages
+        if not fits or "tensorflow" not in kind.conventions:
+            raise ConfigError(
+                f"{where}/descriptor/type is {section['descriptor']['type']}; a model of type "
+                f"{PAIRWISE} needs one of DeePMD-kit's TensorFlow backend whose neighbors of all "
+                "types share one list, such as se_atten_v2."
+            )
         if convention == "common":
             raise ConfigError(
                 f"{where}/convention is common, but other backends have no models of type "
-                f"{PAIRWISE}; choose another descriptor, or remove it."
-            )
-        if not kind.mixed_types or kind.passes_messages:
-            raise ConfigError(
-                f"{where}/descriptor/type is {section['descriptor']['type']}; a model of type "
-                f"{PAIRWISE} needs one whose neighbors of all types share one list, without "
-                "messages, such as se_atten_v2."
+                f"{PAIRWISE}; remove the key."
             )
         for one in kind.from_dict(section["descriptor"]).neighbor_lists():
             if isinstance(one.sel, str):

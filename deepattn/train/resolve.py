@@ -232,7 +232,7 @@ def _descriptor_key(config: Config | MultiTaskConfig, name: str) -> str:
 def _place(config: Config | MultiTaskConfig, name: str) -> Callable[[str], str]:
     """Gives the path in the input of a key of a task's own configuration."""
     if isinstance(config, Config):
-        return str
+        return config.model.in_input
     return lambda key: relocated(key, name, config.branches[name].links)
 
 

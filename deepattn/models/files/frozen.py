@@ -182,9 +182,10 @@ def _rebuilt(
     for place, model in enumerate(config.models):
         prefix = of_model("", place)
         if model.layer is not None and not any(name.startswith(prefix) for name in arrays):
+            where = config.in_input(f"model/models/{place}")
             raise ModelFileError(
-                f"{path}: does not have the numbers of model/models/{place} ({model.type}) by "
-                "name, so that it can be evaluated, but not rebuilt"
+                f"{path}: does not have the numbers of {where} by name, so that it can be "
+                "evaluated, but not rebuilt"
             )
     if type(config.fitting_net) is not kind:
         raise ModelFileError(

@@ -40,7 +40,21 @@ def test_differences_between_models_are_found():
         ModelConfig.from_dict(normalize_model(one)) for one in (section(), section(qmmm={"sel": 9}))
     )
     changes, _ = model_differences(given, other)
-    assert [change.key for change in changes] == ["models/1/section/descriptor/sel"]
+    places = [given.in_input(f"model/{change.key}") for change in changes]
+    assert places == ["model/qmmm_model/descriptor/sel"]
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("model/fitting_net/neuron", "model/qm_model/fitting_net/neuron"),
+        ("model/models/1", "model/qmmm_model"),
+        ("model/type_map", "model/type_map"),
+        ("model/type_embedding/neuron", "model/type_embedding/neuron"),
+    ],
+)
+def test_messages_name_the_keys_of_the_input(path, place):
+    assert ModelConfig.from_dict(normalize_model(section())).in_input(path) == place
 
 
 def test_seeds_follow_from_one():
@@ -102,6 +116,10 @@ def _without(key):
         (
             _part("qmmm_model", descriptor={"type": "se_e2_a", "sel": [4] * 4}),
             "model/qmmm_model/descriptor/type is se_e2_a; .* share one list",
+        ),
+        (
+            _part("qmmm_model", descriptor={"type": "se_e3_tebd", "sel": 9}),
+            "model/qmmm_model/descriptor/type is se_e3_tebd; .* TensorFlow backend",
         ),
         (_inner("qm_model", "fitting_net", numb_aparam=1), "model/qm_model/.*numb_aparam is 1"),
         (_part("qmmm_model", fitting_net={"type": "dos"}), "qmmm_model gives densities of states"),
