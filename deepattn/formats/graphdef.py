@@ -185,14 +185,15 @@ class Graph:
         # A mesh of 16 integers is read as addresses in memory: only the caller may supply it, or a
         # graph one that begins with zeros.
         source = self.nodes[_source(node.input[4])] if len(node.input) == 7 else None
-        while source is not None and source.op == "Identity" and len(source.input) == 1:
-            source = self.nodes.get(_source(source.input[0]))
-            if source is node:
+        # In a graph with a cycle the way may have no end.
+        for _ in self.nodes:
+            if source is None or source.op != "Identity" or len(source.input) != 1:
                 break
+            source = self.nodes.get(_source(source.input[0]))
         if source is None or not (source.op in _MESHES or self._has_no_addresses(source)):
             raise ModelFileError(
                 f"{self.origin}: refused: the neighbor list of node '{node.name}' does not come "
-                "from a placeholder"
+                "from a placeholder, or from a list behind 16 zeros"
             )
 
     def _has_no_addresses(self, mesh: NodeDef) -> bool:

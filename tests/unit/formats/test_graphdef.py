@@ -180,19 +180,73 @@ def test_what_would_end_the_process():
         Graph(message, "m.pb")
 
 
-def test_a_neighbor_list_in_the_file_is_refused():
+def with_mesh(*nodes, **constants):
+    """A graph with an environment matrix, whose neighbor list is the node ``mesh``.
+
+    Args:
+        *nodes: Name, operation and inputs of further nodes.
+        **constants: Further constants by name.
+    """
     message = GraphDef()
-    for name in ("t_coord", "t_type", "t_natoms", "t_box", "davg", "dstd"):
+    for name in ("t_coord", "t_type", "t_natoms", "t_box", "davg", "dstd", "t_mesh"):
         message.node.add(name=name, op="Placeholder")
-    constant(message, "t_mesh", np.zeros(16, np.int32))
-    message.node.add(name="mesh", op="Identity", input=["t_mesh"])
+    for name, value in constants.items():
+        constant(message, name, value)
+    for name, op, *inputs in nodes:
+        message.node.add(name=name, op=op, input=inputs)
     inputs = ["t_coord", "t_type", "t_natoms", "t_box", "mesh", "davg", "dstd"]
     message.node.add(name="env", op="ProdEnvMatAMix", input=inputs)
+    return message
+
+
+ZEROS = np.zeros(16, np.int32)
+ONE = np.eye(1, 16, 5, dtype=np.int32)[0]
+JOINED = ("list", "ConcatV2", "head", "t_mesh", "axis")
+OF_LIST = ("mesh", "Identity", "list")
+AXIS = np.int32(0)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        with_mesh(OF_LIST, list=ZEROS),
+        with_mesh(OF_LIST, list=np.zeros(20, np.int32)),
+        with_mesh(OF_LIST, JOINED, head=ONE, axis=AXIS),
+        with_mesh(OF_LIST, JOINED, head=ZEROS[1:], axis=AXIS),
+        with_mesh(OF_LIST, JOINED, ("head", "Placeholder"), axis=AXIS),
+        with_mesh(OF_LIST, JOINED, ("head", "Identity", "zeros"), zeros=ZEROS, axis=AXIS),
+        with_mesh(OF_LIST, ("list", "ConcatV2", "t_mesh", "head", "axis"), head=ZEROS, axis=AXIS),
+        with_mesh(OF_LIST, ("list", "AddV2", "t_mesh", "t_mesh")),
+        with_mesh(OF_LIST, ("list", "Identity", "mesh")),
+    ],
+    ids=[
+        "addresses",
+        "a constant list",
+        "a head that is not zero",
+        "a short head",
+        "a head that is given",
+        "a head that is computed",
+        "zeros at the end",
+        "another operation",
+        "a cycle",
+    ],
+)
+def test_neighbor_lists_of_a_graph_are_refused(message):
     with pytest.raises(ModelFileError, match="neighbor list of node 'env' does not come from a"):
         Graph(message, "m.pb")
-    message.node[6].CopyFrom(message.node[0])
-    message.node[6].name = "t_mesh"
-    assert len(Graph(message, "m.pb").nodes) == 9
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        with_mesh(("mesh", "Identity", "t_mesh")),
+        with_mesh(OF_LIST, list=np.zeros(7, np.int32)),
+        with_mesh(OF_LIST, JOINED, head=ZEROS, axis=AXIS),
+    ],
+    ids=["that is given", "a kind of boundaries", "behind zeros"],
+)
+def test_neighbor_lists_without_addresses_are_taken(message):
+    assert "env" in Graph(message, "m.pb").nodes
 
 
 @settings(
