@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from deepattn.config import ModelConfig
-from deepattn.config.combination import is_further
+from deepattn.config.combination import combination_of, is_further
 from deepattn.data.type_map import names_or_numbers
 from deepattn.errors import ModelFileError
 from deepattn.formats.weight_names import BIAS
 from deepattn.models.files import ModelFile, open_model_file
+from deepattn.models.files.frozen import trained_place
 from deepattn.periodic_table import by_atomic_number
 
 # A bias below it is that of a type without data, eV.
@@ -87,11 +88,12 @@ class Inspection:
         return list(self._type_map)
 
     def descriptor(self) -> dict:
-        """The descriptor section of the input that the model was trained with."""
+        """The descriptor section of the input that the model was trained with; of several trained
+        models by their keys in ``model``."""
         return self._section("descriptor")
 
     def fitting_net(self) -> dict:
-        """The fitting section of the input that the model was trained with."""
+        """The fitting section of the input that the model was trained with, likewise."""
         return self._section("fitting_net")
 
     def size(self) -> dict[str, int]:
@@ -180,7 +182,15 @@ class Inspection:
             )
         if key not in self._script:
             raise ModelFileError(f"{self.path}: its training script has no section model/{key}")
-        return self._script[key]
+        kind, models = combination_of(self._script), self._script.get("models", ())
+        further = {place: part["section"] for place, part in enumerate(models) if is_further(part)}
+        if kind is None or not further:
+            return self._script[key]
+        trained = {trained_place({"model": self._script}): self._script, **further}
+        return {
+            kind.where(place).removeprefix("model/"): trained[place][key]
+            for place in sorted(trained)
+        }
 
 
 # What `deepattn show` can be asked for.

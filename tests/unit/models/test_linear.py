@@ -304,6 +304,20 @@ def test_several_models_are_trained(folder, tmp_path, monkeypatch, convention):
     np.testing.assert_allclose(force, found["force"], rtol=0, atol=1e-12)
     with pytest.raises(ModelFileError, match=r"of combinations|combine models in another way"):
         to_tree(config, names, min_nbor_dist=None)
+    contents = Inspection(tmp_path / "model.pb")
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert contents.size()["trained parameters"] == trained
+    assert {place: one["type"] for place, one in contents.descriptor().items()} == {
+        "models/0": first["type"],
+        "models/2": "se_atten",
+    }
+    for path, place in (
+        ("model/descriptor/sel", "model/models/0/descriptor/sel"),
+        ("model/models/1/tab_file", "model/models/1/tab_file"),
+        ("model/models/2/section/descriptor/sel", "model/models/2/descriptor/sel"),
+        ("model/weights", "model/weights"),
+    ):
+        assert config.in_input(path) == place
 
 
 def test_a_combination_of_the_common_convention_has_one_bias(folder, monkeypatch):
