@@ -124,7 +124,9 @@ def _of_data(run: Run, config: Config) -> tuple[list[Cause], list[LabelStatistic
         return [], [], [f"no systems were found in {listed}, so the data were not looked at"]
     paths = [path for _, some in found for path in some or ()]
     one = config.model.descriptor.longest_list
-    sel = None if isinstance(one.sel, str) else np.ravel(one.sel).tolist()
+    # Slots are for parts of frames where these are evaluated.
+    counted = not (isinstance(one.sel, str) or config.model.of_residues)
+    sel = np.ravel(one.sel).tolist() if counted else None
     if config.model.given_spin is not None and sel is not None:
         sel = sel[: len(config.model.data_types)]
     findings = check_data(paths, type_map=names, rcut=one.rcut, sel=sel)

@@ -81,11 +81,17 @@ class DeepEval:
             uncertainty=uncertainty,
         )
         self._facts = self._evaluator.facts
-        if neighbor_list is not None and (self._facts.has_spin or self._facts.of_residues):
-            what = "takes magnetic moments" if self._facts.has_spin else "evaluates parts of frames"
-            raise ModelFileError(
-                f"{self.model_file}: {what}, so it finds neighbors by itself; omit neighbor_list"
-            )
+        finds_neighbors = {
+            "takes magnetic moments": self._facts.has_spin,
+            "evaluates parts of frames": self._facts.of_residues,
+            "sees all atoms of a frame": bool(self._facts.composition),
+        }
+        for what, holds in finds_neighbors.items():
+            if holds and neighbor_list is not None:
+                raise ModelFileError(
+                    f"{self.model_file}: {what}, so it finds neighbors by itself; omit "
+                    "neighbor_list"
+                )
         self._has_hessian = file.has_hessian
         note_opened()
 

@@ -131,6 +131,11 @@ def check_model(
             "a model with masked atoms (use_aparam_as_mask) cannot be checked: its frames have the "
             "atoms that sel says, and no cell."
         )
+    if isinstance(keras_model, EnergyModel) and keras_model.of_residues:
+        raise ConfigError(
+            "a model of QM/MM by pairs (pairwise_dprc) cannot be checked: its frames have "
+            "residues, and parts of them no images."
+        )
     if isinstance(keras_model, EnergyModel):
         ntypes, rcut = keras_model.ntypes, keras_model.rcut
         if any(variable.dtype == "float32" for variable in keras_model.weights):

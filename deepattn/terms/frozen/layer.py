@@ -56,7 +56,7 @@ class FrozenTerm(ModelTerm):
             )
         if found.descriptor.passes_messages:
             raise ModelFileError(f"{path}: passes messages, which a term cannot")
-        if found.fitting.numb_fparam or found.fitting.numb_aparam:
+        if found.fitting.numb_fparam or found.numb_aparam:
             raise ModelFileError(
                 f"{path}: has frame or atomic parameters, which a term cannot have"
             )

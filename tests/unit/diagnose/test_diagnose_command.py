@@ -56,6 +56,23 @@ def test_good_training(run, capsys, caplog):
     assert f"deepattn plot lcurve {run}/lcurve.out" in caplog.text
 
 
+def test_slots_of_parts_of_frames_are_not_counted(run, capsys):
+    """Whole frames have more neighbors than the parts that a model is evaluated for."""
+    content = json.loads((run / "input.json").read_text())
+    descriptor = {"type": "se_atten_v2", "attn_layer": 0, "rcut": 4.0, "sel": 3}
+    part = {"descriptor": descriptor, "fitting_net": {}}
+    content["model"] = {
+        "type": "pairwise_dprc",
+        "type_map": ["Cu", "Au"],
+        "type_embedding": {},
+        "qm_model": part,
+        "qmmm_model": part,
+    }
+    (run / "input.json").write_text(json.dumps(content))
+    assert main(["diagnose", str(run)]) == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_causes_in_order(run, frames, capsys):
     salt = {name: array[:5] for name, array in frames[1].items()}
     metals.write(run / "valid2", ["Ag"] * 8, salt, names=("Ag",))
