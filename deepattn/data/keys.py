@@ -173,3 +173,13 @@ def atom_axes(name: str) -> int:
     if name not in KEYS:
         return int(name.startswith("atom_"))
     return 2 if KEYS[name].pairs else int(KEYS[name].atomic)
+
+
+def parameters(number: int, kind: str) -> str:
+    """A number of frame or atomic parameters, in words.
+
+    Args:
+        number: The number.
+        kind: ``frame`` or ``atomic``.
+    """
+    return f"{number} {kind} parameter{'' if number == 1 else 's'}"

@@ -17,6 +17,7 @@ from deepattn.data.keys import (
     key_of,
     label_name,
     label_shape,
+    parameters,
 )
 from deepattn.data.store import open_store, require_layout
 from deepattn.errors import DataError
@@ -206,14 +207,14 @@ class System:
         }
         if fparam:
             if default_fparam is None:
-                self._require("fparam", f"; the model has numb_fparam {fparam}")
+                self._require("fparam", f"; the model has {parameters(fparam, 'frame')}")
             values = self.load("fparam", indices, width=fparam)
             if default_fparam is not None:
                 stored = self.has("fparam")[indices]
                 values = np.where(stored[:, np.newaxis], values, default_fparam)
             inputs["fparam"] = values
         if aparam:
-            self._require("aparam", f"; the model has numb_aparam {aparam}")
+            self._require("aparam", f"; the model has {parameters(aparam, 'atomic')}")
             values = self.load("aparam", indices, width=aparam)
             inputs["aparam"] = values.reshape(count, self.natoms, aparam)
         if spin:

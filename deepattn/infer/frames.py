@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from deepattn.data.keys import parameters
 from deepattn.errors import DataError
 
 
@@ -167,7 +168,7 @@ def _aparam(aparam: ArrayLike | None, nframes: int, natoms: int, dim: int) -> np
 def _parameters(name: str, kind: str, values: ArrayLike | None, dim: int) -> np.ndarray | None:
     if values is None:
         if dim:
-            raise DataError(f"{name} is missing; the model has {dim} {kind} parameters")
+            raise DataError(f"{name} is missing; the model has {parameters(dim, kind)}")
         return None
     if not dim:
         raise DataError(f"{name} is given, but the model has no {kind} parameters")

@@ -235,13 +235,23 @@ class EnergyModel(AtomicModel):
         return variables
 
     def graph_name(self, name: str) -> str:
-        if not self.terms or is_first_slots(name):
+        if not self.terms:
             return name
         for place in self.places:
             prefix = of_model("", place)
             if name.startswith(prefix):
-                return in_graph(name.removeprefix(prefix), place)
-        return in_graph(name, self.place)
+                return self.name_in_graph(name.removeprefix(prefix), place)
+        return self.name_in_graph(name, self.place)
+
+    def name_in_graph(self, name: str, place: int) -> str:
+        """The name that a frozen graph of a combination has for a weight of one of its models.
+
+        Args:
+            name: Its name in that model.
+            place: The place of the model.
+        """
+        first = place == self.place and is_first_slots(name)
+        return name if first else in_graph(name, place)
 
     def options(self) -> dict[str, Any]:
         further = {"terms": self.terms, "places": self.places, "factors": self.factors}

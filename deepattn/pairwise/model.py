@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deepattn.formats.weight_names import of_fragments, of_model
+from deepattn.formats.weight_names import of_fragments
 from deepattn.layers import Environment
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
@@ -95,6 +95,8 @@ class PairwiseModel(EnergyModel):
         return 1
 
     def expanded(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        if "aparam" not in inputs:
+            raise ValueError("aparam must be given: it is the residues of the atoms")
         atype = tf.cast(inputs["atype"], tf.int32)
         natoms = inputs.get("natoms")
         whole = {
@@ -140,10 +142,5 @@ class PairwiseModel(EnergyModel):
         named = {f"fitting_attr/{name}": value for name, value in further.items()}
         return {**super().graph_attributes(), **named}
 
-    def graph_name(self, name: str) -> str:
-        place = 0
-        for other in self.places:
-            prefix = of_model("", other)
-            if name.startswith(prefix):
-                name, place = name.removeprefix(prefix), other
+    def name_in_graph(self, name: str, place: int) -> str:
         return name if name.startswith(_SHARED) else of_fragments(name, place)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deepattn.config import Config, DataConfig, MultiTaskConfig
+from deepattn.config import Config, DataConfig, ModelConfig, MultiTaskConfig
 from deepattn.data import DataSet, summary_lines
 from deepattn.data.keys import label_name
 from deepattn.data.residues import check_residues
@@ -19,7 +19,7 @@ from deepattn.train.resolve import shares
 from deepattn.train.seeds import derive_seed
 from deepattn.train.weight_source import WeightSource
 
-# Atoms whose residues are read at a time.
+# Atoms whose parameters are checked at a time.
 _ATOMS_AT_ONCE = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -199,27 +199,31 @@ def _open(
     )
     if not config.model.type_map:
         _check_types(config, data)
-    for system in data.systems if config.model.of_residues else ():
-        for frames in system.pieces(_ATOMS_AT_ONCE):
-            aparam, atype = system.load("aparam", frames, width=1), system.atype(frames)
-            check_residues(aparam, atype, system.path, first=frames[0])
     if listed is not None:
         for system in data.systems:
             frames = range(system.nframes) if system.mixed_type else [0]
             names = config.model.type_map
             check_virtual_atoms(system.atype(frames), listed.hosts, names, system.path)
-    if config.model.descriptor.whole_frames:
-        for system in data.systems:
-            frames = range(system.nframes)
-            mask = system.load("aparam", frames, width=1)
-            check_whole_frames(
-                system.atype(frames),
-                mask,
-                config.model.descriptor.composition,
-                config.model.type_map,
-                system.path,
-            )
+    _check_parameters(config.model, data)
     return data
+
+
+def _check_parameters(model: ModelConfig, data: DataSet) -> None:
+    """Check atomic parameters that tell where atoms belong.
+
+    Raises:
+        DataError: They are no residues, or no masks of complete frames.
+    """
+    whole = model.descriptor.whole_frames
+    for system in data.systems if whole or model.of_residues else ():
+        for frames in system.pieces(_ATOMS_AT_ONCE):
+            aparam, atype = system.load("aparam", frames, width=1), system.atype(frames)
+            where, first = system.path, int(frames[0])
+            if whole:
+                composition, names = model.descriptor.composition, model.type_map
+                check_whole_frames(atype, aparam, composition, names, where, first=first)
+            else:
+                check_residues(aparam, atype, where, first=first)
 
 
 def _check_types(config: Config, data: DataSet) -> None:

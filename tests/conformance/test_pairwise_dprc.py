@@ -79,6 +79,7 @@ def cases() -> dict:
         **alone,
         "open": {name: array for name, array in alone["frame 0"].items() if name != "box"},
         "one residue": {**alone["frame 2"], "aparam": one_residue},
+        "no residue": {**alone["frame 2"], "aparam": np.where(one_residue > 0, -1.0, 0.0)},
     }
 
 
@@ -97,15 +98,14 @@ def evaluated(deepmd: Path, cases, batch) -> list[dict]:
     """By DeePMD-kit: its own graph and ours, each of the cases and of the batch."""
     theirs, ours = deepmd / "force.pb", deepmd / "ours.pb"
     convert(theirs, ours)
-    jobs = [(path, given) for path in (theirs, ours) for given in (cases, batch)]
-    return deepmd_eval(DP320, jobs, deepmd)
+    return deepmd_eval(DP320, [(path, {**cases, **batch}) for path in (theirs, ours)], deepmd)
 
 
 def test_graphs_are_the_same_potentials(deepmd: Path, cases, evaluated) -> None:
     """DeePMD-kit's here, rebuilt from its weights, and ours there."""
     theirs, ours = deepmd / "force.pb", deepmd / "ours.pb"
     model, _ = load_model(theirs)
-    expected, _, found, _ = evaluated
+    expected, found = ({name: of[name] for name in cases} for of in evaluated)
     rebuilt = [read_frozen(path).graph.is_only_rebuilt for path in (theirs, ours)]
     assert rebuilt == [True, False]
     for values in (deeppot_eval(theirs, cases), keras_eval(model, cases), found):
@@ -116,8 +116,8 @@ def test_graphs_are_the_same_potentials(deepmd: Path, cases, evaluated) -> None:
 
 def test_frames_of_a_batch_are_not_mixed_up(deepmd: Path, batch, evaluated) -> None:
     """DeePMD-kit takes the residues of the first frame for those of all."""
-    alone, mixed, _, found = evaluated
-    expected = np.concatenate([alone[f"frame {k}"]["force"] for k in range(3)])
+    mixed, found = evaluated
+    expected = np.concatenate([mixed[f"frame {k}"]["force"] for k in range(3)])
     for values in (found["batch"], deeppot_eval(deepmd / "force.pb", batch)["batch"]):
         np.testing.assert_allclose(values["force"], expected, rtol=0, atol=1e-10)
     error = np.abs(mixed["batch"]["force"] - expected).max(axis=(1, 2))

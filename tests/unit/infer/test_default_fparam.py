@@ -81,7 +81,7 @@ def test_sets_without_frame_parameters_have_them(tmp_path):
     system = System(str(tmp_path), type_map=["O", "H"])
     inputs, _ = system.frames([3, 0, 2], fparam=2, default_fparam=DEFAULT, labels=())
     assert inputs["fparam"].tolist() == [stored[1], DEFAULT, stored[0]]
-    with pytest.raises(DataError, match=r"set.000/fparam.npy is missing; the model has numb_fpar"):
+    with pytest.raises(DataError, match=r"set.000/fparam.npy is missing; the model has 2 frame p"):
         system.frames([0], fparam=2, labels=())
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from ase.neighborlist import NewPrimitiveNeighborList
 from small_models import small_model
 
 from deepattn import ops
@@ -99,6 +100,18 @@ def test_masked_atoms_have_the_energy_of_their_type_and_do_nothing(model):
     np.testing.assert_allclose(celled["energy"], found["energy"], atol=1e-14)
 
 
+def test_single_precision(model):
+    config = ModelConfig.from_dict(normalize_model(section(resnet_dt=True)))
+    low, inputs = build_model(config, interface_dtype="float32"), frames()
+    low.set_arrays(model.get_arrays())
+    found, expected = low(inputs), model(inputs)
+    for name in ("energy", "atom_energy", "force"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-5, err_msg=name)
+    assert (
+        found["force"].dtype == tf.float32 and not found["force"].numpy()[MASK[..., 0] == 0].any()
+    )
+
+
 def test_forces_are_derivatives(model):
     inputs, step = frames(), 1e-5
     direction = np.random.default_rng(5).normal(size=(7, 3))
@@ -172,6 +185,8 @@ def test_files(model, tmp_path):
         np.testing.assert_allclose(force, expected["force"], atol=1e-12)
         np.testing.assert_allclose(atoms[:, :, 0], expected["atom_energy"], atol=1e-12)
         assert not virial.any()
+    with pytest.raises(ModelFileError, match="sees all atoms of a frame, so it finds neighbors"):
+        DeepPot(tmp_path / "mask.pb", neighbor_list=NewPrimitiveNeighborList([3.0]))
     frozen = read_frozen(tmp_path / "mask.pb")
     assert frozen.graph.attr("fitting_attr/aparam_nall") is True
     assert not any("aparam_" in name for name in frozen.weights)

@@ -102,6 +102,16 @@ def test_a_batch_gives_what_its_frames_give(model):
             np.testing.assert_allclose(whole[key][frame], value[0], rtol=0, atol=1e-12)
 
 
+def test_single_precision(config, model):
+    low, inputs = build_model(config, interface_dtype="float32"), frames()
+    low.set_arrays(model.get_arrays())
+    largest = np.where(inputs["aparam"] == 31, 2.0**24, inputs["aparam"])
+    found = evaluate(low, {**inputs, "aparam": largest.astype(np.float32)})
+    for key, value in evaluate(model, inputs).items():
+        np.testing.assert_allclose(found[key], value, rtol=0, atol=1e-4, err_msg=key)
+    assert found["force"].dtype == np.float32 and found["energy"].dtype == np.float64
+
+
 def test_what_is_left_out_has_no_energy(model):
     """Atoms of no residue, virtual atoms, and a frame without MM atoms."""
     inputs = frames(1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deepattn.check.inputs import check_paths
+from deepattn.data.whole_frames import check_whole_frames
 from deepattn.errors import ConfigError, DataError
 from deepattn.train import train
 
@@ -81,6 +82,12 @@ def test_frames_that_are_refused(write_input, tmp_path, system, message):
     with pytest.raises(DataError, match=message):
         train("input.json")
     assert not (tmp_path / "lcurve.out").exists()
+
+
+def test_frames_are_counted_from_the_first():
+    types = np.array([[0, 1, 1, 0], [0, 0, 0, 1]])
+    with pytest.raises(DataError, match="system: frame 8 has 3 atoms of O"):
+        check_whole_frames(types, np.ones((2, 4)), (2, 2), ["O", "H"], "system", first=7)
 
 
 def test_numbers_that_are_not_finite_are_found(write_input, tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from pairwise_models import TYPE_MAP, TYPES, frames, section
 
 from deepattn.cli.main import main
-from deepattn.errors import DataError
+from deepattn.errors import DataError, ModelFileError
 from deepattn.formats.weight_names import BIAS
+from deepattn.infer.inspect import Inspection
 from deepattn.train import train
 
 from . import toy
@@ -36,10 +37,10 @@ def _write(folder, **arrays):
     return str(folder)
 
 
-def _train(system, steps=4, **options):
+def _train(system, model=None, *, steps=4, **options):
     content = toy.make_input([system], valid=[system], loss=VIRIALS, numb_steps=steps, save_freq=2)
     content["training"] |= {"disp_freq": 2}
-    Path("input.json").write_text(json.dumps({**content, "model": section()}))
+    Path("input.json").write_text(json.dumps({**content, "model": model or section()}))
     return train("input.json", **options)
 
 
@@ -61,7 +62,14 @@ def test_both_models_are_trained_and_resumed(system, tmp_path, monkeypatch, caps
     resumed = _train(system, restart="model.ckpt-2.h5").model.get_arrays()
     for name, array in whole.items():
         np.testing.assert_array_equal(resumed[name], array, err_msg=name)
+    with pytest.raises(ModelFileError, match=r"model/qmmm_model/descriptor/rcut is 4\.0, not 3"):
+        _train(system, section(qmmm={"rcut": 3.0}), restart="model.ckpt-2.h5")
+    assert main(["change-bias", "model.ckpt-2.h5", "-b", "C=1", "-o", "changed.h5"]) == 1
+    assert "bias of a combination of models cannot be changed" in capsys.readouterr().err
+    assert not Path("changed.h5").exists()
     assert main(["freeze", "-o", "model.pb"]) == 0
+    sizes = [Inspection(name).size() for name in ("model.ckpt-2.h5", "model.pb")]
+    assert sizes[0]["trained parameters"] == sizes[1]["trained parameters"]
     assert main(["test", "-m", "model.pb", "-s", system]) == 0
     assert "Force  RMSE" in capsys.readouterr().out
     # A start from the graph is a start from its weights.
@@ -73,7 +81,7 @@ def test_both_models_are_trained_and_resumed(system, tmp_path, monkeypatch, caps
 @pytest.mark.parametrize(
     ("aparam", "message"),
     [
-        (None, r"aparam\.npy is missing"),
+        (None, r"aparam\.npy is missing; the model has 1 atomic parameter$"),
         (np.full((2, 9), 0.5), "atom 0 of frame 0 has the aparam 0.5, which is no residue"),
         (np.repeat([[0.0], [1.0]], 9, axis=1), "frame 1 has no QM atom"),
     ],
