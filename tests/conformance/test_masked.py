@@ -134,9 +134,9 @@ def test_graphs(deepmd: Path, tmp_path: Path) -> None:
             deeppot_eval(path, {"other": {**cases["open0"], "atype": 1 - TYPES}})
 
 
-@pytest.mark.parametrize("name", ["pairs.pb", "ours.pairs.pb"])
-def test_lammps(deepmd: Path, name: str, tmp_path: Path) -> None:
+def test_lammps(deepmd: Path, tmp_path: Path) -> None:
     """In one process without ghosts, the mask from a property of the atoms."""
+    graphs = [deepmd / "pairs.pb", deepmd / "ours.pairs.pb"]
     mask = MASKS[1]
     coord = frame(np.ones(len(TYPES)), 5)
     rows = [
@@ -172,23 +172,26 @@ group hidden id {hidden}
 set group all d_mask 1
 set group hidden d_mask 0
 compute mask all property/atom d_mask
-pair_style deepmd {deepmd / name} aparam_from_compute mask
-pair_coeff * * O H
 neighbor 1.0 bin
-thermo_style custom step pe
-thermo_modify format float %.17g
 compute pe all pe/atom
-dump out all custom 1 dump.txt id x y z fx fy fz c_pe
+"""
+    for graph in graphs:
+        script += f"""
+pair_style deepmd {graph} aparam_from_compute mask
+pair_coeff * * O H
+dump out all custom 1 {graph.stem}.txt id x y z fx fy fz c_pe
 dump_modify out sort id format float %.17g
 run 0
+undump out
 """
     deepmd_lammps(DP320, script, tmp_path)
-    found = np.loadtxt(tmp_path / "dump.txt", skiprows=9)
     case = {"coord": coord[np.newaxis], "atype": TYPES, "aparam": mask.reshape(1, -1, 1)}
-    expected = deeppot_eval(deepmd / name, {"one": case})["one"]
-    np.testing.assert_allclose(found[:, 4:7], expected["force"][0], atol=1e-10)
-    np.testing.assert_allclose(found[:, 7], expected["atom_energy"][0], atol=1e-10)
-    assert not found[mask == 0, 4:7].any()
+    for graph in graphs:
+        found = np.loadtxt(tmp_path / f"{graph.stem}.txt", skiprows=9)
+        expected = deeppot_eval(graph, {"one": case})["one"]
+        np.testing.assert_allclose(found[:, 4:7], expected["force"][0], atol=1e-10)
+        np.testing.assert_allclose(found[:, 7], expected["atom_energy"][0], atol=1e-10)
+        assert not found[mask == 0, 4:7].any()
 
 
 @pytest.mark.parametrize("name", DESCRIPTORS)

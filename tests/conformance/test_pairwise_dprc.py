@@ -61,7 +61,8 @@ def deepmd(tmp_path_factory, compiled_ops) -> Path:
         (folder / f"{name}.json").write_text(json.dumps(content))
         start = ["--init-frz-model", "energy.pb"] if name == "force" else []
         commands.append(["--tf", "train", f"{name}.json", "-o", f"{name}.out.json", *start])
-        commands.append(["--tf", "freeze", "-o", f"{name}.pb"])
+        if name == "energy":
+            commands.append(["--tf", "freeze", "-o", "energy.pb"])
     jobs = [{"arguments": command, "output": "log"} for command in commands]
     run_inside(DP320.require(), "commands.py", jobs, folder)
     return folder
@@ -79,8 +80,14 @@ def cases() -> dict:
         **alone,
         "open": {name: array for name, array in alone["frame 0"].items() if name != "box"},
         "one residue": {**alone["frame 2"], "aparam": one_residue},
-        "no residue": {**alone["frame 2"], "aparam": np.where(one_residue > 0, -1.0, 0.0)},
     }
+
+
+@pytest.fixture(scope="module")
+def without_residues(cases) -> dict:
+    """A frame of QM atoms and others that are left out, which DeePMD-kit's own graph fails for."""
+    aparam = np.where(TYPES < 2, 0.0, -1.0).reshape(1, -1, 1)
+    return {"no residue": {**cases["frame 2"], "aparam": aparam}}
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +101,17 @@ def batch(cases) -> dict:
 
 
 @pytest.fixture(scope="module")
-def evaluated(deepmd: Path, cases, batch) -> list[dict]:
+def evaluated(deepmd: Path, cases, batch, without_residues) -> list[dict]:
     """By DeePMD-kit: its own graph and ours, each of the cases and of the batch."""
-    theirs, ours = deepmd / "force.pb", deepmd / "ours.pb"
+    theirs, ours = deepmd / "energy.pb", deepmd / "ours.pb"
     convert(theirs, ours)
-    return deepmd_eval(DP320, [(path, {**cases, **batch}) for path in (theirs, ours)], deepmd)
+    given = {**cases, **batch}
+    return deepmd_eval(DP320, [(theirs, given), (ours, {**given, **without_residues})], deepmd)
 
 
 def test_graphs_are_the_same_potentials(deepmd: Path, cases, evaluated) -> None:
     """DeePMD-kit's here, rebuilt from its weights, and ours there."""
-    theirs, ours = deepmd / "force.pb", deepmd / "ours.pb"
+    theirs, ours = deepmd / "energy.pb", deepmd / "ours.pb"
     model, _ = load_model(theirs)
     expected, found = ({name: of[name] for name in cases} for of in evaluated)
     rebuilt = [read_frozen(path).graph.is_only_rebuilt for path in (theirs, ours)]
@@ -118,10 +126,18 @@ def test_frames_of_a_batch_are_not_mixed_up(deepmd: Path, batch, evaluated) -> N
     """DeePMD-kit takes the residues of the first frame for those of all."""
     mixed, found = evaluated
     expected = np.concatenate([mixed[f"frame {k}"]["force"] for k in range(3)])
-    for values in (found["batch"], deeppot_eval(deepmd / "force.pb", batch)["batch"]):
+    for values in (found["batch"], deeppot_eval(deepmd / "energy.pb", batch)["batch"]):
         np.testing.assert_allclose(values["force"], expected, rtol=0, atol=1e-10)
     error = np.abs(mixed["batch"]["force"] - expected).max(axis=(1, 2))
     assert error[0] < 1e-10 and (error[1:] > 1e-5).all()
+
+
+def test_there_may_be_no_residues(deepmd: Path, without_residues, evaluated) -> None:
+    _, found = evaluated
+    for path in (deepmd / "energy.pb", deepmd / "ours.pb"):
+        expected = deeppot_eval(path, without_residues)
+        assert_equal({name: found[name] for name in expected}, expected, 1e-10)
+    assert np.abs(found["no residue"]["force"]).max() > 1e-3
 
 
 def test_steps_are_the_same(deepmd: Path, tmp_path: Path, monkeypatch) -> None:

@@ -107,9 +107,8 @@ def test_single_precision(model):
     found, expected = low(inputs), model(inputs)
     for name in ("energy", "atom_energy", "force"):
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-5, err_msg=name)
-    assert (
-        found["force"].dtype == tf.float32 and not found["force"].numpy()[MASK[..., 0] == 0].any()
-    )
+    assert found["force"].dtype == tf.float32
+    assert not found["force"].numpy()[MASK[..., 0] == 0].any()
 
 
 def test_forces_are_derivatives(model):
