@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from deepattn.config import DESCRIPTORS, FITTINGS, LOSSES, OPTIMIZERS, SCHEDULES
+from deepattn.config.combination import COMBINATIONS
 from deepattn.learn.dynamics.config import ENGINES
 
 PACKAGE = Path(__file__).parents[2] / "deepattn"
@@ -22,7 +23,7 @@ class Kinds(NamedTuple):
 
     Attributes:
         registry: The registry.
-        rooms: Folders of the package that the kinds live in.
+        rooms: Folders and modules of the package that the kinds live in.
         base: The module with the registry and the default type.
     """
 
@@ -37,6 +38,7 @@ KINDS = [
     Kinds(LOSSES, ("losses",), "config/loss.py"),
     Kinds(OPTIMIZERS, ("optimizers",), "config/optimizer.py"),
     Kinds(SCHEDULES, ("schedules",), "config/schedule.py"),
+    Kinds(COMBINATIONS, ("pairwise", "config/linear.py"), "config/combination.py"),
     Kinds(ENGINES, ("learn/dynamics",), "learn/dynamics/config.py"),
 ]
 # Names that stand for something else too, with the modules that use them so.
@@ -87,7 +89,7 @@ OTHERWISE = {
 def names(kinds: Kinds) -> set[str]:
     """The names and aliases of the kinds in an input."""
     found = kinds.registry.loaded()
-    return set(found) | {alias for kind in found.values() for alias in kind.aliases}
+    return set(found) | {a for kind in found.values() for a in getattr(kind, "aliases", ())}
 
 
 def classes(kinds: Kinds, package: Path) -> set[str]:
