@@ -58,7 +58,7 @@ class PairwiseDprc(Combination):
     def flatten(
         cls, section: Mapping[str, Any], defaults: Mapping[str, Any], complete: Complete
     ) -> Mapping[str, Any]:
-        if "models" in section and not set(_KEYS) & set(section):
+        if {"models", "descriptor"} <= set(section) and not set(_KEYS) & set(section):
             return section
         for key, value in section.items():
             if key not in ("type", *_SHARED, *_KEYS) and not key.startswith("_"):

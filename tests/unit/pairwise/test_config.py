@@ -100,6 +100,14 @@ def _without(key):
         (_without("type_embedding"), "model/type_embedding is required"),
         (_without("type_map"), "model/type_map is required"),
         (lambda: section(qmmm_model=3), "model/qmmm_model is 3; it must be a mapping"),
+        (
+            lambda: {**_without("qm_model")(), "models": [section()["qm_model"]]},
+            "model/models has no effect .* move it to model/qm_model and model/qmmm_model",
+        ),
+        (
+            lambda: {"type": "pairwise_dprc", "models": [section()["qm_model"]]},
+            "model/models has no effect in a model of type pairwise_dprc",
+        ),
         (lambda: section(type_embedding={"width": 3}), "model/type_embedding/width is not a key"),
         (lambda: section(data_stat_nbatch=3), "model/data_stat_nbatch has no effect .* move it to"),
         (_part("qm_model", type="frozen"), "model/qm_model/type is 'frozen'; it must be standard"),
