@@ -25,3 +25,8 @@ TRAINABLE = "Whether the descriptor is trained."
 USE_ECONF_TEBD = (
     "Whether the type embedding starts from electron configurations instead of one-hot vectors."
 )
+# Why energies of a descriptor jump at the cutoff.
+UNSMOOTH_ATTENTION = "its attention counts a neighbor fully or not at all"
+SHIFTED = (
+    "with set_davg_zero false an empty place in the list of neighbors counts, as a type of its own"
+)

@@ -87,6 +87,18 @@ class EnvMatSpec(NamedTuple):
     exclude_types: tuple[tuple[int, int], ...] | None = None
 
 
+class Jump(NamedTuple):
+    """Why energies jump where an atom crosses the cutoff.
+
+    Attributes:
+        why: The reason.
+        instead: What a model that does not jump has.
+    """
+
+    why: str
+    instead: str
+
+
 def slots_of(sel: tuple[int, ...] | int | str) -> tuple[int, ...]:
     """The numbers of neighbors in a resolved ``sel``."""
     if isinstance(sel, str):
@@ -283,6 +295,11 @@ class DescriptorConfig(Kind):
     def excluded_otherwise_before_3(self) -> bool:
         """Whether graphs of DeePMD-kit 2 treat ``exclude_types`` differently."""
         return False
+
+    @property
+    def jump(self) -> Jump | None:
+        """Why energies jump where an atom crosses the cutoff; None if they do not."""
+        return None
 
     def idle_keys(self) -> set[str]:
         """Keys without effect on what the weights compute, such as those of a part that is off."""

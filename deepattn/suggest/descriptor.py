@@ -7,8 +7,8 @@ from deepattn.suggest.facts import Facts
 
 # Elements up to which each has nets of its own.
 _OWN_NETS = 5
-# Elements up to which type factors are the product of a net of its own (strip).
-_STRIPPED = 32
+# Elements up to which the vector of each has 32 numbers; beyond, half of them.
+_LONG_VECTORS = 32
 
 
 def descriptor(facts: Facts) -> tuple[Choice, ...]:
@@ -30,19 +30,13 @@ def descriptor(facts: Facts) -> tuple[Choice, ...]:
                 "learn faster than nets that all elements share",
             ),
         )
-    strip = count <= _STRIPPED
-    values = {
-        "type": "se_atten",
-        "attn_layer": 0,
-        "tebd_input_mode": "strip" if strip else "concat",
-        "set_davg_zero": False,
-    }
+    values = {"type": "se_atten_v2", "attn_layer": 0}
     chosen = Choice(
         {f"model/descriptor/{key}": value for key, value in values.items()},
         f"{why}: all pairs of elements share one net, which also describes pairs that are rare in "
         "the data; attention takes most of the time of a step, so it is left out",
     )
-    width = 32 if strip else 16
+    width = 32 if count <= _LONG_VECTORS else 16
     embedding = Choice(
         {"model/type_embedding/neuron": [width]},
         f"a learned vector of {width} numbers for each of {named}",

@@ -40,7 +40,7 @@ from deepattn.train.checkpointing.saver import Saver, all_variables, state_of
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.evaluation import check_metric
 from deepattn.train.full_validation import best_checkpoints, full_validations
-from deepattn.train.initialize.advice import advice, rate_advice
+from deepattn.train.initialize.advice import advice, rate_advice, smoothness_advice
 from deepattn.train.initialize.freeze import check_start, freeze_weights
 from deepattn.train.initialize.weights import initialize_weights
 from deepattn.train.log_header import program_lines, training_lines
@@ -313,7 +313,7 @@ class Trainer:
             self._earlier_output = write_config(self.config, self._output)
 
     def _report_data(self, name: str, data: DataSet, source: WeightSource, *, length: str) -> None:
-        """Log the training data of a task, and advice for a fine-tuning on them.
+        """Log the training data of a task, and advice about its model and a fine-tuning.
 
         Args:
             name: The task.
@@ -323,6 +323,8 @@ class Trainer:
         """
         config, weights = self.config.tasks[name], shares(self.config)
         log_summary("Training", name, data)
+        for line in smoothness_advice(config.model.descriptor, new=source.mode == "scratch"):
+            log.warning("%s", line)
         if source.mode == "finetune":
             share = weights[name] / sum(weights.values())
             lines = advice(

@@ -16,10 +16,12 @@ from deepattn.config.descriptions import (
     DAVG_ZERO,
     RCUT_SMTH,
     RESNET,
+    SHIFTED,
     TEBD_INPUT_MODE,
+    UNSMOOTH_ATTENTION,
     USE_ECONF_TEBD,
 )
-from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, NeighborList, slots_of
+from deepattn.config.descriptor import DescriptorConfig, EnvMatSpec, Jump, NeighborList, slots_of
 from deepattn.config.model import ModelConfig
 from deepattn.config.ranges import one_of, positive, within
 from deepattn.config.section import Section, key, required
@@ -179,6 +181,14 @@ class Dpa2Config(DescriptorConfig):
             ),
             NeighborList("repformer/nsel", second.nsel, second.rcut),
         )
+
+    @property
+    def jump(self) -> Jump | None:
+        if not self.smooth:
+            return Jump(UNSMOOTH_ATTENTION, "smooth")
+        if not self.repinit.set_davg_zero and self.repinit.tebd_input_mode != "strip":
+            return Jump(SHIFTED, "set_davg_zero in repinit")
+        return None
 
     def with_neighbors(self, numbers: Mapping[str, int | tuple[int, ...] | str]) -> Self:
         changed = self

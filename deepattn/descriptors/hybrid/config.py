@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from deepattn.config.constraints import check_excluded
-from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig, EnvMatSpec, NeighborList
+from deepattn.config.descriptor import DESCRIPTORS, DescriptorConfig, EnvMatSpec, Jump, NeighborList
 from deepattn.config.model import ModelConfig
 from deepattn.config.section import required
 from deepattn.errors import ConfigError
@@ -140,6 +140,10 @@ class HybridConfig(DescriptorConfig):
     @property
     def excluded_otherwise_before_3(self) -> bool:
         return any(part.excluded_otherwise_before_3 for part in self.list)
+
+    @property
+    def jump(self) -> Jump | None:
+        return next((part.jump for part in self.list if part.jump is not None), None)
 
     def idle_keys(self) -> set[str]:
         return {

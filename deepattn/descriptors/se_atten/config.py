@@ -16,8 +16,11 @@ from deepattn.config.constraints import require
 from deepattn.config.descriptions import (
     DAVG_ZERO,
     PYTORCH,
+    SHIFTED,
     TEBD_INPUT_MODE,
+    UNSMOOTH_ATTENTION,
 )
+from deepattn.config.descriptor import Jump
 from deepattn.config.model import ModelConfig
 from deepattn.config.ranges import one_of, positive, within
 from deepattn.config.section import key
@@ -162,6 +165,19 @@ class SeAttenConfig(SmoothEditionConfig):
     def excluded_otherwise_before_3(self) -> bool:
         # The attention saw excluded neighbors.
         return bool(self.exclude_types and self.attn_layer) and not self.smooth_type_embedding
+
+    @property
+    def jump(self) -> Jump | None:
+        if self.attn_layer and not self.smooth_type_embedding:
+            return Jump(UNSMOOTH_ATTENTION, "smooth_type_embedding")
+        if self.set_davg_zero:
+            return None
+        if self.tebd_input_mode != "strip" or not self.smooth_type_embedding:
+            return Jump(SHIFTED, "set_davg_zero, or the type se_atten_v2")
+        if self.exclude_types:
+            why = "an excluded neighbor adds a vector that does not turn with the atoms"
+            return Jump(f"with set_davg_zero false {why}", "set_davg_zero")
+        return None
 
     def idle_keys(self) -> set[str]:
         return set() if self.attn_layer else set(_OF_ATTENTION)

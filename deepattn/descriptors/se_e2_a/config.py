@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from deepattn.config.descriptor import DescriptorConfig
+from deepattn.config.descriptions import SHIFTED
+from deepattn.config.descriptor import DescriptorConfig, Jump
 from deepattn.config.model import ModelConfig
 from deepattn.config.section import key
 from deepattn.descriptors.one_matrix.config import SEL_BY_TYPE
@@ -64,6 +65,10 @@ class SeAEbdV2Config(SeE2AConfig):
     may_lack_names: ClassVar[bool] = False
     spin_conventions: ClassVar[tuple[str, ...]] = ()
     default_type_embedding = True
+
+    @property
+    def jump(self) -> Jump | None:
+        return None if self.set_davg_zero else Jump(SHIFTED, "set_davg_zero")
 
     def check_compressible(self, *, fast: bool) -> None:
         DescriptorConfig.check_compressible(self, fast=fast)

@@ -1,8 +1,8 @@
-"""Advice about learning rate and length, given before a training starts."""
+"""Advice about an input, given before a training starts."""
 
 from __future__ import annotations
 
-from deepattn.config import OptimizerConfig, ScheduleConfig
+from deepattn.config import DescriptorConfig, OptimizerConfig, ScheduleConfig
 
 _MANY_PASSES = 1000
 
@@ -51,3 +51,20 @@ def rate_advice(rate: ScheduleConfig) -> list[str]:
         f"learning_rate/stop_lr is {rate.stop_lr:g}, above start_lr ({rate.start_lr:g}): the "
         "learning rate does not decrease"
     ]
+
+
+def smoothness_advice(descriptor: DescriptorConfig, *, new: bool) -> list[str]:
+    """Concerns about molecular dynamics with a model, one line each.
+
+    Args:
+        descriptor: Its descriptor.
+        new: Whether it starts from scratch, so that it may be another one.
+    """
+    jump = descriptor.jump
+    if jump is None:
+        return []
+    line = (
+        f"energies of this {descriptor.type} jump where an atom crosses the cutoff, so that "
+        f"molecular dynamics does not conserve the energy: {jump.why}"
+    )
+    return [f"{line}; set {jump.instead}" if new else line]

@@ -43,9 +43,9 @@ def section(choices, name):
         ({}, "se_e2_a", "2 elements in systems with fixed types"),
         ({"elements": tuple("ABCDE")}, "se_e2_a", "5 elements"),
         ({"elements": ("Cu",)}, "se_e2_a", "1 element"),
-        ({"elements": tuple("ABCDEF")}, "se_atten", "there are 6 elements"),
-        ({"mixed_types": True}, "se_atten", "mixed types"),
-        ({"elements": ("Ag", "Pd")}, "se_atten", "an alloy of 2 elements"),
+        ({"elements": tuple("ABCDEF")}, "se_atten_v2", "there are 6 elements"),
+        ({"mixed_types": True}, "se_atten_v2", "mixed types"),
+        ({"elements": ("Ag", "Pd")}, "se_atten_v2", "an alloy of 2 elements"),
         ({"elements": ("Ag", "O")}, "se_e2_a", "2 elements"),
         ({"elements": ("Ag", "ghost")}, "se_e2_a", "2 elements"),
     ],
@@ -54,17 +54,17 @@ def test_descriptor(changes, kind, why):
     choices = descriptor(replace(WATER, **changes))
     made = section(choices, "model/descriptor")
     assert made["type"] == kind and why in choices[0].reason
-    if kind == "se_atten":
-        assert made["attn_layer"] == 0 and made["tebd_input_mode"] == "strip"
+    if kind == "se_atten_v2":
+        assert made["attn_layer"] == 0
         assert section(choices, "model/type_embedding") == {"neuron": [32]}
     else:
         assert made["type_one_side"] is True and len(choices) == 1
 
 
-def test_type_factors_of_very_many_elements_are_concatenated():
+def test_vectors_of_very_many_elements_are_shorter():
     many = replace(WATER, elements=tuple(f"X{k}" for k in range(86)))
     choices = descriptor(many)
-    assert section(choices, "model/descriptor")["tebd_input_mode"] == "concat"
+    assert section(choices, "model/descriptor") == {"type": "se_atten_v2", "attn_layer": 0}
     assert section(choices, "model/type_embedding") == {"neuron": [16]}
 
 

@@ -149,14 +149,14 @@ SETS += ["organic/ethanol_methanol/npy", "mptrj/mixed", "alexandria/mixed", "tp/
 # Kind and cutoff of the inputs that examples/results has for them.
 TUNED = {
     "water": ("se_e2_a", 5.0),
-    "monbtaw/mixed": ("se_atten", 5.0),
-    "hea25/mixed": ("se_atten", 5.0),
+    "monbtaw/mixed": ("se_atten_v2", 5.0),
+    "hea25/mixed": ("se_atten_v2", 5.0),
     "mapbi3/npy": ("se_e2_a", 6.0),
     "llzo/npy": ("se_e2_a", 5.0),
     "organic/3bpa": ("se_e2_a", 5.0),
     "organic/ethanol_methanol/npy": ("se_e2_a", 5.0),
-    "mptrj/mixed": ("se_atten", 5.0),
-    "tp/mixed": ("se_atten", 5.0),
+    "mptrj/mixed": ("se_atten_v2", 5.0),
+    "tp/mixed": ("se_atten_v2", 5.0),
 }
 
 
@@ -167,6 +167,7 @@ def test_real_data(shared, name, clock, tmp_path):
     write_input(suggestion, tmp_path / "input.json")
     config = read_config(tmp_path / "input.json")
     descriptor = config.model.descriptor
+    assert descriptor.jump is None
     if name in TUNED:
         assert (descriptor.type, descriptor.rcut) == TUNED[name]
     has_virials = any((folder / "train").rglob("virial.npy"))

@@ -9,7 +9,7 @@ from deepattn.config import Config, normalize
 from deepattn.export import freeze
 from deepattn.optimizers import AdamConfig
 from deepattn.train import train
-from deepattn.train.initialize.advice import advice, rate_advice
+from deepattn.train.initialize.advice import advice, rate_advice, smoothness_advice
 
 from . import toy
 
@@ -90,3 +90,30 @@ def test_a_rate_that_does_not_fall(stop_lr, warned):
     assert [line.split(":")[0] for line in lines] == [
         "learning_rate/stop_lr is 0.002, above start_lr (0.001)"
     ][: int(warned)]
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "reason"),
+    [
+        ({"type": "se_atten_v2"}, None),
+        ({"type": "se_atten"}, "fully or not at all; set smooth_type_embedding"),
+        ({"type": "se_atten", "attn_layer": 0, "set_davg_zero": False}, "set set_davg_zero, or"),
+        (
+            {"type": "hybrid", "list": [{"type": "se_e2_a"}, {"type": "se_atten"}]},
+            "set smooth_type_embedding",
+        ),
+    ],
+)
+def test_energies_that_jump_at_the_cutoff(descriptor, reason):
+    parts = descriptor.get("list", [descriptor])
+    for part in parts:
+        part |= {"sel": [8, 8] if part["type"] == "se_e2_a" else 16}
+    content = toy.make_input(["data"])
+    content["model"]["descriptor"] = descriptor
+    config = Config.from_dict(normalize(content)).model.descriptor
+    lines = smoothness_advice(config, new=True)
+    assert len(lines) == (reason is not None)
+    for line in lines:
+        assert line.startswith(f"energies of this {descriptor['type']} jump") and reason in line
+        # A model that is there cannot be changed.
+        assert smoothness_advice(config, new=False) == [line.partition("; set ")[0]]
