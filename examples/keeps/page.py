@@ -1,16 +1,14 @@
 """Write tables and picture of docs/keeps.md from the recorded results, or check the tables."""
 
-import argparse
-import re
-import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from record import RESULTS, Record, read_records
+from tables import as_table, write_or_check
 from ways import SETS, WAYS
 
-from deepattn.formats.files import write_whole
 from deepattn.plots.figure import COLORS, MARKERS, look, save_figure
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -18,18 +16,6 @@ PAGE = DOCS / "keeps.md"
 PICTURE = DOCS / "images" / "keeps.png"
 # Goals: errors on new frames, and drift, as multiples of those of a plain fine-tuning.
 LOST, DRIFTED = 1.1, 1 / 3
-_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
-
-
-def filled(text: str) -> str:
-    """A page with its tables written anew.
-
-    Args:
-        text: The page; a table stands between ``<!-- table: NAME -->`` and ``<!-- end of table
-            -->``.
-    """
-    records = read_records(RESULTS)
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{TABLES[match[2]](records)}\n\n{match[4]}", text)
 
 
 def ways(records: Sequence[Record]) -> str:
@@ -61,7 +47,7 @@ def ways(records: Sequence[Record]) -> str:
         "energy error, new (meV/atom)",
         "force error, other (meV/Å)",
     ]
-    return _table(header, rows)
+    return as_table(header, rows)
 
 
 def strengths(records: Sequence[Record]) -> str:
@@ -90,7 +76,7 @@ def strengths(records: Sequence[Record]) -> str:
         "drift, energy (meV/atom)",
         "core-seconds",
     ]
-    return _table(header, rows)
+    return as_table(header, rows)
 
 
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {"ways": ways, "strengths": strengths}
@@ -168,25 +154,16 @@ def _ratio(records: Sequence[Record], plain: Sequence[Record], part: str, key: s
     return f"{ratio:.2f}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write tables and picture, or compare the tables with the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only; 1 if they differ")
-    options = parser.parse_args(arguments)
-    text = PAGE.read_text(encoding="utf-8")
-    new = filled(text)
-    if options.check:
-        if text != new:
-            sys.exit(f"{PAGE} differs from the results; run {Path(__file__).name}")
-        return
-    with write_whole(PAGE, "w") as file:
-        file.write(new)
-    draw(read_records(RESULTS), PICTURE)
+    if write_or_check(__doc__, [PAGE], tables(), arguments):
+        draw(read_records(RESULTS), PICTURE)
+
+
+def tables() -> dict[str, Callable[[], str]]:
+    """The tables of the page, of the records that there are."""
+    records = read_records(RESULTS)
+    return {name: partial(write, records) for name, write in TABLES.items()}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 """The record of one fine-tuning: a JSON file."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deepattn.formats.files import write_whole
 
-RESULTS = Path(__file__).resolve().parent / "results"
+HERE = Path(__file__).resolve().parent
+# Modules that folders of examples share are next to them.
+sys.path.append(str(HERE.parent))
+RESULTS = HERE / "results"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
 """The page about forgetting agrees with its records; the script trains, stops and resumes."""
 
-import importlib
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from example_scripts import modules_of
 from small_models import model_section, small_model
 
 from deepattn.config import MultiTaskConfig, normalize_model, read_input, upgrade
@@ -19,21 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def keeps():
-    """The modules of the scripts; their names are gone from Python's table afterwards."""
-    folder = ROOT / "examples" / "keeps"
-    names = [path.stem for path in folder.glob("*.py")]
-    for name in names:
-        sys.modules.pop(name, None)
-    sys.path.insert(0, str(folder))
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    sys.path.remove(str(folder))
-    for name in names:
-        del sys.modules[name]
+    with modules_of(ROOT / "examples" / "keeps") as modules:
+        yield modules
 
 
 def test_tables_of_the_page_are_those_of_the_records(keeps):
     text = keeps.page.PAGE.read_text()
-    assert keeps.page.filled(text) == text
+    assert keeps.tables.filled(text, keeps.page.tables()) == text
     for name in keeps.page.TABLES:
         assert f"<!-- table: {name} -->" in text
     keeps.page.main(["--check"])
