@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from deepattn.cli.log import set_up_logging
@@ -14,6 +15,8 @@ from deepattn.errors import DataError, DeepattnError
 from deepattn.formats.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
+# Modules that folders of examples share are next to them.
+sys.path.append(str(ROOT / "examples"))
 SHARED = Path(os.environ.get("DEEPATTN_SHARED", ROOT.parent / "shared"))
 
 
@@ -69,28 +72,33 @@ def check_file(path: Path, meaning: str) -> Path:
     return path.resolve()
 
 
-def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], output: Path) -> list[dict]:
-    """Do all runs, report the progress, and add their results to ``results.json``.
+def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], results: Path) -> list[dict]:
+    """Do all runs, report the progress, and add their results to a file.
 
     Args:
         rows: What tells the runs apart.
         errors_of: Does the run of a row; gives its errors.
-        output: Folder for the results.
+        results: The file, ``.json``.
 
     Returns:
         The rows with their errors, in order, with those of earlier calls.
     """
-    results = output / "results.json"
-    earlier = json.loads(results.read_text()) if results.is_file() else []
-    done = {_key(row): row for row in earlier}
+    done = {_key(row): row for row in read_runs(results)}
     for number, row in enumerate(rows, start=1):
         name = ", ".join(f"{key} {value}" for key, value in row.items())
         print(f"[{number}/{len(rows)}] {name}", file=sys.stderr, flush=True)
         done[_key(row)] = row | {"errors": errors_of(row)}
     ordered = [done[key] for key in sorted(done)]
+    program = {name: version(name) for name in ("deepattn", "tensorflow", "keras")}
     with write_whole(results, "w") as file:
-        json.dump(ordered, file, indent=1)
+        json.dump({"program": program, "runs": ordered}, file, indent=1, ensure_ascii=False)
+        file.write("\n")
     return ordered
+
+
+def read_runs(results: Path) -> list[dict]:
+    """The rows that `collect` has written; none if there is no such file."""
+    return json.loads(results.read_text())["runs"] if results.is_file() else []
 
 
 def _key(row: dict) -> tuple:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import dpdata
 import numpy as np
-from frames import element_names, read_all, write_some
+from frames import element_names, read_all, write_some, write_valid
 from training_run import TrainingRun, test, training_input
 
 from deepattn.data import System
-from deepattn.errors import DataError
 from deepattn.infer import DeepPot
 from deepattn.train import from_frozen
 
 SCRATCH, FINE_TUNED = "from scratch", "fine-tuned"
-_VALID_FRAMES = 100
+# For short trainings: energies count from the first step on, forces to the last.
+_LOSS = {"start_pref_e": 1, "limit_pref_e": 5, "start_pref_f": 100, "limit_pref_f": 20}
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,7 @@ class Curve:
     @cached_property
     def valid(self) -> list[str]:
         """Systems for the test: the same frames of the validation data for all."""
-        systems = read_all(self.data / "valid")
-        count = min(_VALID_FRAMES, systems.get_nframes())
-        return write_some(systems, self.output / "valid", count=count, seed=0)
-
-    def count(self, size: str) -> int:
-        """The number of frames as an integer, also for ``all``.
-
-        Raises:
-            DataError: It is neither.
-        """
-        if size == "all":
-            return self.frames.get_nframes()
-        if not size.isdecimal() or int(size) < 1:
-            raise DataError(f"--sizes: {size} is not a number of frames; give numbers, or all")
-        return int(size)
+        return write_valid(self.data, self.output)
 
     def run(self, way: str, count: int, seed: int) -> TrainingRun:
         """The training on some frames; the seed draws the frames and the weights."""
@@ -77,7 +63,8 @@ class Curve:
             write_some(self.frames, self.output / "frames" / name, count=count, seed=seed),
             batch_size=self.batch_size,
             steps=self.steps,
-            start_lr=self.rates[way],
+            rate=_rate(self.rates[way], self.steps),
+            loss=_LOSS,
             seed=seed,
         )
         return TrainingRun(
@@ -95,3 +82,13 @@ class Curve:
             published = test(model, self.valid)["force"]
         zero = float(np.sqrt(np.mean(np.concatenate(forces) ** 2)))
         return {"OC2M as published": published, "forces of zero": zero}
+
+
+def _rate(start: float, steps: int) -> dict:
+    """A learning rate that falls to a hundredth."""
+    return {
+        "type": "exp",
+        "start_lr": start,
+        "stop_lr": start / 100,
+        "decay_steps": max(steps // 50, 1),
+    }

@@ -9,9 +9,11 @@ from deepattn.convert import read_frames, write_systems
 from deepattn.data import System, find_systems
 from deepattn.errors import DataError
 
+_VALID_FRAMES = 100
 
-def systems_by_elements(folder: Path, *, max_atoms: int) -> dict[str, frozenset[str]]:
-    """The systems below a folder that are not too large, each with the elements of its atoms.
+
+def systems_by_elements(folder: Path) -> dict[str, frozenset[str]]:
+    """The systems below a folder, each with the elements of its atoms.
 
     Raises:
         DataError: There is none, or one does not name its elements.
@@ -21,8 +23,6 @@ def systems_by_elements(folder: Path, *, max_atoms: int) -> dict[str, frozenset[
         system = System(path)
         if system.data_type_map is None:
             raise DataError(f"{path} has no type_map.raw, which names the elements")
-        if system.natoms > max_atoms:
-            continue
         used = np.unique(system.atype(range(system.nframes)))
         found[path] = frozenset(system.data_type_map[kind] for kind in used if kind >= 0)
     return found
@@ -36,6 +36,19 @@ def element_names(systems: dpdata.MultiSystems) -> list[str]:
 def read_all(folder: Path) -> dpdata.MultiSystems:
     """All frames below a folder, by composition."""
     return read_frames([folder])
+
+
+def count_of(size: str, frames: dpdata.MultiSystems) -> int:
+    """A number of frames that an option gives, also for ``all``.
+
+    Raises:
+        DataError: It is neither.
+    """
+    if size == "all":
+        return frames.get_nframes()
+    if not size.isdecimal() or int(size) < 1:
+        raise DataError(f"--sizes: {size} is not a number of frames; give numbers, or all")
+    return int(size)
 
 
 def write_some(systems: dpdata.MultiSystems, target: Path, *, count: int, seed: int) -> list[str]:
@@ -70,3 +83,15 @@ def write_some(systems: dpdata.MultiSystems, target: Path, *, count: int, seed: 
             chosen.append(parts[index].sub_system(rows))
         write_systems(chosen, target, "mixed")
     return find_systems(str(target.absolute()))
+
+
+def write_valid(data: Path, output: Path) -> list[str]:
+    """Systems for the test, in ``valid`` of a folder: the same frames for all trainings.
+
+    Args:
+        data: Folder with ``valid``.
+        output: Folder for them.
+    """
+    systems = read_all(data / "valid")
+    count = min(_VALID_FRAMES, systems.get_nframes())
+    return write_some(systems, output / "valid", count=count, seed=0)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from command import SHARED, check_file, check_folder, collect, make_parser, one_sentence
 from curves import FINE_TUNED, SCRATCH, Curve
+from frames import count_of
 from pictures import plot_sample_efficiency
 from spread import as_markdown
 
@@ -68,14 +69,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     with one_sentence():
         curves = {name: open_set(name, args) for name in args.sets}
         rows = [
-            {"set": name, "frames": curves[name].count(size), "way": way, "seed": seed}
+            {"set": name, "frames": count_of(size, curves[name].frames), "way": way, "seed": seed}
             for name, seed in product(args.sets, args.seeds)
             for size, way in product(args.sizes, (SCRATCH, FINE_TUNED))
         ]
         rows = collect(
             rows,
             lambda row: curves[row["set"]].run(row["way"], row["frames"], row["seed"]).errors(),
-            args.output,
+            args.output / "results.json",
         )
         for name in args.sets:
             chosen = [row for row in rows if row["set"] == name]

@@ -14,9 +14,6 @@ from deepattn.formats.files import write_whole
 from deepattn.infer import DeepPot, measure_errors
 from deepattn.train import train
 
-# For short trainings: energies count from the first step on, forces to the last.
-_LOSS = {"start_pref_e": 1, "limit_pref_e": 5, "start_pref_f": 100, "limit_pref_f": 20}
-
 Errors = dict[str, dict[str, float]]
 
 
@@ -85,29 +82,26 @@ def training_input(
     *,
     batch_size: str,
     steps: int,
-    start_lr: float,
+    rate: Mapping,
+    loss: Mapping,
     seed: int,
 ) -> dict:
-    """The input of a training whose learning rate falls to a hundredth, four times saved.
+    """The input of a training, saved a few times.
 
     Args:
         model: The ``model`` section.
         systems: Training systems, absolute paths.
         batch_size: As in an input.
         steps: Number of steps.
-        start_lr: Learning rate of the first step.
+        rate: The ``learning_rate`` section.
+        loss: The ``loss`` section.
         seed: Of initial weights and of the order of frames.
     """
     quarter = max(steps // 4, 1)
     return {
         "model": dict(model),
-        "learning_rate": {
-            "type": "exp",
-            "start_lr": start_lr,
-            "stop_lr": start_lr / 100,
-            "decay_steps": max(steps // 50, 1),
-        },
-        "loss": _LOSS,
+        "learning_rate": dict(rate),
+        "loss": dict(loss),
         "training": {
             "training_data": {"systems": list(systems), "batch_size": batch_size},
             "numb_steps": steps,

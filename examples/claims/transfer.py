@@ -1,10 +1,11 @@
 """Unseen compositions: does a shared type embedding transfer better than one net per pair?
 
-    python transfer.py -o transfer [--data .../monbtaw/npy] [--unseen Nb-W Mo-Ta] [--steps 1500]
+    python transfer.py -o transfer [--data .../monbtaw/npy] [--unseen Nb-W Mo-Ta] [--steps 10000]
 
 Models learn from the frames of elements and of some binaries; whole binaries (all their
 compositions) are kept from them and serve as test, beside frames of the compositions that they saw.
-All models train equally long, on equally many frames, at the same learning rates. Writes
+All models train for the same number of steps, on the same frames, at the same learning rates, until
+their errors are nearly flat. Writes
 ``results.json`` and ``transfer.png`` and prints a Markdown table. A second call trains nothing.
 """
 
@@ -22,24 +23,29 @@ from deepattn.errors import DataError
 
 COMMON = {
     "rcut": 5.0,
-    "rcut_smth": 2.0,
+    "rcut_smth": 0.5,
     "sel": "auto",
-    "neuron": [8, 16, 32],
+    "neuron": [20, 40, 80],
     "axis_neuron": 8,
     "precision": "float32",
 }
-_ATTENTION = {"type": "se_atten", "attn": 32, "smooth_type_embedding": True}
 # Names as in the tables and figures. One-sided means one embedding net for each element of a
 # neighbor; otherwise there is one for each pair of elements.
 DESCRIPTORS = {
-    "se_atten": _ATTENTION | {"attn_layer": 2},
-    "se_atten, no attention": _ATTENTION | {"attn_layer": 0},
+    "se_atten": {"type": "se_atten_v2", "attn": 64, "attn_layer": 2},
+    "se_atten, no attention": {"type": "se_atten_v2", "attn_layer": 0},
     "se_e2_a": {"type": "se_e2_a"},
     "se_e2_a, one-sided": {"type": "se_e2_a", "type_one_side": True},
 }
-START_LR = 5e-3
-# Larger cells are runs of molecular dynamics up to 4000 K, which would need many more steps.
-MAX_ATOMS = 32
+RATE = {"type": "cosine", "start_lr": 5e-3, "stop_lr": 1e-5}
+LOSS = {
+    "start_pref_e": 1,
+    "limit_pref_e": 20,
+    "start_pref_f": 1000,
+    "limit_pref_f": 10,
+    "start_pref_v": 0.5,
+    "limit_pref_v": 5,
+}
 
 
 def model_section(descriptor: Mapping, type_map: Sequence[str]) -> dict:
@@ -47,11 +53,11 @@ def model_section(descriptor: Mapping, type_map: Sequence[str]) -> dict:
     section = {
         "type_map": list(type_map),
         "descriptor": COMMON | descriptor,
-        "fitting_net": {"neuron": [64, 64, 64], "precision": "float32"},
+        "fitting_net": {"neuron": [120, 120, 120], "precision": "float32"},
         "data_stat_nbatch": 1,  # there are a hundred systems
     }
-    if descriptor["type"] == "se_atten":
-        section["type_embedding"] = {"neuron": [8], "precision": "float32"}
+    if descriptor["type"] == "se_atten_v2":
+        section["type_embedding"] = {"neuron": [32], "precision": "float32"}
     return section
 
 
@@ -68,7 +74,7 @@ def split(data: Path, unseen: Sequence[str]) -> dict[str, list[str]]:
     pairs = [frozenset(pair.split("-")) for pair in unseen]
     parts = {"train": [], "seen": [], "unseen": []}
     for folder, seen in (("train", "train"), ("valid", "seen")):
-        for path, elements in systems_by_elements(data / folder, max_atoms=MAX_ATOMS).items():
+        for path, elements in systems_by_elements(data / folder).items():
             kept_back = any(pair <= elements for pair in pairs)
             if not kept_back:
                 parts[seen].append(path)
@@ -85,29 +91,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=SHARED / "data" / "monbtaw" / "npy")
     parser.add_argument("--unseen", nargs="+", default=["Nb-W", "Mo-Ta"], metavar="A-B")
     parser.add_argument("--models", nargs="+", choices=DESCRIPTORS, default=list(DESCRIPTORS))
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=10000)
     args = parser.parse_args(argv)
     with one_sentence():
         parts = split(check_folder(args.data, "give --data with train and valid"), args.unseen)
-        elements = sorted(
-            set().union(*systems_by_elements(args.data, max_atoms=MAX_ATOMS).values())
-        )
+        elements = sorted(set().union(*systems_by_elements(args.data).values()))
         tests = {"seen": parts["seen"], "unseen": parts["unseen"]}
 
         def errors_of(row: dict) -> dict:
             config = training_input(
                 model_section(DESCRIPTORS[row["model"]], elements),
                 parts["train"],
-                batch_size="auto",
+                batch_size="auto:64",
                 steps=args.steps,
-                start_lr=START_LR,
+                rate=RATE,
+                loss=LOSS,
                 seed=row["seed"],
             )
             folder = args.output / row["model"].replace(", ", "-").replace(" ", "-")
             return TrainingRun(folder / f"seed-{row['seed']}", config, tests).errors()
 
         rows = [{"model": model, "seed": seed} for seed, model in product(args.seeds, args.models)]
-        rows = collect(rows, errors_of, args.output)
+        rows = collect(rows, errors_of, args.output / "results.json")
         print(as_markdown(rows, ["model"]))
         print(plot_transfer(rows, args.output / "transfer.png"))
 

@@ -1,14 +1,12 @@
 """The scripts of the claims: they run, resume, repeat nothing, and report errors."""
 
-import importlib
 import json
-import sys
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import pytest
+from example_scripts import modules_of
 from small_models import model_section, small_model
 
 from deepattn.config import normalize_model
@@ -27,14 +25,8 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def claims():
-    """The modules of the scripts; their names are gone from Python's table afterwards."""
-    folder = ROOT / "examples" / "claims"
-    names = [path.stem for path in folder.glob("*.py")]
-    sys.path.insert(0, str(folder))
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    sys.path.remove(str(folder))
-    for name in names:
-        del sys.modules[name]
+    with modules_of(ROOT / "examples" / "claims") as modules:
+        yield modules
 
 
 @pytest.fixture
@@ -63,7 +55,13 @@ def _run(claims, folder: Path, steps: int):
     )
     systems = [str(ALLOY / "train" / "Ag32")]
     config = claims.training_run.training_input(
-        section, systems, batch_size="auto", steps=steps, start_lr=1e-3, seed=1
+        section,
+        systems,
+        batch_size="auto",
+        steps=steps,
+        rate=claims.transfer.RATE,
+        loss=claims.transfer.LOSS,
+        seed=1,
     )
     return claims.training_run.TrainingRun(folder, config, {"seen": systems})
 
@@ -99,7 +97,7 @@ def test_sample_efficiency_does_every_run_once(claims, few_frames, quick, capsys
     printed = capsys.readouterr()
     assert "[8/8] set monbtaw, frames 6, way fine-tuned, seed 2" in printed.err
     assert len(set(quick)) == 8
-    rows = json.loads((output / "results.json").read_text())
+    rows = claims.command.read_runs(output / "results.json")
     assert [(row["frames"], row["way"], row["seed"]) for row in rows[:3]] == [
         (2, "fine-tuned", 1),
         (2, "fine-tuned", 2),
@@ -116,7 +114,7 @@ def test_transfer_does_every_run_once(claims, quick, tmp_path, capsys):
     options = ["-o", str(tmp_path), "--data", str(ALLOY), "--unseen", "Ag-Au", "--seeds", "1", "2"]
     claims.transfer.main(options)
     printed = capsys.readouterr().out
-    assert len(json.loads((tmp_path / "results.json").read_text())) == 8 == len(set(quick))
+    assert len(claims.command.read_runs(tmp_path / "results.json")) == 8 == len(set(quick))
     assert [line.split("|")[1].strip() for line in printed.splitlines()[2:-1]] == list(
         claims.transfer.DESCRIPTORS
     )
@@ -126,10 +124,45 @@ def test_transfer_does_every_run_once(claims, quick, tmp_path, capsys):
     assert capsys.readouterr().out == printed  # it adds to what is there
 
 
+def test_plateau_does_every_run_once(claims, few_frames, quick, capsys, tmp_path, monkeypatch):
+    config = claims.transfer.training_input(
+        {"type_map": TYPE_MAP, "descriptor": {"type": "se_e2_a"}, "fitting_net": {}},
+        [],
+        batch_size="auto",
+        steps=1,
+        rate=claims.transfer.RATE,
+        loss=claims.transfer.LOSS,
+        seed=9,
+    )
+    config["training"]["validation_data"] = {"systems": "elsewhere"}
+    (tmp_path / "monbtaw.json").write_text(json.dumps(config))
+    monkeypatch.setattr(claims.plateau, "INPUTS", tmp_path)
+    options = ["-o", str(few_frames / "out"), "--data", str(few_frames), "--sets", "monbtaw"]
+    for _ in range(2):
+        claims.plateau.main([*options, "--sizes", "2", "all", "--steps", "20"])
+    table = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in line.split("|")] for line in table[2:4]]
+    assert [row[1:3] for row in cells] == [["monbtaw", "2"], ["monbtaw", "6"]]
+    assert len(quick) == 2
+    written = json.loads((quick[0] / "input.json").read_text())
+    assert written["training"]["numb_steps"] == 20
+    assert written["training"]["seed"] == written["model"]["descriptor"]["seed"] == 1
+    assert "validation_data" not in written["training"]
+
+
+def test_tables_of_the_page_are_those_of_the_results(claims):
+    text = claims.page.PAGE.read_text()
+    assert claims.tables.filled(text, claims.page.TABLES) == text
+    for name in claims.page.TABLES:
+        assert f"<!-- table: {name} -->" in text
+    runs = claims.command.read_runs(claims.page.RESULTS / "transfer.json")
+    assert {run["model"] for run in runs} == set(claims.transfer.DESCRIPTORS)
+
+
 @pytest.mark.slow
 def test_sample_efficiency_trains(claims, few_frames, capsys):
     claims.sample_efficiency.main([*_curves_options(few_frames), "--sizes", "2", "--seeds", "1"])
-    rows = json.loads((few_frames / "out" / "results.json").read_text())
+    rows = claims.command.read_runs(few_frames / "out" / "results.json")
     fine_tuned, scratch = (row["errors"]["valid"] for row in rows)
     assert 0 < scratch["force"] < 100 and 0 < fine_tuned["force"] < 100
     assert scratch != fine_tuned
@@ -140,7 +173,7 @@ def test_transfer_trains(claims, small_nets, tmp_path, capsys):
     options = ["-o", str(tmp_path), "--data", str(ALLOY), "--unseen", "Ag-Au", "--steps", "4"]
     options += ["--seeds", "1", "--models", "se_atten, no attention", "se_e2_a, one-sided"]
     claims.transfer.main(options)
-    for row in json.loads((tmp_path / "results.json").read_text()):
+    for row in claims.command.read_runs(tmp_path / "results.json"):
         assert row["errors"].keys() == {"seen", "unseen"}
         assert all(0 < error["force"] < 100 for error in row["errors"].values())
 
