@@ -12,6 +12,8 @@ from deepattn.cli.log import set_up_logging
 from deepattn.errors import DataError, DeepattnError
 
 ROOT = Path(__file__).resolve().parents[2]
+# Modules that folders of examples share are next to them.
+sys.path.append(str(ROOT / "examples"))
 SHARED = Path(os.environ.get("DEEPATTN_SHARED", ROOT.parent / "shared"))
 
 

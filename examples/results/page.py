@@ -1,43 +1,21 @@
-"""Write the tables of docs/results.md from the recorded results, or check that they agree."""
+"""Write the tables of the pages from the recorded results, or check that they agree."""
 
-import argparse
 import json
-import re
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from command import ROOT, one_sentence
-from record import RESULTS, Record, read_records
+from record import RESULTS, Record, read_records, read_runs
 from sets import HERE, SETS, DataSet
+from suggested import KINDS, by_slice, ratio, read_rows
+from tables import as_table, write_or_check
 
 from deepattn.config import load_input
-from deepattn.errors import DataError
-from deepattn.formats.files import write_whole
 
-PAGE = ROOT / "docs" / "results.md"
-_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
-
-
-def filled(text: str) -> str:
-    """A page with its tables written anew.
-
-    Args:
-        text: The page; a table stands between ``<!-- table: NAME -->`` and ``<!-- end of table
-            -->``.
-
-    Raises:
-        DataError: There is no table of a name.
-    """
-    records = read_records(RESULTS)
-
-    def write(match: re.Match[str]) -> str:
-        if match[2] not in TABLES:
-            raise DataError(f"{PAGE}: there is no table {match[2]}; there are {', '.join(TABLES)}")
-        return f"{match[1]}\n{TABLES[match[2]](records)}\n\n{match[4]}"
-
-    return _BLOCK.sub(write, text)
+PAGES = tuple(ROOT / "docs" / name for name in ("results.md", "suggest.md"))
+# Where the distances within a molecule of water end, Å.
+_INTERMOLECULAR = {"H–H": 1.85, "H–O": 1.3, "O–O": 1.3}
 
 
 def overview(records: Sequence[Record]) -> str:
@@ -71,7 +49,7 @@ def overview(records: Sequence[Record]) -> str:
         "force MAE (meV/Å)",
         "goal",
     ]
-    return _table(header, rows)
+    return as_table(header, rows)
 
 
 def inputs(records: Sequence[Record]) -> str:
@@ -110,7 +88,7 @@ def inputs(records: Sequence[Record]) -> str:
         "learning rate",
         "prefactors",
     ]
-    return _table(header, rows)
+    return as_table(header, rows)
 
 
 def variants(records: Sequence[Record]) -> str:
@@ -134,7 +112,7 @@ def variants(records: Sequence[Record]) -> str:
         "energy RMSE (meV/atom)",
         "force RMSE (meV/Å)",
     ]
-    return _table(header, rows)
+    return as_table(header, rows)
 
 
 def deepmd(records: Sequence[Record]) -> str:
@@ -162,7 +140,7 @@ def deepmd(records: Sequence[Record]) -> str:
         "energy RMSE (meV/atom)",
         "force RMSE (meV/Å)",
     ]
-    return _table(header, rows)
+    return as_table(header, rows)
 
 
 def published(records: Sequence[Record]) -> str:
@@ -180,7 +158,7 @@ def published(records: Sequence[Record]) -> str:
         note = f"{value['differs']} ([source]({value['source']}))".strip()
         rows.append([data_set.title, value["model"], *numbers, note])
     header = ["material", "model", "energy (meV/atom)", "force (meV/Å)", "data and source"]
-    return _table(header, rows)
+    return as_table(header, rows)
 
 
 def metals(records: Sequence[Record]) -> str:
@@ -194,7 +172,81 @@ def metals(records: Sequence[Record]) -> str:
             rows.append(
                 [name, source, f"{values['a']:.3f}", *(f"{value:.0f}" for value in constants)]
             )
-    return _table(["metal", "", "a (Å)", "C₁₁ (GPa)", "C₁₂", "C₄₄", "bulk modulus"], rows)
+    return as_table(["metal", "", "a (Å)", "C₁₁ (GPa)", "C₁₂", "C₄₄", "bulk modulus"], rows)
+
+
+def dynamics(records: Sequence[Record]) -> str:
+    """Runs of 100 ps in LAMMPS."""
+    rows = []
+    for name, found in read_runs().items():
+        drift, error = found["drift"]
+        rows.append(
+            [
+                name,
+                f"{found['atoms']}",
+                f"{1000 * found['timestep']:g}",
+                _held(found),
+                f"{found['temperature']:.0f}",
+                f"{drift:.2g} ± {error:.1g}",
+                f"{found['milliseconds']:.1f}",
+            ]
+        )
+    header = [
+        "run",
+        "atoms",
+        "time step (fs)",
+        "conserved for (ps)",
+        "temperature (K)",
+        "drift (µeV/atom/ps)",
+        "ms per step",
+    ]
+    return as_table(header, rows)
+
+
+def liquid(records: Sequence[Record]) -> str:
+    """Peaks of the radial distribution functions of water."""
+    found = read_runs()["water"]
+    r = np.array(found["r"])
+    rows = []
+    for pair, labels in found["labels"].items():
+        model = found["model"][pair]
+        # Peaks within a molecule are an order of magnitude higher.
+        outside = r > _INTERMOLECULAR[pair]
+        peaks = [
+            (r[outside][np.argmax(g[outside])], g[outside].max())
+            for g in map(np.array, (labels, model))
+        ]
+        rows.append([pair, *(f"{height:.2f} at {place:.2f} Å" for place, height in peaks)])
+    return as_table(["pair", "labels", "model"], rows)
+
+
+def suggestions(records: Sequence[Record]) -> str:
+    """Inputs of `deepattn init` beside tuned ones."""
+    rows = []
+    for name, pair in by_slice(read_rows(HERE / "suggested.json")).items():
+        row = {row["kind"]: row for row in pair}
+        own = row["init"]
+        rows.append(
+            [
+                name,
+                f"{own['frames']:,}",
+                f"`{own['descriptor']}`, {own['rcut']:g} Å",
+                *(f"{row[kind]['errors']['energy']['rmse']:.1f}" for kind in KINDS),
+                *(f"{row[kind]['errors']['force']['rmse']:.0f}" for kind in KINDS),
+                f"{ratio(pair, 'force'):.2f}",
+            ]
+        )
+    header = [
+        "data",
+        "frames",
+        "chosen",
+        "energy, `init` (meV/atom)",
+        "tuned",
+        "force, `init` (meV/Å)",
+        "tuned",
+        "ratio",
+    ]
+    return as_table(header, rows)
 
 
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
@@ -204,6 +256,9 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "deepmd": deepmd,
     "published": published,
     "metals": metals,
+    "dynamics": dynamics,
+    "liquid": liquid,
+    "suggestions": suggestions,
 }
 
 
@@ -236,6 +291,12 @@ def _errors(records: Sequence[Record], name: str, kind: str) -> str:
     return f"{mean:.{digits}f}{spread}"
 
 
+def _held(run: dict) -> str:
+    """For how long the energy was conserved, ps."""
+    broke = run["broke_at"]
+    return f"{run['time']:g}" if broke is None else f"{broke:.1f} of {run['time']:g}"
+
+
 def _goals(data_set: DataSet, records: Sequence[Record]) -> str:
     words = []
     for name, goal in data_set.goals.items():
@@ -244,24 +305,16 @@ def _goals(data_set: DataSet, records: Sequence[Record]) -> str:
     return ", ".join(words)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def tables() -> dict[str, Callable[[], str]]:
+    """The tables of the pages, of the records that there are."""
+    records = read_records(RESULTS)
+    return {name: partial(write, records) for name, write in TABLES.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the page, or compare it with the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only; 1 if they differ")
-    options = parser.parse_args(arguments)
+    """Write the pages, or compare them with the results."""
     with one_sentence():
-        text = PAGE.read_text(encoding="utf-8")
-        new = filled(text)
-        if not options.check:
-            with write_whole(PAGE, "w") as file:
-                file.write(new)
-        elif text != new:
-            sys.exit(f"{PAGE} differs from the results; run {Path(__file__).name}")
+        write_or_check(__doc__, PAGES, tables(), arguments)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from ase.build import bulk
 from command import add_data, check_folder, one_sentence
 from elastic import from_frames, from_model
 from sets import HERE
+from training_run import trained_folder
 
 from deepattn import DP
 from deepattn.data import System
-from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
 
 METALS = ("Nb", "Mo", "Ta", "W")
@@ -31,7 +31,7 @@ FILE = HERE / "physics-metals.json"
 def metals(options: argparse.Namespace) -> dict:
     """Lattice and elastic constants of each metal, by labels and by the model."""
     found = {}
-    calculator = DP(_model(options.output, "monbtaw"))
+    calculator = DP(trained_folder(options.output, "monbtaw"))
     for name in METALS:
         folders = [options.data / "monbtaw/npy" / part / f"unary/{name}2" for part in _PARTS]
         frames = [_cells(folder) for folder in folders]
@@ -52,13 +52,6 @@ def _cells(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     system = System(str(check_folder(folder, "give the folder of the data with --data")))
     rows = range(system.nframes)
     return tuple(system.load(name, rows).reshape(-1, 3, 3) for name in ("box", "virial"))
-
-
-def _model(output: Path, name: str) -> Path:
-    folder = output / f"{name}-1"
-    if not (folder / "trained").is_file():
-        raise DataError(f"{folder}: there is no trained model; run run.py {name} --output first")
-    return folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

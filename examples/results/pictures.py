@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from command import ROOT, one_sentence
-from record import RESULTS, Record, read_pairs, read_records
+from record import RESULTS, Record, read_pairs, read_records, read_runs
 from sets import SETS, DataSet
 
 from deepattn.plots.figure import COLORS, INK, look, save_figure
@@ -120,6 +120,32 @@ def draw_first(records: Sequence[Record], folder: Path, picture: Path) -> Path:
     return draw_panels(panels, picture, fits=fits)
 
 
+@look()
+def draw_liquid(run: dict, picture: Path) -> Path:
+    """Radial distribution functions of water, by the frames of the data and by the model.
+
+    Args:
+        run: Of `read_runs`.
+        picture: File to write.
+
+    Returns:
+        The path of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_PANEL * 3.2, _PANEL * 1.15), layout="constrained")
+    for axes, (pair, labels) in zip(figure.subplots(1, 3), run["labels"].items(), strict=True):
+        axes.plot(run["r"], labels, "o", color=INK, markersize=2.2, label="first principles")
+        axes.plot(run["r"], run["model"][pair], color=COLORS[0], linewidth=1.3, label="model")
+        # The bonds within a molecule, far above, are cut off.
+        axes.set(title=pair, xlim=(0.7, 6.0), ylim=(0, 3.6))
+        axes.grid()
+    axes.legend(fontsize="small", loc="lower right")
+    figure.supxlabel("distance (Å)", fontsize="medium")
+    figure.supylabel("radial distribution", fontsize="medium")
+    return save_figure(figure, picture)
+
+
 def _panels(
     records: Sequence[Record],
 ) -> tuple["Figure", list[tuple["Axes", tuple[DataSet, list[Record]]]]]:
@@ -169,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(draw_curves(records, options.output / "results-curves.png"))
         print(draw_parity(records, RESULTS, options.output / "results-parity.png"))
         print(draw_first(records, RESULTS, options.output / "results-first.png"))
+        print(draw_liquid(read_runs()["water"], options.output / "results-water.png"))
 
 
 if __name__ == "__main__":

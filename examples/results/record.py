@@ -14,6 +14,7 @@ from deepattn.formats.files import write_whole
 from deepattn.infer import TestReport
 
 RESULTS = Path(__file__).resolve().parent / "results"
+RUNS = RESULTS.with_name("dynamics.json")
 # Errors of a record: by name, the key in a report of `measure_errors` and the unit.
 ERRORS = {
     "energy": ("ea", "meV/atom"),
@@ -81,6 +82,11 @@ class Record:
 def read_records(folder: Path = RESULTS) -> list[Record]:
     """All records of a folder, by file name."""
     return [Record(**json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+
+
+def read_runs() -> dict[str, dict]:
+    """Results of molecular dynamics, by the name of the run, as `dynamics.py` has written them."""
+    return json.loads(RUNS.read_text())
 
 
 def program_versions() -> dict[str, str]:

@@ -82,6 +82,22 @@ class TrainingRun:
             DataError: Data are missing, or the folder holds a run with another input.
             KeyboardInterrupt: The limit is reached.
         """
+        record, report = self.measure(limit)
+        record.write(self.record_path)
+        if record.is_result and self.seed == min(self.data_set.seeds):
+            write_pairs(report, self.record_path.with_suffix(".npz"))
+        return record
+
+    def measure(self, limit: float | None = None) -> tuple[Record, TestReport]:
+        """Train and test on the validation frames; done parts are not repeated.
+
+        Args:
+            limit: As for `carry_out`.
+
+        Raises:
+            DataError: As for `carry_out`.
+            KeyboardInterrupt: The limit is reached.
+        """
         config = self.config()
         self._prepare(config)
         if not self.finished():
@@ -106,10 +122,7 @@ class TrainingRun:
             curve=thin_curve(read_learning_curve(self.folder / "lcurve.out")),
             variant=self.variant,
         )
-        record.write(self.record_path)
-        if record.is_result and self.seed == min(self.data_set.seeds):
-            write_pairs(report, self.record_path.with_suffix(".npz"))
-        return record
+        return record, report
 
     def _prepare(self, config: dict) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -153,6 +166,22 @@ def errors_of(report: TestReport) -> dict[str, dict[str, float]]:
         for name, (key, _) in ERRORS.items()
         if f"rmse_{key}" in average
     }
+
+
+def trained_folder(output: Path, name: str) -> Path:
+    """The folder of the trained model of a data set, of its first seed.
+
+    Args:
+        output: Folder of the folders of all runs.
+        name: Of the data set.
+
+    Raises:
+        DataError: It has not been trained.
+    """
+    folder = output / f"{name}-1"
+    if not (folder / _TRAINED).is_file():
+        raise DataError(f"{folder}: there is no trained model; run run.py {name} --output first")
+    return folder
 
 
 @contextmanager

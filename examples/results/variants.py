@@ -6,10 +6,8 @@ from typing import Any
 
 _SHORT = {"training/numb_steps": 2500, "training/disp_freq": 250}
 _SHARED = {
-    "type": "se_atten",
+    "type": "se_atten_v2",
     "attn_layer": 0,
-    "tebd_input_mode": "strip",
-    "set_davg_zero": False,
     "rcut": 5.0,
     "rcut_smth": 0.5,
     "sel": "auto",
@@ -19,7 +17,10 @@ _SHARED = {
 }
 _EMBEDDING = {"neuron": [32], "precision": "float32"}
 
-_SHORTER = {"training/numb_steps": 36000, "training/disp_freq": 900}
+_EARLY = {"training/numb_steps": 6000, "training/disp_freq": 600}
+
+# Energies jump where an atom crosses the cutoff.
+_JUMPING = {"tebd_input_mode": "strip", "set_davg_zero": False}
 
 # By name, the new value of each key, which is given as a path.
 VARIANTS: dict[str, Mapping[str, Any]] = {
@@ -41,7 +42,9 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
         "model/descriptor/axis_neuron": 12,
         "model/fitting_net/neuron": [240, 240, 240],
     },
-    "shorter": _SHORTER,
+    "early": _EARLY,
+    "early-centered": _EARLY | {"model/descriptor/set_davg_zero": True},
+    "early-jumping": _EARLY | {"model/descriptor": _SHARED | {"type": "se_atten", **_JUMPING}},
     "short-shared": _SHORT | {"model/descriptor": _SHARED, "model/type_embedding": _EMBEDDING},
     "short-attention": _SHORT
     | {

@@ -1,8 +1,6 @@
 """The page of results agrees with the recorded results; the scripts run, stop and resume."""
 
-import importlib
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +10,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.units import GPa
+from example_scripts import modules_of
 
 from deepattn.config import load_input, read_input
 from deepattn.errors import DataError
@@ -24,13 +23,8 @@ INPUTS = sorted((FOLDER / "inputs").glob("*.json"))
 
 @pytest.fixture(scope="module")
 def scripts():
-    """The modules of the scripts; their names are gone from Python's table afterwards."""
-    names = [path.stem for path in FOLDER.glob("*.py")]
-    sys.path.insert(0, str(FOLDER))
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    sys.path.remove(str(FOLDER))
-    for name in names:
-        del sys.modules[name]
+    with modules_of(FOLDER) as modules:
+        yield modules
 
 
 @pytest.fixture
@@ -71,23 +65,25 @@ def small(scripts, tmp_path, monkeypatch):
 
 
 def test_tables_of_the_page_are_those_of_the_results(scripts):
-    text = scripts.page.PAGE.read_text()
-    assert scripts.page.filled(text) == text
+    texts = [page.read_text() for page in scripts.page.PAGES]
+    for text in texts:
+        assert scripts.tables.filled(text, scripts.page.tables()) == text
     for name in scripts.page.TABLES:
-        assert f"<!-- table: {name} -->" in text
+        assert f"<!-- table: {name} -->" in "".join(texts)
 
 
 def test_a_wrong_number_on_the_page_is_found(scripts, tmp_path, monkeypatch):
-    text = scripts.page.PAGE.read_text()
+    text = scripts.page.PAGES[0].read_text()
     record = scripts.record.read_records()[0]
     wrong = f"{record.core_minutes:.1f}"
     assert wrong in text
-    monkeypatch.setattr(scripts.page, "PAGE", tmp_path / "results.md")
-    scripts.page.PAGE.write_text(text.replace(wrong, "0.1"))
+    page = tmp_path / "results.md"
+    monkeypatch.setattr(scripts.page, "PAGES", (page,))
+    page.write_text(text.replace(wrong, "0.1"))
     with pytest.raises(SystemExit, match="differs from the results"):
         scripts.page.main(["--check"])
     scripts.page.main([])
-    assert scripts.page.PAGE.read_text() == text
+    assert page.read_text() == text
     scripts.page.main(["--check"])
 
 
@@ -125,7 +121,7 @@ def test_inputs_are_valid(scripts, path):
 def test_pictures_are_drawn(scripts, tmp_path):
     pytest.importorskip("matplotlib")
     scripts.pictures.main(["-o", str(tmp_path)])
-    for name in ("curves", "parity", "first"):
+    for name in ("curves", "parity", "first", "water"):
         assert 10_000 < (tmp_path / f"results-{name}.png").stat().st_size < 200_000
 
 
@@ -201,3 +197,35 @@ def test_elastic_constants_of_a_model(scripts):
     pressed.calc = EMT()
     pressure = -np.trace(pressed.get_stress(voigt=False)) / 3 / GPa
     assert pressure == pytest.approx(-found.bulk_modulus * (1.002**3 - 1), rel=0.03)
+
+
+def test_slices_are_thirty_and_named_once(scripts):
+    slices = scripts.slices.SLICES
+    assert len(slices) == 30
+    assert {found.tuned for found in slices.values()} == scripts.sets.SETS.keys()
+
+
+def test_suggested_inputs_are_compared_with_tuned_ones(scripts, shared, tmp_path, monkeypatch):
+    data = shared / "data"
+    for found in scripts.slices.SLICES.values():
+        for patterns in (found.training, found.validation):
+            assert scripts.suggested.systems_of(data, patterns)
+    run = scripts.suggested.training_run(
+        scripts.slices.SLICES["Mo–W"],
+        "init",
+        SimpleNamespace(output=tmp_path, data=data, steps=10),
+    )
+    own, tuned = run.config(), replace(run, variant="tuned").config()
+    read_input(own)
+    read_input(tuned)
+    assert own["training"]["numb_steps"] == tuned["training"]["numb_steps"] == 10
+    systems = own["training"]["training_data"]["systems"]
+    assert systems == tuned["training"]["training_data"]["systems"]
+    assert {Path(path).name.rstrip("0123456789") for path in systems} >= {"Mo", "W"}
+    rows = [
+        {"slice": "Mo–W", "kind": kind, "errors": {"force": {"rmse": error}}}
+        for kind, error in (("init", 110.0), ("tuned", 100.0))
+    ]
+    assert scripts.suggested.ratio(rows, "force") == pytest.approx(1.1)
+    assert list(scripts.suggested.by_slice(rows)) == ["Mo–W"]
+    assert not scripts.suggested.by_slice(rows[:1])
