@@ -72,13 +72,12 @@ OTHERWISE = {
     # The one descriptor of inputs of DeePMD-kit 0.
     "se_e2_a": {"config/upgrade_v0.py", "suggest/descriptor.py"},
     # What `deepattn init` suggests, as DeepPot-SE above.
-    "se_atten": {"suggest/descriptor.py"},
     "cosine": {"suggest/length.py"},
     # In a hash of DeePMD-kit's, which names its caches.
     "se_a": {"statistics/stat_file.py"},
     "se_r": {"statistics/stat_file.py"},
     # The student that is trained unless the user gives another.
-    "se_atten_v2": {"distill/config.py"},
+    "se_atten_v2": {"distill/config.py", "suggest/descriptor.py"},
     # The library, among those whose versions a report of a bug lists.
     "ase": {"cli/bug.py"},
     # In the list of what a package exports.
