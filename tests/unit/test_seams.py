@@ -76,7 +76,7 @@ OTHERWISE = {
     # In a hash of DeePMD-kit's, which names its caches.
     "se_a": {"statistics/stat_file.py"},
     "se_r": {"statistics/stat_file.py"},
-    # The student that is trained unless the user gives another.
+    # The student that is trained unless the user gives another; what `deepattn init` suggests.
     "se_atten_v2": {"distill/config.py", "suggest/descriptor.py"},
     # The library, among those whose versions a report of a bug lists.
     "ase": {"cli/bug.py"},
