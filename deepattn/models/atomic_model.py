@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import deepattn.keras_backend  # noqa: F401
+
+# isort: split
 import abc
 from collections.abc import Mapping
 from typing import Any

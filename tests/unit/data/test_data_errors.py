@@ -136,10 +136,11 @@ def test_without_a_check_on_opening_a_frame_is_checked_when_drawn(tmp_path):
         DataSet(data_config([str(path)]), ["O", "H"], check=False)
 
 
-@pytest.mark.parametrize("name", ["fparam", "aparam"])
-def test_parameters_of_the_model_must_be_there(tmp_path, name):
+@pytest.mark.parametrize(("name", "kind"), [("fparam", "frame"), ("aparam", "atomic")])
+def test_parameters_of_the_model_must_be_there(tmp_path, name, kind):
     path, _ = write_system(tmp_path / "a")
-    with pytest.raises(DataError, match=rf"set.000/{name}.npy is missing.*numb_{name} 1"):
+    message = rf"set.000/{name}.npy is missing; the model has 1 {kind} parameter"
+    with pytest.raises(DataError, match=message):
         DataSet(data_config([str(path)]), ["O", "H"], **{f"numb_{name}": 1})
 
 

@@ -81,7 +81,7 @@ def test_weights_and_statistics_only(tmp_path):
         ({"model_attr/model_version": "1.2"}, "has model version 1.2"),
         ({"descrpt_attr/rcut": None}, "the node 'descrpt_attr/rcut' is missing"),
         ({"descrpt_attr/rcut": np.float64("nan")}, "invalid cutoff radius nan"),
-        ({"descrpt_attr/rcut": np.float64(-1)}, "invalid cutoff radius -1"),
+        ({"descrpt_attr/rcut": np.float64(-2)}, "invalid cutoff radius -2"),
         ({"descrpt_attr/rcut": np.int32(6)}, "neither float32 nor float64"),
         ({"descrpt_attr/ntypes": np.int32(3)}, "has 3 atom types .* but 2 names"),
         ({"descrpt_attr/ntypes": "2"}, "'descrpt_attr/ntypes' has an unexpected shape or type"),
