@@ -40,14 +40,8 @@ def compress(
             f"models with the fitting {type(model.fitting).__name__} cannot be compressed; use "
             "the model as it is."
         )
-    if isinstance(model, SpinModel):
-        raise ConfigError(
-            "models of magnetic moments (model/spin) cannot be compressed; use the model as it is."
-        )
-    if model.of_residues:
-        raise ConfigError(
-            "models of QM/MM by pairs (pairwise_dprc) cannot be compressed; use the model as it is."
-        )
+    if isinstance(model, SpinModel) or model.of_residues:
+        raise ConfigError(f"models {model.special} cannot be compressed; use the model as it is.")
     if model.descriptor.protection:
         raise ConfigError(
             "models with protected distances (env_protection) cannot be compressed; use the model "

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from deepattn.errors import ConfigError
 from deepattn.models.energy_model import EnergyModel
-from deepattn.models.masked_model import MaskedModel
-from deepattn.models.spin_model import SpinModel
 
 
 def refuse_unwritable(model: EnergyModel, path: str | Path) -> None:
@@ -16,20 +14,10 @@ def refuse_unwritable(model: EnergyModel, path: str | Path) -> None:
     Raises:
         ConfigError: The model is one of them.
     """
-    if isinstance(model, SpinModel):
+    if model.special:
         raise ConfigError(
-            f"{path}: models of magnetic moments (model/spin) cannot be written as SavedModels, "
-            "which DeePMD-kit does not have; write a file of another kind."
-        )
-    if isinstance(model, MaskedModel):
-        raise ConfigError(
-            f"{path}: models with masked atoms (use_aparam_as_mask) cannot be written as "
-            "SavedModels, which DeePMD-kit does not have; write a .pb file."
-        )
-    if model.of_residues:
-        raise ConfigError(
-            f"{path}: models of QM/MM by pairs (pairwise_dprc) cannot be written as SavedModels, "
-            "which DeePMD-kit does not have; write a .pb file."
+            f"{path}: models {model.special} cannot be written as SavedModels, which DeePMD-kit "
+            "does not have; write a file of another kind, such as .pb or .pt."
         )
 
 

@@ -52,6 +52,10 @@ class EnergyModel(AtomicModel):
         >>> model.fit(dataset)  # of (inputs, labels)
     """
 
+    # What distinguishes models of the class, in messages, and why the laws of a potential cannot be
+    # checked for them; both empty for energies of atoms and their types alone.
+    special: ClassVar[str] = ""
+    unchecked: ClassVar[str] = ""
     # Whether descriptor and fitting alone make the energies, so that one operation can.
     of_descriptor_alone: ClassVar[bool] = True
 
@@ -158,12 +162,12 @@ class EnergyModel(AtomicModel):
             ``[nframes, 3 * natoms, 3 * natoms]``, eV/Å².
 
         Raises:
-            ConfigError: Other models are added.
+            ConfigError: Other models are added, or the energy depends on more than atoms.
         """
-        if self.terms:
+        if self.terms or self.special:
+            models = "combinations of models" if self.terms else f"models {self.special}"
             raise ConfigError(
-                "there are no Hessians of combinations of models; take finite differences of "
-                "forces."
+                f"there are no Hessians of {models}; take finite differences of forces."
             )
         return hessian(self, inputs, in_blocks=in_blocks)
 

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from deepattn.errors import ConfigError
 from deepattn.layers import Environment
 from deepattn.models.energy_model import EnergyModel
 
@@ -27,6 +26,9 @@ class MaskedModel(EnergyModel):
         **kwargs: As for `EnergyModel`.
     """
 
+    special = "with masked atoms (use_aparam_as_mask)"
+    unchecked = "its frames have the atoms that sel says, and no cell"
+
     def environment(self, inputs: Mapping[str, Any]) -> Environment:
         if "aparam" not in inputs:
             raise ValueError("aparam must be given: it is the mask of the atoms")
@@ -41,9 +43,3 @@ class MaskedModel(EnergyModel):
         found = found.without(hidden, empty, ntypes=self.ntypes, sort=False)
         # Virials are made of these vectors, and nothing else is.
         return found._replace(rij=tf.zeros_like(found.rij))
-
-    def hessian(self, inputs: Mapping[str, tf.Tensor], *, in_blocks: bool = False) -> tf.Tensor:
-        raise ConfigError(
-            "there are no Hessians of models with masked atoms (use_aparam_as_mask); take finite "
-            "differences of forces."
-        )

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.config.spin import SpinConfig
-from deepattn.errors import ConfigError
 from deepattn.layers import Environment
 from deepattn.layers.boundaries import natoms_of
 from deepattn.layers.environment import atoms_of_types
@@ -47,6 +46,8 @@ class SpinModel(EnergyModel):
         **kwargs: As for `EnergyModel`.
     """
 
+    special = "of magnetic moments (model/spin)"
+    unchecked = "its forces are those of atoms and virtual atoms together"
     of_descriptor_alone = False
 
     def __init__(self, *layers: Any, spin: SpinConfig | Mapping[str, Any], **kwargs: Any):
@@ -152,12 +153,6 @@ class SpinModel(EnergyModel):
     def _magnetic(self, atype: tf.Tensor) -> tf.Tensor:
         """Which atoms have a moment, bool, of types int32 ``[nframes, natoms]``."""
         return atoms_of_types(atype, self.ntypes, [host for host, _ in self.spin.pairs])
-
-    def hessian(self, inputs: Mapping[str, tf.Tensor], *, in_blocks: bool = False) -> tf.Tensor:
-        raise ConfigError(
-            "there are no Hessians of models of magnetic moments (model/spin); take finite "
-            "differences of forces."
-        )
 
     def graph_outputs(
         self, outputs: Mapping[str, tf.Tensor], environment: Environment, natoms: tf.Tensor

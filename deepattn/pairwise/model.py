@@ -88,6 +88,8 @@ class PairwiseModel(EnergyModel):
         **kwargs: As for `EnergyModel`; the one term is a `ResiduesTerm`.
     """
 
+    special = "of QM/MM by pairs (pairwise_dprc)"
+    unchecked = "its frames have residues, and parts of them no images"
     of_residues = True
 
     @property

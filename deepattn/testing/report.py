@@ -9,8 +9,6 @@ from pathlib import Path
 
 from deepattn.errors import ConfigError
 from deepattn.models import EnergyModel, ModelFile, open_model_file
-from deepattn.models.masked_model import MaskedModel
-from deepattn.models.spin_model import SpinModel
 from deepattn.testing.check import Check
 from deepattn.testing.continuity import check_continuity
 from deepattn.testing.derivatives import check_atom_energies, check_forces, check_virial
@@ -121,20 +119,9 @@ def check_model(
     evaluate = evaluator(model, fparam=fparam, aparam=aparam)
     keras_model = model.build() if isinstance(model, ModelFile) else model
     precision = "float64"
-    if isinstance(keras_model, SpinModel):
+    if isinstance(keras_model, EnergyModel) and keras_model.unchecked:
         raise ConfigError(
-            "a model of magnetic moments (model/spin) cannot be checked: its forces are those of "
-            "atoms and virtual atoms together."
-        )
-    if isinstance(keras_model, MaskedModel):
-        raise ConfigError(
-            "a model with masked atoms (use_aparam_as_mask) cannot be checked: its frames have the "
-            "atoms that sel says, and no cell."
-        )
-    if isinstance(keras_model, EnergyModel) and keras_model.of_residues:
-        raise ConfigError(
-            "a model of QM/MM by pairs (pairwise_dprc) cannot be checked: its frames have "
-            "residues, and parts of them no images."
+            f"a model {keras_model.special} cannot be checked: {keras_model.unchecked}."
         )
     if isinstance(keras_model, EnergyModel):
         ntypes, rcut = keras_model.ntypes, keras_model.rcut
