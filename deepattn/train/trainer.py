@@ -323,7 +323,7 @@ class Trainer:
         """
         config, weights = self.config.tasks[name], shares(self.config)
         log_summary("Training", name, data)
-        for line in smoothness_advice(config.model.descriptor, new=source.mode == "scratch"):
+        for line in smoothness_advice(config.model, new=source.mode == "scratch"):
             log.warning("%s", line)
         if source.mode == "finetune":
             share = weights[name] / sum(weights.values())

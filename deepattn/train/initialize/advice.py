@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepattn.config import DescriptorConfig, OptimizerConfig, ScheduleConfig
+from deepattn.config import ModelConfig, OptimizerConfig, ScheduleConfig
 
 _MANY_PASSES = 1000
 
@@ -53,18 +53,20 @@ def rate_advice(rate: ScheduleConfig) -> list[str]:
     ]
 
 
-def smoothness_advice(descriptor: DescriptorConfig, *, new: bool) -> list[str]:
-    """Concerns about molecular dynamics with a model, one line each.
+def smoothness_advice(model: ModelConfig, *, new: bool) -> list[str]:
+    """Concerns about molecular dynamics with a model, one line for each network.
 
     Args:
-        descriptor: Its descriptor.
+        model: Its section.
         new: Whether it starts from scratch, so that it may be another one.
     """
-    jump = descriptor.jump
-    if jump is None:
-        return []
-    line = (
-        f"energies of this {descriptor.type} jump where an atom crosses the cutoff, so that "
-        f"molecular dynamics does not conserve the energy: {jump.why}"
-    )
-    return [f"{line}; set {jump.instead}" if new else line]
+    lines = []
+    for descriptor in (one.descriptor for one in (model, *model.further.values())):
+        if descriptor.jump is None:
+            continue
+        line = (
+            f"energies of this {descriptor.type} jump where an atom crosses the cutoff, so that "
+            f"molecular dynamics does not conserve the energy: {descriptor.jump.why}"
+        )
+        lines.append(f"{line}; set {descriptor.jump.instead}" if new else line)
+    return lines

@@ -110,10 +110,22 @@ def test_energies_that_jump_at_the_cutoff(descriptor, reason):
         part |= {"sel": [8, 8] if part["type"] == "se_e2_a" else 16}
     content = toy.make_input(["data"])
     content["model"]["descriptor"] = descriptor
-    config = Config.from_dict(normalize(content)).model.descriptor
+    config = Config.from_dict(normalize(content)).model
     lines = smoothness_advice(config, new=True)
     assert len(lines) == (reason is not None)
     for line in lines:
         assert line.startswith(f"energies of this {descriptor['type']} jump") and reason in line
         # A model that is there cannot be changed.
         assert smoothness_advice(config, new=False) == [line.partition("; set ")[0]]
+
+
+def test_energies_of_the_second_network_may_jump():
+    content = toy.make_input(["data"])
+    own = content["model"]
+    own["descriptor"] |= {"type": "se_atten_v2", "sel": 16}
+    other = {**own, "descriptor": {**own["descriptor"], "type": "se_atten", "attn_layer": 1}}
+    names = own["type_map"]
+    content["model"] = {"type": "linear_ener", "models": [own, other], "weights": "sum"}
+    content["model"]["type_map"] = names
+    [line] = smoothness_advice(Config.from_dict(normalize(content)).model, new=True)
+    assert line.startswith("energies of this se_atten jump")
