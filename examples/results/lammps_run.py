@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.io.lammpsdata import write_lammps_data
 
 from deepattn.errors import DataError
+from deepattn.foreign.dump import read_dump
 from deepattn.testing.conservation import Trajectory
 
 _START = """
@@ -32,8 +33,8 @@ timestep {timestep}
 thermo {every}
 thermo_style custom step temp pe etotal press
 thermo_modify format float %.15g
-dump out all custom {every} part-{part}.dump id type xu yu zu
-dump_modify out sort id format float %.7f
+dump out all custom {every} part-{part}.dump id element xu yu zu
+dump_modify out element {names} sort id format float %.7f
 fix move all {fix}
 run {steps}
 write_restart part-{part}.restart.new
@@ -148,14 +149,15 @@ class Dynamics:
 
     def frames(self, folder: Path) -> list[Atoms]:
         """Frames while the energy was conserved, with unwrapped coordinates."""
-        found = []
+        found: list[Atoms] = []
         for part in self._done(folder):
-            lines = (folder / f"part-{part}.dump").read_text().splitlines()
-            size = 9 + len(self.atoms)
-            for first in range(size, len(lines), size):
-                rows = np.array([line.split() for line in lines[first + 9 : first + size]], float)
-                symbols = [self.elements[int(kind) - 1] for kind in rows[:, 1]]
-                found.append(Atoms(symbols, rows[:, 2:], cell=self.atoms.cell, pbc=True))
+            stored = read_dump(str(folder / f"part-{part}.dump"))
+            symbols = [stored.names[kind] for kind in stored.atype]
+            # The first frame of a part is the last of the one before.
+            found += [
+                Atoms(symbols, coord, cell=self.atoms.cell, pbc=True)
+                for coord in stored.arrays["coord"][1:]
+            ]
         return found[: self._whole(self._thermo(folder))]
 
     def seconds_per_step(self, folder: Path) -> float:

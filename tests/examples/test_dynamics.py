@@ -124,8 +124,11 @@ def test_a_run_counts_until_its_energy_jumps(dynamics, tmp_path):
     lines += [f"{6 + 2 * k} {300 + k} -9 {total} 0" for k, total in enumerate(totals)]
     (tmp_path / "part-1.log").write_text("\n".join([*lines, "Loop time of 1.2 on 1 procs", ""]))
     (tmp_path / "part-1.restart").touch()
-    frame = ["ITEM"] * 9 + [f"{k} 1 0 0 0" for k in range(1, 5)]
-    (tmp_path / "part-1.dump").write_text("\n".join(frame * 7))
+    head = ["ITEM: NUMBER OF ATOMS", "4", "ITEM: BOX BOUNDS pp pp pp", *["0 4"] * 3]
+    atoms = ["ITEM: ATOMS id element xu yu zu", *(f"{k} Ag 0 0 {k}" for k in range(1, 5))]
+    rest = "\n".join([*head, *atoms])
+    dump = "".join(f"ITEM: TIMESTEP\n{2 * k}\n{rest}\n" for k in range(7))
+    (tmp_path / "part-1.dump").write_text(dump)
     assert dynamics.broke_at(tmp_path) == pytest.approx(14e-3 - 0.004)
     trajectory, temperatures = dynamics.energies(tmp_path)
     assert temperatures.tolist() == [300, 301, 302, 303]
