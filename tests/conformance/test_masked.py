@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,11 @@ import pytest
 from deepattn.cli.main import main
 from deepattn.errors import DataError
 from deepattn.export import convert
-from deepattn.models import load_model
 from deepattn.train import train
 
 from .compare import assert_equal, deeppot_eval
 from .deepmd_kit import DP320, deepmd_eval, deepmd_lammps, run_inside
+from .restarts import assert_same_steps_and_restart
 from .twelve_atoms import training_input
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
@@ -206,26 +205,9 @@ def test_first_weights_are_the_same(deepmd: Path, name: str, tmp_path: Path, mon
 
 
 def test_steps_and_restart_are_the_same(further: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    content = json.loads((further / "input.json").read_text())
-    content["training"] |= {"disp_file": "lcurve.out", "save_freq": STEPS // 2}
-    (tmp_path / "input.json").write_text(json.dumps(content))
     # Ours, and the one of DeePMD-kit that it was made of, have the same weights.
-    train("input.json", init_frz_model=further / "pairs.pb")
-    expected = (further / "input.out").read_text().splitlines()
-    assert len(expected) == STEPS + 3
-    assert "rmse_pf" in expected[0] and "rmse_ae" in expected[0]
-    assert (tmp_path / "lcurve.out").read_text().splitlines() == expected
-    middle = f"input.ckpt-{STEPS // 2}.h5"
-    (tmp_path / "again").mkdir()
-    shutil.copy(middle, tmp_path / "again" / middle)
-    monkeypatch.chdir(tmp_path / "again")
-    train(tmp_path / "input.json", restart=middle)
-    again = Path("lcurve.out").read_text().splitlines()
-    assert again[-STEPS // 2 :] == expected[-STEPS // 2 :]
-    ends = [load_model(folder / f"input.ckpt-{STEPS}.h5")[0] for folder in (tmp_path, Path())]
-    arrays = [end.get_arrays() for end in ends]
-    assert all((arrays[1][name] == array).all() for name, array in arrays[0].items())
+    _, head = assert_same_steps_and_restart(further, "pairs.pb", tmp_path, monkeypatch, steps=STEPS)
+    assert "rmse_pf" in head and "rmse_ae" in head
 
 
 def test_errors(further: Path, tmp_path: Path, capsys) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ import pytest
 
 from deepattn.cli.main import main
 from deepattn.export import convert
-from deepattn.models import load_model
 from deepattn.train import train
 
 from .compare import assert_equal, deeppot_eval
 from .deepmd_kit import DP320, deepmd_eval, deepmd_lammps, run_inside
+from .restarts import assert_same_steps_and_restart
 from .systems import scatter
 from .twelve_atoms import training_input
 
@@ -164,25 +163,10 @@ run 0
 
 
 def test_steps_and_restart_are_the_same(deepmd: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    content = json.loads((deepmd / "input.json").read_text())
-    content["training"] |= {"disp_file": "lcurve.out", "save_freq": STEPS // 2}
-    (tmp_path / "input.json").write_text(json.dumps(content))
-    trainer = train("input.json", init_frz_model=deepmd / "start.pb")
-    expected = (deepmd / "input.out").read_text().splitlines()
-    assert len(expected) == STEPS + 3
-    assert "rmse_fr" in expected[0] and "rmse_fm" in expected[0]
-    assert (tmp_path / "lcurve.out").read_text().splitlines() == expected
-    middle = f"input.ckpt-{STEPS // 2}.h5"
-    (tmp_path / "again").mkdir()
-    shutil.copy(middle, tmp_path / "again" / middle)
-    monkeypatch.chdir(tmp_path / "again")
-    train(tmp_path / "input.json", restart=middle)
-    again = Path("lcurve.out").read_text().splitlines()
-    assert again[-STEPS // 2 :] == expected[-STEPS // 2 :]
-    ends = [load_model(folder / f"input.ckpt-{STEPS}.h5")[0] for folder in (tmp_path, Path())]
-    arrays = [end.get_arrays() for end in ends]
-    assert all((arrays[1][name] == array).all() for name, array in arrays[0].items())
+    trainer, head = assert_same_steps_and_restart(
+        deepmd, "start.pb", tmp_path, monkeypatch, steps=STEPS
+    )
+    assert "rmse_fr" in head and "rmse_fm" in head
     assert json.loads((tmp_path / "out.json").read_text())["model"]["type_map"] == ["Ni", "O"]
     assert trainer.model.type_map == ["Ni", "O", "Ni_spin"]
 

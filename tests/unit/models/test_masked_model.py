@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from ase.neighborlist import NewPrimitiveNeighborList
 from small_models import small_model
+from weight_gradients import assert_forces_train
 
 from deepattn import ops
 from deepattn.config import ModelConfig, normalize_model
@@ -139,20 +140,8 @@ def test_rotations_and_the_order_of_atoms_make_no_difference(model):
 
 
 def test_gradients_of_forces(model):
-    inputs, rng = frames(), np.random.default_rng(7)
-    weights = rng.normal(size=(2, 7, 3))
-    variable = model.trainable_variables[0]
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(weights * model(inputs, with_descriptor=False)["force"])
-    gradient = tape.gradient(total, variable)
-    value, step, ends = variable.numpy(), 1e-6, []
-    direction = rng.normal(size=value.shape)
-    for sign in (1, -1):
-        variable.assign(value + sign * step * direction)
-        ends.append(float(np.sum(weights * model(inputs)["force"].numpy())))
-    variable.assign(value)
-    expected = (ends[0] - ends[1]) / (2 * step)
-    np.testing.assert_allclose(np.sum(gradient * direction), expected, rtol=1e-6)
+    rng = np.random.default_rng(7)
+    assert_forces_train(model, frames(), rng.normal(size=(2, 7, 3)), rng)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from small_models import model_section
+from weight_gradients import assert_forces_train
 
 from deepattn import ops
 from deepattn.config import ModelConfig, normalize_model
@@ -114,25 +114,8 @@ def test_order_and_padding_make_no_difference(model):
 
 def test_gradients_of_forces(model):
     """Trainings differentiate the forces again, the magnetic ones too."""
-    inputs, rng = batch(1), np.random.default_rng(5)
-    weights = rng.normal(size=(1, 7, 3))
-
-    def score():
-        return float(np.sum(weights * model(inputs)["force"].numpy()))
-
-    variable = model.trainable_variables[0]
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(weights * model(inputs, with_descriptor=False)["force"])
-    gradient = tape.gradient(total, variable)
-    value, step = variable.numpy(), 1e-6
-    direction = rng.normal(size=value.shape)
-    ends = []
-    for sign in (1, -1):
-        variable.assign(value + sign * step * direction)
-        ends.append(score())
-    variable.assign(value)
-    expected = (ends[0] - ends[1]) / (2 * step)
-    np.testing.assert_allclose(np.sum(gradient * direction), expected, rtol=1e-6)
+    rng = np.random.default_rng(5)
+    assert_forces_train(model, batch(1), rng.normal(size=(1, 7, 3)), rng)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
