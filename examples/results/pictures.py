@@ -134,13 +134,14 @@ def draw_liquid(run: dict, picture: Path) -> Path:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_PANEL * 3.2, _PANEL * 1.15), layout="constrained")
-    for axes, (pair, labels) in zip(figure.subplots(1, 3), run["labels"].items(), strict=True):
+    panels = figure.subplots(1, 3)
+    for axes, (pair, labels) in zip(panels, run["labels"].items(), strict=True):
         axes.plot(run["r"], labels, "o", color=INK, markersize=2.2, label="first principles")
         axes.plot(run["r"], run["model"][pair], color=COLORS[0], linewidth=1.3, label="model")
         # The bonds within a molecule, far above, are cut off.
         axes.set(title=pair, xlim=(0.7, 6.0), ylim=(0, 3.6))
         axes.grid()
-    axes.legend(fontsize="small", loc="lower right")
+    panels[0].legend(fontsize="small", loc="upper right")
     figure.supxlabel("distance (Å)", fontsize="medium")
     figure.supylabel("radial distribution", fontsize="medium")
     return save_figure(figure, picture)
