@@ -19,12 +19,12 @@ def transfer() -> str:
     return as_markdown(read_runs(RESULTS / "transfer.json"), ["model"])
 
 
-def plateau() -> str:
-    """Small models from scratch, until their errors are flat."""
-    return as_markdown(read_runs(RESULTS / "plateau.json"), ["set", "frames"])
+def from_scratch() -> str:
+    """Small models from scratch, with many steps."""
+    return as_markdown(read_runs(RESULTS / "from_scratch.json"), ["set", "frames"])
 
 
-TABLES: dict[str, Callable[[], str]] = {"transfer": transfer, "plateau": plateau}
+TABLES: dict[str, Callable[[], str]] = {"transfer": transfer, "from_scratch": from_scratch}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

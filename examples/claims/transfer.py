@@ -4,9 +4,9 @@
 
 Models learn from the frames of elements and of some binaries; whole binaries (all their
 compositions) are kept from them and serve as test, beside frames of the compositions that they saw.
-All models train for the same number of steps, on the same frames, at the same learning rates, until
-their errors are nearly flat. Writes
-``results.json`` and ``transfer.png`` and prints a Markdown table. A second call trains nothing.
+All models train for the same number of steps, on the same frames, at the same learning rates.
+Writes ``results.json`` and ``transfer.png`` and prints a Markdown table. A second call trains
+nothing.
 """
 
 from collections.abc import Mapping, Sequence

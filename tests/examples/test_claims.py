@@ -124,7 +124,7 @@ def test_transfer_does_every_run_once(claims, quick, tmp_path, capsys):
     assert capsys.readouterr().out == printed  # it adds to what is there
 
 
-def test_plateau_does_every_run_once(claims, few_frames, quick, capsys, tmp_path, monkeypatch):
+def test_from_scratch_does_every_run_once(claims, few_frames, quick, capsys, tmp_path, monkeypatch):
     config = claims.transfer.training_input(
         {"type_map": TYPE_MAP, "descriptor": {"type": "se_e2_a"}, "fitting_net": {}},
         [],
@@ -136,10 +136,10 @@ def test_plateau_does_every_run_once(claims, few_frames, quick, capsys, tmp_path
     )
     config["training"]["validation_data"] = {"systems": "elsewhere"}
     (tmp_path / "monbtaw.json").write_text(json.dumps(config))
-    monkeypatch.setattr(claims.plateau, "INPUTS", tmp_path)
+    monkeypatch.setattr(claims.from_scratch, "INPUTS", tmp_path)
     options = ["-o", str(few_frames / "out"), "--data", str(few_frames), "--sets", "monbtaw"]
     for _ in range(2):
-        claims.plateau.main([*options, "--sizes", "2", "all", "--steps", "20"])
+        claims.from_scratch.main([*options, "--sizes", "2", "all", "--steps", "20"])
     table = capsys.readouterr().out.splitlines()
     cells = [[cell.strip() for cell in line.split("|")] for line in table[2:4]]
     assert [row[1:3] for row in cells] == [["monbtaw", "2"], ["monbtaw", "6"]]

@@ -1,11 +1,11 @@
-"""From scratch until the errors are flat: what small models learn from the frames of a curve.
+"""From scratch with many steps: what small models learn from the frames of a curve.
 
-    python plateau.py -o curves [--sets ethanol_methanol monbtaw] [--sizes 10 100 all]
+    python from_scratch.py -o curves [--sets ethanol_methanol monbtaw] [--sizes 10 100 all]
 
-`sample_efficiency.py` compares trainings of equal length of one large architecture. Here the models
-are those of ``examples/results/inputs``, a hundredth of the cost per step, and train from random
-weights for as long as it takes. Frames for training and test are the same as there, if the folder
-is. Writes ``plateau.json`` and prints a Markdown table. A second call trains nothing.
+`sample_efficiency.py` compares trainings of equal length of one large architecture. Here the
+models are the small ones of ``examples/results/inputs``, and train from random weights for many
+more steps. Frames for training and test are the same as there, if the folder is. Writes
+``from_scratch.json`` and prints a Markdown table. A second call trains nothing.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def small_input(name: str, systems: Sequence[str], *, steps: int, seed: int) -> 
     return config
 
 
-class Plateau:
+class SmallModel:
     """Trainings on some frames of a data set.
 
     Args:
@@ -71,7 +71,9 @@ class Plateau:
         frames = write_some(self.frames, self.output / "frames" / name, count=count, seed=seed)
         config = small_input(self.name, frames, steps=self.steps, seed=seed)
         valid = write_valid(self.folder, self.output)
-        return TrainingRun(self.output / "plateau" / name, config, {"valid": valid}).errors()
+        return TrainingRun(
+            self.output / "from-scratch-small" / name, config, {"valid": valid}
+        ).errors()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="of every training; default: by data set")
     args = parser.parse_args(argv)
     with one_sentence():
-        sets = {name: Plateau(name, args) for name in args.sets}
+        sets = {name: SmallModel(name, args) for name in args.sets}
         rows = [
             {"set": name, "frames": count_of(size, sets[name].frames), "seed": seed}
             for name, seed, size in product(args.sets, args.seeds, args.sizes)
@@ -90,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = collect(
             rows,
             lambda row: sets[row["set"]].errors(row["frames"], row["seed"]),
-            args.output / "plateau.json",
+            args.output / "from_scratch.json",
         )
         print(as_markdown([row for row in rows if row["set"] in args.sets], ["set", "frames"]))
 
