@@ -9,7 +9,7 @@ the mean over the atoms is the pressure; ``compile`` and ``fit`` are Keras's own
 import keras
 import tensorflow as tf
 
-from deepattn.config import read_config
+from deepattn.config import Config, read_config
 from deepattn.data import DataSet
 from deepattn.descriptors import SeAtten
 from deepattn.layers import TypeEmbedding
@@ -86,6 +86,7 @@ def pressure(inputs, labels):
 def main() -> None:
     keras.utils.set_random_seed(1)
     config = read_config("input.json")
+    assert isinstance(config, Config)  # of one model
     type_map = config.model.type_map
     training = DataSet(config.training.training_data, type_map, labels=["virial"], seed=1)
     validation = DataSet(config.training.validation_data, type_map, labels=["virial"], seed=1)

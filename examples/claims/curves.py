@@ -53,11 +53,12 @@ class Curve:
         """The training on some frames; the seed draws the frames and the weights."""
         name = f"{count}-frames-seed-{seed}"
         type_map = element_names(self.frames)
-        if way == FINE_TUNED:
-            # Everything except the elements comes from the file.
-            model = {"descriptor": {}, "fitting_net": {}, "type_embedding": {}}
-        else:
-            model = from_frozen(self.pretrained).model.to_dict()
+        # Everything except the elements comes from the file.
+        model: dict = {"descriptor": {}, "fitting_net": {}, "type_embedding": {}}
+        if way != FINE_TUNED:
+            found = from_frozen(self.pretrained).model
+            assert found is not None  # the file is of one model
+            model = found.to_dict()
         config = training_input(
             model | {"type_map": type_map},
             write_some(self.frames, self.output / "frames" / name, count=count, seed=seed),

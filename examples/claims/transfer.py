@@ -31,7 +31,7 @@ COMMON = {
 }
 # Names as in the tables and figures. One-sided means one embedding net for each element of a
 # neighbor; otherwise there is one for each pair of elements.
-DESCRIPTORS = {
+DESCRIPTORS: dict[str, dict] = {
     "se_atten": {"type": "se_atten_v2", "attn": 64, "attn_layer": 2},
     "se_atten, no attention": {"type": "se_atten_v2", "attn_layer": 0},
     "se_e2_a": {"type": "se_e2_a"},
@@ -52,7 +52,7 @@ def model_section(descriptor: Mapping, type_map: Sequence[str]) -> dict:
     """The ``model`` section with one of the descriptors."""
     section = {
         "type_map": list(type_map),
-        "descriptor": COMMON | descriptor,
+        "descriptor": {**COMMON, **descriptor},
         "fitting_net": {"neuron": [120, 120, 120], "precision": "float32"},
         "data_stat_nbatch": 1,  # there are a hundred systems
     }
@@ -72,7 +72,7 @@ def split(data: Path, unseen: Sequence[str]) -> dict[str, list[str]]:
         DataError: A part is empty.
     """
     pairs = [frozenset(pair.split("-")) for pair in unseen]
-    parts = {"train": [], "seen": [], "unseen": []}
+    parts: dict[str, list[str]] = {"train": [], "seen": [], "unseen": []}
     for folder, seen in (("train", "train"), ("valid", "seen")):
         for path, elements in systems_by_elements(data / folder).items():
             kept_back = any(pair <= elements for pair in pairs)

@@ -52,7 +52,9 @@ class Comparison:
     @cached_property
     def model(self) -> dict:
         """Section of the pretrained model."""
-        return from_frozen(self.pretrained).model.to_dict()
+        found = from_frozen(self.pretrained).model
+        assert found is not None  # the file is of one model
+        return found.to_dict()
 
     @cached_property
     def published(self) -> DeepPot:

@@ -163,7 +163,7 @@ class Dynamics:
     def seconds_per_step(self, folder: Path) -> float:
         """LAMMPS' loop time of a step at constant energy."""
         logs = [(folder / f"part-{part}.log").read_text() for part in self._done(folder)]
-        seconds = sum(float(re.search(r"Loop time of ([\d.eE+-]+) on", log)[1]) for log in logs)
+        seconds = sum(float(_found(r"Loop time of ([\d.eE+-]+) on", log)) for log in logs)
         return seconds / (len(logs) * round(self.length / self.timestep))
 
     def _done(self, folder: Path) -> list[int]:
@@ -176,14 +176,22 @@ class Dynamics:
         rows = []
         for part in self._done(folder):
             log = (folder / f"part-{part}.log").read_text()
-            table = re.search(r"\n *Step +Temp.*?\n(.*?)\nLoop time", log, re.DOTALL)
-            rows.append(np.array([line.split() for line in table[1].splitlines()], float)[1:])
+            table = _found(r"\n *Step +Temp.*?\n(.*?)\nLoop time", log)
+            rows.append(np.array([line.split() for line in table.splitlines()]).astype(float)[1:])
         return np.concatenate(rows)
 
     def _whole(self, rows: np.ndarray) -> int:
         """The number of rows until the energy is not conserved."""
         away = np.abs(rows[:, 3] - rows[0, 3]) > _KEPT * len(self.atoms)
         return int(away.argmax()) if away.any() else len(rows)
+
+
+def _found(pattern: str, log: str) -> str:
+    """What the group of a pattern matches in a log of LAMMPS."""
+    match = re.search(pattern, log, re.DOTALL)
+    if match is None:
+        raise DataError(f"a log of LAMMPS has no {pattern}; delete its folder and run it again")
+    return match[1]
 
 
 def mean_square_displacement(frames: list[Atoms], element: str, longest: int) -> np.ndarray:

@@ -145,7 +145,7 @@ def deepmd(records: Sequence[Record]) -> str:
 
 def published(records: Sequence[Record]) -> str:
     """What others have reached on data of the same origin."""
-    rows = []
+    rows: list[list] = []
     for value in json.loads((HERE / "published.json").read_text()):
         data_set = SETS[value["set"]]
         if not any(row[0] == data_set.title and row[1] == "**deepattn, here**" for row in rows):

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def thin_curve(columns: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
     """
     count = len(columns["step"])
     rows = np.unique(np.linspace(0, count - 1, min(count, _ROWS)).round().astype(int))
-    curve = {"step": [int(step) for step in columns["step"][rows]]}
+    curve: dict[str, list[float]] = {"step": [int(step) for step in columns["step"][rows]]}
     for name in ERRORS:
         values = columns.get(f"rmse_{name[0]}_val")
         if values is not None:
@@ -138,7 +139,7 @@ def write_pairs(report: TestReport, path: Path) -> None:
     `deepattn.infer.PairSample`, in eV and Å; labels of energies are relative to their mean, so
     that single precision is enough.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     random = np.random.default_rng(0)
     for kind, (label, prediction) in report.sample.pairs.items():
         chosen = random.permutation(len(label))[:_PAIRS]

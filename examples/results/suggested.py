@@ -33,7 +33,7 @@ STEPS = 2000
 _ANY_TIME = StepTime(seconds=0.01, steps=1, start=0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SliceSet(DataSet):
     """A slice as a data set; the variants of its input are those of `KINDS`.
 
@@ -42,7 +42,7 @@ class SliceSet(DataSet):
         steps: Steps of a training.
     """
 
-    slice: Slice | None = None
+    slice: Slice
     steps: int = STEPS
 
     def read_input(self, data: Path, seed: int, variant: str = "") -> dict:
@@ -114,7 +114,7 @@ def result(run: TrainingRun, limit: float | None) -> dict:
     return {
         "slice": run.data_set.title,
         "kind": run.variant,
-        "tuned": run.data_set.slice.tuned,
+        "tuned": SLICES[run.data_set.title].tuned,
         "steps": record.steps,
         "program": dict(record.program),
         "frames": record.data["training"]["frames"],
@@ -186,9 +186,9 @@ def _run(options: argparse.Namespace) -> None:
             if left is not None:
                 left -= run.spent() - before
         pair = [row for row in rows if row["slice"] == name]
-        ratios = ", ".join(f"{key} {ratio(pair, key):.2f}" for key in pair[0]["errors"])
+        each = ", ".join(f"{key} {ratio(pair, key):.2f}" for key in pair[0]["errors"])
         print(
-            f"[{number}/{len(options.slices or SLICES)}] {name}: {ratios}",
+            f"[{number}/{len(options.slices or SLICES)}] {name}: {each}",
             file=sys.stderr,
             flush=True,
         )

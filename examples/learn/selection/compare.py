@@ -1,6 +1,6 @@
 """Compare the frames that the loop selects with random ones, as many, of the same dynamics.
 
-    python compare.py aluminium|alloy [FOLDER]
+    python compare.py aluminium|alloy|alloy-ensemble [FOLDER]
 
 For each seed a loop begins once and ends twice: its rounds label frames as `deepattn learn` does,
 or random ones. All models are tested on frames of the dynamics of EMT, which are labeled first and
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from ase.io import read
 
 from deepattn import __version__
 from deepattn.distill.explore import explore
-from deepattn.distill.labeled import read_labeled
+from deepattn.distill.labeled import LabeledFrames, read_labeled
 from deepattn.distill.potential import CalculatorPotential, ModelPotential
 from deepattn.distill.rounds import folder_of
 from deepattn.distill.structures import elements_of
@@ -73,17 +74,21 @@ def aluminium() -> Case:
     return Case("aluminium", structures, {"hot": (1200.0, 40), "cold": (300.0, 20)})
 
 
-def alloy() -> Case:
+def alloy(name: str) -> Case:
     """Copper, gold and two of their compounds, labeled by EMT."""
     found = []
     for lattice, gold in ((3.61, 0), (3.75, 1), (3.87, 2), (4.08, 4)):
         atoms = bulk("Cu", cubic=True, a=lattice)
         atoms.symbols[:gold] = "Au"
         found.append(atoms.repeat((2, 1, 1)))
-    return Case("alloy", found, {"hot": (1500.0, 100), "cold": (300.0, 50)})
+    return Case(name, found, {"hot": (1500.0, 100), "cold": (300.0, 50)})
 
 
-CASES = {"aluminium": aluminium, "alloy": alloy}
+CASES: dict[str, Callable[[], Case]] = {
+    "aluminium": aluminium,
+    "alloy": partial(alloy, "alloy"),
+    "alloy-ensemble": partial(alloy, "alloy-ensemble"),
+}
 
 
 class Loop(Learning):
@@ -96,17 +101,19 @@ class Loop(Learning):
         self.workdir.stage("round-00/data", self._label_seed)
         for number in range(ROUNDS):
             self._round(number)
-        stage = f"{folder_of(ROUNDS)}/train-0"
-        self.workdir.stage(stage, partial(self._train, ROUNDS, 0))
+        for member in range(self.config.ensemble):
+            stage = f"{folder_of(ROUNDS)}/train-{member}"
+            self.workdir.stage(stage, partial(self._train, ROUNDS, member))
 
     def labels(self) -> list[int]:
         """Labels that each model was trained on."""
         data = [self.workdir.path(folder_of(number), "data") for number in range(ROUNDS + 1)]
         return np.cumsum([len(read_labeled(folder).frames) for folder in data]).tolist()
 
-    def models(self) -> list[ModelPotential]:
-        """The models, after each number of labels."""
-        return [self.trained(number) for number in range(ROUNDS + 1)]
+    def models(self) -> list[list[ModelPotential]]:
+        """The models of the ensemble, after each number of labels."""
+        members = range(self.config.ensemble)
+        return [[self.trained(n, member) for member in members] for n in range(ROUNDS + 1)]
 
 
 class RandomLoop(Loop):
@@ -137,14 +144,14 @@ def run_seed(
     """Both loops of a seed, to their ends."""
     config = replace(config, seed=seed)
     starts = vary(case.structures, config.variations, closest=config.closest, seed=seed)
-    source = config.labels.open()
+    source, engine = config.labels.open(), config.explore.engine.open()
     record = {"labels": source.settings, "learn": config.to_dict(), **model}
     model = {**model, "model": {**model["model"], "type_map": elements_of(starts)}}
     places = {kind: folder / f"seed-{seed}" / kind for kind in (SELECTED, RANDOM)}
 
     def opened(kind: str, make: type[Loop], **keys) -> Loop:
         workdir = WorkDir(places[kind], record, "learn")
-        loop = make(source, starts, config, model, workdir, **keys)
+        loop = make(source, engine, starts, config, model, workdir, **keys)
         with workdir.claimed():
             loop.train_all()
         return loop
@@ -183,6 +190,12 @@ def test_frames(case: Case, config: LearnConfig, folder: Path) -> dict[str, list
     return found
 
 
+def mean_errors(models: list[ModelPotential], data: LabeledFrames) -> dict[str, float]:
+    """Root mean square errors, the mean over the models of an ensemble."""
+    found = [errors(model.evaluate(data.frames), data.labels) for model in models]
+    return {key: float(np.mean([each[key] for each in found])) for key in ("force", "energy")}
+
+
 def versions(config: LearnConfig) -> dict[str, str]:
     """Of all that the numbers depend on."""
     found = {"deepattn": __version__, "tensorflow": tensorflow.__version__}
@@ -214,11 +227,10 @@ def main() -> None:
     runs = []
     for seed in SEEDS:
         for kind, loop in run_seed(seed, case, config, model, folder).items():
-            for labels, potential in zip(loop.labels(), loop.models(), strict=True):
+            for labels, models in zip(loop.labels(), loop.models(), strict=True):
                 run = {"seed": seed, "frames": kind, "labels": labels}
                 for name, data in tests.items():
-                    found = errors(potential.evaluate(data.frames), data.labels)
-                    run[name] = {key: found[key] for key in ("force", "energy")}
+                    run[name] = mean_errors(models, data)
                 runs.append(run)
                 print(run, flush=True)
     of_tests = {
