@@ -28,7 +28,7 @@ def read_keys(node: Node, kind: str) -> dict[str, Any]:
     """
     section = {
         "type": kind,
-        "neuron": node.get("neuron", list, [120, 120, 120]),
+        "neuron": node.get("neuron", list, [128, 128, 128]),
         "activation_function": activation_name(node.get("activation_function", str, "tanh")),
         "resnet_dt": node.get("resnet_dt", bool, True),
         "numb_fparam": node.get("numb_fparam", int, 0),

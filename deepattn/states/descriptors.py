@@ -25,10 +25,6 @@ TYPE_EMBEDDING = Rule(
 )
 
 
-# Keys of some descriptors, with the types of their values and their defaults.
-_FURTHER = {"axis_neuron": (int, 16), "type_one_side": (bool, False)}
-
-
 def graph_net(theirs: str, scope: str, suffix: str = "") -> list[Rule]:
     """Rules of an embedding net with names as in a graph.
 
@@ -89,13 +85,16 @@ def read_type_embedding(node: Node, section: Mapping[str, Any]) -> dict[str, Any
 
 
 def read_section(
-    node: Node, *, keys: Sequence[str] = ("axis_neuron", "type_one_side")
+    node: Node, *, neuron: Sequence[int] = (25, 50, 100)
 ) -> dict[str, Any]:
     """The keys that DPA-1 and DeepPot-SE have in common.
 
+    Files from before DeePMD-kit completed its inputs lack keys. Their defaults are those of its
+    classes, which are not always those of its inputs.
+
     Args:
         node: The section.
-        keys: Those of ``axis_neuron`` and ``type_one_side`` that the descriptor has.
+        neuron: Default widths of the embedding net.
     """
     sel, excluded = node.get("sel", (list, int)), node.get("exclude_types", list, [])
     if isinstance(sel, list) and not all(type(number) is int for number in sel):
@@ -106,7 +105,7 @@ def read_section(
         "rcut": node.get("rcut", float),
         "rcut_smth": node.get("rcut_smth", float),
         "sel": sel,
-        "neuron": node.get("neuron", list, [25, 50, 100]),
+        "neuron": node.get("neuron", list, list(neuron)),
         "activation_function": activation_name(node.get("activation_function", str, "tanh")),
         "resnet_dt": node.get("resnet_dt", bool, False),
         "precision": node.get("precision", str, "default"),
@@ -114,7 +113,6 @@ def read_section(
         "exclude_types": [list(pair) for pair in excluded],
         "set_davg_zero": node.get("set_davg_zero", bool, False),
         "env_protection": node.get("env_protection", float, 0.0),
-        **{key: node.get(key, *_FURTHER[key]) for key in keys},
     }
     node.only("spin", reason="models of magnetic moments are not supported")
     node.ignore("type", "seed", "type_map", "ntypes")

@@ -17,8 +17,11 @@ def test_the_table_is_that_of_the_results():
     assert table in (ROOT / "docs" / "learn.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["aluminium", "alloy"])
-def test_results_are_complete(name):
+@pytest.mark.parametrize(
+    "name, criterion",
+    [("aluminium", "uncertainty"), ("alloy", "uncertainty"), ("alloy-ensemble", "deviation")],
+)
+def test_results_are_complete(name, criterion):
     """Three seeds, both kinds of frames, equal numbers of labels, and one start for both."""
     results = json.loads((FOLDER / f"{name}-results.json").read_text(encoding="utf-8"))
     assert results["versions"]["tensorflow"] and results["seconds"] > 0
@@ -35,4 +38,4 @@ def test_results_are_complete(name):
         first = [r["hot"] for r in results["runs"] if r["seed"] == seed][::3]
         assert first[0] == first[1]
     config, model = read_learn(FOLDER / f"{name}.json")
-    assert config.select.criterion == "uncertainty" and model["model"]["descriptor"]
+    assert config.select.criterion == criterion and model["model"]["descriptor"]

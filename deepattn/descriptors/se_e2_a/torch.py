@@ -19,9 +19,13 @@ _NETS = "descriptor.sea.filter_layers.networks"
 
 def read(node: Node) -> dict[str, Any]:
     """The model section ``descriptor``."""
-    section = read_section(node)
+    section = read_section(node) | {
+        "type": "se_e2_a",
+        "axis_neuron": node.get("axis_neuron", int, 16),
+        "type_one_side": node.get("type_one_side", bool, True),
+    }
     node.finish()
-    return {"descriptor": {**section, "type": "se_e2_a"}}
+    return {"descriptor": section}
 
 
 def rules(model: ModelConfig) -> list[Rule]:

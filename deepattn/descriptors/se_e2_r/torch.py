@@ -13,7 +13,7 @@ from deepattn.trees.node import Node
 
 def read(node: Node) -> dict[str, Any]:
     """The model section ``descriptor``."""
-    section = read_section(node, keys=())
+    section = read_section(node)
     # PyTorch's backend takes the key and has nets of the types of neighbors in any case.
     node.ignore("type_one_side")
     node.finish()

@@ -20,7 +20,7 @@ _UNUSED = "filter_type_unused"
 
 def read(node: Node) -> dict[str, Any]:
     """The model section ``descriptor``."""
-    section = read_section(node, keys=())
+    section = read_section(node, neuron=(24, 48, 96))
     node.finish()
     return {"descriptor": {**section, "type": "se_e3"}}
 

@@ -29,7 +29,7 @@ _RULES = [
 
 def read(node: Node) -> dict[str, Any]:
     """The model sections ``descriptor`` and ``type_embedding``."""
-    section = read_section(node, keys=())
+    section = read_section(node, neuron=(2, 4, 8))
     sel = section["sel"]
     section |= {
         "type": "se_e3_tebd",

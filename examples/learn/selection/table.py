@@ -9,6 +9,7 @@ HERE = Path(__file__).resolve().parent
 NAMES = {
     "aluminium": "aluminium, Quantum ESPRESSO",
     "alloy": "copper and gold, EMT",
+    "alloy-ensemble": "copper and gold, EMT, ensemble",
 }
 
 

@@ -78,6 +78,25 @@ def test_sections_that_hold_anything(key, value):
         _read({"model": state})
 
 
+@pytest.mark.parametrize(
+    "name, given",
+    [
+        ("one side", {"neuron": [25, 50, 100], "axis_neuron": 16, "type_one_side": True}),
+        ("se_atten", {"neuron": [25, 50, 100], "set_davg_zero": True, "type_one_side": False}),
+        ("three-body", {"neuron": [24, 48, 96]}),
+        ("three-body with types", {"neuron": [2, 4, 8], "set_davg_zero": True}),
+    ],
+)
+def test_keys_that_old_files_lack_are_those_of_deepmds_classes(name, given):
+    """Which are not those of its inputs: a DescrptSeA is one-sided unless told otherwise."""
+    _, _, value = _written(MODELS[name] | given)
+    descriptor = value["model"]["_extra_state"]["model_params"]["descriptor"]
+    for key in given:
+        del descriptor[key]
+    found = _read(value)[0].descriptor.to_dict()
+    assert {key: found[key] for key in given} == given
+
+
 def test_the_bias_is_not_rounded_to_the_precision_of_the_nets():
     """PyTorch's backend does that to the bias of the fitting."""
     config, arrays, _ = _written(MODELS["se_e2_a"])
