@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 NKTV2P = 1.6021765e6  # bar Å³/eV, LAMMPS' constant for metal units
-MASSES = {"O": 16.0, "H": 2.0, "C": 12.0, "Ag": 107.9, "Pd": 106.4, "Au": 197.0}
+MASSES = {"O": 16.0, "H": 2.0, "C": 12.0, "OW": 16.0, "HW": 1.0}
+MASSES |= {"Ag": 107.9, "Pd": 106.4, "Au": 197.0}
 
 
 def write_data(
@@ -49,12 +50,21 @@ def script(
     timestep: float = 0.0005,
     every: int = 1,
     mapped: bool = False,
+    aparam: np.ndarray | None = None,
 ) -> str:
     """An input that reads ``data.lmp`` and runs ``steps`` of constant energy at 300 K.
 
     ``mapped``: whether LAMMPS knows the owners of ghosts, as messages between atoms need.
+    ``aparam``: parameters of the atoms, one each, which they have as a property.
     """
     boundary = "p p p" if periodic else "f f f"
+    mapped = mapped or aparam is not None
+    given = ""
+    if aparam is not None:
+        parameters += " aparam_from_compute given"
+        rows = [f"set atom {k} d_given {value:.17g}" for k, value in enumerate(aparam, 1)]
+        given = "\n".join(["fix given all property/atom d_given", *rows])
+        given += "\ncompute given all property/atom d_given"
     return f"""
 units metal
 atom_style atomic
@@ -62,6 +72,7 @@ atom_style atomic
 boundary {boundary}
 box tilt large
 read_data data.lmp
+{given}
 pair_style deepmd {model} {parameters}
 pair_coeff * * {coefficients}
 neighbor 1.0 bin

@@ -15,6 +15,7 @@ from deepattn.train import train
 
 from .compare import assert_equal, deeppot_eval
 from .deepmd_kit import DP320, deepmd_eval, deepmd_lammps, run_inside
+from .lammps import read_dump, script, write_data
 from .restarts import assert_same_steps_and_restart
 from .twelve_atoms import training_input
 
@@ -138,59 +139,16 @@ def test_lammps(deepmd: Path, tmp_path: Path) -> None:
     graphs = [deepmd / "pairs.pb", deepmd / "ours.pairs.pb"]
     mask = MASKS[1]
     coord = frame(np.ones(len(TYPES)), 5)
-    rows = [
-        f"{k + 1} {TYPES[k] + 1} {' '.join(f'{x:.17g}' for x in coord[k])}"
-        for k in range(len(TYPES))
-    ]
-    head = f"""masked
-
-{len(TYPES)} atoms
-2 atom types
--9 9 xlo xhi
--9 9 ylo yhi
--9 9 zlo zhi
-
-Masses
-
-1 16.0
-2 1.0
-
-Atoms # atomic
-
-"""
-    (tmp_path / "data.lmp").write_text(head + "\n".join(rows) + "\n")
-    hidden = " ".join(str(k + 1) for k in np.flatnonzero(mask == 0))
-    script = f"""
-units metal
-boundary f f f
-atom_style atomic
-atom_modify map array
-read_data data.lmp
-fix mask all property/atom d_mask
-group hidden id {hidden}
-set group all d_mask 1
-set group hidden d_mask 0
-compute mask all property/atom d_mask
-neighbor 1.0 bin
-compute pe all pe/atom
-"""
-    for graph in graphs:
-        script += f"""
-pair_style deepmd {graph} aparam_from_compute mask
-pair_coeff * * O H
-dump out all custom 1 {graph.stem}.txt id x y z fx fy fz c_pe
-dump_modify out sort id format float %.17g
-run 0
-undump out
-"""
-    deepmd_lammps(DP320, script, tmp_path)
+    elements = ["O", "H"]
+    write_data(tmp_path / "data.lmp", coord, [elements[t] for t in TYPES], elements, None)
     case = {"coord": coord[np.newaxis], "atype": TYPES, "aparam": mask.reshape(1, -1, 1)}
     for graph in graphs:
-        found = np.loadtxt(tmp_path / f"{graph.stem}.txt", skiprows=9)
+        deepmd_lammps(DP320, script(graph, "O H", periodic=False, aparam=mask), tmp_path)
+        [found] = read_dump(tmp_path)
         expected = deeppot_eval(graph, {"one": case})["one"]
-        np.testing.assert_allclose(found[:, 4:7], expected["force"][0], atol=1e-10)
-        np.testing.assert_allclose(found[:, 7], expected["atom_energy"][0], atol=1e-10)
-        assert not found[mask == 0, 4:7].any()
+        np.testing.assert_allclose(found[:, 3:6], expected["force"][0], atol=1e-10)
+        np.testing.assert_allclose(found[:, 6], expected["atom_energy"][0], atol=1e-10)
+        assert not found[mask == 0, 3:6].any()
 
 
 @pytest.mark.parametrize("name", DESCRIPTORS)

@@ -15,7 +15,8 @@ from deepattn.models import load_model
 from deepattn.train import train
 
 from .compare import assert_equal, deeppot_eval, keras_eval
-from .deepmd_kit import DP320, deepmd_eval, run_inside
+from .deepmd_kit import DP320, deepmd_eval, deepmd_lammps, run_inside
+from .lammps import read_dump, script, write_data
 from .twelve_atoms import training_input
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
@@ -120,6 +121,20 @@ def test_graphs_are_the_same_potentials(deepmd: Path, cases, evaluated) -> None:
         assert_equal(values, expected, 1e-10)
     assert_equal(deeppot_eval(ours, cases), found, 1e-12)
     assert np.abs(expected["frame 0"]["force"]).max() > 1e-3
+
+
+def test_lammps(deepmd: Path, cases, evaluated, tmp_path: Path) -> None:
+    """In one process without ghosts, the residues from a property of the atoms."""
+    case = cases["open"]
+    names = [TYPE_MAP[kind] for kind in TYPES]
+    write_data(tmp_path / "data.lmp", case["coord"][0], names, TYPE_MAP, None)
+    elements, residues = " ".join(TYPE_MAP), case["aparam"].ravel()
+    for graph in (deepmd / "energy.pb", deepmd / "ours.pb"):
+        deepmd_lammps(DP320, script(graph, elements, periodic=False, aparam=residues), tmp_path)
+        [found] = read_dump(tmp_path)
+        expected = evaluated[0]["open"]
+        np.testing.assert_allclose(found[:, 3:6], expected["force"][0], atol=1e-10)
+        np.testing.assert_allclose(found[:, 6].sum(), expected["energy"], atol=1e-10)
 
 
 def test_frames_of_a_batch_are_not_mixed_up(deepmd: Path, batch, evaluated) -> None:
