@@ -59,10 +59,10 @@ class Facts:
         return sum(self.nframes)
 
     @property
-    def alloy(self) -> bool:
-        """Whether there are several elements, all of them metals."""
+    def metal(self) -> bool:
+        """Whether all elements are metals."""
         metals = {*chemical_symbols[1:]} - _NONMETALS
-        return len(self.elements) > 1 and metals.issuperset(self.elements)
+        return metals.issuperset(self.elements)
 
     def batch_frames(self, atoms: int) -> list[int]:
         """Frames per batch of each system if batches have so many atoms at least."""

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,6 @@ from deepattn.learn.learning import Learning
 from deepattn.learn.variations import vary
 
 HERE = Path(__file__).resolve().parent
-SEEDS = (1, 2, 3)
 # Rounds that label frames; the last ones are trained on too.
 ROUNDS = 2
 SELECTED, RANDOM = "selected", "random"
@@ -60,11 +59,13 @@ class Case:
         name: Of its input and results.
         structures: Where dynamics starts.
         tests: Temperature (K) and number of the frames of each test.
+        seeds: Seeds of the loops.
     """
 
     name: str
     structures: list[Atoms]
     tests: dict[str, tuple[float, int]]
+    seeds: Sequence[int] = (1, 2, 3)
 
 
 def aluminium() -> Case:
@@ -74,20 +75,21 @@ def aluminium() -> Case:
     return Case("aluminium", structures, {"hot": (1200.0, 40), "cold": (300.0, 20)})
 
 
-def alloy(name: str) -> Case:
+def alloy(name: str, nseeds: int) -> Case:
     """Copper, gold and two of their compounds, labeled by EMT."""
     found = []
     for lattice, gold in ((3.61, 0), (3.75, 1), (3.87, 2), (4.08, 4)):
         atoms = bulk("Cu", cubic=True, a=lattice)
         atoms.symbols[:gold] = "Au"
         found.append(atoms.repeat((2, 1, 1)))
-    return Case(name, found, {"hot": (1500.0, 100), "cold": (300.0, 50)})
+    tests = {"hot": (1500.0, 100), "cold": (300.0, 50)}
+    return Case(name, found, tests, range(1, nseeds + 1))
 
 
 CASES: dict[str, Callable[[], Case]] = {
     "aluminium": aluminium,
-    "alloy": partial(alloy, "alloy"),
-    "alloy-ensemble": partial(alloy, "alloy-ensemble"),
+    "alloy": partial(alloy, "alloy", 3),
+    "alloy-ensemble": partial(alloy, "alloy-ensemble", 5),
 }
 
 
@@ -211,21 +213,23 @@ def versions(config: LearnConfig) -> dict[str, str]:
     return found
 
 
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    case = CASES[sys.argv[1]]()
-    folder = Path(sys.argv[2] if len(sys.argv) > 2 else HERE / "work" / case.name).resolve()
+def compare(case: Case, config: LearnConfig, model: dict, folder: Path) -> dict:
+    """Errors of all models of all loops.
+
+    Args:
+        case: The material.
+        config: Section of the loop.
+        model: Input of its trainings.
+        folder: For all files; what is in it already is not done again.
+    """
     began = time.monotonic()
-    config, model = read_learn(HERE / f"{case.name}.json")
-    if config.labels.type == "espresso":
-        config = replace(config, labels=replace(config.labels, template=str(HERE.parent / "scf")))
     labeler = StoredLabeler(config.labels.open(), LabelStore(folder / "test" / "labels"))
     tests = {
         name: labeler.label(frames, folder / "test" / f"batch-{name}", title=f"{name} frames")
         for name, frames in test_frames(case, config, folder / "test").items()
     }
     runs = []
-    for seed in SEEDS:
+    for seed in case.seeds:
         for kind, loop in run_seed(seed, case, config, model, folder).items():
             for labels, models in zip(loop.labels(), loop.models(), strict=True):
                 run = {"seed": seed, "frames": kind, "labels": labels}
@@ -243,7 +247,17 @@ def main() -> None:
         for name, data in tests.items()
     }
     seconds = time.monotonic() - began
-    results = {"versions": versions(config), "seconds": seconds, "tests": of_tests, "runs": runs}
+    return {"versions": versions(config), "seconds": seconds, "tests": of_tests, "runs": runs}
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    case = CASES[sys.argv[1]]()
+    folder = Path(sys.argv[2] if len(sys.argv) > 2 else HERE / "work" / case.name).resolve()
+    config, model = read_learn(HERE / f"{case.name}.json")
+    if config.labels.type == "espresso":
+        config = replace(config, labels=replace(config.labels, template=str(HERE.parent / "scf")))
+    results = compare(case, config, model, folder)
     write_json(HERE / f"{case.name}-results.json", results)
 
 

@@ -42,7 +42,8 @@ def section(choices, name):
     [
         ({}, "se_e2_a", "2 elements in systems with fixed types"),
         ({"elements": tuple("ABCDE")}, "se_e2_a", "5 elements"),
-        ({"elements": ("Cu",)}, "se_e2_a", "1 element"),
+        ({"elements": ("Cu",)}, "se_atten_v2", "a metal: its energies"),
+        ({"elements": ("C",)}, "se_e2_a", "1 element"),
         ({"elements": tuple("ABCDEF")}, "se_atten_v2", "there are 6 elements"),
         ({"mixed_types": True}, "se_atten_v2", "mixed types"),
         ({"elements": ("Ag", "Pd")}, "se_atten_v2", "an alloy of 2 elements"),
@@ -103,10 +104,10 @@ def test_prefactors_of_what_the_data_have():
 
 def test_batches_have_as_few_frames_as_fill_a_core():
     choice = sampling.training_data(WATER)[1]
-    assert choice.values == {"training/training_data/batch_size": "auto:48"}
+    assert choice.values == {"training/training_data/batch_size": "auto:64"}
     assert "here 1 frame:" in choice.reason
     small = replace(WATER, natoms=(9, 27))
-    assert "here 2 to 6 frames:" in sampling.training_data(small)[1].reason
+    assert "here 3 to 8 frames:" in sampling.training_data(small)[1].reason
     assert small.batch_frames(48) == [6, 2] and small.batches(48) == [16, 30]
 
 

@@ -38,7 +38,7 @@ def data(tmp_path, monkeypatch):
 def test_facts(data):
     facts = survey_data(["train"])
     assert facts.paths == ("train/molecule", "train/water")
-    assert facts.elements == ("O", "H", "C") and not facts.mixed_types and not facts.alloy
+    assert facts.elements == ("O", "H", "C") and not facts.mixed_types and not facts.metal
     assert (facts.natoms, facts.nframes, facts.frames) == ((2, 3), (5, 8), 13)
     assert facts.periodic_frames == 8 and facts.sampled == 13
     # A virial without a cell does not count.
