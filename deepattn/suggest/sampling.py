@@ -7,8 +7,7 @@ from pathlib import PurePath
 from deepattn.suggest.choice import Choice
 from deepattn.suggest.facts import Facts
 
-# Atoms of a batch at least. With 48, errors of the energies of metals are up to twice as large after
-# as many steps.
+# Atoms of a batch at least. With 48, errors of the energies of metals are up to twice as large.
 BATCH_ATOMS = 64
 # Atoms of a validation batch at least. There are no gradients of weights, so they may be larger.
 _VALID_ATOMS = 600
