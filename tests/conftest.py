@@ -42,12 +42,15 @@ _GRAPHS_RUN_ONCE = [ROOT / "tests" / "physics", ROOT / "tests" / "unit" / "model
 _GRAPHS_RUN_ONCE += [
     ROOT / "tests" / "unit" / name for name in ("export", "infer", "layers", "ops")
 ]
+# And one whose quick trainings have few steps.
+_SHORT_TRAININGS = ROOT / "tests" / "unit" / "train"
 
 
 @pytest.fixture(autouse=True)
 def _graphs_run_once(request) -> Iterator[None]:
-    """Leave graphs as they are where tests run them once; trainings and commands optimize them."""
-    if not any(folder in request.path.parents for folder in _GRAPHS_RUN_ONCE):
+    """Leave graphs as they are where tests run them rarely; trainings and commands optimize them."""
+    short = _SHORT_TRAININGS in request.path.parents and not request.node.get_closest_marker("slow")
+    if not short and not any(folder in request.path.parents for folder in _GRAPHS_RUN_ONCE):
         yield
         return
     from deepattn.ops.unoptimized import unoptimized
