@@ -48,7 +48,7 @@ _SHORT_TRAININGS = ROOT / "tests" / "unit" / "train"
 
 @pytest.fixture(autouse=True)
 def _graphs_run_once(request) -> Iterator[None]:
-    """Leave graphs as they are where tests run them rarely; trainings and commands optimize them."""
+    """Leave graphs as they are where tests run them rarely; commands optimize them."""
     short = _SHORT_TRAININGS in request.path.parents and not request.node.get_closest_marker("slow")
     if not short and not any(folder in request.path.parents for folder in _GRAPHS_RUN_ONCE):
         yield
