@@ -84,9 +84,7 @@ def read_type_embedding(node: Node, section: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def read_section(
-    node: Node, *, neuron: Sequence[int] = (25, 50, 100)
-) -> dict[str, Any]:
+def read_section(node: Node, *, neuron: Sequence[int] = (25, 50, 100)) -> dict[str, Any]:
     """The keys that DPA-1 and DeepPot-SE have in common.
 
     Files from before DeePMD-kit completed its inputs lack keys. Their defaults are those of its
