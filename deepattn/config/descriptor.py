@@ -135,6 +135,7 @@ class DescriptorConfig(Kind):
         share_levels: Levels that tasks may share it at: 0 all of it, 1 its type embedding.
         graphs: Whether DeePMD-kit has TensorFlow graphs (``.pb``) of it.
         fine_tunes: Whether a model that was trained on other data can be a start.
+        new_elements: Whether a fine-tuning can add elements to it.
         fixed_slots: Whether the result depends on the numbers of slots themselves.
         spin_conventions: Conventions in which models of magnetic moments have it.
         whole_frames: Whether all atoms of a frame see each other, at any distance, without
@@ -160,6 +161,7 @@ class DescriptorConfig(Kind):
     share_levels: ClassVar[tuple[int, ...]] = (0, 1)
     graphs: ClassVar[bool] = True
     fine_tunes: ClassVar[bool] = True
+    new_elements: ClassVar[bool] = True
     fixed_slots: ClassVar[bool] = False
     spin_conventions: ClassVar[tuple[str, ...]] = ()
     whole_frames: ClassVar[bool] = False

@@ -45,8 +45,8 @@ def merge_pretrained(
         new_fitting: Whether the fitting net is new; it may then be of another kind.
 
     Raises:
-        ConfigError: The pretrained model is not DPA-1 or DPA-2 with fitting net ener, or does not
-            name its elements.
+        ConfigError: The pretrained model is of a kind that cannot be fine-tuned, does not name its
+            elements, or cannot have the new ones.
     """
     data = copy.deepcopy(raw_input)
     model = _model_section(data, "the input")
@@ -57,6 +57,7 @@ def merge_pretrained(
     _check_kind(pretrained, new_fitting=new_fitting)
     target_types = model.get("type_map")
     model["type_map"] = _pretrained_types(pretrained, target_types)
+    _check_new_elements(pretrained, model["type_map"])
     for name in ("type_embedding", "descriptor", "fitting_net"):
         own = model.pop(name, {})
         if not isinstance(own, dict):
@@ -139,6 +140,11 @@ def _check_kind(pretrained: dict[str, Any], *, new_fitting: bool) -> None:
             "the pretrained model goes over to a table of pairs (use_srtab), which cannot be "
             "fine-tuned; start with --init-frz-model."
         )
+    if pretrained.get("spin") is not None:
+        raise ConfigError(
+            "the pretrained model has magnetic moments (spin), with which it cannot be fine-tuned; "
+            "start with --init-frz-model."
+        )
     bases: dict[str, type[DescriptorConfig | FittingConfig]] = {"descriptor": DescriptorConfig}
     if not new_fitting:
         bases["fitting_net"] = FittingConfig
@@ -150,7 +156,8 @@ def _check_kind(pretrained: dict[str, Any], *, new_fitting: bool) -> None:
             known = [name for name, one in base.registry.loaded().items() if one.fine_tunes]
             words = " and ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
             raise ConfigError(
-                f"the pretrained model's {name} is {show(tag)}; only {words} can be fine-tuned."
+                f"the pretrained model's {name} is {show(tag)}; only {words} can be fine-tuned; "
+                "start with --init-frz-model."
             )
 
 
@@ -166,6 +173,17 @@ def _pretrained_types(pretrained: dict[str, Any], target_types: Any) -> list[str
     if not _is_names(target_types):
         raise ConfigError(f"model/type_map is {show(target_types)}; it must be a list of names.")
     return list(dict.fromkeys([*known, *target_types]))
+
+
+def _check_new_elements(pretrained: dict[str, Any], names: list[str]) -> None:
+    section, added = pretrained["descriptor"], names[len(pretrained["type_map"]) :]
+    kind = DescriptorConfig.find(section.get("type", DescriptorConfig.default_type))
+    if added and kind is not None and not kind.new_elements:
+        raise ConfigError(
+            f"the pretrained model does not know {', '.join(added)}, and elements cannot be added "
+            f"to its descriptor {show(section['type'])}; take a model that knows them, or train "
+            "from scratch."
+        )
 
 
 def _is_names(value: Any) -> bool:

@@ -86,6 +86,11 @@ class WeightSource:
         script = {"model": self.model.to_dict()}
         if self.mode != "finetune":
             return self, replace_model(dict(raw), script)
+        model = raw.get("model")
+        own = model.get("convention") if isinstance(model, dict) else None
+        if own and not (self.model.convention or conventions_differ(self.model, self.weights)):
+            # Files do not name it where only the arithmetic of trainings depends on it.
+            script["model"]["convention"] = own
         merged = merge_pretrained(dict(raw), script, new_fitting=self.random_fitting)
         targets = None if merged.target_types is None else tuple(merged.target_types)
         return replace(self, target_types=targets), merged.input

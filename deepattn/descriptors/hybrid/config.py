@@ -30,7 +30,7 @@ class HybridConfig(DescriptorConfig):
     parts = "list"
     mixed_types = False
     share_levels = (0,)
-    fine_tunes = False
+    new_elements = False
     fixed_slots = True
     implied: ClassVar[Mapping[str, Any]] = {
         "precision": "default",

@@ -34,7 +34,7 @@ class SeE2AConfig(SmoothEditionConfig):
     mixed_types = False
     may_lack_names: ClassVar[bool] = True
     share_levels = (0,)
-    fine_tunes = False
+    new_elements = False
     spin_conventions: ClassVar[tuple[str, ...]] = ("tensorflow", "common")
 
     sel: tuple[int, ...] | str = key("auto", SEL_BY_TYPE)

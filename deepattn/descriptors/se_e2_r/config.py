@@ -28,7 +28,7 @@ class SeE2RConfig(OneMatrixConfig):
     mixed_types = False
     may_lack_names = True
     share_levels = (0,)
-    fine_tunes = False
+    new_elements = False
     fixed_slots = True
 
     sel: tuple[int, ...] | str = key("auto", SEL_BY_TYPE)

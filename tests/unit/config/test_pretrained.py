@@ -121,10 +121,16 @@ def test_bias_of_the_type_embedding_follows_the_weights(script, bias):
         (MINIMAL, changed(SCRIPT, "model/type_map", [["O"]]), r"type_map .* is \[\['O'\]\]"),
         (MINIMAL, changed(SCRIPT, "model/fitting_net/atom_ener", "auto"), "atom_ener is 'auto'"),
         (
-            MINIMAL,
+            changed(MINIMAL, "model/type_map", ["O", "H", "Xe"]),
             SE_E2_A,
-            "descriptor is 'se_a'; only se_e3_tebd, se_atten, se_atten_v2 and dpa2",
+            "does not know Xe, and elements cannot be added to its descriptor 'se_a'",
         ),
+        (
+            MINIMAL,
+            changed(SCRIPT, "model/descriptor", {"type": "se_a_mask", "sel": [1, 2, 3]}),
+            "descriptor is 'se_a_mask'; only .* can be fine-tuned; start with --init-frz-model",
+        ),
+        (MINIMAL, changed(SE_E2_A, "model/spin", {"use_spin": [True, False]}), r"\(spin\)"),
         (MINIMAL, changed(SCRIPT, "model/fitting_net/type", "dos"), "fitting_net is 'dos'"),
     ],
 )
