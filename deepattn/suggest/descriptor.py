@@ -15,16 +15,18 @@ def descriptor(facts: Facts) -> tuple[Choice, ...]:
     """DeepPot-SE with a net per element, or DPA-1 without attention."""
     count = len(facts.elements)
     named = f"{count} {'element' if count == 1 else 'elements'}"
-    shared = (
+    benefit = (
         "all pairs of elements share one net, which also describes pairs that are rare in the data"
     )
     if facts.mixed_types:
         why = "the frames of a system have types of their own (mixed types)"
     elif count > _OWN_NETS:
         why = f"there are {named}"
+    elif facts.metal and count > 1:
+        why = f"an alloy of {named}"
     elif facts.metal:
-        why = "a metal" if count == 1 else f"an alloy of {named}"
-        shared = shared if count > 1 else "its energies are learned faster than with se_e2_a"
+        why = "a metal"
+        benefit = "its energies are learned faster than with se_e2_a"
     else:
         values = {"type": "se_e2_a", "type_one_side": True}
         return (
@@ -37,11 +39,11 @@ def descriptor(facts: Facts) -> tuple[Choice, ...]:
     values = {"type": "se_atten_v2", "attn_layer": 0}
     chosen = Choice(
         {f"model/descriptor/{key}": value for key, value in values.items()},
-        f"{why}: {shared}; attention takes most of the time of a step, so it is left out",
+        f"{why}: {benefit}; attention takes most of the time of a step, so it is left out",
     )
     width = 32 if count <= _LONG_VECTORS else 16
+    whose = "the element" if count == 1 else f"each of {named}"
     embedding = Choice(
-        {"model/type_embedding/neuron": [width]},
-        f"a learned vector of {width} numbers for {'it' if count == 1 else f'each of {named}'}",
+        {"model/type_embedding/neuron": [width]}, f"a learned vector of {width} numbers for {whose}"
     )
     return chosen, embedding
