@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from deepattn.config.combination import combination_of
 from deepattn.config.descriptor import DescriptorConfig
@@ -10,6 +10,8 @@ from deepattn.config.fitting import FittingConfig
 from deepattn.config.multitask import split
 from deepattn.config.type_embedding import DEFAULT_TYPE_EMBEDDING
 from deepattn.errors import ConfigError, show
+
+K = TypeVar("K", DescriptorConfig, FittingConfig)
 
 
 class Merged(NamedTuple):
@@ -54,10 +56,16 @@ def merge_pretrained(
     new_fitting = new_fitting and model.get("fitting_net") is not None
     if new_fitting:
         pretrained["fitting_net"] = model["fitting_net"]
-    _check_kind(pretrained, new_fitting=new_fitting)
+    descriptor = _check_kind(pretrained, new_fitting=new_fitting)
     target_types = model.get("type_map")
     model["type_map"] = _pretrained_types(pretrained, target_types)
-    _check_new_elements(pretrained, model["type_map"])
+    added = model["type_map"][len(pretrained["type_map"]) :]
+    if added and not descriptor.new_elements:
+        raise ConfigError(
+            f"the pretrained model does not know {', '.join(added)}, and elements cannot be added "
+            f"to its descriptor {show(pretrained['descriptor']['type'])}; take a model that knows "
+            "them, or train from scratch."
+        )
     for name in ("type_embedding", "descriptor", "fitting_net"):
         own = model.pop(name, {})
         if not isinstance(own, dict):
@@ -129,7 +137,8 @@ def _model_section(data: dict[str, Any], whose: str) -> dict[str, Any]:
     return model
 
 
-def _check_kind(pretrained: dict[str, Any], *, new_fitting: bool) -> None:
+def _check_kind(pretrained: dict[str, Any], *, new_fitting: bool) -> type[DescriptorConfig]:
+    """The class of its descriptor, if a model like this can be fine-tuned."""
     if combination_of(pretrained) is not None:
         raise ConfigError(
             f"the pretrained model is a combination of models ({pretrained['type']}), which cannot "
@@ -145,20 +154,24 @@ def _check_kind(pretrained: dict[str, Any], *, new_fitting: bool) -> None:
             "the pretrained model has magnetic moments (spin), with which it cannot be fine-tuned; "
             "start with --init-frz-model."
         )
-    bases: dict[str, type[DescriptorConfig | FittingConfig]] = {"descriptor": DescriptorConfig}
+    descriptor = _fine_tuned(pretrained, "descriptor", DescriptorConfig)
     if not new_fitting:
-        bases["fitting_net"] = FittingConfig
-    for name, base in bases.items():
-        section = pretrained.get(name)
-        tag = section.get("type", base.default_type) if isinstance(section, dict) else None
-        kind = base.find(tag)
-        if kind is None or not kind.fine_tunes:
-            known = [name for name, one in base.registry.loaded().items() if one.fine_tunes]
-            words = " and ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
-            raise ConfigError(
-                f"the pretrained model's {name} is {show(tag)}; only {words} can be fine-tuned; "
-                "start with --init-frz-model."
-            )
+        _fine_tuned(pretrained, "fitting_net", FittingConfig)
+    return descriptor
+
+
+def _fine_tuned(pretrained: dict[str, Any], name: str, base: type[K]) -> type[K]:
+    section = pretrained.get(name)
+    tag = section.get("type", base.default_type) if isinstance(section, dict) else None
+    kind = base.find(tag)
+    if kind is None or not kind.fine_tunes:
+        known = [name for name, one in base.registry.loaded().items() if one.fine_tunes]
+        words = " and ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
+        raise ConfigError(
+            f"the pretrained model's {name} is {show(tag)}; only {words} can be fine-tuned; "
+            "start with --init-frz-model."
+        )
+    return kind
 
 
 def _pretrained_types(pretrained: dict[str, Any], target_types: Any) -> list[str]:
@@ -173,17 +186,6 @@ def _pretrained_types(pretrained: dict[str, Any], target_types: Any) -> list[str
     if not _is_names(target_types):
         raise ConfigError(f"model/type_map is {show(target_types)}; it must be a list of names.")
     return list(dict.fromkeys([*known, *target_types]))
-
-
-def _check_new_elements(pretrained: dict[str, Any], names: list[str]) -> None:
-    section, added = pretrained["descriptor"], names[len(pretrained["type_map"]) :]
-    kind = DescriptorConfig.find(section.get("type", DescriptorConfig.default_type))
-    if added and kind is not None and not kind.new_elements:
-        raise ConfigError(
-            f"the pretrained model does not know {', '.join(added)}, and elements cannot be added "
-            f"to its descriptor {show(section['type'])}; take a model that knows them, or train "
-            "from scratch."
-        )
 
 
 def _is_names(value: Any) -> bool:

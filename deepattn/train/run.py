@@ -243,10 +243,12 @@ def _several(
     elif finetune is not None:
         starts = Pretrained(finetune).several(branches)
     if use_script:
-        models = {name: start.model for name, start in starts.items()}
-        sections = {name: model.to_dict() for name, model in models.items() if model is not None}
-        if len(sections) < len(models):
+        if any(start.model is None for start in starts.values()):
             raise ConfigError("--use-pretrain-script needs --init-model or --finetune.")
+        sections = {
+            name: start.model_section(branches[name].input["model"])
+            for name, start in starts.items()
+        }
         upgraded = take_sections(upgraded, sections)
     return starts, upgraded
 

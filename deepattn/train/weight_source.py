@@ -72,6 +72,22 @@ class WeightSource:
         """Updates already done; only a restart has any."""
         return self.header["step"] if self.mode == "restart" else 0
 
+    def model_section(self, given: Any) -> dict[str, Any]:
+        """The section ``model`` of the file, of which there is one.
+
+        A convention that only the arithmetic of trainings depends on is not named in files; it is
+        that of the input.
+
+        Args:
+            given: The section of the input.
+        """
+        assert self.model is not None
+        section = self.model.to_dict()
+        own = given.get("convention") if isinstance(given, dict) else None
+        if own and not (self.model.convention or conventions_differ(self.model, self.weights)):
+            section["convention"] = own
+        return section
+
     def take_model_section(self, raw: Mapping[str, Any]) -> tuple["WeightSource", dict[str, Any]]:
         """The input with the model of the file, for fine-tuning or ``--use-pretrain-script``.
 
@@ -83,14 +99,9 @@ class WeightSource:
         """
         if self.model is None:
             raise ConfigError("--use-pretrain-script needs --init-model or --init-frz-model.")
-        script = {"model": self.model.to_dict()}
+        script = {"model": self.model_section(raw.get("model"))}
         if self.mode != "finetune":
             return self, replace_model(dict(raw), script)
-        model = raw.get("model")
-        own = model.get("convention") if isinstance(model, dict) else None
-        if own and not (self.model.convention or conventions_differ(self.model, self.weights)):
-            # Files do not name it where only the arithmetic of trainings depends on it.
-            script["model"]["convention"] = own
         merged = merge_pretrained(dict(raw), script, new_fitting=self.random_fitting)
         targets = None if merged.target_types is None else tuple(merged.target_types)
         return replace(self, target_types=targets), merged.input

@@ -12,7 +12,7 @@ from training_run import TrainingRun, test, training_input
 
 from deepattn.data import System
 from deepattn.infer import DeepPot
-from deepattn.train import from_frozen
+from deepattn.models import read_model
 
 SCRATCH, FINE_TUNED = "from scratch", "fine-tuned"
 # For short trainings: energies count from the first step on, forces to the last.
@@ -56,9 +56,7 @@ class Curve:
         # Everything except the elements comes from the file.
         model: dict = {"descriptor": {}, "fitting_net": {}, "type_embedding": {}}
         if way != FINE_TUNED:
-            found = from_frozen(self.pretrained).model
-            assert found is not None  # the file is of one model
-            model = found.to_dict()
+            model = read_model(self.pretrained).config.to_dict()
         config = training_input(
             model | {"type_map": type_map},
             write_some(self.frames, self.output / "frames" / name, count=count, seed=seed),

@@ -28,7 +28,8 @@ from deepattn.cli.log import set_up_logging
 from deepattn.errors import DataError, DeepattnError
 from deepattn.formats.files import write_whole
 from deepattn.infer import DeepPot
-from deepattn.train import from_frozen, train
+from deepattn.models import read_model
+from deepattn.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("DEEPATTN_SHARED", ROOT.parent / "shared"))
@@ -52,9 +53,7 @@ class Comparison:
     @cached_property
     def model(self) -> dict:
         """Section of the pretrained model."""
-        found = from_frozen(self.pretrained).model
-        assert found is not None  # the file is of one model
-        return found.to_dict()
+        return read_model(self.pretrained).config.to_dict()
 
     @cached_property
     def published(self) -> DeepPot:

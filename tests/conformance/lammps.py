@@ -7,8 +7,16 @@ from pathlib import Path
 import numpy as np
 
 NKTV2P = 1.6021765e6  # bar Å³/eV, LAMMPS' constant for metal units
-MASSES = {"O": 16.0, "H": 2.0, "C": 12.0, "OW": 16.0, "HW": 1.0}
-MASSES |= {"Ag": 107.9, "Pd": 106.4, "Au": 197.0}
+MASSES = {
+    "O": 16.0,
+    "H": 2.0,
+    "C": 12.0,
+    "OW": 16.0,
+    "HW": 1.0,
+    "Ag": 107.9,
+    "Pd": 106.4,
+    "Au": 197.0,
+}
 
 
 def write_data(

@@ -25,6 +25,7 @@ from deepattn.train import train
 from .deepmd_kit import DP320PT, run_inside, write_cases
 from .small_system import loss, write_system
 from .torch_sections import BRANCHES, frames, single, tasks
+from .torch_trainings import assert_same_curve, columns
 
 pytestmark = pytest.mark.slow
 
@@ -47,14 +48,6 @@ class Deepmd:
     def curve(self, name: str) -> dict[str, list[str]]:
         """The columns of a learning curve, as they are printed."""
         return columns(self.folder / f"{name}.out")
-
-
-def columns(path: Path) -> dict[str, list[str]]:
-    """The printed numbers of a learning curve by the names in its first line."""
-    lines = path.read_text().splitlines()
-    names = lines[0].removeprefix("#").split()
-    rows = [line.split() for line in lines if not line.startswith("#")]
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
 def training(name: str, *, rate: float, steps: int, tasks: bool = False) -> dict[str, Any]:
@@ -214,23 +207,6 @@ def test_fine_tuning_follows_deepmds(deepmd: Deepmd, monkeypatch, kind: str) -> 
     theirs = read_model(f"{kind}_tuned.ckpt-{STEPS}.pt").arrays
     for name, array in trainer.model.get_arrays().items():
         np.testing.assert_allclose(array, theirs[name], rtol=0, atol=1e-7, err_msg=name)
-
-
-def assert_same_curve(found: dict[str, list[str]], wanted: dict[str, list[str]]) -> None:
-    """That two learning curves are the same in every printed digit.
-
-    DeePMD-kit counts from 1, has no line after the last step, and evaluates the validation data
-    after the step, the weighted sum with the prefactors before it.
-    """
-    assert set(found) == set(wanted)
-    same_rate = np.equal(found["lr"][1:], wanted["lr"])
-    assert same_rate.any() or len(same_rate) == 1
-    for name, printed in wanted.items():
-        if name.endswith("_trn"):
-            assert found[name][:-1] == printed, name
-        elif name.endswith("_val"):
-            rows = same_rate if name == "rmse_val" else slice(None)
-            assert np.array(found[name][1:])[rows].tolist() == np.array(printed)[rows].tolist()
 
 
 def test_a_new_fitting_net(deepmd: Deepmd, monkeypatch) -> None:

@@ -14,8 +14,7 @@ from deepattn.train import train
 
 from .deepmd_kit import DP320PT, run_inside
 from .small_system import loss, write_system
-from .test_torch_commands import assert_same_curve, columns
-from .torch_trainings import model_section, write_start
+from .torch_trainings import assert_same_curve, columns, model_section, write_start
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
@@ -25,7 +24,7 @@ PAIRS = {"type": "se_e2_a", "sel": [12, 20], "axis_neuron": 3, **COMMON}
 DISTANCES = {"type": "se_e2_r", "sel": [12, 20], "type_one_side": True, **COMMON}
 DESCRIPTORS = {
     "pairs": PAIRS,
-    "sides": {**PAIRS, "type_one_side": True, "exclude_types": []},
+    "sides": {**PAIRS, "type_one_side": True},
     "distances": DISTANCES,
     "angles": {**COMMON, "type": "se_e3", "sel": [12, 20]},
     "hybrid": {"type": "hybrid", "list": [PAIRS, {**DISTANCES, "rcut": 2.6}]},

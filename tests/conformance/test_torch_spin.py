@@ -16,7 +16,7 @@ from deepattn.train import train
 
 from .deepmd_kit import DP320PT, read_cases, run_inside
 from .systems import scatter
-from .test_torch_training_equals_deepmd import _columns
+from .torch_trainings import columns
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
@@ -153,7 +153,7 @@ def test_steps_are_the_same(deepmd: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "input.json").write_text((deepmd / "input.json").read_text())
     train("input.json", init_model=deepmd / "start.ckpt-1.pt", skip_neighbor_stat=True)
-    found, expected = _columns(tmp_path / "input.out"), _columns(deepmd / "input.out")
+    found, expected = columns(tmp_path / "input.out"), columns(deepmd / "input.out")
     # DeePMD-kit calls the first step 1, and has no line after the last one.
     assert found.pop("step")[:-1] == [str(step) for step in range(STEPS)]
     assert expected.pop("step") == [str(step + 1) for step in range(STEPS)]

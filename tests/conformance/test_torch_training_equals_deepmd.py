@@ -12,7 +12,7 @@ from deepattn.models import read_model
 from deepattn.train import train
 
 from .deepmd_kit import DP320PT, run_inside
-from .torch_trainings import TYPE_MAP, model_section, prefactor_keys, write_start
+from .torch_trainings import TYPE_MAP, columns, model_section, prefactor_keys, write_start
 
 pytestmark = [pytest.mark.conformance, pytest.mark.slow]
 
@@ -118,14 +118,6 @@ def _start(name):
     return name if name in MODELS else "start"
 
 
-def _columns(path):
-    """The columns of a learning curve by name, as text; DeePMD-kit sorts them."""
-    lines = path.read_text().splitlines()
-    names = lines[0].removeprefix("#").split()
-    rows = [line.split() for line in lines if not line.startswith("#")]
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_learning_curves_are_the_same(deepmd, tmp_path, monkeypatch, name):
     folder, data = deepmd
@@ -135,7 +127,7 @@ def test_learning_curves_are_the_same(deepmd, tmp_path, monkeypatch, name):
     (tmp_path / "input.json").write_text(json.dumps(content))
     train("input.json", init_frz_model=folder / f"{_start(name)}.dp")
     curve = content["training"]["disp_file"]
-    found, expected = _columns(tmp_path / curve), _columns(folder / curve)
+    found, expected = columns(tmp_path / curve), columns(folder / curve)
     # DeePMD-kit calls the first step 1, and has no line after the last one.
     assert found.pop("step")[:-1] == [str(step) for step in range(STEPS)]
     assert expected.pop("step") == [str(step + 1) for step in range(STEPS)]

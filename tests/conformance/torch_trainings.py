@@ -1,4 +1,4 @@
-"""What the comparisons of trainings with ``dp --pt`` have in common: a small model, prefactors."""
+"""What the comparisons of trainings with ``dp --pt`` have in common: a small model, curves."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,3 +49,28 @@ def write_start(path: Path, **options: object) -> None:
     arrays = build_model(config).get_arrays()
     arrays["fitting_attr/t_bias_atom_e"] = np.array([-2.5, -2.5])
     write_tree(path, to_tree(config, arrays, min_nbor_dist=None))
+
+
+def columns(path: Path) -> dict[str, list[str]]:
+    """The printed numbers of a learning curve by the names in its first line."""
+    lines = path.read_text().splitlines()
+    names = lines[0].removeprefix("#").split()
+    rows = [line.split() for line in lines if not line.startswith("#")]
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def assert_same_curve(found: dict[str, list[str]], wanted: dict[str, list[str]]) -> None:
+    """That two learning curves are the same in every printed digit.
+
+    DeePMD-kit counts from 1, has no line after the last step, and evaluates the validation data
+    after the step, the weighted sum with the prefactors before it.
+    """
+    assert set(found) == set(wanted)
+    same_rate = np.equal(found["lr"][1:], wanted["lr"])
+    assert same_rate.any() or len(same_rate) == 1
+    for name, printed in wanted.items():
+        if name.endswith("_trn"):
+            assert found[name][:-1] == printed, name
+        elif name.endswith("_val"):
+            rows = same_rate if name == "rmse_val" else slice(None)
+            assert np.array(found[name][1:])[rows].tolist() == np.array(printed)[rows].tolist()

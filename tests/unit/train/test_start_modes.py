@@ -255,3 +255,14 @@ def test_files_of_no_backend_start_a_training(here, systems):
     toy.run(here, systems, numb_steps=0, model=convention, start={"init_frz_model": "model.dp"})
     with pytest.raises(ModelFileError, match=r"model\.ckpt: is a checkpoint, not a frozen model"):
         toy.run(here, systems, start={"init_frz_model": "model.ckpt"})
+
+
+@pytest.mark.parametrize("mode", ["finetune", "init_frz_model"])
+@pytest.mark.parametrize("kind, kept", [("se_e2_a", True), ("se_atten", False)])
+def test_the_convention_is_the_inputs_where_the_file_does_not_depend_on_it(mode, kind, kept):
+    """Trainings have an arithmetic of their own in each; files need not name it."""
+    section = normalize_model(model_section({"type": kind}))
+    start = WeightSource(mode=mode, model=ModelConfig.from_dict(section))
+    raw = {"model": {"type_map": ["O", "H"], "convention": "common"}}
+    _, found = start.take_model_section(raw)
+    assert found["model"].get("convention") == ("common" if kept else None)
