@@ -165,7 +165,7 @@ class EnergyModel(AtomicModel):
             ConfigError: Other models are added, or the energy depends on more than atoms.
         """
         if self.terms or self.special:
-            models = "combinations of models" if self.terms else f"models {self.special}"
+            models = f"models {self.special}" if self.special else "combinations of models"
             raise ConfigError(
                 f"there are no Hessians of {models}; take finite differences of forces."
             )
