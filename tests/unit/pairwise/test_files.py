@@ -146,7 +146,7 @@ def test_other_backends_have_no_such_models(graph, tmp_path, suffix):
 def test_what_is_for_one_model_is_refused(model, graph):
     with pytest.raises(ConfigError, match=r"pairwise_dprc.* cannot be compressed"):
         compress(model, min_nbor_dist=1.0)
-    with pytest.raises(ConfigError, match="no Hessians of combinations"):
+    with pytest.raises(ConfigError, match="no Hessians of models of QM/MM by pairs"):
         model.hessian(frames())
     with pytest.raises(ConfigError, match=r"pairwise_dprc.* cannot be checked"):
         check_model(model)
