@@ -7,7 +7,8 @@ from pathlib import Path
 
 import dpdata
 import numpy as np
-from frames import element_names, read_all, write_some, write_valid
+from drawn import element_names, write_some
+from frames import read_all, write_valid
 from training_run import TrainingRun, test, training_input
 
 from deepattn.data import System

@@ -1,11 +1,12 @@
-"""Selection of training frames, by their elements or at random."""
+"""Training frames by their elements, and test frames."""
 
 from pathlib import Path
 
 import dpdata
 import numpy as np
+from drawn import write_some
 
-from deepattn.convert import read_frames, write_systems
+from deepattn.convert import read_frames
 from deepattn.data import System, find_systems
 from deepattn.errors import DataError
 
@@ -28,11 +29,6 @@ def systems_by_elements(folder: Path) -> dict[str, frozenset[str]]:
     return found
 
 
-def element_names(systems: dpdata.MultiSystems) -> list[str]:
-    """Elements of some frames, in alphabetical order."""
-    return sorted(systems.atom_names)
-
-
 def read_all(folder: Path) -> dpdata.MultiSystems:
     """All frames below a folder, by composition."""
     return read_frames([folder])
@@ -49,40 +45,6 @@ def count_of(size: str, frames: dpdata.MultiSystems) -> int:
     if not size.isdecimal() or int(size) < 1:
         raise DataError(f"--sizes: {size} is not a number of frames; give numbers, or all")
     return int(size)
-
-
-def write_some(systems: dpdata.MultiSystems, target: Path, *, count: int, seed: int) -> list[str]:
-    """Write frames drawn at random, every frame equally probable, none twice.
-
-    A folder that is there already is taken as it is: the same seed draws the same frames. With the
-    same seed the frames of a smaller count are among those of a larger one.
-
-    Args:
-        systems: What to draw from.
-        target: Folder for them, in the mixed layout: one system for each number of atoms.
-        count: How many.
-        seed: Of the draw.
-
-    Returns:
-        The systems written, absolute paths.
-
-    Raises:
-        DataError: There are fewer frames than that.
-    """
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        parts = list(systems.systems.values())
-        owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        if count > len(owners):
-            raise DataError(f"{target}: {count} frames are wanted and {len(owners)} are there")
-        drawn = np.random.default_rng(seed).permutation(len(owners))[:count]
-        firsts = np.searchsorted(owners, np.arange(len(parts)))
-        chosen = dpdata.MultiSystems(type_map=element_names(systems))
-        for index in np.unique(owners[drawn]):
-            rows = np.sort(drawn[owners[drawn] == index] - firsts[index])
-            chosen.append(parts[index].sub_system(rows))
-        write_systems(chosen, target, "mixed")
-    return find_systems(str(target.absolute()))
 
 
 def write_valid(data: Path, output: Path) -> list[str]:

@@ -14,7 +14,8 @@ from itertools import product
 from pathlib import Path
 
 from command import ROOT, SHARED, check_folder, collect, make_parser, one_sentence
-from frames import count_of, read_all, write_some, write_valid
+from drawn import write_some
+from frames import count_of, read_all, write_valid
 from spread import as_markdown
 from training_run import TrainingRun
 

@@ -41,7 +41,7 @@ def few_frames(claims, tmp_path):
     """A folder of data sets with a few frames of one, and a frozen model of their elements."""
     for part, count in (("train", 6), ("valid", 2)):
         systems = claims.frames.read_all(ALLOY / part)
-        claims.frames.write_some(systems, tmp_path / "monbtaw/mixed" / part, count=count, seed=1)
+        claims.drawn.write_some(systems, tmp_path / "monbtaw/mixed" / part, count=count, seed=1)
     section = model_section({"rcut": 3.5, "attn_layer": 0}, type_map=[*TYPE_MAP, "Cu"])
     model = small_model({"rcut": 3.5, "attn_layer": 0}, type_map=[*TYPE_MAP, "Cu"])
     script = {"model": normalize_model(section)}
@@ -212,13 +212,13 @@ def test_frames_are_drawn_once_and_nested(claims, tmp_path):
     systems = claims.frames.read_all(ALLOY / "valid")
     coords = {}
     for count in (5, 20):
-        (path,) = claims.frames.write_some(systems, tmp_path / str(count), count=count, seed=7)
+        (path,) = claims.drawn.write_some(systems, tmp_path / str(count), count=count, seed=7)
         found = System(path).load("coord", range(count))
         coords[count] = {tuple(row) for row in found.round(3)}
         assert len(coords[count]) == count
     assert coords[5] < coords[20]
     with pytest.raises(DataError, match="97 frames are wanted and 96 are there"):
-        claims.frames.write_some(systems, tmp_path / "97", count=97, seed=7)
+        claims.drawn.write_some(systems, tmp_path / "97", count=97, seed=7)
 
 
 def test_pairs_kept_back_are_in_no_other_part(claims):
