@@ -143,7 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"all by default: {' '.join(MIDDLE)}")
+    parser.add_argument(
+        "sets", nargs="*", metavar="SET", help=f"all by default: {' '.join(MIDDLE)}"
+    )
     parser.add_argument(
         "--budget",
         type=float,

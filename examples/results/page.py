@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 from command import ROOT, one_sentence
+from limits import read_points
 from record import RESULTS, Record, read_records, read_runs
 from sets import HERE, SETS, DataSet
 from suggested import KINDS, by_slice, ratio, read_rows
@@ -249,6 +250,40 @@ def suggestions(records: Sequence[Record]) -> str:
     return as_table(header, rows)
 
 
+def limits(records: Sequence[Record]) -> str:
+    """Learning curves in frames, width and steps."""
+    rows: list[list[str]] = []
+    for point in read_points():
+        middle = point["factor"] == 1
+        errors = point["errors"]
+        row = [
+            SETS[point["set"]].title,
+            "–" if middle else f"{point['axis']} × {point['factor']:g}",
+            f"{point['frames']:,}",
+            f"{point['parameters']:,}",
+            f"{point['steps']:,}",
+            f"{point['core_minutes']:.1f}",
+            f"{errors['validation']['energy']['rmse']:.1f}",
+            f"{errors['validation']['force']['rmse']:.1f}",
+            f"{errors['training']['force']['rmse']:.1f}",
+        ]
+        # The middle of all curves of a set is one training.
+        if row not in rows:
+            rows.append(row)
+    header = [
+        "material",
+        "changed",
+        "frames",
+        "parameters",
+        "steps",
+        "core-minutes",
+        "energy RMSE (meV/atom)",
+        "force RMSE (meV/Å)",
+        "of training frames",
+    ]
+    return as_table(header, rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "overview": overview,
     "inputs": inputs,
@@ -259,6 +294,7 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "dynamics": dynamics,
     "liquid": liquid,
     "suggestions": suggestions,
+    "limits": limits,
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from command import ROOT, one_sentence
+from limits import CURVES, read_points
 from record import RESULTS, Record, read_pairs, read_records, read_runs
 from sets import SETS, DataSet
 
@@ -147,6 +148,45 @@ def draw_liquid(run: dict, picture: Path) -> Path:
     return save_figure(figure, picture)
 
 
+@look()
+def draw_limits(points: Sequence[dict], picture: Path) -> Path:
+    """Force errors against the number of frames, the width of the nets and the number of steps.
+
+    Args:
+        points: Of `limits.read_points`.
+        picture: File to write.
+
+    Returns:
+        The path of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(point["set"] for point in points))
+    figure = Figure(figsize=(_PANEL * 1.25 * len(names), _PANEL * 1.3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for axis, color in zip(CURVES, COLORS, strict=False):
+            curve = [point for point in points if (point["set"], point["axis"]) == (name, axis)]
+            factors = [point["factor"] for point in curve]
+            for part, style in (("validation", "o-"), ("training", "o--")):
+                errors = [point["errors"][part]["force"]["rmse"] for point in curve]
+                label = axis if part == "validation" else None
+                axes.plot(
+                    factors, errors, style, color=color, markersize=3, linewidth=1.1, label=label
+                )
+        if "force" in SETS[name].goals:
+            axes.axhline(SETS[name].goals["force"], color=INK, linestyle=":", linewidth=0.8)
+        axes.set(xscale="log", yscale="log", title=SETS[name].title.partition(",")[0])
+        axes.set_xticks([0.25, 0.5, 1, 2], ["¼", "½", "1", "2"])
+        axes.set_xticks([], minor=True)
+        axes.title.set_fontsize("medium")
+        _plain_numbers(axes)
+        axes.grid()
+    figure.axes[0].legend(fontsize="small")
+    figure.supxlabel("multiple of frames, width or steps", fontsize="medium")
+    figure.supylabel("force RMSE (meV/Å)", fontsize="medium")
+    return save_figure(figure, picture)
+
+
 def _panels(
     records: Sequence[Record],
 ) -> tuple["Figure", list[tuple["Axes", tuple[DataSet, list[Record]]]]]:
@@ -197,6 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(draw_parity(records, RESULTS, options.output / "results-parity.png"))
         print(draw_first(records, RESULTS, options.output / "results-first.png"))
         print(draw_liquid(read_runs()["water"], options.output / "results-water.png"))
+        print(draw_limits(read_points(), options.output / "results-limits.png"))
 
 
 if __name__ == "__main__":

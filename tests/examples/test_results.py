@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -147,6 +148,51 @@ def test_a_training_stops_at_its_budget_and_resumes(scripts, small, tmp_path, ca
     assert "silver-1: trained" in capsys.readouterr().err
     row = scripts.page.overview([record]).splitlines()[-1]
     assert row.startswith("| silver | ") and row.endswith("force ≤ 1000000.0: reached |")
+
+
+def test_points_of_learning_curves_differ_in_one_thing(scripts, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(scripts.limits, "SETS", {"silver": small})
+    monkeypatch.setattr(scripts.limits, "MIDDLE", {"silver": 40})
+
+    def config(axis, factor):
+        run = scripts.limits.training_run("silver", axis, Fraction(factor), tmp_path, ALLOY)
+        return run.config()
+
+    def nets(found):
+        return [found["model"][name]["neuron"] for name in ("descriptor", "fitting_net")]
+
+    middle = config("steps", 1)
+    assert middle == config("width", 1) == config("frames", 1)
+    assert middle["training"]["numb_steps"] == 40 and nets(middle) == [[2, 4], [4, 4]]
+    wide, short, few = config("width", 2), config("steps", "1/4"), config("frames", "1/4")
+    assert nets(wide) == [[4, 8], [8, 8]] and wide["training"] == middle["training"]
+    assert short["training"]["numb_steps"] == 10 and short["model"] == middle["model"]
+    count = {
+        name: scripts.record.describe_data(found["training"]["training_data"]["systems"])["frames"]
+        for name, found in (("few", few), ("all", middle))
+    }
+    assert count["few"] == count["all"] // 4 > 0
+    assert few["model"] == middle["model"] and few == config("frames", "1/4")
+
+
+@pytest.mark.slow
+def test_learning_curves_are_recorded_once(scripts, small, tmp_path, monkeypatch, capsys):
+    limits = scripts.limits
+    monkeypatch.setattr(limits, "SETS", {"silver": small})
+    monkeypatch.setattr(limits, "MIDDLE", {"silver": 20})
+    monkeypatch.setattr(limits, "RESULTS", tmp_path / "limits.json")
+    monkeypatch.setattr(limits, "CURVES", {"frames": (Fraction(1, 2), 1), "steps": (1, 2)})
+    for _ in range(2):
+        limits.main(["silver", "--data", str(ALLOY), "-o", str(tmp_path / "runs")])
+    assert "[3/3] silver, steps × 2: force" in capsys.readouterr().err
+    rows = limits.read_points(tmp_path / "limits.json")
+    found = [(row["axis"], row["factor"], row["steps"]) for row in rows]
+    assert found == [("frames", 0.5, 20), ("frames", 1, 20), ("steps", 1, 20), ("steps", 2, 40)]
+    assert rows[1]["errors"] == rows[2]["errors"] and rows[0]["frames"] < rows[1]["frames"]
+    for row in rows:
+        assert row["errors"]["training"]["force"]["rmse"] > 0
+    with pytest.raises(SystemExit, match="gold has no curves; there are silver"):
+        limits.main(["gold"])
 
 
 def test_another_input_is_refused(scripts, small, tmp_path):
