@@ -9,7 +9,7 @@ from command import ROOT, one_sentence
 from limits import read_points
 from record import RESULTS, Record, read_records, read_runs
 from sets import HERE, SETS, DataSet
-from suggested import KINDS, by_slice, ratio, read_rows
+from suggested import KINDS, by_slice, mean_error, ratio, read_rows
 from tables import as_table, write_or_check
 
 from deepattn.config import load_input
@@ -225,15 +225,15 @@ def suggestions(records: Sequence[Record]) -> str:
     """Inputs of `deepattn init` beside tuned ones."""
     rows = []
     for name, pair in by_slice(read_rows(HERE / "suggested.json")).items():
-        row = {row["kind"]: row for row in pair}
-        own = row["init"]
+        own = next(row for row in pair if row["kind"] == "init")
+        seeds = len({row["seed"] for row in pair})
         rows.append(
             [
-                name,
+                name if seeds == 1 else f"{name}, {seeds} seeds",
                 f"{own['frames']:,}",
                 f"`{own['descriptor']}`, {own['rcut']:g} Å",
-                *(f"{row[kind]['errors']['energy']['rmse']:.1f}" for kind in KINDS),
-                *(f"{row[kind]['errors']['force']['rmse']:.0f}" for kind in KINDS),
+                *(f"{mean_error(pair, kind, 'energy'):.1f}" for kind in KINDS),
+                *(f"{mean_error(pair, kind, 'force'):.0f}" for kind in KINDS),
                 f"{ratio(pair, 'force'):.2f}",
             ]
         )

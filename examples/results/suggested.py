@@ -1,7 +1,7 @@
 """Compare the inputs that ``deepattn init`` writes with tuned ones, by trainings of equal length.
 
 For each of thirty sets of systems the input of `init` and the tuned input of the most similar
-material train for the same number of steps from the same seed, and are tested on the same
+material train for the same number of steps from the same seeds, and are tested on the same
 validation frames. The results are written to ``suggested.json``.
 """
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,10 @@ def systems_of(data: Path, patterns: Sequence[str]) -> list[str]:
     return folders
 
 
-def training_run(found: Slice, kind: str, options: argparse.Namespace) -> TrainingRun:
-    """The training of a slice with one of the inputs."""
+def training_run(
+    found: Slice, kind: str, options: argparse.Namespace, seed: int = 1
+) -> TrainingRun:
+    """The training of a slice with one of the inputs, from a seed."""
     data_set = SliceSet(
         name="-".join(found.name.replace(",", "").split()),
         title=found.name,
@@ -104,7 +107,7 @@ def training_run(found: Slice, kind: str, options: argparse.Namespace) -> Traini
         slice=found,
         steps=options.steps,
     )
-    return TrainingRun(data_set, 1, options.output, options.data, kind)
+    return TrainingRun(data_set, seed, options.output, options.data, kind)
 
 
 def result(run: TrainingRun, limit: float | None) -> dict:
@@ -114,6 +117,7 @@ def result(run: TrainingRun, limit: float | None) -> dict:
     return {
         "slice": run.data_set.title,
         "kind": run.variant,
+        "seed": run.seed,
         "tuned": SLICES[run.data_set.title].tuned,
         "steps": record.steps,
         "program": dict(record.program),
@@ -131,20 +135,32 @@ def read_rows(path: Path = RESULTS) -> list[dict]:
 
 
 def ratio(rows: Sequence[dict], quantity: str) -> float:
-    """RMSE of the input of `init` divided by that of the tuned one.
+    """RMSE of the input of `init` divided by that of the tuned one, each the mean over seeds.
 
     Args:
         rows: Those of a slice.
         quantity: Of `record.ERRORS`.
     """
-    error = {row["kind"]: row["errors"][quantity]["rmse"] for row in rows}
-    return error["init"] / error["tuned"]
+    return mean_error(rows, "init", quantity) / mean_error(rows, "tuned", quantity)
+
+
+def mean_error(rows: Sequence[dict], kind: str, quantity: str) -> float:
+    """RMSE of one of the inputs, the mean over seeds.
+
+    Args:
+        rows: Those of a slice.
+        kind: Of `KINDS`.
+        quantity: Of `record.ERRORS`.
+    """
+    return float(np.mean([r["errors"][quantity]["rmse"] for r in rows if r["kind"] == kind]))
 
 
 def by_slice(rows: Sequence[dict]) -> dict[str, list[dict]]:
     """The rows of the slices that both inputs have been trained for, in the order of `SLICES`."""
     groups = {name: [row for row in rows if row["slice"] == name] for name in SLICES}
-    return {name: group for name, group in groups.items() if len(group) == len(KINDS)}
+    return {
+        name: group for name, group in groups.items() if {row["kind"] for row in group} == {*KINDS}
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -153,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("slices", nargs="*", metavar="SLICE", help="all by default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="(%(default)s)")
     parser.add_argument("--steps", type=int, default=STEPS, help="of a training (%(default)s)")
     parser.add_argument(
         "--budget",
@@ -175,11 +192,12 @@ def _run(options: argparse.Namespace) -> None:
     rows = read_rows()
     left = options.budget
     for number, name in enumerate(options.slices or SLICES, start=1):
-        for kind in KINDS:
-            run = training_run(SLICES[name], kind, options)
+        for seed, kind in product(options.seeds, KINDS):
+            run = training_run(SLICES[name], kind, options, seed)
             before = run.spent()
             row = result(run, left)
-            rows = [r for r in rows if (r["slice"], r["kind"]) != (name, kind)] + [row]
+            key = name, kind, seed
+            rows = [r for r in rows if (r["slice"], r["kind"], r["seed"]) != key] + [row]
             with write_whole(RESULTS, "w") as file:
                 json.dump(rows, file, indent=1, ensure_ascii=False)
                 file.write("\n")

@@ -269,9 +269,10 @@ def test_suggested_inputs_are_compared_with_tuned_ones(scripts, shared, tmp_path
     assert systems == tuned["training"]["training_data"]["systems"]
     assert {Path(path).name.rstrip("0123456789") for path in systems} >= {"Mo", "W"}
     rows = [
-        {"slice": "Mo–W", "kind": kind, "errors": {"force": {"rmse": error}}}
-        for kind, error in (("init", 110.0), ("tuned", 100.0))
+        {"slice": "Mo–W", "kind": kind, "seed": seed, "errors": {"force": {"rmse": error}}}
+        for kind, *errors in (("init", 100.0, 120.0), ("tuned", 90.0, 110.0))
+        for seed, error in enumerate(errors, start=1)
     ]
     assert scripts.suggested.ratio(rows, "force") == pytest.approx(1.1)
     assert list(scripts.suggested.by_slice(rows)) == ["Mo–W"]
-    assert not scripts.suggested.by_slice(rows[:1])
+    assert not scripts.suggested.by_slice(rows[:2])
