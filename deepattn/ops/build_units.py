@@ -43,20 +43,20 @@ class Unit:
         return f"{self.source}:{self.variant}" if self.variant else self.source
 
 
-def _vectorized(kernel: str) -> tuple[Unit, ...]:
-    """The units that a kernel has for each set of instructions."""
+def _vectorized(kernel: str, more: tuple[str, ...] = _FUSED) -> tuple[Unit, ...]:
+    """The units that a kernel has for each set of instructions, with more flags."""
     return tuple(
         Unit(
             f"kernels/cpu/{kernel}/table.cc",
-            flags=(*_FUSED, *flags, f"-DDEEPATTN_ISA={name}"),
+            flags=(*more, *flags, f"-DDEEPATTN_ISA={name}"),
             variant=name.lower(),
         )
         for name, flags in INSTRUCTION_SETS.items()
     )
 
 
-# Roots are then those of vectors.
-_ADAM = Unit("kernels/cpu/adam.cc", flags=("-fno-math-errno",))
+# It gives the bits of single operations, so nothing is fused; roots are those of vectors.
+_ADAM = _vectorized("adam", ("-fno-math-errno",))
 _ATTENTION = _vectorized("attention")
 _NEIGHBOR_SUMS = _vectorized("neighbor_sums")
 _PAIR_ATTENTION = _vectorized("pair_attention")
@@ -68,7 +68,7 @@ _POTENTIAL = _vectorized("tabulated_potential")
 UNIT_FLAGS = {
     unit.name: unit.flags
     for unit in (
-        _ADAM,
+        *_ADAM,
         *_ATTENTION,
         *_NEIGHBOR_SUMS,
         *_PAIR_ATTENTION,
@@ -83,7 +83,8 @@ UNIT_FLAGS = {
 # Numerics, without TensorFlow: of this library only the functions of the C interface are visible.
 KERNELS = "libdeepattn_kernels.so"
 KERNEL_UNITS = (
-    _ADAM,
+    Unit("kernels/cpu/adam.cc"),
+    *_ADAM,
     Unit("kernels/cpu/attention.cc"),
     *_ATTENTION,
     Unit("kernels/cpu/env_mat.cc"),

@@ -46,7 +46,7 @@ def train(dtype, more, *, steps=3):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", MORE)
-def test_same_bits_as_single_operations(dtype, kind):
+def test_same_bits_as_single_operations(instruction_set, dtype, kind):
     compiled = train(dtype, MORE[kind])
     with ops.plain():
         plain = train(dtype, MORE[kind])
