@@ -61,10 +61,10 @@ def time_steps(content: Mapping[str, Any], facts: Facts) -> StepTime:
         runner = TaskRunner(trainer.tasks[0], distribution=trainer.distribution)
         try:
             for _ in range(_WARM_UP):
-                runner.train(next(runner.batches))
+                runner.train()
             started = time.monotonic()
             for _ in range(_MEASURED):
-                runner.train(next(runner.batches))
+                runner.train()
             ended = time.monotonic()
         finally:
             runner.batches.close()

@@ -1,13 +1,15 @@
 """Batches for the training loop: prepared in advance, with an exact position to restart from."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from deepattn.data.dataset import Batch, DataSet
-from deepattn.data.sampler import Sampler, share
+from deepattn.data.sampler import Draw, Sampler, share
 from deepattn.train.distributed.strategy import Distribution
 
 # Two batches ahead hide the reading. Prepared ones are large: one is on its way, one ready.
@@ -23,7 +25,9 @@ class Batches:
     """Endless batches of a data set, read and prepared by threads of their own.
 
     An item is a tuple of `Batch`, one for each replica of this process: its parts of what the
-    sampler draws, which is the same in all processes. Nothing else is read.
+    sampler draws, which is the same in all processes. Nothing else is read. Compiled steps take
+    the items themselves, since to hand them over by Python takes as long as the step of a small
+    cell.
 
     A second sampler with the same seed follows the one that reads ahead, so that the state is
     that of the batches used, whatever has been read.
@@ -45,8 +49,7 @@ class Batches:
         self._distribution = distribution
         self._follower = Sampler(data, seed=data.sampler.seed)
         self._follower.restore(data.sampler.state())
-        self._draw: list[tuple[int, np.ndarray]] = []
-        self._peeked: Any = None
+        self._used: Draw = []
         self._error: Exception | None = None
 
         @tf.autograph.experimental.do_not_convert
@@ -63,27 +66,33 @@ class Batches:
         """Types and relaxed shapes of an item."""
         return self._spec
 
-    def __next__(self) -> Item:
-        batch, self._peeked = self.peek(), None
-        self._draw = self._follower.draw()
-        return batch
+    @contextmanager
+    def taken(self) -> Iterator[Iterator[Item]]:
+        """The iterator that a compiled function, called in the block, takes the next item from.
 
-    def peek(self) -> Item:
-        """The item that comes next; it stays the next one."""
-        if self._peeked is None:
-            self._peeked = self._take()
-        return self._peeked
-
-    def _take(self) -> Item:
+        The item counts as used. What goes wrong in reading it is raised as it is.
+        """
         if self._iterator is None:
             raise ValueError("these batches have been closed")
         try:
-            return next(self._iterator)
+            yield self._iterator
         except tf.errors.OpError:
-            # TensorFlow buries what went wrong in reading under a traceback of its own.
+            # TensorFlow buries it under a traceback of its own.
             if self._error is not None:
                 raise self._error from None
             raise
+        self._used = self._follower.draw()
+
+    def used(self) -> "Drawn":
+        """The item that was used last."""
+        return Drawn(self.data, self._used, self._distribution)
+
+    def coming(self) -> "Drawn":
+        """The item that comes next."""
+        place = self._follower.state()
+        draw = self._follower.draw()
+        self._follower.restore(place)
+        return Drawn(self.data, draw, self._distribution)
 
     def state(self) -> dict[str, Any]:
         """Where the next batch starts; JSON-able."""
@@ -94,19 +103,37 @@ class Batches:
         self._iterator = None
 
     def _read(self) -> Iterator[Item]:
-        places, count = self._distribution.places, self._distribution.replicas
         try:
             while True:
-                draw = self.data.sampler.draw()
-                yield tuple(self.data.batch(share(draw, place, count)) for place in places)
+                yield Drawn(self.data, self.data.sampler.draw(), self._distribution).read()
         except Exception as error:
             self._error = error
             raise
 
+
+@dataclass(frozen=True)
+class Drawn:
+    """An item as it is drawn, before it is read.
+
+    Attributes:
+        data: What it is drawn from.
+        draw: Systems and frames, of all replicas.
+        distribution: The replicas that share it.
+    """
+
+    data: DataSet
+    draw: Draw
+    distribution: Distribution
+
+    def read(self) -> Item:
+        """The batches of this process, not prepared."""
+        places, count = self.distribution.places, self.distribution.replicas
+        return tuple(self.data.batch(share(self.draw, place, count)) for place in places)
+
     def origin(self) -> str:
-        """Description of the origin of the last batch, over all replicas."""
+        """Description of where it is from."""
         parts = []
-        for index, frames in self._draw:
+        for index, frames in self.draw:
             noun = "frame" if len(frames) == 1 else "frames"
             shown = ", ".join(str(frame) for frame in frames[:8])
             if len(frames) > 8:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from deepattn.config import TrainingConfig
 from deepattn.config.loss import TOTAL
 from deepattn.models import AtomicModel
-from deepattn.train.batches import Item
+from deepattn.train.batches import Drawn
 from deepattn.train.checkpointing.saver import Saver
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.full_validation import FullValidation
@@ -138,23 +138,21 @@ class TrainingLoop:
     def _step(self, step: int, start: int, clock: Clock, advance: Callable) -> int:
         training = self.training
         runner = self.runners[self.choose(step)]
-        batch = next(runner.batches)
         if step == start:
-            self._display(step, runner, batch, again=self.resumed)
+            self._display(step, runner, runner.batches.coming(), again=self.resumed)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             clock.interval()
         self.callbacks.on_train_batch_begin(step)
         with clock:
             try:
-                values = runner.train(batch)
+                values = runner.train()
             except tf.errors.ResourceExhaustedError as error:
                 raise MemoryError from error
         check_metrics(
             values,
-            batch[0].labels,
+            runner.batches.used,
             runner.metrics,
             step=step,
-            origin=runner.batches.origin(),
             advice=self.saver.advice(),
         )
         if self.average is not None:
@@ -165,7 +163,7 @@ class TrainingLoop:
         step += 1
         advance(step, values[TOTAL.name])
         if step % training.disp_freq == 0:
-            logs = self._display(step, runner, batch)
+            logs = self._display(step, runner, runner.batches.used())
             self.callbacks.on_epoch_end(step // training.disp_freq - 1, logs)
             self.callbacks.on_epoch_begin(step // training.disp_freq)
             if training.time_training and training.disp_training:
@@ -185,7 +183,7 @@ class TrainingLoop:
         return bool(self.validations) and all(v.exhausted for v in self.validations)
 
     def _display(
-        self, step: int, drawn: TaskRunner, batch: Item, *, again: bool = False
+        self, step: int, trained: TaskRunner, drawn: Drawn, *, again: bool = False
     ) -> dict[str, float]:
         """Evaluate, log, and add a line to the learning curve.
 
@@ -197,7 +195,7 @@ class TrainingLoop:
             return {}
         self.callbacks.on_test_begin()
         shown = [
-            runner.show(batch if runner is drawn else runner.batches.peek(), keep_place=again)
+            runner.show(drawn if runner is trained else runner.batches.coming(), keep_place=again)
             for runner in self.runners
         ]
         rate = float(self.model.optimizer.learning_rate)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from deepattn.data import Batch, DataSet
-from deepattn.train.batches import Batches, Item, atoms_per_frame, signature
+from deepattn.train.batches import Batches, Drawn, atoms_per_frame, signature
 from deepattn.train.distributed.strategy import Distribution
 from deepattn.train.monitoring.learning_curve import Shown, average
 from deepattn.train.task import Task
@@ -52,28 +52,46 @@ class TaskRunner:
             self._numb_btch = section.numb_btch
             place = state.get("validation_sampler")
             _resume(task.validation_data, place, f"validation data {task.name}".rstrip())
-        # A fixed signature: batches of another shape must not be traced again. The code has no
-        # Python branches on tensors, and looking for them would double the time of tracing.
-        # Partials, because TensorFlow counts tracings by code, and warns of five, one per task.
-        model = task.model
-        spec, traced_once = self.batches.element_spec, partial(tf.function, autograph=False)
-        train_step = distribution.replicate(model.train_step_metrics)
-        self._train_step = traced_once(partial(train_step), input_signature=[spec])
-        test_step = partial(model.test_step_metrics)
-        self._test_step = traced_once(test_step, input_signature=[spec[0]])
-        inputs = signature(task.data).inputs
-        self._prepare = traced_once(partial(model.prepare), input_signature=[inputs])
+        self._model = task.model
+        self._test_step = self._traced(task.model.test_step_metrics, self.batches.element_spec[0])
+        self._prepare = self._traced(task.model.prepare, signature(task.data).inputs)
         self.metrics = task.loss.metrics
         self._names = task.loss.metric_names
 
-    def train(self, batch: Item) -> dict[str, float]:
-        """Update the weights; the metrics are those before, means over all replicas.
+    @staticmethod
+    def _traced(function: Callable, argument: Any) -> Any:
+        """A compiled function of one argument.
 
-        Args:
-            batch: An item of `batches`.
+        A fixed signature: batches of another shape must not be traced again. The code has no Python
+        branches on tensors, and looking for them would double the time of tracing. Partials,
+        because TensorFlow counts tracings by code, and warns of five, one per task.
         """
-        results = self.distribution.call(self._train_step, batch)
-        rows = np.array([[*self._values(values).values()] for values in results])
+        return tf.function(partial(function), autograph=False, input_signature=[argument])
+
+    @cached_property
+    def _train_step(self) -> Callable:
+        """A step on the next item of an iterator; the metrics are ``[local replicas, metrics]``."""
+        step = self.distribution.replicate(self._model.train_step_metrics)
+
+        def train_step(items: tf.data.Iterator) -> tf.Tensor:
+            rows = [
+                tf.stack([tf.cast(values[name], tf.float64) for name in self._names])
+                for values in step(items.get_next())
+            ]
+            return tf.stack(rows)
+
+        items = tf.data.IteratorSpec(self.batches.element_spec)
+        # Called as it is: to look for the right trace takes a tenth of the step of a small cell.
+        return self._traced(train_step, items).get_concrete_function()
+
+    def train(self) -> dict[str, float]:
+        """Update the weights on the next item of `batches`.
+
+        Returns:
+            The metrics before the update, means over all replicas.
+        """
+        with self.batches.taken() as items:
+            rows = self.distribution.call(self._train_step, items).numpy()
         means = self.distribution.gather(rows).mean(axis=0)
         return dict(zip(self._names, means.tolist(), strict=True))
 
@@ -92,22 +110,24 @@ class TaskRunner:
             rows = self.distribution.gather(np.array(rows)).tolist()
         return average((dict(zip(self._names, row, strict=False)), row[-1]) for row in rows)
 
-    def show(self, batch: Item, *, keep_place: bool) -> Shown:
+    def show(self, drawn: Drawn, *, keep_place: bool) -> Shown:
         """Metrics of an item of `batches` and of the validation data.
 
         With ``keep_place`` the validation data stay where they are.
         """
         valid = None
-        train = self.evaluate(batch, everyones=True)
+        train = self.evaluate(self._prepared(drawn.read()), everyones=True)
         if self._validation is not None:
             place = self._validation.state()
-            drawn = (next(self._validation) for _ in range(self._numb_btch))
-            # Batch after batch: neighborhoods of all at once would need much memory.
-            prepared = (Batch(self._prepare(inputs), labels) for inputs, labels in drawn)
-            valid = self.evaluate(prepared)
+            batches = (next(self._validation) for _ in range(self._numb_btch))
+            valid = self.evaluate(self._prepared(batches))
             if keep_place:
                 self._validation.restore(place)
         return Shown(self.name, train, valid, self.metrics)
+
+    def _prepared(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Batch after batch: neighborhoods of all at once would need much memory."""
+        return (Batch(self._prepare(inputs), labels) for inputs, labels in batches)
 
     def state(self) -> dict[str, Any]:
         """Where the next batches start; JSON-able."""

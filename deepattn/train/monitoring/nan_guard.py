@@ -1,12 +1,12 @@
 """Stopping at the first number that is not finite, with a message that says where it arose."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from deepattn.config.loss import TOTAL, Metric
 from deepattn.errors import DeepattnError
+from deepattn.train.batches import Drawn
 
 
 class NonFiniteError(DeepattnError, FloatingPointError):
@@ -15,21 +15,19 @@ class NonFiniteError(DeepattnError, FloatingPointError):
 
 def check_metrics(
     values: Mapping[str, float],
-    labels: Mapping[str, Any],
+    batch: Callable[[], Drawn],
     metrics: Sequence[Metric],
     *,
     step: int,
-    origin: str,
     advice: str,
 ) -> None:
     """Refuse a loss that is not finite.
 
     Args:
         values: Metrics of the training step, with the total as ``rmse``.
-        labels: Labels of the batch.
+        batch: Gives the batch.
         metrics: Metrics of the loss, without the total.
         step: Updates done before this batch.
-        origin: System and frames of the batch.
         advice: How the user can resume.
 
     Raises:
@@ -37,15 +35,16 @@ def check_metrics(
     """
     if np.isfinite(values[TOTAL.name]):
         return
-    guilty = TOTAL.words
+    guilty, drawn = TOTAL.words, batch()
+    labels = drawn.read()[0].labels
     for metric in metrics:
         present = all(np.any(np.asarray(labels[f"find_{name}"]) > 0) for name in metric.labels)
         if present and not np.isfinite(values[metric.name]):
             guilty = f"error of the {metric.words}"
             break
     raise NonFiniteError(
-        f"the {guilty} is not finite at step {step}, on {origin}; {advice} and try a smaller "
-        "learning_rate/start_lr."
+        f"the {guilty} is not finite at step {step}, on {drawn.origin()}; {advice} and try a "
+        "smaller learning_rate/start_lr."
     )
 
 
