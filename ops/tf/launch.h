@@ -1,4 +1,4 @@
-// What the ops share: TensorFlow's threads for the kernels, status translation, checks of shapes.
+// What the ops share: translation of a status, checks of shapes, and threads.h.
 #ifndef DEEPATTN_OPS_TF_LAUNCH_H_
 #define DEEPATTN_OPS_TF_LAUNCH_H_
 
@@ -12,18 +12,9 @@
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/tensor_shape.h"
 #include "tensorflow/core/platform/errors.h"
-#include "tensorflow/core/platform/threadpool.h"
+#include "threads.h"
 
 namespace deepattn {
-
-// The intra-op pool of the device the op runs on.
-inline deepattn_threads ThreadsOf(tensorflow::OpKernelContext* context) {
-  return {context->device()->tensorflow_cpu_worker_threads()->workers,
-          [](void* pool, int64_t total, int64_t cost, deepattn_range_fn fn, void* work) {
-            static_cast<tensorflow::thread::ThreadPool*>(pool)->ParallelFor(
-                total, cost, [&](int64_t begin, int64_t end) { fn(work, begin, end); });
-          }};
-}
 
 // Of a kernel's two precisions the one of T.
 template <typename T, typename Float, typename Double>
