@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 from command import ROOT, one_sentence
+from lambench import instability, read_models
 from limits import read_points
 from record import RESULTS, Record, read_records, read_runs
 from sets import HERE, SETS, DataSet
@@ -284,6 +285,37 @@ def limits(records: Sequence[Record]) -> str:
     return as_table(header, rows)
 
 
+def constant_energy(records: Sequence[Record]) -> str:
+    """The structures of LAMBench at constant energy."""
+    models = read_models()
+    names = dict.fromkeys(name for found in models.values() for name in found["runs"])
+    rows = []
+    for name in names:
+        runs = [found["runs"].get(name) for found in models.values()]
+        atoms = next(run["atoms"] for run in runs if run is not None)
+        rows.append([name, f"{atoms}", *map(_drift, runs)])
+    return as_table(["structure", "atoms", *models], rows)
+
+
+def lambench(records: Sequence[Record]) -> str:
+    """Instability and efficiency by the formulas of LAMBench."""
+    rows = []
+    for name, found in read_models().items():
+        runs, speed = list(found["runs"].values()), found["efficiency"]
+        rows.append(
+            [
+                name,
+                f"{len(runs)} of {found['structures']}",
+                f"{instability(runs, found['steps']):.2f}",
+                f"{speed['cells']} of {speed['atoms']:.0f} atoms",
+                f"{speed['microseconds']:.0f}",
+                f"{100 / speed['microseconds']:.3f}",
+            ]
+        )
+    header = ["model", "structures", "instability", "cells", "µs per atom", "efficiency"]
+    return as_table(header, rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "overview": overview,
     "inputs": inputs,
@@ -295,6 +327,8 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "liquid": liquid,
     "suggestions": suggestions,
     "limits": limits,
+    "constant_energy": constant_energy,
+    "lambench": lambench,
 }
 
 
@@ -331,6 +365,13 @@ def _held(run: dict) -> str:
     """For how long the energy was conserved, ps."""
     broke = run["broke_at"]
     return f"{run['time']:g}" if broke is None else f"{broke:.1f} of {run['time']:g}"
+
+
+def _drift(run: dict | None) -> str:
+    """LAMBench's drift, or why there is none."""
+    if run is None:
+        return "–"
+    return "broke" if run["drift"] is None else f"{run['drift']:.1g}"
 
 
 def _goals(data_set: DataSet, records: Sequence[Record]) -> str:

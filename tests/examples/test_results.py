@@ -5,9 +5,11 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from ase import units
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.units import GPa
@@ -193,6 +195,61 @@ def test_learning_curves_are_recorded_once(scripts, small, tmp_path, monkeypatch
         assert row["errors"]["training"]["force"]["rmse"] > 0
     with pytest.raises(SystemExit, match="gold has no curves; there are silver"):
         limits.main(["gold"])
+
+
+def test_drift_and_instability_are_those_of_lambench(scripts):
+    """2e-3 eV/atom/ps by its formula are 0.6 orders above 5e-4; a run that broke counts 5."""
+    lambench = scripts.lambench
+    times = np.arange(81) * 100 * units.fs
+    assert lambench.drift(3.0 - 2e-6 * times, 100) == pytest.approx(2e-3)
+    runs = [{"steps": 10, "drift": value} for value in (2e-3, 1e-9, 5e3)]
+    expected = [np.log10(4), 0.0, 5.0]
+    for run, value in zip(runs, expected, strict=True):
+        assert lambench.instability([run], 10) == pytest.approx(value)
+    assert lambench.instability(runs, 10) == pytest.approx(np.mean(expected))
+    assert lambench.instability(runs, 11) == 5.0
+    assert lambench.instability([{"steps": 10, "drift": None}], 10) == 5.0
+
+
+def test_cells_are_enlarged_evenly(scripts):
+    cell = bulk("Cu", "fcc", a=3.6, cubic=True) * (1, 2, 3)
+    large = scripts.lambench.enlarged(cell, 1000)
+    assert 800 < len(large) <= 1000
+    assert large.cell.lengths().max() < 2 * large.cell.lengths().min()
+
+
+def test_structures_at_constant_energy(scripts, tmp_path, monkeypatch, capsys):
+    """A clone of two structures, one of elements that the model does not know."""
+    lambench = scripts.lambench
+    place = tmp_path / "clone" / lambench._STRUCTURES
+    place.parent.mkdir(parents=True)
+    place.write_text(
+        "from ase.build import bulk\n"
+        "TEST_DATA = [bulk('Cu', 'fcc', a=3.6, cubic=True), bulk('Fe', 'bcc', a=2.9)]\n"
+    )
+    monkeypatch.setattr(lambench, "RESULTS", tmp_path / "lambench.json")
+    monkeypatch.setattr(lambench, "MODELS", {"EMT": lambda options: "model"})
+    monkeypatch.setattr(lambench, "_CELLS", 2)
+    monkeypatch.setattr(lambench, "read_atoms", lambda folder: [bulk("Cu"), bulk("Fe")])
+
+    class Known(EMT):
+        type_dict: ClassVar[dict] = {"Cu": 0}
+
+        def __init__(self, path):
+            super().__init__()
+
+    monkeypatch.setattr(lambench, "DP", Known)
+    (tmp_path / "data/mptrj/mixed/valid").mkdir(parents=True)
+    options = ["--data", str(tmp_path / "data"), "-o", str(tmp_path / "runs"), "--steps", "50"]
+    for _ in range(2):
+        lambench.main(["--lambench", str(tmp_path / "clone"), *options])
+    (found,) = lambench.read_models().values()
+    assert found["structures"] == 2 and list(found["runs"]) == ["Cu4"]
+    run = found["runs"]["Cu4"]
+    assert run["steps"] == 50 and run["drift"] < 0.1 and run["milliseconds"] > 0
+    assert found["efficiency"]["cells"] == 1 and 800 < found["efficiency"]["atoms"] <= 1000
+    with pytest.raises(SystemExit, match=r"nve_md_data\.py: there is no such file; give a clone"):
+        lambench.main(["--lambench", str(tmp_path), *options])
 
 
 def test_another_input_is_refused(scripts, small, tmp_path):

@@ -1,0 +1,227 @@
+"""The tests of LAMBench that need no data: stability at constant energy, and efficiency.
+
+    python lambench.py --lambench /path/to/LAMBench --output runs
+
+Structures and formulas are those of LAMBench (arXiv:2504.19578, a clone of
+github.com/deepmodeling/LAMBench): nine structures at constant energy, 10,000 steps of 1 fs from
+300 K, of which a model runs those whose elements it knows; and cells of up to 1,000 atoms, here
+those of validation frames of MPtrj. The models are the published OC2M graph and the one of
+``run.py elements86``. The results go to ``lambench.json``, from which ``page.py`` makes tables. A
+structure that was run is not run again.
+"""
+
+import argparse
+import json
+import math
+import runpy
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+from ase.md.verlet import VelocityVerlet
+from command import SHARED, add_data, check_folder, one_sentence
+from record import program_versions
+from sets import HERE
+from training_run import trained_folder
+
+from deepattn import DP
+from deepattn.data.atoms import read_atoms, thermal_momenta
+from deepattn.errors import DataError, DeepattnError
+from deepattn.formats.files import write_whole
+
+RESULTS = HERE / "lambench.json"
+_STRUCTURES = "lambench/tasks/calculator/nve_md/nve_md_data.py"
+_TEMPERATURE = 300.0
+_STEPS = 10_000
+# Of the steps, what is left out of the drift, and how often energies are taken.
+_WARM_UP, _SAMPLES = 0.2, 100
+# The drift that counts as none, eV/atom/ps, and what a broken run counts.
+_NO_DRIFT, _BROKEN = 5e-4, 5.0
+# Above this total energy a run is broken, eV.
+_TOO_HIGH = 1e10
+_MOST_ATOMS = 1000
+_CELLS = 20
+
+
+def constant_energy(atoms: Atoms, calculator: Calculator, steps: int) -> dict:
+    """One structure at constant energy.
+
+    Args:
+        atoms: The structure.
+        calculator: The model.
+        steps: Of 1 fs.
+
+    Returns:
+        ``steps`` that were made, ``drift`` by LAMBench's formula or None, seconds of a step.
+    """
+    atoms = atoms.copy()
+    atoms.calc = calculator
+    random = np.random.default_rng(0)
+    atoms.set_momenta(thermal_momenta(atoms.get_masses(), _TEMPERATURE, random))
+    dynamics = VelocityVerlet(atoms, units.fs)
+    every = max(1, steps // _SAMPLES)
+    energies: list[float] = []
+
+    def sample() -> None:
+        energies.append(atoms.get_total_energy())
+        if not energies[-1] < _TOO_HIGH:
+            raise FloatingPointError
+
+    dynamics.attach(sample, interval=every)
+    began = time.perf_counter()
+    # A run that breaks does so in many ways: it is a result.
+    with suppress(ArithmeticError, ValueError, RuntimeError, DeepattnError):
+        dynamics.run(steps)
+    seconds = time.perf_counter() - began
+    first = int(_WARM_UP * steps) // every
+    slope = drift(np.array(energies[first:]), every) if len(energies) > first + 1 else None
+    return {
+        "atoms": len(atoms),
+        "steps": dynamics.nsteps,
+        "drift": None if slope is None else float(f"{slope / len(atoms):.3g}"),
+        "milliseconds": round(1000 * seconds / max(dynamics.nsteps, 1), 3),
+    }
+
+
+def drift(energies: np.ndarray, every: int) -> float:
+    """|dE/dt| as LAMBench computes it.
+
+    It divides by times in ASE's unit of 10.2 fs and calls a thousand of them a picosecond, so it is
+    10.2 times the drift in eV/ps.
+
+    Args:
+        energies: Total energies, eV.
+        every: Steps of 1 fs between two.
+    """
+    slope, _ = np.polyfit(np.arange(len(energies)) * every * units.fs, energies, 1)
+    return abs(1000 * float(slope))
+
+
+def instability(runs: Sequence[dict], steps: int = _STEPS) -> float:
+    """LAMBench's instability: orders of magnitude above a drift of 5e-4 eV/atom/ps, the mean."""
+    found = []
+    for run in runs:
+        if run["steps"] != steps or run["drift"] is None:
+            found.append(_BROKEN)
+        else:
+            orders = math.log10(max(run["drift"], _NO_DRIFT) / _NO_DRIFT)
+            found.append(min(orders, _BROKEN))
+    return float(np.mean(found))
+
+
+def enlarged(atoms: Atoms, most: int) -> Atoms:
+    """A cell repeated along the shortest vector, as long as it has no more atoms than `most`."""
+    repeats = np.ones(3, int)
+    while True:
+        axis = int(np.argmin(repeats * atoms.cell.lengths()))
+        more = repeats + np.eye(3, dtype=int)[axis]
+        if more.prod() * len(atoms) > most:
+            return atoms.repeat(repeats)
+        repeats = more
+
+
+def efficiency(cells: Sequence[Atoms], calculator: Calculator) -> dict:
+    """Microseconds per atom of energies, forces and stresses of enlarged cells."""
+    # Compiles and allocates.
+    _evaluate(cells[0], calculator)
+    times = [_evaluate(cell, calculator) / len(cell) for cell in cells]
+    return {
+        "cells": len(cells),
+        "atoms": float(np.mean([len(cell) for cell in cells])),
+        "microseconds": round(1e6 * float(np.mean(times)), 1),
+    }
+
+
+def _evaluate(cell: Atoms, calculator: Calculator) -> float:
+    calculator.reset()
+    cell.calc = calculator
+    began = time.perf_counter()
+    cell.get_stress()
+    return time.perf_counter() - began
+
+
+def measure(calculator: DP, options: argparse.Namespace, folder: Path) -> dict:
+    """All of a model.
+
+    Args:
+        calculator: The model.
+        options: Those of the command.
+        folder: For the structures that are done.
+    """
+    path = check_folder(options.lambench, "give a clone of LAMBench") / _STRUCTURES
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file; give a clone of LAMBench")
+    structures = runpy.run_path(str(path))["TEST_DATA"]
+    folder.mkdir(parents=True, exist_ok=True)
+    known = set(calculator.type_dict)
+    runs: dict[str, dict] = {}
+    for atoms in structures:
+        name = str(atoms.symbols)
+        if not set(atoms.symbols) <= known:
+            continue
+        file = folder / f"{name}-{options.steps}.json"
+        if not file.is_file():
+            found = constant_energy(atoms, calculator, options.steps)
+            with write_whole(file, "w") as stream:
+                json.dump(found, stream)
+        runs[name] = json.loads(file.read_text())
+        print(name, runs[name], file=sys.stderr, flush=True)
+    valid = check_folder(
+        options.data / "mptrj/mixed/valid", "give the folder of the data with --data"
+    )
+    cells = [atoms for atoms in read_atoms(valid) if set(atoms.symbols) <= known]
+    return {
+        "program": dict(program_versions()),
+        "steps": options.steps,
+        "structures": len(structures),
+        "runs": runs,
+        "efficiency": efficiency([enlarged(c, _MOST_ATOMS) for c in cells[:_CELLS]], calculator),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--lambench", type=Path, required=True, help="a clone of LAMBench")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument(
+        "--steps", type=int, default=_STEPS, help="at constant energy (%(default)s)"
+    )
+    parser.add_argument(
+        "--pretrained",
+        type=Path,
+        default=SHARED / "pretrained",
+        help="folder of the OC2M graph (%(default)s)",
+    )
+    add_data(parser)
+    options = parser.parse_args(arguments)
+    with one_sentence():
+        for name in options.models:
+            calculator = DP(MODELS[name](options))
+            found = measure(calculator, options, options.output / "lambench" / name)
+            with write_whole(RESULTS, "w") as file:
+                json.dump(read_models() | {name: found}, file, indent=1, ensure_ascii=False)
+                file.write("\n")
+
+
+def read_models() -> dict[str, dict]:
+    """What has been recorded, by model."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+
+
+# By name, where each is.
+MODELS: dict[str, Callable[[argparse.Namespace], Path]] = {
+    "OC2M": lambda options: options.pretrained / "oc2m_se_atten_f32.pb",
+    "elements86": lambda options: trained_folder(options.output, "elements86"),
+}
+
+
+if __name__ == "__main__":
+    main()
