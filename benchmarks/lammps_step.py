@@ -9,7 +9,7 @@ TensorFlow) and ``lmp`` in one folder, for more than one rank also ``mpiexec.hyd
 ``mpirun`` there or on the path, and deepattn with its compiled ops; nothing is downloaded. The
 model is DPA-1 on water (`water.json`) with random weights, which cost as much time as others. With
 ``--compress`` it has no attention, and the graphs are those of ``dp compress`` and of
-``deepattn compress``.
+``deepattn compress``; with ``--descriptor se_e2_a`` it is DeepPot-SE with the same nets.
 
 The time is LAMMPS' own loop time, which leaves out the first evaluation; the memory is the peak
 resident size of the largest process. A graph that LAMMPS does not get through, as for want of
@@ -34,6 +34,9 @@ from processes import ProgramFailed, execute, machine, with_threads
 
 INPUT = Path(__file__).with_name("water.json")
 TYPE_MAP = ["O", "H"]
+SE_E2_A = {"type": "se_e2_a", "type_one_side": False, "sel": [46, 92]}
+# What it has in common with the descriptor of the input.
+_NETS = ("rcut", "rcut_smth", "neuron", "axis_neuron", "seed")
 _LOOP_TIME = re.compile(r"Loop time of ([\d.eE+-]+) on")
 _SCRIPT = """
 units metal
@@ -140,7 +143,13 @@ def replicas(atoms: int, unit: int) -> tuple[int, int, int]:
 
 
 def make_graphs(
-    deepmd: Path, system: Path, precision: str, folder: Path, *, compressed: bool
+    deepmd: Path,
+    system: Path,
+    precision: str,
+    folder: Path,
+    *,
+    descriptor: str,
+    compressed: bool,
 ) -> dict[str, Graph]:
     """By name DeePMD-kit's graph of random weights, and ours of the same.
 
@@ -153,10 +162,14 @@ def make_graphs(
 
     folder.mkdir()
     config = json.loads(INPUT.read_text())
-    for section in ("type_embedding", "descriptor", "fitting_net"):
-        config["model"][section]["precision"] = precision
-    if compressed:
-        config["model"]["descriptor"]["attn_layer"] = 0
+    sections = config["model"]
+    if descriptor == "se_e2_a":
+        del sections["type_embedding"]
+        sections["descriptor"] = {key: sections["descriptor"][key] for key in _NETS} | SE_E2_A
+    elif compressed:
+        sections["descriptor"]["attn_layer"] = 0
+    for name in {"type_embedding", "descriptor", "fitting_net"} & sections.keys():
+        sections[name]["precision"] = precision
     training = config["training"]
     training.pop("validation_data")
     training["training_data"]["systems"] = [str(system)]
@@ -234,7 +247,9 @@ def mpi_starter(deepmd: Path) -> Path:
 
 def measure(args: argparse.Namespace, folder: Path) -> Iterator[Run]:
     """All runs, the graphs in turn; one that has failed is not tried again."""
-    box = read_system(args.system) if args.system else water_box()
+    # Eight molecules where 64 would be too many.
+    cells = 4 if all(number % 192 == 0 for number in args.atoms) else 2
+    box = read_system(args.system) if args.system else water_box(cells)
     args.unit = len(box[0])
     write_system(folder / "system", *box)
     write_data(folder / "data.lmp", *box)
@@ -243,7 +258,7 @@ def measure(args: argparse.Namespace, folder: Path) -> Iterator[Run]:
         graphs = {name: Graph(Path(path).resolve()) for name, path in given}
         if not graphs:
             places = (args.deepmd, folder / "system", precision, folder / precision)
-            graphs = make_graphs(*places, compressed=args.compress)
+            graphs = make_graphs(*places, descriptor=args.descriptor, compressed=args.compress)
         for atoms, ranks in product(args.atoms, args.ranks):
             going = dict(graphs)
             for _ in range(args.repeats):
@@ -318,7 +333,15 @@ def main() -> None:
         "DP_PLUGIN_PATH; give one --precisions with them",
     )
     parser.add_argument(
-        "--system", type=Path, help="DeePMD system to replicate; default: 192 atoms on a lattice"
+        "--system",
+        type=Path,
+        help="DeePMD system to replicate; default: 192 atoms on a lattice, or 24",
+    )
+    parser.add_argument(
+        "--descriptor",
+        choices=["se_atten_v2", "se_e2_a"],
+        default="se_atten_v2",
+        help="of the model (%(default)s)",
     )
     parser.add_argument(
         "--compress", action="store_true", help="compare compressed graphs without attention"

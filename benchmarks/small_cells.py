@@ -1,9 +1,10 @@
 """Time of trainings of small cells, ours and DeePMD-kit's, by step and from start to end.
 
-    python benchmarks/small_cells.py --deepmd /path/to/dp [--descriptor se_atten se_e2_a]
+    python benchmarks/small_cells.py --deepmd /path/to/dp [--descriptor se_atten attention]
         [--precision float64 float32] [--steps 2000]
 
-The cells have 16 atoms of three elements, the models no attention (25-50-100, fitting 120 × 3).
+The cells have 16 atoms of three elements, the models nets of 25-50-100 and 120 × 3, and no attention
+but for ``attention``, which has two layers of 64.
 Most trainings are of cells of about this size. Frames and labels are random, since the time does
 not depend on them. Both programs train in turn (A B A B …), as in `training_step.py`. Below the
 table is the time of the whole process, with imports, statistics, tracing and the checkpoint.
@@ -24,6 +25,7 @@ ELEMENTS = ["Ag", "Pd", "Au"]
 DESCRIPTORS = {
     "se_atten": {"type": "se_atten", "attn_layer": 0, "tebd_input_mode": "strip", "sel": 80},
     "se_e2_a": {"type": "se_e2_a", "type_one_side": True, "sel": [40, 40, 40]},
+    "attention": {"type": "se_atten_v2", "attn": 64, "attn_layer": 2, "sel": 80},
 }
 
 
@@ -52,7 +54,7 @@ def make_input(descriptor: dict, system: Path, steps: int) -> dict:
         "descriptor": {**nets, **descriptor},
         "fitting_net": {"neuron": [120, 120, 120], "seed": 1},
     }
-    if descriptor["type"] == "se_atten":
+    if descriptor["type"] != "se_e2_a":
         model["type_embedding"] = {"neuron": [8], "seed": 1}
     return {
         "model": model,
