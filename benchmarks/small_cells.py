@@ -3,11 +3,11 @@
     python benchmarks/small_cells.py --deepmd /path/to/dp [--descriptor se_atten attention]
         [--precision float64 float32] [--steps 2000]
 
-The cells have 16 atoms of three elements, the models nets of 25-50-100 and 120 × 3, and no attention
-but for ``attention``, which has two layers of 64.
-Most trainings are of cells of about this size. Frames and labels are random, since the time does
-not depend on them. Both programs train in turn (A B A B …), as in `training_step.py`. Below the
-table is the time of the whole process, with imports, statistics, tracing and the checkpoint.
+The cells have 16 atoms of three elements, the models nets of 25-50-100 and 120 × 3, and no
+attention but for ``attention``, which has two layers of 64. Most trainings are of cells of about
+this size. Frames and labels are random, since the time does not depend on them. Both programs train
+in turn (A B A B …), as in `training_step.py`. Below the table is the time of the whole process,
+with imports, statistics, tracing and the checkpoint.
 """
 
 import json
