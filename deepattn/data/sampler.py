@@ -100,14 +100,14 @@ class Sampler:
 
     def draw_from(self, system: int, count: int) -> tuple[int, np.ndarray]:
         """The next ``count`` frames of a system, or all of it if it has fewer."""
-        epoch, start = self._position.get(system, (0, 0))
-        order = self._order(system, epoch)
-        count = min(count, len(order))
-        if start + count > len(order):
-            epoch, start = epoch + 1, 0
-            order = self._order(system, epoch)
-        self._position[system] = (epoch, start + count)
-        return system, order[start : start + count]
+        epoch, start, end = self._advance(system, count)
+        return system, self._order(system, epoch)[start:end]
+
+    def follow(self, draw: Draw) -> None:
+        """Go to where a sampler stands that was here, and has drawn that; no number is random."""
+        for system, rows in draw:
+            self._choices += 1
+            self._advance(system, len(rows))
 
     def state(self) -> dict:
         """Where the sampler stands, for :meth:`restore`; fit for JSON."""
@@ -140,6 +140,16 @@ class Sampler:
     def _choose(self, bounds: np.ndarray) -> int:
         self._choices += 1
         return choose(bounds, self.seed, self._stream, self._choices - 1)
+
+    def _advance(self, system: int, count: int) -> tuple[int, int, int]:
+        """Use frames of a system; their epoch, and their places in its order."""
+        epoch, start = self._position.get(system, (0, 0))
+        length = len(self.dataset.frame_lists[system])
+        end = start + min(count, length)
+        if end > length:
+            epoch, start, end = epoch + 1, 0, end - start
+        self._position[system] = epoch, end
+        return epoch, start, end
 
     def _order(self, system: int, epoch: int) -> np.ndarray:
         cached = self._orders.get(system)

@@ -95,6 +95,18 @@ def test_a_restored_sampler_goes_on_exactly(folder, batch_size):
         assert _draws(fresh.sampler, 40) == expected
 
 
+@pytest.mark.parametrize("batch_size", [2, "auto", "mixed:3"])
+def test_a_sampler_that_follows_stands_where_the_other_does(folder, batch_size):
+    data = _dataset(folder, batch_size=batch_size)
+    _draws(data.sampler, 3)
+    follower = Sampler(data)
+    assert follower.restore(data.sampler.state())
+    for _ in range(40):
+        follower.follow(data.sampler.draw())
+        assert follower.state() == data.sampler.state()
+    assert _draws(follower, 5) == _draws(data.sampler, 5)
+
+
 def test_other_data_start_over(folder):
     state = _dataset(folder).sampler.state()
     small = _dataset(folder / "a", seed=3)
