@@ -27,6 +27,7 @@ from deepattn.models import EnergyModel
 from deepattn.train import batches
 from deepattn.train.evaluation import Evaluation
 from deepattn.train.loop import TrainingLoop
+from deepattn.train.task_runner import TaskRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -36,7 +37,7 @@ STEPS = 12
 
 
 class Source:
-    """Batches as they are read, in the place of a `tf.data.Dataset`."""
+    """Batches as they are read, in the place of a `tf.data.Dataset` and its iterator."""
 
     def __init__(self, spec, read):
         self.element_spec, self._read = spec, read
@@ -48,6 +49,9 @@ class Source:
         return self
 
     def __iter__(self):
+        return self
+
+    def __next__(self):
         return self._read()
 
 
@@ -58,12 +62,19 @@ def metrics_of(model, inputs):
     return {name: value for name in model.training_loss.metric_names}
 
 
-def train_step(model, data):
-    metrics = metrics_of(model, data[0])
-    for variable in model.trainable_variables:
-        variable.assign(0.9 * variable.numpy() + 1e-3 * metrics["rmse"])
-    model.optimizer.iterations.assign_add(1)
-    return metrics
+def train_step(runner):
+    """A step on the next item, as a `TaskRunner` has it."""
+    model = runner._model
+
+    def step(items):
+        (batch,) = next(items)
+        metrics = metrics_of(model, batch.inputs)
+        for variable in model.trainable_variables:
+            variable.assign(0.9 * variable.numpy() + 1e-3 * metrics["rmse"])
+        model.optimizer.iterations.assign_add(1)
+        return tf.constant([list(metrics.values())], tf.float64)
+
+    return step
 
 
 def errors_of(evaluation):
@@ -77,7 +88,7 @@ def make_light():
     tf.config.run_functions_eagerly(True)
     batches._reading = Source
     EnergyModel.prepare = lambda self, inputs: inputs
-    EnergyModel.train_step_metrics = train_step
+    TaskRunner._train_step = property(train_step)
     EnergyModel.test_step_metrics = lambda self, data: metrics_of(self, data[0])
     Evaluation.__call__ = errors_of
 
