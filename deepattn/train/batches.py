@@ -51,7 +51,7 @@ class Batches:
         self._follower = Sampler(data, seed=data.sampler.seed)
         self._follower.restore(data.sampler.state())
         self._used: Draw = []
-        self._read_ahead: deque[Draw] = deque()
+        self._drawn: deque[Draw] = deque()
         self._error: Exception | None = None
 
         @tf.autograph.experimental.do_not_convert
@@ -83,19 +83,19 @@ class Batches:
             if self._error is not None:
                 raise self._error from None
             raise
-        self._used = self._read_ahead.popleft()
+        self._used = self._drawn.popleft()
         self._follower.follow(self._used)
 
     def used(self) -> "Drawn":
         """The item that was used last."""
-        return Drawn(self.data, self._used, self._distribution)
+        return self._item(self._used)
 
     def coming(self) -> "Drawn":
         """The item that comes next."""
         place = self._follower.state()
         draw = self._follower.draw()
         self._follower.restore(place)
-        return Drawn(self.data, draw, self._distribution)
+        return self._item(draw)
 
     def state(self) -> dict[str, Any]:
         """Where the next batch starts; JSON-able."""
@@ -105,11 +105,14 @@ class Batches:
         """Stop reading ahead. TensorFlow complains if Python ends while it still does."""
         self._iterator = None
 
+    def _item(self, draw: Draw) -> "Drawn":
+        return Drawn(self.data, draw, self._distribution)
+
     def _read(self) -> Item:
         try:
             draw = self.data.sampler.draw()
-            self._read_ahead.append(draw)
-            return Drawn(self.data, draw, self._distribution).read()
+            self._drawn.append(draw)
+            return self._item(draw).read()
         except Exception as error:
             self._error = error
             raise

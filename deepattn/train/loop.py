@@ -150,7 +150,7 @@ class TrainingLoop:
                 raise MemoryError from error
         check_metrics(
             values,
-            runner.batches.used,
+            runner.batches.used(),
             runner.metrics,
             step=step,
             advice=self.saver.advice(),

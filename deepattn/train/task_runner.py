@@ -104,8 +104,9 @@ class TaskRunner:
         """
         rows: list[list[float]] = []
         for batch in batches:
-            values = self._values(self._test_step(batch))
-            rows.append([*values.values(), atoms_per_frame(batch.inputs)])
+            values = self._test_step(batch)
+            metrics = (float(values[name]) for name in self._names)
+            rows.append([*metrics, atoms_per_frame(batch.inputs)])
         if everyones:
             rows = self.distribution.gather(np.array(rows)).tolist()
         return average((dict(zip(self._names, row, strict=False)), row[-1]) for row in rows)
@@ -133,9 +134,6 @@ class TaskRunner:
         """Where the next batches start; JSON-able."""
         validation = None if self._validation is None else self._validation.state()
         return {"sampler": self.batches.state(), "validation_sampler": validation}
-
-    def _values(self, results: Mapping[str, tf.Tensor]) -> dict[str, float]:
-        return {name: float(results[name]) for name in self._names}
 
 
 def _resume(data: DataSet, state: Mapping[str, Any] | None, title: str) -> None:

@@ -17,13 +17,31 @@ sys.path.append(str(ROOT / "examples"))
 SHARED = Path(os.environ.get("DEEPATTN_SHARED", ROOT.parent / "shared"))
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where data and runs are."""
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that say where data and runs are.
+
+    Args:
+        description: Docstring of the script.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--data", type=Path, default=SHARED / "data", help="folder of the data (%(default)s)"
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("runs"), help="folder for the runs (%(default)s)"
+    )
+    return parser
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add the option that limits the time of trainings."""
+    parser.add_argument(
+        "--budget",
+        type=float,
+        metavar="MINUTES",
+        help="stop when so many core-minutes are used; the same command goes on from there",
     )
 
 

@@ -4,11 +4,20 @@ import json
 import os
 import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import keras
 
 from deepattn.formats.files import write_whole
+
+
+class Spender(Protocol):
+    """What uses core-minutes."""
+
+    def spent(self) -> float: ...
 
 
 class Cost(keras.callbacks.Callback):
@@ -42,6 +51,25 @@ class Cost(keras.callbacks.Callback):
     def write(self) -> None:
         """Write the sum of all calls."""
         write_cost(self.path, self._before + self.spent())
+
+
+class Budget:
+    """Core-minutes for several trainings together.
+
+    Args:
+        minutes: How many; None for as many as they need.
+    """
+
+    def __init__(self, minutes: float | None) -> None:
+        self.left = minutes
+
+    @contextmanager
+    def of(self, run: Spender) -> Iterator[float | None]:
+        """What is left for a run, whose time in the block is taken from it."""
+        before = run.spent()
+        yield self.left
+        if self.left is not None:
+            self.left -= run.spent() - before
 
 
 def write_cost(path: Path, core_minutes: float) -> None:

@@ -1,6 +1,5 @@
 """Train with DeePMD-kit's TensorFlow backend from the same inputs, and record the results."""
 
-import argparse
 import os
 import resource
 import subprocess
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from command import add_data, one_sentence
+from command import make_parser, one_sentence
 from cost import write_cost
 from sets import SETS
 from training_run import COST, TrainingRun
@@ -89,7 +88,7 @@ def _used() -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do the trainings that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("sets", nargs="+", choices=list(SETS), metavar="SET")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--variant", choices=list(VARIANTS), default="", help="a changed input")
@@ -99,7 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=Path(os.environ.get("DEEPATTN_PEER_320", sys.executable)),
         help="interpreter of the environment of DeePMD-kit (%(default)s)",
     )
-    add_data(parser)
     options = parser.parse_args(arguments)
     with one_sentence():
         for name in options.sets:

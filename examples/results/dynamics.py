@@ -9,7 +9,6 @@ repeats none of them.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +19,10 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
-from command import add_data, check_folder, one_sentence
+from command import check_folder, make_parser, one_sentence
 from configurational import configurational_temperature
 from lammps_run import Dynamics, mean_square_displacement
-from record import RUNS, program_versions, read_runs
+from record import RUNS, program_versions, read_json, write_json
 from training_run import trained_folder
 
 from deepattn import DP, ops
@@ -31,7 +30,6 @@ from deepattn.data import System
 from deepattn.data.atoms import read_atoms
 from deepattn.distill.rdf import radial_distribution
 from deepattn.export import compress_model
-from deepattn.formats.files import write_whole
 from deepattn.models import open_model_file
 
 _WATER = ("train/data_0", "train/data_1", "valid/data_2")
@@ -140,23 +138,18 @@ SYSTEMS = {"water": water, "alloy": alloy}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=f"of {', '.join(SYSTEMS)}")
     parser.add_argument(
         "--lmp", type=Path, default=Path("lmp"), help="LAMMPS with DeePMD-kit 3.0 or later"
     )
-    add_data(parser)
     options = parser.parse_args(arguments)
     with one_sentence():
-        known = read_runs() if RUNS.is_file() else {}
+        known = read_json(RUNS, {})
         for name in options.systems or SYSTEMS:
             known[name] = SYSTEMS[name](options)
             print(name, known[name] | {"labels": "", "model": "", "r": ""}, file=sys.stderr)
-            with write_whole(RUNS, "w") as file:
-                json.dump(known, file, indent=1, ensure_ascii=False)
-                file.write("\n")
+            write_json(RUNS, known)
 
 
 if __name__ == "__main__":

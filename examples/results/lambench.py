@@ -11,28 +11,26 @@ structure that was run is not run again.
 """
 
 import argparse
-import json
 import math
 import runpy
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
-from ase.md.verlet import VelocityVerlet
-from command import SHARED, add_data, check_folder, one_sentence
-from record import program_versions
+from command import SHARED, check_folder, make_parser, one_sentence
+from record import program_versions, read_json, write_json
 from sets import HERE
 from training_run import trained_folder
 
 from deepattn import DP
-from deepattn.data.atoms import read_atoms, thermal_momenta
+from deepattn.data.atoms import read_atoms
 from deepattn.errors import DataError, DeepattnError
-from deepattn.formats.files import write_whole
+from deepattn.testing.conservation import constant_energy_run
 
 RESULTS = HERE / "lambench.json"
 _STRUCTURES = "lambench/tasks/calculator/nve_md/nve_md_data.py"
@@ -42,8 +40,6 @@ _STEPS = 10_000
 _WARM_UP, _SAMPLES = 0.2, 100
 # The drift that counts as none, eV/atom/ps, and what a broken run counts.
 _NO_DRIFT, _BROKEN = 5e-4, 5.0
-# Above this total energy a run is broken, eV.
-_TOO_HIGH = 1e10
 _MOST_ATOMS = 1000
 _CELLS = 20
 
@@ -61,30 +57,28 @@ def constant_energy(atoms: Atoms, calculator: Calculator, steps: int) -> dict:
     """
     atoms = atoms.copy()
     atoms.calc = calculator
-    random = np.random.default_rng(0)
-    atoms.set_momenta(thermal_momenta(atoms.get_masses(), _TEMPERATURE, random))
-    dynamics = VelocityVerlet(atoms, units.fs)
-    every = max(1, steps // _SAMPLES)
-    energies: list[float] = []
+    made = 0
 
-    def sample() -> None:
-        energies.append(atoms.get_total_energy())
-        if not energies[-1] < _TOO_HIGH:
-            raise FloatingPointError
+    def count(each: Iterable[int]) -> Iterator[int]:
+        nonlocal made
+        for step in each:
+            yield step
+            made = step + 1
 
-    dynamics.attach(sample, interval=every)
-    began = time.perf_counter()
+    found, began = None, time.perf_counter()
     # A run that breaks does so in many ways: it is a result.
     with suppress(ArithmeticError, ValueError, RuntimeError, DeepattnError):
-        dynamics.run(steps)
+        run = constant_energy_run(
+            atoms, temperature=_TEMPERATURE, timestep=1.0, steps=steps, track=count
+        )
+        every = max(1, steps // _SAMPLES)
+        found = drift(run.energy[int(_WARM_UP * steps) // every * every :: every], every)
     seconds = time.perf_counter() - began
-    first = int(_WARM_UP * steps) // every
-    slope = drift(np.array(energies[first:]), every) if len(energies) > first + 1 else None
     return {
         "atoms": len(atoms),
-        "steps": dynamics.nsteps,
-        "drift": None if slope is None else float(f"{slope / len(atoms):.3g}"),
-        "milliseconds": round(1000 * seconds / max(dynamics.nsteps, 1), 3),
+        "steps": made,
+        "drift": float(f"{found:.3g}") if found is not None and found < math.inf else None,
+        "milliseconds": round(1000 * seconds / max(made, 1), 3),
     }
 
 
@@ -95,7 +89,7 @@ def drift(energies: np.ndarray, every: int) -> float:
     10.2 times the drift in eV/ps.
 
     Args:
-        energies: Total energies, eV.
+        energies: Total energies, eV or eV/atom.
         every: Steps of 1 fs between two.
     """
     slope, _ = np.polyfit(np.arange(len(energies)) * every * units.fs, energies, 1)
@@ -166,10 +160,8 @@ def measure(calculator: DP, options: argparse.Namespace, folder: Path) -> dict:
             continue
         file = folder / f"{name}-{options.steps}.json"
         if not file.is_file():
-            found = constant_energy(atoms, calculator, options.steps)
-            with write_whole(file, "w") as stream:
-                json.dump(found, stream)
-        runs[name] = json.loads(file.read_text())
+            write_json(file, constant_energy(atoms, calculator, options.steps))
+        runs[name] = read_json(file, None)
         print(name, runs[name], file=sys.stderr, flush=True)
     valid = check_folder(
         options.data / "mptrj/mixed/valid", "give the folder of the data with --data"
@@ -186,9 +178,7 @@ def measure(calculator: DP, options: argparse.Namespace, folder: Path) -> dict:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--lambench", type=Path, required=True, help="a clone of LAMBench")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument(
@@ -200,20 +190,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=SHARED / "pretrained",
         help="folder of the OC2M graph (%(default)s)",
     )
-    add_data(parser)
     options = parser.parse_args(arguments)
     with one_sentence():
         for name in options.models:
             calculator = DP(MODELS[name](options))
             found = measure(calculator, options, options.output / "lambench" / name)
-            with write_whole(RESULTS, "w") as file:
-                json.dump(read_models() | {name: found}, file, indent=1, ensure_ascii=False)
-                file.write("\n")
+            write_json(RESULTS, read_models() | {name: found})
 
 
 def read_models() -> dict[str, dict]:
     """What has been recorded, by model."""
-    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    return read_json(RESULTS, {})
 
 
 # By name, where each is.

@@ -7,22 +7,22 @@ to ``limits.json``.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from command import add_data, one_sentence
+from command import add_budget, make_parser, one_sentence
+from cost import Budget
 from drawn import write_some
+from record import put_row, read_json
 from sets import HERE, SETS, DataSet
 from training_run import TrainingRun, errors_of
 
 from deepattn.convert import read_frames
 from deepattn.data import find_systems
 from deepattn.errors import DataError
-from deepattn.formats.files import write_whole
 from deepattn.infer import DeepPot, measure_errors
 
 RESULTS = HERE / "limits.json"
@@ -62,23 +62,20 @@ class Point(DataSet):
             for section in (model["descriptor"], model["fitting_net"]):
                 section["neuron"] = [int(self.factor * width) for width in section["neuron"]]
         if self.axis == "frames" and self.factor < 1:
-            training["training_data"]["systems"] = self._some(
-                training["training_data"]["systems"], mixed=self._is_mixed(model)
-            )
+            # Only descriptors of mixed types read that layout.
+            layout = "mixed" if model["descriptor"]["type"] == "se_atten_v2" else "npy"
+            data_section = training["training_data"]
+            data_section["systems"] = self._some(data_section["systems"], layout)
         return config
 
-    def _some(self, systems: Sequence[str], *, mixed: bool) -> list[str]:
+    def _some(self, systems: Sequence[str], layout: str) -> list[str]:
         """A part of the frames, drawn once."""
         target = self.folder / f"{self.name}-frames-{self.factor.denominator}"
         if target.exists():
             return find_systems(str(target.absolute()))
         frames = read_frames([Path(path) for path in systems])
         count = int(self.factor * frames.get_nframes())
-        return write_some(frames, target, count=count, seed=1, layout="mixed" if mixed else "npy")
-
-    @staticmethod
-    def _is_mixed(model: dict) -> bool:
-        return model["descriptor"]["type"] == "se_atten_v2"
+        return write_some(frames, target, count=count, seed=1, layout=layout)
 
 
 def training_run(name: str, axis: str, factor: Fraction, output: Path, data: Path) -> TrainingRun:
@@ -91,16 +88,7 @@ def training_run(name: str, axis: str, factor: Fraction, output: Path, data: Pat
         output: Folder of the runs.
         data: Folder of the data.
     """
-    origin = SETS[name]
-    point = Point(
-        origin.name,
-        origin.title,
-        origin.origin,
-        origin.elements,
-        axis=axis,
-        factor=factor,
-        folder=output,
-    )
+    point = Point(**vars(SETS[name]), axis=axis, factor=factor, folder=output)
     variant = "middle" if factor == 1 else f"{axis}-{float(factor):g}"
     return TrainingRun(point, 1, output, data, variant)
 
@@ -127,7 +115,7 @@ def result(run: TrainingRun, axis: str, factor: Fraction, limit: float | None) -
 
 def read_points(path: Path = RESULTS) -> list[dict]:
     """What has been recorded, the middle in every curve, in the order of curves and factors."""
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    rows = read_json(path, [])
     return [
         row | {"axis": axis}
         for name in MIDDLE
@@ -140,19 +128,11 @@ def read_points(path: Path = RESULTS) -> list[dict]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do the runs that are asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument(
         "sets", nargs="*", metavar="SET", help=f"all by default: {' '.join(MIDDLE)}"
     )
-    parser.add_argument(
-        "--budget",
-        type=float,
-        metavar="MINUTES",
-        help="stop when so many core-minutes are used; the same command goes on from there",
-    )
-    add_data(parser)
+    add_budget(parser)
     options = parser.parse_args(arguments)
     with one_sentence():
         _run(options)
@@ -168,30 +148,18 @@ def _run(options: argparse.Namespace) -> None:
         for axis, factors in CURVES.items()
         for factor in factors
     }
-    left = options.budget
+    budget = Budget(options.budget)
     for number, (name, axis, factor) in enumerate(sorted(points), start=1):
         run = training_run(name, axis, factor, options.output, options.data)
-        before = run.spent()
-        row = result(run, axis, factor, left)
-        if left is not None:
-            left -= run.spent() - before
-        _record(row)
+        with budget.of(run) as limit:
+            row = result(run, axis, factor, limit)
+        put_row(RESULTS, row, ("set", "axis", "factor"))
         error = row["errors"]["validation"]["force"]["rmse"]
         print(
             f"[{number}/{len(points)}] {name}, {axis} × {float(factor):g}: force {error:.1f} meV/Å",
             file=sys.stderr,
             flush=True,
         )
-
-
-def _record(row: dict) -> None:
-    """Add a point to the file, in place of an older one of the same kind."""
-    key = [row[name] for name in ("set", "axis", "factor")]
-    rows = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else []
-    rows = [old for old in rows if [old[name] for name in ("set", "axis", "factor")] != key]
-    with write_whole(RESULTS, "w") as file:
-        json.dump([*rows, row], file, indent=1, ensure_ascii=False)
-        file.write("\n")
 
 
 if __name__ == "__main__":

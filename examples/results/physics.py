@@ -7,21 +7,20 @@ Needs the trained model of ``run.py monbtaw`` in the same folder, and writes
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from ase.build import bulk
-from command import add_data, check_folder, one_sentence
+from command import check_folder, make_parser, one_sentence
 from elastic import from_frames, from_model
+from record import write_json
 from sets import HERE
 from training_run import trained_folder
 
 from deepattn import DP
 from deepattn.data import System
-from deepattn.formats.files import write_whole
 
 METALS = ("Nb", "Mo", "Ta", "W")
 _PARTS = ("train", "valid")
@@ -56,16 +55,10 @@ def _cells(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compute them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_data(parser)
+    parser = make_parser(__doc__)
     options = parser.parse_args(arguments)
     with one_sentence():
-        result = metals(options)
-        with write_whole(FILE, "w") as file:
-            json.dump(result, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+        write_json(FILE, metals(options))
 
 
 if __name__ == "__main__":

@@ -75,14 +75,36 @@ class Record:
     def write(self, path: Path) -> None:
         """Write it to a JSON file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(path, "w") as file:
-            json.dump(asdict(self), file, indent=1, ensure_ascii=False)
-            file.write("\n")
+        write_json(path, asdict(self))
 
 
 def read_records(folder: Path = RESULTS) -> list[Record]:
     """All records of a folder, by file name."""
     return [Record(**json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+
+
+def read_json(path: Path, empty: Any) -> Any:
+    """Content of a file of results, or `empty` if there is none yet."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else empty
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of results."""
+    with write_whole(path, "w") as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+
+
+def put_row(path: Path, row: dict, names: Sequence[str]) -> list[dict]:
+    """Add a row to a file of results, in place of one that has the same values of some names.
+
+    Returns:
+        All rows of the file.
+    """
+    key = [row[name] for name in names]
+    rows = [old for old in read_json(path, []) if [old[name] for name in names] != key]
+    write_json(path, [*rows, row])
+    return [*rows, row]
 
 
 def read_runs() -> dict[str, dict]:

@@ -4,7 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from command import add_data, one_sentence
+from command import add_budget, make_parser, one_sentence
+from cost import Budget
 from record import RESULTS, read_records
 from sets import SETS
 from training_run import TrainingRun
@@ -15,7 +16,7 @@ from deepattn.errors import DataError
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do the runs that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"all by default: {' '.join(SETS)}")
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of those of each set")
     parser.add_argument(
@@ -25,14 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=[""],
         help="train with changes of the input instead",
     )
-    parser.add_argument(
-        "--budget",
-        type=float,
-        metavar="MINUTES",
-        help="stop when so many core-minutes are used; the same command goes on from there",
-    )
+    add_budget(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what it costs, and do nothing")
-    add_data(parser)
     options = parser.parse_args(arguments)
     with one_sentence():
         _run(options)
@@ -54,15 +49,13 @@ def _run(options: argparse.Namespace) -> None:
     _tell_cost(runs)
     if options.dry_run:
         return
-    left = options.budget
+    budget = Budget(options.budget)
     for number, run in enumerate(runs, start=1):
         _say(f"[{number}/{len(runs)}] {run.name}: {run.data_set.title}")
-        before = run.spent()
-        record = run.carry_out(left)
+        with budget.of(run) as limit:
+            record = run.carry_out(limit)
         errors = ", ".join(f"{name} {error['rmse']:.1f}" for name, error in record.errors.items())
         _say(f"    RMSE (meV/atom, meV/Å): {errors}; {record.core_minutes:.1f} core-minutes")
-        if left is not None:
-            left -= run.spent() - before
 
 
 def _tell_cost(runs: Sequence[TrainingRun]) -> None:

@@ -6,7 +6,6 @@ validation frames. The results are written to ``suggested.json``.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from copy import deepcopy
@@ -16,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import add_data, check_folder, one_sentence
+from command import add_budget, check_folder, make_parser, one_sentence
+from cost import Budget
+from record import put_row, read_json
 from sets import HERE, SETS, DataSet
 from slices import SLICES, Slice
 from training_run import TrainingRun
 
 from deepattn.config import load_input
 from deepattn.errors import DataError
-from deepattn.formats.files import write_whole
 from deepattn.suggest import StepTime, survey_data
 from deepattn.suggest.suggestion import choose
 
@@ -131,7 +131,7 @@ def result(run: TrainingRun, limit: float | None) -> dict:
 
 def read_rows(path: Path = RESULTS) -> list[dict]:
     """What has been recorded."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return read_json(path, [])
 
 
 def ratio(rows: Sequence[dict], quantity: str) -> float:
@@ -165,19 +165,11 @@ def by_slice(rows: Sequence[dict]) -> dict[str, list[dict]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do the runs that are asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("slices", nargs="*", metavar="SLICE", help="all by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="(%(default)s)")
     parser.add_argument("--steps", type=int, default=STEPS, help="of a training (%(default)s)")
-    parser.add_argument(
-        "--budget",
-        type=float,
-        metavar="MINUTES",
-        help="stop when so many core-minutes are used; the same command goes on from there",
-    )
-    add_data(parser)
+    add_budget(parser)
     options = parser.parse_args(arguments)
     with one_sentence():
         unknown = [name for name in options.slices if name not in SLICES]
@@ -189,20 +181,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    rows = read_rows()
-    left = options.budget
+    budget = Budget(options.budget)
     for number, name in enumerate(options.slices or SLICES, start=1):
         for seed, kind in product(options.seeds, KINDS):
             run = training_run(SLICES[name], kind, options, seed)
-            before = run.spent()
-            row = result(run, left)
-            key = name, kind, seed
-            rows = [r for r in rows if (r["slice"], r["kind"], r["seed"]) != key] + [row]
-            with write_whole(RESULTS, "w") as file:
-                json.dump(rows, file, indent=1, ensure_ascii=False)
-                file.write("\n")
-            if left is not None:
-                left -= run.spent() - before
+            with budget.of(run) as limit:
+                row = result(run, limit)
+            rows = put_row(RESULTS, row, ("slice", "kind", "seed"))
         pair = [row for row in rows if row["slice"] == name]
         each = ", ".join(f"{key} {ratio(pair, key):.2f}" for key in pair[0]["errors"])
         print(
@@ -210,7 +195,7 @@ def _run(options: argparse.Namespace) -> None:
             file=sys.stderr,
             flush=True,
         )
-    ratios = [ratio(pair, "force") for pair in by_slice(rows).values()]
+    ratios = [ratio(pair, "force") for pair in by_slice(read_rows()).values()]
     print(f"force errors, median ratio {np.median(ratios):.2f}", file=sys.stderr)
 
 

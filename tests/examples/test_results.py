@@ -218,7 +218,7 @@ def test_cells_are_enlarged_evenly(scripts):
     assert large.cell.lengths().max() < 2 * large.cell.lengths().min()
 
 
-def test_structures_at_constant_energy(scripts, tmp_path, monkeypatch, capsys):
+def test_structures_at_constant_energy(scripts, tmp_path, monkeypatch):
     """A clone of two structures, one of elements that the model does not know."""
     lambench = scripts.lambench
     place = tmp_path / "clone" / lambench._STRUCTURES

@@ -1,6 +1,6 @@
 """Stopping at the first number that is not finite, with a message that says where it arose."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class NonFiniteError(DeepattnError, FloatingPointError):
 
 def check_metrics(
     values: Mapping[str, float],
-    batch: Callable[[], Drawn],
+    batch: Drawn,
     metrics: Sequence[Metric],
     *,
     step: int,
@@ -25,7 +25,7 @@ def check_metrics(
 
     Args:
         values: Metrics of the training step, with the total as ``rmse``.
-        batch: Gives the batch.
+        batch: The batch.
         metrics: Metrics of the loss, without the total.
         step: Updates done before this batch.
         advice: How the user can resume.
@@ -35,15 +35,15 @@ def check_metrics(
     """
     if np.isfinite(values[TOTAL.name]):
         return
-    guilty, drawn = TOTAL.words, batch()
-    labels = drawn.read()[0].labels
+    guilty = TOTAL.words
+    labels = batch.read()[0].labels
     for metric in metrics:
         present = all(np.any(np.asarray(labels[f"find_{name}"]) > 0) for name in metric.labels)
         if present and not np.isfinite(values[metric.name]):
             guilty = f"error of the {metric.words}"
             break
     raise NonFiniteError(
-        f"the {guilty} is not finite at step {step}, on {drawn.origin()}; {advice} and try a "
+        f"the {guilty} is not finite at step {step}, on {batch.origin()}; {advice} and try a "
         "smaller learning_rate/start_lr."
     )
 

@@ -134,7 +134,7 @@ WHERE = {"step": 17, "advice": "start again"}
 def _drawn(labels):
     """A batch, with the labels that it has."""
     batch = SimpleNamespace(labels=labels)
-    return lambda: SimpleNamespace(read=lambda: (batch,), origin=lambda: "frame 3 of ../d/a")
+    return SimpleNamespace(read=lambda: (batch,), origin=lambda: "frame 3 of ../d/a")
 
 
 def test_the_first_term_that_is_not_finite_is_named():
