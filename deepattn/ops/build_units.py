@@ -55,8 +55,10 @@ def _vectorized(kernel: str, more: tuple[str, ...] = _FUSED) -> tuple[Unit, ...]
     )
 
 
-# It gives the bits of single operations, so nothing is fused; roots are those of vectors.
+# These give the bits of single operations, so nothing is fused; roots are those of vectors.
 _ADAM = _vectorized("adam", ("-fno-math-errno",))
+# Both sides of a branch are computed where that leaves a loop without branches.
+_ROWS = _vectorized("smooth_rows", ("-fno-math-errno", "-fno-trapping-math"))
 _ATTENTION = _vectorized("attention")
 _NEIGHBOR_SUMS = _vectorized("neighbor_sums")
 _PAIR_ATTENTION = _vectorized("pair_attention")
@@ -74,6 +76,7 @@ UNIT_FLAGS = {
         *_PAIR_ATTENTION,
         *_PAIR_EMBEDDING,
         *_PRODUCT,
+        *_ROWS,
         *_SMOOTH,
         *_TABULATED,
         *_POTENTIAL,
@@ -104,6 +107,7 @@ KERNEL_UNITS = (
     Unit("kernels/cpu/scratch.cc"),
     Unit("kernels/cpu/smooth_potential.cc"),
     *_SMOOTH,
+    *_ROWS,
     Unit("kernels/cpu/tabulated.cc"),
     *_TABULATED,
     Unit("kernels/cpu/tabulated_potential.cc"),

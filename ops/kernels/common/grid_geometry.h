@@ -10,16 +10,6 @@
 
 namespace deepattn {
 
-// Squared distance in float32 from float32-rounded coordinates, summed left to right: the figure
-// DeePMD's selection sorts and cuts by, in either precision.
-template <typename T>
-DEEPATTN_BOTH float SelectionDistance(const T* from, const T* to) {
-  const float x = static_cast<float>(to[0]) - static_cast<float>(from[0]);
-  const float y = static_cast<float>(to[1]) - static_cast<float>(from[1]);
-  const float z = static_cast<float>(to[2]) - static_cast<float>(from[2]);
-  return x * x + y * y + z * z;
-}
-
 // The most cells that a grid of so many atoms has.
 DEEPATTN_BOTH int64_t MostCells(int64_t natoms) { return natoms > 32 ? 2 * natoms : 64; }
 

@@ -2,11 +2,17 @@
 #ifndef DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_
 #define DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_
 
-#include <cmath>
+#include <math.h>
 
 #include "kernels/common/both.h"
 
 namespace deepattn {
+
+// Unnamed: what one file makes of them for its instruction set must not serve another.
+namespace {
+
+DEEPATTN_BOTH float SquareRoot(float x) { return sqrtf(x); }
+DEEPATTN_BOTH double SquareRoot(double x) { return sqrt(x); }
 
 // The last factor of the quintic switch 1 + u³ (−6 u² + 15 u − 10), which falls from 1 to 0.
 template <typename T>
@@ -36,7 +42,7 @@ DEEPATTN_BOTH SmoothFactors<T> SmoothFactorsOf(float rcut, float rcut_smth, cons
   const T r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
   // Rounded as the stock op rounds: the direction of a row that has almost faded out amplifies
   // the last digit, and graphs must give the same numbers with either op.
-  const T r = r2 * (T(1) / std::sqrt(r2));
+  const T r = r2 * (T(1) / SquareRoot(r2));
   T sw = 1, dsw = 0;
   if (r >= static_cast<T>(rcut)) {
     sw = 0;
@@ -77,6 +83,7 @@ DEEPATTN_BOTH void ThroughRow(const SmoothFactors<T>& factors, const T* d, const
   for (int k = 0; k < 3; ++k) t[k] = scale * d[k] - factors.diagonal * by_row[1 + k];
 }
 
+}  // namespace
 }  // namespace deepattn
 
 #endif  // DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <limits>
 
+#include "kernels/common/selection_distance.h"
+
 namespace deepattn {
 namespace {
 

@@ -12,6 +12,7 @@
 #include "env_mat.h"
 #include "neighbor_grid.h"
 #include "parallel.h"
+#include "smooth_rows/kernels.h"
 
 namespace deepattn {
 
@@ -109,6 +110,7 @@ class NeighborSelection {
       : search_(search),
         shape_(search.shape()),
         error_(error),
+        kernels_(CurrentKernels<T>(kRowTables)),
         chosen_(shape_.nnei),
         filled_(shape_.sel == nullptr ? 1 : shape_.ntypes),
         first_slot_(filled_.size(), 0) {
@@ -191,29 +193,45 @@ class NeighborSelection {
       search_.grid(frame).Find(center, &found_);
       return true;
     }
-    const deepattn_neighbor_source& source = search_.source();
-    const T* coord = search_.atoms().coord + frame * shape_.nall * 3;
-    const int32_t* atype = TypesOf(frame);
     const int64_t row = search_.row_of(center);
+    const int32_t* list = search_.source().firstneigh[row];
+    const int64_t listed = search_.source().numneigh[row];
+    const T* coord = search_.atoms().coord + frame * shape_.nall * 3;
+    if (static_cast<int64_t>(distance_.size()) < listed) {
+      distance_.resize(listed);
+      within_.resize(listed);
+    }
+    const FrameAtoms<T> atoms = {shape_.nall, coord, TypesOf(frame)};
+    if (!kernels_.square_distances(&atoms, center, list, listed, distance_.data())) {
+      ReportEntry(unit, list, listed);
+      return false;
+    }
+    // Without a branch, which would go either way at random.
     const float rcut2 = shape_.rcut * shape_.rcut;
-    for (int32_t k = 0; k < source.numneigh[row]; ++k) {
-      const int32_t j = source.firstneigh[row][k];
-      if (j < 0 || j >= shape_.nall || j == center) {
-        error_->Report(unit, DEEPATTN_INVALID_ARGUMENT,
-                       "frame %lld: the neighbor list of atom %lld has entry %d, which is %s",
-                       static_cast<long long>(frame), static_cast<long long>(center), j,
-                       j == center ? "the atom itself" : "not the index of an atom");
-        return false;
-      }
-      if (atype[j] < 0) continue;
-      const T* from = coord + 3 * center;
+    int64_t number = 0;
+    for (int64_t k = 0; k < listed; ++k) {
+      within_[number] = k;
+      number += distance_[k] <= rcut2;
+    }
+    found_.resize(number);
+    const T* from = coord + 3 * center;
+    for (int64_t n = 0; n < number; ++n) {
+      const int32_t j = list[within_[n]];
       const T* to = coord + 3 * static_cast<int64_t>(j);
-      const float q = SelectionDistance(from, to);
-      if (q <= rcut2) {
-        found_.push_back({{to[0] - from[0], to[1] - from[1], to[2] - from[2]}, q, j, {0, 0, 0}});
-      }
+      found_[n] = {
+          {to[0] - from[0], to[1] - from[1], to[2] - from[2]}, distance_[within_[n]], j, {0, 0, 0}};
     }
     return true;
+  }
+
+  void ReportEntry(int64_t unit, const int32_t* list, int64_t listed) {
+    const int64_t center = unit % shape_.nloc;
+    const auto is_wrong = [&](int32_t j) { return j < 0 || j >= shape_.nall || j == center; };
+    const int32_t j = *std::find_if(list, list + listed, is_wrong);
+    error_->Report(unit, DEEPATTN_INVALID_ARGUMENT,
+                   "frame %lld: the neighbor list of atom %lld has entry %d, which is %s",
+                   static_cast<long long>(unit / shape_.nloc), static_cast<long long>(center), j,
+                   j == center ? "the atom itself" : "not the index of an atom");
   }
 
   // order_: nearest first; among equals the one DeePMD numbers first.
@@ -258,8 +276,11 @@ class NeighborSelection {
   const NeighborSearch<T>& search_;
   const deepattn_env_mat_shape& shape_;
   FirstError* error_;
+  const RowKernels<T>& kernels_;
   std::vector<Neighbor<T>> found_;
   std::vector<Neighbor<T>> nearest_;
+  std::vector<float> distance_;      // squared, of the entries of a list
+  std::vector<int32_t> within_;      // which of them are neighbors
   std::vector<uint64_t> order_;      // q in the high half, position in found_ in the low
   std::vector<int64_t> chosen_;      // slot -> position in found_, or -1
   std::vector<int64_t> filled_;      // slots used, per block

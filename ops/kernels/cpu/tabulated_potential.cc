@@ -21,7 +21,7 @@ PackedFittingNet* PackNet(const FittingNet<T>& net, int64_t axis, deepattn_statu
   Guard(status, [&] {
     const PotentialKernels<T>& kernels = CurrentKernels<T>(kPotentialTables);
     std::unique_ptr<PackedFittingNet> packed(new PackedFittingNet{
-        CurrentInstructionSet(), {}, {}, ScratchBlock(kernels.packed_size(&net) * sizeof(T))});
+        CurrentInstructionSet(), {}, {}, ScratchBlock(kernels.packed_size(&net, axis) * sizeof(T))});
     const_cast<FittingNet<T>&>(NetOf<T>(*packed)) = net;
     kernels.pack(&net, axis, static_cast<T*>(packed->packed.data()));
     result = packed.release();
@@ -39,7 +39,7 @@ class PackedDistanceBasis {
     const PotentialKernels<T>& kernels =
         KernelsFor<T>(call.nets[0]->instruction_set, kPotentialTables);
     const int64_t input = NetOf<T>(*call.nets[0]).input;
-    const int64_t size = kernels.packed_basis_size(input, basis_.ncomponents);
+    const int64_t size = kernels.packed_basis_size(input, call.axis, basis_.ncomponents);
     packed_ = std::make_unique<ScratchArray<T>>(size);
     kernels.pack_basis(&call.distance_basis, input, call.axis, packed_->get());
     basis_.basis = packed_->get();
@@ -65,47 +65,45 @@ void Potential(const TabulatedPotentialCall<F, T>& call, const deepattn_threads&
   const int64_t parts = CountPotentialParts(shape.nloc);
   const int64_t size = kSumsWidth * shape.nall;
   const ScratchArray<double> sums(shape.nframes * parts * size);
-  const auto part_sums = [&](int64_t job) {
-    double* first = sums.get() + job * size;
-    return Sums{first, first + 3 * shape.nall};
-  };
   const int64_t cost = 50000 * shape.nloc / parts + size;
   ParallelFor(threads, shape.nframes * parts, cost, &error, [&] {
     auto worker = std::make_unique<BlockWorker<F, T>>(call, distance_basis.get(), search, &error);
     return [&, worker = std::move(worker)](int64_t job) {
       const int64_t frame = job / parts, part = job % parts;
-      std::fill_n(part_sums(job).force, size, 0.0);
-      return worker->Run(frame, shape.nloc * part / parts, shape.nloc * (part + 1) / parts,
-                         part_sums(job));
+      double* own = sums.get() + job * size;
+      std::fill_n(own, size, 0.0);
+      return worker->Run(frame, shape.nloc * part / parts, shape.nloc * (part + 1) / parts, own);
     };
   });
   if (!error.ok()) return;
-  // Adds up the parts of `width` numbers of each atom.
-  const auto add_up = [&](int64_t width, int64_t begin, F* out) {
-    ParallelFor(threads, shape.nframes * shape.nall, parts * width, &error, [&] {
-      return [&](int64_t atom) {
-        const int64_t frame = atom / shape.nall;
-        const double* from = sums.get() + frame * parts * size + begin + atom % shape.nall * width;
-        for (int64_t k = 0; k < width; ++k) {
-          double sum = 0;
-          for (int64_t part = 0; part < parts; ++part) sum += from[part * size + k];
-          out[atom * width + k] = static_cast<F>(sum);
+  ParallelFor(threads, shape.nframes * shape.nall, 4 * parts, &error, [&] {
+    return [&](int64_t atom) {
+      double sum[kSumsWidth] = {};
+      const int64_t frame = atom / shape.nall, own = atom % shape.nall;
+      for (int64_t part = 0; part < parts; ++part) {
+        const double* from = sums.get() + (frame * parts + part) * size + kSumsWidth * own;
+        for (int64_t k = 0; k < kSumsWidth; ++k) sum[k] += from[k];
+      }
+      for (int64_t k = 0; k < 3; ++k) {
+        call.force[3 * atom + k] = static_cast<F>(sum[4 * k]);
+        for (int64_t l = 0; l < 3; ++l) {
+          call.atom_virial[9 * atom + 3 * k + l] = static_cast<F>(sum[4 * k + 1 + l]);
         }
-        return true;
-      };
-    });
-  };
-  add_up(3, 0, call.force);
-  add_up(9, 3 * shape.nall, call.atom_virial);
+      }
+      return true;
+    };
+  });
   for (int64_t frame = 0; frame < shape.nframes; ++frame) {
-    double total[9] = {};
-    for (int64_t part = 0; part < parts; ++part) {
-      const double* virial = part_sums(frame * parts + part).virial;
-      for (int64_t i = 0; i < shape.nall; ++i) {
-        for (int k = 0; k < 9; ++k) total[k] += virial[9 * i + k];
+    double total[kSumsWidth] = {};
+    for (int64_t row = 0; row < parts * shape.nall; ++row) {
+      const double* from = sums.get() + frame * parts * size + kSumsWidth * row;
+      for (int64_t k = 0; k < kSumsWidth; ++k) total[k] += from[k];
+    }
+    for (int64_t k = 0; k < 3; ++k) {
+      for (int64_t l = 0; l < 3; ++l) {
+        call.virial[9 * frame + 3 * k + l] = static_cast<F>(total[4 * k + 1 + l]);
       }
     }
-    for (int k = 0; k < 9; ++k) call.virial[9 * frame + k] = static_cast<F>(total[k]);
   }
 }
 

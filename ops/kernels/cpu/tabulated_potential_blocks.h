@@ -8,11 +8,10 @@
 #include <memory>
 #include <vector>
 
-#include "factor_switch.h"
 #include "instruction_set.h"
-#include "kernels/common/smooth_row.h"
 #include "neighbor_selection.h"
 #include "scratch.h"
+#include "smooth_rows/kernels.h"
 #include "tabulated_potential.h"
 #include "tabulated_potential/kernels.h"
 
@@ -43,12 +42,8 @@ const FittingNet<T>& NetOf(const PackedFittingNet& net) {
   }
 }
 
-// Sums over pairs that land on atoms, of a part of the centers; in float64 always.
-struct Sums {
-  double* force;   // [nall][3]
-  double* virial;  // [nall][9]
-};
-
+// Sums over pairs that land on an atom, in float64 always: for each component of the force that
+// itself and its products with the three of the vector, which make up the virial.
 constexpr int64_t kSumsWidth = 12;
 
 // The centers of a frame are summed in this many parts. It follows from the frame alone, so the
@@ -69,10 +64,14 @@ class BlockWorker {
         distance_basis_(distance_basis),
         selection_(search, error),
         first_(kBlockAtoms + 1),
+        first_pair_(kBlockAtoms + 1),
         neighbors_(kBlockAtoms),
         offset_(3 * kBlockAtoms),
         energy_(kBlockAtoms),
         square_(kBlockAtoms),
+        most_pairs_(kBlockAtoms * call.atoms.nnei),
+        columns_(kPairColumns * most_pairs_),
+        atom_(most_pairs_),
         type_(kBlockAtoms),
         center_(kBlockAtoms),
         inverse_std_(kColumns * call.atoms.ntypes) {
@@ -83,8 +82,8 @@ class BlockWorker {
     }
   }
 
-  // The centers [begin, end) of a frame; returns false if an error has been reported.
-  bool Run(int64_t frame, int64_t begin, int64_t end, const Sums& sums) {
+  // The centers [begin, end) of a frame; adds to sums [nall][kSumsWidth]. Returns false if an error has been reported.
+  bool Run(int64_t frame, int64_t begin, int64_t end, double* sums) {
     const int32_t* atype = call_.atype + frame * call_.atoms.nall;
     for (int64_t center = begin; center < end; ++center) {
       if (atype[center] >= 0) continue;
@@ -109,23 +108,16 @@ class BlockWorker {
   }
 
  private:
-  // What of a pair is needed again for the forces.
-  struct Pair {
-    F d[3];
-    SmoothFactors<F> factors;
-    F slope;  // of the weight by the first of the row
-    int32_t atom;
-    bool kept;
-  };
+  // Those of PairColumns, and the derivatives by the vectors.
+  static constexpr int64_t kPairColumns = 15, kVectorColumn = 0, kRowColumn = 3, kForceColumn = 12;
 
   void Clear() {
-    natoms_ = most_slots_ = 0;
-    pairs_.clear();
+    natoms_ = most_slots_ = npairs_ = 0;
     slots_.clear();
-    first_[0] = 0;
+    first_[0] = first_pair_[0] = 0;
   }
 
-  void EvaluateBlock(int64_t frame, const Sums& sums) {
+  void EvaluateBlock(int64_t frame, double* sums) {
     const PotentialKernels<T>& kernels = KernelsFor<T>(net_->instruction_set, kPotentialTables);
     const PotentialBlock<T> block = Block();
     const int64_t size = kernels.scratch_size(&block, most_slots_);
@@ -146,9 +138,7 @@ class BlockWorker {
     const F* davg = call_.davg + 4 * shape.nnei * type;
     const F* inverse_std = InverseStd(type);
     const int64_t first = slots_.size();
-    for (const Neighbor<F>& neighbor : selection_.found()) {
-      AddPair(neighbor, type, atype[neighbor.atom], davg, inverse_std);
-    }
+    AddPairs(type, atype, davg, inverse_std);
     neighbors_[natoms_] = slots_.size() - first;
     const int32_t nblocks = shape.sel == nullptr ? 1 : shape.ntypes;
     for (int32_t block = 0; block < nblocks; ++block) {
@@ -157,6 +147,7 @@ class BlockWorker {
       if (empty > 0 && IsKept(type, slot_type)) AddEmpty(empty, type, slot_type, davg, inverse_std);
     }
     first_[natoms_ + 1] = slots_.size();
+    first_pair_[natoms_ + 1] = npairs_;
     most_slots_ = std::max<int64_t>(most_slots_, slots_.size() - first);
     center_[natoms_] = center;
     type_[natoms_] = type;
@@ -177,28 +168,55 @@ class BlockWorker {
     return call_.sees_center ? center * (call_.atoms.ntypes + 1) + neighbor : neighbor;
   }
 
-  void AddPair(const Neighbor<F>& neighbor, int32_t center, int32_t type, const F* davg,
-               const F* inverse_std) {
-    const F* d = neighbor.d;
-    Pair pair = {{d[0], d[1], d[2]},
-                 SmoothFactorsOf(call_.atoms.rcut, call_.atoms.rcut_smth, d),
-                 0,
-                 neighbor.atom,
-                 IsKept(center, type)};
-    F weight;
-    FactorSwitch(call_.switch_kind, call_.switch_range, pair.factors.row[0], d, &weight,
-                 &pair.slope);
-    PotentialSlot<T> slot;
-    for (int c = 0; c < kColumns; ++c) {
-      F element = (pair.factors.row[c] - davg[c]) * inverse_std[c];
-      if (!pair.kept) element = call_.excluded_is_average ? davg[0] : F(0);
-      slot.row[c] = static_cast<T>(element);
+  F* Column(int64_t number, int64_t pair) {
+    return columns_.get() + number * most_pairs_ + pair;
+  }
+
+  // Of the pairs from number `first` on.
+  PairColumns<F> Columns(int64_t first) {
+    const auto at = [&](int64_t number) { return Column(number, first); };
+    return {{at(0), at(1), at(2)}, {at(3), at(4), at(5), at(6)}, at(7), at(8), at(9), at(10), at(11)};
+  }
+
+  const RowKernels<F>& row_kernels() const {
+    return KernelsFor<F>(net_->instruction_set, kRowTables);
+  }
+
+  // The neighbors that have been found at a center.
+  void AddPairs(int32_t center, const int32_t* atype, const F* davg, const F* inverse_std) {
+    const std::vector<Neighbor<F>>& found = selection_.found();
+    const int64_t number = found.size(), first = slots_.size();
+    F* d[3];
+    for (int k = 0; k < 3; ++k) d[k] = Column(kVectorColumn + k, npairs_);
+    for (int64_t j = 0; j < number; ++j) {
+      for (int k = 0; k < 3; ++k) d[k][j] = found[j].d[k];
+      atom_[npairs_ + j] = found[j].atom;
     }
-    slot.radial = slot.row[0];
-    slot.weight = static_cast<T>(pair.kept ? weight : F(0));
-    slot.pair = PairNumber(center, type);
-    slots_.push_back(slot);
-    pairs_.push_back(pair);
+    const RowSettings<F> settings = {call_.atoms.rcut, call_.atoms.rcut_smth, call_.switch_kind,
+                                     call_.switch_range};
+    const PairColumns<F> pairs = Columns(npairs_);
+    row_kernels().fill(&settings, &pairs, number);
+    slots_.resize(first + number);
+    for (int64_t j = 0; j < number; ++j) {
+      PotentialSlot<T>& slot = slots_[first + j];
+      for (int c = 0; c < kColumns; ++c) {
+        slot.row[c] = static_cast<T>((pairs.row[c][j] - davg[c]) * inverse_std[c]);
+      }
+      slot.radial = slot.row[0];
+      slot.weight = static_cast<T>(pairs.weight[j]);
+      slot.pair = PairNumber(center, atype[found[j].atom]);
+      if (!IsKept(center, atype[found[j].atom])) Exclude(davg, pairs, j, &slot);
+    }
+    npairs_ += number;
+  }
+
+  // Of an excluded pair the row is constant, and no force comes back.
+  void Exclude(const F* davg, const PairColumns<F>& pairs, int64_t j, PotentialSlot<T>* slot) const {
+    const T element = static_cast<T>(call_.excluded_is_average ? davg[0] : F(0));
+    for (int c = 0; c < kColumns; ++c) slot->row[c] = element;
+    slot->radial = element;
+    slot->weight = 0;
+    pairs.radial[j] = pairs.outer[j] = pairs.diagonal[j] = 0;
   }
 
   // One slot that stands for all of a block without a neighbor, unless it is zero.
@@ -215,7 +233,6 @@ class BlockWorker {
     slot.weight = call_.switch_kind == DEEPATTN_NO_SWITCH ? T(1) : T(0);
     slot.pair = PairNumber(center, type);
     slots_.push_back(slot);
-    pairs_.push_back({});
   }
 
   PotentialBlock<T> Block() {
@@ -233,34 +250,42 @@ class BlockWorker {
 
   const T* Packed() const { return static_cast<const T*>(net_->packed.data()); }
 
-  void AddForces(int64_t frame, int64_t a, const Sums& sums) {
+  void AddForces(int64_t frame, int64_t a, double* sums) {
     const deepattn_env_mat_shape& shape = call_.atoms;
     const int64_t center = center_[a];
-    const int32_t type = call_.atype[frame * shape.nall + center];
-    const F* inverse_std = InverseStd(type);
     call_.atom_energy[frame * shape.nloc + center] = static_cast<F>(energy_[a]);
     if (distance_basis_ != nullptr) {
       call_.distance[frame * shape.nloc + center] = std::sqrt(static_cast<F>(square_[a]));
     }
+    const int64_t first = first_pair_[a], number = neighbors_[a];
+    const PairColumns<F> pairs = Columns(first);
+    F* t[3];
+    for (int k = 0; k < 3; ++k) t[k] = Column(kForceColumn + k, first);
+    RowGradients(a, pairs);
+    row_kernels().through(&pairs, number, pairs.row, t);
     double own[3] = {0, 0, 0};
-    for (int64_t j = first_[a]; j < first_[a] + neighbors_[a]; ++j) {
-      const Pair& pair = pairs_[j];
-      if (!pair.kept) continue;
-      F by_row[kColumns], t[3];
-      for (int c = 0; c < kColumns; ++c) {
-        by_row[c] = static_cast<F>(gradient_[j].row[c]) * inverse_std[c];
-      }
-      by_row[0] += pair.slope * static_cast<F>(gradient_[j].weight);
-      ThroughRow(pair.factors, pair.d, by_row, t);
-      double* force = sums.force + 3 * static_cast<int64_t>(pair.atom);
-      double* virial = sums.virial + 9 * static_cast<int64_t>(pair.atom);
+    for (int64_t j = 0; j < number; ++j) {
+      const double factor[4] = {1, pairs.d[0][j], pairs.d[1][j], pairs.d[2][j]};
+      double* to = sums + kSumsWidth * atom_[first + j];
       for (int k = 0; k < 3; ++k) {
-        own[k] += t[k];
-        force[k] += t[k];
-        for (int l = 0; l < 3; ++l) virial[3 * k + l] += t[k] * pair.d[l];
+        const double force = t[k][j];
+        own[k] += force;
+        for (int l = 0; l < 4; ++l) to[4 * k + l] += force * factor[l];
       }
     }
-    for (int k = 0; k < 3; ++k) sums.force[3 * center + k] -= own[k];
+    for (int k = 0; k < 3; ++k) sums[kSumsWidth * center + 4 * k] -= own[k];
+  }
+
+  // Puts the derivatives by the rows of a center where the rows were.
+  void RowGradients(int64_t a, const PairColumns<F>& pairs) {
+    const F* inverse_std = InverseStd(type_[a]);
+    const PotentialSlotGradient<T>* gradient = &gradient_[first_[a]];
+    for (int64_t j = 0; j < neighbors_[a]; ++j) {
+      for (int c = 0; c < kColumns; ++c) {
+        pairs.row[c][j] = static_cast<F>(gradient[j].row[c]) * inverse_std[c];
+      }
+      pairs.row[0][j] += pairs.slope[j] * static_cast<F>(gradient[j].weight);
+    }
   }
 
   const TabulatedPotentialCall<F, T>& call_;
@@ -270,15 +295,19 @@ class BlockWorker {
   const PackedFittingNet* net_ = nullptr;
   int64_t natoms_ = 0;
   int64_t most_slots_ = 0;
+  int64_t npairs_ = 0;
   std::vector<int64_t> first_;
+  std::vector<int64_t> first_pair_;
   std::vector<int64_t> neighbors_;
   std::vector<const T*> offset_;
   std::vector<T> energy_;
   std::vector<T> square_;
   std::vector<int32_t> type_;
   std::vector<int64_t> center_;
+  const int64_t most_pairs_;
+  ScratchArray<F> columns_;  // [kPairColumns][most_pairs_]
+  std::vector<int32_t> atom_;  // [most_pairs_], the neighbors
   std::vector<F> inverse_std_;  // [ntypes][4]
-  std::vector<Pair> pairs_;
   std::vector<PotentialSlot<T>> slots_;
   std::vector<PotentialSlotGradient<T>> gradient_;
   std::unique_ptr<ScratchArray<T>> scratch_;

@@ -4,6 +4,7 @@
 
 #include "candidates.h"
 #include "env_mat.h"
+#include "kernels/common/selection_distance.h"
 #include "kernels/common/smooth_row.h"
 
 namespace deepattn {

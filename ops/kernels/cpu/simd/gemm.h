@@ -123,24 +123,6 @@ void TransposedProduct(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b
   Multiply<true, T>(m, n, k, {a.data, a.stride}, {b.data, b.stride}, c, mode);
 }
 
-// Interleaves the lower or the upper halves of two vectors.
-template <typename T, bool upper>
-inline Vec<T> Interleave(Vec<T> a, Vec<T> b) {
-#if defined(__clang__)
-  Vec<T> out;
-  for (int64_t i = 0; i < kLanes<T>; ++i) {
-    out[i] = (i % 2 == 0 ? a : b)[i / 2 + (upper ? kLanes<T> / 2 : 0)];
-  }
-  return out;
-#else
-  typename SimdTypes<T>::Index order = {};
-  for (int64_t i = 0; i < kLanes<T>; ++i) {
-    order[i] = i / 2 + (i % 2) * kLanes<T> + (upper ? kLanes<T> / 2 : 0);
-  }
-  return __builtin_shuffle(a, b, order);
-#endif
-}
-
 // out [m][n] = a^T of a [n][m], both padded; the padding of out's rows is zero.
 template <typename T>
 void Transpose(int64_t n, int64_t m, Matrix<T> a, Matrix<T> out) {

@@ -61,23 +61,80 @@ inline const Vec<T>& At(const T* x) {
   return *reinterpret_cast<const Vec<T>*>(x);
 }
 
+// Interleaves the lower or the upper halves of two vectors.
+template <typename T, bool upper>
+inline Vec<T> Interleave(Vec<T> a, Vec<T> b) {
+#if defined(__clang__)
+  Vec<T> out;
+  for (int64_t i = 0; i < kLanes<T>; ++i) {
+    out[i] = (i % 2 == 0 ? a : b)[i / 2 + (upper ? kLanes<T> / 2 : 0)];
+  }
+  return out;
+#else
+  typename SimdTypes<T>::Index order = {};
+  for (int64_t i = 0; i < kLanes<T>; ++i) {
+    order[i] = i / 2 + (i % 2) * kLanes<T> + (upper ? kLanes<T> / 2 : 0);
+  }
+  return __builtin_shuffle(a, b, order);
+#endif
+}
+
+struct Plus {
+  template <typename V>
+  V operator()(V a, V b) const {
+    return a + b;
+  }
+};
+
+struct Larger {
+  template <typename V>
+  V operator()(V a, V b) const {
+    return b > a ? b : a;
+  }
+};
+
+// Joins groups of `size` numbers, which lie one after the other, into the first of them; half of
+// the groups with the other half, and so on.
+template <typename T, int64_t size, typename Join, int64_t half = kLanes<T> / 2>
+inline Vec<T> Fold(Vec<T> v, const Join& join) {
+  if constexpr (half < size) {
+    return v;
+  } else {
+    Vec<T> other = v;
+#if defined(__clang__)
+    for (int64_t i = 0; i < half; ++i) other[i] = v[i + half];
+#else
+    typename SimdTypes<T>::Index order = {};
+    for (int64_t i = 0; i < kLanes<T>; ++i) order[i] = (i + half) % kLanes<T>;
+    other = __builtin_shuffle(v, order);
+#endif
+    return Fold<T, size, Join, half / 2>(join(v, other), join);
+  }
+}
+
 template <typename T>
 inline T Sum(Vec<T> v) {
-  T x[kLanes<T>];
-  memcpy(x, &v, sizeof(x));
-  for (int64_t h = kLanes<T> / 2; h > 0; h /= 2) {
-    for (int64_t i = 0; i < h; ++i) x[i] += x[i + h];
-  }
-  return x[0];
+  return Fold<T, 1>(v, Plus())[0];
 }
 
 template <typename T>
 inline T Max(Vec<T> v) {
-  T x[kLanes<T>];
-  memcpy(x, &v, sizeof(x));
-  T max = x[0];
-  for (int64_t i = 1; i < kLanes<T>; ++i) max = x[i] > max ? x[i] : max;
-  return max;
+  return Fold<T, 1>(v, Larger())[0];
+}
+
+// The sums of four vectors, each as Sum has it, in half the instructions.
+template <typename T>
+inline void SumFour(const Vec<T>* v, T* sum) {
+  if constexpr (kLanes<T> < 4) {
+    for (int k = 0; k < 4; ++k) sum[k] = Sum<T>(v[k]);
+  } else {
+    const Vec<T> pairs[2] = {Interleave<T, false>(v[0], v[2]) + Interleave<T, true>(v[0], v[2]),
+                             Interleave<T, false>(v[1], v[3]) + Interleave<T, true>(v[1], v[3])};
+    const Vec<T> all = Interleave<T, false>(pairs[0], pairs[1]) +
+                       Interleave<T, true>(pairs[0], pairs[1]);
+    const Vec<T> sums = Fold<T, 4>(all, Plus());
+    memcpy(sum, &sums, 4 * sizeof(T));
+  }
 }
 
 template <typename T>

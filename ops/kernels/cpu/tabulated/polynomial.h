@@ -16,8 +16,8 @@ inline Vec<T> Polynomial(const Coefficient& coefficient, T y) {
   return value;
 }
 
-// And with their slopes, extrapolated linearly by `beyond`.
-template <typename T, typename Coefficient>
+// And with their slopes, extrapolated linearly by `beyond` unless that is known to be 0.
+template <typename T, bool extrapolate = true, typename Coefficient>
 inline void PolynomialAndSlope(const Coefficient& coefficient, T y, T beyond, Vec<T>* value,
                                Vec<T>* slope) {
   Vec<T> v = coefficient(kDegree), s = {};
@@ -25,21 +25,32 @@ inline void PolynomialAndSlope(const Coefficient& coefficient, T y, T beyond, Ve
     s = s * y + v;
     v = v * y + coefficient(degree);
   }
-  *value = v + s * beyond;
+  *value = extrapolate ? v + s * beyond : v;
   *slope = s;
 }
 
-// Coefficients [6][stride] of a row, of the functions from number k on.
+// Coefficients [6][stride] of a row, of the functions from number k on. Of the six places three are
+// at most two strides from either pointer, which processors compute as they load.
 template <typename T>
 struct RowCoefficients {
-  const T* row;
+  const T* low;
+  const T* high;
   int64_t stride;
-  int64_t k;
 
-  Vec<T> operator()(int degree) const {
+  RowCoefficients(const T* row, int64_t stride, int64_t k)
+      : low(row + k), high(row + 3 * stride + k), stride(stride) {}
+
+  // Of the vector `number` vectors further on.
+  Vec<T> operator()(int degree, int64_t number = 0) const {
     Vec<T> v;
-    memcpy(&v, row + degree * stride + k, sizeof(v));
+    const T* from = degree < 3 ? low + degree * stride : high + (degree - 3) * stride;
+    memcpy(&v, from + number * kLanes<T>, sizeof(v));
     return v;
+  }
+
+  void Advance() {
+    low += kLanes<T>;
+    high += kLanes<T>;
   }
 };
 

@@ -6,6 +6,7 @@
 #include "kernels/common/table_interval.h"
 #include "kernels/cpu/simd/arena.h"
 #include "kernels/cpu/tabulated/polynomial.h"
+#include "triangle.h"
 
 namespace {
 
@@ -43,8 +44,14 @@ inline Vec<T> LoadFrom(const T* x) {
   return v;
 }
 
+// Which steps the slots of an atom need.
+struct Steps {
+  bool factors;
+  bool beyond;  // whether a slot lies beyond its table
+};
+
 // Columns k … of Rᵀ G, as many vectors as `vectors`.
-template <typename T, int vectors>
+template <typename T, int vectors, bool factors, bool beyond>
 void ContractColumns(const PotentialSlot<T>* slots, const Place<T>* places, int64_t nslots,
                      int64_t stride, int64_t k, Matrix<T> out) {
   Vec<T> sum[kColumns][vectors];
@@ -55,20 +62,19 @@ void ContractColumns(const PotentialSlot<T>* slots, const Place<T>* places, int6
   }
   for (int64_t j = 0; j < nslots; ++j) {
     const Place<T>& place = places[j];
+    const RowCoefficients<T> row(place.row, stride, k);
     Vec<T> embedding[vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
-      const RowCoefficients<T> coefficients = {place.row, stride, k + v * kLanes<T>};
-      embedding[v] = Polynomial<T>(coefficients, place.y);
-    }
-    if (__builtin_expect(place.beyond != 0, 0)) {
-      for (int v = 0; v < vectors; ++v) {
-        const RowCoefficients<T> coefficients = {place.row, stride, k + v * kLanes<T>};
+      const auto coefficients = [&](int degree) { return row(degree, v); };
+      if constexpr (beyond) {
         Vec<T> slope;
         PolynomialAndSlope<T>(coefficients, place.y, place.beyond, &embedding[v], &slope);
+      } else {
+        embedding[v] = Polynomial<T>(coefficients, place.y);
       }
     }
-    if (place.factor != nullptr) {
+    if constexpr (factors) {
       const T weight = slots[j].weight;
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) {
@@ -89,98 +95,132 @@ void ContractColumns(const PotentialSlot<T>* slots, const Place<T>* places, int6
   }
 }
 
+template <typename T>
+using ContractFn = void (*)(const PotentialSlot<T>* slots, const Place<T>* places, int64_t nslots,
+                            int64_t stride, int64_t k, Matrix<T> out);
+
 template <typename T, int most = kMostVectors>
-inline void ContractColumnsOf(int64_t vectors, const PotentialSlot<T>* slots,
-                              const Place<T>* places, int64_t nslots, int64_t stride, int64_t k,
-                              Matrix<T> out) {
+inline ContractFn<T> PickContract(int64_t vectors, Steps steps) {
   if constexpr (most > 1) {
-    if (vectors < most) {
-      ContractColumnsOf<T, most - 1>(vectors, slots, places, nslots, stride, k, out);
-      return;
-    }
+    if (vectors < most) return PickContract<T, most - 1>(vectors, steps);
   }
-  ContractColumns<T, most>(slots, places, nslots, stride, k, out);
+  if (steps.beyond) {
+    return steps.factors ? ContractColumns<T, most, true, true>
+                         : ContractColumns<T, most, false, true>;
+  }
+  return steps.factors ? ContractColumns<T, most, true, false>
+                       : ContractColumns<T, most, false, false>;
 }
 
-// B [4][width] = Rᵀ G / count, its padding zero.
+// B [4][width] = Rᵀ G / count, its padding zero, and another vector of zeros.
 template <typename T>
 void Contract(const PotentialBlock<T>& block, const PotentialSlot<T>* slots, const Place<T>* places,
               int64_t nslots, Matrix<T> out) {
   const int64_t width = block.table_shape.width;
+  Steps steps = {block.table_shape.nfactors > 0, false};
+  for (int64_t j = 0; j < nslots; ++j) steps.beyond = steps.beyond || places[j].beyond != 0;
   const Parts parts(RoundUp<T>(width) / kLanes<T>, kMostVectors);
   for (int64_t p = 0; p < parts.number; ++p) {
-    ContractColumnsOf<T>(parts.Size(p), slots, places, nslots, block.table_shape.stride,
-                         parts.Begin(p) * kLanes<T>, out);
+    PickContract<T>(parts.Size(p), steps)(slots, places, nslots, block.table_shape.stride,
+                                          parts.Begin(p) * kLanes<T>, out);
   }
   for (int c = 0; c < kColumns; ++c) {
     for (int64_t k = 0; k < width; k += kLanes<T>) At(out.Row(c) + k) /= block.count;
+    At(out.Row(c) + RoundUp<T>(width)) = Vec<T>{};
   }
 }
 
-// D[k][i] = Σ_c B[c][k] B[c][i] for k < axis. Rows are not aligned: the last vector of each writes
-// zeros into the next, and behind the last row there is room for them.
+// The last vector of each row writes zeros into the next, and behind the last row there is room for
+// them.
 template <typename T>
-void Describe(int64_t width, int64_t axis, Matrix<T> b, T* descriptor) {
-  for (int64_t k = 0; k < axis; ++k) {
+void Describe(const Triangle& triangle, Matrix<T> b, T* descriptor) {
+  for (int64_t k = 0; k < triangle.axis; ++k) {
     T element[kColumns];
     for (int c = 0; c < kColumns; ++c) element[c] = b.Row(c)[k];
-    for (int64_t i = 0; i < width; i += kLanes<T>) {
-      Vec<T> sum = element[0] * At(b.Row(0) + i);
-      for (int c = 1; c < kColumns; ++c) sum += element[c] * At(b.Row(c) + i);
-      memcpy(descriptor + k * width + i, &sum, sizeof(sum));
+    for (int64_t i = k; i < triangle.width; i += kLanes<T>) {
+      Vec<T> sum = element[0] * LoadFrom(b.Row(0) + i);
+      for (int c = 1; c < kColumns; ++c) sum += element[c] * LoadFrom(b.Row(c) + i);
+      memcpy(descriptor + triangle.Row(k) + i, &sum, sizeof(sum));
     }
   }
+}
+
+// The vector of a row of the triangle's derivative from number i on, with zeros before number k.
+template <typename T>
+inline Vec<T> FromDiagonal(const T* row, int64_t k, int64_t i) {
+  typename SimdTypes<T>::Index lane = {};
+  for (int64_t n = 0; n < kLanes<T>; ++n) lane[n] = n;
+  const Vec<T> v = LoadFrom(row + i);
+  return lane >= static_cast<decltype(lane[0] + 0)>(k - i) ? v : Vec<T>{};
 }
 
 // The derivative by Rᵀ G from that by D; what stands in the padding of its rows means nothing, but
 // meets zeros of the tables.
 template <typename T>
-void DescribeBack(int64_t width, int64_t axis, T count, Matrix<T> b, const T* grad,
+void DescribeBack(const Triangle& triangle, T count, Matrix<T> b, const T* grad,
                   Matrix<T> grad_contracted) {
-  for (int64_t i = 0; i < width; i += kLanes<T>) {
+  for (int64_t i = 0; i < triangle.width; i += kLanes<T>) {
+    const int64_t end = i + kLanes<T> < triangle.axis ? i + kLanes<T> : triangle.axis;
     Vec<T> sum[kColumns] = {};
-    for (int64_t k = 0; k < axis; ++k) {
-      const Vec<T> from = LoadFrom(grad + k * width + i);
+    for (int64_t k = 0; k < end; ++k) {
+      const T* row = grad + triangle.Row(k);
+      const Vec<T> from = k > i ? FromDiagonal(row, k, i) : LoadFrom(row + i);
       for (int c = 0; c < kColumns; ++c) sum[c] += b.Row(c)[k] * from;
     }
     for (int c = 0; c < kColumns; ++c) At(grad_contracted.Row(c) + i) = sum[c] / count;
   }
-  for (int64_t k = 0; k < axis; ++k) {
+  for (int64_t k = 0; k < triangle.axis; ++k) {
+    const T* row = grad + triangle.Row(k);
     Vec<T> sum[kColumns] = {};
-    for (int64_t i = 0; i < width; i += kLanes<T>) {
-      const Vec<T> from = LoadFrom(grad + k * width + i);
-      for (int c = 0; c < kColumns; ++c) sum[c] += At(b.Row(c) + i) * from;
+    for (int64_t i = k; i < triangle.width; i += kLanes<T>) {
+      const Vec<T> from = LoadFrom(row + i);
+      for (int c = 0; c < kColumns; ++c) sum[c] += LoadFrom(b.Row(c) + i) * from;
     }
-    for (int c = 0; c < kColumns; ++c) grad_contracted.Row(c)[k] += Sum<T>(sum[c]) / count;
+    T total[kColumns];
+    SumFour<T>(sum, total);
+    for (int c = 0; c < kColumns; ++c) grad_contracted.Row(c)[k] += total[c] / count;
   }
 }
 
 // The derivative by a slot from that by Rᵀ G.
-template <typename T>
-PotentialSlotGradient<T> SlotGradient(const PotentialBlock<T>& block, const PotentialSlot<T>& slot,
-                                      const Place<T>& place, Matrix<T> grad) {
+template <typename T, bool factors, bool beyond>
+void SlotGradient(const PotentialBlock<T>& block, const PotentialSlot<T>& slot,
+                  const Place<T>& place, Matrix<T> grad, PotentialSlotGradient<T>* result) {
   Vec<T> grad_radial = {}, grad_weight = {}, grad_row[kColumns] = {};
+  RowCoefficients<T> row(place.row, block.table_shape.stride, 0);
+  const T* factor_at = place.factor;
+  const T* grad_at = grad.data;
   for (int64_t k = 0; k < block.table_shape.width; k += kLanes<T>) {
-    Vec<T> value, slope;
-    PolynomialAndSlope<T>(RowCoefficients<T>{place.row, block.table_shape.stride, k}, place.y,
-                          place.beyond, &value, &slope);
-    Vec<T> by_embedding = slot.row[0] * At(grad.Row(0) + k);
-    for (int c = 1; c < kColumns; ++c) by_embedding += slot.row[c] * At(grad.Row(c) + k);
-    if (place.factor != nullptr) {
-      const Vec<T> factor = LoadFrom(place.factor + k);
-      const Vec<T> scale = T(1) + slot.weight * factor;
+    Vec<T> value, slope, column[kColumns];
+    PolynomialAndSlope<T, beyond>(row, place.y, place.beyond, &value, &slope);
+#pragma GCC unroll 4
+    for (int c = 0; c < kColumns; ++c) column[c] = At(grad_at + c * grad.stride);
+    Vec<T> by_embedding = slot.row[0] * column[0];
+#pragma GCC unroll 4
+    for (int c = 1; c < kColumns; ++c) by_embedding += slot.row[c] * column[c];
+    if constexpr (factors) {
+      const Vec<T> factor = LoadFrom(factor_at);
       grad_weight += by_embedding * value * factor;
+      const Vec<T> scale = T(1) + slot.weight * factor;
       value *= scale;
-      slope *= scale;
+      by_embedding *= scale;
+      factor_at += kLanes<T>;
     }
     grad_radial += slope * by_embedding;
-    for (int c = 0; c < kColumns; ++c) grad_row[c] += value * At(grad.Row(c) + k);
+#pragma GCC unroll 4
+    for (int c = 0; c < kColumns; ++c) grad_row[c] += value * column[c];
+    row.Advance();
+    grad_at += kLanes<T>;
   }
-  PotentialSlotGradient<T> result;
-  for (int c = 0; c < kColumns; ++c) result.row[c] = Sum<T>(grad_row[c]);
-  result.row[0] += Sum<T>(grad_radial);
-  result.weight = Sum<T>(grad_weight);
-  return result;
+  grad_row[0] += grad_radial;
+  SumFour<T>(grad_row, result->row);
+  result->weight = factors ? Sum<T>(grad_weight) : T(0);
+}
+
+template <typename T>
+inline auto PickSlotGradient(Steps steps) {
+  if (steps.beyond) return steps.factors ? SlotGradient<T, true, true> : SlotGradient<T, false, true>;
+  return steps.factors ? SlotGradient<T, true, false> : SlotGradient<T, false, false>;
 }
 
 }  // namespace

@@ -9,18 +9,17 @@ namespace {
 using deepattn::DistanceBasis;
 
 template <typename T>
-int64_t PackedBasisSize(int64_t input, int64_t ncomponents) {
-  return Panels(ncomponents, kPanel<T>) * kPanel<T> * input;
+int64_t PackedBasisSize(int64_t input, int64_t axis, int64_t ncomponents) {
+  return Panels(ncomponents, kPanel<T>) * kPanel<T> * Triangle::Of(input, axis).Size();
 }
 
 template <typename T>
 void PackBasis(const DistanceBasis<T>* basis, int64_t input, int64_t axis, T* packed) {
-  const int64_t ncomponents = basis->ncomponents;
+  const Triangle triangle = Triangle::Of(input, axis);
   const auto row = [&](int64_t i) {
-    const T* from = basis->basis + RowOf(i, input, axis) * ncomponents;
-    return [from](int64_t j) { return from[j]; };
+    return [&, i](int64_t j) { return triangle.Element(basis->basis, basis->ncomponents, i, j); };
   };
-  PackPanels<T>(input, ncomponents, row, packed);
+  PackPanels<T>(triangle.Size(), basis->ncomponents, row, packed);
 }
 
 // Sums over k that do not wait for each other.
@@ -56,7 +55,7 @@ T SquareOfProduct(int64_t n, const T* offset, const T* root) {
   return square;
 }
 
-// Squares of the distances of `natoms` descriptors; `components` are rows of scratch.
+// Squares of the distances of `natoms` descriptors [input]; `components` are rows of scratch.
 template <typename T>
 void SquareDistances(const DistanceBasis<T>& basis, int64_t natoms, int64_t input,
                      Matrix<T> descriptors, const int32_t* type, Matrix<T> components, T* square) {

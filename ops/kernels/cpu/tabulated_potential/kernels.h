@@ -55,9 +55,9 @@ struct PotentialBlock {
 // Sizes are in elements; buffers are aligned to 64 bytes.
 template <typename T>
 struct PotentialKernels {
-  int64_t (*packed_size)(const FittingNet<T>* net);
+  int64_t (*packed_size)(const FittingNet<T>* net, int64_t axis);
   void (*pack)(const FittingNet<T>* net, int64_t axis, T* packed);
-  int64_t (*packed_basis_size)(int64_t input, int64_t ncomponents);
+  int64_t (*packed_basis_size)(int64_t input, int64_t axis, int64_t ncomponents);
   void (*pack_basis)(const DistanceBasis<T>* basis, int64_t input, int64_t axis, T* packed);
   // For blocks of at most kBlockAtoms atoms of at most `nslots` slots each.
   int64_t (*scratch_size)(const PotentialBlock<T>* block, int64_t nslots);

@@ -4,6 +4,7 @@
 
 #include "kernels.h"
 #include "kernels/cpu/simd/arena.h"
+#include "triangle.h"
 
 namespace {
 
@@ -19,16 +20,18 @@ inline int64_t Panels(int64_t columns, int64_t width) { return (columns + width 
 // What packing makes of a net.
 template <typename T>
 struct PackedNet {
+  const int64_t input;
   T* forward[kMostHidden];
   T* backward[kMostHidden];  // of the transposed matrix
   T* bias[kMostHidden];
   T* step[kMostHidden];
   T* last;
 
-  PackedNet(const FittingNet<T>& net, T* packed, int64_t* size = nullptr) {
+  PackedNet(const FittingNet<T>& net, int64_t axis, T* packed, int64_t* size = nullptr)
+      : input(Triangle::Of(net.input, axis).Size()) {
     Arena<T> arena(packed);
     for (int64_t k = 0; k < net.nhidden; ++k) {
-      const int64_t in = k == 0 ? net.input : net.width[k - 1], out = net.width[k];
+      const int64_t in = k == 0 ? input : net.width[k - 1], out = net.width[k];
       forward[k] = arena.Row(Panels(out, kPanel<T>) * kPanel<T> * in);
       backward[k] = arena.Row(Panels(in, kPanel<T>) * kPanel<T> * out);
       bias[k] = arena.Row(RoundUp<T>(out));
@@ -53,23 +56,17 @@ void PackPanels(int64_t rows, int64_t columns, const Row& row, T* packed) {
   }
 }
 
-// The passes have D with its second index first, which is then that of whole vectors. This is the
-// row of a matrix for D that belongs to number `i` of theirs.
-inline int64_t RowOf(int64_t i, int64_t input, int64_t axis) {
-  const int64_t width = input / axis;
-  return i % width * axis + i / width;
-}
-
 template <typename T>
 void PackNet(const FittingNet<T>& net, int64_t axis, const PackedNet<T>& packed) {
+  const Triangle triangle = Triangle::Of(net.input, axis);
   for (int64_t k = 0; k < net.nhidden; ++k) {
-    const int64_t in = k == 0 ? net.input : net.width[k - 1], out = net.width[k];
+    const int64_t in = k == 0 ? packed.input : net.width[k - 1], out = net.width[k];
     const T* matrix = net.matrix[k];
-    const auto row = [&](int64_t i) {
-      return matrix + (k > 0 ? i : RowOf(i, net.input, axis)) * out;
+    const auto element = [&](int64_t i, int64_t j) {
+      return k > 0 ? matrix[i * out + j] : triangle.Element(matrix, out, i, j);
     };
-    const auto forward = [&](int64_t i) { return [from = row(i)](int64_t j) { return from[j]; }; };
-    const auto backward = [&](int64_t i) { return [&row, i](int64_t j) { return row(j)[i]; }; };
+    const auto forward = [&](int64_t i) { return [&, i](int64_t j) { return element(i, j); }; };
+    const auto backward = [&](int64_t i) { return [&, i](int64_t j) { return element(j, i); }; };
     PackPanels<T>(in, out, forward, packed.forward[k]);
     PackPanels<T>(out, in, backward, packed.backward[k]);
     for (int64_t j = 0; j < RoundUp<T>(out); ++j) {
@@ -94,8 +91,8 @@ void MultiplyPanels(int64_t m, int64_t n, int64_t k, Matrix<T> a, const T* b, Ma
 template <typename T>
 class Net {
  public:
-  Net(const FittingNet<T>& net, const T* packed, int64_t natoms, Arena<T>* arena)
-      : net_(net), packed_(net, const_cast<T*>(packed)), natoms_(natoms) {
+  Net(const FittingNet<T>& net, int64_t axis, const T* packed, int64_t natoms, Arena<T>* arena)
+      : net_(net), packed_(net, axis, const_cast<T*>(packed)), natoms_(natoms) {
     int64_t widest = 0;
     for (int64_t k = 0; k < net.nhidden; ++k) {
       if (net.width[k] > widest) widest = net.width[k];
@@ -108,11 +105,11 @@ class Net {
   // Where the offsets of the first sum go, [natoms][first width], padded with zeros.
   Matrix<T> offsets() const { return sum_; }
 
-  // Takes D [natoms][input] and leaves the derivative of the energies by it in its place.
+  // Takes D [natoms][input], as a Triangle has it, and leaves the derivative of the energies by it in its place.
   void EnergyAndGradient(Matrix<T> input, T* energy) {
     const int64_t last = net_.nhidden - 1;
     for (int64_t k = 0; k <= last; ++k) {
-      const int64_t in = k == 0 ? net_.input : net_.width[k - 1], out = net_.width[k];
+      const int64_t in = k == 0 ? packed_.input : net_.width[k - 1], out = net_.width[k];
       if (k > 0) {
         for (int64_t i = 0; i < natoms_; ++i) Copy(RoundUp<T>(out), packed_.bias[k], sum_.Row(i));
       }
@@ -129,7 +126,7 @@ class Net {
       Copy(RoundUp<T>(net_.width[last]), packed_.last, Rows(last + 1).Row(i));
     }
     for (int64_t k = last; k >= 0; --k) {
-      const int64_t in = k == 0 ? net_.input : net_.width[k - 1], out = net_.width[k];
+      const int64_t in = k == 0 ? packed_.input : net_.width[k - 1], out = net_.width[k];
       const Matrix<T> grad = Rows(k + 1);
       for (int64_t i = 0; i < natoms_; ++i) {
         for (int64_t j = 0; j < out; j += kLanes<T>) {

@@ -6,15 +6,15 @@
 namespace {
 
 template <typename T>
-int64_t PackedSize(const FittingNet<T>* net) {
+int64_t PackedSize(const FittingNet<T>* net, int64_t axis) {
   int64_t size;
-  PackedNet<T>(*net, nullptr, &size);
+  PackedNet<T>(*net, axis, nullptr, &size);
   return size;
 }
 
 template <typename T>
 void Pack(const FittingNet<T>* net, int64_t axis, T* packed) {
-  PackNet<T>(*net, axis, PackedNet<T>(*net, packed));
+  PackNet<T>(*net, axis, PackedNet<T>(*net, axis, packed));
 }
 
 template <typename T>
@@ -24,39 +24,40 @@ class Evaluation {
   Evaluation(const PotentialBlock<T>& block, int64_t natoms, int64_t nslots, T* scratch)
       : block_(block),
         arena_(scratch),
-        input_(arena_.Rows(natoms, block.net->input + kLanes<T>)),
-        contracted_(arena_.Rows(natoms * kColumns, block.table_shape.width)),
+        triangle_{block.table_shape.width, block.axis},
+        input_(arena_.Rows(natoms, triangle_.Size() + kLanes<T>)),
+        contracted_(arena_.Rows(natoms * kColumns, triangle_.width + kLanes<T>)),
         grad_(arena_.Rows(kColumns, block.table_shape.width)),
         components_(arena_.Rows(block.square == nullptr ? 0 : natoms, Components(block))),
         places_(reinterpret_cast<Place<T>*>(
             arena_.Row((nslots * sizeof(Place<T>) + sizeof(T) - 1) / sizeof(T)))),
-        net_(*block.net, block.packed, natoms, &arena_) {}
+        net_(*block.net, block.axis, block.packed, natoms, &arena_) {}
 
   int64_t scratch_size() const { return arena_.used(); }
 
   void Evaluate() {
-    const int64_t width = block_.table_shape.width;
     for (int64_t a = 0; a < block_.natoms; ++a) {
       const int64_t first = block_.first[a], nslots = block_.first[a + 1] - first;
       for (int64_t j = 0; j < nslots; ++j) {
         places_[first + j] = FindPlace(block_, block_.slots[first + j]);
       }
       Contract(block_, block_.slots + first, places_ + first, nslots, Contracted(a));
-      memset(input_.Row(a) + block_.net->input, 0, kLanes<T> * sizeof(T));
-      Describe(width, block_.axis, Contracted(a), input_.Row(a));
+      memset(input_.Row(a) + triangle_.Size(), 0, kLanes<T> * sizeof(T));
+      Describe(triangle_, Contracted(a), input_.Row(a));
       AddOffsets(a);
     }
     if (block_.square != nullptr) {
-      SquareDistances(*block_.distance_basis, block_.natoms, block_.net->input, input_, block_.type,
+      SquareDistances(*block_.distance_basis, block_.natoms, triangle_.Size(), input_, block_.type,
                       components_, block_.square);
     }
     // Leaves the gradient in the place of D.
     net_.EnergyAndGradient(input_, block_.energy);
     for (int64_t a = 0; a < block_.natoms; ++a) {
       const int64_t first = block_.first[a];
-      DescribeBack(width, block_.axis, block_.count, Contracted(a), input_.Row(a), grad_);
+      DescribeBack(triangle_, block_.count, Contracted(a), input_.Row(a), grad_);
       for (int64_t j = first; j < first + block_.neighbors[a]; ++j) {
-        block_.gradient[j] = SlotGradient(block_, block_.slots[j], places_[j], grad_);
+        PickSlotGradient<T>({places_[j].factor != nullptr, places_[j].beyond != 0})(
+            block_, block_.slots[j], places_[j], grad_, &block_.gradient[j]);
       }
     }
   }
@@ -82,7 +83,8 @@ class Evaluation {
 
   const PotentialBlock<T>& block_;
   Arena<T> arena_;
-  Matrix<T> input_;       // D with its second index first, then its gradient
+  const Triangle triangle_;
+  Matrix<T> input_;       // D, then its gradient
   Matrix<T> contracted_;  // four rows for each atom
   Matrix<T> grad_;        // of one atom
   Matrix<T> components_;  // of the distances
