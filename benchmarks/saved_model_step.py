@@ -1,9 +1,11 @@
 """Time and memory of a LAMMPS step with our SavedModels and DeePMD-kit's own, in one run.
 
-    python benchmarks/saved_model_step.py --deepmd /path/to/venv/bin [--models dpa1 dpa2]
+    python benchmarks/saved_model_step.py --deepmd /path/to/venv/bin [--models dpa1 dpa2 strip]
 
 A small model of random weights is written as ``.dp``; ``dp convert-backend`` and deepattn make a
 ``.savedmodeltf`` of that file, which DeePMD-kit's unmodified LAMMPS runs in turn (A B A B …).
+Of ``strip``, DeePMD-kit's "small" DPA-2 with ``tebd_input_mode`` strip, the two are deepattn's
+``.savedmodeltf`` and its compressed one (``deepattn compress``).
 Needed are ``dp`` (3.2 with TensorFlow) and ``lmp`` in one folder; nothing is downloaded. Times,
 memory and configuration are those of `lammps_step.py`. Prints
 a Markdown table and writes the results as JSON.
@@ -20,6 +22,16 @@ from lammps_step import TYPE_MAP, Graph, execute_deepmd, lammps, water_box, writ
 from processes import ProgramFailed, machine
 
 _FITTING = {"neuron": [32, 32, 32], "seed": 1}
+# Å, in water.
+_SHORTEST = 0.88
+
+
+def _small_in_strip_mode() -> dict:
+    model = json.loads(Path(__file__).with_name("water_dpa2_small.json").read_text())["model"]
+    model["descriptor"]["repinit"]["tebd_input_mode"] = "strip"
+    return model
+
+
 MODELS = {
     "dpa1": {
         "type_map": TYPE_MAP,
@@ -50,13 +62,14 @@ MODELS = {
         },
         "fitting_net": _FITTING,
     },
+    "strip": _small_in_strip_mode(),
 }
 
 
 def make_models(deepmd: Path, name: str, folder: Path) -> dict[str, Graph]:
-    """DeePMD-kit's SavedModel of a file of random weights, and ours."""
+    """The two SavedModels of a file of random weights, the one to compare with first."""
     from deepattn.config import ModelConfig, normalize_model
-    from deepattn.export import convert
+    from deepattn.export import compress_model, convert
     from deepattn.formats.dp_file import write_tree
     from deepattn.models import build_model
     from deepattn.models.dpmodel import to_tree
@@ -64,7 +77,12 @@ def make_models(deepmd: Path, name: str, folder: Path) -> dict[str, Graph]:
     folder.mkdir()
     config = ModelConfig.from_dict(normalize_model(MODELS[name]))
     arrays = build_model(config).get_arrays()
-    write_tree(folder / "model.dp", to_tree(config, arrays, min_nbor_dist=None))
+    write_tree(folder / "model.dp", to_tree(config, arrays, min_nbor_dist=_SHORTEST))
+    if name == "strip":
+        paths = {who: folder / f"{who}.savedmodeltf" for who in ("deepattn", "compressed")}
+        convert(folder / "model.dp", paths["deepattn"])
+        compress_model(folder / "model.dp", paths["compressed"])
+        return {who: Graph(path) for who, path in paths.items()}
     paths = {who: folder / f"{who}.savedmodeltf" for who in ("DeePMD-kit", "deepattn")}
     command = [str(deepmd / "dp"), "convert-backend", "model.dp", str(paths["DeePMD-kit"])]
     execute_deepmd(command, folder)

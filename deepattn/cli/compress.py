@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepattn.cli.options import add_head, count, positive, require_files
+from deepattn.formats.outputs import SAVED_MODEL, compressed_output
+from deepattn.quiet import at_level
 
 if TYPE_CHECKING:
     from deepattn.infer import Comparison
+    from deepattn.models import ModelFile
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +27,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "compress",
         help="tabulate the embedding nets of a model, for speed",
         description="Write a model with tables instead of its embedding nets. Without --fast it is "
-        "a compressed graph of DeePMD-kit, for models without attention in strip mode.",
+        "a compressed graph of DeePMD-kit, for models without attention in strip mode, or for dpa2 "
+        "in strip mode a SavedModel (.savedmodeltf), which DeePMD-kit 3.2 and its LAMMPS run.",
         epilog="example: deepattn compress -i frozen_model.pb -o compressed.pb --data data/valid",
     )
     parser.add_argument(
@@ -34,9 +42,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "-o",
         "--output",
         metavar="FILE",
-        default="frozen_model_compressed.pb",
-        help="the compressed model; .pb is added where it is missing (default "
-        "frozen_model_compressed.pb)",
+        default="frozen_model_compressed",
+        help="the compressed model; .pb, of dpa2 .savedmodeltf, is added where it is missing "
+        "(default frozen_model_compressed)",
     )
     parser.add_argument(
         "-s",
@@ -68,6 +76,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         "graph when DP_PLUGIN_PATH names deepattn's library, in the way that this command prints",
     )
     parser.add_argument(
+        "--parallel",
+        action="store_true",
+        help="write a SavedModel of dpa2 that several processes of LAMMPS can run",
+    )
+    parser.add_argument(
         "--data",
         metavar="DIR",
         help="compare both models on the systems found there, at any depth: deviations and times",
@@ -95,13 +108,14 @@ def run(args: argparse.Namespace) -> None:
     for option in ("frequency", "checkpoint_folder"):
         if getattr(args, option) is not None:
             log.warning("--%s is ignored: nothing depends on it", option.replace("_", "-"))
-    output = args.output if args.output.endswith(".pb") else f"{args.output}.pb"
-    check_folder(output)
+    check_folder(args.output)
     file = open_model_file(args.input, args.head)
     require_files(args.training_script)
     places = find_systems(args.data) if args.data else []
     # Before TensorFlow is imported, which takes seconds.
-    file.stored().config.descriptor.check_compressible(fast=args.fast)
+    descriptor = file.stored().config.descriptor
+    descriptor.check_compressible(fast=args.fast)
+    compressed_output(args.output, graphs=descriptor.graphs, parallel=args.parallel)
 
     from deepattn import ops
     from deepattn.export import compress_model
@@ -110,19 +124,40 @@ def run(args: argparse.Namespace) -> None:
     systems = [System(place, type_map=file.type_map()) for place in places]
     compressed = compress_model(
         file,
-        output,
+        args.output,
         head=args.head,
         step=args.step,
         extrapolate=args.extrapolate,
         fast=args.fast,
+        parallel=args.parallel,
         training_script=args.training_script,
         data=systems,
     )
     if args.fast:
         log.info("before LAMMPS or dp runs it: export DP_PLUGIN_PATH=%s", ops.fast_library())
     if systems:
-        found = compare_models(file, compressed.path, systems, numb_test=args.numb_test)
+        with _original(file, graphs=descriptor.graphs, parallel=args.parallel) as original:
+            found = compare_models(original, compressed.path, systems, numb_test=args.numb_test)
         _print(found, len(systems))
+
+
+@contextmanager
+def _original(file: ModelFile, *, graphs: bool, parallel: bool) -> Iterator[ModelFile | Path]:
+    """The model as what its time can be compared with that of the compressed one.
+
+    A SavedModel has none of deepattn's operations, which would evaluate the original.
+    """
+    if graphs:
+        yield file
+        return
+    from deepattn.export import convert
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"original{SAVED_MODEL}"
+        # What it logs is about a file to keep.
+        with at_level(logging.getLogger("deepattn.export"), logging.WARNING):
+            convert(file, target, parallel=parallel)
+        yield target
 
 
 def _print(found: Comparison, systems: int) -> None:

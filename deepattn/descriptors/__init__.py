@@ -8,6 +8,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "dpa2.compressed": ["CompressedDPA2", "TabulatedRepInit"],
         "dpa2.config": ["Dpa2Config"],
         "dpa2.layer": ["DPA2"],
         "hybrid.config": ["HybridConfig"],

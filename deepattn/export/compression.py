@@ -13,7 +13,9 @@ from deepattn.data.inputs import systems_of_input
 from deepattn.errors import ConfigError
 from deepattn.export.compress import compress
 from deepattn.export.freeze import freeze, require_ops
+from deepattn.export.saved_model import save_model
 from deepattn.formats.files import check_folder
+from deepattn.formats.outputs import compressed_output
 from deepattn.models import AtomicModel, ModelFile, open_model_file
 from deepattn.statistics.neighbors import neighbor_statistics
 
@@ -40,18 +42,22 @@ def compress_model(
     step: float = 0.01,
     extrapolate: float = 5.0,
     fast: bool = False,
+    parallel: bool = False,
     training_script: str | os.PathLike | None = None,
     data: Sequence[System] = (),
 ) -> Compressed:
-    """Write the model of a file as a graph with tables in place of its embedding nets.
+    """Write the model of a file with tables in place of its embedding nets.
 
     Args:
         source: a model file, as in `deepattn.models.open_model_file`.
-        output: the ``.pb`` file to write.
+        output: the ``.pb`` file to write, or of a descriptor without graphs the SavedModel; the
+            ending is added where it is missing.
         head: name or alias of the branch of a multi-task checkpoint.
         step: as for `compress`.
         extrapolate: as for `compress`.
         fast: as for `compress`.
+        parallel: whether several processes of LAMMPS can run a SavedModel of a model that passes
+            messages; see `deepattn.export.save_model`.
         training_script: input of the training, whose data are searched for the shortest distance
             if the model does not say.
         data: systems that the model is for, opened with its type map; a warning is logged if
@@ -59,7 +65,8 @@ def compress_model(
 
     Raises:
         ConfigError: the model cannot be compressed, or not into a portable graph; the output is
-            its own file; nothing says what the shortest distance is.
+            its own file, or has another ending; ``parallel`` of a graph; nothing says what the
+            shortest distance is.
         DataError: the folder of the output is missing, or data are damaged.
         ModelFileError: the model cannot be read or rebuilt.
         OpLibraryError: the compiled ops are missing.
@@ -70,14 +77,17 @@ def compress_model(
     """
     check_folder(output)
     file = open_model_file(source, head)
-    if Path(output).resolve() == file.path.resolve():
+    stored = file.stored()
+    graphs = stored.config.descriptor.graphs
+    output = compressed_output(output, graphs=graphs, parallel=parallel)
+    if output.resolve() == file.path.resolve():
         raise ConfigError(
             f"{output}: is the model to compress, which cannot be recovered from its tables; write "
             "to another file (-o)"
         )
-    stored = file.stored()
     stored.config.descriptor.check_compressible(fast=fast)
-    require_ops(fast=fast)
+    if graphs:
+        require_ops(fast=fast)
     model = file.build()
     distance = stored.header["min_nbor_dist"]
     if distance is not None and training_script is not None:
@@ -87,13 +97,11 @@ def compress_model(
     compressed = compress(
         model, min_nbor_dist=distance, step=step, extrapolate=extrapolate, fast=fast
     )
-    path = freeze(
-        compressed,
-        Path(output),
-        training_script=stored.header["config"],
-        min_nbor_dist=distance,
-        fast=fast,
-    )
+    facts = {"training_script": stored.header["config"], "min_nbor_dist": distance}
+    if graphs:
+        path = freeze(compressed, output, fast=fast, **facts)
+    else:
+        path = save_model(compressed, output, parallel=parallel, **facts)
     log.info("the compressed model is saved in %s", path)
     _warn_of_near_pairs(data, model, distance)
     return Compressed(path, distance)

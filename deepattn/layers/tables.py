@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,10 @@ import tensorflow as tf
 
 from deepattn.errors import ConfigError
 from deepattn.layers.embedding_net import EmbeddingNet
+from deepattn.ops.reference import quintic_switch
 
+# A file is one message, which can have 2 GiB.
+_MOST_BYTES = 1 << 30
 # Nodes at which a net is evaluated at once.
 _NODES_AT_ONCE = 2048
 
@@ -49,6 +52,12 @@ class TableRange:
         fine = self.lower + self.fine * np.arange(self.nfine)
         coarse = self.upper + self.coarse * np.arange(self.ncoarse + 1)
         return np.concatenate([fine, coarse])
+
+    def __str__(self) -> str:
+        return (
+            f"from {self.lower:g} to {self.upper:g} in steps of {self.fine:g}, to {self.most:g} in "
+            f"steps of {self.coarse:g}: {self.nintervals} intervals"
+        )
 
     def info(self) -> np.ndarray:
         """The six numbers by which an op locates a value in the table; the last is unused."""
@@ -95,6 +104,75 @@ def table_range(
         nfine=nfine,
         ncoarse=ncoarse,
     )
+
+
+def range_of_distances(
+    average: np.ndarray,
+    deviation: np.ndarray,
+    *,
+    rcut: float,
+    rcut_smth: float,
+    min_nbor_dist: float,
+    step: float,
+    extrapolate: float,
+    dtype: str,
+    protection: float = 0.0,
+) -> TableRange:
+    """Range of the normalized inverse distance, from the cutoff to the shortest distance.
+
+    Args:
+        average, deviation: Of the inverse distance, for each type of center, ``[ntypes]``.
+        rcut: Cutoff radius, Å.
+        rcut_smth: Where switching to zero begins, Å.
+        min_nbor_dist: Shortest distance that is expected, Å.
+        step, extrapolate, dtype: See `table_range`.
+        protection: Added to distances that divide, Å.
+
+    Raises:
+        ConfigError: A distance that is none; ``extrapolate`` is too small.
+    """
+    if not 0 < min_nbor_dist < rcut:
+        raise ConfigError(
+            f"min_nbor_dist is {min_nbor_dist:g} Å; it must be between 0 and the cutoff "
+            f"radius ({rcut:g} Å): give the shortest distance in the training data"
+        )
+    u = min(max((min_nbor_dist - rcut_smth) / (rcut - rcut_smth), 0.0), 1.0)
+    largest = quintic_switch(u)[0] / (min_nbor_dist + protection)
+    return table_range(
+        math.floor(np.min(-average / deviation)),
+        # The range behind it is a multiple of it, and must not be empty.
+        max(math.ceil(np.max((largest - average) / deviation)), 1),
+        step=step,
+        extrapolate=extrapolate,
+        dtype=dtype,
+    )
+
+
+def check_size(ntables: int, span: TableRange, stride: int, *, dtype: str, instead: str) -> None:
+    """Refuse tables that would not fit a file.
+
+    Args:
+        ntables: Number of tables.
+        span: Their range.
+        stride: Length of a row.
+        dtype: Type of the numbers.
+        instead: What helps, after "use a larger step".
+
+    Raises:
+        ConfigError: They would not.
+    """
+    size = ntables * span.nintervals * 6 * stride * np.dtype(dtype).itemsize
+    if size > _MOST_BYTES:
+        raise ConfigError(
+            f"the tables ({ntables} of {span.nintervals} intervals) would need "
+            f"{size / 2**30:.1f} GiB, but a file can hold only {_MOST_BYTES / 2**30:.0f}; "
+            f"use a larger step{instead}"
+        )
+
+
+def filled_up(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The array with zeros behind its rows."""
+    return np.pad(array, [(0, size - had) for had, size in zip(array.shape, shape, strict=True)])
 
 
 def _whole(count: float) -> int:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from deepattn.layers import Environment
 from deepattn.layers.environment import SLOT_WIDTHS
 from deepattn.models.shells import potential_in_shells
+from deepattn.ops.blocks import in_blocks
 
 if TYPE_CHECKING:
     from deepattn.models.atomic_model import AtomicModel
@@ -121,57 +122,5 @@ def _results_in_blocks(
         ]
 
     kept = of_results if with_descriptor else of_results[:-1]
-    found = _in_blocks(evaluate, order, block, kept)
+    found = in_blocks(evaluate, order, block, kept)
     return tuple(tf.reshape(result, [*frames, *result.shape[1:]]) for result in found)
-
-
-def _in_blocks(
-    function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
-    order: tf.Tensor,
-    block: int,
-    kinds: Sequence[tuple[str, Sequence[int]]],
-) -> list[tf.Tensor]:
-    """Results of ``function`` for all atoms.
-
-    Args:
-        function: Takes indices ``[m]`` of atoms and returns arrays ``[m, *shape]``, of which the
-            first are kept.
-        order: In which order the atoms are taken.
-        block: Number of atoms a call.
-        kinds: Types of the results, and their shapes for one atom.
-    """
-    # One block at least, so that of no atoms there are results too.
-    count = tf.maximum((tf.size(order) + block - 1) // block, 1)
-    # Lists of raw operations keep no state, unlike a tf.TensorArray of a graph without functions.
-    results = [
-        tf.raw_ops.TensorListReserve(
-            element_shape=[-1, *shape], num_elements=count, element_dtype=dtype
-        )
-        for dtype, shape in kinds
-    ]
-
-    def body(k: tf.Tensor, *results: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        values = function(order[k * block : (k + 1) * block])[: len(kinds)]
-        written = [
-            tf.raw_ops.TensorListSetItem(input_handle=result, index=k, item=value)
-            for result, value in zip(results, values, strict=True)
-        ]
-        return k + 1, *written
-
-    _, *results = tf.while_loop(
-        lambda k, *_: k < count, body, [tf.constant(0), *results], parallel_iterations=1
-    )
-    back = tf.math.invert_permutation(order)
-    return [
-        tf.gather(_concatenated(result, shape, dtype), back)
-        for result, (dtype, shape) in zip(results, kinds, strict=True)
-    ]
-
-
-def _concatenated(handle: tf.Tensor, shape: Sequence[int], dtype: str) -> tf.Tensor:
-    return tf.raw_ops.TensorListConcatV2(
-        input_handle=handle,
-        element_shape=[-1, *shape],
-        leading_dims=tf.constant([], tf.int64),
-        element_dtype=dtype,
-    ).tensor

@@ -26,6 +26,7 @@ from deepattn.config.model import ModelConfig
 from deepattn.config.ranges import one_of, positive, within
 from deepattn.config.section import Section, key, required
 from deepattn.config.type_embedding import TypeEmbeddingConfig
+from deepattn.descriptors.dpa2.compressible import check_tables
 from deepattn.descriptors.dpa2.constraints import check_dpa2
 
 if TYPE_CHECKING:
@@ -266,6 +267,9 @@ class Dpa2Config(DescriptorConfig):
                 "features of the same width"
             )
         return None
+
+    def check_compressible(self, *, fast: bool) -> None:
+        check_tables(self.repinit.tebd_input_mode, fast=fast)
 
     def activations(self) -> Sequence[str]:
         return (self.repinit.activation_function, self.repformer.activation_function)

@@ -80,7 +80,7 @@ class InitialFeatures(keras.layers.Layer):
 
     def sees_types_of_padding(self) -> bool:
         """Whether empty slots, which have the type of a frame's first atom, contribute by it."""
-        fades_out = self.type_net is not None and self.smooth
+        fades_out = self.tebd_input_mode == "strip" and self.smooth
         return not fades_out and bool(np.any(self.matrix.davg.numpy()))
 
     def build(self, *_: object) -> None:

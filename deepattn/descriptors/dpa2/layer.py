@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -72,6 +72,8 @@ class DPA2(Descriptor):
 
     # Atoms cannot be evaluated apart from their neighbors.
     passes_messages = True
+    # The class of the first block.
+    first_block: ClassVar[type[RepInit]] = RepInit
 
     def __init__(
         self,
@@ -233,6 +235,15 @@ class DPA2(Descriptor):
         )
         return Features(*(tf.cast(values, self.interface_dtype) for values in found))
 
+    def compress(
+        self, vectors: tf.Tensor | None, *, min_nbor_dist: float, fast: bool, **options: float
+    ) -> Descriptor:
+        from deepattn.descriptors.dpa2.compress import compressed_descriptor
+
+        return compressed_descriptor(
+            self, vectors, min_nbor_dist=min_nbor_dist, fast=fast, **options
+        )
+
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics by their paths in a ``.dp`` file."""
         variables = under("repinit_variable", self.repinit.named_variables())
@@ -278,7 +289,7 @@ class DPA2(Descriptor):
             "interface_dtype": self.interface_dtype,
             **policy,
         }
-        self.repinit = RepInit(
+        self.repinit = self.first_block(
             self.ntypes,
             self.tebd_dim,
             smooth=self.smooth,

@@ -56,34 +56,44 @@ class RepInit(InitialFeatures):
         matrix = tf.cast(matrix, self.compute_dtype)
         switch = tf.cast(switch, self.compute_dtype)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)
-        embedding = self._embed(matrix, switch, slots.ntype, center, type_embedding)
-        times = tf.broadcast_to(slots.multiplicity(self.compute_dtype), tf.shape(slots.ntype))
-        contracted = ops.neighbor_sums(embedding, times, vectors=matrix).moments
+        contracted = self._contracted(slots, matrix, switch, center, type_embedding)
         return contract_axis(
             normalized(contracted, tf.constant(self.matrix.nnei)), self.axis_neuron
         )
 
+    def pair_vectors(self, type_embedding: tf.Tensor) -> tf.Tensor:
+        """Type-dependent inputs of a net, one row for each pair of types.
+
+        Row ``center * (ntypes + 1) + neighbor``; with ``type_one_side`` row ``neighbor``.
+        """
+        return type_embedding if self.type_one_side else pair_vectors(type_embedding, self.ntypes)
+
     def get_config(self) -> dict:
         return {**super().get_config(), "axis_neuron": self.axis_neuron}
 
-    def _embed(
+    def _contracted(
         self,
+        slots: NeighborVectors,
         matrix: tf.Tensor,
         switch: tf.Tensor,
-        ntype: tf.Tensor,
         center: tf.Tensor,
         type_embedding: tf.Tensor,
     ) -> tf.Tensor:
-        """Pair embedding ``G``, ``[n * stored, neuron[-1]]``."""
+        """``R^T G``, ``[n, 4, neuron[-1]]``."""
         rows, scale, further = tf.reshape(matrix[:, :, 0], [-1, 1]), None, None
-        pair, vectors = ntype, type_embedding
-        if not self.type_one_side:
-            pair = center[:, tf.newaxis] * (self.ntypes + 1) + ntype
-            vectors = pair_vectors(type_embedding, self.ntypes)
-        pair = tf.reshape(pair, [-1])
+        pair = tf.reshape(self._pairs(slots, center), [-1])
+        vectors = self.pair_vectors(type_embedding)
         if self.type_net is None:
             further = ops.PairVectors(pair, vectors)
         else:
             weight = tf.reshape(switch, [-1]) if self.smooth else None
             scale = ops.PairScale(weight, pair, self.type_net(vectors))
-        return self.embedding_net(rows, scale, further)
+        embedding = self.embedding_net(rows, scale, further)
+        times = tf.broadcast_to(slots.multiplicity(self.compute_dtype), tf.shape(slots.ntype))
+        return ops.neighbor_sums(embedding, times, vectors=matrix).moments
+
+    def _pairs(self, slots: NeighborVectors, center: tf.Tensor) -> tf.Tensor:
+        """The row of `pair_vectors` that belongs to each slot, ``[n, stored]``."""
+        if self.type_one_side:
+            return slots.ntype
+        return center[:, tf.newaxis] * (self.ntypes + 1) + slots.ntype

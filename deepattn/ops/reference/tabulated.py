@@ -34,13 +34,8 @@ def tabulated_embedding(
     """
     row, inside, beyond = _interval(table_info, tf.shape(table)[1], rows)
     of_table = index if table.shape[0] != 1 else tf.zeros_like(index)
-    coefficients = tf.gather_nd(table, tf.stack([of_table, row], axis=-1))[..., :width]
-    inside, beyond = inside[..., tf.newaxis], beyond[..., tf.newaxis]
-    value, slope = coefficients[..., 5, :], 5.0 * coefficients[..., 5, :]
-    for degree in range(4, 0, -1):
-        value = value * inside + coefficients[..., degree, :]
-        slope = slope * inside + degree * coefficients[..., degree, :]
-    value = value * inside + coefficients[..., 0, :] + slope * beyond
+    coefficients = tf.gather_nd(table[..., :width], tf.stack([of_table, row], axis=-1))
+    value = tf.matmul(_powers(inside, beyond)[..., tf.newaxis, :], coefficients)[..., 0, :]
     if factors.shape[0] == 0:
         return value
     scale = tf.gather(factors[:, :width], index)
@@ -104,6 +99,18 @@ def tabulate_fusion_se_atten(
         em,
         width=width,
     )
+
+
+def _powers(inside: tf.Tensor, beyond: tf.Tensor) -> tf.Tensor:
+    """What the coefficients are multiplied by, ``inside**k + k inside**(k - 1) beyond``.
+
+    Arguments: those of one shape from `_interval`. The result has one axis more, of the six k.
+    """
+    powers, slopes = [tf.ones_like(inside)], [tf.zeros_like(inside)]
+    for degree in range(1, 6):
+        slopes.append(degree * powers[-1])
+        powers.append(powers[-1] * inside)
+    return tf.stack(powers, axis=-1) + tf.stack(slopes, axis=-1) * beyond[..., tf.newaxis]
 
 
 def _interval(

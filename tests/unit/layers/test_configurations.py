@@ -10,6 +10,7 @@ import pytest
 from deepattn import layers
 from deepattn.descriptors import (
     DPA2,
+    CompressedDPA2,
     CompressedSeAtten,
     CompressedSeE2A,
     SeAMask,
@@ -18,6 +19,7 @@ from deepattn.descriptors import (
     SeE2R,
     SeE3,
     SeE3Tebd,
+    TabulatedRepInit,
 )
 from deepattn.descriptors.dpa2.environment_matrix import EnvironmentMatrix
 from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
@@ -71,6 +73,15 @@ PAIRS = {
 }
 OPTIONS = RepformerOptions(nnei=7, g1_dim=12, g2_dim=5, axis_neuron=3, smooth=False).to_dict()
 REPFORMERS = {**MATRIX, "nlayers": 2, "options": OPTIONS}
+DPA_2 = {
+    **TYPES,
+    "repinit": {**MATRIX, "nnei": 9, "neuron": [3, 6], "axis_neuron": 2},
+    "repformer": REPFORMERS,
+    "three_body": {**MATRIX, "nnei": 5, "neuron": [2, 4]},
+    **{"concat_output_tebd": False, "add_tebd_to_repinit_out": True, "smooth": False},
+    **{"exclude_types": [[0, 1]], "env_protection": 0.1, "seed": 3},
+    **{"interface_dtype": "float32"},
+}
 FITTING = {
     **{"ntypes": 2, "descriptor_width": 6, "tebd_dim": 4, "shared": True},
     **{**NETS, "resnet_dt": False, "numb_fparam": 2, "numb_aparam": 1, "dim_case_embd": 3},
@@ -105,16 +116,12 @@ CASES = [
         CompressedSeE2A,
         {**DESCRIPTOR, "sel": [3, 4], "tebd_input_mode": "strip", "nintervals": 5, "stock": True},
     ),
+    (DPA2, DPA_2),
     (
-        DPA2,
+        CompressedDPA2,
         {
-            **TYPES,
-            "repinit": {**MATRIX, "nnei": 9, "neuron": [3, 6], "axis_neuron": 2},
-            "repformer": REPFORMERS,
-            "three_body": {**MATRIX, "nnei": 5, "neuron": [2, 4]},
-            **{"concat_output_tebd": False, "add_tebd_to_repinit_out": True, "smooth": False},
-            **{"exclude_types": [[0, 1]], "env_protection": 0.1, "seed": 3},
-            **{"interface_dtype": "float32"},
+            **DPA_2,
+            "repinit": {**DPA_2["repinit"], "tebd_input_mode": "strip", "nintervals": 5},
         },
     ),
     (
@@ -154,6 +161,10 @@ CASES = [
     ),
     (EnvironmentMatrix, {**LISTS, "ntypes": 2}),
     (RepInit, {**PAIRS, "axis_neuron": 2}),
+    (
+        TabulatedRepInit,
+        {**PAIRS, "axis_neuron": 2, "tebd_input_mode": "strip", "nintervals": 5},
+    ),
     (ThreeBody, PAIRS),
     (
         Repformers,
@@ -262,7 +273,7 @@ def test_the_cases_have_every_argument(kind):
             continue
         if name in {"self", *ELSEWHERE}:
             continue
-        if kind is DPA2 and name in ("rcut", "rcut_smth", "sel"):
+        if issubclass(kind, DPA2) and name in ("rcut", "rcut_smth", "sel"):
             # It takes them from its blocks.
             continue
         assert any(case.get(name, argument.default) != argument.default for case in cases), name

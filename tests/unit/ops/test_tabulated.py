@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepattn.ops import loader, reference
+from deepattn.ops import loader, reference, tabulated
 
 from .tabulated_cases import NATOMS, NINTERVALS, NNEI, draw, stock_case
 
@@ -82,6 +82,55 @@ def test_what_is_no_number_stays_so(plain):
     value = (reference.tabulated_embedding if plain else compiled)(*inputs[:-1], width=5).numpy()
     assert np.isnan(value[1, 2]).all()
     assert np.isnan(value).sum() == 5
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+@pytest.mark.parametrize(("counts", "weighted"), [((1, 0), False), ((1, 3), True), ((3, 0), False)])
+def test_blocks_of_atoms_equal_the_reference(monkeypatch, counts, weighted, as_function):
+    """Without compiled ops the contraction goes through the atoms in blocks, here of two."""
+    monkeypatch.setattr(tabulated, "_SLOTS_AT_ONCE", 2 * NNEI + 1)
+    table, info, rows, weight, index, factors, matrix = draw(5, *counts, weighted)
+
+    def whole(matrix, rows, weight=weight):
+        inputs = (table, info, rows, weight, index, factors, matrix)
+        return reference.tabulated_contraction(*inputs, width=5)
+
+    def in_blocks(matrix, rows, weight=None):
+        with loader.plain():
+            return tabulated.tabulated_contraction(
+                *(matrix, rows, weight, index), tabulated.Tables(table, info, factors), width=5
+            )
+
+    def derivatives(function, *sources):
+        with tf.GradientTape() as outer:
+            outer.watch(sources)
+            with tf.GradientTape() as inner:
+                inner.watch(sources)
+                value = function(*sources)
+                loss = tf.reduce_sum(tf.sin(value))
+            first = inner.gradient(loss, sources)
+            total = tf.add_n([tf.reduce_sum(tf.cos(x)) for x in first])
+        return [value, *first, *outer.gradient(total, sources)]
+
+    sources = [matrix, rows, *([weight] if weighted else [])]
+    evaluate = tf.function(derivatives, autograph=False) if as_function else derivatives
+    found, expected = evaluate(in_blocks, *sources), derivatives(whole, *sources)
+    for one, other in zip(found, expected, strict=True):
+        scale = max(1.0, abs(other.numpy()).max())
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-13 * scale)
+
+
+def test_blocks_of_no_atoms_and_no_slots():
+    table, info, *_ = draw(5, 1, 0, False)
+    tables = tabulated.Tables(table, info, tf.zeros([0, 16], "float64"))
+    for shape in ((0, 0), (3, 0), (0, 2)):
+        rows, index = tf.zeros(shape, "float64"), tf.zeros(shape, "int32")
+        matrix = tf.zeros([*shape, 4], "float64")
+        with loader.plain(), tf.GradientTape() as tape:
+            tape.watch(rows)
+            value = tabulated.tabulated_contraction(matrix, rows, None, index, tables, width=5)
+        np.testing.assert_array_equal(value, np.zeros((shape[0], 4, 5)))
+        assert tape.gradient(value, rows).shape == shape
 
 
 def test_no_atoms_and_no_slots():
