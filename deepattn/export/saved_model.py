@@ -25,6 +25,7 @@ from deepattn.layers.boundaries import mesh_of_box, natoms_of
 from deepattn.models.atomic_model import AtomicModel
 from deepattn.models.blocks import infer
 from deepattn.models.energy_model import EnergyModel
+from deepattn.ops.blocks import frugal
 from deepattn.ops.unoptimized import unoptimized
 from deepattn.quiet import at_level
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # LAMMPS' longest neighbor list unless neigh_modify says otherwise, and its skin in metal units, Å.
 _LONGEST, _SKIN = 2000, 2.0
+# Atoms whose messages are evaluated all at once, which is faster and takes about 1 MB for each.
+_MOST_WHOLE = 1000
 # More atoms per Å³ than almost all matter has; diamond has 0.18.
 _DENSITY = 0.2
 
@@ -84,7 +87,9 @@ def save_model(
     quiet = at_level(tf.get_logger(), logging.WARNING)
     with write_folder_whole(path, mark=MARK) as folder, quiet:
         with _system_errors(path):
-            tf.saved_model.save(module, str(folder))
+            # Nothing is differentiated any more, and these would keep the weights as variables.
+            options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+            tf.saved_model.save(module, str(folder), options=options)
         _try(folder, path, model)
     if parallel:
         log.info("%s", _advice(model))
@@ -158,10 +163,20 @@ def _evaluation(model: EnergyModel, *, parallel: bool) -> Callable[..., dict[str
         for name, value in (("fparam", fparam), ("aparam", aparam)):
             if value.shape[-1]:
                 inputs[name] = tf.cast(value, model.interface_dtype)
-        with keras.StatelessScope(state_mapping=weights):
-            outputs = infer(model, inputs)
-        names = ("energy", "atom_energy", "force", "virial", "atom_virial")
-        return {name: tf.cast(outputs[name], tf.float64) for name in names}
+
+        def results() -> dict[str, tf.Tensor]:
+            with keras.StatelessScope(state_mapping=weights):
+                outputs = infer(model, inputs)
+            names = ("energy", "atom_energy", "force", "virial", "atom_virial")
+            return {name: tf.cast(outputs[name], tf.float64) for name in names}
+
+        def results_in_blocks() -> dict[str, tf.Tensor]:
+            with frugal():
+                return results()
+
+        if not model.descriptor.passes_messages:
+            return results()
+        return tf.cond(natoms[0] * tf.shape(atype)[0] <= _MOST_WHOLE, results, results_in_blocks)
 
     return _function(
         "evaluate",

@@ -11,7 +11,11 @@ import tensorflow as tf
 from deepattn import ops
 from deepattn.config import ModelConfig, network_dtype
 from deepattn.descriptors.dpa2.config import Dpa2Config
-from deepattn.descriptors.dpa2.neighbor_vectors import neighbor_vectors
+from deepattn.descriptors.dpa2.neighbor_vectors import (
+    NeighborVectors,
+    atoms_at_once,
+    neighbor_vectors,
+)
 from deepattn.descriptors.dpa2.repformer import RepformerOptions, Repformers
 from deepattn.descriptors.dpa2.repinit import RepInit
 from deepattn.descriptors.dpa2.three_body import ThreeBody
@@ -20,6 +24,7 @@ from deepattn.layers.descriptor import Descriptor, Features
 from deepattn.layers.environment import Environment, pair_table, real_types
 from deepattn.layers.residual_dense import linear
 from deepattn.layers.seeds import seeds_from
+from deepattn.ops.blocks import over_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -209,14 +214,7 @@ class DPA2(Descriptor):
         )
         center = real_types(atype, self.ntypes)
         type_embedding = tf.cast(type_embedding, self.compute_dtype)
-        features = [
-            block(slots.within(block.matrix.rcut, block.matrix.nnei), center, type_embedding)
-            for block in (self.repinit, self.three_body)
-            if block is not None
-        ]
-        features = tf.concat(features, axis=1)
-        if self.shape_transform is not None:
-            features = self.shape_transform(features)
+        features = self._initial_features(slots, center, type_embedding)
         vectors = tf.gather(type_embedding, center)
         if self.tebd_transform is not None:
             features += self.tebd_transform(vectors)
@@ -243,6 +241,30 @@ class DPA2(Descriptor):
         return compressed_descriptor(
             self, vectors, min_nbor_dist=min_nbor_dist, fast=fast, **options
         )
+
+    def _initial_features(
+        self, slots: NeighborVectors, center: tf.Tensor, type_embedding: tf.Tensor
+    ) -> tf.Tensor:
+        """What the repformer begins with, ``[n, g1_dim]``."""
+
+        def of_atoms(
+            atoms: tuple[NeighborVectors, tf.Tensor], _: Sequence[tf.Tensor]
+        ) -> list[tf.Tensor]:
+            slots, center = atoms
+            features = [
+                block(slots.within(block.matrix.rcut, block.matrix.nnei), center, type_embedding)
+                for block in (self.repinit, self.three_body)
+                if block is not None
+            ]
+            joined = tf.concat(features, axis=1)
+            return [joined if self.shape_transform is None else self.shape_transform(joined)]
+
+        [features] = over_rows(
+            *(of_atoms, (slots, center), []),
+            block=atoms_at_once(slots.vectors),
+            kinds=[(self.compute_dtype, [self.repformers.options.g1_dim])],
+        )
+        return features
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights and statistics by their paths in a ``.dp`` file."""

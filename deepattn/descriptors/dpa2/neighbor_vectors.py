@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from deepattn.layers.environment import Environment, real_types
 
+# Slots of the atoms that are evaluated at once, where that saves memory.
+_SLOTS_AT_ONCE = 8192
+
 
 class NeighborVectors(NamedTuple):
     """The first slots of n neighborhoods, nearest neighbors first.
@@ -65,6 +68,11 @@ class NeighborVectors(NamedTuple):
         """How many slots each stored one stands for, ``[stored]``."""
         stored = tf.shape(self.mask)[1]
         return tf.cast(1 + self.cut * tf.one_hot(stored - 1, stored, dtype=tf.int32), dtype)
+
+
+def atoms_at_once(pairs: tf.Tensor) -> tf.Tensor:
+    """Number of atoms in a block, given an array ``[n, stored, …]`` of all."""
+    return tf.maximum(_SLOTS_AT_ONCE // tf.maximum(tf.shape(pairs)[1], 1), 1)
 
 
 def neighbor_vectors(

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from small_models import dpa2, model_section, small_batch, small_model
 
+from deepattn.descriptors.dpa2 import neighbor_vectors
 from deepattn.errors import ConfigError
-from deepattn.export import save_model
+from deepattn.export import save_model, saved_model
 from deepattn.export.saved_model import make_module
 from deepattn.infer import DeepPot
 from deepattn.models import open_model_file
@@ -52,10 +53,14 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+@pytest.fixture(scope="module", params=[*MODELS, "in blocks"])
 def exported(request):
     """A model, its functions, and the distance from which its messages come."""
-    return make(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in blocks":
+            patch.setattr(saved_model, "_MOST_WHOLE", 0)
+            patch.setattr(neighbor_vectors, "_SLOTS_AT_ONCE", 40)
+        yield make("default" if request.param == "in blocks" else request.param)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +195,7 @@ def test_long_lists_are_announced(tmp_path, caplog, monkeypatch):
     from deepattn.export import saved_model
 
     model = small_model(dpa2({"rcut": 6.0}, {"rcut": 4.0, "nlayers": 3}))
-    monkeypatch.setattr(tf.saved_model, "save", lambda *_: None)
+    monkeypatch.setattr(tf.saved_model, "save", lambda *_, **__: None)
     monkeypatch.setattr(saved_model, "make_module", lambda *_, **__: None)
     monkeypatch.setattr(saved_model, "_try", lambda *_: None)
     with caplog.at_level(logging.INFO, "deepattn"):

@@ -12,13 +12,15 @@ import tensorflow as tf
 from small_models import TYPE_MAP, dpa2, model_section, small_batch, small_model
 from tensorflow.core.protobuf import saved_model_pb2
 
+from deepattn.descriptors.dpa2 import neighbor_vectors
 from deepattn.errors import ConfigError, DataError
 from deepattn.export import freeze, save_model, saved_model
 from deepattn.export.saved_model import make_module
 
 PARAMETERS = {"numb_fparam": 2, "numb_aparam": 1}
-# Of "crowded" not all neighbors have a slot.
+# Of "crowded" not all neighbors have a slot. "in blocks" takes some atoms at a time.
 KINDS = {
+    "in blocks": (dpa2(repformer={"nlayers": 2, "update_h2": True}), PARAMETERS),
     "dpa2": (dpa2(repformer={"nlayers": 1}), PARAMETERS),
     "crowded": ({"type": "se_atten_v2", "sel": 6}, PARAMETERS),
 }
@@ -31,7 +33,11 @@ def exported(request):
     """A model and its functions."""
     model = small_model(*KINDS[request.param])
     section = model_section(*KINDS[request.param])
-    return model, make_module(model, training_script={"model": section}, min_nbor_dist=0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in blocks":
+            patch.setattr(saved_model, "_MOST_WHOLE", 0)
+            patch.setattr(neighbor_vectors, "_SLOTS_AT_ONCE", 40)
+        yield model, make_module(model, training_script={"model": section}, min_nbor_dist=0.5)
 
 
 def batch(model, **kwargs):
@@ -205,7 +211,7 @@ def test_the_folder_is_replaced_whole(tmp_path, monkeypatch):
         save_model(model, path, training_script={"model": {}})
     (path / "saved_model.pb").touch()
 
-    def fail(module, folder):
+    def fail(module, folder, **_):
         (tmp_path / folder / "saved_model.pb").write_text("half")
         raise OSError("the disk is full")
 
@@ -217,7 +223,7 @@ def test_the_folder_is_replaced_whole(tmp_path, monkeypatch):
     assert (path / "notes").exists()
     with monkeypatch.context() as patch:
         patch.setattr(
-            tf.saved_model, "save", lambda _, f: (tmp_path / f / "saved_model.pb").touch()
+            tf.saved_model, "save", lambda _, f, **__: (tmp_path / f / "saved_model.pb").touch()
         )
         patch.setattr(saved_model, "_try", lambda *_: None)
         save_model(model, path, training_script={"model": {}})

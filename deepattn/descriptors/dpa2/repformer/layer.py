@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from deepattn import ops
+from deepattn.descriptors.dpa2.neighbor_vectors import atoms_at_once
 from deepattn.descriptors.dpa2.repformer.invariants import invariants, moments
 from deepattn.descriptors.dpa2.repformer.local_attention import LocalAttention
 from deepattn.descriptors.dpa2.repformer.neighbor_weights import NeighborWeights
@@ -20,6 +21,7 @@ from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.activations import get_activation
 from deepattn.layers.residual_dense import ResidualDense, linear
 from deepattn.layers.seeds import seeds_from
+from deepattn.ops.blocks import over_rows
 
 
 @keras.saving.register_keras_serializable(package="deepattn")
@@ -97,26 +99,22 @@ class RepformerLayer(keras.layers.Layer):
         h2: tf.Tensor,
         neighbors: NeighborWeights,
         rows: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, ...]:
         sources = g1
         if rows is not None:
             neighbors = neighbors.first(rows, tf.shape(g1)[0])
             g1, g2, h2 = g1[:rows], g2[:rows], h2[:rows]
-        terms = self._terms_g1(g1, g2, h2, sources, neighbors)
-        new_g1 = self.updates["g1_residual"](g1, terms)
-        if self.last:
-            return new_g1, g2, h2
-        terms, vector_terms = [self.function(self.dense["linear2"](g2))], []
-        if self.options.update_g2_has_g1g1:
-            product = neighbors.weight[:, :, tf.newaxis] * g1[:, tf.newaxis]
-            product *= neighbors.gather(sources)
-            terms.append(self.dense["proj_g1g1g2"](product))
-        if self.pair_attention is not None:
-            of_pairs, of_vectors = self.pair_attention(g2, h2, neighbors)
-            terms += [] if of_pairs is None else [of_pairs]
-            vector_terms += [] if of_vectors is None else [of_vectors]
-        new_g2 = self.updates["g2_residual"](g2, terms)
-        return new_g1, new_g2, self.updates["h2_residual"](h2, vector_terms)
+        dtype, options = self.compute_dtype, self.options
+        kinds = [(dtype, [options.g1_dim]), (dtype, [None, options.g2_dim]), (dtype, [None, 3])]
+        # What stays as it is need not be computed.
+        changed = 1 if self.last else 2 + options.update_h2
+        found = over_rows(
+            lambda rows, shared: self._updated(*rows, *shared)[:changed],
+            *((g1, g2, h2, neighbors), [sources]),
+            block=atoms_at_once(g2),
+            kinds=kinds[:changed],
+        )
+        return *found, *(g1, g2, h2)[changed:]
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Weights by their paths below a layer, ``linear1/w``, ``g1_residual/0`` …"""
@@ -193,6 +191,31 @@ class RepformerLayer(keras.layers.Layer):
         self.updates = {
             name: Update(*size, options, seed=next(seeds), **policy) for name, size in sizes.items()
         }
+
+    def _updated(
+        self,
+        g1: tf.Tensor,
+        g2: tf.Tensor,
+        h2: tf.Tensor,
+        neighbors: NeighborWeights,
+        sources: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:
+        """New g1, g2 and h2; of the last layer g1."""
+        terms = self._terms_g1(g1, g2, h2, sources, neighbors)
+        new_g1 = self.updates["g1_residual"](g1, terms)
+        if self.last:
+            return (new_g1,)
+        terms, vector_terms = [self.function(self.dense["linear2"](g2))], []
+        if self.options.update_g2_has_g1g1:
+            product = neighbors.weight[:, :, tf.newaxis] * g1[:, tf.newaxis]
+            product *= neighbors.gather(sources)
+            terms.append(self.dense["proj_g1g1g2"](product))
+        if self.pair_attention is not None:
+            of_pairs, of_vectors = self.pair_attention(g2, h2, neighbors)
+            terms += [] if of_pairs is None else [of_pairs]
+            vector_terms += [] if of_vectors is None else [of_vectors]
+        new_g2 = self.updates["g2_residual"](g2, terms)
+        return new_g1, new_g2, self.updates["h2_residual"](h2, vector_terms)
 
     def _terms_g1(
         self,
