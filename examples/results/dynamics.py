@@ -53,17 +53,17 @@ def water(options: argparse.Namespace) -> dict:
     displacement = mean_square_displacement(own, "O", len(lags) - 1)
     linear = lags >= _LINEAR[0]
     slope = np.polyfit(lags[linear], displacement[linear], 1)[0]
-    return _common(run, folder) | {
+    return summary(run, folder) | {
         "temperature_of_labels": [
             round(temperature, 1),
             round(float(sampled.std() / np.sqrt(len(sampled))), 1),
         ],
         "frames_of_labels": len(frames),
         "diffusion": round(float(slope / 6), 4),
-        "molecules": [_molecules(atoms) for atoms in (own[0], own[-1])],
+        "molecules": [whole_molecules(atoms) for atoms in (own[0], own[-1])],
         "r": labels.r.round(3).tolist(),
-        "labels": _as_lists(labels.g),
-        "model": _as_lists(model.g),
+        "labels": as_lists(labels.g),
+        "model": as_lists(model.g),
     }
 
 
@@ -78,7 +78,7 @@ def alloy(options: argparse.Namespace) -> dict:
     atoms = Atoms(relaxed.symbols, relaxed.positions, cell=relaxed.cell, pbc=True)
     run = Dynamics(atoms, _METALS, temperature=2000.0, timestep=2e-3, every=0.1)
     folder = _run(run, "monbtaw", options)
-    return _common(run, folder) | {"a": round(float(atoms.cell.lengths()[0] / 4), 4)}
+    return summary(run, folder) | {"a": round(float(atoms.cell.lengths()[0] / 4), 4)}
 
 
 def labeled_water(data: Path) -> list[Atoms]:
@@ -105,7 +105,8 @@ def _run(run: Dynamics, name: str, options: argparse.Namespace) -> Path:
     return folder
 
 
-def _common(run: Dynamics, folder: Path) -> dict:
+def summary(run: Dynamics, folder: Path) -> dict:
+    """What is recorded of every run."""
     trajectory, temperatures = run.energies(folder)
     slope, error = trajectory.drift
     return {
@@ -120,7 +121,7 @@ def _common(run: Dynamics, folder: Path) -> dict:
     }
 
 
-def _molecules(atoms: Atoms) -> int:
+def whole_molecules(atoms: Atoms) -> int:
     """Oxygen atoms with two hydrogen atoms bonded to them, and to no other oxygen."""
     distances = atoms.get_all_distances(mic=True)
     symbols = np.array(atoms.get_chemical_symbols())
@@ -129,7 +130,8 @@ def _molecules(atoms: Atoms) -> int:
     return int(np.count_nonzero((bonded.sum(axis=1) == 2) & ~np.any(bonded & shared, axis=1)))
 
 
-def _as_lists(curves: dict[tuple[str, str], np.ndarray]) -> dict[str, list[float]]:
+def as_lists(curves: dict[tuple[str, str], np.ndarray]) -> dict[str, list[float]]:
+    """Radial distribution functions by names of the pairs, for a file."""
     return {"–".join(pair): curve.round(4).tolist() for pair, curve in curves.items()}
 
 

@@ -39,8 +39,6 @@ fix move all {fix}
 run {steps}
 write_restart part-{part}.restart.new
 """
-# The energy has not been conserved when it is farther from the start, eV/atom.
-_KEPT = 1e-3
 _NVT = "nvt temp {temperature} {temperature} 0.1"
 
 
@@ -58,6 +56,7 @@ class Dynamics:
         length: Of a part, ps.
         every: Time between frames, ps.
         seed: Of the velocities.
+        kept: When it is farther from the start, the energy has not been conserved, eV/atom.
     """
 
     atoms: Atoms
@@ -69,6 +68,7 @@ class Dynamics:
     length: float = 10.0
     every: float = 0.05
     seed: int = 1
+    kept: float = 1e-3
 
     def carry_out(self, lmp: Path, graph: Path, folder: Path, plugin: str) -> None:
         """Run the parts that have not been run, until the energy is not conserved any more.
@@ -162,9 +162,17 @@ class Dynamics:
 
     def seconds_per_step(self, folder: Path) -> float:
         """LAMMPS' loop time of a step at constant energy."""
-        logs = [(folder / f"part-{part}.log").read_text() for part in self._done(folder)]
-        seconds = sum(float(_found(r"Loop time of ([\d.eE+-]+) on", log)) for log in logs)
-        return seconds / (len(logs) * round(self.length / self.timestep))
+        logs = self._logs(folder)
+        return sum(map(_loop_time, logs)) / (len(logs) * round(self.length / self.timestep))
+
+    def processor_seconds_per_step(self, folder: Path) -> float:
+        """Processor time of a step at constant energy, which other programs change little."""
+        logs = self._logs(folder)
+        used = [_loop_time(log) * float(_found(r"([\d.]+)% CPU use", log)) / 100 for log in logs]
+        return sum(used) / (len(logs) * round(self.length / self.timestep))
+
+    def _logs(self, folder: Path) -> list[str]:
+        return [(folder / f"part-{part}.log").read_text() for part in self._done(folder)]
 
     def _done(self, folder: Path) -> list[int]:
         """Parts at constant energy that have been run."""
@@ -174,16 +182,20 @@ class Dynamics:
     def _thermo(self, folder: Path) -> np.ndarray:
         """Rows of LAMMPS' tables; the first of a part is the last of the one before."""
         rows = []
-        for part in self._done(folder):
-            log = (folder / f"part-{part}.log").read_text()
+        for log in self._logs(folder):
             table = _found(r"\n *Step +Temp.*?\n(.*?)\nLoop time", log)
             rows.append(np.array([line.split() for line in table.splitlines()]).astype(float)[1:])
         return np.concatenate(rows)
 
     def _whole(self, rows: np.ndarray) -> int:
         """The number of rows until the energy is not conserved."""
-        away = np.abs(rows[:, 3] - rows[0, 3]) > _KEPT * len(self.atoms)
+        away = np.abs(rows[:, 3] - rows[0, 3]) > self.kept * len(self.atoms)
         return int(away.argmax()) if away.any() else len(rows)
+
+
+def _loop_time(log: str) -> float:
+    """Seconds of all steps of a run."""
+    return float(_found(r"Loop time of ([\d.eE+-]+) on", log))
 
 
 def _found(pattern: str, log: str) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
+import physics_tables
 from command import ROOT, one_sentence
 from lambench import instability, read_models
 from limits import read_points
-from record import RESULTS, Record, read_records, read_runs
+from record import RESULTS, Record, read_records
 from sets import HERE, SETS, DataSet
 from suggested import KINDS, by_slice, mean_error, ratio, read_rows
 from tables import as_table, write_or_check
@@ -16,8 +17,6 @@ from tables import as_table, write_or_check
 from deepattn.config import load_input
 
 PAGES = tuple(ROOT / "docs" / name for name in ("results.md", "suggest.md"))
-# Where the distances within a molecule of water end, Å.
-_INTERMOLECULAR = {"H–H": 1.85, "H–O": 1.3, "O–O": 1.3}
 
 
 def overview(records: Sequence[Record]) -> str:
@@ -163,65 +162,6 @@ def published(records: Sequence[Record]) -> str:
     return as_table(header, rows)
 
 
-def metals(records: Sequence[Record]) -> str:
-    """Elastic constants of the metals, by the labels and by the model of Nb–Mo–Ta–W."""
-    rows = []
-    for name, found in json.loads((HERE / "physics-metals.json").read_text()).items():
-        for source in ("labels", "model"):
-            values = found[source]
-            bulk = (values["c11"] + 2 * values["c12"]) / 3
-            constants = (values["c11"], values["c12"], values["c44"], bulk)
-            rows.append(
-                [name, source, f"{values['a']:.3f}", *(f"{value:.0f}" for value in constants)]
-            )
-    return as_table(["metal", "", "a (Å)", "C₁₁ (GPa)", "C₁₂", "C₄₄", "bulk modulus"], rows)
-
-
-def dynamics(records: Sequence[Record]) -> str:
-    """Runs of 100 ps in LAMMPS."""
-    rows = []
-    for name, found in read_runs().items():
-        drift, error = found["drift"]
-        rows.append(
-            [
-                name,
-                f"{found['atoms']}",
-                f"{1000 * found['timestep']:g}",
-                _held(found),
-                f"{found['temperature']:.0f}",
-                f"{drift:.2g} ± {error:.1g}",
-                f"{found['milliseconds']:.1f}",
-            ]
-        )
-    header = [
-        "run",
-        "atoms",
-        "time step (fs)",
-        "conserved for (ps)",
-        "temperature (K)",
-        "drift (µeV/atom/ps)",
-        "ms per step",
-    ]
-    return as_table(header, rows)
-
-
-def liquid(records: Sequence[Record]) -> str:
-    """Peaks of the radial distribution functions of water."""
-    found = read_runs()["water"]
-    r = np.array(found["r"])
-    rows = []
-    for pair, labels in found["labels"].items():
-        model = found["model"][pair]
-        # Peaks within a molecule are an order of magnitude higher.
-        outside = r > _INTERMOLECULAR[pair]
-        peaks = [
-            (r[outside][np.argmax(g[outside])], g[outside].max())
-            for g in map(np.array, (labels, model))
-        ]
-        rows.append([pair, *(f"{height:.2f} at {place:.2f} Å" for place, height in peaks)])
-    return as_table(["pair", "labels", "model"], rows)
-
-
 def suggestions(records: Sequence[Record]) -> str:
     """Inputs of `deepattn init` beside tuned ones."""
     rows = []
@@ -322,9 +262,7 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "variants": variants,
     "deepmd": deepmd,
     "published": published,
-    "metals": metals,
-    "dynamics": dynamics,
-    "liquid": liquid,
+    **physics_tables.TABLES,
     "suggestions": suggestions,
     "limits": limits,
     "constant_energy": constant_energy,
@@ -359,12 +297,6 @@ def _errors(records: Sequence[Record], name: str, kind: str) -> str:
     digits = 1 if mean < 100 else 0
     spread = f" ± {deviation:.{digits}f}" if len(values) > 1 else ""
     return f"{mean:.{digits}f}{spread}"
-
-
-def _held(run: dict) -> str:
-    """For how long the energy was conserved, ps."""
-    broke = run["broke_at"]
-    return f"{run['time']:g}" if broke is None else f"{broke:.1f} of {run['time']:g}"
 
 
 def _drift(run: dict | None) -> str:

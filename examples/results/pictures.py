@@ -1,14 +1,15 @@
 """Draw the learning curves and the parity of all recorded models."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from command import ROOT, one_sentence
 from limits import CURVES, read_points
-from record import RESULTS, Record, read_pairs, read_records, read_runs
+from physics_tables import title
+from record import RESULTS, Record, read_pairs, read_records, read_runs, read_students
 from sets import SETS, DataSet
 
 from deepattn.plots.figure import COLORS, INK, look, save_figure
@@ -122,11 +123,15 @@ def draw_first(records: Sequence[Record], folder: Path, picture: Path) -> Path:
 
 
 @look()
-def draw_liquid(run: dict, picture: Path) -> Path:
-    """Radial distribution functions of water, by the frames of the data and by the model.
+def draw_liquid(
+    r: Sequence[float], labels: Mapping, models: Mapping[str, Mapping], picture: Path
+) -> Path:
+    """Radial distribution functions of water, by the frames of the data and by models.
 
     Args:
-        run: Of `read_runs`.
+        r: Distances, Å.
+        labels: Functions of the data by pair.
+        models: Functions by pair of each model, by what it is called.
         picture: File to write.
 
     Returns:
@@ -134,17 +139,54 @@ def draw_liquid(run: dict, picture: Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_PANEL * 3.2, _PANEL * 1.15), layout="constrained")
+    figure = Figure(figsize=(_PANEL * 3.2, _PANEL * 1.3), layout="constrained")
     panels = figure.subplots(1, 3)
-    for axes, (pair, labels) in zip(panels, run["labels"].items(), strict=True):
-        axes.plot(run["r"], labels, "o", color=INK, markersize=2.2, label="first principles")
-        axes.plot(run["r"], run["model"][pair], color=COLORS[0], linewidth=1.3, label="model")
+    for axes, pair in zip(panels, labels, strict=True):
+        axes.plot(r, labels[pair], "o", color=INK, markersize=2.2, label="first principles")
+        for (name, curves), color in zip(models.items(), COLORS, strict=False):
+            axes.plot(r, curves[pair], color=color, linewidth=1.3, label=name)
         # The bonds within a molecule, far above, are cut off.
         axes.set(title=pair, xlim=(0.7, 6.0), ylim=(0, 3.6))
         axes.grid()
-    panels[0].legend(fontsize="small", loc="upper right")
+    lines = panels[0].get_lines()
+    figure.legend(handles=lines, fontsize="small", loc="outside upper center", ncols=len(lines))
     figure.supxlabel("distance (Å)", fontsize="medium")
     figure.supylabel("radial distribution", fontsize="medium")
+    return save_figure(figure, picture)
+
+
+@look()
+def draw_strained(found: dict, picture: Path) -> Path:
+    """Energy of tungsten against strain, by its labels and by teacher and student.
+
+    Args:
+        found: Of `read_students`.
+        picture: File to write.
+
+    Returns:
+        The path of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_PANEL * 3.2, _PANEL * 1.4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, (mode, strains) in zip(panels, found["strains"].items(), strict=True):
+        percent = 100 * np.array(strains)
+        axes.plot(
+            percent, found["labels"][mode], "o", color=INK, markersize=3, label="first principles"
+        )
+        for (name, model), color in zip(found["models"].items(), COLORS, strict=False):
+            # The student is on its teacher.
+            style = "--" if name == "student" else "-"
+            label = title("tungsten", name)
+            axes.plot(
+                percent, model["curves"][mode], style, color=color, linewidth=1.3, label=label
+            )
+        top = 1.15 * max(found["labels"][mode])
+        axes.set(xlabel=f"{mode} strain (%)", ylim=(-0.05 * top, top))
+        axes.grid()
+    panels[0].set_ylabel("energy (meV/atom)")
+    panels[0].legend(fontsize="small")
     return save_figure(figure, picture)
 
 
@@ -236,7 +278,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(draw_curves(records, options.output / "results-curves.png"))
         print(draw_parity(records, RESULTS, options.output / "results-parity.png"))
         print(draw_first(records, RESULTS, options.output / "results-first.png"))
-        print(draw_liquid(read_runs()["water"], options.output / "results-water.png"))
+        run, found = read_runs()["water"], read_students()
+        models = {"model": run["model"]}
+        picture = options.output / "results-water.png"
+        print(draw_liquid(run["r"], run["labels"], models, picture))
+        models = {title("water", name): m["curves"] for name, m in found["water"]["models"].items()}
+        picture = options.output / "results-students-water.png"
+        print(draw_liquid(found["water"]["r"], found["water"]["labels"], models, picture))
+        picture = options.output / "results-students-tungsten.png"
+        print(draw_strained(found["tungsten"], picture))
         print(draw_limits(read_points(), options.output / "results-limits.png"))
 
 

@@ -16,6 +16,7 @@ from deepattn.infer import TestReport
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RUNS = RESULTS.with_name("dynamics.json")
+STUDENTS = RESULTS.with_name("students.json")
 # Errors of a record: by name, the key in a report of `measure_errors` and the unit.
 ERRORS = {
     "energy": ("ea", "meV/atom"),
@@ -110,6 +111,11 @@ def put_row(path: Path, row: dict, names: Sequence[str]) -> list[dict]:
 def read_runs() -> dict[str, dict]:
     """Results of molecular dynamics, by the name of the run, as `dynamics.py` has written them."""
     return json.loads(RUNS.read_text())
+
+
+def read_students() -> dict[str, dict]:
+    """Teachers and students by material, as `students.py` has written them."""
+    return json.loads(STUDENTS.read_text())
 
 
 def program_versions() -> dict[str, str]:

@@ -33,6 +33,7 @@ class TrainingRun:
         output: Folder of the folders of all runs.
         data: Folder that contains the data.
         variant: Name of changes of the input, see `variants`; empty for none.
+        pretrained: Model to fine-tune; None trains from scratch.
     """
 
     data_set: DataSet
@@ -40,6 +41,7 @@ class TrainingRun:
     output: Path
     data: Path
     variant: str = ""
+    pretrained: Path | None = None
 
     @property
     def name(self) -> str:
@@ -145,7 +147,7 @@ class TrainingRun:
                         "out.json", restart="model.ckpt", skip_neighbor_stat=True, callbacks=[cost]
                     )
                 else:
-                    train("input.json", callbacks=[cost])
+                    train("input.json", finetune=self.pretrained, callbacks=[cost])
             finally:
                 cost.write()
 

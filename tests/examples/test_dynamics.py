@@ -78,9 +78,9 @@ def test_whole_molecules_are_counted(scripts):
     water = Atoms("OHHOHH", [[0, 0, 0], [1, 0, 0], [0, 1, 0], [5, 5, 5], [6, 5, 5], [5, 6, 5]])
     water.set_cell([10, 10, 10])
     water.pbc = True
-    assert scripts.dynamics._molecules(water) == 2
+    assert scripts.dynamics.whole_molecules(water) == 2
     water.positions[4, 0] = 7.0
-    assert scripts.dynamics._molecules(water) == 1
+    assert scripts.dynamics.whole_molecules(water) == 1
 
 
 @pytest.mark.conformance

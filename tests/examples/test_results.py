@@ -124,7 +124,15 @@ def test_inputs_are_valid(scripts, path):
 def test_pictures_are_drawn(scripts, tmp_path):
     pytest.importorskip("matplotlib")
     scripts.pictures.main(["-o", str(tmp_path)])
-    for name in ("curves", "parity", "first", "water", "limits"):
+    for name in (
+        "curves",
+        "parity",
+        "first",
+        "water",
+        "students-water",
+        "students-tungsten",
+        "limits",
+    ):
         assert 10_000 < (tmp_path / f"results-{name}.png").stat().st_size < 200_000
 
 
