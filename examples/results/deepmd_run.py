@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 options.output,
                 options.data,
                 options.variant,
-                options.python.absolute(),
+                python=options.python.absolute(),
             )
             record = run.carry_out()
             errors = ", ".join(f"{key} {error['rmse']:.1f}" for key, error in record.errors.items())

@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -168,7 +168,9 @@ def distilled(name: str, teacher: Path, run: Dynamics, options: argparse.Namespa
     config["distill"]["systems"] = str(check_folder(systems, advice))
     with write_whole(folder / "input.json", "w") as file:
         json.dump(config, file)
-    with counted(folder / COST):
+    # Opening the results of one that is done costs seconds, and is none of its cost.
+    done = (folder / "distill" / "report.json").is_file()
+    with nullcontext() if done else counted(folder / COST):
         result: DistillResult = distill(str(teacher), folder / "input.json", folder / "distill")
     error = round(1000 * result.errors["force"], 1)
     count = result.rounds[-1]["train"]["frames"]
