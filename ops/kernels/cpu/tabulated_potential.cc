@@ -20,8 +20,11 @@ PackedFittingNet* PackNet(const FittingNet<T>& net, int64_t axis, deepattn_statu
   PackedFittingNet* result = nullptr;
   Guard(status, [&] {
     const PotentialKernels<T>& kernels = CurrentKernels<T>(kPotentialTables);
-    std::unique_ptr<PackedFittingNet> packed(new PackedFittingNet{
-        CurrentInstructionSet(), {}, {}, ScratchBlock(kernels.packed_size(&net, axis) * sizeof(T))});
+    std::unique_ptr<PackedFittingNet> packed(
+        new PackedFittingNet{CurrentInstructionSet(),
+                             {},
+                             {},
+                             ScratchBlock(kernels.packed_size(&net, axis) * sizeof(T))});
     const_cast<FittingNet<T>&>(NetOf<T>(*packed)) = net;
     kernels.pack(&net, axis, static_cast<T*>(packed->packed.data()));
     result = packed.release();

@@ -82,7 +82,8 @@ class BlockWorker {
     }
   }
 
-  // The centers [begin, end) of a frame; adds to sums [nall][kSumsWidth]. Returns false if an error has been reported.
+  // The centers [begin, end) of a frame; adds to sums [nall][kSumsWidth]. Returns false if an error
+  // has been reported.
   bool Run(int64_t frame, int64_t begin, int64_t end, double* sums) {
     const int32_t* atype = call_.atype + frame * call_.atoms.nall;
     for (int64_t center = begin; center < end; ++center) {
@@ -168,14 +169,13 @@ class BlockWorker {
     return call_.sees_center ? center * (call_.atoms.ntypes + 1) + neighbor : neighbor;
   }
 
-  F* Column(int64_t number, int64_t pair) {
-    return columns_.get() + number * most_pairs_ + pair;
-  }
+  F* Column(int64_t number, int64_t pair) { return columns_.get() + number * most_pairs_ + pair; }
 
   // Of the pairs from number `first` on.
   PairColumns<F> Columns(int64_t first) {
     const auto at = [&](int64_t number) { return Column(number, first); };
-    return {{at(0), at(1), at(2)}, {at(3), at(4), at(5), at(6)}, at(7), at(8), at(9), at(10), at(11)};
+    return {
+        {at(0), at(1), at(2)}, {at(3), at(4), at(5), at(6)}, at(7), at(8), at(9), at(10), at(11)};
   }
 
   const RowKernels<F>& row_kernels() const {
@@ -211,7 +211,8 @@ class BlockWorker {
   }
 
   // Of an excluded pair the row is constant, and no force comes back.
-  void Exclude(const F* davg, const PairColumns<F>& pairs, int64_t j, PotentialSlot<T>* slot) const {
+  void Exclude(const F* davg, const PairColumns<F>& pairs, int64_t j,
+               PotentialSlot<T>* slot) const {
     const T element = static_cast<T>(call_.excluded_is_average ? davg[0] : F(0));
     for (int c = 0; c < kColumns; ++c) slot->row[c] = element;
     slot->radial = element;
@@ -305,8 +306,8 @@ class BlockWorker {
   std::vector<int32_t> type_;
   std::vector<int64_t> center_;
   const int64_t most_pairs_;
-  ScratchArray<F> columns_;  // [kPairColumns][most_pairs_]
-  std::vector<int32_t> atom_;  // [most_pairs_], the neighbors
+  ScratchArray<F> columns_;     // [kPairColumns][most_pairs_]
+  std::vector<int32_t> atom_;   // [most_pairs_], the neighbors
   std::vector<F> inverse_std_;  // [ntypes][4]
   std::vector<PotentialSlot<T>> slots_;
   std::vector<PotentialSlotGradient<T>> gradient_;

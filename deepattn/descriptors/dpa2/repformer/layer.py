@@ -104,15 +104,15 @@ class RepformerLayer(keras.layers.Layer):
         if rows is not None:
             neighbors = neighbors.first(rows, tf.shape(g1)[0])
             g1, g2, h2 = g1[:rows], g2[:rows], h2[:rows]
-        dtype, options = self.compute_dtype, self.options
-        kinds = [(dtype, [options.g1_dim]), (dtype, [None, options.g2_dim]), (dtype, [None, 3])]
+        options = self.options
+        shapes: list[list[int | None]] = [[options.g1_dim], [None, options.g2_dim], [None, 3]]
         # What stays as it is need not be computed.
         changed = 1 if self.last else 2 + options.update_h2
         found = over_rows(
             lambda rows, shared: self._updated(*rows, *shared)[:changed],
             *((g1, g2, h2, neighbors), [sources]),
             block=atoms_at_once(g2),
-            kinds=kinds[:changed],
+            kinds=[(self.compute_dtype, shape) for shape in shapes[:changed]],
         )
         return *found, *(g1, g2, h2)[changed:]
 

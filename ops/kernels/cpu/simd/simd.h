@@ -130,8 +130,8 @@ inline void SumFour(const Vec<T>* v, T* sum) {
   } else {
     const Vec<T> pairs[2] = {Interleave<T, false>(v[0], v[2]) + Interleave<T, true>(v[0], v[2]),
                              Interleave<T, false>(v[1], v[3]) + Interleave<T, true>(v[1], v[3])};
-    const Vec<T> all = Interleave<T, false>(pairs[0], pairs[1]) +
-                       Interleave<T, true>(pairs[0], pairs[1]);
+    const Vec<T> all =
+        Interleave<T, false>(pairs[0], pairs[1]) + Interleave<T, true>(pairs[0], pairs[1]);
     const Vec<T> sums = Fold<T, 4>(all, Plus());
     memcpy(sum, &sums, 4 * sizeof(T));
   }

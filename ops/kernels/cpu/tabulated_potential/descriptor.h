@@ -219,7 +219,8 @@ void SlotGradient(const PotentialBlock<T>& block, const PotentialSlot<T>& slot,
 
 template <typename T>
 inline auto PickSlotGradient(Steps steps) {
-  if (steps.beyond) return steps.factors ? SlotGradient<T, true, true> : SlotGradient<T, false, true>;
+  if (steps.beyond)
+    return steps.factors ? SlotGradient<T, true, true> : SlotGradient<T, false, true>;
   return steps.factors ? SlotGradient<T, true, false> : SlotGradient<T, false, false>;
 }
 

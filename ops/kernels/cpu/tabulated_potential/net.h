@@ -105,7 +105,8 @@ class Net {
   // Where the offsets of the first sum go, [natoms][first width], padded with zeros.
   Matrix<T> offsets() const { return sum_; }
 
-  // Takes D [natoms][input], as a Triangle has it, and leaves the derivative of the energies by it in its place.
+  // Takes D [natoms][input], as a Triangle has it, and leaves the derivative of the energies by it
+  // in its place.
   void EnergyAndGradient(Matrix<T> input, T* energy) {
     const int64_t last = net_.nhidden - 1;
     for (int64_t k = 0; k <= last; ++k) {

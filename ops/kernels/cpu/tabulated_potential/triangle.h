@@ -1,8 +1,8 @@
 // The numbers of a descriptor D that the passes keep.
 //
-// D[i·axis + k] = Σ_c B[c][i] B[c][k] is the same for (i, k) and (k, i) where both are below `axis`.
-// The passes have each number once, in rows of k: those with i ≥ k. A matrix for D then has the sum
-// of two rows in one, which saves their products.
+// D[i·axis + k] = Σ_c B[c][i] B[c][k] is the same for (i, k) and (k, i) where both are below
+// `axis`. The passes have each number once, in rows of k: those with i ≥ k. A matrix for D then has
+// the sum of two rows in one, which saves their products.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_TABULATED_POTENTIAL_TRIANGLE_H_
 #define DEEPATTN_OPS_KERNELS_CPU_TABULATED_POTENTIAL_TRIANGLE_H_
 
