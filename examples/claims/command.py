@@ -72,28 +72,25 @@ def check_file(path: Path, meaning: str) -> Path:
     return path.resolve()
 
 
-def collect(rows: Sequence[dict], errors_of: Callable[[dict], dict], results: Path) -> list[dict]:
-    """Do all runs, report the progress, and add their results to a file.
+def collect(rows: Sequence[dict], results_of: Callable[[dict], dict], file: Path) -> list[dict]:
+    """Do all runs, report the progress, and add their results to a file after each.
 
     Args:
-        rows: What tells the runs apart.
-        errors_of: Does the run of a row; gives its errors.
-        results: The file, ``.json``.
+        rows: What tells the runs apart, under the same keys in all.
+        results_of: Does the run of a row; gives its results under further keys.
+        file: The file, ``.json``.
 
     Returns:
-        The rows with their errors, in order, with those of earlier calls.
+        The rows with their results, in order, with those of earlier calls.
     """
-    done = {_key(row): row for row in read_runs(results)}
+    keys = list(rows[0])
+    done = {_values(row, keys): row for row in read_runs(file)}
     for number, row in enumerate(rows, start=1):
         name = ", ".join(f"{key} {value}" for key, value in row.items())
         print(f"[{number}/{len(rows)}] {name}", file=sys.stderr, flush=True)
-        done[_key(row)] = row | {"errors": errors_of(row)}
-    ordered = [done[key] for key in sorted(done)]
-    program = {name: version(name) for name in ("deepattn", "tensorflow", "keras")}
-    with write_whole(results, "w") as file:
-        json.dump({"program": program, "runs": ordered}, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-    return ordered
+        done[_values(row, keys)] = row | results_of(row)
+        _write_runs([done[values] for values in sorted(done)], file)
+    return read_runs(file)
 
 
 def read_runs(results: Path) -> list[dict]:
@@ -101,5 +98,12 @@ def read_runs(results: Path) -> list[dict]:
     return json.loads(results.read_text())["runs"] if results.is_file() else []
 
 
-def _key(row: dict) -> tuple:
-    return tuple(value for name, value in row.items() if name != "errors")
+def _values(row: dict, keys: Sequence[str]) -> tuple:
+    return tuple(row[key] for key in keys)
+
+
+def _write_runs(rows: Sequence[dict], file: Path) -> None:
+    program = {name: version(name) for name in ("deepattn", "tensorflow", "keras")}
+    with write_whole(file, "w") as stream:
+        json.dump({"program": program, "runs": rows}, stream, indent=1, ensure_ascii=False)
+        stream.write("\n")

@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
         rows = collect(
             rows,
-            lambda row: sets[row["set"]].errors(row["frames"], row["seed"]),
+            lambda row: {"errors": sets[row["set"]].errors(row["frames"], row["seed"])},
             args.output / "from_scratch.json",
         )
         print(as_markdown([row for row in rows if row["set"] in args.sets], ["set", "frames"]))

@@ -75,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         ]
         rows = collect(
             rows,
-            lambda row: curves[row["set"]].run(row["way"], row["frames"], row["seed"]).errors(),
+            lambda row: {
+                "errors": curves[row["set"]].run(row["way"], row["frames"], row["seed"]).errors()
+            },
             args.output / "results.json",
         )
         for name in args.sets:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+from cost import Cost, read_cost
 
 from deepattn.errors import DataError
 from deepattn.formats.files import write_whole
@@ -15,6 +16,7 @@ from deepattn.infer import DeepPot, measure_errors
 from deepattn.train import train
 
 Errors = dict[str, dict[str, float]]
+_COST = "cost.json"
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,30 @@ class TrainingRun:
         folder: Where its files are.
         config: Its input, with absolute paths.
         tests: Systems that the model is tested on, by the name of the test.
-        pretrained: Frozen model to fine-tune; None trains from scratch.
+        pretrained: Frozen model or checkpoint to fine-tune; None trains from scratch.
+        branch: The branch of a multi-task checkpoint to start from.
+        head: The branch that is tested, in a multi-task training.
     """
 
     folder: Path
     config: Mapping
     tests: Mapping[str, Sequence[str]]
     pretrained: Path | None = None
+    branch: str | None = None
+    head: str | None = None
 
-    def errors(self) -> Errors:
+    def spent(self) -> float:
+        """Core-minutes that the training has used so far."""
+        return read_cost(self.folder / _COST)
+
+    def errors(self, limit: float | None = None) -> Errors:
         """The errors of the trained model; completed parts are not repeated.
 
         A finished run is known by its ``errors.json``; a stopped one goes on from its last
         checkpoint.
+
+        Args:
+            limit: Core-minutes after which the training stops, to be resumed by another call.
 
         Returns:
             By test, root mean square errors: ``energy`` (eV/atom) and ``force`` (eV/Å).
@@ -45,6 +58,7 @@ class TrainingRun:
         Raises:
             DataError: The folder holds a run with another input.
             DeepattnError: Anything that is wrong with the data.
+            KeyboardInterrupt: The limit is reached.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resolve_input()
@@ -52,8 +66,8 @@ class TrainingRun:
         if not results.is_file():
             # One process does many runs; each begins with an empty graph.
             keras.backend.clear_session()
-            self._train()
-            with DeepPot(self.folder) as model:
+            self._train(limit)
+            with DeepPot(self.folder, head=self.head) as model:
                 errors = {name: test(model, systems) for name, systems in self.tests.items()}
             with write_whole(results, "w") as file:
                 json.dump(errors, file, indent=1)
@@ -67,13 +81,24 @@ class TrainingRun:
         elif json.loads(path.read_text()) != self.config:
             raise DataError(f"{path}: this run has other settings; name another --output")
 
-    def _train(self) -> None:
+    def _train(self, limit: float | None) -> None:
+        cost = Cost(self.folder / _COST, limit)
         with _working_folder(self.folder):
-            if Path("model.ckpt.h5").exists():
-                # It has the complete model section, which fine-tuning takes from the file.
-                train("out.json", restart="model.ckpt", skip_neighbor_stat=True)
-            else:
-                train("input.json", finetune=self.pretrained)
+            try:
+                if Path("model.ckpt.h5").exists():
+                    # It has the complete model section, which fine-tuning takes from the file.
+                    train(
+                        "out.json", restart="model.ckpt", skip_neighbor_stat=True, callbacks=[cost]
+                    )
+                else:
+                    train(
+                        "input.json",
+                        finetune=self.pretrained,
+                        model_branch=self.branch,
+                        callbacks=[cost],
+                    )
+            finally:
+                cost.write()
 
 
 def training_input(

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         elements = sorted(set().union(*systems_by_elements(args.data).values()))
         tests = {"seen": parts["seen"], "unseen": parts["unseen"]}
 
-        def errors_of(row: dict) -> dict:
+        def results_of(row: dict) -> dict:
             config = training_input(
                 model_section(DESCRIPTORS[row["model"]], elements),
                 parts["train"],
@@ -109,10 +109,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 seed=row["seed"],
             )
             folder = args.output / row["model"].replace(", ", "-").replace(" ", "-")
-            return TrainingRun(folder / f"seed-{row['seed']}", config, tests).errors()
+            run = TrainingRun(folder / f"seed-{row['seed']}", config, tests)
+            return {"errors": run.errors()}
 
         rows = [{"model": model, "seed": seed} for seed, model in product(args.seeds, args.models)]
-        rows = collect(rows, errors_of, args.output / "results.json")
+        rows = collect(rows, results_of, args.output / "results.json")
         print(as_markdown(rows, ["model"]))
         print(plot_transfer(rows, args.output / "transfer.png"))
 

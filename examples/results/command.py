@@ -35,16 +35,6 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def add_budget(parser: argparse.ArgumentParser) -> None:
-    """Add the option that limits the time of trainings."""
-    parser.add_argument(
-        "--budget",
-        type=float,
-        metavar="MINUTES",
-        help="stop when so many core-minutes are used; the same command goes on from there",
-    )
-
-
 @contextmanager
 def one_sentence() -> Iterator[None]:
     """End the program with a one-sentence message if the input is wrong."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from command import add_budget, make_parser, one_sentence
-from cost import Budget
+from command import make_parser, one_sentence
+from cost import Budget, add_budget
 from drawn import write_some
 from record import put_row, read_json
 from sets import HERE, SETS, DataSet

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from command import add_budget, make_parser, one_sentence
-from cost import Budget
+from command import make_parser, one_sentence
+from cost import Budget, add_budget
 from record import RESULTS, read_records
 from sets import SETS
 from training_run import TrainingRun

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import add_budget, check_folder, make_parser, one_sentence
-from cost import Budget
+from command import check_folder, make_parser, one_sentence
+from cost import Budget, add_budget
 from record import put_row, read_json
 from sets import HERE, SETS, DataSet
 from slices import SLICES, Slice

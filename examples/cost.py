@@ -1,5 +1,6 @@
 """The processor time of a training, also of one that was stopped and goes on."""
 
+import argparse
 import json
 import os
 import resource
@@ -51,6 +52,16 @@ class Cost(keras.callbacks.Callback):
     def write(self) -> None:
         """Write the sum of all calls."""
         write_cost(self.path, self._before + self.spent())
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add the option that limits the time of trainings."""
+    parser.add_argument(
+        "--budget",
+        type=float,
+        metavar="MINUTES",
+        help="stop when so many core-minutes are used; the same command goes on from there",
+    )
 
 
 class Budget:
