@@ -101,6 +101,39 @@ def plot_sample_efficiency(
     return save_figure(figure, picture)
 
 
+def plot_multi_task(whole: Sequence[dict], half: Sequence[dict], picture: Path) -> Path:
+    """Draw errors against the number of frames trained on, by the start of the training.
+
+    Args:
+        whole: Results of the whole trainings, with ``way``, ``frames``, ``seed`` and ``errors``;
+            points are single seeds, lines go through their means.
+        half: Those with half of the steps, whose means are dashed.
+        picture: File to write.
+
+    Returns:
+        The path of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+    for axes, quantity in zip(figure.subplots(1, 2), ("force", "energy"), strict=True):
+        _draw_ways(axes, over_seeds(whole, ["way", "frames"], "valid", quantity))
+        shorter = over_seeds(half, ["way", "frames"], "valid", quantity)
+        for way, color in zip(dict.fromkeys(way for way, _ in shorter), _COLORS, strict=False):
+            curve = sorted((count, e.mean()) for (name, count), e in shorter.items() if name == way)
+            axes.plot(*zip(*curve, strict=True), color=color, linestyle="--", linewidth=0.9)
+        counts = sorted({row["frames"] for row in whole})
+        unit = UNITS[quantity][0]
+        axes.set(xlabel="frames trained on", ylabel=f"RMSE of the {quantity} ({unit})")
+        axes.set(xscale="log", yscale="log")
+        _write_out(axes)
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.minorticks_off()
+    axes.plot([], [], color="0.4", linestyle="--", linewidth=0.9, label="half of the steps")
+    _add_legend(figure, axes, ncols=4)
+    return save_figure(figure, picture)
+
+
 def _draw_ways(axes, errors: Mapping[tuple[str, int], np.ndarray]) -> None:
     """Curves of the methods; ``axes`` is a matplotlib Axes."""
     ways = dict.fromkeys(way for way, _ in errors)

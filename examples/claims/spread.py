@@ -39,11 +39,12 @@ def as_markdown(rows: Sequence[dict], keys: Sequence[str]) -> str:
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for values in tables[0]:
         errors = [table[values] for table in tables]
-        cells = map(_mean_and_spread, errors)
+        cells = map(mean_and_spread, errors)
         lines.append(f"| {' | '.join([*map(str, values), *cells])} |")
     return "\n".join(lines)
 
 
-def _mean_and_spread(errors: np.ndarray) -> str:
+def mean_and_spread(errors: np.ndarray) -> str:
+    """The mean, and after ± the largest deviation of one of several."""
     mean = f"{errors.mean():.1f}"
     return mean if len(errors) == 1 else f"{mean} ± {np.abs(errors - errors.mean()).max():.1f}"
