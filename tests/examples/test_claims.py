@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from shutil import copytree
 
 import keras
 import pytest
@@ -74,10 +75,12 @@ def quick(claims, monkeypatch):
     def errors(*_):
         return {"energy": 0.01 * len(trained), "force": 0.1 / len(trained)}
 
-    monkeypatch.setattr(
-        claims.training_run.TrainingRun, "_train", lambda run: trained.append(run.folder)
-    )
-    monkeypatch.setattr(claims.training_run, "DeepPot", nullcontext)
+    def train(run, limit):
+        trained.append(run.folder)
+        (run.folder / "val.log").write_text("# step\n1 2 3 4 5 6 7\n2 3 4 5 6 7 8\n")
+
+    monkeypatch.setattr(claims.training_run.TrainingRun, "_train", train)
+    monkeypatch.setattr(claims.training_run, "DeepPot", lambda *_, **__: nullcontext())
     for module in (claims.training_run, claims.curves):
         monkeypatch.setattr(module, "test", errors)
     return trained
@@ -150,6 +153,84 @@ def test_from_scratch_does_every_run_once(claims, few_frames, quick, capsys, tmp
     assert "validation_data" not in written["training"]
 
 
+@pytest.fixture
+def four_sets(claims, few_frames, monkeypatch):
+    """The same few frames as all data sets of the pre-trainings too; few steps."""
+    for folder, _ in claims.pretraining.BRANCHES.values():
+        copytree(few_frames / "monbtaw/mixed", few_frames / folder)
+    monkeypatch.setattr(claims.multi_task, "PRETRAINING_STEPS", 4)
+    monkeypatch.setattr(claims.multi_task, "STEPS", {2: 4})
+    monkeypatch.setattr(claims.multi_task, "TRIAL_FRAMES", 3)
+    monkeypatch.setattr(claims.multi_task, "LONG_TRIALS", (2,))
+    return few_frames
+
+
+def _multi_task_options(folder: Path) -> list[str]:
+    return ["-o", str(folder / "out"), "--data", str(folder), "--sizes", "2"]
+
+
+def test_multi_task_does_every_run_once(claims, four_sets, quick, capsys):
+    output = four_sets / "out"
+    options = [*_multi_task_options(four_sets), "--seeds", "1", "2"]
+    claims.multi_task.main(options)
+    printed = capsys.readouterr()
+    before = claims.command.read_runs(output / "multi_task_pretraining.json")
+    assert [row["way"] for row in before] == ["multi-task", "single-task"]
+    rows = claims.command.read_runs(output / "multi_task.json")
+    trials = [row for row in rows if claims.multi_task.is_trial(row)]
+    assert len(trials) == sum(map(len, claims.multi_task.TRIED.values())) + 1
+    assert len(rows) - len(trials) == 12 and len(set(quick)) == len(rows) + 2
+    assert rows[0]["curve"] == {"step": [1, 2], "energy": [3, 4], "force": [5, 6]}
+    assert {row["steps"] for row in rows if row["seed"] != 0} == {2, 4}
+    assert printed.out.count("\n| 2 | 4 |") == 3
+    claims.multi_task.main(options)
+    assert len(quick) == len(rows) + 2
+    assert capsys.readouterr().out == printed.out
+
+
+def test_pre_trainings_differ_in_their_branches_alone(claims, four_sets):
+    pretraining = claims.pretraining
+    runs = {
+        way: pretraining.pretraining(way, four_sets, four_sets, steps=4, rate=1e-3, seed=1)
+        for way in (pretraining.MULTI_TASK, pretraining.SINGLE_TASK)
+    }
+    several, single = (run.config for run in runs.values())
+    shared, branches = several["model"]["shared_dict"], several["model"]["model_dict"]
+    assert list(branches) == list(pretraining.BRANCHES)
+    for branch in branches.values():
+        whole = branch | {"type_map": shared["elements"], "descriptor": shared["descriptor"]}
+        assert whole == single["model"]
+    data = several["training"]["data_dict"]
+    tasks = {name: task["training_data"] for name, task in data.items()}
+    assert tasks[pretraining.SINGLE] == single["training"]["training_data"]
+    assert len({task["systems"][0] for task in tasks.values()}) == len(branches)
+    assert several["training"]["numb_steps"] == single["training"]["numb_steps"]
+    assert [run.head for run in runs.values()] == [pretraining.SINGLE, None]
+
+
+def test_recorded_runs_are_those_of_multi_task(claims):
+    module = claims.multi_task
+    rows = claims.command.read_runs(claims.page.RESULTS / "multi_task.json")
+    trials = [row for row in rows if module.is_trial(row)]
+    for way, rates in module.TRIED.items():
+        short = [row for row in trials if row["way"] == way and row["seed"] == module.TRIAL_SEED]
+        force = {row["rate"]: row["errors"]["valid"]["force"] for row in short}
+        assert force.keys() == set(rates)
+        best = min(force, key=force.get)
+        assert module.RATES[way] == best or (way, best) == ("from scratch", module.LONG_TRIAL_RATE)
+    long = [row for row in trials if row["seed"] != module.TRIAL_SEED]
+    assert [row["frames"] for row in long] == list(module.LONG_TRIALS)
+    whole, half = claims.page.by_length(rows)
+    for part, steps in (
+        (whole, module.STEPS),
+        (half, {n: s // 2 for n, s in module.STEPS.items()}),
+    ):
+        assert all(row["steps"] == steps[row["frames"]] for row in part)
+        assert all(row["rate"] == module.RATES[row["way"]] for row in part)
+    for row in rows:
+        assert row["curve"]["step"][-1] == row["steps"]
+
+
 def test_tables_of_the_page_are_those_of_the_results(claims):
     text = claims.page.PAGE.read_text()
     assert claims.tables.filled(text, claims.page.TABLES) == text
@@ -166,6 +247,22 @@ def test_sample_efficiency_trains(claims, few_frames, capsys):
     fine_tuned, scratch = (row["errors"]["valid"] for row in rows)
     assert 0 < scratch["force"] < 100 and 0 < fine_tuned["force"] < 100
     assert scratch != fine_tuned
+
+
+@pytest.mark.slow
+def test_multi_task_trains(claims, four_sets, monkeypatch):
+    monkeypatch.setitem(claims.pretraining.DESCRIPTOR["repinit"], "neuron", [2, 4])
+    monkeypatch.setitem(claims.pretraining.DESCRIPTOR["repformer"], "nlayers", 1)
+    monkeypatch.setattr(claims.multi_task, "TRIED", {})
+    monkeypatch.setattr(claims.multi_task, "LONG_TRIALS", ())
+    options = _multi_task_options(four_sets)
+    with pytest.raises(SystemExit, match="the same command goes on from here"):
+        claims.multi_task.main([*options, "--budget", "0"])
+    claims.multi_task.main(options)
+    rows = claims.command.read_runs(four_sets / "out" / "multi_task.json")
+    assert {row["way"] for row in rows} == set(claims.multi_task.RATES)
+    assert len({row["errors"]["valid"]["force"] for row in rows}) == len(rows) == 6
+    assert all(0 < row["errors"]["valid"]["force"] < 100 for row in rows)
 
 
 @pytest.mark.slow
@@ -255,6 +352,8 @@ def test_table_has_means_and_largest_deviations(claims):
             ["--data", str(ALLOY), "--unseen", *(f"{a}-{a}" for a in TYPE_MAP)],
             "with Ag-Ag, Pd-Pd, Au-Au kept back no system is train",
         ),
+        ("multi_task", ["--data", "nowhere"], "nowhere: there is no such folder; give the folder"),
+        ("multi_task", ["--data", str(ALLOY)], "monbtaw/mixed: there is no such folder; give"),
         ("sample_efficiency", ["--data", "nowhere"], "there is no such folder; give the folder of"),
         ("sample_efficiency", ["--pretrained", "no.pb"], "no.pb: there is no such file"),
         ("sample_efficiency", ["--pretrained", __file__, "--sizes", "few"], "few is not a number"),
