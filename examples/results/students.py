@@ -18,9 +18,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from command import SHARED, add_budget, check_folder, make_parser, one_sentence
+from command import SHARED, check_folder, make_parser, one_sentence
 from configurational import configurational_temperature
-from cost import read_cost, write_cost
+from cost import add_budget, read_cost, write_cost
 from dynamics import as_lists, labeled_water, summary, whole_molecules
 from lammps_run import Dynamics
 from record import STUDENTS, read_json, write_json
