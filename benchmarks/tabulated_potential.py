@@ -34,7 +34,7 @@ def random_model(
 ) -> tuple[TabulatedDescriptor, FittingNets]:
     """A descriptor and a fitting net of random numbers."""
     rng = np.random.default_rng(1)
-    stride = -(-width // ops.TABLE_STRIDE) * ops.TABLE_STRIDE
+    stride = ops.table_stride(width)
     table, factors = np.zeros((1, 1500, 6, stride)), np.zeros((6, stride))
     table[..., :width] = rng.normal(size=(1500, 6, width)) * 0.5 ** np.arange(6)[:, np.newaxis]
     factors[:, :width] = rng.normal(size=(6, width))

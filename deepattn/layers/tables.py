@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.errors import ConfigError
+from deepattn.layers.descriptor import Descriptor
 from deepattn.layers.embedding_net import EmbeddingNet
 from deepattn.ops.reference import quintic_switch
 
@@ -168,6 +169,14 @@ def check_size(ntables: int, span: TableRange, stride: int, *, dtype: str, inste
             f"{size / 2**30:.1f} GiB, but a file can hold only {_MOST_BYTES / 2**30:.0f}; "
             f"use a larger step{instead}"
         )
+
+
+def keep_variables(descriptor: Descriptor, compressed: Descriptor) -> None:
+    """Give a compressed descriptor the weights and statistics that it has still."""
+    own = compressed.named_variables()
+    for name, variable in descriptor.named_variables().items():
+        if name in own:
+            own[name].assign(variable)
 
 
 def filled_up(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -123,4 +123,7 @@ def _results_in_blocks(
 
     kept = of_results if with_descriptor else of_results[:-1]
     found = in_blocks(evaluate, order, block, kept)
-    return tuple(tf.reshape(result, [*frames, *result.shape[1:]]) for result in found)
+    back = tf.math.invert_permutation(order)
+    return tuple(
+        tf.reshape(tf.gather(result, back), [*frames, *result.shape[1:]]) for result in found
+    )

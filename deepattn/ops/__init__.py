@@ -33,8 +33,8 @@ from deepattn.ops.smooth_potential import (
     smooth_potential,
 )
 from deepattn.ops.tabulated import (
-    TABLE_STRIDE,
     Tables,
+    table_stride,
     tabulate_fusion_se_a,
     tabulate_fusion_se_atten,
     tabulated_contraction,
@@ -49,7 +49,6 @@ from deepattn.ops.tabulated_potential import (
 
 __all__ = [
     "MOST_HIDDEN",
-    "TABLE_STRIDE",
     "AdamNumbers",
     "AttentionParameters",
     "DenseLayer",
@@ -86,6 +85,7 @@ __all__ = [
     "prod_virial_se_a",
     "product",
     "smooth_potential",
+    "table_stride",
     "tabulate_fusion_se_a",
     "tabulate_fusion_se_atten",
     "tabulated_contraction",

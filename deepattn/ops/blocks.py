@@ -16,7 +16,7 @@ _frugal = contextvars.ContextVar("frugal", default=False)
 
 @contextlib.contextmanager
 def frugal() -> Iterator[None]:
-    """Inside, `over_rows` takes blocks of rows, and its gradient computes them again."""
+    """Inside, `over_rows` is `recomputed`."""
     token = _frugal.set(True)
     try:
         yield
@@ -32,10 +32,24 @@ def over_rows(
     block: tf.Tensor,
     kinds: Sequence[tuple[str | tf.DType, Sequence[int | None]]],
 ) -> list[tf.Tensor]:
-    """``function(rows, shared)``; inside `frugal` of some rows at a time.
+    """``function(rows, shared)``, inside `frugal` by `recomputed`, whose arguments it has."""
+    if _frugal.get():
+        return recomputed(function, rows, shared, block=block, kinds=kinds)
+    return list(function(rows, shared))
 
-    Then only the arguments and results of all rows are in memory. There are derivatives of first
-    order by rows and shared arrays, and none by weights: for inference.
+
+def recomputed(
+    function: Callable[[Any, Sequence[tf.Tensor]], Sequence[tf.Tensor]],
+    rows: Any,
+    shared: Sequence[tf.Tensor],
+    *,
+    block: tf.Tensor,
+    kinds: Sequence[tuple[str | tf.DType, Sequence[int | None]]],
+) -> list[tf.Tensor]:
+    """``function(rows, shared)`` of some rows at a time, which the gradient computes again.
+
+    Only the arguments and results of all rows are in memory. There are derivatives by rows and
+    shared arrays, and none by weights: for inference.
 
     Args:
         function: Takes rows and shared arrays, and returns arrays with an axis of the rows first.
@@ -45,8 +59,6 @@ def over_rows(
         block: Number of rows at a time.
         kinds: Types of the results, and their shapes for one row.
     """
-    if not _frugal.get():
-        return list(function(rows, shared))
     flat = tf.nest.flatten(rows)
     moving = [k for k, x in enumerate(flat) if x.shape.rank != 0]
     sources = [k for k in moving if flat[k].dtype.is_floating]
@@ -86,6 +98,11 @@ def over_rows(
     return list(evaluate(*(flat[k] for k in sources), *shared))
 
 
+def rows_at_once(columns: tf.Tensor, elements: int) -> tf.Tensor:
+    """Number of rows in a block of so many elements, one at least."""
+    return tf.maximum(elements // tf.maximum(columns, 1), 1)
+
+
 def in_blocks(
     function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
     order: tf.Tensor,
@@ -93,7 +110,7 @@ def in_blocks(
     kinds: Sequence[tuple[str | tf.DType, Sequence[int | None]]],
     totals: Sequence[tf.Tensor] = (),
 ) -> list[tf.Tensor]:
-    """Results of ``function`` for all rows, then the totals.
+    """Results of ``function`` for all rows in the order in which they are taken, then the totals.
 
     Args:
         function: Takes indices ``[m]`` of rows and returns arrays ``[m, *shape]``, then what is
@@ -128,13 +145,11 @@ def in_blocks(
     _, *state = tf.while_loop(
         lambda k, *_: k < count, body, [tf.constant(0), *results, *totals], parallel_iterations=1
     )
-    results, totals = state[: len(kinds)], state[len(kinds) :]
-    back = tf.math.invert_permutation(order)
     found = [
-        tf.gather(_concatenated(result, shape, dtype), back)
-        for result, (dtype, shape) in zip(results, kinds, strict=True)
+        _concatenated(result, shape, dtype)
+        for result, (dtype, shape) in zip(state[: len(kinds)], kinds, strict=True)
     ]
-    return [*found, *totals]
+    return [*found, *state[len(kinds) :]]
 
 
 def _concatenated(

@@ -1,19 +1,23 @@
 """Embeddings of compressed models, as tables: compiled where possible, else plain TensorFlow."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from deepattn.ops import reference
-from deepattn.ops.blocks import in_blocks
+from deepattn.ops.blocks import recomputed, rows_at_once
 from deepattn.ops.loader import compat_ops, own_ops
-from deepattn.ops.reference.tapes import gradients_of
 
 # Rows of tables for the ops of our own are multiples of this, filled up with zeros.
-TABLE_STRIDE = 16
+_STRIDE = 16
 # With 100 functions 400 to 1,600 slots take the same time within 10 %.
 _SLOTS_AT_ONCE = 800
+
+
+def table_stride(width: int) -> int:
+    """Length of a row of such a table with so many functions."""
+    return -(-width // _STRIDE) * _STRIDE
 
 
 class Tables(NamedTuple):
@@ -66,10 +70,25 @@ def tabulated_contraction(
         matrix: R, T ``[natoms, nnei, 4]``; the others as in `tabulated_embedding`.
     """
     ops = own_ops()
-    if ops is None:
-        return _contraction_in_blocks(matrix, rows, weight, index, tables, width=width)
-    arguments = _arguments(rows, weight, index, tables)
-    return ops.deepattn_tabulated_contraction(*arguments, matrix, width=width)
+    if ops is not None:
+        arguments = _arguments(rows, weight, index, tables)
+        return ops.deepattn_tabulated_contraction(*arguments, matrix, width=width)
+    # Cut once here, not in every block.
+    cut = tables._replace(table=tables.table[..., :width], factors=tables.factors[:, :width])
+
+    def of_atoms(atoms: Sequence[tf.Tensor], _: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        matrix, rows, index, *weights = atoms
+        arguments = _arguments(rows, weights[0] if weights else None, index, cut)
+        return [reference.tabulated_contraction(*arguments, matrix, width=width)]
+
+    # The coefficients of a pair are six times as many as its functions: those of a block fit the
+    # cache of a processor, and the gradient looks them up again instead of keeping them.
+    [contracted] = recomputed(
+        *(of_atoms, [matrix, rows, index, *([] if weight is None else [weight])], []),
+        block=rows_at_once(tf.shape(rows)[1], _SLOTS_AT_ONCE),
+        kinds=[(rows.dtype, [4, width])],
+    )
+    return contracted
 
 
 def tabulate_fusion_se_atten(
@@ -130,58 +149,6 @@ def tabulate_fusion_se_a(
             table, table_info, em_x, em, none, last_layer_size=last_layer_size
         )
     return ops.tabulate_fusion_se_a(table, table_info, em_x, em, last_layer_size=last_layer_size)
-
-
-def _contraction_in_blocks(
-    matrix: tf.Tensor,
-    rows: tf.Tensor,
-    weight: tf.Tensor | None,
-    index: tf.Tensor,
-    tables: Tables,
-    *,
-    width: int,
-) -> tf.Tensor:
-    """`tabulated_contraction` by the reference implementation, some atoms at a time.
-
-    The coefficients of a pair are six times as many as its functions. Those of a block of atoms
-    fit the cache of a processor, and the gradient looks them up again instead of keeping them.
-    """
-    dtype = rows.dtype
-    # Cut once here, not in every block.
-    table = tables.table[..., :width]
-    factors = tables.factors[:, :width]
-
-    def of_atoms(
-        atoms: tf.Tensor, matrix: tf.Tensor, rows: tf.Tensor, *weight: tf.Tensor
-    ) -> tf.Tensor:
-        scaling = (*(weight or [tf.zeros([0], dtype)]), tf.gather(index, atoms), factors)
-        return reference.tabulated_contraction(
-            *(table, tables.table_info, rows, *scaling, matrix), width=width
-        )
-
-    @tf.custom_gradient
-    def contraction(*sources: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        natoms, nnei = tf.unstack(tf.shape(sources[1]))
-        order, block = tf.range(natoms), tf.maximum(_SLOTS_AT_ONCE // tf.maximum(nnei, 1), 1)
-
-        def value(atoms: tf.Tensor) -> list[tf.Tensor]:
-            return [of_atoms(atoms, *(tf.gather(source, atoms) for source in sources))]
-
-        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
-            def of_sources(atoms: tf.Tensor) -> list[tf.Tensor]:
-                parts = [tf.gather(source, atoms) for source in sources]
-                with tf.GradientTape() as tape:
-                    tape.watch(parts)
-                    result = of_atoms(atoms, *parts)
-                return gradients_of(tape, result, parts, tf.gather(upstream, atoms))
-
-            kinds = [(dtype, source.shape[1:]) for source in sources]
-            return in_blocks(of_sources, order, block, kinds)
-
-        [result] = in_blocks(value, order, block, [(dtype, [4, width])])
-        return result, gradient
-
-    return contraction(matrix, rows, *([] if weight is None else [weight]))
 
 
 def _arguments(

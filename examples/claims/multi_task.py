@@ -30,17 +30,15 @@ from drawn import write_some
 from frames import read_all, write_valid
 from pretraining import (
     BATCH,
-    LOSS,
     MULTI_TASK,
     SINGLE,
     SINGLE_TASK,
     element_map,
     model_section,
     pretraining,
-    rate_section,
 )
 from spread import as_markdown
-from training_run import TrainingRun, training_input
+from training_run import LOSS, TrainingRun, rate_section, training_input
 
 from deepattn.data import find_systems
 

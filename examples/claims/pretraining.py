@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from command import check_folder
-from training_run import TrainingRun, training_input
+from training_run import LOSS, TrainingRun, rate_section, training_input
 
 from deepattn.data import System, find_systems
 
@@ -48,19 +48,6 @@ DESCRIPTOR = {
     "precision": "float32",
 }
 FITTING_NET = {"neuron": [64, 64, 64], "precision": "float32"}
-LOSS = {
-    "start_pref_e": 1,
-    "limit_pref_e": 20,
-    "start_pref_f": 1000,
-    "limit_pref_f": 10,
-    "start_pref_v": 0.5,
-    "limit_pref_v": 5,
-}
-
-
-def rate_section(start: float) -> dict:
-    """A learning rate that falls by a cosine."""
-    return {"type": "cosine", "start_lr": start, "stop_lr": 1e-5}
 
 
 def model_section(type_map: Sequence[str], seed: int) -> dict:

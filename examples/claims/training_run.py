@@ -17,6 +17,15 @@ from deepattn.train import train
 
 Errors = dict[str, dict[str, float]]
 _COST = "cost.json"
+# Of energies, forces and virials.
+LOSS = {
+    "start_pref_e": 1,
+    "limit_pref_e": 20,
+    "start_pref_f": 1000,
+    "limit_pref_f": 10,
+    "start_pref_v": 0.5,
+    "limit_pref_v": 5,
+}
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,11 @@ class TrainingRun:
                     )
             finally:
                 cost.write()
+
+
+def rate_section(start: float) -> dict:
+    """A learning rate that falls by a cosine."""
+    return {"type": "cosine", "start_lr": start, "stop_lr": 1e-5}
 
 
 def training_input(

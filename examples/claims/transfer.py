@@ -17,7 +17,7 @@ from command import SHARED, check_folder, collect, make_parser, one_sentence
 from frames import systems_by_elements
 from pictures import plot_transfer
 from spread import as_markdown
-from training_run import TrainingRun, training_input
+from training_run import LOSS, TrainingRun, rate_section, training_input
 
 from deepattn.errors import DataError
 
@@ -37,15 +37,7 @@ DESCRIPTORS: dict[str, dict] = {
     "se_e2_a": {"type": "se_e2_a"},
     "se_e2_a, one-sided": {"type": "se_e2_a", "type_one_side": True},
 }
-RATE = {"type": "cosine", "start_lr": 5e-3, "stop_lr": 1e-5}
-LOSS = {
-    "start_pref_e": 1,
-    "limit_pref_e": 20,
-    "start_pref_f": 1000,
-    "limit_pref_f": 10,
-    "start_pref_v": 0.5,
-    "limit_pref_v": 5,
-}
+RATE = rate_section(5e-3)
 
 
 def model_section(descriptor: Mapping, type_map: Sequence[str]) -> dict:

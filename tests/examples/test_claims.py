@@ -252,6 +252,7 @@ def test_sample_efficiency_trains(claims, few_frames, capsys):
 @pytest.mark.slow
 def test_multi_task_trains(claims, four_sets, monkeypatch):
     monkeypatch.setitem(claims.pretraining.DESCRIPTOR["repinit"], "neuron", [2, 4])
+    monkeypatch.setitem(claims.pretraining.DESCRIPTOR["repinit"], "axis_neuron", 2)
     monkeypatch.setitem(claims.pretraining.DESCRIPTOR["repformer"], "nlayers", 1)
     monkeypatch.setattr(claims.multi_task, "TRIED", {})
     monkeypatch.setattr(claims.multi_task, "LONG_TRIALS", ())
@@ -287,7 +288,9 @@ def test_an_interrupted_run_goes_on(claims, small_nets, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(
-            claims.training_run, "train", lambda *a, **k: train(*a, **k, callbacks=[Killed()])
+            claims.training_run,
+            "train",
+            lambda *a, callbacks, **k: train(*a, **k, callbacks=[*callbacks, Killed()]),
         )
         with pytest.raises(KeyboardInterrupt):
             _run(claims, tmp_path / "part", 8).errors()

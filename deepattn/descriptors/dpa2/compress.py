@@ -11,7 +11,13 @@ from deepattn.descriptors.dpa2.compressed import CompressedDPA2
 from deepattn.descriptors.dpa2.compressible import check_tables
 from deepattn.descriptors.dpa2.layer import DPA2
 from deepattn.descriptors.smooth_edition.compressible import DISTILL
-from deepattn.layers.tables import check_size, filled_up, range_of_distances, table_of
+from deepattn.layers.tables import (
+    check_size,
+    filled_up,
+    keep_variables,
+    range_of_distances,
+    table_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +64,7 @@ def compressed_descriptor(
     tables = compressed.repinit
     check_size(*(1, span, tables.stride), dtype=block.variable_dtype, instead=f", or {DISTILL}")
     compressed.build()
-    own = compressed.named_variables()
-    for name, variable in descriptor.named_variables().items():
-        if name in own:
-            own[name].assign(variable)
+    keep_variables(descriptor, compressed)
     table = table_of(block.embedding_net, np.zeros(0), span.nodes)
     factors = block.type_net(block.pair_vectors(tf.cast(vectors, block.compute_dtype)))
     values = {"table": table[np.newaxis], "table_info": span.info(), "factors": factors.numpy()}

@@ -44,7 +44,7 @@ class TabulatedRepInit(RepInit):
     @property
     def stride(self) -> int:
         """Length of a row of the table, and of factors."""
-        return -(-self.neuron[-1] // ops.TABLE_STRIDE) * ops.TABLE_STRIDE
+        return ops.table_stride(self.neuron[-1])
 
     def build(self, *_: object) -> None:
         self.matrix.build()

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepattn.layers.environment import Environment, real_types
+from deepattn.ops.blocks import rows_at_once
 
 # Slots of the atoms that are evaluated at once, where that saves memory.
 _SLOTS_AT_ONCE = 8192
@@ -72,7 +73,7 @@ class NeighborVectors(NamedTuple):
 
 def atoms_at_once(pairs: tf.Tensor) -> tf.Tensor:
     """Number of atoms in a block, given an array ``[n, stored, …]`` of all."""
-    return tf.maximum(_SLOTS_AT_ONCE // tf.maximum(tf.shape(pairs)[1], 1), 1)
+    return rows_at_once(tf.shape(pairs)[1], _SLOTS_AT_ONCE)
 
 
 def neighbor_vectors(

@@ -12,7 +12,13 @@ from deepattn.descriptors.smooth_edition.compressed import Tabulated
 from deepattn.descriptors.smooth_edition.compressible import DISTILL
 from deepattn.descriptors.smooth_edition.layer import SmoothEdition
 from deepattn.layers.embedding_net import EmbeddingNet
-from deepattn.layers.tables import check_size, filled_up, range_of_distances, table_of
+from deepattn.layers.tables import (
+    check_size,
+    filled_up,
+    keep_variables,
+    range_of_distances,
+    table_of,
+)
 from deepattn.progress import tracked
 
 log = logging.getLogger(__name__)
@@ -62,10 +68,7 @@ def with_tables(
         instead=f"{smaller}, or {DISTILL}",
     )
     compressed.build()
-    own = compressed.named_variables()
-    for name, variable in descriptor.named_variables().items():
-        if name in own:
-            own[name].assign(variable)
+    keep_variables(descriptor, compressed)
     shape = (span.nintervals, 6, descriptor.neuron[-1])
     tables = np.stack(
         [

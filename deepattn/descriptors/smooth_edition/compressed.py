@@ -63,7 +63,7 @@ class Tabulated(SmoothEdition, abc.ABC):
     def stride(self) -> int:
         """Length of a row of a table, and of factors."""
         width = self.neuron[-1]
-        return width if self.stock else -(-width // ops.TABLE_STRIDE) * ops.TABLE_STRIDE
+        return width if self.stock else ops.table_stride(width)
 
     def build(self, *_: object) -> None:
         layout = (self.nintervals, 6 * self.stride) if self.stock else self._own_layout()

@@ -2,17 +2,13 @@
 #ifndef DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_
 #define DEEPATTN_OPS_KERNELS_COMMON_SMOOTH_ROW_H_
 
-#include <math.h>
-
 #include "kernels/common/both.h"
+#include "kernels/common/square_root.h"
 
 namespace deepattn {
 
 // Unnamed: what one file makes of them for its instruction set must not serve another.
 namespace {
-
-DEEPATTN_BOTH float SquareRoot(float x) { return sqrtf(x); }
-DEEPATTN_BOTH double SquareRoot(double x) { return sqrt(x); }
 
 // The last factor of the quintic switch 1 + u³ (−6 u² + 15 u − 10), which falls from 1 to 0.
 template <typename T>

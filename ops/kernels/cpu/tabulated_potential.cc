@@ -81,11 +81,10 @@ void Potential(const TabulatedPotentialCall<F, T>& call, const deepattn_threads&
   if (!error.ok()) return;
   ParallelFor(threads, shape.nframes * shape.nall, 4 * parts, &error, [&] {
     return [&](int64_t atom) {
-      double sum[kSumsWidth] = {};
-      const int64_t frame = atom / shape.nall, own = atom % shape.nall;
-      for (int64_t part = 0; part < parts; ++part) {
-        const double* from = sums.get() + (frame * parts + part) * size + kSumsWidth * own;
-        for (int64_t k = 0; k < kSumsWidth; ++k) sum[k] += from[k];
+      // In the place of the first part.
+      double* sum = sums.get() + atom / shape.nall * parts * size + atom % shape.nall * kSumsWidth;
+      for (int64_t part = 1; part < parts; ++part) {
+        for (int64_t k = 0; k < kSumsWidth; ++k) sum[k] += sum[part * size + k];
       }
       for (int64_t k = 0; k < 3; ++k) {
         call.force[3 * atom + k] = static_cast<F>(sum[4 * k]);
@@ -98,8 +97,8 @@ void Potential(const TabulatedPotentialCall<F, T>& call, const deepattn_threads&
   });
   for (int64_t frame = 0; frame < shape.nframes; ++frame) {
     double total[kSumsWidth] = {};
-    for (int64_t row = 0; row < parts * shape.nall; ++row) {
-      const double* from = sums.get() + frame * parts * size + kSumsWidth * row;
+    for (int64_t own = 0; own < shape.nall; ++own) {
+      const double* from = sums.get() + frame * parts * size + kSumsWidth * own;
       for (int64_t k = 0; k < kSumsWidth; ++k) total[k] += from[k];
     }
     for (int64_t k = 0; k < 3; ++k) {

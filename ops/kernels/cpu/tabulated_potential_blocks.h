@@ -110,7 +110,7 @@ class BlockWorker {
 
  private:
   // Those of PairColumns, and the derivatives by the vectors.
-  static constexpr int64_t kPairColumns = 15, kVectorColumn = 0, kRowColumn = 3, kForceColumn = 12;
+  static constexpr int64_t kPairColumns = 15, kForceColumn = 12;
 
   void Clear() {
     natoms_ = most_slots_ = npairs_ = 0;
@@ -187,7 +187,7 @@ class BlockWorker {
     const std::vector<Neighbor<F>>& found = selection_.found();
     const int64_t number = found.size(), first = slots_.size();
     F* d[3];
-    for (int k = 0; k < 3; ++k) d[k] = Column(kVectorColumn + k, npairs_);
+    for (int k = 0; k < 3; ++k) d[k] = Column(k, npairs_);
     for (int64_t j = 0; j < number; ++j) {
       for (int k = 0; k < 3; ++k) d[k][j] = found[j].d[k];
       atom_[npairs_ + j] = found[j].atom;

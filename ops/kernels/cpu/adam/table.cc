@@ -1,14 +1,12 @@
 // The table of one instruction set; compiled once for each, see simd/instruction_set.h.
 #include "kernels.h"
+#include "kernels/common/square_root.h"
 #include "kernels/cpu/simd/instruction_set.h"
 
 namespace {
 
 using deepattn::AdamStep;
 using deepattn::AdamTensor;
-
-inline float Root(float x) { return __builtin_sqrtf(x); }
-inline double Root(double x) { return __builtin_sqrt(x); }
 
 // What is asked once, not for each number, leaves a loop that the compiler turns into vectors.
 template <typename T, bool kDecay, bool kL2>
@@ -23,7 +21,7 @@ void MoveBy(const AdamStep<T>& step, const AdamTensor<T>& tensor, int64_t begin,
     const T second = tensor.second[i] + (grad * grad - tensor.second[i]) * step.left_of_beta_2;
     tensor.new_first[i] = first;
     tensor.new_second[i] = second;
-    tensor.new_weight[i] = weight - first * step.rate / (Root(second / step.left) + step.epsilon);
+    tensor.new_weight[i] = weight - first * step.rate / (SquareRoot(second / step.left) + step.epsilon);
   }
 }
 
