@@ -153,6 +153,6 @@ def tabulate_fusion_se_a(
 
 def _arguments(
     rows: tf.Tensor, weight: tf.Tensor | None, index: tf.Tensor, tables: Tables
-) -> tuple[tf.Tensor, ...]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     weight = tf.zeros([0], rows.dtype) if weight is None else weight
     return tables.table, tables.table_info, rows, weight, index, tables.factors

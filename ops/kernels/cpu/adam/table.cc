@@ -21,7 +21,8 @@ void MoveBy(const AdamStep<T>& step, const AdamTensor<T>& tensor, int64_t begin,
     const T second = tensor.second[i] + (grad * grad - tensor.second[i]) * step.left_of_beta_2;
     tensor.new_first[i] = first;
     tensor.new_second[i] = second;
-    tensor.new_weight[i] = weight - first * step.rate / (SquareRoot(second / step.left) + step.epsilon);
+    tensor.new_weight[i] =
+        weight - first * step.rate / (SquareRoot(second / step.left) + step.epsilon);
   }
 }
 
