@@ -3,7 +3,10 @@
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
+
+_PEAK_MEMORY = Path(__file__).with_name("peak_memory.py")
 
 
 class ProgramFailed(Exception):
@@ -29,17 +32,21 @@ def execute(
     Raises:
         ProgramFailed: Its last lines are in the message.
     """
+    peak = folder / "peak"
+    launcher = [sys.executable, "-S", str(_PEAK_MEMORY), str(peak)]
     with (folder / "output").open("w+") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        status = subprocess.run(
+            [*launcher, *command],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ).returncode
         output.seek(0)
         text = output.read()
-    peak_mib = usage.ru_maxrss / 1024
-    if process.returncode:
-        raise ProgramFailed(name, process.returncode, text, peak_mib)
+    peak_mib = float(peak.read_text())
+    if status:
+        raise ProgramFailed(name, status, text, peak_mib)
     return text, peak_mib
 
 

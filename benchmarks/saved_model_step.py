@@ -1,14 +1,16 @@
 """Time and memory of a LAMMPS step with our SavedModels and DeePMD-kit's own, in one run.
 
     python benchmarks/saved_model_step.py --deepmd /path/to/venv/bin [--models dpa1 dpa2 strip]
+        [--torch /path/to/venv-with-PyTorch/bin]
 
 A small model of random weights is written as ``.dp``; ``dp convert-backend`` and deepattn make a
 ``.savedmodeltf`` of that file, which DeePMD-kit's unmodified LAMMPS runs in turn (A B A B …).
-Of ``strip``, DeePMD-kit's "small" DPA-2 with ``tebd_input_mode`` strip, the two are deepattn's
-``.savedmodeltf`` and its compressed one (``deepattn compress``).
-Needed are ``dp`` (3.2 with TensorFlow) and ``lmp`` in one folder; nothing is downloaded. Times,
-memory and configuration are those of `lammps_step.py`. Prints
-a Markdown table and writes the results as JSON.
+With ``--torch`` a ``.pth`` of DeePMD-kit takes the place of its ``.savedmodeltf``, in a LAMMPS with
+the PyTorch backend. ``small`` is DeePMD-kit's "small" DPA-2; of ``strip``, the same with
+``tebd_input_mode`` strip, the two are deepattn's ``.savedmodeltf`` and its compressed one
+(``deepattn compress``). Needed are ``dp`` (3.2 with TensorFlow) and ``lmp`` in one folder; nothing
+is downloaded. Times, memory and configuration are those of `lammps_step.py`. Prints a Markdown
+table and writes the results as JSON.
 """
 
 import argparse
@@ -26,9 +28,9 @@ _FITTING = {"neuron": [32, 32, 32], "seed": 1}
 _SHORTEST = 0.88
 
 
-def _small_in_strip_mode() -> dict:
+def _small(**repinit: str) -> dict:
     model = json.loads(Path(__file__).with_name("water_dpa2_small.json").read_text())["model"]
-    model["descriptor"]["repinit"]["tebd_input_mode"] = "strip"
+    model["descriptor"]["repinit"] |= repinit
     return model
 
 
@@ -62,12 +64,13 @@ MODELS = {
         },
         "fitting_net": _FITTING,
     },
-    "strip": _small_in_strip_mode(),
+    "small": _small(),
+    "strip": _small(tebd_input_mode="strip"),
 }
 
 
-def make_models(deepmd: Path, name: str, folder: Path) -> dict[str, Graph]:
-    """The two SavedModels of a file of random weights, the one to compare with first."""
+def make_models(args: argparse.Namespace, name: str, folder: Path) -> dict[str, Graph]:
+    """The two exports of a file of random weights, the one to compare with first."""
     from deepattn.config import ModelConfig, normalize_model
     from deepattn.export import compress_model, convert
     from deepattn.formats.dp_file import write_tree
@@ -83,20 +86,23 @@ def make_models(deepmd: Path, name: str, folder: Path) -> dict[str, Graph]:
         convert(folder / "model.dp", paths["deepattn"])
         compress_model(folder / "model.dp", paths["compressed"])
         return {who: Graph(path) for who, path in paths.items()}
-    paths = {who: folder / f"{who}.savedmodeltf" for who in ("DeePMD-kit", "deepattn")}
-    command = [str(deepmd / "dp"), "convert-backend", "model.dp", str(paths["DeePMD-kit"])]
-    execute_deepmd(command, folder)
+    theirs = folder / ("DeePMD-kit.pth" if args.torch else "DeePMD-kit.savedmodeltf")
+    paths = {"DeePMD-kit": theirs, "deepattn": folder / "deepattn.savedmodeltf"}
+    program = (args.torch or args.deepmd) / "dp"
+    execute_deepmd([str(program), "convert-backend", "model.dp", str(theirs)], folder)
     convert(folder / "model.dp", paths["deepattn"])
     return {who: Graph(path) for who, path in paths.items()}
 
 
 def measure(args: argparse.Namespace, name: str, folder: Path) -> list[dict]:
     """A row for each of the two: median step time, fastest, largest peak of memory."""
-    models = make_models(args.deepmd, name, folder / name)
+    models = make_models(args, name, folder / name)
+    theirs = argparse.Namespace(**{**vars(args), "deepmd": args.torch or args.deepmd})
     runs: dict[str, list] = {who: [] for who in models}
     for _ in range(args.repeats):
         for who, model in models.items():
-            runs[who].append(lammps(args, model, args.atoms, 1, folder))
+            programs = theirs if who == "DeePMD-kit" else args
+            runs[who].append(lammps(programs, model, args.atoms, 1, folder))
             print(name, who, runs[who][-1], file=sys.stderr)
     rows = []
     for who, measured in runs.items():
@@ -129,6 +135,7 @@ def main() -> None:
     parser.add_argument(
         "--deepmd", required=True, type=Path, help="folder of DeePMD-kit's programs dp and lmp"
     )
+    parser.add_argument("--torch", type=Path, help="the same folder of one with PyTorch")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--atoms", type=int, default=192, help="a multiple of 192")
     parser.add_argument("--steps", type=int, default=10)
@@ -136,12 +143,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("saved_model_step.json"))
     args = parser.parse_args()
-    for name in ("lmp", "dp"):
-        if not (args.deepmd / name).is_file():
-            parser.error(
-                f"--deepmd {args.deepmd}: there is no {name}; give the folder of its programs"
-            )
-    args.deepmd = args.deepmd.absolute()
+    for option in ("deepmd", "torch"):
+        if (given := getattr(args, option)) is None:
+            continue
+        for name in ("lmp", "dp"):
+            if not (given / name).is_file():
+                parser.error(f"--{option} {given}: no {name} in it; give the folder of programs")
+        setattr(args, option, given.absolute())
     coord, atype, cell = water_box()
     args.unit = len(coord)
     with tempfile.TemporaryDirectory() as folder:

