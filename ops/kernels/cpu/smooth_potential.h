@@ -72,7 +72,7 @@ struct SmoothPotentialCall {
   const F* davg;         // [ntypes][nnei][4], the same for all slots
   const F* dstd;
   const F* keep;            // [ntypes][ntypes + 1], 0: excluded pairs; or null
-  int excluded_is_average;  // as in TabulatedPotentialCall
+  int excluded_is_average;  // as in PotentialCall
   // Empty slots are in blocks, whose types they have; those of a block are alike.
   int64_t nblocks;
   const int32_t* block_size;
@@ -87,7 +87,7 @@ struct SmoothPotentialCall {
   int64_t axis;
   int64_t nnets;  // 1, or one for each type of center
   const FittingNet<T>* nets;
-  const T* type_offset;  // as in TabulatedPotentialCall
+  const T* type_offset;  // as in PotentialCall
   const T* frame_offset;
   const T* atom_offset;
   const F* type_energy;  // [ntypes], added to the energies

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "factor_switch.h"
+#include "kernels/common/factor_switch.h"
 #include "parallel.h"
 #include "smooth_potential/kernels.h"
 

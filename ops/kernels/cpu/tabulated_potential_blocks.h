@@ -145,7 +145,8 @@ class BlockWorker {
     for (int32_t block = 0; block < nblocks; ++block) {
       const int32_t slot_type = shape.sel == nullptr ? shape.ntypes : block;
       const int64_t empty = selection_.CountEmpty(block);
-      if (empty > 0 && IsKept(type, slot_type)) AddEmpty(empty, type, slot_type, davg, inverse_std);
+      if (empty > 0 && call_.IsKept(type, slot_type))
+        AddEmpty(empty, type, slot_type, davg, inverse_std);
     }
     first_[natoms_ + 1] = slots_.size();
     first_pair_[natoms_ + 1] = npairs_;
@@ -159,14 +160,6 @@ class BlockWorker {
     offset[2] = call_.atom_offset == nullptr ? nullptr : call_.atom_offset + unit * width;
     ++natoms_;
     return true;
-  }
-
-  bool IsKept(int32_t center, int32_t neighbor) const {
-    return call_.keep == nullptr || call_.keep[center * (call_.atoms.ntypes + 1) + neighbor] != 0;
-  }
-
-  int32_t PairNumber(int32_t center, int32_t neighbor) const {
-    return call_.sees_center ? center * (call_.atoms.ntypes + 1) + neighbor : neighbor;
   }
 
   F* Column(int64_t number, int64_t pair) { return columns_.get() + number * most_pairs_ + pair; }
@@ -204,8 +197,8 @@ class BlockWorker {
       }
       slot.radial = slot.row[0];
       slot.weight = static_cast<T>(pairs.weight[j]);
-      slot.pair = PairNumber(center, atype[found[j].atom]);
-      if (!IsKept(center, atype[found[j].atom])) Exclude(davg, pairs, j, &slot);
+      slot.pair = call_.PairNumber(center, atype[found[j].atom]);
+      if (!call_.IsKept(center, atype[found[j].atom])) Exclude(davg, pairs, j, &slot);
     }
     npairs_ += number;
   }
@@ -213,7 +206,7 @@ class BlockWorker {
   // Of an excluded pair the row is constant, and no force comes back.
   void Exclude(const F* davg, const PairColumns<F>& pairs, int64_t j,
                PotentialSlot<T>* slot) const {
-    const T element = static_cast<T>(call_.excluded_is_average ? davg[0] : F(0));
+    const T element = static_cast<T>(call_.ExcludedElement(davg));
     for (int c = 0; c < kColumns; ++c) slot->row[c] = element;
     slot->radial = element;
     slot->weight = 0;
@@ -232,7 +225,7 @@ class BlockWorker {
     }
     if (zero) return;
     slot.weight = call_.switch_kind == DEEPATTN_NO_SWITCH ? T(1) : T(0);
-    slot.pair = PairNumber(center, type);
+    slot.pair = call_.PairNumber(center, type);
     slots_.push_back(slot);
   }
 

@@ -18,7 +18,7 @@ struct EnvMatCall {
   const int32_t* atype;
   const T* davg;
   const T* dstd;
-  T* descrpt;
+  T* descrpt;  // null, as are davg, dstd and deriv, if only the vectors are wanted
   T* deriv;
   T* rij;
   int32_t* nlist;
@@ -127,6 +127,8 @@ struct EnvMatRows {
   };
 
   DEEPATTN_DEVICE bool Listed() const { return call.source.kind == DEEPATTN_LISTED; }
+
+  DEEPATTN_DEVICE bool OnlyVectors() const { return call.descrpt == nullptr; }
 
   // Coordinates as the neighbors see them.
   DEEPATTN_DEVICE const T* Position(const Atom& atom, int64_t which) const {
@@ -284,7 +286,8 @@ struct EnvMatRows {
     const int64_t base = atom.unit * call.shape.nnei + first;
     block.Each(n, [&](int64_t k) { Compute(stage, memory, atom, first + k, k); });
     constexpr int kVector = 16 / sizeof(T);
-    const int64_t rows = 4 * n / kVector, derivs = 12 * n / kVector;
+    const int64_t rows = OnlyVectors() ? 0 : 4 * n / kVector;
+    const int64_t derivs = OnlyVectors() ? 0 : 12 * n / kVector;
     block.Each(rows + derivs + 3 * n, [&](int64_t item) {
       if (item < rows) {
         const int64_t k = item * kVector;
@@ -310,7 +313,7 @@ struct EnvMatRows {
       if (!(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] > 0)) {
         Report(call.problem, atom.frame, atom.center, kSamePlace);
       }
-      SmoothRow(call.shape.rcut, call.shape.rcut_smth, d, row, deriv);
+      if (!OnlyVectors()) SmoothRow(call.shape.rcut, call.shape.rcut_smth, d, row, deriv);
     }
     call.nlist[at] = neighbor;
     if (call.ntype != nullptr) {
@@ -318,7 +321,12 @@ struct EnvMatRows {
           n < 0 ? call.shape.ntypes : call.atype[atom.frame * call.shape.nall + neighbor];
     }
     if (call.nmask != nullptr) call.nmask[at] = n >= 0;
-    if (atom.broken || *memory.wrong > 0) {
+    const bool wrong = atom.broken || *memory.wrong > 0;
+    if (OnlyVectors()) {
+      for (int c = 0; c < 3; ++c) stage.rij[3 * k + c] = wrong ? static_cast<T>(NAN) : d[c];
+      return;
+    }
+    if (wrong) {
       for (int a = 0; a < 4; ++a) row[a] = static_cast<T>(NAN);
     } else if (atom.type >= 0) {
       const int64_t of_slot = (atom.type * call.shape.nnei + slot) * 4;

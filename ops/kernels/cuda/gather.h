@@ -34,6 +34,8 @@ struct PairLists {
   uint32_t* seat;    // [pairs]: place in the atom's list
   uint32_t* listed;  // [pairs]: slots of the frame, by atom
 
+  PairLists() = default;
+
   PairLists(const deepattn_pairs& pairs, Memory* memory) {
     const int64_t atoms = pairs.nframes * pairs.nall;
     const int64_t slots = pairs.nframes * pairs.nloc * pairs.nnei;
@@ -43,6 +45,11 @@ struct PairLists {
     sums = memory->Take<int64_t>(2 * ScanBlocks(atoms) + 1);
     seat = memory->Take<uint32_t>(slots);
     listed = memory->Take<uint32_t>(slots);
+  }
+
+  // Lists a slot under an atom of all frames.
+  DEEPATTN_DEVICE void Count(int64_t atom, int64_t slot) const {
+    seat[slot] = static_cast<uint32_t>(AtomicAdd(counts + atom, 1));
   }
 };
 
@@ -82,8 +89,7 @@ struct FindTerms {
         (*to)[c] += static_cast<double>(t[c]);
       }
       const int64_t j = ListedUnder(pairs, nlist[slot], center);
-      if (j < 0) return;
-      lists.seat[slot] = static_cast<uint32_t>(AtomicAdd(lists.counts + frame * pairs.nall + j, 1));
+      if (j >= 0) lists.Count(frame * pairs.nall + j, slot);
     });
     if (own == nullptr) return;
     block.Each(1, [&](int64_t) {
@@ -114,22 +120,36 @@ struct FillLists {
   }
 };
 
-// Makes the lists, and `own` of FindTerms. What is behind nloc in it is left as it was.
+// Begins lists, which a kernel then has to Count all pairs of.
 template <typename T>
-void ListPairs(Queue* queue, const deepattn_pairs& pairs, const T* net_deriv, const T* in_deriv,
-               const int32_t* nlist, T* own, const PairLists<T>& lists,
-               deepattn_cuda_problem* problem) {
-  const int64_t atoms = pairs.nframes * pairs.nall, units = pairs.nframes * pairs.nloc;
+void BeginLists(Queue* queue, const deepattn_pairs& pairs, const PairLists<T>& lists) {
   if (pairs.nloc * pairs.nnei > int64_t{0xffffffff}) {
     queue->Fail(DEEPATTN_INVALID_ARGUMENT,
                 "a frame has %lld atoms with %lld slots each, more than a list of pairs can number",
                 static_cast<long long>(pairs.nloc), static_cast<long long>(pairs.nnei));
   }
+  queue->Clear(lists.counts, 0, pairs.nframes * pairs.nall * sizeof(*lists.counts));
+}
+
+// Makes the lists of what was counted.
+template <typename T>
+void FinishLists(Queue* queue, const deepattn_pairs& pairs, const int32_t* nlist,
+                 const PairLists<T>& lists) {
+  ExclusiveScan(queue, lists.counts, pairs.nframes * pairs.nall, lists.begins, lists.sums);
+  queue->Launch(pairs.nframes * pairs.nloc, 0,
+                FillLists{pairs, nlist, lists.begins, lists.seat, lists.listed});
+}
+
+// Makes the lists, and `own` of FindTerms. What is behind nloc in it is left as it was.
+template <typename T>
+void ListPairs(Queue* queue, const deepattn_pairs& pairs, const T* net_deriv, const T* in_deriv,
+               const int32_t* nlist, T* own, const PairLists<T>& lists,
+               deepattn_cuda_problem* problem) {
+  BeginLists(queue, pairs, lists);
   queue->Clear(problem, 0xff, sizeof(*problem));
-  queue->Clear(lists.counts, 0, atoms * sizeof(*lists.counts));
-  queue->Launch(units, 0, FindTerms<T>{pairs, net_deriv, in_deriv, nlist, own, lists, problem});
-  ExclusiveScan(queue, lists.counts, atoms, lists.begins, lists.sums);
-  queue->Launch(units, 0, FillLists{pairs, nlist, lists.begins, lists.seat, lists.listed});
+  queue->Launch(pairs.nframes * pairs.nloc, 0,
+                FindTerms<T>{pairs, net_deriv, in_deriv, nlist, own, lists, problem});
+  FinishLists(queue, pairs, nlist, lists);
 }
 
 // Adds up n_sums numbers over the list of atom `block.index()`, in the order of slots:
@@ -146,9 +166,9 @@ class ListSum {
     return memory.used();
   }
 
-  template <typename Add>
+  template <typename Term, typename Add>
   DEEPATTN_DEVICE static Numbers<T, n_sums> Run(const Block& block, const deepattn_pairs& pairs,
-                                                const PairLists<T>& lists, const Add& add) {
+                                                const PairLists<Term>& lists, const Add& add) {
     uint32_t* ordered = block.Shared().Take<uint32_t>(kWindow);
     const int64_t frame = block.index() / pairs.nall;
     const uint32_t* list = lists.listed + lists.begins[block.index()];

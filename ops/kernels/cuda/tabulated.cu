@@ -1,11 +1,9 @@
-#include "launch.h"
+#include "contraction.h"
 #include "tabulated.h"
 #include "tabulated_slots.h"
 
 namespace deepattn {
 namespace {
-
-constexpr int64_t kSlots = 128;  // whose intervals are found at once
 
 // The embedding of a slot, and in the double backward the share of grad_grad_output.
 template <typename T, bool double_backward>
@@ -16,16 +14,13 @@ struct Embedding {
   // The embedding k of slot p, and Σ grad_grad_x · ∂embedding/∂x over all x but the matrix.
   DEEPATTN_DEVICE void At(const TabulatedSlot<T>& slot, int64_t p, int64_t k, T* embedding,
                           T* along) const {
-    T value, slope;
-    slots.Evaluate(slot, k, &value, &slope);
-    const T factor = slot.factor == nullptr ? T(0) : slot.factor[k];
-    const T scale = T(1) + slot.weight * factor;
-    *embedding = value * scale;
+    const TabulatedFunction<T> f(slots.call.shape, slot, k);
+    *embedding = f.value * f.scale;
     if (!double_backward) return;
-    *along = slope * scale * grad_grads.rows[p];
-    if (grad_grads.weight != nullptr) *along += value * factor * grad_grads.weight[p];
+    *along = f.slope * f.scale * grad_grads.rows[p];
+    if (grad_grads.weight != nullptr) *along += f.value * f.factor * grad_grads.weight[p];
     if (grad_grads.factors != nullptr) {
-      *along += value * slot.weight * grad_grads.factors[p * slots.call.shape.width + k];
+      *along += f.value * slot.weight * grad_grads.factors[p * slots.call.shape.width + k];
     }
   }
 };
@@ -61,64 +56,38 @@ struct TabulateRows {
   }
 };
 
-// The embedding contracted with the matrix, a block an atom. Threads have a function each; where
-// there are few functions, some share the slots.
+// The embedding contracted with the matrix, a block an atom.
 template <typename T, bool double_backward>
 struct Contract {
-  static constexpr int kThreads = 128;
+  static constexpr int kThreads = kContractThreads;
 
   Embedding<T, double_backward> embedding;
-
-  DEEPATTN_BOTH static int64_t Groups(int64_t width) {
-    const int64_t groups = kThreads / ((width + kWarp - 1) / kWarp * kWarp);
-    return groups < 1 ? 1 : groups;
-  }
-
-  // Functions that are added up at once.
-  DEEPATTN_BOTH static int64_t Functions(int64_t width) {
-    return width < kThreads ? width : kThreads;
-  }
 
   static int64_t SharedBytes(int64_t width) {
     Memory memory(nullptr);
     memory.Take<TabulatedSlot<T>>(kSlots);
-    memory.Take<T>(Groups(width) * Functions(width) * kColumns);
+    const Contraction<T> contraction(&memory, width);
     return memory.used();
   }
 
   DEEPATTN_DEVICE void operator()(const Block& block) const {
     const deepattn_tabulated_shape& shape = embedding.slots.call.shape;
-    const int64_t width = shape.width, groups = Groups(width), most = Functions(width);
+    const int64_t first = block.index() * shape.nnei;
     Memory memory = block.Shared();
     auto* found = memory.Take<TabulatedSlot<T>>(kSlots);
-    T* partial = memory.Take<T>(groups * most * kColumns);
+    const Contraction<T> contraction(&memory, shape.width);
     int64_t slots;
     T times;
     embedding.slots.Count(block, block.index(), &slots, &times);
-    for (int64_t k0 = 0; k0 < width; k0 += most) {
-      const int64_t here = width - k0 < most ? width - k0 : most;
-      block.Each(groups * here * kColumns, [&](int64_t item) { partial[item] = 0; });
-      for (int64_t j0 = 0; j0 < slots; j0 += kSlots) {
-        const int64_t first = block.index() * shape.nnei + j0;
-        const int64_t n = slots - j0 < kSlots ? slots - j0 : kSlots;
-        block.Each(n, [&](int64_t j) { found[j] = embedding.slots.At(first + j); });
-        block.Each(groups * here, [&](int64_t item) {
-          const int64_t group = item / here, k = k0 + item % here;
-          Numbers<T, kColumns> sums = {};
-          for (int64_t j = group; j < n; j += groups) {
-            const T count = j0 + j == slots - 1 ? times : T(1);
-            Add(found[j], first + j, k, count, &sums);
-          }
-          for (int c = 0; c < kColumns; ++c) partial[item * kColumns + c] += sums[c];
+    contraction.Run(
+        block, slots, [&](int64_t j0, int64_t j) { found[j] = embedding.slots.At(first + j0 + j); },
+        [&](int64_t j0, int64_t j, int64_t k, Numbers<T, kColumns>* sums) {
+          const T count = j0 + j == slots - 1 ? times : T(1);
+          Add(found[j], first + j0 + j, k, count, sums);
+        },
+        [&](int64_t c, int64_t k, T sum) {
+          embedding.slots.call.output[(block.index() * kColumns + c) * shape.width + k] = sum;
         });
-      }
-      block.Each(kColumns * here, [&](int64_t item) {
-        const int64_t c = item / here, k = item % here;
-        T sum = 0;
-        for (int64_t g = 0; g < groups; ++g) sum += partial[(g * here + k) * kColumns + c];
-        embedding.slots.call.output[(block.index() * kColumns + c) * width + k0 + k] = sum;
-      });
-    }
   }
 
  private:
@@ -194,25 +163,20 @@ struct TabulatedBackward {
                            T times, Numbers<T, 2 + kColumns>* sums) const {
     const TabulatedCall<T>& call = slots.call;
     const int64_t width = call.shape.width;
-    T value, slope;
-    slots.Evaluate(slot, k, &value, &slope);
-    const T factor = slot.factor == nullptr ? T(0) : slot.factor[k];
-    const T scale = T(1) + slot.weight * factor;
-    T grad = 0;  // by the embedding
+    const TabulatedFunction<T> f(call.shape, slot, k);
+    T grad;  // by the embedding
     if (call.shape.contracted) {
-      const auto row = Load<kColumns>(call.matrix + p * kColumns);
+      Numbers<T, kColumns> columns;
       for (int c = 0; c < kColumns; ++c) {
-        const T of_column = call.grad_output[(atom * kColumns + c) * width + k];
-        grad += row[c] * of_column;
-        (*sums)[2 + c] += value * scale * of_column;
+        columns[c] = call.grad_output[(atom * kColumns + c) * width + k];
       }
+      grad = f.AddGradients(Load<kColumns>(call.matrix + p * kColumns), columns, sums);
     } else {
       grad = call.grad_output[p * width + k];
+      f.AddGradients(grad, sums);
     }
-    (*sums)[0] += slope * scale * grad;
-    (*sums)[1] += grad * value * factor;
     if (call.grad_factors != nullptr) {
-      call.grad_factors[p * width + k] = times * slot.weight * grad * value;
+      call.grad_factors[p * width + k] = times * slot.weight * grad * f.value;
     }
   }
 };
@@ -225,11 +189,8 @@ TabulatedSlots<T> Begin(const TabulatedCall<T>& call, deepattn_cuda_problem* pro
   TabulatedSlots<T> slots = {call, {}, problem};
   std::copy_n(call.range, 5, slots.range.at);
   slots.call.range = nullptr;
-  if (!RangeFits(call.range, shape.nrows)) {
-    const auto range = [&](int k) { return static_cast<double>(call.range[k]); };
-    queue->Fail(DEEPATTN_INVALID_ARGUMENT, kRangeMisfit, static_cast<long long>(shape.nrows),
-                range(0), range(1), range(3), range(2), range(4));
-  } else if (shape.is_sorted && (!shape.contracted || call.weight != nullptr)) {
+  CheckRange(call.range, shape.nrows, queue);
+  if (shape.is_sorted && (!shape.contracted || call.weight != nullptr)) {
     queue->Fail(DEEPATTN_INVALID_ARGUMENT,
                 "sorted slots need a matrix, which tells padding, and no weights");
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/common/table_interval.h"
+#include "launch.h"
 #include "problem.h"
 #include "tabulated.h"
 
@@ -19,6 +20,67 @@ struct TabulatedSlot {
   T beyond;
   T weight;
 };
+
+template <typename T>
+DEEPATTN_DEVICE TabulatedSlot<T> FindSlot(const deepattn_tabulated_shape& shape, const T* table,
+                                          const T* factors, const T* range, int64_t index, T x,
+                                          T weight) {
+  const Interval<T> at = FindInterval(range, shape.nrows, x);
+  const int64_t row = at.row + (shape.ntables > 1 ? index * shape.nrows : 0);
+  return {table + row * 6 * shape.stride,
+          shape.nfactors == 0 ? nullptr : factors + index * shape.stride, at.y, at.beyond, weight};
+}
+
+// A function of a slot's table: the embedding is value · scale.
+template <typename T>
+struct TabulatedFunction {
+  T value;
+  T slope;
+  T factor;
+  T scale;
+
+  DEEPATTN_DEVICE TabulatedFunction(const deepattn_tabulated_shape& shape,
+                                    const TabulatedSlot<T>& slot, int64_t k)
+      : factor(slot.factor == nullptr ? T(0) : slot.factor[k]), scale(T(1) + slot.weight * factor) {
+    const int64_t step = shape.stock ? 1 : shape.stride;
+    const T* c = slot.coefficients + (shape.stock ? 6 * k : k);
+    T sum = c[5 * step], derivative = 5 * c[5 * step];
+    for (int degree = 4; degree > 0; --degree) {
+      sum = sum * slot.y + c[degree * step];
+      derivative = derivative * slot.y + static_cast<T>(degree) * c[degree * step];
+    }
+    value = sum * slot.y + c[0] + derivative * slot.beyond;
+    slope = derivative;
+  }
+
+  // Adds what the function gives to the gradients by the slot's number, by its weight, and by its
+  // row of the matrix: `grad` is the one by the contraction's columns of this function.
+  DEEPATTN_DEVICE T AddGradients(const Numbers<T, kColumns>& row, const Numbers<T, kColumns>& grad,
+                                 Numbers<T, 2 + kColumns>* sums) const {
+    T by_embedding = 0;
+    for (int c = 0; c < kColumns; ++c) {
+      by_embedding += row[c] * grad[c];
+      (*sums)[2 + c] += value * scale * grad[c];
+    }
+    AddGradients(by_embedding, sums);
+    return by_embedding;
+  }
+
+  // Without the matrix.
+  DEEPATTN_DEVICE void AddGradients(T by_embedding, Numbers<T, 2 + kColumns>* sums) const {
+    (*sums)[0] += slope * scale * by_embedding;
+    (*sums)[1] += by_embedding * value * factor;
+  }
+};
+
+// Fails unless a range in the host's memory fits a table of so many rows.
+template <typename T>
+void CheckRange(const T* range, int64_t nrows, Queue* queue) {
+  if (RangeFits(range, nrows)) return;
+  const auto number = [&](int k) { return static_cast<double>(range[k]); };
+  queue->Fail(DEEPATTN_INVALID_ARGUMENT, kRangeMisfit, static_cast<long long>(nrows), number(0),
+              number(1), number(3), number(2), number(4));
+}
 
 template <typename T>
 struct TabulatedSlots {
@@ -37,24 +99,8 @@ struct TabulatedSlots {
       index = 0;
       x = static_cast<T>(NAN);  // and so are the results
     }
-    const Interval<T> at = FindInterval(range.at, shape.nrows, x);
-    const int64_t row = at.row + (shape.ntables > 1 ? index * shape.nrows : 0);
-    return {call.table + row * 6 * shape.stride,
-            shape.nfactors == 0 ? nullptr : call.factors + index * shape.stride, at.y, at.beyond,
-            call.weight == nullptr ? T(1) : call.weight[p]};
-  }
-
-  // Function k and its slope.
-  DEEPATTN_DEVICE void Evaluate(const TabulatedSlot<T>& slot, int64_t k, T* value, T* slope) const {
-    const int64_t step = call.shape.stock ? 1 : call.shape.stride;
-    const T* c = slot.coefficients + (call.shape.stock ? 6 * k : k);
-    T sum = c[5 * step], derivative = 5 * c[5 * step];
-    for (int degree = 4; degree > 0; --degree) {
-      sum = sum * slot.y + c[degree * step];
-      derivative = derivative * slot.y + static_cast<T>(degree) * c[degree * step];
-    }
-    *value = sum * slot.y + c[0] + derivative * slot.beyond;
-    *slope = derivative;
+    return FindSlot(shape, call.table, call.factors, range.at, index, x,
+                    call.weight == nullptr ? T(1) : call.weight[p]);
   }
 
   // How many slots of an atom count, and how often the last of them does: of sorted slots those

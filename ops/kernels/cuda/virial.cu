@@ -1,5 +1,6 @@
 #include "gather.h"
 #include "virial.h"
+#include "virial_sums.h"
 
 namespace deepattn {
 namespace {
@@ -25,44 +26,13 @@ struct GatherVirial {
   }
 };
 
-// Sums of a frame's rows of nine numbers, a stretch of rows by each block.
-template <typename From, typename To>
-struct AddRows {
-  static constexpr int kThreads = 256;
-
-  const From* rows;  // [nframes][n][9]
-  int64_t n;
-  int64_t stretch;
-  To* sums;  // [nframes][ceil(n / stretch)][9]
-
-  static int64_t Stretches(int64_t n, int64_t stretch) { return (n + stretch - 1) / stretch; }
-
-  DEEPATTN_DEVICE void operator()(const Block& block) const {
-    const int64_t stretches = (n + stretch - 1) / stretch;
-    const int64_t frame = block.index() / stretches;
-    const int64_t first = block.index() % stretches * stretch;
-    const int64_t here = n - first < stretch ? n - first : stretch;
-    const From* from = rows + 9 * (frame * n + first);
-    const auto sum = block.Sum<double, 9>(here, [&](int64_t k, Numbers<double, 9>* to) {
-      for (int c = 0; c < 9; ++c) (*to)[c] += static_cast<double>(from[9 * k + c]);
-    });
-    block.Each(1, [&](int64_t) {
-      for (int k = 0; k < 9; ++k) sums[9 * block.index() + k] = static_cast<To>(sum[k]);
-    });
-  }
-};
-
-constexpr int64_t kStretch = 4096;
-
 template <typename T>
 struct VirialWorkspace {
   PairLists<T> lists;
-  double* sums;  // [nframes][stretches][9]
+  double* sums;
 
   VirialWorkspace(const deepattn_pairs& pairs, Memory* memory)
-      : lists(pairs, memory),
-        sums(memory->Take<double>(9 * pairs.nframes *
-                                  AddRows<T, double>::Stretches(pairs.nall, kStretch))) {}
+      : lists(pairs, memory), sums(memory->Take<double>(VirialSums(pairs))) {}
 };
 
 template <typename T>
@@ -104,11 +74,7 @@ void Virial(const deepattn_pairs& pairs, const T* net_deriv, const T* in_deriv, 
   ListPairs<T>(queue, pairs, net_deriv, in_deriv, nlist, nullptr, work.lists, problem);
   queue->Launch(atoms, ListSum<T, 9>::SharedBytes(),
                 GatherVirial<T>{pairs, work.lists, rij, atom_virial});
-  const int64_t stretches = AddRows<T, double>::Stretches(pairs.nall, kStretch);
-  if (stretches == 0) return queue->Clear(virial, 0, 9 * pairs.nframes * sizeof(T));
-  queue->Launch(pairs.nframes * stretches, 0,
-                AddRows<T, double>{atom_virial, pairs.nall, kStretch, work.sums});
-  queue->Launch(pairs.nframes, 0, AddRows<double, T>{work.sums, stretches, stretches, virial});
+  AddAtomVirials(queue, pairs.nframes, pairs.nall, atom_virial, work.sums, virial);
 }
 
 template <typename T>

@@ -9,7 +9,7 @@
 namespace deepattn {
 
 // Pairs of a center, a column for each number: vectors, what kernels/common/smooth_row.h makes of
-// them, and the weights of kernels/cpu/factor_switch.h.
+// them, and the weights of kernels/common/factor_switch.h.
 template <typename F>
 struct PairColumns {
   const F* d[3];

@@ -1,9 +1,9 @@
 // The table of one instruction set; compiled once for each, see simd/instruction_set.h. Loops that
 // the compiler turns into vectors, of the same functions and with the same bits as single pairs.
 #include "kernels.h"
+#include "kernels/common/factor_switch.h"
 #include "kernels/common/selection_distance.h"
 #include "kernels/common/smooth_row.h"
-#include "kernels/cpu/factor_switch.h"
 #include "kernels/cpu/simd/instruction_set.h"
 
 namespace {

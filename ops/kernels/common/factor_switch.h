@@ -1,22 +1,25 @@
 // What scales the factors of a pair of types: a function of the first entry of its row.
-#ifndef DEEPATTN_OPS_KERNELS_CPU_FACTOR_SWITCH_H_
-#define DEEPATTN_OPS_KERNELS_CPU_FACTOR_SWITCH_H_
+#ifndef DEEPATTN_OPS_KERNELS_COMMON_FACTOR_SWITCH_H_
+#define DEEPATTN_OPS_KERNELS_COMMON_FACTOR_SWITCH_H_
 
 #include "kernels/common/smooth_row.h"
-#include "tabulated_potential.h"
+
+// Nothing, the TensorFlow backend's switch, which is 1 - (1 - rcut_smth·s)³ of the inverse distance
+// s, or the switch of the environment matrix.
+enum { DEEPATTN_NO_SWITCH, DEEPATTN_SWITCH_OF_INVERSE, DEEPATTN_SWITCH_OF_DISTANCE };
 
 namespace deepattn {
 namespace {
 
 template <typename F>
-inline F Unit(F x) {
+DEEPATTN_BOTH F Unit(F x) {
   return x < 0 ? F(0) : x > 1 ? F(1) : x;
 }
 
 // The weight of a pair whose inverse distance is s, and its derivative by s. `range`: where the
 // switch begins and ends, Å; `d`: the vector of the pair, for the switch of the distance.
 template <typename F>
-inline void FactorSwitch(int kind, const F* range, F s, const F* d, F* weight, F* slope) {
+DEEPATTN_BOTH void FactorSwitch(int kind, const F* range, F s, const F* d, F* weight, F* slope) {
   *weight = 1;
   *slope = 0;
   if (kind == DEEPATTN_NO_SWITCH) return;
@@ -38,4 +41,4 @@ inline void FactorSwitch(int kind, const F* range, F s, const F* d, F* weight, F
 }  // namespace
 }  // namespace deepattn
 
-#endif  // DEEPATTN_OPS_KERNELS_CPU_FACTOR_SWITCH_H_
+#endif  // DEEPATTN_OPS_KERNELS_COMMON_FACTOR_SWITCH_H_
