@@ -148,10 +148,25 @@ def workspace(library, name, *arguments):
 OPEN, PERIODIC, LISTED = range(3)
 
 
+def neighbor_source(case, rows=None, order=None):
+    """``deepattn_cuda_neighbors`` of a `cases.Case`, and its arrays.
+
+    `rows` are the neighbors of every atom of a list, whose rows come in `order`.
+    """
+    if rows is None:
+        return Neighbors(PERIODIC if case.periodic else OPEN), []
+    order = range(len(rows)) if order is None else order
+    counts = np.array([len(rows[i]) for i in order], np.int32)
+    first = np.cumsum(counts, dtype=np.int64) - counts
+    entries = np.concatenate([np.asarray(rows[i], np.int32) for i in order])
+    lists = [device(x) for x in (np.array(order, np.int32), counts, first, entries)]
+    return Neighbors(LISTED, *(arrays.address(x) for x in lists)), lists
+
+
 def env_mat(library, case, dtype, *, sel=None, rows=None, order=None):
     """``ProdEnvMatAMix`` of a `cases.Case`, prepared; ``ProdEnvMatA`` with `sel`.
 
-    `rows` are the neighbors of every atom of a list, whose rows come in `order`.
+    `rows` and `order` are those of `neighbor_source`.
     """
     suffix = SUFFIX[np.dtype(dtype)]
     nframes, nall = case.atype.shape
@@ -160,14 +175,7 @@ def env_mat(library, case, dtype, *, sel=None, rows=None, order=None):
     shape = EnvMatShape(nframes, nloc, nall, case.nnei, len(case.davg), case.rcut, case.rcut_smth)
     if sel is not None:
         shape.sel = slots.ctypes.data
-    source, lists = Neighbors(PERIODIC if case.periodic else OPEN), []
-    if rows is not None:
-        order = range(nloc) if order is None else order
-        counts = np.array([len(rows[i]) for i in order], np.int32)
-        first = np.cumsum(counts, dtype=np.int64) - counts
-        entries = np.concatenate([np.asarray(rows[i], np.int32) for i in order])
-        lists = [device(x) for x in (np.array(order, np.int32), counts, first, entries)]
-        source = Neighbors(LISTED, *(arrays.address(x) for x in lists))
+    source, lists = neighbor_source(case, rows, order)
     inputs = [device(case.coord, dtype), device(case.atype)]
     inputs += [device(x, dtype) for x in (case.box, case.davg, case.dstd)]
     kinds = {4: dtype, 12: dtype, 3: dtype}
