@@ -22,8 +22,7 @@ def potential_in_one_operation(
 
     Returns:
         ``energy``, ``atom_energy``, ``force``, ``virial`` and ``atom_virial``; None for a model
-        whose descriptor, fitting or exclusions the operation does not have, or on machines with
-        GPUs, where it would not run on them.
+        whose descriptor, fitting or exclusions the operation does not have.
     """
     descriptor = model.descriptor.tabulated()
     dtype = tf.as_dtype(model.descriptor.compute_dtype)

@@ -149,6 +149,7 @@ GPU_UNITS = {
         Unit("tf/gpu/attention_ops.cc"),
         Unit("tf/gpu/pair_embedding_ops.cc"),
         Unit("tf/gpu/tabulated_ops.cc"),
+        Unit("tf/gpu/tabulated_potential_ops.cc"),
     ),
 }
 # What the ops include of TensorFlow, which takes the compiler longer than most of the ops: compiled

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from deepattn.ops.loader import built_with_cuda
 from deepattn.ops.pair_embedding import DenseLayer, spread
 
 MOST_HIDDEN = 16
@@ -46,5 +45,5 @@ class FittingNets(NamedTuple):
 
 
 def fits_whole_potentials(interface: tf.DType, nets: tf.DType) -> bool:
-    """Whether such operations are for models of these types, and leave no GPU idle."""
-    return (interface, nets) in _PRECISIONS and not built_with_cuda()
+    """Whether such operations are for models of these types."""
+    return (interface, nets) in _PRECISIONS

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from deepattn.ops import reference
 from deepattn.ops.fitting_nets import FittingNets, fits_whole_potentials
-from deepattn.ops.loader import own_ops
+from deepattn.ops.loader import built_with_cuda, own_ops
 from deepattn.ops.pair_embedding import DenseLayer, spread
 
 
@@ -75,7 +75,9 @@ class SmoothDescriptor(NamedTuple):
 
 def has_smooth_potential(interface: tf.DType, nets: tf.DType) -> bool:
     """Whether `smooth_potential` is compiled, for these types, and no GPU would be left idle."""
-    return own_ops() is not None and fits_whole_potentials(interface, nets)
+    if own_ops() is None or built_with_cuda():
+        return False
+    return fits_whole_potentials(interface, nets)
 
 
 def smooth_potential(
