@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import limits_tables
 import numpy as np
 import physics_tables
 from command import ROOT, one_sentence
 from lambench import instability, read_models
-from limits import read_points
 from record import RESULTS, Record, read_records
 from sets import HERE, SETS, DataSet
 from suggested import KINDS, by_slice, mean_error, ratio, read_rows
@@ -191,40 +191,6 @@ def suggestions(records: Sequence[Record]) -> str:
     return as_table(header, rows)
 
 
-def limits(records: Sequence[Record]) -> str:
-    """Learning curves in frames, width and steps."""
-    rows: list[list[str]] = []
-    for point in read_points():
-        middle = point["factor"] == 1
-        errors = point["errors"]
-        row = [
-            SETS[point["set"]].title,
-            "–" if middle else f"{point['axis']} × {point['factor']:g}",
-            f"{point['frames']:,}",
-            f"{point['parameters']:,}",
-            f"{point['steps']:,}",
-            f"{point['core_minutes']:.1f}",
-            f"{errors['validation']['energy']['rmse']:.1f}",
-            f"{errors['validation']['force']['rmse']:.1f}",
-            f"{errors['training']['force']['rmse']:.1f}",
-        ]
-        # The middle of all curves of a set is one training.
-        if row not in rows:
-            rows.append(row)
-    header = [
-        "material",
-        "changed",
-        "frames",
-        "parameters",
-        "steps",
-        "core-minutes",
-        "energy RMSE (meV/atom)",
-        "force RMSE (meV/Å)",
-        "of training frames",
-    ]
-    return as_table(header, rows)
-
-
 def constant_energy(records: Sequence[Record]) -> str:
     """The structures of LAMBench at constant energy."""
     models = read_models()
@@ -264,7 +230,7 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "published": published,
     **physics_tables.TABLES,
     "suggestions": suggestions,
-    "limits": limits,
+    **limits_tables.TABLES,
     "constant_energy": constant_energy,
     "lambench": lambench,
 }

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from command import ROOT, one_sentence
-from limits import CURVES, read_points
+from limits import CURVES, MISSED, read_points
 from physics_tables import title
-from record import RESULTS, Record, read_pairs, read_records, read_runs, read_students
+from record import ERRORS, RESULTS, Record, read_pairs, read_records, read_runs, read_students
 from sets import SETS, DataSet
 
 from deepattn.plots.figure import COLORS, INK, look, save_figure
@@ -192,10 +192,10 @@ def draw_strained(found: dict, picture: Path) -> Path:
 
 @look()
 def draw_limits(points: Sequence[dict], picture: Path) -> Path:
-    """Force errors against the number of frames, the width of the nets and the number of steps.
+    """Errors against the number of frames, the width of the nets and the number of steps.
 
     Args:
-        points: Of `limits.read_points`.
+        points: Of `limits.read_points`; the errors are those of the goal that a set misses.
         picture: File to write.
 
     Returns:
@@ -206,18 +206,19 @@ def draw_limits(points: Sequence[dict], picture: Path) -> Path:
     names = list(dict.fromkeys(point["set"] for point in points))
     figure = Figure(figsize=(_PANEL * 1.25 * len(names), _PANEL * 1.3), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        quantity = MISSED[name]
         for axis, color in zip(CURVES, COLORS, strict=False):
             curve = [point for point in points if (point["set"], point["axis"]) == (name, axis)]
             factors = [point["factor"] for point in curve]
             for part, style in (("validation", "o-"), ("training", "o--")):
-                errors = [point["errors"][part]["force"]["rmse"] for point in curve]
+                errors = [point["errors"][part][quantity]["rmse"] for point in curve]
                 label = axis if part == "validation" else None
                 axes.plot(
                     factors, errors, style, color=color, markersize=3, linewidth=1.1, label=label
                 )
-        if "force" in SETS[name].goals:
-            axes.axhline(SETS[name].goals["force"], color=INK, linestyle=":", linewidth=0.8)
+        axes.axhline(SETS[name].goals[quantity], color=INK, linestyle=":", linewidth=0.8)
         axes.set(xscale="log", yscale="log", title=SETS[name].title.partition(",")[0])
+        axes.set_ylabel(f"{quantity} RMSE ({ERRORS[quantity][1]})")
         axes.set_xticks([0.25, 0.5, 1, 2], ["¼", "½", "1", "2"])
         axes.set_xticks([], minor=True)
         axes.title.set_fontsize("medium")
@@ -225,7 +226,6 @@ def draw_limits(points: Sequence[dict], picture: Path) -> Path:
         axes.grid()
     figure.axes[0].legend(fontsize="small")
     figure.supxlabel("multiple of frames, width or steps", fontsize="medium")
-    figure.supylabel("force RMSE (meV/Å)", fontsize="medium")
     return save_figure(figure, picture)
 
 

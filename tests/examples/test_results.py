@@ -14,9 +14,15 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.units import GPa
 from example_scripts import modules_of
+from small_models import model_section, small_model
 
+from deepattn import DP, ops
 from deepattn.config import load_input, read_input
+from deepattn.data import System, find_systems
 from deepattn.errors import DataError
+from deepattn.export import freeze
+from deepattn.formats.allowed_ops import DEEPATTN_OPS
+from deepattn.formats.frozen import read_frozen
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "results"
@@ -46,7 +52,7 @@ def small(scripts, tmp_path, monkeypatch):
             "fitting_net": {"neuron": [4, 4]},
         },
         "learning_rate": {"type": "cosine", "start_lr": 1e-3, "stop_lr": 1e-5},
-        "loss": {},
+        "loss": {"start_pref_e": 1, "limit_pref_e": 20},
         "training": {
             "training_data": {"systems": "train/Ag32", "batch_size": 1},
             "validation_data": {"systems": "valid/Ag32", "batch_size": 1},
@@ -163,6 +169,7 @@ def test_a_training_stops_at_its_budget_and_resumes(scripts, small, tmp_path, ca
 def test_points_of_learning_curves_differ_in_one_thing(scripts, small, tmp_path, monkeypatch):
     monkeypatch.setattr(scripts.limits, "SETS", {"silver": small})
     monkeypatch.setattr(scripts.limits, "MIDDLE", {"silver": 40})
+    monkeypatch.setattr(scripts.limits, "MISSED", {"silver": "energy"})
 
     def config(axis, factor):
         run = scripts.limits.training_run("silver", axis, Fraction(factor), tmp_path, ALLOY)
@@ -183,6 +190,10 @@ def test_points_of_learning_curves_differ_in_one_thing(scripts, small, tmp_path,
     }
     assert count["few"] == count["all"] // 4 > 0
     assert few["model"] == middle["model"] and few == config("frames", "1/4")
+    heavy = config("pref_e", 4)
+    assert heavy["loss"] == {"start_pref_e": 4, "limit_pref_e": 80}
+    assert heavy | {"loss": middle["loss"]} == middle
+    assert "pref_e" in scripts.limits.curves("silver")
 
 
 @pytest.mark.slow
@@ -190,19 +201,48 @@ def test_learning_curves_are_recorded_once(scripts, small, tmp_path, monkeypatch
     limits = scripts.limits
     monkeypatch.setattr(limits, "SETS", {"silver": small})
     monkeypatch.setattr(limits, "MIDDLE", {"silver": 20})
+    monkeypatch.setattr(limits, "MISSED", {"silver": "force"})
+    monkeypatch.setattr(limits, "PARTS", {"silver": {"crystals": ("Ag32",)}})
     monkeypatch.setattr(limits, "RESULTS", tmp_path / "limits.json")
     monkeypatch.setattr(limits, "CURVES", {"frames": (Fraction(1, 2), 1), "steps": (1, 2)})
     for _ in range(2):
         limits.main(["silver", "--data", str(ALLOY), "-o", str(tmp_path / "runs")])
-    assert "[3/3] silver, steps × 2: force" in capsys.readouterr().err
+    assert "[3/3] silver, steps × 2: energy" in capsys.readouterr().err
     rows = limits.read_points(tmp_path / "limits.json")
     found = [(row["axis"], row["factor"], row["steps"]) for row in rows]
     assert found == [("frames", 0.5, 20), ("frames", 1, 20), ("steps", 1, 20), ("steps", 2, 40)]
     assert rows[1]["errors"] == rows[2]["errors"] and rows[0]["frames"] < rows[1]["frames"]
     for row in rows:
         assert row["errors"]["training"]["force"]["rmse"] > 0
+        assert row["errors"]["crystals"] == row["errors"]["validation"]
     with pytest.raises(SystemExit, match="gold has no curves; there are silver"):
         limits.main(["gold"])
+
+
+def test_worst_energies_of_the_alloys_are_those_of_surfaces(scripts, shared):
+    """The sentence of the page: energies of the record, by the folders of their labels."""
+    frames = sorted(
+        (energy / System(name).natoms, Path(name).name)
+        for name in find_systems(str(shared / "data" / "monbtaw" / "mixed" / "valid"))
+        for file in Path(name).glob("set.*/energy.npy")
+        for energy in np.load(file)
+    )
+    labels = np.array([energy for energy, _ in frames])
+    kinds = np.array([kind for _, kind in frames])
+    label, prediction = scripts.record.read_pairs(FOLDER / "results/monbtaw-1.npz")["e_peratom"]
+    order = np.argsort(label)
+    np.testing.assert_allclose(label[order], labels - labels.mean(), atol=1e-6)
+    error = 1000 * (prediction - label)[order]
+    parts = scripts.limits.PARTS["monbtaw"]
+    worst = np.argsort(-abs(error))[:2]
+    assert set(kinds[worst]) <= set(parts["surfaces"])
+    crystals = error[np.isin(kinds, parts["crystals"])]
+    assert np.isin(kinds, parts["surfaces"]).sum() + len(crystals) == len(error)
+    text = " ".join((ROOT / "docs" / "results.md").read_text().split())
+    first, second = abs(error[worst])
+    assert f"worst of the {len(error)} validation frames, with {first:.0f} and {second:.0f}" in text
+    rmse = (crystals**2).mean() ** 0.5
+    assert f"On the {len(crystals)} crystals the error is {rmse:.1f} meV/atom" in text
 
 
 def test_drift_and_instability_are_those_of_lambench(scripts):
@@ -258,6 +298,28 @@ def test_structures_at_constant_energy(scripts, tmp_path, monkeypatch):
     assert found["efficiency"]["cells"] == 1 and 800 < found["efficiency"]["atoms"] <= 1000
     with pytest.raises(SystemExit, match=r"nve_md_data\.py: there is no such file; give a clone"):
         lambench.main(["--lambench", str(tmp_path), *options])
+
+
+@pytest.mark.skipif(ops.fast_library() is None, reason="the compiled ops are not there")
+def test_a_published_graph_gets_deepattns_operations(scripts, tmp_path):
+    section = {"type": "se_atten", "sel": 20, "attn_layer": 2}
+    script = {"model": model_section(section)}
+    source = freeze(small_model(section), tmp_path / "stock.pb", training_script=script)
+    graph = scripts.lambench.fast_graph(source, tmp_path / "new")
+    kinds = [
+        {node.op for node in read_frozen(path).graph.nodes.values()} for path in (source, graph)
+    ]
+    assert [bool(found & DEEPATTN_OPS) for found in kinds] == [False, True]
+    atoms = bulk("Cu", "fcc", a=3.6, cubic=True)
+    names = dict.fromkeys(["Cu"], 0)
+    forces = []
+    for path in (source, graph):
+        atoms.calc = DP(path, type_dict=names)
+        forces.append(atoms.get_forces())
+    np.testing.assert_allclose(*forces, atol=1e-8)
+    written = graph.stat().st_mtime_ns
+    assert scripts.lambench.fast_graph(source, tmp_path / "new") == graph
+    assert graph.stat().st_mtime_ns == written
 
 
 def test_another_input_is_refused(scripts, small, tmp_path):
