@@ -1,11 +1,14 @@
 """Write tables and pictures of docs/claims.md from the recorded results, or check the tables."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 from command import ROOT, one_sentence, read_runs
+from curves import SCRATCH
 from multi_task import STEPS, is_trial
 from pictures import plot_multi_task, plot_transfer
+from pretraining import MULTI_TASK, SINGLE_TASK
 from spread import UNITS, as_markdown, mean_and_spread, over_seeds
 from tables import as_table, write_or_check
 
@@ -72,6 +75,27 @@ def multi_task() -> str:
     return as_table(header, cells)
 
 
+def paired() -> str:
+    """Ratios of the errors of two methods on the same frames, one for each draw of frames."""
+    whole, _ = by_length(read_runs(RESULTS / "multi_task.json"))
+    found = {
+        (row["frames"], name, row["way"], row["seed"]): row["errors"]["valid"][name]
+        for row in whole
+        for name in UNITS
+    }
+    pairs = [(MULTI_TASK, SCRATCH), (SINGLE_TASK, SCRATCH), (MULTI_TASK, SINGLE_TASK)]
+    cells = []
+    for name, frames in product(UNITS, sorted({row["frames"] for row in whole})):
+        seeds = sorted({row["seed"] for row in whole if row["frames"] == frames})
+        ratios = [
+            [found[frames, name, one, k] / found[frames, name, other, k] for k in seeds]
+            for one, other in pairs
+        ]
+        cells.append([name, str(frames), *(", ".join(f"{r:.2f}" for r in own) for own in ratios)])
+    header = ["error", "frames", *(f"{one} / {other}" for one, other in pairs)]
+    return as_table(header, cells)
+
+
 def rates() -> str:
     """The trials by which the learning rates of the last table were chosen."""
     trials = [row for row in read_runs(RESULTS / "multi_task.json") if is_trial(row)]
@@ -93,6 +117,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "from_scratch": from_scratch,
     "pretraining": pretraining,
     "multi_task": multi_task,
+    "paired": paired,
     "rates": rates,
 }
 
