@@ -18,7 +18,12 @@ import inputs
 import libraries
 import numpy as np
 import reference
-from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
+from libraries import (
+    cuda_attention_calls,
+    cuda_calls,
+    cuda_embedding_calls,
+    cuda_potential_calls,
+)
 
 # Comparisons of a kernel in each precision that a sample has; a checker of memory takes long.
 SAMPLE = 2
@@ -304,6 +309,43 @@ def check_pair_embedding(checks, cuda, cpu, dtype):
             checks.add(label, dtype, prepared, compute)
 
 
+def check_potential(checks, cuda, cpu, dtype, water):
+    """Whole potentials; in float32 with coordinates in float64 too."""
+    narrow = {"width": 9, "axis": 4, "hidden": (10, 10)}
+    cases = {
+        "periodic": (inputs.random_atoms(500, nframes=2), inputs.potential([120])),
+        "slots of types": (inputs.random_atoms(300), inputs.potential([46, 92], nnets=2)),
+        "overflow": (inputs.random_atoms(400), inputs.potential([13], exclude=True, **narrow)),
+        "open": (
+            inputs.random_atoms(301, periodic=False),
+            inputs.potential([90], components=33, **narrow),
+        ),
+        "small box": (inputs.random_atoms(7), inputs.potential([333], **narrow)),
+        "one atom": (inputs.random_atoms(1), inputs.potential([5], **narrow)),
+    }
+    if water.is_dir():
+        cases["water"] = inputs.real_atoms(water), inputs.potential([120])
+    cases["listed"] = cases["open"]
+    precisions = {"potential": dtype} | (
+        {"potential mixed": np.float64} if dtype is np.float32 else {}
+    )
+    for (label, (atoms, drawn)), (kernel, kind) in itertools.product(
+        cases.items(), precisions.items()
+    ):
+        atoms, rows = inputs.rounded(atoms, np.float32), None
+        if label == "listed":
+            atoms, rows = inputs.listed(atoms)
+
+        def compute(dtype, interface=kind, drawn=drawn, atoms=atoms, rows=rows):
+            model = drawn.astype(np.promote_types(interface, dtype), dtype)
+            return reference.tabulated_potential(cpu, atoms, model, rows=rows)
+
+        prepared = cuda_potential_calls.tabulated_potential(
+            cuda, atoms, drawn.astype(kind, dtype), rows=rows
+        )
+        checks.add(f"{kernel}, {label}", dtype, prepared, compute)
+
+
 def main() -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -337,6 +379,7 @@ def compare(cuda: CDLL, arguments: argparse.Namespace) -> int:
         check_tabulated(checks, cuda, cpu, dtype)
         check_attention(checks, cuda, cpu, dtype)
         check_pair_embedding(checks, cuda, cpu, dtype)
+        check_potential(checks, cuda, cpu, dtype, arguments.water)
     if not arguments.sample:
         checks.finish()
     print("all as on the CPU" if checks.failed == 0 else f"{checks.failed} comparisons failed")

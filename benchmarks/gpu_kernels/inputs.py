@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from libraries import cuda_attention_calls, cuda_calls
+from libraries import cuda_attention_calls, cuda_calls, cuda_potential_calls
 
 
 @dataclass(frozen=True)
@@ -177,3 +177,64 @@ def layers(nrows, widths, dtype, *, seed=0):
     inputs = [array(nrows, widths[0]), array(nrows), index, array(4, widths[-1]), *lists]
     grad_grads = {"grad_grad_input": array(nrows, widths[0]), "grad_grad_weight": array(nrows)}
     return inputs, {"grad_output": array(nrows, widths[-1])} | grad_grads
+
+
+def potential(
+    sel, *, width=100, axis=16, hidden=(240, 240, 240), nnets=1, components=0, exclude=False, seed=0
+) -> cuda_potential_calls.Model:
+    """A compressed model of two types of atoms, of numbers that float32 has.
+
+    Args:
+        sel: slots for neighbors, or those of each type.
+        width, axis: of the descriptor.
+        hidden: widths of the layers of the fitting nets.
+        nnets: one, or one for each type.
+        components: of the distances from other descriptors; 0: none are wanted.
+        exclude: whether the atoms of the first type do not see each other.
+        seed: of the numbers.
+    """
+    rng, nnei, stride = np.random.default_rng(seed), sum(sel), -(-width // 16) * 16
+
+    def array(*shape, scale=1.0):
+        return (scale * rng.standard_normal(shape)).astype(np.float32)
+
+    table, factors = np.zeros((1, INTERVALS, 6, stride), np.float32), array(6, stride)
+    table[..., :width] = array(1, INTERVALS, 6, width) * 0.5 ** np.arange(6)[:, None]
+    table[:, 16:, 1:] *= 0.125  # intervals are wider there, and the last goes on beyond the end
+    factors[:, width:] = 0
+    nets = []
+    for _ in range(nnets):
+        layers, inner = [], width * axis
+        for k, outer in enumerate(hidden):
+            bias = array(outer if k else 0)
+            layers.append((array(inner, outer, scale=inner**-0.5), bias, array(outer)))
+            inner = outer
+        nets.append([*layers, (array(inner, 1, scale=inner**-0.5), array(1), None)])
+    keep = np.array([[0, 1, 1], [1, 1, 1]], np.float32)
+    statistics = array(2, 4, scale=0.1), rng.uniform(0.4, 1.2, (2, 4)).astype(np.float32)
+    basis = [array(width * axis, components, scale=0.01), array(2, components)]
+    basis.append(array(2, components, components, scale=0.1))
+    return cuda_potential_calls.Model(
+        **dict(zip(("davg", "dstd"), (np.tile(x, nnei) for x in statistics), strict=True)),
+        keep=keep if exclude else None,
+        table=table,
+        range=np.array(RANGE, np.float32),
+        factors=factors,
+        count=np.array(nnei, np.float32),
+        nets=nets,
+        type_offset=array(2, hidden[0]),
+        frame_offset=None,
+        atom_offset=None,
+        basis=tuple(basis) if components else None,
+        copies=tuple(
+            int(k > 0 and a == b) for k, (a, b) in enumerate(itertools.pairwise((0, *hidden)))
+        ),
+        rcut=6.0,
+        rcut_smth=0.5,
+        sel=tuple(sel),
+        width=width,
+        axis=axis,
+        sees_center=True,
+        switch="inverse",
+        excluded_is_average=False,
+    )

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "ops" / "python"))
 import cuda_attention_calls  # noqa: E402, F401
 import cuda_calls  # noqa: E402
 import cuda_embedding_calls  # noqa: E402, F401
+import cuda_potential_calls  # noqa: E402, F401
 
 
 def load_builder():

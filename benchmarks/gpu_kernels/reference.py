@@ -3,7 +3,12 @@
 import ctypes
 
 import numpy as np
-from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
+from libraries import (
+    cuda_attention_calls,
+    cuda_calls,
+    cuda_embedding_calls,
+    cuda_potential_calls,
+)
 
 _RANGE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _RUN = ctypes.CFUNCTYPE(
@@ -36,6 +41,17 @@ def _addresses(arrays):
     return [ctypes.c_void_p(None if array is None else array.ctypes.data) for array in arrays]
 
 
+def _neighbor_source(case, rows):
+    """``deepattn_neighbor_source``, and its arrays."""
+    if rows is None:
+        return _Source(cuda_calls.PERIODIC if case.periodic else cuda_calls.OPEN), []
+    entries = [np.asarray(row, np.int32) for row in rows]
+    first = (ctypes.c_void_p * len(rows))(*(row.ctypes.data for row in entries))
+    ilist, counts = np.arange(len(rows), dtype=np.int32), np.array([*map(len, rows)], np.int32)
+    lists = [ilist.ctypes.data, counts.ctypes.data, ctypes.addressof(first)]
+    return _Source(cuda_calls.LISTED, *lists), [entries, first, ilist, counts]
+
+
 def env_mat(library, case, dtype, *, sel=None, rows=None):
     """Outputs of ``ProdEnvMatAMix``, or ``ProdEnvMatA`` with `sel`; as `cuda_calls.env_mat`."""
     nframes, nall = case.atype.shape
@@ -46,13 +62,7 @@ def env_mat(library, case, dtype, *, sel=None, rows=None):
     )
     if sel is not None:
         shape.sel = slots.ctypes.data
-    source = _Source(cuda_calls.PERIODIC if case.periodic else cuda_calls.OPEN)
-    if rows is not None:
-        entries = [np.asarray(row, np.int32) for row in rows]
-        first = (ctypes.c_void_p * nloc)(*(row.ctypes.data for row in entries))
-        ilist, counts = np.arange(nloc, dtype=np.int32), np.array(list(map(len, rows)), np.int32)
-        lists = [ilist.ctypes.data, counts.ctypes.data, ctypes.addressof(first)]
-        source = _Source(cuda_calls.LISTED, *lists)
+    source, _lists = _neighbor_source(case, rows)
     inputs = [np.ascontiguousarray(case.coord, dtype), case.atype]
     inputs += [np.ascontiguousarray(x, dtype) for x in (case.box, case.davg, case.dstd)]
     out = [np.empty((nframes, nloc * nnei * width), dtype) for width in (4, 12, 3)]
@@ -125,4 +135,27 @@ def pair_embedding(library, name, inputs, **arrays):
     suffix = cuda_calls.SUFFIX[inputs[0].dtype]
     number = cuda_embedding_calls.PASSES.index(name)
     _call(library, f"pair_embedding_{suffix}", ctypes.byref(call), ctypes.c_int(number))
+    return outputs
+
+
+def tabulated_potential(library, atoms, model, *, rows=None):
+    """Outputs of the whole potential; as `cuda_potential_calls.tabulated_potential`."""
+    calls, host = cuda_potential_calls, cuda_calls.HostArrays()
+    values, outputs, _keep = calls.common_fields(host, atoms, model)
+    nets, _of_nets = calls.fitting_nets(host, model)
+    source, _lists = _neighbor_source(atoms, rows)
+    pack = getattr(library, f"deepattn_pack_fitting_net_{cuda_calls.SUFFIX[model.table.dtype]}")
+    pack.restype, free = ctypes.c_void_p, library.deepattn_free_fitting_net
+    status = cuda_calls.Status()
+    packed = [
+        pack(ctypes.byref(net), ctypes.c_int64(model.axis), ctypes.byref(status)) for net in nets
+    ]
+    if status.code != 0:
+        raise RuntimeError(status.message.decode())
+    places = (ctypes.c_void_p * len(packed))(*packed)
+    kind = calls.call_type(calls.REALS[model.table.dtype], _Source)
+    call = kind(source=source, nets=ctypes.addressof(places), **values)
+    _call(library, f"tabulated_potential_{model.suffix}", ctypes.byref(call))
+    for net in packed:
+        free(ctypes.c_void_p(net))
     return outputs

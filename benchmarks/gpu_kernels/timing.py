@@ -5,7 +5,12 @@ import itertools
 
 import inputs
 import numpy as np
-from libraries import cuda_attention_calls, cuda_calls, cuda_embedding_calls
+from libraries import (
+    cuda_attention_calls,
+    cuda_calls,
+    cuda_embedding_calls,
+    cuda_potential_calls,
+)
 
 # Bytes a slot and bytes an atom that must cross the memory bus, with floats of F bytes. What a
 # kernel moves besides, into its workspace or twice, is its own fault.
@@ -39,6 +44,10 @@ ATTENTION = {
     "tangent": lambda n, w, a: 4 * n * w * a + 2 * n * n * (w + a),
     "reverse": lambda n, w, a: 13 * n * w * a + 6 * n * n * (w + a),
 }
+# Of the potential, the layers of the fitting net, which all atoms pass there and back; tables and
+# their contraction are not counted.
+AXIS = 16
+HIDDEN = (240, 240, 240)
 # Of the pair embedding, how often each matrix is multiplied with all rows.
 EMBEDDING = {"forward": 1, "backward": 3, "double_backward": 6}
 
@@ -111,6 +120,16 @@ def timed_products(cuda, natoms, dtype):
         arrays = {key: grads[key] for key in cuda_embedding_calls.TAKEN[name]}
         prepared = cuda_embedding_calls.pair_embedding(cuda, name, given, **arrays)
         yield f"pair embedding {name}", prepared, times * products
+        del prepared
+    del given, grads
+    # Enough to fill the device, and a small system, where it is not full.
+    for count in (25 * natoms, 1536):
+        atoms = inputs.rounded(inputs.random_atoms(count), np.float32)
+        model = inputs.potential([NNEI], width=WIDTH, axis=AXIS, hidden=HIDDEN).astype(dtype, dtype)
+        prepared = cuda_potential_calls.tabulated_potential(cuda, atoms, model)
+        products = sum(a * b for a, b in itertools.pairwise((WIDTH * AXIS, *HIDDEN)))
+        yield f"potential, {count} atoms", prepared, 2 * count * products
+        del prepared
 
 
 def run(cuda, natoms: int) -> None:
