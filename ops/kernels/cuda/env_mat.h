@@ -20,7 +20,7 @@ typedef struct {
 
 // Arguments as on the CPU; `sel` of the shape is in the host's memory. `problem` may not be null.
 // davg, dstd, descrpt and deriv may be null together: then only neighbors and vectors are found,
-// and the vectors of an atom whose row would not be a number are none.
+// and where rows would not be numbers for a list, a frame or a box, the vectors are not.
 #define DEEPATTN_DECLARE_CUDA_ENV_MAT(T, suffix)                                                   \
   int64_t deepattn_cuda_env_mat_workspace_##suffix(const deepattn_env_mat_shape* shape, int kind); \
   void deepattn_cuda_env_mat_##suffix(                                                             \

@@ -9,10 +9,13 @@ namespace deepattn {
 
 constexpr int64_t kBlocksAtOnce = 2;  // of a multiprocessor
 
-// As many blocks as the device runs at once, if there is work for them.
-inline int64_t PersistentBlocks(int64_t units) {
-  return std::min(units, std::max<int64_t>(Multiprocessors(), 1) * kBlocksAtOnce);
+// As many blocks as the device runs at once.
+inline int64_t MostPersistentBlocks() {
+  return std::max<int64_t>(Multiprocessors(), 1) * kBlocksAtOnce;
 }
+
+// Likewise, if there is work for them.
+inline int64_t PersistentBlocks(int64_t units) { return std::min(units, MostPersistentBlocks()); }
 
 // Of the workspace: numbers for every block, and their sums.
 template <typename T>

@@ -3,9 +3,9 @@
 
 #include "persistent.h"
 #include "tabulated_potential.h"
+#include "tabulated_potential/derive.h"
 #include "tabulated_potential/describe.h"
 #include "tabulated_potential/fit.h"
-#include "tabulated_potential/pull.h"
 #include "virial_sums.h"
 
 namespace deepattn {
@@ -35,14 +35,24 @@ void Search(const CudaPotentialCall<F, T>& call, F* rij, int32_t* nlist,
   }
 }
 
-constexpr int kFewRows = kGemmSpan, kManyRows = kGemmDown * kGemmSpan;
+// Centers of a tile: many share the weights, few keep more blocks busy.
+constexpr int kManyRows = kGemmDown * kGemmSpan, kFewRows = kGemmSpan;
+
+// Centers that are evaluated at once, of so many.
+inline int64_t CentersAtOnce(int64_t centers) {
+  return std::min(centers, MostPersistentBlocks() * kManyRows);
+}
+
+inline int RowsOfTile(int64_t centers) {
+  return centers < MostPersistentBlocks() * kManyRows ? kFewRows : kManyRows;
+}
 
 // Pieces of the workspace: those in the arguments of the steps, and the others.
 template <typename F, typename T>
 struct PotentialWorkspace {
   const int64_t centers;  // of all frames
-  const int64_t blocks;   // of FitEnergies
   const FittingLayout layout;
+  const int64_t blocks;  // of FitEnergies
   const int64_t search_bytes;
   PotentialArguments<F, T> of = {};  // for all centers that are evaluated at once
   char* search;
@@ -52,11 +62,10 @@ struct PotentialWorkspace {
 
   PotentialWorkspace(const CudaPotentialCall<F, T>& call, Memory* memory)
       : centers(call.atoms.nframes * call.atoms.nloc),
-        blocks(PersistentBlocks(centers)),
-        // Large tiles share the weights among more centers, small ones keep more blocks busy.
         layout(call.nets, call.nnets,
-               call.distance == nullptr ? 0 : call.distance_basis.ncomponents,
-               centers < blocks * kManyRows ? kFewRows : kManyRows),
+               call.distance == nullptr ? 0 : call.distance_basis.ncomponents, RowsOfTile(centers)),
+        // Of every net a tile may not be full.
+        blocks(PersistentBlocks(CentersAtOnce(centers) / layout.rows + call.nnets)),
         search_bytes(SearchBytes(call)) {
     const deepattn_env_mat_shape& atoms = call.atoms;
     const int64_t width = call.table_shape.width, input = width * call.axis;
@@ -70,7 +79,7 @@ struct PotentialWorkspace {
     of.nblocks = of.grouped ? atoms.ntypes : 1;
     of.first_slot = memory->Take<int64_t>(of.nblocks + 1);
     of.nets = memory->Take<FittingNet<T>>(call.nnets);
-    of.centers = std::min(centers, blocks * kManyRows);
+    of.centers = CentersAtOnce(centers);
     of.belongs = memory->Take<int32_t>(call.nnets * of.centers);
     of.places = memory->Take<int64_t>(call.nnets * of.centers + 1);
     of.center_at = memory->Take<int64_t>(of.centers);

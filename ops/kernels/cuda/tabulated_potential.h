@@ -8,8 +8,8 @@
 
 namespace deepattn {
 
-// On the host are this structure, `sel`, `range`, `switch_range` and the array `nets`; what any of
-// them point to else is on the device.
+// This structure, `sel`, `range`, `switch_range` and the array `nets` are in the host's memory, all
+// other arrays in the device's.
 template <typename F, typename T>
 struct CudaPotentialCall : PotentialCall<F, T> {
   deepattn_cuda_neighbors source;

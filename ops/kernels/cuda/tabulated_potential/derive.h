@@ -1,7 +1,7 @@
 // From the derivatives by the descriptors to those along pairs, a block of threads a center, and
 // from these to forces and virials, a block an atom.
-#ifndef DEEPATTN_OPS_KERNELS_CUDA_TABULATED_POTENTIAL_PULL_H_
-#define DEEPATTN_OPS_KERNELS_CUDA_TABULATED_POTENTIAL_PULL_H_
+#ifndef DEEPATTN_OPS_KERNELS_CUDA_TABULATED_POTENTIAL_DERIVE_H_
+#define DEEPATTN_OPS_KERNELS_CUDA_TABULATED_POTENTIAL_DERIVE_H_
 
 #include "center.h"
 
@@ -140,4 +140,4 @@ struct GatherForces {
 
 }  // namespace deepattn
 
-#endif  // DEEPATTN_OPS_KERNELS_CUDA_TABULATED_POTENTIAL_PULL_H_
+#endif  // DEEPATTN_OPS_KERNELS_CUDA_TABULATED_POTENTIAL_DERIVE_H_
