@@ -8,7 +8,8 @@ github.com/deepmodeling/LAMBench): nine structures at constant energy, 10,000 st
 those of validation frames of MPtrj. The models are the published OC2M graph, written again with
 deepattn's own operations, and the one of ``run.py elements86``. Times are those of the processor,
 so the program should have one thread. The results go to ``lambench.json``, from which ``page.py``
-makes tables. A structure that was run is not run again. On one core OC2M takes half an hour.
+makes tables. They are written after each structure, and one that was run is not run again. On one
+core OC2M takes half an hour.
 """
 
 import argparse
@@ -141,13 +142,16 @@ def _evaluate(cell: Atoms, calculator: Calculator) -> float:
     return time.process_time() - began
 
 
-def measure(calculator: DP, options: argparse.Namespace, folder: Path) -> dict:
+def measure(calculator: DP, options: argparse.Namespace, folder: Path) -> Iterator[dict]:
     """All of a model.
 
     Args:
         calculator: The model.
         options: Those of the command.
         folder: For the structures that are done.
+
+    Yields:
+        What is known so far: the efficiency, and the structures that are done.
     """
     path = check_folder(options.lambench, "give a clone of LAMBench") / _STRUCTURES
     if not path.is_file():
@@ -155,7 +159,18 @@ def measure(calculator: DP, options: argparse.Namespace, folder: Path) -> dict:
     structures = runpy.run_path(str(path))["TEST_DATA"]
     folder.mkdir(parents=True, exist_ok=True)
     known = set(calculator.type_dict)
-    runs: dict[str, dict] = {}
+    valid = check_folder(
+        options.data / "mptrj/mixed/valid", "give the folder of the data with --data"
+    )
+    cells = [atoms for atoms in read_atoms(valid) if set(atoms.symbols) <= known]
+    found = {
+        "program": dict(program_versions()),
+        "steps": options.steps,
+        "structures": len(structures),
+        "runs": {},
+        "efficiency": efficiency([enlarged(c, _MOST_ATOMS) for c in cells[:_CELLS]], calculator),
+    }
+    yield found
     for atoms in structures:
         name = str(atoms.symbols)
         if not set(atoms.symbols) <= known:
@@ -163,19 +178,9 @@ def measure(calculator: DP, options: argparse.Namespace, folder: Path) -> dict:
         file = folder / f"{name}-{options.steps}.json"
         if not file.is_file():
             write_json(file, constant_energy(atoms, calculator, options.steps))
-        runs[name] = read_json(file, None)
-        print(name, runs[name], file=sys.stderr, flush=True)
-    valid = check_folder(
-        options.data / "mptrj/mixed/valid", "give the folder of the data with --data"
-    )
-    cells = [atoms for atoms in read_atoms(valid) if set(atoms.symbols) <= known]
-    return {
-        "program": dict(program_versions()),
-        "steps": options.steps,
-        "structures": len(structures),
-        "runs": runs,
-        "efficiency": efficiency([enlarged(c, _MOST_ATOMS) for c in cells[:_CELLS]], calculator),
-    }
+        found["runs"][name] = read_json(file, None)
+        print(name, found["runs"][name], file=sys.stderr, flush=True)
+        yield found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -196,8 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_sentence():
         for name in options.models:
             calculator = DP(MODELS[name](options))
-            found = measure(calculator, options, options.output / "lambench" / name)
-            write_json(RESULTS, read_models() | {name: found})
+            for found in measure(calculator, options, options.output / "lambench" / name):
+                write_json(RESULTS, read_models() | {name: found})
 
 
 def fast_graph(source: Path, folder: Path) -> Path:
