@@ -2,48 +2,26 @@
 #ifndef DEEPATTN_OPS_TF_SMOOTH_POTENTIAL_OP_H_
 #define DEEPATTN_OPS_TF_SMOOTH_POTENTIAL_OP_H_
 
-#include <string>
 #include <vector>
 
-#include "fitting_net.h"
 #include "kernels/cpu/smooth_potential.h"
 #include "launch.h"
+#include "potential_op.h"
 
 namespace deepattn {
-
-using tensorflow::OpInputList;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
 
 // The base of both ops. F is the type of the environment matrix and of energies, T that of the
 // nets.
 template <typename F, typename T>
-class SmoothPotentialOp : public tensorflow::OpKernel {
+class SmoothPotentialOp : public PotentialOp {
  public:
-  explicit SmoothPotentialOp(OpKernelConstruction* context) : OpKernel(context) {
-    std::string kind;
-    OP_REQUIRES_OK(context, context->GetAttr("sel", &sel_));
+  explicit SmoothPotentialOp(OpKernelConstruction* context) : PotentialOp(context) {
     OP_REQUIRES_OK(context, context->GetAttr("empty_types", &empty_types_));
     OP_REQUIRES_OK(context, context->GetAttr("net_of_pair", &net_of_pair_));
-    OP_REQUIRES_OK(context, context->GetAttr("axis", &axis_));
-    OP_REQUIRES_OK(context, context->GetAttr("sees_center", &sees_center_));
-    OP_REQUIRES_OK(context, context->GetAttr("switch", &kind));
-    OP_REQUIRES_OK(context, context->GetAttr("excluded_is_average", &excluded_is_average_));
     OP_REQUIRES_OK(context, context->GetAttr("keeps_empty", &keeps_empty_));
-    OP_REQUIRES_OK(context, context->GetAttr("copies", &copies_));
     OP_REQUIRES(context, sel_.size() == empty_types_.size(),
                 InvalidArgument("sel has ", sel_.size(), " blocks of slots, but empty_types ",
                                 empty_types_.size()));
-    for (const int32_t n : sel_) {
-      OP_REQUIRES(context, n >= 0, InvalidArgument("sel must not be negative, not ", n));
-      nnei_ += n;
-    }
-    switch_ = kind == "none"      ? DEEPATTN_NO_SWITCH
-              : kind == "inverse" ? DEEPATTN_SWITCH_OF_INVERSE
-                                  : DEEPATTN_SWITCH_OF_DISTANCE;
   }
 
  protected:
@@ -60,31 +38,7 @@ class SmoothPotentialOp : public tensorflow::OpKernel {
     return ReadFitting(context, call, nets);
   }
 
-  static const Tensor& Input(OpKernelContext* context, const char* name) {
-    const Tensor* tensor;
-    context->input(name, &tensor).IgnoreError();  // the op has an input of this name
-    return *tensor;
-  }
-
-  template <typename Real>
-  static absl::Status Read(OpKernelContext* context, const char* name,
-                           const std::vector<int64_t>& shape, const Real** data) {
-    const Tensor& tensor = Input(context, name);
-    TF_RETURN_IF_ERROR(RequireShape(name, tensor, shape));
-    *data = tensor.flat<Real>().data();
-    return absl::OkStatus();
-  }
-
  private:
-  // Likewise of what may be missing, as no elements.
-  template <typename Real>
-  static absl::Status ReadOptional(OpKernelContext* context, const char* name,
-                                   const std::vector<int64_t>& shape, const Real** data) {
-    *data = nullptr;
-    if (Input(context, name).NumElements() == 0) return absl::OkStatus();
-    return Read(context, name, shape, data);
-  }
-
   absl::Status ReadAtoms(OpKernelContext* context, SmoothPotentialCall<F, T>* call) const {
     const Tensor &atype = Input(context, "type"), &davg = Input(context, "davg");
     TF_RETURN_IF_ERROR(RequireShape("type", atype, {kAny, kAny}));
@@ -228,16 +182,9 @@ class SmoothPotentialOp : public tensorflow::OpKernel {
                         &call->atom_offset);
   }
 
-  std::vector<int32_t> sel_;
   std::vector<int32_t> empty_types_;
   std::vector<int32_t> net_of_pair_;
-  std::vector<int64_t> copies_;
-  int64_t nnei_ = 0;
-  int64_t axis_;
-  bool sees_center_;
-  bool excluded_is_average_;
   bool keeps_empty_;
-  int switch_;
 };
 
 }  // namespace deepattn

@@ -4,21 +4,13 @@
 
 #include <cmath>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include "atoms.h"
-#include "fitting_net.h"
 #include "mesh.h"
+#include "potential_op.h"
 
 namespace deepattn {
-
-using tensorflow::OpInputList;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
-using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
 
 // The output that is there with a basis, behind all others.
 constexpr int kDistance = 4;
@@ -33,26 +25,15 @@ struct PotentialInputs {
 };
 
 template <typename F, typename T>
-class TabulatedPotentialOp : public tensorflow::OpKernel {
+class TabulatedPotentialOp : public PotentialOp {
  public:
-  explicit TabulatedPotentialOp(OpKernelConstruction* context) : OpKernel(context) {
-    std::string kind;
+  explicit TabulatedPotentialOp(OpKernelConstruction* context) : PotentialOp(context) {
     OP_REQUIRES_OK(context, context->GetAttr("rcut", &rcut_));
     OP_REQUIRES_OK(context, context->GetAttr("rcut_smth", &rcut_smth_));
-    OP_REQUIRES_OK(context, context->GetAttr("sel", &sel_));
     OP_REQUIRES_OK(context, context->GetAttr("width", &width_));
-    OP_REQUIRES_OK(context, context->GetAttr("axis", &axis_));
-    OP_REQUIRES_OK(context, context->GetAttr("sees_center", &sees_center_));
-    OP_REQUIRES_OK(context, context->GetAttr("switch", &kind));
-    OP_REQUIRES_OK(context, context->GetAttr("excluded_is_average", &excluded_is_average_));
-    OP_REQUIRES_OK(context, context->GetAttr("copies", &copies_));
     OP_REQUIRES(context, std::isfinite(rcut_) && rcut_ > 0 && rcut_smth_ <= rcut_,
                 InvalidArgument("rcut must be positive and rcut_smth not above it, not ", rcut_,
                                 " and ", rcut_smth_));
-    for (const int32_t n : sel_) {
-      OP_REQUIRES(context, n >= 0, InvalidArgument("sel must not be negative, not ", n));
-      nnei_ += n;
-    }
     OP_REQUIRES(context, nnei_ > 0 && nnei_ <= std::numeric_limits<int32_t>::max(),
                 InvalidArgument("sel must add up to a number of slots, not ", nnei_));
     OP_REQUIRES(context, axis_ <= width_,
@@ -61,9 +42,6 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("nbases", &nbases));
     OP_REQUIRES(context, nbases <= 1,
                 InvalidArgument("there must be one basis or none, not ", nbases));
-    switch_ = kind == "none"      ? DEEPATTN_NO_SWITCH
-              : kind == "inverse" ? DEEPATTN_SWITCH_OF_INVERSE
-                                  : DEEPATTN_SWITCH_OF_DISTANCE;
   }
 
   void Compute(OpKernelContext* context) final {
@@ -80,20 +58,6 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
   virtual absl::Status Run(OpKernelContext* context, const PotentialInputs<F, T>& inputs) = 0;
 
  private:
-  template <typename Real>
-  static const Real* Data(OpKernelContext* context, const char* name) {
-    const Tensor* tensor;
-    context->input(name, &tensor).IgnoreError();  // the op has an input of this name
-    return tensor->flat<Real>().data();
-  }
-
-  static absl::Status Require(OpKernelContext* context, const char* name,
-                              const std::vector<int64_t>& shape) {
-    const Tensor* tensor;
-    TF_RETURN_IF_ERROR(context->input(name, &tensor));
-    return RequireShape(name, *tensor, shape);
-  }
-
   absl::Status ReadAtoms(OpKernelContext* context, PotentialCall<F, T>* call, Mesh* mesh) const {
     AtomCounts counts;
     TF_RETURN_IF_ERROR(ReadCounts(context->input(2), &counts));
@@ -117,35 +81,30 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     call->box = box->flat<F>().data();
     call->davg = davg->flat<F>().data();
     call->dstd = dstd->flat<F>().data();
-    const Tensor* keep;
-    TF_RETURN_IF_ERROR(context->input("keep", &keep));
-    if (keep->NumElements() > 0) {
-      TF_RETURN_IF_ERROR(RequireShape("keep", *keep, {counts.ntypes, counts.ntypes + 1}));
-      call->keep = keep->flat<F>().data();
-    }
+    TF_RETURN_IF_ERROR(
+        ReadOptional(context, "keep", {counts.ntypes, counts.ntypes + 1}, &call->keep));
     call->excluded_is_average = excluded_is_average_;
     return absl::OkStatus();
   }
 
   absl::Status ReadTables(OpKernelContext* context, PotentialCall<F, T>* call) const {
-    const Tensor *table, *factors;
-    TF_RETURN_IF_ERROR(context->input("table", &table));
-    TF_RETURN_IF_ERROR(context->input("factors", &factors));
-    TF_RETURN_IF_ERROR(RequireShape("table", *table, {kAny, kAny, 6, kAny}));
-    TF_RETURN_IF_ERROR(Require(context, "table_info", {6}));
-    TF_RETURN_IF_ERROR(Require(context, "count", {}));
-    TF_RETURN_IF_ERROR(Require(context, "switch_range", {2}));
+    const T* count;
+    TF_RETURN_IF_ERROR(Read(context, "table", {kAny, kAny, 6, kAny}, &call->table));
+    TF_RETURN_IF_ERROR(Read(context, "table_info", {6}, &call->range));
+    TF_RETURN_IF_ERROR(Read(context, "count", {}, &count));
+    TF_RETURN_IF_ERROR(Read(context, "switch_range", {2}, &call->switch_range));
+    const Tensor &table = Input(context, "table"), &factors = Input(context, "factors");
     deepattn_tabulated_shape& shape = call->table_shape;
-    shape.ntables = table->dim_size(0);
-    shape.nrows = table->dim_size(1);
-    shape.stride = table->dim_size(3);
+    shape.ntables = table.dim_size(0);
+    shape.nrows = table.dim_size(1);
+    shape.stride = table.dim_size(3);
     shape.width = width_;
-    TF_RETURN_IF_ERROR(RequireShape("factors", *factors, {kAny, shape.stride}));
-    shape.nfactors = factors->dim_size(0);
+    TF_RETURN_IF_ERROR(Read(context, "factors", {kAny, shape.stride}, &call->factors));
+    shape.nfactors = factors.dim_size(0);
     if (shape.ntables < 1 || shape.nrows < 1 || width_ > shape.stride ||
         shape.stride % kTableStride != 0) {
       return InvalidArgument("table must not be empty, and its rows a multiple of ", kTableStride,
-                             " that has ", width_, " numbers, not ", table->shape().DebugString());
+                             " that has ", width_, " numbers, not ", table.shape().DebugString());
     }
     const int64_t ntypes = call->atoms.ntypes;
     const int64_t npairs = (sees_center_ ? ntypes : 1) * (ntypes + 1);
@@ -154,13 +113,9 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
       return InvalidArgument("there are ", shape.ntables, " tables and ", shape.nfactors,
                              " factors for ", npairs, " pairs of types");
     }
-    call->table = Data<T>(context, "table");
-    call->range = Data<T>(context, "table_info");
-    call->factors = Data<T>(context, "factors");
-    call->count = *Data<T>(context, "count");
+    call->count = *count;
     call->sees_center = sees_center_;
     call->switch_kind = switch_;
-    call->switch_range = Data<F>(context, "switch_range");
     call->axis = axis_;
     return absl::OkStatus();
   }
@@ -203,10 +158,12 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
     }
     call->nnets = nnets;
     const int64_t nframes = call->atoms.nframes, first = nets[0].width[0];
-    TF_RETURN_IF_ERROR(Require(context, "type_offset", {call->atoms.ntypes, first}));
-    call->type_offset = Data<T>(context, "type_offset");
-    TF_RETURN_IF_ERROR(ReadRows(context, "frame_offset", nframes, first, &call->frame_offset));
-    return ReadRows(context, "atom_offset", nframes * call->atoms.nloc, first, &call->atom_offset);
+    TF_RETURN_IF_ERROR(
+        Read(context, "type_offset", {call->atoms.ntypes, first}, &call->type_offset));
+    TF_RETURN_IF_ERROR(
+        ReadOptional(context, "frame_offset", {nframes, first}, &call->frame_offset));
+    return ReadOptional(context, "atom_offset", {nframes * call->atoms.nloc, first},
+                        &call->atom_offset);
   }
 
   absl::Status ReadBasis(OpKernelContext* context, PotentialCall<F, T>* call) const {
@@ -223,16 +180,6 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
                             origins[0].template flat<T>().data(),
                             roots[0].template flat<T>().data()};
     return absl::OkStatus();
-  }
-
-  // Rows that may be missing.
-  static absl::Status ReadRows(OpKernelContext* context, const char* name, int64_t rows,
-                               int64_t width, const T** data) {
-    const Tensor* tensor;
-    TF_RETURN_IF_ERROR(context->input(name, &tensor));
-    if (tensor->NumElements() == 0) return absl::OkStatus();
-    *data = tensor->flat<T>().data();
-    return RequireShape(name, *tensor, {rows, width});
   }
 
   static absl::Status AllocateOutputs(OpKernelContext* context, PotentialCall<F, T>* call) {
@@ -252,14 +199,7 @@ class TabulatedPotentialOp : public tensorflow::OpKernel {
 
   float rcut_;
   float rcut_smth_;
-  std::vector<int32_t> sel_;
-  int64_t nnei_ = 0;
   int64_t width_;
-  int64_t axis_;
-  bool sees_center_;
-  bool excluded_is_average_;
-  int switch_;
-  std::vector<int64_t> copies_;
 };
 
 }  // namespace deepattn

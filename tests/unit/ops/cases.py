@@ -68,6 +68,13 @@ class Case:
     def with_(self, **changes):
         return replace(self, **changes)
 
+    def with_wrong(self, **changes):
+        """The case with some numbers of arrays replaced: an index and a value for each."""
+        arrays = {name: getattr(self, name).copy() for name in changes}
+        for name, (index, value) in changes.items():
+            arrays[name][index] = value
+        return self.with_(**arrays)
+
 
 def random_case(box="triclinic", *, natoms=14, nframes=2, nnei=90, seed=0, virtual=True):
     """Random atoms of two types, some outside the box, optionally some virtual."""

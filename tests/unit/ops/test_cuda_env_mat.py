@@ -118,12 +118,7 @@ def test_real_frames(cuda_host, compiled, shared):
 
 
 def wrong(**changes):
-    case = random_case("triclinic", nframes=2, natoms=9, virtual=False)
-    for name, (index, value) in changes.items():
-        array = getattr(case, name).copy()
-        array[index] = value
-        case = case.with_(**{name: array})
-    return case
+    return random_case("triclinic", nframes=2, natoms=9, virtual=False).with_wrong(**changes)
 
 
 @pytest.mark.parametrize(

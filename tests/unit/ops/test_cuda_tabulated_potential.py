@@ -141,12 +141,7 @@ def test_without_distances(cuda_host):
 
 
 def wrong(**changes):
-    case = random_case("triclinic", natoms=9, virtual=False)
-    for name, (index, value) in changes.items():
-        array = getattr(case, name).copy()
-        array[index] = value
-        case = case.with_(**{name: array})
-    return case
+    return random_case("triclinic", natoms=9, virtual=False).with_wrong(**changes)
 
 
 @pytest.mark.parametrize(
