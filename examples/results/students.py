@@ -2,11 +2,12 @@
 
     python students.py --lmp /path/to/deepmd-kit/bin/lmp --output runs
 
-The published model of water is distilled. That of Open Catalyst is fine-tuned on tungsten and then
-distilled. All of them run in DeePMD-kit's LAMMPS at constant energy, and are compared with the
-labels: `tungsten.py` has what is only asked of the metal. The results go to ``students.json``, from
-which ``page.py`` and ``pictures.py`` make tables and pictures. Everything takes about an hour on
-one core; a second call repeats nothing that is done.
+The published model of water is distilled. That of Open Catalyst is fine-tuned on water, and on
+tungsten, where it is then distilled. All of them run in DeePMD-kit's LAMMPS at constant energy, and
+are compared with the labels: `tungsten.py` has what is only asked of the metal. The results go to
+``students.json``, from which ``page.py`` and ``pictures.py`` make tables and pictures. Everything
+takes about two hours on one core; a second call repeats nothing that is done, and ``--models`` names
+those that are wanted, while the results of the others stay as they are.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from cost import add_budget, read_cost, write_cost
 from dynamics import as_lists, labeled_water, summary, whole_molecules
 from lammps_run import Dynamics
 from record import STUDENTS, read_json, write_json
-from sets import HERE, DataSet
+from sets import HERE, SETS, DataSet
 from training_run import COST, TrainingRun, errors_of
 from tungsten import at_rest, crystal, energies_of, read_strained
 
@@ -41,6 +42,9 @@ from deepattn.models import open_model_file
 
 INPUTS = HERE / "students"
 PUBLISHED = {"water": "water_se_atten_f32.pb", "tungsten": "oc2m_se_atten_f32.pb"}
+# What is fine-tuned.
+PRETRAINED = PUBLISHED["tungsten"]
+MODELS = ("published", "fine-tuned", "student")
 VALID = {
     "water": ("water/valid",),
     "tungsten": tuple(f"monbtaw/npy/valid/unary/{name}" for name in ("W2", "W54")),
@@ -72,7 +76,7 @@ class Model:
 
 
 class FineTuning(DataSet):
-    """The data of tungsten, with the input of a fine-tuning."""
+    """The data of water or of tungsten, with the input of a fine-tuning."""
 
     def read_input(self, data: Path, seed: int, variant: str = "") -> dict:
         """See `DataSet`."""
@@ -84,49 +88,71 @@ class FineTuning(DataSet):
         return config
 
 
-def water(options: argparse.Namespace) -> dict:
-    """The published model and its student."""
+TUNINGS = {
+    "water": FineTuning("water-fine-tuned", "water", SETS["water"].origin, "O H"),
+    "tungsten": FineTuning("tungsten-fine-tuned", "tungsten", SETS["monbtaw"].origin, "W"),
+}
+
+
+def water(options: argparse.Namespace, known: dict) -> dict:
+    """The published model and its student, and that of Open Catalyst fine-tuned."""
     frames = labeled_water(options.data)
     temperature = float(configurational_temperature(frames, ("H", "O")).mean())
     run = Dynamics(frames[-1], ("O", "H"), temperature, timestep=5e-4)
     short = replace(run, equilibration=0.1, parts=4, length=0.2, every=0.01)
-    teacher = published("water", options)
-    models = {
-        "published": Model(teacher, True, short),
-        "student": distilled("water", teacher, run, options),
-    }
     labels = radial_distribution(frames, width=0.05)
     found = {
         "r": labels.r.round(3).tolist(),
         "labels": as_lists(labels.g),
         "models": {},
     }
-    for name, model in models.items():
-        result, own = compared("water", name, model, options)
+
+    def make(name: str) -> Model:
+        if name == "fine-tuned":
+            tuned, cost = fine_tuned("water", options)
+            return Model(tuned, True, replace(short, length=0.5), cost)
+        teacher = published(PUBLISHED["water"], options)
+        if name == "published":
+            return Model(teacher, True, short)
+        return distilled("water", teacher, run, options)
+
+    for name in MODELS:
+        if name not in options.models:
+            if name in known:
+                found["models"][name] = known[name]
+            continue
+        result, own = compared("water", name, make(name), options)
         curves = as_lists(radial_distribution(own, width=0.05).g)
         whole = [whole_molecules(atoms) for atoms in (own[0], own[-1])]
         found["models"][name] = result | {"molecules": whole, "curves": curves}
     return found
 
 
-def tungsten(options: argparse.Namespace) -> dict:
+def tungsten(options: argparse.Namespace, known: dict) -> dict:
     """The model of Open Catalyst as it is, fine-tuned, and a student of that."""
     frames = read_strained(options.data)
-    teacher = published("tungsten", options)
-    tuned, cost = fine_tuned(teacher, options)
     run = Dynamics(crystal(1.0), ("W",), 1000.0, timestep=2e-3, equilibration=2.0)
     short = replace(run, equilibration=0.2, parts=4, length=0.5, every=0.02)
-    models = {
-        "published": Model(teacher, True, short),
-        "fine-tuned": Model(tuned, True, short, cost),
-        "student": distilled("tungsten", tuned, run, options),
-    }
     found: dict = {
         "strains": {name: values.round(4).tolist() for name, (values, _) in frames.modes().items()},
         "labels": frames.curves(frames.energies),
         "models": {},
     }
-    for name, model in models.items():
+
+    def make(name: str) -> Model:
+        if name == "published":
+            return Model(published(PUBLISHED["tungsten"], options), True, short)
+        tuned, cost = fine_tuned("tungsten", options)
+        if name == "fine-tuned":
+            return Model(tuned, True, short, cost)
+        return distilled("tungsten", tuned, run, options)
+
+    for name in MODELS:
+        if name not in options.models:
+            if name in known:
+                found["models"][name] = known[name]
+            continue
+        model = make(name)
         calculator = DP(model.path)
         rest = at_rest(calculator)
         model = replace(model, run=replace(model.run, atoms=crystal(rest["elastic"]["a"])))
@@ -137,20 +163,21 @@ def tungsten(options: argparse.Namespace) -> dict:
 
 
 def published(name: str, options: argparse.Namespace) -> Path:
-    """The file of a published model.
+    """The path of the file of a published model.
 
     Raises:
         DataError: It is not there.
     """
-    path = options.pretrained / PUBLISHED[name]
+    path = options.pretrained / name
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; give its folder with --pretrained")
     return path.resolve()
 
 
-def fine_tuned(teacher: Path, options: argparse.Namespace) -> tuple[Path, float]:
+def fine_tuned(material: str, options: argparse.Namespace) -> tuple[Path, float]:
     """The folder of the fine-tuned model, and the core-minutes that it took."""
-    data_set = FineTuning("finetune", "tungsten", "those of monbtaw", "W")
+    data_set = TUNINGS[material]
+    teacher = published(PRETRAINED, options)
     run = TrainingRun(data_set, 1, options.output, options.data, pretrained=teacher)
     left = None if options.budget is None else options.budget - used()
     record, _ = run.measure(left)
@@ -267,7 +294,7 @@ def counted(path: Path) -> Iterator[None]:
         write_cost(path, before + used() - began)
 
 
-SYSTEMS: dict[str, Callable[[argparse.Namespace], dict]] = {"water": water, "tungsten": tungsten}
+SYSTEMS: dict[str, Callable[[argparse.Namespace, dict], dict]] = {"water": water, "tungsten": tungsten}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -283,6 +310,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=SHARED / "pretrained",
         help="folder of the published graphs (%(default)s)",
     )
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, default=MODELS, help="all of them by default"
+    )
     add_budget(parser)
     options = parser.parse_args(arguments)
     with one_sentence():
@@ -290,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in options.systems or SYSTEMS:
             if name not in SYSTEMS:
                 raise DataError(f"{name} is none of {', '.join(SYSTEMS)}")
-            known[name] = SYSTEMS[name](options)
+            known[name] = SYSTEMS[name](options, known.get(name, {}).get("models", {}))
             write_json(STUDENTS, known)
 
 
