@@ -153,7 +153,7 @@ def _metals() -> dict[str, dict]:
 
 def title(material: str, name: str) -> str:
     """What tables and pictures call a model."""
-    return _PUBLISHED[material] if name == "published" else name
+    return {"published": _PUBLISHED[material], "fine-tuned": "OC2M, fine-tuned"}.get(name, name)
 
 
 def _elastic(values: dict) -> list[str]:

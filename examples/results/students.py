@@ -6,8 +6,8 @@ The published model of water is distilled. That of Open Catalyst is fine-tuned o
 tungsten, where it is then distilled. All of them run in DeePMD-kit's LAMMPS at constant energy, and
 are compared with the labels: `tungsten.py` has what is only asked of the metal. The results go to
 ``students.json``, from which ``page.py`` and ``pictures.py`` make tables and pictures. Everything
-takes about two hours on one core; a second call repeats nothing that is done, and ``--models`` names
-those that are wanted, while the results of the others stay as they are.
+takes about two hours on one core. A second call repeats nothing that is done; with ``--models`` the
+results of the others stay as they are.
 """
 
 import argparse
@@ -294,7 +294,10 @@ def counted(path: Path) -> Iterator[None]:
         write_cost(path, before + used() - began)
 
 
-SYSTEMS: dict[str, Callable[[argparse.Namespace, dict], dict]] = {"water": water, "tungsten": tungsten}
+SYSTEMS: dict[str, Callable[[argparse.Namespace, dict], dict]] = {
+    "water": water,
+    "tungsten": tungsten,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -75,17 +75,18 @@ def test_inputs_of_distillations_are_valid(scripts, name):
     assert config.rounds == 2
 
 
-def test_the_fine_tuning_takes_the_model_of_the_file(scripts, shared):
-    data_set = scripts.students.FineTuning("finetune", "tungsten", "those of monbtaw", "W")
+@pytest.mark.parametrize(("material", "elements"), [("water", ["O", "H"]), ("tungsten", ["W"])])
+def test_the_fine_tuning_takes_the_model_of_the_file(scripts, shared, material, elements):
+    data_set = scripts.students.TUNINGS[material]
     config = data_set.read_input(shared / "data", seed=1)
     assert config["model"] == {
-        "type_map": ["W"],
+        "type_map": elements,
         "type_embedding": {},
         "descriptor": {},
         "fitting_net": {},
     }
     assert all(Path(path).is_dir() for path in config["training"]["training_data"]["systems"])
-    with pytest.raises(DataError, match="the data of tungsten are those of monbtaw"):
+    with pytest.raises(DataError, match=f"the data of {material} are "):
         data_set.read_input(Path("/nowhere"), seed=1)
 
 
@@ -94,7 +95,7 @@ def test_wrong_arguments_give_one_sentence(scripts, tmp_path):
         scripts.students.main(["gold", "-o", str(tmp_path)])
     options = SimpleNamespace(pretrained=tmp_path)
     with pytest.raises(DataError, match=r"oc2m_se_atten_f32\.pb: there is no such file; give"):
-        scripts.students.published("tungsten", options)
+        scripts.students.published(scripts.students.PRETRAINED, options)
 
 
 def test_nothing_begins_when_the_budget_is_used(scripts, tmp_path):
@@ -143,9 +144,9 @@ def test_a_model_is_compared_in_lammps(scripts, tmp_path, monkeypatch):
 def test_the_recorded_students(scripts):
     found = scripts.record.read_students()
     assert found.keys() == scripts.students.SYSTEMS.keys()
-    water, tungsten = found["water"], found["tungsten"]
-    assert list(water["models"]) == ["published", "student"]
-    assert list(tungsten["models"]) == ["published", "fine-tuned", "student"]
+    water = found["water"]
+    for material in found.values():
+        assert list(material["models"]) == list(scripts.students.MODELS)
     runs = json.loads(scripts.record.RUNS.read_text())
     assert water["labels"] == runs["water"]["labels"] and water["r"] == runs["water"]["r"]
     for material in found.values():
