@@ -36,23 +36,18 @@ def angular_features(
     Returns:
         ``[n, width of E]``.
     """
-    product = tf.matmul(directions, directions, transpose_b=True)
-    rows, scale, further = tf.reshape(product, [-1, 1]), None, None
-    kinds = type_embedding.shape[0]
-    pair = tf.reshape(ntype[:, :, tf.newaxis] * kinds + ntype[:, tf.newaxis], [-1])
-    vectors = pair_vectors(type_embedding, kinds)
+    vectors = pair_vectors(type_embedding, type_embedding.shape[0])
     if type_net is None:
-        further = ops.PairVectors(pair, vectors)
+        by_types = {"vectors": vectors}
     else:
-        weight = None
-        if switch is not None:
-            weight = tf.reshape(switch[:, :, tf.newaxis] * switch[:, tf.newaxis], [-1])
-        scale = ops.PairScale(weight, pair, type_net(vectors))
-    stored = tf.shape(ntype)[1]
-    shape = tf.stack([tf.shape(ntype)[0], stored * stored, 1])
-    weight = tf.ones(shape[:2], product.dtype)
-    if times is not None:
-        weight *= tf.reshape(times * times[:, tf.newaxis], [1, -1])
-    embedding, product = net(rows, scale, further), tf.reshape(product, shape)
-    sums = ops.neighbor_sums(embedding, weight, vectors=product)
-    return tf.squeeze(sums.moments, axis=1)
+        by_types = {"factors": type_net(vectors), "weight": switch}
+    first = net.hidden[0]
+    return ops.angle_sums(
+        directions,
+        ntype,
+        net.weights_of_ops(),
+        times=times,
+        function=first.function,
+        product=first.product,
+        **by_types,
+    )

@@ -1,6 +1,7 @@
 """Neighbors, environment matrix, attention, force, virial as TensorFlow ops with gradients."""
 
 from deepattn.ops.adam import AdamNumbers, adam_step
+from deepattn.ops.angle_sums import angle_sums
 from deepattn.ops.attention import AttentionParameters, gated_attention
 from deepattn.ops.fitting_nets import MOST_HIDDEN, FittingNets, fits_whole_potentials
 from deepattn.ops.functions import (
@@ -65,6 +66,7 @@ __all__ = [
     "Tables",
     "TabulatedDescriptor",
     "adam_step",
+    "angle_sums",
     "fast_library",
     "first_unsearchable",
     "fits_whole_potentials",

@@ -59,6 +59,7 @@ def _vectorized(kernel: str, more: tuple[str, ...] = _FUSED) -> tuple[Unit, ...]
 _ADAM = _vectorized("adam", ("-fno-math-errno",))
 # Both sides of a branch are computed where that leaves a loop without branches.
 _ROWS = _vectorized("smooth_rows", ("-fno-math-errno", "-fno-trapping-math"))
+_ANGLE_SUMS = _vectorized("angle_sums")
 _ATTENTION = _vectorized("attention")
 _NEIGHBOR_SUMS = _vectorized("neighbor_sums")
 _PAIR_ATTENTION = _vectorized("pair_attention")
@@ -71,6 +72,7 @@ UNIT_FLAGS = {
     unit.name: unit.flags
     for unit in (
         *_ADAM,
+        *_ANGLE_SUMS,
         *_ATTENTION,
         *_NEIGHBOR_SUMS,
         *_PAIR_ATTENTION,
@@ -88,6 +90,8 @@ KERNELS = "libdeepattn_kernels.so"
 KERNEL_UNITS = (
     Unit("kernels/cpu/adam.cc"),
     *_ADAM,
+    Unit("kernels/cpu/angle_sums.cc"),
+    *_ANGLE_SUMS,
     Unit("kernels/cpu/attention.cc"),
     *_ATTENTION,
     Unit("kernels/cpu/env_mat.cc"),
@@ -127,6 +131,7 @@ OP_UNITS = {
     ),
     OWN: (
         Unit("tf/adam_op.cc"),
+        Unit("tf/angle_sums_ops.cc"),
         Unit("tf/attention_ops.cc"),
         Unit("tf/neighbor_stat_op.cc"),
         Unit("tf/neighbor_sums_ops.cc"),

@@ -89,22 +89,14 @@ def pair_embedding(
     none = tf.zeros([0], dtype)
     if scale is None:
         scale = PairScale(none, tf.zeros([0], tf.int32), tf.zeros([0, width], dtype))
-    compiled = (
-        function is tf.tanh
-        and product is exact_product
-        and dtype in (tf.float32, tf.float64)
-        and len(layers) <= _MOST_LAYERS
-        and all(layer.bias is not None for layer in layers)
-    )
-    ops = own_ops() if compiled else None
+    ops = own_ops() if is_compiled_net(layers, dtype, function, product) else None
     matrices, biases, steps = spread(layers, dtype)
     offsets = False
     if vectors is not None:
-        offsets = ops is not None and _may_have_offsets(rows.shape[1], matrices[0])
+        offsets = ops is not None and cpu_ops() is not None
+        offsets = offsets and may_have_offsets(rows.shape[1], matrices[0])
         if offsets:
-            inputs = rows.shape[1]
-            added = exact_product(vectors.vectors, matrices[0][inputs:])
-            matrices[0] = tf.concat([matrices[0][:inputs], added], axis=0)
+            matrices[0] = with_offsets(rows.shape[1], matrices[0], vectors.vectors)
             scale = scale._replace(index=vectors.index)
         else:
             rows = tf.concat([rows, tf.gather(vectors.vectors, vectors.index)], axis=1)
@@ -119,8 +111,31 @@ def pair_embedding(
     return ops.deepattn_pair_embedding(rows, *scale, matrices, biases, steps, offsets=offsets)
 
 
-def _may_have_offsets(inputs: int, matrix: tf.Tensor) -> bool:
+def is_compiled_net(
+    layers: Sequence[DenseLayer],
+    dtype: tf.DType,
+    function: Callable[[tf.Tensor], tf.Tensor],
+    product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+) -> bool:
+    """Whether compiled ops compute a net of these layers."""
+    return (
+        function is tf.tanh
+        and product is exact_product
+        and dtype in (tf.float32, tf.float64)
+        and len(layers) <= _MOST_LAYERS
+        and all(layer.bias is not None for layer in layers)
+    )
+
+
+def may_have_offsets(inputs: int, matrix: tf.Tensor) -> bool:
     """Whether what vectors contribute to the first layer can be added to products of ``inputs``
     columns: the layer must not add its whole input to its result."""
     whole, units = matrix.shape
-    return inputs < whole and units not in (whole, 2 * whole) and cpu_ops() is not None
+    return inputs < whole and units not in (whole, 2 * whole)
+
+
+def with_offsets(inputs: int, matrix: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    """The first matrix of a net whose input has vectors behind ``inputs`` columns, for an op that
+    adds a row of offsets, what a vector contributes: they are behind those of the input."""
+    added = exact_product(vectors, matrix[inputs:])
+    return tf.concat([matrix[:inputs], added], axis=0)

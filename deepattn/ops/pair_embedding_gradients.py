@@ -17,7 +17,7 @@ from deepattn.ops.reference.tapes import left_out, put_in
 # Inputs of the op: rows, weight, index, factors, then matrices, biases and time steps. Those of
 # the backward passes have in addition `grad_output`, and the double backward `grad_grad_rows` and
 # `grad_grad_weight`.
-_INDEX = 2
+_INDEX, _LAYERS = 2, 4
 
 
 def register(ops: ModuleType) -> None:
@@ -25,9 +25,9 @@ def register(ops: ModuleType) -> None:
 
     @tf.RegisterGradient("DeepattnPairEmbedding")
     def embedding(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
-        inputs = _arguments(op.inputs, op)
+        inputs = layers_in_lists(op.inputs, op, _LAYERS)
         if any(is_wanted(op, k) for k in range(_INDEX + 1, len(op.inputs))):
-            gradients = _flat(ops.deepattn_pair_embedding_full_grad(*inputs, grad, **_options(op)))
+            gradients = flat(ops.deepattn_pair_embedding_full_grad(*inputs, grad, **_options(op)))
         else:
             gradients = [*ops.deepattn_pair_embedding_grad(*inputs, grad, **_options(op))]
             gradients += [None] * (len(op.inputs) - _INDEX - 1)
@@ -37,9 +37,9 @@ def register(ops: ModuleType) -> None:
     def embedding_grad(op: tf.Operation, *grad_grads: tf.Tensor) -> list[tf.Tensor | None]:
         *inputs, grad_output = op.inputs
         results = ops.deepattn_pair_embedding_grad_grad(
-            *_arguments(inputs, op), grad_output, *grad_grads, **_options(op)
+            *layers_in_lists(inputs, op, _LAYERS), grad_output, *grad_grads, **_options(op)
         )
-        grad_grad_output, *gradients = _flat(results)
+        grad_grad_output, *gradients = flat(results)
         return [*put_in(gradients, _INDEX), grad_grad_output]
 
     @tf.RegisterGradient("DeepattnPairEmbeddingFullGrad")
@@ -77,17 +77,18 @@ def register(ops: ModuleType) -> None:
         return [*put_in(gradients, _INDEX), by_grad, grad_rows, grad_weight]
 
 
-def _arguments(inputs: Sequence[tf.Tensor], op: tf.Operation) -> list:
-    """The op's inputs as its Python function takes them, layers as three lists."""
+def layers_in_lists(inputs: Sequence[tf.Tensor], op: tf.Operation, first: int) -> list:
+    """The op's inputs as its Python function takes them: layers, from number `first` on, as the
+    lists of their matrices, biases and time steps."""
     count = op.get_attr("nlayers")
-    layers = list(inputs[4 : 4 + 3 * count])
-    return [*inputs[:4], *(layers[k * count : (k + 1) * count] for k in range(3))]
+    layers = list(inputs[first : first + 3 * count])
+    return [*inputs[:first], *(layers[k * count : (k + 1) * count] for k in range(3))]
 
 
 def _options(op: tf.Operation) -> dict[str, bool]:
     return {"offsets": op.get_attr("offsets")}
 
 
-def _flat(results: Sequence[Any]) -> list:
+def flat(results: Sequence[Any]) -> list:
     """Results of an op, the lists among them unpacked."""
     return tf.nest.flatten(list(results))

@@ -1,5 +1,4 @@
 // DeepattnPairEmbedding, its gradient with and without parameters, and the gradient's gradient.
-#include "op_def.h"
 #include "pair_embedding_op.h"
 
 namespace deepattn {
@@ -10,42 +9,19 @@ OpDef WithInputs(const char* name) {
   op.Attr("T: {float, double}").Attr("nlayers: int >= 1");
   // Graphs of older versions do not have it.
   op.Attr("offsets: bool = false");
-  op.Input("input: T").Input("weight: T").Input("index: int32").Input("factors: T");
-  op.Input("matrices: nlayers * T").Input("biases: nlayers * T").Input("steps: nlayers * T");
+  op.Input("input: T").Input("weight: T").Input("index: int32");
+  AddNetInputs(&op);
   return op;
-}
-
-void AddParameterOutputs(OpDef* op) {
-  op->Output("out_factors: T").Output("out_matrices: nlayers * T");
-  op->Output("out_biases: nlayers * T").Output("out_steps: nlayers * T");
-}
-
-absl::Status CountLayers(InferenceContext* c, int* nlayers) {
-  int64_t number;
-  TF_RETURN_IF_ERROR(c->GetAttr("nlayers", &number));
-  *nlayers = static_cast<int>(number);
-  return absl::OkStatus();
-}
-
-// The gradients by factors and layers are the outputs from number `first` on.
-absl::Status SetParameterShapes(InferenceContext* c, int first) {
-  int nlayers;
-  TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
-  SetShapesLike(c, first, kFactors, 1 + 3 * nlayers);
-  return absl::OkStatus();
 }
 
 InitOnStartupMarker RegisterForward() {
   return WithInputs("DeepattnPairEmbedding")
       .Output("output: T")
       .SetShapeFn([](InferenceContext* c) -> absl::Status {
-        DimensionHandle nrows;
-        int nlayers;
-        ShapeHandle bias;
+        DimensionHandle nrows, width;
         TF_RETURN_IF_ERROR(FrameDim(c, kRows, &nrows));
-        TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
-        TF_RETURN_IF_ERROR(c->WithRank(c->input(kLayers + 2 * nlayers - 1), 1, &bias));
-        c->set_output(0, c->Matrix(nrows, c->Dim(bias, 0)));
+        TF_RETURN_IF_ERROR(NetWidth(c, kLayers, &width));
+        c->set_output(0, c->Matrix(nrows, width));
         return absl::OkStatus();
       })();
 }
@@ -64,10 +40,10 @@ InitOnStartupMarker RegisterGrad() {
 InitOnStartupMarker RegisterFullGrad() {
   OpDef op = WithInputs("DeepattnPairEmbeddingFullGrad");
   op.Input("grad: T").Output("out_input: T").Output("out_weight: T");
-  AddParameterOutputs(&op);
+  AddNetOutputs(&op);
   return op.SetShapeFn([](InferenceContext* c) -> absl::Status {
     SetShapesLike(c, 0, kRows, 2);
-    return SetParameterShapes(c, 2);
+    return SetNetShapes(c, 2, kFactors);
   })();
 }
 
@@ -75,13 +51,13 @@ InitOnStartupMarker RegisterGradGrad() {
   OpDef op = WithInputs("DeepattnPairEmbeddingGradGrad");
   op.Input("grad: T").Input("bar_input: T").Input("bar_weight: T");
   op.Output("out_grad: T").Output("out_input: T").Output("out_weight: T");
-  AddParameterOutputs(&op);
+  AddNetOutputs(&op);
   return op.SetShapeFn([](InferenceContext* c) -> absl::Status {
     int nlayers;
     TF_RETURN_IF_ERROR(CountLayers(c, &nlayers));
     c->set_output(0, c->input(kLayers + 3 * nlayers));
     SetShapesLike(c, 1, kRows, 2);
-    return SetParameterShapes(c, 3);
+    return SetNetShapes(c, 3, kFactors);
   })();
 }
 

@@ -102,17 +102,16 @@ struct LayerColumns {
 };
 
 template <typename T>
-void PackLayers(const EmbeddingCall<T>* call, T* block) {
-  const EmbeddingShape& shape = call->shape;
+void PackLayers(const EmbeddingShape& shape, const EmbeddingParameters<const T>& from, T* block) {
   Arena<T> arena(block);
   const Layers<T> to(shape, &arena);
   for (int64_t k = 0; k < shape.nlayers; ++k) {
     const int64_t in = MatrixRows(shape, k), out = shape.width[k + 1];
     for (int64_t i = 0; i < in; ++i) {
-      Copy(out, call->parameters.matrix[k] + i * out, to.matrix[k].Row(i));
+      Copy(out, from.matrix[k] + i * out, to.matrix[k].Row(i));
     }
-    Copy(out, call->parameters.bias[k], to.bias[k]);
-    const T* step = call->parameters.step[k];
+    Copy(out, from.bias[k], to.bias[k]);
+    const T* step = from.step[k];
     for (int64_t i = 0; i < out; ++i) to.step[k][i] = step == nullptr ? T(1) : step[i];
   }
 }
@@ -135,6 +134,11 @@ void WriteLayerSums(const EmbeddingShape* shape, const T* sums, int64_t number,
   for (int64_t f = 0; f < shape->nfactors; ++f) {
     AddUp(width, from.factors.Row(f), number, distance, to->factors + f * width);
   }
+}
+
+template <typename T>
+void PackLayersOf(const EmbeddingCall<T>* call, T* block) {
+  PackLayers(call->shape, call->parameters, block);
 }
 
 template <typename T>

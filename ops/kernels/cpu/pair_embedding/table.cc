@@ -6,7 +6,7 @@ namespace {
 template <typename T>
 constexpr deepattn::EmbeddingKernels<T> kKernels = {
     PackedLayersSize<T>,
-    PackLayers<T>,
+    PackLayersOf<T>,
     LayerColumnsSize<T>,
     {ForwardPass<Block<T>>, BackwardPass<Block<T>>, DoubleBackwardPass<Block<T>>},
     LayerSumsSize<T>,

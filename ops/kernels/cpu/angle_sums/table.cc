@@ -1,0 +1,19 @@
+// The table of one instruction set; compiled once for each, see simd/instruction_set.h.
+#include "passes.h"
+
+namespace {
+
+template <typename T>
+constexpr deepattn::AngleSumsKernels<T> kKernels = {
+    PackedSize<T>,  Pack<T>,
+    ScratchSize<T>, {ForwardPass<Atom<T>>, BackwardPass<Atom<T>>, DoubleBackwardPass<Atom<T>>},
+    SumsSize<T>,    WriteSums<T>,
+};
+
+}  // namespace
+
+namespace deepattn {
+
+const AngleSumsTable DEEPATTN_TABLE(kAngleSums) = {kKernels<float>, kKernels<double>};
+
+}  // namespace deepattn
