@@ -1,8 +1,8 @@
 """Neighbors, environment matrix, attention, force, virial as TensorFlow ops with gradients."""
 
 from deepattn.ops.adam import AdamNumbers, adam_step
-from deepattn.ops.angle_sums import angle_sums
 from deepattn.ops.attention import AttentionParameters, gated_attention
+from deepattn.ops.embedded_sums import angle_sums, embedded_contraction
 from deepattn.ops.fitting_nets import MOST_HIDDEN, FittingNets, fits_whole_potentials
 from deepattn.ops.functions import (
     EnvMat,
@@ -67,6 +67,7 @@ __all__ = [
     "TabulatedDescriptor",
     "adam_step",
     "angle_sums",
+    "embedded_contraction",
     "fast_library",
     "first_unsearchable",
     "fits_whole_potentials",

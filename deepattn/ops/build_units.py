@@ -61,6 +61,7 @@ _ADAM = _vectorized("adam", ("-fno-math-errno",))
 _ROWS = _vectorized("smooth_rows", ("-fno-math-errno", "-fno-trapping-math"))
 _ANGLE_SUMS = _vectorized("angle_sums")
 _ATTENTION = _vectorized("attention")
+_CONTRACTION = _vectorized("embedded_contraction")
 _NEIGHBOR_SUMS = _vectorized("neighbor_sums")
 _PAIR_ATTENTION = _vectorized("pair_attention")
 _PAIR_EMBEDDING = _vectorized("pair_embedding")
@@ -74,6 +75,7 @@ UNIT_FLAGS = {
         *_ADAM,
         *_ANGLE_SUMS,
         *_ATTENTION,
+        *_CONTRACTION,
         *_NEIGHBOR_SUMS,
         *_PAIR_ATTENTION,
         *_PAIR_EMBEDDING,
@@ -90,10 +92,11 @@ KERNELS = "libdeepattn_kernels.so"
 KERNEL_UNITS = (
     Unit("kernels/cpu/adam.cc"),
     *_ADAM,
-    Unit("kernels/cpu/angle_sums.cc"),
     *_ANGLE_SUMS,
     Unit("kernels/cpu/attention.cc"),
     *_ATTENTION,
+    Unit("kernels/cpu/embedded_sums.cc"),
+    *_CONTRACTION,
     Unit("kernels/cpu/env_mat.cc"),
     Unit("kernels/cpu/force.cc"),
     Unit("kernels/cpu/gelu.cc"),
@@ -131,8 +134,8 @@ OP_UNITS = {
     ),
     OWN: (
         Unit("tf/adam_op.cc"),
-        Unit("tf/angle_sums_ops.cc"),
         Unit("tf/attention_ops.cc"),
+        Unit("tf/embedded_sums_ops.cc"),
         Unit("tf/neighbor_stat_op.cc"),
         Unit("tf/neighbor_sums_ops.cc"),
         Unit("tf/pair_attention_ops.cc"),

@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 from deepattn.ops import (
-    angle_sums_gradients,
     attention_gradients,
+    embedded_sums_gradients,
     gradients,
     neighbor_sums_gradients,
     pair_attention_gradients,
@@ -83,8 +83,8 @@ def cpu_ops() -> ModuleType | None:
 def _own_ops() -> ModuleType | None:
     module = _load(OWN)
     if module is not None:
-        angle_sums_gradients.register(module)
         attention_gradients.register(module)
+        embedded_sums_gradients.register(module)
         neighbor_sums_gradients.register(module)
         pair_attention_gradients.register(module)
         pair_embedding_gradients.register(module)

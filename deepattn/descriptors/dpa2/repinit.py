@@ -80,17 +80,21 @@ class RepInit(InitialFeatures):
         type_embedding: tf.Tensor,
     ) -> tf.Tensor:
         """``R^T G``, ``[n, 4, neuron[-1]]``."""
-        rows, scale, further = tf.reshape(matrix[:, :, 0], [-1, 1]), None, None
-        pair = tf.reshape(self._pairs(slots, center), [-1])
-        vectors = self.pair_vectors(type_embedding)
+        vectors, first = self.pair_vectors(type_embedding), self.embedding_net.hidden[0]
         if self.type_net is None:
-            further = ops.PairVectors(pair, vectors)
+            by_types = {"vectors": vectors}
         else:
-            weight = tf.reshape(switch, [-1]) if self.smooth else None
-            scale = ops.PairScale(weight, pair, self.type_net(vectors))
-        embedding = self.embedding_net(rows, scale, further)
-        times = tf.broadcast_to(slots.multiplicity(self.compute_dtype), tf.shape(slots.ntype))
-        return ops.neighbor_sums(embedding, times, vectors=matrix).moments
+            weight = switch if self.smooth else None
+            by_types = {"factors": self.type_net(vectors), "weight": weight}
+        return ops.embedded_contraction(
+            matrix,
+            self._pairs(slots, center),
+            self.embedding_net.weights_of_ops(),
+            times=slots.multiplicity(self.compute_dtype),
+            function=first.function,
+            product=first.product,
+            **by_types,
+        )
 
     def _pairs(self, slots: NeighborVectors, center: tf.Tensor) -> tf.Tensor:
         """The row of `pair_vectors` that belongs to each slot, ``[n, stored]``."""

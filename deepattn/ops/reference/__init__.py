@@ -1,11 +1,12 @@
 """The compiled ops in plain TensorFlow: oracle, fallback and readable definition."""
 
 from deepattn.ops.reference.adam import adam_step
-from deepattn.ops.reference.angle_sums import (
+from deepattn.ops.reference.embedded_sums import (
     angle_sums,
-    embedded_angle_sums,
-    embedded_angle_sums_backward,
-    embedded_angle_sums_double_backward,
+    embedded_contraction,
+    embedded_sums,
+    embedded_sums_backward,
+    embedded_sums_double_backward,
 )
 from deepattn.ops.reference.env_mat import (
     NO_GRADIENT,
@@ -66,9 +67,10 @@ __all__ = [
     "NO_GRADIENT",
     "adam_step",
     "angle_sums",
-    "embedded_angle_sums",
-    "embedded_angle_sums_backward",
-    "embedded_angle_sums_double_backward",
+    "embedded_contraction",
+    "embedded_sums",
+    "embedded_sums_backward",
+    "embedded_sums_double_backward",
     "environment_rows",
     "gated_attention",
     "gated_attention_backward",

@@ -17,17 +17,18 @@ constexpr int64_t kMostParts = 64;
 // Parts are fewer where the sums are large, so that their memory is bounded.
 constexpr int64_t kMostSums = int64_t{1} << 24;
 
-inline int64_t NumberOfParts(int64_t nunits, int64_t sums_size) {
+inline int64_t NumberOfParts(int64_t nunits, int64_t sums_size, int64_t units_per_part) {
   const int64_t most =
       std::clamp<int64_t>(kMostSums / std::max<int64_t>(sums_size, 1), 4, kMostParts);
-  return std::clamp<int64_t>((nunits + kUnitsPerPart - 1) / kUnitsPerPart, 1, most);
+  return std::clamp<int64_t>((nunits + units_per_part - 1) / units_per_part, 1, most);
 }
 
 // Runs one pass over all units, which take about `cost` nanoseconds each. `kernels` is a table of
 // functions such as AttentionKernels, for the call's shape.
 template <typename T, typename Kernels, typename Call>
 void RunPasses(const Kernels& kernels, Call call, int pass, int64_t nunits, int64_t cost,
-               const deepattn_threads& threads, FirstError* error) {
+               const deepattn_threads& threads, FirstError* error,
+               int64_t units_per_part = kUnitsPerPart) {
   const auto& shape = call.shape;
   const ScratchArray<T> packed(kernels.packed_size(&shape));
   kernels.pack(&call, packed.get());
@@ -43,7 +44,7 @@ void RunPasses(const Kernels& kernels, Call call, int pass, int64_t nunits, int6
     return;
   }
   const int64_t sums_size = kernels.sums_size(&shape);
-  const int64_t parts = NumberOfParts(nunits, sums_size);
+  const int64_t parts = NumberOfParts(nunits, sums_size, units_per_part);
   const ScratchArray<T> partial(parts * sums_size);
   ParallelFor(threads, parts, cost * nunits / parts + 1, error, [&] {
     return [&, scratch = ScratchArray<T>(scratch_size)](int64_t part) {

@@ -7,9 +7,9 @@
 
 namespace {
 
-using deepattn::AngleSumsCall;
-using deepattn::PackedAngleSumsCall;
-using AngleShape = deepattn_angle_sums_shape;
+using deepattn::EmbeddedSumsCall;
+using deepattn::PackedEmbeddedSumsCall;
+using SumsShape = deepattn_embedded_sums_shape;
 
 template <typename T>
 inline int32_t* Integers(int64_t n, Arena<T>* arena) {
@@ -21,10 +21,10 @@ template <typename T>
 struct Parameters : Layers<T> {
   Matrix<T> factors;
 
-  Parameters(const AngleShape& shape, Arena<T>* arena)
+  Parameters(const SumsShape& shape, Arena<T>* arena)
       : Layers<T>(shape.net, arena), factors(arena->Rows(shape.net.nfactors, Width(shape))) {}
 
-  static int64_t Width(const AngleShape& shape) { return shape.net.width[shape.net.nlayers]; }
+  static int64_t Width(const SumsShape& shape) { return shape.net.width[shape.net.nlayers]; }
 };
 
 // Slots of the atom that are not left out, by their types; what is marked is of the backward
@@ -43,7 +43,7 @@ struct SlotMemory {
   T* row_tangent[3];  // double backward
   T* weight_tangent;
 
-  SlotMemory(const AngleShape& shape, int pass, Arena<T>* arena) {
+  SlotMemory(const SumsShape& shape, int pass, Arena<T>* arena) {
     const int64_t n = shape.nnei;
     slot = Integers(n, arena);
     kind = Integers(n, arena);
@@ -77,7 +77,7 @@ struct PairMemory {
   Matrix<T> factor;     // columns of the block
   Matrix<T> by_factor;  // backward passes: the gradient by it
 
-  PairMemory(const AngleShape& shape, int pass, Arena<T>* arena) {
+  PairMemory(const SumsShape& shape, int pass, Arena<T>* arena) {
     const int64_t n = shape.nnei * shape.nnei + kBlockRows;
     const int64_t scaled = shape.net.nfactors > 0 ? Parameters<T>::Width(shape) : 0;
     index = Integers(n, arena);
@@ -98,8 +98,8 @@ struct PairMemory {
 };
 
 template <typename T>
-void Pack(const AngleSumsCall<T>* call, T* packed) {
-  const AngleShape& shape = call->shape;
+void Pack(const EmbeddedSumsCall<T>* call, T* packed) {
+  const SumsShape& shape = call->shape;
   PackLayers(shape.net, call->parameters, packed);
   Arena<T> arena(packed);
   const Parameters<T> to(shape, &arena);
@@ -113,7 +113,7 @@ void Pack(const AngleSumsCall<T>* call, T* packed) {
 }
 
 template <typename T>
-void WriteSums(const AngleShape* shape, const T* sums, int64_t number,
+void WriteSums(const SumsShape* shape, const T* sums, int64_t number,
                const EmbeddingParameters<T>* to) {
   WriteLayerSums(&shape->net, sums, number, to);
   const int64_t width = Parameters<T>::Width(*shape), kinds = shape->kinds;
@@ -128,17 +128,17 @@ void WriteSums(const AngleShape* shape, const T* sums, int64_t number,
 }
 
 template <typename T>
-int64_t PackedSize(const AngleShape* shape) {
+int64_t PackedSize(const SumsShape* shape) {
   return SizeOf<Parameters<T>, T>(*shape);
 }
 
 template <typename T>
-int64_t SumsSize(const AngleShape* shape) {
+int64_t SumsSize(const SumsShape* shape) {
   return LayerSumsSize<T>(&shape->net);
 }
 
 template <typename T>
-int64_t ScratchSize(const AngleShape* shape, int pass) {
+int64_t ScratchSize(const SumsShape* shape, int pass) {
   return LayerColumnsSize<T>(&shape->net, pass) + SizeOf<SlotMemory<T>, T>(*shape, pass) +
          SizeOf<PairMemory<T>, T>(*shape, pass);
 }

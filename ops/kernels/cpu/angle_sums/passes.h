@@ -14,7 +14,7 @@ namespace {
 template <typename T>
 class Atom : LayerBlock<T> {
  public:
-  Atom(const PackedAngleSumsCall<T>& call, int64_t atom, int pass, T* scratch)
+  Atom(const PackedEmbeddedSumsCall<T>& call, int64_t atom, int pass, T* scratch)
       : LayerBlock<T>(call.shape.net, call.packed, pass, scratch),
         call_(call),
         atom_(atom),
@@ -122,7 +122,7 @@ class Atom : LayerBlock<T> {
   using LayerBlock<T>::shape_;
   using LayerBlock<T>::width_;
 
-  static Matrix<T> FactorsOf(const PackedAngleSumsCall<T>& call) {
+  static Matrix<T> FactorsOf(const PackedEmbeddedSumsCall<T>& call) {
     Arena<T> arena(const_cast<T*>(call.packed));
     return Parameters<T>(call.shape, &arena).factors;
   }
@@ -131,17 +131,17 @@ class Atom : LayerBlock<T> {
 
   // Those with rows that are not 0, by their types.
   void FindSlots() {
-    const AngleShape& shape = call_.shape;
+    const SumsShape& shape = call_.shape;
     const int64_t first = atom_ * shape.nnei;
     memset(slots_.begin, 0, (shape.kinds + 1) * sizeof(int32_t));
     for (int64_t s = first; s < first + shape.nnei; ++s) {
-      if (Counts(s)) ++slots_.begin[call_.kind[s] + 1];
+      if (Counts(s)) ++slots_.begin[call_.index[s] + 1];
     }
     for (int64_t t = 0; t < shape.kinds; ++t) slots_.begin[t + 1] += slots_.begin[t];
     nslots_ = slots_.begin[shape.kinds];
     // Each begin moves on to its end.
     for (int64_t s = first; s < first + shape.nnei; ++s) {
-      if (Counts(s)) TakeSlot(s, slots_.begin[call_.kind[s]]++);
+      if (Counts(s)) TakeSlot(s, slots_.begin[call_.index[s]]++);
     }
     for (int64_t k = 0; k < nslots_; ++k) slots_.end[k] = slots_.begin[slots_.kind[k]];
   }
@@ -155,7 +155,7 @@ class Atom : LayerBlock<T> {
   void TakeSlot(int64_t slot, int64_t k) {
     const int64_t place = slot - atom_ * call_.shape.nnei;
     slots_.slot[k] = static_cast<int32_t>(place);
-    slots_.kind[k] = call_.kind[slot];
+    slots_.kind[k] = call_.index[slot];
     slots_.times[k] = call_.times[place];
     for (int x = 0; x < 3; ++x) slots_.row[x][k] = call_.rows[3 * slot + x];
     slots_.weight[k] = scaled_ ? call_.weight[slot] : T(0);
@@ -317,7 +317,7 @@ class Atom : LayerBlock<T> {
     for (int64_t k = 0; k < nslots_; ++k) weight[slots_.slot[k]] = slots_.grad_weight[k];
   }
 
-  const PackedAngleSumsCall<T>& call_;
+  const PackedEmbeddedSumsCall<T>& call_;
   const int64_t atom_;
   const int pass_;
   const bool scaled_;

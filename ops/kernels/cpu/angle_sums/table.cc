@@ -4,7 +4,7 @@
 namespace {
 
 template <typename T>
-constexpr deepattn::AngleSumsKernels<T> kKernels = {
+constexpr deepattn::EmbeddedSumsKernels<T> kKernels = {
     PackedSize<T>,  Pack<T>,
     ScratchSize<T>, {ForwardPass<Atom<T>>, BackwardPass<Atom<T>>, DoubleBackwardPass<Atom<T>>},
     SumsSize<T>,    WriteSums<T>,
@@ -14,6 +14,6 @@ constexpr deepattn::AngleSumsKernels<T> kKernels = {
 
 namespace deepattn {
 
-const AngleSumsTable DEEPATTN_TABLE(kAngleSums) = {kKernels<float>, kKernels<double>};
+const EmbeddedSumsTable DEEPATTN_TABLE(kAngleSums) = {kKernels<float>, kKernels<double>};
 
 }  // namespace deepattn

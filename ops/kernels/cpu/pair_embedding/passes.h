@@ -1,4 +1,5 @@
-// The three passes over a block of rows; see layer_block.h.
+// The three passes over a block of rows; see layer_block.h. The last two also write the output, if
+// there is room for it.
 #ifndef DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 #define DEEPATTN_OPS_KERNELS_CPU_PAIR_EMBEDDING_PASSES_H_
 
@@ -10,8 +11,16 @@ template <typename T>
 class Block : LayerBlock<T> {
  public:
   Block(const PackedEmbeddingCall<T>& call, int64_t block, int pass, T* scratch)
+      : Block(call, block, pass, scratch, call.shape.width[call.shape.nlayers]) {}
+
+  // Rows of the output and of gradients by it are `stride` apart. With `outer_grad_output`,
+  // ∂M/∂output, the double backward gives all of ∂M/∂x and ∂M/∂w.
+  Block(const PackedEmbeddingCall<T>& call, int64_t block, int pass, T* scratch, int64_t stride,
+        const T* outer_grad_output = nullptr)
       : LayerBlock<T>(call.shape, call.packed, pass, scratch),
         call_(call),
+        stride_(stride),
+        outer_grad_output_(outer_grad_output),
         first_(block * kBlockRows) {
     n_ = shape_.nrows - first_ < kBlockRows ? shape_.nrows - first_ : kBlockRows;
     index_ = call.index + first_;
@@ -20,23 +29,13 @@ class Block : LayerBlock<T> {
   void Forward() {
     ReadColumns(call_.input, at_.column[0]);
     this->ComputeLayers();
-    Transpose(width_, kBlockRows, at_.column[nlayers_], at_.row);
-    for (int64_t r = 0; r < n_; ++r) {
-      const T* row = at_.row.Row(r);
-      T* out = call_.output + (first_ + r) * width_;
-      if (shape_.nfactors == 0) {
-        Copy(width_, row, out);
-        continue;
-      }
-      const T* factor = Factor(r);
-      const T weight = call_.weight[first_ + r];
-      for (int64_t i = 0; i < width_; ++i) out[i] = row[i] * (T(1) + weight * factor[i]);
-    }
+    WriteOutput();
   }
 
   void Backward(T* sums) {
     ReadColumns(call_.input, at_.column[0]);
     this->ComputeLayers();
+    if (call_.output != nullptr) WriteOutput();
     Arena<T> arena(sums);
     const LayerSums<T> sum(shape_, &arena);
     FactorBackward(sums == nullptr ? nullptr : &sum);
@@ -47,6 +46,7 @@ class Block : LayerBlock<T> {
   void DoubleBackward(T* sums) {
     ReadColumns(call_.input, at_.column[0]);
     this->ComputeLayers();
+    if (call_.output != nullptr) WriteOutput();
     ReadColumns(call_.grad_grad_input, at_.tangent[0]);
     this->ComputeTangents();
     Arena<T> arena(sums);
@@ -80,9 +80,24 @@ class Block : LayerBlock<T> {
     return total;
   }
 
+  void WriteOutput() const {
+    Transpose(width_, kBlockRows, at_.column[nlayers_], at_.row);
+    for (int64_t r = 0; r < n_; ++r) {
+      const T* row = at_.row.Row(r);
+      T* out = call_.output + (first_ + r) * stride_;
+      if (shape_.nfactors == 0) {
+        Copy(width_, row, out);
+        continue;
+      }
+      const T* factor = Factor(r);
+      const T weight = call_.weight[first_ + r];
+      for (int64_t i = 0; i < width_; ++i) out[i] = row[i] * (T(1) + weight * factor[i]);
+    }
+  }
+
   // The block's rows of a tensor; those behind the last one are zero.
-  void ReadRows(int64_t width, const T* tensor, Matrix<T> rows) const {
-    for (int64_t r = 0; r < n_; ++r) CopyPadded(width, tensor + (first_ + r) * width, rows.Row(r));
+  void ReadRows(int64_t width, const T* tensor, int64_t stride, Matrix<T> rows) const {
+    for (int64_t r = 0; r < n_; ++r) CopyPadded(width, tensor + (first_ + r) * stride, rows.Row(r));
     for (int64_t r = n_; r < kBlockRows; ++r) memset(rows.Row(r), 0, RoundUp<T>(width) * sizeof(T));
   }
 
@@ -94,14 +109,14 @@ class Block : LayerBlock<T> {
       memset(columns.data + n_, 0, (kBlockRows - n_) * sizeof(T));
       return;
     }
-    ReadRows(width, tensor, at_.row);
+    ReadRows(width, tensor, width, at_.row);
     Transpose(kBlockRows, width, at_.row, columns);
   }
 
   // From the gradients by the result that by the last layer's columns, by the weight and by the
   // factors.
   void FactorBackward(const LayerSums<T>* sum) const {
-    ReadRows(width_, call_.grad_output, at_.grad_row);
+    ReadRows(width_, call_.grad_output, stride_, at_.grad_row);
     if (shape_.nfactors > 0) Transpose(width_, kBlockRows, at_.column[nlayers_], at_.row);
     for (int64_t r = 0; r < n_ && shape_.nfactors > 0; ++r) {
       T* grad_row = at_.grad_row.Row(r);
@@ -120,13 +135,17 @@ class Block : LayerBlock<T> {
   // The tangent of the result, and from the gradient by it those by the last layer's columns and by
   // their tangents, by the weight and by the factors.
   void FactorsDoubleBackward(const LayerSums<T>& sum) const {
-    ReadRows(width_, call_.grad_output, at_.grad_row);
+    ReadRows(width_, call_.grad_output, stride_, at_.grad_row);
     Transpose(width_, kBlockRows, at_.tangent[nlayers_], at_.tangent_row);
     if (shape_.nfactors > 0) Transpose(width_, kBlockRows, at_.column[nlayers_], at_.row);
-    for (int64_t r = 0; r < kBlockRows; ++r) {
-      memset(at_.outer_grad_row.Row(r), 0, RoundUp<T>(width_) * sizeof(T));
-      if (r < n_) FactorDoubleBackward(r, sum);
+    if (outer_grad_output_ != nullptr) {
+      ReadRows(width_, outer_grad_output_, stride_, at_.outer_grad_row);
+    } else {
+      for (int64_t r = 0; r < kBlockRows; ++r) {
+        memset(at_.outer_grad_row.Row(r), 0, RoundUp<T>(width_) * sizeof(T));
+      }
     }
+    for (int64_t r = 0; r < n_; ++r) FactorDoubleBackward(r, sum);
     Transpose(kBlockRows, width_, at_.grad_row, at_.grad_column[nlayers_]);
     Transpose(kBlockRows, width_, at_.outer_grad_row, at_.outer_grad_column[nlayers_]);
   }
@@ -134,7 +153,7 @@ class Block : LayerBlock<T> {
   void FactorDoubleBackward(int64_t r, const LayerSums<T>& sum) const {
     const T *row = at_.row.Row(r), *tangent = at_.tangent_row.Row(r);
     T *grad_row = at_.grad_row.Row(r), *outer_grad_row = at_.outer_grad_row.Row(r);
-    T* out = call_.grad_grad_output + (first_ + r) * width_;
+    T* out = call_.grad_grad_output + (first_ + r) * stride_;
     if (shape_.nfactors == 0) {
       Copy(width_, tangent, out);
       return;
@@ -142,13 +161,16 @@ class Block : LayerBlock<T> {
     const T* factor = Factor(r);
     const T weight = call_.weight[first_ + r];
     const T weight_tangent = call_.grad_grad_weight[first_ + r];
-    call_.grad_weight[first_ + r] = ScaledDot(grad_row, tangent, factor);
+    T by_weight = ScaledDot(grad_row, tangent, factor);
+    if (outer_grad_output_ != nullptr) by_weight += ScaledDot(outer_grad_row, row, factor);
+    call_.grad_weight[first_ + r] = by_weight;
     T* grad_factor = sum.factors.Row(index_[r]);
     for (int64_t i = 0; i < width_; ++i) {
       const T scale = T(1) + weight * factor[i], scale_tangent = weight_tangent * factor[i];
-      grad_factor[i] += grad_row[i] * (weight * tangent[i] + weight_tangent * row[i]);
+      grad_factor[i] += grad_row[i] * (weight * tangent[i] + weight_tangent * row[i]) +
+                        outer_grad_row[i] * weight * row[i];
       out[i] = scale * tangent[i] + scale_tangent * row[i];
-      outer_grad_row[i] = grad_row[i] * scale_tangent;
+      outer_grad_row[i] = outer_grad_row[i] * scale + grad_row[i] * scale_tangent;
       grad_row[i] *= scale;
     }
   }
@@ -166,6 +188,8 @@ class Block : LayerBlock<T> {
   }
 
   const PackedEmbeddingCall<T>& call_;
+  const int64_t stride_;
+  const T* const outer_grad_output_;
   const int64_t first_;  // row of the block among all
 };
 

@@ -20,6 +20,8 @@ struct Matrix {
   int64_t stride = 0;
 
   T* Row(int64_t i) const { return data + i * stride; }
+  // Rows from number i on.
+  Matrix From(int64_t i) const { return {Row(i), stride}; }
 };
 
 enum Mode { kSet, kAdd };
