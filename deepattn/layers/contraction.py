@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from deepattn import ops
+
 
 def normalized(contracted: tf.Tensor, original_sel: tf.Tensor) -> tf.Tensor:
     """``B = R^T G / N`` (arXiv:1805.09003, eq. 6).
@@ -25,5 +27,4 @@ def contract_axis(rows: tf.Tensor, axis_neuron: int) -> tf.Tensor:
     Returns:
         ``[n, M * axis_neuron]``.
     """
-    descriptor = tf.matmul(rows, rows[:, :, :axis_neuron], transpose_a=True)
-    return tf.reshape(descriptor, [-1, rows.shape[-1] * axis_neuron])
+    return ops.invariants(rows, axis_neuron)

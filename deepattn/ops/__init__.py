@@ -16,6 +16,7 @@ from deepattn.ops.functions import (
     prod_virial_se_a,
     total_virial,
 )
+from deepattn.ops.invariants import invariants
 from deepattn.ops.loader import (
     fast_library,
     instruction_set,
@@ -75,6 +76,7 @@ __all__ = [
     "gelu",
     "has_smooth_potential",
     "instruction_set",
+    "invariants",
     "library",
     "neighbor_stat",
     "neighbor_sums",

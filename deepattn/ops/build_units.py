@@ -62,6 +62,7 @@ _ROWS = _vectorized("smooth_rows", ("-fno-math-errno", "-fno-trapping-math"))
 _ANGLE_SUMS = _vectorized("angle_sums")
 _ATTENTION = _vectorized("attention")
 _CONTRACTION = _vectorized("embedded_contraction")
+_INVARIANTS = _vectorized("invariants")
 _NEIGHBOR_SUMS = _vectorized("neighbor_sums")
 _PAIR_ATTENTION = _vectorized("pair_attention")
 _PAIR_EMBEDDING = _vectorized("pair_embedding")
@@ -76,6 +77,7 @@ UNIT_FLAGS = {
         *_ANGLE_SUMS,
         *_ATTENTION,
         *_CONTRACTION,
+        *_INVARIANTS,
         *_NEIGHBOR_SUMS,
         *_PAIR_ATTENTION,
         *_PAIR_EMBEDDING,
@@ -101,6 +103,8 @@ KERNEL_UNITS = (
     Unit("kernels/cpu/force.cc"),
     Unit("kernels/cpu/gelu.cc"),
     Unit("kernels/cpu/instruction_set.cc"),
+    Unit("kernels/cpu/invariants.cc"),
+    *_INVARIANTS,
     Unit("kernels/cpu/neighbor_grid.cc"),
     Unit("kernels/cpu/neighbor_stat.cc"),
     Unit("kernels/cpu/neighbor_sums.cc"),
@@ -136,6 +140,7 @@ OP_UNITS = {
         Unit("tf/adam_op.cc"),
         Unit("tf/attention_ops.cc"),
         Unit("tf/embedded_sums_ops.cc"),
+        Unit("tf/invariants_ops.cc"),
         Unit("tf/neighbor_stat_op.cc"),
         Unit("tf/neighbor_sums_ops.cc"),
         Unit("tf/pair_attention_ops.cc"),

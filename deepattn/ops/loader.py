@@ -18,6 +18,7 @@ from deepattn.ops import (
     attention_gradients,
     embedded_sums_gradients,
     gradients,
+    invariants_gradients,
     neighbor_sums_gradients,
     pair_attention_gradients,
     pair_embedding_gradients,
@@ -85,6 +86,7 @@ def _own_ops() -> ModuleType | None:
     if module is not None:
         attention_gradients.register(module)
         embedded_sums_gradients.register(module)
+        invariants_gradients.register(module)
         neighbor_sums_gradients.register(module)
         pair_attention_gradients.register(module)
         pair_embedding_gradients.register(module)

@@ -23,6 +23,7 @@ from deepattn.ops.reference.gated_attention import (
     unit_rows,
 )
 from deepattn.ops.reference.gelu import gelu, gelu_grad, gelu_grad_grad
+from deepattn.ops.reference.invariants import invariants
 from deepattn.ops.reference.neighbor_softmax import neighbor_softmax
 from deepattn.ops.reference.neighbor_stat import neighbor_stat
 from deepattn.ops.reference.neighbor_sums import (
@@ -79,6 +80,7 @@ __all__ = [
     "gelu",
     "gelu_grad",
     "gelu_grad_grad",
+    "invariants",
     "moving_vectors",
     "neighbor_softmax",
     "neighbor_stat",

@@ -22,5 +22,4 @@ def moments(vectors: tf.Tensor, features: tf.Tensor, neighbors: NeighborWeights)
 
 def invariants(moment: tf.Tensor, axis_neuron: int) -> tf.Tensor:
     """``S[:, :axis_neuron]^T S / 3``, the second index fastest, ``[n, axis_neuron * width]``."""
-    product = tf.matmul(moment[:, :, :axis_neuron], moment, transpose_a=True) / 3.0
-    return tf.reshape(product, [-1, axis_neuron * moment.shape[-1]])
+    return ops.invariants(moment * 3**-0.5, axis_neuron, axis_first=True)
