@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from deepattn.layers.activations import get_activation
 from deepattn.layers.initializers import SeededNormal
-from deepattn.ops import product
+from deepattn.ops import DenseLayer, pair_embedding, product
 from deepattn.ops.reference import residual_layer
 
 
@@ -153,3 +153,59 @@ def linear(units: int, *, use_bias: bool, seed: int | None, **kwargs: Any) -> Re
         **kwargs: Of a Keras layer.
     """
     return ResidualDense(units, "linear", residual=False, use_bias=use_bias, seed=seed, **kwargs)
+
+
+def activated(
+    layer: ResidualDense, x: tf.Tensor, function: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """``function(x W + b)`` of a linear layer, in one operation where that is possible.
+
+    Args:
+        layer: Of `linear`, with a bias.
+        x: ``[..., width]``.
+        function: An activation.
+
+    Returns:
+        ``[..., units]``.
+    """
+    width = layer.matrix.shape[0]
+    if layer.units in (width, 2 * width):
+        # The operation would add x.
+        return function(layer(x))
+    return _embedded(layer, x, None, function)
+
+
+def activated_residual(
+    layer: ResidualDense,
+    x: tf.Tensor,
+    function: Callable[[tf.Tensor], tf.Tensor],
+    step: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """``x + step * function(x W + b)`` of a linear layer, in one operation where possible.
+
+    Args:
+        layer: Of `linear`, with a bias, as wide as x.
+        x: ``[..., units]``.
+        function: An activation.
+        step: ``[units]``; None for 1.
+
+    Returns:
+        ``[..., units]``.
+    """
+    return _embedded(layer, x, step, function)
+
+
+def _embedded(
+    layer: ResidualDense,
+    x: tf.Tensor,
+    step: tf.Tensor | None,
+    function: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    matrix, bias = tf.convert_to_tensor(layer.matrix), tf.convert_to_tensor(layer.bias)
+    rows = pair_embedding(
+        tf.reshape(x, [-1, matrix.shape[0]]),
+        [DenseLayer(matrix, bias, step)],
+        function=function,
+        product=layer.product,
+    )
+    return tf.reshape(rows, tf.concat([tf.shape(x)[:-1], [layer.units]], axis=0))

@@ -205,7 +205,7 @@ class RepformerLayer(keras.layers.Layer):
         new_g1 = self.updates["g1_residual"](g1, terms)
         if self.last:
             return (new_g1,)
-        terms, vector_terms = [self.function(self.dense["linear2"](g2))], []
+        terms, vector_terms = [], []
         if self.options.update_g2_has_g1g1:
             product = neighbors.weight[:, :, tf.newaxis] * g1[:, tf.newaxis]
             product *= neighbors.gather(sources)
@@ -214,7 +214,9 @@ class RepformerLayer(keras.layers.Layer):
             of_pairs, of_vectors = self.pair_attention(g2, h2, neighbors)
             terms += [] if of_pairs is None else [of_pairs]
             vector_terms += [] if of_vectors is None else [of_vectors]
-        new_g2 = self.updates["g2_residual"](g2, terms)
+        new_g2 = self.updates["g2_residual"].with_own_term(
+            g2, self.dense["linear2"], self.function, terms
+        )
         return new_g1, new_g2, self.updates["h2_residual"](h2, vector_terms)
 
     def _terms_g1(

@@ -15,7 +15,7 @@ from deepattn.descriptors.dpa2.repformer.neighbor_weights import neighbor_weight
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
 from deepattn.descriptors.dpa2.tree_names import dense_variables, under
 from deepattn.layers.activations import get_activation
-from deepattn.layers.residual_dense import linear
+from deepattn.layers.residual_dense import activated, linear
 from deepattn.layers.seeds import seeds_from
 
 
@@ -126,7 +126,7 @@ class Repformers(keras.layers.Layer):
             use_sqrt_nnei=self.options.use_sqrt_nnei,
         )
         g1, h2 = self.function(tf.cast(features, dtype)), tf.cast(h2, dtype)
-        g2 = self.function(self.g2_embd(tf.cast(radial, dtype)))
+        g2 = activated(self.g2_embd, tf.cast(radial, dtype), self.function)
         for layer, count in zip(self.layers, rows, strict=True):
             g1, g2, h2 = layer(g1, g2, h2, neighbors, count)
         if shells is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from deepattn.descriptors.dpa2.repformer.options import RepformerOptions
 from deepattn.layers.initializers import SeededNormal
+from deepattn.layers.residual_dense import ResidualDense, activated_residual
 from deepattn.layers.seeds import seeds_from
 
 
@@ -71,6 +72,34 @@ class Update(keras.layers.Layer):
             return x + tf.add_n(terms) * self.count**-0.5
         weights = [tf.convert_to_tensor(residual) for residual in self.residuals]
         return tf.add_n([x, *(w * u for w, u in zip(weights, terms, strict=True))])
+
+    def with_own_term(
+        self,
+        x: tf.Tensor,
+        layer: ResidualDense,
+        function: Callable[[tf.Tensor], tf.Tensor],
+        terms: Sequence[tf.Tensor],
+    ) -> tf.Tensor:
+        """The update of which the first term is ``function(x W + b)``, in fewer operations.
+
+        Args:
+            x: The features.
+            layer: Of W and b, a linear one as wide as the features.
+            function: An activation.
+            terms: The other terms.
+        """
+        style, step = self.options.update_style, None
+        if style == "res_residual":
+            step = tf.convert_to_tensor(self.residuals[0])
+        elif style == "res_incr":
+            step = tf.fill([self.width], tf.constant(self.count**-0.5, x.dtype))
+        result = activated_residual(layer, x, function, step)
+        if style == "res_avg":
+            return tf.add_n([result, *terms]) * (self.count + 1) ** -0.5
+        if style == "res_incr":
+            return tf.add_n([result, *(u * self.count**-0.5 for u in terms)])
+        weights = [tf.convert_to_tensor(residual) for residual in self.residuals[1:]]
+        return tf.add_n([result, *(w * u for w, u in zip(weights, terms, strict=True))])
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """``0``, ``1`` …, in the order of the terms."""
