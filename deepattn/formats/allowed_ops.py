@@ -38,7 +38,7 @@ RENAMED_OPS = frozenset(
 # Those of fast graphs, from libdeepattn_ops_tf*.so.
 DEEPATTN_OPS = frozenset(
     """
-    DeepattnGatedAttention DeepattnGatedAttentionGrad
+    DeepattnGatedAttention DeepattnGatedAttentionGrad DeepattnInvariants DeepattnInvariantsGrad
     DeepattnPairEmbedding DeepattnPairEmbeddingGrad DeepattnProduct DeepattnSmoothPotential
     DeepattnTabulatedContraction DeepattnTabulatedContractionGrad
     DeepattnTabulatedEmbedding DeepattnTabulatedEmbeddingGrad DeepattnTabulatedPotential
