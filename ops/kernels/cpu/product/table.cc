@@ -1,7 +1,8 @@
 // The table of one instruction set; compiled once for each, see simd/instruction_set.h.
 //
 // The second factor lies in panels as wide as a tile of registers, [k][width] one after the other;
-// where its rows are whole aligned vectors it serves as it is. A part of the result stays in the
+// where its rows are whole aligned vectors it serves as it is, and where each number is needed for
+// one part of the result only, a few rows are packed at a time. A part of the result stays in the
 // cache while all inner terms are added to it.
 #include "kernels.h"
 #include "kernels/cpu/simd/arena.h"
@@ -23,14 +24,21 @@ int64_t NumberOfPanels(const deepattn_product_shape* shape) {
   return (shape->n + kPanel<T> - 1) / kPanel<T>;
 }
 
+// Whether the second factor serves as it is.
+template <typename T>
+bool IsInPlace(const ProductCall<T>& call) {
+  const int64_t bytes = call.shape.n * sizeof(T);
+  const bool aligned = (bytes | reinterpret_cast<uintptr_t>(call.b)) % DEEPATTN_VECTOR_BYTES == 0;
+  // Rows that many lines apart would compete for the same places in the cache.
+  const bool spread = bytes % (8 * kLineBytes) != 0;
+  return aligned && spread && !call.shape.transpose_b;
+}
+
 template <typename T>
 int64_t PackedSize(const ProductCall<T>* call) {
   const deepattn_product_shape& shape = call->shape;
-  const int64_t bytes = shape.n * sizeof(T);
-  const bool aligned = (bytes | reinterpret_cast<uintptr_t>(call->b)) % DEEPATTN_VECTOR_BYTES == 0;
-  // Rows that many lines apart would compete for the same places in the cache.
-  const bool spread = bytes % (8 * kLineBytes) != 0;
-  if (aligned && spread && !shape.transpose_b) return 0;
+  const bool once = shape.m <= kPartRows && !shape.transpose_b;
+  if (once || IsInPlace(*call)) return 0;
   return NumberOfPanels<T>(&shape) * kPanel<T> * shape.k;
 }
 
@@ -40,6 +48,17 @@ int64_t PanelScratchSize(const deepattn_product_shape* shape) {
   return shape->transpose_b ? kPanel<T> * Stride<T>(kDepth) : 0;
 }
 
+// Rows of a panel, with their padding.
+template <typename T>
+void PackRows(const ProductCall<T>& call, int64_t panel, int64_t l0, int64_t depth, T* to) {
+  const int64_t n = call.shape.n, j0 = panel * kPanel<T>;
+  const int64_t width = Smaller(kPanel<T>, n - j0);
+  for (int64_t l = l0; l < l0 + depth; ++l, to += kPanel<T>) {
+    Copy(width, call.b + l * n + j0, to);
+    memset(to + width, 0, (kPanel<T> - width) * sizeof(T));
+  }
+}
+
 template <typename T>
 void PackPanel(const ProductCall<T>* call, int64_t panel, T* scratch) {
   const deepattn_product_shape& shape = call->shape;
@@ -47,11 +66,7 @@ void PackPanel(const ProductCall<T>* call, int64_t panel, T* scratch) {
   const int64_t width = Smaller(kPanel<T>, shape.n - j0);
   T* packed = call->packed + j0 * shape.k;
   if (!shape.transpose_b) {
-    for (int64_t l = 0; l < shape.k; ++l) {
-      T* row = packed + l * kPanel<T>;
-      Copy(width, call->b + l * shape.n + j0, row);
-      memset(row + width, 0, (kPanel<T> - width) * sizeof(T));
-    }
+    PackRows(*call, panel, 0, shape.k, packed);
     return;
   }
   const Matrix<T> rows = {scratch, Stride<T>(kDepth)};
@@ -74,7 +89,7 @@ int64_t NumberOfTiles(const deepattn_product_shape* shape) {
 
 template <typename T>
 int64_t TileScratchSize(const deepattn_product_shape*) {
-  return kPartRows * Stride<T>(kPartPanels * kPanel<T>);
+  return kPartRows * Stride<T>(kPartPanels * kPanel<T>) + kDepth * kPanel<T>;
 }
 
 template <typename T, bool transpose_a>
@@ -86,20 +101,32 @@ void PartOfResult(const ProductCall<T>& call, int64_t tile, T* scratch) {
   const int64_t p0 = columns.Begin(tile % columns.number),
                 p1 = p0 + columns.Size(tile % columns.number);
   const int64_t a_stride = transpose_a ? shape.m : shape.k;
-  const Matrix<T> c = {scratch, Stride<T>(kPartPanels * kPanel<T>)};
+  Matrix<T> c = {scratch, Stride<T>(kPartPanels * kPanel<T>)};
+  T* const few_rows = c.Row(kPartRows);
+  // What is written once may go where it belongs, if that is whole vectors.
+  const bool direct =
+      depths.number == 1 &&
+      (shape.n * sizeof(T) | reinterpret_cast<uintptr_t>(call.c)) % DEEPATTN_VECTOR_BYTES == 0;
+  if (direct) c = {call.c + i0 * shape.n + p0 * kPanel<T>, shape.n};
+  const bool in_place = call.packed == nullptr && IsInPlace(call);
   for (int64_t d = 0; d < depths.number; ++d) {
     const int64_t l0 = depths.Begin(d);
     const T* a = call.a + (transpose_a ? l0 * a_stride + i0 : i0 * a_stride + l0);
     for (int64_t p = p0; p < p1; ++p) {
       const int64_t j0 = p * kPanel<T>;
-      const bool packed = call.packed != nullptr;
-      const Matrix<const T> b = {
-          packed ? call.packed + j0 * shape.k + l0 * kPanel<T> : call.b + l0 * shape.n + j0,
-          packed ? kPanel<T> : shape.n};
+      Matrix<const T> b = {few_rows, kPanel<T>};
+      if (in_place) {
+        b = {call.b + l0 * shape.n + j0, shape.n};
+      } else if (call.packed != nullptr) {
+        b.data = call.packed + j0 * shape.k + l0 * kPanel<T>;
+      } else {
+        PackRows(call, p, l0, depths.Size(d), few_rows);
+      }
       Multiply<transpose_a, T>(m, Smaller(kPanel<T>, shape.n - j0), depths.Size(d), {a, a_stride},
                                b, {c.data + j0 - p0 * kPanel<T>, c.stride}, d > 0 ? kAdd : kSet);
     }
   }
+  if (direct) return;
   const int64_t j0 = p0 * kPanel<T>;
   const int64_t n = Smaller(p1 * kPanel<T>, shape.n) - j0;
   for (int64_t i = 0; i < m; ++i) Copy(n, c.Row(i), call.c + (i0 + i) * shape.n + j0);
