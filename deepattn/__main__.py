@@ -1,8 +1,6 @@
 """``python -m deepattn``: the same as the command ``deepattn``."""
 
-import sys
-
-from deepattn.cli.main import main
+from deepattn.cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

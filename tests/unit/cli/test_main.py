@@ -46,6 +46,35 @@ def test_wrong_arguments_leave_with_2(argv, capsys):
     assert "error" in capsys.readouterr().err
 
 
+_PROGRAM = """
+import atexit, sys, threading, time
+from deepattn.cli.main import program
+
+class Late:
+    def __del__(self):
+        print("freed")
+
+kept = Late()
+atexit.register(print, "handler", end=" ")
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread", end=" "))).start()
+program()
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "out"),
+    [
+        ("--version", 0, f"deepattn {deepattn.__version__}\nthread handler "),
+        ("nonsense", 2, "thread handler "),
+    ],
+)
+def test_the_process_ends_without_freeing_its_objects(word, status, out):
+    """But threads and handlers are waited for, and all output is there."""
+    done = subprocess.run([sys.executable, "-c", _PROGRAM, word], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, out)
+    assert ("'nonsense' is not a command" in done.stderr) == (status == 2)
+
+
 @pytest.mark.parametrize(
     ("error", "sentence", "status"),
     [
