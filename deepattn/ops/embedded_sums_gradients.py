@@ -4,6 +4,7 @@ As in `pair_embedding_gradients`: backward and double backward are compiled, bey
 reference implementation is differentiated. By how often slots count there is no gradient.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import tensorflow as tf
@@ -84,7 +85,7 @@ def _sources(inputs: list[tf.Tensor]) -> list[tf.Tensor]:
     return [*inputs[:_INDEX], *inputs[_FACTORS:]]
 
 
-def _put_in(values: list, inputs: list | None = None) -> list:
+def _put_in(values: Sequence, inputs: list | None = None) -> list:
     """The reverse: with index and times of the inputs, or None."""
     others = [None, None] if inputs is None else [inputs[_INDEX], inputs[_TIMES]]
     return [*values[:_INDEX], *others, *values[_INDEX:]]
