@@ -27,9 +27,9 @@ from deepattn.errors import DataError
 from deepattn.infer import DeepPot, measure_errors
 
 RESULTS = HERE / "limits.json"
-# Steps of the short training, by the set that misses a goal.
+# Steps of the short training, by the set that misses a goal, or missed it with half of its steps.
 MIDDLE = {"water": 6000, "3bpa": 16000, "monbtaw": 12000}
-# Whose goal it misses.
+# Whose goal that is.
 MISSED = {"water": "force", "3bpa": "force", "monbtaw": "energy"}
 # Parts of the validation frames that are tested on their own too, by folders of systems.
 PARTS = {"monbtaw": {"crystals": ("2", "16", "54"), "surfaces": ("6", "14", "26")}}
